@@ -1,0 +1,51 @@
+# Everything that a fresh machine needs is set up by the targets themselves; each is quick when there is nothing to do.
+
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+TESTABLE := $(VENV)/testable
+
+.PHONY: install run test lint lock schema
+
+install: $(INSTALLED)
+	@$(BIN)/python gateway/api/graphql/graphiql/build.py
+
+run: install
+	@$(BIN)/gateway demo
+
+test: $(TESTABLE) lint
+	@$(BIN)/python gateway/api/graphql/graphiql/build.py
+	@tests/debian-packages.sh
+	$(BIN)/pytest
+
+lint: $(TESTABLE)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/gateway schema --check
+
+schema: install
+	$(BIN)/gateway schema --out schema.graphql
+
+# The locks name every package with its hashes and no index: the machine's own pip settings say where from.
+lock: $(TESTABLE)
+	$(BIN)/uv pip compile -q pyproject.toml --universal -p 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --upgrade -o requirements/run.txt
+	$(BIN)/uv pip compile -q pyproject.toml --group build --universal -p 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header -c requirements/run.txt -o requirements/build.txt
+	$(BIN)/uv pip compile -q pyproject.toml --group build --group dev --universal -p 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header -c requirements/build.txt -o requirements/dev.txt
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): requirements/build.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(TESTABLE): requirements/dev.txt $(INSTALLED)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
