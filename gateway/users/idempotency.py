@@ -1,0 +1,25 @@
+"""Idempotency keys: what a caller gives, and what a source is sent for it."""
+
+import hashlib
+import uuid
+
+from gateway.users.ids import Ref
+
+__all__ = ["fresh_key", "source_key"]
+
+
+def fresh_key() -> str:
+    """A key for a caller that gave none: a random UUID."""
+    return str(uuid.uuid4())
+
+
+def source_key(caller_key: str, operation: str, target: Ref | None) -> str:
+    """The key that a source is sent for a caller's key.
+
+    Derived from the operation and its target too, since the account API leaves the id out of a
+    key's scope: one key for two users would answer the second with the first one's record
+    (account.md, 6). The payload is left out, so that a key used again with another one is noticed.
+    """
+    named = (caller_key, operation, *((target.source, target.tenant, target.source_id) if target else ()))
+    digest = hashlib.sha256("\x1f".join(named).encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))

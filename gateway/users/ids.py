@@ -1,0 +1,111 @@
+"""Global ids: opaque outside, a reference to one record of one system inside."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote, unquote
+
+from gateway.errors import BadUserInput, Violation
+from gateway.users.model import Department, Organization, Role, User, UserSource
+
+__all__ = ["Kind", "Ref", "decode", "encode", "ref_of", "resolve"]
+
+_VERSION = "g1"  # the form of the ids; another form gets another version, and old ids stay readable
+_LONGEST_SOURCE_ID = 255
+
+
+class Kind(StrEnum):
+    """The kinds of record that have a global id."""
+
+    USER = "User"
+    ROLE = "Role"
+    DEPARTMENT = "Department"
+    ORGANIZATION = "Organization"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One record: its kind, its system, its tenant there (the reseller's id, else empty) and its id there."""
+
+    kind: Kind
+    source: UserSource
+    source_id: str
+    tenant: str = ""
+
+
+def encode(ref: Ref) -> str:
+    """The opaque, stable global id of a record: URL-safe base64 without padding."""
+    parts = (_VERSION, ref.kind.value, ref.source.value, ref.tenant, ref.source_id)
+    text = ":".join(quote(part, safe="") for part in parts)
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode(text: str) -> Ref | None:
+    """The record that a global id names, or None where the text is no global id of this gateway."""
+    try:
+        plain = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)).decode("ascii")
+        version, kind, source, tenant, source_id = (unquote(part) for part in plain.split(":"))
+        if version != _VERSION:
+            return None
+        ref = Ref(Kind(kind), UserSource(source), source_id, tenant)
+    except (Base64Error, UnicodeError, ValueError):
+        return None
+    return ref if _can_exist(source_id) and encode(ref) == text else None
+
+
+def resolve(
+    text: str,
+    kind: Kind,
+    *,
+    source: UserSource | None = None,
+    default: UserSource | None = None,
+    tenant: str = "",
+    path: tuple[str | int, ...] = ("id",),
+) -> Ref:
+    """The record that an id argument means: a global id, or the id that the source uses.
+
+    `source` is the system that it must be in, `default` the one that a source's own id is taken to be
+    in, `tenant` the tenant that such an id is taken to belong to.
+
+    Raises:
+        BadUserInput: a global id of another kind or system, or a source's own id with no system named.
+    """
+    ref = decode(text)
+    if ref is None:
+        home = source or default
+        if home is None:
+            raise _bad(path, "is no global id; to use a source's own id, name the source too")
+        if not _can_exist(text):
+            raise _bad(path, "is no id that a source could have given")
+        return Ref(kind, home, text, tenant)
+    if ref.kind is not kind:
+        raise _bad(path, f"is the id of a {ref.kind}, not of a {kind}")
+    if source is not None and ref.source is not source:
+        raise _bad(path, f"is an id of the {ref.source} system, not of the {source} system")
+    return ref
+
+
+def ref_of(record: User | Role | Department | Organization) -> Ref:
+    """The reference to a record in hand."""
+    if isinstance(record, User):
+        return Ref(Kind.USER, record.source, record.source_id, record.tenant)
+    if isinstance(record, Role):
+        return Ref(Kind.ROLE, record.source, record.source_id)
+    if isinstance(record, Department):
+        return Ref(Kind.DEPARTMENT, UserSource.ACCOUNT, record.source_id)
+    return Ref(Kind.ORGANIZATION, UserSource.RESELLER, record.source_id, record.tenant)
+
+
+def _can_exist(source_id: str) -> bool:
+    # "." and ".." would be resolved away in a URL's path, whatever their escaping (RFC 3986, 5.2.4).
+    return (
+        0 < len(source_id) <= _LONGEST_SOURCE_ID
+        and source_id not in {".", ".."}
+        and source_id.isprintable()
+        and not source_id.isspace()
+    )
+
+
+def _bad(path: tuple[str | int, ...], message: str) -> BadUserInput:
+    return BadUserInput(f"{path[-1]} {message}.", violations=[Violation(path, message)])

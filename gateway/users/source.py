@@ -1,0 +1,92 @@
+"""What the service needs from a system behind it. The systems implement it; the service knows no other."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from gateway.errors import Origin, SourceNotConfigured
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import User, UserSource
+
+__all__ = ["Creates", "Directory", "Page", "Source", "Sources"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Records in the source's order, and the position of the next page: None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+class Directory(Protocol[T]):
+    """One kind of reference data of a system: roles, departments, organizations."""
+
+    async def fetch(self, ref: Ref, needs: frozenset[str]) -> T | None:
+        """One record, or None where the source has none under that id."""
+
+    async def page(self, tenant: str, needs: frozenset[str], after: str | None) -> Page[T]:
+        """The source's largest page from a position on, None being the start."""
+
+
+class Source(Protocol):
+    """A system that users live in.
+
+    Every method raises the errors of `gateway.errors`; a failed change whose effect is not known
+    carries `outcome`.
+    """
+
+    @property
+    def name(self) -> UserSource: ...
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that is meant where none is named: the configured reseller, else empty."""
+
+    @property
+    def directories(self) -> Mapping[Kind, Directory[Any]]:
+        """The reference data that this system has."""
+
+    async def probe(self) -> str | None:
+        """One small call: what is left of the source's rate budget, None where it does not tell."""
+
+    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
+        """One user with what is needed of it (`planning.Plan`), or None where there is none."""
+
+    async def update_user(self, ref: Ref, change: Any, key: str) -> User:
+        """Carry out a change of this system's own kind, at most once under the idempotency key.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+
+
+@runtime_checkable
+class Creates(Protocol):
+    """A system in which users can be created."""
+
+    async def create_user(self, change: Any, key: str) -> User:
+        """Create a user, at most once under the idempotency key."""
+
+
+class Sources:
+    """The systems that are configured here."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._by_name = {source.name: source for source in sources}
+
+    def __iter__(self) -> Iterator[Source]:
+        return iter(self._by_name.values())
+
+    def named(self, name: UserSource) -> Source:
+        """The system of that name.
+
+        Raises:
+            SourceNotConfigured: it has no base URL and token here.
+        """
+        source = self._by_name.get(name)
+        if source is None:
+            raise SourceNotConfigured(f"The {name} system is not configured here.", origin=Origin(source=name))
+        return source
