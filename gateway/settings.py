@@ -1,0 +1,122 @@
+"""The settings: one tree, and the one place that reads the environment.
+
+A value is taken from the command line, else from the environment (`GATEWAY_ACCOUNT__BASE_URL`), else from
+the TOML file given as `--config` or `GATEWAY_CONFIG`, else it is the default.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, StringConstraints
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+__all__ = [
+    "AccountSettings",
+    "Environment",
+    "ResellerSettings",
+    "Settings",
+    "SoftwareOneSettings",
+    "SourceSettings",
+]
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=600)]
+
+
+class Environment(StrEnum):
+    """`production` turns off introspection and GraphiQL unless they are set on."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class SourceSettings(BaseModel):
+    """A system behind the gateway: configured when it has a base URL and a token."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base_url: HttpUrl | None = Field(None, description="address of the system, with a path prefix if it has one")
+    token: SecretStr | None = Field(None, description="the credential that the system gave this gateway")
+    timeout: Seconds = Field(10.0, description="seconds for a whole call, retries included")
+    connect_timeout: Seconds = Field(3.0, description="seconds to get a connection")
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = Field(20, description="sockets kept to the system")
+    max_response_bytes: Annotated[int, Field(ge=1024)] = Field(
+        32 * 1024 * 1024, description="the largest answer that is read"
+    )
+
+    @property
+    def configured(self) -> bool:
+        """Whether the system can be called at all."""
+        return self.base_url is not None and self.token is not None and bool(self.token.get_secret_value())
+
+
+class AccountSettings(SourceSettings):
+    """The identity API (`/v1/identity/…`)."""
+
+    account_id: str = Field("", description="the account whose users these are, sent as `<Prefix>-Account`")
+    api_version: Annotated[str, StringConstraints(min_length=1)] = Field(
+        "1.0.forge-preview.3", description="the API version, sent as `<Prefix>-Version`"
+    )
+    header_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = Field(
+        "OpenMRP", description="prefix of the version and account headers; `Augno` before August 2026"
+    )
+
+
+class SoftwareOneSettings(SourceSettings):
+    """SoftwareOne Marketplace; the base URL is without `/public/v1`."""
+
+    icon_bytes: Annotated[int, Field(ge=0)] = Field(5 * 1024 * 1024, description="the largest icon that is sent on")
+
+
+class ResellerSettings(SourceSettings):
+    """The reseller API; the base URL is without `/v3`."""
+
+    reseller_id: str = Field("", description="the reseller that is meant where none is named")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. A setting's variable is `GATEWAY_` and its name, nested ones with `__`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", env_nested_delimiter="__", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    http_host: str = Field("127.0.0.1", description="where GraphQL, GraphiQL and health are served")
+    http_port: Port = Field(8000, description="their port; 0 picks one")
+    environment: Environment = Field(
+        Environment.DEVELOPMENT, description="`production` turns off introspection and GraphiQL"
+    )
+    introspection: bool | None = Field(None, description="answer introspection; unset: not in production")
+    graphiql: bool | None = Field(None, description="serve GraphiQL; unset: not in production")
+    max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
+        1024 * 1024, description="the largest request without a file; with one, an icon may be added"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
+    account: AccountSettings = AccountSettings()
+    softwareone: SoftwareOneSettings = SoftwareOneSettings()
+    reseller: ResellerSettings = ResellerSettings()
+
+    @property
+    def in_development(self) -> bool:
+        """Whether the conveniences of development are on."""
+        return self.environment is Environment.DEVELOPMENT
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get("GATEWAY_CONFIG")
+        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
+        return (init_settings, env_settings, *toml)

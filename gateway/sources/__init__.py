@@ -1,0 +1,1 @@
+"""The systems behind the gateway, one folder each."""

@@ -1,0 +1,145 @@
+"""The calls of the identity API."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+from pydantic import TypeAdapter
+
+from gateway.sources.account import departments, wire
+from gateway.sources.account.dialect import Dialect
+from gateway.sources.account.listing import Listing, PageInfo
+from gateway.sources.account.refusals import account_refusal
+from gateway.sources.http.api import Api
+from gateway.sources.http.exchange import Send
+from gateway.sources.http.reading import read
+from gateway.users import model
+from gateway.users.changes import CreateAccountUser, NotificationPreference, UpdateAccountUser
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import UserSource
+from gateway.users.source import Directory, Page
+
+__all__ = ["AccountSource"]
+
+M = TypeVar("M", model.Role, model.Department)
+
+_USER = TypeAdapter(wire.User)
+_USERS = "/v1/identity/account-users"
+# In this order: only the first value of a parameter is part of an idempotency key's match (account.md, 6).
+_INCLUDES = ("user", "role", "department")
+_PAGE = ("limit", "1000")  # the largest that the source gives
+
+
+class AccountSource:
+    """Account users over HTTP. `headers` carry credentials, version and account."""
+
+    name = UserSource.ACCOUNT
+    tenant = ""
+
+    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], dialect: Dialect) -> None:
+        self._api = Api(self.name, send, base_url, headers, account_refusal)
+        self._dialect = dialect
+        self.directories: Mapping[Kind, Directory[Any]] = {
+            Kind.ROLE: _Directory[model.Role](
+                self._api,
+                "/v1/identity/roles",
+                ("owner", "owner.account", "permissions"),
+                TypeAdapter(wire.Role),
+                TypeAdapter(Listing[wire.Role]),
+            ),
+            Kind.DEPARTMENT: _Directory[model.Department](
+                self._api,
+                "/v1/operations/departments",
+                ("location", "scanning_stations", "machines"),
+                TypeAdapter(departments.Department),
+                TypeAdapter(Listing[departments.Department]),
+            ),
+        }
+
+    async def probe(self) -> str | None:
+        _, response = await self._api.call("GET", _USERS, query=[("limit", "1")])
+        return response.headers.get("RateLimit-Remaining")
+
+    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
+        wanted = {"user" if need == "profile" else need for need in needs}
+        query = _include(name for name in _INCLUDES if name in wanted & self._dialect.get_includes)
+        answer = await self._api.find(f"{_USERS}/{{id}}", {"id": ref.source_id}, query=query)
+        return read(_USER, *answer).record() if answer else None
+
+    async def create_user(self, change: CreateAccountUser, key: str) -> model.User:
+        return await self._write("POST", _USERS, {}, change, key=key, includes=self._dialect.create_includes)
+
+    async def update_user(self, ref: Ref, change: UpdateAccountUser, key: str) -> model.User:
+        parts, includes = {"id": ref.source_id}, self._dialect.update_includes
+        return await self._write("PATCH", f"{_USERS}/{{id}}", parts, change, key=key, includes=includes)
+
+    async def _write(
+        self,
+        method: str,
+        template: str,
+        parts: Mapping[str, str],
+        change: CreateAccountUser | UpdateAccountUser,
+        *,
+        key: str,
+        includes: frozenset[str],
+    ) -> model.User:
+        # Always all includes: they cost no call, and a change sent again under its key is the same
+        # request whatever its caller selects this time.
+        query = _include(name for name in _INCLUDES if name in includes)
+        body = orjson.dumps(change.given(), default=self._spelled)
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        answer = await self._api.call(method, template, parts, query=query, headers=headers, body=body)
+        return read(_USER, *answer).record()
+
+    def _spelled(self, value: object) -> dict[str, Any]:
+        if not isinstance(value, NotificationPreference):
+            raise TypeError
+        return {self._dialect.notification_type: value.notification_type, "enabled": value.enabled}
+
+
+class _Directory(Generic[M]):
+    """Roles or departments."""
+
+    def __init__(
+        self,
+        api: Api,
+        template: str,
+        includes: tuple[str, ...],
+        one: TypeAdapter[Any],
+        many: TypeAdapter[Listing[Any]],
+    ) -> None:
+        self._api = api
+        self._template = template
+        self._includes = includes
+        self._one = one
+        self._many = many
+
+    async def fetch(self, ref: Ref, needs: frozenset[str]) -> M | None:
+        asked = self._asked(needs)
+        answer = await self._api.find(f"{self._template}/{{id}}", {"id": ref.source_id}, query=_include(asked))
+        record: M | None = read(self._one, *answer).record(frozenset(asked)) if answer else None
+        return record
+
+    async def page(self, tenant: str, needs: frozenset[str], after: str | None) -> Page[M]:  # noqa: ARG002 - one tenant
+        asked: tuple[str, ...] = self._asked(needs)
+        query = [_PAGE, *_include(asked)] + ([("cursor", after)] if after else [])
+        listing = read(self._many, *await self._api.call("GET", self._template, query=query))
+        records = tuple(one.record(frozenset(asked)) for one in listing.data or ())
+        return Page(records, _position(listing.page_info))
+
+    def _asked(self, needs: frozenset[str]) -> tuple[str, ...]:
+        return tuple(name for name in self._includes if name in needs)
+
+
+def _include(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [("include[]", name) for name in names]
+
+
+def _position(info: PageInfo | None) -> str | None:
+    """The cursor of the next page: alone in April's form, inside a URL in the current one."""
+    if info is None or info.has_next_page is False:
+        return None
+    if info.next_page_url:
+        return next(iter(parse_qs(urlsplit(info.next_page_url).query).get("cursor", ())), None)
+    return info.next_cursor

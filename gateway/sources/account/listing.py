@@ -1,0 +1,57 @@
+"""Lists inside the identity API's JSON, and what its models share on their way to ours."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from gateway.sources.http.reading import Wire
+from gateway.users import model
+
+__all__ = ["Listing", "PageInfo", "listed", "nodes", "record_of", "same"]
+
+W = TypeVar("W")
+M = TypeVar("M")
+
+
+class PageInfo(Wire):
+    """Where a list goes on: a URL in the current version, a cursor in the one of April."""
+
+    next_page_url: str | None = None
+    next_cursor: str | None = None
+    has_next_page: bool | None = None
+    has_prev_page: bool | None = None
+    has_previous_page: bool | None = None
+
+
+class Listing(Wire, Generic[W]):
+    """A list envelope."""
+
+    page_info: PageInfo | None = None
+    data: list[W] | None = None
+
+
+def listed(listing: Listing[W] | list[W] | None, record: Callable[[W], M]) -> model.Listed[M] | None:
+    """A list inside an object; April's plain arrays have no pages."""
+    if listing is None:
+        return None
+    if isinstance(listing, list):
+        return model.Listed(tuple(map(record, listing)))
+    info = listing.page_info or PageInfo()
+    before = bool(info.has_prev_page or info.has_previous_page)
+    return model.Listed(tuple(map(record, listing.data or ())), bool(info.has_next_page), before)
+
+
+def nodes(listing: Listing[W] | list[W] | None, record: Callable[[W], M]) -> tuple[M, ...] | None:
+    """The same where our model has no pages."""
+    whole = listed(listing, record)
+    return None if whole is None else whole.nodes
+
+
+def record_of(wire: Any) -> Any:
+    """The record that an optional object means."""
+    return None if wire is None else wire.record()
+
+
+def same(wire: Wire, *without: str, **instead: Any) -> dict[str, Any]:
+    """The fields that mean the same in our model, others instead of some, without those that it has not."""
+    fields = {name: getattr(wire, name) for name in type(wire).model_fields if name != "id" and name not in without}
+    return fields | instead

@@ -1,0 +1,95 @@
+"""Who owns a role, in the identity API's JSON: the platform, or an account with its addresses."""
+
+from gateway.sources.account.listing import record_of, same
+from gateway.sources.http.reading import Instant, Text, Wire
+from gateway.users import model
+
+__all__ = ["Owner"]
+
+
+class Geolocation(Wire):
+    id: Text = ""
+    street_line_1: str | None = None
+    street_line_2: str | None = None
+    locality: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+
+    def record(self) -> model.Geolocation:
+        lines = {"street_line1": self.street_line_1, "street_line2": self.street_line_2}
+        return model.Geolocation(self.id, **same(self, "street_line_1", "street_line_2", **lines))
+
+
+class Address(Wire):
+    id: Text = ""
+    name: Text = ""
+    phone: str | None = None
+    email: str | None = None
+    is_drop_ship: bool | None = None
+    type: str | None = None
+    geolocation: Geolocation | None = None
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+
+    def record(self) -> model.Address:
+        # A later version says the same as a type; its words are open, so only the known one is read.
+        drop_ship = True if self.is_drop_ship is None and self.type == "drop_ship" else self.is_drop_ship
+        return model.Address(
+            self.id, **same(self, "type", is_drop_ship=drop_ship, geolocation=record_of(self.geolocation))
+        )
+
+
+class Branding(Wire):
+    id: Text = ""
+    support_email: str | None = None
+    phone_number: str | None = None
+    logo_url: str | None = None
+    facebook_handle: str | None = None
+    instagram_handle: str | None = None
+    linkedin_handle: str | None = None
+    twitter_handle: str | None = None
+    website_url: str | None = None
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+
+    def record(self) -> model.Branding:
+        return model.Branding(self.id, **same(self))
+
+
+class Portal(Wire):
+    id: Text = ""
+    slug: Text = ""
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+
+    def record(self) -> model.Portal:
+        return model.Portal(self.id, **same(self))
+
+
+class Account(Wire):
+    id: Text = ""
+    name: Text = ""
+    default_billing_address: Address | None = None
+    default_shipping_address: Address | None = None
+    branding: Branding | None = None
+    portal: Portal | None = None
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+
+    def record(self) -> model.Account:
+        nested = ("default_billing_address", "default_shipping_address", "branding", "portal")
+        return model.Account(self.id, **same(self, **{name: record_of(getattr(self, name)) for name in nested}))
+
+
+class Owner(Wire):
+    type: str | None = None
+    account: Account | None = None
+
+    def record(self) -> model.RoleOwner:
+        # Another word than the two is possible; an owner that is an account shows one.
+        seen = model.OwnerType.ACCOUNT if self.account else model.OwnerType.SYSTEM
+        known = {owner.value: owner for owner in model.OwnerType}
+        return model.RoleOwner(known.get(self.type or "", seen), record_of(self.account))

@@ -1,0 +1,56 @@
+"""The identity API's error bodies (account.md, 7)."""
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.errors import (
+    GatewayError,
+    IdempotencyConflict,
+    IdempotencyInProgress,
+    Origin,
+    SourceInvalidResponse,
+    Violation,
+)
+from gateway.sources.http.exchange import Request, Response
+from gateway.sources.http.reading import Wire
+from gateway.sources.http.refusal import Told, refusal
+
+__all__ = ["account_refusal"]
+
+
+class _Error(Wire):
+    code: str | None = None
+    type: str | None = None
+    message: str | None = None
+    param: str | None = None
+
+
+class _Body(Wire):
+    error: _Error
+
+
+_BODY = TypeAdapter(_Body)
+
+
+def account_refusal(request: Request, response: Response) -> GatewayError:
+    """The error that a status outside 2xx means."""
+    request_id = response.headers.get("Request-ID")
+    try:
+        error = _BODY.validate_json(response.body).error
+    except ValidationError:
+        return refusal(request, response, Told(request_id=request_id))
+    told = Told(True, error.code, error.message, request_id, _violations(error))
+    origin = Origin(request.source, error.code, error.message, request_id, response.status)
+    if error.code == "idempotency_in_progress":
+        return IdempotencyInProgress("The first call under this idempotency key still runs.", origin=origin)
+    if error.type == "idempotency_error" or error.code == "idempotency_key_reused":
+        return IdempotencyConflict("This idempotency key was used with another payload.", origin=origin)
+    if (error.code or "").startswith("api_version_"):
+        # Not the caller's doing: GATEWAY_ACCOUNT__API_VERSION is not one that the server speaks.
+        return SourceInvalidResponse("The account system does not speak the configured API version.", origin=origin)
+    return refusal(request, response, told)
+
+
+def _violations(error: _Error) -> tuple[Violation, ...]:
+    if not error.param or error.param == "include[]":
+        return ()
+    return (Violation(("change", error.param), error.message or "is refused by the account system"),)

@@ -1,0 +1,79 @@
+"""A source's endpoints: calls below its base URL, with its headers, its refusals as our errors."""
+
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import quote
+
+from gateway.errors import GatewayError, NotFound
+from gateway.sources.http.exchange import Multipart, Request, Response, Send
+
+__all__ = ["Api", "Query"]
+
+Query = Iterable[tuple[str, str]]
+
+
+class Api:
+    """Calls by path template, e.g. `/v1/identity/roles/{id}`; every part and value is percent-encoded.
+
+    `base_url` may carry a path of its own. `headers` hold the credentials. `refuse` reads the
+    source's error bodies.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        send: Send,
+        base_url: str,
+        headers: Mapping[str, str],
+        refuse: Callable[[Request, Response], GatewayError],
+    ) -> None:
+        self._source = source
+        self._send = send
+        self._base_url = base_url.rstrip("/")
+        self._headers = headers
+        self._refuse = refuse
+
+    async def call(
+        self,
+        method: str,
+        template: str,
+        parts: Mapping[str, str] | None = None,
+        *,
+        query: Query = (),
+        raw_query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes | Multipart | None = None,
+    ) -> tuple[Request, Response]:
+        """One call; its answer is a success.
+
+        `raw_query` is appended as it is, after the query: it has its own escaping (RQL). Raises what
+        the source's refusal means.
+        """
+        request = Request(
+            self._source,
+            method,
+            self._url(template, parts or {}, query, raw_query),
+            template,
+            {**self._headers, **(headers or {})},
+            body,
+        )
+        response = await self._send(request)
+        if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
+            raise self._refuse(request, response)
+        return request, response
+
+    async def find(
+        self, template: str, parts: Mapping[str, str], *, query: Query = ()
+    ) -> tuple[Request, Response] | None:
+        """One record's answer, or None where there is no such record."""
+        try:
+            return await self.call("GET", template, parts, query=query)
+        except NotFound:
+            return None
+
+    def _url(self, template: str, parts: Mapping[str, str], query: Query, raw_query: str) -> str:
+        path = template.format_map({name: quote(value, safe="") for name, value in parts.items()})
+        # Brackets stay bare in names: `include[]` is how the documents write it.
+        pairs = [f"{quote(name, safe='[]')}={quote(value, safe='')}" for name, value in query]
+        if raw_query:
+            pairs.append(raw_query)
+        return f"{self._base_url}{path}" + (f"?{'&'.join(pairs)}" if pairs else "")

@@ -1,0 +1,92 @@
+"""One call to a source and its answer, as values; and the shape that every step of the pipeline has."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+__all__ = ["Multipart", "Part", "Request", "Response", "Send", "Step", "Transport", "pipeline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a multipart/form-data body."""
+
+    name: str
+    content: bytes = field(repr=False)
+    content_type: str
+    filename: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Multipart:
+    """A multipart/form-data body, its parts in the order of the wire."""
+
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call. `url` is final: escaped, with its query. `template` names the endpoint without ids.
+
+    `headers` hold credentials: they are no part of the repr.
+    """
+
+    source: str
+    method: str
+    url: str = field(repr=False)
+    template: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | Multipart | None = field(default=None, repr=False)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the call may change something at the source."""
+        return self.method not in {"GET", "HEAD"}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer: header names are looked up in any case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+Send = Callable[[Request], Awaitable[Response]]
+
+
+class Step(Protocol):
+    """A step of the pipeline: may look at, alter, refuse or repeat the call that it hands on."""
+
+    async def __call__(self, request: Request, send: Send) -> Response: ...
+
+
+class Transport(Protocol):
+    """The wire: one method, and an end."""
+
+    async def send(self, request: Request) -> Response:
+        """One call, sent at most once.
+
+        Raises:
+            SourceUnavailable: not reached, or the connection was lost.
+            SourceTimeout: no whole answer in time.
+            SourceInvalidResponse: no HTTP, or more bytes than the cap.
+        """
+
+    async def aclose(self) -> None: ...
+
+
+def pipeline(transport: Transport, steps: Sequence[Step]) -> Send:
+    """The steps in order, the first one outermost, the transport at the end."""
+    send: Send = transport.send
+    for step in reversed(steps):
+        send = _bound(step, send)
+    return send
+
+
+def _bound(step: Step, send: Send) -> Send:
+    async def call(request: Request) -> Response:
+        return await step(request, send)
+
+    return call

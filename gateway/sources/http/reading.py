@@ -1,0 +1,63 @@
+"""A source's JSON → pydantic models, tolerantly: missing and extra fields never break a read."""
+
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from gateway.errors import Origin, Outcome, SourceInvalidResponse
+from gateway.sources.http.exchange import Request, Response
+from gateway.users.model import Timestamp
+
+__all__ = ["CamelWire", "Instant", "Text", "Wire", "read"]
+
+T = TypeVar("T")
+
+
+class Wire(BaseModel):
+    """A source's object. Every field has a default: what a source leaves out is None."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class CamelWire(Wire):
+    """A source's object with camelCase names."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+def _instant(text: str) -> Timestamp:
+    moment = datetime.fromisoformat(text)
+    return Timestamp(text if moment.tzinfo else f"{text}Z")
+
+
+Instant = Annotated[str, AfterValidator(_instant)]
+"""An RFC 3339 time, kept as written; without an offset it is UTC."""
+
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+"""A string that the API promises: empty where the source has none."""
+
+
+def read(shape: TypeAdapter[T], request: Request, response: Response) -> T:
+    """The JSON body as that shape.
+
+    Raises:
+        SourceInvalidResponse: not JSON, or not the documented shape; after a change its outcome is unknown.
+    """
+    try:
+        return shape.validate_json(response.body)
+    except ValidationError as error:
+        raise SourceInvalidResponse(
+            f"The {request.source} system's answer is not what it documents.",
+            origin=Origin(source=request.source, http_status=response.status),
+            outcome=Outcome.UNKNOWN if request.writes else None,
+        ) from _told(error)
+
+
+def _told(error: ValidationError) -> ValueError:
+    """Where the shape differs, for the log: places and rules, never the source's data."""
+    places: list[Any] = [
+        (".".join(map(str, one["loc"])), one["type"]) for one in error.errors(include_url=False, include_input=False)
+    ]
+    return ValueError(f"unexpected shape: {places[:5]}")

@@ -1,0 +1,88 @@
+"""A refusal by a source → one of our errors. The table that the three systems share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from gateway.errors import (
+    BadUserInput,
+    Conflict,
+    GatewayError,
+    NotFound,
+    Origin,
+    Outcome,
+    RateLimited,
+    SourceCredentials,
+    SourceInvalidResponse,
+    SourceTimeout,
+    SourceUnavailable,
+    Violation,
+)
+from gateway.sources.http.exchange import Request, Response
+
+__all__ = ["Told", "refusal", "retry_after"]
+
+_CREDENTIALS = frozenset({401, 402, 403})
+_BAD_INPUT = frozenset({400, 413, 415, 422})
+_TIMEOUTS = frozenset({408, 504})
+# A 5xx that says nothing of whether the change was carried out; 503 says that it was not taken on.
+_UNCERTAIN = frozenset({408, 500, 502, 504})
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a source's error body says, in words shared by the three; nothing where it is no such body."""
+
+    documented: bool = False
+    code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+    violations: tuple[Violation, ...] = ()
+
+
+def refusal(request: Request, response: Response, told: Told) -> GatewayError:  # noqa: PLR0911 - a table, row by row
+    """The error that a status outside 2xx means."""
+    status, source = response.status, request.source
+    # A source may name parts of a key when it refuses it: those words stay here.
+    message = None if status == 401 else told.message  # noqa: PLR2004 - the HTTP status
+    origin = Origin(source, told.code, message, told.request_id, status)
+    unknown = Outcome.UNKNOWN if request.writes and status in _UNCERTAIN else None
+    wait = retry_after(response.headers)
+    if status in _CREDENTIALS:
+        return SourceCredentials(f"The {source} system refused this gateway's credentials.", origin=origin)
+    if status in {404, 410} and (told.documented or not response.body.strip()):
+        return NotFound(
+            message or f"The {source} system has no such record.", origin=origin, violations=told.violations
+        )
+    if status == 409:  # noqa: PLR2004 - the HTTP status
+        return Conflict(
+            message or f"The {source} system has a record that is in the way.",
+            origin=origin,
+            violations=told.violations,
+        )
+    if status in _BAD_INPUT and told.documented:
+        return BadUserInput(
+            message or f"The {source} system refused the input.", origin=origin, violations=told.violations
+        )
+    if status == 429:  # noqa: PLR2004 - the HTTP status
+        return RateLimited(f"The {source} system's rate limit is reached.", origin=origin, retry_after=wait)
+    if status in _TIMEOUTS:
+        return SourceTimeout(f"The {source} system timed out.", origin=origin, outcome=unknown, retry_after=wait)
+    if status >= _SERVER_ERROR:
+        return SourceUnavailable(
+            f"The {source} system failed with {status}.", origin=origin, outcome=unknown, retry_after=wait
+        )
+    return SourceInvalidResponse(f"The {source} system answered {status}, which it does not document.", origin=origin)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3), or None."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

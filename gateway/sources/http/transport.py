@@ -1,0 +1,127 @@
+"""The wire, by aiohttp: one session a source, kept alive."""
+
+import asyncio
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import hdrs
+from yarl import URL
+
+from gateway.errors import Origin, Outcome, SourceInvalidResponse, SourceTimeout, SourceUnavailable
+from gateway.sources.http.exchange import Multipart, Request, Response
+
+__all__ = ["AiohttpTransport", "Limits"]
+
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a source may take: seconds for the whole call, to a connection, between two reads; sockets; bytes."""
+
+    total: float = 10.0
+    connect: float = 3.0
+    read: float = 10.0
+    connections: int = 20
+    response_bytes: int = 32 * 1024 * 1024
+
+
+class _ConnectionLostError(Exception):
+    """The connection broke after the call was sent."""
+
+
+async def _never_again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a change a second time.
+
+    It repeats PUT and DELETE by itself when a connection drops before the answer
+    (aio-libs/aiohttp#10790), on whatever its own two exceptions say; another one stops that. A failed
+    connect passes: nothing was sent. So does a read: sending it again changes nothing.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if request.method in {hdrs.METH_GET, hdrs.METH_HEAD}:
+            raise
+        raise _ConnectionLostError from error
+
+
+class AiohttpTransport:
+    """Calls of one source over one session. Made inside a running loop."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limits.connections),
+            # `connect` covers the wait for a free socket too, so that its end means: nothing was sent.
+            timeout=aiohttp.ClientTimeout(
+                total=limits.total, connect=min(limits.connect, limits.total), sock_read=limits.read
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_never_again,),
+            headers={hdrs.USER_AGENT: "user-gateway", hdrs.ACCEPT: "application/json"},
+        )
+
+    async def send(self, request: Request) -> Response:
+        unknown = Outcome.UNKNOWN if request.writes else None
+        origin = Origin(source=request.source)
+        try:
+            async with self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=_form(request.body) if isinstance(request.body, Multipart) else request.body,
+                allow_redirects=False,
+            ) as answer:
+                return Response(answer.status, answer.headers, await self._body(answer, request))
+        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
+            kind = SourceTimeout if isinstance(error, TimeoutError) else SourceUnavailable
+            raise kind(f"The {request.source} system could not be reached.", origin=origin) from error
+        except TimeoutError as error:
+            raise SourceTimeout(
+                f"The {request.source} system did not answer in time.", origin=origin, outcome=unknown
+            ) from error
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, _ConnectionLostError) as error:
+            raise SourceUnavailable(
+                f"The connection to the {request.source} system was lost.", origin=origin, outcome=unknown
+            ) from error
+        except aiohttp.ClientPayloadError as error:
+            raise SourceUnavailable(
+                f"The {request.source} system hung up in the middle of its answer.",
+                origin=origin,
+                outcome=unknown,
+            ) from error
+        except aiohttp.ClientError as error:
+            raise SourceInvalidResponse(
+                f"The {request.source} system's answer is no HTTP.", origin=origin, outcome=unknown
+            ) from error
+
+    async def _body(self, answer: aiohttp.ClientResponse, request: Request) -> bytes:
+        """The whole body, decompressed; never more than the cap in memory."""
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in answer.content.iter_chunked(_CHUNK):
+            size += len(chunk)
+            if size > self._limits.response_bytes:
+                answer.close()
+                raise SourceInvalidResponse(
+                    f"The {request.source} system's answer is larger than {self._limits.response_bytes} bytes.",
+                    origin=Origin(source=request.source, http_status=answer.status),
+                    outcome=Outcome.UNKNOWN if request.writes else None,
+                )
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def aclose(self) -> None:
+        await self._session.close()
+        await asyncio.sleep(0)  # lets the closed sockets' callbacks run before the loop may end
+
+
+def _form(body: Multipart) -> aiohttp.FormData:
+    form = aiohttp.FormData(default_to_multipart=True)
+    for part in body.parts:
+        # aiohttp makes a file of every bytes value; only text can be a part without a filename.
+        content = part.content if part.filename is not None else part.content.decode()
+        form.add_field(part.name, content, content_type=part.content_type, filename=part.filename)
+    return form

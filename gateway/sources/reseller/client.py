@@ -1,0 +1,88 @@
+"""The calls of the reseller API."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+
+from gateway.sources.http.api import Api
+from gateway.sources.http.exchange import Send
+from gateway.sources.http.reading import read
+from gateway.sources.reseller.refusals import reseller_refusal
+from gateway.sources.reseller.wire import Organization, User
+from gateway.users import model
+from gateway.users.changes import UpdateResellerUser
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import UserSource
+from gateway.users.source import Directory, Page
+
+__all__ = ["ResellerSource"]
+
+_USER = TypeAdapter(User)
+_ORGANIZATION = TypeAdapter(Organization)
+_ORGANIZATIONS = TypeAdapter(list[Organization])
+_LIST = "/v3/resellers/{reseller}/users"
+_ONE = "/v3/resellers/{reseller}/users/{id}"
+_PAGE = 100  # the largest that the source gives
+_NAMES = {
+    "first_name": "firstName",
+    "last_name": "lastName",
+    "organization_id": "organizationId",
+    "allow_customer_portal_access": "allowCustomerPortalAccess",
+}
+
+
+class ResellerSource:
+    """Users of resellers over HTTP; `tenant` is the configured reseller, else empty."""
+
+    name = UserSource.RESELLER
+
+    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], tenant: str) -> None:
+        self._api = Api(self.name, send, base_url, headers, reseller_refusal)
+        self.tenant = tenant
+        self.directories: Mapping[Kind, Directory[Any]] = {
+            Kind.ORGANIZATION: _Organizations(self._api),
+        }
+
+    async def probe(self) -> str | None:
+        query = [("page", "1"), ("limit", "1")]
+        _, response = await self._api.call("GET", _LIST, {"reseller": self.tenant}, query=query)
+        return response.headers.get("X-Rate-Limit-Remaining")
+
+    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:  # noqa: ARG002 - it sends all it has
+        answer = await self._api.find(_ONE, {"reseller": ref.tenant, "id": ref.source_id})
+        return read(_USER, *answer).record(ref.tenant) if answer else None
+
+    async def update_user(self, ref: Ref, change: UpdateResellerUser, key: str) -> model.User:  # noqa: ARG002 - none known here
+        body = orjson.dumps({_NAMES.get(name, name): value for name, value in change.given().items()})
+        parts = {"reseller": ref.tenant, "id": ref.source_id}
+        headers = {"Content-Type": "application/json"}
+        answer = await self._api.call("PATCH", _ONE, parts, headers=headers, body=body)
+        return read(_USER, *answer).record(ref.tenant)
+
+
+class _Organizations:
+    """A reseller's organizations. The paths of these reads are inferred from those of the writes (reseller.md, 2)."""
+
+    _LIST = "/v3/resellers/{reseller}/organizations"
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def fetch(self, ref: Ref, needs: frozenset[str]) -> model.Organization | None:  # noqa: ARG002 - it sends all it has
+        answer = await self._api.find(f"{self._LIST}/{{id}}", {"reseller": ref.tenant, "id": ref.source_id})
+        return read(_ORGANIZATION, *answer).record(ref.tenant) if answer else None
+
+    async def page(
+        self,
+        tenant: str,
+        needs: frozenset[str],  # noqa: ARG002 - it sends all it has
+        after: str | None,
+    ) -> Page[model.Organization]:
+        number = int(after or 1)
+        query = [("page", str(number)), ("limit", str(_PAGE))]
+        rows = read(_ORGANIZATIONS, *await self._api.call("GET", self._LIST, {"reseller": tenant}, query=query))
+        # No total is told: a full page may be the last one, a shorter one is.
+        more = str(number + 1) if len(rows) >= _PAGE else None
+        return Page(tuple(row.record(tenant) for row in rows), more)

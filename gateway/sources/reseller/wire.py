@@ -1,0 +1,87 @@
+"""The reseller API's JSON and what it means."""
+
+from gateway.sources.http.reading import CamelWire, Instant
+from gateway.users import model
+from gateway.users.model import UserSource
+
+__all__ = ["Organization", "User"]
+
+
+class PostalAddress(CamelWire):
+    address_line1: str | None = None
+    address_line2: str | None = None
+    city: str | None = None
+    state: str | None = None
+    country: str | None = None
+    postal_code: str | None = None
+
+    def record(self) -> model.PostalAddress:
+        return model.PostalAddress(**dict(self))
+
+
+class Organization(CamelWire):
+    id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    description: str | None = None
+    allowed_users: int | None = None
+    address: PostalAddress | None = None
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+
+    def record(self, tenant: str) -> model.Organization:
+        return model.Organization(
+            tenant,
+            self.id or "",
+            self.name,
+            self.email,
+            self.description,
+            self.allowed_users,
+            self.address.record() if self.address else None,
+            self.created_at,  # type: ignore[arg-type]  # Instant makes a Timestamp
+            self.updated_at,  # type: ignore[arg-type]
+        )
+
+
+class User(CamelWire):
+    id: str
+    name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    role: str | None = None
+    company: str | None = None
+    two_factor_enabled: bool | None = None
+    google_sso_enabled: bool | None = None
+    last_login_at: Instant | None = None
+    organization_id: str | None = None
+    organization: Organization | None = None
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+
+    def record(self, tenant: str) -> model.User:
+        """The user of that reseller."""
+        organization: model.Organization | None = None
+        if self.organization is not None and (self.organization.id or self.organization_id):
+            organization = self.organization.model_copy(
+                update={"id": self.organization.id or self.organization_id}
+            ).record(tenant)
+        elif self.organization_id:
+            organization = model.Organization(tenant, self.organization_id)
+        return model.User(
+            UserSource.RESELLER,
+            self.id,
+            tenant,
+            name=self.name,
+            first_name=self.first_name,
+            last_name=self.last_name,
+            email=self.email,
+            role=model.Role.named(UserSource.RESELLER, self.role) if self.role else None,
+            organization=organization,
+            company=self.company,
+            two_factor_enabled=self.two_factor_enabled,
+            google_sso_enabled=self.google_sso_enabled,
+            last_active_at=self.last_login_at,  # type: ignore[arg-type]  # Instant makes a Timestamp
+            created_at=self.created_at,  # type: ignore[arg-type]
+            updated_at=self.updated_at,  # type: ignore[arg-type]
+        )

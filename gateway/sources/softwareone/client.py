@@ -1,0 +1,78 @@
+"""The calls of the Marketplace."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+
+from gateway.errors import BadUserInput, Violation
+from gateway.sources.http.api import Api
+from gateway.sources.http.exchange import Multipart, Part, Send
+from gateway.sources.http.reading import read
+from gateway.sources.softwareone.refusals import softwareone_refusal
+from gateway.sources.softwareone.wire import User
+from gateway.users import model
+from gateway.users.changes import PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import UserSource
+from gateway.users.source import Directory
+
+__all__ = ["SoftwareOneSource"]
+
+_USER = TypeAdapter(User)
+_LIST = "/public/v1/accounts/users"
+_ONE = "/public/v1/accounts/users/{id}"
+# What the source may leave out unless it is asked for (softwareone.md, 3: `$meta.omitted`).
+_SELECTABLE = ("audit", "accounts")
+_NAMES = {"first_name": "firstName", "last_name": "lastName", "current_account_id": "currentAccount"}
+
+
+class SoftwareOneSource:
+    """Marketplace users over HTTP. `icon_bytes` is the largest picture that is sent on."""
+
+    name = UserSource.SOFTWAREONE
+    tenant = ""
+    directories: Mapping[Kind, Directory[Any]] = {}
+
+    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], icon_bytes: int) -> None:
+        self._api = Api(self.name, send, base_url, headers, softwareone_refusal)
+        self._base_url = base_url.rstrip("/")
+        self._icon_bytes = icon_bytes
+
+    async def probe(self) -> str | None:
+        await self._api.call("GET", _LIST, query=[("limit", "1")])
+        return None
+
+    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
+        select = ",".join(name for name in _SELECTABLE if name in needs)
+        answer = await self._api.find(_ONE, {"id": ref.source_id}, query=[("select", select)] if select else ())
+        return read(_USER, *answer).record(self._base_url) if answer else None
+
+    async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User:  # noqa: ARG002 - none known here
+        answer = await self._api.call("PUT", _ONE, {"id": ref.source_id}, body=self._form(change))
+        return read(_USER, *answer).record(self._base_url)
+
+    def _form(self, change: UpdateSoftwareOneUser) -> Multipart:
+        """The form as the vendor's own client sends it: the picture, then `user` with plain camelCase JSON."""
+        given = change.given()
+        parts: list[Part] = []
+        if change.icon is not None:
+            del given["icon"]
+            if len(change.icon.content) > self._icon_bytes:
+                message = f"must not be larger than {self._icon_bytes} bytes"
+                raise BadUserInput(f"icon {message}.", violations=[Violation(("change", "icon"), message)])
+            parts.append(Part("icon", change.icon.content, change.icon.content_type, change.icon.filename))
+        user = {_NAMES.get(name, name): _spelled(name, value) for name, value in given.items()}
+        return Multipart((*parts, Part("user", orjson.dumps(user), "application/json")))
+
+
+def _spelled(name: str, value: Any) -> Any:
+    if isinstance(value, PhoneNumberChange):
+        return value.given()
+    if isinstance(value, UserSettingsChange):
+        names = {"culture_code": "cultureCode", "language_code": "languageCode"}
+        return {names[field]: text for field, text in value.given().items()}
+    if name == "current_account_id" and value is not None:
+        return {"id": value}
+    return value

@@ -1,0 +1,82 @@
+"""The Marketplace's error bodies: problem details, with `errors` in two documented forms (softwareone.md, 3)."""
+
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.errors import GatewayError, Violation
+from gateway.sources.http.exchange import Request, Response
+from gateway.sources.http.reading import CamelWire
+from gateway.sources.http.refusal import Told, refusal
+
+__all__ = ["softwareone_refusal"]
+
+
+class _Problem(CamelWire):
+    type: str | None = None
+    title: str | None = None
+    detail: str | None = None
+    trace_id: str | None = None
+    errors: Any = None
+
+
+_PROBLEM = TypeAdapter(_Problem)
+_OURS = {
+    "firstname": "first_name",
+    "lastname": "last_name",
+    "email": "email",
+    "phone": "phone",
+    "settings": "settings",
+    "currentaccount": "current_account_id",
+    "icon": "icon",
+}
+
+
+def softwareone_refusal(request: Request, response: Response) -> GatewayError:
+    """The error that a status outside 2xx means."""
+    try:
+        problem = _PROBLEM.validate_json(response.body)
+    except ValidationError:
+        return refusal(request, response, Told())
+    message = " ".join(text for text in (problem.detail or problem.title, *_messages(problem.errors)) if text)
+    code = problem.type.rpartition("#")[2] if problem.type else None
+    return refusal(
+        request,
+        response,
+        Told(
+            documented=problem.title is not None or problem.detail is not None or problem.errors is not None,
+            # Only a fragment is a code of the vendor's; without one the type is a link to the HTTP standard.
+            code=code if code and "://" not in code else None,
+            message=message or None,
+            request_id=problem.trace_id,
+            violations=_violations(problem.errors),
+        ),
+    )
+
+
+def _pairs(errors: Any) -> list[tuple[str, str]]:
+    """Property and message, from either form: an object of lists, or a list of objects with `properties`."""
+    if isinstance(errors, dict):
+        return [
+            (str(name), str(text))
+            for name, texts in errors.items()
+            for text in (texts if isinstance(texts, list) else [texts])
+        ]
+    if isinstance(errors, list):
+        return [
+            (str(name), str(one.get("message", "is refused")))
+            for one in errors
+            if isinstance(one, dict)
+            for name in (one.get("properties") or [""])
+        ]
+    return []
+
+
+def _messages(errors: Any) -> list[str]:
+    return [text for _, text in _pairs(errors)]
+
+
+def _violations(errors: Any) -> tuple[Violation, ...]:
+    """Those of fields that a change of ours has; the source may spell a nested one with dots."""
+    named = ((_OURS.get(name.split(".")[0].lower()), text) for name, text in _pairs(errors))
+    return tuple(Violation(("change", field), text) for field, text in named if field)

@@ -1,0 +1,135 @@
+"""The Marketplace's JSON and what it means. Null fields are absent there; omitted ones are named in `$meta`."""
+
+from typing import Any
+
+from pydantic import Field
+
+from gateway.sources.http.reading import CamelWire, Instant, Text, Wire
+from gateway.users import model
+from gateway.users.model import UserSource, UserStatus
+
+__all__ = ["User", "Users"]
+
+
+class Meta(Wire):
+    omitted: list[str] | None = None
+
+
+class Actor(CamelWire):
+    id: Text = ""
+    name: str | None = None
+    icon: str | None = None
+
+    def record(self, base_url: str) -> model.Actor:
+        return model.Actor(self.id, self.name, _absolute(self.icon, base_url))
+
+
+class Event(CamelWire):
+    at: Instant | None = None
+    by: Actor | None = None
+
+
+class Audit(CamelWire):
+    created: Event | None = None
+    updated: Event | None = None
+    invitation_accepted_at: Instant | None = None
+
+
+class Account(CamelWire):
+    id: Text = ""
+    name: str | None = None
+    type: str | None = None
+    status: str | None = None
+    icon: str | None = None
+
+    def record(self, base_url: str) -> model.MarketplaceAccount:
+        return model.MarketplaceAccount(self.id, self.name, self.type, self.status, _absolute(self.icon, base_url))
+
+
+class Phone(CamelWire):
+    prefix: str | None = None
+    number: str | None = None
+
+
+class Settings(CamelWire):
+    culture_code: str | None = None
+    language_code: str | None = None
+
+
+class User(CamelWire):
+    id: str
+    name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    status: str | None = None
+    icon: str | None = None
+    phone: Phone | None = None
+    settings: Settings | None = None
+    last_login_at: Instant | None = None
+    accounts: list[Account] | None = None
+    current_account: Account | None = None
+    audit: Audit | None = None
+    meta: Meta | None = Field(default=None, alias="$meta")
+
+    def record(self, base_url: str, omitted: tuple[str, ...] = ()) -> model.User:
+        """The user; pictures get their absolute URL, `omitted` is what the whole list left out."""
+        audit = self.audit or Audit()
+        created, updated = audit.created or Event(), audit.updated or Event()
+        own = tuple(self.meta.omitted or ()) if self.meta else omitted
+        fields: dict[str, Any] = {
+            "name": self.name,
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+            "email": self.email,
+            "image_url": _absolute(self.icon, base_url),
+            "phone": model.PhoneNumber(self.phone.prefix, self.phone.number) if self.phone else None,
+            "status": _STATUS.get("".join(filter(str.isalpha, self.status or "")).lower()),
+            "source_status": self.status,
+            "accounts": None if self.accounts is None else tuple(one.record(base_url) for one in self.accounts),
+            "current_account": self.current_account.record(base_url) if self.current_account else None,
+            "settings": self.settings and model.UserSettings(self.settings.culture_code, self.settings.language_code),
+            "last_active_at": self.last_login_at,
+            "invitation_accepted_at": audit.invitation_accepted_at,
+            "created_at": created.at,
+            "updated_at": updated.at,
+            "created_by": created.by.record(base_url) if created.by else None,
+            "updated_by": updated.by.record(base_url) if updated.by else None,
+        }
+        return model.User(UserSource.SOFTWAREONE, self.id, omitted_fields=own, **fields)
+
+
+class Pagination(Wire):
+    offset: int | None = None
+    limit: int | None = None
+    total: int | None = None
+
+
+class ListMeta(Meta):
+    pagination: Pagination | None = None
+
+
+class Users(Wire):
+    """A list of users, with what it left out of each and where it stands."""
+
+    data: list[User]
+    meta: ListMeta | None = Field(default=None, alias="$meta")
+
+
+_STATUS = {  # softwareone.md, 2.5; the documents write some with a space
+    "new": UserStatus.NEW,
+    "invited": UserStatus.INVITED,
+    "invitationexpired": UserStatus.INVITATION_EXPIRED,
+    "active": UserStatus.ACTIVE,
+    "blocked": UserStatus.BLOCKED,
+    "disabled": UserStatus.DISABLED,
+    "deleted": UserStatus.REMOVED,
+}
+
+
+def _absolute(icon: str | None, base_url: str) -> str | None:
+    """Pictures are named relative to `/public`, below the base URL."""
+    if not icon or "://" in icon:
+        return icon or None
+    path = icon if icon.startswith("/") else f"/{icon}"
+    return base_url + (path if path.startswith("/public/") else f"/public{path}")
