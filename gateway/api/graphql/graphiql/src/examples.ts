@@ -1,0 +1,133 @@
+// The tabs that a first visitor finds. The ids are those of `gateway demo`; change them here.
+
+export interface Example {
+  query: string;
+  variables: string;
+}
+
+const json = (variables: object) => JSON.stringify(variables, null, 2);
+
+/** A key of this visitor's own: the same key with other input is an error. */
+const newKey = (name: string) =>
+  `${name}-${Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(36)).join("")}`;
+
+export const examples: Example[] = [
+  {
+    query: `# One account user with role and department.
+# The id is the source's own, as here, or a global
+# one: then drop the source.
+query OneUser($id: ID!, $source: UserSource) {
+  user(id: $id, source: $source) {
+    id
+    source
+    sourceId
+    name
+    email
+    status
+    role {
+      name
+      type
+      permissions
+    }
+    department {
+      name
+      notes
+    }
+  }
+}
+`,
+    variables: json({ id: "acus_adalovelace1", source: "ACCOUNT" }),
+  },
+  {
+    query: `# Sets an account user's department, then clears it:
+# null clears, and a field left out stays as it is.
+# To repeat a key changes nothing: it answers what it
+# answered before. Use a new key for a new change.
+mutation ChangeDepartment(
+  $id: ID!
+  $departmentId: ID!
+  $setKey: String
+  $clearKey: String
+) {
+  set: updateAccountUser(
+    id: $id
+    input: { departmentId: $departmentId }
+    idempotencyKey: $setKey
+  ) {
+    id
+    name
+    department {
+      id
+      name
+    }
+  }
+  clear: updateAccountUser(
+    id: $id
+    input: { departmentId: null }
+    idempotencyKey: $clearKey
+  ) {
+    id
+    name
+    department {
+      id
+      name
+    }
+  }
+}
+`,
+    variables: json({
+      id: "acus_adalovelace1",
+      departmentId: "dp_returns00000",
+      setKey: newKey("set"),
+      clearKey: newKey("clear"),
+    }),
+  },
+  {
+    query: `# Renames a SoftwareOne Marketplace user.
+# What the input leaves out stays as it is.
+mutation RenameInMarketplace(
+  $id: ID!
+  $firstName: String
+  $lastName: String
+) {
+  updateSoftwareOneUser(
+    id: $id
+    input: { firstName: $firstName, lastName: $lastName }
+  ) {
+    id
+    sourceId
+    name
+    firstName
+    lastName
+    updatedAt
+  }
+}
+`,
+    variables: json({ id: "USR-0000-0001", firstName: "Ada", lastName: "Lovelace" }),
+  },
+  {
+    query: `# Changes a reseller user's company.
+# The variable resellerId is needed where the id is no
+# global one and the gateway has no reseller configured.
+mutation ResellerCompany(
+  $id: ID!
+  $company: String
+  $resellerId: ID
+) {
+  updateResellerUser(
+    id: $id
+    resellerId: $resellerId
+    input: { company: $company }
+  ) {
+    id
+    sourceId
+    name
+    email
+    company
+    updatedAt
+  }
+}
+`,
+    variables: json({ id: "00000000-0000-4000-8000-000000000001", company: "Analytical Engines" }),
+  },
+];

@@ -1,0 +1,33 @@
+// What GraphiQL remembers. Each browser tab keeps its own working copy, all of it, in sessionStorage;
+// localStorage takes the latest copy for the next visit, without header values: those may be tokens,
+// and must not outlive the tab that they were typed in. Keys hold the page's path, so that two
+// gateways on one origin do not mix their tabs.
+
+const PREFIX = `user-gateway:${location.pathname}:`;
+const AREAS = [sessionStorage, localStorage];
+
+const keysOf = (area: Storage) => Object.keys(area).filter((key) => key.startsWith(PREFIX));
+
+/** Empties each "headers" in the JSON of GraphiQL's tabs and history. */
+function withoutHeaders(json: string): string {
+  return JSON.stringify(JSON.parse(json), (key, value) => (key === "headers" ? null : value));
+}
+
+export const storage = {
+  getItem: (key: string) => sessionStorage.getItem(PREFIX + key) ?? localStorage.getItem(PREFIX + key),
+
+  setItem(key: string, value: string) {
+    sessionStorage.setItem(PREFIX + key, value);
+    if (key === "graphiql:headers") return;
+    const holdsHeaders = ["graphiql:tabState", "graphiql:queries", "graphiql:favorites"].includes(key);
+    localStorage.setItem(PREFIX + key, holdsHeaders ? withoutHeaders(value) : value);
+  },
+
+  removeItem: (key: string) => AREAS.forEach((area) => area.removeItem(PREFIX + key)),
+
+  clear: () => AREAS.forEach((area) => keysOf(area).forEach((key) => area.removeItem(key))),
+
+  get length() {
+    return keysOf(localStorage).length;
+  },
+};

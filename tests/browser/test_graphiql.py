@@ -1,0 +1,210 @@
+"""GraphiQL as a person meets it: a real Chromium against the running gateway."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import ClientSession
+from playwright.async_api import ConsoleMessage, Page, Request, Response, async_playwright, expect
+from yarl import URL
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+EXAMPLES = ["OneUser", "ChangeDepartment", "RenameInMarketplace", "ResellerCompany"]
+QUERY_EDITOR = ".graphiql-query-editor .CodeMirror"
+RESULT = ".graphiql-response .CodeMirror"
+REPORT_VIOLATIONS = """
+addEventListener("securitypolicyviolation", (event) => console.error("CSP:", event.violatedDirective));
+"""
+
+
+def is_post(response: Response) -> bool:
+    """Tell an answer of the API from an asset."""
+    return response.request.method == "POST"
+
+
+@dataclass
+class Visit:
+    """One visitor's browser: the open page, what was asked for, and what went wrong."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def note(self, message: ConsoleMessage) -> None:
+        """Keep what the console complains about."""
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    async def type_into(self, editor: str, text: str) -> None:
+        """Replace an editor's content by keyboard, as a person does."""
+        await self.page.click(f"{editor} .CodeMirror-lines")
+        await self.page.keyboard.press("Control+A")
+        await self.page.keyboard.press("Delete")
+        # insert_text: typed one by one, the editor would close each bracket that the text closes too.
+        await self.page.keyboard.insert_text(text)
+
+    async def stored(self, area: str) -> str:
+        """Read all that the page remembers, GraphiQL's half second after the last key."""
+        await asyncio.sleep(1)
+        # evaluate, as wait_for_function needs eval, which the page's policy forbids.
+        return str(await self.page.evaluate(f"JSON.stringify({{...{area}}})"))
+
+    async def run(self) -> Request:
+        """Run the operation by keyboard and return the request that it made."""
+        # GraphiQL learns the operation's name a tenth of a second after the text: no person is faster.
+        await asyncio.sleep(0.2)
+        async with self.page.expect_request(lambda request: request.method == "POST") as made:
+            await self.page.keyboard.press("Control+Enter")
+        return await made.value
+
+
+@pytest.fixture
+async def visit(gateway_url: str) -> AsyncIterator[Visit]:
+    """Open GraphiQL with fresh storage; afterwards nothing may have left the origin or gone wrong."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        # The context, not the page, is watched: it sees every page of this visitor.
+        context = await browser.new_context()
+        visit = Visit(await context.new_page())
+        context.on("request", lambda request: visit.requests.append(request.url))
+        context.on("console", visit.note)
+        context.on("weberror", lambda error: visit.complaints.append(str(error.error)))
+        await context.add_init_script(REPORT_VIOLATIONS)
+        # The schema has to have come: it is the last thing that the page loads by itself.
+        async with visit.page.expect_response(is_post):
+            await visit.page.goto(f"{gateway_url}/graphql")
+        await visit.page.wait_for_selector(QUERY_EDITOR)
+        yield visit
+        await browser.close()
+    strangers = [url for url in visit.requests if not url.startswith((f"{gateway_url}/", "data:"))]
+    assert (strangers, visit.complaints) == ([], [])
+
+
+async def test_first_visit_shows_the_examples(visit: Visit) -> None:
+    """A first visitor finds the example operations as tabs, the first one with its variables."""
+    tabs = visit.page.locator(".graphiql-tab-button")
+    await expect(tabs).to_have_text(EXAMPLES)
+    await expect(visit.page).to_have_title("User gateway")
+    await expect(visit.page.locator(QUERY_EDITOR)).to_contain_text("query OneUser")
+    await expect(visit.page.locator("[aria-label=Variables]")).to_contain_text("ACCOUNT")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_examples_fit_the_schema(visit: Visit, name: str) -> None:
+    """Each example is valid against the schema that the gateway serves, and its variables are sent."""
+    await visit.page.click(f".graphiql-tab-button:text-is('{name}')")
+    await expect(visit.page.locator(QUERY_EDITOR)).to_contain_text(f" {name}(")
+    await visit.page.click(f"{QUERY_EDITOR} .CodeMirror-lines")
+    request = await visit.run()
+    sent = json.loads(request.post_data or "")
+    assert sent["operationName"] == name
+    assert sent["variables"]["id"]
+    response = await request.response()
+    assert response is not None
+    assert "GRAPHQL_VALIDATION_FAILED" not in await response.text()
+    await expect(visit.page.locator(RESULT)).to_contain_text('"data"')
+    assert await visit.page.locator(".CodeMirror-lint-mark-error").count() == 0
+
+
+async def test_typed_query_is_answered(visit: Visit) -> None:
+    """A query typed into the editor and run by Ctrl+Enter shows its answer in the result pane."""
+    await visit.type_into(QUERY_EDITOR, "query Typed { __typename }")
+    await expect(visit.page.locator(".graphiql-tab-button >> nth=0")).to_have_text("Typed")
+    request = await visit.run()
+    assert json.loads(request.post_data or "")["query"] == "query Typed { __typename }"
+    await expect(visit.page.locator(RESULT)).to_contain_text('"__typename": "Query"')
+
+
+async def test_typed_header_is_sent_and_kept_only_in_its_tab(visit: Visit) -> None:
+    """A header typed into the Headers tab is sent, survives a reload, and never reaches localStorage."""
+    page = visit.page
+    await page.click("button[data-name=headers]")
+    await visit.type_into("[aria-label=Headers] .CodeMirror:visible", '{"X-Request-ID": "typed-by-hand"}')
+    request = await visit.run()
+    assert (await request.all_headers())["x-request-id"] == "typed-by-hand"
+    assert "typed-by-hand" in await visit.stored("sessionStorage")
+    async with page.expect_response(is_post):
+        await page.reload()
+    await page.click("button[data-name=headers]")
+    await expect(page.locator("[aria-label=Headers]")).to_contain_text("typed-by-hand")
+    assert "typed-by-hand" not in await visit.stored("localStorage")
+
+
+async def test_returning_visitor_keeps_the_tabs(visit: Visit) -> None:
+    """A visitor who comes back finds the tabs as they were left, without the examples again."""
+    await visit.page.click(".graphiql-tab-button >> nth=1")
+    await visit.page.click("button[aria-label='Close Tab'] >> nth=1")
+    await visit.page.click(".graphiql-tab-button >> nth=0")
+    await visit.type_into(QUERY_EDITOR, "query Mine { __typename }")
+    left = ["Mine", *EXAMPLES[2:]]
+    await expect(visit.page.locator(".graphiql-tab-button")).to_have_text(left)
+    assert "query Mine" in await visit.stored("localStorage")
+    # A page of the same context is the same visitor in a new browser tab.
+    again = await visit.page.context.new_page()
+    await again.goto(visit.page.url)
+    await expect(again.locator(".graphiql-tab-button")).to_have_text(left)
+    await expect(again.locator(QUERY_EDITOR)).to_contain_text("query Mine")
+
+
+async def test_docs_and_dialogs_open(visit: Visit) -> None:
+    """The documentation explorer and the settings dialog open without asking the policy for more."""
+    await visit.page.click("button[aria-label='Show Documentation Explorer']")
+    await visit.page.click(".graphiql-doc-explorer a:text-is('Query')")
+    await expect(visit.page.locator(".graphiql-doc-explorer")).to_contain_text("user(")
+    await visit.page.click("button[aria-label='Open settings dialog']")
+    await expect(visit.page.locator(".graphiql-dialog")).to_contain_text("Theme")
+
+
+async def test_page_names_a_strict_policy_and_immutable_assets(gateway_url: str) -> None:
+    """The page allows no inline script and no eval, and its assets may be cached for ever."""
+    async with ClientSession(gateway_url) as session:
+        async with session.get("/graphql", headers={"Accept": "text/html"}) as response:
+            html = await response.text()
+            policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert "<script>" not in html
+        assets = re.findall(r'(?:src|href)="([^"]+)"', html)
+        assert len(assets) == 3
+        for asset in assets:
+            assert not asset.startswith(("/", "http"))
+            async with session.get(f"/{asset}") as response:
+                assert response.status == 200
+                assert "immutable" in response.headers["Cache-Control"]
+                assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../page.py",
+        "..%2fpage.py",
+        "%2e%2e/page.py",
+        "..%5cpage.py",
+        "%2fetc%2fpasswd",
+        "manifest.json",
+        "stamp",
+        "no.js",
+    ],
+)
+async def test_nothing_but_assets_is_served(gateway_url: str, name: str) -> None:
+    """No spelling of a path reaches a file that is not an asset."""
+    async with (
+        ClientSession() as session,
+        session.get(URL(f"{gateway_url}/graphiql/{name}", encoded=True)) as response,
+    ):
+        assert response.status == 404
