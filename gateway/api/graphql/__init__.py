@@ -1,0 +1,1 @@
+"""The GraphQL surface: the schema, and how it is served."""

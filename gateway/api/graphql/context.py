@@ -1,0 +1,52 @@
+"""What one GraphQL operation carries along. Made anew for every operation, also on one WebSocket."""
+
+from dataclasses import dataclass, field
+
+from gateway.users.loaders import Loaders
+from gateway.users.planning import Plan
+from gateway.users.service import UserService
+
+__all__ = ["Context", "Incoming"]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What a request or a socket brings to each operation that it carries.
+
+    `idempotency_key` is the header's: it counts for a mutation that names none itself.
+    """
+
+    service: UserService
+    request_id: str
+    idempotency_key: str | None = None
+
+
+@dataclass(slots=True)
+class Context:
+    """One operation: its loaders, and how many mutations share the header's key."""
+
+    incoming: Incoming
+    loaders: Loaders = field(init=False)
+    mutations: int = 0
+
+    def __post_init__(self) -> None:
+        self.plan(Plan())
+
+    @property
+    def service(self) -> UserService:
+        return self.incoming.service
+
+    def plan(self, plan: Plan) -> None:
+        """Give the operation its loaders; before anything has been loaded."""
+        self.loaders = self.service.loaders(plan)
+
+    def key(self, given: str | None, response_name: str) -> str | None:
+        """The idempotency key of one mutation: its own, else the header's.
+
+        Where a document has several mutations each gets its own from the header's, by the name of its
+        answer: one key for two changes would make the second a replay of the first.
+        """
+        shared = self.incoming.idempotency_key
+        if given or not shared:
+            return given
+        return shared if self.mutations < 2 else f"{shared}/{response_name}"  # noqa: PLR2004 - several

@@ -1,0 +1,65 @@
+"""How GraphQL spells our errors: `extensions` by an allow-list, everything unexpected masked."""
+
+import logging
+import re
+from typing import Any
+
+from graphql import GraphQLError
+
+from gateway.errors import BadUserInput, GatewayError, Internal, Violation
+
+__all__ = ["extensions", "field_path", "spelled"]
+
+_LOG = logging.getLogger("gateway.graphql")
+
+
+def spelled(error: GraphQLError, request_id: str) -> GraphQLError:
+    """The error as a client may see it; a defect of ours goes to the log under the request id."""
+    known = _known(error)
+    if known is None:
+        _LOG.error("defect in request %s at %s", request_id, error.path, exc_info=error.original_error or error)
+        known = Internal("Something went wrong here. The request id finds it in the log.")
+    return GraphQLError(
+        known.message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=extensions(known, request_id),
+    )
+
+
+def extensions(error: GatewayError, request_id: str) -> dict[str, Any]:
+    """The allow-listed extensions of an error: those that say something, and no others."""
+    origin = error.origin
+    said = {
+        "code": error.code.value,
+        "source": origin.source and origin.source.upper(),
+        "sourceCode": origin.code,
+        "sourceMessage": origin.message,
+        "sourceRequestId": origin.request_id,
+        "httpStatus": origin.http_status,
+        "retryAfter": error.retry_after,
+        "outcome": error.outcome,
+        "violations": [{"field": field_path(one), "message": one.message} for one in error.violations] or None,
+        "requestId": request_id,
+    }
+    return {"retryable": error.retryable} | {name: value for name, value in said.items() if value is not None}
+
+
+def field_path(violation: Violation) -> str:
+    """The field as the client wrote it, e.g. `input.preferences.0.notificationType`."""
+    head, *rest = violation.path
+    return ".".join(("input" if head == "change" else _camel(head), *map(_camel, rest)))
+
+
+def _known(error: GraphQLError) -> GatewayError | None:
+    original = error.original_error
+    if isinstance(original, GatewayError):
+        return None if isinstance(original, Internal) else original
+    # Without another exception behind it, an error is graphql-core's about the document or its variables.
+    return BadUserInput(error.message) if original is None or isinstance(original, GraphQLError) else None
+
+
+def _camel(name: str | int) -> str:
+    return re.sub(r"_([a-z0-9])", lambda hump: hump[1].upper(), str(name))

@@ -1,0 +1,92 @@
+"""The root of mutations: the four changes.
+
+Each answers null beside its error, so that in a document of several a failed one does not take
+away what the others truthfully answered.
+"""
+
+from typing import Annotated, Any
+
+import strawberry
+
+from gateway.api.graphql.fields import Info
+from gateway.api.graphql.inputs import (
+    CreateAccountUserInput,
+    UpdateAccountUserInput,
+    UpdateResellerUserInput,
+    UpdateSoftwareOneUserInput,
+    given,
+)
+from gateway.api.graphql.users import User
+
+__all__ = ["Mutation"]
+
+_Key = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The change is carried out at most once under it. Else the header's, else a new one."
+    ),
+]
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation(description="Add a user to the account. Somebody who has a user there is linked or restored.")
+    async def create_account_user(
+        self,
+        info: Info,
+        input: CreateAccountUserInput,
+        idempotency_key: _Key = None,
+    ) -> User | None:
+        created: Any = await info.context.service.create_account_user(
+            given(input), idempotency_key=_key(info, idempotency_key)
+        )
+        return created
+
+    @strawberry.mutation(description="Change a user of the account. The id may be global or the account system's own.")
+    async def update_account_user(
+        self,
+        info: Info,
+        id: strawberry.ID,
+        input: UpdateAccountUserInput,
+        idempotency_key: _Key = None,
+    ) -> User | None:
+        updated: Any = await info.context.service.update_account_user(
+            id, given(input), idempotency_key=_key(info, idempotency_key)
+        )
+        return updated
+
+    @strawberry.mutation(description="Change a user of the Marketplace. The id may be global or the Marketplace's own.")
+    async def update_software_one_user(
+        self,
+        info: Info,
+        id: strawberry.ID,
+        input: UpdateSoftwareOneUserInput,
+        idempotency_key: _Key = None,
+    ) -> User | None:
+        updated: Any = await info.context.service.update_software_one_user(
+            id, given(input), idempotency_key=_key(info, idempotency_key)
+        )
+        return updated
+
+    @strawberry.mutation(
+        description=(
+            "Change a user of a reseller. The id may be global or the reseller API's own; `resellerId` may be left out "
+            "when the id is global or a reseller is configured."
+        )
+    )
+    async def update_reseller_user(
+        self,
+        info: Info,
+        id: strawberry.ID,
+        input: UpdateResellerUserInput,
+        reseller_id: strawberry.ID | None = None,
+        idempotency_key: _Key = None,
+    ) -> User | None:
+        updated: Any = await info.context.service.update_reseller_user(
+            id, given(input), reseller_id=reseller_id, idempotency_key=_key(info, idempotency_key)
+        )
+        return updated
+
+
+def _key(info: Info, given_key: str | None) -> str | None:
+    return info.context.key(given_key, str(info.path.key))

@@ -1,0 +1,94 @@
+"""Roles and who owns them."""
+
+import strawberry
+
+from gateway.api.graphql.fields import attribute, expansion, is_record
+from gateway.api.graphql.nodes import Node
+from gateway.api.graphql.scalars import DateTime, OwnerType, RoleType, UserSource
+from gateway.users import model
+
+__all__ = ["Role"]
+
+
+@strawberry.type
+class Geolocation:
+    source_id: str
+    street_line1: str | None = attribute("First line of the street address.")
+    street_line2: str | None = attribute("Second line of the street address.")
+    locality: str | None = attribute("City or locality.")
+    state: str | None = attribute("State or administrative area.")
+    postal_code: str | None
+    country: str | None = attribute("Two-letter country code.")
+    created_at: DateTime | None
+    updated_at: DateTime | None
+
+
+@strawberry.type
+class Address:
+    source_id: str
+    name: str
+    phone: str | None
+    email: str | None
+    is_drop_ship: bool | None = attribute("Whether goods are shipped here straight from a supplier.")
+    geolocation: Geolocation | None
+    created_at: DateTime | None
+    updated_at: DateTime | None
+
+
+@strawberry.type
+class Branding:
+    source_id: str
+    support_email: str | None
+    phone_number: str | None
+    logo_url: str | None
+    facebook_handle: str | None
+    instagram_handle: str | None
+    linkedin_handle: str | None
+    twitter_handle: str | None
+    website_url: str | None
+    created_at: DateTime | None
+    updated_at: DateTime | None
+
+
+@strawberry.type
+class Portal:
+    source_id: str
+    slug: str
+    created_at: DateTime | None
+    updated_at: DateTime | None
+
+
+@strawberry.type(description="The account that owns an account-owned role.")
+class Account:
+    source_id: str
+    name: str
+    default_billing_address: Address | None
+    default_shipping_address: Address | None
+    branding: Branding | None
+    portal: Portal | None
+    created_at: DateTime | None
+    updated_at: DateTime | None
+
+
+@strawberry.type(description="Who provides a role.")
+class RoleOwner:
+    type: OwnerType
+    account: Account | None = attribute("The owning account; null where the platform owns the role.")
+
+
+@strawberry.type(description="What a user may do in a system.")
+class Role(Node):
+    source: UserSource
+    source_id: str = attribute("The id that the source uses; a reseller's role is its name.")
+    name: str
+    type: RoleType | None = attribute("Null for a reseller's role, and for a kind that this gateway has never met.")
+    source_type: str | None = attribute("The source's own word for the kind, whatever it is.")
+    owner: RoleOwner | None = expansion("owner", "Who provides the role. Looked up in batches.")
+    permissions: list[str] | None = expansion(
+        "permissions",
+        "What the role allows, as `{domain}:{action}`. Looked up in batches where the user came without.",
+    )
+    created_at: DateTime | None
+    updated_at: DateTime | None
+
+    is_type_of = is_record(model.Role)

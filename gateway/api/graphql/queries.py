@@ -1,0 +1,62 @@
+"""The root of queries: what is fetched by id. The service does the rest."""
+
+import asyncio
+from typing import Any
+
+import strawberry
+
+from gateway.api.graphql.departments import Department
+from gateway.api.graphql.fields import Info
+from gateway.api.graphql.nodes import Node
+from gateway.api.graphql.owners import Role
+from gateway.api.graphql.scalars import UserSource
+from gateway.api.graphql.users import User
+from gateway.errors import BadUserInput, Violation
+from gateway.users.ids import decode
+
+__all__ = ["Query"]
+
+_MOST_NODES = 100
+
+
+@strawberry.type
+class Query:
+    @strawberry.field(description="Any record by its global id; null where there is none.")
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        return await _node(info, id)
+
+    @strawberry.field(description="Records by their global ids, in that order; null where there is none.")
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+        if len(ids) > _MOST_NODES:
+            message = f"may name {_MOST_NODES} records at most"
+            raise BadUserInput(f"ids {message}.", violations=[Violation(("ids",), message)])
+        # An exception in the list fails its own item alone.
+        found: Any = await asyncio.gather(*(_node(info, one) for one in ids), return_exceptions=True)
+        return found
+
+    @strawberry.field(
+        description=(
+            "A user by global id, or by a source and the id that the source uses; null where there is none. "
+            "One call to the source, role and department included."
+        )
+    )
+    async def user(self, info: Info, id: strawberry.ID, source: UserSource | None = None) -> User | None:
+        found: Any = await info.context.service.get_user(id, source, loaders=info.context.loaders)
+        return found
+
+    @strawberry.field(description="A role by global id, or by the account system's own id; null where there is none.")
+    async def role(self, info: Info, id: strawberry.ID) -> Role | None:
+        found: Any = await info.context.service.get_role(id, loaders=info.context.loaders)
+        return found
+
+    @strawberry.field(
+        description="A department by global id, or by the account system's own id; null where there is none."
+    )
+    async def department(self, info: Info, id: strawberry.ID) -> Department | None:
+        found: Any = await info.context.service.get_department(id, loaders=info.context.loaders)
+        return found
+
+
+async def _node(info: Info, id: str) -> Any:
+    ref = decode(id)
+    return None if ref is None else await info.context.service.get(ref, loaders=info.context.loaders)

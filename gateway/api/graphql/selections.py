@@ -1,0 +1,73 @@
+"""A GraphQL operation's selection → the domain's `Selection`."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    VariableNode,
+)
+from graphql.language import BooleanValueNode
+
+from gateway.users.selection import Selection, merged
+
+__all__ = ["selection_of"]
+
+_Fragments = Mapping[str, FragmentDefinitionNode]
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def selection_of(
+    document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any] | None
+) -> Selection:
+    """What the operation asks for; `@skip` and `@include` are followed where they are decided."""
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    defaults = {
+        definition.variable.name.value: definition.default_value.value
+        for definition in operation.variable_definitions or ()
+        if isinstance(definition.default_value, BooleanValueNode)
+    }
+    return _set(operation.selection_set, fragments, defaults | dict(variables or {}))
+
+
+def _set(node: SelectionSetNode | None, fragments: _Fragments, variables: Mapping[str, Any]) -> Selection:
+    return merged(_parts(node.selections, fragments, variables)) if node else Selection()
+
+
+def _parts(nodes: Iterable[SelectionNode], fragments: _Fragments, variables: Mapping[str, Any]) -> Iterable[Selection]:
+    for node in nodes:
+        if _left_out(node, variables):
+            continue
+        if isinstance(node, FieldNode):
+            yield Selection({_snake(node.name.value): _set(node.selection_set, fragments, variables)})
+        elif isinstance(node, InlineFragmentNode):
+            below = _set(node.selection_set, fragments, variables)
+            yield Selection(on={node.type_condition.name.value: below}) if node.type_condition else below
+        elif isinstance(node, FragmentSpreadNode) and (fragment := fragments.get(node.name.value)):
+            below = _set(fragment.selection_set, fragments, variables)
+            yield Selection(on={fragment.type_condition.name.value: below})
+
+
+def _left_out(node: SelectionNode, variables: Mapping[str, Any]) -> bool:
+    for directive in node.directives or ():
+        wanted = {"skip": False, "include": True}.get(directive.name.value)
+        if wanted is None:
+            continue
+        for argument in directive.arguments or ():
+            value = argument.value
+            said = variables.get(value.name.value) if isinstance(value, VariableNode) else getattr(value, "value", None)
+            if isinstance(said, bool) and said is not wanted:
+                return True
+    return False
+
+
+def _snake(name: str) -> str:
+    return name if name.startswith("__") else _HUMP.sub("_", name).lower()

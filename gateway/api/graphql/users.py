@@ -1,0 +1,102 @@
+"""The one User type."""
+
+import strawberry
+
+from gateway.api.graphql.departments import Department
+from gateway.api.graphql.fields import attribute, is_record, reference
+from gateway.api.graphql.nodes import Node
+from gateway.api.graphql.owners import Role
+from gateway.api.graphql.scalars import DateTime, UserSource, UserStatus
+from gateway.users import model
+
+__all__ = ["Organization", "User"]
+
+
+@strawberry.type
+class PhoneNumber:
+    prefix: str | None = attribute("Country code, e.g. `+34`.")
+    number: str | None
+
+
+@strawberry.type
+class UserSettings:
+    culture_code: str | None = attribute("e.g. `en-US`.")
+    language_code: str | None
+
+
+@strawberry.type(description="Who did something in the Marketplace: a user or a token.")
+class Actor:
+    source_id: str
+    name: str | None
+    image_url: str | None
+
+
+@strawberry.type(description="A SoftwareOne Marketplace account that a user belongs to.")
+class MarketplaceAccount:
+    source_id: str
+    name: str | None
+    type: str | None = attribute("Client, Vendor, Operations, …")
+    status: str | None
+    image_url: str | None
+
+
+@strawberry.type
+class PostalAddress:
+    address_line1: str | None = attribute("Street and number.")
+    address_line2: str | None = attribute("What does not fit the first line.")
+    city: str | None
+    state: str | None
+    country: str | None
+    postal_code: str | None
+
+
+@strawberry.type(description="A customer organization of a reseller.")
+class Organization(Node):
+    source_id: str
+    name: str | None
+    email: str | None
+    description: str | None
+    allowed_users: int | None = attribute("How many users it may have; -1 means any number.")
+    address: PostalAddress | None
+    created_at: DateTime | None
+    updated_at: DateTime | None
+
+    is_type_of = is_record(model.Organization)
+
+
+@strawberry.type(
+    description="A user record in one of the three systems. A field that its system has no notion of is null."
+)
+class User(Node):
+    source: UserSource
+    source_id: str = attribute("The id that the source system uses.")
+    name: str | None
+    first_name: str | None = attribute("softwareone, reseller")
+    last_name: str | None = attribute("softwareone, reseller")
+    email: str | None
+    email_verified_at: DateTime | None = attribute("account")
+    username: str | None = attribute("account")
+    image_url: str | None = attribute("account, softwareone. The account system's changes with every answer.")
+    phone: PhoneNumber | None = attribute("softwareone")
+    status: UserStatus | None
+    source_status: str | None = attribute("The status in the source's own word, also one this gateway has never met.")
+    role: Role | None = attribute("account; reseller: a name only")
+    department: Department | None = attribute("account")
+    organization: Organization | None = reference("organization", "reseller")
+    company: str | None = attribute("reseller")
+    accounts: list[MarketplaceAccount] | None = attribute(
+        "softwareone: the memberships; null where this gateway's token may not see them."
+    )
+    current_account: MarketplaceAccount | None = attribute("softwareone: the account worked in at the moment")
+    settings: UserSettings | None = attribute("softwareone")
+    two_factor_enabled: bool | None = attribute("reseller")
+    google_sso_enabled: bool | None = attribute("reseller")
+    last_active_at: DateTime | None = attribute("When the user last used the system.")
+    invitation_accepted_at: DateTime | None = attribute("softwareone")
+    created_at: DateTime | None
+    updated_at: DateTime | None
+    created_by: Actor | None = attribute("softwareone")
+    updated_by: Actor | None = attribute("softwareone")
+    omitted_fields: list[str] = attribute("softwareone: what the source left out of this answer, in its own words.")
+
+    is_type_of = is_record(model.User)
