@@ -1,0 +1,201 @@
+"""The command `gateway`."""
+
+import argparse
+import asyncio
+import difflib
+import logging
+import sys
+import time
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from gateway.api.graphql.schema import sdl
+from gateway.app import Gateway
+from gateway.errors import GatewayError
+from gateway.options import SettingsError, add_options, load, origins
+from gateway.sandbox import (
+    ACCOUNT_ID,
+    ACCOUNT_TOKEN,
+    LANDMARKS,
+    RESELLER_ID,
+    RESELLER_TOKEN,
+    SOFTWAREONE_TOKEN,
+    Sandbox,
+    SandboxOptions,
+)
+from gateway.serving import serving, until_told_to_stop
+
+__all__ = ["main"]
+
+_FAILED, _USAGE = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; exits 1 when it fails and 2 when it was asked for wrongly."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        sys.exit(parsed.run(parsed))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        sys.exit(_USAGE)
+    except OSError as error:  # a port that is taken, a file that cannot be written
+        print(f"gateway: {error.strerror or error}", file=sys.stderr)
+        sys.exit(_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("gateway", description="One GraphQL API over three user systems.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, told: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=told, description=told)
+        added.set_defaults(run=run)
+        return added
+
+    add_options(command("serve", _serve, "serve GraphQL in front of the configured systems"))
+    demo = command("demo", _demo, "serve GraphQL in front of an embedded sandbox with seeded people")
+    add_options(demo)
+    _add_sandbox_options(demo)
+    sandbox = command("sandbox", _sandbox, "run only the sandbox: the three systems, simulated")
+    sandbox.add_argument("--host", default="127.0.0.1", help="where to listen [default 127.0.0.1]")
+    sandbox.add_argument("--port", type=int, default=8100, help="one port for the three; 0 picks one [default 8100]")
+    _add_sandbox_options(sandbox)
+    schema = command("schema", _schema, "print the GraphQL schema, or check a file against it")
+    schema.add_argument("--check", action="store_true", help="exit 1 with a diff when the file is stale")
+    schema.add_argument("--out", type=Path, metavar="FILE", help="the file [default schema.graphql for --check]")
+    add_options(command("check", _check, "call each system once: reachable, credentials, latency, rate budget"))
+    add_options(command("config", _config, "show the settings in force and where each came from"))
+    return parser
+
+
+def _add_sandbox_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--users", type=int, default=40, help="people in each simulated system [default 40]")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="keep the sandbox's state in a file, not in memory")
+    parser.add_argument("--no-rate-limits", action="store_true", help="never answer 429, as the real systems would")
+
+
+def _sandbox_options(parsed: argparse.Namespace, host: str = "127.0.0.1", port: int = 0) -> SandboxOptions:
+    return SandboxOptions(
+        host=host, port=port, data=parsed.data, users=parsed.users, rate_limits=not parsed.no_rate_limits
+    )
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    settings = load(parsed)
+
+    async def run() -> int:
+        async with serving(settings) as address:
+            print(f"ready\n  GraphQL   {address}/graphql", flush=True)
+            await until_told_to_stop()
+        return 0
+
+    return _run(run(), settings.log_level)
+
+
+def _demo(parsed: argparse.Namespace) -> int:
+    async def run() -> int:
+        async with Sandbox(_sandbox_options(parsed)) as sandbox:
+            settings = load(
+                parsed,
+                account={"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
+                softwareone={"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
+                reseller={
+                    "base_url": sandbox.reseller_url,
+                    "token": RESELLER_TOKEN,
+                    "reseller_id": RESELLER_ID,
+                },
+            )
+            async with serving(settings) as address:
+                print(_welcome(address, sandbox.control_url), flush=True)
+                await until_told_to_stop()
+        return 0
+
+    return _run(run(), load(parsed).log_level)
+
+
+def _welcome(address: str, control: str) -> str:
+    query = f'{{ user(id: "{LANDMARKS["account"]["ada"]}", source: ACCOUNT) {{ name role {{ name }} }} }}'
+    return (
+        "ready\n"
+        f"  GraphiQL  {address}/graphql\n"
+        f"  GraphQL   {address}/graphql\n"
+        f"  sandbox   {control}/calls\n"
+        f"try\n  {query}"
+    )
+
+
+def _sandbox(parsed: argparse.Namespace) -> int:
+    async def run() -> int:
+        async with Sandbox(_sandbox_options(parsed, parsed.host, parsed.port)) as sandbox:
+            print(
+                "ready\n"
+                f"  GATEWAY_ACCOUNT__BASE_URL={sandbox.account_url}\n"
+                f"  GATEWAY_ACCOUNT__TOKEN={ACCOUNT_TOKEN}\n"
+                f"  GATEWAY_ACCOUNT__ACCOUNT_ID={ACCOUNT_ID}\n"
+                f"  GATEWAY_SOFTWAREONE__BASE_URL={sandbox.softwareone_url}\n"
+                f"  GATEWAY_SOFTWAREONE__TOKEN={SOFTWAREONE_TOKEN}\n"
+                f"  GATEWAY_RESELLER__BASE_URL={sandbox.reseller_url}\n"
+                f"  GATEWAY_RESELLER__TOKEN={RESELLER_TOKEN}\n"
+                f"  GATEWAY_RESELLER__RESELLER_ID={RESELLER_ID}\n"
+                f"control\n  {sandbox.control_url}",
+                flush=True,
+            )
+            await until_told_to_stop()
+        return 0
+
+    return _run(run(), "INFO")
+
+
+def _schema(parsed: argparse.Namespace) -> int:
+    text = sdl()
+    if parsed.check:
+        file = parsed.out or Path("schema.graphql")
+        there = file.read_text() if file.exists() else ""
+        diff = difflib.unified_diff(there.splitlines(True), text.splitlines(True), str(file), "the code's schema")
+        sys.stdout.writelines(diff)
+        return 0 if there == text else _FAILED
+    if parsed.out:
+        parsed.out.write_text(text)
+    else:
+        print(text, end="")
+    return 0
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    settings = load(parsed)
+
+    async def run() -> int:
+        failed = 0
+        async with Gateway(settings) as gateway:
+            for source in gateway.sources:
+                started = time.perf_counter()
+                try:
+                    budget = await source.probe()
+                    told = "ok" if budget is None else f"ok, {budget} calls left in the window"
+                except GatewayError as error:
+                    failed += 1
+                    told = f"{error.code}: {error.message}"
+                milliseconds = (time.perf_counter() - started) * 1000
+                print(f"{source.name:<12} {milliseconds:7.1f} ms  {told}")
+            if not list(gateway.sources):
+                failed += 1
+                print("no system is configured: set a base URL and a token (gateway config shows the names)")
+        return _FAILED if failed else 0
+
+    return _run(run(), settings.log_level)
+
+
+def _config(parsed: argparse.Namespace) -> int:
+    rows = [(leaf.variable, value, origin) for leaf, value, origin in origins(parsed, load(parsed))]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for variable, value, origin in rows:
+        print(f"{variable:<{widths[0]}}  {value:<{widths[1]}}  {origin}")
+    return 0
+
+
+def _run(program: Coroutine[Any, Any, int], log_level: str) -> int:
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    return asyncio.run(program)
