@@ -1,0 +1,81 @@
+"""The real thing for every test: the console script in a process of its own, on real sockets."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GATEWAY = str(Path(sys.executable).with_name("gateway"))
+_READY = 20.0  # seconds: a process that is not ready by then has hung
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that said it is ready: its number and what it printed until then."""
+
+    pid: int
+    printed: str
+
+    def address(self, name: str) -> str:
+        """The URL that it printed behind a name."""
+        found = re.search(rf"^\s*{re.escape(name)}[ =]+(http\S+)", self.printed, re.MULTILINE)
+        assert found, f"no {name} in:\n{self.printed}"
+        return found[1]
+
+
+@contextmanager
+def command(*arguments: str, last: str, **environment: str) -> Iterator[Running]:
+    """Run `gateway …` until the block ends; it is ready once it printed a line with `last`."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    process = subprocess.Popen(
+        [GATEWAY, *arguments],
+        env=clean | environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        bufsize=1,
+    )
+    assert process.stdout is not None
+    alarm = signal.signal(signal.SIGALRM, lambda *_: process.kill())
+    signal.setitimer(signal.ITIMER_REAL, _READY)
+    printed = ""
+    try:
+        for line in process.stdout:
+            printed += line
+            if last in line:
+                break
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert last in printed, f"`gateway {' '.join(arguments)}` ended early:\n{printed}"
+        yield Running(process.pid, printed)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Running]:
+    """`gateway demo`, shared by the tests that need no state of their own."""
+    with command("demo", "--http-port", "0", "--no-rate-limits", last="{ user(") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gateway_url(demo: Running) -> str:
+    """Base URL of a running `gateway demo`."""
+    return demo.address("GraphQL").removesuffix("/graphql")
