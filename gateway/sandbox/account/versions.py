@@ -1,0 +1,49 @@
+"""The versions of the account API: April's form and the current one."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from gateway.sandbox.account.errors import ApiError
+
+__all__ = ["Dialect", "Version", "version_of"]
+
+_KNOWN_PREVIEWS = range(1, 9)
+_VERSION = re.compile(r"1\.0\.forge(?:-preview\.([1-9][0-9]*))?")
+
+
+class Dialect(Enum):
+    """How bodies and parameters are spelled (account.md, section 1.1)."""
+
+    CURRENT = "current"
+    APRIL = "april"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A requested version and the dialect that belongs to it."""
+
+    text: str
+    dialect: Dialect
+
+    @property
+    def april(self) -> bool:
+        """Whether April's form is spoken."""
+        return self.dialect is Dialect.APRIL
+
+
+def version_of(text: str | None, undecided: Dialect) -> Version:
+    """The version of a header; `undecided` is for the bare series `1.0.forge`, which names no preview."""
+    if not text:
+        raise ApiError(
+            400,
+            "api_version_required",
+            "The OpenMRP-Version header is required. Send for example 1.0.forge-preview.2.",
+        )
+    found = _VERSION.fullmatch(text)
+    if found is None or (found[1] and int(found[1]) not in _KNOWN_PREVIEWS):
+        supported = ", ".join(f"1.0.forge-preview.{preview}" for preview in _KNOWN_PREVIEWS)
+        raise ApiError(400, "api_version_invalid", f"Invalid API version '{text}'. Supported versions: {supported}")
+    if found[1] is None:
+        return Version(text, undecided)
+    return Version(text, Dialect.APRIL if found[1] == "1" else Dialect.CURRENT)

@@ -1,0 +1,136 @@
+"""The sandbox as a whole: options in, a running server with three APIs out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Literal, Self
+
+from aiohttp import web
+
+from gateway.sandbox import credentials
+from gateway.sandbox.account import AccountApi
+from gateway.sandbox.account.versions import Dialect
+from gateway.sandbox.people import LANDMARKS
+from gateway.sandbox.reseller import ResellerApi
+from gateway.sandbox.softwareone import SoftwareOneApi
+from gateway.sandbox.store import Store
+from gateway.sandbox.wire import LARGEST_BODY, Wire
+
+__all__ = ["Sandbox", "SandboxOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxOptions:
+    """How to run a sandbox.
+
+    `port` 0 picks a free one. `data` is an SQLite file, None keeps everything in memory; a file that
+    has people already keeps them. `users` people live in each system (landmarks are always there).
+    Without `rate_limits` the headers count but nobody is refused. `dialect` is spoken when a request's
+    version names no preview (`1.0.forge`); `…-preview.1` is always April's, a later one the current.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    data: Path | None = None
+    users: int = 40
+    rate_limits: bool = True
+    dialect: Literal["current", "april"] = "current"
+
+
+class Sandbox:
+    """Account, softwareone and reseller on one loopback port, each below its own prefix.
+
+    Use it as an async context manager, or call `start()` and `stop()`.
+    """
+
+    ACCOUNT_TOKEN: ClassVar[str] = credentials.ACCOUNT_TOKEN
+    ACCOUNT_ID: ClassVar[str] = credentials.ACCOUNT_ID
+    SOFTWAREONE_TOKEN: ClassVar[str] = credentials.SOFTWAREONE_TOKEN
+    RESELLER_TOKEN: ClassVar[str] = credentials.RESELLER_TOKEN
+    RESELLER_ID: ClassVar[str] = credentials.RESELLER_ID
+    LANDMARKS: ClassVar[dict[str, dict[str, str]]] = LANDMARKS
+
+    def __init__(self, options: SandboxOptions | None = None) -> None:
+        self.options = options or SandboxOptions()
+        self._store: Store | None = None
+        self._runner: web.ServerRunner | None = None
+        self._origin: str | None = None
+
+    async def start(self) -> None:
+        """Seed and listen."""
+        store = self._store = Store(self.options.data)
+        try:
+            await self._listen(self._wire(store))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop listening and close the database."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._store is not None:
+            self._store.close()
+        self._runner = self._store = self._origin = None
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    @property
+    def account_url(self) -> str:
+        """The base URL of the account API; `/v1/identity/account-users` follows it."""
+        return self._url("account")
+
+    @property
+    def softwareone_url(self) -> str:
+        """The base URL of the marketplace; `/public/v1/accounts/users` follows it."""
+        return self._url("softwareone")
+
+    @property
+    def reseller_url(self) -> str:
+        """The base URL of the reseller API; `/v3/resellers/…` follows it."""
+        return self._url("reseller")
+
+    @property
+    def control_url(self) -> str:
+        """The base URL of the control API; `/calls`, `/faults`, `/state/…` and `/people` follow it."""
+        return self._url("_sandbox")
+
+    def _url(self, prefix: str) -> str:
+        if self._origin is None:
+            raise RuntimeError("The sandbox is not running.")
+        return f"{self._origin}/{prefix}"
+
+    def _wire(self, store: Store) -> Wire:
+        limits = self.options.rate_limits
+        account = AccountApi(store, enforce_limits=limits, undecided=Dialect(self.options.dialect))
+        softwareone = SoftwareOneApi(store, "/softwareone")
+        reseller = ResellerApi(store, enforce_limits=limits)
+        if not store.seeded:
+            with store.transaction():
+                for system in (account, softwareone, reseller):
+                    system.seed(self.options.users)
+            store.mark_seeded()
+        return Wire({"account": account, "softwareone": softwareone, "reseller": reseller})
+
+    async def _listen(self, wire: Wire) -> None:
+        runner = self._runner = web.ServerRunner(
+            web.Server(wire, request_factory=_request, access_log=None), shutdown_timeout=0.5
+        )
+        await runner.setup()
+        site = web.TCPSite(runner, self.options.host, self.options.port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        self._origin = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _request(message, payload, protocol, writer, task) -> web.BaseRequest:  # type: ignore[no-untyped-def]  # noqa: ANN001 (aiohttp keeps the types of a request factory to itself)
+    return web.BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=LARGEST_BODY)

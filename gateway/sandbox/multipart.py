@@ -1,0 +1,52 @@
+"""multipart/form-data, read strictly from bytes that are all there."""
+
+import re
+from dataclasses import dataclass
+from email.message import Message
+
+__all__ = ["MalformedMultipartError", "Part", "parts_of"]
+
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
+
+
+class MalformedMultipartError(ValueError):
+    """The bytes are no multipart body of the announced boundary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part; `filename` is None for a plain form field."""
+
+    name: str
+    filename: str | None
+    content_type: str | None
+    content: bytes
+
+
+def parts_of(content_type: str, body: bytes) -> list[Part]:
+    """Split a body into its parts, in order."""
+    found = _BOUNDARY.search(content_type)
+    if found is None:
+        raise MalformedMultipartError("Missing content-type boundary.")
+    delimiter = b"\r\n--" + (found[1] or found[2]).encode()
+    pieces = (b"\r\n" + body).split(delimiter)
+    if len(pieces) < 2 or not pieces[-1].startswith(b"--"):  # noqa: PLR2004 (a preamble and an end)
+        raise MalformedMultipartError("Unexpected end of Stream, the content may have already been read.")
+    return [_part(piece) for piece in pieces[1:-1]]
+
+
+def _part(piece: bytes) -> Part:
+    head, blank, content = piece.partition(b"\r\n\r\n")
+    if not blank:
+        raise MalformedMultipartError("A part has no end of headers.")
+    headers = Message()
+    for line in head.decode("utf-8", "replace").split("\r\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[name.strip()] = value.strip()
+    field = headers.get_param("name", header="content-disposition")
+    if not isinstance(field, str):
+        raise MalformedMultipartError("A part has no name.")
+    filename = headers.get_param("filename", header="content-disposition")
+    content_type = headers.get("content-type")
+    return Part(field, filename if isinstance(filename, str) else None, content_type, content)

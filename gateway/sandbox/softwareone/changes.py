@@ -1,0 +1,119 @@
+"""PUT of a user: a delta, as JSON or as multipart with an icon (softwareone.md, sections 2.1 to 2.4)."""
+
+from typing import Any
+
+import orjson
+
+from gateway.sandbox.exchange import Answer, Call
+from gateway.sandbox.multipart import MalformedMultipartError, Part, parts_of
+from gateway.sandbox.softwareone.problems import ProblemError
+from gateway.sandbox.softwareone.selection import Selection
+from gateway.sandbox.softwareone.users import Users
+from gateway.sandbox.store import Row, Store
+
+__all__ = ["update_user"]
+
+_INVALID = "One or more validation errors occurred."
+# API name in lower case -> column and longest text
+_NAMES = {"firstname": "first_name", "lastname": "last_name"}
+_PHONE = {"prefix": ("phone_prefix", 10), "number": ("phone_number", 15)}
+_SETTINGS = {"culturecode": ("culture_code", 5), "languagecode": ("language_code", 5)}
+
+
+def update_user(store: Store, users: Users, call: Call, key: str) -> Answer:
+    """PUT /accounts/users/{id}: only what is sent changes; read-only and unknown fields are ignored."""
+    delta, icon = _read(call)
+    row = users.row(key)
+    changes = _columns(users, row, delta)
+    if icon is not None:
+        store.run(
+            "INSERT OR REPLACE INTO icons (user_id, content_type, content) VALUES (?, ?, ?)",
+            key,
+            icon.content_type or "application/octet-stream",
+            icon.content,
+        )
+    users.save(row, changes)
+    return users.answer(key, Selection(None))
+
+
+def _read(call: Call) -> tuple[dict[str, Any], Part | None]:
+    content_type = call.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in {"application/json", "text/json"}:
+        return _delta(call.body), None
+    if kind != "multipart/form-data":
+        raise ProblemError(415, f"The content type '{kind}' is not supported.")
+    try:
+        parts = parts_of(content_type, call.body)
+    except MalformedMultipartError as error:
+        raise ProblemError(400, f"Failed to read the request form. {error}") from None
+    user: Part | None = None
+    icon: Part | None = None
+    for part in parts:
+        if part.name == "user" and part.filename is None:
+            user = part
+        elif part.name == "icon" and part.filename is not None:
+            icon = part
+        else:
+            raise ProblemError(400, _INVALID, {part.name: ["The form has no such field or file."]})
+    if user is None and icon is None:
+        raise ProblemError(400, _INVALID, {"user": ["The user field is required."]})
+    return _delta(user.content) if user else {}, icon
+
+
+def _delta(body: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ProblemError(400, _INVALID, {"user": [f"The JSON value is invalid: {error}."]}) from None
+    if not isinstance(document, dict):
+        raise ProblemError(400, _INVALID, {"user": ["The JSON value must be an object."]})
+    for name in document:
+        # These names are an artefact of the vendor's documentation (section 2.4).
+        if name.lower().startswith("user."):
+            raise ProblemError(400, _INVALID, {name: ["Invalid property path."]})
+    return {name.lower(): value for name, value in document.items()}
+
+
+def _columns(users: Users, row: Row, delta: dict[str, Any]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for name, column in _NAMES.items():
+        if name in delta:
+            value = delta[name]
+            if not isinstance(value, str) or not value.strip():
+                raise ProblemError(400, _INVALID, {name: [f"The {name} field is required."]})
+            changes[column] = value
+    changes |= _nested(delta, "phone", _PHONE)
+    changes |= _nested(delta, "settings", _SETTINGS)
+    if "currentaccount" in delta:
+        account = delta["currentaccount"]
+        key = account.get("id") if isinstance(account, dict) else None
+        allowed = {member["id"] for member in users.accounts(row["id"]) if member["membership"] == "Active"}
+        if key not in allowed:
+            message = "The current account must be an account with an active membership."
+            raise ProblemError(400, _INVALID, {"currentAccount": [message]})
+        changes["current_account_id"] = key
+    if changes.keys() & {"first_name", "last_name"}:
+        merged = row | changes
+        changes["name"] = f"{merged['first_name']} {merged['last_name']}"
+    return changes
+
+
+def _nested(delta: dict[str, Any], name: str, fields: dict[str, tuple[str, int]]) -> dict[str, Any]:
+    if name not in delta:
+        return {}
+    value = delta[name]
+    if value is None:
+        return {column: None for column, _ in fields.values()}
+    if not isinstance(value, dict):
+        raise ProblemError(400, _INVALID, {name: ["The JSON value must be an object."]})
+    changes: dict[str, Any] = {}
+    for inner, text in value.items():
+        if inner.lower() not in fields:
+            continue
+        column, longest = fields[inner.lower()]
+        if text is not None and (not isinstance(text, str) or len(text) > longest):
+            message = f"The field {inner} must be a string with a maximum length of {longest}."
+            raise ProblemError(400, _INVALID, {f"{name}.{inner}": [message]})
+        changes[column] = text
+    return changes

@@ -1,0 +1,110 @@
+"""A running sandbox and small clients for its three systems and its control API."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from gateway.sandbox import (
+    ACCOUNT_ID,
+    ACCOUNT_TOKEN,
+    RESELLER_ID,
+    RESELLER_TOKEN,
+    SOFTWAREONE_TOKEN,
+    Sandbox,
+    SandboxOptions,
+)
+
+USERS = "/v1/identity/account-users"
+
+
+@dataclass
+class Reply:
+    """An answer that has been read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    json: Any
+    text: str
+
+
+class Client:
+    """Calls one system with its credentials; the target goes over the wire exactly as written."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, headers: dict[str, str]):
+        self.session = session
+        self.base = base
+        self.headers = headers
+
+    async def __call__(
+        self, method: str, target: str, *, json: Any = None, data: Any = None, headers: Any = None
+    ) -> Reply:
+        """Send one request; a header that is None is left out."""
+        merged = {name: value for name, value in {**self.headers, **(headers or {})}.items() if value is not None}
+        url = URL(self.base + target, encoded=True)
+        async with self.session.request(
+            method, url, json=json, data=data, headers=merged, allow_redirects=False
+        ) as response:
+            text = (await response.read()).decode("utf-8", "replace")
+            is_json = response.content_type == "application/json" and text
+            return Reply(response.status, response.headers, await response.json() if is_json else None, text)
+
+
+@dataclass
+class World:
+    """A sandbox and everything to talk to it with."""
+
+    sandbox: Sandbox
+    account: Client
+    april: Client
+    softwareone: Client
+    reseller: Client
+    control: Client
+
+    async def fault(self, **fault: Any) -> None:
+        """Plan a fault."""
+        assert (await self.control("POST", "/faults", json=fault)).status == 204
+
+
+async def worlds(options: SandboxOptions) -> AsyncIterator[World]:
+    """Start a sandbox and its clients, and stop them afterwards."""
+    async with Sandbox(options) as sandbox, aiohttp.ClientSession() as session:
+        account = {
+            "Authorization": f"Bearer {ACCOUNT_TOKEN}",
+            "OpenMRP-Version": "1.0.forge-preview.3",
+            "OpenMRP-Account": ACCOUNT_ID,
+        }
+        april = account | {"OpenMRP-Version": "1.0.forge-preview.1"}
+        yield World(
+            sandbox,
+            Client(session, sandbox.account_url, account),
+            Client(session, sandbox.account_url, april),
+            Client(
+                session,
+                f"{sandbox.softwareone_url}/public/v1/accounts",
+                {"Authorization": f"Bearer {SOFTWAREONE_TOKEN}"},
+            ),
+            Client(
+                session,
+                f"{sandbox.reseller_url}/v3/resellers/{RESELLER_ID}",
+                {"Authorization": f"Bearer {RESELLER_TOKEN}"},
+            ),
+            Client(session, sandbox.control_url, {}),
+        )
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """A sandbox that refuses nobody for calling often."""
+    async for each in worlds(SandboxOptions(rate_limits=False)):
+        yield each
+
+
+@pytest.fixture
+async def strict_world() -> AsyncIterator[World]:
+    """A sandbox with the documented rate limits."""
+    async for each in worlds(SandboxOptions()):
+        yield each

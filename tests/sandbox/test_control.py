@@ -1,0 +1,162 @@
+"""The control API, faults, the call log, and the life of a sandbox."""
+
+import asyncio
+import time
+
+import aiohttp
+import pytest
+
+from gateway.sandbox import LANDMARKS, Sandbox, SandboxOptions
+
+USERS = "/v1/identity/account-users"
+ADA = LANDMARKS["account"]["ada"]
+
+
+async def test_calls_are_logged_as_they_came(world):
+    """The log has raw query, lower-case headers, status and body; the control API is not in it."""
+    await world.account("PATCH", f"{USERS}/{ADA}?include[]=user,role", json={"name": "Ä"})
+    data = aiohttp.FormData(default_to_multipart=True)
+    data.add_field("icon", b"\xff\xfe", filename="a.png", content_type="image/png")
+    data.add_field("user", "{}", content_type="application/json")
+    await world.softwareone("PUT", "/users/USR-0000-0001", data=data)
+    first, second = (await world.control("GET", "/calls")).json
+    assert (first["source"], first["method"], first["path"]) == ("account", "PATCH", f"{USERS}/{ADA}")
+    assert (first["query"], first["status"]) == ("include[]=user,role", 200)
+    assert first["headers"]["openmrp-version"] == "1.0.forge-preview.3"
+    assert "Ä" in first["body"].encode().decode("unicode_escape") or "Ä" in first["body"]
+    assert second["body"] == [
+        {"name": "icon", "filename": "a.png", "contentType": "image/png", "size": 2, "base64": "//4="},
+        {"name": "user", "filename": None, "contentType": "application/json", "size": 2, "text": "{}"},
+    ]
+    assert (await world.control("DELETE", "/calls")).status == 204
+    assert (await world.control("GET", "/calls")).json == []
+
+
+@pytest.mark.parametrize(("source", "shape"), [("account", "error"), ("softwareone", "title"), ("reseller", "message")])
+async def test_a_status_fault_has_the_shape_of_its_source(world, source, shape):
+    """A planned status comes in the source's own error shape, once, with Retry-After when asked for."""
+    await world.fault(source=source, kind="status", status=503, retryAfter=2)
+    client = getattr(world, source)
+    target = USERS if source == "account" else "/users"
+    reply = await client("GET", target)
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "2")
+    assert shape in reply.json
+    assert (await client("GET", target)).status == 200
+
+
+@pytest.mark.parametrize(("kind", "changed"), [("hangup-before", False), ("hangup-after", True)])
+async def test_a_hang_up_is_before_or_after_the_change(world, kind, changed):
+    """The line is cut in both cases; only after acting has the change been carried out."""
+    await world.fault(source="reseller", kind=kind, method="patch", path=f"{LANDMARKS['reseller']['ada']}$")
+    target = f"/users/{LANDMARKS['reseller']['ada']}"
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await world.reseller("PATCH", target, json={"company": "Elsewhere"})
+    assert ((await world.reseller("GET", target)).json["company"] == "Elsewhere") is changed
+    assert [call["status"] for call in (await world.control("GET", "/calls")).json] == [None, 200]
+
+
+async def test_unreadable_answers(world):
+    """HTML, broken JSON and half a body arrive as such, as often as planned."""
+    await world.fault(source="softwareone", kind="html", times=2)
+    for _ in range(2):
+        reply = await world.softwareone("GET", "/users")
+        assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    await world.fault(source="softwareone", kind="garbage")
+    with pytest.raises(ValueError, match="Unterminated"):
+        await world.softwareone("GET", "/users")
+    await world.fault(source="softwareone", kind="half-body")
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await world.softwareone("GET", "/users")
+    assert (await world.softwareone("GET", "/users")).status == 200
+
+
+async def test_a_slow_call_is_answered_and_others_pass_it(world):
+    """A slow call takes its time and then succeeds; the others do not wait for it."""
+    await world.fault(source="account", kind="slow", delay=0.3, path=ADA)
+    started = time.monotonic()
+    slow = asyncio.create_task(world.account("GET", f"{USERS}/{ADA}"))
+    await asyncio.sleep(0.05)
+    assert (await world.account("GET", f"{USERS}/{ADA}")).status == 200
+    assert time.monotonic() - started < 0.3
+    assert (await slow).status == 200
+    assert time.monotonic() - started >= 0.3
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        [],
+        {},
+        {"source": "account"},
+        {"source": "account", "kind": "slow", "path": "("},
+        {"source": "account", "kind": "slow", "times": 0},
+        {"source": "account", "kind": "status", "status": 200},
+        {"source": "account", "kind": "slow", "wait": 1},
+    ],
+)
+async def test_malformed_control_requests_get_a_sentence(world, fault):
+    """A wrong fault is a 400 that says what is wrong, and is not planned."""
+    reply = await world.control("POST", "/faults", json=fault)
+    assert reply.status == 400
+    assert reply.json["error"].endswith(".")
+    assert (await world.account("GET", USERS)).status == 200
+
+
+async def test_faults_can_be_called_off_and_people_looked_up(world):
+    """Deleting the faults ends them; landmarks are listed; unknown state is a 404."""
+    await world.fault(source="account", kind="hangup-before", times=9)
+    assert (await world.control("DELETE", "/faults")).status == 204
+    assert (await world.account("GET", USERS)).status == 200
+    assert (await world.control("GET", "/people")).json == LANDMARKS
+    for target, status in (("/state/account/users/none", 404), ("/state/none/users/x", 404), ("/x", 404)):
+        assert (await world.control("GET", target)).status == status
+    assert (await world.control("PUT", "/calls")).status == 405
+
+
+async def test_systems_take_turns_in_time_and_share_people(world):
+    """Newest first, the three systems interleave, and some people are in more than one of them."""
+    page = (await world.account("GET", f"{USERS}?include=user&removed_scope=included")).json["data"]
+    account = {(user["created_at"][:19], "account"): user["user"]["email"] for user in page}
+    rows = (await world.softwareone("GET", "/users?limit=100&select=audit")).json["data"]
+    softwareone = {(user["audit"]["created"]["at"][:19], "softwareone"): user["email"] for user in rows}
+    users = (await world.reseller("GET", "/users?limit=100")).json
+    reseller = {(user["createdAt"][:19], "reseller"): user["email"] for user in users}
+    newest = sorted(account | softwareone | reseller, reverse=True)[:6]
+    assert {source for _, source in newest[:3]} == {"account", "softwareone", "reseller"}
+    assert {source for _, source in newest[3:]} == {"account", "softwareone", "reseller"}
+    in_all = set(account.values()) & set(softwareone.values()) & set(reseller.values())
+    assert "ada.lovelace@example.com" in in_all
+    assert len(in_all) >= 3
+
+
+async def test_a_file_keeps_its_people_and_their_keys(tmp_path):
+    """With a data file, changes and idempotency records survive a restart."""
+    options = SandboxOptions(data=tmp_path / "sandbox.db")
+    headers = {
+        "Authorization": f"Bearer {Sandbox.ACCOUNT_TOKEN}",
+        "OpenMRP-Version": "1.0.forge-preview.3",
+        "OpenMRP-Account": Sandbox.ACCOUNT_ID,
+        "Idempotency-Key": "k",
+    }
+    bodies = []
+    for _ in range(2):
+        async with Sandbox(options) as sandbox, aiohttp.ClientSession(headers=headers) as session:
+            url = f"{sandbox.account_url}{USERS}"
+            async with session.post(url, json={"email": "kept@example.com"}) as response:
+                assert response.status == 201
+                bodies.append(await response.text())
+    assert bodies[0] == bodies[1]
+
+
+@pytest.mark.parametrize(("users", "seconds"), [(40, 0.5), (10_000, 5)])
+async def test_starts_quickly(users, seconds):
+    """Forty people are there in well under half a second, ten thousand in a few."""
+    started = time.monotonic()
+    async with Sandbox(SandboxOptions(users=users)):
+        assert time.monotonic() - started < seconds
+
+
+async def test_a_stopped_sandbox_has_no_address():
+    """Asking for a URL of a sandbox that does not run is an error."""
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = Sandbox().account_url

@@ -1,0 +1,129 @@
+"""The reseller system."""
+
+import re
+
+import pytest
+
+from gateway.sandbox import LANDMARKS
+
+ADA = LANDMARKS["reseller"]["ada"]
+NEW = {
+    "firstName": "Lin",
+    "email": "lin@example.com",
+    "role": "user",
+    "allowCustomerPortalAccess": True,
+    "password": "12345678",
+}
+
+
+async def test_list_pages_sorts_and_ends(world):
+    """Pages are bare arrays, oldest first by default, and the one past the end is empty."""
+    first = (await world.reseller("GET", "/users?limit=30")).json
+    second = (await world.reseller("GET", "/users?limit=30&page=2")).json
+    assert (len(first), len(second)) == (30, 10)
+    assert (await world.reseller("GET", "/users?limit=30&page=3")).json == []
+    dates = [user["createdAt"] for user in first + second]
+    assert dates == sorted(dates)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z", dates[0])
+    newest = (await world.reseller("GET", "/users?limit=1&sort=-createdAt")).json
+    assert newest[0]["id"] == second[-1]["id"]
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("email[eq]=ada.lovelace@example.com", 1),
+        ("email=ada.lovelace@example.com", 1),
+        ("email%5Beq%5D=ADA.lovelace%40example.com", 1),
+        ("name[sw]=Ada", 1),
+        ("name[ew]=Lamarr", 1),
+        ("name[cn]=perlma", 1),
+        ("search=lovelace", 1),
+        (f"id[in]={ADA},{LANDMARKS['reseller']['organizationAdmin']}", 2),
+        (f"id[nin]={ADA}", 39),
+        ("email[ne]=ada.lovelace@example.com", 39),
+        ("createdAt[lt]=2026-01-01", 0),
+        ("createdAt[gt]=2026-01-01T00:00:00.0000000Z", 40),
+        ("unknown=1", 40),
+    ],
+)
+async def test_filters(world, query, count):
+    """Each operator of each kind of field selects whom it should."""
+    reply = await world.reseller("GET", f"/users?limit=100&{query}")
+    assert (reply.status, len(reply.json)) == (200, count)
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "page=0", "page=x", "sort=nothing", "email[gt]=a", "createdAt[gt]=soon"]
+)
+async def test_bad_queries(world, query):
+    """A query out of its bounds is a 400 with message and code."""
+    reply = await world.reseller("GET", f"/users?{query}")
+    assert (reply.status, set(reply.json)) == (400, {"message", "code"})
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"firstName": ""}, 400),
+        ({"firstName": "x" * 257}, 400),
+        ({"firstName": None}, 400),
+        ({"email": "no"}, 400),
+        ({"role": ""}, 400),
+        ({"allowCustomerPortalAccess": "yes"}, 400),
+        ({"organizationId": "nowhere"}, 400),
+        ({"email": "hedy.lamarr@example.com"}, 400),
+        ({"lastName": "", "company": "", "organizationId": ""}, 200),
+        ({"nonsense": 1}, 200),
+    ],
+)
+async def test_update_rules(world, body, status):
+    """The constraints of the documented body hold; null is refused; unknown fields are ignored."""
+    assert (await world.reseller("PATCH", f"/users/{ADA}", json=body)).status == status
+
+
+async def test_update_leaves_the_rest_and_hides_portal_access(world):
+    """What is absent stays, the name follows, and portal access is seen by the control API alone."""
+    before = (await world.reseller("GET", f"/users/{ADA}")).json
+    assert before["organization"]["id"] == before["organizationId"]
+    after = (
+        await world.reseller("PATCH", f"/users/{ADA}", json={"firstName": "A", "allowCustomerPortalAccess": False})
+    ).json
+    assert after["name"] == "A Lovelace"
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"firstName", "name", "updatedAt"}
+    state = (await world.control("GET", f"/state/reseller/users/{ADA}")).json
+    assert state["allow_customer_portal_access"] == 0
+
+
+async def test_create_and_delete(world):
+    """Create takes every required field and a free address; delete is for good."""
+    made = await world.reseller("POST", "/users", json=NEW)
+    assert (made.status, made.json["name"], made.json["organization"]) == (201, "Lin", None)
+    assert (await world.reseller("POST", "/users", json=NEW)).status == 409
+    for name in NEW:
+        assert (await world.reseller("POST", "/users", json={k: v for k, v in NEW.items() if k != name})).status == 400
+    assert (await world.reseller("DELETE", f"/users/{made.json['id']}")).status == 204
+    assert (await world.reseller("DELETE", f"/users/{made.json['id']}")).status == 404
+
+
+async def test_organizations_and_refusals(world):
+    """Organizations are below the reseller and on their own; a foreign reseller and token are refused."""
+    own = (await world.reseller("GET", "/organizations")).json
+    one = (await world.reseller("GET", f"/organizations/{own[0]['id']}")).json
+    assert one == own[0]
+    world.reseller.base = f"{world.sandbox.reseller_url}/v3"
+    assert (await world.reseller("GET", "/organizations")).json == own
+    assert (await world.reseller("GET", "/resellers/other/users")).status == 404
+    assert (await world.reseller("GET", "/organizations", headers={"Authorization": None})).status == 401
+
+
+async def test_the_51st_call_is_refused(strict_world):
+    """Fifty calls fit into five seconds; then Retry-After says when the window ends."""
+    for left in range(49, -1, -1):
+        reply = await strict_world.reseller("GET", f"/users/{ADA}")
+        assert (reply.status, reply.headers["X-Rate-Limit-Limit"]) == (200, "5s")
+        assert reply.headers["X-Rate-Limit-Remaining"] == str(left)
+    reply = await strict_world.reseller("GET", f"/users/{ADA}")
+    assert (reply.status, set(reply.json)) == (429, {"message", "code"})
+    assert 1 <= int(reply.headers["Retry-After"]) <= 5

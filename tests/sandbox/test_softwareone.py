@@ -1,0 +1,174 @@
+"""The softwareone system."""
+
+import aiohttp
+import pytest
+
+from gateway.sandbox import LANDMARKS
+
+ADA = f"/users/{LANDMARKS['softwareone']['ada']}"
+INVITED = f"/users/{LANDMARKS['softwareone']['invited']}"
+
+
+@pytest.mark.parametrize(
+    ("rql", "names"),
+    [
+        ("eq(id,'USR-0000-0001')", {"Ada"}),
+        ("eq(id,%22USR-0000-0001%22)", {"Ada"}),
+        ("eq(id,%27USR-0000-0001%27)", {"Ada"}),
+        ("id=USR-0000-0001", {"Ada"}),
+        ("email=ada.lovelace@example.com", {"Ada"}),
+        ("eq(email,'ada.lovelace%40example.com')", {"Ada"}),
+        ("in(id,(USR-0000-0001,'USR-0000-0002'))", {"Ada", "Grace"}),
+        ("like(lastName,'Lovel*')", {"Ada"}),
+        ("like(lastName,'*lovel*')", set()),
+        ("ilike(lastName,'*LOVEL*')", {"Ada"}),
+        ("like(lastName,'Lovel')", set()),
+        ("like(lastName,*velace)&status=Active", {"Ada"}),
+        ("or(eq(firstName,Ada),eq(firstName,Grace))", {"Ada", "Grace"}),
+        ("(firstName=Ada|firstName=Grace),status=Active", {"Ada", "Grace"}),
+        ("and(like(id,USR-0000-*),not(in(firstName,(Ada,Grace))),ne(phone.number,null()))", {"Alan"}),
+        ("like(id,USR-0000-*)&eq(currentAccount.id,null())", {"Katherine", "Barbara"}),
+        ("like(id,USR-0000-*)&eq(phone.number,empty())", {"Katherine", "Barbara"}),
+        ("like(id,USR-0000-*)&out(firstName,(Ada,Grace,Alan))", {"Katherine", "Barbara"}),
+        ("like(id,USR-0000-*)&gt(firstName,B)&le(firstName,Barbara)", {"Barbara"}),
+        ("select=audit&lt(audit.created.at,2026-01-01T09:00:00.000Z)", set()),
+    ],
+)
+async def test_rql(world, rql, names):
+    """Each operator finds whom it should, in whichever quotes."""
+    reply = await world.softwareone("GET", f"/users?limit=100&{rql}")
+    assert reply.status == 200, reply.text
+    assert {user["firstName"] for user in reply.json["data"]} == names
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "rql=eq(id,x)",
+        "bad(id,x)",
+        "eq(nothing,x)",
+        "eq(id,'x)",
+        "eq(id,x",
+        "order=-audit.created.at",
+        "gt(audit.created.at,2026-01-01)",
+        "select=audit&gt(audit.created.at,soon)",
+        "select=nothing",
+        "eq(revision,99999999999999999999)",
+        "limit=-1",
+        "offset=x",
+        "&".join(["not(" * 200]),
+    ],
+)
+async def test_bad_queries_are_problems(world, query):
+    """A query that cannot be understood is a 400 in ProblemDetails."""
+    reply = await world.softwareone("GET", f"/users?{query}")
+    assert reply.status == 400
+    assert {"type", "title", "status", "detail", "instance", "traceId"} <= set(reply.json)
+
+
+async def test_pages_orders_and_omissions(world):
+    """Limit is capped and echoed, audit is omitted until selected, and a raw plus is no space."""
+    first = (await world.softwareone("GET", "/users")).json
+    assert first["$meta"] == {"pagination": {"offset": 0, "limit": 10, "total": 40}, "omitted": ["audit"]}
+    assert len(first["data"]) == 10
+    assert (await world.softwareone("GET", "/users?limit=500")).json["$meta"]["pagination"]["limit"] == 100
+    assert (await world.softwareone("GET", "/users?limit=0")).json["data"] == []
+    page = (await world.softwareone("GET", "/users?order=-audit.created.at&select=-name,+audit&limit=100")).json
+    dates = [user["audit"]["created"]["at"] for user in page["data"]]
+    assert dates == sorted(dates, reverse=True)
+    assert "omitted" not in page["$meta"]
+    assert "name" not in page["data"][0]
+    few = (await world.softwareone("GET", "/users?select=-*,id,name&limit=1")).json["data"][0]
+    assert set(few) == {"id", "name"}
+
+
+async def test_get_leaves_nulls_out(world):
+    """A null field is absent and not called omitted; select works percent-encoded too."""
+    document = (await world.softwareone("GET", f"{INVITED}?select=%2Baudit")).json
+    assert "phone" not in document
+    assert "lastLoginAt" not in document
+    assert "$meta" not in document
+    assert document["audit"]["created"]["by"]["id"] == "TKN-0000-0001"
+    assert (await world.softwareone("GET", ADA)).json["$meta"] == {"omitted": ["audit"]}
+    minimal = (await world.softwareone("GET", "/users/ada.lovelace@example.com")).json
+    assert set(minimal) == {"id", "email", "status", "audit"}
+    missing = await world.softwareone("GET", "/users/USR-0000-0000")
+    assert (missing.status, missing.json["title"]) == (404, "Not Found")
+    assert (await world.softwareone("GET", ADA, headers={"Authorization": "Bearer no"})).status == 401
+
+
+def form(user: str | None = None, icon: bytes | None = None, **names: str) -> aiohttp.FormData:
+    """A body as the vendor's client makes it: the icon first, the JSON part without a filename."""
+    data = aiohttp.FormData(default_to_multipart=True)
+    if icon is not None:
+        data.add_field("icon", icon, filename="logo.png", content_type="image/png")
+    if user is not None:
+        data.add_field("user", user, content_type="application/json")
+    for name, value in names.items():
+        data.add_field(name, value)
+    return data
+
+
+async def test_put_is_a_delta(world):
+    """Only what is sent changes; read-only fields are ignored; nested objects merge; null clears."""
+    sent = '{"FirstName":"Augusta","email":"x@y.zz","status":"Invited","phone":{"prefix":"+44"},"other":1}'
+    icon = b"\x89PNG\r\n--not a boundary\r\n\x00"
+    reply = await world.softwareone("PUT", ADA, data=form(sent, icon))
+    assert reply.status == 200, reply.text
+    document = reply.json
+    assert (document["name"], document["email"], document["status"]) == (
+        "Augusta Lovelace", "ada.lovelace@example.com", "Active",
+    )  # fmt: skip
+    assert document["phone"] == {"prefix": "+44", "number": "2079460000"}
+    assert document["revision"] == 2
+    state = (await world.control("GET", "/state/softwareone/users/USR-0000-0001")).json
+    assert state["uploaded_icon"] == {"content_type": "image/png", "size": len(icon)}
+    cleared = (await world.softwareone("PUT", ADA, json={"phone": None})).json
+    assert "phone" not in cleared
+    redirect = await world.softwareone("GET", f"{ADA}/icon")
+    assert redirect.status == 307
+    assert redirect.headers["Location"].startswith("/softwareone/")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": form('{"User.Data.FirstName":"A"}')},
+        {"data": form('{"firstName":"A"}', surname="B")},
+        {"data": form("no json")},
+        {"data": form(" ")},
+        {"data": form('{"firstName":""}')},
+        {"data": form('{"lastName":null}')},
+        {"data": form('{"settings":{"cultureCode":"too-long"}}')},
+        {"data": form('{"currentAccount":{"id":"ACC-0000-0003"}}')},
+        {"data": b"--x", "headers": {"Content-Type": "multipart/form-data"}},
+        {"data": b"--x", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+        {"json": [1]},
+        {"json": {"firstName": 5}},
+    ],
+)
+async def test_put_refuses(world, body):
+    """What the service could not take is a 400 and changes nothing."""
+    reply = await world.softwareone("PUT", ADA, **body)
+    assert (reply.status, reply.json["status"]) == (400, 400)
+    assert (await world.softwareone("GET", ADA)).json["revision"] == 1
+
+
+async def test_put_of_other_media_is_415_and_accounts_can_be_switched(world):
+    """Plain text is no body for PUT; a membership may become the current account."""
+    assert (await world.softwareone("PUT", ADA, data="x", headers={"Content-Type": "text/plain"})).status == 415
+    reply = await world.softwareone("PUT", ADA, json={"currentAccount": {"id": "ACC-0000-0002"}})
+    assert reply.json["currentAccount"]["name"] == "Nordic Yarn"
+
+
+async def test_block_unblock_delete(world):
+    """Block and unblock follow the memberships; only a disabled user can be deleted."""
+    assert (await world.softwareone("POST", f"{ADA}/block")).json["status"] == "Blocked"
+    assert (await world.softwareone("POST", f"{ADA}/block")).status == 400
+    assert (await world.softwareone("POST", f"{ADA}/unblock")).json["status"] == "Active"
+    assert (await world.softwareone("POST", f"{ADA}/unblock")).status == 400
+    assert (await world.softwareone("DELETE", ADA)).status == 400
+    gone = f"/users/{LANDMARKS['softwareone']['disabled']}"
+    assert (await world.softwareone("DELETE", gone)).status == 204
+    assert (await world.softwareone("GET", gone)).json["status"] == "Deleted"
+    assert (await world.softwareone("PATCH", ADA)).status == 405
