@@ -89,7 +89,7 @@ class Change(BaseModel):
         if isinstance(given, cls):
             return given
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(dict(given) if isinstance(given, Mapping) else given)
         except ValidationError as error:
             violations = [
                 Violation(("change", *broken["loc"]), _sentence(broken["type"], broken["msg"], broken.get("input")))

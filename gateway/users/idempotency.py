@@ -21,5 +21,5 @@ def source_key(caller_key: str, operation: str, target: Ref | None) -> str:
     (account.md, 6). The payload is left out, so that a key used again with another one is noticed.
     """
     named = (caller_key, operation, *((target.source, target.tenant, target.source_id) if target else ()))
-    digest = hashlib.sha256("\x1f".join(named).encode()).digest()
+    digest = hashlib.sha256("\x1f".join(named).encode(errors="surrogatepass")).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 from gateway.errors import BadUserInput, Violation
 from gateway.users.model import Department, Organization, Role, User, UserSource
 
-__all__ = ["Kind", "Ref", "decode", "encode", "ref_of", "resolve"]
+__all__ = ["Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
 
 _VERSION = "g1"  # the form of the ids; another form gets another version, and old ids stay readable
 _LONGEST_SOURCE_ID = 255
@@ -51,7 +51,7 @@ def decode(text: str) -> Ref | None:
         ref = Ref(Kind(kind), UserSource(source), source_id, tenant)
     except (Base64Error, UnicodeError, ValueError):
         return None
-    return ref if _can_exist(source_id) and encode(ref) == text else None
+    return ref if _can_name(ref) and encode(ref) == text else None
 
 
 def resolve(
@@ -76,7 +76,7 @@ def resolve(
         home = source or default
         if home is None:
             raise _bad(path, "is no global id; to use a source's own id, name the source too")
-        if not _can_exist(text):
+        if not can_exist(text):
             raise _bad(path, "is no id that a source could have given")
         return Ref(kind, home, text, tenant)
     if ref.kind is not kind:
@@ -97,7 +97,8 @@ def ref_of(record: User | Role | Department | Organization) -> Ref:
     return Ref(Kind.ORGANIZATION, UserSource.RESELLER, record.source_id, record.tenant)
 
 
-def _can_exist(source_id: str) -> bool:
+def can_exist(source_id: str) -> bool:
+    """Whether a source could have given that id."""
     # "." and ".." would be resolved away in a URL's path, whatever their escaping (RFC 3986, 5.2.4).
     return (
         0 < len(source_id) <= _LONGEST_SOURCE_ID
@@ -105,6 +106,12 @@ def _can_exist(source_id: str) -> bool:
         and source_id.isprintable()
         and not source_id.isspace()
     )
+
+
+def _can_name(ref: Ref) -> bool:
+    """Whether the id, and a tenant exactly where its system has tenants, can be one of that system's."""
+    tenanted = ref.source is UserSource.RESELLER and ref.kind in {Kind.USER, Kind.ORGANIZATION}
+    return can_exist(ref.source_id) and (can_exist(ref.tenant) if tenanted else not ref.tenant)
 
 
 def _bad(path: tuple[str | int, ...], message: str) -> BadUserInput:

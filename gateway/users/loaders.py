@@ -73,6 +73,8 @@ class _RecordLoader(DataLoader[Ref, Any]):
         found: dict[Ref, Any] = {}
         try:
             directory = self._directory(refs[0])
+            if directory is None:  # a global id can be written by hand: that system has no records of this kind
+                return found
             position: str | None = None
             while len(missing) > 1:
                 page = await directory.page(refs[0].tenant, self._needs, position)
@@ -88,5 +90,5 @@ class _RecordLoader(DataLoader[Ref, Any]):
             return found | dict.fromkeys(missing.values(), error)
         return found
 
-    def _directory(self, ref: Ref) -> Directory[Any]:
-        return self._sources.named(ref.source).directories[self._kind]
+    def _directory(self, ref: Ref) -> Directory[Any] | None:
+        return self._sources.named(ref.source).directories.get(self._kind)

@@ -19,7 +19,7 @@ from gateway.users.changes import (
     UpdateSoftwareOneUser,
 )
 from gateway.users.idempotency import fresh_key, source_key
-from gateway.users.ids import Kind, Ref, resolve
+from gateway.users.ids import Kind, Ref, can_exist, resolve
 from gateway.users.loaders import Loaders
 from gateway.users.model import Department, Role, User, UserSource
 from gateway.users.planning import EVERYTHING, Plan
@@ -68,7 +68,10 @@ class UserService:
     ) -> User | None:
         """One user, or None where there is none."""
         tenant = self._sources.named(source).tenant if source else ""
-        user: User | None = await self.get(resolve(id, Kind.USER, source=source, tenant=tenant), loaders=loaders)
+        ref = resolve(id, Kind.USER, source=source, tenant=tenant)
+        if ref.source is UserSource.RESELLER and not ref.tenant:
+            raise _bad("id", "is not global, and no reseller is configured that it could belong to")
+        user: User | None = await self.get(ref, loaders=loaders)
         return user
 
     async def get_role(self, id: str, *, loaders: Loaders | None = None) -> Role | None:
@@ -125,6 +128,8 @@ class UserService:
     ) -> User:
         """Change a user of a reseller: the one named, else the one in the global id, else the configured one."""
         source = self._sources.named(UserSource.RESELLER)
+        if reseller_id is not None and not can_exist(reseller_id):  # it becomes a part of a URL's path, too
+            raise _bad("reseller_id", "is no id that the source could have given")
         ref = resolve(id, Kind.USER, source=UserSource.RESELLER, tenant=reseller_id or source.tenant)
         if not ref.tenant:
             raise _bad("reseller_id", "is required: the id is not global and no reseller is configured")
@@ -147,10 +152,16 @@ def _parse(kind: type[AnyChange], given: AnyChange | Mapping[str, Any]) -> AnyCh
     """The change, with the source's own ids in it."""
     change = kind.parse(given)
     own: dict[str, str] = {}
+    broken: list[Violation] = []
     for name, value in change.given().items():
         if name in _NAMED and value:
             of, source = _NAMED[name]
-            own[name] = resolve(value, of, source=source, path=("change", name)).source_id
+            try:
+                own[name] = resolve(value, of, source=source, path=("change", name)).source_id
+            except BadUserInput as error:
+                broken += error.violations
+    if broken:
+        raise BadUserInput("; ".join(f"{v.path[-1]} {v.message}" for v in broken) + ".", violations=broken)
     return change.model_copy(update=own)
 
 

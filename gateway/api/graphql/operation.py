@@ -1,8 +1,10 @@
 """What happens around every operation: a context of its own, its plan, and its errors in our words."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
 
-from graphql import OperationDefinitionNode, OperationType, get_operation_ast
+from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_operation_ast, parse
 from strawberry.extensions import SchemaExtension
 
 from gateway.api.graphql.context import Context, Incoming
@@ -12,6 +14,8 @@ from gateway.users.planning import plan
 
 __all__ = ["Operation"]
 
+_DOCUMENTS = 1000  # parsed documents that are kept
+_parsed = lru_cache(_DOCUMENTS)(parse)
 _ROOTS = {OperationType.QUERY: "Query", OperationType.MUTATION: "Mutation"}
 
 
@@ -26,6 +30,13 @@ class Operation(SchemaExtension):
         errors = getattr(result, "errors", None)
         if result is not None and errors:
             result.errors = [spelled(error, incoming.request_id) for error in errors]
+
+    def on_parse(self) -> Iterator[None]:
+        # Not Strawberry's ParserCache: an error raised in there ends the operation past `on_operation`.
+        # One that is left to the schema, which parses again, is reported like any other.
+        with suppress(GraphQLError):
+            self.execution_context.graphql_document = _parsed(self.execution_context.query or "")
+        yield
 
     def on_execute(self) -> Iterator[None]:
         execution = self.execution_context

@@ -5,7 +5,7 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import DisableIntrospection, ParserCache, ValidationCache
+from strawberry.extensions import DisableIntrospection, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from gateway.api.graphql.mutations import Mutation
@@ -16,7 +16,7 @@ from gateway.api.graphql.users import Organization
 
 __all__ = ["build_schema", "sdl"]
 
-_DOCUMENTS = 1000  # parsed and validated documents that are kept
+_DOCUMENTS = 1000  # validated documents that are kept
 
 
 class _Schema(strawberry.Schema):
@@ -28,7 +28,6 @@ def build_schema(*, introspection: bool = True, suggestions: bool = True) -> str
     """The schema of the API; without introspection and suggestions it tells a stranger nothing."""
     extensions: Sequence[Any] = [
         Operation,
-        lambda: ParserCache(maxsize=_DOCUMENTS),
         lambda: ValidationCache(maxsize=_DOCUMENTS),
         *([] if introspection else [DisableIntrospection]),
     ]

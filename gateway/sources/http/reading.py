@@ -29,7 +29,9 @@ class CamelWire(Wire):
 
 def _instant(text: str) -> Timestamp:
     moment = datetime.fromisoformat(text)
-    return Timestamp(text if moment.tzinfo else f"{text}Z")
+    if moment.tzinfo:
+        return Timestamp(text)
+    return Timestamp(f"{text}Z" if ":" in text else f"{moment.isoformat()}Z")
 
 
 Instant = Annotated[str, AfterValidator(_instant)]

@@ -26,8 +26,9 @@ __all__ = ["Told", "refusal", "retry_after"]
 _CREDENTIALS = frozenset({401, 402, 403})
 _BAD_INPUT = frozenset({400, 413, 415, 422})
 _TIMEOUTS = frozenset({408, 504})
-# A 5xx that says nothing of whether the change was carried out; 503 says that it was not taken on.
-_UNCERTAIN = frozenset({408, 500, 502, 504})
+# Statuses that say nothing of whether the change was carried out: 408, 499 (account.md, 7) and every 5xx but
+# those that say that it was not taken on.
+_UNCERTAIN = frozenset({408, 499, *range(500, 600)} - {501, 503})
 _SERVER_ERROR = 500
 
 
@@ -74,7 +75,9 @@ def refusal(request: Request, response: Response, told: Told) -> GatewayError:  
         return SourceUnavailable(
             f"The {source} system failed with {status}.", origin=origin, outcome=unknown, retry_after=wait
         )
-    return SourceInvalidResponse(f"The {source} system answered {status}, which it does not document.", origin=origin)
+    return SourceInvalidResponse(
+        f"The {source} system answered {status}, which it does not document.", origin=origin, outcome=unknown
+    )
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from io import BytesIO
 
 import aiohttp
 from aiohttp import hdrs
@@ -119,9 +120,11 @@ class AiohttpTransport:
 
 
 def _form(body: Multipart) -> aiohttp.FormData:
-    form = aiohttp.FormData(default_to_multipart=True)
+    # File names as they are, the way browsers send them: aiohttp would percent-encode them, and no server decodes that.
+    form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
     for part in body.parts:
-        # aiohttp makes a file of every bytes value; only text can be a part without a filename.
-        content = part.content if part.filename is not None else part.content.decode()
+        # aiohttp makes a file of every bytes value (and warns of a large one); only text can be a part without
+        # a filename.
+        content = BytesIO(part.content) if part.filename is not None else part.content.decode()
         form.add_field(part.name, content, content_type=part.content_type, filename=part.filename)
     return form

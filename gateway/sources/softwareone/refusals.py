@@ -38,20 +38,25 @@ def softwareone_refusal(request: Request, response: Response) -> GatewayError:
         problem = _PROBLEM.validate_json(response.body)
     except ValidationError:
         return refusal(request, response, Told())
-    message = " ".join(text for text in (problem.detail or problem.title, *_messages(problem.errors)) if text)
-    code = problem.type.rpartition("#")[2] if problem.type else None
+    texts = (problem.detail or problem.title, *_messages(problem.errors))
+    message = " ".join(dict.fromkeys(text for text in texts if text))
     return refusal(
         request,
         response,
         Told(
             documented=problem.title is not None or problem.detail is not None or problem.errors is not None,
-            # Only a fragment is a code of the vendor's; without one the type is a link to the HTTP standard.
-            code=code if code and "://" not in code else None,
+            code=_code(problem.type),
             message=message or None,
             request_id=problem.trace_id,
             violations=_violations(problem.errors),
         ),
     )
+
+
+def _code(link: str | None) -> str | None:
+    """The vendor's own code is the fragment of its link; a link to a section of the HTTP standard is none."""
+    page, _, fragment = (link or "").partition("#")
+    return None if "://tools.ietf.org/" in page else fragment or None
 
 
 def _pairs(errors: Any) -> list[tuple[str, str]]:
@@ -67,9 +72,13 @@ def _pairs(errors: Any) -> list[tuple[str, str]]:
             (str(name), str(one.get("message", "is refused")))
             for one in errors
             if isinstance(one, dict)
-            for name in (one.get("properties") or [""])
+            for name in _listed(one.get("properties"))
         ]
     return []
+
+
+def _listed(properties: Any) -> list[Any]:
+    return properties if isinstance(properties, list) and properties else [""]
 
 
 def _messages(errors: Any) -> list[str]:

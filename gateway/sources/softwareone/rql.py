@@ -1,21 +1,36 @@
-"""RQL, the Marketplace's query language, as far as it is sent: values are quoted and escaped here.
+"""RQL, the Marketplace's query language, as far as it is sent: values are quoted here.
 
-Appended raw to the query string, so each value is percent-encoded too (softwareone.md, 3).
+Appended raw to the query string, so each value is percent-encoded too (softwareone.md, 3). Its parser knows two
+quotation marks and no escaping: a value ends at the next mark of the kind that it began with (mpt-rql-net,
+RqlParser.cs). So a value that has both kinds cannot be written.
 """
 
 from urllib.parse import quote
+
+from gateway.errors import BadUserInput
 
 __all__ = ["both", "contains", "either", "equal", "out"]
 
 
 def equal(field: str, value: str) -> str:
-    """The field has exactly this value."""
+    """The field has exactly this value.
+
+    Raises:
+        BadUserInput: the value has both kinds of quotation marks.
+    """
     return f"eq({field},{_quoted(value)})"
 
 
 def contains(field: str, value: str) -> str:
-    """The field contains this text, in any case; a `*` in it is escaped, since at an end it would be a wildcard."""
-    return f"ilike({field},{_quoted('*' + value.replace('*', chr(92) + '*') + '*')})"
+    """The field contains this text, in any case.
+
+    Between the two outer `*` every character is itself, `*` and the backslash too (mpt-rql-net, Like.cs). Two texts
+    cannot be written and are searched for more widely: a backslash at the end, which would escape the outer `*`, is
+    left out; of a text with both kinds of quotation marks each piece has to be there.
+    """
+    pieces = value.split('"') if _both_marks(value) else [value]
+    kept = [piece for piece in (one.rstrip("\\") for one in pieces) if piece]
+    return both(*(f"ilike({field},{_quoted(f'*{piece}*')})" for piece in kept or [""]))
 
 
 def out(field: str, *values: str) -> str:
@@ -34,7 +49,11 @@ def either(*conditions: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    # A value may be quoted either way; the quote that it does not contain needs no escaping.
-    mark = "'" if '"' in value and "'" not in value else '"'
-    escaped = value.replace(mark, f"\\{mark}")
-    return f"{mark}{quote(escaped, safe='*')}{mark}"
+    if _both_marks(value):
+        raise BadUserInput("A value with both kinds of quotation marks cannot be looked for in this system.")
+    mark = "'" if '"' in value else '"'
+    return f"{mark}{quote(value, safe='*')}{mark}"
+
+
+def _both_marks(value: str) -> bool:
+    return '"' in value and "'" in value

@@ -1,0 +1,64 @@
+"""A client of the gateway, and the sandbox's own account of what reached it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from conftest import Running
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A running gateway and the sandbox behind it, over HTTP."""
+
+    session: ClientSession
+    url: str
+    control: str
+
+    async def graphql(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> Any:
+        """Send one operation; the answer's JSON."""
+        sent = {"query": query, "variables": variables or {}}
+        async with self.session.post(f"{self.url}/graphql", json=sent, headers=headers) as answer:
+            return await answer.json()
+
+    async def data(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> Any:
+        """Send one operation that must succeed; its data."""
+        answer = await self.graphql(query, variables, **headers)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    async def calls(self, source: str | None = None) -> list[dict[str, Any]]:
+        """Every call that reached the sandbox since the last `forget`."""
+        async with self.session.get(f"{self.control}/calls") as answer:
+            return [call for call in await answer.json() if source in {None, call["source"]}]
+
+    async def forget(self) -> None:
+        """Forget calls and faults."""
+        await (await self.session.delete(f"{self.control}/calls")).read()
+        await (await self.session.delete(f"{self.control}/faults")).read()
+
+    async def fault(self, **fault: Any) -> None:
+        """Let the next matching calls go wrong."""
+        async with self.session.post(f"{self.control}/faults", json=fault) as answer:
+            assert answer.status < 300, await answer.text()
+
+    async def stored(self, source: str, user_id: str) -> Any:
+        """A user as the sandbox has it stored."""
+        async with self.session.get(f"{self.control}/state/{source}/users/{user_id}") as answer:
+            return await answer.json()
+
+
+@pytest.fixture
+async def world(demo: Running) -> AsyncIterator[World]:
+    """The shared demo, its sandbox without memory of earlier calls."""
+    async with ClientSession() as session:
+        world = World(
+            session,
+            demo.address("GraphQL").removesuffix("/graphql"),
+            demo.address("sandbox").removesuffix("/calls"),
+        )
+        await world.forget()
+        yield world
+        await world.forget()
