@@ -1,11 +1,14 @@
 """The command line as an operator meets it."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from conftest import GATEWAY, ROOT, Running, command
+
+from gateway.options import leaves
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -124,3 +127,15 @@ async def test_health(world: Any) -> None:
     for path in ("healthz", "readyz"):
         async with world.session.get(f"{world.url}/{path}") as answer:
             assert answer.status == 200
+
+
+def test_the_readme_has_every_setting() -> None:
+    """Each setting of the code is in the README's table, and no other is."""
+    readme = (ROOT / "README.md").read_text()
+    told = {name for name in re.findall(r"`(GATEWAY_[A-Z_<>]+)`", readme)}
+    known = set()
+    for leaf in leaves():
+        own = leaf.variable
+        shared = re.sub(r"_(ACCOUNT|SOFTWAREONE|RESELLER)__", "_<SYSTEM>__", own)
+        known.add(shared if shared in told and own not in told else own)
+    assert told == known
