@@ -1,0 +1,102 @@
+"""docker/compose.yaml and the Dockerfile as data."""
+
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gateway.options import leaves
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, SOFTWAREONE_TOKEN
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_variable_is_a_setting(instructions, services):
+    """The names that compose and the image set are names of settings."""
+    known = {leaf.variable for leaf in leaves()}
+    image = {name for each in instructions if each.name == "ENV" for name in each.pairs if name.startswith("GATEWAY_")}
+    assert image == {"GATEWAY_HTTP_HOST", "GATEWAY_HTTP_PORT"}
+    assert image <= known
+    assert set(services["gateway"]["environment"]) <= known
+
+
+def test_the_credentials_are_the_sandboxs(services):
+    """The gateway has the sandbox's public credentials, each where it belongs."""
+    given = services["gateway"]["environment"]
+    assert {name: value for name, value in given.items() if not name.endswith("URL")} == {
+        "GATEWAY_ACCOUNT__TOKEN": ACCOUNT_TOKEN,
+        "GATEWAY_ACCOUNT__ACCOUNT_ID": ACCOUNT_ID,
+        "GATEWAY_SOFTWAREONE__TOKEN": SOFTWAREONE_TOKEN,
+        "GATEWAY_RESELLER__TOKEN": RESELLER_TOKEN,
+        "GATEWAY_RESELLER__RESELLER_ID": RESELLER_ID,
+    }
+
+
+def test_the_gateway_waits_for_a_healthy_sandbox(services):
+    """The sandbox has a health check of its own and the gateway starts once it passes."""
+    assert services["gateway"]["depends_on"] == {"sandbox": {"condition": "service_healthy"}}
+    assert services["sandbox"]["healthcheck"]["test"][0] == "CMD"
+    assert "healthcheck" not in services["gateway"]  # the image's
+
+
+def test_only_this_machine_reaches_it(services):
+    """The gateway is published on loopback alone, the sandbox not at all."""
+    assert services["gateway"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert "ports" not in services["sandbox"]
+
+
+@pytest.mark.parametrize("name", ["gateway", "sandbox"])
+def test_a_service_is_locked_down(services, name):
+    """A service writes to no file, has no capability and can win none."""
+    assert services[name]["read_only"] is True
+    assert services[name]["cap_drop"] == ["ALL"]
+    assert services[name]["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", ["gateway", "sandbox"])
+def test_a_service_is_built_here(services, name):
+    """A service's image is built from this checkout's Dockerfile."""
+    built = services[name]["build"]
+    context = (ROOT / "docker" / built["context"]).resolve()
+    assert context == ROOT
+    assert (context / built["dockerfile"]).is_file()
+
+
+def test_the_bases_are_official_python_images(instructions):
+    """A base image is named without a registry, so that the engine's own settings decide on it."""
+    bases = {each.text.split(" AS ")[0] for each in instructions if each.name == "FROM"}
+    assert bases == {"python:${PYTHON}-slim"}
+    assert "# syntax=" not in (ROOT / "docker/Dockerfile").read_text()
+
+
+def test_code_comes_after_dependencies(instructions):
+    """A change of the gateway's code reuses the layers of both locks and of GraphiQL."""
+    texts = [each.text for each in instructions]
+    code = texts.index("gateway gateway")
+    for layer in ("requirements/run.txt", "requirements/build.txt", "graphiql/build.py"):
+        assert max(at for at, text in enumerate(texts) if layer in text) < code
+
+
+def test_the_labels_are_the_projects(instructions):
+    """The image's version and description are those of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pairs = {
+        name: value for each in instructions if each.name in {"ARG", "LABEL"} for name, value in each.pairs.items()
+    }
+    assert pairs["VERSION"] == project["version"]
+    assert pairs["org.opencontainers.image.title"] == project["name"]
+    assert pairs["org.opencontainers.image.description"] == project["description"]
+
+
+def test_docker_reads_nothing_that_git_ignores(context):
+    """No file of this machine alone gets to an image: all that .dockerignore lets through git would take too."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    known = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    assert context <= set(known)
+
+
+def test_docker_reads_what_the_image_needs_and_no_more(context):
+    """Of the checkout only the package, its lock and its two files are sent to the engine."""
+    assert {path.split("/")[0] for path in context} == {"gateway", "pyproject.toml", "README.md", "requirements"}
+    assert not [path for path in context if path.endswith(".pyc") or "/dist/" in path]
