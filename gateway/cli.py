@@ -24,7 +24,7 @@ from gateway.sandbox import (
     Sandbox,
     SandboxOptions,
 )
-from gateway.serving import serving, until_told_to_stop
+from gateway.serving import serving, told_to_stop
 
 __all__ = ["main"]
 
@@ -87,9 +87,10 @@ def _serve(parsed: argparse.Namespace) -> int:
     settings = load(parsed)
 
     async def run() -> int:
+        stop = told_to_stop()
         async with serving(settings) as address:
             print(f"ready\n  GraphQL   {address}/graphql", flush=True)
-            await until_told_to_stop()
+            await stop.wait()
         return 0
 
     return _run(run(), settings.log_level)
@@ -97,6 +98,7 @@ def _serve(parsed: argparse.Namespace) -> int:
 
 def _demo(parsed: argparse.Namespace) -> int:
     async def run() -> int:
+        stop = told_to_stop()
         async with Sandbox(_sandbox_options(parsed)) as sandbox:
             settings = load(
                 parsed,
@@ -110,7 +112,7 @@ def _demo(parsed: argparse.Namespace) -> int:
             )
             async with serving(settings) as address:
                 print(_welcome(address, sandbox.control_url), flush=True)
-                await until_told_to_stop()
+                await stop.wait()
         return 0
 
     return _run(run(), load(parsed).log_level)
@@ -129,6 +131,7 @@ def _welcome(address: str, control: str) -> str:
 
 def _sandbox(parsed: argparse.Namespace) -> int:
     async def run() -> int:
+        stop = told_to_stop()
         async with Sandbox(_sandbox_options(parsed, parsed.host, parsed.port)) as sandbox:
             print(
                 "ready\n"
@@ -143,7 +146,7 @@ def _sandbox(parsed: argparse.Namespace) -> int:
                 f"control\n  {sandbox.control_url}",
                 flush=True,
             )
-            await until_told_to_stop()
+            await stop.wait()
         return 0
 
     return _run(run(), "INFO")

@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.app import Gateway
 from gateway.settings import Settings
 
-__all__ = ["serving", "until_told_to_stop"]
+__all__ = ["serving", "told_to_stop"]
 
 _DRAIN = 10.0  # seconds that requests under way get to finish
 
@@ -30,10 +30,10 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
             await runner.cleanup()
 
 
-async def until_told_to_stop() -> None:
-    """Wait for SIGINT or SIGTERM."""
+def told_to_stop() -> asyncio.Event:
+    """Set by SIGINT or SIGTERM. To be called first: a process may be told to stop while it starts."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop

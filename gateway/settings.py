@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, StringConstraints, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -50,6 +50,13 @@ class SourceSettings(BaseModel):
     max_response_bytes: Annotated[int, Field(ge=1024)] = Field(
         32 * 1024 * 1024, description="the largest answer that is read"
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain(cls, url: HttpUrl | None) -> HttpUrl | None:
+        if url is not None and (url.query is not None or url.fragment is not None):
+            raise ValueError("a base URL has no query and no fragment")
+        return url
 
     @property
     def configured(self) -> bool:

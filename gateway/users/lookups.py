@@ -17,7 +17,7 @@ __all__ = ["expanded", "whole"]
 def expanded(record: Role | Department, name: str, loaders: Loaders) -> Any | Awaitable[Any]:
     """A field that arrives only where it is included: from the record in hand, else from a batched lookup."""
     ref = ref_of(record)
-    if loaders.plan.below(ref.kind, name) <= record.loaded:
+    if loaders.plan.below(ref.kind, name) <= record.loaded or not ref.source_id:
         return getattr(record, name)
     return _field(loaders, ref, name)
 

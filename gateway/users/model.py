@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
 __all__ = [
     "Account",
     "Actor",
@@ -81,6 +84,10 @@ class Timestamp(str):
     """An RFC 3339 instant exactly as the source wrote it: its offset and all its fractional digits."""
 
     __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
 
     def instant(self) -> datetime:
         """The moment as an aware datetime, cut to microseconds; no offset means UTC."""

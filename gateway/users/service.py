@@ -23,6 +23,7 @@ from gateway.users.ids import Kind, Ref, can_exist, resolve
 from gateway.users.loaders import Loaders
 from gateway.users.model import Department, Role, User, UserSource
 from gateway.users.planning import EVERYTHING, Plan
+from gateway.users.reference import ReferenceData
 from gateway.users.source import Creates, Sources
 
 __all__ = ["UserService"]
@@ -46,12 +47,13 @@ class UserService:
     A mutation takes the caller's idempotency key, or makes one. All raise `gateway.errors`.
     """
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, reference: ReferenceData | None = None) -> None:
         self._sources = sources
+        self._reference = reference or ReferenceData(sources)
 
     def loaders(self, plan: Plan) -> Loaders:
         """Loaders for one operation: never to be kept for a second one."""
-        return Loaders(self._sources, plan)
+        return Loaders(self._sources, self._reference, plan)
 
     async def get(self, ref: Ref, *, loaders: Loaders | None = None) -> Any:
         """The record that a reference names, or None where there is none."""
@@ -139,7 +141,8 @@ class UserService:
 
     async def _update(self, ref: Ref, change: Change, operation: str, key: str | None) -> User:
         user = await self._sources.named(ref.source).update_user(ref, change, _key(key, operation, ref))
-        if user.source_id != ref.source_id:
+        if ref.source_id.casefold() not in {user.source_id.casefold(), (user.email or "").casefold()}:
+            # In any case: GUIDs are written in both, and the Marketplace takes an e-mail for an id.
             raise SourceInvalidResponse(
                 f"The {ref.source} system answered with another user than the one to be changed.",
                 origin=Origin(source=ref.source),

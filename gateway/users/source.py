@@ -27,8 +27,16 @@ class Directory(Protocol[T]):
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> T | None:
         """One record, or None where the source has none under that id."""
 
-    async def page(self, tenant: str, needs: frozenset[str], after: str | None) -> Page[T]:
-        """The source's largest page from a position on, None being the start."""
+    async def page(
+        self,
+        tenant: str,
+        needs: frozenset[str],
+        after: str | None,
+        *,
+        search: str | None = None,
+        limit: int | None = None,
+    ) -> Page[T]:
+        """Records from a position on, None being the start; without a limit, as many as the source gives at once."""
 
 
 class Source(Protocol):

@@ -133,7 +133,7 @@ def test_the_readme_has_every_setting() -> None:
     """Each setting of the code is in the README's table, and no other is."""
     readme = (ROOT / "README.md").read_text()
     told = {name for name in re.findall(r"`(GATEWAY_[A-Z_<>]+)`", readme)}
-    known = set()
+    known: set[str] = set()
     for leaf in leaves():
         own = leaf.variable
         shared = re.sub(r"_(ACCOUNT|SOFTWAREONE|RESELLER)__", "_<SYSTEM>__", own)

@@ -8,7 +8,7 @@ from graphql import GraphQLError
 
 from gateway.errors import BadUserInput, GatewayError, Internal, Violation
 
-__all__ = ["extensions", "field_path", "spelled"]
+__all__ = ["extensions", "field_path", "is_spelled", "spelled"]
 
 _LOG = logging.getLogger("gateway.graphql")
 
@@ -27,6 +27,11 @@ def spelled(error: GraphQLError, request_id: str) -> GraphQLError:
         path=error.path,
         extensions=extensions(known, request_id),
     )
+
+
+def is_spelled(error: GraphQLError) -> bool:
+    """Whether the error is in our words already."""
+    return "code" in (error.extensions or {})
 
 
 def extensions(error: GatewayError, request_id: str) -> dict[str, Any]:

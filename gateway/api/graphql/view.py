@@ -10,14 +10,14 @@ import strawberry
 from aiohttp import hdrs, web
 from graphql import GraphQLError
 from strawberry.aiohttp.views import GraphQLView
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from gateway.api.graphql.context import Incoming
 from gateway.api.graphql.errors import spelled
+from gateway.api.graphql.execution import execute
 from gateway.api.graphql.graphiql.page import graphiql_page
 from gateway.api.graphql.requests import GraphQLRequest, Limits, RefusedError, read_request
 from gateway.users.service import UserService
@@ -84,22 +84,17 @@ class GraphQLEndpoint:
 
     async def _execute(self, asked: GraphQLRequest, method: str, incoming: Incoming) -> ExecutionResult:
         try:
-            result = await self._schema.execute(
+            return await execute(
+                self._schema,
+                incoming,
                 asked.query,
-                variable_values=asked.variables,
-                context_value=incoming,
-                operation_name=asked.operation_name,
-                allowed_operation_types=_READ_ONLY if method == hdrs.METH_GET else _ANYTHING,
+                asked.variables,
+                asked.operation_name,
+                allowed=_READ_ONLY if method == hdrs.METH_GET else _ANYTHING,
             )
         except InvalidOperationTypeError as error:
             reason = error.as_http_error_reason(method)
             raise RefusedError(405 if method == hdrs.METH_GET else 400, f"{reason.rstrip('.')}.") from None
-        except (MissingQueryError, CannotGetOperationTypeError) as error:
-            known = GraphQLError(str(error) or "There is no operation of that name.")
-            return ExecutionResult(data=None, errors=[spelled(known, incoming.request_id)])
-        if not isinstance(result, ExecutionResult):  # pragma: no cover - incremental delivery is not switched on
-            raise TypeError(type(result))
-        return result
 
 
 def _is_request_error(result: ExecutionResult) -> bool:

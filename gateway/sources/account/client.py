@@ -28,7 +28,7 @@ _USER = TypeAdapter(wire.User)
 _USERS = "/v1/identity/account-users"
 # In this order: only the first value of a parameter is part of an idempotency key's match (account.md, 6).
 _INCLUDES = ("user", "role", "department")
-_PAGE = ("limit", "1000")  # the largest that the source gives
+_PAGE = 1000  # the largest that the source gives
 
 
 class AccountSource:
@@ -121,9 +121,19 @@ class _Directory(Generic[M]):
         record: M | None = read(self._one, *answer).record(frozenset(asked)) if answer else None
         return record
 
-    async def page(self, tenant: str, needs: frozenset[str], after: str | None) -> Page[M]:  # noqa: ARG002 - one tenant
+    async def page(
+        self,
+        tenant: str,  # noqa: ARG002 - there is one
+        needs: frozenset[str],
+        after: str | None,
+        *,
+        search: str | None = None,
+        limit: int | None = None,
+    ) -> Page[M]:
         asked: tuple[str, ...] = self._asked(needs)
-        query = [_PAGE, *_include(asked)] + ([("cursor", after)] if after else [])
+        optional: dict[str, str | None] = {"q": search, "cursor": after}
+        query = [("limit", str(limit or _PAGE)), *((name, value) for name, value in optional.items() if value)]
+        query += _include(asked)
         listing = read(self._many, *await self._api.call("GET", self._template, query=query))
         records = tuple(one.record(frozenset(asked)) for one in listing.data or ())
         return Page(records, _position(listing.page_info))

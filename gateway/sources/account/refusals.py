@@ -12,7 +12,7 @@ from gateway.errors import (
 )
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.reading import Wire
-from gateway.sources.http.refusal import Told, refusal
+from gateway.sources.http.refusal import Told, refusal, retry_after
 
 __all__ = ["account_refusal"]
 
@@ -40,8 +40,11 @@ def account_refusal(request: Request, response: Response) -> GatewayError:
         return refusal(request, response, Told(request_id=request_id))
     told = Told(True, error.code, error.message, request_id, _violations(error))
     origin = Origin(request.source, error.code, error.message, request_id, response.status)
+    wait = retry_after(response.headers)
     if error.code == "idempotency_in_progress":
-        return IdempotencyInProgress("The first call under this idempotency key still runs.", origin=origin)
+        return IdempotencyInProgress(
+            "The first call under this idempotency key still runs.", origin=origin, retry_after=wait
+        )
     if error.type == "idempotency_error" or error.code == "idempotency_key_reused":
         return IdempotencyConflict("This idempotency key was used with another payload.", origin=origin)
     if (error.code or "").startswith("api_version_"):

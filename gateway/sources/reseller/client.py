@@ -79,10 +79,13 @@ class _Organizations:
         tenant: str,
         needs: frozenset[str],  # noqa: ARG002 - it sends all it has
         after: str | None,
+        *,
+        search: str | None = None,
+        limit: int | None = None,
     ) -> Page[model.Organization]:
-        number = int(after or 1)
-        query = [("page", str(number)), ("limit", str(_PAGE))]
+        number, size = int(after or 1), min(limit or _PAGE, _PAGE)
+        query = [("page", str(number)), ("limit", str(size)), *([("search", search)] if search else [])]
         rows = read(_ORGANIZATIONS, *await self._api.call("GET", self._LIST, {"reseller": tenant}, query=query))
         # No total is told: a full page may be the last one, a shorter one is.
-        more = str(number + 1) if len(rows) >= _PAGE else None
+        more = str(number + 1) if len(rows) >= size else None
         return Page(tuple(row.record(tenant) for row in rows), more)

@@ -1,0 +1,150 @@
+"""Reference data: roles, departments and organizations, looked up together and reused for a while.
+
+No source filters by a list of ids and the account API allows 20 calls a second, so one distinct id
+costs one GET, and more cost one list call (and its next pages while ids are missing). Lookups of one
+kind that come in while one is under way wait for it and go together next, whoever asks: under load
+many operations share few calls. Nothing is shared between principals.
+"""
+
+import asyncio
+import contextvars
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import UserSource
+from gateway.users.source import Directory, Sources
+
+__all__ = ["ReferenceData"]
+
+_MOST_RECORDS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where lookups of one kind, with the same needs and for the same principal, come together."""
+
+    principal: str
+    source: UserSource
+    tenant: str
+    kind: Kind
+    needs: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What is asked at a desk: what waits, and what is being looked up now."""
+
+    waiting: dict[Ref, "asyncio.Future[Any]"] = field(default_factory=dict)
+    under_way: dict[Ref, "asyncio.Future[Any]"] = field(default_factory=dict)
+    task: "asyncio.Task[None] | None" = None
+
+
+class ReferenceData:
+    """Records that may be reused for `ttl` seconds; with 0 every operation looks up for itself.
+
+    `most` bounds how many are kept, the least recently used going first.
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        *,
+        ttl: float = 0,
+        most: int = _MOST_RECORDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sources = sources
+        self._ttl = ttl
+        self._most = most
+        self._clock = clock
+        self._kept: OrderedDict[tuple[_Desk, Ref], tuple[float, Any]] = OrderedDict()
+        self._queues: dict[_Desk, _Queue] = {}
+
+    async def look_up(self, refs: Sequence[Ref], needs: frozenset[str], principal: str = "") -> dict[Ref, Any]:
+        """Each record, None where its source has none, or the error that kept it away."""
+        desks: dict[_Desk, list[Ref]] = {}
+        for ref in refs:
+            desks.setdefault(_Desk(principal, ref.source, ref.tenant, ref.kind, needs), []).append(ref)
+        found: dict[Ref, Any] = {}
+        for records in await asyncio.gather(*(self._at(desk, group) for desk, group in desks.items())):
+            found |= records
+        return found
+
+    def drop(self, source: UserSource, kind: Kind) -> None:
+        """Forget what a change through the gateway may have altered."""
+        for key in [key for key in self._kept if key[0].source is source and key[0].kind is kind]:
+            del self._kept[key]
+
+    async def _at(self, desk: _Desk, refs: list[Ref]) -> dict[Ref, Any]:
+        if not self._ttl:
+            return await self._fetch(desk, refs)
+        found = {ref: record for ref in refs for hit, record in [self._fresh(desk, ref)] if hit}
+        asked = [ref for ref in refs if ref not in found]
+        if asked:
+            found |= dict(zip(asked, await self._ask(desk, asked), strict=True))
+        return found
+
+    def _fresh(self, desk: _Desk, ref: Ref) -> tuple[bool, Any]:
+        until, record = self._kept.get((desk, ref), (0.0, None))
+        if self._clock() >= until:
+            return False, None
+        self._kept.move_to_end((desk, ref))
+        return True, record
+
+    async def _ask(self, desk: _Desk, refs: Iterable[Ref]) -> list[Any]:
+        queue = self._queues.setdefault(desk, _Queue())
+        loop = asyncio.get_running_loop()
+        answers = [queue.under_way.get(ref) or queue.waiting.setdefault(ref, loop.create_future()) for ref in refs]
+        if queue.task is None:
+            # In a context of its own: the deadline of whoever came first is not everybody's.
+            queue.task = loop.create_task(self._serve(desk, queue), context=contextvars.Context())
+        return await asyncio.gather(*(asyncio.shield(answer) for answer in answers))
+
+    async def _serve(self, desk: _Desk, queue: _Queue) -> None:
+        try:
+            while queue.waiting:
+                queue.under_way, queue.waiting = queue.waiting, {}
+                found = await self._fetch(desk, list(queue.under_way))
+                for ref, answer in queue.under_way.items():
+                    record = found.get(ref)
+                    if not isinstance(record, Exception):
+                        self._keep(desk, ref, record)
+                    answer.set_result(record)  # an error too: it is each record's own, not the batch's
+        finally:
+            queue.task = None
+            self._queues.pop(desk, None)
+            for answer in (*queue.under_way.values(), *queue.waiting.values()):
+                answer.cancel()  # only where the loop is ending; an answer that was given stays
+
+    def _keep(self, desk: _Desk, ref: Ref, record: Any) -> None:
+        self._kept[desk, ref] = (self._clock() + self._ttl, record)
+        self._kept.move_to_end((desk, ref))
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    async def _fetch(self, desk: _Desk, refs: Sequence[Ref]) -> dict[Ref, Any]:
+        """The records by the fewest calls; a failure is every record's that it kept away."""
+        missing = {ref.source_id: ref for ref in refs}
+        found: dict[Ref, Any] = dict.fromkeys(refs)
+        try:
+            directory: Directory[Any] | None = self._sources.named(desk.source).directories.get(desk.kind)
+            if directory is None:  # an id can be written by hand: that system has no records of this kind
+                return found
+            position: str | None = None
+            while len(missing) > 1:
+                page = await directory.page(desk.tenant, desk.needs, position)
+                for record in page.items:
+                    if ref := missing.pop(record.source_id, None):
+                        found[ref] = record
+                if page.next is None or page.next == position:
+                    return found
+                position = page.next
+            for ref in missing.values():  # at most one: a GET costs no more than a page, and settles it
+                found[ref] = await directory.fetch(ref, desk.needs)
+        except Exception as error:  # noqa: BLE001 - each record fails alone; the loader hands the error on
+            return found | dict.fromkeys(missing.values(), error)
+        return found

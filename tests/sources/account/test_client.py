@@ -1,0 +1,176 @@
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.errors import NotFound, Outcome, SourceInvalidResponse
+from gateway.users.changes import CreateAccountUser, UpdateAccountUser
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import UserSource
+
+APRIL, CURRENT = "1.0.forge-preview.1", "1.0.forge-preview.3"
+BASE = "https://account.test"
+USERS = f"{BASE}/v1/identity/account-users"
+ALL = "include[]=user&include[]=role&include[]=department"
+ADA = Ref(Kind.USER, UserSource.ACCOUNT, "acus_1")
+WRITE = {"Idempotency-Key": "key-1", "Content-Type": "application/json"}
+
+
+@pytest.fixture
+def account(source: Any) -> Any:
+    """Builds the account system for a version of its API."""
+    return lambda version=CURRENT: source(UserSource.ACCOUNT, api_version=version)
+
+
+def own(request: Any) -> dict[str, str]:
+    """The headers that are the call's, not the credentials."""
+    return {name: value for name, value in request.headers.items() if name in {*WRITE, "Accept", "If-Match"}}
+
+
+@pytest.mark.parametrize(
+    ("version", "needs", "query"),
+    [
+        (CURRENT, set(), ""),
+        (CURRENT, {"profile"}, "?include[]=user"),
+        (CURRENT, {"department", "role", "profile"}, f"?{ALL}"),
+        (CURRENT, {"audit", "accounts"}, ""),
+        ("1.0.forge-preview.8", {"role"}, "?include[]=role"),
+        (APRIL, {"profile"}, ""),
+        (APRIL, {"department", "role", "profile"}, "?include[]=role&include[]=department"),
+    ],
+)
+async def test_fetch_user(account: Any, wire: Any, version: str, needs: set[str], query: str) -> None:
+    """A user is one GET with the includes that are needed and that this version of the API takes."""
+    wire.answer({"id": "acus_1"})
+    assert (await account(version).fetch_user(ADA, frozenset(needs))).source_id == "acus_1"
+    [request] = wire.requests
+    assert (request.method, request.url, request.body) == ("GET", f"{USERS}/acus_1{query}", None)
+    assert own(request) == {}
+
+
+async def test_no_such_user(account: Any, wire: Any) -> None:
+    """A user that is not there is None to a read and an error to a change."""
+    wire.answer({"error": {"code": "resource_not_found", "message": "Account user not found."}}, 404)
+    assert await account().fetch_user(ADA, frozenset()) is None
+    with pytest.raises(NotFound, match="Account user not found"):
+        await account().update_user(ADA, UpdateAccountUser(name="A"), "key-1")
+
+
+INVOICE = [{"notification_type": "invoice", "enabled": False}]
+
+
+@pytest.mark.parametrize(
+    ("version", "query", "word"), [(CURRENT, f"?{ALL}", "notification_type"), (APRIL, "", "notification_type_code")]
+)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"name": "Ångström"},
+        {"role_id": None},
+        {"role_id": "rl_1", "department_id": None, "email": "a@b.c", "username": "ada", "name": "A"},
+        {"preferences": INVOICE},
+        {"preferences": []},
+    ],
+)
+async def test_update(account: Any, wire: Any, *, version: str, query: str, word: str, change: Any) -> None:
+    """A change is one PATCH of exactly the fields given, null as null, under its key; April takes no include there."""
+    wire.answer({"id": "acus_1"})
+    await account(version).update_user(ADA, UpdateAccountUser.parse(change), "key-1")
+    [request] = wire.requests
+    assert (request.method, request.url) == ("PATCH", f"{USERS}/acus_1{query}")
+    sent = change | ({"preferences": [{word: "invoice", "enabled": False}]} if change.get("preferences") else {})
+    assert orjson.loads(request.body) == sent
+    assert own(request) == WRITE
+
+
+@pytest.mark.parametrize(
+    ("version", "query", "word"),
+    [
+        (CURRENT, f"?{ALL}", "notification_type"),
+        (APRIL, "?include[]=role&include[]=department", "notification_type_code"),
+    ],
+)
+async def test_create(account: Any, wire: Any, *, version: str, query: str, word: str) -> None:
+    """A new user is one POST of exactly the fields given, under its key, in the words of the API's version."""
+    wire.answer({"id": "acus_2"}, 201)
+    change = {"username": "scan-1", "password": "Secret_12", "preferences": INVOICE}
+    assert (await account(version).create_user(CreateAccountUser.parse(change), "key-1")).source_id == "acus_2"
+    [request] = wire.requests
+    assert (request.method, request.url) == ("POST", f"{USERS}{query}")
+    assert orjson.loads(request.body) == change | {"preferences": [{word: "invoice", "enabled": False}]}
+    assert own(request) == WRITE
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"object":"account_user"}'])
+async def test_answer_of_a_change(account: Any, wire: Any, body: bytes) -> None:
+    """A change whose answer cannot be read may have been carried out."""
+    wire.answer(body)
+    with pytest.raises(SourceInvalidResponse) as caught:
+        await account().update_user(ADA, UpdateAccountUser(name="A"), "key-1")
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+DIRECTORIES = [
+    (
+        Kind.ROLE,
+        "/v1/identity/roles",
+        {"permissions", "owner.account", "owner", "details"},
+        "include[]=owner&include[]=owner.account&include[]=permissions",
+    ),
+    (
+        Kind.DEPARTMENT,
+        "/v1/operations/departments",
+        {"machines", "scanning_stations", "location", "details"},
+        "include[]=location&include[]=scanning_stations&include[]=machines",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "needs", "query"), DIRECTORIES)
+async def test_directories(account: Any, wire: Any, *, kind: Kind, path: str, needs: set[str], query: str) -> None:
+    """Reference records come one by one, or in the largest pages, with just the includes that are needed."""
+    directory = account().directories[kind]
+    ref = Ref(kind, UserSource.ACCOUNT, "x_1")
+    wire.answer({"id": "x_1", "name": "X"})
+    assert (await directory.fetch(ref, frozenset(needs))).loaded == needs - {"details"}
+    await directory.fetch(ref, frozenset({"details"}))
+    wire.answer({"data": [{"id": "x_1", "name": "X"}]})
+    wire.answers.pop(0)
+    page = await directory.page("", frozenset(needs), None)
+    assert [(one.source_id, one.loaded) for one in page.items] == [("x_1", needs - {"details"})]
+    await directory.page("", frozenset(), "c+/=")
+    assert [(request.method, request.url.removeprefix(BASE)) for request in wire.requests] == [
+        ("GET", f"{path}/x_1?{query}"),
+        ("GET", f"{path}/x_1"),
+        ("GET", f"{path}?limit=1000&{query}"),
+        ("GET", f"{path}?limit=1000&cursor=c%2B%2F%3D"),
+    ]
+
+
+async def test_no_such_role(account: Any, wire: Any) -> None:
+    """A role that is not there, or not any more, is None."""
+    wire.answer({"error": {"code": "resource_gone"}}, 410)
+    ref = Ref(Kind.ROLE, UserSource.ACCOUNT, "rl_1")
+    assert await account().directories[Kind.ROLE].fetch(ref, frozenset()) is None
+
+
+@pytest.mark.parametrize(
+    ("info", "position"),
+    [
+        ({"next_page_url": "/v1/identity/roles?cursor=a%2Bb%3D.sig&limit=2", "has_next_page": True}, "a+b=.sig"),
+        ({"next_page_url": "/v1/identity/roles?limit=2", "has_next_page": True}, None),
+        ({"next_page_url": None, "previous_page_url": "/x?cursor=b", "has_next_page": False}, None),
+        ({"next_cursor": "a+b=", "has_next_page": True}, "a+b="),
+        ({"next_cursor": "abc"}, "abc"),
+        ({"next_cursor": "abc", "has_next_page": False}, None),
+        ({"next_cursor": None, "has_next_page": False}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+async def test_page_info(account: Any, wire: Any, info: Any, position: str | None) -> None:
+    """Where a list goes on is read in both versions' words; the position is good for the next call."""
+    wire.answer({"object": "list", "page_info": info, "data": None})
+    page = await account().directories[Kind.ROLE].page("", frozenset(), None)
+    assert (page.items, page.next) == ((), position)

@@ -1,0 +1,102 @@
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway import errors
+from gateway.errors import Outcome
+from gateway.sources.account.refusals import account_refusal
+from gateway.sources.http.exchange import Request, Response
+
+
+def refused(status: int, **error: Any) -> errors.GatewayError:
+    """What a PATCH that the source refuses with that error body comes to."""
+    whole = {"code": None, "type": "invalid_request_error", "message": "Why.", "param": None, "is_transient": False}
+    body = orjson.dumps({"error": whole | {"quota": None, "doc_url": None, "request_log_url": "u"} | error})
+    request = Request("account", "PATCH", "https://x/", "/x")
+    return account_refusal(request, Response(status, {"Request-ID": "rq_1"}, body))
+
+
+TABLE: list[tuple[int, str, type, str | None]] = [
+    (400, "validation_failed", errors.BadUserInput, None),
+    (400, "invalid_format", errors.BadUserInput, "name"),
+    (400, "parameter_unknown", errors.BadUserInput, "password"),
+    (400, "parameter_invalid", errors.BadUserInput, "include[]"),
+    (400, "api_version_invalid", errors.SourceInvalidResponse, None),
+    (400, "api_version_required", errors.SourceInvalidResponse, None),
+    (401, "invalid_credentials", errors.SourceCredentials, None),
+    (402, "payment_required", errors.SourceCredentials, None),
+    (403, "insufficient_permissions", errors.SourceCredentials, None),
+    (404, "resource_not_found", errors.NotFound, None),
+    (404, "resource_not_found", errors.NotFound, "role_id"),
+    (408, "request_timeout", errors.SourceTimeout, None),
+    (409, "resource_conflict", errors.Conflict, "email"),
+    (409, "resource_exists", errors.Conflict, "username"),
+    (410, "resource_gone", errors.NotFound, None),
+    (429, "rate_limit_exceeded", errors.RateLimited, None),
+    (500, "internal_error", errors.SourceUnavailable, None),
+    (503, "service_unavailable", errors.SourceUnavailable, None),
+    (504, "timeout", errors.SourceTimeout, None),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "kind", "param"), TABLE)
+def test_documented(status: int, code: str, kind: type, param: str | None) -> None:
+    """Every error that the source documents has its place, with the source's code and request id."""
+    error = refused(status, code=code, param=param)
+    assert type(error) is kind
+    origin = error.origin
+    assert (origin.source, origin.code, origin.request_id, origin.http_status) == ("account", code, "rq_1", status)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, errors.BadUserInput), (409, errors.Conflict), (404, errors.NotFound)]
+)
+def test_violations(status: int, kind: type) -> None:
+    """A field that the source names is a violation with the source's words; its own parameters are not the caller's."""
+    error = refused(status, code="x", param="email", message="Taken.")
+    assert type(error) is kind
+    assert [(v.path, v.message) for v in error.violations] == [(("change", "email"), "Taken.")]
+    assert refused(status, code="x", param="include[]").violations == ()
+    assert refused(status, code="x").violations == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "retryable"),
+    [
+        (400, "validation_failed", errors.IdempotencyConflict, False),
+        (422, "idempotency_key_reused", errors.IdempotencyConflict, False),
+        (409, "idempotency_in_progress", errors.IdempotencyInProgress, True),
+    ],
+)
+def test_idempotency(status: int, code: str, kind: type, retryable: bool) -> None:  # noqa: FBT001
+    """A key used with another payload, and one whose first call still runs, are told from other refusals."""
+    error = refused(status, code=code, type="idempotency_error", message="Idempotency key 'K' …")
+    assert type(error) is kind
+    assert error.retryable is retryable
+    assert "'K'" not in error.message
+
+
+def test_outcome() -> None:
+    """A change that broke inside the source may have been carried out; one that was refused was not."""
+    assert refused(500, code="internal_error").outcome is Outcome.UNKNOWN
+    assert refused(499, code="client_closed_request").outcome is Outcome.UNKNOWN
+    assert refused(400, code="validation_failed").outcome is None
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error":"x"}', b'{"error":{"code":5}}', b'{"message":"x"}'])
+@pytest.mark.parametrize(("status", "kind"), [(400, errors.SourceInvalidResponse), (502, errors.SourceUnavailable)])
+def test_undocumented(body: bytes, status: int, kind: type) -> None:
+    """A body that is not the source's is passed over, whatever it is."""
+    request = Request("account", "PATCH", "https://x/", "/x")
+    error = account_refusal(request, Response(status, {"Request-ID": "rq_1"}, body))
+    assert type(error) is kind
+    assert error.origin.request_id == "rq_1"
+    assert error.origin.message is None
+
+
+def test_bad_key_shows_nothing() -> None:
+    """What the source says of a credential stays here."""
+    assert "aug_sk" not in str(
+        vars(refused(401, code="invalid_credentials", message="Invalid API Key: aug_sk_prod_UN"))
+    )

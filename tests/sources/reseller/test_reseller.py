@@ -1,0 +1,214 @@
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import ValidationError
+
+from gateway import errors
+from gateway.errors import NotFound, Outcome, SourceInvalidResponse
+from gateway.sources.http.exchange import Request, Response
+from gateway.sources.reseller import ResellerSource
+from gateway.sources.reseller.refusals import reseller_refusal
+from gateway.sources.reseller.wire import User
+from gateway.users import model
+from gateway.users.changes import UpdateResellerUser
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import Role, UserSource
+
+BASE = "https://proxy.test/reseller/v3/resellers"
+BOB = Ref(Kind.USER, UserSource.RESELLER, "b/1", "t 1")
+TIME = {"createdAt": "2018-05-01T07:53:56.0095476Z", "updatedAt": "2018-05-02T07:53:56.0095476Z"}
+ADDRESS = {"addressLine1": "1 St", "addressLine2": "B", "city": "C", "state": "S", "country": "DE", "postalCode": "1"}
+DOCUMENT: dict[str, Any] = {
+    "id": "b1",
+    "name": "Bob Roe",
+    "firstName": "Bob",
+    "lastName": "Roe",
+    "email": "bob@x.y",
+    "role": "organization-admin",
+    "twoFactorEnabled": True,
+    "googleSsoEnabled": False,
+    "lastLoginAt": "2019-08-24T14:15:22Z",
+    "organizationId": "o1",
+    "organization": {
+        "id": "o1",
+        "name": "Org",
+        "email": "o@x.y",
+        "description": "d",
+        "allowedUsers": -1,
+        "address": ADDRESS,
+        **TIME,
+    },
+    "company": "Acme",
+    **TIME,
+}
+
+
+@pytest.fixture
+def reseller(source: Any) -> ResellerSource:
+    """The reseller system on the wire in memory."""
+    return source(UserSource.RESELLER)
+
+
+def user(document: Any) -> model.User:
+    return User.model_validate(document).record("t1")
+
+
+def test_tenant(reseller: ResellerSource) -> None:
+    """The configured reseller is the one that is meant where none is named."""
+    assert reseller.tenant == "t1"
+
+
+async def test_fetch_user(reseller: ResellerSource, wire: Any) -> None:
+    """A user is one GET below its reseller, every part percent-encoded."""
+    wire.answer({"id": "b/1"})
+    found = await reseller.fetch_user(BOB, frozenset({"profile", "role", "audit"}))
+    assert (found.source_id, found.tenant) == ("b/1", "t 1")
+    [request] = wire.requests
+    assert (request.method, request.url, request.body) == ("GET", f"{BASE}/t%201/users/b%2F1", None)
+    assert dict(request.headers) == {"Authorization": "Bearer r-token"}
+
+
+async def test_no_such_user(reseller: ResellerSource, wire: Any) -> None:
+    """A user that is not there is None to a read and an error to a change."""
+    wire.answer({"message": "User not found."}, 404)
+    assert await reseller.fetch_user(BOB, frozenset()) is None
+    with pytest.raises(NotFound, match="User not found"):
+        await reseller.update_user(BOB, UpdateResellerUser(company="x"), "k")
+
+
+@pytest.mark.parametrize(
+    ("change", "sent"),
+    [
+        ({}, {}),
+        ({"first_name": "A", "last_name": ""}, {"firstName": "A", "lastName": ""}),
+        ({"email": "a@b.c", "role": "user", "company": ""}, {"email": "a@b.c", "role": "user", "company": ""}),
+        ({"organization_id": "o1"}, {"organizationId": "o1"}),
+        ({"allow_customer_portal_access": False}, {"allowCustomerPortalAccess": False}),
+    ],
+)
+async def test_update(reseller: ResellerSource, wire: Any, change: Any, sent: Any) -> None:
+    """A change is one PATCH of exactly the fields given, in camelCase."""
+    wire.answer({"id": "b/1"})
+    await reseller.update_user(BOB, UpdateResellerUser.parse(change), "k")
+    [request] = wire.requests
+    assert (request.method, request.url) == ("PATCH", f"{BASE}/t%201/users/b%2F1")
+    assert orjson.loads(request.body) == sent
+    assert dict(request.headers) == {"Authorization": "Bearer r-token", "Content-Type": "application/json"}
+
+
+async def test_unreadable_answer(reseller: ResellerSource, wire: Any) -> None:
+    """A change whose answer cannot be read may have been carried out."""
+    wire.answer(b"<html>")
+    with pytest.raises(SourceInvalidResponse) as caught:
+        await reseller.update_user(BOB, UpdateResellerUser(company="x"), "k")
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+async def test_organizations(reseller: ResellerSource, wire: Any) -> None:
+    """Organizations come one by one or in numbered pages of 100, of which one that is not full is the last."""
+    directory = reseller.directories[Kind.ORGANIZATION]
+    wire.answer({"id": "o1", "name": "Org"})
+    found = await directory.fetch(Ref(Kind.ORGANIZATION, UserSource.RESELLER, "o1", "t2"), frozenset())
+    assert found == model.Organization("t2", "o1", "Org")
+    wire.answers = []
+    for size in (100, 99):
+        wire.answer([{"id": f"o{n}"} for n in range(size)])
+    first = await directory.page("t2", frozenset(), None)
+    second = await directory.page("t2", frozenset(), first.next)
+    assert (len(first.items), len(second.items), second.next) == (100, 99, None)
+    assert first.items[0] == model.Organization("t2", "o0")
+    assert [request.url.removeprefix(BASE) for request in wire.requests] == [
+        "/t2/organizations/o1",
+        "/t2/organizations?page=1&limit=100",
+        "/t2/organizations?page=2&limit=100",
+    ]
+
+
+async def test_empty_page(reseller: ResellerSource, wire: Any) -> None:
+    """A page past the end is empty, and the end."""
+    wire.answer([])
+    page = await reseller.directories[Kind.ORGANIZATION].page("t2", frozenset(), "3")
+    assert (page.items, page.next) == ((), None)
+
+
+def test_whole_user() -> None:
+    """Every field of a user's document is where the model has it, times to their last digit."""
+    found = user(DOCUMENT)
+    assert (found.source, found.tenant, found.source_id) == (UserSource.RESELLER, "t1", "b1")
+    assert (found.name, found.first_name, found.last_name, found.company) == ("Bob Roe", "Bob", "Roe", "Acme")
+    assert (found.email, found.two_factor_enabled, found.google_sso_enabled) == ("bob@x.y", True, False)
+    assert found.role == Role.named(UserSource.RESELLER, "organization-admin")
+    assert (found.created_at, found.updated_at) == (TIME["createdAt"], TIME["updatedAt"])
+    assert found.last_active_at == "2019-08-24T14:15:22Z"
+    address = model.PostalAddress("1 St", "B", "C", "S", "DE", "1")
+    assert found.organization == model.Organization("t1", "o1", "Org", "o@x.y", "d", -1, address, *TIME.values())
+
+
+@pytest.mark.parametrize(
+    ("sent", "organization"),
+    [
+        ({"organizationId": "o1"}, model.Organization("t1", "o1")),
+        ({"organizationId": "o1", "organization": None}, model.Organization("t1", "o1")),
+        ({"organizationId": "o1", "organization": {"name": "Org"}}, model.Organization("t1", "o1", "Org")),
+        ({"organization": {"id": "o1", "name": "Org"}}, model.Organization("t1", "o1", "Org")),
+        ({"organizationId": "", "organization": {"name": "Org"}}, None),
+        ({"organizationId": None}, None),
+        ({"organizationId": ""}, None),
+        ({"role": ""}, None),
+    ],
+)
+def test_organization(sent: Any, organization: Any) -> None:
+    """An organization is a whole record, a bare reference, or none."""
+    found = user({"id": "b1"} | sent)
+    assert found.organization == organization
+    assert found.role is None
+
+
+def test_nothing_missing_breaks(variants: Any) -> None:
+    """A document without one of its fields, or with null there, is read; only the user's own id has to be there."""
+    for replaced in (None, lambda _: None):
+        for path, variant in variants(DOCUMENT, replaced):
+            if path != "id":
+                assert user(variant | {"new": [1]}).source_id == "b1", path
+
+
+def test_wrong_types(variants: Any) -> None:
+    """A field of another type than documented is no user."""
+    for path, variant in variants(DOCUMENT, lambda value: {"x": 1} if isinstance(value, str | int) else 5):
+        with pytest.raises(ValidationError):
+            print(path, user(variant))  # noqa: T201 - tells which
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.BadUserInput),
+        (401, errors.SourceCredentials),
+        (403, errors.SourceCredentials),
+        (404, errors.NotFound),
+        (409, errors.Conflict),
+        (429, errors.RateLimited),
+        (500, errors.SourceUnavailable),
+    ],
+)
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [({"message": "Why."}, None, "Why."), ({"message": "Why.", "code": "C"}, "C", "Why."), ({"code": "C"}, "C", None)],
+)
+def test_refusals(*, status: int, kind: type, body: Any, code: str | None, message: str | None) -> None:
+    """Every status that the source documents has its place, with the source's message and code."""
+    request = Request("reseller", "PATCH", "u", "/x")
+    error = reseller_refusal(request, Response(status, {"Retry-After": "3"}, orjson.dumps(body)))
+    assert type(error) is kind
+    assert error.origin.code == code
+    assert error.origin.message == (None if status == 401 else message)
+    assert error.violations == ()
+    assert error.retry_after == (3 if status in {429, 500} else None)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"message":5}', b'{"error":"x"}'])
+def test_undocumented_refusal(body: bytes) -> None:
+    """A body that is not the source's is passed over, whatever it is."""
+    error = reseller_refusal(Request("reseller", "PATCH", "u", "/x"), Response(400, {}, body))
+    assert type(error) is SourceInvalidResponse

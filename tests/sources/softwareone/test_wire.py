@@ -1,0 +1,115 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.sources.softwareone.wire import User, Users
+from gateway.users import model
+from gateway.users.model import UserStatus
+
+BASE = "https://proxy.test/market"
+DOCUMENT: dict[str, Any] = {
+    "id": "USR-3758-7092",
+    "revision": 3,
+    "name": "John Doe",
+    "firstName": "John",
+    "lastName": "Doe",
+    "email": "john@x.y",
+    "status": "Active",
+    "icon": "/v1/accounts/users/USR-3758-7092/icon",
+    "phone": {"prefix": "+34", "number": "660707172"},
+    "settings": {"cultureCode": "en-US", "languageCode": "en-GB", "timeZone": "x"},
+    "lastLoginAt": "2026-02-02T10:00:00+00:00",
+    "accounts": [{"id": "ACC-1", "type": "Client", "status": "Active", "name": "One", "icon": "/v1/i"}],
+    "currentAccount": {"id": "ACC-1", "type": "Client", "status": "Active", "name": "One", "icon": "/v1/i"},
+    "audit": {
+        "created": {"at": "2025-07-03T03:25:17.211Z", "by": {"id": "TKN-1", "name": "T", "icon": "/v1/t"}},
+        "updated": {"at": "2025-07-04T03:25:17.211Z", "by": {"id": "USR-1", "name": "U", "icon": "/v1/u"}},
+        "invitationAcceptedAt": "2025-07-05T03:25:17.211Z",
+    },
+    "$meta": {"omitted": ["groups"]},
+}
+
+
+def user(document: Any) -> model.User:
+    return User.model_validate(document).record(BASE)
+
+
+def test_whole_user() -> None:
+    """Every field of a user's document is where the model has it; pictures have their absolute address."""
+    found = user(DOCUMENT)
+    assert (found.name, found.first_name, found.last_name, found.email) == ("John Doe", "John", "Doe", "john@x.y")
+    assert found.image_url == f"{BASE}/public/v1/accounts/users/USR-3758-7092/icon"
+    assert found.phone == model.PhoneNumber("+34", "660707172")
+    assert found.settings == model.UserSettings("en-US", "en-GB")
+    assert found.accounts == (found.current_account,)
+    assert found.current_account == model.MarketplaceAccount("ACC-1", "One", "Client", "Active", f"{BASE}/public/v1/i")
+    assert found.created_by == model.Actor("TKN-1", "T", f"{BASE}/public/v1/t")
+    assert found.updated_by.source_id == "USR-1"
+    assert (found.created_at, found.updated_at) == ("2025-07-03T03:25:17.211Z", "2025-07-04T03:25:17.211Z")
+    assert found.invitation_accepted_at == "2025-07-05T03:25:17.211Z"
+    assert found.last_active_at == "2026-02-02T10:00:00+00:00"
+    assert found.omitted_fields == ("groups",)
+
+
+def test_nothing_missing_breaks(variants: Any) -> None:
+    """A document without one of its fields, or with null there, is read; only the user's own id has to be there."""
+    for replaced in (None, lambda _: None):
+        for path, variant in variants(DOCUMENT, replaced):
+            if path != "id":
+                assert user(variant).source_id == DOCUMENT["id"], path
+
+
+def test_wrong_types(variants: Any) -> None:
+    """A field of another type than documented is no user."""
+    for path, variant in variants(DOCUMENT, lambda value: {"x": 1} if isinstance(value, str) else 5):
+        if path not in {"revision", "settings.timeZone"}:
+            with pytest.raises(ValidationError):
+                print(path, user(variant))  # noqa: T201 - tells which
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        *((word, UserStatus(word.lower())) for word in ("New", "Invited", "Active", "Blocked", "Disabled")),
+        ("InvitationExpired", UserStatus.INVITATION_EXPIRED),
+        ("Invitation expired", UserStatus.INVITATION_EXPIRED),
+        ("Deleted", UserStatus.REMOVED),
+        ("Dormant", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_status(word: str | None, status: UserStatus | None) -> None:
+    """A status is read however it is written; one that is not known is kept in the source's word."""
+    found = user({"id": "USR-1", "status": word})
+    assert (found.status, found.source_status) == (status, word)
+
+
+@pytest.mark.parametrize(
+    ("icon", "url"),
+    [
+        ("/v1/x/icon", f"{BASE}/public/v1/x/icon"),
+        ("v1/x/icon", f"{BASE}/public/v1/x/icon"),
+        ("/public/v1/x/icon", f"{BASE}/public/v1/x/icon"),
+        ("https://cdn.test/i.png", "https://cdn.test/i.png"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_icon(icon: str | None, url: str | None) -> None:
+    """A picture's address is absolute, whatever form the source wrote."""
+    assert user({"id": "USR-1", "icon": icon}).image_url == url
+
+
+@pytest.mark.parametrize(("own", "omitted"), [({}, ("audit",)), ({"$meta": {"omitted": ["x"]}}, ("x",))])
+def test_list(own: Any, omitted: tuple[str, ...]) -> None:
+    """What a list left out is told of each of its users, unless the user says it itself."""
+    page = Users.model_validate(
+        {
+            "$meta": {"pagination": {"offset": 0, "limit": 10, "total": None}, "omitted": ["audit"]},
+            "data": [{"id": "USR-1"} | own],
+        }
+    )
+    [row] = page.data
+    assert row.record(BASE, tuple(page.meta.omitted)).omitted_fields == omitted

@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+
+from gateway.settings import AccountSettings, ResellerSettings, Settings, SoftwareOneSettings
+from gateway.sources.registry import SYSTEMS, build, settings_of
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import UserSource
+
+
+@pytest.mark.parametrize(
+    ("name", "altered", "url", "headers"),
+    [
+        (
+            UserSource.ACCOUNT,
+            {},
+            "https://account.test/v1/identity/account-users/u",
+            {
+                "Authorization": "Bearer a-token",
+                "OpenMRP-Version": "1.0.forge-preview.3",
+                "OpenMRP-Account": "ac_1",
+            },
+        ),
+        (
+            UserSource.ACCOUNT,
+            {"header_prefix": "Augno", "api_version": "1.0.forge-preview.1", "account_id": ""},
+            "https://account.test/v1/identity/account-users/u",
+            {"Authorization": "Bearer a-token", "Augno-Version": "1.0.forge-preview.1"},
+        ),
+        (
+            UserSource.SOFTWAREONE,
+            {},
+            "https://market.test/public/v1/accounts/users/u",
+            {"Authorization": "Bearer s-token"},
+        ),
+        (
+            UserSource.RESELLER,
+            {},
+            "https://proxy.test/reseller/v3/resellers/t/users/u",
+            {"Authorization": "Bearer r-token"},
+        ),
+    ],
+)
+async def test_build(source: Any, wire: Any, *, name: UserSource, altered: Any, url: str, headers: Any) -> None:
+    """Each system calls below its base URL, also behind a path of its own, with its credentials and no others."""
+    wire.answer({"id": "u"})
+    await source(name, **altered).fetch_user(Ref(Kind.USER, name, "u", "t"), frozenset())
+    [request] = wire.requests
+    assert request.url == url
+    assert dict(request.headers) == headers
+
+
+def test_every_system(settings: Settings, wire: Any) -> None:
+    """Every source that a user can have can be built, and says its own name."""
+    assert set(SYSTEMS) == set(UserSource)
+    assert [build(name, settings, wire.send).name for name in SYSTEMS] == list(SYSTEMS)
+
+
+@pytest.mark.parametrize("name", list(UserSource))
+def test_not_configured(name: UserSource, wire: Any) -> None:
+    """Without a base URL and a token there is nothing to build."""
+    bare = Settings(account=AccountSettings(), softwareone=SoftwareOneSettings(), reseller=ResellerSettings())
+    assert not settings_of(bare, name).configured
+    with pytest.raises(ValueError, match="not configured"):
+        build(name, bare, wire.send)

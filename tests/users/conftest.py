@@ -1,0 +1,85 @@
+"""A system of three records, in memory: what it was asked is in `calls`."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import Department, Organization, Role, User, UserSource
+from gateway.users.source import Page
+
+Record = Role | Department | Organization
+
+
+@dataclass
+class FakeDirectory:
+    """Reference records in pages of two; `failing` ids and positions raise."""
+
+    records: Mapping[str, Record]
+    failing: Mapping[str | None, Exception] = field(default_factory=dict)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def fetch(self, ref: Ref, needs: frozenset[str]) -> Record | None:
+        self.calls.append(("fetch", ref.tenant, ref.source_id, needs))
+        if ref.source_id in self.failing:
+            raise self.failing[ref.source_id]
+        return self.records.get(ref.source_id)
+
+    async def page(self, tenant: str, needs: frozenset[str], after: str | None, **_: Any) -> Page[Record]:
+        self.calls.append(("page", tenant, after, needs))
+        if after in self.failing:
+            raise self.failing[after]
+        start = int(after or 0)
+        rows = tuple(self.records.values())
+        return Page(rows[start : start + 2], str(start + 2) if start + 2 < len(rows) else None)
+
+
+@dataclass
+class FakeSource:
+    """A system: it knows the users of `users`, and fails for those of `failing`; `slow` ones take longer."""
+
+    name: UserSource
+    tenant: str = ""
+    users: Mapping[str, User] = field(default_factory=dict)
+    directories: Mapping[Kind, FakeDirectory] = field(default_factory=dict)
+    failing: Mapping[str, Exception] = field(default_factory=dict)
+    slow: frozenset[str] = frozenset()
+    answers_as: str | None = None
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
+        self.calls.append(("fetch_user", ref, needs))
+        if ref.source_id in self.slow:
+            await asyncio.sleep(0.01)
+        if ref.source_id in self.failing:
+            raise self.failing[ref.source_id]
+        return self.users.get(ref.source_id)
+
+    async def update_user(self, ref: Ref, change: Any, key: str) -> User:
+        self.calls.append(("update_user", ref, change.given(), key))
+        return User(self.name, self.answers_as or ref.source_id, ref.tenant)
+
+    async def create_user(self, change: Any, key: str) -> User:
+        self.calls.append(("create_user", change.given(), key))
+        return User(self.name, "acus_new")
+
+
+@pytest.fixture
+def system() -> Callable[..., FakeSource]:
+    """Makes a system."""
+    return FakeSource
+
+
+@pytest.fixture
+def directory() -> Callable[..., FakeDirectory]:
+    """Makes the reference data of a system."""
+    return FakeDirectory
+
+
+@pytest.fixture
+def roles() -> FakeDirectory:
+    """Five account roles, r1 to r5: three pages."""
+    return FakeDirectory({f"r{n}": Role(UserSource.ACCOUNT, f"r{n}", f"Role {n}") for n in range(1, 6)})

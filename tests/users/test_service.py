@@ -1,0 +1,221 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.errors import BadUserInput, Outcome, SourceInvalidResponse, SourceNotConfigured
+from gateway.users.changes import UpdateAccountUser
+from gateway.users.idempotency import source_key
+from gateway.users.ids import Kind, Ref, encode
+from gateway.users.model import Department, Role, User, UserSource
+from gateway.users.planning import EVERYTHING
+from gateway.users.service import UserService
+from gateway.users.source import Sources
+
+ACCOUNT, SOFTWAREONE, RESELLER = UserSource
+ADA = Ref(Kind.USER, ACCOUNT, "acus_1")
+BOB = Ref(Kind.USER, RESELLER, "b1", "t1")
+
+
+@pytest.fixture
+def service(system: Callable[..., Any]) -> Callable[..., UserService]:
+    """The service of the given systems."""
+    return lambda *systems: UserService(Sources(systems))
+
+
+@pytest.fixture
+def account(system: Callable[..., Any], directory: Callable[..., Any], roles: Any) -> Any:
+    """The account system, with Ada, five roles and a department."""
+    return system(
+        ACCOUNT,
+        users={"acus_1": User(ACCOUNT, "acus_1", name="Ada")},
+        directories={Kind.ROLE: roles, Kind.DEPARTMENT: directory({"dp_1": Department("dp_1", "Shop")})},
+    )
+
+
+@pytest.mark.parametrize(
+    ("id_", "source", "asked"),
+    [
+        (encode(ADA), None, ADA),
+        (encode(ADA), ACCOUNT, ADA),
+        ("acus_1", ACCOUNT, ADA),
+        (encode(BOB), None, BOB),
+        (encode(BOB), RESELLER, BOB),
+        ("b1", RESELLER, Ref(Kind.USER, RESELLER, "b1", "configured")),
+    ],
+)
+async def test_get_user(service: Any, system: Any, account: Any, *, id_: str, source: Any, asked: Ref) -> None:
+    """A user is found by its global id, or by a source and the id there; resellers' in the configured reseller."""
+    reseller = system(RESELLER, tenant="configured")
+    found = await service(account, reseller).get_user(id_, source)
+    assert (account.calls + reseller.calls) == [("fetch_user", asked, EVERYTHING.of(Kind.USER))]
+    assert found == account.users.get(asked.source_id)
+
+
+@pytest.mark.parametrize(
+    ("id_", "source", "error"),
+    [
+        ("acus_1", None, BadUserInput),
+        ("..", ACCOUNT, BadUserInput),
+        (encode(BOB), ACCOUNT, BadUserInput),
+        (encode(Ref(Kind.ROLE, ACCOUNT, "r1")), None, BadUserInput),
+        ("b1", RESELLER, BadUserInput),  # no reseller is configured
+        ("USR-1", SOFTWAREONE, SourceNotConfigured),
+        (encode(Ref(Kind.USER, SOFTWAREONE, "USR-1")), None, SourceNotConfigured),
+    ],
+)
+async def test_get_user_refused(service: Any, system: Any, account: Any, *, id_: str, source: Any, error: Any) -> None:
+    """What no system can be asked for is an error, and no call is made."""
+    reseller = system(RESELLER)
+    with pytest.raises(error):
+        await service(account, reseller).get_user(id_, source)
+    assert account.calls == reseller.calls == []
+
+
+async def test_get_reference_records(service: Any, account: Any) -> None:
+    """Roles and departments are found by global id and by the account's own id; what is not there is None."""
+    users = service(account)
+    assert (await users.get_role("r1")).name == "Role 1"
+    assert (await users.get_role(encode(Ref(Kind.ROLE, ACCOUNT, "r2")))).name == "Role 2"
+    assert (await users.get_department("dp_1")).name == "Shop"
+    assert await users.get_role("gone") is None
+    assert await users.get_department("gone") is None
+
+
+async def test_role_that_is_a_name(service: Any) -> None:
+    """A reseller's role is the name in its id: no system is asked."""
+    ref = Ref(Kind.ROLE, RESELLER, "organization-admin")
+    assert await service().get_role(encode(ref)) == Role.named(RESELLER, "organization-admin")
+
+
+async def test_forged_kind(service: Any, system: Any) -> None:
+    """An id of a kind that its system does not have names nothing."""
+    ref = Ref(Kind.ROLE, SOFTWAREONE, "r1")
+    assert await service(system(SOFTWAREONE)).get(ref) is None
+
+
+CONFIGURED = Ref(Kind.USER, RESELLER, "b1", "configured")
+
+
+@pytest.mark.parametrize(
+    ("id_", "named", "configured", "asked"),
+    [
+        ("b1", "t1", "configured", BOB),
+        ("b1", "t1", "", BOB),
+        ("b1", None, "configured", CONFIGURED),
+        (encode(BOB), None, "configured", BOB),
+        (encode(BOB), None, "", BOB),
+        (encode(BOB), "t1", "configured", BOB),
+        ("b1", None, "", "reseller_id"),
+        (encode(BOB), "t2", "", "reseller_id"),
+        ("b1", "..", "configured", "reseller_id"),
+        ("b1", "", "configured", "reseller_id"),
+        ("b1", "\ud800", "configured", "reseller_id"),
+        ("..", "t1", "", "id"),
+        (encode(ADA), "t1", "", "id"),
+    ],
+)
+async def test_which_reseller(
+    service: Any, system: Any, *, id_: str, named: str | None, configured: str, asked: Ref | str
+) -> None:
+    """The reseller is the one named, else the id's, else the configured one; two at odds are refused."""
+    reseller = system(RESELLER, tenant=configured)
+    users = service(reseller)
+    if isinstance(asked, Ref):
+        await users.update_reseller_user(id_, {"company": "x"}, reseller_id=named)
+        assert [call[1] for call in reseller.calls] == [asked]
+        return
+    with pytest.raises(BadUserInput) as caught:
+        await users.update_reseller_user(id_, {"company": "x"}, reseller_id=named)
+    assert [v.path for v in caught.value.violations] == [(asked,)]
+    assert reseller.calls == []
+
+
+UPDATES: list[tuple[str, UserSource, dict[str, Any], str]] = [
+    ("update_account_user", ACCOUNT, {"name": "A"}, "updateAccountUser"),
+    ("update_software_one_user", SOFTWAREONE, {"first_name": "A"}, "updateSoftwareOneUser"),
+    ("update_reseller_user", RESELLER, {"company": "A"}, "updateResellerUser"),
+]
+
+
+@pytest.mark.parametrize(("method", "source", "change", "operation"), UPDATES)
+async def test_update(service: Any, system: Any, *, method: str, source: Any, change: Any, operation: str) -> None:
+    """An update reaches its own system with exactly the fields given, and a key of its own made of the caller's."""
+    behind = system(source, tenant="t1" if source is RESELLER else "")
+    ref = Ref(Kind.USER, source, "u1", behind.tenant)
+    update = getattr(service(behind), method)
+    await update("u1", change, idempotency_key="k")
+    await update(encode(ref), change, idempotency_key="k")
+    await update("u1", change)
+    await update("u1", change)
+    *keyed, third, fourth = behind.calls
+    assert keyed == [("update_user", ref, change, source_key("k", operation, ref))] * 2
+    assert third[3] != fourth[3]
+
+
+@pytest.mark.parametrize(("method", "source", "change", "operation"), UPDATES)
+async def test_not_configured(service: Any, method: str, source: Any, change: Any, operation: str) -> None:
+    """A change for a system that is not configured says so and names the system."""
+    with pytest.raises(SourceNotConfigured) as caught:
+        await getattr(service(), method)(encode(Ref(Kind.USER, source, "u1", "t" * (source is RESELLER))), change)
+    assert caught.value.origin.source == source
+
+
+async def test_create(service: Any, account: Any) -> None:
+    """A new user is made under a key derived from the caller's."""
+    change = {"email": "a@b.c", "role_id": "r1"}
+    assert (await service(account).create_account_user(change, idempotency_key="k")).source_id == "acus_new"
+    assert account.calls == [("create_user", change, source_key("k", "createAccountUser", None))]
+
+
+async def test_create_not_configured(service: Any) -> None:
+    """Nobody can be added to an account that is not configured."""
+    with pytest.raises(SourceNotConfigured):
+        await service().create_account_user({"email": "a@b.c"})
+
+
+@pytest.mark.parametrize(("method", "source", "change", "operation"), UPDATES)
+async def test_another_users_answer(
+    service: Any, system: Any, *, method: str, source: Any, change: Any, operation: str
+) -> None:
+    """An answer with another user is no success: what became of the change is not known (account.md, 6)."""
+    behind = system(source, tenant="t1" if source is RESELLER else "", answers_as="another")
+    with pytest.raises(SourceInvalidResponse) as caught:
+        await getattr(service(behind), method)("u1", change)
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+async def test_global_ids_in_a_change(service: Any, account: Any, system: Any) -> None:
+    """Global ids in a change reach the source as its own; null, empty and absent stay what they are."""
+    role, department = Ref(Kind.ROLE, ACCOUNT, "r1"), Ref(Kind.DEPARTMENT, ACCOUNT, "dp_1")
+    reseller = system(RESELLER, tenant="t1")
+    users = service(account, reseller)
+    await users.update_account_user("acus_1", {"role_id": encode(role), "department_id": encode(department)})
+    await users.update_account_user("acus_1", UpdateAccountUser(role_id="r9", department_id=None))
+    organization = Ref(Kind.ORGANIZATION, RESELLER, "o1", "t1")
+    await users.update_reseller_user("b1", {"organization_id": encode(organization)})
+    await users.update_reseller_user("b1", {"organization_id": ""})
+    assert [call[2] for call in account.calls + reseller.calls] == [
+        {"role_id": "r1", "department_id": "dp_1"},
+        {"role_id": "r9", "department_id": None},
+        {"organization_id": "o1"},
+        {"organization_id": ""},
+    ]
+
+
+async def test_wrong_ids_in_a_change(service: Any, account: Any) -> None:
+    """Ids of another kind or system are reported all at once, before any call."""
+    change = {"role_id": encode(ADA), "department_id": encode(Ref(Kind.ROLE, RESELLER, "user"))}
+    with pytest.raises(BadUserInput) as caught:
+        await service(account).update_account_user("acus_1", change)
+    assert {v.path for v in caught.value.violations} == {("change", "role_id"), ("change", "department_id")}
+    assert account.calls == []
+
+
+async def test_broken_rules_make_no_call(service: Any, account: Any) -> None:
+    """A change that breaks a rule reaches no source."""
+    with pytest.raises(BadUserInput):
+        await service(account).update_account_user("acus_1", {"email": None})
+    with pytest.raises(BadUserInput):
+        await service(account).create_account_user({})
+    assert account.calls == []
