@@ -6,9 +6,9 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from gateway.errors import Origin, SourceNotConfigured
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import User, UserSource
+from gateway.users.model import RoleType, User, UserSource, UserStatus
 
-__all__ = ["Creates", "Directory", "Page", "Source", "Sources"]
+__all__ = ["Creates", "Directory", "Page", "Source", "Sources", "UserQuery", "Window"]
 
 T = TypeVar("T")
 
@@ -19,6 +19,37 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserQuery:
+    """Which users are wanted; `tenant` is the reseller, empty for the configured one."""
+
+    search: str | None = None
+    email: str | None = None
+    role_type: RoleType | None = None
+    include_removed: bool = False
+    tenant: str = ""
+
+    def takes(self, user: User) -> bool:
+        """Whether a user that a source listed is really meant: not every source can look that closely."""
+        if self.email is not None and (user.email or "").casefold() != self.email.casefold():
+            return False
+        return self.include_removed or user.status is not UserStatus.REMOVED
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Users in the source's order, newest first, from a position on.
+
+    `next` is the position to go on from, None at the end. Where the source counts places, users move when others come
+    and go: there the next window begins with the last user of this one, and `previous` is the position of
+    an earlier window, where users of this one may have gone. It is None where nothing can have.
+    """
+
+    items: tuple[User, ...]
+    next: str | None = None
+    previous: str | None = None
 
 
 class Directory(Protocol[T]):
@@ -62,6 +93,15 @@ class Source(Protocol):
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
         """One user with what is needed of it (`planning.Plan`), or None where there is none."""
+
+    async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
+        """Users from a position on, None being the start: `limit` of them, or as many as the source gives at once.
+
+        They may be more than the query means, where the source cannot filter by a part of it (`UserQuery.takes`).
+
+        Raises:
+            BadUserInput: the source does not take the query, or no longer the position.
+        """
 
     async def update_user(self, ref: Ref, change: Any, key: str) -> User:
         """Carry out a change of this system's own kind, at most once under the idempotency key.

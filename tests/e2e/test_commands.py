@@ -132,7 +132,7 @@ async def test_health(world: Any) -> None:
 def test_the_readme_has_every_setting() -> None:
     """Each setting of the code is in the README's table, and no other is."""
     readme = (ROOT / "README.md").read_text()
-    told = {name for name in re.findall(r"`(GATEWAY_[A-Z_<>]+)`", readme)}
+    told = set(re.findall(r"`(GATEWAY_[A-Z_<>]+)`", readme))
     known: set[str] = set()
     for leaf in leaves():
         own = leaf.variable
