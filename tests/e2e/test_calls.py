@@ -1,12 +1,22 @@
 """How many calls a query costs its sources: the fewest possible, counted by the sandbox."""
 
 import asyncio
+from itertools import count
 from typing import Any
 
 import pytest
 from aiohttp import WSMsgType
 
+_NUMBERS = count(1000)
 DEEP = "name role { name owner { type account { name } } permissions } department { name location { name } }"
+
+
+@pytest.fixture
+async def someone(world: Any) -> str:
+    """An account user of the test's own, with a role and a department."""
+    made = await _created(world, next(_NUMBERS))
+    await world.forget()
+    return made
 
 
 @pytest.mark.parametrize(
@@ -20,9 +30,9 @@ DEEP = "name role { name owner { type account { name } } permissions } departmen
         ("department { machines { nodes { name department { name } } } scanningStations { nodes { name } } }", 2),
     ],
 )
-async def test_one_account_user(world: Any, selection: str, calls: int) -> None:
+async def test_one_account_user(world: Any, someone: str, selection: str, calls: int) -> None:
     """What the endpoint can bring along comes in the one call; a kind that it cannot costs one more."""
-    data = await world.data(f'{{ user(id: "acus_adalovelace1", source: ACCOUNT) {{ {selection} }} }}')
+    data = await world.data(f'{{ user(id: "{someone}", source: ACCOUNT) {{ {selection} }} }}')
     assert data["user"]
     assert len(await world.calls()) == calls
 

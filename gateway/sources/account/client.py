@@ -18,13 +18,14 @@ from gateway.users import model
 from gateway.users.changes import CreateAccountUser, NotificationPreference, UpdateAccountUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
-from gateway.users.source import Directory, Page
+from gateway.users.source import Directory, Page, UserQuery, Window
 
 __all__ = ["AccountSource"]
 
 M = TypeVar("M", model.Role, model.Department)
 
 _USER = TypeAdapter(wire.User)
+_LISTED = TypeAdapter(Listing[wire.User])
 _USERS = "/v1/identity/account-users"
 # In this order: only the first value of a parameter is part of an idempotency key's match (account.md, 6).
 _INCLUDES = ("user", "role", "department")
@@ -62,10 +63,19 @@ class AccountSource:
         return response.headers.get("RateLimit-Remaining")
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
-        wanted = {"user" if need == "profile" else need for need in needs}
-        query = _include(name for name in _INCLUDES if name in wanted & self._dialect.get_includes)
+        query = self._included(needs, self._dialect.get_includes)
         answer = await self._api.find(f"{_USERS}/{{id}}", {"id": ref.source_id}, query=query)
         return read(_USER, *answer).record() if answer else None
+
+    async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
+        # An e-mail address is looked for by `q`, which also finds longer ones (account.md, 3.1.1).
+        optional = {"q": query.search or query.email, "role_type": query.role_type, "cursor": position}
+        asked = [("limit", str(min(limit, _PAGE))), *((name, value) for name, value in optional.items() if value)]
+        if query.include_removed:
+            asked.append(self._dialect.removed)
+        asked += self._included(needs | {"profile"} if query.email else needs, self._dialect.list_includes)
+        listing = read(_LISTED, *await self._api.call("GET", _USERS, query=asked))
+        return Window(tuple(one.record() for one in listing.data or ()), _position(listing.page_info))
 
     async def create_user(self, change: CreateAccountUser, key: str) -> model.User:
         return await self._write("POST", _USERS, {}, change, key=key, includes=self._dialect.create_includes)
@@ -73,6 +83,10 @@ class AccountSource:
     async def update_user(self, ref: Ref, change: UpdateAccountUser, key: str) -> model.User:
         parts, includes = {"id": ref.source_id}, self._dialect.update_includes
         return await self._write("PATCH", f"{_USERS}/{{id}}", parts, change, key=key, includes=includes)
+
+    def _included(self, needs: frozenset[str], allowed: frozenset[str]) -> list[tuple[str, str]]:
+        wanted = {"user" if need == "profile" else need for need in needs}
+        return _include(name for name in _INCLUDES if name in wanted & allowed)
 
     async def _write(
         self,

@@ -6,20 +6,23 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from gateway.errors import Origin, SourceNotConfigured
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
 from gateway.sources.http.reading import read
+from gateway.sources.indexed import covering, window
 from gateway.sources.reseller.refusals import reseller_refusal
 from gateway.sources.reseller.wire import Organization, User
 from gateway.users import model
 from gateway.users.changes import UpdateResellerUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
-from gateway.users.source import Directory, Page
+from gateway.users.source import Directory, Page, UserQuery, Window
 
 __all__ = ["ResellerSource"]
 
 _USER = TypeAdapter(User)
+_USERS = TypeAdapter(list[User])
 _ORGANIZATION = TypeAdapter(Organization)
 _ORGANIZATIONS = TypeAdapter(list[Organization])
 _LIST = "/v3/resellers/{reseller}/users"
@@ -53,6 +56,27 @@ class ResellerSource:
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:  # noqa: ARG002 - it sends all it has
         answer = await self._api.find(_ONE, {"reseller": ref.tenant, "id": ref.source_id})
         return read(_USER, *answer).record(ref.tenant) if answer else None
+
+    async def page_users(
+        self,
+        query: UserQuery,
+        position: str | None,
+        limit: int,
+        needs: frozenset[str],  # noqa: ARG002 - it sends all it has
+    ) -> Window:
+        tenant = query.tenant or self.tenant
+        if not tenant:
+            raise SourceNotConfigured(
+                "No reseller is configured here, and none is named.", origin=Origin(source=self.name)
+            )
+        page, size = covering(int(position or 0), min(limit, _PAGE))
+        asked = [("page", str(page)), ("limit", str(size)), ("sort", "-createdAt")]
+        optional = {"email[eq]": query.email, "search": query.search}
+        asked += [(name, value) for name, value in optional.items() if value]
+        rows = read(_USERS, *await self._api.call("GET", _LIST, {"reseller": tenant}, query=asked))
+        # No total is told: a full page may be the last one, a shorter one is.
+        users = tuple(row.record(tenant) for row in rows)
+        return window(users, (page - 1) * size, size=size, more=len(rows) >= size)
 
     async def update_user(self, ref: Ref, change: UpdateResellerUser, key: str) -> model.User:  # noqa: ARG002 - none known here
         body = orjson.dumps({_NAMES.get(name, name): value for name, value in change.given().items()})

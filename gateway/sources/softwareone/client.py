@@ -10,21 +10,25 @@ from gateway.errors import BadUserInput, Violation
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Multipart, Part, Send
 from gateway.sources.http.reading import read
+from gateway.sources.indexed import window
+from gateway.sources.softwareone import rql
 from gateway.sources.softwareone.refusals import softwareone_refusal
-from gateway.sources.softwareone.wire import User
+from gateway.sources.softwareone.wire import ListMeta, Pagination, User, Users
 from gateway.users import model
 from gateway.users.changes import PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
-from gateway.users.source import Directory
+from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["SoftwareOneSource"]
 
 _USER = TypeAdapter(User)
+_USERS = TypeAdapter(Users)
 _LIST = "/public/v1/accounts/users"
 _ONE = "/public/v1/accounts/users/{id}"
 # What the source may leave out unless it is asked for (softwareone.md, 3: `$meta.omitted`).
 _SELECTABLE = ("audit", "accounts")
+_PAGE = 100  # the largest that the source gives
 _NAMES = {"first_name": "firstName", "last_name": "lastName", "current_account_id": "currentAccount"}
 
 
@@ -45,9 +49,25 @@ class SoftwareOneSource:
         return None
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
-        select = ",".join(name for name in _SELECTABLE if name in needs)
+        select = _select(needs)
         answer = await self._api.find(_ONE, {"id": ref.source_id}, query=[("select", select)] if select else ())
         return read(_USER, *answer).record(self._base_url) if answer else None
+
+    async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
+        start, size = int(position or 0), min(limit, _PAGE)
+        asked = [
+            ("limit", str(size)),
+            ("offset", str(start)),
+            ("order", "-audit.created.at"),
+            ("select", _select(needs | {"audit"})),  # sorting by it takes selecting it
+        ]
+        listing = read(_USERS, *await self._api.call("GET", _LIST, query=asked, raw_query=_condition(query)))
+        meta = listing.meta or ListMeta()
+        users = tuple(one.record(self._base_url, tuple(meta.omitted or ())) for one in listing.data)
+        pages = meta.pagination or Pagination()
+        # Without a total, a page that is shorter than the source's own limit is the last one.
+        more = len(users) >= (pages.limit or size) if pages.total is None else start + len(users) < pages.total
+        return window(users, start, size=size, more=more and bool(users))
 
     async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User:  # noqa: ARG002 - none known here
         answer = await self._api.call("PUT", _ONE, {"id": ref.source_id}, body=self._form(change))
@@ -65,6 +85,19 @@ class SoftwareOneSource:
             parts.append(Part("icon", change.icon.content, change.icon.content_type, change.icon.filename))
         user = {_NAMES.get(name, name): _spelled(name, value) for name, value in given.items()}
         return Multipart((*parts, Part("user", orjson.dumps(user), "application/json")))
+
+
+def _select(needs: frozenset[str]) -> str:
+    return ",".join(name for name in _SELECTABLE if name in needs)
+
+
+def _condition(query: UserQuery) -> str:
+    conditions: list[str] = []
+    if query.search:
+        conditions.append(rql.either(*(rql.contains(field, query.search) for field in ("name", "email"))))
+    if query.email:
+        conditions.append(rql.same("email", query.email))
+    return rql.both(*conditions) if conditions else ""
 
 
 def _spelled(name: str, value: Any) -> Any:

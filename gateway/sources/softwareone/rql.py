@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from gateway.errors import BadUserInput
 
-__all__ = ["both", "contains", "either", "equal", "out"]
+__all__ = ["both", "contains", "either", "equal", "out", "same"]
 
 
 def equal(field: str, value: str) -> str:
@@ -31,6 +31,19 @@ def contains(field: str, value: str) -> str:
     pieces = value.split('"') if _both_marks(value) else [value]
     kept = [piece for piece in (one.rstrip("\\") for one in pieces) if piece]
     return both(*(f"ilike({field},{_quoted(f'*{piece}*')})" for piece in kept or [""]))
+
+
+def same(field: str, value: str) -> str:
+    r"""The field has this value, in any case.
+
+    That is `ilike` without a `*` at an end; one of the value's own is escaped there. A value that cannot be written,
+    with both kinds of quotation marks or beginning with `\*`, is searched for more widely, by `contains`.
+    """
+    if _both_marks(value) or value.startswith("\\*") or value == "*":
+        return contains(field, value)
+    begin = "\\" if value.startswith("*") else ""
+    pattern = begin + (f"{value[:-1]}\\*" if value.endswith("*") else value)
+    return f"ilike({field},{_quoted(pattern)})"
 
 
 def out(field: str, *values: str) -> str:
