@@ -1,5 +1,6 @@
 """The composition root: settings → sources → service → surfaces. Only here are things built out of others."""
 
+import secrets
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +20,9 @@ from gateway.settings import Settings
 from gateway.sources.http.exchange import pipeline
 from gateway.sources.http.transport import AiohttpTransport, Limits
 from gateway.sources.registry import SYSTEMS, build, settings_of
+from gateway.users.cursor import Cursors
 from gateway.users.idempotency import fresh_key
+from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 from gateway.users.source import Sources
 
@@ -60,7 +63,12 @@ class Gateway:
                 self._transports.append(transport)
                 sources.append(build(name, settings, pipeline(transport, ())))
         self.sources = Sources(sources)
-        self._users = UserService(self.sources)
+        secret = settings.cursor_secret
+        self._users = UserService(
+            self.sources,
+            reference=ReferenceData(self.sources, ttl=settings.reference_ttl),
+            cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
+        )
         told = settings.in_development if settings.introspection is None else settings.introspection
         self._schema = build_schema(introspection=told, suggestions=told)
         return self
@@ -68,6 +76,8 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._users is not None:
+            await self._users.drain()
         self._users = None
         while self._transports:
             await self._transports.pop().aclose()

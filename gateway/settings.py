@@ -105,6 +105,12 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
         1024 * 1024, description="the largest request without a file; with one, an icon may be added"
     )
+    reference_ttl: Annotated[float, Field(ge=0)] = Field(
+        30.0, description="seconds that roles, departments and organizations may be reused; 0: never"
+    )
+    cursor_secret: SecretStr | None = Field(
+        None, description="signs cursors; unset: made at start, so cursors end with the process"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
     account: AccountSettings = AccountSettings()
     softwareone: SoftwareOneSettings = SoftwareOneSettings()

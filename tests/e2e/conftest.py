@@ -1,6 +1,6 @@
 """A client of the gateway, and the sandbox's own account of what reached it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,15 +50,23 @@ class World:
             return await answer.json()
 
 
+def _world(session: ClientSession, running: Running) -> World:
+    return World(
+        session, running.address("GraphQL").removesuffix("/graphql"), running.address("sandbox").removesuffix("/calls")
+    )
+
+
+@pytest.fixture
+def world_of() -> Callable[[ClientSession, Running], World]:
+    """Makes the world of a demo of one's own."""
+    return _world
+
+
 @pytest.fixture
 async def world(demo: Running) -> AsyncIterator[World]:
     """The shared demo, its sandbox without memory of earlier calls."""
     async with ClientSession() as session:
-        world = World(
-            session,
-            demo.address("GraphQL").removesuffix("/graphql"),
-            demo.address("sandbox").removesuffix("/calls"),
-        )
+        world = _world(session, demo)
         await world.forget()
         yield world
         await world.forget()

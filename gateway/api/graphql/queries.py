@@ -5,8 +5,17 @@ from typing import Any
 
 import strawberry
 
+from gateway.api.graphql.connections import (
+    Connection,
+    DepartmentConnection,
+    Person,
+    RoleConnection,
+    UserConnection,
+    UserFilter,
+)
 from gateway.api.graphql.departments import Department
 from gateway.api.graphql.fields import Info
+from gateway.api.graphql.inputs import given
 from gateway.api.graphql.nodes import Node
 from gateway.api.graphql.owners import Role
 from gateway.api.graphql.scalars import UserSource
@@ -55,6 +64,51 @@ class Query:
     async def department(self, info: Info, id: strawberry.ID) -> Department | None:
         found: Any = await info.context.service.get_department(id, loaders=info.context.loaders)
         return found
+
+    @strawberry.field(
+        description=(
+            "Newest first over all systems: one cursor, however many systems are behind it. A system that cannot be "
+            "asked is named in `unavailable`, and the cursor lets a later page go on with it."
+        )
+    )
+    async def users(
+        self, info: Info, first: int | None = 50, after: str | None = None, filter: UserFilter | None = None
+    ) -> UserConnection:
+        page = await info.context.service.list_users(
+            given(filter), first=_first(first), after=after, loaders=info.context.loaders
+        )
+        return _connection(page, after)
+
+    @strawberry.field(description="Every record of one human, by e-mail address in any case: one call a system.")
+    async def person(self, info: Info, email: str) -> Person:
+        found: Any = await info.context.service.find_person(email, loaders=info.context.loaders)
+        return found
+
+    @strawberry.field(description="Roles of the account system, newest first.")
+    async def roles(
+        self, info: Info, first: int | None = 50, after: str | None = None, search: str | None = None
+    ) -> RoleConnection:
+        page = await info.context.service.list_roles(
+            first=_first(first), after=after, search=search, loaders=info.context.loaders
+        )
+        return _connection(page, after)
+
+    @strawberry.field(description="Departments of the account system, newest first.")
+    async def departments(
+        self, info: Info, first: int | None = 50, after: str | None = None, search: str | None = None
+    ) -> DepartmentConnection:
+        page = await info.context.service.list_departments(
+            first=_first(first), after=after, search=search, loaders=info.context.loaders
+        )
+        return _connection(page, after)
+
+
+def _first(given_first: int | None) -> int:
+    return 50 if given_first is None else given_first
+
+
+def _connection(page: Any, after: str | None) -> Any:
+    return Connection(page, has_previous_page=after is not None)
 
 
 async def _node(info: Info, id: str) -> Any:

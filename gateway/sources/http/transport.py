@@ -36,15 +36,13 @@ async def _never_again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
 
     It repeats PUT and DELETE by itself when a connection drops before the answer
     (aio-libs/aiohttp#10790), on whatever its own two exceptions say; another one stops that. A failed
-    connect passes: nothing was sent. So does a read: sending it again changes nothing.
+    connect passes: nothing was sent. Reads are kept from it too: repeating a call is a step of the pipeline.
     """
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        if request.method in {hdrs.METH_GET, hdrs.METH_HEAD}:
-            raise
         raise _ConnectionLostError from error
 
 

@@ -1,0 +1,116 @@
+"""Lists of the API: Relay connections, and one person's records."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+
+from gateway.api.graphql.departments import Department
+from gateway.api.graphql.fields import attribute
+from gateway.api.graphql.nodes import PageInfo
+from gateway.api.graphql.owners import Role
+from gateway.api.graphql.scalars import RoleType, UserSource
+from gateway.api.graphql.users import User
+
+__all__ = ["Connection", "DepartmentConnection", "Person", "RoleConnection", "UserConnection", "UserFilter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A page of the service, and whether it is not the first one."""
+
+    page: Any
+    has_previous_page: bool
+
+    @property
+    def edges(self) -> Any:
+        return self.page.edges
+
+    @property
+    def nodes(self) -> Any:
+        return [edge.node for edge in self.page.edges]
+
+    @property
+    def unavailable(self) -> Any:
+        return self.page.unavailable
+
+    @property
+    def page_info(self) -> PageInfo:
+        edges = self.page.edges
+        return PageInfo(
+            has_next_page=self.page.has_next_page,
+            has_previous_page=self.has_previous_page,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=self.page.end_cursor,
+        )
+
+
+@strawberry.type(description="A system that could not be asked: its records are missing here.")
+class SourceError:
+    source: UserSource
+    code: str
+    message: str
+    retry_after: float | None = attribute("Seconds until asking again may help.")
+
+
+@strawberry.type
+class UserEdge:
+    node: User
+    cursor: str
+
+
+@strawberry.type(description="Users of all systems, newest first.")
+class UserConnection:
+    edges: list[UserEdge]
+    nodes: list[User]
+    page_info: PageInfo
+    unavailable: list[SourceError] = attribute(
+        "Systems that are missing on this page. The cursor lets a later page go on with them: nothing is lost."
+    )
+
+
+@strawberry.type
+class RoleEdge:
+    node: Role
+    cursor: str
+
+
+@strawberry.type(description="Roles of the account system, newest first.")
+class RoleConnection:
+    edges: list[RoleEdge]
+    nodes: list[Role]
+    page_info: PageInfo
+
+
+@strawberry.type
+class DepartmentEdge:
+    node: Department
+    cursor: str
+
+
+@strawberry.type(description="Departments of the account system, newest first.")
+class DepartmentConnection:
+    edges: list[DepartmentEdge]
+    nodes: list[Department]
+    page_info: PageInfo
+
+
+@strawberry.type(description="One human: the records that share an e-mail address, over every system.")
+class Person:
+    email: str
+    users: list[User]
+    unavailable: list[SourceError] = attribute("Systems that could not be asked; never silently left out.")
+
+
+@strawberry.input(description="What narrows a list of users.")
+class UserFilter:
+    sources: list[UserSource] | None = strawberry.field(
+        default=None, description="The systems to list; by default every one that is configured."
+    )
+    search: str | None = strawberry.field(default=None, description="Part of a name or an e-mail address.")
+    email: str | None = strawberry.field(default=None, description="Exactly this address, in any case.")
+    role_type: RoleType | None = strawberry.field(default=None, description="account only: narrows the list to it.")
+    include_removed: bool | None = False
+    reseller_id: strawberry.ID | None = strawberry.field(
+        default=None, description="By default the configured reseller."
+    )

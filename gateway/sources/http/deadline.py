@@ -1,0 +1,99 @@
+"""One budget of time for a whole operation: queueing, waiting, retries and calls spend from it.
+
+The budget is the caller's (`X-Request-Timeout`, a gRPC deadline) or the source's own timeout, whichever
+ends first (issue 4, Deadline; contract.md: `GATEWAY_<SOURCE>__TIMEOUT`, "seconds for the whole call,
+retries included").
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from gateway.errors import Origin, Outcome, SourceTimeout
+from gateway.sources.http.exchange import Request, Response, Send
+from gateway.sources.http.observing import Event, Happening, Observer, unobserved
+from gateway.sources.http.passage import Passage, current_passage
+
+__all__ = ["Deadline", "WithinDeadline", "current_deadline"]
+
+
+@dataclass(slots=True)
+class Deadline:
+    """The instant on a monotonic clock at which it is too late.
+
+    It stays as it is, but for a call that several wait for: that one may take as long as the most
+    patient of them has (`single_flight`).
+    """
+
+    at: float
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
+
+    @classmethod
+    def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> "Deadline":
+        """The deadline that many seconds from now."""
+        return cls(clock() + seconds, clock)
+
+    def remaining(self) -> float:
+        """The seconds that are left, 0 when there are none."""
+        return max(0.0, self.at - self.clock())
+
+    @property
+    def expired(self) -> bool:
+        """Whether it is too late."""
+        return self.remaining() <= 0
+
+    def extend(self, other: "Deadline") -> None:
+        """Move it to the later one of the two."""
+        self.at = max(self.at, other.at)
+
+
+current_deadline: ContextVar[Deadline | None] = ContextVar("current_deadline", default=None)
+"""The operation's deadline, set around it by its surface; None leaves only each source's own timeout."""
+
+
+class WithinDeadline:
+    """Bounds a call, with all that the steps within do for it, and tells them the time that is left.
+
+    `timeout` is the source's own, in seconds.
+
+    Raises:
+        SourceTimeout: with an unknown outcome where a change had been handed to the transport.
+    """
+
+    def __init__(
+        self, timeout: float, *, clock: Callable[[], float] = time.monotonic, observe: Observer = unobserved
+    ) -> None:
+        self._timeout = timeout
+        self._clock = clock
+        self._observe = observe
+
+    async def __call__(self, request: Request, send: Send) -> Response:
+        deadline = Deadline.after(self._timeout, self._clock)
+        operation = current_deadline.get()
+        if operation is not None:
+            deadline.at = min(deadline.at, operation.at)
+        if deadline.expired:
+            self._observe(Event.of(Happening.REFUSED, request, detail="deadline"))
+            raise _too_late(request, "No time was left to ask the {source} system.")
+        passage = Passage()
+        deadline_before = current_deadline.set(deadline)
+        passage_before = current_passage.set(passage)
+        timer = asyncio.timeout(deadline.remaining())
+        try:
+            async with timer:
+                return await send(request)
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            self._observe(Event.of(Happening.EXPIRED, request))
+            unknown = Outcome.UNKNOWN if request.writes and passage.uncertain else None
+            raise _too_late(request, "The {source} system did not answer in time.", unknown) from error
+        finally:
+            current_passage.reset(passage_before)
+            current_deadline.reset(deadline_before)
+
+
+def _too_late(request: Request, message: str, outcome: Outcome | None = None) -> SourceTimeout:
+    return SourceTimeout(message.format(source=request.source), origin=Origin(source=request.source), outcome=outcome)

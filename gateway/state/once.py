@@ -1,0 +1,57 @@
+"""A change carried out at most once under its key, by the records of a store."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from gateway.errors import IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
+from gateway.state.idempotency import Begun, Conflict, IdempotencyStore, InProgress, Replay, scope_of
+from gateway.state.lease import renewed
+
+__all__ = ["KeptAnswers"]
+
+_ASK_AGAIN = 1.0  # seconds, at the most: a change seldom takes as long as its lease
+
+
+class KeptAnswers:
+    """The answers to changes, under what each belongs to: principal, mutation, target, key."""
+
+    def __init__(self, store: IdempotencyStore) -> None:
+        self._store = store
+
+    async def __call__(
+        self, scope: Sequence[str], fingerprint: str, change: Callable[[], Awaitable[bytes]]
+    ) -> tuple[bytes, bool]:
+        """The change's answer, and whether it is the first call's, given again.
+
+        Where the change raises, nothing is kept and it may be sent again. A process that died under a
+        change has left its lease: after that the next call carries the change out again.
+
+        Raises:
+            IdempotencyConflict: the key was used with another payload.
+            IdempotencyInProgress: the first call still runs.
+            SourceUnavailable: the records cannot be reached; nothing was sent.
+        """
+        name = scope_of(scope)
+        match await self._store.begin(name, fingerprint):
+            case Replay(answer):
+                return answer, True
+            case Conflict():
+                raise IdempotencyConflict("This idempotency key was used with another payload.")
+            case InProgress(wait):
+                message = "The first call under this idempotency key still runs."
+                raise IdempotencyInProgress(message, retry_after=min(wait, _ASK_AGAIN))
+            case Begun(owner):
+                return await self._carry_out(name, owner, change), False
+
+    async def _carry_out(self, name: str, owner: str, change: Callable[[], Awaitable[bytes]]) -> bytes:
+        try:
+            async with renewed(self._store, name, owner):
+                answer = await change()
+        except BaseException:
+            with suppress(SourceUnavailable):
+                await self._store.abandon(name, owner)
+            raise
+        # Carried out: that its record cannot be written must not make it look otherwise.
+        with suppress(SourceUnavailable):
+            await self._store.finish(name, owner, answer)
+        return answer

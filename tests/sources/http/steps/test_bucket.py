@@ -1,0 +1,157 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.sources.http.bucket import Bucket, Rate
+from gateway.sources.http.quota import Quota
+
+
+class Now:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+RATE = Rate(4, 1.0, margin=0.0)
+
+
+def test_rates() -> None:
+    """A rate may be less than one a second."""
+    assert (Rate.per_second(20), Rate.per_second(0.5)) == (Rate(20, 1.0), Rate(1, 2.0))
+
+
+def test_comes_back() -> None:
+    """A token is back one window after it was taken, not before and not all at once."""
+    now = Now()
+    bucket = Bucket(RATE, clock=now)
+    for _ in range(4):
+        now.at += 0.125
+        assert bucket.wait() == 0
+        bucket.take()
+        now.at += 0.125
+    assert bucket.wait() == 0.125
+    assert [bucket.wait(ahead) for ahead in range(6)] == [0.125, 0.375, 0.625, 0.875, 1.125, 1.375]
+
+
+def test_given_back() -> None:
+    """A token that was not used is there again."""
+    bucket = Bucket(Rate(1, 1.0), clock=Now())
+    token = bucket.take()
+    assert bucket.wait() > 0
+    bucket.give_back(token)
+    bucket.give_back(token)
+    assert bucket.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        (Quota(4, 1), 1),
+        (Quota(4, 0), 0),
+        (Quota(4, 3), 2),
+        (Quota(None, 1), 1),
+        (Quota(2, 1), 0),
+        (Quota(100, 97), 2),
+        (Quota(100, 1), 1),
+        (Quota(4, 900), 2),
+        (Quota(0, 0), 0),
+        (Quota(), 2),
+    ],
+)
+def test_corrected(told: Quota, left: int) -> None:
+    """After two calls of ours, what others used is gone too; the source's word never adds to the rate."""
+    bucket = Bucket(RATE, clock=Now())
+    bucket.take()
+    bucket.correct(told, bucket.take())
+    free = 0
+    while bucket.wait() == 0:
+        bucket.take()
+        free += 1
+    assert free == left
+
+
+def test_in_flight() -> None:
+    """Calls that the source has not counted yet are no one else's, and are not counted twice."""
+    now = Now()
+    bucket = Bucket(RATE, clock=now)
+    for _ in range(3):
+        bucket.take()
+    now.at += 0.5
+    token = bucket.take()
+    bucket.correct(Quota(4, 3), token)  # the source has seen one of the four so far
+    now.at += 0.7
+    bucket.correct(Quota(4, 0), token)  # it had seen them all; three are back by now
+    assert (bucket.wait(2), bucket.wait(3) > 0) == (0, True)
+
+
+def test_told_too_late() -> None:
+    """An answer that took longer than the window tells nothing about this one."""
+    now = Now()
+    bucket = Bucket(RATE, clock=now)
+    token = bucket.take()
+    now.at += 1.1
+    bucket.correct(Quota(4, 0, 5.0), token)
+    assert bucket.wait(3) == 0
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [(3.0, 3.0), (None, 1.0), (1e9, 900.0), (float("inf"), 900.0)])
+@pytest.mark.parametrize("rate", [RATE, None])
+def test_paused(rate: Rate | None, seconds: float | None, wait: float) -> None:
+    """A pause holds everything back, with or without a rate, and never for ever."""
+    now = Now()
+    bucket = Bucket(rate, clock=now)
+    bucket.pause(seconds)
+    bucket.pause(0.5)
+    assert (bucket.wait(), bucket.idle) == (wait, False)
+    now.at += wait
+    assert (bucket.wait(), bucket.idle) == (0, True)
+
+
+def test_reset() -> None:
+    """With nothing left the bucket waits for the source's reset where that is later than its own."""
+    bucket = Bucket(RATE, clock=Now())
+    bucket.correct(Quota(4, 0, 30.0), bucket.take())
+    assert bucket.wait() == 30
+
+
+def test_no_rate() -> None:
+    """Without a rate any number passes, whatever is told."""
+    bucket = Bucket(None, clock=Now())
+    for _ in range(1000):
+        bucket.correct(Quota(1, 0), bucket.take())
+    assert bucket.wait(1000) == 0
+
+
+@given(
+    st.integers(1, 6),
+    st.sampled_from([0.5, 1.0, 5.0]),
+    st.lists(
+        st.one_of(
+            st.floats(0, 2),
+            st.just("take"),
+            st.just("back"),
+            st.builds(Quota, *[st.none() | st.integers(0, 10)] * 2, st.none() | st.floats(0, 5)),
+        ),
+        max_size=200,
+    ),
+)
+def test_any_window(calls: int, seconds: float, history: list[float | str | Quota]) -> None:
+    """In no history does any window hold more calls than the rate, whatever the source tells."""
+    now = Now()
+    bucket = Bucket(Rate(calls, seconds, margin=0.0), clock=now)
+    used: list[float] = []
+    for event in history:
+        if isinstance(event, float):
+            now.at += event
+        elif isinstance(event, Quota):
+            bucket.correct(event, used[-1] if used else now.at)
+        elif event == "back" and used and used[-1] == now.at:
+            bucket.give_back(used.pop())
+        elif event == "take" and bucket.wait() == 0:
+            used.append(bucket.take())
+    for start in used:
+        assert sum(start <= one < start + seconds for one in used) <= calls
