@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,15 +17,31 @@ from gateway.api.graphql.requests import Limits as RequestLimits
 from gateway.api.graphql.schema import build_schema
 from gateway.api.graphql.view import GraphQLEndpoint
 from gateway.api.web.health import add_health
-from gateway.settings import Settings
-from gateway.sources.http.exchange import pipeline
+from gateway.api.web.metrics import Metrics, add_metrics
+from gateway.settings import Settings, SourceSettings
+from gateway.sources.http.bucket import Rate
+from gateway.sources.http.circuit import Circuit, CircuitState
+from gateway.sources.http.deadline import current_deadline
+from gateway.sources.http.exchange import Request, pipeline
+from gateway.sources.http.hedging import HedgingSettings
+from gateway.sources.http.observing import Event
+from gateway.sources.http.retry import RetrySettings
+from gateway.sources.http.retry_budget import RetryBudget
+from gateway.sources.http.scope import operation
+from gateway.sources.http.steps import RATES, StepSettings, steps
+from gateway.sources.http.timing import Timing
 from gateway.sources.http.transport import AiohttpTransport, Limits
 from gateway.sources.registry import SYSTEMS, build, settings_of
+from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
+from gateway.state.memory import MemoryIdempotency
+from gateway.state.once import KeptAnswers
+from gateway.state.redis import RedisIdempotency, connect
 from gateway.users.cursor import Cursors
 from gateway.users.idempotency import fresh_key
+from gateway.users.model import UserSource
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
-from gateway.users.source import Sources
+from gateway.users.source import Source, Sources
 
 __all__ = ["Gateway"]
 
@@ -35,40 +52,33 @@ class Gateway:
         async with Gateway(Settings()) as gateway:
             user = await gateway.users.get_user(user_id)
 
-    Enter it inside the event loop that it is used in; leaving it closes its connections.
+    Enter it inside the event loop that it is used in; leaving it finishes the changes under way and closes
+    its connections.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
-        self._transports: list[AiohttpTransport] = []
+        self.metrics = Metrics()
+        self.sources = Sources(())
+        self._circuits: dict[UserSource, Circuit] = {}
         self._schema: strawberry.Schema | None = None
         self._users: UserService | None = None
-        self.sources = Sources(())
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         settings = self.settings
-        sources = []
-        for name in SYSTEMS:
-            own = settings_of(settings, name)
-            if own.configured:
-                transport = AiohttpTransport(
-                    Limits(
-                        total=own.timeout,
-                        connect=own.connect_timeout,
-                        read=own.timeout,
-                        connections=own.max_connections,
-                        response_bytes=own.max_response_bytes,
-                    )
-                )
-                self._transports.append(transport)
-                sources.append(build(name, settings, pipeline(transport, ())))
-        self.sources = Sources(sources)
+        budget = RetryBudget()
+        self.sources = Sources(
+            [self._source(name, budget) for name in SYSTEMS if settings_of(settings, name).configured]
+        )
         secret = settings.cursor_secret
         self._users = UserService(
             self.sources,
-            reference=ReferenceData(self.sources, ttl=settings.reference_ttl),
+            reference=ReferenceData(self.sources, ttl=settings.reference_ttl, patience=_seconds_left),
             cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
+            once=KeptAnswers(self._idempotency()),
         )
+        self._open.push_async_callback(self._users.drain)
         told = settings.in_development if settings.introspection is None else settings.introspection
         self._schema = build_schema(introspection=told, suggestions=told)
         return self
@@ -76,16 +86,14 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._users is not None:
-            await self._users.drain()
         self._users = None
-        while self._transports:
-            await self._transports.pop().aclose()
+        await self._open.aclose()
 
     @property
     def ready(self) -> bool:
-        """Whether the gateway is entered and can serve."""
-        return self._users is not None
+        """Whether the gateway can serve: entered, and not every source's circuit open."""
+        states = [circuit.state for circuit in self._circuits.values()]
+        return self._users is not None and (not states or any(state is not CircuitState.OPEN for state in states))
 
     @property
     def users(self) -> UserService:
@@ -101,23 +109,39 @@ class Gateway:
         *,
         operation_name: str | None = None,
         idempotency_key: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - a budget for the sources' calls, not a cancellation
     ) -> ExecutionResult:
-        """Execute a GraphQL document; errors are in the result, in the words that HTTP clients get."""
+        """Execute a GraphQL document; errors are in the result, in the words that HTTP clients get.
+
+        `timeout` is in seconds, the setting where it is None.
+        """
         incoming = Incoming(self.users, fresh_key(), idempotency_key)
-        return await execute(self._built_schema, incoming, query, dict(variables or {}), operation_name)
+        with operation(timeout=timeout or self.settings.request_timeout):
+            return await execute(self._built_schema, incoming, query, dict(variables or {}), operation_name)
 
     def aiohttp_app(self) -> web.Application:
-        """GraphQL, GraphiQL and health as an aiohttp application, to run or to mount as a sub-application."""
+        """GraphQL, GraphiQL, health and metrics as an aiohttp application, to run or to mount as a sub-application.
+
+        Run it with `handler_cancellation=True`, so that a client who goes away stops what it asked for.
+        """
         settings = self.settings
         app = web.Application(client_max_size=settings.max_body_bytes)
         limits = RequestLimits(body=settings.max_body_bytes, file=settings.softwareone.icon_bytes)
         graphiql = settings.in_development if settings.graphiql is None else settings.graphiql
-        endpoint = GraphQLEndpoint(self._built_schema, self.users, limits, graphiql=graphiql)
+        endpoint = GraphQLEndpoint(
+            self._built_schema,
+            self.users,
+            limits,
+            graphiql=graphiql,
+            scope=operation,
+            timeout=settings.request_timeout,
+        )
         app.router.add_route("GET", "/graphql", endpoint.__call__)
         app.router.add_route("POST", "/graphql", endpoint.__call__)
         if graphiql:
             add_graphiql(app)
         add_health(app, lambda: self.ready)
+        add_metrics(app, self.metrics, lambda: {name: circuit.state for name, circuit in self._circuits.items()})
         return app
 
     @property
@@ -125,3 +149,50 @@ class Gateway:
         if self._schema is None:
             raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
         return self._schema
+
+    def _source(self, name: UserSource, budget: RetryBudget) -> Source:
+        """One system: its client over its steps over its own session."""
+        own = settings_of(self.settings, name)
+        transport = AiohttpTransport(_limits(own))
+        self._open.push_async_callback(transport.aclose)
+        circuit = self._circuits[name] = Circuit(observe=self._count)
+        settings = StepSettings(
+            timeout=own.timeout,
+            rate=RATES.get(name) if own.rate_limit is None else Rate.per_second(own.rate_limit),
+            retry=RetrySettings(attempts=own.max_attempts),
+            hedging=HedgingSettings() if own.hedge else None,
+        )
+        within = steps(settings, budget=budget, circuit=circuit, observe=self._count)
+        return build(name, self.settings, pipeline(transport, [*within, Timing(self._measure)]))
+
+    def _idempotency(self) -> IdempotencyStore:
+        settings = IdempotencySettings(ttl=self.settings.idempotency_ttl)
+        if self.settings.redis_url is None:
+            return MemoryIdempotency(settings)
+        client = connect(self.settings.redis_url.get_secret_value())
+        self._open.push_async_callback(client.aclose)
+        return RedisIdempotency(client, settings)
+
+    def _count(self, event: Event) -> None:
+        labels = (event.source, event.method, event.template, event.happening, event.detail)
+        self.metrics.events.labels(*labels).inc()
+
+    def _measure(self, request: Request, status: str, seconds: float) -> None:
+        self.metrics.calls.labels(request.source, request.method, request.template, status).observe(seconds)
+
+
+def _limits(own: SourceSettings) -> Limits:
+    """The wire's limits: those of one try."""
+    one_try = own.timeout / 2 if own.try_timeout is None else min(own.try_timeout, own.timeout)
+    return Limits(
+        total=one_try,
+        connect=own.connect_timeout,
+        read=one_try,
+        connections=own.max_connections,
+        response_bytes=own.max_response_bytes,
+    )
+
+
+def _seconds_left() -> float | None:
+    deadline = current_deadline.get()
+    return None if deadline is None else deadline.remaining()

@@ -124,6 +124,7 @@ def _welcome(address: str, control: str) -> str:
         "ready\n"
         f"  GraphiQL  {address}/graphql\n"
         f"  GraphQL   {address}/graphql\n"
+        f"  metrics   {address}/metrics\n"
         f"  sandbox   {control}/calls\n"
         f"try\n  {query}"
     )

@@ -19,7 +19,9 @@ _DRAIN = 10.0  # seconds that requests under way get to finish
 async def serving(settings: Settings) -> AsyncIterator[str]:
     """A running gateway; gives its base URL. Leaving lets the requests under way finish."""
     async with Gateway(settings) as gateway:
-        runner = web.AppRunner(gateway.aiohttp_app(), access_log=None, shutdown_timeout=_DRAIN)
+        runner = web.AppRunner(
+            gateway.aiohttp_app(), access_log=None, shutdown_timeout=_DRAIN, handler_cancellation=True
+        )
         await runner.setup()
         try:
             site = web.TCPSite(runner, settings.http_host, settings.http_port)

@@ -45,8 +45,14 @@ class SourceSettings(BaseModel):
     base_url: HttpUrl | None = Field(None, description="address of the system, with a path prefix if it has one")
     token: SecretStr | None = Field(None, description="the credential that the system gave this gateway")
     timeout: Seconds = Field(10.0, description="seconds for a whole call, retries included")
+    try_timeout: Seconds | None = Field(None, description="seconds for one try; unset: half of the timeout")
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = Field(3, description="tries of a call that may be repeated")
+    rate_limit: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="calls a second; unset: what the system documents"
+    )
+    hedge: bool = Field(False, description="send a read a second time when the first is slower than most")
     connect_timeout: Seconds = Field(3.0, description="seconds to get a connection")
-    max_connections: Annotated[int, Field(ge=1, le=10_000)] = Field(20, description="sockets kept to the system")
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = Field(100, description="sockets kept to the system")
     max_response_bytes: Annotated[int, Field(ge=1024)] = Field(
         32 * 1024 * 1024, description="the largest answer that is read"
     )
@@ -104,6 +110,15 @@ class Settings(BaseSettings):
     graphiql: bool | None = Field(None, description="serve GraphiQL; unset: not in production")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
         1024 * 1024, description="the largest request without a file; with one, an icon may be added"
+    )
+    request_timeout: Seconds = Field(
+        30.0, description="seconds for a whole operation, where its caller sets no shorter time"
+    )
+    idempotency_ttl: Annotated[float, Field(gt=0)] = Field(
+        24 * 3600.0, description="seconds that the answer to a change is kept under its idempotency key"
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="shared state for several replicas; unset: in this process's memory"
     )
     reference_ttl: Annotated[float, Field(ge=0)] = Field(
         30.0, description="seconds that roles, departments and organizations may be reused; 0: never"

@@ -28,8 +28,36 @@ class Loaders:
         """The record, or None where its source has none; raises what its source raised."""
         return self._users.load(ref) if ref.kind is Kind.USER else self._records[ref.kind].load(ref)
 
+    def close(self) -> None:
+        """End what is still being loaded: nobody waits for it any more."""
+        for loader in (self._users, *self._records.values()):
+            loader.close()
 
-class _UserLoader(DataLoader[Ref, User | None]):
+
+class _Loader(DataLoader[Ref, Any]):
+    """aiodataloader runs each batch in a task of its own, which would outlive a caller that goes away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._batches: set[asyncio.Task[Any]] = set()
+
+    async def batch_load_fn(self, keys: list[Ref]) -> list[Any]:
+        task = asyncio.current_task()
+        if task is not None:
+            self._batches.add(task)
+            task.add_done_callback(self._batches.discard)
+        return await self.fetch(keys)
+
+    async def fetch(self, keys: list[Ref]) -> list[Any]:
+        """The records in the order of their references; an exception in a record's place is its own."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        for task in self._batches:
+            task.cancel()
+
+
+class _UserLoader(_Loader):
     """One call a user; those of a batch come back together, so that their lookups batch too."""
 
     def __init__(self, sources: Sources, needs: frozenset[str]) -> None:
@@ -37,14 +65,14 @@ class _UserLoader(DataLoader[Ref, User | None]):
         self._sources = sources
         self._needs = needs
 
-    async def batch_load_fn(self, keys: list[Ref]) -> list[Any]:
+    async def fetch(self, keys: list[Ref]) -> list[Any]:
         return await asyncio.gather(*(self._fetch(ref) for ref in keys), return_exceptions=True)
 
     async def _fetch(self, ref: Ref) -> User | None:
         return await self._sources.named(ref.source).fetch_user(ref, self._needs)
 
 
-class _RecordLoader(DataLoader[Ref, Any]):
+class _RecordLoader(_Loader):
     """Reference records of one kind."""
 
     def __init__(self, reference: ReferenceData, needs: frozenset[str]) -> None:
@@ -52,6 +80,6 @@ class _RecordLoader(DataLoader[Ref, Any]):
         self._reference = reference
         self._needs = needs
 
-    async def batch_load_fn(self, keys: list[Ref]) -> list[Any]:
+    async def fetch(self, keys: list[Ref]) -> list[Any]:
         found = await self._reference.look_up(keys, self._needs)
         return [found[ref] for ref in keys]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.errors import Origin, SourceTimeout
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, Sources
@@ -46,7 +47,8 @@ class _Queue:
 class ReferenceData:
     """Records that may be reused for `ttl` seconds; with 0 every operation looks up for itself.
 
-    `most` bounds how many are kept, the least recently used going first.
+    `most` bounds how many are kept, the least recently used going first. `patience` is how many seconds the
+    operation in whose context it is called has left, None for any number.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class ReferenceData:
         *,
         ttl: float = 0,
         most: int = _MOST_RECORDS,
+        patience: Callable[[], float | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = sources
         self._ttl = ttl
         self._most = most
+        self._patience = patience
         self._clock = clock
         self._kept: OrderedDict[tuple[_Desk, Ref], tuple[float, Any]] = OrderedDict()
         self._queues: dict[_Desk, _Queue] = {}
@@ -102,7 +106,12 @@ class ReferenceData:
         if queue.task is None:
             # In a context of its own: the deadline of whoever came first is not everybody's.
             queue.task = loop.create_task(self._serve(desk, queue), context=contextvars.Context())
-        return await asyncio.gather(*(asyncio.shield(answer) for answer in answers))
+        try:
+            async with asyncio.timeout(self._patience()):
+                return await asyncio.gather(*(asyncio.shield(answer) for answer in answers))
+        except TimeoutError:
+            late = SourceTimeout(f"The {desk.source} system did not answer in time.", origin=Origin(source=desk.source))
+            return [late] * len(answers)
 
     async def _serve(self, desk: _Desk, queue: _Queue) -> None:
         try:

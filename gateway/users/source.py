@@ -43,13 +43,14 @@ class Window:
     """Users in the source's order, newest first, from a position on.
 
     `next` is the position to go on from, None at the end. Where the source counts places, users move when others come
-    and go: there the next window begins with the last user of this one, and `previous` is the position of
-    an earlier window, where users of this one may have gone. It is None where nothing can have.
+    and go: there windows are `overlapping`, the next one beginning with the last user of this one, and `previous` is
+    the position of an earlier window, where users of this one may have gone, None at the first place.
     """
 
     items: tuple[User, ...]
     next: str | None = None
     previous: str | None = None
+    overlapping: bool = False
 
 
 class Directory(Protocol[T]):

@@ -1,12 +1,25 @@
 """A client of the gateway, and the sandbox's own account of what reached it."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 from conftest import Running
+
+from gateway import Settings
+from gateway.sandbox import (
+    ACCOUNT_ID,
+    ACCOUNT_TOKEN,
+    RESELLER_ID,
+    RESELLER_TOKEN,
+    SOFTWAREONE_TOKEN,
+    Sandbox,
+    SandboxOptions,
+)
+from gateway.serving import serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,28 @@ def _world(session: ClientSession, running: Running) -> World:
 def world_of() -> Callable[[ClientSession, Running], World]:
     """Makes the world of a demo of one's own."""
     return _world
+
+
+@pytest.fixture
+async def fresh() -> AsyncIterator[Callable[..., Any]]:
+    """Makes worlds of a test's own, in this process but on real sockets: faults there are nobody else's.
+
+    Settings of all three systems are given by name, e.g. `await fresh(max_attempts=1)`.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def make(**own: Any) -> World:
+            sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False)))
+            systems: dict[str, Any] = {
+                "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
+                "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
+                "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
+            }
+            settings = Settings(http_port=0, **{name: system | own for name, system in systems.items()})
+            url = await stack.enter_async_context(serving(settings))
+            return World(await stack.enter_async_context(ClientSession()), url, sandbox.control_url)
+
+        yield make
 
 
 @pytest.fixture

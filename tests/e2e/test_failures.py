@@ -89,8 +89,9 @@ async def test_the_sources_refusal_names_our_field(world: Any) -> None:
         ({"kind": "half-body"}, "SOURCE_UNAVAILABLE", True),
     ],
 )
-async def test_a_read_that_fails(world: Any, fault: dict[str, Any], code: str, retryable: bool) -> None:  # noqa: FBT001 - a table's column
+async def test_a_read_that_fails(fresh: Any, fault: dict[str, Any], code: str, retryable: bool) -> None:  # noqa: FBT001 - a table's column
     """A failing source is null and one error of our vocabulary, without an outcome: nothing was to be done."""
+    world = await fresh()
     await world.fault(source="account", times=5, **fault)
     answer = await world.graphql(USER)
     assert answer["data"] == {"user": None}
@@ -111,23 +112,26 @@ async def test_a_read_that_fails(world: Any, fault: dict[str, Any], code: str, r
     ],
 )
 async def test_a_change_that_fails_says_what_is_known(
-    world: Any, fault: dict[str, Any], code: str, outcome: str | None
+    fresh: Any, fault: dict[str, Any], code: str, outcome: str | None
 ) -> None:
     """A change that may have been carried out says so; one that was not taken on does not."""
+    world = await fresh()
     await world.fault(source="softwareone", method="PUT", times=5, **fault)
     said = (await world.graphql(PUT))["errors"][0]["extensions"]
     assert (said["code"], said.get("outcome")) == (code, outcome)
 
 
-async def test_a_dropped_put_is_not_sent_again_by_the_client(world: Any) -> None:
-    """aiohttp repeats a PUT whose connection dropped; through the gateway the source sees one."""
+async def test_a_dropped_put_is_not_sent_again_by_the_client(fresh: Any) -> None:
+    """aiohttp repeats a PUT whose connection dropped; where no retry is allowed the source sees one."""
+    world = await fresh(max_attempts=1)
     await world.fault(source="softwareone", method="PUT", kind="hangup-before", times=1)
     await world.graphql(PUT)
     assert len([call for call in await world.calls("softwareone") if call["method"] == "PUT"]) == 1
 
 
-async def test_a_failed_lookup_fails_alone(world: Any) -> None:
+async def test_a_failed_lookup_fails_alone(fresh: Any) -> None:
     """When roles cannot be listed the user stands: the looked-up field is null, with its path and code."""
+    world = await fresh()
     await world.fault(source="account", path="/v1/identity/roles", kind="status", status=503, times=5)
     answer = await world.graphql(USER)
     assert answer["data"]["user"]["name"]

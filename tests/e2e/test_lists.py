@@ -108,8 +108,9 @@ async def test_pages_of_any_size_while_somebody_joins(world: Any) -> None:
     assert seen == everybody
 
 
-async def test_a_system_that_is_down_is_told_and_caught_up(world: Any) -> None:
+async def test_a_system_that_is_down_is_told_and_caught_up(fresh: Any) -> None:
     """A failing system is missing and named; the cursor goes on with it when it is back, and nobody is lost."""
+    world = await fresh()
     everybody = set(await _walk(world, itertools.repeat(200)))
     await world.fault(source="reseller", kind="status", status=503, times=20)
     page = await _page(world, 20, None)
@@ -123,8 +124,9 @@ async def test_a_system_that_is_down_is_told_and_caught_up(world: Any) -> None:
     assert seen == everybody
 
 
-async def test_all_systems_down_is_an_error(world: Any) -> None:
+async def test_all_systems_down_is_an_error(fresh: Any) -> None:
     """When no system answers there is no list, but an error."""
+    world = await fresh()
     for source in ("account", "softwareone", "reseller"):
         await world.fault(source=source, kind="status", status=503, times=20)
     answer = await world.graphql("{ users { nodes { id } } }")
@@ -176,8 +178,9 @@ async def test_person(world: Any) -> None:
     assert Counter(call["source"] for call in await world.calls()) == Counter(FIRST_PAGE)
 
 
-async def test_person_with_a_system_down(world: Any) -> None:
+async def test_person_with_a_system_down(fresh: Any) -> None:
     """A system that cannot be asked is named beside the records of the others."""
+    world = await fresh()
     await world.fault(source="softwareone", kind="status", status=401, times=20)
     found = await world.data(
         '{ person(email: "ada.lovelace@example.com") { users { source } unavailable { source code } } }'

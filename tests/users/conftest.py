@@ -20,10 +20,14 @@ class FakeDirectory:
 
     records: Mapping[str, Record]
     failing: Mapping[str | None, Exception] = field(default_factory=dict)
+    stuck: bool = False
+    gate: asyncio.Event | None = None
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> Record | None:
         self.calls.append(("fetch", ref.tenant, ref.source_id, needs))
+        if self.gate is not None:
+            await self.gate.wait()
         if ref.source_id in self.failing:
             raise self.failing[ref.source_id]
         return self.records.get(ref.source_id)
@@ -34,6 +38,8 @@ class FakeDirectory:
             raise self.failing[after]
         start = int(after or 0)
         rows = tuple(self.records.values())
+        if self.stuck:
+            return Page(rows[:2], "0")
         return Page(rows[start : start + 2], str(start + 2) if start + 2 < len(rows) else None)
 
 

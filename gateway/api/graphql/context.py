@@ -23,11 +23,12 @@ class Incoming:
 
 @dataclass(slots=True)
 class Context:
-    """One operation: its loaders, and how many mutations share the header's key."""
+    """One operation: its loaders, how many mutations share the header's key, and which answers were given again."""
 
     incoming: Incoming
     loaders: Loaders = field(init=False)
     mutations: int = 0
+    replayed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.plan(Plan())

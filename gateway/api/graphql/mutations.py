@@ -37,9 +37,7 @@ class Mutation:
         input: CreateAccountUserInput,
         idempotency_key: _Key = None,
     ) -> User | None:
-        created: Any = await info.context.service.create_account_user(
-            given(input), idempotency_key=_key(info, idempotency_key)
-        )
+        created: Any = await info.context.service.create_account_user(given(input), **_once(info, idempotency_key))
         return created
 
     @strawberry.mutation(description="Change a user of the account. The id may be global or the account system's own.")
@@ -50,9 +48,7 @@ class Mutation:
         input: UpdateAccountUserInput,
         idempotency_key: _Key = None,
     ) -> User | None:
-        updated: Any = await info.context.service.update_account_user(
-            id, given(input), idempotency_key=_key(info, idempotency_key)
-        )
+        updated: Any = await info.context.service.update_account_user(id, given(input), **_once(info, idempotency_key))
         return updated
 
     @strawberry.mutation(description="Change a user of the Marketplace. The id may be global or the Marketplace's own.")
@@ -64,7 +60,7 @@ class Mutation:
         idempotency_key: _Key = None,
     ) -> User | None:
         updated: Any = await info.context.service.update_software_one_user(
-            id, given(input), idempotency_key=_key(info, idempotency_key)
+            id, given(input), **_once(info, idempotency_key)
         )
         return updated
 
@@ -83,10 +79,12 @@ class Mutation:
         idempotency_key: _Key = None,
     ) -> User | None:
         updated: Any = await info.context.service.update_reseller_user(
-            id, given(input), reseller_id=reseller_id, idempotency_key=_key(info, idempotency_key)
+            id, given(input), reseller_id=reseller_id, **_once(info, idempotency_key)
         )
         return updated
 
 
-def _key(info: Info, given_key: str | None) -> str | None:
-    return info.context.key(given_key, str(info.path.key))
+def _once(info: Info, given_key: str | None) -> dict[str, Any]:
+    """The mutation's key, and who hears of it when its answer is the first call's, given again."""
+    name, context = str(info.path.key), info.context
+    return {"idempotency_key": context.key(given_key, name), "on_replay": lambda: context.replayed.append(name)}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_operation_ast, parse
 from strawberry.extensions import SchemaExtension
@@ -24,12 +25,20 @@ class Operation(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         incoming: Incoming = self.execution_context.context
-        self.execution_context.context = Context(incoming)
-        yield
+        context = self.execution_context.context = Context(incoming)
+        try:
+            yield
+        finally:
+            context.loaders.close()
         result = self.execution_context.result
         errors = getattr(result, "errors", None)
         if result is not None and errors:
             result.errors = [spelled(error, incoming.request_id) for error in errors]
+
+    def get_results(self) -> dict[str, Any]:
+        context = self.execution_context.context
+        replayed = context.replayed if isinstance(context, Context) else []
+        return {"idempotency": {"replayed": replayed}} if replayed else {}
 
     def on_parse(self) -> Iterator[None]:
         # Not Strawberry's ParserCache: an error raised in there ends the operation past `on_operation`.

@@ -1,9 +1,11 @@
 """GraphQL over HTTP: one endpoint for queries by GET and POST, WebSockets, and people with a browser."""
 
+import math
 import re
 import time
 import uuid
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import orjson
 import strawberry
@@ -42,6 +44,12 @@ class _Sockets(GraphQLView[Incoming, None]):
         return Incoming(self._service, _request_id(request))
 
 
+class Scope(Protocol):
+    """Bounds what is done inside by seconds."""
+
+    def __call__(self, *, timeout: float | None = None) -> AbstractContextManager[object]: ...
+
+
 class GraphQLEndpoint:
     """Answers in `application/graphql-response+json` where it is accepted, else in `application/json`.
 
@@ -49,8 +57,19 @@ class GraphQLEndpoint:
     clients of old expect. What is no GraphQL request at all is a 4xx in both.
     """
 
-    def __init__(self, schema: strawberry.Schema, service: UserService, limits: Limits, *, graphiql: bool) -> None:
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        service: UserService,
+        limits: Limits,
+        *,
+        graphiql: bool,
+        scope: Scope,
+        timeout: float,
+    ) -> None:
         self._schema = schema
+        self._scope = scope
+        self._timeout = timeout
         self._service = service
         self._limits = limits
         self._graphiql = graphiql
@@ -76,7 +95,8 @@ class GraphQLEndpoint:
             return _refused(RefusedError(406, f"The answer can be {_RESPONSE} or {_JSON}."), _JSON, incoming)
         try:
             asked = await read_request(request, self._limits)
-            result = await self._execute(asked, request.method, incoming)
+            with self._scope(timeout=min(self._timeout, _own_timeout(request) or self._timeout)):
+                result = await self._execute(asked, request.method, incoming)
         except RefusedError as refused:
             return _refused(refused, media_type, incoming)
         status = 400 if media_type == _RESPONSE and result.data is None and _is_request_error(result) else 200
@@ -160,6 +180,15 @@ def _is_browser(request: web.Request) -> bool:
 def _request_id(request: web.Request) -> str:
     sent = request.headers.get("X-Request-ID", "")
     return sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+
+
+def _own_timeout(request: web.Request) -> float | None:
+    """The seconds that `X-Request-Timeout` gives the operation; what is no number of seconds counts for nothing."""
+    try:
+        seconds = float(request.headers.get("X-Request-Timeout", ""))
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < math.inf else None
 
 
 def _idempotency_key(request: web.Request) -> str | None:

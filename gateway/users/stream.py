@@ -1,0 +1,139 @@
+"""One source's part of a merge: its users one by one, read window by window."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResponse
+from gateway.users.leftovers import Unread
+from gateway.users.model import User
+from gateway.users.progress import Anchor, Progress, Search, instant_of
+from gateway.users.source import Source, UserQuery, Window
+
+__all__ = ["Stream"]
+
+_MOST_READS = 20
+_LONGEST_SEARCH = 200  # windows: a source that needs more does not keep to its own order
+
+
+class Stream:
+    """The users of one source that a query means, in the source's own order, from a walk's progress on.
+
+    `head` is the next user. Without one, a window has to be read (`due`), unless the walk is through with the source
+    or the source has failed with `error`. Streams are merged by `rank`, the lowest first: without a head it is that
+    of the user passed last, since what will be read can only come after it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        query: UserQuery,
+        needs: frozenset[str],
+        progress: Progress,
+        *,
+        order: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self.name = source.name
+        self.progress = progress
+        self.head: User | None = None
+        self.rank: tuple[float, int] = (float("-inf"), order)
+        self.error: GatewayError | None = None
+        self.answered = False
+        self._source = source
+        self._query = query
+        self._needs = needs
+        self._clock = clock
+        self._search: Search | None = None
+        self._restarted = False
+        self._reads = 0
+        self._searched = 0
+        self._users: deque[User] = deque()
+        self._window = Window(())
+        self._read_at = 0.0
+        self._rank()
+
+    @property
+    def due(self) -> bool:
+        """Whether a window has to be read to know the next user."""
+        return self.head is None and self.error is None and not self.progress.done
+
+    @property
+    def spent(self) -> bool:
+        """Whether this page may read no more here.
+
+        That is so only where a source filters less than is asked: the page may then come back short, and its cursor
+        goes on behind what was looked at.
+        """
+        return self._reads >= _MOST_READS
+
+    @property
+    def unread(self) -> Unread | None:
+        """What is in hand, for a later page to take up."""
+        return Unread(replace(self._window, items=tuple(self._users)), self._read_at) if self._users else None
+
+    def take_up(self, unread: Unread) -> None:
+        """Go on with what an earlier page has read behind this progress."""
+        self.answered = True
+        self._have(unread, self.progress.position)
+
+    def take(self) -> User:
+        """The next user, who is passed now; only where there is a head."""
+        user = self._users.popleft()
+        self._settle(self.progress.position, Anchor.at(user, self.progress.anchor))
+        return user
+
+    async def read(self, limit: int) -> None:
+        """Read one window; whatever the source raises is in `error`."""
+        search = self._search or self.progress.search()
+        read_at = self._clock()
+        try:
+            window = await self._source.page_users(self._query, search.position, limit, self._needs)
+        except BadUserInput as error:
+            if search.position is None or self._restarted:
+                self.error = error
+            else:
+                # The position is what it no longer takes, e.g. a cursor that has expired there: from the top, then,
+                # to where the anchor is.
+                self._restarted, self._search = True, Search(self.progress.anchor, None)
+            return
+        except GatewayError as error:
+            self.error = error
+            return
+        self.answered = True
+        users = search.behind(window)
+        if users is not None:
+            self._search = None
+            self._reads += 1
+            self._have(Unread(replace(window, items=users), read_at), search.start)
+            return
+        self._search = search
+        self._searched += 1
+        if self._searched >= _LONGEST_SEARCH:
+            message = f"The {self.name} system does not list its users in the same order again."
+            self.error = SourceInvalidResponse(message, origin=Origin(source=self.name))
+
+    def _have(self, unread: Unread, position: str | None) -> None:
+        self._window, self._users, self._read_at = unread.window, deque(unread.window.items), unread.read_at
+        self._settle(position, self.progress.anchor)
+
+    def _settle(self, position: str | None, anchor: Anchor | None) -> None:
+        """Pass over what is not meant, to the next head or to the end of what is in hand."""
+        users = self._users
+        while users and not self._query.takes(users[0]):
+            anchor = Anchor.at(users.popleft(), anchor)
+        self.head = users[0] if users else None
+        if users:
+            self.progress = Progress(position, anchor)
+        elif self._window.next is None:
+            self.progress = Progress(done=True)
+        else:
+            self.progress = Progress.behind(self._window, anchor)
+        self._rank()
+
+    def _rank(self) -> None:
+        anchor = self.progress.anchor
+        if self.head is not None:
+            self.rank = (-instant_of(self.head), self.rank[1])
+        elif anchor is not None:
+            self.rank = (-anchor.instant, self.rank[1])
