@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -115,9 +116,9 @@ class Gateway:
 
         `timeout` is in seconds, the setting where it is None.
         """
-        incoming = Incoming(self.users, fresh_key(), idempotency_key)
-        with operation(timeout=timeout or self.settings.request_timeout):
-            return await execute(self._built_schema, incoming, query, dict(variables or {}), operation_name)
+        bounds = partial(operation, timeout=timeout or self.settings.request_timeout)
+        incoming = Incoming(self.users, fresh_key(), idempotency_key, bounds)
+        return await execute(self._built_schema, incoming, query, dict(variables or {}), operation_name)
 
     def aiohttp_app(self) -> web.Application:
         """GraphQL, GraphiQL, health and metrics as an aiohttp application, to run or to mount as a sub-application.

@@ -1,5 +1,7 @@
 """What one GraphQL operation carries along. Made anew for every operation, also on one WebSocket."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from gateway.users.loaders import Loaders
@@ -13,12 +15,14 @@ __all__ = ["Context", "Incoming"]
 class Incoming:
     """What a request or a socket brings to each operation that it carries.
 
-    `idempotency_key` is the header's: it counts for a mutation that names none itself.
+    `idempotency_key` is the header's: it counts for a mutation that names none itself. `bounds` makes the
+    scope in which an operation is done: how long it may take.
     """
 
     service: UserService
     request_id: str
     idempotency_key: str | None = None
+    bounds: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 @dataclass(slots=True)

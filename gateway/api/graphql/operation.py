@@ -27,7 +27,8 @@ class Operation(SchemaExtension):
         incoming: Incoming = self.execution_context.context
         context = self.execution_context.context = Context(incoming)
         try:
-            yield
+            with incoming.bounds():
+                yield
         finally:
             context.loaders.close()
         result = self.execution_context.result

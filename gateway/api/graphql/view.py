@@ -4,7 +4,9 @@ import math
 import re
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
@@ -36,12 +38,15 @@ _ANYTHING = frozenset({OperationType.QUERY, OperationType.MUTATION})
 class _Sockets(GraphQLView[Incoming, None]):
     """Strawberry's `graphql-transport-ws`; what it carries per operation is made in `operation.py`."""
 
-    def __init__(self, schema: strawberry.Schema, service: UserService) -> None:
+    def __init__(
+        self, schema: strawberry.Schema, service: UserService, bounds: Callable[[], AbstractContextManager[object]]
+    ) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,))
         self._service = service
+        self._bounds = bounds
 
     async def get_context(self, request: web.Request, response: Any) -> Incoming:  # noqa: ARG002 - the library's
-        return Incoming(self._service, _request_id(request))
+        return Incoming(self._service, _request_id(request), bounds=self._bounds)
 
 
 class Scope(Protocol):
@@ -73,7 +78,11 @@ class GraphQLEndpoint:
         self._service = service
         self._limits = limits
         self._graphiql = graphiql
-        self._sockets = _Sockets(schema, service)
+        self._sockets = _Sockets(schema, service, self._bounds(None))
+
+    def _bounds(self, seconds: float | None) -> Callable[[], AbstractContextManager[object]]:
+        """Makes the scope of an operation whose caller gives it so many seconds."""
+        return partial(self._scope, timeout=min(self._timeout, seconds or self._timeout))
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         if request.method == hdrs.METH_GET:
@@ -82,7 +91,8 @@ class GraphQLEndpoint:
             if self._graphiql and "query" not in request.query and _is_browser(request):
                 return await graphiql_page(request)
         started = time.perf_counter()
-        incoming = Incoming(self._service, _request_id(request), _idempotency_key(request))
+        bounds = self._bounds(_own_timeout(request))
+        incoming = Incoming(self._service, _request_id(request), _idempotency_key(request), bounds)
         response = await self._respond(request, incoming)
         response.headers["X-Request-ID"] = incoming.request_id
         response.headers["Server-Timing"] = f"total;dur={(time.perf_counter() - started) * 1000:.1f}"
@@ -95,8 +105,7 @@ class GraphQLEndpoint:
             return _refused(RefusedError(406, f"The answer can be {_RESPONSE} or {_JSON}."), _JSON, incoming)
         try:
             asked = await read_request(request, self._limits)
-            with self._scope(timeout=min(self._timeout, _own_timeout(request) or self._timeout)):
-                result = await self._execute(asked, request.method, incoming)
+            result = await self._execute(asked, request.method, incoming)
         except RefusedError as refused:
             return _refused(refused, media_type, incoming)
         status = 400 if media_type == _RESPONSE and result.data is None and _is_request_error(result) else 200
