@@ -39,8 +39,8 @@ class Role(Wire):
             self.type,
             record_of(self.owner),
             None if permissions is None else tuple(permissions),
-            self.created_at,  # type: ignore[arg-type]  # Instant makes a Timestamp
-            self.updated_at,  # type: ignore[arg-type]
+            self.created_at,
+            self.updated_at,
             frozenset(loaded),
         )
 
@@ -76,16 +76,16 @@ class User(Wire):
             self.id,
             name=self.name if profile.name is None else profile.name,
             email=self.email if profile.email is None else profile.email,
-            email_verified_at=profile.email_verified_at,  # type: ignore[arg-type]  # Instant makes a Timestamp
+            email_verified_at=profile.email_verified_at,
             username=self.username if profile.username is None else profile.username,
             image_url=self.image_url if profile.image_url is None else profile.image_url,
             status=_STATUS.get(self.status or ""),
             source_status=self.status,
             role=record_of(self.role),
             department=record_of(self.department),
-            last_active_at=self.last_used_at,  # type: ignore[arg-type]
-            created_at=self.created_at,  # type: ignore[arg-type]
-            updated_at=self.updated_at,  # type: ignore[arg-type]
+            last_active_at=self.last_used_at,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
         )
 
 

@@ -27,14 +27,14 @@ class CamelWire(Wire):
     model_config = ConfigDict(alias_generator=to_camel)
 
 
-def _instant(text: str) -> Timestamp:
+def _instant(text: Timestamp) -> Timestamp:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo:
-        return Timestamp(text)
+        return text
     return Timestamp(f"{text}Z" if ":" in text else f"{moment.isoformat()}Z")
 
 
-Instant = Annotated[str, AfterValidator(_instant)]
+Instant = Annotated[Timestamp, AfterValidator(_instant)]
 """An RFC 3339 time, kept as written; without an offset it is UTC."""
 
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]

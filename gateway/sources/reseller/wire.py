@@ -38,8 +38,8 @@ class Organization(CamelWire):
             self.description,
             self.allowed_users,
             self.address.record() if self.address else None,
-            self.created_at,  # type: ignore[arg-type]  # Instant makes a Timestamp
-            self.updated_at,  # type: ignore[arg-type]
+            self.created_at,
+            self.updated_at,
         )
 
 
@@ -81,7 +81,7 @@ class User(CamelWire):
             company=self.company,
             two_factor_enabled=self.two_factor_enabled,
             google_sso_enabled=self.google_sso_enabled,
-            last_active_at=self.last_login_at,  # type: ignore[arg-type]  # Instant makes a Timestamp
-            created_at=self.created_at,  # type: ignore[arg-type]
-            updated_at=self.updated_at,  # type: ignore[arg-type]
+            last_active_at=self.last_login_at,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
         )
