@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 TESTABLE := $(VENV)/testable
 
-.PHONY: install run test lint lock schema
+.PHONY: install run test lint lock schema proto
 
 install: $(INSTALLED)
 	@$(BIN)/python gateway/api/graphql/graphiql/build.py
@@ -25,9 +25,13 @@ lint: $(TESTABLE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/gateway schema --check
+	$(BIN)/python -m gateway.api.grpc.generate --check
 
 schema: install
 	$(BIN)/gateway schema --out schema.graphql
+
+proto: $(TESTABLE)
+	$(BIN)/python -m gateway.api.grpc.generate
 
 # The locks name every package with its hashes and no index: the machine's own pip settings say where from.
 lock: $(TESTABLE)

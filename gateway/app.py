@@ -17,6 +17,7 @@ from gateway.api.graphql.graphiql.page import add_graphiql
 from gateway.api.graphql.requests import Limits as RequestLimits
 from gateway.api.graphql.schema import build_schema
 from gateway.api.graphql.view import GraphQLEndpoint
+from gateway.api.grpc.server import GrpcOptions, GrpcServer, Tls, start_grpc
 from gateway.api.web.health import add_health
 from gateway.api.web.metrics import Metrics, add_metrics
 from gateway.settings import Settings, SourceSettings
@@ -77,7 +78,7 @@ class Gateway:
             self.sources,
             reference=ReferenceData(self.sources, ttl=settings.reference_ttl, patience=_seconds_left),
             cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
-            once=KeptAnswers(self._idempotency()),
+            once=KeptAnswers(self._idempotency(), patience=_seconds_left),
         )
         self._open.push_async_callback(self._users.drain)
         told = settings.in_development if settings.introspection is None else settings.introspection
@@ -144,6 +145,24 @@ class Gateway:
         add_health(app, lambda: self.ready)
         add_metrics(app, self.metrics, lambda: {name: circuit.state for name, circuit in self._circuits.items()})
         return app
+
+    async def serve_grpc(self) -> GrpcServer | None:
+        """The gRPC server, started; None where the settings have it off."""
+        own = self.settings
+        if own.grpc_port is None:
+            return None
+        tls = None
+        if own.grpc_tls_certificate and own.grpc_tls_key:
+            tls = Tls(own.grpc_tls_certificate, own.grpc_tls_key, own.grpc_tls_client_ca)
+        options = GrpcOptions(
+            host=own.grpc_host,
+            port=own.grpc_port,
+            tls=tls,
+            icon_bytes=own.softwareone.icon_bytes,
+            reflection=own.in_development if own.reflection is None else own.reflection,
+            request_timeout=own.request_timeout,
+        )
+        return await start_grpc(self.users, options, scope=operation)
 
     @property
     def _built_schema(self) -> strawberry.Schema:

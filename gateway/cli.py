@@ -24,7 +24,7 @@ from gateway.sandbox import (
     Sandbox,
     SandboxOptions,
 )
-from gateway.serving import serving, told_to_stop
+from gateway.serving import Addresses, serving, told_to_stop
 
 __all__ = ["main"]
 
@@ -88,8 +88,8 @@ def _serve(parsed: argparse.Namespace) -> int:
 
     async def run() -> int:
         stop = told_to_stop()
-        async with serving(settings) as address:
-            print(f"ready\n  GraphQL   {address}/graphql", flush=True)
+        async with serving(settings) as addresses:
+            print(f"ready\n{_table(addresses)}", flush=True)
             await stop.wait()
         return 0
 
@@ -110,23 +110,26 @@ def _demo(parsed: argparse.Namespace) -> int:
                     "reseller_id": RESELLER_ID,
                 },
             )
-            async with serving(settings) as address:
-                print(_welcome(address, sandbox.control_url), flush=True)
+            async with serving(settings) as addresses:
+                print(_welcome(addresses, sandbox.control_url), flush=True)
                 await stop.wait()
         return 0
 
     return _run(run(), load(parsed).log_level)
 
 
-def _welcome(address: str, control: str) -> str:
+def _welcome(addresses: Addresses, control: str) -> str:
     query = f'{{ user(id: "{LANDMARKS["account"]["ada"]}", source: ACCOUNT) {{ name role {{ name }} }} }}'
     return (
-        "ready\n"
-        f"  GraphiQL  {address}/graphql\n"
-        f"  GraphQL   {address}/graphql\n"
-        f"  metrics   {address}/metrics\n"
-        f"  sandbox   {control}/calls\n"
-        f"try\n  {query}"
+        f"ready\n  GraphiQL  {addresses.http}/graphql\n{_table(addresses)}\n  sandbox   {control}/calls\ntry\n  {query}"
+    )
+
+
+def _table(addresses: Addresses) -> str:
+    return (
+        f"  GraphQL   {addresses.http}/graphql\n"
+        f"  gRPC      {addresses.grpc or 'off'}\n"
+        f"  metrics   {addresses.http}/metrics"
     )
 
 

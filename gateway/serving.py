@@ -4,32 +4,47 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from gateway.app import Gateway
 from gateway.settings import Settings
 
-__all__ = ["serving", "told_to_stop"]
+__all__ = ["Addresses", "serving", "told_to_stop"]
 
 _DRAIN = 10.0  # seconds that requests under way get to finish
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a gateway is served: a base URL, and gRPC's `host:port` where it is on."""
+
+    http: str
+    grpc: str | None
+
+
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[str]:
-    """A running gateway; gives its base URL. Leaving lets the requests under way finish."""
+async def serving(settings: Settings) -> AsyncIterator[Addresses]:
+    """A running gateway. Leaving tells load balancers, and lets the requests under way finish."""
     async with Gateway(settings) as gateway:
         runner = web.AppRunner(
             gateway.aiohttp_app(), access_log=None, shutdown_timeout=_DRAIN, handler_cancellation=True
         )
         await runner.setup()
+        grpc = None
         try:
-            site = web.TCPSite(runner, settings.http_host, settings.http_port)
-            await site.start()
+            await web.TCPSite(runner, settings.http_host, settings.http_port).start()
+            grpc = await gateway.serve_grpc()
             host, port = runner.addresses[0][:2]
-            yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            http = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            yield Addresses(http, grpc.address if grpc else None)
         finally:
-            await runner.cleanup()
+            if grpc is not None:
+                await grpc.drain()
+                await asyncio.gather(runner.cleanup(), grpc.stop(_DRAIN))
+            else:
+                await runner.cleanup()
 
 
 def told_to_stop() -> asyncio.Event:

@@ -7,9 +7,20 @@ the TOML file given as `--config` or `GATEWAY_CONFIG`, else it is the default.
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    HttpUrl,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -27,6 +38,12 @@ __all__ = [
 ]
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _port_or_off(value: object) -> object:
+    return None if value == "off" else value
+
+
 Seconds = Annotated[float, Field(gt=0, le=600)]
 
 
@@ -103,10 +120,18 @@ class Settings(BaseSettings):
 
     http_host: str = Field("127.0.0.1", description="where GraphQL, GraphiQL and health are served")
     http_port: Port = Field(8000, description="their port; 0 picks one")
+    grpc_host: str = Field("127.0.0.1", description="where gRPC is served")
+    grpc_port: Annotated[Port | None, BeforeValidator(_port_or_off)] = Field(
+        50051, description="its port; 0 picks one, `off` disables gRPC"
+    )
+    grpc_tls_certificate: FilePath | None = Field(None, description="PEM file of the gRPC server's certificate chain")
+    grpc_tls_key: FilePath | None = Field(None, description="PEM file of its key")
+    grpc_tls_client_ca: FilePath | None = Field(None, description="PEM file of the CA whose clients are let in (mTLS)")
     environment: Environment = Field(
         Environment.DEVELOPMENT, description="`production` turns off introspection and GraphiQL"
     )
     introspection: bool | None = Field(None, description="answer introspection; unset: not in production")
+    reflection: bool | None = Field(None, description="serve gRPC reflection; unset: not in production")
     graphiql: bool | None = Field(None, description="serve GraphiQL; unset: not in production")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
         1024 * 1024, description="the largest request without a file; with one, an icon may be added"
@@ -130,6 +155,12 @@ class Settings(BaseSettings):
     account: AccountSettings = AccountSettings()
     softwareone: SoftwareOneSettings = SoftwareOneSettings()
     reseller: ResellerSettings = ResellerSettings()
+
+    @model_validator(mode="after")
+    def _both_of_tls(self) -> Self:
+        if (self.grpc_tls_certificate is None) != (self.grpc_tls_key is None):
+            raise ValueError("gRPC over TLS takes a certificate and a key: GATEWAY_GRPC_TLS_CERTIFICATE and _KEY")
+        return self
 
     @property
     def in_development(self) -> bool:

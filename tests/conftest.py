@@ -71,7 +71,7 @@ def command(*arguments: str, last: str, **environment: str) -> Iterator[Running]
 @pytest.fixture(scope="session")
 def demo() -> Iterator[Running]:
     """`gateway demo`, shared by the tests that need no state of their own."""
-    with command("demo", "--http-port", "0", "--no-rate-limits", last="{ user(") as running:
+    with command("demo", "--http-port", "0", "--grpc-port", "0", "--no-rate-limits", last="{ user(") as running:
         yield running
 
 

@@ -16,7 +16,7 @@ def test_every_variable_is_a_setting(instructions, services):
     """The names that compose and the image set are names of settings."""
     known = {leaf.variable for leaf in leaves()}
     image = {name for each in instructions if each.name == "ENV" for name in each.pairs if name.startswith("GATEWAY_")}
-    assert image == {"GATEWAY_HTTP_HOST", "GATEWAY_HTTP_PORT"}
+    assert image == {"GATEWAY_HTTP_HOST", "GATEWAY_HTTP_PORT", "GATEWAY_GRPC_HOST"}
     assert image <= known
     assert set(services["gateway"]["environment"]) <= known
 
@@ -42,7 +42,7 @@ def test_the_gateway_waits_for_a_healthy_sandbox(services):
 
 def test_only_this_machine_reaches_it(services):
     """The gateway is published on loopback alone, the sandbox not at all."""
-    assert services["gateway"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert services["gateway"]["ports"] == ["127.0.0.1:8000:8000", "127.0.0.1:50051:50051"]
     assert "ports" not in services["sandbox"]
 
 

@@ -73,7 +73,12 @@ def gateway_of(image, services, sandbox, port):
     """Compose's gateway, on loopback and a port of the test's, in front of that sandbox."""
     given = services["gateway"]["environment"]
     environment = {name: value.replace("http://sandbox:8100", sandbox.address()) for name, value in given.items()}
-    environment |= {"GATEWAY_HTTP_HOST": LOOPBACK, "GATEWAY_HTTP_PORT": str(port)}
+    environment |= {
+        "GATEWAY_HTTP_HOST": LOOPBACK,
+        "GATEWAY_HTTP_PORT": str(port),
+        "GATEWAY_GRPC_HOST": LOOPBACK,
+        "GATEWAY_GRPC_PORT": "0",
+    }
     return container(image, image.argv("ENTRYPOINT") + image.argv("CMD"), "GraphQL", **environment)
 
 
@@ -147,7 +152,9 @@ def test_its_user_can_read_everything_and_write_nothing(image):
 def test_it_says_how_it_is_run(image):
     """The port, the signal that stops it and the command are part of the image."""
     assert image.env["GATEWAY_HTTP_HOST"] == "0.0.0.0"  # noqa: S104 - inside a container
-    assert image.notes["EXPOSE"] == image.env["GATEWAY_HTTP_PORT"] == "8000"
+    assert image.env["GATEWAY_HTTP_PORT"] == "8000"
+    assert image.env["GATEWAY_GRPC_HOST"] == "0.0.0.0"  # noqa: S104 - inside a container
+    assert image.notes["EXPOSE"] == "8000 50051"
     assert image.notes["STOPSIGNAL"] == "SIGTERM"
     assert (image.argv("ENTRYPOINT"), image.argv("CMD")) == (["gateway"], ["serve"])
 
@@ -189,7 +196,12 @@ def test_the_health_check_follows_the_gateway(image, services, sandbox):
     """The image's health check fails while nobody listens, passes once the gateway is ready, fails when it is gone."""
     check = image.argv("HEALTHCHECK")
     port = free_port()
-    env = image.env | {"GATEWAY_HTTP_HOST": LOOPBACK, "GATEWAY_HTTP_PORT": str(port)}
+    env = image.env | {
+        "GATEWAY_HTTP_HOST": LOOPBACK,
+        "GATEWAY_HTTP_PORT": str(port),
+        "GATEWAY_GRPC_HOST": LOOPBACK,
+        "GATEWAY_GRPC_PORT": "0",
+    }
     assert not healthy(image, check, env)
     with gateway_of(image, services, sandbox, port) as running:
         assert healthy(image, check, running.env)

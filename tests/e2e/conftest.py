@@ -90,9 +90,9 @@ async def fresh() -> AsyncIterator[Callable[..., Any]]:
                 "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
                 "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
             }
-            settings = Settings(http_port=0, **{name: system | own for name, system in systems.items()})
-            url = await stack.enter_async_context(serving(settings))
-            return World(await stack.enter_async_context(ClientSession()), url, sandbox.control_url)
+            settings = Settings(http_port=0, grpc_port=None, **{name: system | own for name, system in systems.items()})
+            addresses = await stack.enter_async_context(serving(settings))
+            return World(await stack.enter_async_context(ClientSession()), addresses.http, sandbox.control_url)
 
         yield make
 

@@ -116,7 +116,7 @@ def test_a_taken_port_is_one_line(demo: Running) -> None:
 
 def test_demo_is_small_and_stops_when_told() -> None:
     """`gateway demo` needs less than 150 MiB and ends by itself on SIGTERM."""
-    with command("demo", "--http-port", "0", last="{ user(") as running:
+    with command("demo", "--http-port", "0", "--grpc-port", "0", last="{ user(") as running:
         status = Path(f"/proc/{running.pid}/status").read_text()
         resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
     assert resident < 150 * 1024

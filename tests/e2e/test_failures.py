@@ -148,7 +148,7 @@ async def test_nobody_there(world: Any, query: str) -> None:
 
 async def test_a_system_that_is_not_configured(world: Any) -> None:
     """Asking for a system without base URL and token says so, and the others serve."""
-    with command("serve", "--http-port", "0", last="GraphQL") as running:
+    with command("serve", "--http-port", "0", "--grpc-port", "0", last="metrics") as running:
         sent = {"query": '{ user(id: "x", source: RESELLER) { id } }'}
         async with world.session.post(running.address("GraphQL"), json=sent) as answer:
             errors = (await answer.json())["errors"]
@@ -158,7 +158,7 @@ async def test_a_system_that_is_not_configured(world: Any) -> None:
 async def test_a_source_that_is_down(world: Any) -> None:
     """A source that nobody listens for is SOURCE_UNAVAILABLE, and its address is not told."""
     down = {"GATEWAY_ACCOUNT__BASE_URL": "http://127.0.0.1:1", "GATEWAY_ACCOUNT__TOKEN": "t"}
-    with command("serve", "--http-port", "0", last="GraphQL", **down) as running:
+    with command("serve", "--http-port", "0", "--grpc-port", "0", last="metrics", **down) as running:
         async with world.session.post(running.address("GraphQL"), json={"query": RENAME}) as answer:
             [error] = (await answer.json())["errors"]
     assert error["extensions"]["code"] == "SOURCE_UNAVAILABLE"

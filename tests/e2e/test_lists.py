@@ -20,7 +20,9 @@ FIRST_PAGE = {"account", "softwareone", "reseller"}
 @pytest.fixture(scope="module")
 def crowd() -> Any:
     """A demo of its own with ten thousand people in each system."""
-    with command("demo", "--http-port", "0", "--no-rate-limits", "--users", "10000", last="{ user(") as running:
+    with command(
+        "demo", "--http-port", "0", "--grpc-port", "0", "--no-rate-limits", "--users", "10000", last="{ user("
+    ) as running:
         yield running
 
 
@@ -42,7 +44,7 @@ async def test_first_page_costs_one_call_a_system(world: Any) -> None:
 
 async def test_nested_costs_one_list_a_kind_and_is_reused(world_of: Any) -> None:
     """Locations, machines, owners and permissions add one list a kind; again within the TTL they add nothing."""
-    with command("demo", "--http-port", "0", "--no-rate-limits", last="{ user(") as running:
+    with command("demo", "--http-port", "0", "--grpc-port", "0", "--no-rate-limits", last="{ user(") as running:
         async with ClientSession() as session:
             world = world_of(session, running)
             counts = []

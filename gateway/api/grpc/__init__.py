@@ -1,0 +1,1 @@
+"""The gRPC surface: the .proto, the servicer, the status table."""

@@ -1,0 +1,127 @@
+"""What happens around every call: who calls and for how long, our errors as statuses, and the trailers."""
+
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import grpc
+
+from gateway.api.grpc.errors import partial_errors, spelled
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.users.loaders import Loaders
+
+__all__ = ["PARTIAL_ERRORS", "Call", "Scope", "unary", "unbounded"]
+
+PARTIAL_ERRORS = "usergateway-partial-errors-bin"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_READ = frozenset({"authorization", "x-request-id", "traceparent"})
+_MOST_BYTES = 4096  # of partial errors: clients take 8 KiB of metadata
+_LAST_WORD = 0.05  # seconds
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+@dataclass(slots=True)
+class Call:
+    """One call: what its client sent beside the request, and what it is sent beside the answer.
+
+    `timeout` is in seconds: what was left of the client's deadline when the call arrived, None without one.
+    """
+
+    method: str
+    request_id: str
+    timeout: float | None = None
+    authorization: str | None = field(default=None, repr=False)
+    traceparent: str | None = None
+    trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
+    _held: list[Loaders] = field(default_factory=list)
+
+    def loading(self, loaders: Loaders) -> Loaders:
+        """Loaders of this call: what they still load when it ends, its client having gone, ends with it."""
+        self._held.append(loaders)
+        return loaders
+
+    def close(self) -> None:
+        for loaders in self._held:
+            loaders.close()
+
+    def budget(self, longest: float) -> float:
+        """The seconds for the sources: what the client waits, less a little to tell it how it went."""
+        if self.timeout is None:
+            return longest
+        return min(longest, self.timeout - min(_LAST_WORD, self.timeout * 0.05))
+
+    def replayed(self) -> None:
+        """Tell the client that the answer is an earlier call's under the same request_id."""
+        self.trailers.append(("idempotency-replayed", "true"))
+
+    def missing(self, failures: Iterable[tuple[str, Exception]]) -> None:
+        """Tell the client in a trailer what of the answer could not be looked up."""
+        told = users_pb2.PartialErrors()
+        for error in partial_errors(failures, self.request_id, self.method):
+            told.errors.append(error)
+            while told.ByteSize() > _MOST_BYTES and told.errors:
+                told.omitted += 1
+                del told.errors[-1].paths[-1]
+                if not told.errors[-1].paths:
+                    del told.errors[-1]
+        if told.errors or told.omitted:
+            self.trailers.append((PARTIAL_ERRORS, told.SerializeToString()))
+
+
+class Scope(Protocol):
+    """Bounds what is done inside by seconds."""
+
+    def __call__(self, *, timeout: float | None = None) -> AbstractContextManager[object]: ...
+
+
+def unbounded(*, timeout: float | None = None) -> AbstractContextManager[object]:  # noqa: ARG001 - a scope's parameter
+    """A scope that leaves each source its own time."""
+    return nullcontext()
+
+
+def unary(
+    method: str,
+    respond: Callable[[Any, Call], Awaitable[Any]],
+    scope: Scope,
+    longest: float,
+) -> Callable[[Any, Any], Awaitable[Any]]:
+    """A method's behaviour for the server: one request, one answer; by the deadline, or in `longest` seconds."""
+
+    async def handle(request: Any, context: Any) -> Any:
+        started = time.perf_counter()
+        call = _incoming(method, context)
+        try:
+            with scope(timeout=call.budget(longest)):
+                answer = await respond(request, call)
+        except Exception as error:  # noqa: BLE001 - whatever happens, the client gets a status in our words
+            status = spelled(error, call.request_id, method)
+            details = ("grpc-status-details-bin", status.SerializeToString())
+            await context.abort(_CODES[status.code], status.message, (*_trailers(call, started), details))
+        finally:
+            call.close()
+        context.set_trailing_metadata(_trailers(call, started))
+        return answer
+
+    return handle
+
+
+def _incoming(method: str, context: Any) -> Call:
+    sent = {name: value for name, value in context.invocation_metadata() or () if name in _READ}
+    request_id = sent.get("x-request-id", "")
+    return Call(
+        method,
+        request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex,
+        context.time_remaining(),
+        sent.get("authorization"),
+        sent.get("traceparent"),
+    )
+
+
+def _trailers(call: Call, started: float) -> tuple[tuple[str, str | bytes], ...]:
+    spent = (time.perf_counter() - started) * 1000
+    return (("x-request-id", call.request_id), ("server-timing", f"total;dur={spent:.1f}"), *call.trailers)

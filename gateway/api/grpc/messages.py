@@ -1,0 +1,156 @@
+"""A record of the domain → its message. What is None, or was not brought along, stays unset."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+from gateway.api.grpc.reading import EXPANSIONS
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.api.grpc.words import NUMBERS
+from gateway.users.ids import encode, ref_of
+from gateway.users.selection import Selection
+
+__all__ = ["message_of", "source_error"]
+
+_Make = Callable[[Any, Selection | None], Any]
+
+_global_id = lru_cache(8192)(encode)  # roles and departments come again and again
+
+
+def message_of(record: Any, only: Selection | None = None) -> Any:
+    """The message for a record; with `only`, those of its fields."""
+    return _writer(type(record).__name__)(record, only)
+
+
+def source_error(unavailable: Any) -> users_pb2.SourceError:
+    """A source that could not be asked."""
+    number: Any = NUMBERS["UserSource"][unavailable.source]
+    return users_pb2.SourceError(
+        source=number,
+        code=str(unavailable.code),
+        message=unavailable.message,
+        retry_after=unavailable.retry_after,
+    )
+
+
+class _Writer:
+    """Writes one type: a message's fields have the names of the record's attributes."""
+
+    def __init__(self, name: str) -> None:
+        kind = users_pb2.DESCRIPTOR.message_types_by_name[name]
+        self._message: Any = getattr(users_pb2, name)
+        self._expansions = EXPANSIONS.get(name, frozenset())
+        self._made: dict[str, _Make] = {}
+        plain = []
+        for field in kind.fields:
+            if field.name == "id":
+                continue
+            if make := _make(field):
+                self._made[field.name] = make
+            else:
+                plain.append(field.name)
+        self._plain = tuple(plain)
+        self._get = attrgetter(*plain) if len(plain) > 1 else lambda record: (getattr(record, plain[0]),)
+        self._has_id = "id" in kind.fields_by_name
+
+    def __call__(self, record: Any, only: Selection | None = None) -> Any:
+        if only is not None and only.fields:
+            return self._some(record, only.fields)
+        given = dict(zip(self._plain, self._get(record), strict=True)) if self._plain else {}
+        if self._has_id:
+            given["id"] = _global_id(ref_of(record))
+        for name, make in self._made.items():
+            value = getattr(record, name)
+            if value is not None and (name not in self._expansions or name in record.loaded):
+                given[name] = make(value, None)
+        return self._message(**given)
+
+    def _some(self, record: Any, only: Mapping[str, Selection]) -> Any:
+        given: dict[str, Any] = {}
+        for name, below in only.items():
+            if name == "id":
+                given[name] = _global_id(ref_of(record))
+                continue
+            value = getattr(record, name)
+            if value is not None and (name not in self._expansions or name in record.loaded):
+                make = self._made.get(name)
+                given[name] = make(value, below) if make else value
+        return self._message(**given)
+
+
+_WRITERS: dict[str, _Writer] = {}
+
+
+def _writer(name: str) -> _Writer:
+    # Made when first needed: types contain one another.
+    found = _WRITERS.get(name)
+    if found is None:
+        found = _WRITERS[name] = _Writer(name)
+    return found
+
+
+def _make(field: Any) -> _Make | None:
+    """How to make a field's value; None where it is taken as it is."""
+    if field.enum_type:
+        numbers = NUMBERS[field.enum_type.name]
+        return lambda value, _: numbers[value]
+    kind = field.message_type
+    if kind is None:
+        return None
+    if kind.full_name == "google.protobuf.Value":
+        return lambda value, _: _json(value)
+    if kind.name.endswith("Connection"):
+        return _connection(kind)
+    if kind.name.endswith("List"):
+        return _list(kind)
+    name = kind.name  # its writer is looked up when it is used: types contain one another
+    return lambda value, only: _writer(name)(value, only)  # noqa: PLW0108
+
+
+def _list(kind: Any) -> _Make:
+    """A list that may be unknown, in a message of its own."""
+    message = getattr(users_pb2, kind.name)
+    inner = kind.fields_by_name["nodes"].message_type
+
+    def make(value: Any, only: Selection | None) -> Any:
+        below = only and only.fields.get("nodes")
+        return message(nodes=[_writer(inner.name)(one, below) for one in value] if inner else value)
+
+    return make
+
+
+def _connection(kind: Any) -> _Make:
+    """A list that arrived inside an object, and where it stands."""
+    message = getattr(users_pb2, kind.name)
+    inner = kind.fields_by_name["nodes"].message_type.name
+
+    def make(value: Any, only: Selection | None) -> Any:
+        wanted = only.fields if only is not None and only.fields else {"nodes": None, "page_info": None}
+        given: dict[str, Any] = {}
+        if "nodes" in wanted:
+            given["nodes"] = [_writer(inner)(one, wanted["nodes"]) for one in value.nodes]
+        if "page_info" in wanted:
+            given["page_info"] = users_pb2.PageInfo(
+                has_next_page=value.has_next_page, has_previous_page=value.has_previous_page
+            )
+        return message(**given)
+
+    return make
+
+
+def _json(value: Any) -> struct_pb2.Value:
+    if isinstance(value, bool):
+        return struct_pb2.Value(bool_value=value)
+    if isinstance(value, str):
+        return struct_pb2.Value(string_value=value)
+    if isinstance(value, int | float):
+        return struct_pb2.Value(number_value=value)
+    if isinstance(value, Mapping):
+        fields = {str(name): _json(one) for name, one in value.items()}
+        return struct_pb2.Value(struct_value=struct_pb2.Struct(fields=fields))
+    if isinstance(value, list | tuple):
+        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=[_json(one) for one in value]))
+    return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)

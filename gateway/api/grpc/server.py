@@ -1,0 +1,216 @@
+"""The gRPC server: on its port, with health and reflection, until it is drained and stopped."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from gateway.api.grpc.calls import Scope, unary, unbounded
+from gateway.api.grpc.servicer import UserServicer
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.users.service import UserService
+
+__all__ = ["GrpcOptions", "GrpcServer", "Tls", "start_grpc"]
+
+_SERVICE = users_pb2.DESCRIPTOR.services_by_name["UserService"]
+_NAMES = (_SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
+_LAST_WORD = 0.1  # seconds for a watcher to be told of the end
+_OVERHEAD = 1024 * 1024  # bytes of a request beside its icon
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files: the server's certificate chain and key, and with `client_ca` whose clients are let in (mTLS).
+
+    The files are read again for a new connection after they have changed: certificates are renewed without a restart.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcOptions:
+    """Where and how to serve.
+
+    `port` 0 picks one. Sizes are in bytes, times in seconds. `max_message_bytes` None is what the largest icon
+    needs. `request_timeout` bounds a call whose client sets no shorter deadline. Load balancers drop quiet
+    connections and send all calls of one to the same server: so it is pinged every `keepalive_time`, and closed
+    gracefully after about `max_connection_age`, upon which clients connect anew, perhaps to another server.
+    Clients may ping every `min_ping_interval`, also without calls.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 50051
+    reflection: bool = False
+    tls: Tls | None = None
+    icon_bytes: int = 5 * 1024 * 1024
+    max_message_bytes: int | None = None
+    max_concurrent_calls: int | None = None
+    request_timeout: float = 30.0
+    keepalive_time: float = 60.0
+    keepalive_timeout: float = 20.0
+    min_ping_interval: float = 10.0
+    max_connection_age: float = 1800.0
+    max_connection_age_grace: float = 60.0
+
+    def arguments(self) -> list[tuple[str, int]]:
+        """The server's channel arguments."""
+        largest = self.icon_bytes + _OVERHEAD if self.max_message_bytes is None else self.max_message_bytes
+        times = {
+            "grpc.keepalive_time_ms": self.keepalive_time,
+            "grpc.keepalive_timeout_ms": self.keepalive_timeout,
+            "grpc.http2.min_ping_interval_without_data_ms": self.min_ping_interval,
+            "grpc.max_connection_age_ms": self.max_connection_age,
+            "grpc.max_connection_age_grace_ms": self.max_connection_age_grace,
+        }
+        return [
+            ("grpc.max_receive_message_length", largest),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.so_reuseport", 0),  # with it two servers share a port, and nobody is told
+            *((name, round(seconds * 1000)) for name, seconds in times.items()),
+        ]
+
+
+@dataclass(slots=True)
+class GrpcServer:
+    """A running server; `address` is `host:port`."""
+
+    address: str
+    port: int
+    _server: Any = field(repr=False)
+    _health: "_Health" = field(repr=False)
+
+    async def drain(self) -> None:
+        """Turn NOT_SERVING, so that load balancers look elsewhere; calls are still taken."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace: float = 10.0) -> None:
+        """Drain, take no more calls, and let those under way finish for `grace` seconds."""
+        await self.drain()
+        self._health.dismiss()
+        await self._server.stop(grace)
+
+
+class _Health(health.aio.HealthServicer):
+    """Health v1. Its watchers would hold up a stop until the end of the grace: they are dismissed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._dismissed = asyncio.Event()
+
+    def dismiss(self) -> None:
+        self._dismissed.set()
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802 - the method's name
+        watching = asyncio.ensure_future(super().Watch(request, context))
+        ending = asyncio.ensure_future(self._dismissed.wait())
+        try:
+            await asyncio.wait({watching, ending}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({watching}, timeout=_LAST_WORD)
+        finally:
+            watching.cancel()
+            ending.cancel()
+
+
+async def start_grpc(
+    service: UserService, options: GrpcOptions | None = None, *, scope: Scope = unbounded
+) -> GrpcServer:
+    """Serve the service; `scope` is entered around each call, with the seconds that it may take.
+
+    Raises:
+        OSError: the address cannot be listened on, or a TLS file cannot be read.
+    """
+    options = options or GrpcOptions()
+    server = grpc.aio.server(options=options.arguments(), maximum_concurrent_rpcs=options.max_concurrent_calls)
+    server.add_generic_rpc_handlers((_handlers(service, options, scope),))
+    checks = _Health()
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    if options.reflection:
+        _reflect(server)
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    try:
+        port = _listen(server, f"{host}:{options.port}", options.tls)
+    except OSError:
+        await server.stop(None)
+        raise
+    await server.start()
+    await checks.set(_SERVICE.full_name, health_pb2.HealthCheckResponse.SERVING)
+    return GrpcServer(f"{host}:{port}", port, server, checks)
+
+
+def _handlers(service: UserService, options: GrpcOptions, scope: Scope) -> Any:
+    """Every method of the .proto: there is none without a behaviour, and no behaviour without a method."""
+    servicer = UserServicer(service, icon_bytes=options.icon_bytes)
+    found = {}
+    for method in _SERVICE.methods:
+        request, response = (getattr(users_pb2, kind.name) for kind in (method.input_type, method.output_type))
+        codecs = {"request_deserializer": request.FromString, "response_serializer": response.SerializeToString}
+        if method.server_streaming:
+            found[method.name] = grpc.unary_stream_rpc_method_handler(_not_yet, **codecs)
+        else:
+            respond = getattr(servicer, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())
+            found[method.name] = grpc.unary_unary_rpc_method_handler(
+                unary(method.name, respond, scope, options.request_timeout), **codecs
+            )
+    return grpc.method_handlers_generic_handler(_SERVICE.full_name, found)
+
+
+async def _not_yet(_request: Any, context: Any) -> None:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "WatchUsers is declared and not served yet.")
+
+
+def _reflect(server: Any) -> None:
+    """Reflection by both its names: newer clients ask for v1, which is v1alpha's protocol on the wire."""
+    reflection.enable_server_reflection(_NAMES, server)
+    answering = reflection.aio.ReflectionServicer(_NAMES)
+    v1 = grpc.stream_stream_rpc_method_handler(
+        answering.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    handler = grpc.method_handlers_generic_handler(_NAMES[-1], {"ServerReflectionInfo": v1})
+    server.add_generic_rpc_handlers((handler,))
+
+
+def _listen(server: Any, address: str, tls: Tls | None) -> int:
+    try:
+        port = server.add_secure_port(address, _credentials(tls)) if tls else server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(f"gRPC cannot listen on {address}: is the port in use?") from error
+    return int(port)
+
+
+def _credentials(tls: Tls) -> Any:
+    files = [path for path in (tls.certificate, tls.key, tls.client_ca) if path]
+
+    def ages() -> Sequence[int]:
+        return [path.stat().st_mtime_ns for path in files]
+
+    def read() -> Any:
+        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+        return grpc.ssl_server_certificate_configuration([pair], tls.client_ca.read_bytes() if tls.client_ca else None)
+
+    known = ages()
+
+    def fresh() -> Any:
+        """For each new connection: None keeps the certificate in use, as do files that are just being replaced."""
+        nonlocal known
+        try:
+            now = ages()
+            if now == known:
+                return None
+            configuration = read()
+        except OSError:
+            return None
+        known = now
+        return configuration
+
+    return grpc.dynamic_ssl_server_credentials(read(), fresh, tls.client_ca is not None)

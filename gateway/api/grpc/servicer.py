@@ -1,0 +1,207 @@
+"""The methods of UserService: each reads its request, asks the one service, and writes the answer."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from gateway.api.grpc.calls import Call
+from gateway.api.grpc.changes import change_of
+from gateway.api.grpc.errors import partial_errors
+from gateway.api.grpc.filling import Filler
+from gateway.api.grpc.messages import message_of, source_error
+from gateway.api.grpc.reading import Reading, reading_of_department, reading_of_role, reading_of_user
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.api.grpc.words import SOURCES, TYPES
+from gateway.errors import BadUserInput, NotFound, Violation
+from gateway.users.loaders import Loaders
+from gateway.users.service import UserService
+
+__all__ = ["UserServicer"]
+
+Resource = TypeVar("Resource", users_pb2.User, users_pb2.Role, users_pb2.Department)
+
+_USUAL_PAGE = 50
+_LARGEST_PAGE = 200
+
+
+class UserServicer:
+    """The same service, loaders and rules as GraphQL's. An icon may have `icon_bytes`."""
+
+    def __init__(self, service: UserService, *, icon_bytes: int) -> None:
+        self._service = service
+        self._icon_bytes = icon_bytes
+
+    async def get_user(self, request: users_pb2.GetUserRequest, call: Call) -> users_pb2.User:
+        reading = reading_of_user(request.view, request.read_mask.paths)
+        source = SOURCES.word(request.source, ("source",))
+        loaders = call.loading(self._service.loaders(reading.plan))
+        found = await self._service.get_user(request.id, source, loaders=loaders)
+        return await _resource(users_pb2.User, found, reading, loaders, call)
+
+    async def list_users(self, request: users_pb2.ListUsersRequest, call: Call) -> users_pb2.ListUsersResponse:
+        reading = reading_of_user(request.view, request.read_mask.paths)
+        first, after = _page(request)
+        loaders = call.loading(self._service.loaders(reading.plan))
+        page = await self._service.list_users(_filter(request.filter), first=first, after=after, loaders=loaders)
+        filler = Filler(loaders)
+        users = await filler.fill(tuple(edge.node for edge in page.edges), reading.lookups, "users")
+        return users_pb2.ListUsersResponse(
+            users=[message_of(user, reading.only) for user in users],
+            next_page_token=_next(page),
+            unavailable=[source_error(one) for one in page.unavailable],
+            partial_errors=partial_errors(filler.failures, call.request_id, call.method),
+        )
+
+    async def find_person(self, request: users_pb2.FindPersonRequest, call: Call) -> users_pb2.Person:
+        reading = reading_of_user(request.view, request.read_mask.paths)
+        loaders = call.loading(self._service.loaders(reading.plan))
+        person = await self._service.find_person(request.email, loaders=loaders)
+        filler = Filler(loaders)
+        users = await filler.fill(tuple(person.users), reading.lookups, "users")
+        return users_pb2.Person(
+            email=person.email,
+            users=[message_of(user, reading.only) for user in users],
+            unavailable=[source_error(one) for one in person.unavailable],
+            partial_errors=partial_errors(filler.failures, call.request_id, call.method),
+        )
+
+    async def create_account_user(self, request: users_pb2.CreateAccountUserRequest, call: Call) -> users_pb2.User:
+        reading = reading_of_user(request.view, request.read_mask.paths)  # before anything is changed
+        made = await self._service.create_account_user(
+            change_of(request.user), idempotency_key=request.request_id or None, on_replay=call.replayed
+        )
+        return await _resource(users_pb2.User, made, reading, call.loading(self._service.loaders(reading.plan)), call)
+
+    async def update_account_user(self, request: users_pb2.UpdateAccountUserRequest, call: Call) -> users_pb2.User:
+        reading = reading_of_user(request.view, request.read_mask.paths)
+        changed = await self._service.update_account_user(
+            request.id,
+            change_of(request.user, request.update_mask.paths),
+            idempotency_key=request.request_id or None,
+            on_replay=call.replayed,
+        )
+        return await _resource(
+            users_pb2.User, changed, reading, call.loading(self._service.loaders(reading.plan)), call
+        )
+
+    async def update_software_one_user(
+        self, request: users_pb2.UpdateSoftwareOneUserRequest, call: Call
+    ) -> users_pb2.User:
+        reading = reading_of_user(request.view, request.read_mask.paths)
+        if len(request.user.icon.content) > self._icon_bytes:
+            message = f"must not have more than {self._icon_bytes} bytes"
+            raise BadUserInput(f"The icon {message}.", violations=[Violation(("change", "icon", "content"), message)])
+        changed = await self._service.update_software_one_user(
+            request.id,
+            change_of(request.user, request.update_mask.paths),
+            idempotency_key=request.request_id or None,
+            on_replay=call.replayed,
+        )
+        return await _resource(
+            users_pb2.User, changed, reading, call.loading(self._service.loaders(reading.plan)), call
+        )
+
+    async def update_reseller_user(self, request: users_pb2.UpdateResellerUserRequest, call: Call) -> users_pb2.User:
+        reading = reading_of_user(request.view, request.read_mask.paths)
+        changed = await self._service.update_reseller_user(
+            request.id,
+            change_of(request.user, request.update_mask.paths),
+            reseller_id=_given(request, "reseller_id"),
+            idempotency_key=request.request_id or None,
+            on_replay=call.replayed,
+        )
+        return await _resource(
+            users_pb2.User, changed, reading, call.loading(self._service.loaders(reading.plan)), call
+        )
+
+    async def get_role(self, request: users_pb2.GetRoleRequest, call: Call) -> users_pb2.Role:
+        reading = reading_of_role(request.read_mask.paths)
+        loaders = call.loading(self._service.loaders(reading.plan))
+        found = await self._service.get_role(request.id, loaders=loaders)
+        return await _resource(users_pb2.Role, found, reading, loaders, call)
+
+    async def list_roles(self, request: users_pb2.ListRolesRequest, call: Call) -> users_pb2.ListRolesResponse:
+        reading = reading_of_role(request.read_mask.paths)
+        first, after = _page(request)
+        loaders = call.loading(self._service.loaders(reading.plan))
+        page = await self._service.list_roles(
+            first=first, after=after, search=_given(request, "search"), loaders=loaders
+        )
+        filler = Filler(loaders)
+        roles = await filler.fill(tuple(edge.node for edge in page.edges), reading.lookups, "roles")
+        return users_pb2.ListRolesResponse(
+            roles=[message_of(role, reading.only) for role in roles],
+            next_page_token=_next(page),
+            partial_errors=partial_errors(filler.failures, call.request_id, call.method),
+        )
+
+    async def get_department(self, request: users_pb2.GetDepartmentRequest, call: Call) -> users_pb2.Department:
+        reading = reading_of_department(request.read_mask.paths)
+        loaders = call.loading(self._service.loaders(reading.plan))
+        found = await self._service.get_department(request.id, loaders=loaders)
+        return await _resource(users_pb2.Department, found, reading, loaders, call)
+
+    async def list_departments(
+        self, request: users_pb2.ListDepartmentsRequest, call: Call
+    ) -> users_pb2.ListDepartmentsResponse:
+        reading = reading_of_department(request.read_mask.paths)
+        first, after = _page(request)
+        loaders = call.loading(self._service.loaders(reading.plan))
+        page = await self._service.list_departments(
+            first=first, after=after, search=_given(request, "search"), loaders=loaders
+        )
+        filler = Filler(loaders)
+        departments = await filler.fill(tuple(edge.node for edge in page.edges), reading.lookups, "departments")
+        return users_pb2.ListDepartmentsResponse(
+            departments=[message_of(department, reading.only) for department in departments],
+            next_page_token=_next(page),
+            partial_errors=partial_errors(filler.failures, call.request_id, call.method),
+        )
+
+
+async def _resource(kind: type[Resource], record: Any, reading: Reading, loaders: Loaders, call: Call) -> Resource:
+    """The answer that is the resource itself: what it lacks is told in a trailer."""
+    if record is None:
+        raise NotFound(f"There is no such {kind.DESCRIPTOR.name.lower()}.")
+    if reading.lookups.fields:
+        filler = Filler(loaders)
+        record = await filler.fill(record, reading.lookups)
+        call.missing(filler.failures)
+    message: Resource = message_of(record, reading.only)
+    return message
+
+
+def _page(request: Any) -> tuple[int, str | None]:
+    """How many are wanted, and behind which token (AIP-158)."""
+    if request.page_size < 0:
+        message = "must not be negative"
+        raise BadUserInput(f"page_size {message}.", violations=[Violation(("page_size",), message)])
+    return min(request.page_size or _USUAL_PAGE, _LARGEST_PAGE), request.page_token or None
+
+
+def _next(page: Any) -> str:
+    return (page.end_cursor or "") if page.has_next_page else ""
+
+
+def _filter(given: users_pb2.UserFilter) -> Mapping[str, Any] | None:
+    wanted = {name: _given(given, name) for name in ("search", "email", "reseller_id")}
+    said = {name: value for name, value in wanted.items() if value is not None}
+    if given.sources:
+        said["sources"] = list(_sources(given.sources))
+    if given.role_type:
+        said["role_type"] = TYPES.word(given.role_type, ("filter", "role_type"))
+    if given.include_removed:
+        said["include_removed"] = True
+    return said or None
+
+
+def _sources(numbers: Iterable[int]) -> Iterable[Any]:
+    for place, number in enumerate(numbers):
+        path = ("filter", "sources", place)
+        word = SOURCES.word(number, path)
+        if word is None:
+            raise BadUserInput("A source in the filter is unspecified.", violations=[Violation(path, "is unspecified")])
+        yield word
+
+
+def _given(message: Any, name: str) -> Any:
+    return getattr(message, name) if message.HasField(name) else None

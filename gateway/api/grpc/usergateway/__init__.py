@@ -1,0 +1,1 @@
+"""The API's packages, by their names in the .proto."""

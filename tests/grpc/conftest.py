@@ -1,0 +1,197 @@
+"""The real server on a real socket, in this process, in front of a sandbox; and a client of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import pytest
+from aiohttp import ClientSession
+from google.rpc import error_details_pb2, status_pb2
+
+from gateway import Gateway, Settings
+from gateway.api.grpc.server import GrpcOptions, GrpcServer, start_grpc
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.sandbox import (
+    ACCOUNT_ID,
+    ACCOUNT_TOKEN,
+    RESELLER_ID,
+    RESELLER_TOKEN,
+    SOFTWAREONE_TOKEN,
+    Sandbox,
+    SandboxOptions,
+)
+from gateway.sources.http.scope import operation
+
+_METHODS = users_pb2.DESCRIPTOR.services_by_name["UserService"].methods_by_name
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that failed, with its details taken apart."""
+
+    status: grpc.StatusCode
+    message: str
+    reason: str
+    domain: str
+    metadata: dict[str, str]
+    request_id: str
+    retry_after: float | None
+    violations: list[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Answered:
+    """A call that succeeded: its answer and its trailers."""
+
+    answer: Any
+    trailers: dict[str, Any]
+
+    @property
+    def partial_errors(self) -> dict[str, str]:
+        """The reasons by path, from the trailer."""
+        told = users_pb2.PartialErrors.FromString(self.trailers.get("usergateway-partial-errors-bin", b""))
+        return {path: taken_apart(error.status).reason for error in told.errors for path in error.paths}
+
+
+@dataclass(slots=True)
+class World:
+    """A client of the server, and the sandbox's own account of what reached it."""
+
+    channel: grpc.aio.Channel
+    server: GrpcServer
+    gateway: Gateway
+    session: ClientSession
+    control: str
+    sent: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def taken_apart(status: status_pb2.Status) -> Failure:
+        """A status with its details."""
+        return taken_apart(status)
+
+    def start(self, method: str, request: Any = None, /, *, timeout: float | None = 20, **fields: Any) -> Any:
+        """A call that has begun; the request may be given as its fields."""
+        kind = _METHODS[method]
+        call = (self.channel.unary_stream if kind.server_streaming else self.channel.unary_unary)(
+            f"/usergateway.v1.UserService/{method}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=getattr(users_pb2, kind.output_type.name).FromString,
+        )
+        asked = request or getattr(users_pb2, kind.input_type.name)(**fields)
+        return call(asked, timeout=timeout, metadata=tuple(self.sent.items()))
+
+    async def call(self, method: str, request: Any = None, /, **fields: Any) -> Answered:
+        """A call that has to succeed."""
+        call = self.start(method, request, **fields)
+        answer = await call
+        return Answered(answer, dict(await call.trailing_metadata()))
+
+    async def get(self, method: str, request: Any = None, /, **fields: Any) -> Any:
+        """The answer of a call that has to succeed."""
+        return (await self.call(method, request, **fields)).answer
+
+    async def fail(self, method: str, request: Any = None, /, **fields: Any) -> Failure:
+        """A call that has to fail."""
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await self.start(method, request, **fields)
+        trailers = dict(raised.value.trailing_metadata() or ())
+        status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+        assert status.code == raised.value.code().value[0]
+        assert status.message == raised.value.details()
+        failure = taken_apart(status)
+        assert trailers["x-request-id"] == failure.request_id
+        return failure
+
+    async def calls(self, source: str | None = None) -> list[dict[str, Any]]:
+        """Every call that reached the sandbox since the last `forget`."""
+        async with self.session.get(f"{self.control}/calls") as answer:
+            return [call for call in await answer.json() if source in {None, call["source"]}]
+
+    async def forget(self) -> None:
+        """Forget the calls."""
+        await (await self.session.delete(f"{self.control}/calls")).read()
+
+    async def fault(self, **fault: Any) -> None:
+        """Let the next matching calls go wrong."""
+        async with self.session.post(f"{self.control}/faults", json=fault) as answer:
+            assert answer.status < 300, await answer.text()
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for something that happens soon."""
+        async with asyncio.timeout(5):
+            while not await condition():  # noqa: ASYNC110 - the other side of a socket sets no event
+                await asyncio.sleep(0.01)
+
+
+def taken_apart(status: status_pb2.Status) -> Failure:
+    """A status with its details; each kind of detail is there at most once."""
+    kinds = (
+        error_details_pb2.ErrorInfo,
+        error_details_pb2.RequestInfo,
+        error_details_pb2.RetryInfo,
+        error_details_pb2.BadRequest,
+    )
+    found: dict[Any, Any] = {}
+    for detail in status.details:
+        [kind] = [one for one in kinds if detail.Is(one.DESCRIPTOR)]
+        assert kind not in found
+        found[kind] = kind.FromString(detail.value)
+    info, request, retry, bad = (found.get(kind) for kind in kinds)
+    return Failure(
+        next(code for code in grpc.StatusCode if code.value[0] == status.code),
+        status.message,
+        info.reason,
+        info.domain,
+        dict(info.metadata),
+        request.request_id,
+        None if retry is None else retry.retry_delay.ToTimedelta().total_seconds(),
+        [(one.field, one.description) for one in bad.field_violations] if bad else [],
+    )
+
+
+def settings_for(sandbox: Sandbox, changed: Mapping[str, dict[str, Any] | None]) -> Settings:
+    """A gateway in front of a sandbox, a system's own settings changed, or the system left out.
+
+    Reference data is looked up anew each time, so that calls can be counted.
+    """
+    systems: dict[str, dict[str, Any]] = {
+        "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
+        "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
+        "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
+    }
+    merged = {
+        name: own | (changed.get(name) or {}) for name, own in systems.items() if changed.get(name, {}) is not None
+    }
+    return Settings(reference_ttl=0, **merged)
+
+
+@asynccontextmanager
+async def opened(options: GrpcOptions | None = None, **systems: dict[str, Any] | None) -> AsyncIterator[World]:
+    """A world of its own."""
+    async with (
+        Sandbox(SandboxOptions(users=8, rate_limits=False)) as sandbox,
+        Gateway(settings_for(sandbox, systems)) as gateway,
+        ClientSession() as session,
+    ):
+        server = await start_grpc(gateway.users, options or GrpcOptions(port=0), scope=operation)
+        try:
+            async with grpc.aio.insecure_channel(server.address) as channel:
+                yield World(channel, server, gateway, session, sandbox.control_url)
+        finally:
+            await server.stop(0)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """A server in front of all three systems."""
+    async with opened() as world:
+        yield world
+
+
+@pytest.fixture
+def open_world() -> Any:
+    """Opens a world with options and settings of its own."""
+    return opened

@@ -1,0 +1,143 @@
+"""Around a call: its deadline, its cancellation, its metadata, its size."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import status_pb2
+
+from gateway.api.grpc.calls import PARTIAL_ERRORS, Call
+from gateway.api.grpc.server import GrpcOptions
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.errors import SourceUnavailable
+
+ADA = {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}
+
+
+class Silent:
+    """A system that takes calls and never answers; it counts them, and how many were hung up on."""
+
+    def __init__(self) -> None:
+        self.begun = self.gone = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.begun += 1
+        await reader.read()
+        self.gone += 1
+        writer.close()
+
+
+@pytest.fixture
+async def silent(open_world: Any) -> AsyncIterator[tuple[Any, Silent]]:
+    """A world whose account system never answers."""
+    system = Silent()
+    async with await asyncio.start_server(system, "127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        async with open_world(account={"base_url": url, "max_attempts": 1}) as world:
+            yield world, system
+
+
+async def test_a_deadline_ends_the_sources_call(silent: tuple[Any, Silent]) -> None:
+    """A client that waits 0.2 s is answered then, and the source's connection is closed: its call does not go on."""
+    world, system = silent
+    started = time.perf_counter()
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await world.start("GetUser", **ADA, timeout=0.2)
+    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert time.perf_counter() - started < 1
+    await world.until(lambda: _true(system.gone == system.begun == 1))
+
+
+async def test_time_is_shared_by_all_calls_of_a_request(open_world: Any) -> None:
+    """What the first call to a source spent is not there for the lookups that follow; what was read is answered."""
+    async with open_world(GrpcOptions(port=0, request_timeout=0.8)) as world:
+        await world.fault(source="account", path="account-users", kind="slow", delay=0.5, times=1)
+        await world.fault(source="account", path="roles|departments", kind="slow", delay=3, times=9)
+        started = time.perf_counter()
+        call = await world.call("GetUser", **ADA, view=users_pb2.VIEW_FULL)
+        assert time.perf_counter() - started < 1.2
+        assert call.answer.role.name == "Admin"
+        assert set(call.partial_errors.values()) == {"SOURCE_TIMEOUT"}
+
+
+async def test_the_servers_own_limit(open_world: Any) -> None:
+    """A client without a deadline is answered within the server's own, with details."""
+    async with open_world(GrpcOptions(port=0, request_timeout=0.2)) as world:
+        await world.fault(source="account", kind="slow", delay=3, times=9)
+        failure = await world.fail("GetUser", **ADA, timeout=None)
+        assert (failure.status.name, failure.reason) == ("DEADLINE_EXCEEDED", "SOURCE_TIMEOUT")
+
+
+async def test_a_cancelled_read_stops(silent: tuple[Any, Silent]) -> None:
+    """A client that goes away takes the source's call with it."""
+    world, system = silent
+    call = world.start("GetUser", **ADA)
+    await world.until(lambda: _true(system.begun == 1))
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await world.until(lambda: _true(system.gone == 1))
+
+
+async def test_metadata(world: Any) -> None:
+    """The client's request id comes back with the time spent; a foreign form of id is replaced."""
+    world.sent |= {"x-request-id": "mine-1", "authorization": "Bearer t", "traceparent": "00-1-2-01"}
+    call = await world.call("GetUser", **ADA)
+    assert call.trailers["x-request-id"] == "mine-1"
+    assert re.fullmatch(r"total;dur=\d+\.\d", call.trailers["server-timing"])
+    world.sent["x-request-id"] = "two words"
+    call = await world.call("GetUser", **ADA)
+    assert re.fullmatch(r"[0-9a-f]{32}", call.trailers["x-request-id"])
+    seen = await world.calls()
+    assert all("Bearer t" not in str(one["headers"]) for one in seen)
+
+
+async def test_a_request_that_is_too_large(open_world: Any) -> None:
+    """A request above the cap is RESOURCE_EXHAUSTED, an icon above its own a violation; both reach no source."""
+    async with open_world(GrpcOptions(port=0, icon_bytes=1000)) as world:
+        icon = {"content": b"x" * 1001}
+        failure = await world.fail("UpdateSoftwareOneUser", id="USR-0000-0001", user={"icon": icon})
+        assert failure.violations == [("user.icon.content", "must not have more than 1000 bytes")]
+        huge = {"content": b"x" * (1024 * 1024 + 2000)}
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await world.start("UpdateSoftwareOneUser", id="USR-0000-0001", user={"icon": huge})
+        assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await world.calls() == []
+
+
+async def test_watching_is_declared(world: Any) -> None:
+    """WatchUsers is in the .proto and answers UNIMPLEMENTED until there are events."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        async for _ in world.start("WatchUsers"):
+            pass
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "WatchUsers" in raised.value.details()
+
+
+def test_partial_errors_fit_into_metadata() -> None:
+    """Where there are more than a trailer has room for, it says how many were left out."""
+    call = Call("GetUser", "r-1")
+    call.missing((f"department.machines.nodes[{n}].department", SourceUnavailable("Down.")) for n in range(500))
+    [(name, value)] = call.trailers
+    told = users_pb2.PartialErrors.FromString(value)
+    [error] = told.errors
+    assert name == PARTIAL_ERRORS
+    assert len(value) <= 4096
+    assert len(error.paths) + told.omitted == 500
+    assert isinstance(error.status, status_pb2.Status)
+
+
+def test_nothing_missing_is_no_trailer() -> None:
+    """Where everything could be looked up there is no trailer."""
+    call = Call("GetUser", "r-1")
+    call.missing([])
+    assert call.trailers == []
+
+
+async def _true(condition: bool) -> bool:  # noqa: FBT001 - it is what it says
+    return condition

@@ -1,0 +1,205 @@
+"""The four changes, from a client's message and mask to the source's wire."""
+
+import json
+from typing import Any
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from gateway.api.grpc.usergateway.v1 import users_pb2
+
+ADA = "acus_adalovelace1"
+MARKET = "USR-0000-0001"
+RESELLER = "00000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("user", "mask", "body"),
+    [
+        ({"name": "Ada"}, [], {"name": "Ada"}),
+        ({"name": "Ada"}, ["name"], {"name": "Ada"}),
+        ({}, ["department_id"], {"department_id": None}),
+        ({"name": "Not sent"}, ["department_id"], {"department_id": None}),
+        (
+            {"name": "Ada", "department_id": "dp_returns00000"},
+            ["department_id", "name", "role_id"],
+            {"name": "Ada", "department_id": "dp_returns00000", "role_id": None},
+        ),
+        ({}, [], {}),
+    ],
+)
+async def test_three_states_reach_the_account_api(world: Any, user: Any, mask: list[str], body: Any) -> None:
+    """A value is sent, a named field without one is null, one that is not named is absent; no mask means the values."""
+    changed = await world.get("UpdateAccountUser", id=ADA, user=user, update_mask=FieldMask(paths=mask))
+    assert changed.source_id == ADA
+    [call] = await world.calls()
+    assert (call["method"], call["path"]) == ("PATCH", f"/v1/identity/account-users/{ADA}")
+    assert json.loads(call["body"]) == body
+
+
+@pytest.mark.parametrize(
+    ("user", "mask", "sent"),
+    [
+        (
+            {"first_name": "Augusta", "settings": {"language_code": "en-GB"}},
+            [],
+            {"firstName": "Augusta", "settings": {"languageCode": "en-GB"}},
+        ),
+        (
+            {"settings": {"language_code": "en-GB", "culture_code": "en-US"}},
+            ["settings.language_code"],
+            {"settings": {"languageCode": "en-GB"}},
+        ),
+        (
+            {"settings": {"language_code": "en-GB"}},
+            ["settings.*", "phone"],
+            {"settings": {"languageCode": "en-GB", "cultureCode": None}, "phone": None},
+        ),
+        ({}, ["phone", "settings.culture_code"], {"phone": None, "settings": {"cultureCode": None}}),
+        ({"phone": {"prefix": "+44", "number": "1"}}, ["phone"], {"phone": {"prefix": "+44", "number": "1"}}),
+    ],
+)
+async def test_three_states_reach_the_marketplace(world: Any, user: Any, mask: list[str], sent: Any) -> None:
+    """The Marketplace gets one JSON part of exactly what was given; a mask may name one of the settings."""
+    await world.get("UpdateSoftwareOneUser", id=MARKET, user=user, update_mask=FieldMask(paths=mask))
+    [call] = await world.calls()
+    assert json.loads(call["body"][0]["text"]) == sent
+
+
+async def test_a_picture(world: Any) -> None:
+    """A picture reaches the Marketplace as the part `icon`, with its name, its type and its bytes."""
+    icon = {"content": b"\x89PNG not really", "filename": "ada.png", "content_type": "image/png"}
+    await world.get("UpdateSoftwareOneUser", id=MARKET, user={"last_name": "King", "icon": icon})
+    [call] = await world.calls()
+    part, user = call["body"]
+    assert (part["name"], part["filename"], part["contentType"], part["size"]) == ("icon", "ada.png", "image/png", 15)
+    assert json.loads(user["text"]) == {"lastName": "King"}
+
+
+async def test_reseller_update(world: Any) -> None:
+    """The reseller gets exactly what was given: also an empty text and a false."""
+    user = {"company": "Analytical Engines", "last_name": "", "allow_customer_portal_access": False}
+    changed = await world.get("UpdateResellerUser", id=RESELLER, user=user)
+    assert changed.company == "Analytical Engines"
+    [call] = await world.calls()
+    assert json.loads(call["body"]) == {
+        "company": "Analytical Engines",
+        "lastName": "",
+        "allowCustomerPortalAccess": False,
+    }
+    refused = await world.fail("UpdateResellerUser", id=changed.id, user=user, reseller_id="another")
+    assert [field for field, _ in refused.violations] == ["reseller_id"]
+
+
+async def test_a_user_is_created(world: Any) -> None:
+    """A user is created from exactly the given fields, in one call, and answered with what that brought."""
+    given = {"username": "station-77", "password": "Passw0rd!", "department_id": "dp_returns00000"}
+    made = await world.get("CreateAccountUser", user=given)
+    assert (made.username, made.role.type) == ("station-77", users_pb2.ROLE_TYPE_SCANNER)
+    [call] = await world.calls()
+    assert (call["method"], json.loads(call["body"])) == ("POST", given)
+
+
+async def test_the_answer_of_a_change_may_be_whole(world: Any) -> None:
+    """After a change what the view wants is looked up; that it fails does not fail the change."""
+    whole = await world.get("UpdateAccountUser", id=ADA, user={"name": "Ada"}, view=users_pb2.VIEW_FULL)
+    assert whole.role.permissions.nodes
+    await world.fault(source="account", path="/v1/identity/roles", kind="status", status=503, times=9)
+    mask = FieldMask(paths=["name", "role.permissions"])
+    call = await world.call("UpdateAccountUser", id=ADA, user={"name": "A"}, read_mask=mask)
+    assert call.answer.name == "A"
+    assert call.partial_errors == {"role.permissions": "SOURCE_UNAVAILABLE"}
+
+
+async def test_a_bad_read_mask_changes_nothing(world: Any) -> None:
+    """What is wrong with the wished-for answer is found before the change is carried out."""
+    mask = FieldMask(paths=["nope"])
+    failure = await world.fail("UpdateAccountUser", id=ADA, user={"name": "Ada"}, read_mask=mask)
+    assert [field for field, _ in failure.violations] == ["read_mask"]
+    assert await world.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "user", "mask", "violations"),
+    [
+        ("UpdateAccountUser", {"name": "Ada"}, ["nope"], [("update_mask", "'nope' is no field of this change")]),
+        ("UpdateAccountUser", {}, ["name.first"], [("update_mask", "'name.first' is no field of this change")]),
+        (
+            "UpdateSoftwareOneUser",
+            {},
+            ["settings.nope", "icon..x", ""],
+            [
+                ("update_mask", "'settings.nope' is no field of this change"),
+                ("update_mask", "'icon..x' is no field of this change"),
+                ("update_mask", "'' is no field of this change"),
+            ],
+        ),
+        (
+            "UpdateAccountUser",
+            {"preferences": [{"enabled": True}]},
+            ["preferences.enabled"],
+            [("update_mask", "'preferences.enabled' is no field of this change")],
+        ),
+        ("UpdateAccountUser", {}, ["name"], [("user.name", "must not be null")]),
+        (
+            "UpdateAccountUser",
+            {"preferences": [{"notification_type": 1, "enabled": True}, {}]},
+            [],
+            [
+                ("user.preferences[1].notification_type", "is required"),
+                ("user.preferences[1].enabled", "is required"),
+            ],
+        ),
+        ("UpdateSoftwareOneUser", {"phone": {"prefix": "+1"}}, [], [("user.phone.number", "is required")]),
+        (
+            "UpdateResellerUser",
+            {"company": "C", "email": "not one"},
+            ["*"],
+            [
+                ("user.first_name", "must not be null"),
+                ("user.last_name", "must not be null"),
+                ("user.email", "must be an e-mail address"),
+                ("user.role", "must not be null"),
+                ("user.organization_id", "must not be null"),
+                ("user.allow_customer_portal_access", "must not be null"),
+            ],
+        ),
+    ],
+)
+async def test_broken_rules(world: Any, method: str, user: Any, mask: list[str], violations: Any) -> None:
+    """Every broken rule is a violation at the field as the client wrote it, and the source is not asked."""
+    target = {"UpdateAccountUser": ADA, "UpdateSoftwareOneUser": MARKET, "UpdateResellerUser": RESELLER}[method]
+    failure = await world.fail(method, id=target, user=user, update_mask=FieldMask(paths=mask))
+    assert (failure.status.name, failure.reason) == ("INVALID_ARGUMENT", "BAD_USER_INPUT")
+    assert failure.violations == violations
+    assert await world.calls() == []
+
+
+async def test_words_that_are_none(world: Any) -> None:
+    """An enum's number without a word is refused together with the change's other rules."""
+    user = {"email": "x", "preferences": [{"notification_type": 9, "enabled": False}]}
+    failure = await world.fail("UpdateAccountUser", id=ADA, user=user)
+    assert [field for field, _ in failure.violations] == ["user.email", "user.preferences[0].notification_type"]
+
+
+async def test_a_request_id_is_used_once(world: Any) -> None:
+    """Under one request_id a change is carried out once and answered twice; another change under it is refused."""
+    given = {"user": {"email": "once@example.com"}, "request_id": "6d3f2c0e-6a54-4c9f-8a53-0d9fb3b0a001"}
+    first = await world.call("CreateAccountUser", **given)
+    second = await world.call("CreateAccountUser", **given)
+    assert first.answer == second.answer
+    assert "idempotency-replayed" not in first.trailers
+    assert second.trailers["idempotency-replayed"] == "true"
+    assert len(await world.calls()) == 1
+    failure = await world.fail("CreateAccountUser", user={"email": "other@example.com"}, request_id=given["request_id"])
+    assert (failure.status.name, failure.reason) == ("FAILED_PRECONDITION", "IDEMPOTENCY_CONFLICT")
+
+
+async def test_ids_may_be_global(world: Any) -> None:
+    """A global id is as good as the source's own, for the target and inside the change."""
+    ada = await world.get("GetUser", id=ADA, source=users_pb2.USER_SOURCE_ACCOUNT)
+    returns = await world.get("GetDepartment", id="dp_returns00000")
+    await world.forget()
+    await world.get("UpdateAccountUser", id=ada.id, user={"department_id": returns.id})
+    [call] = await world.calls()
+    assert json.loads(call["body"]) == {"department_id": "dp_returns00000"}

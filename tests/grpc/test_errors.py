@@ -1,0 +1,165 @@
+"""The status table, row by row, and what a client is told beside the status."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from gateway.api.grpc.errors import STATUS, field_path, spelled
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.errors import BadUserInput, Code, Forbidden, IdempotencyInProgress, Internal, Unauthenticated, Violation
+
+ADA = {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}
+
+
+def test_every_code_has_its_status() -> None:
+    """The table is the contract's, and no code is missing in it."""
+    assert {code.value: status.name for code, status in STATUS.items()} == {
+        "BAD_USER_INPUT": "INVALID_ARGUMENT",
+        "UNAUTHENTICATED": "UNAUTHENTICATED",
+        "FORBIDDEN": "PERMISSION_DENIED",
+        "NOT_FOUND": "NOT_FOUND",
+        "CONFLICT": "ALREADY_EXISTS",
+        "IDEMPOTENCY_CONFLICT": "FAILED_PRECONDITION",
+        "IDEMPOTENCY_IN_PROGRESS": "ABORTED",
+        "RATE_LIMITED": "RESOURCE_EXHAUSTED",
+        "SOURCE_NOT_CONFIGURED": "FAILED_PRECONDITION",
+        "SOURCE_CREDENTIALS": "FAILED_PRECONDITION",
+        "SOURCE_TIMEOUT": "DEADLINE_EXCEEDED",
+        "SOURCE_UNAVAILABLE": "UNAVAILABLE",
+        "SOURCE_INVALID_RESPONSE": "INTERNAL",
+        "INTERNAL": "INTERNAL",
+    }
+    assert set(STATUS) == set(Code)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "reason", "retry_after"),
+    [
+        ({"kind": "status", "status": 401}, "FAILED_PRECONDITION", "SOURCE_CREDENTIALS", None),
+        ({"kind": "status", "status": 403}, "FAILED_PRECONDITION", "SOURCE_CREDENTIALS", None),
+        ({"kind": "status", "status": 429, "retryAfter": 60}, "RESOURCE_EXHAUSTED", "RATE_LIMITED", 60),
+        ({"kind": "status", "status": 503}, "UNAVAILABLE", "SOURCE_UNAVAILABLE", 1),
+        ({"kind": "html"}, "INTERNAL", "SOURCE_INVALID_RESPONSE", None),
+        ({"kind": "hangup-before"}, "UNAVAILABLE", "SOURCE_UNAVAILABLE", 1),
+    ],
+)
+async def test_a_read_that_fails(
+    world: Any, fault: dict[str, Any], status: str, reason: str, retry_after: float | None
+) -> None:
+    """A failing source is its status, reason and facts; where asking again may help there is RetryInfo."""
+    await world.fault(source="account", times=20, **fault)
+    failure = await world.fail("GetUser", **ADA)
+    assert (failure.status.name, failure.reason, failure.domain) == (status, reason, "usergateway")
+    assert failure.retry_after == retry_after
+    assert failure.metadata["source"] == "ACCOUNT"
+    assert failure.metadata["retryable"] == ("true" if retry_after else "false")
+    assert "outcome" not in failure.metadata
+    if "status" in fault:
+        assert failure.metadata["httpStatus"] == str(fault["status"])
+    allowed = {"source", "sourceCode", "sourceMessage", "sourceRequestId", "httpStatus", "retryable", "retryAfter"}
+    assert failure.metadata.keys() <= allowed
+
+
+async def test_a_slow_source(open_world: Any) -> None:
+    """A source that does not answer in its time is DEADLINE_EXCEEDED, with details: the client still waits."""
+    async with open_world(account={"timeout": 0.2, "max_attempts": 1}) as world:
+        await world.fault(source="account", kind="slow", delay=5, times=9)
+        failure = await world.fail("GetUser", **ADA)
+        assert (failure.status.name, failure.reason) == ("DEADLINE_EXCEEDED", "SOURCE_TIMEOUT")
+        assert failure.metadata["source"] == "ACCOUNT"
+
+
+async def test_a_change_that_may_have_been_carried_out(world: Any) -> None:
+    """A change whose fate is unknown says so, and that it is not to be repeated blindly."""
+    await world.fault(source="softwareone", method="PUT", kind="hangup-after", times=9)
+    failure = await world.fail("UpdateSoftwareOneUser", id="USR-0000-0001", user={"first_name": "Ada"})
+    assert (failure.status.name, failure.metadata["outcome"]) == ("UNAVAILABLE", "unknown")
+
+
+async def test_refusals_of_a_source(world: Any) -> None:
+    """A taken e-mail is ALREADY_EXISTS with the field as written; nobody to change is NOT_FOUND."""
+    grace = await world.get("GetUser", id="acus_gracehopper1", source=users_pb2.USER_SOURCE_ACCOUNT)
+    taken = await world.fail("UpdateAccountUser", id=ADA["id"], user={"email": grace.email})
+    assert (taken.status.name, taken.reason) == ("ALREADY_EXISTS", "CONFLICT")
+    assert [field for field, _ in taken.violations] == ["user.email"]
+    assert taken.metadata["sourceCode"] == "resource_conflict"
+    assert taken.metadata["sourceRequestId"].startswith("rq_")
+    nobody = await world.fail("UpdateAccountUser", id="acus_nobody", user={"name": "Nobody"})
+    assert (nobody.status.name, nobody.reason) == ("NOT_FOUND", "NOT_FOUND")
+
+
+async def test_a_system_that_is_not_configured(open_world: Any) -> None:
+    """Asking for a system without base URL and token says so."""
+    async with open_world(reseller=None) as world:
+        failure = await world.fail("GetUser", id="x", source=users_pb2.USER_SOURCE_RESELLER)
+        assert (failure.status.name, failure.reason) == ("FAILED_PRECONDITION", "SOURCE_NOT_CONFIGURED")
+
+
+async def test_a_request_that_still_runs(world: Any) -> None:
+    """A second change under a request_id whose first still runs is ABORTED, and says when to come back."""
+    await world.fault(source="account", method="POST", kind="slow", delay=0.6, times=1)
+    given = {"user": {"email": "slow@example.com"}, "request_id": "still-running"}
+    first = asyncio.ensure_future(world.get("CreateAccountUser", **given))
+
+    async def begun() -> bool:
+        return bool(await world.calls())
+
+    await world.until(begun)
+    second = await world.fail("CreateAccountUser", **given)
+    assert (second.status.name, second.reason) == ("ABORTED", "IDEMPOTENCY_IN_PROGRESS")
+    assert second.retry_after
+    assert (await first).email == "slow@example.com"
+
+
+async def test_a_defect_of_ours_is_masked(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """An unexpected exception is INTERNAL without a word about it; its request id finds it in the log."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("secret detail")
+
+    world.gateway.users.get_user = broken
+    world.sent["x-request-id"] = "find-me-7"
+    with caplog.at_level(logging.ERROR, "gateway.grpc"):
+        failure = await world.fail("GetUser", **ADA)
+    assert (failure.status.name, failure.reason, failure.request_id) == ("INTERNAL", "INTERNAL", "find-me-7")
+    assert "secret" not in str(failure)
+    [record] = caplog.records
+    assert "find-me-7" in record.getMessage()
+    assert "secret detail" in str(record.exc_info)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Unauthenticated("Who?"), Forbidden("No."), IdempotencyInProgress("Still running."), Internal("secret")],
+)
+def test_rows_that_no_source_reaches(error: Any) -> None:
+    """The rows that only the gateway itself can cause have ErrorInfo and RequestInfo too."""
+    status = spelled(error, "r-1", "GetUser")
+    assert status.code == STATUS[error.code].value[0]
+    kinds = [detail.type_url.rpartition(".")[2] for detail in status.details]
+    assert kinds == ["ErrorInfo", "RequestInfo"]
+    assert "secret" not in status.message
+
+
+def test_a_status_fits_into_metadata() -> None:
+    """However many rules are broken and however long the texts are, the status stays below what clients take."""
+    violations = [Violation(("change", "preferences", n, "enabled"), "é" * 2000) for n in range(500)]
+    status = spelled(BadUserInput("é" * 10_000, violations=violations), "r-1", "UpdateAccountUser")
+    assert status.ByteSize() < 5500
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        (("change", "preferences", 0, "notification_type"), "user.preferences[0].notification_type"),
+        (("first",), "page_size"),
+        (("after",), "page_token"),
+        (("filter", "sources", 2), "filter.sources[2]"),
+        (("update_mask",), "update_mask"),
+    ],
+)
+def test_fields_as_the_client_spelled_them(path: tuple[str | int, ...], field: str) -> None:
+    """A violation names the request's field, not the domain's."""
+    assert field_path(Violation(path, "is wrong")) == field

@@ -1,0 +1,88 @@
+"""Looking up what a record came without."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from gateway.api.grpc.errors import partial_errors
+from gateway.api.grpc.filling import Filler
+from gateway.api.grpc.messages import message_of
+from gateway.api.grpc.reading import reading_of_user
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.errors import SourceUnavailable
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import Organization, Role, User, UserSource
+from gateway.users.planning import Plan
+
+
+@dataclass
+class FakeLoaders:
+    """Loaders that answer from a table, each reference in a turn of its own; what was asked for is in `asked`."""
+
+    plan: Plan
+    table: dict[str, Any]
+    asked: list[Ref] = field(default_factory=list)
+
+    def load(self, ref: Ref) -> "asyncio.Future[Any]":
+        self.asked.append(ref)
+        return asyncio.ensure_future(self._answer(ref))
+
+    async def _answer(self, ref: Ref) -> Any:
+        await asyncio.sleep(0)
+        found = self.table[ref.source_id]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+READING = reading_of_user(users_pb2.VIEW_FULL, ())
+WITH_ORGANIZATION = User(UserSource.RESELLER, "u1", "r1", organization=Organization("r1", "o1"))
+
+
+async def test_a_bare_reference_is_looked_up() -> None:
+    """An organization of which nothing but the id came is looked up, and put in its place."""
+    whole = Organization("r1", "o1", name="Engines", allowed_users=-1)
+    loaders: Any = FakeLoaders(READING.plan, {"o1": whole})
+    filled = await Filler(loaders).fill(WITH_ORGANIZATION, READING.lookups)
+    assert filled.organization is whole
+    assert loaders.asked == [Ref(Kind.ORGANIZATION, UserSource.RESELLER, "o1", "r1")]
+    assert message_of(filled).organization.allowed_users == -1
+    assert not message_of(WITH_ORGANIZATION).organization.HasField("name")
+
+
+async def test_what_failed_is_unset_and_told() -> None:
+    """What could not be looked up is unset, each field with its own error; the other users of a list stand."""
+    role = Role(UserSource.ACCOUNT, "r1", "Admin")
+    users = (WITH_ORGANIZATION, User(UserSource.ACCOUNT, "u2", role=role), User(UserSource.ACCOUNT, "u3"))
+    down = SourceUnavailable("Down.")
+    loaders: Any = FakeLoaders(READING.plan, {"o1": down, "r1": down})
+    filler = Filler(loaders)
+    first, second, third = await filler.fill(users, READING.lookups, "users")
+    assert not message_of(first).HasField("organization")
+    assert message_of(second).role.name == "Admin"
+    assert third is users[2]
+    [error] = partial_errors(filler.failures, "r-1", "ListUsers")
+    assert sorted(error.paths) == ["users[0].organization", "users[1].role.owner", "users[1].role.permissions"]
+
+
+async def test_a_defect_in_a_lookup_is_masked(caplog: pytest.LogCaptureFixture) -> None:
+    """An unexpected exception in a lookup is told as INTERNAL at its path, and logged under the request id."""
+    loaders: Any = FakeLoaders(READING.plan, {"o1": RuntimeError("secret")})
+    filler = Filler(loaders)
+    await filler.fill(WITH_ORGANIZATION, READING.lookups)
+    with caplog.at_level(logging.ERROR, "gateway.grpc"):
+        [error] = partial_errors(filler.failures, "r-9", "GetUser")
+    assert error.status.code == 13
+    assert "secret" not in error.status.message
+    assert "r-9" in caplog.text
+
+
+async def test_nothing_to_look_up_costs_nothing() -> None:
+    """In the basic view a record is answered as it came."""
+    reading = reading_of_user(users_pb2.VIEW_BASIC, ())
+    loaders: Any = FakeLoaders(reading.plan, {})
+    assert await Filler(loaders).fill(WITH_ORGANIZATION, reading.lookups) is WITH_ORGANIZATION
+    assert loaders.asked == []

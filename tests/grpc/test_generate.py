@@ -1,0 +1,88 @@
+"""The .proto and what is made from it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gateway.api.grpc import generate
+from gateway.api.grpc.usergateway.v1 import users_pb2
+
+HOME = Path(generate.__file__).parent
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The .proto, its Python and buf's settings, to be spoiled."""
+    for name in (
+        "usergateway/v1/users.proto",
+        "usergateway/v1/users_pb2.py",
+        "usergateway/v1/users_pb2.pyi",
+        "buf.yaml",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HOME / name, tmp_path / name)
+    return tmp_path
+
+
+def check(root: Path) -> int:
+    """The exit status of `generate --check`."""
+    return generate.main(["--check", "--root", str(root)])
+
+
+def change(root: Path, old: str, new: str) -> None:
+    """Alter the .proto, and make its Python anew."""
+    proto = root / "usergateway/v1/users.proto"
+    text = proto.read_text()
+    assert old in text
+    proto.write_text(text.replace(old, new, 1))
+    assert generate.main(["--root", str(root)]) == 0
+
+
+def test_all_is_well(capfd: pytest.CaptureFixture[str]) -> None:
+    """The committed Python is that of the .proto, which is well-styled and breaks no release."""
+    assert generate.main(["--check"]) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_stale_python_is_told(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Python that is not the .proto's fails the check, with the command that helps."""
+    (copy / "usergateway/v1/users_pb2.pyi").write_text("# old\n")
+    assert check(copy) == 1
+    assert "python -m gateway.api.grpc.generate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("USER_STATUS_NEW = 1", "BRAND_NEW = 1", "USER_STATUS_"),
+        ("  string next_page_token = 2", "  string nextPageToken = 2", "lower_snake_case"),
+        ("  rpc GetUser(", "    rpc GetUser(", "rpc GetUser("),
+        ("  // The whole name.\n", "", 'Field "name" should have'),
+    ],
+)
+def test_style_is_checked(copy: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, rule: str) -> None:
+    """What buf's rules or its format do not take fails the check."""
+    change(copy, old, new)
+    assert check(copy) == 1
+    assert rule in capsys.readouterr().err
+
+
+def test_a_release_is_not_broken(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once released, a field that changes its type fails the check; one that is added does not."""
+    assert generate.main(["--release", "--root", str(copy)]) == 0
+    added = "  // More.\n  int32 more = 3 [(google.api.field_behavior) = OUTPUT_ONLY];\n  // How many"
+    change(copy, "  // How many more", f"{added} more")
+    assert check(copy) == 0, capsys.readouterr().err
+    change(copy, "  int32 omitted = 2 [", "  string omitted = 2 [")
+    assert check(copy) == 1
+    assert "changed type" in capsys.readouterr().err
+
+
+def test_every_field_has_its_behaviour() -> None:
+    """Each field says by an annotation who sets it (AIP-203); its comment is asked for by buf."""
+    from google.api import field_behavior_pb2
+
+    for message in users_pb2.DESCRIPTOR.message_types_by_name.values():
+        for field in message.fields:
+            assert field.GetOptions().Extensions[field_behavior_pb2.field_behavior], field.full_name

@@ -1,0 +1,125 @@
+"""A foreign client: Node with @grpc/grpc-js, generated from the .proto as it is, over every method."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api import field_behavior_pb2
+
+from gateway.api.graphql.graphiql.build import find_node
+from gateway.api.grpc import generate
+
+HERE = Path(__file__).parent / "node"
+PROTOS = Path(generate.__file__).parent
+COMMON = Path(field_behavior_pb2.__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """Node, with the client's packages installed."""
+    node, npm = find_node()
+    if not (HERE / "node_modules" / ".package-lock.json").is_file():
+        path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
+        command = [*npm, "ci", "--ignore-scripts", "--loglevel=error", "--prefer-offline"]
+        try:
+            subprocess.run(command, cwd=HERE, env=os.environ | {"PATH": path}, check=True, timeout=120)
+        except BaseException:
+            shutil.rmtree(HERE / "node_modules", ignore_errors=True)
+            raise
+    return node
+
+
+async def said(node: Path, address: str, steps: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+    """What Node was answered to each call."""
+    process = await asyncio.create_subprocess_exec(
+        *(str(node), "client.mjs", address, str(PROTOS), str(COMMON)),
+        cwd=HERE,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate(json.dumps(steps).encode())
+    assert process.returncode == 0
+    answered: list[Any] = json.loads(out)
+    return answered
+
+
+async def test_the_four_changes(world: Any, node: Path) -> None:
+    """Node makes the four changes; each reaches its source with the three states of its fields."""
+    answers = await said(
+        node,
+        world.server.address,
+        [
+            ("CreateAccountUser", {"user": {"email": "node@example.com", "name": "Node"}, "request_id": "from-node"}),
+            ("CreateAccountUser", {"user": {"email": "node@example.com", "name": "Node"}, "request_id": "from-node"}),
+            (
+                "UpdateAccountUser",
+                {
+                    "id": "acus_adalovelace1",
+                    "user": {"name": "Ada N."},
+                    "update_mask": {"paths": ["name", "department_id"]},
+                },
+            ),
+            (
+                "UpdateSoftwareOneUser",
+                {
+                    "id": "USR-0000-0001",
+                    "user": {
+                        "first_name": "Augusta",
+                        "icon": {"content": "png", "filename": "a.png", "content_type": "image/png"},
+                    },
+                },
+            ),
+            (
+                "UpdateResellerUser",
+                {"id": "00000000-0000-4000-8000-000000000001", "user": {"company": "Engines", "last_name": ""}},
+            ),
+        ],
+    )
+    assert [one.get("error") for one in answers] == [None] * 5
+    made, again, ada, market, reseller = (one["answer"] for one in answers)
+    assert made == again
+    assert answers[1]["trailers"]["idempotency-replayed"] == "true"
+    assert (ada["name"], ada.get("department")) == ("Ada N.", None)
+    assert (market["first_name"], market["source"]) == ("Augusta", "USER_SOURCE_SOFTWAREONE")
+    assert reseller["company"] == "Engines"
+    bodies = [call["body"] for call in await world.calls() if call["method"] != "GET"]
+    assert json.loads(bodies[1]) == {"name": "Ada N.", "department_id": None}
+    assert [part["name"] for part in bodies[2]] == ["icon", "user"]
+    assert json.loads(bodies[3]) == {"company": "Engines", "lastName": ""}
+
+
+async def test_every_read(world: Any, node: Path) -> None:
+    """Node reads by every method, and is told what went wrong in words that it can read."""
+    answers = await said(
+        node,
+        world.server.address,
+        [
+            ("GetUser", {"id": "acus_adalovelace1", "source": "USER_SOURCE_ACCOUNT", "view": "VIEW_FULL"}),
+            ("ListUsers", {"page_size": 3, "filter": {"sources": ["USER_SOURCE_RESELLER"]}}),
+            ("FindPerson", {"email": "ada.lovelace@example.com", "read_mask": {"paths": ["name", "source"]}}),
+            ("GetRole", {"id": "rl_admin0000000"}),
+            ("ListRoles", {"page_size": 2}),
+            ("GetDepartment", {"id": "dp_assembly0000"}),
+            ("ListDepartments", {"page_size": 2}),
+            ("UpdateAccountUser", {"id": "acus_adalovelace1", "user": {"email": "no"}}),
+        ],
+    )
+    *read, refused = answers
+    assert [one.get("error") for one in read] == [None] * 7
+    user, page, person, role, roles, department, departments = (one["answer"] for one in read)
+    assert read[0]["trailers"]["x-request-id"] == "node-GetUser"
+    assert user["role"]["owner"]["type"] == "OWNER_TYPE_SYSTEM"
+    assert user["department"]["location"]["name"]
+    assert (len(page["users"]), bool(page["next_page_token"])) == (3, True)
+    assert len(person["users"]) > 1
+    assert role["permissions"]["nodes"]
+    assert (len(roles["roles"]), len(departments["departments"])) == (2, 2)
+    assert department["name"] == "Assembly"
+    error = refused["error"]
+    assert (error["code"], error["details"]["ErrorInfo"]["reason"]) == ("INVALID_ARGUMENT", "BAD_USER_INPUT")
+    assert error["details"]["BadRequest"]["field_violations"][0]["field"] == "user.email"

@@ -1,0 +1,205 @@
+"""The server: health, reflection, TLS, draining, and a port that is taken."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from gateway.api.grpc.server import GrpcOptions, Tls, start_grpc
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.users.service import UserService
+from gateway.users.source import Sources
+
+SERVICE = "usergateway.v1.UserService"
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.fixture
+def service() -> UserService:
+    """A service without any system: what is tested here asks none."""
+    return UserService(Sources(()))
+
+
+@pytest.mark.parametrize("name", ["", SERVICE])
+async def test_health(world: Any, name: str) -> None:
+    """The whole server and the service are SERVING, and NOT_SERVING once it drains, while calls are still taken."""
+    stub: Any = health_pb2_grpc.HealthStub(world.channel)
+    request = health_pb2.HealthCheckRequest(service=name)
+    assert (await stub.Check(request)).status == SERVING
+    await world.server.drain()
+    assert (await stub.Check(request)).status == NOT_SERVING
+    assert await world.get("GetRole", id="rl_admin0000000")
+
+
+async def test_health_of_another_service(world: Any) -> None:
+    """A service that is not served here is NOT_FOUND."""
+    stub: Any = health_pb2_grpc.HealthStub(world.channel)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.Check(health_pb2.HealthCheckRequest(service="other.v1.Service"))
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_stopping_lets_calls_finish(world: Any) -> None:
+    """A call that is under way when the server stops is answered; a new one is refused."""
+    await world.fault(source="account", kind="slow", delay=0.4, times=1)
+    running = world.start("GetRole", id="rl_admin0000000")
+
+    async def begun() -> bool:
+        return bool(await world.calls())
+
+    await world.until(begun)
+    stopping = asyncio.create_task(world.server.stop(5))
+    assert (await running).name == "Admin"
+    await stopping
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await world.start("GetRole", id="rl_admin0000000", timeout=2)
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_health_watcher_does_not_hold_up_the_stop(service: UserService) -> None:
+    """A client that watches the health hears that the server drains, and the stop does not wait for it."""
+    server = await start_grpc(service, GrpcOptions(port=0))
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        assert (await stub.Check(health_pb2.HealthCheckRequest(service=SERVICE))).status == SERVING
+        watch = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+        assert (await watch.read()).status == SERVING
+        async with asyncio.timeout(3):
+            stopping = asyncio.create_task(server.stop(60))
+            assert (await watch.read()).status == NOT_SERVING
+            await stopping
+
+
+async def test_reflection(service: UserService) -> None:
+    """Where it is on, a client finds every method and its types, by both names that reflection has."""
+    server = await start_grpc(service, GrpcOptions(port=0, reflection=True))
+    try:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            for version in ("v1", "v1alpha"):
+                answer = await _reflected(channel, version, list_services="*")
+                names = {one.name for one in answer.list_services_response.service}
+                assert {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} <= names
+                found = await _reflected(channel, version, file_containing_symbol=SERVICE)
+                assert found.file_descriptor_response.file_descriptor_proto
+        loop = asyncio.get_running_loop()
+        methods = await loop.run_in_executor(None, _discovered, server.address)
+        assert methods == [method.name for method in users_pb2.DESCRIPTOR.services_by_name["UserService"].methods]
+    finally:
+        await server.stop(0)
+
+
+async def test_no_reflection_unless_asked_for(world: Any) -> None:
+    """By default a client has to bring the .proto."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await _reflected(world.channel, "v1", list_services="*")
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_taken_port(service: UserService) -> None:
+    """A second server on the same port is refused with a sentence, not silently given half of the calls."""
+    server = await start_grpc(service, GrpcOptions(port=0))
+    try:
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{server.port}"):
+            await start_grpc(service, GrpcOptions(port=server.port))
+    finally:
+        await server.stop(0)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate authority, and certificates by it for a server and a client."""
+    folder = tmp_path_factory.mktemp("tls")
+    _openssl(folder, "req", "-x509", "-newkey", "ec", *_CURVE, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
+    for name in ("server", "client", "renewed"):
+        files = ("-keyout", f"{name}.key", "-out", f"{name}.csr")
+        _openssl(folder, "req", "-newkey", "ec", *_CURVE, *files, "-subj", f"/CN={name}")
+        (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        by = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names", "-days", "2")
+        _openssl(folder, "x509", "-req", "-in", f"{name}.csr", *by, "-out", f"{name}.pem")
+    return folder
+
+
+async def test_tls(service: UserService, certificates: Path) -> None:
+    """With a certificate the server speaks TLS; with a client authority only clients that have one are let in."""
+    tls = Tls(certificates / "server.pem", certificates / "server.key")
+    ca = (certificates / "ca.pem").read_bytes()
+    plain = grpc.ssl_channel_credentials(ca)
+    known = grpc.ssl_channel_credentials(
+        ca, (certificates / "client.key").read_bytes(), (certificates / "client.pem").read_bytes()
+    )
+    server = await start_grpc(service, GrpcOptions(port=0, tls=tls))
+    assert await _healthy(server.address, plain)
+    await server.stop(0)
+    mutual = Tls(tls.certificate, tls.key, certificates / "ca.pem")
+    server = await start_grpc(service, GrpcOptions(port=0, tls=mutual))
+    assert await _healthy(server.address, known)
+    assert not await _healthy(server.address, plain)
+    await server.stop(0)
+
+
+async def test_a_renewed_certificate(service: UserService, certificates: Path, tmp_path: Path) -> None:
+    """A certificate that was replaced on disk is shown to new connections, without a restart."""
+    tls = Tls(tmp_path / "tls.pem", tmp_path / "tls.key")
+    ca = grpc.ssl_channel_credentials((certificates / "ca.pem").read_bytes())
+    seen = []
+    server = None
+    for name in ("server", "renewed"):
+        tls.certificate.write_bytes((certificates / f"{name}.pem").read_bytes())
+        tls.key.write_bytes((certificates / f"{name}.key").read_bytes())
+        server = server or await start_grpc(service, GrpcOptions(port=0, tls=tls))
+        assert await _healthy(server.address, ca)
+        shown = _openssl(tmp_path, "s_client", "-connect", server.address, "-alpn", "h2")
+        seen.append(shown.partition("subject=")[2].splitlines()[0].replace(" ", ""))
+    assert server is not None
+    await server.stop(0)
+    assert seen == ["CN=server", "CN=renewed"]
+
+
+async def test_a_certificate_that_is_not_there(service: UserService, tmp_path: Path) -> None:
+    """A TLS file that cannot be read ends the start with its name."""
+    with pytest.raises(OSError, match="nowhere"):
+        await start_grpc(service, GrpcOptions(port=0, tls=Tls(tmp_path / "nowhere.pem", tmp_path / "nowhere.key")))
+
+
+_CURVE = ("-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+def _openssl(folder: Path, *arguments: str) -> str:
+    command = ["openssl", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=True, stdin=subprocess.DEVNULL)
+    return done.stdout.decode(errors="replace")
+
+
+async def _healthy(address: str, credentials: Any) -> bool:
+    # Each with a pool of connections of its own: a new handshake is the point.
+    options = (("grpc.use_local_subchannel_pool", 1),)
+    async with grpc.aio.secure_channel(address, credentials, options) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        try:
+            return bool((await stub.Check(health_pb2.HealthCheckRequest(), timeout=2)).status == SERVING)
+        except grpc.aio.AioRpcError:
+            return False
+
+
+async def _reflected(channel: Any, version: str, **asked: Any) -> Any:
+    call = channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )(iter([reflection_pb2.ServerReflectionRequest(**asked)]))
+    return await call.read()
+
+
+def _discovered(address: str) -> list[str]:
+    """The service's methods as a client without the .proto finds them."""
+    with grpc.insecure_channel(address) as channel:
+        pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+        return [method.name for method in pool.FindServiceByName(SERVICE).methods]
