@@ -13,9 +13,10 @@ __all__ = ["Leftovers", "Unread"]
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What is left of a window of one source behind a cursor, and when it was read."""
+    """What is left of a window of one source behind a cursor, and when it was read (`Search.sure`)."""
 
     window: Window
+    sure: bool
     read_at: float
 
 

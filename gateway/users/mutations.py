@@ -49,11 +49,20 @@ class Mutations:
     """Changes of users in the systems that they live in.
 
     `once` keeps the answers of changes that have a caller's key; without it only the account system's
-    own memory stands between a repeated change and its effect.
+    own memory stands between a repeated change and its effect. `on_change` hears of every change that may
+    have been carried out.
     """
 
-    def __init__(self, sources: Sources, reference: ReferenceData, once: Once | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        reference: ReferenceData,
+        once: Once | None = None,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         self._sources = sources
+        self._on_change = on_change
         self._reference = reference
         self._once = once
         self._under_way: set[asyncio.Task[User]] = set()
@@ -95,6 +104,12 @@ class Mutations:
         return result
 
     async def _run(self, command: Command) -> User:
+        try:
+            return await self._sent(command)
+        finally:
+            self._on_change()
+
+    async def _sent(self, command: Command) -> User:
         if command.target is None:
             source = self._sources.named(UserSource.ACCOUNT)
             if not isinstance(source, Creates):  # pragma: no cover - the registry's account source does

@@ -77,11 +77,13 @@ class Progress:
     done: bool = False
 
     @classmethod
-    def behind(cls, window: Window, anchor: Anchor | None) -> "Progress":
-        """The progress where all of a window was passed, and it is not the last."""
+    def behind(cls, window: Window, anchor: Anchor | None, *, sure: bool) -> "Progress":
+        """The progress where all of a window was passed; `sure` says that all whom the walk passed were in it."""
+        if window.next is None:
+            return cls(done=True)
         if window.overlapping or anchor is None:
             return cls(window.next, anchor)
-        return cls(window.next, anchor.counting_anew(), exact=True)
+        return cls(window.next, anchor.counting_anew(), exact=sure)
 
     def search(self) -> "Search":
         """The search for the first user who was not passed."""
@@ -122,8 +124,8 @@ class Search:
     anchor: Anchor | None
     position: str | None
     start: str | None = None  # where the users that were found can be read again
+    sure: bool = False  # nobody whom the walk has passed can come behind them
     _connected: bool = False  # nothing behind the anchor can be left of the windows from here on
-    _met: bool = False  # the last window ended with one of the trail, but not with the latest
     _tied: dict[bytes, User] = field(default_factory=dict)  # users of the anchor's instant in those windows
 
     def behind(self, window: Window) -> tuple[User, ...] | None:
@@ -132,19 +134,23 @@ class Search:
         if not self._tied:
             self.start = here
         if anchor is None:
+            self.sure = True
             return window.items
         marks = [_mark(user) for user in window.items]
         found = next((marks.index(mark) for mark in reversed(anchor.trail) if mark in marks), None)
         if found is not None:
             self.start = here
-            rest = window.items[found + 1 :]
-            if rest or window.next is None or window.overlapping or marks[found] == anchor.trail[-1]:
+            self.sure = latest = marks[found] == anchor.trail[-1]
+            # Where it is not the latest, those passed after it are gone, or further on: others were put in between.
+            rest = tuple(
+                user
+                for mark, user in zip(marks[found + 1 :], window.items[found + 1 :], strict=True)
+                if mark not in anchor.trail and (latest or instant_of(user) <= anchor.instant)
+            )
+            if rest or latest or window.overlapping or window.next is None:
                 return rest
-            self._met, self.position = True, window.next  # those passed after it come next, if they are still there
+            self.anchor, self.position = anchor.counting_anew(), window.next
             return None
-        if self._met:
-            self.start = here
-            return window.items
         instants = [instant_of(user) for user in window.items]
         self._connected = self._connected or window.previous is None or instants[:1] > [anchor.instant]
         if not self._connected:

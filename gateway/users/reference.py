@@ -37,11 +37,12 @@ class _Desk:
 
 @dataclass(slots=True)
 class _Queue:
-    """What is asked at a desk: what waits, and what is being looked up now."""
+    """What is asked at a desk: what waits, what is being looked up now, and how many callers wait for either."""
 
     waiting: dict[Ref, "asyncio.Future[Any]"] = field(default_factory=dict)
     under_way: dict[Ref, "asyncio.Future[Any]"] = field(default_factory=dict)
     task: "asyncio.Task[None] | None" = None
+    callers: int = 0
 
 
 class ReferenceData:
@@ -106,12 +107,18 @@ class ReferenceData:
         if queue.task is None:
             # In a context of its own: the deadline of whoever came first is not everybody's.
             queue.task = loop.create_task(self._serve(desk, queue), context=contextvars.Context())
+        queue.callers += 1
         try:
             async with asyncio.timeout(self._patience()):
                 return await asyncio.gather(*(asyncio.shield(answer) for answer in answers))
         except TimeoutError:
             late = SourceTimeout(f"The {desk.source} system did not answer in time.", origin=Origin(source=desk.source))
             return [late] * len(answers)
+        finally:
+            queue.callers -= 1
+            if not queue.callers and queue.task is not None:  # everybody has gone before it was done
+                self._close(desk, queue)
+                queue.task.cancel()
 
     async def _serve(self, desk: _Desk, queue: _Queue) -> None:
         try:
@@ -125,9 +132,13 @@ class ReferenceData:
                     answer.set_result(record)  # an error too: it is each record's own, not the batch's
         finally:
             queue.task = None
-            self._queues.pop(desk, None)
+            self._close(desk, queue)
             for answer in (*queue.under_way.values(), *queue.waiting.values()):
                 answer.cancel()  # only where the loop is ending; an answer that was given stays
+
+    def _close(self, desk: _Desk, queue: _Queue) -> None:
+        if self._queues.get(desk) is queue:  # whoever comes now is served by a new one
+            del self._queues[desk]
 
     def _keep(self, desk: _Desk, ref: Ref, record: Any) -> None:
         self._kept[desk, ref] = (self._clock() + self._ttl, record)

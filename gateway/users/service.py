@@ -62,7 +62,7 @@ class UserService:
         self._cursors = cursors or Cursors(secrets.token_bytes(32))
         self._leftovers = Leftovers()
         self._merge = Merge(sources, self._cursors, self._leftovers)
-        self._mutations = Mutations(sources, self._reference, once)
+        self._mutations = Mutations(sources, self._reference, once, on_change=self._leftovers.clear)
 
     def loaders(self, plan: Plan) -> Loaders:
         """Loaders for one operation: never to be kept for a second one."""

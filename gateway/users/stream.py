@@ -50,6 +50,7 @@ class Stream:
         self._searched = 0
         self._users: deque[User] = deque()
         self._window = Window(())
+        self._sure = False
         self._read_at = 0.0
         self._rank()
 
@@ -70,7 +71,8 @@ class Stream:
     @property
     def unread(self) -> Unread | None:
         """What is in hand, for a later page to take up."""
-        return Unread(replace(self._window, items=tuple(self._users)), self._read_at) if self._users else None
+        left = replace(self._window, items=tuple(self._users))
+        return Unread(left, self._sure, self._read_at) if self._users else None
 
     def take_up(self, unread: Unread) -> None:
         """Go on with what an earlier page has read behind this progress."""
@@ -105,7 +107,7 @@ class Stream:
         if users is not None:
             self._search = None
             self._reads += 1
-            self._have(Unread(replace(window, items=users), read_at), search.start)
+            self._have(Unread(replace(window, items=users), search.sure, read_at), search.start)
             return
         self._search = search
         self._searched += 1
@@ -114,7 +116,8 @@ class Stream:
             self.error = SourceInvalidResponse(message, origin=Origin(source=self.name))
 
     def _have(self, unread: Unread, position: str | None) -> None:
-        self._window, self._users, self._read_at = unread.window, deque(unread.window.items), unread.read_at
+        self._window, self._sure, self._read_at = unread.window, unread.sure, unread.read_at
+        self._users = deque(unread.window.items)
         self._settle(position, self.progress.anchor)
 
     def _settle(self, position: str | None, anchor: Anchor | None) -> None:
@@ -125,10 +128,8 @@ class Stream:
         self.head = users[0] if users else None
         if users:
             self.progress = Progress(position, anchor)
-        elif self._window.next is None:
-            self.progress = Progress(done=True)
         else:
-            self.progress = Progress.behind(self._window, anchor)
+            self.progress = Progress.behind(self._window, anchor, sure=self._sure)
         self._rank()
 
     def _rank(self) -> None:

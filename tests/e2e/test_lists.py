@@ -258,3 +258,19 @@ async def _walk(world: Any, sizes: Any) -> list[str]:
         if not page["pageInfo"]["hasNextPage"]:
             return seen
     return seen
+
+
+async def test_a_change_is_seen_on_the_next_page(fresh: Any) -> None:
+    """What was read ahead for the next page does not hide a change made through the gateway."""
+    world = await fresh()
+    document = """query ($after: String) { users(first: 1, after: $after, filter: {sources: [ACCOUNT]}) {
+      nodes { sourceId name } pageInfo { endCursor }
+    } }"""
+    whole = await world.data("{ users(filter: {sources: [ACCOUNT]}) { nodes { sourceId } } }")
+    second = whole["users"]["nodes"][1]["sourceId"]
+    first = (await world.data(document))["users"]
+    await world.data(
+        'mutation ($id: ID!) { updateAccountUser(id: $id, input: {name: "Renamed"}) { id } }', {"id": second}
+    )
+    page = (await world.data(document, {"after": first["pageInfo"]["endCursor"]}))["users"]
+    assert page["nodes"] == [{"sourceId": second, "name": "Renamed"}]

@@ -22,10 +22,12 @@ class FakeDirectory:
     failing: Mapping[str | None, Exception] = field(default_factory=dict)
     stuck: bool = False
     gate: asyncio.Event | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> Record | None:
         self.calls.append(("fetch", ref.tenant, ref.source_id, needs))
+        self.asked.set()
         if self.gate is not None:
             await self.gate.wait()
         if ref.source_id in self.failing:

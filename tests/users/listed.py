@@ -71,7 +71,13 @@ class Listed:
         """All users, in order."""
         return [self.user(key) for key in self.keys]
 
-    async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
+    async def page_users(
+        self,
+        query: UserQuery,  # noqa: ARG002 - it filters nothing
+        position: str | None,
+        limit: int,
+        needs: frozenset[str],  # noqa: ARG002 - it sends all it has
+    ) -> Window:
         self.reads.append((position, limit))
         self.log.append("asked")
         await asyncio.sleep(self.delay)

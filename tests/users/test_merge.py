@@ -249,9 +249,21 @@ async def test_filtered_here_for_long() -> None:
     assert systems.reads[1] <= 53
 
 
+async def test_the_last_cursor_goes_on_behind_all() -> None:
+    """The last user's cursor also goes on behind those who were looked through in vain after it."""
+    systems = world([], range(5000), [])
+    systems.systems[1].removed = set(range(4999))
+    page = await systems.page(5)
+    assert (len(page.edges), page.has_next_page) == (1, True)
+    assert page.edges[-1].cursor == page.end_cursor
+    read = len(systems.systems[1].reads)
+    await systems.page(5, page.edges[-1].cursor)
+    assert int(systems.systems[1].reads[read][0] or 0) > 1500
+
+
 async def test_others_go_on_meanwhile() -> None:
     """Who is newer than all that a system was looked through for is given without reading on there."""
-    systems = world(range(0, 300), range(1000, 1100), [])
+    systems = world(range(300), range(1000, 1100), [])
     systems.systems[0].removed = set(range(300))
     systems.systems[0].largest = 10
     assert len((await systems.page(50)).edges) == 50

@@ -12,7 +12,7 @@ N = frozenset({"profile"})
 
 
 def unread(users: int, read_at: float = 0.0) -> Unread:
-    return Unread(Window(tuple(User(ACCOUNT, str(number)) for number in range(users))), read_at)
+    return Unread(Window(tuple(User(ACCOUNT, str(number)) for number in range(users))), sure=True, read_at=read_at)
 
 
 class Clock:

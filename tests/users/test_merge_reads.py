@@ -1,7 +1,7 @@
 """What a list costs: windows read of systems as large as the real ones may be."""
 
 import pytest
-from users.listed import RESELLER, names, world
+from users.listed import ACCOUNT, RESELLER, names, world
 
 
 @pytest.mark.parametrize(("first", "limit"), [(1, 2), (50, 51), (200, 201)])
@@ -33,6 +33,14 @@ async def test_pages_of_any_size(first: int) -> None:
     pages = await systems.walk(first)
     assert names(*pages) == systems.expected()
     assert all(read <= most for read, most in zip(systems.reads, (4, 32, 36), strict=True))
+
+
+async def test_many_of_one_instant() -> None:
+    """Users of one instant are read on as they are needed, too, not all at once."""
+    systems = world(*[[10] * 5000] * 3)
+    first = await systems.page(200, named=[ACCOUNT])
+    await systems.page(200, first.end_cursor, named=[ACCOUNT])
+    assert systems.reads == [2, 0, 0]
 
 
 async def test_one_system() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from users.listed import DOWN, World, name_of, order, world
 
@@ -16,6 +16,7 @@ TICKS = st.sampled_from([None, 0, 1, 7, 10, 11, 13, 20, 25, 30, 40, 50, 60])
 POPULATION = st.lists(TICKS, max_size=30) | st.lists(st.sampled_from([10, 20]), max_size=40)
 # Numbered pages of less than seven could not overlap everywhere.
 LARGEST = st.tuples(st.integers(1, 9), st.integers(2, 9), st.integers(7, 12))
+WORLDS = st.builds(world, POPULATION, POPULATION, POPULATION, largest=LARGEST)
 PAGE = st.integers(1, 9)
 THOROUGHLY = settings(
     max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -91,12 +92,9 @@ async def walk(systems: World, plan: list[Step], rest: int) -> list[User]:
 
 
 @THOROUGHLY
-@given(POPULATION, POPULATION, POPULATION, LARGEST, PAGE)
-def test_still(
-    account: list[int], softwareone: list[int], reseller: list[int], largest: tuple[int, int, int], rest: int
-) -> None:
+@given(WORLDS, PAGE)
+def test_still(systems: World, rest: int) -> None:
     """Where nothing changes, a walk is everybody once, newest first, ties by source and then in its own order."""
-    systems = world(account, softwareone, reseller, largest=largest)
     seen = asyncio.run(walk(systems, [], rest))
     assert [name_of(user) for user in seen] == systems.expected()
 
@@ -113,32 +111,28 @@ def _proven(systems: World, plan: list[Step], rest: int) -> list[User]:
 
 
 @THOROUGHLY
-@given(POPULATION, POPULATION, POPULATION, LARGEST, steps(failing=False), PAGE)
-def test_moving(
-    account: list[int],
-    softwareone: list[int],
-    reseller: list[int],
-    largest: tuple[int, int, int],
-    plan: list[Step],
-    rest: int,
-) -> None:
+@example(  # by offset: somebody of the last one's instant is put in before it, and its window ends in between
+    world([50, 50, 30, 30, 25, 25, 13, 11], [10, 10, *[20] * 9], largest=(8, 3, 11)),
+    [Step(9, ((0, 80), (0, 50), (0, 25))), Step(4), Step(8), Step(1, ((1, 10), (1, 61)), forgetting=True)],
+    8,
+)
+@example(  # the same by cursor
+    world([20, None, 11, 60, 50, 50], [], [*[20] * 4, *[10] * 3], largest=(7, 8, 7)),
+    [Step(8), Step(0, ((0, 40), (0, 11))), Step(4, ((0, 69),)), Step(6, forgetting=True)],
+    5,
+)
+@given(WORLDS, steps(failing=False), PAGE)
+def test_moving(systems: World, plan: list[Step], rest: int) -> None:
     """Users come and go between pages of any size: who stays is seen once, and in order over the whole walk."""
-    stayed = _proven(world(account, softwareone, reseller, largest=largest), plan, rest)
+    stayed = _proven(systems, plan, rest)
     assert list(map(order, stayed)) == sorted(map(order, stayed))
 
 
 @THOROUGHLY
-@given(POPULATION, POPULATION, POPULATION, LARGEST, steps(failing=True), PAGE)
-def test_failing(
-    account: list[int],
-    softwareone: list[int],
-    reseller: list[int],
-    largest: tuple[int, int, int],
-    plan: list[Step],
-    rest: int,
-) -> None:
+@given(WORLDS, steps(failing=True), PAGE)
+def test_failing(systems: World, plan: list[Step], rest: int) -> None:
     """Systems fail and come back, too: still nobody is lost or repeated, and each system's own order is kept."""
-    stayed = _proven(world(account, softwareone, reseller, largest=largest), plan, rest)
+    stayed = _proven(systems, plan, rest)
     for source in {user.source for user in stayed}:
         own = [order(user) for user in stayed if user.source is source]
         assert own == sorted(own)

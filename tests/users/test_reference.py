@@ -72,8 +72,7 @@ async def test_what_comes_in_meanwhile_goes_together_next(reference: ReferenceDa
     """Lookups of different records that come in while one is under way are one list call after it."""
     roles.gate = asyncio.Event()
     asked = [asyncio.ensure_future(reference.look_up([role(5)], NEEDS))]
-    while not roles.calls:
-        await asyncio.sleep(0)
+    await roles.asked.wait()
     asked += [asyncio.ensure_future(reference.look_up([role(number)], NEEDS)) for number in (1, 2)]
     await asyncio.sleep(0)
     roles.gate.set()
