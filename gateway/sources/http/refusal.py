@@ -1,5 +1,6 @@
 """A refusal by a source → one of our errors. The table that the three systems share."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from gateway.sources.http.exchange import Request, Response
 
 __all__ = ["Told", "refusal", "retry_after"]
 
+# A URL, or a path of at least two parts.
+_ADDRESS = re.compile(r"https?://\S+|(?<![\w.])/[\w.~%:{}-]+/\S*")
 _CREDENTIALS = frozenset({401, 402, 403})
 _BAD_INPUT = frozenset({400, 413, 415, 422})
 _TIMEOUTS = frozenset({408, 504})
@@ -47,7 +50,7 @@ def refusal(request: Request, response: Response, told: Told) -> GatewayError:  
     """The error that a status outside 2xx means."""
     status, source = response.status, request.source
     # A source may name parts of a key when it refuses it: those words stay here.
-    message = None if status == 401 else told.message  # noqa: PLR2004 - the HTTP status
+    message = None if status == 401 else _told(told.message)  # noqa: PLR2004 - the HTTP status
     origin = Origin(source, told.code, message, told.request_id, status)
     unknown = Outcome.UNKNOWN if request.writes and status in _UNCERTAIN else None
     wait = retry_after(response.headers)
@@ -78,6 +81,11 @@ def refusal(request: Request, response: Response, told: Told) -> GatewayError:  
     return SourceInvalidResponse(
         f"The {source} system answered {status}, which it does not document.", origin=origin, outcome=unknown
     )
+
+
+def _told(message: str | None) -> str | None:
+    """A source's words without the addresses in them: those are nothing that a caller should see."""
+    return message and _ADDRESS.sub("…", message)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -121,3 +121,18 @@ def test_any_retry_after(text: Any) -> None:
     """No header breaks the reading of an error."""
     wait = retry_after({"Retry-After": text})
     assert wait is None or wait >= 0
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("GET /v3/resellers/7f3a/users could not be processed.", "GET … could not be processed."),
+        ("See https://internal.example/x?token=1 for more", "See … for more"),
+        ("Either first and/or last name; 1/2 done, N/A.", "Either first and/or last name; 1/2 done, N/A."),
+    ],
+)
+def test_addresses_are_not_told(said: str, told: str) -> None:
+    """A source's words reach a caller without the URLs and paths in them."""
+    request = Request("reseller", "PATCH", "http://x", "/x")
+    error = refusal(request, Response(400, {}, b"{}"), Told(documented=True, message=said))
+    assert error.message == error.origin.message == told
