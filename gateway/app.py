@@ -20,6 +20,8 @@ from gateway.api.graphql.view import GraphQLEndpoint
 from gateway.api.grpc.server import GrpcOptions, GrpcServer, Tls, start_grpc
 from gateway.api.web.health import add_health
 from gateway.api.web.metrics import Metrics, add_metrics
+from gateway.events.log import EventLog
+from gateway.events.memory import MemoryEventLog
 from gateway.settings import Settings, SourceSettings
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitState
@@ -65,6 +67,7 @@ class Gateway:
         self._circuits: dict[UserSource, Circuit] = {}
         self._schema: strawberry.Schema | None = None
         self._users: UserService | None = None
+        self._events: EventLog | None = None
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -73,12 +76,15 @@ class Gateway:
         self.sources = Sources(
             [self._source(name, budget) for name in SYSTEMS if settings_of(settings, name).configured]
         )
+        self._events = MemoryEventLog()
+        self._open.push_async_callback(self._events.close)
         secret = settings.cursor_secret
         self._users = UserService(
             self.sources,
             reference=ReferenceData(self.sources, ttl=settings.reference_ttl, patience=_seconds_left),
             cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
             once=KeptAnswers(self._idempotency(), patience=_seconds_left),
+            publish=self._events.publish,
         )
         self._open.push_async_callback(self._users.drain)
         told = settings.in_development if settings.introspection is None else settings.introspection
@@ -88,7 +94,7 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._users = None
+        self._users = self._events = None
         await self._open.aclose()
 
     @property
@@ -103,6 +109,13 @@ class Gateway:
         if self._users is None:
             raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
         return self._users
+
+    @property
+    def events(self) -> EventLog:
+        """What happens to users, by any surface of this gateway."""
+        if self._events is None:
+            raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
+        return self._events
 
     async def execute(
         self,
@@ -162,7 +175,7 @@ class Gateway:
             reflection=own.in_development if own.reflection is None else own.reflection,
             request_timeout=own.request_timeout,
         )
-        return await start_grpc(self.users, options, scope=operation)
+        return await start_grpc(self.users, options, scope=operation, events=self.events)
 
     @property
     def _built_schema(self) -> strawberry.Schema:

@@ -36,6 +36,7 @@ __all__ = [
     "ScanningStation",
     "Timestamp",
     "User",
+    "UserChange",
     "UserSettings",
     "UserSource",
     "UserStatus",
@@ -62,6 +63,14 @@ class UserStatus(StrEnum):
     BLOCKED = "blocked"
     DISABLED = "disabled"
     REMOVED = "removed"
+
+
+class UserChange(StrEnum):
+    """What happened to a user."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
 
 
 class RoleType(StrEnum):

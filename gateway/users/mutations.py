@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,12 +13,17 @@ from gateway.users.answers import from_bytes, to_bytes
 from gateway.users.changes import Change, Icon
 from gateway.users.idempotency import fresh_key, source_key
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import User, UserSource
+from gateway.users.model import User, UserChange, UserSource
 from gateway.users.once import Once, is_refusal
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Creates, Sources
 
-__all__ = ["Command", "Mutations"]
+__all__ = ["Command", "Mutations", "Publish"]
+
+Publish = Callable[[UserChange, User], None]
+"""Tells the world what happened to a user."""
+
+_LOG = logging.getLogger("gateway.users")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Mutations:
 
     `once` keeps the answers of changes that have a caller's key; without it only the account system's
     own memory stands between a repeated change and its effect. `on_change` hears of every change that may
-    have been carried out.
+    have been carried out, `publish` of each that was, once: an answer given again is no change.
     """
 
     def __init__(
@@ -60,9 +66,11 @@ class Mutations:
         once: Once | None = None,
         *,
         on_change: Callable[[], None] = lambda: None,
+        publish: Publish | None = None,
     ) -> None:
         self._sources = sources
         self._on_change = on_change
+        self._publish = publish
         self._reference = reference
         self._once = once
         self._under_way: set[asyncio.Task[User]] = set()
@@ -105,9 +113,19 @@ class Mutations:
 
     async def _run(self, command: Command) -> User:
         try:
-            return await self._sent(command)
+            user = await self._sent(command)
         finally:
             self._on_change()
+        self._tell(UserChange.CREATED if command.target is None else UserChange.UPDATED, user)
+        return user
+
+    def _tell(self, change: UserChange, user: User) -> None:
+        if self._publish is None:
+            return
+        try:
+            self._publish(change, user)
+        except Exception:  # noqa: BLE001 - carried out: that nobody heard of it must not make it look otherwise
+            _LOG.exception("the change of a user of %s could not be published", user.source)
 
     async def _sent(self, command: Command) -> User:
         if command.target is None:

@@ -20,7 +20,7 @@ from gateway.users.leftovers import Leftovers
 from gateway.users.loaders import Loaders
 from gateway.users.merge import Merge, UserPage
 from gateway.users.model import Department, Role, RoleType, User, UserSource
-from gateway.users.mutations import Command, Mutations
+from gateway.users.mutations import Command, Mutations, Publish
 from gateway.users.once import Once
 from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
@@ -46,7 +46,8 @@ class UserService:
     Ids are global ids, or a source's own where it is plain which source is meant. A change is a model of
     `gateway.users.changes` or a mapping of its fields; an absent key is left unchanged. Reads take the
     `loaders` of the operation that they belong to; without them each call is an operation of its own.
-    A mutation takes the caller's idempotency key, or makes one. All raise `gateway.errors`.
+    A mutation takes the caller's idempotency key, or makes one; `publish` hears of each that was carried out.
+    All raise `gateway.errors`.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class UserService:
         reference: ReferenceData | None = None,
         cursors: Cursors | None = None,
         once: Once | None = None,
+        publish: Publish | None = None,
     ) -> None:
         self._sources = sources
         self._reference = reference or ReferenceData(sources)
         self._cursors = cursors or Cursors(secrets.token_bytes(32))
         self._leftovers = Leftovers()
         self._merge = Merge(sources, self._cursors, self._leftovers)
-        self._mutations = Mutations(sources, self._reference, once, on_change=self._leftovers.clear)
+        self._mutations = Mutations(sources, self._reference, once, on_change=self._leftovers.clear, publish=publish)
 
     def loaders(self, plan: Plan) -> Loaders:
         """Loaders for one operation: never to be kept for a second one."""

@@ -176,7 +176,7 @@ async def opened(options: GrpcOptions | None = None, **systems: dict[str, Any] |
         Gateway(settings_for(sandbox, systems)) as gateway,
         ClientSession() as session,
     ):
-        server = await start_grpc(gateway.users, options or GrpcOptions(port=0), scope=operation)
+        server = await start_grpc(gateway.users, options or GrpcOptions(port=0), scope=operation, events=gateway.events)
         try:
             async with grpc.aio.insecure_channel(server.address) as channel:
                 yield World(channel, server, gateway, session, sandbox.control_url)

@@ -110,15 +110,6 @@ async def test_a_request_that_is_too_large(open_world: Any) -> None:
         assert await world.calls() == []
 
 
-async def test_watching_is_declared(world: Any) -> None:
-    """WatchUsers is in the .proto and answers UNIMPLEMENTED until there are events."""
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        async for _ in world.start("WatchUsers"):
-            pass
-    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert "WatchUsers" in raised.value.details()
-
-
 def test_partial_errors_fit_into_metadata() -> None:
     """Where there are more than a trailer has room for, it says how many were left out."""
     call = Call("GetUser", "r-1")

@@ -4,7 +4,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from gateway.api.grpc.errors import partial_errors, spelled
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.users.loaders import Loaders
 
-__all__ = ["PARTIAL_ERRORS", "Call", "Scope", "unary", "unbounded"]
+__all__ = ["PARTIAL_ERRORS", "Call", "Scope", "stream", "unary", "unbounded"]
 
 PARTIAL_ERRORS = "usergateway-partial-errors-bin"
 
@@ -99,15 +99,37 @@ def unary(
             with scope(timeout=call.budget(longest)):
                 answer = await respond(request, call)
         except Exception as error:  # noqa: BLE001 - whatever happens, the client gets a status in our words
-            status = spelled(error, call.request_id, method)
-            details = ("grpc-status-details-bin", status.SerializeToString())
-            await context.abort(_CODES[status.code], status.message, (*_trailers(call, started), details))
+            await _refuse(context, call, error, started)
         finally:
             call.close()
         context.set_trailing_metadata(_trailers(call, started))
         return answer
 
     return handle
+
+
+def stream(method: str, respond: Callable[[Any, Call, Any], Awaitable[None]]) -> Callable[[Any, Any], Awaitable[None]]:
+    """A server stream's behaviour for the server: it writes to the context, until its client has enough."""
+
+    async def handle(request: Any, context: Any) -> None:
+        started = time.perf_counter()
+        call = _incoming(method, context)
+        try:
+            await respond(request, call, context)
+        except grpc.aio.InternalError:  # the client left while it was written to: nobody is there to be told
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            with suppress(grpc.aio.InternalError):  # the status waits until a client reads, who may leave instead
+                await _refuse(context, call, error, started)
+        context.set_trailing_metadata(_trailers(call, started))
+
+    return handle
+
+
+async def _refuse(context: Any, call: Call, error: Exception, started: float) -> None:
+    status = spelled(error, call.request_id, call.method)
+    details = ("grpc-status-details-bin", status.SerializeToString())
+    await context.abort(_CODES[status.code], status.message, (*_trailers(call, started), details))
 
 
 def _incoming(method: str, context: Any) -> Call:

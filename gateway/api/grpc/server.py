@@ -11,9 +11,11 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from gateway.api.grpc.calls import Scope, unary, unbounded
+from gateway.api.grpc.calls import Scope, stream, unary, unbounded
 from gateway.api.grpc.servicer import UserServicer
 from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.api.grpc.watching import Watching
+from gateway.events.log import EventLog
 from gateway.users.service import UserService
 
 __all__ = ["GrpcOptions", "GrpcServer", "Tls", "start_grpc"]
@@ -87,10 +89,13 @@ class GrpcServer:
     port: int
     _server: Any = field(repr=False)
     _health: "_Health" = field(repr=False)
+    _watching: Watching | None = field(default=None, repr=False)
 
     async def drain(self) -> None:
-        """Turn NOT_SERVING, so that load balancers look elsewhere; calls are still taken."""
+        """Turn NOT_SERVING, so that load balancers look elsewhere, and end the watches; other calls are still taken."""
         await self._health.enter_graceful_shutdown()
+        if self._watching is not None:
+            self._watching.drain()
 
     async def stop(self, grace: float = 10.0) -> None:
         """Drain, take no more calls, and let those under way finish for `grace` seconds."""
@@ -121,16 +126,23 @@ class _Health(health.aio.HealthServicer):
 
 
 async def start_grpc(
-    service: UserService, options: GrpcOptions | None = None, *, scope: Scope = unbounded
+    service: UserService,
+    options: GrpcOptions | None = None,
+    *,
+    scope: Scope = unbounded,
+    events: EventLog | None = None,
 ) -> GrpcServer:
     """Serve the service; `scope` is entered around each call, with the seconds that it may take.
+
+    Without `events` there is nothing to watch: WatchUsers is UNIMPLEMENTED.
 
     Raises:
         OSError: the address cannot be listened on, or a TLS file cannot be read.
     """
     options = options or GrpcOptions()
     server = grpc.aio.server(options=options.arguments(), maximum_concurrent_rpcs=options.max_concurrent_calls)
-    server.add_generic_rpc_handlers((_handlers(service, options, scope),))
+    watching = Watching(events) if events is not None else None
+    server.add_generic_rpc_handlers((_handlers(service, options, scope, watching),))
     checks = _Health()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     if options.reflection:
@@ -143,10 +155,10 @@ async def start_grpc(
         raise
     await server.start()
     await checks.set(_SERVICE.full_name, health_pb2.HealthCheckResponse.SERVING)
-    return GrpcServer(f"{host}:{port}", port, server, checks)
+    return GrpcServer(f"{host}:{port}", port, server, checks, watching)
 
 
-def _handlers(service: UserService, options: GrpcOptions, scope: Scope) -> Any:
+def _handlers(service: UserService, options: GrpcOptions, scope: Scope, watching: Watching | None) -> Any:
     """Every method of the .proto: there is none without a behaviour, and no behaviour without a method."""
     servicer = UserServicer(service, icon_bytes=options.icon_bytes)
     found = {}
@@ -154,7 +166,8 @@ def _handlers(service: UserService, options: GrpcOptions, scope: Scope) -> Any:
         request, response = (getattr(users_pb2, kind.name) for kind in (method.input_type, method.output_type))
         codecs = {"request_deserializer": request.FromString, "response_serializer": response.SerializeToString}
         if method.server_streaming:
-            found[method.name] = grpc.unary_stream_rpc_method_handler(_not_yet, **codecs)
+            watch = stream(method.name, watching.watch_users) if watching else _not_here
+            found[method.name] = grpc.unary_stream_rpc_method_handler(watch, **codecs)
         else:
             respond = getattr(servicer, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())
             found[method.name] = grpc.unary_unary_rpc_method_handler(
@@ -163,8 +176,8 @@ def _handlers(service: UserService, options: GrpcOptions, scope: Scope) -> Any:
     return grpc.method_handlers_generic_handler(_SERVICE.full_name, found)
 
 
-async def _not_yet(_request: Any, context: Any) -> None:
-    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "WatchUsers is declared and not served yet.")
+async def _not_here(_request: Any, context: Any) -> None:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "WatchUsers is not served here: there is no event log.")
 
 
 def _reflect(server: Any) -> None:

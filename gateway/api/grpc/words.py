@@ -42,6 +42,7 @@ NUMBERS: dict[str, dict[Any, int]] = {
     "RoleType": dict(TYPES.numbers),
     "UserStatus": dict(Words(model.UserStatus, _ENUMS["UserStatus"]).numbers),
     "OwnerType": dict(Words(model.OwnerType, _ENUMS["OwnerType"]).numbers),
+    "UserChange": dict(Words(model.UserChange, _ENUMS["UserChange"]).numbers),
 }
 """By the enum's name: the number of each of the domain's words."""
 

@@ -1,0 +1,102 @@
+"""WatchUsers: what happens to users, as a stream."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gateway.api.grpc.calls import Call
+from gateway.api.grpc.messages import message_of
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.api.grpc.words import NUMBERS, SOURCES
+from gateway.errors import BadUserInput, GatewayError, Violation
+from gateway.events.errors import Draining, SlowReader
+from gateway.events.log import EventLog, Subscription, UserEvent
+from gateway.users.ids import Kind, Ref, decode
+from gateway.users.model import UserSource
+
+__all__ = ["RESUME_TOKEN", "Watching"]
+
+RESUME_TOKEN = "usergateway-resume-token"  # noqa: S105 - the name of a header
+
+_LAST_WORDS = 1.0  # seconds to send what waits when the server drains
+
+
+class Watching:
+    """The streams of one server, out of one log; all of them end when the server drains."""
+
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
+        self._streams: set[Subscription] = set()
+        self._draining = False
+
+    def drain(self) -> None:
+        """End every stream once what had happened was sent, and take no new one."""
+        self._draining = True
+        for subscription in self._streams:
+            subscription.end(Draining())
+
+    async def watch_users(self, request: users_pb2.WatchUsersRequest, call: Call, context: Any) -> None:
+        """Write events to the context; raises what ends them."""
+        ids, sources = list(_refs(request.ids)), list(_sources(request.sources))
+        if self._draining:
+            raise Draining
+        async with self._events.subscribe(ids=ids, sources=sources, after=request.resume_token or None) as subscription:
+            self._streams.add(subscription)
+            if self._draining:  # since it was asked above
+                subscription.end(Draining())
+            try:
+                # At once, so that the client knows from when on it misses nothing.
+                headers = ((RESUME_TOKEN, subscription.start), ("x-request-id", call.request_id))
+                await context.send_initial_metadata(headers)
+                raise await _sent(subscription, context)
+            finally:
+                self._streams.discard(subscription)
+
+
+async def _sent(subscription: Subscription, context: Any) -> GatewayError:
+    """Send events until there will be no more; a client that reads none of them does not hold up the end."""
+
+    async def send() -> None:
+        async for event in subscription:
+            await context.write(_message(event))
+
+    sending = asyncio.ensure_future(send())
+    ending = asyncio.ensure_future(subscription.ended())
+    try:
+        await asyncio.wait({sending, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if ending.done() and not isinstance(ending.result(), SlowReader):
+            await asyncio.wait({sending}, timeout=_LAST_WORDS)
+    finally:
+        sending.cancel()
+        ending.cancel()
+        [why, _] = await asyncio.gather(sending, ending, return_exceptions=True)
+    if isinstance(why, Exception) and not isinstance(why, GatewayError):
+        raise why
+    return await subscription.ended()
+
+
+def _message(event: UserEvent) -> users_pb2.UserEvent:
+    change: Any = NUMBERS["UserChange"][event.change]
+    return users_pb2.UserEvent(
+        change=change, user=message_of(event.user), occurred_at=event.occurred_at, resume_token=event.id
+    )
+
+
+def _refs(ids: Iterable[str]) -> Iterator[Ref]:
+    for place, text in enumerate(ids):
+        ref = decode(text)
+        if ref is None or ref.kind is not Kind.USER:
+            raise _bad("ids", place, "is no global id of a user")
+        yield ref
+
+
+def _sources(numbers: Iterable[int]) -> Iterator[UserSource]:
+    for place, number in enumerate(numbers):
+        word = SOURCES.word(number, ("sources", place))
+        if word is None:
+            raise _bad("sources", place, "is unspecified")
+        yield word
+
+
+def _bad(name: str, place: int, message: str) -> BadUserInput:
+    return BadUserInput(f"{name}[{place}] {message}.", violations=[Violation((name, place), message)])

@@ -1,0 +1,1 @@
+"""What happens to users: the log of it, and those who follow it."""

@@ -1,0 +1,70 @@
+"""The event log as its users see it, whatever form it has."""
+
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from gateway.errors import GatewayError
+from gateway.users.ids import Ref
+from gateway.users.model import Timestamp, User, UserChange, UserSource
+
+__all__ = ["EventLog", "Subscription", "UserEvent"]
+
+
+@dataclass(frozen=True, slots=True)
+class UserEvent:
+    """Something that happened to a user, and the user after it.
+
+    `id` is opaque: a token to resume after. In one log a later event's is the greater text.
+    """
+
+    id: str
+    change: UserChange
+    user: User
+    occurred_at: Timestamp
+
+
+class Subscription(Protocol):
+    """Events in their order, each once. One reader reads it."""
+
+    @property
+    def start(self) -> str:
+        """The token of the place that it starts behind: to resume when it ends before its first event."""
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> UserEvent:
+        """The next event, once there is one.
+
+        Raises:
+            SlowReader: too many waited; those are dropped here, and still in the log.
+            Draining: the log, or who serves it, stops; whatever had happened by then was read.
+        """
+
+    def end(self, reason: GatewayError) -> None:
+        """Take no more events: once those that wait are read, the reader gets the reason."""
+
+    async def ended(self) -> GatewayError:
+        """Why it takes no more events, once it does. A reader that is stuck elsewhere can be woken by it."""
+
+
+class EventLog(Protocol):
+    """What happened to users, held for a while."""
+
+    def publish(self, change: UserChange, user: User) -> None:
+        """Put an event into the log, now. Never waits, and never raises: what happened has happened."""
+
+    def subscribe(
+        self, *, ids: Collection[Ref] = (), sources: Collection[UserSource] = (), after: str | None = None
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """What happens from now on, or after a token; of these users, in these systems, of all where there are none.
+
+        Raises, when it is entered:
+            BadUserInput: `after` is no token.
+            NoLongerHeld: some of what happened after the token is gone.
+            Draining: the log is closed.
+        """
+
+    async def close(self) -> None:
+        """End all subscriptions with Draining; what is published later is dropped."""
