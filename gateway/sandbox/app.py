@@ -25,7 +25,7 @@ class SandboxOptions:
 
     `port` 0 picks a free one. `data` is an SQLite file, None keeps everything in memory; a file that
     has people already keeps them. `users` people live in each system (landmarks are always there).
-    Without `rate_limits` the headers count but nobody is refused. `dialect` is spoken when a request's
+    Without `rate_limits` the limits are beyond reach, and the headers say so. `dialect` is spoken when a request's
     version names no preview (`1.0.forge`); `…-preview.1` is always April's, a later one the current.
     """
 

@@ -6,7 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["FixedWindow", "SlidingWindow", "Verdict"]
+__all__ = ["UNLIMITED", "FixedWindow", "SlidingWindow", "Verdict"]
+
+UNLIMITED = 1_000_000  # calls in a window: more than anybody makes, and the headers say so too
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,10 @@ class SlidingWindow:
         limit: int,
         seconds: float,
         *,
-        enforced: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limit = limit
         self._seconds = seconds
-        self._enforced = enforced
         self._clock = clock
         self._logs: dict[str, _Log] = {}
 
@@ -51,7 +51,7 @@ class SlidingWindow:
     def take(self, remote: str) -> Verdict:
         """Count a call, or reject it with a wait of 1.5^n seconds (at most 900) after n rejections."""
         log = self._log(remote)
-        if len(log.accepted) >= self.limit and self._enforced:
+        if len(log.accepted) >= self.limit:
             log.rejected_in_a_row += 1
             wait = int(max(1.0, min(1.5 ** min(log.rejected_in_a_row, 20), 900.0)))
             seen = self.peek(remote)
@@ -76,12 +76,10 @@ class FixedWindow:
         limit: int,
         seconds: float,
         *,
-        enforced: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limit = limit
         self._seconds = seconds
-        self._enforced = enforced
         self._clock = clock
         self._windows: dict[str, tuple[float, int]] = {}
 
@@ -92,7 +90,7 @@ class FixedWindow:
         if instant - started >= self._seconds:
             started, count = instant, 0
         left = max(0.0, started + self._seconds - instant)
-        if count >= self.limit and self._enforced:
+        if count >= self.limit:
             return Verdict(allowed=False, remaining=0, reset=left, retry_after=max(1, math.ceil(left)))
         self._windows[remote] = (started, count + 1)
         return Verdict(allowed=True, remaining=max(0, self.limit - count - 1), reset=left)

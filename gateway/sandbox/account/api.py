@@ -14,7 +14,7 @@ from gateway.sandbox.account.seeds import seed
 from gateway.sandbox.account.user_views import account_users
 from gateway.sandbox.account.versions import Dialect, version_of
 from gateway.sandbox.exchange import Answer, Call
-from gateway.sandbox.limits import SlidingWindow, Verdict
+from gateway.sandbox.limits import UNLIMITED, SlidingWindow, Verdict
 from gateway.sandbox.routes import Match, Routes
 from gateway.sandbox.store import Store
 
@@ -33,7 +33,7 @@ class AccountApi:
     def __init__(self, store: Store, *, enforce_limits: bool, undecided: Dialect) -> None:
         self._store = store
         self._undecided = undecided
-        self._window = SlidingWindow(20, 1.0, enforced=enforce_limits)
+        self._window = SlidingWindow(20 if enforce_limits else UNLIMITED, 1.0)
         self._routes = _routes()
         store.create(tables.SCHEMA + idempotency.SCHEMA)
 

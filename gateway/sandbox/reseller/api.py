@@ -7,7 +7,7 @@ from typing import Any
 from gateway.sandbox.clock import SECOND, now, ticks_time
 from gateway.sandbox.credentials import RESELLER_ID, RESELLER_TOKEN
 from gateway.sandbox.exchange import Answer, Call
-from gateway.sandbox.limits import FixedWindow, Verdict
+from gateway.sandbox.limits import UNLIMITED, FixedWindow, Verdict
 from gateway.sandbox.reseller import tables
 from gateway.sandbox.reseller.errors import RefusalError, refusal_answer
 from gateway.sandbox.reseller.users import Endpoints
@@ -28,7 +28,7 @@ class ResellerApi:
 
     def __init__(self, store: Store, *, enforce_limits: bool) -> None:
         self._store = store
-        self._window = FixedWindow(50, _SECONDS, enforced=enforce_limits)
+        self._window = FixedWindow(50 if enforce_limits else UNLIMITED, _SECONDS)
         self._endpoints = Endpoints(store)
         self._routes = _table(self._endpoints)
         store.create(tables.SCHEMA)
