@@ -24,7 +24,7 @@ from gateway.sandbox import (
     Sandbox,
     SandboxOptions,
 )
-from gateway.serving import Addresses, serving, told_to_stop
+from gateway.serving import Addresses, collect_less, serving, told_to_stop
 
 __all__ = ["main"]
 
@@ -89,6 +89,7 @@ def _serve(parsed: argparse.Namespace) -> int:
     async def run() -> int:
         stop = told_to_stop()
         async with serving(settings) as addresses:
+            collect_less()
             print(f"ready\n{_table(addresses)}", flush=True)
             await stop.wait()
         return 0
@@ -111,6 +112,7 @@ def _demo(parsed: argparse.Namespace) -> int:
                 },
             )
             async with serving(settings) as addresses:
+                collect_less()
                 print(_welcome(addresses, sandbox.control_url), flush=True)
                 await stop.wait()
         return 0

@@ -1,6 +1,7 @@
 """A gateway on its sockets: start, say so, serve until told to stop, drain, stop."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,9 +12,10 @@ from aiohttp import web
 from gateway.app import Gateway
 from gateway.settings import Settings
 
-__all__ = ["Addresses", "serving", "told_to_stop"]
+__all__ = ["Addresses", "collect_less", "serving", "told_to_stop"]
 
 _DRAIN = 10.0  # seconds that requests under way get to finish
+_YOUNG = 20_000  # objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,14 @@ def told_to_stop() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def collect_less() -> None:
+    """For a process that does nothing but serve, once it has started: no garbage collection looks at what stays.
+
+    What a request makes goes by its reference counts, all but a few cycles. With Python's own thresholds the
+    collector took 10 to 20 % of the CPU of a request, most of it in walking over modules and schema again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])

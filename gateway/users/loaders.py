@@ -19,19 +19,25 @@ class Loaders:
 
     def __init__(self, sources: Sources, reference: ReferenceData, plan: Plan) -> None:
         self.plan = plan
-        self._users = _UserLoader(sources, plan.of(Kind.USER))
-        self._records = {
-            kind: _RecordLoader(reference, plan.of(kind)) for kind in (Kind.ROLE, Kind.DEPARTMENT, Kind.ORGANIZATION)
-        }
+        self._sources = sources
+        self._reference = reference
+        self._loaders: dict[Kind, _Loader] = {}
 
     def load(self, ref: Ref) -> "asyncio.Future[Any]":
         """The record, or None where its source has none; raises what its source raised."""
-        return self._users.load(ref) if ref.kind is Kind.USER else self._records[ref.kind].load(ref)
+        loader = self._loaders.get(ref.kind)
+        if loader is None:
+            loader = self._loaders[ref.kind] = self._made(ref.kind)
+        return loader.load(ref)
 
     def close(self) -> None:
         """End what is still being loaded: nobody waits for it any more."""
-        for loader in (self._users, *self._records.values()):
+        for loader in self._loaders.values():
             loader.close()
+
+    def _made(self, kind: Kind) -> "_Loader":
+        needs = self.plan.of(kind)
+        return _UserLoader(self._sources, needs) if kind is Kind.USER else _RecordLoader(self._reference, needs)
 
 
 class _Loader(DataLoader[Ref, Any]):
@@ -48,7 +54,7 @@ class _Loader(DataLoader[Ref, Any]):
             task.add_done_callback(self._batches.discard)
         return await self.fetch(keys)
 
-    async def fetch(self, keys: list[Ref]) -> list[Any]:
+    async def fetch(self, refs: list[Ref]) -> list[Any]:
         """The records in the order of their references; an exception in a record's place is its own."""
         raise NotImplementedError
 
@@ -65,8 +71,10 @@ class _UserLoader(_Loader):
         self._sources = sources
         self._needs = needs
 
-    async def fetch(self, keys: list[Ref]) -> list[Any]:
-        return await asyncio.gather(*(self._fetch(ref) for ref in keys), return_exceptions=True)
+    async def fetch(self, refs: list[Ref]) -> list[Any]:
+        if len(refs) == 1:  # without a task of its own
+            return [await self._fetch(refs[0])]
+        return await asyncio.gather(*(self._fetch(ref) for ref in refs), return_exceptions=True)
 
     async def _fetch(self, ref: Ref) -> User | None:
         return await self._sources.named(ref.source).fetch_user(ref, self._needs)
@@ -80,6 +88,6 @@ class _RecordLoader(_Loader):
         self._reference = reference
         self._needs = needs
 
-    async def fetch(self, keys: list[Ref]) -> list[Any]:
-        found = await self._reference.look_up(keys, self._needs)
-        return [found[ref] for ref in keys]
+    async def fetch(self, refs: list[Ref]) -> list[Any]:
+        found = await self._reference.look_up(refs, self._needs)
+        return [found[ref] for ref in refs]

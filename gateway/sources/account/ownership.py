@@ -91,5 +91,7 @@ class Owner(Wire):
     def record(self) -> model.RoleOwner:
         # Another word than the two is possible; an owner that is an account shows one.
         seen = model.OwnerType.ACCOUNT if self.account else model.OwnerType.SYSTEM
-        known = {owner.value: owner for owner in model.OwnerType}
-        return model.RoleOwner(known.get(self.type or "", seen), record_of(self.account))
+        return model.RoleOwner(_TYPES.get(self.type or "", seen), record_of(self.account))
+
+
+_TYPES = {owner.value: owner for owner in model.OwnerType}

@@ -35,7 +35,7 @@ class Role(Wire):
             UserSource.ACCOUNT,
             self.id,
             self.name,
-            model.RoleType(self.type) if self.type in set(model.RoleType) else None,
+            _TYPES.get(self.type or ""),
             self.type,
             record_of(self.owner),
             None if permissions is None else tuple(permissions),
@@ -89,6 +89,7 @@ class User(Wire):
         )
 
 
+_TYPES = {kind.value: kind for kind in model.RoleType}  # made once: walking an enum costs more than the role itself
 _STATUS = {
     "active": model.UserStatus.ACTIVE,
     "disabled": model.UserStatus.DISABLED,

@@ -138,8 +138,10 @@ class Circuit:
             self._slices.popleft()
         self._slices[-1].calls += 1
         self._slices[-1].failures += failed
+        if not failed:
+            return
         calls, failures = sum(one.calls for one in self._slices), sum(one.failures for one in self._slices)
-        if failed and calls >= self._settings.least_calls and failures >= calls * self._settings.ratio:
+        if calls >= self._settings.least_calls and failures >= calls * self._settings.ratio:
             self._open(request)
 
     def _open(self, request: Request) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 __all__ = ["Multipart", "Part", "Request", "Response", "Send", "Step", "Transport", "pipeline"]
@@ -81,12 +82,5 @@ def pipeline(transport: Transport, steps: Sequence[Step]) -> Send:
     """The steps in order, the first one outermost, the transport at the end."""
     send: Send = transport.send
     for step in reversed(steps):
-        send = _bound(step, send)
+        send = partial(step, send=send)  # no closure: that would be one more coroutine a step and call
     return send
-
-
-def _bound(step: Step, send: Send) -> Send:
-    async def call(request: Request) -> Response:
-        return await step(request, send)
-
-    return call

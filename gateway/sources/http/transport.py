@@ -55,7 +55,10 @@ class AiohttpTransport:
             connector=aiohttp.TCPConnector(limit=limits.connections),
             # `connect` covers the wait for a free socket too, so that its end means: nothing was sent.
             timeout=aiohttp.ClientTimeout(
-                total=limits.total, connect=min(limits.connect, limits.total), sock_read=limits.read
+                total=limits.total,
+                connect=min(limits.connect, limits.total),
+                # A timer set anew with every read: none where it could not end before the whole call's.
+                sock_read=limits.read if limits.read < limits.total else None,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_never_again,),
