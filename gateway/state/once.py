@@ -1,10 +1,11 @@
 """A change carried out at most once under its key, by the records of a store."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from gateway.errors import IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
-from gateway.state.idempotency import Begun, Conflict, IdempotencyStore, InProgress, Replay, scope_of
+from gateway.state.idempotency import Beginning, Begun, Conflict, IdempotencyStore, InProgress, Replay, scope_of
 from gateway.state.lease import renewed
 
 __all__ = ["KeptAnswers"]
@@ -13,10 +14,14 @@ _ASK_AGAIN = 1.0  # seconds, at the most: a change seldom takes as long as its l
 
 
 class KeptAnswers:
-    """The answers to changes, under what each belongs to: principal, mutation, target, key."""
+    """The answers to changes, under what each belongs to: principal, mutation, target, key.
 
-    def __init__(self, store: IdempotencyStore) -> None:
+    `patience` is how many seconds the operation in whose context it is called has left, None for any number.
+    """
+
+    def __init__(self, store: IdempotencyStore, *, patience: Callable[[], float | None] = lambda: None) -> None:
         self._store = store
+        self._patience = patience
 
     async def __call__(
         self, scope: Sequence[str], fingerprint: str, change: Callable[[], Awaitable[bytes]]
@@ -32,7 +37,7 @@ class KeptAnswers:
             SourceUnavailable: the records cannot be reached; nothing was sent.
         """
         name = scope_of(scope)
-        match await self._store.begin(name, fingerprint):
+        match await self._begin(name, fingerprint):
             case Replay(answer):
                 return answer, True
             case Conflict():
@@ -42,6 +47,14 @@ class KeptAnswers:
                 raise IdempotencyInProgress(message, retry_after=min(wait, _ASK_AGAIN))
             case Begun(owner):
                 return await self._carry_out(name, owner, change), False
+
+    async def _begin(self, name: str, fingerprint: str) -> Beginning:
+        """As the store does, within the operation's time: nothing was sent. A lease taken too late ends by itself."""
+        try:
+            async with asyncio.timeout(self._patience()):
+                return await self._store.begin(name, fingerprint)
+        except TimeoutError:
+            raise SourceUnavailable("The gateway's shared state does not answer.", retry_after=1.0) from None
 
     async def _carry_out(self, name: str, owner: str, change: Callable[[], Awaitable[bytes]]) -> bytes:
         try:

@@ -7,7 +7,7 @@ Time is the Redis server's: replicas' clocks may differ. What it keeps is bounde
 import secrets
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -18,6 +18,7 @@ from gateway.state.idempotency import Beginning, Begun, Conflict, IdempotencySet
 __all__ = ["RedisIdempotency", "connect"]
 
 _ANSWERS_WITHIN = 1.0  # seconds: a change that waits longer for its record is refused
+_CONNECTIONS = 50  # each answers thousands of steps a second
 
 _DEFAULTS = IdempotencySettings()
 _NOW = "local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
@@ -74,13 +75,17 @@ def connect(url: str) -> Redis:
     """A client for what is here: bytes stay bytes, and a Redis that is gone is told at once.
 
     The library's own default would try for seconds; one try more is for a connection that was closed idle.
+    More steps at once than connections wait for one: the default pool fails them, which here would refuse changes.
     """
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=_CONNECTIONS,
+        timeout=_ANSWERS_WITHIN,
         socket_timeout=_ANSWERS_WITHIN,
         socket_connect_timeout=_ANSWERS_WITHIN,
         retry=Retry(NoBackoff(), 1),
     )
+    return Redis.from_pool(pool)
 
 
 class RedisIdempotency:
