@@ -247,7 +247,7 @@ def _python(base: str) -> str:
         answer = subprocess.run(asked, capture_output=True, text=True, check=False)
         if answer.returncode == 0:
             return answer.stdout.strip()
-    return sys._base_executable  # type: ignore[attr-defined]
+    return sys._base_executable  # type: ignore[attr-defined]  # no stub has it
 
 
 @pytest.fixture(scope="session")

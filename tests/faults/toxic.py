@@ -206,7 +206,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 @asynccontextmanager
 async def proxied(host: str, port: int, **how: float | bool) -> AsyncIterator[Proxy]:
     """A proxy that runs until the block ends."""
-    proxy = Proxy(host, port, **how)  # type: ignore[arg-type]
+    proxy = Proxy(host, port, **how)  # type: ignore[arg-type]  # the options are spelled by the table
     await proxy.start()
     try:
         yield proxy

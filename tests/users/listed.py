@@ -135,7 +135,7 @@ class World:
     leftovers: Leftovers = field(default_factory=Leftovers)
 
     def __post_init__(self) -> None:
-        self.merge = Merge(Sources(self.systems), Cursors(b"secret"), self.leftovers)  # type: ignore[arg-type]
+        self.merge = Merge(Sources(self.systems), Cursors(b"secret"), self.leftovers)  # type: ignore[arg-type]  # a stand-in with the methods that are used
 
     async def page(
         self, first: int, after: str | None = None, query: UserQuery | None = None, **given: Any

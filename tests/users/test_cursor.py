@@ -80,7 +80,7 @@ def test_every_bit_counts(cursors: Cursors) -> None:
 )
 def test_garbage(cursors: Cursors, alter: object) -> None:
     """What is no cursor, letter by letter, is refused: as the caller's mistake, whatever it is."""
-    refused(cursors, alter(cursors.write("list", STATE)))  # type: ignore[operator]
+    refused(cursors, alter(cursors.write("list", STATE)))  # type: ignore[operator]  # a table's column
 
 
 @settings(derandomize=True, database=None, max_examples=200)

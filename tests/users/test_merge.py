@@ -178,7 +178,7 @@ async def test_a_query_that_is_refused() -> None:
 
 def only(systems: World, *kept: int) -> World:
     """The world with only these systems configured."""
-    systems.merge = Merge(Sources([systems.systems[at] for at in kept]), Cursors(b"secret"), Leftovers())  # type: ignore[list-item]
+    systems.merge = Merge(Sources([systems.systems[at] for at in kept]), Cursors(b"secret"), Leftovers())  # type: ignore[list-item]  # a stand-in
     return systems
 
 

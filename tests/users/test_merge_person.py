@@ -9,7 +9,7 @@ from gateway.users.source import Sources
 
 
 async def find(systems: World, email: str, **options: Any) -> Person:
-    return await find_person(Sources(systems.systems), email, NEEDS, **options)  # type: ignore[arg-type]
+    return await find_person(Sources(systems.systems), email, NEEDS, **options)  # type: ignore[arg-type]  # a stand-in
 
 
 async def test_found() -> None:

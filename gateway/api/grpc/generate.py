@@ -82,8 +82,8 @@ def _image(root: Path, folder: str, name: str) -> str:
 
 def _compile(root: Path, *options: str) -> None:
     import grpc_tools  # noqa: PLC0415 - of the development environment only
-    from google.api import field_behavior_pb2  # noqa: PLC0415
-    from grpc_tools import protoc  # noqa: PLC0415
+    from google.api import field_behavior_pb2  # noqa: PLC0415 - only here, not where the gateway runs
+    from grpc_tools import protoc  # noqa: PLC0415 - a package of the build
 
     known = Path(grpc_tools.__file__).parent / "_proto"
     common = Path(field_behavior_pb2.__file__).parents[2]  # googleapis-common-protos brings its sources

@@ -107,7 +107,7 @@ def _make(field: Any) -> _Make | None:
     if kind.name.endswith("List"):
         return _list(kind)
     name = kind.name  # its writer is looked up when it is used: types contain one another
-    return lambda value, only: _writer(name)(value, only)  # noqa: PLW0108
+    return lambda value, only: _writer(name)(value, only)  # noqa: PLW0108 - looked up late: messages hold one another
 
 
 def _list(kind: Any) -> _Make:

@@ -50,7 +50,7 @@ class AccountApi:
             match = self._match(call)
             verdict = self._window.take(call.remote)
             if not verdict.allowed:
-                raise ApiError(429, CODE_BY_STATUS[429], "Too many requests. Please try again later.")  # noqa: TRY301
+                raise ApiError(429, CODE_BY_STATUS[429], "Too many requests. Please try again later.")  # noqa: TRY301 - every refusal is written in one place
             answer = await self._admitted(call, match, request_id)
         except ApiError as error:
             answer = error_answer(error, request_id)
@@ -59,8 +59,8 @@ class AccountApi:
     def failure(self, call: Call, status: int, retry_after: float | None) -> Answer:
         """Write an error envelope without doing anything."""
         request_id = _request_id()
-        message = "Something went wrong." if status >= 500 else "The request was refused."  # noqa: PLR2004
-        code = CODE_BY_STATUS.get(status, "internal_error" if status >= 500 else "validation_failed")  # noqa: PLR2004
+        message = "Something went wrong." if status >= 500 else "The request was refused."  # noqa: PLR2004 - HTTP's class of server errors
+        code = CODE_BY_STATUS.get(status, "internal_error" if status >= 500 else "validation_failed")  # noqa: PLR2004 - HTTP's class of server errors
         answer = error_answer(ApiError(status, code, message), request_id)
         if retry_after is not None:
             answer.headers["Retry-After"] = f"{retry_after:g}"
@@ -92,7 +92,7 @@ class AccountApi:
             await asyncio.sleep(call.delay)
             try:
                 if len(call.body) > _LARGEST_BODY:
-                    raise ApiError(400, "validation_failed", "The request body is larger than 1 MiB.")  # noqa: TRY301
+                    raise ApiError(400, "validation_failed", "The request body is larger than 1 MiB.")  # noqa: TRY301 - every refusal is written in one place
                 return match.handler(context)
             except ApiError as error:
                 return error_answer(error, request_id)

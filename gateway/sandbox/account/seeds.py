@@ -73,7 +73,7 @@ def seed(store: Store, users: int) -> None:
         number = person.number
         tail = code("account user", number)
         created = _whole(person.created)
-        scanner = number % 13 == 7  # noqa: PLR2004 (one in thirteen)
+        scanner = number % 13 == 7  # noqa: PLR2004 - any numbers that mix (one in thirteen)
         profiles.append(
             _profile(tail, f"Station {number}", None, f"station-{number}", created)
             if scanner
@@ -81,7 +81,7 @@ def seed(store: Store, users: int) -> None:
         )
         role = SCANNER if scanner else (_ROLES[number % len(_ROLES)] if number % 8 else None)
         department = departments[number % len(departments)] if number % 6 else None
-        status = "removed" if number % 17 == 11 else "disabled" if number % 9 == 4 else "active"  # noqa: PLR2004
+        status = "removed" if number % 17 == 11 else "disabled" if number % 9 == 4 else "active"  # noqa: PLR2004 - any numbers that mix
         members.append(_member(tail, status, role, department, created))
     store.insert("users", profiles)
     store.insert("account_users", members)

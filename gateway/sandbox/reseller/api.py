@@ -43,7 +43,7 @@ class ResellerApi:
         verdict = self._window.take(call.remote)
         try:
             if not verdict.allowed:
-                raise RefusalError(429, "API calls quota exceeded! maximum admitted 50 per 5s.")  # noqa: TRY301
+                raise RefusalError(429, "API calls quota exceeded! maximum admitted 50 per 5s.")  # noqa: TRY301 - every refusal is written in one place
             match = self._match(call)
             _check(call, match)
             await asyncio.sleep(call.delay)

@@ -69,7 +69,7 @@ def test_violations(status: int, kind: type) -> None:
         (409, "idempotency_in_progress", errors.IdempotencyInProgress, True),
     ],
 )
-def test_idempotency(status: int, code: str, kind: type, retryable: bool) -> None:  # noqa: FBT001
+def test_idempotency(status: int, code: str, kind: type, retryable: bool) -> None:  # noqa: FBT001 - a table's column
     """A key used with another payload, and one whose first call still runs, are told from other refusals."""
     error = refused(status, code=code, type="idempotency_error", message="Idempotency key 'K' …")
     assert type(error) is kind

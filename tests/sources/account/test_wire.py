@@ -225,7 +225,7 @@ def test_owner(sent: Any, owner: Any, loaded: set[str]) -> None:
         ({}, None),
     ],
 )
-def test_material_check(sent: Any, required: bool | None) -> None:  # noqa: FBT001
+def test_material_check(sent: Any, required: bool | None) -> None:  # noqa: FBT001 - a table's column
     """Whether material is checked is read in both versions' words."""
     document = {"id": "d", "scanning_stations": [{"id": "s", **sent}]}
     [station] = Department.model_validate(document).record().scanning_stations.nodes

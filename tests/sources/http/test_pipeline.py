@@ -29,7 +29,7 @@ async def test_order(wire: Any) -> None:
     ("method", "writes"),
     [("GET", False), ("HEAD", False), ("POST", True), ("PUT", True), ("PATCH", True), ("DELETE", True)],
 )
-def test_writes(method: str, writes: bool) -> None:  # noqa: FBT001
+def test_writes(method: str, writes: bool) -> None:  # noqa: FBT001 - a table's column
     """What may change something is told from what cannot."""
     assert Request("account", method, "u", "/x").writes is writes
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]  # a platform's class
     """Instead of waiting for the next timer it moves the clock there."""
 
     loop: "VirtualLoop"
