@@ -5,21 +5,28 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-import strawberry
 from aiohttp import web
-from strawberry.types import ExecutionResult
 
 from gateway.api.graphql.context import Incoming
-from gateway.api.graphql.execution import execute
-from gateway.api.graphql.graphiql.page import add_graphiql
-from gateway.api.graphql.requests import Limits as RequestLimits
-from gateway.api.graphql.schema import build_schema
-from gateway.api.graphql.view import GraphQLEndpoint
+from gateway.api.graphql.documents.store import Documents
+from gateway.api.graphql.endpoint import EndpointOptions, GraphQLEndpoint
+from gateway.api.graphql.executor import Executor
+from gateway.api.graphql.graphiql.page import GraphiQL
+from gateway.api.graphql.request import GraphQLRequest
+from gateway.api.graphql.requests import RequestLimits
+from gateway.api.graphql.responses import StatusProfile
+from gateway.api.graphql.results import Result
+from gateway.api.graphql.schema import build_schema, executable, rules
+from gateway.api.graphql.uploads import UploadLimits
 from gateway.api.grpc.server import GrpcOptions, GrpcServer, Tls, start_grpc
-from gateway.api.web.health import add_health
-from gateway.api.web.metrics import Metrics, add_metrics
+from gateway.api.web.aiohttp_server import aiohttp_application
+from gateway.api.web.asgi import Asgi
+from gateway.api.web.cors import Cors
+from gateway.api.web.health import health
+from gateway.api.web.metrics import Metrics, scrape
+from gateway.api.web.site import Site
 from gateway.events.log import EventLog
 from gateway.events.memory import MemoryEventLog
 from gateway.settings import Settings, SourceSettings
@@ -49,6 +56,8 @@ from gateway.users.source import Source, Sources
 
 __all__ = ["Gateway"]
 
+Part = TypeVar("Part")
+
 
 class Gateway:
     """The gateway as an object, inside your program or behind its own command line.
@@ -65,7 +74,7 @@ class Gateway:
         self.metrics = Metrics()
         self.sources = Sources(())
         self._circuits: dict[UserSource, Circuit] = {}
-        self._schema: strawberry.Schema | None = None
+        self._executor: Executor | None = None
         self._users: UserService | None = None
         self._events: EventLog | None = None
         self._open = AsyncExitStack()
@@ -87,8 +96,7 @@ class Gateway:
             publish=self._events.publish,
         )
         self._open.push_async_callback(self._users.drain)
-        told = settings.in_development if settings.introspection is None else settings.introspection
-        self._schema = build_schema(introspection=told, suggestions=told)
+        self._executor = self._made_executor()
         return self
 
     async def __aexit__(
@@ -106,16 +114,12 @@ class Gateway:
     @property
     def users(self) -> UserService:
         """The typed service, without GraphQL."""
-        if self._users is None:
-            raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
-        return self._users
+        return self._entered(self._users)
 
     @property
     def events(self) -> EventLog:
         """What happens to users, by any surface of this gateway."""
-        if self._events is None:
-            raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
-        return self._events
+        return self._entered(self._events)
 
     async def execute(
         self,
@@ -125,39 +129,26 @@ class Gateway:
         operation_name: str | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a budget for the sources' calls, not a cancellation
-    ) -> ExecutionResult:
+    ) -> Result:
         """Execute a GraphQL document; errors are in the result, in the words that HTTP clients get.
 
         `timeout` is in seconds, the setting where it is None.
         """
         bounds = partial(operation, timeout=timeout or self.settings.request_timeout)
         incoming = Incoming(self.users, fresh_key(), idempotency_key, bounds)
-        return await execute(self._built_schema, incoming, query, dict(variables or {}), operation_name)
+        asked = GraphQLRequest(query, dict(variables or {}), operation_name)
+        return await self._entered(self._executor).execute(asked, incoming)
 
     def aiohttp_app(self) -> web.Application:
         """GraphQL, GraphiQL, health and metrics as an aiohttp application, to run or to mount as a sub-application.
 
         Run it with `handler_cancellation=True`, so that a client who goes away stops what it asked for.
         """
-        settings = self.settings
-        app = web.Application(client_max_size=settings.max_body_bytes)
-        limits = RequestLimits(body=settings.max_body_bytes, file=settings.softwareone.icon_bytes)
-        graphiql = settings.in_development if settings.graphiql is None else settings.graphiql
-        endpoint = GraphQLEndpoint(
-            self._built_schema,
-            self.users,
-            limits,
-            graphiql=graphiql,
-            scope=operation,
-            timeout=settings.request_timeout,
-        )
-        app.router.add_route("GET", "/graphql", endpoint.__call__)
-        app.router.add_route("POST", "/graphql", endpoint.__call__)
-        if graphiql:
-            add_graphiql(app)
-        add_health(app, lambda: self.ready)
-        add_metrics(app, self.metrics, lambda: {name: circuit.state for name, circuit in self._circuits.items()})
-        return app
+        return aiohttp_application(self._site())
+
+    def asgi_app(self) -> Asgi:
+        """The same as an ASGI application, to run or to mount in FastAPI, Starlette or any other."""
+        return Asgi(self._site())
 
     async def serve_grpc(self) -> GrpcServer | None:
         """The gRPC server, started; None where the settings have it off."""
@@ -177,11 +168,45 @@ class Gateway:
         )
         return await start_grpc(self.users, options, scope=operation, events=self.events)
 
-    @property
-    def _built_schema(self) -> strawberry.Schema:
-        if self._schema is None:
+    def _entered(self, part: Part | None) -> Part:
+        if part is None:
             raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
-        return self._schema
+        return part
+
+    def _made_executor(self) -> Executor:
+        settings = self.settings
+        told = settings.in_development if settings.introspection is None else settings.introspection
+        schema = executable(build_schema())
+        documents = Documents(schema, rules(introspection=told), suggestions=told)
+        return Executor(schema, documents, suggestions=told)
+
+    def _site(self) -> Site:
+        """Everything that is served by HTTP."""
+        settings = self.settings
+        uploads = UploadLimits(file=settings.softwareone.icon_bytes)
+        options = EndpointOptions(
+            RequestLimits(settings.max_body_bytes, uploads, settings.request_timeout),
+            settings.request_timeout,
+            StatusProfile(settings.status_profile),
+            preflight=settings.preflight,
+        )
+        graphiql = settings.in_development if settings.graphiql is None else settings.graphiql
+        endpoint = GraphQLEndpoint(
+            self._entered(self._executor),
+            self.users,
+            options,
+            scope=operation,
+            graphiql=GraphiQL() if graphiql else None,
+        )
+        circuits = self._circuits
+        return Site(
+            [
+                *endpoint.routes(),
+                *health(lambda: self.ready),
+                scrape(self.metrics, lambda: {name: circuit.state for name, circuit in circuits.items()}),
+            ],
+            cors=Cors(settings.cors_origins),
+        )
 
     def _source(self, name: UserSource, budget: RetryBudget) -> Source:
         """One system: its client over its steps over its own session."""

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -44,6 +45,11 @@ def _port_or_off(value: object) -> object:
     return None if value == "off" else value
 
 
+def _words(value: object) -> object:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Seconds = Annotated[float, Field(gt=0, le=600)]
 
 
@@ -135,6 +141,15 @@ class Settings(BaseSettings):
     graphiql: bool | None = Field(None, description="serve GraphiQL; unset: not in production")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
         1024 * 1024, description="the largest request without a file; with one, an icon may be added"
+    )
+    status_profile: Literal["audit", "draft"] = Field(
+        "audit", description="HTTP statuses: as the graphql-http audit has them, or as the draft of 2026 (422, 294)"
+    )
+    preflight: bool = Field(
+        True, description="refuse GETs and forms that another site's page could send unasked (CSRF)"
+    )
+    cors_origins: Words = Field(
+        (), description="origins whose pages may call the gateway, separated by blanks; `*` is every one"
     )
     request_timeout: Seconds = Field(
         30.0, description="seconds for a whole operation, where its caller sets no shorter time"

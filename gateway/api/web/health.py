@@ -2,20 +2,24 @@
 
 from collections.abc import Callable
 
-from aiohttp import web
+import orjson
 
-__all__ = ["add_health"]
+from gateway.api.web.http import Request, Response, Route
+
+__all__ = ["health"]
 
 
-def add_health(app: web.Application, ready: Callable[[], bool]) -> None:
+def health(ready: Callable[[], bool]) -> list[Route]:
     """`/healthz` answers while the process lives, `/readyz` 200 while it can serve, else 503."""
 
-    async def healthz(_request: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
+    async def healthz(_request: Request) -> Response:
+        return _said("alive", 200)
 
-    async def readyz(_request: web.Request) -> web.Response:
-        serving = ready()
-        return web.json_response({"status": "ready" if serving else "not ready"}, status=200 if serving else 503)
+    async def readyz(_request: Request) -> Response:
+        return _said("ready", 200) if ready() else _said("not ready", 503)
 
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
+    return [Route(("GET",), "/healthz", healthz), Route(("GET",), "/readyz", readyz)]
+
+
+def _said(status: str, code: int) -> Response:
+    return Response(code, orjson.dumps({"status": status}), (("Content-Type", "application/json; charset=utf-8"),))

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-__all__ = ["Metrics", "add_metrics"]
+from gateway.api.web.http import Request, Response, Route
+
+__all__ = ["Metrics", "scrape"]
 
 _STATES = ("closed", "half_open", "open")
 
@@ -37,15 +38,13 @@ class Metrics:
         )
 
 
-def add_metrics(app: web.Application, metrics: Metrics, circuits: Callable[[], Mapping[str, str]]) -> None:
-    """Serve `/metrics`; `circuits` tells each source's state."""
+def scrape(metrics: Metrics, circuits: Callable[[], Mapping[str, str]]) -> Route:
+    """`/metrics`; `circuits` tells each source's state."""
 
-    async def scrape(_request: web.Request) -> web.Response:
+    async def answer(_request: Request) -> Response:
         for source, state in circuits().items():
             for one in _STATES:
                 metrics.circuits.labels(source, one).set(one == state)
-        return web.Response(
-            body=generate_latest(metrics.registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        )
+        return Response(200, generate_latest(metrics.registry), (("Content-Type", CONTENT_TYPE_LATEST),))
 
-    app.router.add_get("/metrics", scrape)
+    return Route(("GET",), "/metrics", answer)

@@ -1,7 +1,7 @@
 """The page that a browser sees at the API's path, and the routes of its assets.
 
-The application calls `add_graphiql` once; the GraphQL view answers a browser's GET with
-`graphiql_page`. Both may live under any prefix: the page names its assets relative to itself.
+The GraphQL endpoint answers a browser's GET with it. It may live under any prefix: the page names its
+assets relative to itself.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final, Self
 
 import orjson
-from aiohttp import web
+
+from gateway.api.web.http import Request, Response, Route
 
 DIST: Final = Path(__file__).parent / "dist"
 TITLE: Final = "User gateway"
@@ -29,14 +30,15 @@ _CONTENT_TYPES: Final = {
     ".woff": "font/woff",
     ".woff2": "font/woff2",
 }
-_PAGE_HEADERS: Final = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+_PAGE_HEADERS: Final = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
     # It names the assets of one build, so it is asked for anew; and one path answers HTML and JSON.
-    "Cache-Control": "no-cache",
-    "Vary": "Accept",
-}
+    ("Cache-Control", "no-cache"),
+    ("Vary", "Accept"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,45 +61,41 @@ class Bundle:
         )
 
 
-BUNDLE: Final = web.AppKey("graphiql_bundle", Bundle)
+class GraphiQL:
+    """GraphiQL for an API at `path`: the page there, and its assets beside it.
 
-
-def add_graphiql(app: web.Application, path: str = "/graphql") -> None:
-    """Serve GraphiQL's assets beside the API's path, for the page that `graphiql_page` answers.
-
-    With the API at /graphql they are at /graphiql/…. What dist/ holds is read once, here.
+    With the API at /graphql they are at /graphiql/…. What dist/ holds is looked up once, here.
     """
-    if bundle := Bundle.load():
-        app[BUNDLE] = bundle
-    app.router.add_get(f"{path.rpartition('/')[0]}/graphiql/{{asset}}", _asset)
 
+    def __init__(self, path: str = "/graphql") -> None:
+        self._bundle = Bundle.load()
+        self._assets = f"{path.rpartition('/')[0]}/graphiql/"
 
-async def graphiql_page(request: web.Request) -> web.Response:
-    """Answer the page, or one that says how to build it where that has not been done."""
-    bundle = request.config_dict.get(BUNDLE)
-    return web.Response(
-        text=bundle.html if bundle else _NOT_BUILT,
-        status=200 if bundle else 503,
-        content_type="text/html",
-        headers=_PAGE_HEADERS,
-    )
+    def routes(self) -> list[Route]:
+        """Where the assets are."""
+        return [Route(("GET",), f"{self._assets}{{asset}}", self._asset)]
 
+    def page(self) -> Response:
+        """The page, or one that says how to build it where that has not been done."""
+        if self._bundle is None:
+            return Response(503, _NOT_BUILT.encode(), _PAGE_HEADERS)
+        return Response(200, self._bundle.html.encode(), _PAGE_HEADERS)
 
-async def _asset(request: web.Request) -> web.FileResponse:
-    bundle = request.config_dict.get(BUNDLE)
-    # A look-up among known names: nothing in a URL is ever made into a path.
-    path = bundle.assets.get(request.match_info["asset"]) if bundle else None
-    if path is None:
-        raise web.HTTPNotFound
-    return web.FileResponse(
-        path,
-        headers={
-            "Content-Type": _CONTENT_TYPES[path.suffix],
-            # The name holds a hash of the content, so neither ever changes.
-            "Cache-Control": "public, max-age=31536000, immutable",
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    async def _asset(self, request: Request) -> Response:
+        # A look-up among known names: nothing in a URL is ever made into a path.
+        path = self._bundle.assets.get(request.path.removeprefix(self._assets)) if self._bundle else None
+        if path is None:
+            return Response(404)
+        return Response(
+            200,
+            path.read_bytes(),  # a person opens GraphiQL now and then: nothing is gained by keeping it
+            (
+                ("Content-Type", _CONTENT_TYPES[path.suffix]),
+                # The name holds a hash of the content, so neither ever changes.
+                ("Cache-Control", "public, max-age=31536000, immutable"),
+                ("X-Content-Type-Options", "nosniff"),
+            ),
+        )
 
 
 def _html(*, script: str, style: str, icon: str) -> str:

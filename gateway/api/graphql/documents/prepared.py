@@ -1,0 +1,110 @@
+"""A document's operation, ready to be executed any number of times."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+    Visitor,
+    visit,
+)
+
+from gateway.api.graphql.context import Context
+from gateway.api.graphql.selections import selection_of
+from gateway.users.planning import Plan, plan
+
+__all__ = ["Compiled", "Executed", "Prepared", "prepared"]
+
+_ROOTS = {OperationType.QUERY: "Query", OperationType.MUTATION: "Mutation", OperationType.SUBSCRIPTION: "Subscription"}
+_MOST_PLANS = 64  # of one document: each switch doubles what is possible
+
+
+class Executed(Protocol):
+    """What executing gave: `data` is JSON's plain values, None where a null came up to the root."""
+
+    @property
+    def data(self) -> Any: ...
+
+    @property
+    def errors(self) -> list[GraphQLError] | None: ...
+
+
+class Compiled(Protocol):
+    """An operation that became code."""
+
+    async def execute(self, context: Context, variables: Mapping[str, Any]) -> Executed:
+        """What graphql-core would answer, for variables as they were sent."""
+
+
+@dataclass(slots=True, eq=False)
+class Prepared:
+    """One operation of a valid document.
+
+    `compiled` is None where graphql-core executes it. `incremental` is the document as its client wrote it, where it
+    holds `@defer` or `@stream`; `document` is without them, for clients that take one answer. `mutations` is how many
+    changes it may hold.
+    """
+
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    compiled: Compiled | None
+    incremental: DocumentNode | None
+    mutations: int
+    _switches: tuple[str, ...]
+    _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> OperationType:
+        return self.operation.operation
+
+    def plan(self, variables: Mapping[str, Any] | None) -> Plan:
+        """What is to be fetched: it depends on the document and on the variables that `@skip` and `@include` name."""
+        given = variables or {}
+        key = tuple(value if isinstance(value := given.get(name), bool) else None for name in self._switches)
+        known = self._plans.get(key)
+        if known is None:
+            selection = selection_of(self.document, self.operation, given)
+            known = plan(selection, _ROOTS[self.kind])
+            if len(self._plans) < _MOST_PLANS:
+                self._plans[key] = known
+        return known
+
+
+def prepared(
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    compiled: Compiled | None,
+    incremental: DocumentNode | None = None,
+) -> Prepared:
+    """The operation with what can be known before it is executed."""
+    switches = _Switches()
+    visit(document, switches)
+    return Prepared(document, operation, compiled, incremental, _mutations(operation), tuple(sorted(switches.names)))
+
+
+class _Switches(Visitor):
+    """The variables that decide what is selected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        if node.name.value not in {"skip", "include"}:
+            return
+        for argument in node.arguments or ():
+            if isinstance(argument.value, VariableNode):
+                self.names.add(argument.value.name.value)
+
+
+def _mutations(operation: OperationDefinitionNode) -> int:
+    """How many changes the operation may hold; a fragment counts as several."""
+    if operation.operation is not OperationType.MUTATION:
+        return 0
+    return sum(1 if node.kind == "field" else 2 for node in operation.selection_set.selections)

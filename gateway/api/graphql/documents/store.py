@@ -1,0 +1,124 @@
+"""From a document's text to an operation that is ready, once."""
+
+from collections.abc import Callable, Sequence
+
+from graphql import (
+    ASTValidationRule,
+    DirectiveNode,
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    Visitor,
+    parse,
+    validate,
+    visit,
+)
+from graphql.language import REMOVE
+
+from gateway.api.graphql.documents.prepared import Compiled, Prepared, prepared
+from gateway.api.graphql.documents.segmented import SegmentedCache
+
+__all__ = ["Check", "Compile", "Documents", "InvalidDocument"]
+
+Compile = Callable[[GraphQLSchema, DocumentNode, OperationDefinitionNode], Compiled | None]
+"""Makes code of a valid operation, or None of one that graphql-core is to execute."""
+
+
+Check = Callable[[DocumentNode], Sequence[GraphQLError]]
+"""Looks at a parsed document before it is validated: what is too much of it."""
+
+_HELD = 64 * 1024 * 1024  # bytes, about
+_EACH = 4_000  # bytes of an operation that is ready, however short it is
+_A_CHARACTER = 120  # bytes that a character of a document takes when it is parsed and compiled
+_MOST_ERRORS = 5  # told of one document
+
+
+class InvalidDocument(Exception):  # noqa: N818 - read in `except`
+    """A document that cannot be executed, and what is wrong with it. `syntax`: it cannot even be read."""
+
+    def __init__(self, errors: Sequence[GraphQLError], *, syntax: bool = False) -> None:
+        super().__init__(errors[0].message)
+        self.errors = tuple(errors)
+        self.syntax = syntax
+
+
+class Documents:
+    """The documents of one schema.
+
+    `suggestions` tells a client of a wrong name which one it may have meant. `most_tokens` bounds what is parsed.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        rules: Sequence[type[ASTValidationRule]],
+        *,
+        suggestions: bool = True,
+        most_tokens: int | None = None,
+        check: Check | None = None,
+        compiling: Compile | None = None,
+        held: int = _HELD,
+    ) -> None:
+        self._schema = schema
+        self._rules = tuple(rules)
+        self._suggestions = suggestions
+        self._most_tokens = most_tokens
+        self._check = check
+        self._compile = compiling
+        self._kept: SegmentedCache[tuple[str, str | None], Prepared] = SegmentedCache(held)
+
+    def prepare(self, text: str, operation_name: str | None = None) -> Prepared:
+        """The operation of that name in a document, or its only one.
+
+        Raises:
+            InvalidDocument: it is no document, too much of one, not valid here, or has no such operation.
+        """
+        key = (text, operation_name)
+        known = self._kept.get(key)
+        if known is None:
+            known = self._prepared(text, operation_name)
+            self._kept.put(key, known, _EACH + _A_CHARACTER * len(text))
+        return known
+
+    def _prepared(self, text: str, name: str | None) -> Prepared:
+        try:
+            document = parse(text, max_tokens=self._most_tokens, allow_empty_selection_sets=False)
+        except GraphQLError as error:
+            raise InvalidDocument([error], syntax=True) from None
+        if self._check is not None and (errors := self._check(document)):
+            raise InvalidDocument(errors)
+        if errors := validate(
+            self._schema, document, self._rules, max_errors=_MOST_ERRORS, hide_suggestions=not self._suggestions
+        ):
+            raise InvalidDocument(errors[:_MOST_ERRORS])
+        finder = _Incremental()
+        whole = visit(document, finder)
+        operation = _operation(whole, name)
+        compiled = self._compile(self._schema, whole, operation) if self._compile is not None else None
+        return prepared(whole, operation, compiled, document if finder.found else None)
+
+
+def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if name is None:
+        if len(operations) == 1:
+            return operations[0]
+        message = "The document has several operations: name one." if operations else "The document has no operation."
+        raise InvalidDocument([GraphQLError(message)])
+    for operation in operations:
+        if operation.name is not None and operation.name.value == name:
+            return operation
+    raise InvalidDocument([GraphQLError("There is no operation of that name.")])
+
+
+class _Incremental(Visitor):
+    """Takes `@defer` and `@stream` out."""
+
+    found = False
+
+    def enter_directive(self, node: DirectiveNode, *_: object) -> object:
+        if node.name.value not in {"defer", "stream"}:
+            return None
+        self.found = True
+        return REMOVE

@@ -1,0 +1,78 @@
+"""What became of a request → an HTTP response."""
+
+from collections.abc import AsyncIterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from graphql import GraphQLError
+
+from gateway.api.graphql.errors import spelled
+from gateway.api.graphql.negotiation import MediaType
+from gateway.api.graphql.request import RefusedError
+from gateway.api.graphql.results import Result
+from gateway.api.web.http import Response
+
+__all__ = ["StatusProfile", "event_stream", "multipart", "refused", "responded"]
+
+
+class StatusProfile(StrEnum):
+    """Which text of GraphQL over HTTP the statuses follow.
+
+    `audit`: the one that its only runnable suite checks, npm's graphql-http 1.23. `draft`: the one of August 2026,
+    which has 422 for a request that is readable and wrong, and 294 for data with errors.
+    """
+
+    AUDIT = "audit"
+    DRAFT = "draft"
+
+
+_PARTIAL = 294
+_CHARSET = "; charset=utf-8"
+_CONTENT_TYPES = {
+    kind: (("Content-Type", kind.value + _CHARSET), ("Vary", "Accept")) for kind in (MediaType.JSON, MediaType.RESPONSE)
+}
+_ONE_BY_ONE = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), ("Vary", "Accept"))
+
+
+def responded(result: Result, kind: MediaType, profile: StatusProfile) -> Response:
+    """An operation's one answer."""
+    return Response(_status(result, kind, profile), orjson.dumps(result.payload()), _CONTENT_TYPES[kind])
+
+
+def refused(error: RefusedError, kind: MediaType, request_id: str) -> Response:
+    """The answer to what is not executed."""
+    told = spelled(GraphQLError(error.error.message, original_error=error.error), request_id)
+    body = orjson.dumps({"errors": [told.formatted]})
+    return Response(error.status, body, (*_CONTENT_TYPES[kind], *error.headers))
+
+
+def event_stream(results: AsyncIterator[Mapping[str, Any]]) -> Response:
+    """graphql-sse's distinct connections mode: a stream of `next`, then `complete`."""
+
+    async def lines() -> AsyncIterator[bytes]:
+        async for payload in results:
+            yield b"event: next\ndata: " + orjson.dumps(payload) + b"\n\n"
+        yield b"event: complete\ndata:\n\n"
+
+    return Response(200, lines(), (("Content-Type", MediaType.EVENT_STREAM.value + _CHARSET), *_ONE_BY_ONE))
+
+
+def multipart(parts: AsyncIterator[Mapping[str, Any]]) -> Response:
+    """The incremental delivery proposal over HTTP: a part of the form for a part of the answer."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        async for payload in parts:
+            yield b"\r\n---\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + orjson.dumps(payload)
+        yield b"\r\n-----\r\n"
+
+    return Response(200, pieces(), (("Content-Type", 'multipart/mixed; boundary="-"'), *_ONE_BY_ONE))
+
+
+def _status(result: Result, kind: MediaType, profile: StatusProfile) -> int:
+    if result.executed:
+        partial = bool(result.errors) and result.data is not None
+        return _PARTIAL if partial and profile is StatusProfile.DRAFT and kind is MediaType.RESPONSE else 200
+    if profile is StatusProfile.DRAFT:
+        return 422 if result.readable else 400
+    return 400 if kind is MediaType.RESPONSE else 200

@@ -1,0 +1,34 @@
+"""What became of an operation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLError
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to an operation; its errors are in our words already.
+
+    `executed` is False where it was refused before: then there is no `data`, not even null. `readable` is False where
+    it is no GraphQL at all.
+    """
+
+    data: Any = None
+    errors: list[GraphQLError] | None = None
+    extensions: dict[str, Any] | None = None
+    executed: bool = True
+    readable: bool = True
+
+    def payload(self) -> dict[str, Any]:
+        """The answer as the specification's map."""
+        payload: dict[str, Any] = {}
+        if self.errors:
+            payload["errors"] = [error.formatted for error in self.errors]
+        if self.executed:
+            payload["data"] = self.data
+        if self.extensions:
+            payload["extensions"] = self.extensions
+        return payload

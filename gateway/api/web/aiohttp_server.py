@@ -1,0 +1,145 @@
+"""A site carried by aiohttp's server."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from aiohttp import WSMsgType, web
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from gateway.api.web.http import Closed, Request, Response, SocketHandler
+from gateway.api.web.site import Site
+
+__all__ = ["aiohttp_application"]
+
+_LARGEST_MESSAGE = 1024 * 1024  # bytes that a WebSocket's client may send at once
+
+
+def aiohttp_application(site: Site, *, largest_message: int = _LARGEST_MESSAGE) -> web.Application:
+    """The site as an application, to run or to mount as a sub-application under any prefix."""
+    app = web.Application(client_max_size=0)  # the endpoints cap what they read
+
+    async def handle(incoming: web.Request) -> web.StreamResponse:
+        path = "/" + incoming.match_info["path"]
+        request = Request(incoming.method, path, incoming.query_string, _Headers(incoming.headers), _Body(incoming))
+        if "upgrade" in incoming.headers and (handler := site.socket(path)) is not None:
+            return await _converse(incoming, request, handler, largest_message)
+        return await _write(incoming, await site.respond(request))
+
+    app.router.add_route("*", "/{path:.*}", handle)
+    return app
+
+
+class _Headers(Mapping[str, str]):
+    """aiohttp's header fields; those sent several times are joined when they are asked for."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: "CIMultiDictProxy[str]") -> None:
+        self._fields = fields
+
+    def __getitem__(self, name: str) -> str:
+        values = self._fields.getall(name)
+        return values[0] if len(values) == 1 else ", ".join(values)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name.lower() for name in self._fields))
+
+    def __len__(self) -> int:
+        return len(set(self))
+
+
+class _Body:
+    """A request's body in chunks, decompressed by aiohttp with a cap on what a chunk becomes."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._request.content.iter_any():
+                yield chunk
+        except (web.RequestPayloadError, ConnectionResetError, HTTPRequestEntityTooLarge) as error:
+            raise Closed from error
+
+
+async def _write(incoming: web.Request, response: Response) -> web.StreamResponse:
+    headers = CIMultiDict(response.headers)
+    if isinstance(response.body, bytes):
+        return web.Response(body=response.body, status=response.status, headers=headers)
+    stream = web.StreamResponse(status=response.status, headers=headers)
+    chunks = aiter(response.body)
+    try:
+        await stream.prepare(incoming)
+        async for chunk in chunks:
+            await stream.write(chunk)
+        await stream.write_eof()
+    except ConnectionResetError:  # the client has gone: there is nobody to tell
+        pass
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+    return stream
+
+
+async def _converse(
+    incoming: web.Request, request: Request, handler: SocketHandler, largest: int
+) -> web.StreamResponse:
+    socket = _Socket(incoming, request, largest)
+    with suppress(Closed):
+        await handler(socket)
+    return await socket.end()
+
+
+class _Socket:
+    """See `gateway.api.web.http.WebSocket`."""
+
+    def __init__(self, incoming: web.Request, request: Request, largest: int) -> None:
+        self.request = request
+        self._incoming = incoming
+        self._largest = largest
+        self._socket: web.WebSocketResponse | None = None
+
+    @property
+    def offered(self) -> Sequence[str]:
+        sent = self.request.headers.get("sec-websocket-protocol", "")
+        return [name.strip() for name in sent.split(",") if name.strip()]
+
+    async def accept(self, subprotocol: str | None = None) -> None:
+        self._socket = web.WebSocketResponse(
+            protocols=(subprotocol,) if subprotocol else (), max_msg_size=self._largest, compress=False
+        )
+        await self._socket.prepare(self._incoming)
+
+    async def receive(self) -> str:
+        assert self._socket is not None  # noqa: S101 - accepted first
+        message = await self._socket.receive()
+        if message.type is not WSMsgType.TEXT:
+            raise Closed
+        text: str = message.data
+        return text
+
+    async def send(self, text: str) -> None:
+        if self._socket is None or self._socket.closed:
+            raise Closed
+        try:
+            await self._socket.send_str(text)
+        except (ConnectionResetError, RuntimeError) as error:
+            raise Closed from error
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        if self._socket is not None:
+            await self._socket.close(code=code, message=reason.encode())
+
+    async def end(self) -> web.StreamResponse:
+        """What aiohttp wants to be returned; a handshake that was never accepted is refused."""
+        if self._socket is None:
+            return web.Response(status=403)
+        await self._socket.close()
+        return self._socket

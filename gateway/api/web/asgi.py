@@ -1,0 +1,149 @@
+"""A site carried by any ASGI server, or mounted in an ASGI application."""
+
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+from gateway.api.web.http import Closed, Headers, Request, Response
+from gateway.api.web.site import Site
+
+__all__ = ["Asgi"]
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+_CHUNK = 64 * 1024
+
+
+class Asgi:
+    """The ASGI application of a site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def _http(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        response = await self._site.respond(_request(scope, receive))
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+        if isinstance(response.body, bytes):
+            headers.append((b"content-length", str(len(response.body)).encode()))
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.body", "body": response.body})
+            return
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await _stream(response, send)
+
+    async def _websocket(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        socket = _Socket(_request(scope, receive), scope.get("subprotocols", ()), receive, send)
+        await receive()  # websocket.connect
+        handler = self._site.socket(socket.request.path)
+        if handler is not None:
+            try:
+                await handler(socket)
+            except Closed:
+                return
+        await socket.close()
+
+    async def _lifespan(self, receive: _Receive, send: _Send) -> None:
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+
+def _request(scope: _Message, receive: _Receive) -> Request:
+    root = scope.get("root_path", "").rstrip("/")
+    path = scope["path"]
+    if root and path.startswith(root):
+        path = path[len(root) :]
+    headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+    encoding = headers.get("content-encoding", "").strip().lower()
+    body = _body(receive) if encoding in {"", "identity"} else _decompressed(_body(receive), encoding)
+    query = scope["query_string"].decode("latin-1")
+    return Request(scope.get("method", "GET"), path or "/", query, headers, body)
+
+
+async def _body(receive: _Receive) -> AsyncIterator[bytes]:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Closed
+        if chunk := message.get("body", b""):
+            yield chunk
+        if not message.get("more_body"):
+            return
+
+
+async def _decompressed(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+    """Never more than a chunk at once: what it adds up to is for the reader's cap."""
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise Closed
+    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        async for chunk in chunks:
+            rest = chunk
+            while rest:
+                yield inflate.decompress(rest, _CHUNK)
+                rest = inflate.unconsumed_tail
+        yield inflate.flush()
+    except zlib.error as error:
+        raise Closed from error
+
+
+async def _stream(response: Response, send: _Send) -> None:
+    chunks = aiter(response.body)  # type: ignore[arg-type]  # bytes went another way
+    try:
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except OSError:  # what ASGI servers raise where the client has gone
+        pass
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
+class _Socket:
+    """See `gateway.api.web.http.WebSocket`."""
+
+    def __init__(self, request: Request, offered: Sequence[str], receive: _Receive, send: _Send) -> None:
+        self.request = request
+        self.offered = tuple(offered)
+        self._receive = receive
+        self._send = send
+        self._closed = False
+
+    async def accept(self, subprotocol: str | None = None) -> None:
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+
+    async def receive(self) -> str:
+        message = await self._receive()
+        text = message.get("text")
+        if message["type"] != "websocket.receive" or text is None:
+            self._closed = message["type"] == "websocket.disconnect"
+            raise Closed
+        return str(text)
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._send({"type": "websocket.send", "text": text})
+        except (OSError, RuntimeError) as error:
+            raise Closed from error
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except (OSError, RuntimeError):  # it is closed already
+            return

@@ -1,0 +1,159 @@
+"""HTTP as values: what an endpoint is given and what it answers, whichever server carries it.
+
+`aiohttp_server.py` and `asgi.py` carry it. An endpoint knows neither.
+"""
+
+import re
+import uuid
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+__all__ = [
+    "Closed",
+    "Handler",
+    "Headers",
+    "Request",
+    "Response",
+    "Route",
+    "SocketHandler",
+    "SocketRoute",
+    "TooLarge",
+    "WebSocket",
+    "request_id",
+]
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+class TooLarge(Exception):  # noqa: N818 - read in `except`
+    """A body went past its cap."""
+
+
+class Closed(Exception):  # noqa: N818 - the same
+    """The other side of a WebSocket, or of a stream, has gone."""
+
+
+class Headers(Mapping[str, str]):
+    """Header fields by name in any case; those sent several times are joined by a comma, as RFC 9110 5.3 has it."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+        self._fields: dict[str, str] = {}
+        for name, value in fields:
+            lower = name.lower()
+            before = self._fields.get(lower)
+            self._fields[lower] = value if before is None else f"{before}, {value}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 - Mapping's
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Headers({sorted(self._fields)})"  # names only: values hold credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `query` is the raw query string; `path` is below where the application is mounted.
+
+    `body` may be read once, in chunks; it raises `Closed` where the client leaves in the middle of it.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: AsyncIterable[bytes] = field(repr=False)
+
+    @property
+    def content_type(self) -> str:
+        """The media type without its parameters, in lower case; empty where none was sent."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def read(self, most: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            TooLarge: it has more than `most` bytes; no more than those were kept.
+        """
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in self.body:
+            size += len(chunk)
+            if size > most:
+                raise TooLarge
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer; a body in chunks is sent as they come, and closed where the client leaves."""
+
+    status: int
+    body: bytes | AsyncIterable[bytes] = b""
+    headers: Sequence[tuple[str, str]] = ()
+
+
+class WebSocket(Protocol):
+    """A WebSocket that a client has asked for and that may be accepted."""
+
+    @property
+    def request(self) -> Request: ...
+
+    @property
+    def offered(self) -> Sequence[str]:
+        """The subprotocols that the client speaks."""
+
+    async def accept(self, subprotocol: str | None = None) -> None:
+        """Open it. Until then it may be closed instead, which a client sees as a refused handshake."""
+
+    async def receive(self) -> str:
+        """The next text message.
+
+        Raises:
+            Closed: the client has gone, or sent what is no text.
+        """
+
+    async def send(self, text: str) -> None:
+        """Send a message, once there is room for it.
+
+        Raises:
+            Closed: the client has gone.
+        """
+
+    async def close(self, code: int = 1000, reason: str = "") -> None: ...
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+SocketHandler = Callable[[WebSocket], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An endpoint: the methods and the path that it serves. `{name}` in a path stands for one part of it."""
+
+    methods: tuple[str, ...]
+    path: str
+    handler: Handler
+
+
+@dataclass(frozen=True, slots=True)
+class SocketRoute:
+    """An endpoint for WebSockets."""
+
+    path: str
+    handler: SocketHandler
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """The id that the client gave its request, if it is a plain word; else a new one."""
+    sent = headers.get("x-request-id", "")
+    return sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex

@@ -1,0 +1,47 @@
+"""All endpoints under one root: which one answers a path, and what is said where none does."""
+
+from collections.abc import Mapping, Sequence
+
+from gateway.api.web.cors import Cors
+from gateway.api.web.http import Request, Response, Route, SocketHandler, SocketRoute
+
+__all__ = ["Site"]
+
+
+class Site:
+    """The endpoints of a gateway. Servers carry it: `aiohttp_server.py`, `asgi.py`.
+
+    A route's path is whole, or ends in `/{name}`, which stands for one more part: the endpoint reads it off the path.
+    """
+
+    def __init__(self, routes: Sequence[Route], sockets: Sequence[SocketRoute] = (), cors: Cors | None = None) -> None:
+        self._routes = {route.path.partition("{")[0]: route for route in routes}
+        self._sockets: Mapping[str, SocketHandler] = {route.path: route.handler for route in sockets}
+        self._cors = cors
+
+    def socket(self, path: str) -> SocketHandler | None:
+        """What answers WebSockets at that path."""
+        return self._sockets.get(path)
+
+    async def respond(self, request: Request) -> Response:
+        """The answer to a request, whatever it is."""
+        route = self._routes.get(request.path) or self._routes.get(request.path.rpartition("/")[0] + "/")
+        if route is None:
+            return Response(404, b"There is nothing here.", _TEXT)
+        cors = self._cors
+        if cors is not None and cors.concerns(request):
+            if cors.asks_first(request):
+                return cors.answer(request, route.methods)
+            return cors.let_in(request, await self._answer(route, request))
+        return await self._answer(route, request)
+
+    async def _answer(self, route: Route, request: Request) -> Response:
+        if request.method in route.methods:
+            return await route.handler(request)
+        if request.method == "HEAD" and "GET" in route.methods:
+            whole = await route.handler(Request("GET", request.path, request.query, request.headers, request.body))
+            return Response(whole.status, b"", whole.headers)
+        return Response(405, b"", (("Allow", ", ".join(route.methods)),))
+
+
+_TEXT = (("Content-Type", "text/plain; charset=utf-8"),)
