@@ -2,15 +2,18 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from gateway.api.graphql.graphiql.build import find_node
 
 ROOT = Path(__file__).parents[1]
 GATEWAY = str(Path(sys.executable).with_name("gateway"))
@@ -79,3 +82,22 @@ def demo() -> Iterator[Running]:
 def gateway_url(demo: Running) -> str:
     """Base URL of a running `gateway demo`."""
     return demo.address("GraphQL").removesuffix("/graphql")
+
+
+@pytest.fixture(scope="session")
+def node_in() -> Callable[[Path], Path]:
+    """Node, once the packages of a folder's lock are installed there."""
+
+    def installed(folder: Path) -> Path:
+        node, npm = find_node()
+        if not (folder / "node_modules" / ".package-lock.json").is_file():
+            path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
+            install = [*npm, "ci", "--ignore-scripts", "--loglevel=error", "--prefer-offline"]
+            try:
+                subprocess.run(install, cwd=folder, env=os.environ | {"PATH": path}, check=True, timeout=120)
+            except BaseException:
+                shutil.rmtree(folder / "node_modules", ignore_errors=True)
+                raise
+        return node
+
+    return installed

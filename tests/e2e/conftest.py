@@ -79,7 +79,7 @@ def world_of() -> Callable[[ClientSession, Running], World]:
 async def fresh() -> AsyncIterator[Callable[..., Any]]:
     """Makes worlds of a test's own, in this process but on real sockets: faults there are nobody else's.
 
-    Settings of all three systems are given by name, e.g. `await fresh(max_attempts=1)`.
+    Settings are given by name: the gateway's own, and those of all three systems, e.g. `await fresh(max_attempts=1)`.
     """
     async with AsyncExitStack() as stack:
 
@@ -90,7 +90,10 @@ async def fresh() -> AsyncIterator[Callable[..., Any]]:
                 "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
                 "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
             }
-            settings = Settings(http_port=0, grpc_port=None, **{name: system | own for name, system in systems.items()})
+            top = {name: own.pop(name) for name in list(own) if name in Settings.model_fields}
+            settings = Settings(
+                http_port=0, grpc_port=None, **top, **{name: system | own for name, system in systems.items()}
+            )
             addresses = await stack.enter_async_context(serving(settings))
             return World(await stack.enter_async_context(ClientSession()), addresses.http, sandbox.control_url)
 

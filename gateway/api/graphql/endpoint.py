@@ -76,7 +76,7 @@ class GraphQLEndpoint:
                 raise refusal(406, _TAKES)
             response = await self._respond(request, await self._asked(request), incoming, kinds, single)
         except RefusedError as error:
-            response = refused(error, single or MediaType.JSON, incoming.request_id)
+            response = refused(error, single or MediaType.JSON, self._options.status_profile, incoming.request_id)
         told = (
             ("X-Request-ID", incoming.request_id),
             ("Server-Timing", f"total;dur={(time.perf_counter() - started) * 1000:.1f}"),

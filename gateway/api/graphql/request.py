@@ -24,13 +24,24 @@ class GraphQLRequest:
 
 
 class RefusedError(Exception):
-    """A request that is not executed: the error, the HTTP status for it, and header fields that belong to it."""
+    """A request that is not executed: the error, the HTTP status for it, and header fields that belong to it.
 
-    def __init__(self, status: int, error: GatewayError, headers: Sequence[tuple[str, str]] = ()) -> None:
+    `draft_status` is the one by the draft's profile, where that is another.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        error: GatewayError,
+        headers: Sequence[tuple[str, str]] = (),
+        *,
+        draft_status: int | None = None,
+    ) -> None:
         super().__init__(error.message)
         self.status = status
         self.error = error
         self.headers = tuple(headers)
+        self.draft_status = draft_status or status
 
 
 def refusal(status: int, message: str, *headers: tuple[str, str]) -> RefusedError:
@@ -42,7 +53,7 @@ def from_mapping(sent: Any) -> GraphQLRequest:
     """The request in a JSON object, as it comes in a body, a WebSocket's message or a URL's parameters.
 
     Raises:
-        RefusedError: 400, it is none. What is missing or of another type is a 422 by the draft's statuses.
+        RefusedError: 400, it is none. By the draft 422, where it is JSON with something missing or of another type.
     """
     if isinstance(sent, list):
         raise refusal(400, "Send one operation a request: a batch is not taken.")
@@ -51,15 +62,15 @@ def from_mapping(sent: Any) -> GraphQLRequest:
     query, variables, name = sent.get("query"), sent.get("variables"), sent.get("operationName")
     extensions, document_id = sent.get("extensions"), _document_id(sent)
     if query is not None and not isinstance(query, str):
-        raise refusal(400, "`query` must be a string.")
+        raise _wrong("`query` must be a string.")
     if variables is not None and not isinstance(variables, dict):
-        raise refusal(400, "`variables` must be an object.")
+        raise _wrong("`variables` must be an object.")
     if name is not None and not isinstance(name, str):
-        raise refusal(400, "`operationName` must be a string.")
+        raise _wrong("`operationName` must be a string.")
     if extensions is not None and not isinstance(extensions, dict):
-        raise refusal(400, "`extensions` must be an object.")
+        raise _wrong("`extensions` must be an object.")
     if not query and document_id is None and not (extensions and "persistedQuery" in extensions):
-        raise refusal(400, "The request has no `query`.")
+        raise _wrong("The request has no `query`.")
     return GraphQLRequest(query or "", variables, name or None, extensions or {}, document_id)
 
 
@@ -68,6 +79,10 @@ def _document_id(sent: Mapping[str, Any]) -> str | None:
     for name in ("documentId", "doc_id"):
         if (given := sent.get(name)) is not None:
             if not isinstance(given, str) or not given:
-                raise refusal(400, f"`{name}` must be a string.")
+                raise _wrong(f"`{name}` must be a string.")
             return given
     return None
+
+
+def _wrong(message: str) -> RefusedError:
+    return RefusedError(400, BadUserInput(message), draft_status=422)

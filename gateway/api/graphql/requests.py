@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from gateway.api.graphql.request import GraphQLRequest, from_mapping, refusal
 from gateway.api.graphql.strict_json import parse_json
 from gateway.api.graphql.uploads import UploadLimits, read_form
-from gateway.api.web.http import Request, TooLarge
+from gateway.api.web.http import Malformed, Request, TooLarge
 
 __all__ = ["RequestLimits", "read_request"]
 
@@ -36,6 +36,8 @@ async def read_request(request: Request, limits: RequestLimits) -> GraphQLReques
             return from_mapping(await _body(request, limits))
     except TimeoutError:
         raise refusal(408, f"The request's body took longer than {limits.seconds:g} seconds.") from None
+    except Malformed:
+        raise refusal(400, "The request's body is not what its header fields say.") from None
 
 
 async def _body(request: Request, limits: RequestLimits) -> Any:

@@ -40,11 +40,12 @@ def responded(result: Result, kind: MediaType, profile: StatusProfile) -> Respon
     return Response(_status(result, kind, profile), orjson.dumps(result.payload()), _CONTENT_TYPES[kind])
 
 
-def refused(error: RefusedError, kind: MediaType, request_id: str) -> Response:
+def refused(error: RefusedError, kind: MediaType, profile: StatusProfile, request_id: str) -> Response:
     """The answer to what is not executed."""
     told = spelled(GraphQLError(error.error.message, original_error=error.error), request_id)
     body = orjson.dumps({"errors": [told.formatted]})
-    return Response(error.status, body, (*_CONTENT_TYPES[kind], *error.headers))
+    status = error.draft_status if profile is StatusProfile.DRAFT else error.status
+    return Response(status, body, (*_CONTENT_TYPES[kind], *error.headers))
 
 
 def event_stream(results: AsyncIterator[Mapping[str, Any]]) -> Response:

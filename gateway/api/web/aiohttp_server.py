@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from aiohttp import WSMsgType, web
-from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from gateway.api.web.http import Closed, Request, Response, SocketHandler
+from gateway.api.web.http import Closed, Malformed, Request, Response, SocketHandler
 from gateway.api.web.site import Site
 
 __all__ = ["aiohttp_application"]
@@ -64,8 +64,10 @@ class _Body:
         try:
             async for chunk in self._request.content.iter_any():
                 yield chunk
-        except (web.RequestPayloadError, ConnectionResetError, HTTPRequestEntityTooLarge) as error:
+        except ConnectionResetError as error:
             raise Closed from error
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            raise Malformed from error
 
 
 async def _write(incoming: web.Request, response: Response) -> web.StreamResponse:

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-from gateway.api.web.http import Closed, Headers, Request, Response
+from gateway.api.web.http import Closed, Headers, Malformed, Request, Response
 from gateway.api.web.site import Site
 
 __all__ = ["Asgi"]
@@ -85,7 +85,7 @@ async def _body(receive: _Receive) -> AsyncIterator[bytes]:
 async def _decompressed(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
     """Never more than a chunk at once: what it adds up to is for the reader's cap."""
     if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise Closed
+        raise Malformed
     inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         async for chunk in chunks:
@@ -95,7 +95,7 @@ async def _decompressed(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIte
                 rest = inflate.unconsumed_tail
         yield inflate.flush()
     except zlib.error as error:
-        raise Closed from error
+        raise Malformed from error
 
 
 async def _stream(response: Response, send: _Send) -> None:

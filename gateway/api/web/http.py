@@ -13,6 +13,7 @@ __all__ = [
     "Closed",
     "Handler",
     "Headers",
+    "Malformed",
     "Request",
     "Response",
     "Route",
@@ -28,6 +29,10 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 class TooLarge(Exception):  # noqa: N818 - read in `except`
     """A body went past its cap."""
+
+
+class Malformed(Exception):  # noqa: N818 - the same
+    """A body that is not what its header fields say."""
 
 
 class Closed(Exception):  # noqa: N818 - the same
@@ -63,7 +68,7 @@ class Headers(Mapping[str, str]):
 class Request:
     """One request. `query` is the raw query string; `path` is below where the application is mounted.
 
-    `body` may be read once, in chunks; it raises `Closed` where the client leaves in the middle of it.
+    `body` may be read once, in chunks; it raises `Closed` where the client leaves in the middle of it, and `Malformed`.
     """
 
     method: str

@@ -1,11 +1,17 @@
 """All endpoints under one root: which one answers a path, and what is said where none does."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import orjson
 
 from gateway.api.web.cors import Cors
-from gateway.api.web.http import Request, Response, Route, SocketHandler, SocketRoute
+from gateway.api.web.http import Closed, Request, Response, Route, SocketHandler, SocketRoute, request_id
 
 __all__ = ["Site"]
+
+_LOG = logging.getLogger("gateway.http")
 
 
 class Site:
@@ -37,11 +43,23 @@ class Site:
 
     async def _answer(self, route: Route, request: Request) -> Response:
         if request.method in route.methods:
-            return await route.handler(request)
+            return await self._guarded(route, request)
         if request.method == "HEAD" and "GET" in route.methods:
-            whole = await route.handler(Request("GET", request.path, request.query, request.headers, request.body))
+            whole = await self._guarded(route, replace(request, method="GET"))
             return Response(whole.status, b"", whole.headers)
         return Response(405, b"", (("Allow", ", ".join(route.methods)),))
+
+    async def _guarded(self, route: Route, request: Request) -> Response:
+        """A defect of ours is a 500 that tells nothing but the id under which the log has it."""
+        try:
+            return await route.handler(request)
+        except Closed:
+            return Response(400)  # nobody is there to read it
+        except Exception:  # noqa: BLE001 - whatever it is, a stranger is told nothing of it
+            own = request_id(request.headers)
+            _LOG.exception("defect in request %s to %s", own, route.path)
+            said = {"message": "Something went wrong here. The request id finds it in the log.", "requestId": own}
+            return Response(500, orjson.dumps(said), (("Content-Type", "application/json"), ("X-Request-ID", own)))
 
 
 _TEXT = (("Content-Type", "text/plain; charset=utf-8"),)

@@ -1,0 +1,124 @@
+"""What strangers send instead of a request: always a 4xx, never a 500."""
+
+import asyncio
+import gzip
+import json
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import ClientSession
+
+JSON = {"Content-Type": "application/json"}
+TYPENAME = '{"query": "{ __typename }"'
+BOMB = gzip.compress(b'{"query": "' + b" " * 200_000_000 + b'"}', 9)
+
+HOSTILE = {
+    "nested arrays": b"[" * 100_000,
+    "nested variables": (TYPENAME + ', "variables": {"a": ' + "[" * 5_000 + "]" * 5_000 + "}}").encode(),
+    "nested within orjson's limit": (TYPENAME + ', "variables": {"a": ' + "[" * 1_000 + "]" * 1_000 + "}").encode(),
+    "a number past a double": (TYPENAME + ', "variables": {"a": 1e999}}').encode(),
+    "an integer of 5,000 digits": (TYPENAME + ', "variables": {"a": ' + "9" * 5_000 + "}}").encode(),
+    "NaN": (TYPENAME + ', "variables": {"a": NaN}}').encode(),
+    "a lone surrogate": (TYPENAME + ', "variables": {"a": "\\ud800"}}').encode(),
+    "a surrogate in bytes": (TYPENAME + ', "variables": {"a": "').encode() + b'\xed\xa0\x80"}}',
+    "a name twice": b'{"query": "{ __typename }", "query": "{ a }"}',
+    "a variable twice": b'{"query": "{ __typename }", "variables": {"a": 1, "a": 2}}',
+    "no UTF-8": b'{"query": "\xff"}',
+    "UTF-16": '{"query": "{ __typename }"}'.encode("utf-16"),
+    "nothing": b"",
+    "a string": b'"{ __typename }"',
+    "a batch": b'[{"query": "{ __typename }"}]',
+    "no query": b"{}",
+    "a query that is a number": b'{"query": 1}',
+    "half of it": b'{"query": "{ __type',
+    "trailing bytes": b'{"query": "{ __typename }"} {}',
+    "a null byte": b'{"query": "{ __typename }"}\x00',
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_a_hostile_body(gateway_url: str, body: bytes) -> None:
+    """JSON that is none, or that two parsers could read in two ways, is a 400 with an error in our words."""
+    async with ClientSession() as session, session.post(f"{gateway_url}/graphql", data=body, headers=JSON) as answer:
+        said = await answer.json()
+        assert answer.status == 400, said
+    assert said["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+QUERIES = {
+    "nested fields": "{ a " * 10_000,
+    "nested lists": "{ user(id: " + "[" * 10_000 + ") { id } }",
+    "a long name": "{ " + "a" * 500_000 + " }",
+    "nested fragments": "{ " + "... on Query { " * 3_000 + "__typename" + " }" * 3_000 + " }",
+    "a control character": "{ \x00 }",
+    "a lone surrogate, escaped": '{ user(id: "\\ud800") { id } }',
+    "a huge integer": "{ users(first: 99999999999999999999) { nodes { id } } }",
+    "a circle of fragments": "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+async def test_a_hostile_document(gateway_url: str, query: str) -> None:
+    """A document that would overflow a parser is refused as a client's mistake."""
+    headers = JSON | {"Accept": "application/graphql-response+json"}
+    sent = json.dumps({"query": query})
+    async with ClientSession() as session, session.post(f"{gateway_url}/graphql", data=sent, headers=headers) as answer:
+        said = await answer.json()
+        assert answer.status == 400, said
+    assert {error["extensions"]["code"] for error in said["errors"]} == {"BAD_USER_INPUT"}
+
+
+async def test_a_body_past_the_cap(gateway_url: str) -> None:
+    """More than a MiB is a 413."""
+    body = BytesIO(b" " * 1_100_000)
+    async with ClientSession() as session, session.post(f"{gateway_url}/graphql", data=body, headers=JSON) as answer:
+        assert answer.status == 413
+
+
+async def test_a_compressed_body(gateway_url: str) -> None:
+    """gzip and deflate are taken."""
+    for encoding, compress in (("gzip", gzip.compress), ("deflate", zlib.compress)):
+        body = compress(b'{"query": "{ __typename }"}')
+        async with ClientSession() as session:
+            headers = JSON | {"Content-Encoding": encoding}
+            async with session.post(f"{gateway_url}/graphql", data=body, headers=headers) as answer:
+                assert (await answer.json())["data"] == {"__typename": "Query"}
+
+
+async def test_a_compression_bomb(gateway_url: str, demo: Any) -> None:
+    """A body that is 200 MB once it is unpacked is refused, and never held."""
+    before = _peak(demo.pid)
+    async with ClientSession() as session:
+        headers = JSON | {"Content-Encoding": "gzip"}
+        async with session.post(f"{gateway_url}/graphql", data=BOMB, headers=headers) as answer:
+            assert answer.status in {400, 413}
+    assert _peak(demo.pid) - before < 20_000_000
+
+
+async def test_a_body_that_claims_to_be_compressed(gateway_url: str) -> None:
+    """Bytes that are not what their encoding says are a 400."""
+    async with ClientSession() as session:
+        headers = JSON | {"Content-Encoding": "gzip"}
+        async with session.post(f"{gateway_url}/graphql", data=b"not gzip", headers=headers) as answer:
+            assert answer.status == 400
+
+
+async def test_a_slow_body(fresh: Any) -> None:
+    """A body that does not arrive in time is a 408, and its connection is free again."""
+    world = await fresh(request_timeout=0.5)
+    at = urlsplit(world.url)
+    reader, writer = await asyncio.open_connection(at.hostname, at.port)
+    writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+    writer.close()
+    await writer.wait_closed()
+
+
+def _peak(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))

@@ -1,0 +1,196 @@
+"""Media types, methods, statuses, and where another site's page stands."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, FormData
+
+TYPENAME = {"query": "{ __typename }"}
+RESPONSE = "application/graphql-response+json"
+PARTIAL = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } role(id: "") { name } }'
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    """An HTTP client."""
+    async with ClientSession() as session:
+        yield session
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (RESPONSE, RESPONSE),
+        ("application/json", "application/json"),
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        (f"{RESPONSE}, application/json;q=0.9", RESPONSE),
+        (f"{RESPONSE};q=0.1, application/json", "application/json"),
+        (f"text/html, {RESPONSE}", RESPONSE),
+    ],
+)
+async def test_the_answers_form(session: ClientSession, gateway_url: str, accept: str, kind: str) -> None:
+    """The answer has the form that the client's Accept ranks first."""
+    async with session.post(f"{gateway_url}/graphql", json=TYPENAME, headers={"Accept": accept}) as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (200, f"{kind}; charset=utf-8")
+        assert "Accept" in answer.headers["Vary"]
+
+
+async def test_a_form_that_is_not_served(session: ClientSession, gateway_url: str) -> None:
+    """A client that takes no form of ours gets a 406 that names them."""
+    async with session.post(f"{gateway_url}/graphql", json=TYPENAME, headers={"Accept": "image/png"}) as answer:
+        assert answer.status == 406
+        assert RESPONSE in await answer.text()
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+async def test_other_methods(session: ClientSession, gateway_url: str, method: str) -> None:
+    """What is neither GET nor POST is a 405 that names them."""
+    async with session.request(method, f"{gateway_url}/healthz", json=TYPENAME) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+    async with session.request("PATCH", f"{gateway_url}/graphql", json=TYPENAME) as answer:
+        assert answer.status == 405
+        assert {"GET", "POST"} <= set(answer.headers["Allow"].split(", "))
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/graphql", None])
+async def test_other_media_types(session: ClientSession, gateway_url: str, kind: str | None) -> None:
+    """A body that cannot hold a request is a 415, whatever it says."""
+    skip = ["Content-Type"] if kind is None else None
+    headers = {} if kind is None else {"Content-Type": kind}
+    body = b'{"query": "{ __typename }"}'
+    async with session.post(f"{gateway_url}/graphql", data=body, headers=headers, skip_auto_headers=skip) as answer:
+        assert answer.status == 415
+
+
+async def test_another_charset(session: ClientSession, gateway_url: str) -> None:
+    """JSON in anything but UTF-8 is a 415."""
+    headers = {"Content-Type": "application/json; charset=utf-16"}
+    async with session.post(f"{gateway_url}/graphql", data=b"{}", headers=headers) as answer:
+        assert answer.status == 415
+
+
+async def test_head(session: ClientSession, gateway_url: str) -> None:
+    """HEAD answers as GET does, without the body."""
+    async with session.head(f"{gateway_url}/healthz") as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+
+
+@pytest.mark.parametrize("name", ["GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name"])
+async def test_a_get_with_a_header_of_ones_own(session: ClientSession, gateway_url: str, name: str) -> None:
+    """A GET is executed with a header that another site's page could not send unasked, and refused without one."""
+    async with session.get(f"{gateway_url}/graphql", params=TYPENAME, headers={name: "1"}) as answer:
+        assert (await answer.json()) == {"data": {"__typename": "Query"}}
+    async with session.get(f"{gateway_url}/graphql", params=TYPENAME) as answer:
+        assert answer.status == 400
+        assert name in (await answer.json())["errors"][0]["message"]
+
+
+async def test_a_form_needs_the_header_too(session: ClientSession, gateway_url: str) -> None:
+    """A multipart form is executed only with such a header: a page could post it without being asked."""
+
+    def form() -> FormData:
+        form = FormData(default_to_multipart=True)
+        form.add_field("operations", '{"query": "{ __typename }"}')
+        form.add_field("map", "{}")
+        return form
+
+    async with session.post(f"{gateway_url}/graphql", data=form()) as answer:
+        assert answer.status == 400
+        assert "GraphQL-Require-Preflight" in await answer.text()
+    headers = {"GraphQL-Require-Preflight": "1"}
+    async with session.post(f"{gateway_url}/graphql", data=form(), headers=headers) as answer:
+        assert (await answer.json())["data"] == {"__typename": "Query"}
+
+
+async def test_the_preflight_can_be_switched_off(fresh: Any) -> None:
+    """With `preflight` off a plain GET is executed, and a change by GET still is not."""
+    world = await fresh(preflight=False)
+    async with world.session.get(f"{world.url}/graphql", params=TYPENAME) as answer:
+        assert answer.status == 200
+    change = {"query": 'mutation { updateAccountUser(id: "x", input: {}) { id } }'}
+    async with world.session.get(f"{world.url}/graphql", params=change) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+async def test_other_sites_are_shut_out(session: ClientSession, gateway_url: str) -> None:
+    """No other site's page may read an answer, unless the settings name it."""
+    asking = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    async with session.options(f"{gateway_url}/graphql", headers=asking) as answer:
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    async with session.post(f"{gateway_url}/graphql", json=TYPENAME, headers=asking) as answer:
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def test_a_site_that_is_let_in(fresh: Any) -> None:
+    """A site that the settings name may ask, and read the answer and its headers; another one may not."""
+    world = await fresh(cors_origins=("https://app.example",))
+    asking = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,idempotency-key",
+    }
+    async with world.session.options(f"{world.url}/graphql", headers=asking) as answer:
+        assert answer.status == 204
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        assert answer.headers["Access-Control-Allow-Headers"] == "content-type,idempotency-key"
+        assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+    origin = {"Origin": "https://app.example"}
+    async with world.session.post(f"{world.url}/graphql", json=TYPENAME, headers=origin) as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        assert "X-Request-ID" in answer.headers["Access-Control-Expose-Headers"]
+        assert set(answer.headers["Vary"].split(", ")) == {"Accept", "Origin"}
+    other = {"Origin": "https://evil.example"}
+    async with world.session.post(f"{world.url}/graphql", json=TYPENAME, headers=other) as answer:
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+DRAFT = [
+    ({"query": "{ __typename"}, 400),
+    ({"query": "{ nothing }"}, 422),
+    ({"query": "query ($a: Int!) { __typename }", "variables": {"a": "x"}}, 422),
+    ({"query": "query A { __typename } query B { __typename }"}, 422),
+    ({"query": 1}, 422),
+    ({}, 422),
+    ({"query": "{ __typename }"}, 200),
+]
+
+
+@pytest.mark.parametrize(("sent", "status"), DRAFT)
+async def test_the_drafts_statuses(fresh: Any, sent: Any, status: int) -> None:
+    """By the draft's profile what can be read and is wrong is a 422, in either form of the answer."""
+    world = await fresh(status_profile="draft")
+    for kind in (RESPONSE, "application/json"):
+        async with world.session.post(f"{world.url}/graphql", json=sent, headers={"Accept": kind}) as answer:
+            assert answer.status == status
+
+
+async def test_the_drafts_partial_answer(fresh: Any) -> None:
+    """By the draft's profile data with errors is a 294, in the form that is GraphQL's own; else a 200."""
+    world = await fresh(status_profile="draft")
+    for kind, status in ((RESPONSE, 294), ("application/json", 200)):
+        sent = {"query": PARTIAL}
+        async with world.session.post(f"{world.url}/graphql", json=sent, headers={"Accept": kind}) as answer:
+            said = await answer.json(content_type=None)
+            assert said["data"]["user"]
+            assert said["errors"]
+            assert answer.status == status
+
+
+async def test_deferred_parts(fresh: Any) -> None:
+    """Where the client takes several parts, what is deferred comes in a later one; else all comes in one."""
+    query = """
+        { users(first: 2, filter: {sources: [ACCOUNT]}) { nodes { name ... @defer { role { permissions } } } } }
+    """
+    world = await fresh()
+    whole = await world.data(query)
+    headers = {"Accept": "multipart/mixed;deferSpec=20220824, application/json"}
+    async with world.session.post(f"{world.url}/graphql", json={"query": query}, headers=headers) as answer:
+        assert answer.headers["Content-Type"] == 'multipart/mixed; boundary="-"'
+        parts = (await answer.text()).split("\r\n---")
+    assert '"role"' not in parts[1]
+    assert '"hasNext":true' in parts[1]
+    assert any('"permissions"' in part for part in parts[2:])
+    assert '"hasNext":false' in parts[-2] + parts[-1]
+    assert any(user["role"] and user["role"]["permissions"] for user in whole["users"]["nodes"])
