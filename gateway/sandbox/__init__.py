@@ -10,6 +10,7 @@ from gateway.sandbox.credentials import (
     RESELLER_ID,
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
+    WEBHOOK_TOKEN,
 )
 from gateway.sandbox.people import LANDMARKS
 
@@ -20,6 +21,7 @@ __all__ = [
     "RESELLER_ID",
     "RESELLER_TOKEN",
     "SOFTWAREONE_TOKEN",
+    "WEBHOOK_TOKEN",
     "Sandbox",
     "SandboxOptions",
 ]

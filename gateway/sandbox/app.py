@@ -10,10 +10,14 @@ from aiohttp import web
 from gateway.sandbox import credentials
 from gateway.sandbox.account import AccountApi
 from gateway.sandbox.account.versions import Dialect
+from gateway.sandbox.calls import CallLog
+from gateway.sandbox.exchange import System
+from gateway.sandbox.faults import Faults
 from gateway.sandbox.people import LANDMARKS
 from gateway.sandbox.reseller import ResellerApi
 from gateway.sandbox.softwareone import SoftwareOneApi
 from gateway.sandbox.store import Store
+from gateway.sandbox.webhooks import Webhooks
 from gateway.sandbox.wire import LARGEST_BODY, Wire
 
 __all__ = ["Sandbox", "SandboxOptions"]
@@ -27,6 +31,8 @@ class SandboxOptions:
     has people already keeps them. `users` people live in each system (landmarks are always there).
     Without `rate_limits` the limits are beyond reach, and the headers say so. `dialect` is spoken when a request's
     version names no preview (`1.0.forge`); `…-preview.1` is always April's, a later one the current.
+    `webhook_url` is told what happens to reseller users; see `Sandbox.webhooks` for one that is not known yet.
+    `webhook_pauses` are the seconds before each retry: five as documented, but not 300 seconds each.
     """
 
     host: str = "127.0.0.1"
@@ -35,6 +41,9 @@ class SandboxOptions:
     users: int = 40
     rate_limits: bool = True
     dialect: Literal["current", "april"] = "current"
+    webhook_url: str | None = None
+    webhook_token: str = credentials.WEBHOOK_TOKEN
+    webhook_pauses: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 class Sandbox:
@@ -48,30 +57,38 @@ class Sandbox:
     SOFTWAREONE_TOKEN: ClassVar[str] = credentials.SOFTWAREONE_TOKEN
     RESELLER_TOKEN: ClassVar[str] = credentials.RESELLER_TOKEN
     RESELLER_ID: ClassVar[str] = credentials.RESELLER_ID
+    WEBHOOK_TOKEN: ClassVar[str] = credentials.WEBHOOK_TOKEN
     LANDMARKS: ClassVar[dict[str, dict[str, str]]] = LANDMARKS
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
         self.options = options or SandboxOptions()
         self._store: Store | None = None
+        self._webhooks: Webhooks | None = None
         self._runner: web.ServerRunner | None = None
         self._origin: str | None = None
 
     async def start(self) -> None:
         """Seed and listen."""
+        calls, faults = CallLog(), Faults()
         store = self._store = Store(self.options.data)
+        webhooks = self._webhooks = Webhooks(calls, faults, self.options.webhook_pauses)
+        if self.options.webhook_url is not None:
+            webhooks.send_to(self.options.webhook_url, self.options.webhook_token)
         try:
-            await self._listen(self._wire(store))
+            await self._listen(Wire(self._systems(store), calls, faults, webhooks))
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """Stop listening and close the database."""
+        """Stop listening, drop the webhooks that still wait, and close the database."""
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._webhooks is not None:
+            await self._webhooks.close()
         if self._store is not None:
             self._store.close()
-        self._runner = self._store = self._origin = None
+        self._runner = self._webhooks = self._store = self._origin = None
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -104,12 +121,19 @@ class Sandbox:
         """The base URL of the control API; `/calls`, `/faults`, `/state/…` and `/people` follow it."""
         return self._url("_sandbox")
 
+    @property
+    def webhooks(self) -> Webhooks:
+        """Where reseller users' changes are told: `webhooks.send_to(url, token)` says to whom, at any time."""
+        if self._webhooks is None:
+            raise RuntimeError("The sandbox is not running.")
+        return self._webhooks
+
     def _url(self, prefix: str) -> str:
         if self._origin is None:
             raise RuntimeError("The sandbox is not running.")
         return f"{self._origin}/{prefix}"
 
-    def _wire(self, store: Store) -> Wire:
+    def _systems(self, store: Store) -> dict[str, System]:
         limits = self.options.rate_limits
         account = AccountApi(store, enforce_limits=limits, undecided=Dialect(self.options.dialect))
         softwareone = SoftwareOneApi(store, "/softwareone")
@@ -119,7 +143,7 @@ class Sandbox:
                 for system in (account, softwareone, reseller):
                     system.seed(self.options.users)
             store.mark_seeded()
-        return Wire({"account": account, "softwareone": softwareone, "reseller": reseller})
+        return {"account": account, "softwareone": softwareone, "reseller": reseller}
 
     async def _listen(self, wire: Wire) -> None:
         runner = self._runner = web.ServerRunner(

@@ -1,4 +1,4 @@
-"""The log of what was asked of the three systems."""
+"""The log of what was asked of the three systems, and of the webhooks that were sent."""
 
 import base64
 from collections import deque
@@ -15,7 +15,10 @@ _NEWEST = 20_000
 
 @dataclass(slots=True)
 class LoggedCall:
-    """A call and the status it got: None while it runs, and for good when the line was cut."""
+    """A call and the status it got: None while it runs, and for good when the line was cut.
+
+    An attempt to deliver a webhook is a call from here, with the receiver's address as its path.
+    """
 
     source: str
     call: Call

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import orjson
 
-__all__ = ["Answer", "Call", "System"]
+__all__ = ["Answer", "Call", "Event", "System"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,26 @@ class Call:
     delay: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a call has changed, for those who follow; `body` is what is sent them, byte for byte.
+
+    The events about one `subject` are told in their order.
+    """
+
+    name: str
+    subject: str
+    body: bytes
+
+
 @dataclass(slots=True)
 class Answer:
-    """One response; `body` is what is sent, byte for byte."""
+    """One response; `body` is what is sent, byte for byte. Its event is told once it has been given."""
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    event: Event | None = None
 
     @classmethod
     def json(cls, document: Any, status: int = 200, **headers: str) -> "Answer":

@@ -4,10 +4,17 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["KINDS", "SOURCES", "Fault", "FaultError", "Faults"]
+__all__ = ["KINDS", "Fault", "FaultError", "Faults"]
 
-SOURCES = ("account", "softwareone", "reseller")
-KINDS = ("slow", "status", "hangup-before", "hangup-after", "html", "garbage", "half-body")
+_CALL_KINDS = ("slow", "status", "hangup-before", "hangup-after", "html", "garbage", "half-body")
+KINDS = {
+    "account": _CALL_KINDS,
+    "softwareone": _CALL_KINDS,
+    "reseller": _CALL_KINDS,
+    "webhooks": ("forged", "late", "repeated", "lost"),
+}
+"""What can go wrong with the calls of each system, and with the webhooks that are sent."""
+
 _FIELDS = {"source", "method", "path", "times", "kind", "delay", "status", "retryAfter"}
 _LOWEST_ERROR, _HIGHEST_ERROR = 400, 599
 
@@ -18,10 +25,10 @@ class FaultError(ValueError):
 
 @dataclass(slots=True)
 class Fault:
-    """One planned trouble for the next `times` calls that match.
+    """One planned trouble for the next `times` calls that match, or the next attempts to deliver a webhook.
 
-    `path` is a regular expression searched in the path below the system's prefix; `delay` and
-    `retry_after` are seconds.
+    `path` is a regular expression searched in the path below the system's prefix; for webhooks in
+    `<event>/<user id>`, and their method is POST. `delay` and `retry_after` are seconds.
     """
 
     source: str
@@ -72,10 +79,11 @@ def _parse(document: Any) -> Fault:
         raise FaultError("A fault is a JSON object.")
     if unknown := sorted(document.keys() - _FIELDS):
         raise FaultError(f"A fault has no '{unknown[0]}'; it has {', '.join(sorted(_FIELDS))}.")
-    if document.get("source") not in SOURCES:
-        raise FaultError(f"'source' must be one of {', '.join(SOURCES)}.")
-    if document.get("kind") not in KINDS:
-        raise FaultError(f"'kind' must be one of {', '.join(KINDS)}.")
+    kinds = KINDS.get(str(document.get("source")))
+    if kinds is None:
+        raise FaultError(f"'source' must be one of {', '.join(KINDS)}.")
+    if document.get("kind") not in kinds:
+        raise FaultError(f"'kind' must be one of {', '.join(kinds)}.")
     method = document.get("method")
     if method is not None and not isinstance(method, str):
         raise FaultError("'method' must be a text.")

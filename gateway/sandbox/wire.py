@@ -1,6 +1,7 @@
 """The side that touches sockets: requests become calls, answers become responses or accidents."""
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import replace
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from gateway.sandbox.calls import CallLog
 from gateway.sandbox.control import Control
 from gateway.sandbox.exchange import Answer, Call, System
 from gateway.sandbox.faults import Fault, Faults
+from gateway.sandbox.webhooks import Webhooks
 
 __all__ = ["LARGEST_BODY", "Wire"]
 
@@ -24,11 +26,12 @@ _WITHOUT_BODY = {204, 304}
 class Wire:
     """The handler of every request, for `aiohttp.web.Server`."""
 
-    def __init__(self, systems: dict[str, System]) -> None:
+    def __init__(self, systems: dict[str, System], calls: CallLog, faults: Faults, webhooks: Webhooks) -> None:
         self._systems = systems
-        self._calls = CallLog()
-        self._faults = Faults()
-        self._control = Control(systems, self._calls, self._faults)
+        self._calls = calls
+        self._faults = faults
+        self._webhooks = webhooks
+        self._control = Control(systems, calls, faults)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -49,11 +52,18 @@ class Wire:
             answer = system.failure(call, 500, None)
         cut = fault is not None and fault.kind in {"hangup-before", "hangup-after"}
         logged.status = None if cut or answer is None else answer.status
-        if answer is None or cut:
+        if answer is None:
             return _hang_up(request)
-        if fault is not None and fault.kind == "half-body":
-            return _send_half(request, answer)
-        return _response(answer)
+        if cut:
+            response = _hang_up(request)
+        elif fault is not None and fault.kind == "half-body":
+            response = _send_half(request, answer)
+        else:
+            response = _response(answer)
+        if answer.event is not None:
+            await _give(request, response)
+            self._webhooks.tell(answer.event)
+        return response
 
 
 async def _call(request: web.BaseRequest, path: str) -> Call:
@@ -87,6 +97,13 @@ async def _suffer(fault: Fault, system: System, call: Call) -> Answer | None:
 def _response(answer: Answer) -> web.Response:
     body = None if answer.status in _WITHOUT_BODY else answer.body
     return web.Response(status=answer.status, body=body, headers=answer.headers)
+
+
+async def _give(request: web.BaseRequest, response: web.Response) -> None:
+    # aiohttp would do the same after the handler; whoever has left does not keep the others from being told.
+    with contextlib.suppress(ConnectionError):
+        await response.prepare(request)
+        await response.write_eof()
 
 
 def _hang_up(request: web.BaseRequest) -> web.Response:

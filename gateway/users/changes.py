@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -22,6 +23,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.errors import BadUserInput, Violation
+from gateway.users.blob import Blob
 
 __all__ = [
     "Change",
@@ -222,12 +224,16 @@ def _file_name(value: str) -> str:
     return "".join(c for c in last if c.isprintable() and c != '"')[-255:] or "icon"
 
 
+def _blob(content: object) -> object:
+    return Blob.of(content) if isinstance(content, bytes) else content
+
+
 class Icon(BaseModel):
     """softwareone: a picture, as the caller sent it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
-    content: bytes = Field(repr=False)
+    content: Annotated[Blob, BeforeValidator(_blob)] = Field(repr=False)
     filename: Annotated[str, AfterValidator(_file_name)] = "icon"
     content_type: Annotated[str, StringConstraints(pattern=r"^[\w.+-]+/[\w.+-]+$")] = "application/octet-stream"
 

@@ -79,6 +79,29 @@ def test_a_release_is_not_broken(copy: Path, capsys: pytest.CaptureFixture[str])
     assert "changed type" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("  string id = 1 [", "  string key = 1 [", "changed name"),
+        ("  USER_SOURCE_RESELLER = 3;", "  USER_SOURCE_RESELLER = 4;", "Previously present enum value"),
+        (
+            "  rpc GetRole(GetRoleRequest) returns (Role)",
+            "  rpc GetRole(GetRoleRequest) returns (User)",
+            "response type",
+        ),
+    ],
+)
+def test_the_released_api_is_kept(
+    copy: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, told: str
+) -> None:
+    """What the committed release has, the .proto keeps: a field renamed, a number or a type changed fails the check."""
+    shutil.copytree(HOME / "released", copy / "released")
+    assert check(copy) == 0, capsys.readouterr().err
+    change(copy, old, new)
+    assert check(copy) == 1
+    assert told in capsys.readouterr().err
+
+
 def test_every_field_has_its_behaviour() -> None:
     """Each field says by an annotation who sets it (AIP-203); its comment is asked for by buf."""
     from google.api import field_behavior_pb2

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,29 @@ async def said(node: Path, address: str, steps: list[tuple[str, dict[str, Any]]]
     assert process.returncode == 0
     answered: list[Any] = json.loads(out)
     return answered
+
+
+@asynccontextmanager
+async def watching(node: Path, address: str, **request: Any) -> AsyncIterator[asyncio.StreamReader]:
+    """The lines of Node's watch, which ends itself when it is left."""
+    process = await asyncio.create_subprocess_exec(
+        *(str(node), "watch.mjs", address, str(PROTOS), str(COMMON), json.dumps(request)),
+        cwd=HERE,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(20):
+            yield process.stdout
+            process.stdin.close()
+            assert json.loads((await process.stdout.read()).splitlines()[-1]) == {"ended": "CANCELLED"}
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def test_the_four_changes(world: Any, node: Path) -> None:
@@ -123,3 +148,25 @@ async def test_every_read(world: Any, node: Path) -> None:
     error = refused["error"]
     assert (error["code"], error["details"]["ErrorInfo"]["reason"]) == ("INVALID_ARGUMENT", "BAD_USER_INPUT")
     assert error["details"]["BadRequest"]["field_violations"][0]["field"] == "user.email"
+
+
+async def test_a_watch(world: Any, node: Path) -> None:
+    """Node follows what is changed by itself and by GraphQL, and goes on behind the first with its token."""
+    async with watching(node, world.server.address, sources=["USER_SOURCE_RESELLER"]) as lines:
+        assert json.loads(await lines.readline())["begun"]["usergateway-resume-token"]
+        change = {"id": "00000000-0000-4000-8000-000000000001", "user": {"company": "Engines"}}
+        [made] = await said(node, world.server.address, [("UpdateResellerUser", change)])
+        result = await world.gateway.execute(
+            'mutation($id: ID!) { updateResellerUser(id: $id, input: {company: "Looms"}) { id } }',
+            {"id": made["answer"]["id"]},
+        )
+        assert result.errors is None
+        events = [json.loads(await lines.readline())["event"] for _ in range(2)]
+    assert events[0]["user"] == made["answer"]
+    assert [(event["change"], event["user"]["company"]) for event in events] == [
+        ("USER_CHANGE_UPDATED", "Engines"),
+        ("USER_CHANGE_UPDATED", "Looms"),
+    ]
+    async with watching(node, world.server.address, resume_token=events[0]["resume_token"]) as lines:
+        await lines.readline()
+        assert json.loads(await lines.readline())["event"] == events[1]

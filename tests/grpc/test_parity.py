@@ -224,7 +224,7 @@ async def test_a_person(world: Any, email: str) -> None:
     ids=str,
 )
 async def test_changes(open_world: Any, mutation: str, id_: str | None, given: dict[str, Any]) -> None:
-    """A change sends the same to its source and is answered, or refused, in the same way."""
+    """A change sends the same to its source, is answered or refused in the same way, and told to watchers alike."""
     paths = [
         "name",
         "first_name",
@@ -240,17 +240,34 @@ async def test_changes(open_world: Any, mutation: str, id_: str | None, given: d
     name = mutation[0].lower() + mutation[1:]
     target = "" if id_ is None else f'id: "{id_}", '
     async with open_world() as world:
+        watch = await watched(world)
         answer = await world.gateway.execute(
             f"mutation ($i: {mutation}Input!) {{ {name}({target}input: $i) {{ {graphql('User', paths)} }} }}",
             {"i": given},
         )
         by_graphql, sent = said_by_graphql(answer, name), await written(world)
+        event = None if by_graphql.code else told(await watch.read(), paths)
     fields: dict[str, Any] = {"user": {snake(key): _proto(value) for key, value in given.items() if value is not None}}
     fields |= {} if id_ is None else {"id": id_, "update_mask": FieldMask(paths=sorted(_mask(given)))}
     async with open_world() as world:
+        watch = await watched(world)
         by_grpc = await said_by_grpc(world, world.start(mutation, **fields, read_mask=FieldMask(paths=paths)))
         assert await written(world) == sent
+        assert (None if by_grpc.code else told(await watch.read(), paths)) == event
     assert by_graphql == by_grpc
+
+
+async def watched(world: Any) -> Any:
+    """A watch that has begun."""
+    watch = world.start("WatchUsers")
+    await watch.initial_metadata()
+    return watch
+
+
+def told(event: Any, paths: list[str]) -> dict[str, Any]:
+    """What a watcher is told: what happened, and of the paths what stands in the user itself."""
+    user = canonical(event.user)
+    return {"change": event.change} | {path: user.get(path) for path in paths if "." not in path}
 
 
 async def both(

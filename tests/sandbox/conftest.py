@@ -1,11 +1,17 @@
-"""A running sandbox and small clients for its three systems and its control API."""
+"""A running sandbox, small clients for its three systems and its control API, and a receiver of its webhooks."""
 
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from yarl import URL
 
 from gateway.sandbox import (
@@ -14,6 +20,7 @@ from gateway.sandbox import (
     RESELLER_ID,
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
+    WEBHOOK_TOKEN,
     Sandbox,
     SandboxOptions,
 )
@@ -108,3 +115,61 @@ async def strict_world() -> AsyncIterator[World]:
     """A sandbox with the documented rate limits."""
     async for each in worlds(SandboxOptions()):
         yield each
+
+
+class Receiver:
+    """A server that keeps what it is sent; it takes everything unless told which statuses to answer first."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[tuple[dict[str, str], bytes]] = []
+        self.statuses: list[int] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.url = ""
+        self._news = asyncio.Condition()
+
+    async def __call__(self, request: web.BaseRequest) -> web.Response:
+        """Take one delivery."""
+        body = await request.read()
+        async with self._news:
+            self.deliveries.append((dict(request.headers), body))
+            self._news.notify_all()
+        await self.open.wait()
+        status = self.statuses.pop(0) if self.statuses else 204
+        return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else None)
+
+    async def received(self, count: int) -> list[dict[str, Any]]:
+        """The bodies, as soon as there are so many."""
+        async with asyncio.timeout(10), self._news:
+            await self._news.wait_for(lambda: len(self.deliveries) >= count)
+        return [json.loads(body) for _, body in self.deliveries]
+
+    def genuine(self) -> list[bool]:
+        """Whether each delivery was signed with the token."""
+        return [
+            headers["Webhook-Signature"]
+            == base64.b64encode(hmac.new(WEBHOOK_TOKEN.encode(), body, hashlib.sha256).digest()).decode()
+            for headers, body in self.deliveries
+        ]
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver that listens."""
+    receiver = Receiver()
+    runner = web.ServerRunner(web.Server(receiver), shutdown_timeout=0.5)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    receiver.url = f"http://{host}:{port}/webhooks/reseller"
+    yield receiver
+    receiver.open.set()
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def told(receiver: Receiver) -> AsyncIterator[World]:
+    """A sandbox that tells the receiver, and retries at once."""
+    options = SandboxOptions(rate_limits=False, webhook_url=receiver.url, webhook_pauses=(0.01,) * 5)
+    async for world in worlds(options):
+        yield world

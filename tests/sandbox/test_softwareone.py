@@ -172,3 +172,14 @@ async def test_block_unblock_delete(world):
     assert (await world.softwareone("DELETE", gone)).status == 204
     assert (await world.softwareone("GET", gone)).json["status"] == "Deleted"
     assert (await world.softwareone("PATCH", ADA)).status == 405
+
+
+async def test_who_changed_last_comes_first(world):
+    """Users can be ordered and filtered by when they were changed, which is how to poll for changes."""
+    newest = (await world.softwareone("GET", "/users?select=audit&order=-audit.updated.at&limit=1")).json["data"][0]
+    since = newest["audit"]["updated"]["at"]
+    for user in (INVITED, ADA):
+        await world.softwareone("PUT", user, json={"phone": None})
+    query = f"select=audit&order=-audit.updated.at&gt(audit.updated.at,{since})"
+    changed = (await world.softwareone("GET", f"/users?{query}")).json["data"]
+    assert [f"/users/{user['id']}" for user in changed] == [ADA, INVITED]

@@ -10,6 +10,7 @@ from multipart import MultipartError, MultipartSegment, ParserLimitReached, Push
 from gateway.api.graphql.request import refusal
 from gateway.api.graphql.strict_json import parse_json
 from gateway.api.web.http import Request
+from gateway.users.blob import Blob, BlobWriter
 from gateway.users.changes import Icon
 
 __all__ = ["UploadLimits", "read_form"]
@@ -23,12 +24,15 @@ class UploadLimits:
     files: int = 1
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Part:
     name: str
     filename: str | None
     content_type: str
-    content: bytearray
+    content: Blob
+
+    def read(self) -> bytes:
+        return b"".join(self.content.chunks())
 
 
 async def read_form(request: Request, most: int, limits: UploadLimits) -> Any:
@@ -44,8 +48,8 @@ async def read_form(request: Request, most: int, limits: UploadLimits) -> Any:
         parts[part.name] = part
     if list(parts)[:2] != ["operations", "map"]:
         raise refusal(400, "The form must start with the parts `operations` and `map`.")
-    operations = parse_json(bytes(parts.pop("operations").content), "The part `operations`")
-    places = parse_json(bytes(parts.pop("map").content), "The part `map`")
+    operations = parse_json(parts.pop("operations").read(), "The part `operations`")
+    places = parse_json(parts.pop("map").read(), "The part `map`")
     if not isinstance(places, dict) or not all(isinstance(paths, list) for paths in places.values()):
         raise refusal(400, "The part `map` must give each file a list of places in `operations`.")
     for name, paths in places.items():
@@ -53,7 +57,7 @@ async def read_form(request: Request, most: int, limits: UploadLimits) -> Any:
             raise refusal(400, f"The file `{name}` is in `map` and not in the form.")
         sent = parts[name]
         file = Icon.model_construct(
-            content=bytes(sent.content), filename=sent.filename or name, content_type=sent.content_type
+            content=sent.content, filename=sent.filename or name, content_type=sent.content_type
         )
         for path in paths:
             _put(operations, str(path), file)
@@ -65,22 +69,21 @@ async def _parts(request: Request, most: int, limits: UploadLimits) -> AsyncIter
     if not boundary:
         raise refusal(400, "The form's content type names no boundary.")
     parser = PushMultipartParser(boundary, max_segment_count=limits.files + 2)
-    part: _Part | None = None
-    cap = most
+    part: MultipartSegment | None = None
+    content = BlobWriter()
     try:
         async for chunk in request.body:
             for event in parser.parse(chunk):
                 if isinstance(event, MultipartSegment):
-                    name = event.name
-                    cap = limits.file if event.filename is not None else most
-                    kind = event.header("content-type", "application/octet-stream")
-                    part = _Part(name, event.filename, str(kind), bytearray())
+                    part, content = event, BlobWriter()
                 elif part is not None and event is not None:
-                    part.content += event
-                    if len(part.content) > cap:
+                    content.write(event)
+                    cap = most if part.filename is None else limits.file
+                    if content.size > cap:
                         raise refusal(413, f"The part `{part.name}` is larger than {cap} bytes.")
                 elif part is not None:
-                    yield part
+                    kind = part.header("content-type", "application/octet-stream")
+                    yield _Part(part.name, part.filename, str(kind), content.close())
                     part = None
         parser.close()
     except ParserLimitReached:

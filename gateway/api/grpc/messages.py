@@ -22,7 +22,9 @@ _global_id = lru_cache(8192)(encode)  # roles and departments come again and aga
 
 def message_of(record: Any, only: Selection | None = None) -> Any:
     """The message for a record; with `only`, those of its fields."""
-    return _writer(type(record).__name__)(record, only)
+    name = type(record).__name__
+    message: Any = getattr(users_pb2, name)
+    return message(**_writer(name)(record, only))
 
 
 def source_error(unavailable: Any) -> users_pb2.SourceError:
@@ -37,11 +39,13 @@ def source_error(unavailable: Any) -> users_pb2.SourceError:
 
 
 class _Writer:
-    """Writes one type: a message's fields have the names of the record's attributes."""
+    """Writes one type: a message's fields have the names of the record's attributes.
+
+    What is inside is given as fields too, not as messages: those would be made twice, as a message copies them.
+    """
 
     def __init__(self, name: str) -> None:
         kind = users_pb2.DESCRIPTOR.message_types_by_name[name]
-        self._message: Any = getattr(users_pb2, name)
         self._expansions = EXPANSIONS.get(name, frozenset())
         self._made: dict[str, _Make] = {}
         plain = []
@@ -56,7 +60,7 @@ class _Writer:
         self._get = attrgetter(*plain) if len(plain) > 1 else lambda record: (getattr(record, plain[0]),)
         self._has_id = "id" in kind.fields_by_name
 
-    def __call__(self, record: Any, only: Selection | None = None) -> Any:
+    def __call__(self, record: Any, only: Selection | None = None) -> dict[str, Any]:
         if only is not None and only.fields:
             return self._some(record, only.fields)
         given = dict(zip(self._plain, self._get(record), strict=True)) if self._plain else {}
@@ -66,9 +70,9 @@ class _Writer:
             value = getattr(record, name)
             if value is not None and (name not in self._expansions or name in record.loaded):
                 given[name] = make(value, None)
-        return self._message(**given)
+        return given
 
-    def _some(self, record: Any, only: Mapping[str, Selection]) -> Any:
+    def _some(self, record: Any, only: Mapping[str, Selection]) -> dict[str, Any]:
         given: dict[str, Any] = {}
         for name, below in only.items():
             if name == "id":
@@ -78,7 +82,7 @@ class _Writer:
             if value is not None and (name not in self._expansions or name in record.loaded):
                 make = self._made.get(name)
                 given[name] = make(value, below) if make else value
-        return self._message(**given)
+        return given
 
 
 _WRITERS: dict[str, _Writer] = {}
@@ -112,19 +116,17 @@ def _make(field: Any) -> _Make | None:
 
 def _list(kind: Any) -> _Make:
     """A list that may be unknown, in a message of its own."""
-    message = getattr(users_pb2, kind.name)
     inner = kind.fields_by_name["nodes"].message_type
 
     def make(value: Any, only: Selection | None) -> Any:
         below = only and only.fields.get("nodes")
-        return message(nodes=[_writer(inner.name)(one, below) for one in value] if inner else value)
+        return {"nodes": [_writer(inner.name)(one, below) for one in value] if inner else value}
 
     return make
 
 
 def _connection(kind: Any) -> _Make:
     """A list that arrived inside an object, and where it stands."""
-    message = getattr(users_pb2, kind.name)
     inner = kind.fields_by_name["nodes"].message_type.name
 
     def make(value: Any, only: Selection | None) -> Any:
@@ -133,10 +135,11 @@ def _connection(kind: Any) -> _Make:
         if "nodes" in wanted:
             given["nodes"] = [_writer(inner)(one, wanted["nodes"]) for one in value.nodes]
         if "page_info" in wanted:
-            given["page_info"] = users_pb2.PageInfo(
-                has_next_page=value.has_next_page, has_previous_page=value.has_previous_page
-            )
-        return message(**given)
+            given["page_info"] = {
+                "has_next_page": value.has_next_page,
+                "has_previous_page": value.has_previous_page,
+            }
+        return given
 
     return make
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from gateway.sandbox.account import departments, idempotency, roles, tables, user_changes, users
+from gateway.sandbox.account import audit, audit_events, departments, idempotency, roles, tables, user_changes, users
 from gateway.sandbox.account.access import check_account, check_key, prefixed
 from gateway.sandbox.account.context import Context, Endpoint
 from gateway.sandbox.account.errors import CODE_BY_STATUS, ApiError, error_answer
@@ -24,6 +24,7 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _USERS = "/v1/identity/account-users"
 _ROLES = "/v1/identity/roles"
 _DEPARTMENTS = "/v1/operations/departments"
+_AUDIT_EVENTS = "/v1/core/audit-events"
 _LARGEST_BODY = 1024 * 1024
 
 
@@ -35,7 +36,7 @@ class AccountApi:
         self._undecided = undecided
         self._window = SlidingWindow(20 if enforce_limits else UNLIMITED, 1.0)
         self._routes = _routes()
-        store.create(tables.SCHEMA + idempotency.SCHEMA)
+        store.create(tables.SCHEMA + audit.SCHEMA + idempotency.SCHEMA)
 
     def seed(self, count: int) -> None:
         """Move `count` people in."""
@@ -85,7 +86,7 @@ class AccountApi:
         check_key(call.headers)
         version = version_of(prefixed(call.headers, "Version")[1], self._undecided)
         account = check_account(call.headers)
-        context = Context(self._store, call, match.values, version)
+        context = Context(self._store, call, match.values, version, match.template, request_id)
 
         async def work() -> Answer:
             # Inside the idempotency layer: a slow call holds its key's lock, and its 400 is stored.
@@ -134,6 +135,8 @@ def _routes() -> Routes[Endpoint]:
     routes.add("DELETE", f"{_ROLES}/{{id}}", roles.delete_role)
     routes.add("GET", _DEPARTMENTS, departments.list_departments)
     routes.add("GET", f"{_DEPARTMENTS}/{{id}}", departments.get_department)
+    routes.add("GET", _AUDIT_EVENTS, audit_events.list_audit_events)
+    routes.add("GET", f"{_AUDIT_EVENTS}/{{id}}", audit_events.get_audit_event)
     return routes
 
 

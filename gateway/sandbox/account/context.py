@@ -18,6 +18,8 @@ class Context:
     call: Call
     values: Mapping[str, str]
     version: Version
+    route: str
+    request_id: str
 
     @property
     def id(self) -> str:

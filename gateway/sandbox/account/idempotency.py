@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from gateway.sandbox.account.audit import ACTOR
 from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.clock import SECOND, now
 from gateway.sandbox.exchange import Answer, Call
@@ -48,7 +49,7 @@ async def once(
     key = call.headers.get("idempotency-key")
     if not key or call.method not in _METHODS:
         return await work()
-    scope = _hash(["apke_sandbox", account, call.method, template, key])
+    scope = _hash([ACTOR, account, call.method, template, key])
     request = _request_hash(call)
     if (stored := _stored(store, scope, request, key)) is not None:
         return stored

@@ -29,17 +29,18 @@ def page(
     table: str,
     limit: int,
     april: bool,
+    time: str = "created_at",
 ) -> dict[str, Any]:
     """The page of a query that the call's `cursor` and `limit` ask for, as a list envelope.
 
-    `table` is the alias whose created_at and id give the order.
+    `table` is the alias whose `time` and id give the order.
     """
     cursor = next((value for name, value in parse_qsl(call.query) if name == "cursor"), None)
     backwards, position = _read_cursor(cursor) if cursor else (False, None)
     if position is not None:
-        query.where(f"({table}.created_at, {table}.id) {'>' if backwards else '<'} (?, ?)", *position)
+        query.where(f"({table}.{time}, {table}.id) {'>' if backwards else '<'} (?, ?)", *position)
     direction = "ASC" if backwards else "DESC"
-    query.order = f"{table}.created_at {direction}, {table}.id {direction}"
+    query.order = f"{table}.{time} {direction}, {table}.id {direction}"
     query.limit = limit + 1
     rows = store.select(query)
     more = len(rows) > limit
@@ -49,8 +50,8 @@ def page(
     # What lies on the side we came from is there: the position was taken from a row of it.
     has_next = bool(rows) and (backwards or more)
     has_previous = bool(rows) and (more if backwards else position is not None)
-    after = _write_cursor("n", rows[-1]) if has_next else None
-    before = _write_cursor("p", rows[0]) if has_previous else None
+    after = _write_cursor("n", rows[-1][time], rows[-1]["id"]) if has_next else None
+    before = _write_cursor("p", rows[0][time], rows[0]["id"]) if has_previous else None
     if not april:
         after, before = _url(call, after), _url(call, before)
     return list_document([render(row) for row in rows], april=april, after=after, before=before)
@@ -75,8 +76,8 @@ def short_list(data: Sequence[Any], *, april: bool) -> Any:
     return list(data) if april else list_document(data, april=False)
 
 
-def _write_cursor(direction: str, row: Row) -> str:
-    payload = base64.urlsafe_b64encode(orjson.dumps([direction, row["created_at"], row["id"]])).rstrip(b"=")
+def _write_cursor(direction: str, at: int, key: str) -> str:
+    payload = base64.urlsafe_b64encode(orjson.dumps([direction, at, key])).rstrip(b"=")
     return f"{payload.decode()}.{_signature(payload)}"
 
 
@@ -84,12 +85,12 @@ def _read_cursor(text: str) -> tuple[bool, tuple[int, str]]:
     payload, _, signature = text.partition(".")
     try:
         genuine = hmac.compare_digest(signature.encode(), _signature(payload.encode()).encode())
-        direction, created_at, key = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        direction, at, key = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (ValueError, binascii.Error):
         genuine = False
     if not genuine:
         raise ApiError(400, "parameter_invalid", "Query parameter 'cursor' is invalid.", "cursor")
-    return direction == "p", (created_at, key)
+    return direction == "p", (at, key)
 
 
 def _signature(payload: bytes) -> str:

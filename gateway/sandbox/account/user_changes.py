@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.sandbox.account import bodies
+from gateway.sandbox.account.audit import record_change
 from gateway.sandbox.account.bodies import Field, check, decode
 from gateway.sandbox.account.context import Context
 from gateway.sandbox.account.errors import ApiError
@@ -60,7 +61,8 @@ def create_user(context: Context) -> Answer:
         raise ApiError(400, "validation_failed", message)
     links = _links(context, SCANNER if email is None else wanted.get("role_id"), wanted.get("department_id"), wanted)
     with context.store.transaction():
-        key = _add(context, wanted, links)
+        before, key = _add(context, wanted, links)
+        record_change(context, before, user_row(context, key))
     document = UserWriter(context.store, parameters.includes, april=context.april)(user_row(context, key))
     return Answer.json(document, 201, Location=f"/v1/identity/account-users/{key}")
 
@@ -87,6 +89,7 @@ def update_user(context: Context) -> Answer:
         if profile:
             context.store.update("users", row["user_id"], profile | {"updated_at": instant})
         context.store.update("account_users", row["id"], changed | {"updated_at": instant})
+        record_change(context, row, user_row(context, row["id"]))
     included = user_includes(context) if context.april else parameters.includes
     return Answer.json(UserWriter(context.store, included, april=context.april)(user_row(context, row["id"])))
 
@@ -137,8 +140,8 @@ def _links(
     return {"role_id": role, "department_id": department, "is_commission_eligible": eligible}
 
 
-def _add(context: Context, wanted: Mapping[str, Any], links: dict[str, Any]) -> str:
-    """Create, link or restore; the id of the account user."""
+def _add(context: Context, wanted: Mapping[str, Any], links: dict[str, Any]) -> tuple[Row | None, str]:
+    """Create, link or restore; the account user as it was, and its id."""
     store, instant = context.store, now()
     user = _known(context, wanted)
     if user is None:
@@ -154,13 +157,14 @@ def _add(context: Context, wanted: Mapping[str, Any], links: dict[str, Any]) -> 
         if member["status"] != "removed":
             raise ApiError(409, "resource_conflict", "This user is already linked to this account.")
         # A restored member keeps the role and department that the request leaves open.
+        before = user_row(context, member["id"])
         kept = {name: value for name, value in links.items() if value is not None}
         store.update("account_users", member["id"], kept | {"status": "active", "updated_at": instant})
-        return str(member["id"])
+        return before, str(member["id"])
     key = f"acus_{_new_code()}"
     row = {"id": key, "user_id": user_id, "status": "active", "last_used_at": None}
     store.insert("account_users", [row | links | {"created_at": instant, "updated_at": instant}])
-    return key
+    return None, key
 
 
 def _known(context: Context, wanted: Mapping[str, Any]) -> Row | None:

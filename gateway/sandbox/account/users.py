@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from gateway.sandbox.account.audit import record_change
 from gateway.sandbox.account.bodies import Field, decode
 from gateway.sandbox.account.context import Context
 from gateway.sandbox.account.errors import ApiError
@@ -102,4 +103,5 @@ def _set_status(context: Context, status: str) -> Answer:
             raise ApiError(400, "validation_failed", "Admin users cannot be locked.")
     if row["status"] != status:
         context.store.update("account_users", row["id"], {"status": status, "updated_at": now()})
+        record_change(context, row, user_row(context, context.id))
     return Answer.json({})

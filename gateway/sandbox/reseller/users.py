@@ -7,6 +7,7 @@ from gateway.sandbox.clock import now, ticks_time
 from gateway.sandbox.exchange import Answer, Call
 from gateway.sandbox.reseller.changes import columns_of, read
 from gateway.sandbox.reseller.errors import RefusalError
+from gateway.sandbox.reseller.events import user_event
 from gateway.sandbox.reseller.listing import Listing
 from gateway.sandbox.store import Row, Store
 
@@ -71,7 +72,10 @@ class Endpoints:
             "updated_at": instant,
         }
         self._store.insert("reseller_users", [row])
-        return Answer.json(self._user(self._row(key)), 201)
+        user = self._user(self._row(key))
+        answer = Answer.json(user, 201)
+        answer.event = user_event("created", user)
+        return answer
 
     def update_user(self, call: Call, key: str) -> Answer:
         """PATCH …/users/{id}: what is absent stays."""
@@ -84,13 +88,16 @@ class Endpoints:
         self._check_organization(columns)
         columns |= {"name": _name(row | columns), "updated_at": now()}
         self._store.update("reseller_users", key, columns)
-        return Answer.json(self._user(self._row(key)))
+        user = self._user(self._row(key))
+        answer = Answer.json(user)
+        answer.event = user_event("updated", user)
+        return answer
 
     def delete_user(self, _: Call, key: str) -> Answer:
         """DELETE …/users/{id}: for good."""
-        if not self._store.run("DELETE FROM reseller_users WHERE id = ?", key):
-            raise _unknown("user")
-        return Answer(204)
+        user = self._user(self._row(key))
+        self._store.run("DELETE FROM reseller_users WHERE id = ?", key)
+        return Answer(204, event=user_event("deleted", user))
 
     def list_organizations(self, call: Call, _: str) -> Answer:
         """GET …/organizations: a bare array."""

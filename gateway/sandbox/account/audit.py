@@ -1,0 +1,83 @@
+"""The record of who changed which account user (account.md, section 9)."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import orjson
+
+from gateway.sandbox.account.context import Context
+from gateway.sandbox.clock import now
+from gateway.sandbox.store import Row
+
+__all__ = ["ACTOR", "SCHEMA", "record_change"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS audit_events (
+  id TEXT PRIMARY KEY, action TEXT NOT NULL, resource_type TEXT NOT NULL, resource_id TEXT NOT NULL,
+  changes TEXT NOT NULL, idempotency_key TEXT, request TEXT NOT NULL, request_id TEXT NOT NULL,
+  source_ip TEXT NOT NULL, occurred_at INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS audit_events_newest ON audit_events (occurred_at, id);
+CREATE INDEX IF NOT EXISTS audit_events_resource ON audit_events (resource_id);
+"""
+ACTOR = "apke_sandbox"
+"""The id of the one API key there is."""
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+# The names of the columns, as the real one records them: not all of them are names in the API.
+_AUDITED = ("name", "email", "username", "status", "role_id", "department_id", "is_commission_eligible")
+
+
+def record_change(context: Context, before: Row | None, after: Row) -> None:
+    """Record what has become of an account user; nothing, when all is as it was.
+
+    Removing one is recorded as `delete`, locking, unlocking and restoring one as `update`.
+    """
+    changes = [
+        {"object": "audit_field_change", "field": name, "old_value": old, "new_value": new}
+        for name in _AUDITED
+        if (old := _value(before, name)) != (new := _value(after, name))
+    ]
+    if not changes:
+        return
+    row = {
+        "id": f"auev_{''.join(secrets.choice(_ALPHABET) for _ in range(12))}",
+        "action": _action(before, after),
+        "resource_type": "account_user",
+        "resource_id": after["id"],
+        "changes": orjson.dumps(changes).decode(),
+        "idempotency_key": context.call.headers.get("idempotency-key"),
+        "request": orjson.dumps(_request(context)).decode(),
+        "request_id": context.request_id,
+        "source_ip": context.call.remote,
+        "occurred_at": now(),
+    }
+    context.store.insert("audit_events", [row])
+
+
+def _action(before: Row | None, after: Row) -> Literal["create", "update", "delete"]:
+    if before is None:
+        return "create"
+    return "delete" if after["status"] == "removed" != before["status"] else "update"
+
+
+def _value(row: Row | None, name: str) -> Any:
+    if row is None or row[name] is None:
+        return None
+    return bool(row[name]) if name == "is_commission_eligible" else row[name]
+
+
+def _request(context: Context) -> Mapping[str, Any]:
+    """Less than a request log has: what is known while the call still runs."""
+    return {
+        "id": context.request_id,
+        "object": "request_log",
+        "method": context.call.method,
+        "path": context.call.path,
+        "normalized_route": context.route,
+        "api_version": context.version.text,
+        "client_ip": context.call.remote,
+        "user_agent": context.call.headers.get("user-agent"),
+        "idempotency_key": context.call.headers.get("idempotency-key"),
+    }

@@ -1,0 +1,118 @@
+"""The audit events of the account system."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+
+from gateway.sandbox import LANDMARKS
+
+USERS = "/v1/identity/account-users"
+EVENTS = "/v1/core/audit-events"
+ADA, GRACE, REMOVED = (LANDMARKS["account"][name] for name in ("ada", "grace", "removed"))
+
+
+async def test_changes_are_recorded_newest_first(world):
+    """Create, update, lock and remove are events with who did it, from which request, and each field's two values."""
+    headers = {"Idempotency-Key": "key-1", "User-Agent": "a test"}
+    created = await world.account("POST", USERS, json={"email": "lin@example.com", "name": "Lin"}, headers=headers)
+    one = f"{USERS}/{created.json['id']}"
+    await world.account("PATCH", one, json={"name": "Lin W"})
+    await world.account("PUT", f"{one}/actions/disable")
+    await world.account("PUT", f"{one}/actions/remove")
+    page = (await world.account("GET", f"{EVENTS}?include=actor,changes,request&resource_types=account_user")).json
+    assert [event["action"] for event in page["data"]] == ["delete", "update", "update", "create"]
+    assert {event["resource_id"] for event in page["data"]} == {created.json["id"]}
+    first, renamed = page["data"][3], page["data"][2]
+    assert (first["idempotency_key"], renamed["idempotency_key"]) == ("key-1", None)
+    assert first["request"]["id"] == created.headers["Request-ID"]
+    assert first["actor"]["type"] == "api_key"
+    assert {change["field"]: change["new_value"] for change in first["changes"]["data"]} == {
+        "name": "Lin",
+        "email": "lin@example.com",
+        "status": "active",
+        "is_commission_eligible": False,
+    }
+    assert {change["old_value"] for change in first["changes"]["data"]} == {None}
+    assert renamed["changes"]["data"] == [
+        {"object": "audit_field_change", "field": "name", "old_value": "Lin", "new_value": "Lin W"}
+    ]
+
+
+async def test_what_changes_nothing_is_not_recorded(world):
+    """A refused change, one that leaves every field as it was, and a replayed answer make no event."""
+    await world.account("PATCH", f"{USERS}/{ADA}", json={"name": 1})
+    await world.account("PATCH", f"{USERS}/{ADA}", json={"name": "Ada Lovelace"})
+    await world.account("PUT", f"{USERS}/{ADA}/actions/activate")
+    assert (await world.account("GET", EVENTS)).json["data"] == []
+    for _ in range(2):
+        await world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"}, headers={"Idempotency-Key": "k"})
+    assert len((await world.account("GET", EVENTS)).json["data"]) == 1
+
+
+async def test_creating_a_removed_user_again_is_an_update(world):
+    """A restored user keeps its record: the status comes back, nothing else is new."""
+    await world.account("POST", USERS, json={"email": "rosalind.franklin@example.com"})
+    event = (await world.account("GET", f"{EVENTS}?include[]=changes")).json["data"][0]
+    assert (event["action"], event["resource_id"]) == ("update", REMOVED)
+    assert [change["field"] for change in event["changes"]["data"]] == ["status"]
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        (f"resource_ids={ADA}", 2),
+        (f"resource_ids[]={ADA}&resource_ids[]={GRACE}", 3),
+        ("actions=create,delete", 0),
+        ("actions=update&resource_types=account_user", 3),
+        ("resource_types=role", 0),
+        ("actor_ids=apke_sandbox&actor_types=api_key", 3),
+        ("actor_types=user", 0),
+        (f"q={GRACE[:9]}", 1),
+        ("root_resource_type=sales_order&root_resource_id=or_1", 0),
+        ("root_resource_type=sales_order", 3),
+        ("start_date={past}&end_date={future}", 3),
+        ("start_date={future}", 0),
+        ("end_date={past}", 0),
+    ],
+)
+async def test_filters(world, query, count):
+    """Each filter selects the events it should, and all of them must hold."""
+    for user, name in ((ADA, "A"), (GRACE, "G"), (ADA, "B")):
+        await world.account("PATCH", f"{USERS}/{user}", json={"name": name})
+    now = datetime.now(UTC)
+    past, future = (quote((now + timedelta(hours=hours)).isoformat()) for hours in (-1, 1))
+    reply = await world.account("GET", f"{EVENTS}?{query.format(past=past, future=future)}")
+    assert (reply.status, len(reply.json["data"])) == (200, count)
+
+
+async def test_pages_follow_their_links(world):
+    """Two pages hold every event once, in order; one event is found by its id, bare unless something is included."""
+    for name in "ABC":
+        await world.account("PATCH", f"{USERS}/{ADA}", json={"name": name})
+    first = (await world.account("GET", f"{EVENTS}?limit=2")).json
+    second = (await world.account("GET", first["page_info"]["next_page_url"])).json
+    events = first["data"] + second["data"]
+    assert second["page_info"]["next_page_url"] is None
+    assert len({event["id"] for event in events}) == 3
+    times = [datetime.fromisoformat(event["occurred_at"]) for event in events]
+    assert times == sorted(times, reverse=True)
+    assert (await world.account("GET", f"{EVENTS}/{events[0]['id']}")).json == events[0]
+    bare = {"account", "actor", "changes", "metadata", "request"}
+    assert all(events[0][name] is None for name in bare)
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "code"),
+    [
+        (f"{EVENTS}?actions=invent", 400, "parameter_invalid"),
+        (f"{EVENTS}?start_date=soon", 400, "parameter_invalid"),
+        (f"{EVENTS}?include=everything", 400, "parameter_invalid"),
+        (f"{EVENTS}?sort=id", 400, "parameter_unknown"),
+        (f"{EVENTS}/auev_nothing", 404, "resource_not_found"),
+    ],
+)
+async def test_refusals(world, target, status, code):
+    """A wrong query is refused as everywhere in this API, and an unknown event is not found."""
+    reply = await world.account("GET", target)
+    assert (reply.status, reply.json["error"]["code"]) == (status, code)
