@@ -7,13 +7,15 @@ from graphql import OperationType
 
 from gateway.api.graphql.documents.segmented import SegmentedCache
 from gateway.api.graphql.documents.store import Documents, InvalidDocument
+from gateway.api.graphql.limits.guard import Guard
+from gateway.api.graphql.limits.limits import Limits
 from gateway.api.graphql.schema import build_schema, executable, rules
 
 
 @pytest.fixture(scope="module")
 def documents() -> Documents:
     """The documents of the gateway's schema."""
-    return Documents(executable(build_schema()), rules(introspection=True))
+    return Documents(executable(build_schema()), rules(introspection=True), guard=Guard(Limits()))
 
 
 def test_a_document_is_prepared_once(documents: Documents) -> None:

@@ -3,26 +3,43 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from gateway.callers.principal import ANYONE, Principal
+from gateway.events.log import EventLog
 from gateway.users.loaders import Loaders
 from gateway.users.planning import Plan
 from gateway.users.service import UserService
 
-__all__ = ["Context", "Incoming"]
+__all__ = ["Context", "Incoming", "Scope"]
+
+
+class Scope(Protocol):
+    """Bounds what is done inside by seconds."""
+
+    def __call__(self, *, timeout: float | None = None) -> AbstractContextManager[object]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """What a request or a socket brings to each operation that it carries.
 
-    `idempotency_key` is the header's: it counts for a mutation that names none itself. `bounds` makes the
-    scope in which an operation is done: how long it may take.
+    `service` is the one for `principal`; without `events` there is nothing to subscribe to. `idempotency_key`
+    is the header's: it counts for a mutation that names none itself. `bounds` makes the scope in which an
+    operation is done: how long it may take.
     """
 
     service: UserService
     request_id: str
     idempotency_key: str | None = None
     bounds: Callable[[], AbstractContextManager[object]] = nullcontext
+    principal: Principal = ANYONE
+    events: EventLog | None = None
+
+    @property
+    def caller(self) -> str:
+        """Who spends what the operation costs."""
+        return self.principal.name
 
 
 @dataclass(slots=True)

@@ -2,41 +2,38 @@
 
 import math
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+
+from graphql import OperationType
 
 from gateway.api.graphql.context import Incoming
-from gateway.api.graphql.executor import ONE_ANSWER, READ_ONLY, Executor
+from gateway.api.graphql.executor import ANYTHING, ONE_ANSWER, READ_AND_WATCH, READ_ONLY, Executor
 from gateway.api.graphql.graphiql.page import GraphiQL
+from gateway.api.graphql.live.live import Live
+from gateway.api.graphql.live.reception import Reception
 from gateway.api.graphql.negotiation import MediaType, accepted
 from gateway.api.graphql.preflight import require_preflight
-from gateway.api.graphql.request import GraphQLRequest, RefusedError, refusal
+from gateway.api.graphql.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.requests import RequestLimits, read_request
-from gateway.api.graphql.responses import StatusProfile, event_stream, multipart, refused, responded
+from gateway.api.graphql.responses import StatusProfile, multipart, refused, responded
 from gateway.api.graphql.results import Result
 from gateway.api.web.http import Request, Response, Route, request_id
-from gateway.users.service import UserService
+from gateway.errors import GatewayError
 
-__all__ = ["EndpointOptions", "GraphQLEndpoint", "Scope"]
+__all__ = ["EndpointOptions", "GraphQLEndpoint"]
 
+_METHODS = ("GET", "POST")
+_SINGLE = frozenset({MediaType.RESPONSE, MediaType.JSON})
 _TAKES = f"The answer can be {MediaType.RESPONSE.value} or {MediaType.JSON.value}."
-
-
-class Scope(Protocol):
-    """Bounds what is done inside by seconds."""
-
-    def __call__(self, *, timeout: float | None = None) -> AbstractContextManager[object]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointOptions:
-    """`timeout` is in seconds, for an operation whose client gives it no shorter time."""
+    """`preflight`: nothing is executed that another site's page could send unasked."""
 
     limits: RequestLimits
-    timeout: float
     status_profile: StatusProfile = StatusProfile.AUDIT
     preflight: bool = True
 
@@ -47,46 +44,52 @@ class GraphQLEndpoint:
     def __init__(
         self,
         executor: Executor,
-        service: UserService,
+        reception: Reception,
+        live: Live,
         options: EndpointOptions,
         *,
-        scope: Scope,
         graphiql: GraphiQL | None = None,
     ) -> None:
         self._executor = executor
-        self._service = service
+        self._reception = reception
+        self._live = live
         self._options = options
-        self._scope = scope
         self._graphiql = graphiql
 
     def routes(self, path: str = "/graphql") -> list[Route]:
         """The endpoint at its path, and GraphiQL's assets beside it."""
-        own = Route(("GET", "POST"), path, self.__call__)
+        own = Route(("GET", "POST", "PUT", "DELETE"), path, self.__call__)  # the last two for reserved event streams
         return [own, *(self._graphiql.routes() if self._graphiql else ())]
 
     async def __call__(self, request: Request) -> Response:
         if self._graphiql is not None and _is_browser(request):
             return self._graphiql.page()
         started = time.perf_counter()
-        incoming = self._incoming(request)
-        kinds = accepted(request.headers.get("accept", ""))
-        single = next((kind for kind in kinds if kind in {MediaType.RESPONSE, MediaType.JSON}), None)
+        headers = request.headers
+        own_id = request_id(headers)
+        kinds = accepted(headers.get("accept", ""))
+        single = next((kind for kind in kinds if kind in _SINGLE), None)
         try:
             if not kinds:
                 raise refusal(406, _TAKES)
-            response = await self._respond(request, await self._asked(request), incoming, kinds, single)
+            key = headers.get("idempotency-key", "").strip().strip('"')  # the IETF draft quotes it, most clients do not
+            incoming = await self._reception.receive(headers, own_id, key=key or None, seconds=_own_timeout(headers))
+            response = await self._respond(request, incoming, kinds, single)
         except RefusedError as error:
-            response = refused(error, single or MediaType.JSON, self._options.status_profile, incoming.request_id)
+            response = refused(error, single or MediaType.JSON, self._options.status_profile, own_id)
+        except GatewayError as error:
+            response = refused(refused_for(error), single or MediaType.JSON, self._options.status_profile, own_id)
         told = (
-            ("X-Request-ID", incoming.request_id),
+            ("X-Request-ID", own_id),
             ("Server-Timing", f"total;dur={(time.perf_counter() - started) * 1000:.1f}"),
         )
         return Response(response.status, response.body, (*response.headers, *told))
 
-    async def _asked(self, request: Request) -> GraphQLRequest:
+    async def _asked(self, request: Request, incoming: Incoming, by_get: Collection[OperationType]) -> GraphQLRequest:
         if request.method == "GET":
             asked = await read_request(request, self._options.limits)
-            self._executor.check(asked, READ_ONLY)  # first: no header makes a change by GET right
+            asked = await self._executor.resolve(asked, incoming)
+            self._executor.check(asked, by_get)  # first: no header makes a change by GET right
             if self._options.preflight:
                 require_preflight(request)
             return asked
@@ -95,16 +98,21 @@ class GraphQLEndpoint:
         return await read_request(request, self._options.limits)
 
     async def _respond(
-        self,
-        request: Request,
-        asked: GraphQLRequest,
-        incoming: Incoming,
-        kinds: tuple[MediaType, ...],
-        single: MediaType | None,
+        self, request: Request, incoming: Incoming, kinds: tuple[MediaType, ...], single: MediaType | None
     ) -> Response:
         profile = self._options.status_profile
+        if self._live.reservations.concerns(request):
+            return await self._live.reservations.respond(
+                request,
+                incoming,
+                partial(self._asked, request, incoming, ANYTHING),
+                lambda result: responded(result, single or MediaType.JSON, profile),
+            )
+        if request.method not in _METHODS:
+            raise refusal(405, "Send the request by POST, or a query by GET.", ("Allow", ", ".join(_METHODS)))
         if kinds[0] is MediaType.EVENT_STREAM:
-            return event_stream(_payloads(self._executor.stream(asked, incoming)))
+            return self._live.streams.respond(await self._asked(request, incoming, READ_AND_WATCH), incoming)
+        asked = await self._asked(request, incoming, READ_ONLY)
         allowed = READ_ONLY if request.method == "GET" else ONE_ANSWER
         if MediaType.MULTIPART in kinds:
             answer = await self._executor.increments(asked, incoming, allowed=allowed)
@@ -114,17 +122,6 @@ class GraphQLEndpoint:
         if single is None:
             raise refusal(406, _TAKES)
         return responded(await self._executor.execute(asked, incoming, allowed=allowed), single, profile)
-
-    def _incoming(self, request: Request) -> Incoming:
-        headers = request.headers
-        key = headers.get("idempotency-key", "").strip().strip('"')  # the IETF draft quotes it, most clients do not
-        seconds = min(self._options.timeout, _own_timeout(headers) or self._options.timeout)
-        return Incoming(self._service, request_id(headers), key or None, partial(self._scope, timeout=seconds))
-
-
-async def _payloads(results: AsyncIterator[Result]) -> AsyncIterator[Mapping[str, Any]]:
-    async for result in results:
-        yield result.payload()
 
 
 def _is_browser(request: Request) -> bool:

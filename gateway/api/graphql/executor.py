@@ -1,7 +1,8 @@
 """A GraphQL operation, executed: the one way, whichever surface carries it."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
 
@@ -12,16 +13,22 @@ from graphql.execution import (
     experimental_execute_incrementally,
 )
 
+from gateway.api.graphql.admission import Admission
 from gateway.api.graphql.context import Context, Incoming
 from gateway.api.graphql.documents.prepared import Executed, Prepared
 from gateway.api.graphql.documents.store import Documents, InvalidDocument
 from gateway.api.graphql.errors import is_spelled, spelled
-from gateway.api.graphql.request import GraphQLRequest, refusal
+from gateway.api.graphql.request import GraphQLRequest, refusal, refused_for
 from gateway.api.graphql.results import Result
+from gateway.api.graphql.trusted.named import NamedDocuments
+from gateway.api.web.gate import Overloaded
+from gateway.api.web.ratelimit import Allowance
+from gateway.errors import GatewayError
 
-__all__ = ["ANYTHING", "ONE_ANSWER", "READ_ONLY", "Executor"]
+__all__ = ["ANYTHING", "ONE_ANSWER", "READ_AND_WATCH", "READ_ONLY", "Executor"]
 
 READ_ONLY = frozenset({OperationType.QUERY})
+READ_AND_WATCH = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
 ONE_ANSWER = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANYTHING = frozenset(OperationType)
 
@@ -33,19 +40,50 @@ class Executor:
     is graphql-core's. Every error that leaves is in our words.
     """
 
-    def __init__(self, schema: GraphQLSchema, documents: Documents, *, suggestions: bool = True) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        documents: Documents,
+        admission: Admission,
+        *,
+        named: NamedDocuments | None = None,
+        suggestions: bool = True,
+    ) -> None:
         self._schema = schema
         self._documents = documents
+        self._admission = admission
+        self._named = named or NamedDocuments()
+        self._names = named is not None
         self._hide_suggestions = not suggestions
 
+    async def resolve(self, asked: GraphQLRequest, incoming: Incoming) -> GraphQLRequest:
+        """The request with the text of its document, where it only names one. What is resolved stays as it is.
+
+        Raises:
+            RefusedError: there is no such document, it may not be executed here, or its caller has spent too much.
+        """
+        if asked.trusted is None and (self._names or not asked.query):
+            try:
+                found = await self._named.resolve(asked.document, asked.query or None)
+                if found.sha256 is not None:
+                    with suppress(InvalidDocument):
+                        self._documents.prepare(found.text, asked.operation_name)
+                        await self._named.keep(found)
+            except GatewayError as error:
+                raise refused_for(error) from None
+            asked = replace(asked, query=found.text, trusted=found.known)
+        if not asked.trusted and not self._documents.knows(asked.query, asked.operation_name):
+            await self._admission.preparing(incoming.caller)
+        return asked
+
     def check(self, asked: GraphQLRequest, allowed: Collection[OperationType]) -> None:
-        """Look at the operation's kind, and at nothing else.
+        """Look at the kind of a resolved request's operation, and at nothing else.
 
         Raises:
             RefusedError: it is of a kind that is not allowed here.
         """
         with suppress(InvalidDocument):
-            _check_kind(self._documents.prepare(asked.query, asked.operation_name), allowed)
+            _check_kind(self._prepared(asked), allowed)
 
     async def execute(
         self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ONE_ANSWER
@@ -53,30 +91,82 @@ class Executor:
         """The one answer to a query or a mutation.
 
         Raises:
-            RefusedError: the operation is of a kind that is not allowed here.
+            RefusedError: it is not executed, for a reason that has an HTTP status.
         """
-        try:
-            prepared = self._documents.prepare(asked.query, asked.operation_name)
-        except InvalidDocument as invalid:
-            return _invalid(invalid, incoming)
-        _check_kind(prepared, allowed)
-        return await self._one_answer(prepared, asked, incoming)
+        asked = await self.resolve(asked, incoming)
+        prepared = self.prepare(asked, incoming, allowed=allowed)
+        if isinstance(prepared, Result):
+            return prepared
+        return await self.answer(prepared, asked, incoming)
 
     async def stream(self, asked: GraphQLRequest, incoming: Incoming) -> AsyncIterator[Result]:
         """The answers to any operation: one to a query or a mutation, one an event to a subscription.
 
         It is to be closed by the task that reads it.
         """
-        try:
-            prepared = self._documents.prepare(asked.query, asked.operation_name)
-        except InvalidDocument as invalid:
-            yield _invalid(invalid, incoming)
+        asked = await self.resolve(asked, incoming)
+        prepared = self.prepare(asked, incoming, allowed=ANYTHING)
+        if isinstance(prepared, Result):
+            yield prepared
             return
         if prepared.kind is not OperationType.SUBSCRIPTION:
-            yield await self._one_answer(prepared, asked, incoming)
+            yield await self.answer(prepared, asked, incoming)
             return
-        async for result in self._events(prepared, asked, incoming):
-            yield result
+        try:
+            async with self.events(prepared, asked, incoming) as events:
+                async for event in events:
+                    yield await self.answer(prepared, asked, incoming, event)
+        except Exception as error:  # noqa: BLE001 - how the events ended, in our words
+            yield self.ending(error, incoming)
+
+    def prepare(
+        self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType]
+    ) -> Prepared | Result:
+        """The operation of a resolved request, ready to be executed; or why it cannot be.
+
+        Raises:
+            RefusedError: as above.
+        """
+        try:
+            prepared = self._prepared(asked)
+        except InvalidDocument as invalid:
+            return _invalid(invalid, incoming)
+        _check_kind(prepared, allowed)
+        return prepared
+
+    @asynccontextmanager
+    async def events(
+        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming
+    ) -> AsyncIterator[AsyncIterator[Any]]:
+        """What a subscription is answered for, each with `answer`.
+
+        Raises:
+            Exception: why there are none, and in the middle of them why they end: `ending` tells it.
+        """
+        await self._afford(prepared, asked, incoming)
+        asking = CoreExecutor.build(
+            self._schema,
+            prepared.document,
+            None,
+            _context(prepared, asked, incoming),
+            asked.variables,
+            asked.operation_name,
+            hide_suggestions=self._hide_suggestions,
+        )
+        if isinstance(asking, list):
+            raise asking[0]
+        source: Any = create_source_event_stream(asking)
+        events = await source if isawaitable(source) else source
+        if isinstance(events, ExecutionResult):
+            raise (events.errors or [GraphQLError("There are no events.")])[0]
+        try:
+            yield events
+        finally:
+            await events.aclose()
+
+    def ending(self, error: Exception, incoming: Incoming) -> Result:
+        """The last answer to a subscription, where it ends by an error."""
+        return Result(errors=_spelled([_located(error)], incoming), executed=False)
 
     async def increments(
         self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ONE_ANSWER
@@ -86,26 +176,70 @@ class Executor:
         Raises:
             RefusedError: as above.
         """
-        try:
-            prepared = self._documents.prepare(asked.query, asked.operation_name)
-        except InvalidDocument as invalid:
-            return _invalid(invalid, incoming)
-        _check_kind(prepared, allowed)
+        asked = await self.resolve(asked, incoming)
+        prepared = self.prepare(asked, incoming, allowed=allowed)
+        if isinstance(prepared, Result):
+            return prepared
         if prepared.incremental is None:
-            return await self._one_answer(prepared, asked, incoming)
+            return await self.answer(prepared, asked, incoming)
+        await self._afford(prepared, asked, incoming)
         return self._parts(prepared, asked, incoming)
 
-    async def _one_answer(self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming) -> Result:
+    async def answer(
+        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming, event: object = None
+    ) -> Result:
+        """The answer to a query or a mutation, or to one event of a subscription.
+
+        Each has loaders of its own: what an event says is read anew.
+        """
+        price, allowance = None, None
+        if event is None:
+            price, allowance = await self._afford(prepared, asked, incoming)
+        try:
+            async with self._admission.turn():
+                result = await self._executed(prepared, asked, incoming, event)
+        except Overloaded as overloaded:
+            raise refused_for(overloaded) from None
+        if allowance is None and not asked.extensions:
+            return result
+        return replace(result, allowance=allowance, extensions=self._told(result, asked, price, allowance))
+
+    async def _executed(
+        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming, event: object = None
+    ) -> Result:
         context = _context(prepared, asked, incoming)
         try:
             with incoming.bounds():
-                if prepared.compiled is not None:
+                if prepared.compiled is not None and event is None:
                     executed: Executed = await prepared.compiled.execute(context, asked.variables or {})
                 else:
-                    executed = await self._by_core(prepared.document, asked, context)
+                    executed = await self._by_core(prepared.document, asked, context, event)
         finally:
             context.loaders.close()
         return _result(executed, context, incoming)
+
+    async def _afford(
+        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming
+    ) -> tuple[int, Allowance | None]:
+        price = prepared.price(asked.variables or {})
+        try:
+            return price, await self._admission.afford(incoming.caller, price)
+        except GatewayError as error:
+            raise refused_for(error) from None
+
+    def _told(
+        self, result: Result, asked: GraphQLRequest, price: int | None, allowance: Allowance | None
+    ) -> dict[str, Any] | None:
+        """The answer's extensions, with what the operation cost where its client wants to know."""
+        if asked.extensions.get("cost") is not True or price is None:
+            return result.extensions
+        cost = {"requested": price, "limit": self._admission.guard.limits.cost}
+        if allowance is not None:
+            cost["remaining"] = allowance.remaining
+        return {**(result.extensions or {}), "cost": cost}
+
+    def _prepared(self, asked: GraphQLRequest) -> Prepared:
+        return self._documents.prepare(asked.query, asked.operation_name, trusted=bool(asked.trusted))
 
     async def _by_core(
         self, document: DocumentNode, asked: GraphQLRequest, context: Context, root: object = None
@@ -121,47 +255,6 @@ class Executor:
             hide_suggestions=self._hide_suggestions,
         )
         return await answer if isawaitable(answer) else answer
-
-    async def _events(self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming) -> AsyncIterator[Result]:
-        """An answer an event, each with loaders of its own: what an event says is read anew."""
-        subscribing = _context(prepared, asked, incoming)
-        asking = CoreExecutor.build(
-            self._schema,
-            prepared.document,
-            None,
-            subscribing,
-            asked.variables,
-            asked.operation_name,
-            hide_suggestions=self._hide_suggestions,
-        )
-        if isinstance(asking, list):
-            yield _result(ExecutionResult(None, asking), subscribing, incoming)
-            return
-        source: Any = create_source_event_stream(asking)
-        events = await source if isawaitable(source) else source
-        if isinstance(events, ExecutionResult):
-            yield _result(events, subscribing, incoming)
-            return
-        try:
-            while True:
-                try:
-                    event = await anext(events)
-                except StopAsyncIteration:
-                    return
-                except Exception as error:  # noqa: BLE001 - the end of the stream, told in our words
-                    yield Result(errors=_spelled([_located(error)], incoming), executed=False)
-                    return
-                context = _context(prepared, asked, incoming)
-                try:
-                    with incoming.bounds():
-                        executed = await self._by_core(prepared.document, asked, context, event)
-                finally:
-                    context.loaders.close()
-                yield _result(executed, context, incoming)
-        finally:
-            close = getattr(events, "aclose", None)
-            if close is not None:
-                await close()
 
     async def _parts(
         self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming

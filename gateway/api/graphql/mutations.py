@@ -16,10 +16,12 @@ from gateway.api.graphql.inputs import (
     UpdateSoftwareOneUserInput,
     given,
 )
+from gateway.api.graphql.limits.directives import Cost
 from gateway.api.graphql.users import User
 
 __all__ = ["Mutation"]
 
+_CHANGE = Cost(weight="10")
 _Key = Annotated[
     str | None,
     strawberry.argument(
@@ -30,7 +32,10 @@ _Key = Annotated[
 
 @strawberry.type
 class Mutation:
-    @strawberry.mutation(description="Add a user to the account. Somebody who has a user there is linked or restored.")
+    @strawberry.mutation(
+        description="Add a user to the account. Somebody who has a user there is linked or restored.",
+        directives=[_CHANGE],
+    )
     async def create_account_user(
         self,
         info: Info,
@@ -40,7 +45,10 @@ class Mutation:
         created: Any = await info.context.service.create_account_user(given(input), **_once(info, idempotency_key))
         return created
 
-    @strawberry.mutation(description="Change a user of the account. The id may be global or the account system's own.")
+    @strawberry.mutation(
+        description="Change a user of the account. The id may be global or the account system's own.",
+        directives=[_CHANGE],
+    )
     async def update_account_user(
         self,
         info: Info,
@@ -51,7 +59,10 @@ class Mutation:
         updated: Any = await info.context.service.update_account_user(id, given(input), **_once(info, idempotency_key))
         return updated
 
-    @strawberry.mutation(description="Change a user of the Marketplace. The id may be global or the Marketplace's own.")
+    @strawberry.mutation(
+        description="Change a user of the Marketplace. The id may be global or the Marketplace's own.",
+        directives=[_CHANGE],
+    )
     async def update_software_one_user(
         self,
         info: Info,
@@ -68,7 +79,8 @@ class Mutation:
         description=(
             "Change a user of a reseller. The id may be global or the reseller API's own; `resellerId` may be left out "
             "when the id is global or a reseller is configured."
-        )
+        ),
+        directives=[_CHANGE],
     )
     async def update_reseller_user(
         self,

@@ -1,7 +1,7 @@
 """The root of queries: what is fetched by id. The service does the rest."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
@@ -16,6 +16,7 @@ from gateway.api.graphql.connections import (
 from gateway.api.graphql.departments import Department
 from gateway.api.graphql.fields import Info
 from gateway.api.graphql.inputs import given
+from gateway.api.graphql.limits.directives import Cost, ListSize
 from gateway.api.graphql.nodes import Node
 from gateway.api.graphql.owners import Role
 from gateway.api.graphql.scalars import UserSource
@@ -26,16 +27,29 @@ from gateway.users.ids import decode
 __all__ = ["Query"]
 
 _MOST_NODES = 100
+_CALL = Cost(weight="10")
+_CALLS = Cost(weight="30")  # one a system
+_PAGE = ListSize(
+    assumed_size=50,
+    slicing_arguments=["first"],
+    sized_fields=["edges", "nodes"],
+    require_one_slicing_argument=False,
+)
+_BY_ID = ListSize(slicing_arguments=["ids"])
 
 
 @strawberry.type
 class Query:
-    @strawberry.field(description="Any record by its global id; null where there is none.")
+    @strawberry.field(description="Any record by its global id; null where there is none.", directives=[_CALL])
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         return await _node(info, id)
 
-    @strawberry.field(description="Records by their global ids, in that order; null where there is none.")
-    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    @strawberry.field(
+        description="Records by their global ids, in that order; null where there is none.", directives=[_BY_ID]
+    )
+    async def nodes(
+        self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(directives=[_CALL])]
+    ) -> list[Node | None]:
         if len(ids) > _MOST_NODES:
             message = f"may name {_MOST_NODES} records at most"
             raise BadUserInput(f"ids {message}.", violations=[Violation(("ids",), message)])
@@ -47,19 +61,24 @@ class Query:
         description=(
             "A user by global id, or by a source and the id that the source uses; null where there is none. "
             "One call to the source, role and department included."
-        )
+        ),
+        directives=[_CALL],
     )
     async def user(self, info: Info, id: strawberry.ID, source: UserSource | None = None) -> User | None:
         found: Any = await info.context.service.get_user(id, source, loaders=info.context.loaders)
         return found
 
-    @strawberry.field(description="A role by global id, or by the account system's own id; null where there is none.")
+    @strawberry.field(
+        description="A role by global id, or by the account system's own id; null where there is none.",
+        directives=[_CALL],
+    )
     async def role(self, info: Info, id: strawberry.ID) -> Role | None:
         found: Any = await info.context.service.get_role(id, loaders=info.context.loaders)
         return found
 
     @strawberry.field(
-        description="A department by global id, or by the account system's own id; null where there is none."
+        description="A department by global id, or by the account system's own id; null where there is none.",
+        directives=[_CALL],
     )
     async def department(self, info: Info, id: strawberry.ID) -> Department | None:
         found: Any = await info.context.service.get_department(id, loaders=info.context.loaders)
@@ -69,7 +88,8 @@ class Query:
         description=(
             "Newest first over all systems: one cursor, however many systems are behind it. A system that cannot be "
             "asked is named in `unavailable`, and the cursor lets a later page go on with it."
-        )
+        ),
+        directives=[_CALLS, _PAGE],
     )
     async def users(
         self, info: Info, first: int | None = 50, after: str | None = None, filter: UserFilter | None = None
@@ -79,12 +99,14 @@ class Query:
         )
         return _connection(page, after)
 
-    @strawberry.field(description="Every record of one human, by e-mail address in any case: one call a system.")
+    @strawberry.field(
+        description="Every record of one human, by e-mail address in any case: one call a system.", directives=[_CALLS]
+    )
     async def person(self, info: Info, email: str) -> Person:
         found: Any = await info.context.service.find_person(email, loaders=info.context.loaders)
         return found
 
-    @strawberry.field(description="Roles of the account system, newest first.")
+    @strawberry.field(description="Roles of the account system, newest first.", directives=[_CALL, _PAGE])
     async def roles(
         self, info: Info, first: int | None = 50, after: str | None = None, search: str | None = None
     ) -> RoleConnection:
@@ -93,7 +115,7 @@ class Query:
         )
         return _connection(page, after)
 
-    @strawberry.field(description="Departments of the account system, newest first.")
+    @strawberry.field(description="Departments of the account system, newest first.", directives=[_CALL, _PAGE])
     async def departments(
         self, info: Info, first: int | None = 50, after: str | None = None, search: str | None = None
     ) -> DepartmentConnection:

@@ -1,26 +1,40 @@
 """A GraphQL request as a value, and what refuses one before it is executed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.errors import BadUserInput, GatewayError
+from gateway.api.graphql.trusted.errors import PersistedQueryNotFound, PersistedQueryNotSupported
+from gateway.api.graphql.trusted.naming import DocumentName, name_of
+from gateway.errors import BadUserInput, Code, GatewayError
 
-__all__ = ["GraphQLRequest", "RefusedError", "from_mapping", "refusal"]
+__all__ = ["GraphQLRequest", "RefusedError", "from_mapping", "refusal", "refused_for"]
+
+_UNNAMED = DocumentName()
+_STATUSES = {
+    Code.UNAUTHENTICATED: 401,
+    Code.FORBIDDEN: 403,
+    Code.RATE_LIMITED: 429,
+    Code.SOURCE_UNAVAILABLE: 503,
+    Code.INTERNAL: 500,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
     """What a client sent; nothing of it is checked against the schema yet.
 
-    `query` is empty where the client names a document that the gateway holds: by `document_id`, or in `extensions`.
+    `query` is empty where the client only names a document. `trusted` says whether it is one that the gateway was
+    given, once that has been looked up.
     """
 
     query: str
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     extensions: Mapping[str, Any] = field(default_factory=dict)
-    document_id: str | None = None
+    document: DocumentName = _UNNAMED
+    trusted: bool | None = None
 
 
 class RefusedError(Exception):
@@ -49,6 +63,18 @@ def refusal(status: int, message: str, *headers: tuple[str, str]) -> RefusedErro
     return RefusedError(status, BadUserInput(message), headers)
 
 
+def refused_for(error: GatewayError) -> RefusedError:
+    """The refusal of an operation that breaks a rule of the gateway, or comes at a bad time."""
+    if isinstance(error, (PersistedQueryNotFound, PersistedQueryNotSupported)):
+        return RefusedError(200, error, (("Cache-Control", "no-store"),))  # clients read it as an answer, and send more
+    status, headers = _STATUSES.get(error.code, 400), []
+    if error.retry_after is not None:
+        headers.append(("Retry-After", str(max(1, math.ceil(error.retry_after)))))
+    if error.code is Code.UNAUTHENTICATED:
+        headers.append(("WWW-Authenticate", "Bearer"))
+    return RefusedError(status, error, headers)
+
+
 def from_mapping(sent: Any) -> GraphQLRequest:
     """The request in a JSON object, as it comes in a body, a WebSocket's message or a URL's parameters.
 
@@ -60,7 +86,7 @@ def from_mapping(sent: Any) -> GraphQLRequest:
     if not isinstance(sent, dict):
         raise refusal(400, "The request must be a JSON object with a `query`.")
     query, variables, name = sent.get("query"), sent.get("variables"), sent.get("operationName")
-    extensions, document_id = sent.get("extensions"), _document_id(sent)
+    extensions = sent.get("extensions")
     if query is not None and not isinstance(query, str):
         raise _wrong("`query` must be a string.")
     if variables is not None and not isinstance(variables, dict):
@@ -69,19 +95,13 @@ def from_mapping(sent: Any) -> GraphQLRequest:
         raise _wrong("`operationName` must be a string.")
     if extensions is not None and not isinstance(extensions, dict):
         raise _wrong("`extensions` must be an object.")
-    if not query and document_id is None and not (extensions and "persistedQuery" in extensions):
+    try:
+        document = name_of(sent)
+    except BadUserInput as error:
+        raise RefusedError(400, error, draft_status=422) from None
+    if not query and document.id is None:
         raise _wrong("The request has no `query`.")
-    return GraphQLRequest(query or "", variables, name or None, extensions or {}, document_id)
-
-
-def _document_id(sent: Mapping[str, Any]) -> str | None:
-    """The GraphQL over HTTP proposal's name for it, else Relay's."""
-    for name in ("documentId", "doc_id"):
-        if (given := sent.get(name)) is not None:
-            if not isinstance(given, str) or not given:
-                raise _wrong(f"`{name}` must be a string.")
-            return given
-    return None
+    return GraphQLRequest(query or "", variables, name or None, extensions or {}, document)
 
 
 def _wrong(message: str) -> RefusedError:

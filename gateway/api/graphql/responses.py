@@ -1,6 +1,6 @@
 """What became of a request → an HTTP response."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -12,8 +12,9 @@ from gateway.api.graphql.negotiation import MediaType
 from gateway.api.graphql.request import RefusedError
 from gateway.api.graphql.results import Result
 from gateway.api.web.http import Response
+from gateway.api.web.ratelimit import ratelimit_headers
 
-__all__ = ["StatusProfile", "event_stream", "multipart", "refused", "responded"]
+__all__ = ["StatusProfile", "multipart", "refused", "responded"]
 
 
 class StatusProfile(StrEnum):
@@ -37,7 +38,10 @@ _ONE_BY_ONE = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), ("Var
 
 def responded(result: Result, kind: MediaType, profile: StatusProfile) -> Response:
     """An operation's one answer."""
-    return Response(_status(result, kind, profile), orjson.dumps(result.payload()), _CONTENT_TYPES[kind])
+    headers: Sequence[tuple[str, str]] = _CONTENT_TYPES[kind]
+    if result.allowance is not None:
+        headers = (*headers, *ratelimit_headers(result.allowance))
+    return Response(_status(result, kind, profile), orjson.dumps(result.payload()), headers)
 
 
 def refused(error: RefusedError, kind: MediaType, profile: StatusProfile, request_id: str) -> Response:
@@ -46,17 +50,6 @@ def refused(error: RefusedError, kind: MediaType, profile: StatusProfile, reques
     body = orjson.dumps({"errors": [told.formatted]})
     status = error.draft_status if profile is StatusProfile.DRAFT else error.status
     return Response(status, body, (*_CONTENT_TYPES[kind], *error.headers))
-
-
-def event_stream(results: AsyncIterator[Mapping[str, Any]]) -> Response:
-    """graphql-sse's distinct connections mode: a stream of `next`, then `complete`."""
-
-    async def lines() -> AsyncIterator[bytes]:
-        async for payload in results:
-            yield b"event: next\ndata: " + orjson.dumps(payload) + b"\n\n"
-        yield b"event: complete\ndata:\n\n"
-
-    return Response(200, lines(), (("Content-Type", MediaType.EVENT_STREAM.value + _CHARSET), *_ONE_BY_ONE))
 
 
 def multipart(parts: AsyncIterator[Mapping[str, Any]]) -> Response:

@@ -5,6 +5,8 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from gateway.api.web.ratelimit import Allowance
+
 __all__ = ["Result"]
 
 
@@ -13,7 +15,7 @@ class Result:
     """The answer to an operation; its errors are in our words already.
 
     `executed` is False where it was refused before: then there is no `data`, not even null. `readable` is False where
-    it is no GraphQL at all.
+    it is no GraphQL at all. `allowance` is what its caller may still spend, where that is limited.
     """
 
     data: Any = None
@@ -21,6 +23,7 @@ class Result:
     extensions: dict[str, Any] | None = None
     executed: bool = True
     readable: bool = True
+    allowance: Allowance | None = None
 
     def payload(self) -> dict[str, Any]:
         """The answer as the specification's map."""

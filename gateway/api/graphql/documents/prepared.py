@@ -16,6 +16,7 @@ from graphql import (
 )
 
 from gateway.api.graphql.context import Context
+from gateway.api.graphql.limits.price import Price
 from gateway.api.graphql.selections import selection_of
 from gateway.users.planning import Plan, plan
 
@@ -46,13 +47,14 @@ class Compiled(Protocol):
 class Prepared:
     """One operation of a valid document.
 
-    `compiled` is None where graphql-core executes it. `incremental` is the document as its client wrote it, where it
-    holds `@defer` or `@stream`; `document` is without them, for clients that take one answer. `mutations` is how many
-    changes it may hold.
+    `price` is a function of the variables. `compiled` is None where graphql-core executes it. `incremental` is the
+    document as its client wrote it, where it holds `@defer` or `@stream`; `document` is without them, for clients that
+    take one answer. `mutations` is how many changes it may hold.
     """
 
     document: DocumentNode
     operation: OperationDefinitionNode
+    price: Price
     compiled: Compiled | None
     incremental: DocumentNode | None
     mutations: int
@@ -79,13 +81,16 @@ class Prepared:
 def prepared(
     document: DocumentNode,
     operation: OperationDefinitionNode,
+    price: Price,
     compiled: Compiled | None,
     incremental: DocumentNode | None = None,
 ) -> Prepared:
     """The operation with what can be known before it is executed."""
     switches = _Switches()
     visit(document, switches)
-    return Prepared(document, operation, compiled, incremental, _mutations(operation), tuple(sorted(switches.names)))
+    return Prepared(
+        document, operation, price, compiled, incremental, _mutations(operation), tuple(sorted(switches.names))
+    )
 
 
 class _Switches(Visitor):

@@ -29,6 +29,9 @@ class SegmentedCache(Generic[Key, Value]):
     def __len__(self) -> int:
         return len(self._trial) + len(self._established)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._established or key in self._trial
+
     @property
     def weight(self) -> int:
         """What all entries weigh."""

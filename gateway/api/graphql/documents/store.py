@@ -18,20 +18,20 @@ from graphql.language import REMOVE
 
 from gateway.api.graphql.documents.prepared import Compiled, Prepared, prepared
 from gateway.api.graphql.documents.segmented import SegmentedCache
+from gateway.api.graphql.limits.guard import Guard
+from gateway.api.graphql.limits.pricing import price_of
+from gateway.api.graphql.limits.tariff import Tariff
+from gateway.errors import BadUserInput
 
-__all__ = ["Check", "Compile", "Documents", "InvalidDocument"]
+__all__ = ["Compile", "Documents", "InvalidDocument"]
 
 Compile = Callable[[GraphQLSchema, DocumentNode, OperationDefinitionNode], Compiled | None]
 """Makes code of a valid operation, or None of one that graphql-core is to execute."""
 
 
-Check = Callable[[DocumentNode], Sequence[GraphQLError]]
-"""Looks at a parsed document before it is validated: what is too much of it."""
-
 _HELD = 64 * 1024 * 1024  # bytes, about
 _EACH = 4_000  # bytes of an operation that is ready, however short it is
 _A_CHARACTER = 120  # bytes that a character of a document takes when it is parsed and compiled
-_MOST_ERRORS = 5  # told of one document
 
 
 class InvalidDocument(Exception):  # noqa: N818 - read in `except`
@@ -46,7 +46,7 @@ class InvalidDocument(Exception):  # noqa: N818 - read in `except`
 class Documents:
     """The documents of one schema.
 
-    `suggestions` tells a client of a wrong name which one it may have meant. `most_tokens` bounds what is parsed.
+    `suggestions` tells a client of a wrong name which one it may have meant.
     """
 
     def __init__(
@@ -54,22 +54,25 @@ class Documents:
         schema: GraphQLSchema,
         rules: Sequence[type[ASTValidationRule]],
         *,
+        guard: Guard,
         suggestions: bool = True,
-        most_tokens: int | None = None,
-        check: Check | None = None,
         compiling: Compile | None = None,
         held: int = _HELD,
     ) -> None:
         self._schema = schema
         self._rules = tuple(rules)
+        self._guard = guard
+        self._tariff = Tariff(schema)
         self._suggestions = suggestions
-        self._most_tokens = most_tokens
-        self._check = check
         self._compile = compiling
         self._kept: SegmentedCache[tuple[str, str | None], Prepared] = SegmentedCache(held)
 
-    def prepare(self, text: str, operation_name: str | None = None) -> Prepared:
-        """The operation of that name in a document, or its only one.
+    def knows(self, text: str, operation_name: str | None) -> bool:
+        """Whether that operation is ready."""
+        return (text, operation_name) in self._kept
+
+    def prepare(self, text: str, operation_name: str | None = None, *, trusted: bool = False) -> Prepared:
+        """The operation of that name in a document, or its only one; a trusted one may be of any size.
 
         Raises:
             InvalidDocument: it is no document, too much of one, not valid here, or has no such operation.
@@ -77,26 +80,31 @@ class Documents:
         key = (text, operation_name)
         known = self._kept.get(key)
         if known is None:
-            known = self._prepared(text, operation_name)
+            known = self._prepared(text, operation_name, trusted=trusted)
             self._kept.put(key, known, _EACH + _A_CHARACTER * len(text))
         return known
 
-    def _prepared(self, text: str, name: str | None) -> Prepared:
+    def _prepared(self, text: str, name: str | None, *, trusted: bool) -> Prepared:
         try:
-            document = parse(text, max_tokens=self._most_tokens, allow_empty_selection_sets=False)
+            document = parse(text, allow_empty_selection_sets=False) if trusted else self._guard.parse(text)
         except GraphQLError as error:
             raise InvalidDocument([error], syntax=True) from None
-        if self._check is not None and (errors := self._check(document)):
-            raise InvalidDocument(errors)
+        except BadUserInput as error:
+            raise InvalidDocument([GraphQLError(error.message, original_error=error)]) from None
         if errors := validate(
-            self._schema, document, self._rules, max_errors=_MOST_ERRORS, hide_suggestions=not self._suggestions
+            self._schema,
+            document,
+            self._rules,
+            max_errors=self._guard.limits.errors,
+            hide_suggestions=not self._suggestions,
         ):
-            raise InvalidDocument(errors[:_MOST_ERRORS])
+            raise InvalidDocument(errors[: self._guard.limits.errors])
         finder = _Incremental()
         whole = visit(document, finder)
         operation = _operation(whole, name)
         compiled = self._compile(self._schema, whole, operation) if self._compile is not None else None
-        return prepared(whole, operation, compiled, document if finder.found else None)
+        price = price_of(self._tariff, whole, operation)
+        return prepared(whole, operation, price, compiled, document if finder.found else None)
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

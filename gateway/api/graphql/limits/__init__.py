@@ -1,0 +1,1 @@
+"""What a document may ask for: limits on its shape, and its price."""

@@ -1,0 +1,99 @@
+"""The limits on a document, and what breaks one.
+
+The code of every refusal is BAD_USER_INPUT; the violation's field tells which limit, as `document.depth`:
+no argument is called `document`, so a program can tell a limit from a wrong input by that word alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.errors import BadUserInput, Violation
+
+__all__ = ["Finding", "Limit", "Limits", "refusal"]
+
+
+class Limit(StrEnum):
+    """The limits by name: `Limits` says what each counts."""
+
+    LENGTH = "length"
+    TOKENS = "tokens"
+    DEPTH = "depth"
+    NESTING = "nesting"
+    FIELDS = "fields"
+    ALIASES = "aliases"
+    ROOT_FIELDS = "root_fields"
+    DIRECTIVES = "directives"
+    SPREADS = "spreads"
+    OVERLAPS = "overlaps"
+    INTROSPECTION = "introspection"
+    COST = "cost"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a document may have; but for the first two, of its largest operation, fragments spread out.
+
+    `length`: characters. `tokens`: lexical tokens, comments aside. `depth`: fields inside each other;
+    introspection's `ofType`, which only unwraps, adds none. `nesting`: selection sets inside each other, those
+    of fragments included. `aliases`: aliased fields, `__typename` too. `directives`: in one place. `spreads`:
+    fragments spread, each as often as it is. `overlaps`: pairs of fields of one name in the document, which
+    validation compares. `introspection`: its lists of types and fields inside each other. `cost`: see `price`.
+
+    `errors` is how many mistakes of one document are told. `log` names the limits that are tried out: what
+    breaks them is logged and counted, and executed.
+    """
+
+    length: int = 50_000
+    tokens: int = 5_000
+    depth: int = 12
+    nesting: int = 64
+    fields: int = 1_000
+    aliases: int = 30
+    root_fields: int = 20
+    directives: int = 4
+    spreads: int = 500
+    overlaps: int = 10_000
+    introspection: int = 2
+    cost: int = 20_000
+    errors: int = 5
+    log: frozenset[Limit] = frozenset()
+
+
+_TELLING = {
+    Limit.LENGTH: "has {found} characters",
+    Limit.TOKENS: "has more than {allowed} tokens",
+    Limit.DEPTH: "is {found} fields deep",
+    Limit.NESTING: "has {found} selection sets inside each other",
+    Limit.FIELDS: "has {found} fields",
+    Limit.ALIASES: "has {found} aliases",
+    Limit.ROOT_FIELDS: "has {found} fields at its root",
+    Limit.DIRECTIVES: "has {found} directives in one place",
+    Limit.SPREADS: "spreads fragments {found} times",
+    Limit.OVERLAPS: "has {found} pairs of fields of one name",
+    Limit.INTROSPECTION: "asks for {found} lists of introspection inside each other",
+    Limit.COST: "costs {found}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One limit that a document breaks: what was found, and what is allowed."""
+
+    limit: Limit
+    found: int
+    allowed: int
+
+    @property
+    def message(self) -> str:
+        told = _TELLING[self.limit].format(found=self.found, allowed=self.allowed)
+        return f"{told}; {self.allowed} are allowed"
+
+
+def refusal(findings: Iterable[Finding]) -> BadUserInput:
+    """The error for a document that breaks these limits: all of them at once."""
+    violations = [Violation(("document", one.limit.value), one.message) for one in findings]
+    return BadUserInput(
+        " ".join(f"The document {one.message}." for one in violations),
+        violations=violations,
+    )

@@ -1,0 +1,65 @@
+"""Manifest files, read at start and again when they change."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gateway.api.graphql.trusted.manifest import Manifest, ManifestError, read_manifests
+
+__all__ = ["ManifestFiles"]
+
+_LOG = logging.getLogger("gateway.graphql")
+
+_Stamp = tuple[tuple[int, int, int] | None, ...]
+
+
+class ManifestFiles:
+    """The manifest that the files hold. One that is broken when it changes leaves the one before in place."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        """Read the files.
+
+        Raises:
+            ManifestError: a file cannot be used.
+        """
+        self._files = tuple(files)
+        self._stamp = self._stamped()
+        self._manifest = read_manifests(self._files)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The documents of the moment."""
+        return self._manifest
+
+    def refresh(self) -> bool:
+        """Read the files again if one has changed; whether there is another manifest now."""
+        stamp = self._stamped()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            self._manifest = read_manifests(self._files)
+        except ManifestError as error:
+            _LOG.error("the trusted documents stay as they were: %s", error)
+            return False
+        _LOG.info("the trusted documents have changed: %d now", len(self._manifest))
+        return True
+
+    async def watch(self, changed: Callable[[Manifest], None], *, every: float = 5.0) -> None:
+        """Look after so many seconds again and again, until cancelled; `changed` is told of each new manifest."""
+        while True:
+            await asyncio.sleep(every)
+            if await asyncio.to_thread(self.refresh):
+                changed(self._manifest)
+
+    def _stamped(self) -> _Stamp:
+        return tuple(_stamp(file) for file in self._files)
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size

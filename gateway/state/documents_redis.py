@@ -1,0 +1,46 @@
+"""Documents that clients sent once and name by their hash afterwards, shared by replicas in Redis."""
+
+import logging
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+__all__ = ["RedisDocuments"]
+
+_LOG = logging.getLogger("gateway.state")
+
+
+class RedisDocuments:
+    """Texts under their SHA-256, each for `ttl` seconds since its last use; the client is closed by who made it.
+
+    While Redis cannot be reached nothing is found, and clients send their texts.
+    """
+
+    def __init__(self, client: Redis, *, ttl: float = 24 * 3600.0, prefix: str = "usergateway:document:") -> None:
+        self._client = client
+        self._ttl = max(1, round(ttl * 1000))
+        self._prefix = prefix
+        self._reachable = True
+
+    async def get(self, sha256: str) -> str | None:
+        try:
+            text: Any = await self._client.getex(self._prefix + sha256, px=self._ttl)
+        except (RedisError, OSError) as error:
+            self._lost(error)
+            return None
+        self._reachable = True
+        return None if text is None else str(text, errors="surrogatepass")
+
+    async def put(self, sha256: str, text: str) -> None:
+        try:
+            await self._client.set(self._prefix + sha256, text.encode(errors="surrogatepass"), px=self._ttl)
+        except (RedisError, OSError) as error:
+            self._lost(error)
+        else:
+            self._reachable = True
+
+    def _lost(self, error: Exception) -> None:
+        if self._reachable:
+            _LOG.warning("automatic persisted queries: Redis cannot be reached (%s)", type(error).__name__)
+        self._reachable = False

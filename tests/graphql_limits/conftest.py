@@ -1,0 +1,19 @@
+"""The gateway's own schema, for limits and prices."""
+
+import pytest
+from graphql import GraphQLSchema
+
+from gateway.api.graphql.limits.tariff import Tariff
+from gateway.api.graphql.schema import build_schema
+
+
+@pytest.fixture(scope="session")
+def schema() -> GraphQLSchema:
+    """The schema as it is served."""
+    return build_schema()._schema
+
+
+@pytest.fixture(scope="session")
+def tariff(schema: GraphQLSchema) -> Tariff:
+    """Its charges."""
+    return Tariff(schema)

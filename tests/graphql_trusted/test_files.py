@@ -1,0 +1,80 @@
+"""Manifest files that change while the gateway runs."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.api.graphql.trusted.files import ManifestFiles
+from gateway.api.graphql.trusted.manifest import Manifest, ManifestError
+
+
+def put(file: Path, content: str) -> None:
+    """Replace the file as a deployment does: in one step."""
+    other = file.with_suffix(".new")
+    other.write_text(content)
+    os.replace(other, file)  # noqa: PTH105 - the call that is meant
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "manifest.json"
+    put(file, json.dumps({"a": "{ a }"}))
+    return file
+
+
+def test_unchanged(file: Path) -> None:
+    """Files that have not changed are not read again: the manifest is the same object."""
+    files = ManifestFiles([file])
+    before = files.manifest
+    assert not files.refresh()
+    assert files.manifest is before
+
+
+def test_changed(file: Path) -> None:
+    """A changed file counts from the next look on; what is not in it any more is forgotten."""
+    files = ManifestFiles([file])
+    put(file, json.dumps({"b": "{ b }"}))
+    assert files.refresh()
+    assert (files.manifest.find("a"), files.manifest.find("b")) == (None, "{ b }")
+
+
+@pytest.mark.parametrize("content", ["{", "", '{"a": 1}', None])
+def test_broken(file: Path, content: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is broken when it changes, or gone, leaves the documents as they were: said once, then repaired."""
+    files = ManifestFiles([file])
+    if content is None:
+        file.unlink()
+    else:
+        put(file, content)
+    assert not files.refresh()
+    assert not files.refresh()
+    assert files.manifest.find("a") == "{ a }"
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "the trusted documents stay as they were"
+    ]
+    put(file, json.dumps({"b": "{ b }"}))
+    assert files.refresh()
+    assert files.manifest.find("b") == "{ b }"
+
+
+def test_broken_at_start(file: Path) -> None:
+    """At the start there is nothing to fall back on: a broken manifest is an error that names the file."""
+    put(file, "{")
+    with pytest.raises(ManifestError, match=r"manifest\.json is not JSON"):
+        ManifestFiles([file])
+
+
+async def test_watched(file: Path) -> None:
+    """Whoever watches is told of a new manifest, so that its documents can be made ready."""
+    files = ManifestFiles([file])
+    told: asyncio.Queue[Manifest] = asyncio.Queue()
+    task = asyncio.create_task(files.watch(told.put_nowait, every=0.01))
+    put(file, json.dumps({"b": "{ b }"}))
+    manifest = await asyncio.wait_for(told.get(), 10)
+    assert list(manifest) == ["{ b }"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -1,0 +1,88 @@
+"""Documents under their hashes, in both forms."""
+
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.state.documents import MemoryDocuments
+from gateway.state.documents_redis import RedisDocuments
+from gateway.state.redis import connect
+
+Store = MemoryDocuments | RedisDocuments
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """The store in both of its forms."""
+    if request.param == "memory":
+        yield MemoryDocuments()
+        return
+    client = connect(request.getfixturevalue("redis_url"))
+    await client.flushdb()
+    yield RedisDocuments(client)
+    await client.aclose()
+
+
+async def test_kept(store: Store) -> None:
+    """A text is found under its hash, letter by letter, and nothing under another."""
+    assert await store.get("h") is None
+    for text in ("{ a }", '{ a(b: "é\ud800") }'):
+        await store.put("h", text)
+        assert await store.get("h") == text
+    assert await store.get("g") is None
+
+
+async def test_least_recent_goes() -> None:
+    """Beyond its bytes the text that was used least recently goes."""
+    store = MemoryDocuments(3 * 300)
+    for name in "abc":
+        await store.put(name, name)
+    await store.get("a")
+    await store.put("d", "d")
+    assert [name for name in "abcd" if await store.get(name)] == ["a", "c", "d"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 900)), max_size=30))
+async def test_bounded(puts: list[tuple[str, int]]) -> None:
+    """Whatever is put, no more is held than may be, and what is held is what was put last under its name."""
+    store = MemoryDocuments(2000)
+    last: dict[str, str] = {}
+    for name, size in puts:
+        await store.put(name, "é" * size)
+        if size * 2 + 256 <= 2000:
+            last[name] = "é" * size
+        assert store.bytes_held <= 2000
+    held = {name: text for name in "abcdef" if (text := await store.get(name)) is not None}
+    assert held.items() <= last.items()
+    assert len(store) == len(held)
+    assert store.bytes_held == sum(256 + 2 * len(text) for text in held.values())
+
+
+async def test_lives_by_use(redis_url: str) -> None:
+    """In Redis a text has a time to live, which starts anew with each use."""
+    client = connect(redis_url)
+    await client.flushdb()
+    store = RedisDocuments(client, ttl=100)
+    await store.put("h", "{ a }")
+    assert 0 < await client.pttl("usergateway:document:h") <= 100_000
+    await client.pexpire("usergateway:document:h", 10_000)
+    await store.get("h")
+    assert await client.pttl("usergateway:document:h") > 10_000
+    await client.aclose()
+
+
+async def test_gone(caplog: pytest.LogCaptureFixture) -> None:
+    """Without Redis nothing is found and nothing fails, which is said once."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
+        store = RedisDocuments(client)
+        await store.put("h", "{ a }")
+        assert await store.get("h") is None
+        await client.aclose()
+    assert [record.getMessage() for record in caplog.records] == [
+        "automatic persisted queries: Redis cannot be reached (ConnectionError)"
+    ]
