@@ -9,7 +9,22 @@ from gateway.errors import GatewayError
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
-__all__ = ["EventLog", "Subscription", "UserEvent"]
+__all__ = ["EventLog", "EventLogSettings", "Subscription", "UserEvent"]
+
+
+@dataclass(frozen=True, slots=True)
+class EventLogSettings:
+    """How much is kept, in numbers and in seconds.
+
+    `held` events to resume among (a user is a few KiB); `queue` of them may wait for one reader, `waiting` for a
+    Redis that is away. For `window` seconds a change is known when it is told again: senders repeat for half an hour
+    (reseller.md, 4).
+    """
+
+    held: int = 10_000
+    queue: int = 256
+    waiting: int = 10_000
+    window: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,7 @@ class Subscription(Protocol):
 
         Raises:
             SlowReader: too many waited; those are dropped here, and still in the log.
+            NoLongerHeld: the log was lost, and perhaps events with it.
             Draining: the log, or who serves it, stops; whatever had happened by then was read.
         """
 
@@ -50,10 +66,26 @@ class Subscription(Protocol):
 
 
 class EventLog(Protocol):
-    """What happened to users, held for a while."""
+    """What happened to users, held for a while.
+
+    A change that is told twice, by who carried it out and by its system, is one event.
+    """
+
+    @property
+    def subscribers(self) -> int:
+        """How many follow it in this process."""
 
     def publish(self, change: UserChange, user: User) -> None:
-        """Put an event into the log, now. Never waits, and never raises: what happened has happened."""
+        """Put an event of our own into the log. Never waits, and never raises: what happened has happened."""
+
+    async def append(self, change: UserChange, user: User, *, name: str | None = None) -> bool:
+        """Put an event into the log that was heard of; False where it was there. Whichever, it is safe then.
+
+        `name` is what the event is known by where its user has no time of change.
+
+        Raises:
+            SourceUnavailable: it is not known to be in the log; it may be told again.
+        """
 
     def subscribe(
         self, *, ids: Collection[Ref] = (), sources: Collection[UserSource] = (), after: str | None = None
@@ -63,6 +95,7 @@ class EventLog(Protocol):
         Raises, when it is entered:
             BadUserInput: `after` is no token.
             NoLongerHeld: some of what happened after the token is gone.
+            SourceUnavailable: the log cannot be reached, so that nothing can be said of the token.
             Draining: the log is closed.
         """
 

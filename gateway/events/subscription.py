@@ -16,14 +16,24 @@ class MemorySubscription:
     """See `gateway.events.log.Subscription`.
 
     `missed` gives what is to be read first, each when it is asked for; it raises SlowReader where that has gone
-    meanwhile. Nothing is copied for it: many who resume at once cost no memory. `most` may wait in the queue.
+    meanwhile. Nothing is copied for it: many who resume at once cost no memory. `most` may wait in the queue;
+    `on_slow` hears of it when it is one too many.
     """
 
-    def __init__(self, start: str, missed: Iterator[UserEvent], wants: Callable[[UserEvent], bool], most: int) -> None:
+    def __init__(
+        self,
+        start: str,
+        missed: Iterator[UserEvent],
+        wants: Callable[[UserEvent], bool],
+        most: int,
+        *,
+        on_slow: Callable[[], None] = lambda: None,
+    ) -> None:
         self.start = start
         self._missed = missed
         self._wants = wants
         self._most = most
+        self._on_slow = on_slow
         self._queue: deque[UserEvent] = deque()
         self._news = asyncio.Event()
         self._over = asyncio.Event()
@@ -75,4 +85,6 @@ class MemorySubscription:
     def _drop(self, reason: SlowReader) -> None:
         self._missed = iter(())
         self._queue.clear()
+        if self._reason is None:
+            self._on_slow()
         self.end(reason)

@@ -46,7 +46,7 @@ def settings_of(settings: Settings, name: UserSource) -> SourceSettings:
 def build(name: UserSource, settings: Settings, send: Send) -> Source:
     """A configured system, its calls going through `send`."""
     own = settings_of(settings, name)
-    if own.base_url is None or own.token is None:
+    if own.base_url is None:
         raise ValueError(f"{name} is not configured")
-    bearer = {"Authorization": f"Bearer {own.token.get_secret_value()}"}
+    bearer = {"Authorization": f"Bearer {own.token.get_secret_value()}"} if own.token else {}
     return SYSTEMS[name](settings, send, str(own.base_url).rstrip("/"), bearer)

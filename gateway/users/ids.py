@@ -117,4 +117,5 @@ def _can_name(ref: Ref) -> bool:
 
 
 def _bad(path: tuple[str | int, ...], message: str) -> BadUserInput:
-    return BadUserInput(f"{path[-1]} {message}.", violations=[Violation(path, message)])
+    name = path[-1] if isinstance(path[-1], str) else f"{path[-2]}[{path[-1]}]"
+    return BadUserInput(f"{name} {message}.", violations=[Violation(path, message)])

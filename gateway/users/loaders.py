@@ -5,6 +5,8 @@ from typing import Any
 
 from aiodataloader import DataLoader
 
+from gateway.callers.principal import ANYONE, Action, Principal, current_principal
+from gateway.errors import Forbidden
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User
 from gateway.users.planning import Plan
@@ -15,16 +17,17 @@ __all__ = ["Loaders"]
 
 
 class Loaders:
-    """The loaders of one operation. Never kept longer: what they hold is not refreshed."""
+    """The loaders of one operation, for its caller. Never kept longer: what they hold is not refreshed."""
 
-    def __init__(self, sources: Sources, reference: ReferenceData, plan: Plan) -> None:
+    def __init__(self, sources: Sources, reference: ReferenceData, plan: Plan, principal: Principal = ANYONE) -> None:
         self.plan = plan
+        self._principal = principal
         self._sources = sources
         self._reference = reference
         self._loaders: dict[Kind, _Loader] = {}
 
     def load(self, ref: Ref) -> "asyncio.Future[Any]":
-        """The record, or None where its source has none; raises what its source raised."""
+        """The record, or None where its source has none; raises what its source raised, or Forbidden."""
         loader = self._loaders.get(ref.kind)
         if loader is None:
             loader = self._loaders[ref.kind] = self._made(ref.kind)
@@ -36,15 +39,19 @@ class Loaders:
             loader.close()
 
     def _made(self, kind: Kind) -> "_Loader":
-        needs = self.plan.of(kind)
-        return _UserLoader(self._sources, needs) if kind is Kind.USER else _RecordLoader(self._reference, needs)
+        needs, principal = self.plan.of(kind), self._principal
+        if kind is Kind.USER:
+            return _UserLoader(self._sources, needs, principal)
+        return _RecordLoader(self._reference, needs, principal)
 
 
 class _Loader(DataLoader[Ref, Any]):
     """aiodataloader runs each batch in a task of its own, which would outlive a caller that goes away."""
 
-    def __init__(self) -> None:
+    def __init__(self, needs: frozenset[str], principal: Principal) -> None:
         super().__init__()
+        self._needs = needs
+        self._principal = principal
         self._batches: set[asyncio.Task[Any]] = set()
 
     async def batch_load_fn(self, keys: list[Ref]) -> list[Any]:
@@ -52,7 +59,24 @@ class _Loader(DataLoader[Ref, Any]):
         if task is not None:
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
-        return await self.fetch(keys)
+        current_principal.set(self._principal)  # the batch's task has a context of its own
+        # Here and not only in the service: a record in hand leads to others, and may be a change's answer.
+        if all(self._principal.may(Action.READ, key.source) for key in keys):
+            return await self.fetch(keys)
+        return await self._allowed(keys)
+
+    async def _allowed(self, keys: list[Ref]) -> list[Any]:
+        """The records of the systems that may be read, and in the others' places why not."""
+        found: dict[Ref, Any] = {}
+        for key in keys:
+            try:
+                self._principal.require(Action.READ, key.source)
+            except Forbidden as error:
+                found[key] = error
+        asked = [key for key in keys if key not in found]
+        if asked:
+            found |= dict(zip(asked, await self.fetch(asked), strict=True))
+        return [found[key] for key in keys]
 
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         """The records in the order of their references; an exception in a record's place is its own."""
@@ -66,10 +90,9 @@ class _Loader(DataLoader[Ref, Any]):
 class _UserLoader(_Loader):
     """One call a user; those of a batch come back together, so that their lookups batch too."""
 
-    def __init__(self, sources: Sources, needs: frozenset[str]) -> None:
-        super().__init__()
+    def __init__(self, sources: Sources, needs: frozenset[str], principal: Principal) -> None:
+        super().__init__(needs, principal)
         self._sources = sources
-        self._needs = needs
 
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         if len(refs) == 1:  # without a task of its own
@@ -83,11 +106,10 @@ class _UserLoader(_Loader):
 class _RecordLoader(_Loader):
     """Reference records of one kind."""
 
-    def __init__(self, reference: ReferenceData, needs: frozenset[str]) -> None:
-        super().__init__()
+    def __init__(self, reference: ReferenceData, needs: frozenset[str], principal: Principal) -> None:
+        super().__init__(needs, principal)
         self._reference = reference
-        self._needs = needs
 
     async def fetch(self, refs: list[Ref]) -> list[Any]:
-        found = await self._reference.look_up(refs, self._needs)
+        found = await self._reference.look_up(refs, self._needs, self._principal)
         return [found[ref] for ref in refs]

@@ -8,7 +8,7 @@ taken to be the same at every read, among users of one instant too.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -72,12 +72,14 @@ class Merge:
         first: int,
         after: str | None = None,
         named: Sequence[UserSource] | None = None,
+        among: Collection[UserSource] = tuple(UserSource),
         principal: str = "",
     ) -> UserPage:
         """The `first` users behind a cursor.
 
         `needs` are those of a user (`planning.Plan`). `named` are the sources that are meant, all that are configured
-        where it is None. What was read for one principal is not given to another.
+        where it is None; of those, sources that are not `among` what the caller may read are passed over. What was
+        read for one `principal` is not given to another: that needs no part in a cursor, which only names places.
 
         Raises:
             BadUserInput: the cursor is none of this list, or a source does not take the query.
@@ -85,7 +87,7 @@ class Merge:
         """
         scope = json.dumps([asdict(query), None if named is None else sorted(set(named))])
         before: State = {} if after is None else _unpacked(self._cursors.read(scope, after))
-        sources, unknown = self._select(query, named)
+        sources, unknown = self._select(query, named, among)
         clock = self._leftovers.clock
         streams = [
             Stream(source, query, needs, before.get(source.name, Progress()), order=order, clock=clock)
@@ -120,10 +122,10 @@ class Merge:
         )
 
     def _select(
-        self, query: UserQuery, named: Sequence[UserSource] | None
+        self, query: UserQuery, named: Sequence[UserSource] | None, among: Collection[UserSource]
     ) -> tuple[list[Source], dict[UserSource, GatewayError]]:
         """The sources to ask, in the order of users of one instant, and those named but not configured."""
-        wanted = [name for name in UserSource if named is None or name in named]
+        wanted = [name for name in UserSource if name in (among if named is None else named)]
         if query.role_type is not None:  # only its users have one
             wanted = [name for name in wanted if name is UserSource.ACCOUNT]
         found: list[Source] = []

@@ -28,22 +28,27 @@ _LOG = logging.getLogger("gateway.users")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One change to carry out: the mutation's name, its target (None for a new user), and the caller's key."""
+    """One change to carry out: the mutation's name, its target (None for a new user), and the caller's key.
+
+    `principal` is the caller's identity: two callers may use the same key.
+    """
 
     name: str
     change: Change
     target: Ref | None = None
     key: str | None = None
     on_replay: Callable[[], None] | None = None
+    principal: str = ""
 
     def source_key(self) -> str:
         """The key that the source is sent."""
-        return source_key(self.key or fresh_key(), self.name, self.target)
+        return source_key(self.key or fresh_key(), self.name, self.target, self.principal)
 
     def scope(self, key: str) -> tuple[str, ...]:
         """What the answer is kept under."""
         target = self.target
-        return (self.name, *((target.source, target.tenant, target.source_id) if target else ()), key)
+        caller = (self.principal,) if self.principal else ()
+        return (*caller, self.name, *((target.source, target.tenant, target.source_id) if target else ()), key)
 
     def fingerprint(self) -> str:
         """What tells one payload from another: the given fields in one order, a picture by its content."""
@@ -164,7 +169,7 @@ def _confirmed(user: User, ref: Ref) -> User:
 
 def _plain(value: object) -> object:
     if isinstance(value, Icon):
-        return [hashlib.sha256(value.content).hexdigest(), value.filename, value.content_type]
+        return [value.content.digest, value.filename, value.content_type]
     if isinstance(value, Change):
         return value.given()
     raise TypeError

@@ -1,11 +1,12 @@
 """One human: the records that share an e-mail address, over every source."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.errors import BadUserInput, GatewayError
 from gateway.users.model import User
-from gateway.users.source import Source, Sources, UserQuery
+from gateway.users.source import Source, UserQuery
 from gateway.users.unavailable import Unavailable, raise_most_telling
 
 __all__ = ["Person", "find_person"]
@@ -22,7 +23,9 @@ class Person:
     unavailable: tuple[Unavailable, ...]
 
 
-async def find_person(sources: Sources, email: str, needs: frozenset[str], *, include_removed: bool = False) -> Person:
+async def find_person(
+    sources: Iterable[Source], email: str, needs: frozenset[str], *, include_removed: bool = False
+) -> Person:
     """Everybody with that address, by one call to every source at once.
 
     Raises:

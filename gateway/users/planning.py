@@ -88,6 +88,8 @@ _TYPES: Mapping[str, Mapping[str, _Field]] = {
         "update_software_one_user",
         "update_reseller_user",
     ),
+    "Subscription": _leads("UserEvent", "user_changed"),
+    "UserEvent": _leads("User", "user"),
     "Node": {},
     "User": {
         **_needs(Kind.USER, "profile", "name", "email", "username", "email_verified_at", "image_url"),

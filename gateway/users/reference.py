@@ -3,7 +3,8 @@
 No source filters by a list of ids and the account API allows 20 calls a second, so one distinct id
 costs one GET, and more cost one list call (and its next pages while ids are missing). Lookups of one
 kind that come in while one is under way wait for it and go together next, whoever asks: under load
-many operations share few calls. Nothing is shared between principals.
+many operations share few calls. Callers for whom a source is called with the gateway's own credential
+share records, those who forward their own share nothing (`Principal.credential`).
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.callers.principal import ANYONE, Principal, acting_as
 from gateway.errors import Origin, SourceTimeout
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
@@ -26,9 +28,9 @@ _MOST_RECORDS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
-    """Where lookups of one kind, with the same needs and for the same principal, come together."""
+    """Where lookups of one kind, with the same needs and by the same credential, come together."""
 
-    principal: str
+    credential: str
     source: UserSource
     tenant: str
     kind: Kind
@@ -37,8 +39,12 @@ class _Desk:
 
 @dataclass(slots=True)
 class _Queue:
-    """What is asked at a desk: what waits, what is being looked up now, and how many callers wait for either."""
+    """What is asked at a desk: what waits, what is being looked up now, and how many callers wait for either.
 
+    It is asked on behalf of `principal`, who came first: for all who come there the answers are the same.
+    """
+
+    principal: Principal
     waiting: dict[Ref, "asyncio.Future[Any]"] = field(default_factory=dict)
     under_way: dict[Ref, "asyncio.Future[Any]"] = field(default_factory=dict)
     task: "asyncio.Task[None] | None" = None
@@ -69,13 +75,19 @@ class ReferenceData:
         self._kept: OrderedDict[tuple[_Desk, Ref], tuple[float, Any]] = OrderedDict()
         self._queues: dict[_Desk, _Queue] = {}
 
-    async def look_up(self, refs: Sequence[Ref], needs: frozenset[str], principal: str = "") -> dict[Ref, Any]:
-        """Each record, None where its source has none, or the error that kept it away."""
+    async def look_up(
+        self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
+    ) -> dict[Ref, Any]:
+        """Each record, None where its source has none, or the error that kept it away.
+
+        That the principal may read is for the caller to know: what is kept is given without asking again.
+        """
         desks: dict[_Desk, list[Ref]] = {}
         for ref in refs:
-            desks.setdefault(_Desk(principal, ref.source, ref.tenant, ref.kind, needs), []).append(ref)
+            desk = _Desk(principal.credential(ref.source), ref.source, ref.tenant, ref.kind, needs)
+            desks.setdefault(desk, []).append(ref)
         found: dict[Ref, Any] = {}
-        for records in await asyncio.gather(*(self._at(desk, group) for desk, group in desks.items())):
+        for records in await asyncio.gather(*(self._at(desk, group, principal) for desk, group in desks.items())):
             found |= records
         return found
 
@@ -84,13 +96,13 @@ class ReferenceData:
         for key in [key for key in self._kept if key[0].source is source and key[0].kind is kind]:
             del self._kept[key]
 
-    async def _at(self, desk: _Desk, refs: list[Ref]) -> dict[Ref, Any]:
+    async def _at(self, desk: _Desk, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         if not self._ttl:
-            return await self._fetch(desk, refs)
+            return await self._fetch(desk, refs, principal)
         found = {ref: record for ref in refs for hit, record in [self._fresh(desk, ref)] if hit}
         asked = [ref for ref in refs if ref not in found]
         if asked:
-            found |= dict(zip(asked, await self._ask(desk, asked), strict=True))
+            found |= dict(zip(asked, await self._ask(desk, asked, principal), strict=True))
         return found
 
     def _fresh(self, desk: _Desk, ref: Ref) -> tuple[bool, Any]:
@@ -100,8 +112,8 @@ class ReferenceData:
         self._kept.move_to_end((desk, ref))
         return True, record
 
-    async def _ask(self, desk: _Desk, refs: Iterable[Ref]) -> list[Any]:
-        queue = self._queues.setdefault(desk, _Queue())
+    async def _ask(self, desk: _Desk, refs: Iterable[Ref], principal: Principal) -> list[Any]:
+        queue = self._queues.setdefault(desk, _Queue(principal))
         loop = asyncio.get_running_loop()
         answers = [queue.under_way.get(ref) or queue.waiting.setdefault(ref, loop.create_future()) for ref in refs]
         if queue.task is None:
@@ -124,7 +136,7 @@ class ReferenceData:
         try:
             while queue.waiting:
                 queue.under_way, queue.waiting = queue.waiting, {}
-                found = await self._fetch(desk, list(queue.under_way))
+                found = await self._fetch(desk, list(queue.under_way), queue.principal)
                 for ref, answer in queue.under_way.items():
                     record = found.get(ref)
                     if not isinstance(record, Exception):
@@ -146,7 +158,11 @@ class ReferenceData:
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
-    async def _fetch(self, desk: _Desk, refs: Sequence[Ref]) -> dict[Ref, Any]:
+    async def _fetch(self, desk: _Desk, refs: Sequence[Ref], principal: Principal) -> dict[Ref, Any]:
+        with acting_as(principal):
+            return await self._fetched(desk, refs)
+
+    async def _fetched(self, desk: _Desk, refs: Sequence[Ref]) -> dict[Ref, Any]:
         """The records by the fewest calls; a failure is every record's that it kept away."""
         missing = {ref.source_id: ref for ref in refs}
         found: dict[Ref, Any] = dict.fromkeys(refs)

@@ -1,11 +1,14 @@
 """UserService: the only thing that the surfaces call."""
 
+import copy
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import astuple
-from typing import Any, TypeVar
+from typing import Any, Self
 
+from gateway.callers.principal import ANYONE, Action, Principal, acting_as
 from gateway.errors import BadUserInput, Violation
+from gateway.users.arguments import bad, check_first, parse, query_of
 from gateway.users.catalog import CatalogPage, Place, read_page
 from gateway.users.changes import (
     Change,
@@ -19,25 +22,15 @@ from gateway.users.ids import Kind, Ref, can_exist, resolve
 from gateway.users.leftovers import Leftovers
 from gateway.users.loaders import Loaders
 from gateway.users.merge import Merge, UserPage
-from gateway.users.model import Department, Role, RoleType, User, UserSource
+from gateway.users.model import Department, Role, User, UserSource
 from gateway.users.mutations import Command, Mutations, Publish
 from gateway.users.once import Once
 from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
 from gateway.users.reference import ReferenceData
-from gateway.users.source import Sources, UserQuery
+from gateway.users.source import Sources
 
 __all__ = ["UserService"]
-
-LARGEST_PAGE = 200  # what `first` may be; a source's own pages are another matter
-AnyChange = TypeVar("AnyChange", bound=Change)
-
-# Fields of a change that name a record: a global id is as good there as the source's own.
-_NAMED: Mapping[str, tuple[Kind, UserSource]] = {
-    "role_id": (Kind.ROLE, UserSource.ACCOUNT),
-    "department_id": (Kind.DEPARTMENT, UserSource.ACCOUNT),
-    "organization_id": (Kind.ORGANIZATION, UserSource.RESELLER),
-}
 
 
 class UserService:
@@ -47,8 +40,12 @@ class UserService:
     `gateway.users.changes` or a mapping of its fields; an absent key is left unchanged. Reads take the
     `loaders` of the operation that they belong to; without them each call is an operation of its own.
     A mutation takes the caller's idempotency key, or makes one; `publish` hears of each that was carried out.
+    It serves the program that it is part of, which may do all; `by` gives it to a caller, and says who that is
+    wherever something is kept or shared. A change's own answer takes no scope to read.
     All raise `gateway.errors`.
     """
+
+    _principal = ANYONE
 
     def __init__(
         self,
@@ -66,12 +63,21 @@ class UserService:
         self._merge = Merge(sources, self._cursors, self._leftovers)
         self._mutations = Mutations(sources, self._reference, once, on_change=self._leftovers.clear, publish=publish)
 
+    def by(self, principal: Principal) -> Self:
+        """The same service, for a caller: it does what the caller's scopes allow. Cheap enough for every request."""
+        if principal is self._principal:
+            return self
+        bound = copy.copy(self)
+        bound._principal = principal  # noqa: SLF001 - its own copy
+        return bound
+
     def loaders(self, plan: Plan) -> Loaders:
         """Loaders for one operation: never to be kept for a second one."""
-        return Loaders(self._sources, self._reference, plan)
+        return Loaders(self._sources, self._reference, plan, self._principal)
 
     async def get(self, ref: Ref, *, loaders: Loaders | None = None) -> Any:
         """The record that a reference names, or None where there is none."""
+        self._principal.require(Action.READ, ref.source)
         if ref.kind is Kind.ROLE and ref.source is UserSource.RESELLER:
             return Role.named(ref.source, ref.source_id)
         return await (loaders or self.loaders(EVERYTHING)).load(ref)
@@ -84,12 +90,19 @@ class UserService:
         loaders: Loaders | None = None,
     ) -> User | None:
         """One user, or None where there is none."""
-        tenant = self._sources.named(source).tenant if source else ""
-        ref = resolve(id, Kind.USER, source=source, tenant=tenant)
-        if ref.source is UserSource.RESELLER and not ref.tenant:
-            raise _bad("id", "is not global, and no reseller is configured that it could belong to")
-        user: User | None = await self.get(ref, loaders=loaders)
+        user: User | None = await self.get(self.user_ref(id, source), loaders=loaders)
         return user
+
+    def user_ref(self, id: str, source: UserSource | None = None, *, path: tuple[str | int, ...] = ("id",)) -> Ref:
+        """The user that an id means, whether there is one or not; `path` is the argument that it was given by."""
+        if source is not None:
+            self._principal.require(Action.READ, source)
+        tenant = self._sources.named(source).tenant if source else ""
+        ref = resolve(id, Kind.USER, source=source, tenant=tenant, path=path)
+        if ref.source is UserSource.RESELLER and not ref.tenant:
+            message = "is not global, and no reseller is configured that it could belong to"
+            raise BadUserInput(f"{path[-1]} {message}.", violations=[Violation(path, message)])
+        return ref
 
     async def get_role(self, id: str, *, loaders: Loaders | None = None) -> Role | None:
         """One role, or None where there is none."""
@@ -113,18 +126,31 @@ class UserService:
     ) -> UserPage:
         """Users of all systems, newest first, a page at a time.
 
-        `filter` may hold `sources`, `search`, `email`, `role_type`, `include_removed` and `reseller_id`.
+        `filter` may hold `sources`, `search`, `email`, `role_type`, `include_removed` and `reseller_id`. Without
+        `sources` those are meant that the caller may read.
         """
-        _check_first(first)
-        query, named = _query(filter or {})
+        principal = self._principal
+        query, named = query_of(filter or {})
+        for source in named or ():
+            principal.require(Action.READ, source)
+        if query.role_type is not None:  # only the account system's users have one
+            principal.require(Action.READ, UserSource.ACCOUNT)
+        among = principal.readable()
+        check_first(first)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
-        return await self._merge.page(query, needs, first=first, after=after, named=named)
+        with acting_as(principal):
+            return await self._merge.page(
+                query, needs, first=first, after=after, named=named, among=among, principal=principal.identity
+            )
 
     async def find_person(self, email: str, *, loaders: Loaders | None = None) -> Person:
-        """Every record of one human by e-mail address, in any case: one call a system."""
+        """Every record of one human by e-mail address, in any case: one call a system that the caller may read."""
+        readable = self._principal.readable()
         if not email.strip():
-            raise _bad("email", "must not be empty")
-        return await find_person(self._sources, email, (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER))
+            raise bad("email", "must not be empty")
+        needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
+        with acting_as(self._principal):
+            return await find_person([one for one in self._sources if one.name in readable], email, needs)
 
     async def list_roles(
         self, *, first: int = 50, after: str | None = None, search: str | None = None, loaders: Loaders | None = None
@@ -146,9 +172,9 @@ class UserService:
         on_replay: Callable[[], None] | None = None,
     ) -> User:
         """Add a user to the account; a person who has a user there already is linked or restored."""
-        parsed = _parse(CreateAccountUser, change)
-        command = Command("createAccountUser", parsed, None, idempotency_key, on_replay)
-        return await self._mutations.carry_out(command)
+        self._principal.require(Action.WRITE, UserSource.ACCOUNT)
+        parsed = parse(CreateAccountUser, change)
+        return await self._carry_out("createAccountUser", parsed, None, idempotency_key, on_replay)
 
     async def update_account_user(
         self,
@@ -159,9 +185,10 @@ class UserService:
         on_replay: Callable[[], None] | None = None,
     ) -> User:
         """Change a user of the account; null clears role and department."""
+        self._principal.require(Action.WRITE, UserSource.ACCOUNT)
         ref = resolve(id, Kind.USER, source=UserSource.ACCOUNT)
-        parsed = _parse(UpdateAccountUser, change)
-        return await self._mutations.carry_out(Command("updateAccountUser", parsed, ref, idempotency_key, on_replay))
+        parsed = parse(UpdateAccountUser, change)
+        return await self._carry_out("updateAccountUser", parsed, ref, idempotency_key, on_replay)
 
     async def update_software_one_user(
         self,
@@ -172,11 +199,10 @@ class UserService:
         on_replay: Callable[[], None] | None = None,
     ) -> User:
         """Change a user of the Marketplace; null is sent as null."""
+        self._principal.require(Action.WRITE, UserSource.SOFTWAREONE)
         ref = resolve(id, Kind.USER, source=UserSource.SOFTWAREONE)
-        parsed = _parse(UpdateSoftwareOneUser, change)
-        return await self._mutations.carry_out(
-            Command("updateSoftwareOneUser", parsed, ref, idempotency_key, on_replay)
-        )
+        parsed = parse(UpdateSoftwareOneUser, change)
+        return await self._carry_out("updateSoftwareOneUser", parsed, ref, idempotency_key, on_replay)
 
     async def update_reseller_user(
         self,
@@ -188,72 +214,38 @@ class UserService:
         on_replay: Callable[[], None] | None = None,
     ) -> User:
         """Change a user of a reseller: the one named, else the one in the global id, else the configured one."""
+        self._principal.require(Action.WRITE, UserSource.RESELLER)
         source = self._sources.named(UserSource.RESELLER)
         if reseller_id is not None and not can_exist(reseller_id):  # it becomes a part of a URL's path, too
-            raise _bad("reseller_id", "is no id that the source could have given")
+            raise bad("reseller_id", "is no id that the source could have given")
         ref = resolve(id, Kind.USER, source=UserSource.RESELLER, tenant=reseller_id or source.tenant)
         if not ref.tenant:
-            raise _bad("reseller_id", "is required: the id is not global and no reseller is configured")
+            raise bad("reseller_id", "is required: the id is not global and no reseller is configured")
         if reseller_id is not None and ref.tenant != reseller_id:
-            raise _bad("reseller_id", "is another reseller than the one in the id")
-        parsed = _parse(UpdateResellerUser, change)
-        return await self._mutations.carry_out(Command("updateResellerUser", parsed, ref, idempotency_key, on_replay))
+            raise bad("reseller_id", "is another reseller than the one in the id")
+        parsed = parse(UpdateResellerUser, change)
+        return await self._carry_out("updateResellerUser", parsed, ref, idempotency_key, on_replay)
 
     async def drain(self) -> None:
         """Wait for the changes under way whose callers have gone."""
         await self._mutations.drain()
 
+    async def _carry_out(
+        self, name: str, change: Change, target: Ref | None, key: str | None, on_replay: Callable[[], None] | None
+    ) -> User:
+        who = self._principal
+        with acting_as(who):  # the change's task has it from here, and to its end
+            return await self._mutations.carry_out(Command(name, change, target, key, on_replay, who.identity))
+
     async def _catalog(
         self, kind: Kind, first: int, after: str | None, search: str | None, loaders: Loaders | None
     ) -> CatalogPage[Any]:
-        _check_first(first)
+        self._principal.require(Action.READ, UserSource.ACCOUNT)
+        check_first(first)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(kind)
         directory = self._sources.named(UserSource.ACCOUNT).directories[kind]
         scope = f"{kind}:{search or ''}"
         place = None if after is None else Place(*self._cursors.read(scope, after))
-        page = await read_page(directory, needs, first=first, after=place, search=search)
+        with acting_as(self._principal):
+            page = await read_page(directory, needs, first=first, after=place, search=search)
         return page.written(lambda one: self._cursors.write(scope, astuple(one)))
-
-
-def _query(given: Mapping[str, Any]) -> tuple[UserQuery, list[UserSource] | None]:
-    """A filter → what every source is asked, and which sources are."""
-    tenant = given.get("reseller_id") or ""
-    if tenant and not can_exist(tenant):
-        raise BadUserInput(
-            "reseller_id is no id that the source could have given.",
-            violations=[Violation(("filter", "reseller_id"), "is no id that the source could have given")],
-        )
-    role_type, sources = given.get("role_type"), given.get("sources")
-    return UserQuery(
-        search=given.get("search") or None,
-        email=given.get("email") or None,
-        role_type=None if role_type is None else RoleType(role_type),
-        include_removed=bool(given.get("include_removed")),
-        tenant=tenant,
-    ), None if sources is None else [UserSource(one) for one in sources]
-
-
-def _check_first(first: int) -> None:
-    if not 0 <= first <= LARGEST_PAGE:
-        raise _bad("first", f"must be from 0 to {LARGEST_PAGE}")
-
-
-def _parse(kind: type[AnyChange], given: AnyChange | Mapping[str, Any]) -> AnyChange:
-    """The change, with the source's own ids in it."""
-    change = kind.parse(given)
-    own: dict[str, str] = {}
-    broken: list[Violation] = []
-    for name, value in change.given().items():
-        if name in _NAMED and value:
-            of, source = _NAMED[name]
-            try:
-                own[name] = resolve(value, of, source=source, path=("change", name)).source_id
-            except BadUserInput as error:
-                broken += error.violations
-    if broken:
-        raise BadUserInput("; ".join(f"{v.path[-1]} {v.message}" for v in broken) + ".", violations=broken)
-    return change.model_copy(update=own)
-
-
-def _bad(name: str, message: str) -> BadUserInput:
-    return BadUserInput(f"{name} {message}.", violations=[Violation((name,), message)])

@@ -11,6 +11,7 @@ __all__ = ["Unavailable", "raise_most_telling"]
 
 # What somebody has to put right comes before what passes by itself.
 _TELLING = (
+    Code.UNAUTHENTICATED,
     Code.SOURCE_CREDENTIALS,
     Code.SOURCE_INVALID_RESPONSE,
     Code.RATE_LIMITED,

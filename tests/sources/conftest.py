@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -9,10 +10,13 @@ from typing import Any
 
 import orjson
 import pytest
+from sources.raw import RawServer, Staying, read_request
 
 from gateway.settings import AccountSettings, ResellerSettings, Settings, SoftwareOneSettings
-from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.transport import AiohttpTransport, Limits
+from gateway.sources.http.exchange import Request, Response, Transport
+from gateway.sources.http.lean.transport import LeanTransport
+from gateway.sources.http.limits import Limits
+from gateway.sources.http.transport import AiohttpTransport
 from gateway.sources.registry import build
 from gateway.users.model import UserSource
 
@@ -98,29 +102,12 @@ def _paths(document: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ..
             yield from _paths(value, (*above, name))
 
 
-@dataclass
-class RawServer:
-    """A server that answers bytes: its address, and the requests that it has read, each head and body."""
-
-    url: str
-    requests: list[tuple[bytes, bytes]]
-    connections: int = 0
-
-    @property
-    def methods(self) -> list[str]:
-        """The methods of the requests so far."""
-        return [head.split(b" ", 1)[0].decode() for head, _ in self.requests]
-
-
-KEEP = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-
-
 @pytest.fixture
 async def raw() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
     """Starts raw servers.
 
     Each gives its replies in their order, the last one again and again: bytes, after which it hangs up unless they
-    are `KEEP`; no bytes, to hang up at once; None, to never answer; a pair of bytes and None, to never end.
+    are `Staying`; no bytes, to hang up at once; None, to never answer; a pair of bytes and None, to never end.
     """
     async with contextlib.AsyncExitStack() as stack:
 
@@ -132,14 +119,14 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
                 found.connections += 1
                 with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                     while True:
-                        found.requests.append(await _read_request(reader))
+                        found.requests.append(await read_request(reader))
                         reply = replies[min(len(found.requests), len(replies)) - 1]
                         said, stalls = reply if isinstance(reply, tuple) else (reply, reply)
                         writer.write(said or b"")
                         await writer.drain()
                         if stalls is None:
                             await over.wait()
-                        if reply != KEEP:
+                        if not isinstance(reply, Staying):
                             break
                 writer.close()
 
@@ -158,19 +145,13 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
         yield start
 
 
-async def _read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    head = await reader.readuntil(b"\r\n\r\n")
-    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
-    return head, await reader.readexactly(int(fields.get(b"content-length", 0)))
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[Callable[..., AiohttpTransport]]:
-    """Makes the real transport with these limits."""
+@pytest.fixture(params=[AiohttpTransport, LeanTransport], ids=["aiohttp", "lean"])
+async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Transport]]:
+    """Makes each of the real transports with these limits."""
     async with contextlib.AsyncExitStack() as stack:
 
-        def make(**limits: Any) -> AiohttpTransport:
-            made = AiohttpTransport(Limits(**limits))
+        def make(*, tls: ssl.SSLContext | None = None, **limits: Any) -> Transport:
+            made = request.param(Limits(**limits), tls=tls)
             stack.push_async_callback(made.aclose)
             return made
 

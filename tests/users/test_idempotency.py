@@ -32,6 +32,13 @@ def test_follows_the_caller(one: str, other: str) -> None:
     assert (source_key(one, "update", TARGETS[1]) == source_key(other, "update", TARGETS[1])) is (one == other)
 
 
+@given(st.text(max_size=5), st.text(max_size=5), st.text(min_size=1, max_size=5), st.text(max_size=5))
+def test_callers(key: str, other: str, principal: str, another: str) -> None:
+    """Two callers' keys are never one at the source, whatever they choose, and each caller's own stays the same."""
+    one, two = source_key(key, "update", TARGETS[1], principal), source_key(other, "update", TARGETS[1], another)
+    assert (one == two) is ((key, principal) == (other, another))
+
+
 def test_stable() -> None:
     """A key made by an earlier version of the gateway still means the same call."""
     made = source_key("k", "updateAccountUser", TARGETS[1])

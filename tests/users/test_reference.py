@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from gateway.callers.principal import ANYONE, Principal
 from gateway.errors import SourceUnavailable
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
@@ -54,11 +55,23 @@ async def test_nothing_there_is_remembered_too(reference: ReferenceData, roles: 
 
 
 async def test_not_shared_between_principals_nor_needs(reference: ReferenceData, roles: Any) -> None:
-    """Another principal, and other needs, get a call of their own."""
-    await reference.look_up([role(1)], NEEDS, "ada")
-    await reference.look_up([role(1)], NEEDS, "grace")
-    await reference.look_up([role(1)], frozenset(), "ada")
-    assert len(roles.calls) == 3
+    """Who forwards a credential of its own, and who has other needs, gets a call of their own."""
+    ada, grace = (Principal(name, forwarded={UserSource.ACCOUNT: {"Authorization": name}}) for name in ("ada", "grace"))
+    await reference.look_up([role(1)], NEEDS, ada)
+    await reference.look_up([role(1)], NEEDS, grace)
+    await reference.look_up([role(1)], frozenset(), ada)
+    await reference.look_up([role(1)], NEEDS)
+    assert len(roles.calls) == 4
+    for principal in (grace, ANYONE):
+        await reference.look_up([role(1)], NEEDS, principal)
+    assert len(roles.calls) == 4
+
+
+async def test_shared_by_those_who_forward_nothing(reference: ReferenceData, roles: Any) -> None:
+    """Callers for whom the source is called with one and the same credential share a call."""
+    for name in ("ada", "grace"):
+        await reference.look_up([role(1)], NEEDS, Principal(name))
+    assert len(roles.calls) == 1
 
 
 async def test_whoever_waits_shares_the_call(reference: ReferenceData, roles: Any) -> None:

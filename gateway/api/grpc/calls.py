@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,14 +12,15 @@ import grpc
 
 from gateway.api.grpc.errors import partial_errors, spelled
 from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.callers.authentication import Authenticate
+from gateway.callers.principal import ANYONE, Principal
 from gateway.users.loaders import Loaders
 
-__all__ = ["PARTIAL_ERRORS", "Call", "Scope", "stream", "unary", "unbounded"]
+__all__ = ["PARTIAL_ERRORS", "Call", "Scope", "anyone", "stream", "unary", "unbounded"]
 
 PARTIAL_ERRORS = "usergateway-partial-errors-bin"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_READ = frozenset({"authorization", "x-request-id", "traceparent"})
 _MOST_BYTES = 4096  # of partial errors: clients take 8 KiB of metadata
 _LAST_WORD = 0.05  # seconds
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -29,14 +30,15 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 class Call:
     """One call: what its client sent beside the request, and what it is sent beside the answer.
 
+    `headers` are the metadata that are text, by their names in small letters; `principal` is whose call it is.
     `timeout` is in seconds: what was left of the client's deadline when the call arrived, None without one.
     """
 
     method: str
     request_id: str
     timeout: float | None = None
-    authorization: str | None = field(default=None, repr=False)
-    traceparent: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    principal: Principal = ANYONE
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
     _held: list[Loaders] = field(default_factory=list)
 
@@ -84,9 +86,15 @@ def unbounded(*, timeout: float | None = None) -> AbstractContextManager[object]
     return nullcontext()
 
 
+async def anyone(headers: Mapping[str, str]) -> Principal:  # noqa: ARG001 - an authentication's parameter
+    """An authentication that tells no callers apart."""
+    return ANYONE
+
+
 def unary(
     method: str,
     respond: Callable[[Any, Call], Awaitable[Any]],
+    authenticate: Authenticate,
     scope: Scope,
     longest: float,
 ) -> Callable[[Any, Any], Awaitable[Any]]:
@@ -97,6 +105,7 @@ def unary(
         call = _incoming(method, context)
         try:
             with scope(timeout=call.budget(longest)):
+                call.principal = await authenticate(call.headers)
                 answer = await respond(request, call)
         except Exception as error:  # noqa: BLE001 - whatever happens, the client gets a status in our words
             await _refuse(context, call, error, started)
@@ -108,13 +117,16 @@ def unary(
     return handle
 
 
-def stream(method: str, respond: Callable[[Any, Call, Any], Awaitable[None]]) -> Callable[[Any, Any], Awaitable[None]]:
+def stream(
+    method: str, respond: Callable[[Any, Call, Any], Awaitable[None]], authenticate: Authenticate
+) -> Callable[[Any, Any], Awaitable[None]]:
     """A server stream's behaviour for the server: it writes to the context, until its client has enough."""
 
     async def handle(request: Any, context: Any) -> None:
         started = time.perf_counter()
         call = _incoming(method, context)
         try:
+            call.principal = await authenticate(call.headers)
             await respond(request, call, context)
         except grpc.aio.InternalError:  # the client left while it was written to: nobody is there to be told
             raise
@@ -133,14 +145,16 @@ async def _refuse(context: Any, call: Call, error: Exception, started: float) ->
 
 
 def _incoming(method: str, context: Any) -> Call:
-    sent = {name: value for name, value in context.invocation_metadata() or () if name in _READ}
+    sent: dict[str, str] = {}
+    for name, value in context.invocation_metadata() or ():
+        if isinstance(value, str):
+            sent.setdefault(name, value)  # the first counts, as over HTTP
     request_id = sent.get("x-request-id", "")
     return Call(
         method,
         request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex,
         context.time_remaining(),
-        sent.get("authorization"),
-        sent.get("traceparent"),
+        sent,
     )
 
 

@@ -31,17 +31,19 @@ class UserServicer:
         self._icon_bytes = icon_bytes
 
     async def get_user(self, request: users_pb2.GetUserRequest, call: Call) -> users_pb2.User:
+        service = self._service.by(call.principal)
         reading = reading_of_user(request.view, request.read_mask.paths)
         source = SOURCES.word(request.source, ("source",))
-        loaders = call.loading(self._service.loaders(reading.plan))
-        found = await self._service.get_user(request.id, source, loaders=loaders)
+        loaders = call.loading(service.loaders(reading.plan))
+        found = await service.get_user(request.id, source, loaders=loaders)
         return await _resource(users_pb2.User, found, reading, loaders, call)
 
     async def list_users(self, request: users_pb2.ListUsersRequest, call: Call) -> users_pb2.ListUsersResponse:
+        service = self._service.by(call.principal)
         reading = reading_of_user(request.view, request.read_mask.paths)
         first, after = _page(request)
-        loaders = call.loading(self._service.loaders(reading.plan))
-        page = await self._service.list_users(_filter(request.filter), first=first, after=after, loaders=loaders)
+        loaders = call.loading(service.loaders(reading.plan))
+        page = await service.list_users(_filter(request.filter), first=first, after=after, loaders=loaders)
         filler = Filler(loaders)
         users = await filler.fill(tuple(edge.node for edge in page.edges), reading.lookups, "users")
         return users_pb2.ListUsersResponse(
@@ -52,9 +54,10 @@ class UserServicer:
         )
 
     async def find_person(self, request: users_pb2.FindPersonRequest, call: Call) -> users_pb2.Person:
+        service = self._service.by(call.principal)
         reading = reading_of_user(request.view, request.read_mask.paths)
-        loaders = call.loading(self._service.loaders(reading.plan))
-        person = await self._service.find_person(request.email, loaders=loaders)
+        loaders = call.loading(service.loaders(reading.plan))
+        person = await service.find_person(request.email, loaders=loaders)
         filler = Filler(loaders)
         users = await filler.fill(tuple(person.users), reading.lookups, "users")
         return users_pb2.Person(
@@ -65,67 +68,65 @@ class UserServicer:
         )
 
     async def create_account_user(self, request: users_pb2.CreateAccountUserRequest, call: Call) -> users_pb2.User:
+        service = self._service.by(call.principal)
         reading = reading_of_user(request.view, request.read_mask.paths)  # before anything is changed
-        made = await self._service.create_account_user(
+        made = await service.create_account_user(
             change_of(request.user), idempotency_key=request.request_id or None, on_replay=call.replayed
         )
-        return await _resource(users_pb2.User, made, reading, call.loading(self._service.loaders(reading.plan)), call)
+        return await _resource(users_pb2.User, made, reading, call.loading(service.loaders(reading.plan)), call)
 
     async def update_account_user(self, request: users_pb2.UpdateAccountUserRequest, call: Call) -> users_pb2.User:
+        service = self._service.by(call.principal)
         reading = reading_of_user(request.view, request.read_mask.paths)
-        changed = await self._service.update_account_user(
+        changed = await service.update_account_user(
             request.id,
             change_of(request.user, request.update_mask.paths),
             idempotency_key=request.request_id or None,
             on_replay=call.replayed,
         )
-        return await _resource(
-            users_pb2.User, changed, reading, call.loading(self._service.loaders(reading.plan)), call
-        )
+        return await _resource(users_pb2.User, changed, reading, call.loading(service.loaders(reading.plan)), call)
 
     async def update_software_one_user(
         self, request: users_pb2.UpdateSoftwareOneUserRequest, call: Call
     ) -> users_pb2.User:
+        service = self._service.by(call.principal)
         reading = reading_of_user(request.view, request.read_mask.paths)
         if len(request.user.icon.content) > self._icon_bytes:
             message = f"must not have more than {self._icon_bytes} bytes"
             raise BadUserInput(f"The icon {message}.", violations=[Violation(("change", "icon", "content"), message)])
-        changed = await self._service.update_software_one_user(
+        changed = await service.update_software_one_user(
             request.id,
             change_of(request.user, request.update_mask.paths),
             idempotency_key=request.request_id or None,
             on_replay=call.replayed,
         )
-        return await _resource(
-            users_pb2.User, changed, reading, call.loading(self._service.loaders(reading.plan)), call
-        )
+        return await _resource(users_pb2.User, changed, reading, call.loading(service.loaders(reading.plan)), call)
 
     async def update_reseller_user(self, request: users_pb2.UpdateResellerUserRequest, call: Call) -> users_pb2.User:
+        service = self._service.by(call.principal)
         reading = reading_of_user(request.view, request.read_mask.paths)
-        changed = await self._service.update_reseller_user(
+        changed = await service.update_reseller_user(
             request.id,
             change_of(request.user, request.update_mask.paths),
             reseller_id=_given(request, "reseller_id"),
             idempotency_key=request.request_id or None,
             on_replay=call.replayed,
         )
-        return await _resource(
-            users_pb2.User, changed, reading, call.loading(self._service.loaders(reading.plan)), call
-        )
+        return await _resource(users_pb2.User, changed, reading, call.loading(service.loaders(reading.plan)), call)
 
     async def get_role(self, request: users_pb2.GetRoleRequest, call: Call) -> users_pb2.Role:
+        service = self._service.by(call.principal)
         reading = reading_of_role(request.read_mask.paths)
-        loaders = call.loading(self._service.loaders(reading.plan))
-        found = await self._service.get_role(request.id, loaders=loaders)
+        loaders = call.loading(service.loaders(reading.plan))
+        found = await service.get_role(request.id, loaders=loaders)
         return await _resource(users_pb2.Role, found, reading, loaders, call)
 
     async def list_roles(self, request: users_pb2.ListRolesRequest, call: Call) -> users_pb2.ListRolesResponse:
+        service = self._service.by(call.principal)
         reading = reading_of_role(request.read_mask.paths)
         first, after = _page(request)
-        loaders = call.loading(self._service.loaders(reading.plan))
-        page = await self._service.list_roles(
-            first=first, after=after, search=_given(request, "search"), loaders=loaders
-        )
+        loaders = call.loading(service.loaders(reading.plan))
+        page = await service.list_roles(first=first, after=after, search=_given(request, "search"), loaders=loaders)
         filler = Filler(loaders)
         roles = await filler.fill(tuple(edge.node for edge in page.edges), reading.lookups, "roles")
         return users_pb2.ListRolesResponse(
@@ -135,18 +136,20 @@ class UserServicer:
         )
 
     async def get_department(self, request: users_pb2.GetDepartmentRequest, call: Call) -> users_pb2.Department:
+        service = self._service.by(call.principal)
         reading = reading_of_department(request.read_mask.paths)
-        loaders = call.loading(self._service.loaders(reading.plan))
-        found = await self._service.get_department(request.id, loaders=loaders)
+        loaders = call.loading(service.loaders(reading.plan))
+        found = await service.get_department(request.id, loaders=loaders)
         return await _resource(users_pb2.Department, found, reading, loaders, call)
 
     async def list_departments(
         self, request: users_pb2.ListDepartmentsRequest, call: Call
     ) -> users_pb2.ListDepartmentsResponse:
+        service = self._service.by(call.principal)
         reading = reading_of_department(request.read_mask.paths)
         first, after = _page(request)
-        loaders = call.loading(self._service.loaders(reading.plan))
-        page = await self._service.list_departments(
+        loaders = call.loading(service.loaders(reading.plan))
+        page = await service.list_departments(
             first=first, after=after, search=_given(request, "search"), loaders=loaders
         )
         filler = Filler(loaders)

@@ -11,6 +11,7 @@ from gateway.api.grpc.words import NUMBERS, SOURCES
 from gateway.errors import BadUserInput, GatewayError, Violation
 from gateway.events.errors import Draining, SlowReader
 from gateway.events.log import EventLog, Subscription, UserEvent
+from gateway.events.watching import watching
 from gateway.users.ids import Kind, Ref, decode
 from gateway.users.model import UserSource
 
@@ -40,7 +41,8 @@ class Watching:
         ids, sources = list(_refs(request.ids)), list(_sources(request.sources))
         if self._draining:
             raise Draining
-        async with self._events.subscribe(ids=ids, sources=sources, after=request.resume_token or None) as subscription:
+        after = request.resume_token or None
+        async with watching(self._events, call.principal, ids=ids, sources=sources, after=after) as subscription:
             self._streams.add(subscription)
             if self._draining:  # since it was asked above
                 subscription.end(Draining())

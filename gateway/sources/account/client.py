@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from gateway.sources.account import departments, wire
 from gateway.sources.account.dialect import Dialect
 from gateway.sources.account.listing import Listing, PageInfo
+from gateway.sources.account.polling import AccountNews
 from gateway.sources.account.refusals import account_refusal
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
@@ -41,6 +42,7 @@ class AccountSource:
     def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], dialect: Dialect) -> None:
         self._api = Api(self.name, send, base_url, headers, account_refusal)
         self._dialect = dialect
+        self.news = AccountNews(self._api, self.fetch_user).news
         self.directories: Mapping[Kind, Directory[Any]] = {
             Kind.ROLE: _Directory[model.Role](
                 self._api,

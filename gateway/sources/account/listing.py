@@ -53,5 +53,7 @@ def record_of(wire: Any) -> Any:
 
 def same(wire: Wire, *without: str, **instead: Any) -> dict[str, Any]:
     """The fields that mean the same in our model, others instead of some, without those that it has not."""
-    fields = {name: getattr(wire, name) for name in type(wire).model_fields if name != "id" and name not in without}
-    return fields | instead
+    fields = wire.__dict__ | instead
+    for name in ("id", *without):
+        del fields[name]
+    return fields

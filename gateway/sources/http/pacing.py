@@ -15,6 +15,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gateway.callers.principal import current_principal
 from gateway.errors import Origin, RateLimited
 from gateway.sources.http.bucket import Bucket, Rate
 from gateway.sources.http.deadline import Deadline, current_deadline
@@ -22,7 +23,6 @@ from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved
 from gateway.sources.http.quota import quota
 from gateway.sources.http.refusal import retry_after
-from gateway.sources.http.scope import current_principal
 
 __all__ = ["Pacing", "by_credential", "by_source"]
 
@@ -33,7 +33,9 @@ _MANY_LANES = 1024
 
 def by_credential(request: Request) -> str:
     """A bucket for each credential of a source."""
-    credential = next((value for name, value in request.headers.items() if name.lower() == "authorization"), "")
+    credential = request.headers.get("Authorization")  # as all of our systems spell it
+    if credential is None:
+        credential = next((value for name, value in request.headers.items() if name.lower() == "authorization"), "")
     return f"{request.source}\0{credential}"
 
 
@@ -162,7 +164,7 @@ class Pacing:
         lane = self._lane(request)
         begun = self._clock()
         try:
-            token = await lane.enter(current_principal.get(), current_deadline.get())
+            token = await lane.enter(current_principal.get().identity, current_deadline.get())
         except _TooLateError as error:
             self._observe(Event.of(Happening.REFUSED, request, detail="pace"))
             raise RateLimited(

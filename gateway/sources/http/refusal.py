@@ -55,7 +55,7 @@ def refusal(request: Request, response: Response, told: Told) -> GatewayError:  
     unknown = Outcome.UNKNOWN if request.writes and status in _UNCERTAIN else None
     wait = retry_after(response.headers)
     if status in _CREDENTIALS:
-        return SourceCredentials(f"The {source} system refused this gateway's credentials.", origin=origin)
+        return SourceCredentials(f"The {source} system refused the credentials that it was called with.", origin=origin)
     if status in {404, 410} and (told.documented or not response.body.strip()):
         return NotFound(
             message or f"The {source} system has no such record.", origin=origin, violations=told.violations

@@ -8,14 +8,14 @@ callers. Two principals are kept apart too, even with one credential.
 import asyncio
 import copy
 from collections.abc import Callable, Hashable
-from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+from gateway.callers.principal import current_principal
 from gateway.errors import GatewayError
 from gateway.sources.http.deadline import Deadline, current_deadline
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved
-from gateway.sources.http.scope import current_principal
 
 __all__ = ["SingleFlight", "identity"]
 
@@ -24,17 +24,23 @@ _TRACING = frozenset({"traceparent", "tracestate", "baggage", "x-request-id"})
 
 def identity(request: Request) -> Hashable:
     """What two reads must have in common to be one."""
-    headers = frozenset((name.lower(), value) for name, value in request.headers.items())
-    return request.url, frozenset(one for one in headers if one[0] not in _TRACING), current_principal.get()
+    headers = frozenset(zip(_names(tuple(request.headers)), request.headers.values(), strict=True))
+    return request.url, frozenset(one for one in headers if one[0]), current_principal.get().identity
+
+
+@lru_cache(maxsize=256)
+def _names(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The names as they are compared: in lower case, and none of those that only trace."""
+    return tuple("" if name.lower() in _TRACING else name.lower() for name in given)
 
 
 @dataclass(slots=True, eq=False)
 class _Flight:
-    """One call and how many wait for it; it may take as long as the most patient one has."""
+    """One call and who waits for it; it may take as long as the most patient one has."""
 
-    task: asyncio.Task[Response] = field(init=False)
     deadline: Deadline | None
-    waiting: int = 0
+    waiting: list[asyncio.Future[Response]] = field(default_factory=list)
+    task: asyncio.Task[None] = field(init=False)
 
 
 class SingleFlight:
@@ -51,46 +57,52 @@ class SingleFlight:
     async def __call__(self, request: Request, send: Send) -> Response:
         if request.method != "GET":
             return await send(request)
+        loop = asyncio.get_running_loop()
         key = self._key(request)
         flight = self._flights.get(key)
-        joined = flight is not None
         if flight is None:
-            flight = self._start(key, request, send)
+            own = current_deadline.get()
+            flight = self._flights[key] = _Flight(Deadline(own.at, own.clock) if own else None)
+            flight.task = loop.create_task(self._fly(key, flight, request, send))
         else:
             self._observe(Event.of(Happening.SHARED, request))
             _lengthen(flight)
-        flight.waiting += 1
+        answer: asyncio.Future[Response] = loop.create_future()
+        flight.waiting.append(answer)
         try:
-            return await asyncio.shield(flight.task)
-        except GatewayError as error:
-            if not joined:
-                raise
-            raise copy.copy(error) from error  # each caller's own: raising one object twice mixes tracebacks
-        finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():
-                self._land(key, flight)
-                flight.task.cancel()
+            return await answer
+        except asyncio.CancelledError:
+            # The task removes itself from the flights only when it runs again: nobody may join it until then.
+            if answer in flight.waiting:
+                flight.waiting.remove(answer)
+                if not flight.waiting:
+                    self._land(key, flight)
+                    flight.task.cancel()
+            raise
 
-    def _start(self, key: Hashable, request: Request, send: Send) -> _Flight:
-        own = current_deadline.get()
-        flight = _Flight(Deadline(own.at, own.clock) if own else None)
-        context = copy_context()
-        context.run(current_deadline.set, flight.deadline)
-
-        async def call() -> Response:
-            return await send(request)
-
-        flight.task = asyncio.get_running_loop().create_task(call(), context=context)
-        flight.task.add_done_callback(lambda _: self._land(key, flight))
-        self._flights[key] = flight
-        return flight
+    async def _fly(self, key: Hashable, flight: _Flight, request: Request, send: Send) -> None:
+        """The call, in a task of its own, so that it outlives whoever began it."""
+        current_deadline.set(flight.deadline)
+        try:
+            response = await send(request)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is told to all who wait
+            self._land(key, flight)
+            for number, answer in enumerate(flight.waiting):
+                if not answer.done():
+                    # Each caller's own: raising one object twice mixes tracebacks.
+                    answer.set_exception(copy.copy(error) if number and isinstance(error, GatewayError) else error)
+        else:
+            self._land(key, flight)
+            for answer in flight.waiting:
+                if not answer.done():
+                    answer.set_result(response)
+        flight.waiting.clear()
 
     def _land(self, key: Hashable, flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
-        if flight.task.done() and not flight.task.cancelled():
-            flight.task.exception()  # seen, also when everybody has left
 
 
 def _lengthen(flight: _Flight) -> None:

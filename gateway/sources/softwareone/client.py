@@ -12,6 +12,7 @@ from gateway.sources.http.exchange import Multipart, Part, Send
 from gateway.sources.http.reading import read
 from gateway.sources.indexed import window
 from gateway.sources.softwareone import rql
+from gateway.sources.softwareone.polling import SoftwareOneNews
 from gateway.sources.softwareone.refusals import softwareone_refusal
 from gateway.sources.softwareone.wire import ListMeta, Pagination, User, Users
 from gateway.users import model
@@ -43,6 +44,7 @@ class SoftwareOneSource:
         self._api = Api(self.name, send, base_url, headers, softwareone_refusal)
         self._base_url = base_url.rstrip("/")
         self._icon_bytes = icon_bytes
+        self.news = SoftwareOneNews(self._api, base_url).news
 
     async def probe(self) -> str | None:
         await self._api.call("GET", _LIST, query=[("limit", "1")])
@@ -82,7 +84,9 @@ class SoftwareOneSource:
             if len(change.icon.content) > self._icon_bytes:
                 message = f"must not be larger than {self._icon_bytes} bytes"
                 raise BadUserInput(f"icon {message}.", violations=[Violation(("change", "icon"), message)])
-            parts.append(Part("icon", change.icon.content, change.icon.content_type, change.icon.filename))
+            parts.append(
+                Part("icon", b"".join(change.icon.content.chunks()), change.icon.content_type, change.icon.filename)
+            )
         user = {_NAMES.get(name, name): _spelled(name, value) for name, value in given.items()}
         return Multipart((*parts, Part("user", orjson.dumps(user), "application/json")))
 

@@ -1,4 +1,4 @@
-"""All of it over real sockets: what aiohttp does when a connection breaks shows nowhere else."""
+"""All of it over real sockets, for each transport: what one does when a connection breaks shows nowhere else."""
 
 import asyncio
 import gzip
@@ -10,11 +10,11 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import web
+from sources.raw import KEEP
 
 from gateway.errors import Outcome, SourceError, SourceInvalidResponse, SourceTimeout, SourceUnavailable
 from gateway.sources.http.exchange import Multipart, Part, Request
 
-KEEP = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 HEAD = b"HTTP/1.1 200 OK\r\n"
 WRITES = ["PUT", "PATCH", "POST", "DELETE"]
 
@@ -24,7 +24,7 @@ def call(url: str, method: str = "GET", body: Any = None) -> Request:
 
 
 async def failure(transport: Any, request: Request) -> SourceError:
-    """What a call that must fail fails with: never an exception of aiohttp's."""
+    """What a call that must fail fails with: never an exception of a library's."""
     with pytest.raises(SourceError) as caught:
         await transport.send(request)
     assert caught.value.origin.source == "account"

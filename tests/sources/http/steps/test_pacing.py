@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sources.http.steps.fakes import OK, READ, Log, Source, answer, call, outcome
 from sources.http.steps.virtual import clock, run
 
+from gateway.callers.principal import Principal, acting_as
 from gateway.errors import RateLimited
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.exchange import Response
@@ -22,7 +23,7 @@ def pacing(rate: Rate | None = RATE, **more: Any) -> Pacing:
 
 
 async def ask(step: Pacing, source: Any, principal: str = "", within: float | None = None, **headers: str) -> Any:
-    with operation(principal=principal, timeout=within, clock=clock):
+    with acting_as(Principal(principal)), operation(timeout=within, clock=clock):
         return await outcome(step, call(**headers), source)
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sources.http.steps.fakes import KEYED, OK, READ, SETS, Log, Source, call, outcome, through
 from sources.http.steps.virtual import clock, run
 
+from gateway.callers.principal import Principal, acting_as
 from gateway.errors import Origin, SourceTimeout, SourceUnavailable
 from gateway.sources.http.deadline import WithinDeadline, current_deadline
 from gateway.sources.http.exchange import Request, Response
@@ -79,7 +80,7 @@ def test_apart(callers: list[tuple[dict[str, str], str, str]]) -> None:
                 await asyncio.sleep(1)
                 return Response(200, {}, mine)
 
-            with operation(principal=principal, clock=clock):
+            with acting_as(Principal(principal)):
                 request = Request("account", "GET", f"http://source{path}", path, headers)
                 assert (await step(request, source)).body == mine
 

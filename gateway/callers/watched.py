@@ -1,0 +1,66 @@
+"""A file that is read again when it has changed."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+__all__ = ["Watched"]
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("gateway.callers")
+_LOOK = 1.0  # seconds: it is looked at no more often than that
+
+
+class Watched(Generic[T]):
+    """What a file says; while it says something that cannot be used, what it said before.
+
+    `read` makes something of its bytes, or raises a ValueError without secrets. A content that cannot be used is
+    logged once. The file is small and local: reading it in between is worth no thread.
+
+    Raises:
+        OSError: it cannot be read at the start.
+        ValueError: what `read` makes of it at the start.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        read: Callable[[bytes], T],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = path
+        self._read = read
+        self._clock = clock
+        self._looked = clock()
+        self._seen = self._state()
+        self._said = read(path.read_bytes())
+
+    def current(self) -> T:
+        """What it says now."""
+        now = self._clock()
+        if now - self._looked >= _LOOK:
+            self._looked = now
+            self._look()
+        return self._said
+
+    def _look(self) -> None:
+        state = self._state()
+        if state == self._seen:
+            return
+        self._seen = state
+        try:
+            self._said = self._read(self._path.read_bytes())
+        except (OSError, ValueError) as error:
+            _LOG.error("%s cannot be used, what it said before stays in force: %s", self._path, error)
+
+    def _state(self) -> tuple[int, int, int] | None:
+        """What tells one content from another; None where there is none."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino

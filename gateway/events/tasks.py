@@ -1,0 +1,20 @@
+"""Ending what runs in the background."""
+
+import asyncio
+
+__all__ = ["end"]
+
+_AGAIN = 0.05  # seconds
+
+
+async def end(*tasks: "asyncio.Task[None]") -> None:
+    """Cancel the tasks until they are over.
+
+    Once may not do: before Python 3.12 `asyncio.wait_for`, which the Redis client writes through, loses a
+    cancellation that comes just as what it waits for is done (python/cpython#86296).
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_AGAIN)

@@ -1,0 +1,112 @@
+"""What has changed in the identity API, which tells of nothing by itself: its audit events (account.md, 9).
+
+Each change is an event there, ours too. It says who was changed, not how they are now: that is asked for.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import TypeAdapter
+
+from gateway.sources.account.listing import Listing, PageInfo
+from gateway.sources.http.api import Api
+from gateway.sources.http.reading import Instant, Text, Wire, read
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import User, UserChange, UserSource
+from gateway.users.news import News
+
+__all__ = ["AccountNews"]
+
+_EVENTS = "/v1/core/audit-events"
+_PAGE = 1000  # the largest that the source gives
+_PAGES = 10  # newest first, so the oldest would be missed; more than that in one interval is another kind of trouble
+_OVERLAP = timedelta(seconds=5)  # an event is written a little after what it tells of
+_WHOLE = frozenset({"profile", "role", "department"})  # as after a change of ours, which this may be an echo of
+
+
+class _Event(Wire):
+    id: Text = ""
+    action: str | None = None
+    resource_id: Text = ""
+    occurred_at: Instant | None = None
+    created_at: Instant | None = None
+
+    @property
+    def at(self) -> str:
+        """When it was, so that the later one is the greater text."""
+        time = self.occurred_at or self.created_at
+        return "" if time is None else _text(time.instant())
+
+
+_LISTED = TypeAdapter(Listing[_Event])
+
+
+class AccountNews:
+    """See `gateway.users.news.Reports`. `fetch` reads one user, None where there is none any more.
+
+    A position is two times, where it all began and how far it came, and the last events by their ids: from a little
+    earlier on it is asked again, and these are known then.
+    """
+
+    name = UserSource.ACCOUNT
+
+    def __init__(self, api: Api, fetch: Callable[[Ref, frozenset[str]], Awaitable[User | None]]) -> None:
+        self._api = api
+        self._fetch = fetch
+
+    async def news(self, position: str | None) -> News:
+        if position is None:
+            newest = max([event.at for event in await self._events("", pages=1, limit=1)], default="")
+            return News((), f"{newest} {newest}")
+        began, at, *known = position.split(" ")
+        seen = await self._events(max(began, _earlier(at)))
+        actions: dict[str, list[str | None]] = {}
+        for event in sorted(seen, key=lambda one: one.at):
+            if event.at > began and event.id not in known:
+                actions.setdefault(event.resource_id, []).append(event.action)
+        changes = [(_change(done), await self._user(user, _change(done))) for user, done in actions.items()]
+        newest = max([at, *(event.at for event in seen)])
+        again = [event.id for event in seen if event.at >= _earlier(newest)]
+        told = tuple((change, user) for change, user in changes if user is not None)
+        return News(told, " ".join([began, newest, *again]))
+
+    async def _user(self, source_id: str, change: UserChange) -> User | None:
+        """The user as it is now; of one that was removed for good, its id."""
+        user = await self._fetch(Ref(Kind.USER, self.name, source_id), _WHOLE)
+        return User(self.name, source_id) if user is None and change is UserChange.DELETED else user
+
+    async def _events(self, since: str, *, pages: int = _PAGES, limit: int = _PAGE) -> list[_Event]:
+        asked = [("resource_types", "account_user"), ("limit", str(limit))]
+        asked += [("start_date", since)] if since else []
+        found: list[_Event] = []
+        cursor: str | None = None
+        for _ in range(pages):
+            query = [*asked, *([("cursor", cursor)] if cursor else [])]
+            listing = read(_LISTED, *await self._api.call("GET", _EVENTS, query=query))
+            found += [event for event in listing.data or () if event.resource_id]
+            cursor = _next(listing.page_info)
+            if cursor is None:
+                break
+        return found
+
+
+def _change(actions: list[str | None]) -> UserChange:
+    """What the actions come to, the earliest first; all but the first and the last of a life alter it."""
+    if actions[-1] == "delete":
+        return UserChange.DELETED
+    return UserChange.CREATED if "create" in actions else UserChange.UPDATED
+
+
+def _next(info: PageInfo | None) -> str | None:
+    if info is None or info.has_next_page is False or not info.next_page_url:
+        return None
+    return next(iter(parse_qs(urlsplit(info.next_page_url).query).get("cursor", ())), None)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _earlier(time: str) -> str:
+    return _text(datetime.fromisoformat(time) - _OVERLAP) if time else ""

@@ -1,0 +1,76 @@
+"""What callers give the service, read: filters, sizes of pages, changes."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from gateway.errors import BadUserInput, Violation
+from gateway.users.changes import Change
+from gateway.users.ids import Kind, can_exist, resolve
+from gateway.users.model import RoleType, UserSource
+from gateway.users.source import UserQuery
+
+__all__ = ["bad", "check_first", "parse", "query_of"]
+
+_LARGEST_PAGE = 200  # what `first` may be; a source's own pages are another matter
+AnyChange = TypeVar("AnyChange", bound=Change)
+
+# Fields of a change that name a record: a global id is as good there as the source's own.
+_NAMED: Mapping[str, tuple[Kind, UserSource]] = {
+    "role_id": (Kind.ROLE, UserSource.ACCOUNT),
+    "department_id": (Kind.DEPARTMENT, UserSource.ACCOUNT),
+    "organization_id": (Kind.ORGANIZATION, UserSource.RESELLER),
+}
+
+
+def query_of(given: Mapping[str, Any]) -> tuple[UserQuery, list[UserSource] | None]:
+    """A filter → what every source is asked, and which sources are."""
+    tenant = given.get("reseller_id") or ""
+    if tenant and not can_exist(tenant):
+        raise BadUserInput(
+            "reseller_id is no id that the source could have given.",
+            violations=[Violation(("filter", "reseller_id"), "is no id that the source could have given")],
+        )
+    role_type, sources = given.get("role_type"), given.get("sources")
+    return UserQuery(
+        search=given.get("search") or None,
+        email=given.get("email") or None,
+        role_type=None if role_type is None else RoleType(role_type),
+        include_removed=bool(given.get("include_removed")),
+        tenant=tenant,
+    ), None if sources is None else [UserSource(one) for one in sources]
+
+
+def check_first(first: int) -> None:
+    """Let pass a size of a page.
+
+    Raises:
+        BadUserInput: there are no pages of that size.
+    """
+    if not 0 <= first <= _LARGEST_PAGE:
+        raise bad("first", f"must be from 0 to {_LARGEST_PAGE}")
+
+
+def parse(kind: type[AnyChange], given: AnyChange | Mapping[str, Any]) -> AnyChange:
+    """The change that is meant, with the source's own ids in it.
+
+    Raises:
+        BadUserInput: all of its rules that are broken.
+    """
+    change = kind.parse(given)
+    own: dict[str, str] = {}
+    broken: list[Violation] = []
+    for name, value in change.given().items():
+        if name in _NAMED and value:
+            of, source = _NAMED[name]
+            try:
+                own[name] = resolve(value, of, source=source, path=("change", name)).source_id
+            except BadUserInput as error:
+                broken += error.violations
+    if broken:
+        raise BadUserInput("; ".join(f"{v.path[-1]} {v.message}" for v in broken) + ".", violations=broken)
+    return change.model_copy(update=own)
+
+
+def bad(name: str, message: str) -> BadUserInput:
+    """What is wrong with an argument, e.g. `must not be empty`."""
+    return BadUserInput(f"{name} {message}.", violations=[Violation((name,), message)])

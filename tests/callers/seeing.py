@@ -1,0 +1,89 @@
+"""An account system that names in every answer the credential that it was asked with.
+
+It is the real client and the real steps, over a wire in memory. It keeps idempotency keys without looking at the
+credential, as the real one may where all of them are one account's.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+
+from gateway.callers.principal import Principal
+from gateway.sources.account import AccountSource
+from gateway.sources.account.dialect import spoken_by
+from gateway.sources.http.exchange import Request, Response, pipeline
+from gateway.sources.http.forwarding import Forwarding
+from gateway.sources.http.retry_budget import RetryBudget
+from gateway.sources.http.steps import StepSettings, steps
+from gateway.state.memory import MemoryIdempotency
+from gateway.state.once import KeptAnswers
+from gateway.users.model import UserSource
+from gateway.users.reference import ReferenceData
+from gateway.users.service import UserService
+from gateway.users.source import Sources
+
+ACCOUNT = UserSource.ACCOUNT
+CONFIGURED = "Bearer configured"
+_USERS = 30
+
+
+@dataclass
+class Seeing:
+    """The system's wire: what it was asked is in `asked`, as (method, path, credential)."""
+
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    kept: dict[str, bytes] = field(default_factory=dict)
+    gate: asyncio.Event | None = None
+
+    async def send(self, request: Request) -> Response:
+        credential = next(value for name, value in request.headers.items() if name.lower() == "authorization")
+        url = urlsplit(request.url)
+        self.asked.append((request.method, url.path, credential))
+        await asyncio.sleep(0)
+        if self.gate is not None:
+            await self.gate.wait()
+        key = request.headers.get("Idempotency-Key")
+        if key is not None:
+            made = {"id": url.path.rpartition("/")[2], "name": credential}
+            return Response(200, {}, self.kept.setdefault(key, orjson.dumps(made)))
+        return Response(200, {}, orjson.dumps(self._answer(url.path, parse_qs(url.query), credential)))
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    def _answer(self, path: str, query: dict[str, list[str]], credential: str) -> Any:
+        collection, _, last = path.rpartition("/")
+        if last not in {"account-users", "roles", "departments"}:
+            return {"id": last, "name": credential}
+        limit, start = int(query.get("limit", ["10"])[0]), int(query.get("cursor", ["0"])[0])
+        names = [f"{last[0]}{number}" for number in range(_USERS)]
+        rows = [
+            {
+                "id": name,
+                "name": credential,
+                "email": "one@example.com",
+                "created_at": f"2026-01-01T00:00:{59 - at:02}Z",
+            }
+            for at, name in enumerate(names)
+        ]
+        end = start + limit
+        url = f"https://account.test{collection}?cursor={end}" if end < _USERS else None
+        return {"data": rows[start:end], "page_info": {"next_page_url": url, "has_next_page": url is not None}}
+
+
+def served(wire: Seeing, *, forward: bool = True, ttl: float = 30.0) -> UserService:
+    """The service in front of it, with everything that keeps or shares; with the callers' own credentials, or not."""
+    settings = StepSettings(forwarding=Forwarding(ACCOUNT, ["x-account-token"]) if forward else None)
+    send = pipeline(wire, steps(settings, budget=RetryBudget()))
+    source = AccountSource(send, "https://account.test", {"Authorization": CONFIGURED}, spoken_by("current"))
+    sources = Sources([source])
+    once = KeptAnswers(MemoryIdempotency())
+    return UserService(sources, reference=ReferenceData(sources, ttl=ttl), once=once)
+
+
+def caller(name: str, credential: str | None, scopes: frozenset[str] = frozenset({"users:read", "users:write"})) -> Any:
+    """A caller who brings that credential, or none."""
+    return Principal(name, scopes, {ACCOUNT: {} if credential is None else {"authorization": credential}})

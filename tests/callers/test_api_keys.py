@@ -1,0 +1,110 @@
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.callers.api_keys import ApiKeys, fresh_key
+from gateway.errors import Unauthenticated
+
+SCOPES = ["users:read", "users:write:account"]
+
+
+def filed(path: Path, *entries: Any) -> Path:
+    path.write_text("\n".join(entry.text() for entry in entries))
+    return path
+
+
+async def test_made_filed_and_accepted(tmp_path: Path) -> None:
+    """A fresh key's entry, put into the file, lets its caller in by name and scopes; the file does not have the key."""
+    key, entry = fresh_key("billing", SCOPES, datetime(2999, 1, 1, tzinfo=UTC))
+    path = filed(tmp_path / "keys.toml", entry)
+    principal = ApiKeys(path).principal(key)
+    assert (principal.name, principal.scopes) == ("key:billing", frozenset(SCOPES))
+    assert key not in path.read_text() + repr(entry)
+    assert principal.expires == datetime(2999, 1, 1, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize("wrong", ["", "ugk_", "é", "\udcff", "x" * 100_000])
+async def test_no_other_key(tmp_path: Path, wrong: str) -> None:
+    """What is no key of the file is refused, in words that say nothing more, also when it is nearly one or is huge."""
+    key, entry = fresh_key("billing", SCOPES)
+    keys = ApiKeys(filed(tmp_path / "keys.toml", entry))
+    for tried in (wrong, key[:-1], key + "x", entry.sha256):
+        with pytest.raises(Unauthenticated, match=r"^The API key was not accepted\.$"):
+            keys.principal(tried)
+
+
+async def test_no_file_lets_nobody_in(tmp_path: Path) -> None:
+    """A file without entries lets nobody in."""
+    with pytest.raises(Unauthenticated):
+        ApiKeys(filed(tmp_path / "keys.toml")).principal("")
+
+
+async def test_expired(tmp_path: Path, clock: Any) -> None:
+    """A key is good until the second in which it expires."""
+    key, entry = fresh_key("billing", SCOPES, datetime.fromtimestamp(2000, UTC))
+    keys = ApiKeys(filed(tmp_path / "keys.toml", entry), now=clock)
+    clock.now = 1999.9
+    keys.principal(key)
+    clock.now = 2000.0
+    with pytest.raises(Unauthenticated):
+        keys.principal(key)
+
+
+async def test_rotated_without_a_restart(tmp_path: Path, clock: Any) -> None:
+    """Two keys of one name are one caller; one that is taken out of the file is refused within about a second."""
+    (old, old_entry), (new, new_entry) = fresh_key("billing", SCOPES), fresh_key("billing", SCOPES)
+    path = tmp_path / "keys.toml"
+    keys = ApiKeys(filed(path, old_entry), clock=clock)
+    filed(path, old_entry, new_entry)
+    clock.now += 1.0
+    assert keys.principal(old).identity == keys.principal(new).identity
+    filed(path, new_entry)
+    clock.now += 1.0
+    keys.principal(new)
+    with pytest.raises(Unauthenticated):
+        keys.principal(old)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"[[keys]", b'[[keys]]\nname = "x"\n', b"\xff\xfe", b'[[keys]]\nname="a"\nsha256="s3cret"\nscopes=[]\n', None],
+)
+async def test_a_broken_file_changes_nothing(tmp_path: Path, clock: Any, caplog: Any, broken: bytes | None) -> None:
+    """While the file says nothing usable, what it said stays in force; that is logged once, without its content."""
+    key, entry = fresh_key("billing", SCOPES)
+    path = filed(tmp_path / "keys.toml", entry)
+    keys = ApiKeys(path, clock=clock)
+    if broken is None:
+        path.unlink()
+    else:
+        path.write_bytes(broken)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            clock.now += 1.0
+            assert keys.principal(key).name == "key:billing"
+    assert len(caplog.records) == 1
+    assert "s3cret" not in caplog.text
+    filed(path, fresh_key("other", [])[1])
+    clock.now += 1.0
+    with pytest.raises(Unauthenticated):
+        keys.principal(key)
+
+
+@pytest.mark.parametrize("scopes", [["users:reed"], ["users:read:somewhere"], [""]])
+async def test_unknown_scopes(tmp_path: Path, scopes: list[str]) -> None:
+    """A scope that there is not is refused when the file is read at the start, by name."""
+    with pytest.raises(ValueError, match="no such scope"):
+        fresh_key("billing", scopes)
+    path = tmp_path / "keys.toml"
+    path.write_text(fresh_key("billing", ["users:read"])[1].text().replace("users:read", scopes[0]))
+    with pytest.raises(ValueError, match=r"keys\.0\.scopes: .*no such scope"):
+        ApiKeys(path)
+
+
+async def test_no_file(tmp_path: Path) -> None:
+    """A file that is not there at the start is an error then, not at the first request."""
+    with pytest.raises(FileNotFoundError):
+        ApiKeys(tmp_path / "none.toml")

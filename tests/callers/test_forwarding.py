@@ -1,0 +1,69 @@
+"""A caller's own credential, forwarded to a system over real sockets."""
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from callers.seeing import ACCOUNT
+
+from gateway.callers.authentication import Authentication
+from gateway.errors import Code, SourceCredentials, Unauthenticated
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
+from gateway.settings import Settings
+from gateway.sources.http.exchange import pipeline
+from gateway.sources.http.forwarding import Forwarding
+from gateway.sources.http.limits import Limits
+from gateway.sources.http.retry_budget import RetryBudget
+from gateway.sources.http.steps import StepSettings, steps
+from gateway.sources.http.transport import AiohttpTransport
+from gateway.sources.registry import build
+from gateway.users.model import UserSource
+from gateway.users.service import UserService
+from gateway.users.source import Sources
+
+SOFTWAREONE = UserSource.SOFTWAREONE
+ADA = LANDMARKS["account"]["ada"]
+FORWARDS = {ACCOUNT: {"x-account-authorization": "authorization"}}
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[UserService]:
+    """The sandbox, its account system behind its callers' own credentials; the configured one is wrong."""
+    async with Sandbox(SandboxOptions(users=8, rate_limits=False)) as sandbox:
+        settings = Settings(
+            account={"base_url": sandbox.account_url, "token": "c0nfigured", "account_id": ACCOUNT_ID},
+            softwareone={"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
+        )
+        transport = AiohttpTransport(Limits())
+        forwarding = {ACCOUNT: Forwarding(ACCOUNT, FORWARDS[ACCOUNT]), SOFTWAREONE: None}
+        sources = [
+            build(name, settings, pipeline(transport, steps(StepSettings(forwarding=step), budget=RetryBudget())))
+            for name, step in forwarding.items()
+        ]
+        try:
+            yield UserService(Sources(sources))
+        finally:
+            await transport.aclose()
+
+
+async def test_forwarded(service: UserService, caplog: Any) -> None:
+    """The system is called with what the caller brought, and it is written into no log; without it, with nothing."""
+    authenticate = Authentication(forwards=FORWARDS)
+    with caplog.at_level(logging.DEBUG):
+        own = service.by(await authenticate({"x-account-authorization": f"Bearer {ACCOUNT_TOKEN}"}))
+        user = await own.get_user(ADA, ACCOUNT)
+        assert user is not None
+        assert (await own.update_account_user(ADA, {"name": "Own"})).name == "Own"
+        with pytest.raises(SourceCredentials):
+            await service.by(await authenticate({"x-account-authorization": "Bearer wr0ng"})).get_user(ADA, ACCOUNT)
+        with pytest.raises(Unauthenticated, match="x-account-authorization"):
+            await service.by(await authenticate({"authorization": f"Bearer {ACCOUNT_TOKEN}"})).get_user(ADA, ACCOUNT)
+    assert all(secret not in caplog.text for secret in (ACCOUNT_TOKEN, "wr0ng", "c0nfigured"))
+
+
+async def test_one_system_of_a_list(service: UserService) -> None:
+    """In a list a system for which the caller brought nothing is named as missing, with the reason."""
+    page = await service.by(await Authentication(forwards=FORWARDS)({})).list_users()
+    assert {edge.node.source for edge in page.edges} == {SOFTWAREONE}
+    assert [(one.source, one.code) for one in page.unavailable] == [(ACCOUNT, Code.UNAUTHENTICATED)]

@@ -1,0 +1,302 @@
+"""Answers out of bytes: whatever the pieces, the same answer; and what is none is none."""
+
+import gzip
+import zlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import GatewayError, SourceInvalidResponse, SourceUnavailable
+from gateway.sources.http.exchange import Request, Response
+from gateway.sources.http.lean.answer import AnswerReader
+
+CAP = 10_000
+OK = b"HTTP/1.1 200 OK\r\n"
+TEXT = b"some text, some more text" * 20
+
+
+def bare(data: bytes) -> bytes:
+    """Deflated without the zlib format around it, as some servers do."""
+    squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return squeeze.compress(data) + squeeze.flush()
+
+
+def chunked(data: bytes, size: int = 7) -> bytes:
+    parts = [data[at : at + size] for at in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def sized(data: bytes, *fields: bytes) -> bytes:
+    return OK + b"".join(field + b"\r\n" for field in fields) + b"Content-Length: %d\r\n\r\n" % len(data) + data
+
+
+ANSWERS = {
+    "sized": sized(b"{}"),
+    "empty": sized(b""),
+    "chunked": OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(TEXT),
+    "trailers": OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(TEXT)[:-2] + b"X-After: 1\r\n\r\n",
+    "chunk extension": OK + b"Transfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\n\r\n",
+    "gzip": sized(gzip.compress(TEXT), b"Content-Encoding: gzip"),
+    "gzip in chunks": OK
+    + b"Content-Encoding: GZIP\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + chunked(gzip.compress(TEXT)),
+    "deflate": sized(zlib.compress(TEXT), b"Content-Encoding: deflate"),
+    "bare deflate": sized(bare(TEXT), b"Content-Encoding: deflate"),
+    "identity": sized(b"{}", b"Content-Encoding: identity"),
+    "compressed nothing": sized(b"", b"Content-Encoding: gzip"),
+    "no content": b"HTTP/1.1 204 No Content\r\nX-Id: 1\r\n\r\n",
+    "interim": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + sized(b"{}"),
+    "no reason": b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}",
+    "empty header": sized(b"{}", b"X-Empty:", b"X-Next: 1"),
+}
+BODIES = {"sized": b"{}", "chunk extension": b"{}", "identity": b"{}", "interim": b"{}", "no reason": b"{}"} | {
+    "empty": b"",
+    "compressed nothing": b"",
+    "no content": b"",
+    "empty header": b"{}",
+}
+
+
+def reader(method: str = "GET") -> AnswerReader:
+    made = AnswerReader(CAP)
+    made.expect(Request("account", method, "u", "/x"))
+    return made
+
+
+def fed(reading: AnswerReader, *pieces: bytes) -> Response | None:
+    """The answer after all of these pieces; none came before the last one."""
+    answer = None
+    for piece in pieces:
+        assert answer is None
+        answer = reading.feed(piece)
+    return answer
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_cut_anywhere(name: str) -> None:
+    """An answer is the same wherever it is cut, is there with its last byte, and leaves the connection usable."""
+    data = ANSWERS[name]
+    whole = reader()
+    answer = whole.feed(data)
+    assert answer is not None
+    assert whole.reusable
+    assert answer.body == BODIES.get(name, TEXT)
+    assert type(answer.body) is bytes
+    for at in range(1, len(data)):
+        again = reader()
+        one = fed(again, data[:at], data[at:])
+        assert one is not None
+        assert (one.status, dict(one.headers), one.body) == (answer.status, dict(answer.headers), answer.body)
+        assert again.reusable
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_byte_by_byte(name: str) -> None:
+    """The same when every byte comes alone."""
+    data = ANSWERS[name]
+    answer = fed(reader(), *(data[at : at + 1] for at in range(len(data))))
+    assert answer is not None
+    assert answer.body == BODIES.get(name, TEXT)
+
+
+def test_one_after_the_other() -> None:
+    """Each answer of a connection is on its own: nothing of the one before is in it."""
+    reading = reader()
+    first = reading.feed(sized(gzip.compress(TEXT), b"Content-Encoding: gzip", b"X-First: 1"))
+    reading.expect(Request("account", "GET", "u", "/x"))
+    second = reading.feed(sized(b"{}", b"X-Second: 2"))
+    assert first is not None
+    assert second is not None
+    assert (first.body, second.body) == (TEXT, b"{}")
+    assert list(first.headers) == ["content-length", "x-first", "content-encoding"]
+    assert dict(second.headers) == {"x-second": "2", "content-length": "2"}
+
+
+def test_headers() -> None:
+    """A header is found in any case; of two the first one counts; trailers and interim answers add none."""
+    early = b"HTTP/1.1 103 Early Hints\r\nX-Hint: 1\r\n\r\n"
+    head = OK + b"X-A: 1\r\nx-a: 2\r\nX-B: 3\r\nX-B: 4\r\nX-C: \xc3\xb6\xff\r\n"
+    answer = reader().feed(early + head + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Late: 1\r\n\r\n")
+    assert answer is not None
+    assert [answer.headers.get(name) for name in ("x-A", "X-a", "X-B", "x-b")] == ["1", "1", "3", "3"]
+    assert answer.headers["X-C"] == "ö\udcff"
+    assert "X-ä" not in answer.headers
+    assert "X-Hint" not in answer.headers
+    assert "X-Late" not in answer.headers
+    assert 1 not in answer.headers
+    assert len(answer.headers) == len(list(answer.headers))
+
+
+@pytest.mark.parametrize(
+    "after", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"x", b"\x00", b"0\r\n\r\n"]
+)
+def test_smuggled(after: bytes) -> None:
+    """What follows an answer unasked ends the use of its connection, and is no part of it."""
+    reading = reader()
+    answer = reading.feed(sized(b"{}") + after)
+    assert answer is not None
+    assert (answer.status, answer.body, dict(answer.headers)) == (200, b"{}", {"content-length": "2"})
+    assert not reading.reusable
+
+
+@pytest.mark.parametrize(
+    ("method", "data"),
+    [
+        ("HEAD", sized(b"")[:-2] + b"Content-Type: text/plain\r\n\r\n"),
+        ("HEAD", OK + b"Content-Length: 40\r\n\r\n"),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 40\r\n\r\n"),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        ("DELETE", b"HTTP/1.1 204 No Content\r\nContent-Length: 40\r\n\r\n"),
+    ],
+)
+def test_no_body(method: str, data: bytes) -> None:
+    """An answer that has no body ends with its head, whatever length it names."""
+    answer = reader(method).feed(data)
+    assert answer is not None
+    assert answer.body == b""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        sized(b"{}", b"Connection: close"),
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+def test_the_last_one(data: bytes) -> None:
+    """A server that will hang up gets no other call."""
+    reading = reader()
+    assert reading.feed(data) is not None
+    assert not reading.reusable
+
+
+def test_until_the_end() -> None:
+    """A body without a length ends with its connection."""
+    reading = reader()
+    assert fed(reading, OK + b"\r\n", TEXT[:9], TEXT[9:]) is None
+    assert reading.end().body == TEXT
+    assert not reading.reusable
+
+
+@pytest.mark.parametrize("name", [name for name in ANSWERS if name != "no content"])
+def test_cut_off(name: str) -> None:
+    """Half of an answer is none, wherever it ends."""
+    data = ANSWERS[name]
+    for at in range(len(data)):
+        reading = reader()
+        assert fed(reading, data[:at]) is None
+        with pytest.raises(SourceUnavailable):
+            reading.end()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+        b"HTTP/1.1 banana\r\n\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        OK + b"Content-Length: -1\r\n\r\n",
+        OK + b"Content-Length: 2, 2\r\n\r\n{}",
+        OK + b"Content-Length: 99999999999999999999999999\r\n\r\n",
+        OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}x",
+        OK + b"X: a\rb\r\n\r\n",
+        OK + b"X: a\x00b\r\n\r\n",
+        OK + b"X y: 1\r\n\r\n",
+        OK + b" X: folded\r\n\r\n",
+        OK + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}",
+        OK + b"Content-Encoding: gzip, gzip\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        OK + b"X: " + b"x" * 100_000 + b"\r\n\r\n",
+        OK + b"".join(b"X-%d: 1\r\n" % n for n in range(300)) + b"\r\n",
+    ],
+    ids=lambda data: repr(data[:60]),
+)
+@pytest.mark.parametrize("size", [1, 7, 65_536, 1_000_000])
+def test_no_http(data: bytes, size: int) -> None:
+    """What is no answer, or an answer of two meanings, is refused, in whatever pieces it comes."""
+    with pytest.raises(SourceInvalidResponse):
+        fed(reader(), *(data[at : at + size] for at in range(0, len(data), size)))
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (OK, b"X: 1\r\n"),
+        (OK + b"X: ", b"x" * 1000),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: 1\r\n"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ", b"x" * 1000),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n2;", b"x" * 1000),
+    ],
+    ids=["interim", "headers", "a header", "trailers", "a trailer", "chunk extension"],
+)
+def test_endless(start: bytes, more: bytes) -> None:
+    """What never comes to its end is refused before it fills the memory."""
+    reading = reader()
+    with pytest.raises(SourceInvalidResponse):
+        fed(reading, start, *[more] * (100_000 // len(more) + 1))
+
+
+@pytest.mark.parametrize("size", [CAP, CAP + 1])
+@pytest.mark.parametrize("form", ["sized", "chunked", "gzip", "until the end"])
+def test_cap(size: int, form: str) -> None:
+    """A body may have as many bytes as the cap says, after decompression, in any form."""
+    body = b"x" * size
+    data = {
+        "sized": sized(body),
+        "chunked": OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(body, 100),
+        "gzip": sized(gzip.compress(body), b"Content-Encoding: gzip"),
+        "until the end": OK + b"\r\n" + body,
+    }[form]
+    reading = reader()
+    if size > CAP:
+        with pytest.raises(SourceInvalidResponse, match=str(CAP)):
+            reading.feed(data)
+        return
+    answer = reading.feed(data) or reading.end()
+    assert answer.body == body
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    """A small body that would be a large one is refused when the cap is reached, not afterwards."""
+    bomb = gzip.compress(b"\0" * 50_000_000)
+    reading = reader()
+    with pytest.raises(SourceInvalidResponse):
+        reading.feed(sized(bomb, b"Content-Encoding: gzip"))
+    assert reading._size == CAP + 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"abcd", gzip.compress(TEXT)[:-4], gzip.compress(TEXT) + b"more", gzip.compress(TEXT) + gzip.compress(TEXT)],
+    ids=["none", "half", "more", "two"],
+)
+def test_broken_compression(body: bytes) -> None:
+    """A body that is not the compression it says it is, is no whole answer."""
+    with pytest.raises(SourceUnavailable):
+        reader().feed(sized(body, b"Content-Encoding: gzip"))
+
+
+@given(st.data())
+def test_noise(data: Any) -> None:
+    """Whatever comes, in whatever pieces, is an answer, a wait for more, or one of our errors."""
+    bits = [b"\r\n", b"0\r\n\r\n", b"HTTP/1.1 ", b"100 ", b"\x00", b"Content-Length: 1"]
+    parts = st.sampled_from([*ANSWERS.values(), *bits])
+    noise = b"".join(data.draw(st.lists(st.one_of(parts, st.binary(max_size=20)), max_size=4)))
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(noise)), max_size=4)))
+    reading = reader()
+    try:
+        for start, end in zip([0, *cuts], [*cuts, len(noise)], strict=True):
+            if answer := reading.feed(noise[start:end]):
+                assert 200 <= answer.status <= 999
+                return
+        reading.end()
+    except GatewayError:
+        pass

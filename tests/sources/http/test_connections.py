@@ -1,0 +1,469 @@
+"""What becomes of connections, for each transport: kept, given up, lost, left, secured."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sources.raw import KEEP, Staying, read_request
+
+from gateway.errors import Outcome, SourceError, SourceInvalidResponse, SourceTimeout, SourceUnavailable
+from gateway.sources.http.exchange import Multipart, Part, Request
+
+OK = b"HTTP/1.1 200 OK\r\n"
+Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def call(url: str, method: str = "GET", body: bytes | Multipart | None = None) -> Request:
+    return Request("account", method, url, "/x", {"Content-Type": "application/json"}, body)
+
+
+def form(size: int) -> Multipart:
+    return Multipart((Part("icon", b"x" * size, "image/png", "icon"),))
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Callable[..., Awaitable[int]]]:
+    """Serves each connection with what a test says, and tells the port."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(handle: Handle, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> int:
+            running: set[asyncio.Task[None]] = set()
+
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                task = asyncio.current_task()
+                assert task is not None
+                running.add(task)
+                with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                    await handle(reader, writer)
+                writer.transport.abort()
+                running.discard(task)
+
+            server = await asyncio.start_server(serve, host, 0, ssl=tls)
+
+            async def stop() -> None:
+                server.close()
+                for task in list(running):
+                    task.cancel()
+                if running:
+                    await asyncio.wait(running)
+                await server.wait_closed()
+
+            stack.push_async_callback(stop)
+            return server.sockets[0].getsockname()[1]
+
+        yield start
+
+
+async def heard(reader: asyncio.StreamReader) -> bytes:
+    return await reader.readuntil(b"\r\n\r\n")
+
+
+async def polite(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers every call."""
+    while True:
+        await heard(reader)
+        writer.write(KEEP)
+
+
+@pytest.mark.parametrize(
+    ("reply", "body"),
+    [
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", b"{}"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + KEEP, b"{}"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n", b""),
+    ],
+    ids=["chunked", "interim", "204", "304"],
+)
+async def test_kept(raw: Any, transport: Any, reply: bytes, body: bytes) -> None:
+    """An answer whose end is known leaves its connection to the next call."""
+    server = await raw(Staying(reply))
+    calls = transport()
+    assert [(await calls.send(call(server.url))).body for _ in range(3)] == [body] * 3
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        OK + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        OK + b"\r\n{}",
+        b"HTTP/1.0 200 OK\r\n\r\n{}",
+    ],
+    ids=["close", "HTTP/1.0", "until the end", "HTTP/1.0 until the end"],
+)
+async def test_not_kept(raw: Any, transport: Any, reply: bytes) -> None:
+    """A connection that the server ends with its answer is not used again."""
+    server = await raw(reply)
+    calls = transport(connections=1)
+    assert [(await calls.send(call(server.url))).body for _ in range(3)] == [b"{}"] * 3
+    assert server.connections == 3
+
+
+async def test_head(raw: Any, transport: Any) -> None:
+    """An answer to HEAD has no body, whatever length it tells."""
+    server = await raw(Staying(OK + b"Content-Length: 40\r\n\r\n"), KEEP)
+    calls = transport()
+    answer = await calls.send(call(server.url, "HEAD"))
+    assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "40")
+    assert (await calls.send(call(server.url))).body == b"{}"
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+async def test_hung_up_while_idle(served: Any, transport: Any, method: str) -> None:
+    """A connection that the server has closed in between is not used: the next call, a change too, just works."""
+    accepted = 0
+    hung_up = asyncio.Event()
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal accepted
+        accepted += 1
+        await heard(reader)
+        writer.write(KEEP)
+        await writer.drain()
+        writer.close()
+        hung_up.set()
+
+    url = f"http://127.0.0.1:{await served(once)}/"
+    calls = transport()
+    for _ in range(2):
+        hung_up.clear()
+        assert (await calls.send(call(url, method))).status == 200
+        await hung_up.wait()
+        for _ in range(5):  # what has arrived is noticed
+            await asyncio.sleep(0)
+    assert accepted == 2
+
+
+async def test_closed_when_unused(served: Any, transport: Any) -> None:
+    """A connection that nobody uses is closed after a while."""
+    ended = asyncio.Event()
+
+    async def watched(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(KEEP)
+        assert await reader.read() == b""
+        ended.set()
+
+    calls = transport(kept=0.05)
+    await calls.send(call(f"http://127.0.0.1:{await served(watched)}/"))
+    async with asyncio.timeout(10):
+        await ended.wait()
+
+
+async def test_more_than_an_answer(raw: Any, transport: Any) -> None:
+    """What a server says after an answer is no answer to the next call, and nothing follows it on that connection."""
+    server = await raw(Staying(KEEP + OK + b"Content-Length: 5\r\n\r\nwrong"))
+    calls = transport()
+    for _ in range(3):
+        assert (await calls.send(call(server.url))).body == b"{}"
+    assert server.connections == 3
+
+
+async def test_left(served: Any, transport: Any) -> None:
+    """A call that its caller leaves ends with its connection: its late answer is nobody's."""
+    asked, ended = asyncio.Event(), asyncio.Event()
+    first = True
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal first
+        if not first:
+            await polite(reader, writer)
+        first = False
+        await heard(reader)
+        writer.write(OK + b"Content-Length: 40\r\n\r\nhalf")
+        asked.set()
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        ended.set()
+
+    url = f"http://127.0.0.1:{await served(slow)}/"
+    calls = transport(connections=1)
+    leaving = asyncio.create_task(calls.send(call(url)))
+    await asked.wait()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    async with asyncio.timeout(10):
+        await ended.wait()
+    assert (await calls.send(call(url))).body == b"{}"
+
+
+async def test_left_in_line(served: Any, transport: Any) -> None:
+    """Callers who leave while they wait for a connection take none along, and those behind them get theirs."""
+    go = asyncio.Event()
+
+    async def waiting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await heard(reader)
+            await go.wait()
+            writer.write(KEEP)
+
+    url = f"http://127.0.0.1:{await served(waiting)}/"
+    calls = transport(connections=2)
+    tasks = [asyncio.create_task(calls.send(call(url))) for _ in range(20)]
+    await asyncio.sleep(0.02)
+    for task in tasks[1:20:2]:
+        task.cancel()
+    go.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [getattr(one, "body", None) for one in answers] == [b"{}", None] * 10
+    assert (await calls.send(call(url))).body == b"{}"
+
+
+async def test_as_many_as_allowed(served: Any, transport: Any) -> None:
+    """There are never more connections than the limit, and all calls are answered."""
+    now = most = 0
+
+    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        try:
+            for _ in range(10):  # then it hangs up: new ones are opened in its place
+                await heard(reader)
+                await asyncio.sleep(0)
+                writer.write(KEEP if _ < 9 else KEEP.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"))
+            await writer.drain()
+        finally:
+            now -= 1
+
+    url = f"http://127.0.0.1:{await served(counted)}/"
+    calls = transport(connections=3, connect=8)
+    answers = await asyncio.gather(*(calls.send(call(url)) for _ in range(200)))
+    assert {one.body for one in answers} == {b"{}"}
+    assert most == 3
+
+
+async def test_refused_in_line(transport: Any) -> None:
+    """A host that cannot be reached leaves nobody waiting."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        calls = transport(connections=1)
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        answers = await asyncio.gather(*(calls.send(call(url)) for _ in range(5)), return_exceptions=True)
+    assert [type(one) for one in answers] == [SourceUnavailable] * 5
+
+
+async def test_closed_with_calls_under_way(raw: Any, transport: Any) -> None:
+    """Closing ends what is under way, and what waits for it."""
+    server = await raw(None)
+    calls = transport(connections=1)
+    under_way = [asyncio.create_task(calls.send(call(server.url, "PUT", b"{}"))) for _ in range(2)]
+    async with asyncio.timeout(10):
+        while not server.requests:  # noqa: ASYNC110 - the fixture tells no event
+            await asyncio.sleep(0.01)
+    await calls.aclose()
+    async with asyncio.timeout(10):
+        first, second = await asyncio.gather(*under_way, return_exceptions=True)
+    assert isinstance(first, SourceUnavailable)
+    assert first.outcome is Outcome.UNKNOWN
+    assert isinstance(second, SourceUnavailable | asyncio.CancelledError)
+
+
+async def test_answered_too_soon(served: Any, transport: Any) -> None:
+    """A refusal that comes before the whole call was heard is its answer, and the connection is given up."""
+    accepted = 0
+
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal accepted
+        accepted += 1
+        await heard(reader)
+        if accepted == 1:
+            writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}")
+            await asyncio.sleep(0.3)  # read on, slowly: closing now would be a reset that overtakes the answer
+            while await reader.read(65536):
+                pass
+        else:
+            writer.write(KEEP)
+
+    url = f"http://127.0.0.1:{await served(hasty)}/"
+    calls = transport()
+    assert (await calls.send(call(url, "PUT", form(20_000_000)))).status == 413
+    assert (await calls.send(call(url))).status == 200
+    assert accepted == 2
+
+
+async def test_a_large_change(served: Any, transport: Any) -> None:
+    """A body of megabytes arrives whole, and its connection is kept."""
+    received: list[int] = []
+
+    async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            received.append((await read_request(reader))[1].count(b"x"))
+            writer.write(KEEP)
+
+    url = f"http://127.0.0.1:{await served(counting)}/"
+    calls = transport()
+    for _ in range(2):
+        assert (await calls.send(call(url, "PUT", form(5_000_000)))).status == 200
+    assert received == [5_000_000] * 2
+
+
+async def test_slow_but_alive(served: Any, transport: Any) -> None:
+    """The time between two reads is anew with each: an answer may take longer than that in all."""
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(OK + b"Content-Length: 8\r\n\r\n")
+        for _ in range(8):
+            await asyncio.sleep(0.1)
+            writer.write(b"x")
+
+    calls = transport(read=0.5, total=8)
+    assert (await calls.send(call(f"http://127.0.0.1:{await served(drip)}/"))).body == b"x" * 8
+
+
+async def test_one_call_after_another_has_its_own_time(served: Any, transport: Any) -> None:
+    """The time of a call begins with it, whatever happened on its connection before."""
+    replies = 0
+
+    async def slower(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal replies
+        while True:
+            await heard(reader)
+            replies += 1
+            await asyncio.sleep(0.3 if replies < 4 else 5)
+            writer.write(KEEP)
+
+    calls = transport(total=0.6)
+    url = f"http://127.0.0.1:{await served(slower)}/"
+    for _ in range(3):
+        assert (await calls.send(call(url))).status == 200
+    with pytest.raises(SourceTimeout):
+        await calls.send(call(url))
+
+
+async def test_no_proxy(raw: Any, transport: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy in the environment is not used: calls carry credentials."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    server = await raw(KEEP)
+    assert (await transport().send(call(server.url))).status == 200
+
+
+async def test_ipv6(served: Any, transport: Any) -> None:
+    """An IPv6 address is a host, too, and is named in brackets."""
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    hosts: list[bytes] = []
+
+    async def told(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hosts.extend(line for line in (await heard(reader)).split(b"\r\n") if line.startswith(b"Host: "))
+        writer.write(KEEP)
+
+    try:
+        port = await served(told, "::1")
+    except OSError:
+        pytest.skip("no IPv6 loopback here")
+    assert (await transport().send(call(f"http://[::1]:{port}/"))).status == 200
+    assert hosts == [b"Host: [::1]:%d" % port]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of `localhost` that only those trust who are told to."""
+    folder = tmp_path_factory.mktemp("tls")
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(folder / "key.pem")]
+    command = ["openssl", "req", "-x509", *key, *names, "-out", str(folder / "cert.pem"), "-days", "2"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+async def secured(served: Any, authority: Path) -> tuple[int, list[str | None]]:
+    """A polite server behind TLS: its port, and the names that it was asked for."""
+    names: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    return await served(polite, tls=context), names
+
+
+def trusting(authority: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(authority / "cert.pem"))
+
+
+async def test_tls(secured: tuple[int, list[str | None]], authority: Path, transport: Any) -> None:
+    """A server whose certificate is trusted is called by its name, on one connection."""
+    port, names = secured
+    calls = transport(tls=trusting(authority))
+    for _ in range(3):
+        assert (await calls.send(call(f"https://localhost:{port}/", "PUT", b""))).body == b"{}"
+    assert names == ["localhost"]
+
+
+async def test_tls_with_many_bytes(served: Any, authority: Path, transport: Any) -> None:
+    """A body of megabytes passes TLS both ways."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await heard(reader)
+            writer.write(OK + b"Content-Length: 9000000\r\n\r\n" + 9 * (await reader.readexactly(1_000_000)))
+
+    port = await served(echo, tls=context)
+    calls = transport(tls=trusting(authority))
+    body = bytes(range(250)) * 4_000
+    for _ in range(2):
+        assert (await calls.send(call(f"https://localhost:{port}/", "PUT", body))).body == body * 9
+
+
+@pytest.mark.filterwarnings("ignore:.*")  # the server's side of a handshake that is broken off
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_no_trust(secured: tuple[int, list[str | None]], authority: Path, transport: Any, host: str) -> None:
+    """A server that cannot prove who it is gets nothing: not known, or known by another name."""
+    tls = None if host == "localhost" else trusting(authority)
+    with pytest.raises(SourceUnavailable) as caught:
+        await transport(tls=tls).send(call(f"https://{host}:{secured[0]}/", "PUT", b"secret"))
+    assert caught.value.outcome is None
+
+
+@pytest.mark.parametrize("handle", ["plain", "silent"])
+async def test_no_tls_there(served: Any, transport: Any, handle: str) -> None:
+    """A port without TLS behind an https address was sent nothing."""
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        if handle == "plain":
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        else:
+            await reader.read()
+
+    with pytest.raises(SourceError) as caught:
+        await transport(connect=0.3).send(call(f"https://localhost:{await served(plain)}/", "PUT", b"{}"))
+    assert type(caught.value) is (SourceUnavailable if handle == "plain" else SourceTimeout)
+    assert caught.value.outcome is None
+
+
+async def test_tls_lost_in_the_middle(served: Any, authority: Path, transport: Any) -> None:
+    """Half an answer over TLS is none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
+
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(OK + b"Content-Length: 40\r\n\r\nhalf")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+    change = call(f"https://localhost:{await served(half, tls=context)}/", "PUT", b"{}")
+    with pytest.raises(SourceUnavailable) as caught:
+        await transport(tls=trusting(authority)).send(change)
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+async def test_a_compression_that_was_not_asked_for(raw: Any, transport: Any) -> None:
+    """A body that cannot be read is an error of the source's, not garbage for whoever reads it."""
+    server = await raw(OK + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}")
+    with pytest.raises(SourceInvalidResponse):
+        await transport().send(call(server.url))

@@ -1,0 +1,141 @@
+"""From a change to who follows: webhooks of an independent sender, our own changes, and a Redis that is killed."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import ClientSession, web
+from state.server import RedisServer
+
+from gateway.api.web.aiohttp_server import aiohttp_application
+from gateway.api.web.site import Site
+from gateway.api.web.webhooks import RESELLER_PATH, ResellerWebhooks, Result
+from gateway.events.log import EventLog, EventLogSettings
+from gateway.events.memory import MemoryEventLog
+from gateway.events.shared import SharedEventLog
+from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
+from gateway.settings import ResellerSettings, Settings
+from gateway.sources.http.transport import AiohttpTransport, Limits
+from gateway.sources.registry import build
+from gateway.sources.reseller.webhook import read_webhook
+from gateway.state.redis import connect
+from gateway.state.stream import RedisStream
+from gateway.users.model import UserChange, UserSource
+from gateway.users.service import UserService
+from gateway.users.source import Sources
+
+TOKEN = "a-token"
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    """What is to be closed."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def endpoint(stack: AsyncExitStack) -> Callable[..., Any]:
+    """Serves the endpoint of a log; gives its URL and the results that it tells."""
+
+    async def endpoint(log: EventLog) -> tuple[str, asyncio.Queue[Result]]:
+        results: asyncio.Queue[Result] = asyncio.Queue()
+        hooks = ResellerWebhooks([TOKEN], partial(read_webhook, tenant=RESELLER_ID), log, observe=results.put_nowait)
+        runner = web.AppRunner(aiohttp_application(Site([hooks.route])))
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}{RESELLER_PATH}", results
+
+    return endpoint
+
+
+async def test_our_own_change_is_one_event(stack: AsyncExitStack, endpoint: Any) -> None:
+    """A change through the gateway, of which the system then sends its webhook, is told once; a later one too."""
+    log = MemoryEventLog()
+    url, results = await endpoint(log)
+    sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False, users=3)))
+    sandbox.webhooks.send_to(url, TOKEN)
+    settings = Settings(
+        reseller=ResellerSettings.model_validate(
+            {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID}
+        )
+    )
+    transport = AiohttpTransport(Limits())
+    stack.push_async_callback(transport.aclose)
+    users = UserService(Sources((build(UserSource.RESELLER, settings, transport.send),)), publish=log.publish)
+    stack.push_async_callback(users.drain)
+    someone = sandbox.LANDMARKS["reseller"]
+    user_id = next(iter(someone.values()))
+    async with log.subscribe() as subscription:
+        for name in ("First", "Second"):
+            changed = await users.update_reseller_user(user_id, {"first_name": name})
+            async with asyncio.timeout(10):
+                event = await anext(subscription)
+                assert await results.get() in {Result.REPEATED, Result.ACCEPTED}  # it may be quicker than we are
+            assert (event.change, event.user.first_name) == (UserChange.UPDATED, name)
+            assert event.user.updated_at == changed.updated_at
+    assert len(log) == 2
+
+
+async def test_acknowledged_while_redis_is_killed(stack: AsyncExitStack, endpoint: Any, tmp_path: Path) -> None:
+    """Every webhook that was acknowledged reaches every replica once, though Redis is killed in the middle of it."""
+    server = RedisServer(tmp_path)
+    server.start()
+    stack.callback(server.stop, signal.SIGKILL)
+    logs = []
+    for _ in range(2):
+        client = connect(server.url)
+        stack.push_async_callback(client.aclose)
+        log = SharedEventLog(RedisStream(client), EventLogSettings(queue=10_000))
+        stack.push_async_callback(log.close)
+        log.start()
+        logs.append(log)
+    urls = [(await endpoint(log))[0] for log in logs]
+    session = await stack.enter_async_context(ClientSession())
+    refused = asyncio.Event()
+
+    async def send(number: int) -> None:
+        """Send until it is acknowledged, to one replica or the other, as behind a load balancer."""
+        told = {"event": "reseller.user.updated", "data": {"id": f"u-{number}", "updatedAt": "2026-11-22T12:00:00Z"}}
+        body = orjson.dumps(told)
+        signature = base64.b64encode(hmac.digest(TOKEN.encode(), body, hashlib.sha256)).decode()
+        for turn in range(1000):
+            url = urls[(number + turn) % 2]
+            async with session.post(url, data=body, headers={"Webhook-Signature": signature}) as answer:
+                if answer.status == 200:
+                    return
+                assert answer.status == 503
+                refused.set()
+            await asyncio.sleep(0.02)
+        pytest.fail("it was never acknowledged")
+
+    async def send_on() -> None:
+        while not killed.is_set():
+            await send(next(numbers))
+
+    numbers, killed = count(), asyncio.Event()
+    async with logs[0].subscribe() as one, logs[1].subscribe() as other, asyncio.timeout(60):
+        sending = asyncio.gather(*(send_on() for _ in range(4)))
+        for _ in range(2):
+            await asyncio.sleep(0.05)
+            await asyncio.to_thread(server.stop, signal.SIGKILL)
+            refused.clear()
+            await refused.wait()
+            await asyncio.to_thread(server.start)
+        killed.set()
+        await sending
+        sent = next(numbers)
+        told = [[(await anext(follower)).user.source_id for _ in range(sent)] for follower in (one, other)]
+    assert told[0] == told[1]
+    assert sorted(told[0]) == sorted(f"u-{number}" for number in range(sent))
