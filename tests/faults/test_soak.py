@@ -1,7 +1,8 @@
 """Many callers, random faults, and afterwards the books: what was acknowledged is there, once, and nothing else.
 
-`GATEWAY_SOAK_SECONDS` (default 12, so that the whole suite stays short; issue 4 asks for 60) and
-`GATEWAY_SOAK_SEED` may be set. The numbers are in the test's output (`pytest -rP`).
+`GATEWAY_SOAK_SECONDS` (default 12, so that the whole suite stays short; issue 4 asks for 60),
+`GATEWAY_SOAK_SEED` and `GATEWAY_SOAK_CLIENT` (the HTTP client, by default the seed's choice) may be set. The numbers
+are in the test's output (`pytest -rP`).
 """
 
 import asyncio
@@ -26,9 +27,11 @@ from faults.toxic import Toxic
 from redis.asyncio import Redis
 
 from gateway.sandbox.store import Select
+from gateway.sources.http.clients import CLIENTS
 
 SECONDS = float(os.environ.get("GATEWAY_SOAK_SECONDS", "12"))
 SEED = int(os.environ.get("GATEWAY_SOAK_SEED", str(random.SystemRandom().randrange(10**9))))
+CLIENT = os.environ.get("GATEWAY_SOAK_CLIENT", list(CLIENTS)[SEED % len(CLIENTS)])
 CALLERS = 200
 # Where each of the sandbox's other systems keeps its users, and the column that the updates set.
 TABLES = {"softwareone": ("marketplace_users", "first_name"), "reseller": ("reseller_users", "company")}
@@ -113,7 +116,7 @@ async def child(**environment: str) -> AsyncIterator[Child]:
 
 async def test_soak(troubled: Callable[..., Any], redis_url: str) -> None:
     """Two hundred callers under random faults: every acknowledged change is there, nothing is twice, nothing leaks."""
-    sys.stdout.write(f"seed {SEED}\n")
+    sys.stdout.write(f"seed {SEED}, {CLIENT}\n")
     world = await troubled(users=CALLERS + 20, every={"timeout": 6, "try_timeout": 1.5})
     ids = {
         source: sorted(row["id"] for row in world.sandbox._store.select(Select("id", table)))
@@ -125,7 +128,8 @@ async def test_soak(troubled: Callable[..., Any], redis_url: str) -> None:
     async with Redis.from_url(redis_url) as redis:
         await redis.flushdb()
         # The records are in Redis: what stays in the process is what a process keeps without them.
-        async with child(**of_process(world), GATEWAY_REDIS_URL=redis_url) as gateway:
+        client = {"GATEWAY_HTTP_CLIENT": CLIENT, "GATEWAY_REDIS_URL": redis_url}
+        async with child(**of_process(world), **client) as gateway:
             for share in (0.2, 0.4, 0.4):  # the first warms up
                 await _a_while(world, gateway.url, SECONDS * share, rng, books, ids, tally)
                 measures.append(await _quiet(gateway, redis))

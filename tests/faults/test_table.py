@@ -1,7 +1,7 @@
 """The table: for each fault and each operation, what the caller sees and what the source saw.
 
 A source's 5xx are its own words, so the sandbox makes them; what happens on the wire the proxy makes. All else
-in a cell's world is healthy, and every cell has a world of its own.
+in a cell's world is healthy, and every cell has a world of its own. Faults of the wire meet each of the clients.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from faults.conftest import Troubled
 from faults.toxic import FOREVER, Toxic, refusing
+
+from gateway.sources.http.clients import CLIENTS
 
 ADA = {"account": "acus_adalovelace1", "softwareone": "USR-0000-0001", "reseller": f"00000000-0000-4000-8000-{1:012}"}
 CREATED = "new@faults.example"
@@ -113,6 +115,11 @@ class Row:
         return f"{fault}, {'once' if self.times == 1 else 'lasting'}"
 
     @property
+    def clients(self) -> tuple[str, ...]:
+        """The HTTP clients that it makes a difference to; what a source says is the same to all."""
+        return ("aiohttp",) if isinstance(self.fault, dict) else tuple(CLIENTS)
+
+    @property
     def addressed(self) -> bool:
         """Whether the fault is in the source's address: then no call at all gets there."""
         return isinstance(self.fault, str) and not isinstance(self.fault, Toxic)
@@ -196,13 +203,14 @@ async def test_the_table(troubled: Callable[..., Any], row: Row) -> None:
     """Every operation answers in time, tells the truth, and changes what it says it changed, once."""
     with ExitStack() as stack:
         refused = stack.enter_context(refusing())
-        worlds = {name: await _world(troubled, row, one, refused) for name, one in OPERATIONS.items()}
-        cells = await asyncio.gather(*(_cell(worlds[name], one) for name, one in OPERATIONS.items()))
-    expected = {name: row.expected(one) for name, one in OPERATIONS.items()}
-    assert dict(zip(OPERATIONS, cells, strict=True)) == expected
+        cases = {(client, name): one for client in row.clients for name, one in OPERATIONS.items()}
+        worlds = {case: await _world(troubled, row, one, refused, case[0]) for case, one in cases.items()}
+        cells = await asyncio.gather(*(_cell(worlds[case], one) for case, one in cases.items()))
+    expected = {case: row.expected(one) for case, one in cases.items()}
+    assert dict(zip(cases, cells, strict=True)) == expected
 
 
-async def _world(troubled: Callable[..., Any], row: Row, operation: Operation, refused: int) -> Troubled:
+async def _world(troubled: Callable[..., Any], row: Row, operation: Operation, refused: int, client: str) -> Troubled:
     times = {"try_timeout": 0.7, "timeout": 8} if row.quick else {"try_timeout": 5, "timeout": 10}
     addresses = {
         "refused": f"http://127.0.0.1:{refused}",
@@ -210,8 +218,8 @@ async def _world(troubled: Callable[..., Any], row: Row, operation: Operation, r
         "no such name": f"http://{'a-long-name.' * 30}invalid",
         "no TLS there": "https://127.0.0.1:{port}",
     }
-    own: dict[str, Any] = {}
-    world: Troubled = await troubled(every=times)
+    own: dict[str, Any] = {"http_client": client}
+    world: Troubled = await troubled(every=times, **own)
     if row.addressed:
         port = urlsplit(world.sandbox.account_url).port
         own[operation.source] = {"base_url": addresses[row.fault].format(port=port)}

@@ -5,13 +5,13 @@ ends first (issue 4, Deadline; contract.md: `GATEWAY_<SOURCE>__TIMEOUT`, "second
 retries included").
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from gateway.errors import Origin, Outcome, SourceTimeout
+from gateway.sources.http.alarm import Alarm
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved
 from gateway.sources.http.passage import Passage, current_passage
@@ -68,24 +68,26 @@ class WithinDeadline:
         self._timeout = timeout
         self._clock = clock
         self._observe = observe
+        self._alarm = Alarm()
 
     async def __call__(self, request: Request, send: Send) -> Response:
         deadline = Deadline.after(self._timeout, self._clock)
         operation = current_deadline.get()
         if operation is not None:
             deadline.at = min(deadline.at, operation.at)
-        if deadline.expired:
+        left = deadline.remaining()
+        if not left:
             self._observe(Event.of(Happening.REFUSED, request, detail="deadline"))
             raise _too_late(request, "No time was left to ask the {source} system.")
         passage = Passage()
         deadline_before = current_deadline.set(deadline)
         passage_before = current_passage.set(passage)
-        timer = asyncio.timeout(deadline.remaining())
+        limit = self._alarm.after(left)
         try:
-            async with timer:
+            with limit:
                 return await send(request)
         except TimeoutError as error:
-            if not timer.expired():
+            if not limit.over:
                 raise
             self._observe(Event.of(Happening.EXPIRED, request))
             unknown = Outcome.UNKNOWN if request.writes and passage.uncertain else None

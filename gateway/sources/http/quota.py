@@ -26,6 +26,9 @@ class Quota:
     reset: float | None = None
 
 
+_NOTHING = Quota()
+
+
 def quota(headers: Mapping[str, str], *, now: datetime | None = None) -> Quota:
     """The quota that an answer's headers tell."""
     if "RateLimit-Remaining" in headers:
@@ -41,7 +44,7 @@ def quota(headers: Mapping[str, str], *, now: datetime | None = None) -> Quota:
         if until is not None and period is not None:
             until = min(until, period)  # whatever the two clocks say
         return Quota(None, _count(headers.get("X-Rate-Limit-Remaining")), until)
-    return Quota()
+    return _NOTHING
 
 
 def _count(text: str | None) -> int | None:

@@ -1,30 +1,20 @@
 """The wire, by aiohttp: one session a source, kept alive."""
 
 import asyncio
-from dataclasses import dataclass
+import ssl
 from io import BytesIO
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
-from gateway.errors import Origin, Outcome, SourceInvalidResponse, SourceTimeout, SourceUnavailable
 from gateway.sources.http.exchange import Multipart, Request, Response
+from gateway.sources.http.failures import cut_off, late, lost, no_http, not_reached, too_large
+from gateway.sources.http.limits import Limits
 
 __all__ = ["AiohttpTransport", "Limits"]
 
 _CHUNK = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a source may take: seconds for the whole call, to a connection, between two reads; sockets; bytes."""
-
-    total: float = 10.0
-    connect: float = 3.0
-    read: float = 10.0
-    connections: int = 20
-    response_bytes: int = 32 * 1024 * 1024
 
 
 class _ConnectionLostError(Exception):
@@ -47,12 +37,12 @@ async def _never_again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
 
 
 class AiohttpTransport:
-    """Calls of one source over one session. Made inside a running loop."""
+    """Calls of one source over one session. Made inside a running loop. `tls` says whom to trust, None as usual."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limits.connections),
+            connector=aiohttp.TCPConnector(limit=limits.connections, keepalive_timeout=limits.kept, ssl=tls or True),
             # `connect` covers the wait for a free socket too, so that its end means: nothing was sent.
             timeout=aiohttp.ClientTimeout(
                 total=limits.total,
@@ -66,8 +56,6 @@ class AiohttpTransport:
         )
 
     async def send(self, request: Request) -> Response:
-        unknown = Outcome.UNKNOWN if request.writes else None
-        origin = Origin(source=request.source)
         try:
             async with self._session.request(
                 request.method,
@@ -78,26 +66,15 @@ class AiohttpTransport:
             ) as answer:
                 return Response(answer.status, answer.headers, await self._body(answer, request))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            kind = SourceTimeout if isinstance(error, TimeoutError) else SourceUnavailable
-            raise kind(f"The {request.source} system could not be reached.", origin=origin) from error
+            raise not_reached(request, late=isinstance(error, TimeoutError)) from error
         except TimeoutError as error:
-            raise SourceTimeout(
-                f"The {request.source} system did not answer in time.", origin=origin, outcome=unknown
-            ) from error
+            raise late(request) from error
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, _ConnectionLostError) as error:
-            raise SourceUnavailable(
-                f"The connection to the {request.source} system was lost.", origin=origin, outcome=unknown
-            ) from error
+            raise lost(request) from error
         except aiohttp.ClientPayloadError as error:
-            raise SourceUnavailable(
-                f"The {request.source} system hung up in the middle of its answer.",
-                origin=origin,
-                outcome=unknown,
-            ) from error
+            raise cut_off(request) from error
         except aiohttp.ClientError as error:
-            raise SourceInvalidResponse(
-                f"The {request.source} system's answer is no HTTP.", origin=origin, outcome=unknown
-            ) from error
+            raise no_http(request) from error
 
     async def _body(self, answer: aiohttp.ClientResponse, request: Request) -> bytes:
         """The whole body, decompressed; never more than the cap in memory."""
@@ -107,11 +84,7 @@ class AiohttpTransport:
             size += len(chunk)
             if size > self._limits.response_bytes:
                 answer.close()
-                raise SourceInvalidResponse(
-                    f"The {request.source} system's answer is larger than {self._limits.response_bytes} bytes.",
-                    origin=Origin(source=request.source, http_status=answer.status),
-                    outcome=Outcome.UNKNOWN if request.writes else None,
-                )
+                raise too_large(request, answer.status, self._limits.response_bytes)
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
