@@ -7,11 +7,15 @@ import logging
 import sys
 import time
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gateway.api.graphql.schema import sdl
 from gateway.app import Gateway
+from gateway.callers.api_keys import fresh_key
+from gateway.callers.principal import SCOPES
 from gateway.errors import GatewayError
 from gateway.options import SettingsError, add_options, load, origins
 from gateway.sandbox import (
@@ -21,6 +25,7 @@ from gateway.sandbox import (
     RESELLER_ID,
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
+    WEBHOOK_TOKEN,
     Sandbox,
     SandboxOptions,
 )
@@ -36,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parsed = _parser().parse_args(arguments)
     try:
         sys.exit(parsed.run(parsed))
-    except SettingsError as error:
+    except (SettingsError, ValueError) as error:  # a ValueError: a file that a setting names says what cannot be
         print(error, file=sys.stderr)
         sys.exit(_USAGE)
     except OSError as error:  # a port that is taken, a file that cannot be written
@@ -62,10 +67,18 @@ def _parser() -> argparse.ArgumentParser:
     sandbox = command("sandbox", _sandbox, "run only the sandbox: the three systems, simulated")
     sandbox.add_argument("--host", default="127.0.0.1", help="where to listen [default 127.0.0.1]")
     sandbox.add_argument("--port", type=int, default=8100, help="one port for the three; 0 picks one [default 8100]")
+    sandbox.add_argument("--webhook-url", metavar="URL", help="tell this address what happens to reseller users")
+    sandbox.add_argument("--webhook-token", default=WEBHOOK_TOKEN, help=f"signs that [default {WEBHOOK_TOKEN}]")
     _add_sandbox_options(sandbox)
     schema = command("schema", _schema, "print the GraphQL schema, or check a file against it")
     schema.add_argument("--check", action="store_true", help="exit 1 with a diff when the file is stale")
     schema.add_argument("--out", type=Path, metavar="FILE", help="the file [default schema.graphql for --check]")
+    key = command("key", _key, "make an API key for a caller, and its entry for the file of keys")
+    key.add_argument("name", help="the caller's name, which no other has")
+    key.add_argument(
+        "--scope", action="append", required=True, choices=sorted(SCOPES), help="what it may do; repeat it"
+    )
+    key.add_argument("--days", type=float, help="days until the key expires [default: never]")
     add_options(command("check", _check, "call each system once: reachable, credentials, latency, rate budget"))
     add_options(command("config", _config, "show the settings in force and where each came from"))
     return parser
@@ -109,10 +122,12 @@ def _demo(parsed: argparse.Namespace) -> int:
                     "base_url": sandbox.reseller_url,
                     "token": RESELLER_TOKEN,
                     "reseller_id": RESELLER_ID,
+                    "webhook_token": WEBHOOK_TOKEN,
                 },
             )
             async with serving(settings) as addresses:
                 collect_less()
+                sandbox.webhooks.send_to(f"{addresses.http}/webhooks/reseller", WEBHOOK_TOKEN)
                 print(_welcome(addresses, sandbox.control_url), flush=True)
                 await stop.wait()
         return 0
@@ -138,7 +153,9 @@ def _table(addresses: Addresses) -> str:
 def _sandbox(parsed: argparse.Namespace) -> int:
     async def run() -> int:
         stop = told_to_stop()
-        async with Sandbox(_sandbox_options(parsed, parsed.host, parsed.port)) as sandbox:
+        options = _sandbox_options(parsed, parsed.host, parsed.port)
+        webhooks = {"webhook_url": parsed.webhook_url, "webhook_token": parsed.webhook_token}
+        async with Sandbox(replace(options, **webhooks)) as sandbox:
             print(
                 "ready\n"
                 f"  GATEWAY_ACCOUNT__BASE_URL={sandbox.account_url}\n"
@@ -149,6 +166,7 @@ def _sandbox(parsed: argparse.Namespace) -> int:
                 f"  GATEWAY_RESELLER__BASE_URL={sandbox.reseller_url}\n"
                 f"  GATEWAY_RESELLER__TOKEN={RESELLER_TOKEN}\n"
                 f"  GATEWAY_RESELLER__RESELLER_ID={RESELLER_ID}\n"
+                f"  GATEWAY_RESELLER__WEBHOOK_TOKEN={parsed.webhook_token}\n"
                 f"control\n  {sandbox.control_url}",
                 flush=True,
             )
@@ -195,6 +213,15 @@ def _check(parsed: argparse.Namespace) -> int:
         return _FAILED if failed else 0
 
     return _run(run(), settings.log_level)
+
+
+def _key(parsed: argparse.Namespace) -> int:
+    """The entry goes to standard output, so that it can be appended to the file; the key is for eyes only."""
+    expires = datetime.now(UTC) + timedelta(days=parsed.days) if parsed.days else None
+    key, entry = fresh_key(parsed.name, parsed.scope, expires)
+    print(entry.text(), end="")
+    print(f"the key, shown this once: {key}", file=sys.stderr)
+    return 0
 
 
 def _config(parsed: argparse.Namespace) -> int:

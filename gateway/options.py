@@ -140,5 +140,9 @@ def _shown(value: Any) -> str:
 def _complaint(error: Any) -> str:
     leaf = next((one for one in leaves() if one.path == error["loc"][: len(one.path)]), None)
     name = leaf.variable if leaf else "GATEWAY_" + "__".join(map(str, error["loc"])).upper()
-    got = "a value that is not shown" if leaf and _secret(leaf) else repr(error["input"])
+    # An error of a whole group comes with all that is set in it, secrets too.
+    shown = leaf is not None and not _secret(leaf)
+    if leaf is None and isinstance(error["input"], Mapping):
+        return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    got = repr(error["input"]) if shown or leaf is None else "a value that is not shown"
     return f"{name}: got {got}; {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -44,9 +44,14 @@ async def serving(settings: Settings) -> AsyncIterator[Addresses]:
         finally:
             if grpc is not None:
                 await grpc.drain()
-                await asyncio.gather(runner.cleanup(), grpc.stop(_DRAIN))
+                await asyncio.gather(_stopped(gateway, runner), grpc.stop(_DRAIN))
             else:
-                await runner.cleanup()
+                await _stopped(gateway, runner)
+
+
+async def _stopped(gateway: Gateway, runner: web.AppRunner) -> None:
+    await gateway.drain()
+    await runner.cleanup()
 
 
 def told_to_stop() -> asyncio.Event:

@@ -43,9 +43,10 @@ class World:
         return answer["data"]
 
     async def calls(self, source: str | None = None) -> list[dict[str, Any]]:
-        """Every call that reached the sandbox since the last `forget`."""
+        """Every call that reached the sandbox since the last `forget`; not the webhooks that it sent."""
         async with self.session.get(f"{self.control}/calls") as answer:
-            return [call for call in await answer.json() if source in {None, call["source"]}]
+            calls = [call for call in await answer.json() if call["source"] != "webhooks"]
+        return [call for call in calls if source in {None, call["source"]}]
 
     async def forget(self) -> None:
         """Forget calls and faults."""

@@ -12,8 +12,10 @@ from aiohttp import ClientSession
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway import Gateway, Settings
+from gateway.api.grpc.calls import anyone
 from gateway.api.grpc.server import GrpcOptions, GrpcServer, start_grpc
 from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.callers.authentication import Authenticate
 from gateway.sandbox import (
     ACCOUNT_ID,
     ACCOUNT_TOKEN,
@@ -169,14 +171,22 @@ def settings_for(sandbox: Sandbox, changed: Mapping[str, dict[str, Any] | None])
 
 
 @asynccontextmanager
-async def opened(options: GrpcOptions | None = None, **systems: dict[str, Any] | None) -> AsyncIterator[World]:
+async def opened(
+    options: GrpcOptions | None = None, authenticate: Authenticate = anyone, **systems: dict[str, Any] | None
+) -> AsyncIterator[World]:
     """A world of its own."""
     async with (
         Sandbox(SandboxOptions(users=8, rate_limits=False)) as sandbox,
         Gateway(settings_for(sandbox, systems)) as gateway,
         ClientSession() as session,
     ):
-        server = await start_grpc(gateway.users, options or GrpcOptions(port=0), scope=operation, events=gateway.events)
+        server = await start_grpc(
+            gateway.users,
+            options or GrpcOptions(port=0),
+            scope=operation,
+            events=gateway.events,
+            authenticate=authenticate,
+        )
         try:
             async with grpc.aio.insecure_channel(server.address) as channel:
                 yield World(channel, server, gateway, session, sandbox.control_url)

@@ -1,5 +1,6 @@
 """A site carried by aiohttp's server."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -12,7 +13,9 @@ from gateway.api.web.site import Site
 
 __all__ = ["aiohttp_application"]
 
-_LARGEST_MESSAGE = 1024 * 1024  # bytes that a WebSocket's client may send at once
+_LARGEST_MESSAGE = 2 * 1024 * 1024  # bytes that a WebSocket's client may send at once: more than endpoints take
+_STUCK = 30.0  # seconds that a client may take to read a chunk
+_GOODBYE = 2.0  # seconds to close a WebSocket in the proper way
 
 
 def aiohttp_application(site: Site, *, largest_message: int = _LARGEST_MESSAGE) -> web.Application:
@@ -79,10 +82,13 @@ async def _write(incoming: web.Request, response: Response) -> web.StreamRespons
     try:
         await stream.prepare(incoming)
         async for chunk in chunks:
-            await stream.write(chunk)
+            async with asyncio.timeout(_STUCK):
+                await stream.write(chunk)
         await stream.write_eof()
     except ConnectionResetError:  # the client has gone: there is nobody to tell
         pass
+    except TimeoutError:  # it is there, and reads nothing
+        _abort(incoming)
     finally:
         close = getattr(chunks, "aclose", None)
         if close is not None:
@@ -136,12 +142,22 @@ class _Socket:
             raise Closed from error
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        if self._socket is not None:
-            await self._socket.close(code=code, message=reason.encode())
+        if self._socket is None or self._socket.closed:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE):
+                await self._socket.close(code=code, message=reason.encode())
+        _abort(self._incoming)  # what is left then is a client that reads nothing, or hears nothing
 
     async def end(self) -> web.StreamResponse:
         """What aiohttp wants to be returned; a handshake that was never accepted is refused."""
         if self._socket is None:
             return web.Response(status=403)
-        await self._socket.close()
+        await self.close()
         return self._socket
+
+
+def _abort(incoming: web.Request) -> None:
+    """Close the connection without waiting for what was written to be read."""
+    if incoming.transport is not None:
+        incoming.transport.abort()

@@ -1,5 +1,6 @@
 """A site carried by any ASGI server, or mounted in an ASGI application."""
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
@@ -38,7 +39,7 @@ class Asgi:
             await send({"type": "http.response.body", "body": response.body})
             return
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await _stream(response, send)
+        await _stream(response, receive, send)
 
     async def _websocket(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         socket = _Socket(_request(scope, receive), scope.get("subprotocols", ()), receive, send)
@@ -98,7 +99,26 @@ async def _decompressed(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIte
         raise Malformed from error
 
 
-async def _stream(response: Response, send: _Send) -> None:
+async def _stream(response: Response, receive: _Receive, send: _Send) -> None:
+    """Send a body until it or its client has gone: not every server tells whoever sends of the latter."""
+    sending = asyncio.ensure_future(_sent(response, send))
+    leaving = asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sending.cancel()
+        leaving.cancel()
+        [failure, _] = await asyncio.gather(sending, leaving, return_exceptions=True)
+    if isinstance(failure, Exception):
+        raise failure
+
+
+async def _gone(receive: _Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _sent(response: Response, send: _Send) -> None:
     chunks = aiter(response.body)  # type: ignore[arg-type]  # bytes went another way
     try:
         async for chunk in chunks:

@@ -1,0 +1,237 @@
+"""The gateway as an object: what programs embed, and what the command line serves."""
+
+import secrets
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from aiohttp import web
+
+from gateway.api.graphql.context import Incoming
+from gateway.api.graphql.endpoint import EndpointOptions, GraphQLEndpoint
+from gateway.api.graphql.executor import Executor
+from gateway.api.graphql.graphiql.page import GraphiQL
+from gateway.api.graphql.live.live import Live
+from gateway.api.graphql.live.reception import Reception
+from gateway.api.graphql.request import GraphQLRequest, RefusedError
+from gateway.api.graphql.requests import RequestLimits
+from gateway.api.graphql.responses import StatusProfile
+from gateway.api.graphql.results import Result
+from gateway.api.graphql.uploads import UploadLimits
+from gateway.api.grpc.server import GrpcOptions, GrpcServer, Tls, start_grpc
+from gateway.api.web.aiohttp_server import aiohttp_application
+from gateway.api.web.asgi import Asgi
+from gateway.api.web.cors import Cors
+from gateway.api.web.health import health
+from gateway.api.web.metrics import Metrics, scrape
+from gateway.api.web.site import Site
+from gateway.app.graphql import executor_of
+from gateway.app.hearing import poll, webhooks
+from gateway.app.observed import Observed
+from gateway.app.shared import Shared
+from gateway.app.systems import Systems
+from gateway.callers.authentication import Authenticate, Authentication
+from gateway.callers.modes import opened
+from gateway.events.log import EventLog
+from gateway.settings import Settings
+from gateway.sources.http.circuit import CircuitState
+from gateway.sources.http.deadline import current_deadline
+from gateway.sources.http.scope import operation
+from gateway.state.once import KeptAnswers
+from gateway.users.cursor import Cursors
+from gateway.users.idempotency import fresh_key
+from gateway.users.reference import ReferenceData
+from gateway.users.service import UserService
+from gateway.users.source import Sources
+
+__all__ = ["Gateway"]
+
+Part = TypeVar("Part")
+
+
+class Gateway:
+    """The gateway as an object, inside your program or behind its own command line.
+
+        async with Gateway(Settings()) as gateway:
+            user = await gateway.users.get_user(user_id)
+
+    Enter it inside the event loop that it is used in; leaving it finishes the changes under way and closes
+    its connections.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.metrics = Metrics()
+        self._open = AsyncExitStack()
+        self._systems: Systems | None = None
+        self._users: UserService | None = None
+        self._events: EventLog | None = None
+        self._executor: Executor | None = None
+        self._live: Live | None = None
+        self._authenticate: Authenticate = Authentication()
+        self._observed = Observed(self.metrics)
+
+    async def __aenter__(self) -> Self:
+        """Open everything.
+
+        Raises:
+            OSError, ValueError: a file that the settings name cannot be read or used.
+        """
+        try:
+            await self._enter()
+        except BaseException:
+            await self._open.aclose()
+            raise
+        return self
+
+    async def _enter(self) -> None:
+        """What is opened last is closed first: whoever brings changes, then whoever carries them out, then the wire."""
+        settings, observed = self.settings, self._observed
+        shared = Shared(settings, self._open, observed)
+        self._systems = Systems(settings, self._open, observed)
+        sources = self._systems.sources
+        self._authenticate = await self._open.enter_async_context(opened(settings.auth, self._systems.forwards))
+        self._events = shared.events()
+        secret = settings.cursor_secret
+        self._users = UserService(
+            sources,
+            reference=ReferenceData(sources, ttl=settings.reference_ttl, patience=_seconds_left),
+            cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
+            once=KeptAnswers(shared.idempotency(), patience=_seconds_left),
+            publish=self._events.publish,
+        )
+        self._open.push_async_callback(self._users.drain)
+        self._executor = executor_of(settings, shared, self._open, observed)
+        allows = Cors(settings.cors_origins).allows
+        self._live = Live(self._executor, self._reception, allows=allows, observe=observed.live)
+        self._open.push_async_callback(self._live.drain)
+        poll(settings, sources, self._events, shared, open=self._open, observed=observed)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._users = self._events = None
+        await self._open.aclose()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the gateway can serve: entered, and not every source's circuit open."""
+        states = self._entered(self._systems).circuits().values() if self._systems is not None else ()
+        return self._users is not None and (not states or any(state is not CircuitState.OPEN for state in states))
+
+    @property
+    def sources(self) -> Sources:
+        """The systems behind, those that are configured."""
+        return self._entered(self._systems).sources
+
+    @property
+    def users(self) -> UserService:
+        """The typed service, without GraphQL."""
+        return self._entered(self._users)
+
+    @property
+    def events(self) -> EventLog:
+        """What happens to users, by any surface of this gateway."""
+        return self._entered(self._events)
+
+    async def execute(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        operation_name: str | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - a budget for the sources' calls, not a cancellation
+    ) -> Result:
+        """Execute a GraphQL document; errors are in the result, in the words that HTTP clients get.
+
+        `timeout` is in seconds, the setting where it is None.
+        """
+        bounds = partial(operation, timeout=timeout or self.settings.request_timeout)
+        incoming = Incoming(self.users, fresh_key(), idempotency_key, bounds, events=self.events)
+        asked = GraphQLRequest(query, dict(variables or {}), operation_name)
+        executor = self._entered(self._executor)
+        try:
+            return await executor.execute(asked, incoming)
+        except RefusedError as refused:
+            return executor.ending(refused.error, incoming)
+
+    def aiohttp_app(self) -> web.Application:
+        """Everything that is served by HTTP as an aiohttp application, to run or to mount as a sub-application.
+
+        Run it with `handler_cancellation=True`, so that a client who goes away stops what it asked for.
+        """
+        return aiohttp_application(self._site())
+
+    def asgi_app(self) -> Asgi:
+        """The same as an ASGI application, to run or to mount in FastAPI, Starlette or any other."""
+        return Asgi(self._site())
+
+    async def serve_grpc(self) -> GrpcServer | None:
+        """The gRPC server, started; None where the settings have it off."""
+        own = self.settings
+        if own.grpc_port is None:
+            return None
+        tls = None
+        if own.grpc_tls_certificate and own.grpc_tls_key:
+            tls = Tls(own.grpc_tls_certificate, own.grpc_tls_key, own.grpc_tls_client_ca)
+        options = GrpcOptions(
+            host=own.grpc_host,
+            port=own.grpc_port,
+            tls=tls,
+            icon_bytes=own.softwareone.icon_bytes,
+            reflection=own.in_development if own.reflection is None else own.reflection,
+            request_timeout=own.request_timeout,
+        )
+        return await start_grpc(
+            self.users, options, scope=operation, events=self.events, authenticate=self._authenticate
+        )
+
+    async def drain(self) -> None:
+        """Send the clients of live operations away; other requests are still answered. Safe to repeat."""
+        if self._live is not None:
+            await self._live.drain()
+
+    def _site(self) -> Site:
+        """Everything that is served by HTTP."""
+        settings, live, systems = self.settings, self._entered(self._live), self._entered(self._systems)
+        uploads = UploadLimits(file=settings.softwareone.icon_bytes)
+        options = EndpointOptions(
+            RequestLimits(settings.max_body_bytes, uploads, settings.request_timeout),
+            StatusProfile(settings.status_profile),
+            preflight=settings.preflight,
+        )
+        graphiql = settings.in_development if settings.graphiql is None else settings.graphiql
+        endpoint = GraphQLEndpoint(
+            self._entered(self._executor),
+            self._reception,
+            live,
+            options,
+            graphiql=GraphiQL() if graphiql else None,
+        )
+        return Site(
+            [
+                *endpoint.routes(),
+                *health(lambda: self.ready),
+                webhooks(settings, self.events, self._observed).route,
+                scrape(self.metrics, systems.circuits, live.traffic, lambda: self.events.subscribers),
+            ],
+            [live.route()],
+            cors=Cors(settings.cors_origins),
+        )
+
+    @property
+    def _reception(self) -> Reception:
+        return Reception(self.users, self.events, self._authenticate, operation, self.settings.request_timeout)
+
+    def _entered(self, part: Part | None) -> Part:
+        if part is None:
+            raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
+        return part
+
+
+def _seconds_left() -> float | None:
+    deadline = current_deadline.get()
+    return None if deadline is None else deadline.remaining()

@@ -1,0 +1,74 @@
+"""The systems behind: each a client over its own pipeline over its own connections."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from gateway.app.observed import Observed
+from gateway.callers.authentication import Forwards
+from gateway.settings import Settings, SourceSettings
+from gateway.sources.http.bucket import Rate
+from gateway.sources.http.circuit import Circuit, CircuitState
+from gateway.sources.http.clients import CLIENTS
+from gateway.sources.http.exchange import pipeline
+from gateway.sources.http.forwarding import Forwarding
+from gateway.sources.http.hedging import HedgingSettings
+from gateway.sources.http.limits import Limits
+from gateway.sources.http.retry import RetrySettings
+from gateway.sources.http.retry_budget import RetryBudget
+from gateway.sources.http.steps import RATES, StepSettings, steps
+from gateway.sources.http.timing import Timing
+from gateway.sources.registry import SYSTEMS, build, settings_of
+from gateway.users.model import UserSource
+from gateway.users.source import Source, Sources
+
+__all__ = ["Systems"]
+
+
+class Systems:
+    """The configured ones. Made inside the event loop; their connections are closed by the stack."""
+
+    def __init__(self, settings: Settings, open: AsyncExitStack, observed: Observed) -> None:
+        self._settings = settings
+        self._open = open
+        self._observed = observed
+        self._circuits: dict[UserSource, Circuit] = {}
+        budget = RetryBudget()
+        configured = [name for name in SYSTEMS if settings_of(settings, name).configured]
+        self.sources = Sources([self._source(name, budget) for name in configured])
+
+    @property
+    def forwards(self) -> Forwards:
+        """The callers' headers that go to the systems which are called with their callers' own credentials."""
+        every = {name: settings_of(self._settings, name).forwards for name in self._circuits}
+        return {name: headers for name, headers in every.items() if headers}
+
+    def circuits(self) -> Mapping[str, CircuitState]:
+        """How each system's circuit stands."""
+        return {name: circuit.state for name, circuit in self._circuits.items()}
+
+    def _source(self, name: UserSource, budget: RetryBudget) -> Source:
+        own = settings_of(self._settings, name)
+        transport = CLIENTS[self._settings.http_client](_limits(own))
+        self._open.push_async_callback(transport.aclose)
+        circuit = self._circuits[name] = Circuit(observe=self._observed.call)
+        step_settings = StepSettings(
+            forwarding=Forwarding(name, own.forwards) if own.forwards else None,
+            timeout=own.timeout,
+            rate=RATES.get(name) if own.rate_limit is None else Rate.per_second(own.rate_limit),
+            retry=RetrySettings(attempts=own.max_attempts),
+            hedging=HedgingSettings() if own.hedge else None,
+        )
+        within = steps(step_settings, budget=budget, circuit=circuit, observe=self._observed.call)
+        return build(name, self._settings, pipeline(transport, [*within, Timing(self._observed.answered)]))
+
+
+def _limits(own: SourceSettings) -> Limits:
+    """The wire's limits: those of one try."""
+    one_try = own.timeout / 2 if own.try_timeout is None else min(own.try_timeout, own.timeout)
+    return Limits(
+        total=one_try,
+        connect=own.connect_timeout,
+        read=one_try,
+        connections=own.max_connections,
+        response_bytes=own.max_response_bytes,
+    )
