@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 TESTABLE := $(VENV)/testable
 
-.PHONY: install run test lint lock schema proto
+.PHONY: install run test lint lock schema proto bench
 
 install: $(INSTALLED)
 	@$(BIN)/python gateway/api/graphql/graphiql/build.py
@@ -32,6 +32,11 @@ schema: install
 
 proto: $(TESTABLE)
 	$(BIN)/python -m gateway.api.grpc.generate
+
+# BENCH="--quick", BENCH="--only gateway,floor": see benchmarks/README.md
+bench: $(INSTALLED)
+	@benchmarks/debian-packages.sh
+	$(BIN)/python -m benchmarks $(BENCH)
 
 # The locks name every package with its hashes and no index: the machine's own pip settings say where from.
 lock: $(TESTABLE)

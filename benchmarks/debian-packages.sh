@@ -1,0 +1,7 @@
+#!/bin/sh
+# What the benchmark needs of Debian, installed when it is missing: nginx as the sources, taskset.
+set -eu
+[ -x /usr/sbin/nginx ] && command -v taskset >/dev/null && exit 0
+sudo=$([ "$(id -u)" = 0 ] || echo sudo)
+$sudo apt-get update -qq
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light util-linux

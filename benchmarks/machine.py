@@ -1,0 +1,42 @@
+"""What was measured on, and with which versions."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import peers
+
+__all__ = ["described"]
+
+
+def described() -> dict[str, str]:
+    """Date, machine and versions, as words."""
+    uname = platform.uname()
+    libraries = ("aiohttp", "strawberry-graphql", "graphql-core", "grpcio", "orjson")
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": _commit(),
+        "cpu": _cpu(),
+        "cores": str(os.cpu_count()),
+        "load average before": f"{os.getloadavg()[0]:.1f}",
+        "kernel": f"{uname.system} {uname.release}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        **{name: version(name) for name in libraries},
+        **peers.versions(),
+    }
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _commit() -> str:
+    asked = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    done = subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603 - git
+    return done.stdout.strip()

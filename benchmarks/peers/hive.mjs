@@ -1,0 +1,41 @@
+// Hive Gateway on Node's own server, with its JIT; equal GETs of a request are one by its own plugin.
+
+import { createServer } from "node:http";
+import { createGatewayRuntime } from "@graphql-hive/gateway";
+import { useDeduplicateRequest } from "@graphql-hive/plugin-deduplicate-request";
+import { useJIT } from "@graphql-mesh/plugin-jit";
+import { parse } from "graphql";
+
+const byList = process.env.LOOKUPS === "lists";
+
+// One call of a list for all keys of a request, by Hive's own batching.
+const batched = (field, selection) => ({
+  selectionSet: "{ id }",
+  resolve: (root, _, context, info) =>
+    context.account.Query[field]({
+      root,
+      context,
+      info,
+      key: root.id,
+      argsFromKeys: () => ({ limit: 1000 }),
+      selectionSet: () => selection,
+      valuesFromResults: ({ data }, ids) => {
+        const found = new Map(data.map((record) => [record.id, record]));
+        return ids.map((id) => found.get(id) ?? null);
+      },
+    }),
+});
+const resolvers = {
+  Role: { full: batched("roles", parse("{ data { id permissions owner { type } } }")) },
+  Department: { full: batched("departments", parse("{ data { id location { name } } }")) },
+};
+
+const gateway = createGatewayRuntime({
+  supergraph: process.env.SUPERGRAPH,
+  additionalResolvers: byList ? resolvers : {},
+  plugins: () => [useJIT(), useDeduplicateRequest()],
+  logging: false,
+  graphiql: false,
+  landingPage: false,
+});
+createServer(gateway).listen(Number(process.env.PORT), "127.0.0.1");

@@ -1,0 +1,15 @@
+// GraphQL Yoga on Node's own server, with dataloader and undici. It keeps parsed and validated documents by itself.
+
+import { createServer } from "node:http";
+import { createSchema, createYoga } from "graphql-yoga";
+import { typeDefs, resolvers } from "./schema.mjs";
+import { loaders } from "./sources.mjs";
+
+const yoga = createYoga({
+  schema: createSchema({ typeDefs, resolvers }),
+  context: loaders,
+  logging: false,
+  graphiql: false,
+  landingPage: false,
+});
+createServer(yoga).listen(Number(process.env.PORT), "127.0.0.1");

@@ -1,0 +1,106 @@
+"""Tailcall: its configuration filled in, and the newer C library that its binary wants, beside Debian's own."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.answers import CREDENTIALS
+from benchmarks.operations import Lookups
+
+__all__ = ["GLIBC", "command", "configuration", "fetch_glibc"]
+
+_HERE = Path(__file__).parent
+GLIBC = _HERE / "glibc"
+_LIBRARIES = GLIBC / "usr" / "lib" / "x86_64-linux-gnu"
+_BINARY = _HERE / "peers" / "node_modules" / "@tailcallhq" / "core-linux-x64-gnu" / "bin" / "tailcall"
+_TEMPLATE = _HERE / "peers" / "tailcall.graphql"
+_RELEASE, _NEWER = "bookworm", "trixie"
+_KEYS = 50  # of one kind in one request: one a user
+# It batches over requests: a header that differs keeps their keys apart, and a batch is full with those of one.
+_UNSHARED = (
+    'poolIdleTimeout: 600, allowedHeaders: ["x-request-id"], '
+    f'batch: {{delay: 1, maxSize: {_KEYS}, headers: ["x-request-id"]}}'
+)
+_PATIENCE = 300  # seconds
+
+
+def command(*arguments: str) -> list[str]:
+    """Tailcall with the C library that suits it."""
+    loader = _LIBRARIES / "ld-linux-x86-64.so.2"
+    newer = [str(loader), "--library-path", str(_LIBRARIES)] if loader.exists() else []
+    return [*newer, str(_BINARY), *arguments]
+
+
+def configuration(port: int, sources: str, lookups: Lookups) -> str:
+    """Its configuration: by id and shared, or by list and unshared."""
+    by_list = lookups is Lookups.LISTS
+    headers = dict(CREDENTIALS)
+    changing = {**headers, "Content-Type": "application/json", "Idempotency-Key": "benchmark"}
+    values = {
+        "PORT": str(port),
+        "SOURCES": sources,
+        "UPSTREAM": _UNSHARED if by_list else "poolIdleTimeout: 600",
+        "SHARED": "false" if by_list else "true",
+        "HEADERS": _pairs(headers.items()),
+        "CHANGING": _pairs(changing.items()),
+        "USER": _pairs(_includes("user", "role", "department")),
+        "INCLUDES": _pairs(_includes("user", "role", "department"))[1:-1],
+        "ROLE": _lookup(f"{sources}/v1/identity/roles", ("owner", "permissions"), by_list=by_list),
+        "DEPARTMENT": _lookup(f"{sources}/v1/operations/departments", ("location",), by_list=by_list),
+    }
+    text = _TEMPLATE.read_text()
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def fetch_glibc() -> None:
+    """Unpack the next Debian's C library into `glibc/`, unless this system's own is new enough or it is there.
+
+    Raises:
+        subprocess.CalledProcessError: apt has no way to it.
+    """
+    if subprocess.run(command("--version"), capture_output=True, check=False).returncode == 0:  # noqa: S603 - the peer
+        return
+    work = GLIBC / "apt"
+    for folder in ("lists/partial", "cache/archives/partial", "parts"):
+        (work / folder).mkdir(parents=True, exist_ok=True)
+    for file in Path("/etc/apt/sources.list.d").glob("debian*"):  # where this machine gets Debian from
+        (work / "parts" / file.name).write_text(file.read_text().replace(_RELEASE, _NEWER))
+    plain = Path("/etc/apt/sources.list")
+    (work / "sources.list").write_text(plain.read_text().replace(_RELEASE, _NEWER) if plain.exists() else "")
+    apt = [
+        "apt-get",
+        "-qq",
+        f"-oDir::Etc::sourcelist={work / 'sources.list'}",
+        f"-oDir::Etc::sourceparts={work / 'parts'}",
+        f"-oDir::State::lists={work / 'lists'}",
+        f"-oDir::Cache={work / 'cache'}",
+        "-oAPT::Sandbox::User=root",
+    ]
+    _run([*apt, "update"], work)
+    _run([*apt, "download", "libc6", "libgcc-s1"], work)
+    for package in work.glob("*.deb"):
+        _run(["dpkg-deb", "-x", str(package), str(GLIBC)], work)
+    shutil.rmtree(work)
+
+
+def _lookup(url: str, includes: Sequence[str], *, by_list: bool) -> str:
+    if not by_list:
+        return f'url: "{url}/{{{{.value.id}}}}", query: {_pairs(_includes(*includes))}'
+    key = '{key: "id", value: "{{.value.id}}"}'
+    return f'url: "{url}", query: [{key}, {_pairs(_includes(*includes))[1:-1]}], batchKey: ["data", "id"]'
+
+
+def _includes(*names: str) -> list[tuple[str, str]]:
+    return [("include[]", name) for name in names]
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    return "[" + ", ".join(f'{{key: "{key}", value: "{value}"}}' for key, value in pairs) + "]"
+
+
+def _run(command: list[str], folder: Path) -> None:
+    subprocess.run(command, cwd=folder, env=os.environ, capture_output=True, check=True, timeout=_PATIENCE)  # noqa: S603 - Debian's own tools
