@@ -1,6 +1,6 @@
 """What happens inside, counted: observers over the metrics."""
 
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 
 from gateway.api.graphql.limits.limits import Finding
 from gateway.api.web.metrics import Metrics
@@ -15,18 +15,22 @@ class Observed:
 
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
+        self._counted: dict[tuple[str, str, str, str, str], Counter] = {}
         self._timed: dict[tuple[str, str, str, str], Histogram] = {}
 
     def call(self, event: Event) -> None:
         """Something that the pipeline did to a call."""
-        labels = (event.source, event.method, event.template, event.happening, event.detail)
-        self.metrics.events.labels(*labels).inc()
+        series = (event.source, event.method, event.template, event.happening, event.detail)
+        counted = self._counted.get(series)
+        if counted is None:  # the library's own look-up costs as much as counting
+            counted = self._counted[series] = self.metrics.events.labels(*series)
+        counted.inc()
 
     def answered(self, request: Request, status: str, seconds: float) -> None:
         """One try of a call."""
         series = (request.source, request.method, request.template, status)
         timed = self._timed.get(series)
-        if timed is None:  # the library's own look-up costs as much as the observation
+        if timed is None:
             timed = self._timed[series] = self.metrics.calls.labels(*series)
         timed.observe(seconds)
 

@@ -37,8 +37,8 @@ class Blob:
     def chunks(self) -> Iterator[bytes]:
         """All of it in order; any number of readers may be at it, each at its own place."""
         if self._descriptor is None:
-            if self._content:
-                yield self._content
+            for start in range(0, self.size, _CHUNK):
+                yield self._content[start : start + _CHUNK]
             return
         # Reading blocks, for as long as it takes to copy from the page cache: the file was written a moment ago.
         place = 0

@@ -21,9 +21,11 @@ class Plan:
 
     Users: `profile`, `role`, `department`, `audit`, `accounts`. Roles: `owner`, `owner.account`,
     `permissions`. Departments: `location`, `scanning_stations`, `machines`. All but users: `details`.
+    `alone`: the operation is about one user, so there is nothing to make a batch of.
     """
 
     needs: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
+    alone: bool = False
 
     def of(self, kind: Kind) -> frozenset[str]:
         """The needs of one kind of record."""

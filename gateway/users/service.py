@@ -80,7 +80,8 @@ class UserService:
         self._principal.require(Action.READ, ref.source)
         if ref.kind is Kind.ROLE and ref.source is UserSource.RESELLER:
             return Role.named(ref.source, ref.source_id)
-        return await (loaders or self.loaders(EVERYTHING)).load(ref)
+        loaders = loaders or self.loaders(EVERYTHING)
+        return await (loaders.load_alone(ref) if loaders.plan.alone and ref.kind is Kind.USER else loaders.load(ref))
 
     async def get_user(
         self,

@@ -31,6 +31,8 @@ async def read_request(request: Request, limits: RequestLimits) -> GraphQLReques
     """
     if request.method == "GET":
         return from_mapping(_parameters(request.query))
+    if isinstance(request.body, bytes):
+        return from_mapping(await _body(request, limits))
     try:
         async with asyncio.timeout(limits.seconds):
             return from_mapping(await _body(request, limits))

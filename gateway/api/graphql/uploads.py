@@ -72,7 +72,7 @@ async def _parts(request: Request, most: int, limits: UploadLimits) -> AsyncIter
     part: MultipartSegment | None = None
     content = BlobWriter()
     try:
-        async for chunk in request.body:
+        async for chunk in request.chunks():
             for event in parser.parse(chunk):
                 if isinstance(event, MultipartSegment):
                     part, content = event, BlobWriter()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from aiohttp import WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -24,7 +25,10 @@ def aiohttp_application(site: Site, *, largest_message: int = _LARGEST_MESSAGE) 
 
     async def handle(incoming: web.Request) -> web.StreamResponse:
         path = "/" + incoming.match_info["path"]
-        request = Request(incoming.method, path, incoming.query_string, _Headers(incoming.headers), _Body(incoming))
+        content = incoming.content
+        # What came with the head, as most requests do, is there already.
+        body = content.read_nowait() if content.is_eof() and content.exception() is None else _Body(incoming)
+        request = Request(incoming.method, path, incoming.query_string, _Headers(incoming.headers), body)
         if "upgrade" in incoming.headers and (handler := site.socket(path)) is not None:
             return await _converse(incoming, request, handler, largest_message)
         return await _write(incoming, await site.respond(request))
@@ -44,6 +48,10 @@ class _Headers(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         values = self._fields.getall(name)
         return values[0] if len(values) == 1 else ", ".join(values)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        values = self._fields.getall(name, ())
+        return values[0] if len(values) == 1 else ", ".join(values) if values else default
 
     def __contains__(self, name: object) -> bool:
         return name in self._fields

@@ -5,7 +5,7 @@
 
 import re
 import uuid
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -68,19 +68,28 @@ class Headers(Mapping[str, str]):
 class Request:
     """One request. `query` is the raw query string; `path` is below where the application is mounted.
 
-    `body` may be read once, in chunks; it raises `Closed` where the client leaves in the middle of it, and `Malformed`.
+    `body` is whole where it came whole. Else it may be read once, in chunks; that raises `Closed` where the client
+    leaves in the middle of it, and `Malformed`.
     """
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str] = field(repr=False)
-    body: AsyncIterable[bytes] = field(repr=False)
+    body: bytes | AsyncIterable[bytes] = field(repr=False)
 
     @property
     def content_type(self) -> str:
         """The media type without its parameters, in lower case; empty where none was sent."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body in chunks."""
+        if isinstance(self.body, bytes):
+            yield self.body
+            return
+        async for chunk in self.body:
+            yield chunk
 
     async def read(self, most: int) -> bytes:
         """The whole body.
@@ -88,6 +97,10 @@ class Request:
         Raises:
             TooLarge: it has more than `most` bytes; no more than those were kept.
         """
+        if isinstance(self.body, bytes):
+            if len(self.body) > most:
+                raise TooLarge
+            return self.body
         chunks: list[bytes] = []
         size = 0
         async for chunk in self.body:

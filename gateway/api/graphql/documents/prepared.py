@@ -1,12 +1,13 @@
 """A document's operation, ready to be executed any number of times."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from graphql import (
     DirectiveNode,
     DocumentNode,
+    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
@@ -72,7 +73,7 @@ class Prepared:
         known = self._plans.get(key)
         if known is None:
             selection = selection_of(self.document, self.operation, given)
-            known = plan(selection, _ROOTS[self.kind])
+            known = replace(plan(selection, _ROOTS[self.kind]), alone=_is_about_one_user(self.operation))
             if len(self._plans) < _MOST_PLANS:
                 self._plans[key] = known
         return known
@@ -106,6 +107,11 @@ class _Switches(Visitor):
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):
                 self.names.add(argument.value.name.value)
+
+
+def _is_about_one_user(operation: OperationDefinitionNode) -> bool:
+    selected = operation.selection_set.selections
+    return len(selected) == 1 and isinstance(selected[0], FieldNode) and selected[0].name.value == "user"
 
 
 def _mutations(operation: OperationDefinitionNode) -> int:
