@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from gateway.sources.http.quota import Quota
 
@@ -92,7 +93,8 @@ class Bucket:
         if told.remaining is None or now - token > self._window:
             return  # nothing told, or too long ago
         # All that the source may have counted as ours when it answered.
-        ours = len(self._taken) + sum(1 for one in self._back if one > token - self._window)
+        recent = takewhile(lambda one: one > token - self._window, reversed(self._back))
+        ours = len(self._taken) + sum(1 for _ in recent)
         others = allowed - told.remaining - ours
         self._taken.extend([now] * min(self._limit, others - (allowed - self._limit)))
         if told.remaining == 0 and told.reset:
