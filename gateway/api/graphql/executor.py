@@ -62,18 +62,19 @@ class Executor:
         Raises:
             RefusedError: there is no such document, it may not be executed here, or its caller has spent too much.
         """
+        found = None
         if asked.trusted is None and (self._names or not asked.query):
             try:
                 found = await self._named.resolve(asked.document, asked.query or None)
-                if found.sha256 is not None:
-                    with suppress(InvalidDocument):
-                        self._documents.prepare(found.text, asked.operation_name)
-                        await self._named.keep(found)
             except GatewayError as error:
                 raise refused_for(error) from None
             asked = replace(asked, query=found.text, trusted=found.known)
         if not asked.trusted and not self._documents.knows(asked.query, asked.operation_name):
             await self._admission.preparing(incoming.caller)
+        if found is not None and found.sha256 is not None:
+            with suppress(InvalidDocument):
+                self._prepared(asked)
+                await self._named.keep(found)
         return asked
 
     def check(self, asked: GraphQLRequest, allowed: Collection[OperationType]) -> None:

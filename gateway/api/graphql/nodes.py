@@ -4,7 +4,7 @@ from typing import Any
 
 import strawberry
 
-from gateway.api.graphql.fields import global_id
+from gateway.api.graphql.fields import computed, global_id
 
 __all__ = ["Node", "PageInfo", "lists"]
 
@@ -25,7 +25,7 @@ class PageInfo:
 def lists() -> Any:
     """`pageInfo` of a list that arrived inside an object: whether there is more, and no cursor to get it by."""
 
-    def resolve(root: strawberry.Parent[Any]) -> PageInfo:
-        return PageInfo(has_next_page=root.has_next_page, has_previous_page=root.has_previous_page)
+    def of(listed: Any) -> PageInfo:
+        return PageInfo(has_next_page=listed.has_next_page, has_previous_page=listed.has_previous_page)
 
-    return strawberry.field(resolver=resolve, description="Whether the source has more than it sent.")
+    return computed(of, PageInfo, "Whether the source has more than it sent.")

@@ -16,6 +16,7 @@ __all__ = [
     "NotificationType",
     "OwnerType",
     "RoleType",
+    "UserChange",
     "UserSource",
     "UserStatus",
 ]
@@ -54,6 +55,7 @@ def _enum(of: type[Enum], description: str) -> Any:
     return strawberry.enum(of, description=description)
 
 
+UserChange = _enum(model.UserChange, "What happened to a user.")
 UserSource = _enum(model.UserSource, "Where a user record lives.")
 UserStatus = _enum(
     model.UserStatus,

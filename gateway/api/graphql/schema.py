@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 from gateway.api.graphql.mutations import Mutation
 from gateway.api.graphql.queries import Query
 from gateway.api.graphql.scalars import SCALARS
+from gateway.api.graphql.subscriptions import Subscription
 from gateway.api.graphql.users import Organization
 
 __all__ = ["build_schema", "executable", "rules", "sdl"]
@@ -17,6 +18,7 @@ def build_schema() -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Organization],
         config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
     )

@@ -1,0 +1,59 @@
+"""What a level of an answer waits for."""
+
+from asyncio import Future
+from collections.abc import Awaitable, Hashable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from gateway.api.graphql.compiled.lookups import Lookup
+from gateway.api.graphql.compiled.places import Place
+from gateway.api.graphql.compiled.program import Complete
+from gateway.users.ids import Ref, ref_of
+from gateway.users.loaders import Loaders
+
+__all__ = ["Late", "Taker", "Wanted"]
+
+
+class Late(NamedTuple):
+    """A place whose value graphql-core is still waiting for."""
+
+    awaitable: Awaitable[Any]
+    place: Place
+    indices: tuple[int, ...]
+
+
+Taker = tuple[dict[str, Any], tuple[int, ...]]
+"""An answer that a field is added to, and the indices of its place. Made for every object, so it is a bare tuple."""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """The records that one field wants, over all the objects of a level, each with those who take it."""
+
+    lookup: Lookup
+    complete: Complete
+    _takers: dict[Hashable, tuple[Ref, list[Taker]]] = field(default_factory=dict)
+    _found: list[Future[Any]] = field(default_factory=list)
+
+    def add(self, record: Any, answer: dict[str, Any], indices: tuple[int, ...]) -> None:
+        """Want the whole of a record."""
+        key = self.lookup.identity(record)
+        known = self._takers.get(key)
+        if known is None:
+            known = self._takers[key] = (ref_of(record), [])
+        known[1].append((answer, indices))
+
+    def ask(self, loaders: Loaders) -> None:
+        """Ask for every record; the loader makes one batch of all that is asked before anybody waits."""
+        self._found = [loaders.load(ref) for ref, _ in self._takers.values()]
+
+    async def arrive(self) -> None:
+        """Wait until every record, or the error in its place, is there."""
+        for found in self._found:
+            with suppress(Exception):  # it is told where the record is taken
+                await found
+
+    def arrived(self) -> Iterator[tuple[Future[Any], list[Taker]]]:
+        """Every record with those who take it."""
+        return zip(self._found, (takers for _, takers in self._takers.values()), strict=True)

@@ -1,0 +1,69 @@
+"""The code of an operation, ready to run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import FragmentDefinitionNode, GraphQLFieldResolver, GraphQLSchema, OperationDefinitionNode
+from graphql.execution import VariableValues, default_field_resolver
+
+from gateway.api.graphql.compiled.arguments import Arguments
+from gateway.api.graphql.compiled.lookups import Lookup
+from gateway.api.graphql.compiled.places import Place
+from gateway.api.graphql.compiled.writer import Writer
+
+__all__ = ["Complete", "Program", "Root", "write_program"]
+
+Complete = Callable[..., Any]
+"""Completes a value at a place: `(run, value, *indices)` → what the answer has there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One of the operation's own fields."""
+
+    place: Place
+    resolve: GraphQLFieldResolver
+    arguments: Arguments
+    complete: Complete
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The operation's own fields in their order, and all the lookups below them."""
+
+    roots: Sequence[Root]
+    lookups: Sequence[Lookup]
+
+
+def write_program(
+    schema: GraphQLSchema,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    operation: OperationDefinitionNode,
+    variables: VariableValues,
+    *,
+    hide_suggestions: bool,
+) -> Program:
+    """Write and compile the operation as these variables have it.
+
+    Raises:
+        GraphQLError: a variable that decides about one of the operation's own fields is null.
+        TooLargeError: it selects too much.
+    """
+    writer = Writer(schema, fragments, operation, variables, hide_suggestions=hide_suggestions)
+    roots = [(place, writer.completion(place)) for place in writer.roots()]
+    code: dict[str, Any] = dict(writer.constants.named)
+    # What a client wrote stands in the source as the `repr` of a string and as nothing else.
+    exec(compile(writer.source, "<operation>", "exec"), code)  # noqa: S102 - code of our own, as said above
+    return Program(
+        [
+            Root(
+                place,
+                place.field.resolve or default_field_resolver,
+                Arguments(place.field, place.details[0].node, hide_suggestions=hide_suggestions),
+                code[complete],
+            )
+            for place, complete in roots
+        ],
+        writer.lookups,
+    )

@@ -1,0 +1,214 @@
+"""One execution of an operation: what its code calls, and what waits for others.
+
+All that is not usual, and every error, is graphql-core's affair: its `Executor` completes the value in hand and keeps
+the errors. Asked twice about one place it tells the error once, so reading a record again does no harm.
+"""
+
+from asyncio import gather
+from inspect import iscoroutine
+from typing import Any
+
+from graphql import GraphQLError, GraphQLResolveInfo
+from graphql.execution import Executor, default_field_resolver, get_argument_values
+from graphql.pyutils import gather_with_cancel, is_awaitable
+
+from gateway.api.graphql.compiled.levels import Late, Wanted
+from gateway.api.graphql.compiled.lookups import Lookup
+from gateway.api.graphql.compiled.places import Place
+from gateway.api.graphql.compiled.program import Complete, Program, Root
+from gateway.users.loaders import Loaders
+
+__all__ = ["Run"]
+
+
+class Run:
+    """Runs a program for one caller; `core` holds the operation, its variables, its context and its errors."""
+
+    def __init__(self, program: Program, core: Executor[Any], loaders: Loaders) -> None:
+        self.needs = [lookup.need(loaders.plan) for lookup in program.lookups]
+        self._program = program
+        self._core = core
+        self._loaders = loaders
+        self._errors = core.collected_errors.errors
+        self._answer: dict[str, Any] = {root.place.key: None for root in program.roots}
+        self._wanted: dict[Lookup, Wanted] = {}
+        self._late: list[Late] = []
+        self._asked = 0
+
+    async def concurrently(self) -> dict[str, Any]:
+        """The answer to a query.
+
+        Raises:
+            GraphQLError: a null came up to the root.
+        """
+        asked = []
+        for root in self._program.roots:
+            try:
+                asked.append((root, root.arguments.of(self._core.variable_values)))
+            except GraphQLError as error:
+                self.failed(error, root.place)
+        if len(asked) == 1:
+            await self._root(*asked[0])
+        else:
+            await gather_with_cancel(*(self._root(root, arguments) for root, arguments in asked))
+        return self._answer
+
+    async def serially(self) -> dict[str, Any]:
+        """The answer to a mutation: each change is carried out, and answered, before the next is begun.
+
+        Raises:
+            GraphQLError: a null came up to the root.
+        """
+        for root in self._program.roots:
+            try:
+                arguments = root.arguments.of(self._core.variable_values)
+            except GraphQLError as error:
+                self.failed(error, root.place)
+            else:
+                await self._root(root, arguments)
+        return self._answer
+
+    def close(self) -> None:
+        """Let go of what nobody will wait for any more."""
+        for late in self._late:
+            if iscoroutine(late.awaitable):
+                late.awaitable.close()
+
+    def want(self, lookup: Lookup, complete: Complete, record: Any, answer: dict[str, Any], *indices: int) -> None:
+        """Have a record looked up with its like; null stands in the answer until it is there."""
+        wanted = self._wanted.get(lookup)
+        if wanted is None:
+            wanted = self._wanted[lookup] = Wanted(lookup, complete)
+        wanted.add(record, answer, indices)
+        self._asked += 1
+
+    def resolve(self, source: Any, place: Place, *indices: int) -> Any:
+        """What the field's resolver gives."""
+        arguments = get_argument_values(
+            place.field, place.nodes[0], self._core.variable_values, hide_suggestions=self._core.hide_suggestions
+        )
+        return (place.field.resolve or default_field_resolver)(source, self._info(place, indices), **arguments)
+
+    def field(self, source: Any, place: Place, *indices: int) -> Any:
+        """A field, read and completed by graphql-core."""
+        completed = self._core.execute_field(place.owner, source, place.details, place.path(indices), None)
+        return self._settled(completed, place, indices)
+
+    def fields(self, answer: dict[str, Any], source: Any, places: tuple[Place, ...], *indices: int) -> None:
+        """Several fields of one object, each by itself."""
+        for place in places:
+            answer[place.key] = self.field(source, place, *indices)
+
+    def odd(self, value: Any, place: Place, *indices: int) -> Any:
+        """A value that is not usual, completed by graphql-core."""
+        if not is_awaitable(value):
+            return self._by_core(value, place, indices)
+        info = self._info(place.whole(), indices)
+        completed = self._core.complete_awaitable_value(
+            place.type, place.details, info, place.path(indices), value, None
+        )
+        return self._settled(completed, place, indices)
+
+    def failed(self, error: Exception, place: Place, *indices: int) -> None:
+        """The null for what failed, its error kept.
+
+        Raises:
+            GraphQLError: no null may be there.
+        """
+        self._core.handle_field_error(error, place.type, place.details, place.path(indices))
+
+    async def _root(self, root: Root, arguments: dict[str, Any]) -> None:
+        place = root.place
+        try:
+            value = root.resolve(None, self._info(place, ()), **arguments)
+            if is_awaitable(value):
+                value = await value
+            self._answer[place.key] = self._completed(place, root.complete, value, ())
+        except Exception as error:  # noqa: BLE001 - as above
+            self.failed(error, place)
+        while self._wanted or self._late:
+            await self._level()
+
+    async def _level(self) -> None:
+        """Fetch all that is missing at once, then go on from there."""
+        wanted, self._wanted = list(self._wanted.values()), {}
+        late, self._late = self._late, []
+        for one in wanted:
+            one.ask(self._loaders)
+        values = await gather(*(one.awaitable for one in late), return_exceptions=True) if late else []
+        for one in wanted:
+            await one.arrive()
+        for one in wanted:
+            self._hand_out(one)
+        for (_, place, indices), value in zip(late, values, strict=True):
+            if isinstance(value, Exception):
+                self._null(value, place, indices)
+            elif isinstance(value, BaseException):
+                raise value
+            else:
+                self._put(value, place, indices)
+
+    def _hand_out(self, wanted: Wanted) -> None:
+        """Complete what was looked up; what came out clean is shared by all who wanted the same record."""
+        lookup, place = wanted.lookup, wanted.lookup.place
+        for found, takers in wanted.arrived():
+            clean = False
+            completed: Any = None
+            for answer, indices in takers:
+                if not clean:
+                    before = (len(self._errors), self._asked)
+                    try:
+                        completed = self._completed(place, wanted.complete, lookup.of(found.result()), indices)
+                    except Exception as error:  # noqa: BLE001 - as above
+                        self._null(error, place, indices)
+                        continue
+                    clean = before == (len(self._errors), self._asked)
+                answer[place.key] = completed
+
+    def _completed(self, place: Place, complete: Complete, value: Any, indices: tuple[int, ...]) -> Any:
+        """A value that has been awaited: it is not awaited again, whatever it is."""
+        if value is None and place.nullable:
+            return None
+        return self._by_core(value, place, indices) if is_awaitable(value) else complete(self, value, *indices)
+
+    def _by_core(self, value: Any, place: Place, indices: tuple[int, ...]) -> Any:
+        info = self._info(place.whole(), indices)
+        try:
+            completed = self._core.complete_value(place.type, place.details, info, place.path(indices), value, None)
+        except Exception as error:  # noqa: BLE001 - whatever is raised fails this place alone
+            return self.failed(error, place, *indices)
+        return self._settled(completed, place, indices)
+
+    def _settled(self, completed: Any, place: Place, indices: tuple[int, ...]) -> Any:
+        """What graphql-core has completed; where it is waiting itself, a null until it is done."""
+        if not is_awaitable(completed):
+            return completed
+        self._late.append(Late(completed, place, indices))
+        self._asked += 1
+        return None
+
+    def _null(self, error: Exception, place: Place, indices: tuple[int, ...]) -> None:
+        """A null for what failed when its surroundings were answered: there, or at the nearest place that allows it."""
+        at: Place | None = place
+        while at is not None:
+            try:
+                self.failed(error, at, *indices)
+            except GraphQLError as located:
+                error, at = located, at.parent
+            else:
+                self._put(None, at, indices)
+                return
+        raise error
+
+    def _put(self, value: Any, place: Place, indices: tuple[int, ...]) -> None:
+        """Put a value into the answer, unless a null has taken its surroundings."""
+        *around, last = place.path(indices).as_list()
+        node: Any = self._answer
+        for key in around:
+            node = node[key]
+            if node is None:
+                return
+        node[last] = value
+
+    def _info(self, place: Place, indices: tuple[int, ...]) -> GraphQLResolveInfo[Any]:
+        return self._core.build_resolve_info(place.field, place.nodes, place.owner, place.path(indices))

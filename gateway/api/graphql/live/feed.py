@@ -1,0 +1,94 @@
+"""The answers of one operation, for those who follow it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Hashable
+from contextlib import aclosing
+
+from gateway.api.graphql.live.answers import Answer
+from gateway.api.graphql.live.mailbox import Mailbox
+
+__all__ = ["Feed"]
+
+_AT_ONCE = 100  # clients that are told before others get a turn
+
+
+class Feed:
+    """Passes answers on, to the end.
+
+    One that is `shared` ends the followers that are too slow: `queue` answers may wait for each, `slow` makes the last
+    one of who is told of one more. Another has a single follower, and waits for it. `alike` says which feeds give the
+    same answers to an event; `told` is called whenever an event was told, whose id is `last`.
+    """
+
+    def __init__(
+        self,
+        answers: AsyncGenerator[Answer],
+        *,
+        shared: bool,
+        alike: Hashable,
+        queue: int,
+        slow: Callable[[], Answer],
+        told: Callable[["Feed"], None],
+    ) -> None:
+        self.shared = shared
+        self.alike = alike
+        self.last = ""
+        self._answers = answers
+        self._queue = queue
+        self._slow = slow
+        self._told = told
+        self._followers: dict[Mailbox[Answer], None] = {}
+        self._over = False
+
+    @property
+    def followers(self) -> tuple[Mailbox[Answer], ...]:
+        return tuple(self._followers)
+
+    def join(self) -> Mailbox[Answer]:
+        """Follow from now on."""
+        mailbox: Mailbox[Answer] = Mailbox(self._queue)
+        self.adopt(mailbox)
+        return mailbox
+
+    def adopt(self, mailbox: Mailbox[Answer]) -> None:
+        """Have that mailbox follow from now on."""
+        self._followers[mailbox] = None
+        if self._over:
+            mailbox.end()
+
+    def leave(self, mailbox: Mailbox[Answer]) -> None:
+        """Follow no longer."""
+        self._followers.pop(mailbox, None)
+
+    async def run(self) -> None:
+        """Pass on what there is, to its end."""
+        try:
+            async with aclosing(self._answers) as answers:
+                async for answer in answers:
+                    if self.shared:
+                        await self._tell(answer)
+                    else:
+                        for mailbox in self.followers:
+                            await mailbox.put(answer)
+                        self._has_told(answer)
+        finally:
+            self._over = True
+            for mailbox in self._followers:
+                mailbox.end()
+
+    async def _tell(self, answer: Answer) -> None:
+        followers = self.followers
+        self._has_told(answer)  # who joins by that has heard of this event already
+        for number, mailbox in enumerate(followers, 1):
+            if mailbox.is_full and not mailbox.has_ended:
+                mailbox.drop(self._slow())
+            else:
+                mailbox.offer(answer)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)  # so that what was told is sent before the next is
+
+    def _has_told(self, answer: Answer) -> None:
+        if answer.event:
+            self.last = answer.event
+            self._told(self)

@@ -1,0 +1,31 @@
+"""What is set of live operations."""
+
+from dataclasses import dataclass
+
+__all__ = ["LiveOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """Times in seconds, sizes in bytes.
+
+    `init`: until a socket's client has said `connection_init`. `ping`: between signs of life. `pong`: until a socket's
+    client has answered one. `drain`: over which clients are sent away when the process stops, so that they do not all
+    come back at once. `reservation`: until a reserved event stream is fetched.
+
+    `connections` (sockets and event streams), `reservations` and `operations` are a process's, `operations_each` are
+    those of one connection. `queue` answers may wait for one client. `message` is the largest that a socket's client
+    may send.
+    """
+
+    init: float = 10.0
+    ping: float = 15.0
+    pong: float = 10.0
+    drain: float = 2.0
+    reservation: float = 30.0
+    connections: int = 10_000
+    reservations: int = 1_000
+    operations: int = 50_000
+    operations_each: int = 100
+    queue: int = 256
+    message: int = 1024 * 1024

@@ -1,0 +1,64 @@
+"""Who comes, and what they bring to each operation."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from gateway.api.graphql.context import Incoming, Scope
+from gateway.callers.authentication import Authenticate
+from gateway.callers.principal import ANYONE, Principal
+from gateway.events.log import EventLog
+from gateway.users.service import UserService
+
+__all__ = ["Reception", "anyone", "next_operation"]
+
+
+async def anyone(headers: Mapping[str, str]) -> Principal:  # noqa: ARG001 - named as the protocol has it
+    """Callers are not told apart."""
+    return ANYONE
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """Lets callers in. `timeout` is in seconds, for each operation, or each event of a subscription.
+
+    `credentials` are the headers that a socket's client may also say in `connection_init`, in small letters: no
+    others, for a proxy in front of the gateway may vouch for those.
+    """
+
+    service: UserService
+    events: EventLog
+    authenticate: Authenticate
+    scope: Scope
+    timeout: float
+    credentials: frozenset[str] = frozenset({"authorization", "x-api-key"})
+
+    async def receive(
+        self, headers: Mapping[str, str], request_id: str, *, key: str | None = None, seconds: float | None = None
+    ) -> Incoming:
+        """What the sender of these headers brings along; `key` and `seconds` are its own, for one operation.
+
+        Raises:
+            Unauthenticated: it is nobody.
+        """
+        principal = await self.authenticate(headers)
+        bounds = partial(self.scope, timeout=min(self.timeout, seconds or self.timeout))
+        return Incoming(self.service.by(principal), request_id, key, bounds, principal, self.events)
+
+    def said(self, payload: Mapping[str, Any] | None) -> dict[str, str]:
+        """The headers that a `connection_init` holds: beside other things, or in `headers`."""
+        given = payload or {}
+        headers = given.get("headers")
+        fields = {**headers, **given} if isinstance(headers, dict) else given
+        return {
+            name.lower(): value
+            for name, value in fields.items()
+            if name.lower() in self.credentials and isinstance(value, str)
+        }
+
+
+def next_operation(incoming: Incoming) -> Incoming:
+    """The same for the next operation of a connection, under an id of its own."""
+    return replace(incoming, request_id=uuid.uuid4().hex)

@@ -1,0 +1,254 @@
+"""Random systems: records with nulls, unknown words and wrong types, and calls that fail."""
+
+import asyncio
+import types
+import typing
+from collections.abc import AsyncIterator, Generator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import Enum
+from functools import cache, lru_cache
+from random import Random
+from typing import Any
+
+from gateway.errors import BadUserInput, GatewayError, NotFound, SourceTimeout, SourceUnavailable
+from gateway.users.ids import Kind, Ref
+from gateway.users.model import Department, Listed, Organization, Role, Timestamp, User, UserSource
+from gateway.users.source import Page, Window
+
+__all__ = ["FakeDirectory", "FakeSource", "Later", "World", "world"]
+
+IDS = ("a", "b", "c", "d", "e")
+_WORDS = ("", "admin", "ACTIVE", "active", "Ärger", "x" * 40)
+_TIMES = ("2026-01-01T00:00:00Z", "2025-06-01T12:00:00.123456789+02:00", "1970-01-01T00:00:00-23:59")
+_EXPANSIONS = ("owner", "owner.account", "permissions", "location", "scanning_stations", "machines")
+_DEEPEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A value that has to be awaited, any number of times."""
+
+    value: Any
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from asyncio.sleep(0).__await__()
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+
+class Stream:
+    """Two values that come one after the other, any number of times."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return "Stream()"
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        yield self.value
+        await asyncio.sleep(0)
+        yield self.value
+
+
+class Records:
+    """Makes records of the domain's classes; `wildness` is how likely each value is replaced by an unfit one."""
+
+    def __init__(self, random: Random, wildness: float) -> None:
+        self._random = random
+        self._wildness = wildness
+
+    def make(self, kind: type, depth: int = 0, **given: Any) -> Any:
+        """A record of that class, the given fields as they are."""
+        hints = _hints(kind)
+        return kind(
+            **{
+                one.name: given[one.name] if one.name in given else self._field(one.name, hints, depth)
+                for one in fields(kind)
+            }
+        )
+
+    def _field(self, name: str, hints: Mapping[str, Any], depth: int) -> Any:
+        if name == "loaded":
+            return frozenset(self._random.sample(_EXPANSIONS, self._random.randint(0, len(_EXPANSIONS))))
+        if name == "source_id":
+            known = self._random.choice(IDS[:4]) if self._random.random() < 0.95 else ""
+            return self._unfit(known) if self._random.random() < self._wildness / 2 else known
+        if name == "source":  # of a role; the users' are given
+            return self._random.choice((UserSource.ACCOUNT, UserSource.ACCOUNT, UserSource.ACCOUNT, *UserSource))
+        if name == "tenant":  # the users' is given
+            return "t"
+        if self._random.random() < self._wildness:
+            return self._unfit(self._value(hints[name], depth))
+        return self._value(hints[name], depth)
+
+    def _value(self, hint: Any, depth: int) -> Any:
+        random = self._random
+        origin, inner = typing.get_origin(hint), typing.get_args(hint)
+        if origin in (types.UnionType, typing.Union):
+            kinds = [one for one in inner if one is not type(None)]
+            return None if random.random() < 0.15 + 0.15 * depth else self._value(kinds[0], depth)
+        if origin is tuple:
+            return tuple(self._item(inner[0], depth) for _ in range(random.randint(0, 3 if depth < 2 else 1)))
+        if origin is Listed:
+            nodes = tuple(self._item(inner[0], depth) for _ in range(random.randint(0, 2 if depth < 3 else 1)))
+            return Listed(nodes, random.random() < 0.5, random.random() < 0.5)
+        if is_dataclass(hint):
+            return self.make(hint, depth + 1) if depth < _DEEPEST else None
+        if isinstance(hint, type) and issubclass(hint, Enum):
+            return random.choice(list(hint))
+        return {
+            str: lambda: random.choice(_WORDS),
+            Timestamp: lambda: Timestamp(random.choice(_TIMES)),
+            bool: lambda: random.random() < 0.5,
+            int: lambda: random.choice((-1, 0, 7, 2**31 - 1)),
+            Any: lambda: random.choice((None, 1, "1.5", {"amount": 1.5}, [1, None])),
+        }[hint]()
+
+    def _item(self, hint: Any, depth: int) -> Any:
+        value = self._value(hint, depth)
+        return self._unfit(value) if self._random.random() < self._wildness else value
+
+    def _unfit(self, value: Any) -> Any:
+        random = self._random
+        return random.choice(
+            [
+                *(None, None, None, ValueError("unfit"), SourceTimeout("late")),
+                *("word", 7, 2**40, True, 1.5, float("nan"), b"", UserSource.ACCOUNT, {"a": 1}, range(2)),
+                *([], [value], (value, None), [value, ValueError("item")], (Later(value), value), {1: value}.values()),
+                *(Later(value), Later(None), Later(KeyError("later")), Stream(value)),
+            ]
+        )
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+@dataclass
+class FakeDirectory:
+    """Reference records by id. It fails as a whole: which call a lookup becomes depends on what is asked together."""
+
+    records: Mapping[str, Any]
+    failure: Exception | None = None
+    turns: int = 0
+    calls: int = 0
+
+    async def fetch(self, ref: Ref, *_: Any) -> Any:
+        self.calls += 1
+        await _turns(self.turns)
+        if self.failure is not None:
+            raise self.failure
+        return self.records.get(ref.source_id)
+
+    async def page(self, *_: Any, **__: Any) -> Page[Any]:
+        self.calls += 1
+        await _turns(self.turns)
+        if self.failure is not None:
+            raise self.failure
+        return Page(tuple(self.records.values()))
+
+
+@dataclass
+class FakeSource:
+    """A system of random users; what it was asked to change is in `changes`, when it began and when it ended."""
+
+    name: UserSource
+    users: Mapping[str, Any]
+    directories: Mapping[Kind, FakeDirectory]
+    failing: Mapping[str | None, Exception] = field(default_factory=dict)
+    turns: int = 0
+    changes: list[tuple[Any, ...]] = field(default_factory=list)
+
+    @property
+    def tenant(self) -> str:
+        return "t" if self.name is UserSource.RESELLER else ""
+
+    async def probe(self) -> None:
+        return None
+
+    async def fetch_user(self, ref: Ref, *_: Any) -> Any:
+        await _turns(self.turns)
+        if ref.source_id in self.failing:
+            raise self.failing[ref.source_id]
+        return self.users.get(ref.source_id)
+
+    async def page_users(self, *_: Any) -> Window:
+        await _turns(self.turns)
+        if None in self.failing:
+            raise self.failing[None]
+        return Window(tuple(user for user in self.users.values() if isinstance(user, User)))
+
+    async def update_user(self, ref: Ref, change: Any, *_: Any) -> Any:
+        return await self._changed(ref, change)
+
+    async def create_user(self, change: Any, *_: Any) -> Any:
+        return await self._changed(Ref(Kind.USER, self.name, "a"), change)
+
+    async def _changed(self, ref: Ref, change: Any) -> Any:
+        self.changes.append(("begun", ref, change.given()))
+        try:
+            return await self.fetch_user(ref)
+        finally:
+            self.changes.append(("ended", ref, change.given()))
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Systems that answer the same whenever they are asked the same."""
+
+    sources: tuple[FakeSource, ...]
+    changes: list[Any] = field(default_factory=list)
+
+    def fresh(self) -> "World":
+        """The same world, in which nothing has happened yet."""
+        changes: list[Any] = []
+        return World(tuple(replace(source, changes=changes) for source in self.sources), changes)
+
+
+@lru_cache(4)
+def world(seed: int) -> World:
+    """The world of that seed."""
+    random = Random(seed)  # noqa: S311 - no secret
+    records = Records(random, random.choice((0.0, 0.02, 0.1)))
+    trouble = random.choice((0.0, 0.1, 0.3))
+    sources = []
+    for name in UserSource:
+        if random.random() < 0.1:
+            continue
+        tenant = "t" if name is UserSource.RESELLER else ""
+        users = {
+            one: records.make(
+                User, source=name, source_id=one, tenant=tenant, created_at=Timestamp(random.choice(_TIMES))
+            )
+            for one in IDS[:4]
+        }
+        kinds: Mapping[Kind, type] = {
+            UserSource.ACCOUNT: {Kind.ROLE: Role, Kind.DEPARTMENT: Department},
+            UserSource.RESELLER: {Kind.ORGANIZATION: Organization},
+        }.get(name, {})
+        directories = {}
+        for kind, record in kinds.items():
+            own: dict[str, Any] = {"source": name} if kind is Kind.ROLE else {}
+            if random.random() < 0.2:
+                own["name"] = None  # which a role and a department must have
+            known = {one: records.make(record, source_id=one, **own) for one in IDS[:3]}
+            directories[kind] = FakeDirectory(known, _failing(random, trouble).get(None), random.randint(0, 3))
+        sources.append(FakeSource(name, users, directories, _failing(random, trouble), random.randint(0, 3)))
+    return World(tuple(sources))
+
+
+def _failing(random: Random, trouble: float) -> dict[str | None, Exception]:
+    errors: tuple[type[GatewayError], ...] = (SourceUnavailable, SourceTimeout, NotFound, BadUserInput)
+    return {
+        one: random.choice([RuntimeError("defect"), *(error(error.__name__) for error in errors)])
+        for one in (*IDS, None)
+        if random.random() < trouble
+    }
+
+
+async def _turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
