@@ -246,6 +246,10 @@ class SoftwareOneSettings(SourceSettings):
         None, description="seconds between looks for changes made elsewhere; unset: off"
     )
     icon_bytes: Annotated[int, Field(ge=0)] = Field(5 * 1024 * 1024, description="the largest icon that is sent on")
+    icon_types: Words = Field(
+        ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"),
+        description="the content types that an icon may have",
+    )
 
 
 class ResellerSettings(SourceSettings):
@@ -308,6 +312,23 @@ class GateSettings(BaseModel):
     at_once: Count = Field(256, description="operations executed at once")
     queue: Annotated[int, Field(ge=0)] = Field(1_024, description="operations that may wait for their turn")
     patience: Seconds = Field(5.0, description="seconds that one may wait; then, as past the queue: 503")
+
+
+class LiveSettings(BaseModel):
+    """WebSockets and event streams. Times are in seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    connections: Count = Field(10_000, description="sockets and event streams that are open at once")
+    operations: Count = Field(50_000, description="operations on them at once")
+    operations_each: Count = Field(100, description="operations of one connection")
+    queue: Count = Field(256, description="answers that may wait for a client")
+    ping: Seconds = Field(15.0, description="seconds between signs of life")
+    pong: Seconds = Field(10.0, description="seconds until a client has to answer one")
+    init: Seconds = Field(10.0, description="seconds until a socket's client has to say `connection_init`")
+    drain: Annotated[float, Field(ge=0, le=60)] = Field(2.0, description="seconds over which clients are sent away")
+    reservations: Count = Field(1_000, description="event streams that are reserved at once")
+    reservation: Seconds = Field(30.0, description="seconds until a reserved event stream has to be fetched")
 
 
 class DocumentSettings(BaseModel):
@@ -385,6 +406,9 @@ class Settings(BaseSettings):
     http_client: Literal["aiohttp", "lean"] = Field(
         "aiohttp", description="how the systems are called; `lean` takes a fraction of the CPU"
     )
+    http_server: Literal["aiohttp", "lean"] = Field(
+        "aiohttp", description="how HTTP is served; `lean` takes a fraction of the CPU"
+    )
     reference_ttl: Annotated[float, Field(ge=0)] = Field(
         30.0, description="seconds that roles, departments and organizations may be reused; 0: never"
     )
@@ -396,6 +420,7 @@ class Settings(BaseSettings):
     rate_limit: RateLimitSettings = RateLimitSettings()
     gate: GateSettings = GateSettings()
     documents: DocumentSettings = DocumentSettings()
+    live: LiveSettings = LiveSettings()
     account: AccountSettings = AccountSettings()
     softwareone: SoftwareOneSettings = SoftwareOneSettings()
     reseller: ResellerSettings = ResellerSettings()

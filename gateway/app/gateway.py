@@ -14,6 +14,7 @@ from gateway.api.graphql.endpoint import EndpointOptions, GraphQLEndpoint
 from gateway.api.graphql.executor import Executor
 from gateway.api.graphql.graphiql.page import GraphiQL
 from gateway.api.graphql.live.live import Live
+from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.graphql.live.reception import Reception
 from gateway.api.graphql.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.requests import RequestLimits
@@ -26,6 +27,7 @@ from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
 from gateway.api.web.metrics import Metrics, scrape
+from gateway.api.web.servers import SERVERS, HttpServer
 from gateway.api.web.site import Site
 from gateway.app.graphql import executor_of
 from gateway.app.hearing import poll, webhooks
@@ -105,7 +107,8 @@ class Gateway:
         self._open.push_async_callback(self._users.drain)
         self._executor = executor_of(settings, shared, self._open, observed)
         allows = Cors(settings.cors_origins).allows
-        self._live = Live(self._executor, self._reception, allows=allows, observe=observed.live)
+        options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
+        self._live = Live(self._executor, self._reception, options, allows=allows, observe=observed.live)
         self._open.push_async_callback(self._live.drain)
         poll(settings, sources, self._events, shared, open=self._open, observed=observed)
 
@@ -169,6 +172,11 @@ class Gateway:
         """The same as an ASGI application, to run or to mount in FastAPI, Starlette or any other."""
         return Asgi(self._site())
 
+    async def serve_http(self, *, grace: float) -> HttpServer:
+        """The same on a socket of its own, started; its requests get so many seconds to finish when it is stopped."""
+        own = self.settings
+        return await SERVERS[own.http_server].start(self._site(), own.http_host, own.http_port, grace=grace)
+
     async def serve_grpc(self) -> GrpcServer | None:
         """The gRPC server, started; None where the settings have it off."""
         own = self.settings
@@ -224,7 +232,15 @@ class Gateway:
 
     @property
     def _reception(self) -> Reception:
-        return Reception(self.users, self.events, self._authenticate, operation, self.settings.request_timeout)
+        forwarded = {header for headers in self._entered(self._systems).forwards.values() for header in headers}
+        return Reception(
+            self.users,
+            self.events,
+            self._authenticate,
+            operation,
+            self.settings.request_timeout,
+            credentials=frozenset({"authorization", "x-api-key", *forwarded}),
+        )
 
     def _entered(self, part: Part | None) -> Part:
         if part is None:

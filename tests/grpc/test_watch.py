@@ -252,7 +252,7 @@ async def fill(world: Any, backlog: int) -> None:
 
     Looks into the queue, for a server cannot be seen to be stuck.
     """
-    [subscription] = world.gateway.events._subscriptions
+    [subscription] = world.gateway.events._recent._subscriptions
     async with asyncio.timeout(20):
         while world.gateway.events.subscribers and len(subscription._queue) < backlog:
             for _ in range(2):

@@ -177,21 +177,6 @@ async def test_who_comes_later(here: Any) -> None:
     await here.followed(0)
 
 
-async def test_embedded(here: Any) -> None:
-    """A program around the gateway may subscribe without a socket."""
-    from gateway.api.graphql.context import Incoming
-    from gateway.api.graphql.request import GraphQLRequest
-
-    incoming = Incoming(here.gateway.users, "r1", events=here.events)
-    results = here.gateway._executor.stream(GraphQLRequest(FULL), incoming)
-    reading = asyncio.ensure_future(anext(results))
-    await here.followed()
-    await here.happen("a")
-    assert (await reading).data["userChanged"]["user"] == {"name": "a"}
-    await results.aclose()
-    assert here.events.subscribers == 0
-
-
 async def test_coming_and_going(here: Any) -> None:
     """Clients that come and go at any time, and resume, hear of everything once and in order, in whatever company."""
     numbers, stop = iter(range(10_000)), asyncio.Event()

@@ -100,26 +100,6 @@ class Executor:
             return prepared
         return await self.answer(prepared, asked, incoming)
 
-    async def stream(self, asked: GraphQLRequest, incoming: Incoming) -> AsyncIterator[Result]:
-        """The answers to any operation: one to a query or a mutation, one an event to a subscription.
-
-        It is to be closed by the task that reads it.
-        """
-        asked = await self.resolve(asked, incoming)
-        prepared = self.prepare(asked, incoming, allowed=ANYTHING)
-        if isinstance(prepared, Result):
-            yield prepared
-            return
-        if prepared.kind is not OperationType.SUBSCRIPTION:
-            yield await self.answer(prepared, asked, incoming)
-            return
-        try:
-            async with self.events(prepared, asked, incoming) as events:
-                async for event in events:
-                    yield await self.answer(prepared, asked, incoming, event)
-        except Exception as error:  # noqa: BLE001 - how the events ended, in our words
-            yield self.ending(error, incoming)
-
     def prepare(
         self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType]
     ) -> Prepared | Result:
@@ -135,16 +115,29 @@ class Executor:
         _check_kind(prepared, allowed)
         return prepared
 
+    async def afford(
+        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming
+    ) -> tuple[int, Allowance | None]:
+        """Charge the caller for the operation: its price, and what is left.
+
+        Raises:
+            RefusedError: it costs too much, or its caller has spent too much.
+        """
+        price = prepared.price(asked.variables or {})
+        try:
+            return price, await self._admission.afford(incoming.caller, price)
+        except GatewayError as error:
+            raise refused_for(error) from None
+
     @asynccontextmanager
     async def events(
         self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming
     ) -> AsyncIterator[AsyncIterator[Any]]:
-        """What a subscription is answered for, each with `answer`.
+        """What a subscription is answered for, each with `answer`. Who follows it is charged for by whoever shares it.
 
         Raises:
             Exception: why there are none, and in the middle of them why they end: `ending` tells it.
         """
-        await self._afford(prepared, asked, incoming)
         asking = CoreExecutor.build(
             self._schema,
             prepared.document,
@@ -183,7 +176,7 @@ class Executor:
             return prepared
         if prepared.incremental is None:
             return await self.answer(prepared, asked, incoming)
-        await self._afford(prepared, asked, incoming)
+        await self.afford(prepared, asked, incoming)
         return self._parts(prepared, asked, incoming)
 
     async def answer(
@@ -195,7 +188,7 @@ class Executor:
         """
         price, allowance = None, None
         if event is None:
-            price, allowance = await self._afford(prepared, asked, incoming)
+            price, allowance = await self.afford(prepared, asked, incoming)
         try:
             async with self._admission.turn():
                 result = await self._executed(prepared, asked, incoming, event)
@@ -218,15 +211,6 @@ class Executor:
         finally:
             context.loaders.close()
         return _result(executed, context, incoming)
-
-    async def _afford(
-        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming
-    ) -> tuple[int, Allowance | None]:
-        price = prepared.price(asked.variables or {})
-        try:
-            return price, await self._admission.afford(incoming.caller, price)
-        except GatewayError as error:
-            raise refused_for(error) from None
 
     def _told(
         self, result: Result, asked: GraphQLRequest, price: int | None, allowance: Allowance | None

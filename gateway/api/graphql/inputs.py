@@ -11,6 +11,7 @@ import strawberry
 from strawberry import UNSET
 from strawberry.file_uploads import Upload
 
+from gateway.api.graphql.files import File
 from gateway.api.graphql.scalars import NotificationType
 
 __all__ = [
@@ -104,6 +105,8 @@ def given(value: Any) -> Any:
     """An input as plain values under the domain's names, without what the client left out."""
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, File):
+        return value.icon()
     if isinstance(value, list):
         return [given(item) for item in value]
     if hasattr(value, "__strawberry_definition__"):

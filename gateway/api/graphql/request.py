@@ -8,6 +8,7 @@ from typing import Any
 from gateway.api.graphql.trusted.errors import PersistedQueryNotFound, PersistedQueryNotSupported
 from gateway.api.graphql.trusted.naming import DocumentName, name_of
 from gateway.errors import BadUserInput, Code, GatewayError
+from gateway.users.changes import Icon
 
 __all__ = ["GraphQLRequest", "RefusedError", "from_mapping", "refusal", "refused_for"]
 
@@ -26,15 +27,16 @@ class GraphQLRequest:
     """What a client sent; nothing of it is checked against the schema yet.
 
     `query` is empty where the client only names a document. `trusted` says whether it is one that the gateway was
-    given, once that has been looked up.
+    given, once that has been looked up. `files` are those that came with it; the variables only refer to them.
     """
 
-    query: str
-    variables: dict[str, Any] | None = None
+    query: str = field(repr=False)  # it and its variables may hold a password
+    variables: dict[str, Any] | None = field(default=None, repr=False)
     operation_name: str | None = None
     extensions: Mapping[str, Any] = field(default_factory=dict)
     document: DocumentName = _UNNAMED
     trusted: bool | None = None
+    files: tuple[Icon, ...] = ()
 
 
 class RefusedError(Exception):

@@ -32,23 +32,23 @@ async def read_request(request: Request, limits: RequestLimits) -> GraphQLReques
     if request.method == "GET":
         return from_mapping(_parameters(request.query))
     if isinstance(request.body, bytes):
-        return from_mapping(await _body(request, limits))
+        return await _posted(request, limits)
     try:
         async with asyncio.timeout(limits.seconds):
-            return from_mapping(await _body(request, limits))
+            return await _posted(request, limits)
     except TimeoutError:
         raise refusal(408, f"The request's body took longer than {limits.seconds:g} seconds.") from None
     except Malformed:
         raise refusal(400, "The request's body is not what its header fields say.") from None
 
 
-async def _body(request: Request, limits: RequestLimits) -> Any:
+async def _posted(request: Request, limits: RequestLimits) -> GraphQLRequest:
     kind = request.content_type
     if kind in {"application/json", "application/graphql+json"}:
         if not _is_utf8(request.headers["content-type"]):
             raise refusal(415, "JSON is sent in UTF-8.")
         try:
-            return parse_json(await request.read(limits.body), "The request's body")
+            return from_mapping(parse_json(await request.read(limits.body), "The request's body"))
         except TooLarge:
             raise refusal(413, f"The request is larger than {limits.body} bytes.") from None
     if kind == "multipart/form-data":

@@ -1,106 +1,157 @@
 """The GraphQL multipart request specification: `operations`, `map`, then one part a file."""
 
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
+from pydantic import ValidationError
 
-from gateway.api.graphql.request import refusal
+from gateway.api.graphql.files import File
+from gateway.api.graphql.request import GraphQLRequest, from_mapping, refusal
 from gateway.api.graphql.strict_json import parse_json
 from gateway.api.web.http import Request
-from gateway.users.blob import Blob, BlobWriter
+from gateway.users.blob import BlobWriter
 from gateway.users.changes import Icon
 
 __all__ = ["UploadLimits", "read_form"]
 
+_MAP = 16 * 1024  # bytes
+_INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
+
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """`file` in bytes, one file; `files` how many a request may have."""
+    """`file` in bytes, one file; `files` how many a request may have, `places` in how many all of them may be put."""
 
     file: int
     files: int = 1
+    places: int = 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    name: str
-    filename: str | None
-    content_type: str
-    content: Blob
+async def read_form(request: Request, most: int, limits: UploadLimits) -> GraphQLRequest:
+    """The request in the form's `operations`, its files in their places.
 
-    def read(self) -> bytes:
-        return b"".join(self.content.chunks())
-
-
-async def read_form(request: Request, most: int, limits: UploadLimits) -> Any:
-    """The JSON object in the form's `operations`, its files in their places.
+    Whatever can be refused is refused before a file's bytes are read. More than a few of them are in a file of ours.
 
     Raises:
         RefusedError: 400 for what is no such form, 413 for a part past its cap.
     """
-    parts: dict[str, _Part] = {}
-    async for part in _parts(request, most, limits):
-        if part.name in parts:
-            raise refusal(400, f"The form has two parts `{part.name}`.")
-        parts[part.name] = part
-    if list(parts)[:2] != ["operations", "map"]:
-        raise refusal(400, "The form must start with the parts `operations` and `map`.")
-    operations = parse_json(parts.pop("operations").read(), "The part `operations`")
-    places = parse_json(parts.pop("map").read(), "The part `map`")
-    if not isinstance(places, dict) or not all(isinstance(paths, list) for paths in places.values()):
-        raise refusal(400, "The part `map` must give each file a list of places in `operations`.")
-    for name, paths in places.items():
-        if name not in parts:
-            raise refusal(400, f"The file `{name}` is in `map` and not in the form.")
-        sent = parts[name]
-        file = Icon.model_construct(
-            content=sent.content, filename=sent.filename or name, content_type=sent.content_type
-        )
-        for path in paths:
-            _put(operations, str(path), file)
-    return operations
-
-
-async def _parts(request: Request, most: int, limits: UploadLimits) -> AsyncIterator[_Part]:
-    boundary = parse_options_header(request.headers["content-type"])[1].get("boundary", "")
-    if not boundary:
-        raise refusal(400, "The form's content type names no boundary.")
-    parser = PushMultipartParser(boundary, max_segment_count=limits.files + 2)
-    part: MultipartSegment | None = None
-    content = BlobWriter()
+    form = _Form(most, limits)
     try:
+        boundary = parse_options_header(request.headers["content-type"])[1].get("boundary", "")
+        parser = PushMultipartParser(boundary)
         async for chunk in request.chunks():
             for event in parser.parse(chunk):
                 if isinstance(event, MultipartSegment):
-                    part, content = event, BlobWriter()
-                elif part is not None and event is not None:
-                    content.write(event)
-                    cap = most if part.filename is None else limits.file
-                    if content.size > cap:
-                        raise refusal(413, f"The part `{part.name}` is larger than {cap} bytes.")
-                elif part is not None:
-                    kind = part.header("content-type", "application/octet-stream")
-                    yield _Part(part.name, part.filename, str(kind), content.close())
-                    part = None
+                    form.begin(event)
+                elif event is None:
+                    form.end()
+                else:
+                    form.write(event)
         parser.close()
-    except ParserLimitReached:
-        raise refusal(400, f"The form has more than {limits.files} file(s), or headers past their cap.") from None
-    except MultipartError as error:
+    except ParserLimitReached as error:
+        raise refusal(400, f"A part of the form has headers past their cap: {error}.") from None
+    except (MultipartError, UnicodeError) as error:
         raise refusal(400, f"The form is malformed: {error}.") from None
-    finally:
-        with suppress(MultipartError):
-            parser.close(check_complete=False)
+    return form.whole()
 
 
-def _put(operations: Any, path: str, file: Icon) -> None:
-    """Put the file where the path says, e.g. `variables.input.icon`; there must be null."""
-    *parents, last = path.split(".")
-    place = operations
-    for name in parents:
-        place = place.get(name) if isinstance(place, dict) else None
-    if parents[:1] != ["variables"] or not isinstance(place, dict) or place.get(last, file) is not None:
+class _Form:
+    """A form as it comes in, one part after the other."""
+
+    def __init__(self, most: int, limits: UploadLimits) -> None:
+        self._limits = limits
+        self._caps = {"operations": most, "map": min(most, _MAP)}
+        self._asked: GraphQLRequest | None = None
+        self._files: list[Icon] = []
+        self._awaited: dict[str, list[tuple[Any, str | int]]] | None = None  # by file, until it is there
+        self._begun: list[str] = []
+        self._part: MultipartSegment
+        self._content: BlobWriter
+        self._cap = 0
+
+    def begin(self, part: MultipartSegment) -> None:
+        name, place = part.name, len(self._begun)
+        if name in self._begun:
+            raise refusal(400, f"The form has two parts `{name}`.")
+        if place < len(self._caps):
+            if name != list(self._caps)[place]:
+                raise refusal(400, "The form must start with the parts `operations` and `map`.")
+            self._cap = self._caps[name]
+        else:
+            if self._awaited is None or name not in self._awaited:
+                raise refusal(400, f"The part `{name}` is not in `map`.")
+            self._cap = self._limits.file
+        self._begun.append(name)
+        # Only files are worth a file.
+        self._part, self._content = part, BlobWriter() if place >= len(self._caps) else BlobWriter(self._cap)
+
+    def write(self, chunk: bytes) -> None:
+        if self._content.size + len(chunk) > self._cap:
+            raise refusal(413, f"The part `{self._part.name}` is larger than {self._cap} bytes.")
+        self._content.write(chunk)
+
+    def end(self) -> None:
+        content = self._content.close()
+        if self._awaited is not None:
+            name = self._part.name
+            try:
+                # The specification knows no file without a type; browsers send this for one that they do not know.
+                kind = self._part.content_type or "application/octet-stream"
+                file = Icon(content=content, filename=self._part.filename or name, content_type=kind)
+            except ValidationError:
+                raise refusal(400, f"The part `{name}` has a content type that is none.") from None
+            for holder, key in self._awaited.pop(name):
+                holder[key] = File(file)
+            self._files.append(file)
+            return
+        sent = parse_json(b"".join(content.chunks()), f"The part `{self._part.name}`")
+        if self._asked is None:
+            self._asked = from_mapping(sent)
+        else:
+            self._awaited = self._mapped(sent, {"variables": self._asked.variables})
+
+    def whole(self) -> GraphQLRequest:
+        """The request, once there are no more parts."""
+        if self._asked is None or self._awaited is None:
+            raise refusal(400, "The form must start with the parts `operations` and `map`.")
+        for name in self._awaited:
+            raise refusal(400, f"The file `{name}` is in `map` and not in the form.")
+        return replace(self._asked, files=tuple(self._files))
+
+    def _mapped(self, sent: Any, operations: dict[str, Any]) -> dict[str, list[tuple[Any, str | int]]]:
+        """Where each file goes."""
+        if not isinstance(sent, dict) or not all(isinstance(paths, list) and paths for paths in sent.values()):
+            raise refusal(400, "The part `map` must give each file a list of places in `operations`.")
+        if len(sent) > self._limits.files:
+            raise refusal(400, f"The form has more files than the {self._limits.files} that a request may have.")
+        paths = [path for several in sent.values() for path in several]
+        if len(paths) > self._limits.places:
+            raise refusal(400, f"The part `map` has more than {self._limits.places} places.")
+        if len(paths) != len(set(map(str, paths))):
+            raise refusal(400, "The part `map` has a place twice.")
+        return {name: [_place(operations, path) for path in several] for name, several in sent.items()}
+
+
+def _place(operations: dict[str, Any], path: Any) -> tuple[Any, str | int]:
+    """Where a path leads, e.g. `variables.input.icon` or `variables.icons.0`; there must be null."""
+    first, *names = path.split(".") if isinstance(path, str) else [""]
+    if first != "variables" or not names:
+        raise refusal(400, f"`map` names {path}: files go below `variables.`.")
+    holder: Any = operations
+    key = _key(holder, first)
+    for name in names:
+        holder = holder[key] if key is not None else None
+        key = _key(holder, name)
+    if key is None or holder[key] is not None:
         raise refusal(400, f"`map` names {path}, where `operations` has no null.")
-    place[last] = file
+    return holder, key
+
+
+def _key(holder: Any, name: str) -> str | int | None:
+    if isinstance(holder, dict):
+        return name if name in holder else None
+    if isinstance(holder, list) and _INDEX.fullmatch(name) and int(name) < len(holder):
+        return int(name)
+    return None

@@ -1,7 +1,7 @@
 """WatchUsers: what happens to users, as a stream."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gateway.api.grpc.calls import Call
@@ -11,6 +11,7 @@ from gateway.api.grpc.words import NUMBERS, SOURCES
 from gateway.errors import BadUserInput, GatewayError, Violation
 from gateway.events.errors import Draining, SlowReader
 from gateway.events.log import EventLog, Subscription, UserEvent
+from gateway.events.rendering import Rendered
 from gateway.events.watching import watching
 from gateway.users.ids import Kind, Ref, decode
 from gateway.users.model import UserSource
@@ -27,6 +28,7 @@ class Watching:
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
+        self._message = Rendered(_message)  # one for all who watch
         self._streams: set[Subscription] = set()
         self._draining = False
 
@@ -50,17 +52,19 @@ class Watching:
                 # At once, so that the client knows from when on it misses nothing.
                 headers = ((RESUME_TOKEN, subscription.start), ("x-request-id", call.request_id))
                 await context.send_initial_metadata(headers)
-                raise await _sent(subscription, context)
+                raise await _sent(subscription, context, self._message)
             finally:
                 self._streams.discard(subscription)
 
 
-async def _sent(subscription: Subscription, context: Any) -> GatewayError:
+async def _sent(
+    subscription: Subscription, context: Any, message: Callable[[UserEvent], users_pb2.UserEvent]
+) -> GatewayError:
     """Send events until there will be no more; a client that reads none of them does not hold up the end."""
 
     async def send() -> None:
         async for event in subscription:
-            await context.write(_message(event))
+            await context.write(message(event))
 
     sending = asyncio.ensure_future(send())
     ending = asyncio.ensure_future(subscription.ended())

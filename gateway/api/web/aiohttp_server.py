@@ -19,8 +19,13 @@ _STUCK = 30.0  # seconds that a client may take to read a chunk
 _GOODBYE = 2.0  # seconds to close a WebSocket in the proper way
 
 
-def aiohttp_application(site: Site, *, largest_message: int = _LARGEST_MESSAGE) -> web.Application:
-    """The site as an application, to run or to mount as a sub-application under any prefix."""
+def aiohttp_application(
+    site: Site, *, largest_message: int = _LARGEST_MESSAGE, stuck: float = _STUCK
+) -> web.Application:
+    """The site as an application, to run or to mount as a sub-application under any prefix.
+
+    `largest_message` is in bytes, of a WebSocket. A client that takes `stuck` seconds to read a chunk is dropped.
+    """
     app = web.Application(client_max_size=0)  # the endpoints cap what they read
 
     async def handle(incoming: web.Request) -> web.StreamResponse:
@@ -31,7 +36,7 @@ def aiohttp_application(site: Site, *, largest_message: int = _LARGEST_MESSAGE) 
         request = Request(incoming.method, path, incoming.query_string, _Headers(incoming.headers), body)
         if "upgrade" in incoming.headers and (handler := site.socket(path)) is not None:
             return await _converse(incoming, request, handler, largest_message)
-        return await _write(incoming, await site.respond(request))
+        return await _write(incoming, await site.respond(request), stuck)
 
     app.router.add_route("*", "/{path:.*}", handle)
     return app
@@ -81,7 +86,7 @@ class _Body:
             raise Malformed from error
 
 
-async def _write(incoming: web.Request, response: Response) -> web.StreamResponse:
+async def _write(incoming: web.Request, response: Response, stuck: float) -> web.StreamResponse:
     headers = CIMultiDict(response.headers)
     if isinstance(response.body, bytes):
         return web.Response(body=response.body, status=response.status, headers=headers)
@@ -90,7 +95,7 @@ async def _write(incoming: web.Request, response: Response) -> web.StreamRespons
     try:
         await stream.prepare(incoming)
         async for chunk in chunks:
-            async with asyncio.timeout(_STUCK):
+            async with asyncio.timeout(stuck):
                 await stream.write(chunk)
         await stream.write_eof()
     except ConnectionResetError:  # the client has gone: there is nobody to tell

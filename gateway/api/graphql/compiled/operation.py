@@ -27,9 +27,8 @@ from gateway.api.graphql.context import Context
 
 __all__ = ["Compiled", "Executed", "compile_operation"]
 
-_MOST_PROGRAMS = (
-    16  # of one operation: each switch doubles what is possible; a further one costs what a new document does
-)
+_MOST_PROGRAMS = 8  # of one operation: each switch doubles what is possible; one more costs what a new document does
+_A_PLACE = 1200  # bytes, about: its share of the code, and what tells its errors
 _NO_VARIABLES = VariableValues({}, {})
 
 
@@ -63,6 +62,12 @@ class Compiled:
         self._hide_suggestions = hide_suggestions
         self._variables = Variables(schema, operation, hide_suggestions=hide_suggestions)
         self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+        self._places = 0
+
+    @property
+    def weight(self) -> int:
+        """The bytes that it may come to hold, about."""
+        return self._places * _A_PLACE * min(1 << len(self._switches), _MOST_PROGRAMS)
 
     async def execute(self, context: Context, variables: Mapping[str, Any]) -> Executed:
         """Answer the operation, once; `variables` are as they were sent."""
@@ -92,12 +97,15 @@ class Compiled:
             TooLargeError, RecursionError: it is not to be compiled.
         """
         if not self._switches:
-            self._program(_NO_VARIABLES)
+            self._places = self._program(_NO_VARIABLES).places
             return
-        whole = _Unswitched()
-        fragments = {name: visit(node, whole) for name, node in self._fragments.items()}
-        operation = visit(self._operation, whole)
-        write_program(self._schema, fragments, operation, _NO_VARIABLES, hide_suggestions=self._hide_suggestions)
+        everything = _Unswitched()
+        fragments = {name: visit(node, everything) for name, node in self._fragments.items()}
+        operation = visit(self._operation, everything)
+        whole = write_program(
+            self._schema, fragments, operation, _NO_VARIABLES, hide_suggestions=self._hide_suggestions
+        )
+        self._places = whole.places
 
     def _program(self, values: VariableValues) -> Program:
         key = tuple(values.coerced.get(name) for name in self._switches)

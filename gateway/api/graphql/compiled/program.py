@@ -30,10 +30,11 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The operation's own fields in their order, and all the lookups below them."""
+    """The operation's own fields in their order, all the lookups below them, and how many places an answer can have."""
 
     roots: Sequence[Root]
     lookups: Sequence[Lookup]
+    places: int
 
 
 def write_program(
@@ -66,4 +67,5 @@ def write_program(
             for place, complete in roots
         ],
         writer.lookups,
+        writer.places,
     )

@@ -82,6 +82,8 @@ class Feeds:
         if self._traffic.operations >= self._options.operations:
             self._observe(Happening.REFUSED, "operations")
             raise Overloaded("The gateway has as many operations as it takes.", retry_after=1.0)
+        if prepared.kind is OperationType.SUBSCRIPTION:
+            await self._executor.afford(prepared, asked, incoming)
         feed = self._feed(prepared, asked, incoming)
         mailbox = feed.join()
         self._followed[mailbox] = feed

@@ -106,6 +106,29 @@ mutation RenameInMarketplace(
     variables: json({ id: "USR-0000-0001", firstName: "Ada", lastName: "Lovelace" }),
   },
   {
+    query: `# Follows users, whoever changes them.
+# Run this. Then open this page in a second window and
+# run the next tab there: the change appears here.
+subscription FollowUsers(
+  $sources: [UserSource!]
+) {
+  userChanged(sources: $sources) {
+    id
+    change
+    occurredAt
+    user {
+      id
+      source
+      name
+      email
+      company
+    }
+  }
+}
+`,
+    variables: json({ sources: ["RESELLER"] }),
+  },
+  {
     query: `# Changes a reseller user's company.
 # The variable resellerId is needed where the id is no
 # global one and the gateway has no reseller configured.

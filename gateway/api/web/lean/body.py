@@ -1,0 +1,93 @@
+"""A request's body, read while it comes."""
+
+import asyncio
+from collections import deque
+from typing import Self
+
+from gateway.api.web.lean.flow import Flow
+
+__all__ = ["Body"]
+
+
+class Body:
+    """Chunks as they came. Whoever reads them finds the client waiting where more than `held` bytes came ahead.
+
+    `expected`: the client sends it only when it is told to go on. `whole`: all of it came.
+    """
+
+    __slots__ = ("_chunks", "_expected", "_failure", "_flow", "_held", "_size", "_unwanted", "_waiter", "whole")
+
+    def __init__(self, flow: Flow, held: int, *, expected: bool) -> None:
+        self._flow = flow
+        self._held = held
+        self._expected = expected
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._failure: Exception | None = None
+        self._unwanted = False
+        self.whole = False
+
+    def feed(self, chunk: bytes) -> None:
+        """A chunk came."""
+        if self._unwanted:
+            return
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size > self._held:
+            self._flow.hold()
+        if self._waiter is not None:
+            self._wake()
+
+    def end(self) -> None:
+        """All of it came."""
+        self.whole = True
+        self._wake()
+
+    def fail(self, failure: Exception) -> None:
+        """No more of it will come; whoever reads on is told why."""
+        self._failure = failure
+        self._wake()
+
+    def drop(self) -> None:
+        """Nobody reads it any more."""
+        self._unwanted = True
+        self._chunks.clear()
+        if self._size > self._held:
+            self._flow.release()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next chunk.
+
+        Raises:
+            Closed: the client has gone.
+            Malformed: it sent what is no body.
+        """
+        while not self._chunks:
+            if self._failure is not None:
+                raise self._failure
+            if self.whole:
+                raise StopAsyncIteration
+            await self._more()
+        chunk = self._chunks.popleft()
+        before, self._size = self._size, self._size - len(chunk)
+        if before > self._held >= self._size:
+            self._flow.release()
+        return chunk
+
+    async def _more(self) -> None:
+        if self._expected:
+            self._expected = False
+            self._flow.go_on()
+        self._waiter = waiter = asyncio.get_running_loop().create_future()
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

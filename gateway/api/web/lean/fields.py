@@ -1,0 +1,35 @@
+"""The header fields of a request: bytes as they came, decoded when somebody looks."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+__all__ = ["Fields"]
+
+
+@lru_cache(maxsize=256)
+def _key(name: str) -> bytes:
+    return name.lower().encode("utf-8", "surrogateescape")
+
+
+class Fields(Mapping[str, str]):
+    """Values by name in any case. `came` is by lower-case names, what came several times joined by a comma."""
+
+    __slots__ = ("_came",)
+
+    def __init__(self, came: Mapping[bytes, bytes]) -> None:
+        self._came = came
+
+    def __getitem__(self, name: str) -> str:
+        return self._came[_key(name)].decode("utf-8", "surrogateescape").rstrip(" \t")
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _key(name) in self._came
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._came)
+
+    def __len__(self) -> int:
+        return len(self._came)
+
+    def __repr__(self) -> str:
+        return f"Fields({sorted(self._came)})"  # names only: values hold credentials

@@ -1,0 +1,72 @@
+"""What a request's head says, once it is whole, and what it may not say."""
+
+from collections.abc import AsyncIterable, Mapping
+from urllib.parse import unquote, urlsplit
+
+from gateway.api.web.http import Request
+from gateway.api.web.lean.body import Body
+from gateway.api.web.lean.fields import Fields
+from gateway.api.web.lean.incoming import Refused
+from gateway.api.web.lean.inflated import Inflated
+
+__all__ = ["check", "described", "framing"]
+
+_FRAMING = (b"content-length", b"transfer-encoding")
+
+
+def check(version: str, method: str, came: Mapping[bytes, bytes]) -> None:
+    """Refuse what another server may have understood in another way, and what is not served.
+
+    Raises:
+        Refused: with the status to answer.
+    """
+    if version not in {"1.1", "1.0"}:
+        raise Refused(505)
+    if version == "1.1":
+        if b"host" not in came:
+            raise Refused(400)  # RFC 9112, 3.2
+    elif b"transfer-encoding" in came:
+        raise Refused(400)  # RFC 9112, 6.1: its framing is faulty
+    if came.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
+        raise Refused(501)
+    if came.get(b"expect", b"100-continue").strip().lower() != b"100-continue":
+        raise Refused(417)
+    if method == "CONNECT":
+        raise Refused(405)
+
+
+def described(method: str, target: bytes, came: Mapping[bytes, bytes], body: Body) -> Request:
+    """The request.
+
+    Raises:
+        Refused: its target is none.
+    """
+    text = target.decode("ascii")  # the parser lets nothing else through
+    if text[0] != "/":
+        text = _below(text)
+    path, _, query = text.partition("#")[0].partition("?")
+    if "%" in path:
+        path = unquote(path)
+    content: AsyncIterable[bytes] = body
+    coding = came.get(b"content-encoding")
+    if coding is not None and (word := coding.decode("latin-1").strip().lower()) not in {"", "identity"}:
+        content = Inflated(body, word)
+    return Request(method, path, query, Fields(came), content)
+
+
+def framing(came: Mapping[bytes, bytes]) -> bytes:
+    """The lines that tell where a body ends; none where there is no body."""
+    if came.get(b"content-length", b"0").strip() == b"0" and b"transfer-encoding" not in came:
+        return b""
+    return b"".join(b"%b: %b\r\n" % (name, came[name]) for name in _FRAMING if name in came)
+
+
+def _below(target: str) -> str:
+    """A target that is a whole URL, as for a proxy, without its origin."""
+    if target == "*":
+        return target
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        raise Refused(400) from None
+    return f"{parts.path or '/'}?{parts.query}"
