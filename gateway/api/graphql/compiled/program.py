@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import FragmentDefinitionNode, GraphQLFieldResolver, GraphQLSchema, OperationDefinitionNode
-from graphql.execution import VariableValues, default_field_resolver
+from graphql.execution import VariableValues
 
 from gateway.api.graphql.compiled.arguments import Arguments
+from gateway.api.graphql.compiled.direct import resolver_of
 from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.writer import Writer
@@ -60,7 +61,7 @@ def write_program(
         [
             Root(
                 place,
-                place.field.resolve or default_field_resolver,
+                resolver_of(place.field),
                 Arguments(place.field, place.details[0].node, hide_suggestions=hide_suggestions),
                 code[complete],
             )

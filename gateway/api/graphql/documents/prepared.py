@@ -38,7 +38,10 @@ class Executed(Protocol):
 
 
 class Compiled(Protocol):
-    """An operation that became code."""
+    """An operation that became code; `weight` in bytes, about."""
+
+    @property
+    def weight(self) -> int: ...
 
     async def execute(self, context: Context, variables: Mapping[str, Any]) -> Executed:
         """What graphql-core would answer, for variables as they were sent."""

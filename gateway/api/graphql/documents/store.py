@@ -29,9 +29,9 @@ Compile = Callable[[GraphQLSchema, DocumentNode, OperationDefinitionNode], Compi
 """Makes code of a valid operation, or None of one that graphql-core is to execute."""
 
 
-_HELD = 64 * 1024 * 1024  # bytes, about
-_EACH = 4_000  # bytes of an operation that is ready, however short it is
-_A_CHARACTER = 120  # bytes that a character of a document takes when it is parsed and compiled
+_HELD = 32 * 1024 * 1024  # bytes, about
+_EACH = 6_000  # bytes of an operation that is ready, however short it is
+_A_CHARACTER = 120  # bytes that a character of a document takes when it is parsed
 
 
 class InvalidDocument(Exception):  # noqa: N818 - read in `except`
@@ -81,7 +81,7 @@ class Documents:
         known = self._kept.get(key)
         if known is None:
             known = self._prepared(text, operation_name, trusted=trusted)
-            self._kept.put(key, known, _EACH + _A_CHARACTER * len(text))
+            self._kept.put(key, known, _EACH + _A_CHARACTER * len(text) + (known.compiled.weight if known.compiled else 0))
         return known
 
     def _prepared(self, text: str, name: str | None, *, trusted: bool) -> Prepared:
