@@ -336,6 +336,9 @@ class DocumentSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    memory: Annotated[int, Field(ge=1024 * 1024)] = Field(
+        32 * 1024 * 1024, description="bytes, about, that documents take which are kept ready"
+    )
     trust: Literal["off", "log", "enforce"] = Field(
         "off", description="documents that are in no manifest: executed, executed and logged, or refused"
     )

@@ -29,7 +29,7 @@ Compile = Callable[[GraphQLSchema, DocumentNode, OperationDefinitionNode], Compi
 """Makes code of a valid operation, or None of one that graphql-core is to execute."""
 
 
-_HELD = 32 * 1024 * 1024  # bytes, about
+_HELD = 32 * 1024 * 1024  # bytes, about: what all of it may take
 _EACH = 6_000  # bytes of an operation that is ready, however short it is
 _A_CHARACTER = 120  # bytes that a character of a document takes when it is parsed
 
