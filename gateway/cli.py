@@ -7,7 +7,6 @@ import logging
 import sys
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,6 @@ from gateway.callers.api_keys import fresh_key
 from gateway.callers.principal import SCOPES
 from gateway.errors import GatewayError
 from gateway.options import SettingsError, add_options, load, origins
-from gateway.sandbox import (
-    ACCOUNT_ID,
-    ACCOUNT_TOKEN,
-    LANDMARKS,
-    RESELLER_ID,
-    RESELLER_TOKEN,
-    SOFTWAREONE_TOKEN,
-    WEBHOOK_TOKEN,
-    Sandbox,
-    SandboxOptions,
-)
 from gateway.serving import Addresses, collect_less, serving, told_to_stop
 
 __all__ = ["main"]
@@ -68,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--host", default="127.0.0.1", help="where to listen [default 127.0.0.1]")
     sandbox.add_argument("--port", type=int, default=8100, help="one port for the three; 0 picks one [default 8100]")
     sandbox.add_argument("--webhook-url", metavar="URL", help="tell this address what happens to reseller users")
-    sandbox.add_argument("--webhook-token", default=WEBHOOK_TOKEN, help=f"signs that [default {WEBHOOK_TOKEN}]")
+    sandbox.add_argument("--webhook-token", help="signs that [default: always the same, which is shown]")
     _add_sandbox_options(sandbox)
     schema = command("schema", _schema, "print the GraphQL schema, or check a file against it")
     schema.add_argument("--check", action="store_true", help="exit 1 with a diff when the file is stale")
@@ -90,10 +78,8 @@ def _add_sandbox_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-rate-limits", action="store_true", help="never answer 429, as the real systems would")
 
 
-def _sandbox_options(parsed: argparse.Namespace, host: str = "127.0.0.1", port: int = 0) -> SandboxOptions:
-    return SandboxOptions(
-        host=host, port=port, data=parsed.data, users=parsed.users, rate_limits=not parsed.no_rate_limits
-    )
+def _sandbox_options(parsed: argparse.Namespace) -> dict[str, Any]:
+    return {"data": parsed.data, "users": parsed.users, "rate_limits": not parsed.no_rate_limits}
 
 
 def _serve(parsed: argparse.Namespace) -> int:
@@ -111,32 +97,36 @@ def _serve(parsed: argparse.Namespace) -> int:
 
 
 def _demo(parsed: argparse.Namespace) -> int:
+    from gateway import sandbox as simulated  # noqa: PLC0415 - `serve` starts without it
+
     async def run() -> int:
         stop = told_to_stop()
-        async with Sandbox(_sandbox_options(parsed)) as sandbox:
+        async with simulated.Sandbox(simulated.SandboxOptions(**_sandbox_options(parsed))) as sandbox:
+            account = {"token": simulated.ACCOUNT_TOKEN, "account_id": simulated.ACCOUNT_ID}
             settings = load(
                 parsed,
-                account={"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
-                softwareone={"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
+                account={"base_url": sandbox.account_url, **account},
+                softwareone={"base_url": sandbox.softwareone_url, "token": simulated.SOFTWAREONE_TOKEN},
                 reseller={
                     "base_url": sandbox.reseller_url,
-                    "token": RESELLER_TOKEN,
-                    "reseller_id": RESELLER_ID,
-                    "webhook_token": WEBHOOK_TOKEN,
+                    "token": simulated.RESELLER_TOKEN,
+                    "reseller_id": simulated.RESELLER_ID,
+                    "webhook_token": simulated.WEBHOOK_TOKEN,
                 },
             )
             async with serving(settings) as addresses:
                 collect_less()
-                sandbox.webhooks.send_to(f"{addresses.http}/webhooks/reseller", WEBHOOK_TOKEN)
-                print(_welcome(addresses, sandbox.control_url), flush=True)
+                sandbox.webhooks.send_to(f"{addresses.http}/webhooks/reseller", simulated.WEBHOOK_TOKEN)
+                ada = simulated.LANDMARKS["account"]["ada"]
+                print(_welcome(addresses, sandbox.control_url, ada), flush=True)
                 await stop.wait()
         return 0
 
     return _run(run(), load(parsed).log_level)
 
 
-def _welcome(addresses: Addresses, control: str) -> str:
-    query = f'{{ user(id: "{LANDMARKS["account"]["ada"]}", source: ACCOUNT) {{ name role {{ name }} }} }}'
+def _welcome(addresses: Addresses, control: str, somebody: str) -> str:
+    query = f'{{ user(id: "{somebody}", source: ACCOUNT) {{ name role {{ name }} }} }}'
     return (
         f"ready\n  GraphiQL  {addresses.http}/graphql\n{_table(addresses)}\n  sandbox   {control}/calls\ntry\n  {query}"
     )
@@ -151,22 +141,26 @@ def _table(addresses: Addresses) -> str:
 
 
 def _sandbox(parsed: argparse.Namespace) -> int:
+    from gateway import sandbox as simulated  # noqa: PLC0415 - `serve` starts without it
+
+    token = simulated.WEBHOOK_TOKEN if parsed.webhook_token is None else parsed.webhook_token
+    webhooks = {"webhook_url": parsed.webhook_url, "webhook_token": token}
+    options = simulated.SandboxOptions(host=parsed.host, port=parsed.port, **webhooks, **_sandbox_options(parsed))
+
     async def run() -> int:
         stop = told_to_stop()
-        options = _sandbox_options(parsed, parsed.host, parsed.port)
-        webhooks = {"webhook_url": parsed.webhook_url, "webhook_token": parsed.webhook_token}
-        async with Sandbox(replace(options, **webhooks)) as sandbox:
+        async with simulated.Sandbox(options) as sandbox:
             print(
                 "ready\n"
                 f"  GATEWAY_ACCOUNT__BASE_URL={sandbox.account_url}\n"
-                f"  GATEWAY_ACCOUNT__TOKEN={ACCOUNT_TOKEN}\n"
-                f"  GATEWAY_ACCOUNT__ACCOUNT_ID={ACCOUNT_ID}\n"
+                f"  GATEWAY_ACCOUNT__TOKEN={simulated.ACCOUNT_TOKEN}\n"
+                f"  GATEWAY_ACCOUNT__ACCOUNT_ID={simulated.ACCOUNT_ID}\n"
                 f"  GATEWAY_SOFTWAREONE__BASE_URL={sandbox.softwareone_url}\n"
-                f"  GATEWAY_SOFTWAREONE__TOKEN={SOFTWAREONE_TOKEN}\n"
+                f"  GATEWAY_SOFTWAREONE__TOKEN={simulated.SOFTWAREONE_TOKEN}\n"
                 f"  GATEWAY_RESELLER__BASE_URL={sandbox.reseller_url}\n"
-                f"  GATEWAY_RESELLER__TOKEN={RESELLER_TOKEN}\n"
-                f"  GATEWAY_RESELLER__RESELLER_ID={RESELLER_ID}\n"
-                f"  GATEWAY_RESELLER__WEBHOOK_TOKEN={parsed.webhook_token}\n"
+                f"  GATEWAY_RESELLER__TOKEN={simulated.RESELLER_TOKEN}\n"
+                f"  GATEWAY_RESELLER__RESELLER_ID={simulated.RESELLER_ID}\n"
+                f"  GATEWAY_RESELLER__WEBHOOK_TOKEN={token}\n"
                 f"control\n  {sandbox.control_url}",
                 flush=True,
             )

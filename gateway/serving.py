@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aiohttp import web
-
+from gateway.api.web.servers import HttpServer
 from gateway.app import Gateway
 from gateway.settings import Settings
 
@@ -30,28 +29,24 @@ class Addresses:
 async def serving(settings: Settings) -> AsyncIterator[Addresses]:
     """A running gateway. Leaving tells load balancers, and lets the requests under way finish."""
     async with Gateway(settings) as gateway:
-        runner = web.AppRunner(
-            gateway.aiohttp_app(), access_log=None, shutdown_timeout=_DRAIN, handler_cancellation=True
-        )
-        await runner.setup()
+        server = await gateway.serve_http(grace=_DRAIN)
         grpc = None
         try:
-            await web.TCPSite(runner, settings.http_host, settings.http_port).start()
             grpc = await gateway.serve_grpc()
-            host, port = runner.addresses[0][:2]
+            host, port = server.address
             http = f"http://{f'[{host}]' if ':' in host else host}:{port}"
             yield Addresses(http, grpc.address if grpc else None)
         finally:
             if grpc is not None:
                 await grpc.drain()
-                await asyncio.gather(_stopped(gateway, runner), grpc.stop(_DRAIN))
+                await asyncio.gather(_stopped(gateway, server), grpc.stop(_DRAIN))
             else:
-                await _stopped(gateway, runner)
+                await _stopped(gateway, server)
 
 
-async def _stopped(gateway: Gateway, runner: web.AppRunner) -> None:
+async def _stopped(gateway: Gateway, server: HttpServer) -> None:
     await gateway.drain()
-    await runner.cleanup()
+    await server.stop()
 
 
 def told_to_stop() -> asyncio.Event:
@@ -69,6 +64,5 @@ def collect_less() -> None:
     What a request makes goes by its reference counts, all but a few cycles. With Python's own thresholds the
     collector took 10 to 20 % of the CPU of a request, most of it in walking over modules and schema again.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])

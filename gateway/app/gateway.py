@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from aiohttp import web
-
+from gateway.api.capacity import Capacity
 from gateway.api.graphql.context import Incoming
 from gateway.api.graphql.endpoint import EndpointOptions, GraphQLEndpoint
 from gateway.api.graphql.executor import Executor
@@ -21,18 +20,17 @@ from gateway.api.graphql.requests import RequestLimits
 from gateway.api.graphql.responses import StatusProfile
 from gateway.api.graphql.results import Result
 from gateway.api.graphql.uploads import UploadLimits
-from gateway.api.grpc.server import GrpcOptions, GrpcServer, Tls, start_grpc
-from gateway.api.web.aiohttp_server import aiohttp_application
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
 from gateway.api.web.metrics import Metrics, scrape
 from gateway.api.web.servers import SERVERS, HttpServer
 from gateway.api.web.site import Site
+from gateway.app.capacity import capacity_of
 from gateway.app.graphql import executor_of
 from gateway.app.hearing import poll, webhooks
 from gateway.app.observed import Observed
-from gateway.app.shared import Shared
+from gateway.app.shared import shared_of
 from gateway.app.systems import Systems
 from gateway.callers.authentication import Authenticate, Authentication
 from gateway.callers.modes import opened
@@ -47,6 +45,11 @@ from gateway.users.idempotency import fresh_key
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 from gateway.users.source import Sources
+
+if TYPE_CHECKING:  # what the settings can have off is imported where it is on
+    from aiohttp import web
+
+    from gateway.api.grpc.server import GrpcServer
 
 __all__ = ["Gateway"]
 
@@ -70,6 +73,7 @@ class Gateway:
         self._systems: Systems | None = None
         self._users: UserService | None = None
         self._events: EventLog | None = None
+        self._capacity: Capacity | None = None
         self._executor: Executor | None = None
         self._live: Live | None = None
         self._authenticate: Authenticate = Authentication()
@@ -91,7 +95,7 @@ class Gateway:
     async def _enter(self) -> None:
         """What is opened last is closed first: whoever brings changes, then whoever carries them out, then the wire."""
         settings, observed = self.settings, self._observed
-        shared = Shared(settings, self._open, observed)
+        shared = shared_of(settings, self._open, observed)
         self._systems = Systems(settings, self._open, observed)
         sources = self._systems.sources
         self._authenticate = await self._open.enter_async_context(opened(settings.auth, self._systems.forwards))
@@ -105,7 +109,8 @@ class Gateway:
             publish=self._events.publish,
         )
         self._open.push_async_callback(self._users.drain)
-        self._executor = executor_of(settings, shared, self._open, observed)
+        self._capacity = capacity_of(settings, shared, observed)
+        self._executor = executor_of(settings, shared, self._open, observed, self._capacity)
         allows = Cors(settings.cors_origins).allows
         options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
         self._live = Live(self._executor, self._reception, options, allows=allows, observe=observed.live)
@@ -161,11 +166,13 @@ class Gateway:
         except RefusedError as refused:
             return executor.ending(refused.error, incoming)
 
-    def aiohttp_app(self) -> web.Application:
+    def aiohttp_app(self) -> "web.Application":
         """Everything that is served by HTTP as an aiohttp application, to run or to mount as a sub-application.
 
         Run it with `handler_cancellation=True`, so that a client who goes away stops what it asked for.
         """
+        from gateway.api.web.aiohttp_server import aiohttp_application  # noqa: PLC0415 - where it is asked for
+
         return aiohttp_application(self._site())
 
     def asgi_app(self) -> Asgi:
@@ -177,11 +184,13 @@ class Gateway:
         own = self.settings
         return await SERVERS[own.http_server].start(self._site(), own.http_host, own.http_port, grace=grace)
 
-    async def serve_grpc(self) -> GrpcServer | None:
+    async def serve_grpc(self) -> "GrpcServer | None":
         """The gRPC server, started; None where the settings have it off."""
         own = self.settings
         if own.grpc_port is None:
             return None
+        from gateway.api.grpc.server import GrpcOptions, Tls, start_grpc  # noqa: PLC0415 - 14 MiB that `off` spares
+
         tls = None
         if own.grpc_tls_certificate and own.grpc_tls_key:
             tls = Tls(own.grpc_tls_certificate, own.grpc_tls_key, own.grpc_tls_client_ca)
@@ -194,7 +203,12 @@ class Gateway:
             request_timeout=own.request_timeout,
         )
         return await start_grpc(
-            self.users, options, scope=operation, events=self.events, authenticate=self._authenticate
+            self.users,
+            options,
+            scope=operation,
+            events=self.events,
+            authenticate=self._authenticate,
+            capacity=self._capacity,
         )
 
     async def drain(self) -> None:

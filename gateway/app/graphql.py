@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
+from gateway.api.capacity import Capacity
 from gateway.api.graphql.admission import Admission
 from gateway.api.graphql.compiled import Compiled, Uncovered, compile_operation
 from gateway.api.graphql.documents.store import Compile, Documents, InvalidDocument
@@ -16,7 +17,6 @@ from gateway.api.graphql.schema import build_schema, executable, rules
 from gateway.api.graphql.trusted.files import ManifestFiles
 from gateway.api.graphql.trusted.manifest import Manifest
 from gateway.api.graphql.trusted.named import NamedDocuments, Trust
-from gateway.api.web.gate import Gate
 from gateway.app.observed import Observed
 from gateway.app.shared import Shared
 from gateway.settings import Settings
@@ -26,7 +26,9 @@ __all__ = ["executor_of"]
 _LOG = logging.getLogger("gateway.graphql")
 
 
-def executor_of(settings: Settings, shared: Shared, open: AsyncExitStack, observed: Observed) -> Executor:
+def executor_of(
+    settings: Settings, shared: Shared, open: AsyncExitStack, observed: Observed, capacity: Capacity
+) -> Executor:
     """What executes operations as the settings have it. Made inside the event loop."""
     told = settings.in_development if settings.introspection is None else settings.introspection
     schema = executable(build_schema())
@@ -34,15 +36,14 @@ def executor_of(settings: Settings, shared: Shared, open: AsyncExitStack, observ
     limits = Limits(**own.model_dump(exclude={"log"}), log=frozenset(map(Limit, own.log)))
     guard = Guard(limits, observed.limited)
     documents = Documents(
-        schema, rules(introspection=told), guard=guard, suggestions=told, compiling=_compiling(suggestions=told)
+        schema,
+        rules(introspection=told),
+        guard=guard,
+        suggestions=told,
+        compiling=_compiling(suggestions=told),
+        held=settings.documents.memory,
     )
-    gate = Gate(
-        settings.gate.at_once,
-        queue=settings.gate.queue,
-        patience=settings.gate.patience,
-        observe=observed.gate,
-    )
-    admission = Admission(guard, rates=shared.rates(), gate=gate)
+    admission = Admission(guard, capacity)
     named = _named(settings, shared, open, observed, documents)
     return Executor(schema, documents, admission, named=named, suggestions=told)
 

@@ -23,7 +23,8 @@ def _account(settings: Settings, send: Send, base_url: str, bearer: dict[str, st
 
 
 def _softwareone(settings: Settings, send: Send, base_url: str, bearer: dict[str, str]) -> Source:
-    return SoftwareOneSource(send, base_url, bearer, settings.softwareone.icon_bytes)
+    own = settings.softwareone
+    return SoftwareOneSource(send, base_url, bearer, own.icon_bytes, own.icon_types)
 
 
 def _reseller(settings: Settings, send: Send, base_url: str, bearer: dict[str, str]) -> Source:

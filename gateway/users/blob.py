@@ -16,7 +16,7 @@ _CHUNK = 64 * 1024
 class Blob:
     """`size` in bytes; `digest` is the SHA-256 in hexadecimal, by which two are equal. A `BlobWriter` makes one."""
 
-    __slots__ = ("__weakref__", "_content", "_descriptor", "digest", "size")
+    __slots__ = ("__weakref__", "_content", "_descriptor", "_end", "digest", "size")
 
     def __init__(self, size: int, digest: str, content: bytes | BinaryIO) -> None:
         self.size = size
@@ -27,7 +27,7 @@ class Blob:
             self._content = content
         else:
             self._descriptor = content.fileno()
-            weakref.finalize(self, content.close)
+            self._end = weakref.finalize(self, content.close)
 
     @classmethod
     def of(cls, content: bytes) -> Self:
@@ -45,6 +45,12 @@ class Blob:
         while chunk := os.pread(self._descriptor, _CHUNK, place):
             yield chunk
             place += len(chunk)
+
+    def close(self) -> None:
+        """Give the file back now, not when nobody knows the blob any more. Whoever still reads it gets an OSError."""
+        if self._descriptor is not None:
+            self._descriptor = -1  # never a number that may be another file's by then
+            self._end()
 
     def __len__(self) -> int:
         return self.size

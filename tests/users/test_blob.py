@@ -27,6 +27,21 @@ def test_what_is_written_is_read(size: int) -> None:
     assert blob == Blob.of(content)
 
 
+def test_closed() -> None:
+    """A blob that is closed gives its file back at once, and who is in the middle of it reads nothing else instead."""
+    before = len(list(OPEN.iterdir()))
+    writer = BlobWriter()
+    writer.write(b"x" * 1_000_000)
+    blob = writer.close()
+    reading = blob.chunks()
+    next(reading)
+    for _ in range(2):
+        blob.close()
+        assert len(list(OPEN.iterdir())) == before
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        next(reading)
+
+
 def test_nothing_is_left_behind() -> None:
     """The file goes with the blob, and with a writer that was never closed."""
     before = len(list(OPEN.iterdir()))

@@ -20,6 +20,7 @@ from gateway.users.leftovers import Leftovers
 from gateway.users.merge import Merge
 from gateway.users.model import RoleType
 from gateway.users.source import Sources, UserQuery
+from gateway.users.stretch import Place, Stretch
 
 A, S, R = ACCOUNT, SOFTWAREONE, RESELLER
 
@@ -275,9 +276,11 @@ async def test_an_expired_position(given: int) -> None:
     """A position that its system no longer takes is found again from the top."""
     systems = world(range(50), [], [], largest=(10, 9, 9))
     first = await systems.page(given)
-    state = first.edges[-1].state
-    assert state[A].position is not None
-    expired = replace(first.edges[-1], state={**state, A: replace(state[A], position="expired")})
+    last = first.edges[-1]
+    progress = last.places[A].progress
+    assert progress.position is not None
+    place = Place(Stretch(replace(progress, position="expired")), 0)
+    expired = replace(last, places={**last.places, A: place})
     second = await systems.page(50, expired.cursor)
     assert names(first, second) == systems.expected()
 

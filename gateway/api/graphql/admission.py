@@ -1,12 +1,11 @@
-"""Whether an operation may begin: what its caller may spend, what any operation may cost, and whose turn it is."""
+"""Whether an operation may begin: what any operation may cost, what its caller may spend, and whose turn it is."""
 
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 
+from gateway.api.capacity import Capacity, Spent
 from gateway.api.graphql.limits.guard import Guard
 from gateway.api.graphql.request import RefusedError
-from gateway.api.web.gate import Gate
-from gateway.api.web.ratelimit import Allowance, RateLimit, ratelimit_headers
-from gateway.errors import RateLimited
+from gateway.api.web.ratelimit import Allowance, ratelimit_headers
 
 __all__ = ["Admission"]
 
@@ -14,12 +13,11 @@ _PREPARING = 20  # what it costs to read a document that is not known: about the
 
 
 class Admission:
-    """The limits on executing. Without `rates` a caller may spend what it likes, without a `gate` all go at once."""
+    """The limits on executing documents, those of all operations among them."""
 
-    def __init__(self, guard: Guard, *, rates: RateLimit | None = None, gate: Gate | None = None) -> None:
+    def __init__(self, guard: Guard, capacity: Capacity) -> None:
         self.guard = guard
-        self._rates = rates
-        self._gate = gate
+        self._capacity = capacity
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """What an operation is executed in.
@@ -27,7 +25,7 @@ class Admission:
         Raises:
             Overloaded: too many wait already, or it waited too long.
         """
-        return self._gate if self._gate is not None else nullcontext()
+        return self._capacity.turn()
 
     async def preparing(self, caller: str) -> None:
         """Charge a caller for a document that has to be read first.
@@ -48,10 +46,7 @@ class Admission:
         return await self._take(caller, price)
 
     async def _take(self, caller: str, price: int) -> Allowance | None:
-        if self._rates is None:
-            return None
-        allowance = await self._rates.take(caller, price)
-        if not allowance.allowed:
-            error = RateLimited("You have spent what you may for now.", retry_after=allowance.retry_after)
-            raise RefusedError(429, error, ratelimit_headers(allowance))
-        return allowance
+        try:
+            return await self._capacity.take(caller, price)
+        except Spent as spent:
+            raise RefusedError(429, spent, ratelimit_headers(spent.allowance)) from None

@@ -121,7 +121,10 @@ class GraphQLEndpoint:
             return responded(answer, single or MediaType.JSON, profile)
         if single is None:
             raise refusal(406, _TAKES)
-        return responded(await self._executor.execute(asked, incoming, allowed=allowed), single, profile)
+        result = await self._executor.execute(asked, incoming, allowed=allowed)
+        for file in asked.files:
+            file.content.close()  # the traceback of what went wrong would keep it
+        return responded(result, single, profile)
 
 
 def _is_browser(request: Request) -> bool:

@@ -50,11 +50,13 @@ async def read_form(request: Request, most: int, limits: UploadLimits) -> GraphQ
                 else:
                     form.write(event)
         parser.close()
+        return form.whole()
     except ParserLimitReached as error:
         raise refusal(400, f"A part of the form has headers past their cap: {error}.") from None
     except (MultipartError, UnicodeError) as error:
         raise refusal(400, f"The form is malformed: {error}.") from None
-    return form.whole()
+    finally:
+        form.drop()  # at once, though an exception of the server's may keep all that is in here
 
 
 class _Form:
@@ -68,7 +70,7 @@ class _Form:
         self._awaited: dict[str, list[tuple[Any, str | int]]] | None = None  # by file, until it is there
         self._begun: list[str] = []
         self._part: MultipartSegment
-        self._content: BlobWriter
+        self._content = BlobWriter()
         self._cap = 0
 
     def begin(self, part: MultipartSegment) -> None:
@@ -119,6 +121,11 @@ class _Form:
         for name in self._awaited:
             raise refusal(400, f"The file `{name}` is in `map` and not in the form.")
         return replace(self._asked, files=tuple(self._files))
+
+    def drop(self) -> None:
+        """Hold no files any more."""
+        self._files.clear()
+        self._content = BlobWriter()
 
     def _mapped(self, sent: Any, operations: dict[str, Any]) -> dict[str, list[tuple[Any, str | int]]]:
         """Where each file goes."""

@@ -1,8 +1,8 @@
-"""What happens around every call: who calls and for how long, our errors as statuses, and the trailers."""
+"""What happens around every call: who calls, what it may take and how long, our errors as statuses, the trailers."""
 
+import os
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -10,13 +10,16 @@ from typing import Any, Protocol
 
 import grpc
 
+from gateway.api.capacity import Capacity, Spent
 from gateway.api.grpc.errors import partial_errors, spelled
+from gateway.api.grpc.prices import price_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.api.web.ratelimit import Allowance, ratelimit_headers
 from gateway.callers.authentication import Authenticate
 from gateway.callers.principal import ANYONE, Principal
 from gateway.users.loaders import Loaders
 
-__all__ = ["PARTIAL_ERRORS", "Call", "Scope", "anyone", "stream", "unary", "unbounded"]
+__all__ = ["PARTIAL_ERRORS", "Admission", "Call", "Scope", "anyone", "stream", "unary", "unbounded"]
 
 PARTIAL_ERRORS = "usergateway-partial-errors-bin"
 
@@ -57,6 +60,11 @@ class Call:
             return longest
         return min(longest, self.timeout - min(_LAST_WORD, self.timeout * 0.05))
 
+    def charged(self, allowance: Allowance) -> None:
+        """Tell the client what is left of its allowance, as HTTP's are told; RetryInfo says when to come back."""
+        told = ((name.lower(), value) for name, value in ratelimit_headers(allowance))
+        self.trailers += [(name, value) for name, value in told if name != "retry-after"]
+
     def replayed(self) -> None:
         """Tell the client that the answer is an earlier call's under the same request_id."""
         self.trailers.append(("idempotency-replayed", "true"))
@@ -73,6 +81,32 @@ class Call:
                     del told.errors[-1]
         if told.errors or told.omitted:
             self.trailers.append((PARTIAL_ERRORS, told.SerializeToString()))
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Tells whose call it is, and whether that caller may have it."""
+
+    authenticate: Authenticate
+    capacity: Capacity
+
+    async def admit(self, call: Call, request: Any) -> None:
+        """Charge the caller for the call.
+
+        Raises:
+            Unauthenticated: nobody knows whose it is.
+            Spent: the caller has not so much left.
+        """
+        call.principal = await self.authenticate(call.headers)
+        if not self.capacity.counted:
+            return
+        try:
+            allowance = await self.capacity.take(call.principal.name, price_of(request))
+        except Spent as spent:
+            call.charged(spent.allowance)
+            raise
+        if allowance is not None:
+            call.charged(allowance)
 
 
 class Scope(Protocol):
@@ -94,7 +128,7 @@ async def anyone(headers: Mapping[str, str]) -> Principal:  # noqa: ARG001 - an 
 def unary(
     method: str,
     respond: Callable[[Any, Call], Awaitable[Any]],
-    authenticate: Authenticate,
+    admission: Admission,
     scope: Scope,
     longest: float,
 ) -> Callable[[Any, Any], Awaitable[Any]]:
@@ -105,8 +139,9 @@ def unary(
         call = _incoming(method, context)
         try:
             with scope(timeout=call.budget(longest)):
-                call.principal = await authenticate(call.headers)
-                answer = await respond(request, call)
+                await admission.admit(call, request)
+                async with admission.capacity.turn():
+                    answer = await respond(request, call)
         except Exception as error:  # noqa: BLE001 - whatever happens, the client gets a status in our words
             await _refuse(context, call, error, started)
         finally:
@@ -118,7 +153,7 @@ def unary(
 
 
 def stream(
-    method: str, respond: Callable[[Any, Call, Any], Awaitable[None]], authenticate: Authenticate
+    method: str, respond: Callable[[Any, Call, Any], Awaitable[None]], admission: Admission
 ) -> Callable[[Any, Any], Awaitable[None]]:
     """A server stream's behaviour for the server: it writes to the context, until its client has enough."""
 
@@ -126,7 +161,7 @@ def stream(
         started = time.perf_counter()
         call = _incoming(method, context)
         try:
-            call.principal = await authenticate(call.headers)
+            await admission.admit(call, request)
             await respond(request, call, context)
         except grpc.aio.InternalError:  # the client left while it was written to: nobody is there to be told
             raise
@@ -152,7 +187,7 @@ def _incoming(method: str, context: Any) -> Call:
     request_id = sent.get("x-request-id", "")
     return Call(
         method,
-        request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex,
+        request_id if _REQUEST_ID.fullmatch(request_id) else os.urandom(16).hex(),
         context.time_remaining(),
         sent,
     )

@@ -11,7 +11,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from gateway.api.grpc.calls import Scope, anyone, stream, unary, unbounded
+from gateway.api.capacity import Capacity
+from gateway.api.grpc.calls import Admission, Scope, anyone, stream, unary, unbounded
 from gateway.api.grpc.servicer import UserServicer
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import Watching
@@ -133,10 +134,12 @@ async def start_grpc(
     scope: Scope = unbounded,
     events: EventLog | None = None,
     authenticate: Authenticate = anyone,
+    capacity: Capacity | None = None,
 ) -> GrpcServer:
     """Serve the service; `scope` is entered around each call, with the seconds that it may take.
 
-    `authenticate` tells by the metadata whose call of UserService it is; health and reflection are for anybody.
+    `authenticate` tells by the metadata whose call of UserService it is, and `capacity` what it may take; health and
+    reflection are for anybody.
     Without `events` there is nothing to watch: WatchUsers is UNIMPLEMENTED.
 
     Raises:
@@ -145,7 +148,8 @@ async def start_grpc(
     options = options or GrpcOptions()
     server = grpc.aio.server(options=options.arguments(), maximum_concurrent_rpcs=options.max_concurrent_calls)
     watching = Watching(events) if events is not None else None
-    server.add_generic_rpc_handlers((_handlers(service, options, scope, watching, authenticate),))
+    admission = Admission(authenticate, capacity or Capacity())
+    server.add_generic_rpc_handlers((_handlers(service, options, scope, watching, admission),))
     checks = _Health()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     if options.reflection:
@@ -162,7 +166,7 @@ async def start_grpc(
 
 
 def _handlers(
-    service: UserService, options: GrpcOptions, scope: Scope, watching: Watching | None, authenticate: Authenticate
+    service: UserService, options: GrpcOptions, scope: Scope, watching: Watching | None, admission: Admission
 ) -> Any:
     """Every method of the .proto: there is none without a behaviour, and no behaviour without a method."""
     servicer = UserServicer(service, icon_bytes=options.icon_bytes)
@@ -171,12 +175,12 @@ def _handlers(
         request, response = (getattr(users_pb2, kind.name) for kind in (method.input_type, method.output_type))
         codecs = {"request_deserializer": request.FromString, "response_serializer": response.SerializeToString}
         if method.server_streaming:
-            watch = stream(method.name, watching.watch_users, authenticate) if watching else _not_here
+            watch = stream(method.name, watching.watch_users, admission) if watching else _not_here
             found[method.name] = grpc.unary_stream_rpc_method_handler(watch, **codecs)
         else:
             respond = getattr(servicer, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())
             found[method.name] = grpc.unary_unary_rpc_method_handler(
-                unary(method.name, respond, authenticate, scope, options.request_timeout), **codecs
+                unary(method.name, respond, admission, scope, options.request_timeout), **codecs
             )
     return grpc.method_handlers_generic_handler(_SERVICE.full_name, found)
 

@@ -8,6 +8,7 @@ from gateway.api.grpc.changes import change_of
 from gateway.api.grpc.errors import partial_errors
 from gateway.api.grpc.filling import Filler
 from gateway.api.grpc.messages import message_of, source_error
+from gateway.api.grpc.paging import page_of
 from gateway.api.grpc.reading import Reading, reading_of_department, reading_of_role, reading_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.words import SOURCES, TYPES
@@ -18,9 +19,6 @@ from gateway.users.service import UserService
 __all__ = ["UserServicer"]
 
 Resource = TypeVar("Resource", users_pb2.User, users_pb2.Role, users_pb2.Department)
-
-_USUAL_PAGE = 50
-_LARGEST_PAGE = 200
 
 
 class UserServicer:
@@ -41,7 +39,7 @@ class UserServicer:
     async def list_users(self, request: users_pb2.ListUsersRequest, call: Call) -> users_pb2.ListUsersResponse:
         service = self._service.by(call.principal)
         reading = reading_of_user(request.view, request.read_mask.paths)
-        first, after = _page(request)
+        first, after = page_of(request)
         loaders = call.loading(service.loaders(reading.plan))
         page = await service.list_users(_filter(request.filter), first=first, after=after, loaders=loaders)
         filler = Filler(loaders)
@@ -124,7 +122,7 @@ class UserServicer:
     async def list_roles(self, request: users_pb2.ListRolesRequest, call: Call) -> users_pb2.ListRolesResponse:
         service = self._service.by(call.principal)
         reading = reading_of_role(request.read_mask.paths)
-        first, after = _page(request)
+        first, after = page_of(request)
         loaders = call.loading(service.loaders(reading.plan))
         page = await service.list_roles(first=first, after=after, search=_given(request, "search"), loaders=loaders)
         filler = Filler(loaders)
@@ -147,7 +145,7 @@ class UserServicer:
     ) -> users_pb2.ListDepartmentsResponse:
         service = self._service.by(call.principal)
         reading = reading_of_department(request.read_mask.paths)
-        first, after = _page(request)
+        first, after = page_of(request)
         loaders = call.loading(service.loaders(reading.plan))
         page = await service.list_departments(
             first=first, after=after, search=_given(request, "search"), loaders=loaders
@@ -171,14 +169,6 @@ async def _resource(kind: type[Resource], record: Any, reading: Reading, loaders
         call.missing(filler.failures)
     message: Resource = message_of(record, reading.only)
     return message
-
-
-def _page(request: Any) -> tuple[int, str | None]:
-    """How many are wanted, and behind which token (AIP-158)."""
-    if request.page_size < 0:
-        message = "must not be negative"
-        raise BadUserInput(f"page_size {message}.", violations=[Violation(("page_size",), message)])
-    return min(request.page_size or _USUAL_PAGE, _LARGEST_PAGE), request.page_token or None
 
 
 def _next(page: Any) -> str:

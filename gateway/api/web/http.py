@@ -3,8 +3,8 @@
 `aiohttp_server.py` and `asgi.py` carry it. An endpoint knows neither.
 """
 
+import os
 import re
-import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -174,4 +174,4 @@ class SocketRoute:
 def request_id(headers: Mapping[str, str]) -> str:
     """The id that the client gave its request, if it is a plain word; else a new one."""
     sent = headers.get("x-request-id", "")
-    return sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+    return sent if _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()

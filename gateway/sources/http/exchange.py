@@ -1,19 +1,29 @@
 """One call to a source and its answer, as values; and the shape that every step of the pipeline has."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-__all__ = ["Multipart", "Part", "Request", "Response", "Send", "Step", "Transport", "pipeline"]
+__all__ = ["Content", "Multipart", "Part", "Request", "Response", "Send", "Step", "Transport", "pipeline"]
+
+
+class Content(Protocol):
+    """`size` bytes that are somewhere else, and may be read any number of times."""
+
+    @property
+    def size(self) -> int: ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """All of them in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a multipart/form-data body."""
+    """One part of a multipart/form-data body. What is no bytes is never held as a whole."""
 
     name: str
-    content: bytes = field(repr=False)
+    content: bytes | Content = field(repr=False)
     content_type: str
     filename: str | None = None
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import ssl
-from io import BytesIO
+from collections.abc import Mapping
 
 import aiohttp
 from aiohttp import hdrs
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from gateway.sources.http.exchange import Multipart, Request, Response
 from gateway.sources.http.failures import cut_off, late, lost, no_http, not_reached, too_large
+from gateway.sources.http.form import Form
 from gateway.sources.http.limits import Limits
 
 __all__ = ["AiohttpTransport", "Limits"]
@@ -56,12 +58,19 @@ class AiohttpTransport:
         )
 
     async def send(self, request: Request) -> Response:
+        headers: Mapping[str, str] = request.headers
+        body: bytes | aiohttp.Payload | None
+        if isinstance(request.body, Multipart):
+            form = Form(request.body)
+            headers, body = form.headed(headers), _Payload(form)
+        else:
+            body = request.body
         try:
             async with self._session.request(
                 request.method,
                 URL(request.url, encoded=True),
-                headers=request.headers,
-                data=_form(request.body) if isinstance(request.body, Multipart) else request.body,
+                headers=headers,
+                data=body,
                 allow_redirects=False,
             ) as answer:
                 return Response(answer.status, answer.headers, await self._body(answer, request))
@@ -93,12 +102,19 @@ class AiohttpTransport:
         await asyncio.sleep(0)  # lets the closed sockets' callbacks run before the loop may end
 
 
-def _form(body: Multipart) -> aiohttp.FormData:
-    # File names as they are, the way browsers send them: aiohttp would percent-encode them, and no server decodes that.
-    form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
-    for part in body.parts:
-        # aiohttp makes a file of every bytes value (and warns of a large one); only text can be a part without
-        # a filename.
-        content = BytesIO(part.content) if part.filename is not None else part.content.decode()
-        form.add_field(part.name, content, content_type=part.content_type, filename=part.filename)
-    return form
+class _Payload(aiohttp.Payload):
+    """A form that aiohttp writes piece by piece, waiting until there is room."""
+
+    _value: Form
+    _autoclose = True
+
+    def __init__(self, form: Form) -> None:
+        super().__init__(form, content_type=form.content_type)
+        self._size = form.size
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        for chunk in self._value.chunks():
+            await writer.write(chunk)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's parameters
+        raise TypeError("a form is no text")

@@ -1,6 +1,6 @@
 """The calls of the Marketplace."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -16,7 +16,7 @@ from gateway.sources.softwareone.polling import SoftwareOneNews
 from gateway.sources.softwareone.refusals import softwareone_refusal
 from gateway.sources.softwareone.wire import ListMeta, Pagination, User, Users
 from gateway.users import model
-from gateway.users.changes import PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
+from gateway.users.changes import Icon, PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, UserQuery, Window
@@ -34,16 +34,19 @@ _NAMES = {"first_name": "firstName", "last_name": "lastName", "current_account_i
 
 
 class SoftwareOneSource:
-    """Marketplace users over HTTP. `icon_bytes` is the largest picture that is sent on."""
+    """Marketplace users over HTTP. `icon_bytes` is the largest picture that is sent on, `icon_types` the kinds."""
 
     name = UserSource.SOFTWAREONE
     tenant = ""
     directories: Mapping[Kind, Directory[Any]] = {}
 
-    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], icon_bytes: int) -> None:
+    def __init__(
+        self, send: Send, base_url: str, headers: Mapping[str, str], icon_bytes: int, icon_types: Collection[str]
+    ) -> None:
         self._api = Api(self.name, send, base_url, headers, softwareone_refusal)
         self._base_url = base_url.rstrip("/")
         self._icon_bytes = icon_bytes
+        self._icon_types = icon_types
         self.news = SoftwareOneNews(self._api, base_url).news
 
     async def probe(self) -> str | None:
@@ -81,14 +84,20 @@ class SoftwareOneSource:
         parts: list[Part] = []
         if change.icon is not None:
             del given["icon"]
-            if len(change.icon.content) > self._icon_bytes:
-                message = f"must not be larger than {self._icon_bytes} bytes"
-                raise BadUserInput(f"icon {message}.", violations=[Violation(("change", "icon"), message)])
-            parts.append(
-                Part("icon", b"".join(change.icon.content.chunks()), change.icon.content_type, change.icon.filename)
-            )
+            parts.append(self._picture(change.icon))
         user = {_NAMES.get(name, name): _spelled(name, value) for name, value in given.items()}
         return Multipart((*parts, Part("user", orjson.dumps(user), "application/json")))
+
+    def _picture(self, icon: Icon) -> Part:
+        """The picture's part; which ones the source takes is documented nowhere (softwareone.md, what is not known)."""
+        message = None
+        if icon.content.size > self._icon_bytes:
+            message = f"must not be larger than {self._icon_bytes} bytes"
+        elif icon.content_type.lower() not in self._icon_types:
+            message = f"must be a picture of one of the types {', '.join(self._icon_types)}, not {icon.content_type}"
+        if message is not None:
+            raise BadUserInput(f"icon {message}.", violations=[Violation(("change", "icon"), message)])
+        return Part("icon", icon.content, icon.content_type, icon.filename)
 
 
 def _select(needs: frozenset[str]) -> str:

@@ -6,6 +6,7 @@ import pytest
 from gateway.errors import BadUserInput, NotFound, Outcome, SourceInvalidResponse
 from gateway.settings import SoftwareOneSettings
 from gateway.sources.softwareone import SoftwareOneSource
+from gateway.users.blob import Blob
 from gateway.users.changes import UpdateSoftwareOneUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
@@ -84,7 +85,8 @@ ICON = {"content": b"\x89PNG\r\n\x1a\n", "filename": 'C:\\my "logo"\r\n.png', "c
 async def test_on_the_wire(raw: Any, transport: Any) -> None:
     """A form is the picture's part, then the user's, as the vendor's client writes them, and nothing else."""
     server = await raw(KEEP)
-    market = SoftwareOneSource(transport().send, server.url, {}, SoftwareOneSettings().icon_bytes)
+    own = SoftwareOneSettings()
+    market = SoftwareOneSource(transport().send, server.url, {}, own.icon_bytes, own.icon_types)
     await market.update_user(ADA, parse({"first_name": "A", "last_name": None, "icon": ICON}), "k")
     [(head, body)] = server.requests
     assert head.startswith(b"PUT /public/v1/accounts/users/USR-0000-0001 HTTP/1.1\r\n")
@@ -103,16 +105,24 @@ async def test_icon_alone(market: SoftwareOneSource, wire: Any) -> None:
     """A picture alone goes with an empty delta."""
     wire.answer({"id": "USR-0000-0001"})
     await market.update_user(ADA, parse({"icon": ICON}), "k")
-    assert [(part.name, part.content) for part in wire.requests[0].body.parts] == [
-        ("icon", ICON["content"]),
-        ("user", b"{}"),
-    ]
+    icon, user = wire.requests[0].body.parts
+    assert (icon.name, icon.content) == ("icon", Blob.of(ICON["content"]))
+    assert (user.name, user.content) == ("user", b"{}")
 
 
 async def test_icon_over_the_cap(market: SoftwareOneSource, wire: Any) -> None:
     """A picture over the cap is refused before any call."""
     with pytest.raises(BadUserInput) as caught:
         await market.update_user(ADA, parse({"icon": ICON | {"content": b"123456789"}}), "k")
+    assert [v.path for v in caught.value.violations] == [("change", "icon")]
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream", "text/html", "image/x-icon"])
+async def test_icon_of_another_kind(market: SoftwareOneSource, wire: Any, kind: str) -> None:
+    """What is not declared as one of the pictures that the settings name is refused before any call."""
+    with pytest.raises(BadUserInput, match="image/png") as caught:
+        await market.update_user(ADA, parse({"icon": ICON | {"content_type": kind}}), "k")
     assert [v.path for v in caught.value.violations] == [("change", "icon")]
     assert wire.requests == []
 

@@ -81,7 +81,9 @@ class Documents:
         known = self._kept.get(key)
         if known is None:
             known = self._prepared(text, operation_name, trusted=trusted)
-            self._kept.put(key, known, _EACH + _A_CHARACTER * len(text) + (known.compiled.weight if known.compiled else 0))
+            self._kept.put(
+                key, known, _EACH + _A_CHARACTER * len(text) + (known.compiled.weight if known.compiled else 0)
+            )
         return known
 
     def _prepared(self, text: str, name: str | None, *, trusted: bool) -> Prepared:

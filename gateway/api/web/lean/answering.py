@@ -21,7 +21,9 @@ async def answer(incoming: Incoming, response: Response, flow: Flow, *, keep: bo
     keep = keep and incoming.keep and incoming.body.whole
     unsaid = status in BODILESS or incoming.request.method == "HEAD"
     if isinstance(body, bytes):
-        length = "" if unsaid and not body else f"Content-Length: {len(body)}\r\n"
+        # An empty body of HEAD is what is left of one whose length nobody knows here.
+        lengthless = status in BODILESS or (unsaid and not body)
+        length = "" if lengthless else f"Content-Length: {len(body)}\r\n"
         top = head(status, response.headers, length + _connection(keep=keep, old=old))
         flow.write(top if unsaid else top + body)
     else:

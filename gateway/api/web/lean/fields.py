@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 __all__ = ["Fields"]
 
@@ -21,6 +22,11 @@ class Fields(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return self._came[_key(name)].decode("utf-8", "surrogateescape").rstrip(" \t")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        # Mapping's own raises and catches a KeyError; most of what is asked for was not sent.
+        value = self._came.get(_key(name))
+        return default if value is None else value.decode("utf-8", "surrogateescape").rstrip(" \t")
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and _key(name) in self._came

@@ -20,16 +20,17 @@ def check(version: str, method: str, came: Mapping[bytes, bytes]) -> None:
     Raises:
         Refused: with the status to answer.
     """
-    if version not in {"1.1", "1.0"}:
-        raise Refused(505)
+    coding, expected = came.get(b"transfer-encoding"), came.get(b"expect")
     if version == "1.1":
         if b"host" not in came:
             raise Refused(400)  # RFC 9112, 3.2
-    elif b"transfer-encoding" in came:
+    elif version != "1.0":
+        raise Refused(505)
+    elif coding is not None:
         raise Refused(400)  # RFC 9112, 6.1: its framing is faulty
-    if came.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
+    if coding is not None and coding.strip().lower() != b"chunked":
         raise Refused(501)
-    if came.get(b"expect", b"100-continue").strip().lower() != b"100-continue":
+    if expected is not None and expected.strip().lower() != b"100-continue":
         raise Refused(417)
     if method == "CONNECT":
         raise Refused(405)

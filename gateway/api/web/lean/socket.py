@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from websockets.datastructures import Headers
 from websockets.frames import CloseCode, Frame, Opcode
@@ -49,17 +50,15 @@ class Socket:
         return [name.strip() for name in sent.split(",") if name.strip()]
 
     async def accept(self, subprotocol: str | None = None) -> None:
-        protocol = ServerProtocol(
-            select_subprotocol=lambda _protocol, _offered: subprotocol,  # type: ignore[arg-type, return-value]  # a str
-            max_size=self._options.message,
-            logger=_LOG,
-        )
         sent = self.request.headers
-        headers = Headers([(name, sent[name]) for name in _HANDSHAKE if name in sent])
-        self._protocol = protocol
-        protocol.send_response(protocol.accept(Handshake(self.request.path, headers)))
-        self._flush(protocol)
-        if protocol.state is not State.OPEN:
+        fields = Headers([(name, sent[name]) for name in _HANDSHAKE if name in sent])
+        choose = ServerProtocol(select_subprotocol=lambda *_: subprotocol, logger=_LOG)  # type: ignore[arg-type]  # a str
+        response = choose.accept(Handshake(self.request.path, fields))
+        self._flow.write(response.serialize())
+        self._protocol = ServerProtocol(state=State.OPEN, max_size=self._options.message, logger=_LOG)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._ended.set()
+            self._flow.leave()
             raise Closed
         early, self._early = bytes(self._early), bytearray()
         self._flow.release()
@@ -154,7 +153,7 @@ class Socket:
 
     def _say_goodbye(self, code: int, reason: str) -> None:
         protocol = self._protocol
-        if protocol is not None and protocol.state is State.OPEN:
+        if protocol is not None and protocol.state is State.OPEN and not self._ended.is_set():
             protocol.send_close(code, reason.encode()[:_REASON].decode(errors="ignore"))
             self._flush(protocol)
         self._over = True

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from gateway.errors import GatewayError
 from gateway.sources.http.exchange import Request, Response
@@ -36,6 +36,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._request: Request | None = None
         self._answer: asyncio.Future[Response] | None = None
+        self._rest: Iterator[bytes] | None = None  # of the call, to be written when there is room
+        self._full = False
         self._until = self._due = self._kept_since = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._rings = math.inf
@@ -52,8 +54,12 @@ class Connection(asyncio.Protocol):
         poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return not poll.poll(0)
 
-    def begin(self, request: Request, message: bytes, until: float) -> asyncio.Future[Response]:
-        """Send a call; its answer comes, or its failure, by that time of the loop's clock.
+    def begin(
+        self, request: Request, message: bytes, until: float, rest: Iterator[bytes] | None = None
+    ) -> asyncio.Future[Response]:
+        """Send a call, the rest of it as the other side takes it.
+
+        Its answer comes, or its failure, by that time of the loop's clock.
 
         Raises:
             SourceUnavailable: it broke before anything was sent.
@@ -71,6 +77,9 @@ class Connection(asyncio.Protocol):
         if self._due < self._rings:
             self._watch()
         self._answer = answer = self._loop.create_future()
+        if rest is not None:
+            self._rest = rest
+            self._send()
         return answer
 
     def leave(self, answer: asyncio.Future[Response]) -> None:
@@ -81,11 +90,22 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close at once, whatever is under way."""
+        self._rest = None
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # asyncio's own types say less than its documentation
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._rest is not None:
+            if self._read is not None:  # it takes what is written: it is not stuck
+                self._due = min(self._until, self._loop.time() + self._read)
+            self._send()
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None:
@@ -110,14 +130,11 @@ class Connection(asyncio.Protocol):
         self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._answer is not None and self._request is not None:
-            failure = lost(self._request)
-            failure.__cause__ = error
-            self._fail(failure)
+        self._lose(error)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._transport = None
+        self._transport = self._rest = None
         self._gone(self)
         if not self.closed.done():
             self.closed.set_result(None)
@@ -128,7 +145,8 @@ class Connection(asyncio.Protocol):
             answer.set_result(response)
         transport = self._transport
         # What is still to be sent belongs to a call that was answered before it was heard out.
-        if transport is None or not self._reader.reusable or transport.get_write_buffer_size():
+        sent = self._rest is None and transport is not None and not transport.get_write_buffer_size()
+        if not sent or not self._reader.reusable:
             self.close()
             return
         self._kept_since = now = self._loop.time()
@@ -136,6 +154,25 @@ class Connection(asyncio.Protocol):
         if self._due < self._rings:
             self._watch()
         self._idle(self)
+
+    def _send(self) -> None:
+        """Write what is left of the call, as long as there is room."""
+        while self._rest is not None and not self._full:
+            try:
+                piece = next(self._rest, None)
+            except OSError as error:  # of the file that it is read from: what was begun cannot be ended
+                self._lose(error)
+                return
+            if piece is None or self._transport is None or self._transport.is_closing():
+                self._rest = None
+            else:
+                self._transport.write(piece)
+
+    def _lose(self, error: Exception | None) -> None:
+        if self._answer is not None and self._request is not None:
+            failure = lost(self._request)
+            failure.__cause__ = error
+            self._fail(failure)
 
     def _fail(self, failure: GatewayError) -> None:
         answer, self._answer, self._request = self._answer, None, None

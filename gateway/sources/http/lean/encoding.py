@@ -1,13 +1,14 @@
-"""A call as bytes: its head, and a form's parts."""
+"""A call as bytes."""
 
 import re
-import secrets
 from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
-from gateway.sources.http.exchange import Multipart, Part, Request
+from gateway.sources.http.exchange import Multipart, Request
+from gateway.sources.http.form import Form
 from gateway.sources.http.lean.decoding import ACCEPTED
 
 __all__ = ["Origin", "encoded", "split"]
@@ -56,27 +57,27 @@ def split(url: str) -> tuple[str, str]:
     return origin, target if target and target[0] == "/" else f"/{target or ''}"
 
 
-def encoded(request: Request, target: str, origin: Origin) -> bytes:
-    """The whole request.
+def encoded(request: Request, target: str, origin: Origin) -> tuple[bytes, Iterator[bytes] | None]:
+    """The request: what is written at once, and what follows piece by piece where its body is a form.
 
     Raises:
         ValueError: there is a line break in a header.
     """
-    headers, body = request.headers, request.body
+    headers, body, rest = request.headers, request.body, None
+    size = len(body) if isinstance(body, bytes) else 0
     if isinstance(body, Multipart):
-        boundary = secrets.token_hex(16)
-        body = _form(body, boundary)
-        headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
-        headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
+        form = Form(body)
+        headers, size, rest = form.headed(headers), form.size, form.chunks()
+        body = next(rest)
     lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
     if body is not None or request.method not in _BODILESS:
-        lines.append(f"Content-Length: {len(body or b'')}\r\n")
+        lines.append(f"Content-Length: {size}\r\n")
     fields = "".join(lines)
     if fields.count("\n") != len(lines) or fields.count("\r") != len(lines):
         raise ValueError("a line break in a header")
     usual = _usual(origin.authority, origin.authorization, tuple(request.headers))
     head = f"{request.method} {target} HTTP/1.1\r\n{usual}{fields}\r\n".encode()
-    return head + body if body else head
+    return head + body if body else head, rest
 
 
 @lru_cache(maxsize=256)
@@ -87,23 +88,3 @@ def _usual(authority: str, authorization: str, given: tuple[str, ...]) -> str:
         lines["Authorization"] = authorization
     names = {name.lower() for name in given}
     return "".join(f"{name}: {value}\r\n" for name, value in lines.items() if name.lower() not in names)
-
-
-def _form(form: Multipart, boundary: str) -> bytes:
-    pieces: list[bytes] = []
-    for part in form.parts:
-        pieces += (f"--{boundary}\r\n{_described(part)}\r\n".encode(), part.content, b"\r\n")
-    return b"".join((*pieces, f"--{boundary}--\r\n".encode()))
-
-
-def _described(part: Part) -> str:
-    named = "" if part.filename is None else f'; filename="{_quoted(part.filename)}"'
-    disposition = f'form-data; name="{_quoted(part.name)}"{named}'
-    return f"Content-Type: {part.content_type}\r\nContent-Disposition: {disposition}\r\n"
-
-
-def _quoted(text: str) -> str:
-    # Names as they are, the way browsers send them: no server undoes a percent-encoding here. Only a line break
-    # would end the header, so it is escaped the way they do.
-    text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return text.replace("\r", "%0D").replace("\n", "%0A")

@@ -56,6 +56,11 @@ HERE = Origin.of("http://h")
 USUAL = "User-Agent: user-gateway\r\nAccept: application/json\r\nAccept-Encoding: gzip, deflate\r\n"
 
 
+def whole(request: Request, origin: Origin = HERE) -> bytes:
+    message, rest = encoded(request, "/t", origin)
+    return message + b"".join(rest or ())
+
+
 def call(method: str = "GET", headers: dict[str, str] | None = None, body: bytes | Multipart | None = None) -> Request:
     return Request("account", method, "u", "/x", headers or {}, body)
 
@@ -76,14 +81,14 @@ def call(method: str = "GET", headers: dict[str, str] | None = None, body: bytes
 )
 def test_encoded(request_: Request, expected: str) -> None:
     """A call's bytes: its own headers win over the usual ones, and a length is told where there may be a body."""
-    assert encoded(request_, "/t", HERE) == expected.encode()
+    assert whole(request_) == expected.encode()
 
 
 def test_own_credentials() -> None:
     """A password in the address gives way to a call's own credentials."""
     origin = Origin.of("http://ada:p%3Aw@h")
-    assert f"Authorization: {BASIC}\r\n".encode() in encoded(call(), "/t", origin)
-    own = encoded(call(headers={"authorization": "Bearer x"}), "/t", origin)
+    assert f"Authorization: {BASIC}\r\n".encode() in whole(call(), origin)
+    own = whole(call(headers={"authorization": "Bearer x"}), origin)
     assert own.lower().count(b"authorization") == 1
 
 
@@ -98,6 +103,6 @@ def test_line_break_in_a_header(value: str) -> None:
 def test_line_break_in_a_file_name() -> None:
     """A file name cannot add a header to its part."""
     form = Multipart((Part("icon", b"x", "image/png", 'a"\r\nX-B: 1'),))
-    message = encoded(call("PUT", {"content-type": "application/json"}, form), "/t", HERE)
+    message = whole(call("PUT", {"content-type": "application/json"}, form))
     assert b'filename="a\\"%0D%0AX-B: 1"\r\n' in message
     assert message.lower().count(b"content-type: ") == 2

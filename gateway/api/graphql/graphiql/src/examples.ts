@@ -106,9 +106,9 @@ mutation RenameInMarketplace(
     variables: json({ id: "USR-0000-0001", firstName: "Ada", lastName: "Lovelace" }),
   },
   {
-    query: `# Follows users, whoever changes them.
-# Run this. Then open this page in a second window and
-# run the next tab there: the change appears here.
+    query: `# Follows users, whoever changes them: run this,
+# open this page in a second window, and run the
+# next tab there. The change appears here.
 subscription FollowUsers(
   $sources: [UserSource!]
 ) {

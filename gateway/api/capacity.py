@@ -1,0 +1,51 @@
+"""What callers may take of the gateway, by whichever surface: each its allowance, all of them together the gate."""
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+from gateway.api.web.gate import Gate
+from gateway.api.web.ratelimit import Allowance, RateLimit
+from gateway.errors import RateLimited
+
+__all__ = ["Capacity", "Spent"]
+
+
+class Spent(RateLimited):
+    """The caller has spent what it may for now; nothing was executed."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__("You have spent what you may for now.", retry_after=allowance.retry_after)
+        self.allowance = allowance
+
+
+class Capacity:
+    """Without `rates` a caller may spend what it likes, without a `gate` all go at once."""
+
+    def __init__(self, *, rates: RateLimit | None = None, gate: Gate | None = None) -> None:
+        self._rates = rates
+        self._gate = gate
+
+    @property
+    def counted(self) -> bool:
+        """Whether what callers spend is limited."""
+        return self._rates is not None
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """What an operation is executed in.
+
+        Raises:
+            Overloaded: too many wait already, or it waited too long.
+        """
+        return self._gate if self._gate is not None else nullcontext()
+
+    async def take(self, caller: str, price: int) -> Allowance | None:
+        """Charge a caller for an operation; what is left, where that is limited.
+
+        Raises:
+            Spent: it has not so much left.
+        """
+        if self._rates is None:
+            return None
+        allowance = await self._rates.take(caller, price)
+        if not allowance.allowed:
+            raise Spent(allowance)
+        return allowance

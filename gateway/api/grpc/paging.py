@@ -1,0 +1,22 @@
+"""How much of a list is asked for (AIP-158)."""
+
+from typing import Any
+
+from gateway.errors import BadUserInput, Violation
+
+__all__ = ["page_of"]
+
+_USUAL = 50
+_LARGEST = 200
+
+
+def page_of(request: Any) -> tuple[int, str | None]:
+    """How many are wanted, and behind which token.
+
+    Raises:
+        BadUserInput: a negative number.
+    """
+    if request.page_size < 0:
+        message = "must not be negative"
+        raise BadUserInput(f"page_size {message}.", violations=[Violation(("page_size",), message)])
+    return min(request.page_size or _USUAL, _LARGEST), request.page_token or None

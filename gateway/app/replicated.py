@@ -1,0 +1,49 @@
+"""What replicas share, in Redis."""
+
+from contextlib import AsyncExitStack
+
+from gateway.api.graphql.trusted.named import DocumentStore
+from gateway.api.web.ratelimit import RateLimit
+from gateway.app.observed import Observed
+from gateway.app.shared import Shared
+from gateway.events.log import EventLog, EventLogSettings
+from gateway.events.shared import SharedEventLog
+from gateway.events.turn import Turn
+from gateway.settings import Settings
+from gateway.state.documents_redis import RedisDocuments
+from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
+from gateway.state.rate import RateSettings
+from gateway.state.rate_redis import RedisRateLimit
+from gateway.state.redis import RedisIdempotency, connect
+from gateway.state.stream import RedisStream
+from gateway.state.turn import RedisTurn
+
+__all__ = ["Replicated"]
+
+
+class Replicated(Shared):
+    """The same with a Redis, which all replicas have in common."""
+
+    def __init__(self, url: str, settings: Settings, open: AsyncExitStack, observed: Observed) -> None:
+        super().__init__(settings, open, observed)
+        self._client = connect(url)
+        open.push_async_callback(self._client.aclose)
+
+    def turn(self, name: str, seconds: float) -> Turn:
+        return RedisTurn(self._client, name, lease=2 * seconds + 30)
+
+    def _idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
+        return RedisIdempotency(self._client, settings)
+
+    def _rates(self, settings: RateSettings) -> RateLimit:
+        return RedisRateLimit(self._client, settings)
+
+    def _documents(self) -> DocumentStore:
+        return RedisDocuments(self._client, ttl=self._settings.documents.automatic_ttl)
+
+    def _events(self, settings: EventLogSettings) -> EventLog:
+        stream = RedisStream(self._client, held=settings.held, window=settings.window)
+        log = SharedEventLog(stream, settings, observe=self._observed.news)
+        self._open.push_async_callback(log.close)
+        log.start()
+        return log
