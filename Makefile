@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 TESTABLE := $(VENV)/testable
 
-.PHONY: install run test lint lock schema proto bench
+.PHONY: install run test lint lock schema proto bench audit
 
 install: $(INSTALLED)
 	@$(BIN)/python gateway/api/graphql/graphiql/build.py
@@ -37,6 +37,11 @@ proto: $(TESTABLE)
 bench: $(INSTALLED)
 	@benchmarks/debian-packages.sh
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# Known vulnerabilities of what is locked; it asks the indexes' databases, so it is no part of `test`.
+audit: $(TESTABLE)
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/dev.txt
+	cd gateway/api/graphql/graphiql && npm audit --omit=dev
 
 # The locks name every package with its hashes and no index: the machine's own pip settings say where from.
 lock: $(TESTABLE)

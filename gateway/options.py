@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pydantic.fields import FieldInfo
 from gateway.settings import Settings
 
 __all__ = ["Leaf", "SettingsError", "add_options", "leaves", "load", "origins"]
+
+_USER_OF_A_URL = re.compile(r"//[^/@\s]*@")
 
 
 class SettingsError(Exception):
@@ -74,12 +77,15 @@ def load(arguments: argparse.Namespace, **fixed: Any) -> Settings:
     """
     if arguments.config:
         os.environ["GATEWAY_CONFIG"] = arguments.config
+    file = os.environ.get("GATEWAY_CONFIG")
+    if file and not Path(file).is_file():  # pydantic-settings passes over it in silence
+        raise SettingsError(f"{file}: there is no such file")
     try:
         return Settings(**_deep(_given(arguments), fixed))
     except ValidationError as error:
         raise SettingsError("\n".join(_complaint(one) for one in error.errors(include_url=False))) from None
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{os.environ.get('GATEWAY_CONFIG')}: {error}") from None
+        raise SettingsError(f"{file}: {error}") from None
 
 
 def origins(arguments: argparse.Namespace, settings: Settings) -> Iterator[tuple[Leaf, str, str]]:
@@ -134,15 +140,14 @@ def _secret(leaf: Leaf) -> bool:
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "********"
-    return "" if value is None else str(value)
+    return "" if value is None else _USER_OF_A_URL.sub("//********@", str(value))
 
 
 def _complaint(error: Any) -> str:
     leaf = next((one for one in leaves() if one.path == error["loc"][: len(one.path)]), None)
     name = leaf.variable if leaf else "GATEWAY_" + "__".join(map(str, error["loc"])).upper()
-    # An error of a whole group comes with all that is set in it, secrets too.
-    shown = leaf is not None and not _secret(leaf)
-    if leaf is None and isinstance(error["input"], Mapping):
-        return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}"
-    got = repr(error["input"]) if shown or leaf is None else "a value that is not shown"
-    return f"{name}: got {got}; {error['msg'][0].lower()}{error['msg'][1:]}"
+    told = f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    if leaf is None:
+        return f"{name}: {told}"  # an error of a whole group comes with all that is set in it, secrets too
+    got = "a value that is not shown" if _secret(leaf) else _USER_OF_A_URL.sub("//********@", repr(error["input"]))
+    return f"{name}: got {got}; {told}"

@@ -37,8 +37,11 @@ async def serving(settings: Settings) -> AsyncIterator[Addresses]:
             http = f"http://{f'[{host}]' if ':' in host else host}:{port}"
             yield Addresses(http, grpc.address if grpc else None)
         finally:
+            gateway.retire()
             if grpc is not None:
                 await grpc.drain()
+            await asyncio.sleep(settings.drain_delay)
+            if grpc is not None:
                 await asyncio.gather(_stopped(gateway, server), grpc.stop(_DRAIN))
             else:
                 await _stopped(gateway, server)

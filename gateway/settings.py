@@ -189,6 +189,8 @@ class SourceSettings(BaseModel):
     def _plain(cls, url: HttpUrl | None) -> HttpUrl | None:
         if url is not None and (url.query is not None or url.fragment is not None):
             raise ValueError("a base URL has no query and no fragment")
+        if url is not None and (url.username or url.password):
+            raise ValueError("a base URL has no user: the credential is the token")
         return url
 
     @field_validator("forward_headers")
@@ -394,6 +396,9 @@ class Settings(BaseSettings):
     )
     request_timeout: Seconds = Field(
         30.0, description="seconds for a whole operation, where its caller sets no shorter time"
+    )
+    drain_delay: Annotated[float, Field(ge=0, le=600)] = Field(
+        0.0, description="seconds from `/readyz` saying no to the ports closing, when told to stop"
     )
     idempotency_ttl: Annotated[float, Field(gt=0)] = Field(
         24 * 3600.0, description="seconds that the answer to a change is kept under its idempotency key"

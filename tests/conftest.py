@@ -17,6 +17,7 @@ from gateway.api.graphql.graphiql.build import find_node
 
 ROOT = Path(__file__).parents[1]
 GATEWAY = str(Path(sys.executable).with_name("gateway"))
+SERVER = "GATEWAY_HTTP_SERVER"  # the one setting that tests take from outside: all of them can be run over either
 _READY = 20.0  # seconds: a process that is not ready by then has hung
 
 
@@ -37,7 +38,7 @@ class Running:
 @contextmanager
 def command(*arguments: str, last: str, **environment: str) -> Iterator[Running]:
     """Run `gateway …` until the block ends; it is ready once it printed a line with `last`."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == SERVER}
     process = subprocess.Popen(
         [GATEWAY, *arguments],
         env=clean | environment,

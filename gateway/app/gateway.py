@@ -78,6 +78,7 @@ class Gateway:
         self._live: Live | None = None
         self._authenticate: Authenticate = Authentication()
         self._observed = Observed(self.metrics)
+        self._retired = False
 
     async def __aenter__(self) -> Self:
         """Open everything.
@@ -125,9 +126,11 @@ class Gateway:
 
     @property
     def ready(self) -> bool:
-        """Whether the gateway can serve: entered, and not every source's circuit open."""
-        states = self._entered(self._systems).circuits().values() if self._systems is not None else ()
-        return self._users is not None and (not states or any(state is not CircuitState.OPEN for state in states))
+        """Whether the gateway can serve: entered, not retired, and not every source's circuit open."""
+        if self._users is None or self._systems is None or self._retired:
+            return False
+        states = self._systems.circuits().values()
+        return not states or any(state is not CircuitState.OPEN for state in states)
 
     @property
     def sources(self) -> Sources:
@@ -211,8 +214,13 @@ class Gateway:
             capacity=self._capacity,
         )
 
+    def retire(self) -> None:
+        """Be not ready from now on, so that load balancers look elsewhere; everything is still answered."""
+        self._retired = True
+
     async def drain(self) -> None:
-        """Send the clients of live operations away; other requests are still answered. Safe to repeat."""
+        """Retire, and send the clients of live operations away; other requests are still answered. Safe to repeat."""
+        self.retire()
         if self._live is not None:
             await self._live.drain()
 

@@ -5,10 +5,11 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from playwright.async_api import ConsoleMessage, Page, Request, Response, async_playwright, expect
+from playwright.async_api import ConsoleMessage, Page, Request, Response, WebSocket, async_playwright, expect
 from yarl import URL
 
 CHROMIUM = "/usr/bin/chromium"
@@ -22,7 +23,8 @@ CHROMIUM_ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-EXAMPLES = ["OneUser", "ChangeDepartment", "RenameInMarketplace", "ResellerCompany"]
+EXAMPLES = ["OneUser", "ChangeDepartment", "RenameInMarketplace", "FollowUsers", "ResellerCompany"]
+SUBSCRIPTION = "FollowUsers"
 QUERY_EDITOR = ".graphiql-query-editor .CodeMirror"
 RESULT = ".graphiql-response .CodeMirror"
 REPORT_VIOLATIONS = """
@@ -42,6 +44,16 @@ class Visit:
     page: Page
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    received: list[dict[str, Any]] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        """Keep the addresses of the page's sockets beside those of its requests, and what comes in by them."""
+
+        def opened(socket: WebSocket) -> None:
+            self.requests.append(socket.url)
+            socket.on("framereceived", lambda text: self.received.append(json.loads(text)))
+
+        page.on("websocket", opened)
 
     def note(self, message: ConsoleMessage) -> None:
         """Keep what the console complains about."""
@@ -56,19 +68,31 @@ class Visit:
         # insert_text: typed one by one, the editor would close each bracket that the text closes too.
         await self.page.keyboard.insert_text(text)
 
+    async def open_example(self, name: str, page: Page | None = None) -> None:
+        """Choose an example's tab, with the keyboard in its editor."""
+        page = page or self.page
+        await page.click(f".graphiql-tab-button:text-is('{name}')")
+        await expect(page.locator(QUERY_EDITOR)).to_contain_text(f" {name}(")
+        await page.click(f"{QUERY_EDITOR} .CodeMirror-lines")
+
     async def stored(self, area: str) -> str:
         """Read all that the page remembers, GraphiQL's half second after the last key."""
         await asyncio.sleep(1)
         # evaluate, as wait_for_function needs eval, which the page's policy forbids.
         return str(await self.page.evaluate(f"JSON.stringify({{...{area}}})"))
 
-    async def run(self) -> Request:
+    async def run(self, page: Page | None = None) -> Request:
         """Run the operation by keyboard and return the request that it made."""
+        page = page or self.page
+        async with page.expect_request(lambda request: request.method == "POST") as made:
+            await self.start(page)
+        return await made.value
+
+    async def start(self, page: Page) -> None:
+        """Run the operation by keyboard."""
         # GraphiQL learns the operation's name a tenth of a second after the text: no person is faster.
         await asyncio.sleep(0.2)
-        async with self.page.expect_request(lambda request: request.method == "POST") as made:
-            await self.page.keyboard.press("Control+Enter")
-        return await made.value
+        await page.keyboard.press("Control+Enter")
 
 
 @pytest.fixture
@@ -79,6 +103,8 @@ async def visit(gateway_url: str) -> AsyncIterator[Visit]:
         # The context, not the page, is watched: it sees every page of this visitor.
         context = await browser.new_context()
         visit = Visit(await context.new_page())
+        visit.watch(visit.page)
+        context.on("page", visit.watch)
         context.on("request", lambda request: visit.requests.append(request.url))
         context.on("console", visit.note)
         context.on("weberror", lambda error: visit.complaints.append(str(error.error)))
@@ -89,7 +115,9 @@ async def visit(gateway_url: str) -> AsyncIterator[Visit]:
         await visit.page.wait_for_selector(QUERY_EDITOR)
         yield visit
         await browser.close()
-    strangers = [url for url in visit.requests if not url.startswith((f"{gateway_url}/", "data:"))]
+    origin = gateway_url.removeprefix("http")
+    ours = (f"http{origin}/", f"ws{origin}/", "data:")
+    strangers = [url for url in visit.requests if not url.startswith(ours)]
     assert (strangers, visit.complaints) == ([], [])
 
 
@@ -102,12 +130,10 @@ async def test_first_visit_shows_the_examples(visit: Visit) -> None:
     await expect(visit.page.locator("[aria-label=Variables]")).to_contain_text("ACCOUNT")
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name != SUBSCRIPTION])
 async def test_examples_fit_the_schema(visit: Visit, name: str) -> None:
     """Each example is valid against the schema that the gateway serves, and its variables are sent."""
-    await visit.page.click(f".graphiql-tab-button:text-is('{name}')")
-    await expect(visit.page.locator(QUERY_EDITOR)).to_contain_text(f" {name}(")
-    await visit.page.click(f"{QUERY_EDITOR} .CodeMirror-lines")
+    await visit.open_example(name)
     request = await visit.run()
     sent = json.loads(request.post_data or "")
     assert sent["operationName"] == name
@@ -117,6 +143,43 @@ async def test_examples_fit_the_schema(visit: Visit, name: str) -> None:
     assert "GRAPHQL_VALIDATION_FAILED" not in await response.text()
     await expect(visit.page.locator(RESULT)).to_contain_text('"data"')
     assert await visit.page.locator(".CodeMirror-lint-mark-error").count() == 0
+
+
+async def test_two_windows_follow_each_other(visit: Visit, gateway_url: str) -> None:
+    """A change made in one window appears in another that follows, once, though the source's webhook tells it too."""
+    async with ClientSession(gateway_url) as session:
+        followers, echoes = "gateway_event_subscribers", 'gateway_events_total{detail="reseller",happening="repeated"}'
+        before = await metrics(session)
+        await visit.open_example(SUBSCRIPTION)
+        await visit.start(visit.page)
+        await reached(session, followers, before.get(followers, 0) + 1)
+        other = await visit.page.context.new_page()
+        await other.goto(visit.page.url)
+        await visit.open_example("ResellerCompany", other)
+        response = await (await visit.run(other)).response()
+        assert response is not None
+        changed = (await response.json())["data"]["updateResellerUser"]
+        await expect(visit.page.locator(RESULT)).to_contain_text('"change": "UPDATED"')
+        await expect(visit.page.locator(RESULT)).to_contain_text(changed["id"])
+        await reached(session, echoes, before.get(echoes, 0) + 1)
+        events = [message for message in visit.received if message["type"] == "next"]
+        assert [event["payload"]["data"]["userChanged"]["user"]["id"] for event in events] == [changed["id"]]
+        await visit.page.click("button[aria-label='Stop query (Ctrl-Enter)']")
+        await reached(session, followers, before.get(followers, 0))
+
+
+async def metrics(session: ClientSession) -> dict[str, float]:
+    """What the gateway has counted, by series."""
+    async with session.get("/metrics") as response:
+        lines = [line for line in (await response.text()).splitlines() if not line.startswith("#")]
+    return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
+
+
+async def reached(session: ClientSession, series: str, value: float) -> None:
+    """Wait until a series has a value."""
+    async with asyncio.timeout(10):
+        while (await metrics(session)).get(series, 0) != value:  # noqa: ASYNC110 - another process sets no event
+            await asyncio.sleep(0.05)
 
 
 async def test_typed_query_is_answered(visit: Visit) -> None:

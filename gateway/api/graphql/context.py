@@ -15,9 +15,11 @@ __all__ = ["Context", "Incoming", "Scope"]
 
 
 class Scope(Protocol):
-    """Bounds what is done inside by seconds."""
+    """Bounds what is done inside by seconds, and puts it into a trace."""
 
-    def __call__(self, *, timeout: float | None = None) -> AbstractContextManager[object]: ...
+    def __call__(
+        self, *, timeout: float | None = None, traceparent: str | None = None
+    ) -> AbstractContextManager[object]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from gateway.api.capacity import Capacity, Spent
 from gateway.api.grpc.errors import partial_errors, spelled
 from gateway.api.grpc.prices import price_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.api.web.http import traceparent
 from gateway.api.web.ratelimit import Allowance, ratelimit_headers
 from gateway.callers.authentication import Authenticate
 from gateway.callers.principal import ANYONE, Principal
@@ -110,12 +111,18 @@ class Admission:
 
 
 class Scope(Protocol):
-    """Bounds what is done inside by seconds."""
+    """Bounds what is done inside by seconds, and puts it into a trace."""
 
-    def __call__(self, *, timeout: float | None = None) -> AbstractContextManager[object]: ...
+    def __call__(
+        self, *, timeout: float | None = None, traceparent: str | None = None
+    ) -> AbstractContextManager[object]: ...
 
 
-def unbounded(*, timeout: float | None = None) -> AbstractContextManager[object]:  # noqa: ARG001 - a scope's parameter
+def unbounded(
+    *,
+    timeout: float | None = None,  # noqa: ARG001 - a scope's parameters
+    traceparent: str | None = None,  # noqa: ARG001
+) -> AbstractContextManager[object]:
     """A scope that leaves each source its own time."""
     return nullcontext()
 
@@ -138,7 +145,7 @@ def unary(
         started = time.perf_counter()
         call = _incoming(method, context)
         try:
-            with scope(timeout=call.budget(longest)):
+            with scope(timeout=call.budget(longest), traceparent=traceparent(call.headers)):
                 await admission.admit(call, request)
                 async with admission.capacity.turn():
                     answer = await respond(request, call)

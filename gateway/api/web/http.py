@@ -22,8 +22,10 @@ __all__ = [
     "TooLarge",
     "WebSocket",
     "request_id",
+    "traceparent",
 ]
 
+_TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
@@ -169,6 +171,12 @@ class SocketRoute:
 
     path: str
     handler: SocketHandler
+
+
+def traceparent(headers: Mapping[str, str]) -> str | None:
+    """The trace that a request belongs to, if it says so in the form of W3C Trace Context."""
+    sent = headers.get("traceparent")
+    return sent if sent is not None and _TRACE.fullmatch(sent) else None
 
 
 def request_id(headers: Mapping[str, str]) -> str:

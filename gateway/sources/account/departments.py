@@ -1,9 +1,7 @@
 """Departments in the identity API's JSON, with the places and machines in them."""
 
-from typing import Any
-
 from gateway.sources.account.listing import Listing, listed, nodes, record_of, same
-from gateway.sources.http.reading import Instant, Text, Wire
+from gateway.sources.http.reading import Anything, Instant, Text, Wire
 from gateway.users import model
 
 __all__ = ["Department"]
@@ -44,11 +42,11 @@ class ProductionStep(Wire):
     notes: str | None = None
     leveling_factor: str | None = None
     allowances: str | None = None
-    labor_rate: Any = None
-    labor_time: Any = None
-    overhead_rate: Any = None
-    production: Any = None
-    consumptions: Any = None
+    labor_rate: Anything = None
+    labor_time: Anything = None
+    overhead_rate: Anything = None
+    production: Anything = None
+    consumptions: Anything = None
     machines: Listing[Machine] | list[Machine] | None = None
     scanning_station: "ScanningStation | None" = None
     in_steps: "Listing[ProductionStep] | list[ProductionStep] | None" = None

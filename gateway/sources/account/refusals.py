@@ -12,7 +12,7 @@ from gateway.errors import (
 )
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.reading import Wire
-from gateway.sources.http.refusal import Told, refusal, retry_after
+from gateway.sources.http.refusal import Told, refusal, retry_after, tellable
 
 __all__ = ["account_refusal"]
 
@@ -38,8 +38,8 @@ def account_refusal(request: Request, response: Response) -> GatewayError:
         error = _BODY.validate_json(response.body).error
     except ValidationError:
         return refusal(request, response, Told(request_id=request_id))
-    told = Told(True, error.code, error.message, request_id, _violations(error))
-    origin = Origin(request.source, error.code, error.message, request_id, response.status)
+    told = tellable(Told(True, error.code, error.message, request_id, _violations(error)), request)
+    origin = Origin(request.source, told.code, told.message, told.request_id, response.status)
     wait = retry_after(response.headers)
     if error.code == "idempotency_in_progress":
         return IdempotencyInProgress(

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from gateway.errors import GatewayError, NotFound
 from gateway.sources.http.exchange import Multipart, Request, Response, Send
+from gateway.sources.http.scope import current_trace
 
 __all__ = ["Api", "Query"]
 
@@ -58,13 +59,19 @@ class Api:
             method,
             self._url(template, parts or {}, query, raw_query),
             template,
-            {**self._headers, **(headers or {})},
+            self._headed(headers),
             body,
         )
         response = await self._send(request)
         if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
             raise self._refuse(request, response)
         return request, response
+
+    def _headed(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
+        trace = current_trace.get()
+        if trace is None:
+            return {**self._headers, **headers} if headers else self._headers
+        return {**self._headers, **(headers or {}), "traceparent": trace}
 
     async def find(
         self, template: str, parts: Mapping[str, str], *, query: Query = ()

@@ -10,7 +10,7 @@ from gateway.errors import Origin, Outcome, SourceInvalidResponse
 from gateway.sources.http.exchange import Request, Response
 from gateway.users.model import Timestamp
 
-__all__ = ["CamelWire", "Instant", "Text", "Wire", "read"]
+__all__ = ["Anything", "CamelWire", "Instant", "Text", "Wire", "read"]
 
 T = TypeVar("T")
 
@@ -39,6 +39,20 @@ Instant = Annotated[Timestamp, AfterValidator(_instant)]
 
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 """A string that the API promises: empty where the source has none."""
+
+
+def _carried(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _carried(inside) for name, inside in value.items()}
+    if isinstance(value, list):
+        return [_carried(one) for one in value]
+    return str(value) if isinstance(value, int) and not _LEAST <= value <= _MOST else value
+
+
+_LEAST, _MOST = -(2**63), 2**64 - 1
+
+Anything = Annotated[Any, AfterValidator(_carried)]
+"""JSON of a shape that is not documented; a whole number past 64 bits, which few can read, becomes its digits."""
 
 
 def read(shape: TypeAdapter[T], request: Request, response: Response) -> T:

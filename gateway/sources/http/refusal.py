@@ -22,7 +22,7 @@ from gateway.errors import (
 )
 from gateway.sources.http.exchange import Request, Response
 
-__all__ = ["Told", "refusal", "retry_after"]
+__all__ = ["Told", "refusal", "retry_after", "tellable"]
 
 # A URL, or a path of at least two parts.
 _ADDRESS = re.compile(r"https?://\S+|(?<![\w.])/[\w.~%:{}-]+/\S*")
@@ -49,8 +49,9 @@ class Told:
 def refusal(request: Request, response: Response, told: Told) -> GatewayError:  # noqa: PLR0911 - a table, row by row
     """The error that a status outside 2xx means."""
     status, source = response.status, request.source
+    told = tellable(told, request)
     # A source may name parts of a key when it refuses it: those words stay here.
-    message = None if status == 401 else _told(told.message)  # noqa: PLR2004 - the HTTP status
+    message = None if status == 401 else told.message  # noqa: PLR2004 - the HTTP status
     origin = Origin(source, told.code, message, told.request_id, status)
     unknown = Outcome.UNKNOWN if request.writes and status in _UNCERTAIN else None
     wait = retry_after(response.headers)
@@ -83,9 +84,18 @@ def refusal(request: Request, response: Response, told: Told) -> GatewayError:  
     )
 
 
-def _told(message: str | None) -> str | None:
-    """A source's words without the addresses in them: those are nothing that a caller should see."""
-    return message and _ADDRESS.sub("…", message)
+def tellable(told: Told, request: Request) -> Told:
+    """A source's words without the addresses in them, and without the credential that it was asked with."""
+    sent = (value for name, value in request.headers.items() if name.lower() == "authorization")
+    credential = next(sent, "").rpartition(" ")[2]
+
+    def cut(text: str | None) -> str | None:
+        if text and credential:
+            text = text.replace(credential, "…")
+        return text and _ADDRESS.sub("…", text)
+
+    violations = tuple(Violation(one.path, cut(one.message) or "") for one in told.violations)
+    return Told(told.documented, cut(told.code), cut(told.message), cut(told.request_id), violations)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

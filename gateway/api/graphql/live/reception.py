@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from gateway.api.graphql.context import Incoming, Scope
+from gateway.api.web.http import traceparent
 from gateway.callers.authentication import Authenticate
 from gateway.callers.principal import ANYONE, Principal
 from gateway.events.log import EventLog
@@ -44,7 +45,9 @@ class Reception:
             Unauthenticated: it is nobody.
         """
         principal = await self.authenticate(headers)
-        bounds = partial(self.scope, timeout=min(self.timeout, seconds or self.timeout))
+        bounds = partial(
+            self.scope, timeout=min(self.timeout, seconds or self.timeout), traceparent=traceparent(headers)
+        )
         return Incoming(self.service.by(principal), request_id, key, bounds, principal, self.events)
 
     def said(self, payload: Mapping[str, Any] | None) -> dict[str, str]:

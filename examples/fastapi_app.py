@@ -1,0 +1,41 @@
+"""The gateway inside a FastAPI application: its API under /people, and a page that reads as a caller of few rights."""  # noqa: INP001 - a program, no part of a package
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+
+from gateway import Gateway, Settings
+from gateway.callers.principal import Principal
+from gateway.users.model import UserSource
+from gateway.users.service import UserService
+
+GREETER = Principal("greeter", frozenset({"users:read:account"}))
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open the gateway where the event loop is, and close it when the application ends."""
+    async with Gateway(Settings()) as gateway:
+        app.state.users = gateway.users.by(GREETER)
+        app.mount("/people", gateway.asgi_app())
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+def users(request: Request) -> UserService:
+    """The typed service, which does what the greeter may."""
+    found: UserService = request.app.state.users
+    return found
+
+
+@app.get("/greeting/{id}")
+async def greeting(id: str, users: Annotated[UserService, Depends(users)]) -> dict[str, str]:
+    """Greet a user of the account system."""
+    user = await users.get_user(id, UserSource.ACCOUNT)
+    if user is None:
+        raise HTTPException(404)
+    return {"greeting": f"Hello, {user.name}!"}

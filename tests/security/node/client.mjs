@@ -1,0 +1,53 @@
+// Asks the same thing twice by the client library that is named; prints for each time what it got and what it sent.
+// node client.mjs apollo|urql automatic|manifest URL [MANIFEST]
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { ApolloClient, gql, HttpLink, InMemoryCache } from "@apollo/client";
+import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
+import { Client, fetchExchange } from "@urql/core";
+import { persistedExchange } from "@urql/exchange-persisted";
+
+const [library, mode, url, file] = process.argv.slice(2);
+const QUERY = 'query Ada { user(id: "acus_adalovelace1", source: ACCOUNT) { __typename id name } }';
+
+let sent = [];
+const sending = (address, options) => {
+  const body = options.body ? JSON.parse(options.body) : Object.fromEntries(new URL(address).searchParams);
+  sent.push({ method: options.method, query: typeof body.query === "string" });
+  return fetch(address, options);
+};
+const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+const byManifest = () => {
+  const { operations } = JSON.parse(readFileSync(file));
+  return operations.find(({ name }) => name === "Ada").id;
+};
+const headers = { "GraphQL-Require-Preflight": "1" };
+
+function apollo() {
+  const own = mode === "manifest" ? { generateHash: byManifest, disable: () => false } : { sha256 };
+  const link = new PersistedQueryLink(own).concat(new HttpLink({ uri: url, fetch: sending, headers }));
+  const client = new ApolloClient({ link, cache: new InMemoryCache() });
+  return async () => (await client.query({ query: gql(QUERY), fetchPolicy: "network-only" })).data;
+}
+
+function urql() {
+  const enforced = { enforcePersistedQueries: true, generateHash: async () => byManifest() };
+  const persisted = persistedExchange({
+    preferGetForPersistedQueries: false,
+    ...(mode === "manifest" ? enforced : { generateHash: async (query) => sha256(query) }),
+  });
+  const exchanges = [persisted, fetchExchange];
+  const client = new Client({ url, exchanges, fetch: sending, fetchOptions: { headers }, preferGetMethod: false });
+  return async () => {
+    const { data, error } = await client.query(QUERY, {}, { requestPolicy: "network-only" }).toPromise();
+    if (error) throw error;
+    return data;
+  };
+}
+
+const ask = library === "apollo" ? apollo() : urql();
+for (let time = 0; time < 2; time++) {
+  sent = [];
+  const data = await ask();
+  process.stdout.write(JSON.stringify({ data, sent }) + "\n");
+}
