@@ -2,13 +2,14 @@
 
 import logging
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from graphql import GraphQLError
 
 from gateway.errors import BadUserInput, GatewayError, Internal, Violation
 
-__all__ = ["extensions", "field_path", "is_spelled", "spelled"]
+__all__ = ["all_spelled", "extensions", "field_path", "is_spelled", "located", "respelled", "spelled"]
 
 _LOG = logging.getLogger("gateway.graphql")
 
@@ -32,6 +33,25 @@ def spelled(error: GraphQLError, request_id: str) -> GraphQLError:
 def is_spelled(error: GraphQLError) -> bool:
     """Whether the error is in our words already."""
     return "code" in (error.extensions or {})
+
+
+def all_spelled(errors: Iterable[GraphQLError], request_id: str) -> list[GraphQLError]:
+    """Errors as a client may see them; those that are already stay."""
+    return [error if is_spelled(error) else spelled(error, request_id) for error in errors]
+
+
+def respelled(part: Any, request_id: str) -> dict[str, Any]:
+    """A part of an answer as the incremental delivery proposal's map, its errors as a client may see them."""
+    for holder in (part, *(getattr(part, "incremental", None) or ()), *(getattr(part, "completed", None) or ())):
+        if getattr(holder, "errors", None):
+            holder.errors = all_spelled(holder.errors, request_id)
+    formatted: dict[str, Any] = part.formatted
+    return formatted
+
+
+def located(error: Exception) -> GraphQLError:
+    """Any exception as GraphQL's."""
+    return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
 
 
 def extensions(error: GatewayError, request_id: str) -> dict[str, Any]:

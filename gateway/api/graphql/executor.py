@@ -1,6 +1,6 @@
 """A GraphQL operation, executed: the one way, whichever surface carries it."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from inspect import isawaitable
@@ -17,7 +17,7 @@ from gateway.api.graphql.admission import Admission
 from gateway.api.graphql.context import Context, Incoming
 from gateway.api.graphql.documents.prepared import Executed, Prepared
 from gateway.api.graphql.documents.store import Documents, InvalidDocument
-from gateway.api.graphql.errors import is_spelled, spelled
+from gateway.api.graphql.errors import all_spelled, located, respelled
 from gateway.api.graphql.request import GraphQLRequest, refusal, refused_for
 from gateway.api.graphql.results import Result
 from gateway.api.graphql.trusted.named import NamedDocuments
@@ -160,7 +160,7 @@ class Executor:
 
     def ending(self, error: Exception, incoming: Incoming) -> Result:
         """The last answer to a subscription, where it ends by an error."""
-        return Result(errors=_spelled([_located(error)], incoming), executed=False)
+        return Result(errors=all_spelled([located(error)], incoming.request_id), executed=False)
 
     async def increments(
         self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ONE_ANSWER
@@ -251,9 +251,9 @@ class Executor:
                 if isinstance(whole, ExecutionResult):
                     yield _result(whole, context, incoming).payload()
                     return
-                yield _respelled(whole.initial_result, incoming)
+                yield respelled(whole.initial_result, incoming.request_id)
                 async for part in whole.subsequent_results:
-                    yield _respelled(part, incoming)
+                    yield respelled(part, incoming.request_id)
         finally:
             context.loaders.close()
 
@@ -274,7 +274,7 @@ def _check_kind(prepared: Prepared, allowed: Collection[OperationType]) -> None:
 
 
 def _invalid(invalid: InvalidDocument, incoming: Incoming) -> Result:
-    return Result(errors=_spelled(invalid.errors, incoming), executed=False, readable=not invalid.syntax)
+    return Result(errors=all_spelled(invalid.errors, incoming.request_id), executed=False, readable=not invalid.syntax)
 
 
 def _result(executed: Executed, context: Context, incoming: Incoming) -> Result:
@@ -283,21 +283,4 @@ def _result(executed: Executed, context: Context, incoming: Incoming) -> Result:
     if not errors:
         return Result(executed.data, None, extensions)
     refused = executed.data is None and all(error.path is None for error in errors)
-    return Result(executed.data, _spelled(errors, incoming), extensions, executed=not refused)
-
-
-def _spelled(errors: Sequence[GraphQLError], incoming: Incoming) -> list[GraphQLError]:
-    return [error if is_spelled(error) else spelled(error, incoming.request_id) for error in errors]
-
-
-def _located(error: Exception) -> GraphQLError:
-    return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
-
-
-def _respelled(part: Any, incoming: Incoming) -> dict[str, Any]:
-    """A part of an answer as the incremental delivery proposal's map, its errors in our words."""
-    for holder in (part, *(getattr(part, "incremental", None) or ()), *(getattr(part, "completed", None) or ())):
-        if getattr(holder, "errors", None):
-            holder.errors = _spelled(holder.errors, incoming)
-    formatted: dict[str, Any] = part.formatted
-    return formatted
+    return Result(executed.data, all_spelled(errors, incoming.request_id), extensions, executed=not refused)

@@ -47,13 +47,14 @@ class Connection(asyncio.Protocol):
         if self._task is None and not self._leaving:
             self._close()
 
-    def cancel(self) -> None:
-        """Stop what is under way."""
+    def cancel(self) -> asyncio.Task[None] | None:
+        """Stop what is under way; what was."""
         if self._socket is not None:
             self._socket.go_away()
         if self._task is not None:
             self._task.cancel()
         self._close()
+        return self._task
 
     # What the event loop tells.
 

@@ -1,7 +1,7 @@
 """A site, carried by asyncio's own protocols and llhttp, the parser of Node: HTTP/1.1, HTTP/1.0 and WebSockets.
 
-A request costs a third to a half of what it costs by aiohttp's server. What is left out: TLS and HTTP/2, which whatever
-stands in front of a gateway in production has anyway; files; a log of requests.
+What carrying a request costs is half of what it costs by aiohttp's server. What is left out: TLS and HTTP/2, which
+whatever stands in front of a gateway in production has anyway; files; compressed answers; a log of requests.
 """
 
 import asyncio
@@ -56,12 +56,12 @@ class LeanServer:
         for connection in tuple(self._open):
             connection.drain()
         if not await self._emptied(self._grace):
-            for connection in tuple(self._open):
-                connection.cancel()
+            under_way = [task for connection in tuple(self._open) if (task := connection.cancel()) is not None]
             await self._emptied(_LAST_WORDS)
-        for connection in tuple(self._open):
-            connection.abort()
-        await self._emptied(_LAST_WORDS)
+            for connection in tuple(self._open):
+                connection.abort()
+            if under_way:
+                await asyncio.wait(under_way, timeout=_LAST_WORDS)
 
     def _connection(self) -> Connection:
         connection = Connection(self._site, self._options, self._gone)

@@ -24,7 +24,6 @@ _LOG.setLevel(logging.WARNING)  # the library tells of each one that opens and c
 _AROUND = 64  # bytes that a message takes, at least
 _REASON = 123  # bytes: what a frame has room for
 _HANDSHAKE = ("connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
-_REFUSED = head(403, (), f"Content-Length: 0\r\n{CLOSE}")
 
 
 class Socket:
@@ -100,7 +99,7 @@ class Socket:
     async def end(self) -> None:
         """Nobody is there for it any more. A handshake that was never accepted is refused."""
         if self._protocol is None:
-            self._flow.write(_REFUSED)
+            self._flow.write(head(403, (), f"Content-Length: 0\r\n{CLOSE}"))
         await self.close()
 
     def go_away(self) -> None:
@@ -133,8 +132,10 @@ class Socket:
             self._kind = frame.opcode
         elif frame.opcode is not Opcode.CONT:
             return
+        if self._over:
+            return
         self._parts += frame.data
-        if not frame.fin or self._over:
+        if not frame.fin:
             return
         whole, self._parts = self._parts, bytearray()
         text = None
@@ -143,6 +144,7 @@ class Socket:
                 text = whole.decode()
             except UnicodeDecodeError:
                 protocol.fail(CloseCode.INVALID_DATA, "not UTF-8")
+                self._over = True
                 self.lost()
                 return
         self._messages.append(text)
