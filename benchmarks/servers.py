@@ -58,7 +58,7 @@ class Server:
 
 _VARIANTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     OURS: ("this gateway", {}),
-    "gateway-lean": ("this gateway, lean client", {"GATEWAY_HTTP_CLIENT": "lean"}),
+    "gateway-lean": ("this gateway, lean HTTP", {"GATEWAY_HTTP_CLIENT": "lean", "GATEWAY_HTTP_SERVER": "lean"}),
 }
 
 

@@ -1,9 +1,8 @@
 """Principal: who asks, what they may do, and whose credential each system is called with on their behalf."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -97,14 +96,21 @@ current_principal: ContextVar[Principal] = ContextVar("current_principal", defau
 """On whose behalf the systems are called. The service sets it around what it asks of them."""
 
 
-@contextmanager
-def acting_as(principal: Principal) -> Iterator[None]:
+class acting_as:  # noqa: N801 - it is used like a function, as the standard library's `suppress` is
     """Make the calls inside, and in the tasks begun inside, on somebody's behalf."""
-    before = current_principal.set(principal)
-    try:
-        yield
-    finally:
-        current_principal.reset(before)
+
+    __slots__ = ("_before", "_principal")
+
+    _before: Token[Principal]
+
+    def __init__(self, principal: Principal) -> None:
+        self._principal = principal
+
+    def __enter__(self) -> None:
+        self._before = current_principal.set(self._principal)
+
+    def __exit__(self, *_: object) -> None:
+        current_principal.reset(self._before)
 
 
 def _digest(forwarded: Forwarded) -> str:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from graphql import (
@@ -78,17 +79,16 @@ class Compiled:
             program = self._program(values)
         except GraphQLError as error:
             return Executed(None, [error])
-        core = self._core(context, values)
-        run = Run(program, core, context.loaders)
+        run = Run(program, partial(self._core, context, values), context, values)
         try:
             mutation = self._operation.operation is OperationType.MUTATION
             data = await (run.serially() if mutation else run.concurrently())
         except GraphQLError as error:
-            core.collected_errors.add(error, None)
+            run.fail(error)
             data = None
         finally:
             run.close()
-        return Executed(data, core.collected_errors.errors)
+        return Executed(data, run.errors)
 
     def prepare(self) -> None:
         """Write all that the operation can ever select.

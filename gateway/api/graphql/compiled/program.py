@@ -21,10 +21,11 @@ Complete = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """One of the operation's own fields."""
+    """One of the operation's own fields; one that is `direct` takes a `Light` info."""
 
     place: Place
     resolve: GraphQLFieldResolver
+    direct: bool
     arguments: Arguments
     complete: Complete
 
@@ -61,7 +62,7 @@ def write_program(
         [
             Root(
                 place,
-                resolver_of(place.field),
+                *resolver_of(place.field),
                 Arguments(place.field, place.details[0].node, hide_suggestions=hide_suggestions),
                 code[complete],
             )

@@ -5,35 +5,50 @@ the errors. Asked twice about one place it tells the error once, so reading a re
 """
 
 from asyncio import gather
+from collections.abc import Callable
+from functools import cached_property
 from inspect import iscoroutine
 from typing import Any
 
 from graphql import GraphQLError, GraphQLResolveInfo
-from graphql.execution import Executor, default_field_resolver, get_argument_values
+from graphql.execution import Executor, VariableValues, default_field_resolver, get_argument_values
 from graphql.pyutils import gather_with_cancel, is_awaitable
 
+from gateway.api.graphql.compiled.direct import Light
 from gateway.api.graphql.compiled.levels import Late, Wanted
 from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.program import Complete, Program, Root
-from gateway.users.loaders import Loaders
+from gateway.api.graphql.context import Context
 
 __all__ = ["Run"]
 
 
 class Run:
-    """Runs a program for one caller; `core` holds the operation, its variables, its context and its errors."""
+    """Runs a program for one caller; `core` makes graphql-core's executor, which most answers never need."""
 
-    def __init__(self, program: Program, core: Executor[Any], loaders: Loaders) -> None:
-        self.needs = [lookup.need(loaders.plan) for lookup in program.lookups]
+    def __init__(
+        self, program: Program, core: Callable[[], Executor[Any]], context: Context, variables: VariableValues
+    ) -> None:
+        self._loaders = context.loaders
+        self.needs = [lookup.need(self._loaders.plan) for lookup in program.lookups]
         self._program = program
-        self._core = core
-        self._loaders = loaders
-        self._errors = core.collected_errors.errors
+        self._made_core = core
+        self._context = context
+        self._variables = variables
         self._answer: dict[str, Any] = {root.place.key: None for root in program.roots}
         self._wanted: dict[Lookup, Wanted] = {}
         self._late: list[Late] = []
         self._asked = 0
+
+    @cached_property
+    def _core(self) -> Executor[Any]:
+        return self._made_core()
+
+    @property
+    def errors(self) -> list[GraphQLError]:
+        """What went wrong."""
+        return self._core.collected_errors.errors if "_core" in self.__dict__ else []
 
     async def concurrently(self) -> dict[str, Any]:
         """The answer to a query.
@@ -44,7 +59,7 @@ class Run:
         asked = []
         for root in self._program.roots:
             try:
-                asked.append((root, root.arguments.of(self._core.variable_values)))
+                asked.append((root, root.arguments.of(self._variables)))
             except GraphQLError as error:
                 self.failed(error, root.place)
         if len(asked) == 1:
@@ -61,12 +76,16 @@ class Run:
         """
         for root in self._program.roots:
             try:
-                arguments = root.arguments.of(self._core.variable_values)
+                arguments = root.arguments.of(self._variables)
             except GraphQLError as error:
                 self.failed(error, root.place)
             else:
                 await self._root(root, arguments)
         return self._answer
+
+    def fail(self, error: GraphQLError) -> None:
+        """Keep the error that left nothing of the answer."""
+        self._core.collected_errors.add(error, None)
 
     def close(self) -> None:
         """Let go of what nobody will wait for any more."""
@@ -85,7 +104,7 @@ class Run:
     def resolve(self, source: Any, place: Place, *indices: int) -> Any:
         """What the field's resolver gives."""
         arguments = get_argument_values(
-            place.field, place.nodes[0], self._core.variable_values, hide_suggestions=self._core.hide_suggestions
+            place.field, place.nodes[0], self._variables, hide_suggestions=self._core.hide_suggestions
         )
         return (place.field.resolve or default_field_resolver)(source, self._info(place, indices), **arguments)
 
@@ -120,7 +139,8 @@ class Run:
     async def _root(self, root: Root, arguments: dict[str, Any]) -> None:
         place = root.place
         try:
-            value = root.resolve(None, self._info(place, ()), **arguments)
+            info = Light(self._context, place.path(())) if root.direct else self._info(place, ())
+            value = root.resolve(None, info, **arguments)
             if is_awaitable(value):
                 value = await value
             self._answer[place.key] = self._completed(place, root.complete, value, ())
@@ -156,13 +176,13 @@ class Run:
             completed: Any = None
             for answer, indices in takers:
                 if not clean:
-                    before = (len(self._errors), self._asked)
+                    before = (len(self.errors), self._asked)
                     try:
                         completed = self._completed(place, wanted.complete, lookup.of(found.result()), indices)
                     except Exception as error:  # noqa: BLE001 - as above
                         self._null(error, place, indices)
                         continue
-                    clean = before == (len(self._errors), self._asked)
+                    clean = before == (len(self.errors), self._asked)
                 answer[place.key] = completed
 
     def _completed(self, place: Place, complete: Complete, value: Any, indices: tuple[int, ...]) -> Any:
