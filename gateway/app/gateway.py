@@ -24,7 +24,7 @@ from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
 from gateway.api.web.metrics import Metrics, scrape
-from gateway.api.web.servers import SERVERS, HttpServer
+from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
 from gateway.app.capacity import capacity_of
 from gateway.app.graphql import executor_of
@@ -185,7 +185,7 @@ class Gateway:
     async def serve_http(self, *, grace: float) -> HttpServer:
         """The same on a socket of its own, started; its requests get so many seconds to finish when it is stopped."""
         own = self.settings
-        return await SERVERS[own.http_server].start(self._site(), own.http_host, own.http_port, grace=grace)
+        return await serve(own.http_server, self._site(), own.http_host, own.http_port, grace=grace)
 
     async def serve_grpc(self) -> "GrpcServer | None":
         """The gRPC server, started; None where the settings have it off."""

@@ -33,7 +33,8 @@ def aiohttp_application(
         content = incoming.content
         # What came with the head, as most requests do, is there already.
         body = content.read_nowait() if content.is_eof() and content.exception() is None else _Body(incoming)
-        request = Request(incoming.method, path, incoming.query_string, _Headers(incoming.headers), body)
+        query = incoming.rel_url.raw_query_string
+        request = Request(incoming.method, path, query, _Headers(incoming.headers), body)
         if "upgrade" in incoming.headers and (handler := site.socket(path)) is not None:
             return await _converse(incoming, request, handler, largest_message)
         return await _write(incoming, await site.respond(request), stuck)

@@ -1,11 +1,11 @@
 """A site carried by any ASGI server, or mounted in an ASGI application."""
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-from gateway.api.web.http import Closed, Headers, Malformed, Request, Response
+from gateway.api.web.http import Closed, Headers, Request, Response
+from gateway.api.web.inflated import Inflated
 from gateway.api.web.site import Site
 
 __all__ = ["Asgi"]
@@ -13,7 +13,6 @@ __all__ = ["Asgi"]
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
-_CHUNK = 64 * 1024
 
 
 class Asgi:
@@ -67,7 +66,7 @@ def _request(scope: _Message, receive: _Receive) -> Request:
         path = path[len(root) :]
     headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
     encoding = headers.get("content-encoding", "").strip().lower()
-    body = _body(receive) if encoding in {"", "identity"} else _decompressed(_body(receive), encoding)
+    body = _body(receive) if encoding in {"", "identity"} else Inflated(_body(receive), encoding)
     query = scope["query_string"].decode("latin-1")
     return Request(scope.get("method", "GET"), path or "/", query, headers, body)
 
@@ -81,22 +80,6 @@ async def _body(receive: _Receive) -> AsyncIterator[bytes]:
             yield chunk
         if not message.get("more_body"):
             return
-
-
-async def _decompressed(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
-    """Never more than a chunk at once: what it adds up to is for the reader's cap."""
-    if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise Malformed
-    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        async for chunk in chunks:
-            rest = chunk
-            while rest:
-                yield inflate.decompress(rest, _CHUNK)
-                rest = inflate.unconsumed_tail
-        yield inflate.flush()
-    except zlib.error as error:
-        raise Malformed from error
 
 
 async def _stream(response: Response, receive: _Receive, send: _Send) -> None:

@@ -1,6 +1,6 @@
 """HTTP as values: what an endpoint is given and what it answers, whichever server carries it.
 
-`aiohttp_server.py` and `asgi.py` carry it. An endpoint knows neither.
+`aiohttp_server.py`, `lean/` and `asgi.py` carry it. An endpoint knows neither.
 """
 
 import os

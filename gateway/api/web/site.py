@@ -15,7 +15,7 @@ _LOG = logging.getLogger("gateway.http")
 
 
 class Site:
-    """The endpoints of a gateway. Servers carry it: `aiohttp_server.py`, `asgi.py`.
+    """The endpoints of a gateway. Servers carry it: `aiohttp_server.py`, `lean/`, `asgi.py`.
 
     A route's path is whole, or ends in `/{name}`, which stands for one more part: the endpoint reads it off the path.
     """

@@ -4,6 +4,7 @@ A webhook is answered as soon as the event log has it, and before anything else 
 will reach everyone who follows, 503 that it may not, so that the sender tries again.
 """
 
+import asyncio
 import hashlib
 import hmac
 from base64 import b64encode
@@ -25,6 +26,9 @@ _MOST = 256 * 1024  # bytes: a user and its organization are a few KiB
 
 Read = Callable[[bytes], tuple[UserChange, User] | None]
 """Reads a body: what happened to which user, None where it is an event of another kind. Raises ValueError."""
+
+
+_SECONDS = 10.0  # that a body may take to arrive
 
 
 class Result(StrEnum):
@@ -87,10 +91,11 @@ class ResellerWebhooks:
     async def _taken(self, request: Request) -> tuple[Result, Response]:
         if not self._keys:
             return Result.REFUSED, _problem(404, "No webhooks are received here.")
-        if request.method != "POST":
-            return Result.REFUSED, _problem(405, "Webhooks are sent by POST.", ("Allow", "POST"))
         try:
-            body = await request.read(self._most)
+            async with asyncio.timeout(_SECONDS):
+                body = await request.read(self._most)
+        except TimeoutError:
+            return Result.REFUSED, _problem(408, f"The body took longer than {_SECONDS:g} seconds.")
         except TooLarge:
             return Result.TOO_LARGE, _problem(413, f"A webhook has no more than {self._most} bytes.")
         except Malformed:

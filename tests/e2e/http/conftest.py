@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from conftest import SERVER, Running, command
 
-from gateway.api.web.servers import SERVERS
+from gateway.api.web.servers import ServerName
 
 
-@pytest.fixture(scope="session", params=SERVERS)
+@pytest.fixture(scope="session", params=get_args(ServerName))
 def http_server(request: pytest.FixtureRequest) -> str:
     """The server, as the setting names it."""
     return str(request.param)

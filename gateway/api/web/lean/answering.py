@@ -19,7 +19,7 @@ async def answer(incoming: Incoming, response: Response, flow: Flow, *, keep: bo
     """
     body, status, old = response.body, response.status, incoming.old
     keep = keep and incoming.keep and incoming.body.whole
-    unsaid = status in BODILESS or incoming.request.method == "HEAD"
+    unsaid = status in BODILESS or incoming.method == "HEAD"
     if isinstance(body, bytes):
         # An empty body of HEAD is what is left of one whose length nobody knows here.
         lengthless = status in BODILESS or (unsaid and not body)

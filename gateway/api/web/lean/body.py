@@ -49,12 +49,20 @@ class Body:
         self._failure = failure
         self._wake()
 
+    def take(self) -> bytes:
+        """All that came."""
+        chunks = self._chunks
+        content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        if self._size > self._held:
+            self._flow.release()
+        self._size = 0
+        return content
+
     def drop(self) -> None:
         """Nobody reads it any more."""
         self._unwanted = True
-        self._chunks.clear()
-        if self._size > self._held:
-            self._flow.release()
+        self.take()
 
     def __aiter__(self) -> Self:
         return self

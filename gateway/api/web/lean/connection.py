@@ -151,15 +151,15 @@ class Connection(asyncio.Protocol):
     async def _served(self, incoming: Incoming) -> None:
         try:
             if incoming.socket is None:
-                response = await self._site.respond(incoming.request)
+                response = await self._site.respond(incoming.request())
                 keep = await answer(incoming, response, self, keep=not self._draining)
             else:
                 keep = False
-                await self._converse(incoming.request, incoming.socket)
+                await self._converse(incoming.request(), incoming.socket)
         except Closed:
             return  # there is nobody to tell
         except Exception:  # noqa: BLE001 - it ends this connection, and no other
-            _LOG.exception("defect in an answer to %s", incoming.request.path)
+            _LOG.exception("defect in an answer to %s", incoming.path)
             self.abort()
             return
         self._task = None

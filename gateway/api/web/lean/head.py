@@ -1,15 +1,11 @@
 """What a request's head says, once it is whole, and what it may not say."""
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
-from gateway.api.web.http import Request
-from gateway.api.web.lean.body import Body
-from gateway.api.web.lean.fields import Fields
 from gateway.api.web.lean.incoming import Refused
-from gateway.api.web.lean.inflated import Inflated
 
-__all__ = ["check", "described", "framing"]
+__all__ = ["check", "framing", "split"]
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 
@@ -36,23 +32,17 @@ def check(version: str, method: str, came: Mapping[bytes, bytes]) -> None:
         raise Refused(405)
 
 
-def described(method: str, target: bytes, came: Mapping[bytes, bytes], body: Body) -> Request:
-    """The request.
+def split(target: bytes) -> tuple[str, str]:
+    """The path that is asked for, without its escapes, and the query, with them.
 
     Raises:
-        Refused: its target is none.
+        Refused: it is no target.
     """
     text = target.decode("ascii")  # the parser lets nothing else through
     if text[0] != "/":
         text = _below(text)
     path, _, query = text.partition("#")[0].partition("?")
-    if "%" in path:
-        path = unquote(path)
-    content: AsyncIterable[bytes] = body
-    coding = came.get(b"content-encoding")
-    if coding is not None and (word := coding.decode("latin-1").strip().lower()) not in {"", "identity"}:
-        content = Inflated(body, word)
-    return Request(method, path, query, Fields(came), content)
+    return unquote(path) if "%" in path else path, query
 
 
 def framing(came: Mapping[bytes, bytes]) -> bytes:

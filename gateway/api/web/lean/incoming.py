@@ -1,9 +1,12 @@
 """A request, as its connection has to know it."""
 
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 
 from gateway.api.web.http import Request, SocketHandler
+from gateway.api.web.inflated import Inflated
 from gateway.api.web.lean.body import Body
+from gateway.api.web.lean.fields import Fields
 
 __all__ = ["Incoming", "Refused"]
 
@@ -16,11 +19,24 @@ class Incoming:
     a WebSocket.
     """
 
-    request: Request
+    method: str
+    path: str
+    query: str
+    came: Mapping[bytes, bytes]
     body: Body
     keep: bool
     old: bool
     socket: SocketHandler | None = None
+
+    def request(self) -> Request:
+        """What an endpoint is given, once it is this one's turn."""
+        return Request(self.method, self.path, self.query, Fields(self.came), self._content())
+
+    def _content(self) -> bytes | AsyncIterable[bytes]:
+        coding = self.came.get(b"content-encoding")
+        if coding is not None and (word := coding.decode("latin-1").strip().lower()) not in {"", "identity"}:
+            return Inflated(self.body, word)
+        return self.body.take() if self.body.whole else self.body
 
 
 @dataclass(frozen=True, slots=True)

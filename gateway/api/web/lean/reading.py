@@ -8,7 +8,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from gateway.api.web.http import Malformed, SocketHandler
 from gateway.api.web.lean.body import Body
 from gateway.api.web.lean.flow import Flow
-from gateway.api.web.lean.head import check, described, framing
+from gateway.api.web.lean.head import check, framing, split
 from gateway.api.web.lean.incoming import Incoming, Refused
 from gateway.api.web.lean.options import ServerOptions
 
@@ -167,12 +167,12 @@ class RequestReader:
         check(version, method, came)
         old = version == "1.0"
         body = Body(self._flow, options.held, expected=b"expect" in came and not old)
-        request = described(method, self._target, came, body)
-        self._incoming = incoming = Incoming(request, body, parser.should_keep_alive(), old)
+        path, query = split(self._target)
+        self._incoming = incoming = Incoming(method, path, query, came, body, parser.should_keep_alive(), old)
         if parser.should_upgrade():
             self._framing = framing(came)
             if not self._framing and method == "GET" and came.get(b"upgrade", b"").strip().lower() == b"websocket":
-                incoming.socket = self._socket(request.path)
+                incoming.socket = self._socket(path)
                 self._switched = incoming.socket is not None
         self._waiting.append(incoming)
 
