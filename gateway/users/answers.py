@@ -1,6 +1,7 @@
 """The answer to a change, kept: a user, or a refusal, as bytes and back."""
 
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import orjson
@@ -12,7 +13,6 @@ from gateway.users.model import User
 
 __all__ = ["from_bytes", "to_bytes"]
 
-_USER = TypeAdapter(User)
 _FAMILY: dict[str, type[GatewayError]] = {
     kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GatewayError)
 }
@@ -35,13 +35,19 @@ def from_bytes(kept: bytes) -> User | GatewayError:
     """What `to_bytes` was given."""
     answer: dict[str, Any] = orjson.loads(kept)
     if "user" in answer:
-        return _USER.validate_python(answer["user"])
+        return _reader().validate_python(answer["user"])
     refusal = answer["refusal"]
     return _FAMILY[refusal["kind"]](
         refusal["message"],
         origin=Origin(**refusal["origin"]),
         violations=[Violation(tuple(one["path"]), one["message"]) for one in refusal["violations"]],
     )
+
+
+@cache
+def _reader() -> TypeAdapter[User]:
+    """Built when the first answer is given again: most processes never do."""
+    return TypeAdapter(User)
 
 
 def _listed(value: object) -> list[Any]:

@@ -59,16 +59,15 @@ def parse(kind: type[AnyChange], given: AnyChange | Mapping[str, Any]) -> AnyCha
     change = kind.parse(given)
     own: dict[str, str] = {}
     broken: list[Violation] = []
-    for name, value in change.given().items():
-        if name in _NAMED and value:
-            of, source = _NAMED[name]
+    for name, (of, source) in _NAMED.items():
+        if name in change.model_fields_set and (value := getattr(change, name)):
             try:
                 own[name] = resolve(value, of, source=source, path=("change", name)).source_id
             except BadUserInput as error:
                 broken += error.violations
     if broken:
         raise BadUserInput("; ".join(f"{v.path[-1]} {v.message}" for v in broken) + ".", violations=broken)
-    return change.model_copy(update=own)
+    return change.model_copy(update=own) if own else change
 
 
 def bad(name: str, message: str) -> BadUserInput:

@@ -102,7 +102,8 @@ class Change(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """The fields that the caller gave, None among them, and no others."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        names = self.model_fields_set
+        return {name: value for name, value in self.__dict__.items() if name in names}  # in the fields' order
 
 
 _SENTENCES: Mapping[str, str] = {
@@ -144,7 +145,7 @@ class CreateAccountUser(Change):
     name: Annotated[str, StringConstraints(max_length=255)] = ""
     email: Email = ""
     username: Username = ""
-    password: Password = ""
+    password: Password = Field("", repr=False)
     role_id: Id = ""
     department_id: Id = ""
     preferences: list[NotificationPreference] = []

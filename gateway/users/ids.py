@@ -2,9 +2,9 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from gateway.errors import BadUserInput, Violation
@@ -25,9 +25,11 @@ class Kind(StrEnum):
     ORGANIZATION = "Organization"
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """One record: its kind, its system, its tenant there (the reseller's id, else empty) and its id there."""
+class Ref(NamedTuple):
+    """One record: its kind, its system, its tenant there (the reseller's id, else empty) and its id there.
+
+    A tuple, since it is a key wherever records are looked up: a dataclass is hashed by code in Python.
+    """
 
     kind: Kind
     source: UserSource

@@ -9,7 +9,7 @@ taken to be the same at every read, among users of one instant too.
 import asyncio
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
@@ -19,27 +19,29 @@ from gateway.users.model import User, UserSource
 from gateway.users.progress import Progress
 from gateway.users.source import Source, Sources, UserQuery
 from gateway.users.stream import Stream
+from gateway.users.stretch import Place
 from gateway.users.unavailable import Unavailable, raise_most_telling
 
 __all__ = ["Merge", "UserEdge", "UserPage"]
 
 State = dict[UserSource, Progress]
+Places = dict[UserSource, Place]
 
 _LARGEST = 1000  # as many as any source gives at once; each cuts it to its own
 
 
 @dataclass(frozen=True, slots=True)
 class UserEdge:
-    """A user, and the walk's state behind it."""
+    """A user, and where the walk stands behind it: a state is made of that when a cursor is asked for."""
 
     node: User
-    state: State = field(repr=False)
-    write: Callable[[State], str] = field(repr=False, compare=False)
+    places: Places = field(repr=False)
+    write: Callable[[Places], str] = field(repr=False, compare=False)
 
     @property
     def cursor(self) -> str:
-        """The cursor to go on from behind this user; written when it is asked for."""
-        return self.write(self.state)
+        """The cursor to go on from behind this user."""
+        return self.write(self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ class Merge:
                 if stream.name in kept:
                     stream.take_up(kept[stream.name])
 
-        def write(state: State) -> str:
+        def write(places: Places) -> str:
+            state = before | {name: place.progress for name, place in places.items()}
             return self._cursors.write(scope, {name.value: one.packed() for name, one in state.items()})
 
         # Nobody waits for more than a page at the start; who goes on may go on further.
@@ -108,18 +111,16 @@ class Merge:
         if not any(stream.answered for stream in streams) and (failed or (unknown and not streams)):
             raise_most_telling([*failed.values(), *unknown.values()])
         # The last user's cursor also goes on behind what was looked at in vain after it.
-        state = before | {stream.name: stream.progress for stream in streams}
-        edges = [UserEdge(user, before | behind, write) for user, behind in drawn]
-        edges[-1:] = [replace(last, state=state) for last in edges[-1:]]
+        places = {stream.name: stream.place for stream in streams}
+        drawn[-1:] = [(last, places) for last, _ in drawn[-1:]]
+        edges = tuple(UserEdge(user, behind, write) for user, behind in drawn)
         has_next_page = any(_goes_on(stream) for stream in streams)
-        end_cursor = write(state) if edges or has_next_page else None
+        end_cursor = write(places) if edges or has_next_page else None
         if end_cursor is not None:
             unread = {stream.name: stream.unread for stream in streams}
             self._leftovers.keep(principal, end_cursor, needs, {name: one for name, one in unread.items() if one})
         told = sorted((failed | unknown).items(), key=lambda pair: list(UserSource).index(pair[0]))
-        return UserPage(
-            tuple(edges), has_next_page, end_cursor, tuple(Unavailable.of(name, error) for name, error in told)
-        )
+        return UserPage(edges, has_next_page, end_cursor, tuple(Unavailable.of(name, error) for name, error in told))
 
     def _select(
         self, query: UserQuery, named: Sequence[UserSource] | None, among: Collection[UserSource]
@@ -139,13 +140,13 @@ class Merge:
         return found, unknown
 
 
-async def _draw(streams: Sequence[Stream], first: int, limit: int) -> list[tuple[User, State]]:
-    """The next users in order, each with the progress behind it.
+async def _draw(streams: Sequence[Stream], first: int, limit: int) -> list[tuple[User, Places]]:
+    """The next users in order, each with the places behind it.
 
     Windows are read only of streams that could hold the next user, those at the same time. Also behind the last user
     where nothing is in hand: whether there is more should be true.
     """
-    drawn: list[tuple[User, State]] = []
+    drawn: list[tuple[User, Places]] = []
     while True:
         ready = min((stream for stream in streams if stream.head is not None), key=_rank, default=None)
         if len(drawn) == first and (ready is not None or any(stream.error for stream in streams)):
@@ -160,8 +161,11 @@ async def _draw(streams: Sequence[Stream], first: int, limit: int) -> list[tuple
                     raise stream.error
             limit = _LARGEST
         elif ready is not None:
-            user = ready.take()
-            drawn.append((user, {stream.name: stream.progress for stream in streams}))
+            others = [stream for stream in streams if stream is not ready]
+            places = {stream.name: stream.place for stream in others}
+            before = min((stream.rank for stream in others if stream.head is not None or stream.due), default=None)
+            while ready.head is not None and len(drawn) < first and (before is None or ready.rank < before):
+                drawn.append((ready.take(), {**places, ready.name: ready.place}))
 
 
 def _rank(stream: Stream) -> tuple[float, int]:

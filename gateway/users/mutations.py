@@ -41,8 +41,8 @@ class Command:
     principal: str = ""
 
     def source_key(self) -> str:
-        """The key that the source is sent."""
-        return source_key(self.key or fresh_key(), self.name, self.target, self.principal)
+        """The key that the source is sent: another each time where the caller gave none."""
+        return source_key(self.key, self.name, self.target, self.principal) if self.key else fresh_key()
 
     def scope(self, key: str) -> tuple[str, ...]:
         """What the answer is kept under."""
@@ -86,7 +86,7 @@ class Mutations:
         A caller that goes away does not stop a change that may have been sent: it is finished, and its
         answer is there for who asks again under the key.
         """
-        task = asyncio.ensure_future(self._kept(command))
+        task = asyncio.get_running_loop().create_task(self._kept(command))
         self._under_way.add(task)
         task.add_done_callback(self._forget)
         return await asyncio.shield(task)

@@ -6,8 +6,10 @@ deleted one pulls it back. So a walk remembers not only the position to read fro
 
 import hashlib
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from gateway.users.model import User
@@ -46,13 +48,18 @@ class Anchor:
     tied: int
 
     @classmethod
-    def at(cls, user: User, before: "Anchor | None") -> "Anchor":
-        """The anchor after one more user."""
-        instant = instant_of(user)
+    def behind(cls, users: Sequence[User], before: "Anchor | None") -> "Anchor | None":
+        """The anchor once these users were passed, too."""
+        if not users:
+            return before
+        instant = instant_of(users[-1])
+        tied = sum(1 for _ in takewhile(lambda user: instant_of(user) == instant, reversed(users)))
+        trail = tuple(map(_mark, users[-_REMEMBERED:]))
         if before is None:
-            return cls(instant, (_mark(user),), 1)
-        trail = (*before.trail[1 - _REMEMBERED :], _mark(user))
-        return cls(instant, trail, before.tied + 1 if instant == before.instant else 1)
+            return cls(instant, trail, tied)
+        if tied == len(users) and instant == before.instant:
+            tied += before.tied
+        return cls(instant, (*before.trail, *trail)[-_REMEMBERED:], tied)
 
     def counting_anew(self) -> "Anchor":
         """The same, where nobody of its instant who was passed so far will be read again."""

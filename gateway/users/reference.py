@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.callers.principal import ANYONE, Principal, acting_as
 from gateway.errors import Origin, SourceTimeout
@@ -26,8 +26,7 @@ __all__ = ["ReferenceData"]
 _MOST_RECORDS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Desk:
+class _Desk(NamedTuple):
     """Where lookups of one kind, with the same needs and by the same credential, come together."""
 
     credential: str
@@ -75,17 +74,20 @@ class ReferenceData:
         self._kept: OrderedDict[tuple[_Desk, Ref], tuple[float, Any]] = OrderedDict()
         self._queues: dict[_Desk, _Queue] = {}
 
-    async def look_up(
-        self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
-    ) -> dict[Ref, Any]:
-        """Each record, None where its source has none, or the error that kept it away.
+    def kept(self, ref: Ref, needs: frozenset[str], principal: Principal = ANYONE) -> tuple[Any] | None:
+        """The record, or the None in its place, where it was looked up a while ago; None where it was not.
 
         That the principal may read is for the caller to know: what is kept is given without asking again.
         """
+        return self._fresh(_desk(ref, needs, principal), ref) if self._ttl else None
+
+    async def look_up(
+        self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
+    ) -> dict[Ref, Any]:
+        """Each record, None where its source has none, or the error that kept it away; as `kept` does."""
         desks: dict[_Desk, list[Ref]] = {}
         for ref in refs:
-            desk = _Desk(principal.credential(ref.source), ref.source, ref.tenant, ref.kind, needs)
-            desks.setdefault(desk, []).append(ref)
+            desks.setdefault(_desk(ref, needs, principal), []).append(ref)
         found: dict[Ref, Any] = {}
         for records in await asyncio.gather(*(self._at(desk, group, principal) for desk, group in desks.items())):
             found |= records
@@ -99,18 +101,19 @@ class ReferenceData:
     async def _at(self, desk: _Desk, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         if not self._ttl:
             return await self._fetch(desk, refs, principal)
-        found = {ref: record for ref in refs for hit, record in [self._fresh(desk, ref)] if hit}
+        found = {ref: kept[0] for ref in refs if (kept := self._fresh(desk, ref))}
         asked = [ref for ref in refs if ref not in found]
         if asked:
             found |= dict(zip(asked, await self._ask(desk, asked, principal), strict=True))
         return found
 
-    def _fresh(self, desk: _Desk, ref: Ref) -> tuple[bool, Any]:
-        until, record = self._kept.get((desk, ref), (0.0, None))
-        if self._clock() >= until:
-            return False, None
-        self._kept.move_to_end((desk, ref))
-        return True, record
+    def _fresh(self, desk: _Desk, ref: Ref) -> tuple[Any] | None:
+        key = (desk, ref)
+        found = self._kept.get(key)
+        if found is None or self._clock() >= found[0]:
+            return None
+        self._kept.move_to_end(key)
+        return (found[1],)
 
     async def _ask(self, desk: _Desk, refs: Iterable[Ref], principal: Principal) -> list[Any]:
         queue = self._queues.setdefault(desk, _Queue(principal))
@@ -184,3 +187,7 @@ class ReferenceData:
         except Exception as error:  # noqa: BLE001 - each record fails alone; the loader hands the error on
             return found | dict.fromkeys(missing.values(), error)
         return found
+
+
+def _desk(ref: Ref, needs: frozenset[str], principal: Principal) -> _Desk:
+    return _Desk(principal.credential(ref.source), ref.source, ref.tenant, ref.kind, needs)

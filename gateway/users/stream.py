@@ -1,14 +1,14 @@
 """One source's part of a merge: its users one by one, read window by window."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
 from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResponse
 from gateway.users.leftovers import Unread
 from gateway.users.model import User
-from gateway.users.progress import Anchor, Progress, Search, instant_of
-from gateway.users.source import Source, UserQuery, Window
+from gateway.users.progress import Progress, Search, instant_of
+from gateway.users.source import Source, UserQuery
+from gateway.users.stretch import Place, Stretch
 
 __all__ = ["Stream"]
 
@@ -35,24 +35,32 @@ class Stream:
         clock: Callable[[], float],
     ) -> None:
         self.name = source.name
-        self.progress = progress
         self.head: User | None = None
-        self.rank: tuple[float, int] = (float("-inf"), order)
         self.error: GatewayError | None = None
         self.answered = False
         self._source = source
         self._query = query
         self._needs = needs
+        self._order = order
         self._clock = clock
         self._search: Search | None = None
         self._restarted = False
         self._reads = 0
         self._searched = 0
-        self._users: deque[User] = deque()
-        self._window = Window(())
-        self._sure = False
+        self._stretch = Stretch(progress)
+        self._passed = 0
         self._read_at = 0.0
-        self._rank()
+        self._rank: tuple[float, int] | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the walk stands now."""
+        return Place(self._stretch, self._passed)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the walk has come."""
+        return self.place.progress
 
     @property
     def due(self) -> bool:
@@ -69,10 +77,17 @@ class Stream:
         return self._reads >= _MOST_READS
 
     @property
+    def rank(self) -> tuple[float, int]:
+        """Its place among the streams."""
+        if self._rank is None:
+            self._rank = (-self._instant(), self._order)
+        return self._rank
+
+    @property
     def unread(self) -> Unread | None:
         """What is in hand, for a later page to take up."""
-        left = replace(self._window, items=tuple(self._users))
-        return Unread(left, self._sure, self._read_at) if self._users else None
+        window, left = self._stretch.window, self._stretch.users[self._passed :]
+        return Unread(replace(window, items=left), self._stretch.sure, self._read_at) if window and left else None
 
     def take_up(self, unread: Unread) -> None:
         """Go on with what an earlier page has read behind this progress."""
@@ -81,8 +96,9 @@ class Stream:
 
     def take(self) -> User:
         """The next user, who is passed now; only where there is a head."""
-        user = self._users.popleft()
-        self._settle(self.progress.position, Anchor.at(user, self.progress.anchor))
+        user = self._stretch.users[self._passed]
+        self._passed += 1
+        self._settle()
         return user
 
     async def read(self, limit: int) -> None:
@@ -116,25 +132,22 @@ class Stream:
             self.error = SourceInvalidResponse(message, origin=Origin(source=self.name))
 
     def _have(self, unread: Unread, position: str | None) -> None:
-        self._window, self._sure, self._read_at = unread.window, unread.sure, unread.read_at
-        self._users = deque(unread.window.items)
-        self._settle(position, self.progress.anchor)
+        self._stretch = Stretch(Progress(position, self.progress.anchor), unread.window, unread.sure)
+        self._passed = 0
+        self._read_at = unread.read_at
+        self._settle()
 
-    def _settle(self, position: str | None, anchor: Anchor | None) -> None:
+    def _settle(self) -> None:
         """Pass over what is not meant, to the next head or to the end of what is in hand."""
-        users = self._users
-        while users and not self._query.takes(users[0]):
-            anchor = Anchor.at(users.popleft(), anchor)
-        self.head = users[0] if users else None
-        if users:
-            self.progress = Progress(position, anchor)
-        else:
-            self.progress = Progress.behind(self._window, anchor, sure=self._sure)
-        self._rank()
+        users, takes = self._stretch.users, self._query.takes
+        while self._passed < len(users) and not takes(users[self._passed]):
+            self._passed += 1
+        self.head = users[self._passed] if self._passed < len(users) else None
+        self._rank = None
 
-    def _rank(self) -> None:
-        anchor = self.progress.anchor
+    def _instant(self) -> float:
+        """The head's, else that of the user passed last; before all others where nobody was."""
         if self.head is not None:
-            self.rank = (-instant_of(self.head), self.rank[1])
-        elif anchor is not None:
-            self.rank = (-anchor.instant, self.rank[1])
+            return instant_of(self.head)
+        anchor = self.progress.anchor
+        return float("inf") if anchor is None else anchor.instant

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import SourceNotConfigured, SourceUnavailable
+from gateway.callers.principal import Principal
+from gateway.errors import Forbidden, SourceNotConfigured, SourceUnavailable
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Organization, Role, User, UserSource
 from gateway.users.planning import Plan
+from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 from gateway.users.source import Sources
 
@@ -126,3 +128,18 @@ async def test_users_come_back_together(system: Any, roles: Any) -> None:
 
     assert await asyncio.gather(*map(role_name, "ab")) == ["Role 1", "Role 2"]
     assert roles.calls == [P1]
+
+
+async def test_what_is_kept_takes_no_batch(system: Callable[..., Any], roles: Any) -> None:
+    """A record that was looked up a while ago is there at once, in an operation that has not asked for it yet."""
+    account = system(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
+    sources = Sources([account])
+    service = UserService(sources, reference=ReferenceData(sources, ttl=30))
+    assert (await service.loaders(PLAN).load(role(1))).source_id == "r1"
+    found = service.loaders(PLAN).load(role(1))
+    assert found.done()
+    assert found.result().source_id == "r1"
+    nobody = service.by(Principal("nobody")).loaders(PLAN)
+    with pytest.raises(Forbidden):
+        await nobody.load(role(1))
+    assert len(roles.calls) == 1

@@ -102,10 +102,10 @@ class AccountSource:
     ) -> model.User:
         # Always all includes: they cost no call, and a change sent again under its key is the same
         # request whatever its caller selects this time.
-        query = _include(name for name in _INCLUDES if name in includes)
+        query = "&".join(f"include[]={name}" for name in _INCLUDES if name in includes)
         body = orjson.dumps(change.given(), default=self._spelled)
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        answer = await self._api.call(method, template, parts, query=query, headers=headers, body=body)
+        answer = await self._api.call(method, template, parts, raw_query=query, headers=headers, body=body)
         return read(_USER, *answer).record()
 
     def _spelled(self, value: object) -> dict[str, Any]:
