@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.callers.api_keys import ApiKeys
 from gateway.callers.principal import ANYONE, Principal
-from gateway.callers.tokens import Tokens
 from gateway.errors import Unauthenticated
 from gateway.users.model import UserSource
+
+if TYPE_CHECKING:  # what checks signatures is 11 MiB, which only those who take tokens need
+    from gateway.callers.tokens import Tokens
 
 __all__ = ["Authenticate", "Authentication", "Forwards"]
 
@@ -40,7 +42,7 @@ class Authentication:
     """
 
     def __init__(
-        self, keys: ApiKeys | None = None, tokens: Tokens | None = None, forwards: Forwards | None = None
+        self, keys: ApiKeys | None = None, tokens: "Tokens | None" = None, forwards: Forwards | None = None
     ) -> None:
         self._keys = keys
         self._tokens = tokens

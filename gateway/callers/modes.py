@@ -2,15 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
-
-from aiohttp import ClientSession
 
 from gateway.callers.api_keys import ApiKeys
 from gateway.callers.authentication import Authentication, Forwards
-from gateway.callers.fetching import fetch
-from gateway.callers.key_sets import FetchedKeys, FileKeys, Keys
-from gateway.callers.tokens import KINDS, TokenRules, Tokens
 from gateway.settings import AuthSettings
 
 __all__ = ["opened"]
@@ -27,27 +21,7 @@ async def opened(settings: AuthSettings, forwards: Forwards) -> AsyncIterator[Au
         keys = ApiKeys(settings.keys_file) if settings.with_keys and settings.keys_file else None
         tokens = None
         if settings.with_tokens:
-            tokens = Tokens(_rules(settings), await _keys(settings, stack))
+            from gateway.callers.issued import tokens_of  # noqa: PLC0415 - what checks signatures is 11 MiB
+
+            tokens = await tokens_of(settings, stack)
         yield Authentication(keys, tokens, forwards)
-
-
-def _rules(settings: AuthSettings) -> TokenRules:
-    return TokenRules(
-        settings.issuer,
-        settings.audience,
-        settings.algorithms,
-        leeway=settings.leeway,
-        scopes=settings.scope_claim,
-        subject=settings.subject_claim,
-        longest=settings.max_token_length,
-    )
-
-
-async def _keys(settings: AuthSettings, stack: AsyncExitStack) -> Keys:
-    kinds = frozenset(KINDS[name[:2]] for name in settings.algorithms)
-    if settings.jwks_file is not None:
-        return FileKeys(settings.jwks_file, kinds)
-    session = await stack.enter_async_context(ClientSession())
-    keys = FetchedKeys(partial(fetch, session, str(settings.jwks_url)), kinds, ttl=settings.jwks_ttl)
-    stack.push_async_callback(keys.aclose)
-    return keys

@@ -13,6 +13,7 @@ from graphql import (
     GraphQLError,
     GraphQLField,
     GraphQLID,
+    GraphQLInputObjectType,
     GraphQLInt,
     GraphQLNonNull,
     GraphQLSchema,
@@ -25,6 +26,7 @@ from graphql import (
 from graphql.execution import VariableValues, get_argument_values, get_variable_values
 from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.execution.values import VariableValueSource
+from graphql.pyutils import Undefined
 from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
 __all__ = ["Arguments", "Variables"]
@@ -51,7 +53,7 @@ class Variables:
             signature = get_variable_signature(schema, definition)
             type_ = None if isinstance(signature, GraphQLError) else signature.type
             required = isinstance(type_, GraphQLNonNull)
-            plain = _PLAIN.get(type_.of_type if isinstance(type_, GraphQLNonNull) else type_)
+            plain = _plain(type_.of_type if isinstance(type_, GraphQLNonNull) else type_)
             self._plain.append((signature, plain, required or definition.default_value is not None))
 
     def coerced(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
@@ -122,6 +124,32 @@ class Arguments:
 
     def _generally(self, variables: VariableValues) -> dict[str, Any]:
         return get_argument_values(self._field, self._node, variables, hide_suggestions=self._hide_suggestions)
+
+
+def _plain(type_: Any) -> Callable[[Any], bool] | None:
+    """What tells whether a value of the type is its own coercion; None where that cannot be seen so easily."""
+    if not isinstance(type_, GraphQLInputObjectType):
+        return _PLAIN.get(type_)
+    fields = type_.fields.values()
+    if type_.is_one_of or any(one.default_value is not Undefined or one.out_name for one in fields):
+        return None
+    return _plain_object({name: one.type for name, one in type_.fields.items()})
+
+
+def _plain_object(fields: Mapping[str, Any]) -> Callable[[Any], bool]:
+    required = frozenset(name for name, type_ in fields.items() if isinstance(type_, GraphQLNonNull))
+    known = {name: _PLAIN.get(type_.of_type if name in required else type_) for name, type_ in fields.items()}
+
+    def plain(value: Any) -> bool:
+        if value.__class__ is not dict or not required <= value.keys():
+            return False
+        for name, one in value.items():
+            right = known.get(name)
+            if right is None or not (right(one) or (one is None and name not in required)):
+                return False
+        return True
+
+    return plain
 
 
 def _has_variables(node: Any) -> bool:

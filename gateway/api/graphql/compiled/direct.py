@@ -1,31 +1,20 @@
 """A root field's own function, called without the library's wrappers where those would change nothing.
 
 Strawberry converts arguments and makes an `info` of its own in every call, which costs more than all that is behind a
-small field. What is plain needs no conversion, and of an `info` our resolvers look at little.
+small field. What is plain needs no conversion, `conversions` makes the rest, and of an `info` our resolvers look at
+little.
 """
 
 from typing import Any, NamedTuple
 
-from graphql import (
-    GraphQLBoolean,
-    GraphQLEnumType,
-    GraphQLField,
-    GraphQLFieldResolver,
-    GraphQLFloat,
-    GraphQLID,
-    GraphQLInt,
-    GraphQLString,
-    default_field_resolver,
-    get_nullable_type,
-)
+from graphql import GraphQLField, GraphQLFieldResolver, default_field_resolver
 from graphql.pyutils import Path
 from strawberry.types.field import StrawberryField
 
+from gateway.api.graphql.compiled.conversions import Unknown, conversion_of
 from gateway.api.graphql.context import Context
 
 __all__ = ["Light", "resolver_of"]
-
-_PLAIN = frozenset({GraphQLBoolean, GraphQLFloat, GraphQLID, GraphQLInt, GraphQLString})
 
 
 class Light(NamedTuple):
@@ -41,15 +30,22 @@ def resolver_of(field: GraphQLField) -> tuple[GraphQLFieldResolver, bool]:
     whole = field.resolve or default_field_resolver
     if not isinstance(declared, StrawberryField) or declared.base_resolver is None or declared.extensions:
         return whole, False
-    kinds = [get_nullable_type(argument.type) for argument in field.args.values()]
-    if not all(kind in _PLAIN or isinstance(kind, GraphQLEnumType) for kind in kinds):
+    try:
+        conversions = {sent: conversion_of(argument.type) for sent, argument in field.args.items()}
+    except Unknown:
         return whole, False
     function: Any = declared.base_resolver.wrapped_func
     names = {sent: argument.python_name for sent, argument in zip(field.args, declared.arguments, strict=True)}
     if declared.base_resolver.info_parameter is None or declared.base_resolver.self_parameter is None:
         return whole, False
 
+    converted = [(names[sent], sent, convert) for sent, convert in conversions.items() if convert is not None]
+
     def resolve(source: Any, info: Light, /, **arguments: Any) -> Any:
-        return function(source, info, **{names[name]: value for name, value in arguments.items()})
+        given = {names[sent]: value for sent, value in arguments.items()}
+        for name, sent, convert in converted:
+            if sent in arguments:
+                given[name] = convert(arguments[sent])
+        return function(source, info, **given)
 
     return resolve, True

@@ -1,0 +1,38 @@
+"""Inputs made without Strawberry's own way are those that it makes."""
+
+from typing import Any
+
+import pytest
+from graphql.utilities import coerce_input_value
+from strawberry.types.arguments import convert_argument
+
+from gateway.api.graphql.compiled.conversions import conversion_of
+from gateway.api.graphql.schema import build_schema, executable
+
+DECLARED = build_schema()
+SCHEMA = executable(DECLARED)
+NOTIFIED = [{"notificationType": "INVOICE", "enabled": True}]
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("UpdateAccountUserInput", {}),
+        ("UpdateAccountUserInput", {"name": "Ada", "roleId": None, "preferences": None}),
+        ("CreateAccountUserInput", {"email": "a@b.example", "departmentId": "dep_1", "preferences": NOTIFIED}),
+        ("UpdateSoftwareOneUserInput", {"phone": {"prefix": "+1", "number": "2"}, "settings": {"cultureCode": None}}),
+        ("UpdateSoftwareOneUserInput", {"phone": None, "icon": object()}),
+        ("UpdateResellerUserInput", {"allowCustomerPortalAccess": False, "organizationId": "o"}),
+        ("UserFilter", {}),
+        ("UserFilter", {"sources": ["ACCOUNT", "RESELLER"], "search": "a", "includeRemoved": True}),
+    ],
+)
+def test_same(name: str, given: dict[str, Any]) -> None:
+    """A coerced input becomes the same object in both ways, what is absent included."""
+    type_ = SCHEMA.type_map[name]
+    coerced = coerce_input_value(given, type_)  # type: ignore[arg-type]
+    convert = conversion_of(type_)
+    assert convert is not None
+    declared = DECLARED.get_type_by_name(name)
+    registry, config = DECLARED.schema_converter.scalar_registry, DECLARED.config
+    assert convert(coerced) == convert_argument(coerced, declared.origin, registry, config)
