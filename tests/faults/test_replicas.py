@@ -61,7 +61,7 @@ async def test_a_replica_that_is_killed(troubled: Callable[..., Any], redis: Red
         assert error["extensions"]["code"] == "IDEMPOTENCY_IN_PROGRESS"
         assert 0 < error["extensions"]["retryAfter"] <= 1
     await eventually(lambda: _carried_out(alive))
-    [record] = await redis.keys()
+    [record] = await redis.keys("usergateway:idempotency:*")
     await redis.hset(record, "until", 0)  # the 30 seconds of its lease pass
     answer = await alive.graphql(CREATE, **KEY)
     assert "extensions" not in answer
@@ -130,7 +130,7 @@ async def test_a_redis_lost_in_the_middle(
         await between.start()
         [error] = (await world.graphql(CREATE, **KEY))["errors"]
         assert error["extensions"]["code"] == "IDEMPOTENCY_IN_PROGRESS"
-        [record] = await redis.keys()
+        [record] = await redis.keys("usergateway:idempotency:*")
         await redis.hset(record, "until", 0)
         assert (await world.graphql(CREATE, **KEY))["data"] == answer["data"]
         assert sum(one["user"]["email"] == "shared@faults.example" for one in await world.accounts()) == 1
