@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
+from msgspec.structs import asdict
 
 from gateway.users.ids import ref_of
 from gateway.users.model import User, UserChange
@@ -63,4 +64,4 @@ def marks_of(change: UserChange, user: User, name: str | None = None) -> Marks:
 
 
 def _digest(*parts: Any) -> str:
-    return blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
+    return blake2b(orjson.dumps(parts, default=asdict), digest_size=16).hexdigest()

@@ -1,11 +1,10 @@
 """The answer to a change, kept: a user, or a refusal, as bytes and back."""
 
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 
+import msgspec
 import orjson
-from pydantic import TypeAdapter
 
 from gateway import errors
 from gateway.errors import GatewayError, Origin, Violation
@@ -21,7 +20,7 @@ _FAMILY: dict[str, type[GatewayError]] = {
 def to_bytes(answer: User | GatewayError) -> bytes:
     """The answer as JSON."""
     if isinstance(answer, User):
-        return orjson.dumps({"user": asdict(answer)}, default=_listed)
+        return orjson.dumps({"user": msgspec.to_builtins(answer, enc_hook=str, order="deterministic")})
     refusal = {
         "kind": type(answer).__name__,
         "message": answer.message,
@@ -35,22 +34,10 @@ def from_bytes(kept: bytes) -> User | GatewayError:
     """What `to_bytes` was given."""
     answer: dict[str, Any] = orjson.loads(kept)
     if "user" in answer:
-        return _reader().validate_python(answer["user"])
+        return msgspec.convert(answer["user"], User, dec_hook=lambda kind, text: kind(text))
     refusal = answer["refusal"]
     return _FAMILY[refusal["kind"]](
         refusal["message"],
         origin=Origin(**refusal["origin"]),
         violations=[Violation(tuple(one["path"]), one["message"]) for one in refusal["violations"]],
     )
-
-
-@cache
-def _reader() -> TypeAdapter[User]:
-    """Built when the first answer is given again: most processes never do."""
-    return TypeAdapter(User)
-
-
-def _listed(value: object) -> list[Any]:
-    if isinstance(value, frozenset):
-        return sorted(value)
-    raise TypeError

@@ -1,17 +1,15 @@
-"""What a user is, in one vocabulary for the three systems: plain, frozen, slotted records.
+"""What a user is, in one vocabulary for the three systems: plain, frozen records.
 
 A field that a source has no notion of is None. Records that a source delivers in part carry
 `loaded`: the expandable fields whose value here can be trusted, also when it is None or empty.
 Longer than most files here: it is the whole vocabulary, and reads best in one place.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+import msgspec
 
 __all__ = [
     "Account",
@@ -30,6 +28,7 @@ __all__ = [
     "Portal",
     "PostalAddress",
     "ProductionStep",
+    "Record",
     "Role",
     "RoleOwner",
     "RoleType",
@@ -95,18 +94,18 @@ class Timestamp(str):
 
     __slots__ = ()
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
-
     def instant(self) -> datetime:
         """The moment as an aware datetime, cut to microseconds; no offset means UTC."""
         moment = datetime.fromisoformat(self)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed(Generic[T]):
+# Made by the thousand, and at once: a frozen dataclass takes a call for each field. They hold no circles.
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """What a system has told of something."""
+
+
+class Listed(Record, Generic[T], frozen=True):
     """A list that arrived inside an object: what the source sent, and whether there is more."""
 
     nodes: tuple[T, ...]
@@ -114,27 +113,23 @@ class Listed(Generic[T]):
     has_previous_page: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneNumber:
+class PhoneNumber(Record, frozen=True):
     prefix: str | None = None
     number: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UserSettings:
+class UserSettings(Record, frozen=True):
     culture_code: str | None = None
     language_code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Record, frozen=True):
     source_id: str
     name: str | None = None
     image_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MarketplaceAccount:
+class MarketplaceAccount(Record, frozen=True):
     """A SoftwareOne Marketplace account that a user belongs to."""
 
     source_id: str
@@ -144,8 +139,7 @@ class MarketplaceAccount:
     image_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Geolocation:
+class Geolocation(Record, frozen=True):
     source_id: str
     street_line1: str | None = None
     street_line2: str | None = None
@@ -157,8 +151,7 @@ class Geolocation:
     updated_at: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Record, frozen=True):
     source_id: str
     name: str
     phone: str | None = None
@@ -169,8 +162,7 @@ class Address:
     updated_at: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Branding:
+class Branding(Record, frozen=True):
     source_id: str
     support_email: str | None = None
     phone_number: str | None = None
@@ -184,16 +176,14 @@ class Branding:
     updated_at: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Portal:
+class Portal(Record, frozen=True):
     source_id: str
     slug: str
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Record, frozen=True):
     """The account that owns an account-owned role."""
 
     source_id: str
@@ -206,14 +196,12 @@ class Account:
     updated_at: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RoleOwner:
+class RoleOwner(Record, frozen=True):
     type: OwnerType
     account: Account | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(Record, frozen=True):
     """What a user may do. `loaded` is drawn from `owner`, `owner.account`, `permissions`."""
 
     source: UserSource
@@ -233,8 +221,7 @@ class Role:
         return cls(source, name, name, loaded=frozenset({"owner", "owner.account", "permissions"}))
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Record, frozen=True):
     source_id: str
     name: str
     type: str
@@ -244,8 +231,7 @@ class Location:
     updated_at: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Record, frozen=True):
     source_id: str
     name: str
     serial_number: str | None = None
@@ -255,8 +241,7 @@ class Machine:
     updated_at: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProductionStep:
+class ProductionStep(Record, frozen=True):
     """A step of production. Rates and quantities are kept as the source's JSON: it documents no more."""
 
     source_id: str
@@ -278,8 +263,7 @@ class ProductionStep:
     updated_at: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScanningStation:
+class ScanningStation(Record, frozen=True):
     source_id: str
     name: str
     type: str
@@ -293,8 +277,7 @@ class ScanningStation:
     updated_at: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Department:
+class Department(Record, frozen=True):
     """Where a user works. `loaded` is drawn from `location`, `scanning_stations`, `machines`.
 
     Without a name it is a bare reference: the source sent nothing but the id.
@@ -311,8 +294,7 @@ class Department:
     loaded: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class PostalAddress:
+class PostalAddress(Record, frozen=True):
     address_line1: str | None = None
     address_line2: str | None = None
     city: str | None = None
@@ -321,8 +303,7 @@ class PostalAddress:
     postal_code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Organization:
+class Organization(Record, frozen=True):
     """A customer organization of a reseller; `tenant` is the reseller's id.
 
     Without a name it is a bare reference: the source sent nothing but the id.
@@ -339,8 +320,7 @@ class Organization:
     updated_at: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Record, frozen=True):
     """A user record in one of the three systems; `tenant` is the reseller's id, else empty."""
 
     source: UserSource

@@ -1,10 +1,10 @@
 """One change that is told twice, by who made it and by its system, in both forms of the log."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from events.reading import settled, waiting
+from msgspec.structs import replace
 
 from gateway.events.marks import marks_of
 from gateway.events.observing import Happening

@@ -4,15 +4,17 @@ import asyncio
 import types
 import typing
 from collections.abc import AsyncIterator, Generator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache, lru_cache
 from random import Random
 from typing import Any
 
+from msgspec.structs import fields
+
 from gateway.errors import BadUserInput, GatewayError, NotFound, SourceTimeout, SourceUnavailable
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import Department, Listed, Organization, Role, Timestamp, User, UserSource
+from gateway.users.model import Department, Listed, Organization, Record, Role, Timestamp, User, UserSource
 from gateway.users.source import Page, Window
 
 __all__ = ["FakeDirectory", "FakeSource", "Later", "World", "world"]
@@ -94,7 +96,7 @@ class Records:
         if origin is Listed:
             nodes = tuple(self._item(inner[0], depth) for _ in range(random.randint(0, 2 if depth < 3 else 1)))
             return Listed(nodes, random.random() < 0.5, random.random() < 0.5)
-        if is_dataclass(hint):
+        if isinstance(hint, type) and issubclass(hint, Record):
             return self.make(hint, depth + 1) if depth < _DEEPEST else None
         if isinstance(hint, type) and issubclass(hint, Enum):
             return random.choice(list(hint))

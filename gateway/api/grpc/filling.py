@@ -1,9 +1,10 @@
 """Looks up what a record came without, along a selection: everything at once, each field failing alone."""
 
 import asyncio
-from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.api.grpc.reading import EXPANSIONS, REFERENCES
 from gateway.users.loaders import Loaders

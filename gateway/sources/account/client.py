@@ -5,16 +5,15 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
-from pydantic import TypeAdapter
 
 from gateway.sources.account import departments, wire
 from gateway.sources.account.dialect import Dialect
-from gateway.sources.account.listing import Listing, PageInfo
+from gateway.sources.account.listing import Listing, PageInfo, Repeated
 from gateway.sources.account.polling import AccountNews
 from gateway.sources.account.refusals import account_refusal
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
-from gateway.sources.http.reading import read
+from gateway.sources.http.reading import Shape, read
 from gateway.users import model
 from gateway.users.changes import CreateAccountUser, NotificationPreference, UpdateAccountUser
 from gateway.users.ids import Kind, Ref
@@ -25,8 +24,8 @@ __all__ = ["AccountSource"]
 
 M = TypeVar("M", model.Role, model.Department)
 
-_USER = TypeAdapter(wire.User)
-_LISTED = TypeAdapter(Listing[wire.User])
+_USER = Shape(wire.User)
+_LISTED = Shape(Listing[wire.User])
 _USERS = "/v1/identity/account-users"
 # In this order: only the first value of a parameter is part of an idempotency key's match (account.md, 6).
 _INCLUDES = ("user", "role", "department")
@@ -48,15 +47,15 @@ class AccountSource:
                 self._api,
                 "/v1/identity/roles",
                 ("owner", "owner.account", "permissions"),
-                TypeAdapter(wire.Role),
-                TypeAdapter(Listing[wire.Role]),
+                Shape(wire.Role),
+                Shape(Listing[wire.Role]),
             ),
             Kind.DEPARTMENT: _Directory[model.Department](
                 self._api,
                 "/v1/operations/departments",
                 ("location", "scanning_stations", "machines"),
-                TypeAdapter(departments.Department),
-                TypeAdapter(Listing[departments.Department]),
+                Shape(departments.Department),
+                Shape(Listing[departments.Department]),
             ),
         }
 
@@ -77,7 +76,9 @@ class AccountSource:
             asked.append(self._dialect.removed)
         asked += self._included(needs | {"profile"} if query.email else needs, self._dialect.list_includes)
         listing = read(_LISTED, *await self._api.call("GET", _USERS, query=asked))
-        return Window(tuple(one.record() for one in listing.data or ()), _position(listing.page_info))
+        record_of = Repeated().record_of
+        users = tuple(one.record(record_of) for one in listing.data or ())
+        return Window(users, _position(listing.page_info))
 
     async def create_user(self, change: CreateAccountUser, key: str) -> model.User:
         return await self._write("POST", _USERS, {}, change, key=key, includes=self._dialect.create_includes)
@@ -122,8 +123,8 @@ class _Directory(Generic[M]):
         api: Api,
         template: str,
         includes: tuple[str, ...],
-        one: TypeAdapter[Any],
-        many: TypeAdapter[Listing[Any]],
+        one: Shape[Any],
+        many: Shape[Listing[Any]],
     ) -> None:
         self._api = api
         self._template = template

@@ -1,16 +1,20 @@
 """Departments in the identity API's JSON, with the places and machines in them."""
 
+from typing import Any
+
 from gateway.sources.account.listing import Listing, listed, nodes, record_of, same
-from gateway.sources.http.reading import Anything, Instant, Text, Wire
+from gateway.sources.http.reading import Instant, Wire, carried
 from gateway.users import model
 
 __all__ = ["Department"]
 
+_UNDOCUMENTED = ("labor_rate", "labor_time", "overhead_rate", "production", "consumptions")
 
-class Location(Wire):
-    id: Text = ""
-    name: Text = ""
-    type: Text = ""
+
+class Location(Wire, frozen=True):
+    id: str | None = None
+    name: str | None = None
+    type: str | None = None
     parent: "Location | None" = None
     children: "Listing[Location] | list[Location] | None" = None
     created_at: Instant | None = None
@@ -18,14 +22,19 @@ class Location(Wire):
 
     def record(self) -> model.Location:
         return model.Location(
-            self.id,
-            **same(self, parent=record_of(self.parent), children=listed(self.children, Location.record)),
+            self.id or "",
+            self.name or "",
+            self.type or "",
+            record_of(self.parent),
+            listed(self.children, Location.record),
+            self.created_at,
+            self.updated_at,
         )
 
 
-class Machine(Wire):
-    id: Text = ""
-    name: Text = ""
+class Machine(Wire, frozen=True):
+    id: str | None = None
+    name: str | None = None
     serial_number: str | None = None
     notes: str | None = None
     department: "Department | None" = None
@@ -33,20 +42,20 @@ class Machine(Wire):
     updated_at: Instant | None = None
 
     def record(self) -> model.Machine:
-        return model.Machine(self.id, **same(self, department=record_of(self.department)))
+        return model.Machine(self.id or "", **same(self, name=self.name or "", department=record_of(self.department)))
 
 
-class ProductionStep(Wire):
-    id: Text = ""
-    name: Text = ""
+class ProductionStep(Wire, frozen=True):
+    id: str | None = None
+    name: str | None = None
     notes: str | None = None
     leveling_factor: str | None = None
     allowances: str | None = None
-    labor_rate: Anything = None
-    labor_time: Anything = None
-    overhead_rate: Anything = None
-    production: Anything = None
-    consumptions: Anything = None
+    labor_rate: Any = None
+    labor_time: Any = None
+    overhead_rate: Any = None
+    production: Any = None
+    consumptions: Any = None
     machines: Listing[Machine] | list[Machine] | None = None
     scanning_station: "ScanningStation | None" = None
     in_steps: "Listing[ProductionStep] | list[ProductionStep] | None" = None
@@ -57,9 +66,11 @@ class ProductionStep(Wire):
 
     def record(self) -> model.ProductionStep:
         return model.ProductionStep(
-            self.id,
+            self.id or "",
             **same(
                 self,
+                **{name: carried(getattr(self, name)) for name in _UNDOCUMENTED},
+                name=self.name or "",
                 machines=nodes(self.machines, Machine.record),
                 scanning_station=record_of(self.scanning_station),
                 in_steps=nodes(self.in_steps, ProductionStep.record),
@@ -69,11 +80,11 @@ class ProductionStep(Wire):
         )
 
 
-class ScanningStation(Wire):
-    id: Text = ""
-    name: Text = ""
+class ScanningStation(Wire, frozen=True):
+    id: str | None = None
+    name: str | None = None
     notes: str | None = None
-    type: Text = ""
+    type: str | None = None
     label_size: str | None = None
     label_type: str | None = None
     material_check_required: bool | None = None
@@ -88,10 +99,12 @@ class ScanningStation(Wire):
         if check is None and self.operator_requirement is not None:  # how the August version says it
             check = self.operator_requirement == "material_check"
         return model.ScanningStation(
-            self.id,
+            self.id or "",
             **same(
                 self,
                 "operator_requirement",
+                name=self.name or "",
+                type=self.type or "",
                 material_check_required=check,
                 department=record_of(self.department),
                 production_steps=listed(self.production_steps, ProductionStep.record),
@@ -99,8 +112,8 @@ class ScanningStation(Wire):
         )
 
 
-class Department(Wire):
-    id: Text = ""
+class Department(Wire, frozen=True):
+    id: str | None = None
     name: str | None = None
     notes: str | None = None
     location: Location | None = None
@@ -111,18 +124,17 @@ class Department(Wire):
 
     def record(self, included: frozenset[str] = frozenset()) -> model.Department:
         """The department; `included` names what was asked for, so that null there means: there is none."""
-        parts = ("location", "scanning_stations", "machines")
+        parts = {
+            "location": record_of(self.location),
+            "scanning_stations": listed(self.scanning_stations, ScanningStation.record),
+            "machines": listed(self.machines, Machine.record),
+        }
         return model.Department(
-            self.id,
-            **same(
-                self,
-                location=record_of(self.location),
-                scanning_stations=listed(self.scanning_stations, ScanningStation.record),
-                machines=listed(self.machines, Machine.record),
-            ),
-            loaded=included | {part for part in parts if getattr(self, part) is not None},
+            self.id or "",
+            self.name,
+            self.notes,
+            **parts,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            loaded=included | {name for name, part in parts.items() if part is not None},
         )
-
-
-for _circular in (Location, Machine, ScanningStation, ProductionStep, Department):
-    _circular.model_rebuild()

@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from msgspec.structs import asdict
+
 from gateway.sources.http.reading import Wire
 from gateway.users import model
 
-__all__ = ["Listing", "PageInfo", "listed", "nodes", "record_of", "same"]
+__all__ = ["Listing", "PageInfo", "Repeated", "listed", "nodes", "record_of", "same"]
 
 W = TypeVar("W")
 M = TypeVar("M")
 
 
-class PageInfo(Wire):
+class PageInfo(Wire, frozen=True):
     """Where a list goes on: a URL in the current version, a cursor in the one of April."""
 
     next_page_url: str | None = None
@@ -22,7 +24,7 @@ class PageInfo(Wire):
     has_previous_page: bool | None = None
 
 
-class Listing(Wire, Generic[W]):
+class Listing(Wire, Generic[W], frozen=True):
     """A list envelope."""
 
     page_info: PageInfo | None = None
@@ -53,7 +55,23 @@ def record_of(wire: Any) -> Any:
 
 def same(wire: Wire, *without: str, **instead: Any) -> dict[str, Any]:
     """The fields that mean the same in our model, others instead of some, without those that it has not."""
-    fields = wire.__dict__ | instead
+    fields = asdict(wire) | instead
     for name in ("id", *without):
         del fields[name]
     return fields
+
+
+class Repeated:
+    """Makes records of the objects of a list. What it holds again and again, as users their roles, is made once."""
+
+    def __init__(self) -> None:
+        self._made: dict[str | None, tuple[Any, Any]] = {}
+
+    def record_of(self, wire: Any) -> Any:
+        """The record that an optional object means."""
+        if wire is None:
+            return None
+        made = self._made.get(wire.id)
+        if made is None or made[0] != wire:
+            made = self._made[wire.id] = (wire, wire.record())
+        return made[1]

@@ -1,14 +1,14 @@
 """Who owns a role, in the identity API's JSON: the platform, or an account with its addresses."""
 
 from gateway.sources.account.listing import record_of, same
-from gateway.sources.http.reading import Instant, Text, Wire
+from gateway.sources.http.reading import Instant, Wire
 from gateway.users import model
 
 __all__ = ["Owner"]
 
 
-class Geolocation(Wire):
-    id: Text = ""
+class Geolocation(Wire, frozen=True):
+    id: str | None = None
     street_line_1: str | None = None
     street_line_2: str | None = None
     locality: str | None = None
@@ -20,12 +20,12 @@ class Geolocation(Wire):
 
     def record(self) -> model.Geolocation:
         lines = {"street_line1": self.street_line_1, "street_line2": self.street_line_2}
-        return model.Geolocation(self.id, **same(self, "street_line_1", "street_line_2", **lines))
+        return model.Geolocation(self.id or "", **same(self, "street_line_1", "street_line_2", **lines))
 
 
-class Address(Wire):
-    id: Text = ""
-    name: Text = ""
+class Address(Wire, frozen=True):
+    id: str | None = None
+    name: str | None = None
     phone: str | None = None
     email: str | None = None
     is_drop_ship: bool | None = None
@@ -37,13 +37,14 @@ class Address(Wire):
     def record(self) -> model.Address:
         # A later version says the same as a type; its words are open, so only the known one is read.
         drop_ship = True if self.is_drop_ship is None and self.type == "drop_ship" else self.is_drop_ship
-        return model.Address(
-            self.id, **same(self, "type", is_drop_ship=drop_ship, geolocation=record_of(self.geolocation))
+        fields = same(
+            self, "type", name=self.name or "", is_drop_ship=drop_ship, geolocation=record_of(self.geolocation)
         )
+        return model.Address(self.id or "", **fields)
 
 
-class Branding(Wire):
-    id: Text = ""
+class Branding(Wire, frozen=True):
+    id: str | None = None
     support_email: str | None = None
     phone_number: str | None = None
     logo_url: str | None = None
@@ -56,22 +57,22 @@ class Branding(Wire):
     updated_at: Instant | None = None
 
     def record(self) -> model.Branding:
-        return model.Branding(self.id, **same(self))
+        return model.Branding(self.id or "", **same(self))
 
 
-class Portal(Wire):
-    id: Text = ""
-    slug: Text = ""
+class Portal(Wire, frozen=True):
+    id: str | None = None
+    slug: str | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
     def record(self) -> model.Portal:
-        return model.Portal(self.id, **same(self))
+        return model.Portal(self.id or "", **same(self, slug=self.slug or ""))
 
 
-class Account(Wire):
-    id: Text = ""
-    name: Text = ""
+class Account(Wire, frozen=True):
+    id: str | None = None
+    name: str | None = None
     default_billing_address: Address | None = None
     default_shipping_address: Address | None = None
     branding: Branding | None = None
@@ -81,10 +82,11 @@ class Account(Wire):
 
     def record(self) -> model.Account:
         nested = ("default_billing_address", "default_shipping_address", "branding", "portal")
-        return model.Account(self.id, **same(self, **{name: record_of(getattr(self, name)) for name in nested}))
+        records = {name: record_of(getattr(self, name)) for name in nested}
+        return model.Account(self.id or "", **same(self, name=self.name or "", **records))
 
 
-class Owner(Wire):
+class Owner(Wire, frozen=True):
     type: str | None = None
     account: Account | None = None
 

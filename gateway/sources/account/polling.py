@@ -7,11 +7,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import TypeAdapter
-
 from gateway.sources.account.listing import Listing, PageInfo
 from gateway.sources.http.api import Api
-from gateway.sources.http.reading import Instant, Text, Wire, read
+from gateway.sources.http.reading import Instant, Shape, Wire, read
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.news import News
@@ -25,10 +23,10 @@ _OVERLAP = timedelta(seconds=5)  # an event is written a little after what it te
 _WHOLE = frozenset({"profile", "role", "department"})  # as after a change of ours, which this may be an echo of
 
 
-class _Event(Wire):
-    id: Text = ""
+class _Event(Wire, frozen=True):
+    id: str | None = None
     action: str | None = None
-    resource_id: Text = ""
+    resource_id: str | None = None
     occurred_at: Instant | None = None
     created_at: Instant | None = None
 
@@ -39,7 +37,7 @@ class _Event(Wire):
         return "" if time is None else _text(time.instant())
 
 
-_LISTED = TypeAdapter(Listing[_Event])
+_LISTED = Shape(Listing[_Event])
 
 
 class AccountNews:
@@ -63,11 +61,11 @@ class AccountNews:
         seen = await self._events(max(began, _earlier(at)))
         actions: dict[str, list[str | None]] = {}
         for event in sorted(seen, key=lambda one: one.at):
-            if event.at > began and event.id not in known:
-                actions.setdefault(event.resource_id, []).append(event.action)
+            if event.at > began and (event.id or "") not in known:
+                actions.setdefault(event.resource_id or "", []).append(event.action)
         changes = [(_change(done), await self._user(user, _change(done))) for user, done in actions.items()]
         newest = max([at, *(event.at for event in seen)])
-        again = [event.id for event in seen if event.at >= _earlier(newest)]
+        again = [event.id or "" for event in seen if event.at >= _earlier(newest)]
         told = tuple((change, user) for change, user in changes if user is not None)
         return News(told, " ".join([began, newest, *again]))
 

@@ -1,7 +1,5 @@
 """The identity API's error bodies (account.md, 7)."""
 
-from pydantic import TypeAdapter, ValidationError
-
 from gateway.errors import (
     GatewayError,
     IdempotencyConflict,
@@ -11,32 +9,32 @@ from gateway.errors import (
     Violation,
 )
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import Wire
+from gateway.sources.http.reading import Shape, Wire
 from gateway.sources.http.refusal import Told, refusal, retry_after, tellable
 
 __all__ = ["account_refusal"]
 
 
-class _Error(Wire):
+class _Error(Wire, frozen=True):
     code: str | None = None
     type: str | None = None
     message: str | None = None
     param: str | None = None
 
 
-class _Body(Wire):
+class _Body(Wire, frozen=True):
     error: _Error
 
 
-_BODY = TypeAdapter(_Body)
+_BODY = Shape(_Body)
 
 
 def account_refusal(request: Request, response: Response) -> GatewayError:
     """The error that a status outside 2xx means."""
     request_id = response.headers.get("Request-ID")
     try:
-        error = _BODY.validate_json(response.body).error
-    except ValidationError:
+        error = _BODY.read(response.body).error
+    except ValueError:
         return refusal(request, response, Told(request_id=request_id))
     told = tellable(Told(True, error.code, error.message, request_id, _violations(error)), request)
     origin = Origin(request.source, told.code, told.message, told.request_id, response.status)

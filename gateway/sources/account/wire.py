@@ -1,18 +1,21 @@
 """Users and roles in the identity API's JSON. Both of its versions are read by the same models."""
 
+from collections.abc import Callable
+from typing import Any
+
 from gateway.sources.account.departments import Department
 from gateway.sources.account.listing import record_of
 from gateway.sources.account.ownership import Owner
-from gateway.sources.http.reading import Instant, Text, Wire
+from gateway.sources.http.reading import Instant, Wire
 from gateway.users import model
 from gateway.users.model import UserSource
 
 __all__ = ["Role", "User"]
 
 
-class Role(Wire):
-    id: Text = ""
-    name: Text = ""
+class Role(Wire, frozen=True):
+    id: str | None = None
+    name: str | None = None
     type: str | None = None
     owner: Owner | None = None
     permissions: list[str] | None = None
@@ -33,8 +36,8 @@ class Role(Wire):
             permissions = []  # how the source writes a role with none (account.md, 3.2)
         return model.Role(
             UserSource.ACCOUNT,
-            self.id,
-            self.name,
+            self.id or "",
+            self.name or "",
             _TYPES.get(self.type or ""),
             self.type,
             record_of(self.owner),
@@ -45,7 +48,7 @@ class Role(Wire):
         )
 
 
-class Profile(Wire):
+class Profile(Wire, frozen=True):
     """The person behind an account user: nested since preview.2, flat on the account user before."""
 
     name: str | None = None
@@ -55,7 +58,7 @@ class Profile(Wire):
     image_url: str | None = None
 
 
-class User(Wire):
+class User(Wire, frozen=True):
     id: str
     user: Profile | None = None
     name: str | None = None
@@ -69,8 +72,9 @@ class User(Wire):
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
-    def record(self) -> model.User:
-        profile = self.user or Profile()
+    def record(self, record_of: Callable[[Any], Any] = record_of) -> model.User:
+        """The user; `record_of` makes the records of role and department."""
+        profile = self.user or _NOBODY
         return model.User(
             UserSource.ACCOUNT,
             self.id,
@@ -89,6 +93,7 @@ class User(Wire):
         )
 
 
+_NOBODY = Profile()
 _TYPES = {kind.value: kind for kind in model.RoleType}  # made once: walking an enum costs more than the role itself
 _STATUS = {
     "active": model.UserStatus.ACTIVE,

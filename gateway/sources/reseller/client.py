@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from pydantic import TypeAdapter
 
 from gateway.errors import Origin, SourceNotConfigured
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
-from gateway.sources.http.reading import read
+from gateway.sources.http.reading import Shape, read
 from gateway.sources.indexed import covering, window
 from gateway.sources.reseller.refusals import reseller_refusal
 from gateway.sources.reseller.wire import Organization, User
@@ -21,10 +20,10 @@ from gateway.users.source import Directory, Page, UserQuery, Window
 
 __all__ = ["ResellerSource"]
 
-_USER = TypeAdapter(User)
-_USERS = TypeAdapter(list[User])
-_ORGANIZATION = TypeAdapter(Organization)
-_ORGANIZATIONS = TypeAdapter(list[Organization])
+_USER = Shape(User)
+_USERS = Shape(list[User])
+_ORGANIZATION = Shape(Organization)
+_ORGANIZATIONS = Shape(list[Organization])
 _LIST = "/v3/resellers/{reseller}/users"
 _ONE = "/v3/resellers/{reseller}/users/{id}"
 _PAGE = 100  # the largest that the source gives

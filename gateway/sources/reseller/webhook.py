@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from gateway.sources.http.reading import CamelWire
+from gateway.sources.http.reading import CamelWire, Shape
 from gateway.sources.reseller.wire import User
 from gateway.users import model
 from gateway.users.model import UserChange
@@ -18,13 +16,13 @@ _CHANGES = {
 }
 
 
-class _Webhook(CamelWire):
+class _Webhook(CamelWire, frozen=True):
     event: str
     data: Any = None
 
 
-_WEBHOOK = TypeAdapter(_Webhook)
-_USER = TypeAdapter(User)
+_WEBHOOK = Shape(_Webhook)
+_USER = Shape(User)
 
 
 def read_webhook(body: bytes, tenant: str) -> tuple[UserChange, model.User] | None:
@@ -33,6 +31,6 @@ def read_webhook(body: bytes, tenant: str) -> tuple[UserChange, model.User] | No
     Raises:
         ValueError: it is not what the source documents.
     """
-    webhook = _WEBHOOK.validate_json(body)
+    webhook = _WEBHOOK.read(body)
     change = _CHANGES.get(webhook.event)
-    return None if change is None else (change, _USER.validate_python(webhook.data).record(tenant))
+    return None if change is None else (change, _USER.of(webhook.data).record(tenant))

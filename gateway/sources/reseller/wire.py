@@ -1,5 +1,7 @@
 """The reseller API's JSON and what it means."""
 
+from msgspec.structs import asdict, replace
+
 from gateway.sources.http.reading import CamelWire, Instant
 from gateway.users import model
 from gateway.users.model import UserSource
@@ -7,7 +9,7 @@ from gateway.users.model import UserSource
 __all__ = ["Organization", "User"]
 
 
-class PostalAddress(CamelWire):
+class PostalAddress(CamelWire, frozen=True):
     address_line1: str | None = None
     address_line2: str | None = None
     city: str | None = None
@@ -16,10 +18,10 @@ class PostalAddress(CamelWire):
     postal_code: str | None = None
 
     def record(self) -> model.PostalAddress:
-        return model.PostalAddress(**dict(self))
+        return model.PostalAddress(**asdict(self))
 
 
-class Organization(CamelWire):
+class Organization(CamelWire, frozen=True):
     id: str | None = None
     name: str | None = None
     email: str | None = None
@@ -43,7 +45,7 @@ class Organization(CamelWire):
         )
 
 
-class User(CamelWire):
+class User(CamelWire, frozen=True):
     id: str
     name: str | None = None
     first_name: str | None = None
@@ -63,9 +65,7 @@ class User(CamelWire):
         """The user of that reseller."""
         organization: model.Organization | None = None
         if self.organization is not None and (self.organization.id or self.organization_id):
-            organization = self.organization.model_copy(
-                update={"id": self.organization.id or self.organization_id}
-            ).record(tenant)
+            organization = replace(self.organization, id=self.organization.id or self.organization_id).record(tenant)
         elif self.organization_id:
             organization = model.Organization(tenant, self.organization_id)
         return model.User(

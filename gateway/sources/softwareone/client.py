@@ -4,12 +4,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
-from pydantic import TypeAdapter
 
 from gateway.errors import BadUserInput, Violation
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Multipart, Part, Send
-from gateway.sources.http.reading import read
+from gateway.sources.http.reading import Shape, read
 from gateway.sources.indexed import window
 from gateway.sources.softwareone import rql
 from gateway.sources.softwareone.polling import SoftwareOneNews
@@ -23,8 +22,8 @@ from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["SoftwareOneSource"]
 
-_USER = TypeAdapter(User)
-_USERS = TypeAdapter(Users)
+_USER = Shape(User)
+_USERS = Shape(Users)
 _LIST = "/public/v1/accounts/users"
 _ONE = "/public/v1/accounts/users/{id}"
 # What the source may leave out unless it is asked for (softwareone.md, 3: `$meta.omitted`).

@@ -3,17 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from pydantic import TypeAdapter
-
 from gateway.sources.http.api import Api
-from gateway.sources.http.reading import read
+from gateway.sources.http.reading import Shape, read
 from gateway.sources.softwareone.wire import Users
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.news import News
 
 __all__ = ["SoftwareOneNews"]
 
-_USERS = TypeAdapter(Users)
+_USERS = Shape(Users)
 _LIST = "/public/v1/accounts/users"
 _PAGE = 100  # the largest that the source gives
 _PAGES = 10  # what is beyond is for the next time

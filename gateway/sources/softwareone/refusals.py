@@ -2,17 +2,15 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from gateway.errors import GatewayError, Violation
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import CamelWire
+from gateway.sources.http.reading import CamelWire, Shape
 from gateway.sources.http.refusal import Told, refusal
 
 __all__ = ["softwareone_refusal"]
 
 
-class _Problem(CamelWire):
+class _Problem(CamelWire, frozen=True):
     type: str | None = None
     title: str | None = None
     detail: str | None = None
@@ -20,7 +18,7 @@ class _Problem(CamelWire):
     errors: Any = None
 
 
-_PROBLEM = TypeAdapter(_Problem)
+_PROBLEM = Shape(_Problem)
 _OURS = {
     "firstname": "first_name",
     "lastname": "last_name",
@@ -35,8 +33,8 @@ _OURS = {
 def softwareone_refusal(request: Request, response: Response) -> GatewayError:
     """The error that a status outside 2xx means."""
     try:
-        problem = _PROBLEM.validate_json(response.body)
-    except ValidationError:
+        problem = _PROBLEM.read(response.body)
+    except ValueError:
         return refusal(request, response, Told())
     texts = (problem.detail or problem.title, *_messages(problem.errors))
     message = " ".join(dict.fromkeys(text for text in texts if text))

@@ -2,61 +2,63 @@
 
 from typing import Any
 
-from pydantic import Field
+from msgspec import field
 
-from gateway.sources.http.reading import CamelWire, Instant, Text, Wire
+from gateway.sources.http.reading import CamelWire, Instant, Wire
 from gateway.users import model
 from gateway.users.model import UserSource, UserStatus
 
 __all__ = ["User", "Users"]
 
 
-class Meta(Wire):
+class Meta(Wire, frozen=True):
     omitted: list[str] | None = None
 
 
-class Actor(CamelWire):
-    id: Text = ""
+class Actor(CamelWire, frozen=True):
+    id: str | None = None
     name: str | None = None
     icon: str | None = None
 
     def record(self, base_url: str) -> model.Actor:
-        return model.Actor(self.id, self.name, _absolute(self.icon, base_url))
+        return model.Actor(self.id or "", self.name, _absolute(self.icon, base_url))
 
 
-class Event(CamelWire):
+class Event(CamelWire, frozen=True):
     at: Instant | None = None
     by: Actor | None = None
 
 
-class Audit(CamelWire):
+class Audit(CamelWire, frozen=True):
     created: Event | None = None
     updated: Event | None = None
     invitation_accepted_at: Instant | None = None
 
 
-class Account(CamelWire):
-    id: Text = ""
+class Account(CamelWire, frozen=True):
+    id: str | None = None
     name: str | None = None
     type: str | None = None
     status: str | None = None
     icon: str | None = None
 
     def record(self, base_url: str) -> model.MarketplaceAccount:
-        return model.MarketplaceAccount(self.id, self.name, self.type, self.status, _absolute(self.icon, base_url))
+        return model.MarketplaceAccount(
+            self.id or "", self.name, self.type, self.status, _absolute(self.icon, base_url)
+        )
 
 
-class Phone(CamelWire):
+class Phone(CamelWire, frozen=True):
     prefix: str | None = None
     number: str | None = None
 
 
-class Settings(CamelWire):
+class Settings(CamelWire, frozen=True):
     culture_code: str | None = None
     language_code: str | None = None
 
 
-class User(CamelWire):
+class User(CamelWire, frozen=True):
     id: str
     name: str | None = None
     first_name: str | None = None
@@ -70,7 +72,7 @@ class User(CamelWire):
     accounts: list[Account] | None = None
     current_account: Account | None = None
     audit: Audit | None = None
-    meta: Meta | None = Field(default=None, alias="$meta")
+    meta: Meta | None = field(default=None, name="$meta")
 
     def record(self, base_url: str, omitted: tuple[str, ...] = ()) -> model.User:
         """The user; pictures get their absolute URL, `omitted` is what the whole list left out."""
@@ -99,21 +101,21 @@ class User(CamelWire):
         return model.User(UserSource.SOFTWAREONE, self.id, omitted_fields=own, **fields)
 
 
-class Pagination(Wire):
+class Pagination(Wire, frozen=True):
     offset: int | None = None
     limit: int | None = None
     total: int | None = None
 
 
-class ListMeta(Meta):
+class ListMeta(Meta, frozen=True):
     pagination: Pagination | None = None
 
 
-class Users(Wire):
+class Users(Wire, frozen=True):
     """A list of users, with what it left out of each and where it stands."""
 
     data: list[User]
-    meta: ListMeta | None = Field(default=None, alias="$meta")
+    meta: ListMeta | None = field(default=None, name="$meta")
 
 
 _STATUS = {  # softwareone.md, 2.5; the documents write some with a space

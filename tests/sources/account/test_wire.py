@@ -6,9 +6,9 @@ import pytest
 from gateway.errors import SourceInvalidResponse
 from gateway.sources.account.client import _USER
 from gateway.sources.account.departments import Department
-from gateway.sources.account.wire import Role, User
+from gateway.sources.account.wire import Role
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import read
+from gateway.sources.http.reading import Shape, read
 from gateway.users import model
 from gateway.users.model import OwnerType, RoleOwner, RoleType, UserSource, UserStatus
 
@@ -78,7 +78,7 @@ APRIL = COMMON | PERSON
 
 
 def user(document: dict[str, Any]) -> model.User:
-    return User.model_validate(document).record()
+    return _USER.of(document).record()
 
 
 def test_both_profiles() -> None:
@@ -210,7 +210,7 @@ def test_permissions(sent: Any, included: set[str], permissions: Any, loaded: se
 )
 def test_owner(sent: Any, owner: Any, loaded: set[str]) -> None:
     """An owner that is the platform has no account to look up; an account that was not included has."""
-    found = Role.model_validate({"id": "r", "owner": sent}).record()
+    found = Shape(Role).of({"id": "r", "owner": sent}).record()
     assert (found.owner, found.loaded) == (owner, loaded)
 
 
@@ -228,7 +228,7 @@ def test_owner(sent: Any, owner: Any, loaded: set[str]) -> None:
 def test_material_check(sent: Any, required: bool | None) -> None:  # noqa: FBT001 - a table's column
     """Whether material is checked is read in both versions' words."""
     document = {"id": "d", "scanning_stations": [{"id": "s", **sent}]}
-    [station] = Department.model_validate(document).record().scanning_stations.nodes
+    [station] = Shape(Department).of(document).record().scanning_stations.nodes
     assert station.material_check_required is required
 
 
@@ -242,4 +242,4 @@ def test_bare_department() -> None:
 def test_user_without_id() -> None:
     """A user without an id is no user."""
     with pytest.raises(ValueError, match="id"):
-        _USER.validate_python({"name": "Ada"})
+        _USER.of({"name": "Ada"})

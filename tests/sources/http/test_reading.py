@@ -4,28 +4,27 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from gateway.errors import Outcome, SourceInvalidResponse
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import CamelWire, Instant, Text, Wire, read
+from gateway.sources.http.reading import CamelWire, Instant, Shape, Wire, read
 
 
-class Thing(CamelWire):
+class Thing(CamelWire, frozen=True):
     """A source's object."""
 
     id: str
-    full_name: Text = ""
+    full_name: str | None = None
     created_at: Instant | None = None
 
 
-class Plain(Wire):
+class Plain(Wire, frozen=True):
     """Another, in snake case."""
 
     created_at: Instant | None = None
 
 
-THING = TypeAdapter(Thing)
+THING = Shape(Thing)
 
 
 def said(body: bytes, method: str = "GET") -> tuple[Request, Response]:
@@ -61,7 +60,7 @@ def test_the_log_holds_no_data() -> None:
         read(THING, *said(b'{"id":{"secret":"ada@example.com"}}'))
     told = str(caught.value) + str(caught.value.__cause__)
     assert "ada@" not in told
-    assert "'id'" in told
+    assert "$.id" in told
 
 
 @pytest.mark.parametrize(
@@ -80,7 +79,7 @@ def test_the_log_holds_no_data() -> None:
 )
 def test_instants(text: str, kept: str | None, moment: datetime) -> None:
     """A time is kept to its last digit as the source wrote it; without an offset it is UTC."""
-    found = read(TypeAdapter(Plain), *said(orjson.dumps({"created_at": text}))).created_at
+    found = read(Shape(Plain), *said(orjson.dumps({"created_at": text}))).created_at
     assert found == (kept or text)
     assert found.instant() == moment
 
@@ -89,7 +88,7 @@ def test_instants(text: str, kept: str | None, moment: datetime) -> None:
 def test_every_instant_is_one(text: str) -> None:
     """What was read as a time can be counted with."""
     try:
-        found = read(TypeAdapter(Plain), *said(orjson.dumps({"created_at": text}))).created_at
+        found = read(Shape(Plain), *said(orjson.dumps({"created_at": text}))).created_at
     except SourceInvalidResponse:
         return
     assert found.instant().tzinfo is not None

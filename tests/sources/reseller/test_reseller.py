@@ -2,11 +2,11 @@ from typing import Any
 
 import orjson
 import pytest
-from pydantic import ValidationError
 
 from gateway import errors
 from gateway.errors import NotFound, Outcome, SourceInvalidResponse
 from gateway.sources.http.exchange import Request, Response
+from gateway.sources.http.reading import Shape
 from gateway.sources.reseller import ResellerSource
 from gateway.sources.reseller.refusals import reseller_refusal
 from gateway.sources.reseller.wire import User
@@ -51,7 +51,7 @@ def reseller(source: Any) -> ResellerSource:
 
 
 def user(document: Any) -> model.User:
-    return User.model_validate(document).record("t1")
+    return Shape(User).of(document).record("t1")
 
 
 def test_tenant(reseller: ResellerSource) -> None:
@@ -176,7 +176,7 @@ def test_nothing_missing_breaks(variants: Any) -> None:
 def test_wrong_types(variants: Any) -> None:
     """A field of another type than documented is no user."""
     for path, variant in variants(DOCUMENT, lambda value: {"x": 1} if isinstance(value, str | int) else 5):
-        with pytest.raises(ValidationError):
+        with pytest.raises(ValueError, match=" - at "):
             print(path, user(variant))  # noqa: T201 - tells which
 
 
