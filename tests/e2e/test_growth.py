@@ -12,9 +12,9 @@ import pytest
 from aiohttp import ClientSession, TCPConnector
 from conftest import Running, command
 
-REQUESTS = int(os.environ.get("GATEWAY_GROWTH_REQUESTS", "6000"))
+REQUESTS = int(os.environ.get("GATEWAY_GROWTH_REQUESTS", "9000"))
 _AT_ONCE = 32
-_WARM = 3_000  # requests until caches are as full as they get
+_WARM = 6_000  # requests until caches are as full as they get
 
 USER = "query U($id: ID!) { user(id: $id, source: ACCOUNT) { name role { name permissions } department { name } } }"
 ROLE = "query R($id: ID!) { role(id: $id) { name } }"
@@ -68,6 +68,7 @@ def served() -> Iterator[Running]:
         own = dict(re.findall(r"(GATEWAY_\w+)=(\S+)", sandbox.printed))
         own |= {"GATEWAY_HTTP_PORT": "0", "GATEWAY_GRPC_PORT": "0", "GATEWAY_ACCOUNT__RATE_LIMIT": "100000"}
         own |= {"GATEWAY_RESELLER__RATE_LIMIT": "100000", "GATEWAY_EVENTS_HELD": "100"}  # what is held is no growth
+        own |= {"GATEWAY_EVENTS_WINDOW": "5"}
         own |= {"GATEWAY_DOCUMENTS__MEMORY": str(4 * 1024 * 1024)}
         with command("serve", last="metrics", **own) as running:
             yield running
