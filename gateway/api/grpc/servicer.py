@@ -1,6 +1,7 @@
 """The methods of UserService: each reads its request, asks the one service, and writes the answer."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.api.grpc.calls import Call
@@ -32,7 +33,7 @@ class UserServicer:
         service = self._service.by(call.principal)
         reading = reading_of_user(request.view, request.read_mask.paths)
         source = SOURCES.word(request.source, ("source",))
-        loaders = call.loading(service.loaders(reading.plan))
+        loaders = call.loading(service.loaders(replace(reading.plan, alone=True)))
         found = await service.get_user(request.id, source, loaders=loaders)
         return await _resource(users_pb2.User, found, reading, loaders, call)
 
