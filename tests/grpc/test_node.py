@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
-import shutil
-import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,6 @@ from typing import Any
 import pytest
 from google.api import field_behavior_pb2
 
-from gateway.api.graphql.graphiql.build import find_node
 from gateway.api.grpc import generate
 
 HERE = Path(__file__).parent / "node"
@@ -22,18 +18,9 @@ COMMON = Path(field_behavior_pb2.__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def node() -> Path:
+def node(node_in: Callable[[Path], Path]) -> Path:
     """Node, with the client's packages installed."""
-    node, npm = find_node()
-    if not (HERE / "node_modules" / ".package-lock.json").is_file():
-        path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
-        command = [*npm, "ci", "--ignore-scripts", "--loglevel=error", "--prefer-offline"]
-        try:
-            subprocess.run(command, cwd=HERE, env=os.environ | {"PATH": path}, check=True, timeout=120)
-        except BaseException:
-            shutil.rmtree(HERE / "node_modules", ignore_errors=True)
-            raise
-    return node
+    return node_in(HERE)
 
 
 async def said(node: Path, address: str, steps: list[tuple[str, dict[str, Any]]]) -> list[Any]:
