@@ -30,7 +30,7 @@ from gateway.app.capacity import capacity_of
 from gateway.app.graphql import executor_of
 from gateway.app.hearing import poll, webhooks
 from gateway.app.observed import Observed
-from gateway.app.shared import shared_of
+from gateway.app.replicas import shared_of
 from gateway.app.systems import Systems
 from gateway.callers.authentication import Authenticate, Authentication
 from gateway.callers.modes import opened

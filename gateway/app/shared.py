@@ -14,7 +14,7 @@ from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
 from gateway.state.memory import MemoryIdempotency
 from gateway.state.rate import MemoryRateLimit, RateSettings
 
-__all__ = ["Shared", "shared_of"]
+__all__ = ["Shared"]
 
 
 class Shared:
@@ -60,12 +60,3 @@ class Shared:
         log = MemoryEventLog(settings, observe=self._observed.news)
         self._open.push_async_callback(log.close)
         return log
-
-
-def shared_of(settings: Settings, open: AsyncExitStack, observed: Observed) -> Shared:
-    """What the settings have of the two."""
-    if settings.redis_url is None:
-        return Shared(settings, open, observed)
-    from gateway.app.replicated import Replicated  # noqa: PLC0415 - the Redis client is 6 MiB that few need
-
-    return Replicated(settings.redis_url.get_secret_value(), settings, open, observed)
