@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.options import leaves
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, SOFTWAREONE_TOKEN
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, SOFTWAREONE_TOKEN, WEBHOOK_TOKEN
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +30,7 @@ def test_the_credentials_are_the_sandboxs(services):
         "GATEWAY_SOFTWAREONE__TOKEN": SOFTWAREONE_TOKEN,
         "GATEWAY_RESELLER__TOKEN": RESELLER_TOKEN,
         "GATEWAY_RESELLER__RESELLER_ID": RESELLER_ID,
+        "GATEWAY_RESELLER__WEBHOOK_TOKEN": WEBHOOK_TOKEN,
     }
 
 
