@@ -2,8 +2,8 @@
 
 from contextlib import AbstractAsyncContextManager, nullcontext
 
-from gateway.api.web.gate import Gate
-from gateway.api.web.ratelimit import Allowance, RateLimit
+from gateway.api.gate import Gate
+from gateway.api.ratelimit import Allowance, RateLimit
 from gateway.errors import RateLimited
 
 __all__ = ["Capacity", "Spent"]

@@ -1,7 +1,7 @@
 """What callers may take of the gateway, as the settings have it."""
 
 from gateway.api.capacity import Capacity
-from gateway.api.web.gate import Gate
+from gateway.api.gate import Gate
 from gateway.app.observed import Observed
 from gateway.app.shared import Shared
 from gateway.settings import Settings

@@ -19,6 +19,7 @@ from gateway.api.graphql.trusted.manifest import Manifest
 from gateway.api.graphql.trusted.named import NamedDocuments, Trust
 from gateway.app.observed import Observed
 from gateway.app.shared import Shared
+from gateway.ending import end
 from gateway.settings import Settings
 
 __all__ = ["executor_of"]
@@ -68,7 +69,7 @@ def _named(
     prepare(files.manifest)
     if own.manifests:
         watching = asyncio.get_running_loop().create_task(files.watch(prepare, every=own.reload))
-        open.push_async_callback(_ended, watching)
+        open.push_async_callback(end, watching)
     return NamedDocuments(
         Trust(own.trust), lambda: files.manifest, automatic=shared.documents(), observe=observed.document
     )
@@ -80,8 +81,3 @@ def _compiling(*, suggestions: bool) -> Compile:
         return None if isinstance(found, Uncovered) else found
 
     return compiled
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait({task})

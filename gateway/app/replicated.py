@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 from gateway.api.graphql.trusted.named import DocumentStore
-from gateway.api.web.ratelimit import RateLimit
+from gateway.api.ratelimit import RateLimit
 from gateway.app.observed import Observed
 from gateway.app.shared import Shared
 from gateway.events.log import EventLog, EventLogSettings

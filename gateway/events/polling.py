@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import StrEnum
 
+from gateway.ending import end
 from gateway.errors import GatewayError, SourceUnavailable
 from gateway.events.log import EventLog
-from gateway.events.tasks import end
 from gateway.events.turn import Turn
 from gateway.users.model import UserSource
 from gateway.users.news import Reports

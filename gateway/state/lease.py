@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+from gateway.ending import end
 from gateway.errors import SourceUnavailable
 from gateway.state.idempotency import IdempotencyStore
 
@@ -36,5 +37,4 @@ async def renewed(
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await end(task)

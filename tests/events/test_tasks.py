@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.events.tasks import end
+from gateway.ending import end
 
 
 async def test_a_cancellation_that_is_lost() -> None:

@@ -30,7 +30,7 @@ NOTIFIED = [{"notificationType": "INVOICE", "enabled": True}]
 def test_same(name: str, given: dict[str, Any]) -> None:
     """A coerced input becomes the same object in both ways, what is absent included."""
     type_ = SCHEMA.type_map[name]
-    coerced = coerce_input_value(given, type_)  # type: ignore[arg-type]
+    coerced = coerce_input_value(given, type_)  # type: ignore[arg-type]  # the library's type is narrower than what it takes
     convert = conversion_of(type_)
     assert convert is not None
     declared = DECLARED.get_type_by_name(name)

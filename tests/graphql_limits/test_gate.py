@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.api.gate import Gate, Overloaded
 from gateway.api.graphql.errors import extensions
-from gateway.api.web.gate import Gate, Overloaded
 
 STEPS = st.lists(st.tuples(st.sampled_from(["come", "come", "come", "go", "cancel"]), st.integers(0, 9)), max_size=40)
 

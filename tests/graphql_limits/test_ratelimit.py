@@ -1,6 +1,6 @@
 """How HTTP tells a caller its allowance."""
 
-from gateway.api.web.ratelimit import ratelimit_headers
+from gateway.api.ratelimit import ratelimit_headers
 from gateway.state.rate import Allowance
 
 

@@ -12,10 +12,9 @@ from aiohttp import ClientSession
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway import Gateway, Settings
-from gateway.api.grpc.calls import anyone
 from gateway.api.grpc.server import GrpcOptions, GrpcServer, start_grpc
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.callers.authentication import Authenticate
+from gateway.callers.authentication import Authenticate, anyone
 from gateway.sandbox import (
     ACCOUNT_ID,
     ACCOUNT_TOKEN,

@@ -95,7 +95,7 @@ async def test_sockets(served: Served) -> None:
         await socket.send_json({"type": "connection_init"})
         await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": CHANGED}})
         await served.until(subscribers=1)
-        socket._response.connection.transport.abort()  # type: ignore[union-attr]
+        socket._response.connection.transport.abort()  # type: ignore[union-attr]  # it is connected
         await served.until(subscribers=0, connections=0, tasks=idle)
 
 

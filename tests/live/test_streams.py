@@ -46,7 +46,7 @@ async def test_a_subscription(here: Any) -> None:
         await here.happen("a", "b")
         for name in "ab":
             assert await event(stream) == ("next", {"data": {"userChanged": {"user": {"name": name}}}})
-        stream.connection.transport.abort()  # type: ignore[union-attr]
+        stream.connection.transport.abort()  # type: ignore[union-attr]  # it is connected
     await here.followed(0)
     await here.until(lambda: here.live.traffic.connections == 0)
 
@@ -157,7 +157,7 @@ async def test_a_stuck_client(opened: Any) -> None:
     async with streaming(here) as stream:
         await here.followed()
         assert stream.connection is not None
-        stream.connection.protocol.pause_reading()  # type: ignore[union-attr]
+        stream.connection.protocol.pause_reading()  # type: ignore[union-attr]  # it is connected
         async with asyncio.timeout(20):
             while ("slow_reader", "") not in here.happenings:
                 await here.happen("x" * 100_000)

@@ -73,11 +73,11 @@ async def test_writes(service: UserService, source: UserSource, write: Any) -> N
     for scope in ("users:write", f"users:write:{source}"):
         assert (await write(service.by(having(scope)))).source is source
     assert (await write(service)).source is source
-    sent = [len(one.calls) for one in service._sources]  # type: ignore[attr-defined]  # what they were asked
+    sent = [len(one.calls) for one in service._sources]  # type: ignore[attr-defined]  # the fake's own  # what they were asked
     others = [f"users:write:{one}" for one in UserSource if one is not source]
     with pytest.raises(Forbidden, match=f"users:write:{source}"):
         await write(service.by(having("users:read", *others)))
-    assert [len(one.calls) for one in service._sources] == sent  # type: ignore[attr-defined]
+    assert [len(one.calls) for one in service._sources] == sent  # type: ignore[attr-defined]  # the fake's own
 
 
 async def test_what_is_wrong_comes_after_who_may(service: UserService) -> None:

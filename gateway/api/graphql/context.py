@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from gateway.callers.principal import ANYONE, Principal
 from gateway.events.log import EventLog
@@ -11,15 +10,7 @@ from gateway.users.loaders import Loaders
 from gateway.users.planning import Plan
 from gateway.users.service import UserService
 
-__all__ = ["Context", "Incoming", "Scope"]
-
-
-class Scope(Protocol):
-    """Bounds what is done inside by seconds, and puts it into a trace."""
-
-    def __call__(
-        self, *, timeout: float | None = None, traceparent: str | None = None
-    ) -> AbstractContextManager[object]: ...
+__all__ = ["Context", "Incoming"]
 
 
 @dataclass(frozen=True, slots=True)

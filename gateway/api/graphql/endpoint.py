@@ -8,6 +8,7 @@ from functools import partial
 
 from graphql import OperationType
 
+from gateway.api.correlation import request_id
 from gateway.api.graphql.context import Incoming
 from gateway.api.graphql.executor import ANYTHING, ONE_ANSWER, READ_AND_WATCH, READ_ONLY, Executor
 from gateway.api.graphql.graphiql.page import GraphiQL
@@ -19,7 +20,7 @@ from gateway.api.graphql.request import GraphQLRequest, RefusedError, refusal, r
 from gateway.api.graphql.requests import RequestLimits, read_request
 from gateway.api.graphql.responses import StatusProfile, multipart, refused, responded
 from gateway.api.graphql.results import Result
-from gateway.api.web.http import Request, Response, Route, request_id
+from gateway.api.web.http import Request, Response, Route
 from gateway.errors import GatewayError
 
 __all__ = ["EndpointOptions", "GraphQLEndpoint"]
@@ -66,7 +67,7 @@ class GraphQLEndpoint:
             return self._graphiql.page()
         started = time.perf_counter()
         headers = request.headers
-        own_id = request_id(headers)
+        own_id = request_id(headers.get("x-request-id"))
         kinds = accepted(headers.get("accept", ""))
         single = next((kind for kind in kinds if kind in _SINGLE), None)
         try:

@@ -13,6 +13,7 @@ from graphql.execution import (
     experimental_execute_incrementally,
 )
 
+from gateway.api.gate import Overloaded
 from gateway.api.graphql.admission import Admission
 from gateway.api.graphql.context import Context, Incoming
 from gateway.api.graphql.documents.prepared import Executed, Prepared
@@ -21,8 +22,7 @@ from gateway.api.graphql.errors import all_spelled, located, respelled
 from gateway.api.graphql.request import GraphQLRequest, refusal, refused_for
 from gateway.api.graphql.results import Result
 from gateway.api.graphql.trusted.named import NamedDocuments
-from gateway.api.web.gate import Overloaded
-from gateway.api.web.ratelimit import Allowance
+from gateway.api.ratelimit import Allowance
 from gateway.errors import GatewayError
 
 __all__ = ["ANYTHING", "ONE_ANSWER", "READ_AND_WATCH", "READ_ONLY", "Executor"]

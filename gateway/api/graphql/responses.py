@@ -11,8 +11,8 @@ from gateway.api.graphql.errors import spelled
 from gateway.api.graphql.negotiation import MediaType
 from gateway.api.graphql.request import RefusedError
 from gateway.api.graphql.results import Result
+from gateway.api.ratelimit import ratelimit_headers
 from gateway.api.web.http import Response
-from gateway.api.web.ratelimit import ratelimit_headers
 
 __all__ = ["StatusProfile", "multipart", "refused", "responded"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from gateway.api.web.ratelimit import Allowance
+from gateway.api.ratelimit import Allowance
 
 __all__ = ["Result"]
 

@@ -1,30 +1,28 @@
 """What happens around every call: who calls, what it may take and how long, our errors as statuses, the trailers."""
 
-import os
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 
 from gateway.api.capacity import Capacity, Spent
+from gateway.api.correlation import request_id, trace
 from gateway.api.grpc.errors import partial_errors, spelled
 from gateway.api.grpc.prices import price_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.api.web.http import traceparent
-from gateway.api.web.ratelimit import Allowance, ratelimit_headers
+from gateway.api.ratelimit import Allowance, ratelimit_headers
+from gateway.api.scope import Scope
 from gateway.callers.authentication import Authenticate
 from gateway.callers.principal import ANYONE, Principal
 from gateway.users.loaders import Loaders
 
-__all__ = ["PARTIAL_ERRORS", "Admission", "Call", "Scope", "anyone", "stream", "unary", "unbounded"]
+__all__ = ["PARTIAL_ERRORS", "Admission", "Call", "stream", "unary", "unbounded"]
 
 PARTIAL_ERRORS = "usergateway-partial-errors-bin"
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _MOST_BYTES = 4096  # of partial errors: clients take 8 KiB of metadata
 _LAST_WORD = 0.05  # seconds
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -110,26 +108,13 @@ class Admission:
             call.charged(allowance)
 
 
-class Scope(Protocol):
-    """Bounds what is done inside by seconds, and puts it into a trace."""
-
-    def __call__(
-        self, *, timeout: float | None = None, traceparent: str | None = None
-    ) -> AbstractContextManager[object]: ...
-
-
 def unbounded(
     *,
-    timeout: float | None = None,  # noqa: ARG001 - a scope's parameters
-    traceparent: str | None = None,  # noqa: ARG001
+    timeout: float | None = None,  # noqa: ARG001 - a scope's parameter
+    traceparent: str | None = None,  # noqa: ARG001 - a scope's parameter
 ) -> AbstractContextManager[object]:
     """A scope that leaves each source its own time."""
     return nullcontext()
-
-
-async def anyone(headers: Mapping[str, str]) -> Principal:  # noqa: ARG001 - an authentication's parameter
-    """An authentication that tells no callers apart."""
-    return ANYONE
 
 
 def unary(
@@ -145,7 +130,7 @@ def unary(
         started = time.perf_counter()
         call = _incoming(method, context)
         try:
-            with scope(timeout=call.budget(longest), traceparent=traceparent(call.headers)):
+            with scope(timeout=call.budget(longest), traceparent=trace(call.headers.get("traceparent"))):
                 await admission.admit(call, request)
                 async with admission.capacity.turn():
                     answer = await respond(request, call)
@@ -191,10 +176,9 @@ def _incoming(method: str, context: Any) -> Call:
     for name, value in context.invocation_metadata() or ():
         if isinstance(value, str):
             sent.setdefault(name, value)  # the first counts, as over HTTP
-    request_id = sent.get("x-request-id", "")
     return Call(
         method,
-        request_id if _REQUEST_ID.fullmatch(request_id) else os.urandom(16).hex(),
+        request_id(sent.get("x-request-id")),
         context.time_remaining(),
         sent,
     )

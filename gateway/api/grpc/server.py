@@ -12,11 +12,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.api.capacity import Capacity
-from gateway.api.grpc.calls import Admission, Scope, anyone, stream, unary, unbounded
+from gateway.api.grpc.calls import Admission, stream, unary, unbounded
 from gateway.api.grpc.servicer import UserServicer
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import Watching
-from gateway.callers.authentication import Authenticate
+from gateway.api.scope import Scope
+from gateway.callers.authentication import Authenticate, anyone
 from gateway.events.log import EventLog
 from gateway.users.service import UserService
 

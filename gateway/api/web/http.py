@@ -3,8 +3,6 @@
 `aiohttp_server.py`, `lean/` and `asgi.py` carry it. An endpoint knows neither.
 """
 
-import os
-import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -21,12 +19,7 @@ __all__ = [
     "SocketRoute",
     "TooLarge",
     "WebSocket",
-    "request_id",
-    "traceparent",
 ]
-
-_TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 class TooLarge(Exception):  # noqa: N818 - read in `except`
@@ -171,15 +164,3 @@ class SocketRoute:
 
     path: str
     handler: SocketHandler
-
-
-def traceparent(headers: Mapping[str, str]) -> str | None:
-    """The trace that a request belongs to, if it says so in the form of W3C Trace Context."""
-    sent = headers.get("traceparent")
-    return sent if sent is not None and _TRACE.fullmatch(sent) else None
-
-
-def request_id(headers: Mapping[str, str]) -> str:
-    """The id that the client gave its request, if it is a plain word; else a new one."""
-    sent = headers.get("x-request-id", "")
-    return sent if _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import orjson
 
+from gateway.api.correlation import request_id
 from gateway.api.web.cors import Cors
-from gateway.api.web.http import Closed, Request, Response, Route, SocketHandler, SocketRoute, request_id
+from gateway.api.web.http import Closed, Request, Response, Route, SocketHandler, SocketRoute
 
 __all__ = ["Site"]
 
@@ -56,7 +57,7 @@ class Site:
         except Closed:
             return Response(400)  # nobody is there to read it
         except Exception:  # noqa: BLE001 - whatever it is, a stranger is told nothing of it
-            own = request_id(request.headers)
+            own = request_id(request.headers.get("x-request-id"))
             _LOG.exception("defect in request %s to %s", own, route.path)
             said = {"message": "Something went wrong here. The request id finds it in the log.", "requestId": own}
             return Response(500, orjson.dumps(said), (("Content-Type", "application/json"), ("X-Request-ID", own)))

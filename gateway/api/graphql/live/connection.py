@@ -6,6 +6,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any, NoReturn
 
+from gateway.api.correlation import request_id
 from gateway.api.graphql.context import Incoming
 from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.messages import (
@@ -24,7 +25,7 @@ from gateway.api.graphql.live.observing import Traffic
 from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.graphql.live.reception import Reception, next_operation
 from gateway.api.graphql.request import GraphQLRequest, RefusedError, from_mapping
-from gateway.api.web.http import Closed, WebSocket, request_id
+from gateway.api.web.http import Closed, WebSocket
 from gateway.errors import GatewayError, RateLimited
 
 __all__ = ["Connection"]
@@ -106,7 +107,7 @@ class Connection:
             raise Ending(CloseCode.TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
         headers = dict(self._socket.request.headers) | self._reception.said(message.payload)
         try:
-            self._incoming = incoming = await self._reception.receive(headers, request_id(headers))
+            self._incoming = incoming = await self._reception.receive(headers, request_id(headers.get("x-request-id")))
         except GatewayError as refused:
             raise Ending(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
         if (until := incoming.principal.expires) is not None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from gateway.api.gate import Overloaded
 from gateway.api.graphql.live.observing import Happening, Observe, Traffic
-from gateway.api.web.gate import Overloaded
 from gateway.events.errors import Draining
 
 __all__ = ["Connections", "Leaving"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from graphql import OperationType
 
+from gateway.api.gate import Overloaded
 from gateway.api.graphql.context import Incoming
 from gateway.api.graphql.documents.prepared import Prepared
 from gateway.api.graphql.executor import ANYTHING, Executor
@@ -24,7 +25,6 @@ from gateway.api.graphql.live.renderings import Renderings
 from gateway.api.graphql.live.sharing import sharing
 from gateway.api.graphql.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.results import Result
-from gateway.api.web.gate import Overloaded
 from gateway.events.errors import SlowReader
 
 __all__ = ["Feeds"]

@@ -6,19 +6,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from gateway.api.graphql.context import Incoming, Scope
-from gateway.api.web.http import traceparent
+from gateway.api.correlation import trace
+from gateway.api.graphql.context import Incoming
+from gateway.api.scope import Scope
 from gateway.callers.authentication import Authenticate
-from gateway.callers.principal import ANYONE, Principal
 from gateway.events.log import EventLog
 from gateway.users.service import UserService
 
-__all__ = ["Reception", "anyone", "next_operation"]
-
-
-async def anyone(headers: Mapping[str, str]) -> Principal:  # noqa: ARG001 - named as the protocol has it
-    """Callers are not told apart."""
-    return ANYONE
+__all__ = ["Reception", "next_operation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,9 @@ class Reception:
         """
         principal = await self.authenticate(headers)
         bounds = partial(
-            self.scope, timeout=min(self.timeout, seconds or self.timeout), traceparent=traceparent(headers)
+            self.scope,
+            timeout=min(self.timeout, seconds or self.timeout),
+            traceparent=trace(headers.get("traceparent")),
         )
         return Incoming(self.service.by(principal), request_id, key, bounds, principal, self.events)
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from gateway.api.gate import Overloaded
 from gateway.api.graphql.live.connection import Connection
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.messages import PROTOCOL, CloseCode, Ending
 from gateway.api.graphql.live.observing import Happening, Observe
-from gateway.api.web.gate import Overloaded
 from gateway.api.web.http import Request, WebSocket
 from gateway.events.errors import Draining
 
