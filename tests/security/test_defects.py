@@ -10,12 +10,13 @@ from aiohttp import ClientSession, web
 from gateway import Gateway, Settings
 from gateway.api.graphql.endpoint import EndpointOptions, GraphQLEndpoint
 from gateway.api.graphql.live.live import Live
-from gateway.api.graphql.live.reception import Reception, anyone
+from gateway.api.graphql.live.reception import Reception
 from gateway.api.graphql.requests import RequestLimits
 from gateway.api.graphql.uploads import UploadLimits
 from gateway.api.web.aiohttp_server import aiohttp_application
 from gateway.api.web.http import Request, Response, Route
 from gateway.api.web.site import Site
+from gateway.callers.authentication import anyone
 from gateway.events.memory import MemoryEventLog
 from gateway.sources.http.scope import operation
 from gateway.users.model import UserSource
