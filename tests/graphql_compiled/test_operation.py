@@ -101,6 +101,18 @@ async def test_one_batch_a_level() -> None:
     )
 
 
+async def test_an_error_below_a_null_is_told_to_the_others() -> None:
+    """A record that two users share has its error in both places, also where the first of them has become null."""
+    nameless, named = Department("d1", None), Department("d1", "Place")  # type: ignore[arg-type]  # as systems may tell
+    world = account({"u1": User(ACCOUNT, "u1", department=nameless), "u2": User(ACCOUNT, "u2", department=named)})
+    text = "query($s: Boolean = false) { users { nodes { department { location { name @include(if: $s) } name } } } }"
+    found = await answer(text, world, {"s": None})
+    departments = [user["department"] for user in found.data["users"]["nodes"]]
+    told = {one.path[2:] for one in found.errors}
+    assert departments == [None, {"location": None, "name": "Place"}]
+    assert told == {(0, "department", "name"), (1, "department", "location")}
+
+
 async def test_no_task_for_one_field() -> None:
     """One field at the root is executed by whoever executes the operation."""
     made: list[Any] = []

@@ -39,7 +39,7 @@ class Run:
         self._answer: dict[str, Any] = {root.place.key: None for root in program.roots}
         self._wanted: dict[Lookup, Wanted] = {}
         self._late: list[Late] = []
-        self._asked = 0
+        self._apart = 0  # how often something was done for one place alone: what it gave is not another's
 
     @cached_property
     def _core(self) -> Executor[Any]:
@@ -99,7 +99,7 @@ class Run:
         if wanted is None:
             wanted = self._wanted[lookup] = Wanted(lookup, complete)
         wanted.add(record, answer, indices)
-        self._asked += 1
+        self._apart += 1
 
     def resolve(self, source: Any, place: Place, *indices: int) -> Any:
         """What the field's resolver gives."""
@@ -110,6 +110,7 @@ class Run:
 
     def field(self, source: Any, place: Place, *indices: int) -> Any:
         """A field, read and completed by graphql-core."""
+        self._apart += 1  # it may have told an error, also where none is kept: a null may stand above this place
         completed = self._core.execute_field(place.owner, source, place.details, place.path(indices), None)
         return self._settled(completed, place, indices)
 
@@ -134,6 +135,7 @@ class Run:
         Raises:
             GraphQLError: no null may be there.
         """
+        self._apart += 1
         self._core.handle_field_error(error, place.type, place.details, place.path(indices))
 
     async def _root(self, root: Root, arguments: dict[str, Any]) -> None:
@@ -176,13 +178,13 @@ class Run:
             completed: Any = None
             for answer, indices in takers:
                 if not clean:
-                    before = (len(self.errors), self._asked)
+                    before = self._apart
                     try:
                         completed = self._completed(place, wanted.complete, lookup.of(found.result()), indices)
                     except Exception as error:  # noqa: BLE001 - as above
                         self._null(error, place, indices)
                         continue
-                    clean = before == (len(self.errors), self._asked)
+                    clean = before == self._apart
                 answer[place.key] = completed
 
     def _completed(self, place: Place, complete: Complete, value: Any, indices: tuple[int, ...]) -> Any:
@@ -192,6 +194,7 @@ class Run:
         return self._by_core(value, place, indices) if is_awaitable(value) else complete(self, value, *indices)
 
     def _by_core(self, value: Any, place: Place, indices: tuple[int, ...]) -> Any:
+        self._apart += 1  # as in `field`
         info = self._info(place.whole(), indices)
         try:
             completed = self._core.complete_value(place.type, place.details, info, place.path(indices), value, None)
@@ -204,7 +207,7 @@ class Run:
         if not is_awaitable(completed):
             return completed
         self._late.append(Late(completed, place, indices))
-        self._asked += 1
+        self._apart += 1
         return None
 
     def _null(self, error: Exception, place: Place, indices: tuple[int, ...]) -> None:
