@@ -13,7 +13,9 @@ from gateway.users.model import Department, Organization, Role, User, UserSource
 __all__ = ["Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
 
 _VERSION = "g1"  # the form of the ids; another form gets another version, and old ids stay readable
+_BEGINNING = urlsafe_b64encode(f"{_VERSION}:".encode()).decode()  # three bytes are four characters: all ids have these
 _LONGEST_SOURCE_ID = 255
+_KEPT = 256  # characters: what strangers send is read again each time where it is longer
 
 
 class Kind(StrEnum):
@@ -37,16 +39,28 @@ class Ref(NamedTuple):
     tenant: str = ""
 
 
-@lru_cache(16_384)  # five parts to quote, and the same records come again and again
 def encode(ref: Ref) -> str:
     """The opaque, stable global id of a record: URL-safe base64 without padding."""
+    return _encoded(ref)
+
+
+def decode(text: str) -> Ref | None:
+    """The record that a global id names, or None where the text is no global id of this gateway."""
+    if not text.startswith(_BEGINNING):
+        return None
+    return _decoded(text) if len(text) <= _KEPT else _decoded.__wrapped__(text)
+
+
+# Both are five parts to quote, and the same records come again and again.
+@lru_cache(16_384)
+def _encoded(ref: Ref) -> str:
     parts = (_VERSION, ref.kind.value, ref.source.value, ref.tenant, ref.source_id)
     text = ":".join(quote(part, safe="") for part in parts)
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode(text: str) -> Ref | None:
-    """The record that a global id names, or None where the text is no global id of this gateway."""
+@lru_cache(16_384)
+def _decoded(text: str) -> Ref | None:
     try:
         plain = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)).decode("ascii")
         version, kind, source, tenant, source_id = (unquote(part) for part in plain.split(":"))
@@ -55,7 +69,7 @@ def decode(text: str) -> Ref | None:
         ref = Ref(Kind(kind), UserSource(source), source_id, tenant)
     except (Base64Error, UnicodeError, ValueError):
         return None
-    return ref if _can_name(ref) and encode(ref) == text else None
+    return ref if _can_name(ref) and _encoded.__wrapped__(ref) == text else None
 
 
 def resolve(

@@ -40,20 +40,18 @@ class Context:
     """One operation: its loaders, how many mutations share the header's key, and which answers were given again."""
 
     incoming: Incoming
-    loaders: Loaders = field(init=False)
+    loaders: Loaders
     mutations: int = 0
     replayed: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.plan(Plan())
+    @classmethod
+    def of(cls, incoming: Incoming, plan: Plan, mutations: int = 0) -> "Context":
+        """An operation's, with loaders for what it plans to fetch."""
+        return cls(incoming, incoming.service.loaders(plan), mutations)
 
     @property
     def service(self) -> UserService:
         return self.incoming.service
-
-    def plan(self, plan: Plan) -> None:
-        """Give the operation its loaders; before anything has been loaded."""
-        self.loaders = self.service.loaders(plan)
 
     def key(self, given: str | None, response_name: str) -> str | None:
         """The idempotency key of one mutation: its own, else the header's.

@@ -136,8 +136,11 @@ def _is_browser(request: Request) -> bool:
 
 def _own_timeout(headers: Mapping[str, str]) -> float | None:
     """The seconds that `X-Request-Timeout` gives the operation; what is no number of seconds counts for nothing."""
+    sent = headers.get("x-request-timeout")
+    if sent is None:
+        return None
     try:
-        seconds = float(headers.get("x-request-timeout", ""))
+        seconds = float(sent)
     except ValueError:
         return None
     return seconds if 0 < seconds < math.inf else None

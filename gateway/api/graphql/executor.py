@@ -259,9 +259,7 @@ class Executor:
 
 
 def _context(prepared: Prepared, asked: GraphQLRequest, incoming: Incoming) -> Context:
-    context = Context(incoming, mutations=prepared.mutations)
-    context.plan(prepared.plan(asked.variables))
-    return context
+    return Context.of(incoming, prepared.plan(asked.variables), prepared.mutations)
 
 
 def _check_kind(prepared: Prepared, allowed: Collection[OperationType]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -56,6 +57,7 @@ async def _posted(request: Request, limits: RequestLimits) -> GraphQLRequest:
     raise refusal(415, "Send the request as application/json, or with files as multipart/form-data.")
 
 
+@lru_cache(maxsize=64)  # most clients send the same one
 def _is_utf8(content_type: str) -> bool:
     parameters = (part.strip().lower() for part in content_type.split(";")[1:])
     sent = next((one.removeprefix("charset=").strip('"') for one in parameters if one.startswith("charset=")), "utf-8")

@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 __all__ = [
@@ -59,6 +60,11 @@ class Headers(Mapping[str, str]):
         return f"Headers({sorted(self._fields)})"  # names only: values hold credentials
 
 
+@lru_cache(maxsize=64)  # most clients send the same one
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request. `query` is the raw query string; `path` is below where the application is mounted.
@@ -76,7 +82,7 @@ class Request:
     @property
     def content_type(self) -> str:
         """The media type without its parameters, in lower case; empty where none was sent."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return _media_type(self.headers.get("content-type", ""))
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body in chunks."""
