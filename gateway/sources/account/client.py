@@ -1,6 +1,7 @@
 """The calls of the identity API."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,6 +28,7 @@ M = TypeVar("M", model.Role, model.Department)
 _USER = Shape(wire.User)
 _LISTED = Shape(Listing[wire.User])
 _USERS = "/v1/identity/account-users"
+_ONE = "/v1/identity/account-users/{id}"
 # In this order: only the first value of a parameter is part of an idempotency key's match (account.md, 6).
 _INCLUDES = ("user", "role", "department")
 _PAGE = 1000  # the largest that the source gives
@@ -64,8 +66,8 @@ class AccountSource:
         return response.headers.get("RateLimit-Remaining")
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
-        query = self._included(needs, self._dialect.get_includes)
-        answer = await self._api.find(f"{_USERS}/{{id}}", {"id": ref.source_id}, query=query)
+        included = _included(needs, self._dialect.get_includes)
+        answer = await self._api.find(_ONE, {"id": ref.source_id}, raw_query=included)
         return read(_USER, *answer).record() if answer else None
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
@@ -74,8 +76,8 @@ class AccountSource:
         asked = [("limit", str(min(limit, _PAGE))), *((name, value) for name, value in optional.items() if value)]
         if query.include_removed:
             asked.append(self._dialect.removed)
-        asked += self._included(needs | {"profile"} if query.email else needs, self._dialect.list_includes)
-        listing = read(_LISTED, *await self._api.call("GET", _USERS, query=asked))
+        included = _included(needs | {"profile"} if query.email else needs, self._dialect.list_includes)
+        listing = read(_LISTED, *await self._api.call("GET", _USERS, query=asked, raw_query=included))
         record_of = Repeated().record_of
         users = tuple(one.record(record_of) for one in listing.data or ())
         return Window(users, _position(listing.page_info))
@@ -85,11 +87,7 @@ class AccountSource:
 
     async def update_user(self, ref: Ref, change: UpdateAccountUser, key: str) -> model.User:
         parts, includes = {"id": ref.source_id}, self._dialect.update_includes
-        return await self._write("PATCH", f"{_USERS}/{{id}}", parts, change, key=key, includes=includes)
-
-    def _included(self, needs: frozenset[str], allowed: frozenset[str]) -> list[tuple[str, str]]:
-        wanted = {"user" if need == "profile" else need for need in needs}
-        return _include(name for name in _INCLUDES if name in wanted & allowed)
+        return await self._write("PATCH", _ONE, parts, change, key=key, includes=includes)
 
     async def _write(
         self,
@@ -103,10 +101,10 @@ class AccountSource:
     ) -> model.User:
         # Always all includes: they cost no call, and a change sent again under its key is the same
         # request whatever its caller selects this time.
-        query = "&".join(f"include[]={name}" for name in _INCLUDES if name in includes)
+        included = _include(name for name in _INCLUDES if name in includes)
         body = orjson.dumps(change.given(), default=self._spelled)
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        answer = await self._api.call(method, template, parts, raw_query=query, headers=headers, body=body)
+        answer = await self._api.call(method, template, parts, raw_query=included, headers=headers, body=body)
         return read(_USER, *answer).record()
 
     def _spelled(self, value: object) -> dict[str, Any]:
@@ -134,7 +132,7 @@ class _Directory(Generic[M]):
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> M | None:
         asked = self._asked(needs)
-        answer = await self._api.find(f"{self._template}/{{id}}", {"id": ref.source_id}, query=_include(asked))
+        answer = await self._api.find(f"{self._template}/{{id}}", {"id": ref.source_id}, raw_query=_include(asked))
         record: M | None = read(self._one, *answer).record(frozenset(asked)) if answer else None
         return record
 
@@ -150,8 +148,8 @@ class _Directory(Generic[M]):
         asked: tuple[str, ...] = self._asked(needs)
         optional: dict[str, str | None] = {"q": search, "cursor": after}
         query = [("limit", str(limit or _PAGE)), *((name, value) for name, value in optional.items() if value)]
-        query += _include(asked)
-        listing = read(self._many, *await self._api.call("GET", self._template, query=query))
+        answer = await self._api.call("GET", self._template, query=query, raw_query=_include(asked))
+        listing = read(self._many, *answer)
         records = tuple(one.record(frozenset(asked)) for one in listing.data or ())
         return Page(records, _position(listing.page_info))
 
@@ -159,8 +157,16 @@ class _Directory(Generic[M]):
         return tuple(name for name in self._includes if name in needs)
 
 
-def _include(names: Iterable[str]) -> list[tuple[str, str]]:
-    return [("include[]", name) for name in names]
+@lru_cache(maxsize=256)
+def _included(needs: frozenset[str], allowed: frozenset[str]) -> str:
+    """What an endpoint is to include, as a query's end."""
+    wanted = {"user" if need == "profile" else need for need in needs}
+    return _include(name for name in _INCLUDES if name in wanted & allowed)
+
+
+def _include(names: Iterable[str]) -> str:
+    """As account.md spells it, brackets bare."""
+    return "&".join(f"include[]={name}" for name in names)
 
 
 def _position(info: PageInfo | None) -> str | None:

@@ -124,17 +124,21 @@ class Department(Wire, frozen=True):
 
     def record(self, included: frozenset[str] = frozenset()) -> model.Department:
         """The department; `included` names what was asked for, so that null there means: there is none."""
-        parts = {
-            "location": record_of(self.location),
-            "scanning_stations": listed(self.scanning_stations, ScanningStation.record),
-            "machines": listed(self.machines, Machine.record),
-        }
+        loaded = set(included)
+        if self.location is not None:
+            loaded.add("location")
+        if self.scanning_stations is not None:
+            loaded.add("scanning_stations")
+        if self.machines is not None:
+            loaded.add("machines")
         return model.Department(
             self.id or "",
             self.name,
             self.notes,
-            **parts,
-            created_at=self.created_at,
-            updated_at=self.updated_at,
-            loaded=included | {name for name, part in parts.items() if part is not None},
+            record_of(self.location),
+            listed(self.scanning_stations, ScanningStation.record),
+            listed(self.machines, Machine.record),
+            self.created_at,
+            self.updated_at,
+            frozenset(loaded),
         )

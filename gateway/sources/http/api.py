@@ -1,7 +1,7 @@
 """A source's endpoints: calls below its base URL, with its headers, its refusals as our errors."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
 from gateway.errors import GatewayError, NotFound
@@ -10,7 +10,7 @@ from gateway.sources.http.scope import current_trace
 
 __all__ = ["Api", "Query"]
 
-Query = Iterable[tuple[str, str]]
+Query = Sequence[tuple[str, str]]
 
 # Most ids and names need no escaping, and to see that takes a tenth of escaping them.
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
@@ -74,20 +74,20 @@ class Api:
         return {**self._headers, **(headers or {}), "traceparent": trace}
 
     async def find(
-        self, template: str, parts: Mapping[str, str], *, query: Query = ()
+        self, template: str, parts: Mapping[str, str], *, query: Query = (), raw_query: str = ""
     ) -> tuple[Request, Response] | None:
         """One record's answer, or None where there is no such record."""
         try:
-            return await self.call("GET", template, parts, query=query)
+            return await self.call("GET", template, parts, query=query, raw_query=raw_query)
         except NotFound:
             return None
 
     def _url(self, template: str, parts: Mapping[str, str], query: Query, raw_query: str) -> str:
-        path = template.format_map({name: _escaped(value) for name, value in parts.items()})
-        pairs = [f"{_escaped_name(name)}={_escaped(value)}" for name, value in query]
-        if raw_query:
-            pairs.append(raw_query)
-        return f"{self._base_url}{path}" + (f"?{'&'.join(pairs)}" if pairs else "")
+        url = self._base_url + template.format_map({name: _escaped(value) for name, value in parts.items()})
+        if query:
+            pairs = "&".join([f"{_escaped_name(name)}={_escaped(value)}" for name, value in query])
+            raw_query = f"{pairs}&{raw_query}" if raw_query else pairs
+        return f"{url}?{raw_query}" if raw_query else url
 
 
 def _escaped(text: str) -> str:

@@ -62,6 +62,17 @@ class Bucket:
                 moment = max(moment, self._taken[place] + self._window)
         return moment - now + rounds * self._window
 
+    def take_free(self) -> float | None:
+        """Take a token if there is one now."""
+        now = self._settle()
+        if now < self._paused_until:
+            return None
+        if self._rate:
+            if len(self._taken) >= self._limit:
+                return None
+            self._taken.append(now)
+        return now
+
     def take(self) -> float:
         """Take a token; its instant is its name."""
         now = self._settle()
@@ -88,15 +99,14 @@ class Bucket:
         if self._rate is None:
             return
         now = self._settle()
-        allowed = self._rate.calls if told.limit is None else max(1, told.limit)
-        self._limit = min(self._rate.calls, allowed)
+        self._limit = self._rate.calls if told.limit is None else min(self._rate.calls, max(1, told.limit))
         if told.remaining is None or now - token > self._window:
             return  # nothing told, or too long ago
-        # All that the source may have counted as ours when it answered.
-        recent = takewhile(lambda one: one > token - self._window, reversed(self._back))
-        ours = len(self._taken) + sum(1 for _ in recent)
-        others = allowed - told.remaining - ours
-        self._taken.extend([now] * min(self._limit, others - (allowed - self._limit)))
+        others = self._limit - told.remaining - len(self._taken)
+        if others > 0:
+            # Those that are back may have been counted as ours too when the source answered.
+            others -= sum(1 for _ in takewhile(lambda one: one > token - self._window, reversed(self._back)))
+            self._taken.extend([now] * min(self._limit, others))
         if told.remaining == 0 and told.reset:
             self.pause(told.reset)
 

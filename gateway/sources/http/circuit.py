@@ -91,13 +91,11 @@ class Circuit:
         return CircuitState.OPEN if self._left() > 0 else CircuitState.HALF_OPEN
 
     async def __call__(self, request: Request, send: Send) -> Response:
-        state = self.state
-        if state is CircuitState.OPEN:
-            raise self._refused(request, self._left())
-        if state is CircuitState.HALF_OPEN and self._probing >= self._settings.probes:
-            raise self._refused(request, _PROBES_BUSY)
+        probe = self._opened_at is not None
+        if probe:
+            self._admit(request)
         generation = self._generation
-        self._probing += state is CircuitState.HALF_OPEN
+        self._probing += probe
         failed: bool | None = None  # None: it says nothing about the source
         try:
             response = await send(request)
@@ -110,10 +108,18 @@ class Circuit:
             raise
         finally:
             if generation == self._generation:
-                self._probing -= state is CircuitState.HALF_OPEN
+                self._probing -= probe
                 if failed is not None:
-                    self._count(request, state, failed=failed)
+                    told = self._judge if probe else self._count
+                    told(request, failed=failed)
         return response
+
+    def _admit(self, request: Request) -> None:
+        """Refuse every call but a few probes, and those too while it is open."""
+        if (left := self._left()) > 0:
+            raise self._refused(request, left)
+        if self._probing >= self._settings.probes:
+            raise self._refused(request, _PROBES_BUSY)
 
     def _hung(self) -> bool:
         """Whether the call was cancelled because its time ran out while the source had it."""
@@ -122,24 +128,26 @@ class Circuit:
             return False
         return deadline.expired and self._clock() - passage.since >= self._settings.patience
 
-    def _count(self, request: Request, state: CircuitState, *, failed: bool) -> None:
-        if state is CircuitState.HALF_OPEN:
-            self._successes += not failed
-            if failed:
-                self._open(request)
-            elif self._successes >= self._settings.successes:
-                self._reset(None)
-                self._observe(Event.of(Happening.CLOSED, request))
-            return
+    def _judge(self, request: Request, *, failed: bool) -> None:
+        """What a probe's end means."""
+        self._successes += not failed
+        if failed:
+            self._open(request)
+        elif self._successes >= self._settings.successes:
+            self._reset(None)
+            self._observe(Event.of(Happening.CLOSED, request))
+
+    def _count(self, request: Request, *, failed: bool) -> None:
         number = int(self._clock() / self._settings.window * self._settings.slices)
         if not self._slices or self._slices[-1].number != number:
             self._slices.append(_Slice(number))
-        while self._slices[0].number <= number - self._settings.slices:
-            self._slices.popleft()
-        self._slices[-1].calls += 1
-        self._slices[-1].failures += failed
+            while self._slices[0].number <= number - self._settings.slices:
+                self._slices.popleft()
+        current = self._slices[-1]
+        current.calls += 1
         if not failed:
             return
+        current.failures += 1
         calls, failures = sum(one.calls for one in self._slices), sum(one.failures for one in self._slices)
         if calls >= self._settings.least_calls and failures >= calls * self._settings.ratio:
             self._open(request)

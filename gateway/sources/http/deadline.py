@@ -71,16 +71,17 @@ class WithinDeadline:
         self._alarm = Alarm()
 
     async def __call__(self, request: Request, send: Send) -> Response:
-        deadline = Deadline.after(self._timeout, self._clock)
+        now = self._clock()
+        at = now + self._timeout
         operation = current_deadline.get()
         if operation is not None:
-            deadline.at = min(deadline.at, operation.at)
-        left = deadline.remaining()
-        if not left:
+            at = min(at, operation.at)
+        left = at - now
+        if left <= 0:
             self._observe(Event.of(Happening.REFUSED, request, detail="deadline"))
             raise _too_late(request, "No time was left to ask the {source} system.")
         passage = Passage()
-        deadline_before = current_deadline.set(deadline)
+        deadline_before = current_deadline.set(Deadline(at, self._clock))
         passage_before = current_passage.set(passage)
         limit = self._alarm.after(left)
         try:

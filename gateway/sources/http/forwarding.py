@@ -1,7 +1,8 @@
 """The caller's own credential in place of the gateway's (`GATEWAY_<SOURCE>__CREDENTIALS=forward`)."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.callers.principal import ANYONE, current_principal
 from gateway.errors import Origin, Unauthenticated

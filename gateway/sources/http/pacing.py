@@ -36,7 +36,7 @@ def by_credential(request: Request) -> str:
     credential = request.headers.get("Authorization")  # as all of our systems spell it
     if credential is None:
         credential = next((value for name, value in request.headers.items() if name.lower() == "authorization"), "")
-    return f"{request.source}\0{credential}"
+    return credential
 
 
 def by_source(request: Request) -> str:
@@ -67,11 +67,13 @@ class _Lane:
     queues: OrderedDict[str, deque[_Waiter]] = field(default_factory=OrderedDict)  # in the order of turns
     timer: asyncio.TimerHandle | None = None
 
+    def take_free(self) -> float | None:
+        """A token, if there is one now that nobody waits for."""
+        return None if self.queues else self.bucket.take_free()
+
     async def enter(self, principal: str, deadline: Deadline | None) -> float:
         """A token, once it is this caller's turn."""
         wait = self.bucket.wait(self._ahead(principal))
-        if not self.queues and not wait:
-            return self.bucket.take()
         if deadline is not None and wait >= deadline.remaining():
             raise _TooLateError(wait)
         waiter = _Waiter(principal, deadline, asyncio.get_running_loop().create_future())
@@ -162,6 +164,19 @@ class Pacing:
 
     async def __call__(self, request: Request, send: Send) -> Response:
         lane = self._lane(request)
+        token = lane.take_free()
+        if token is None:
+            token = await self._turn(lane, request)
+        response = await send(request)
+        if self._rate is not None:
+            lane.bucket.correct(quota(response.headers), token)
+        if response.status == _TOO_MANY:
+            lane.bucket.pause(retry_after(response.headers))
+            lane.pump()
+        return response
+
+    async def _turn(self, lane: _Lane, request: Request) -> float:
+        """A token, after those who came before."""
         begun = self._clock()
         try:
             token = await lane.enter(current_principal.get().identity, current_deadline.get())
@@ -174,20 +189,11 @@ class Pacing:
             ) from None
         if (waited := self._clock() - begun) >= _LEAST_TIMER:
             self._observe(Event.of(Happening.WAIT, request, seconds=waited))
-        response = await send(request)
-        lane.bucket.correct(quota(response.headers), token)
-        if response.status == _TOO_MANY:
-            lane.bucket.pause(retry_after(response.headers))
-            lane.pump()
-        return response
+        return token
 
     def spare(self, request: Request) -> bool:
         """Take a token that nobody waits for, if there is one now."""
-        lane = self._lane(request)
-        if lane.queues or lane.bucket.wait():
-            return False
-        lane.bucket.take()
-        return True
+        return self._lane(request).take_free() is not None
 
     def _lane(self, request: Request) -> _Lane:
         key = self._key(request)

@@ -33,13 +33,14 @@ class RetryBudget:
         self._clock = clock
         # Counted in calls, not in retries: sums of whole numbers are exact.
         self._price = 1 / settings.ratio if settings.ratio else float("inf")
+        self._most = settings.most * self._price
         self._calls = 0.0
         self._floor = settings.floor
         self._at = clock()
 
     def called(self) -> None:
         """A call was made that is no retry."""
-        self._calls = min(self._calls + 1, self._settings.most * self._price)
+        self._calls = min(self._calls + 1, self._most)
 
     def spend(self) -> bool:
         """Whether one more try is within the budget; if so it is taken from it."""

@@ -24,14 +24,16 @@ _TRACING = frozenset({"traceparent", "tracestate", "baggage", "x-request-id"})
 
 def identity(request: Request) -> Hashable:
     """What two reads must have in common to be one."""
-    headers = frozenset(zip(_names(tuple(request.headers)), request.headers.values(), strict=True))
-    return request.url, frozenset(one for one in headers if one[0]), current_principal.get().identity
+    headers = request.headers
+    names, spelled = _compared(tuple(headers))
+    return request.url, names, tuple(map(headers.__getitem__, spelled)), current_principal.get().identity
 
 
 @lru_cache(maxsize=256)
-def _names(given: tuple[str, ...]) -> tuple[str, ...]:
-    """The names as they are compared: in lower case, and none of those that only trace."""
-    return tuple("" if name.lower() in _TRACING else name.lower() for name in given)
+def _compared(given: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the headers that count, in one order: in lower case, and as they were given."""
+    spelled = sorted((name for name in given if name.lower() not in _TRACING), key=str.lower)
+    return tuple(map(str.lower, spelled)), tuple(spelled)
 
 
 @dataclass(slots=True, eq=False)

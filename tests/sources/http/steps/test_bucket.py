@@ -24,6 +24,20 @@ def test_rates() -> None:
     assert (Rate.per_second(20), Rate.per_second(0.5)) == (Rate(20, 1.0), Rate(1, 2.0))
 
 
+@given(st.lists(st.one_of(st.floats(0, 2), st.builds(Quota, st.none() | st.integers(0, 10), st.integers(0, 10)))))
+def test_free(history: list[float | Quota]) -> None:
+    """A token is free just when there is nothing to wait for."""
+    now = Now()
+    bucket = Bucket(RATE, clock=now)
+    for event in history:
+        if isinstance(event, Quota):
+            bucket.correct(event, now.at)
+        else:
+            now.at += event
+        waits = bucket.wait() > 0
+        assert bucket.take_free() == (None if waits else now.at)
+
+
 def test_comes_back() -> None:
     """A token is back one window after it was taken, not before and not all at once."""
     now = Now()

@@ -18,6 +18,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
         ({"ratelimit-limit": "20, 20;w=1", "ratelimit-remaining": " 0 "}, Quota(20, 0, None)),
         ({"RateLimit-Limit": "-1", "RateLimit-Remaining": "many", "RateLimit-Reset": "1.5"}, Quota()),
         ({"RateLimit-Remaining": "9" * 30}, Quota()),
+        ({"RateLimit-Limit": "٢٠", "RateLimit-Remaining": "٣"}, Quota()),
         (
             {
                 "X-Rate-Limit-Limit": "5s",

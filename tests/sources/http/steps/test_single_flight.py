@@ -52,6 +52,20 @@ def test_tracing() -> None:
     run(scenario())
 
 
+def test_spelling() -> None:
+    """Neither the order of the headers nor the case of their names keeps calls apart."""
+
+    async def scenario() -> None:
+        source, step = Source((1.0, OK)), SingleFlight()
+        spelled = [call(A="1", B="2"), call(b="2", a="1"), call(B="2", traceparent="t", a="1")]
+        await asyncio.gather(*(step(one, source) for one in spelled))
+        assert source.count == 1
+        await asyncio.gather(step(call(A="1", B="2"), source), step(call(A="2", B="1"), source))
+        assert source.count == 3
+
+    run(scenario())
+
+
 WORDS = st.sampled_from(["", "a", "b"])
 CALLERS = st.lists(
     st.tuples(
