@@ -35,11 +35,17 @@ def asked(fleet: Fleet, operation: Operation) -> Iterator[Running]:
             yield one
 
 
+def _asked_over_grpc(fleet: Fleet) -> list[Running]:
+    return [one for one in fleet[Lookups.BEST] if one.server.grpc]
+
+
 def warm_up(fleet: Fleet, operations: Sequence[Operation], plan: Plan) -> None:
     """Every server with everything that it will be asked for: code compiled, documents kept, connections open."""
     for operation in operations:
         for one in asked(fleet, operation):
             one.measured(operation, connections=BUSY, seconds=plan.warm)
+    for one in _asked_over_grpc(fleet):
+        one.measured_over_grpc(connections=BUSY, seconds=plan.warm)
 
 
 def measure(outcome: Outcome, fleet: Fleet, operations: Sequence[Operation], plan: Plan, say: Say) -> None:
@@ -51,10 +57,8 @@ def measure(outcome: Outcome, fleet: Fleet, operations: Sequence[Operation], pla
                 for one in asked(fleet, operation):
                     figures = one.measured(operation, connections=connections, seconds=plan.seconds)
                     outcome.samples.append(Sample(one.server.name, operation.name, connections, figures))
-        if GRPC not in outcome.operations:
-            continue
-        for one in fleet[Lookups.BEST]:
-            for connections in plan.connections if one.server.grpc else ():
+        for one in _asked_over_grpc(fleet):
+            for connections in plan.connections:
                 figures = one.measured_over_grpc(connections=connections, seconds=plan.seconds)
                 outcome.samples.append(Sample(one.server.name, GRPC, connections, figures))
 

@@ -148,7 +148,7 @@ class CreateAccountUser(Change):
     password: Password = Field("", repr=False)
     role_id: Id = ""
     department_id: Id = ""
-    preferences: list[NotificationPreference] = []
+    preferences: list[NotificationPreference] = Field(default_factory=list)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -202,7 +202,7 @@ class UpdateAccountUser(Change):
     username: Username = ""
     role_id: Id | None = None
     department_id: Id | None = None
-    preferences: list[NotificationPreference] = []
+    preferences: list[NotificationPreference] = Field(default_factory=list)
 
 
 class PhoneNumberChange(Change):

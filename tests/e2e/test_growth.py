@@ -41,7 +41,7 @@ def _request(chance: random.Random, number: int) -> dict[str, Any]:
 
 async def _send(session: ClientSession, url: str, numbers: range) -> None:
     chance = random.Random(numbers.start)  # noqa: S311 - the same mix every time
-    left = iter([(number, _request(chance, number)) for number in numbers])
+    left = ((number, _request(chance, number)) for number in numbers)
 
     async def one_after_another() -> None:
         for number, request in left:
