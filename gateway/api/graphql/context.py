@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
+import msgspec
+
 from gateway.callers.principal import ANYONE, Principal
 from gateway.events.log import EventLog
 from gateway.users.loaders import Loaders
@@ -13,8 +15,7 @@ from gateway.users.service import UserService
 __all__ = ["Context", "Incoming"]
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """What a request or a socket brings to each operation that it carries.
 
     `service` is the one for `principal`; without `events` there is nothing to subscribe to. `idempotency_key`

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
 
@@ -12,6 +11,7 @@ from graphql.execution import (
     create_source_event_stream,
     experimental_execute_incrementally,
 )
+from msgspec.structs import replace
 
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.admission import Admission

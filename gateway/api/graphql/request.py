@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from gateway.api.graphql.trusted.errors import PersistedQueryNotFound, PersistedQueryNotSupported
 from gateway.api.graphql.trusted.naming import DocumentName, name_of
@@ -22,21 +23,23 @@ _STATUSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class GraphQLRequest:
+class GraphQLRequest(msgspec.Struct, frozen=True):
     """What a client sent; nothing of it is checked against the schema yet.
 
     `query` is empty where the client only names a document. `trusted` says whether it is one that the gateway was
     given, once that has been looked up. `files` are those that came with it; the variables only refer to them.
     """
 
-    query: str = field(repr=False)  # it and its variables may hold a password
-    variables: dict[str, Any] | None = field(default=None, repr=False)
+    query: str
+    variables: dict[str, Any] | None = None
     operation_name: str | None = None
-    extensions: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = {}
     document: DocumentName = _UNNAMED
     trusted: bool | None = None
     files: tuple[Icon, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"GraphQLRequest({self.operation_name!r})"  # the document and its variables may hold a password
 
 
 class RefusedError(Exception):

@@ -1,8 +1,8 @@
 """What became of an operation."""
 
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from graphql import GraphQLError
 
 from gateway.api.ratelimit import Allowance
@@ -10,8 +10,7 @@ from gateway.api.ratelimit import Allowance
 __all__ = ["Result"]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """The answer to an operation; its errors are in our words already.
 
     `executed` is False where it was refused before: then there is no `data`, not even null. `readable` is False where

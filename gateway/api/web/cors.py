@@ -1,7 +1,8 @@
 """Which other sites' pages may call the gateway from a browser: none, unless the settings name them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.api.web.http import Request, Response
 

@@ -2,10 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import msgspec
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -33,15 +33,14 @@ _A_PLACE = 1200  # bytes, about: its share of the code, and what tells its error
 _NO_VARIABLES = VariableValues({}, {})
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(msgspec.Struct, frozen=True):
     """What executing gave: `data` is JSON's plain values, None where a null came up to the root.
 
     Parts of `data` may be one and the same object in several places: it is there to be read.
     """
 
     data: dict[str, Any] | None
-    errors: list[GraphQLError] = field(default_factory=list)
+    errors: list[GraphQLError] = []
 
 
 class Compiled:

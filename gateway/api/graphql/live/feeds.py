@@ -5,11 +5,11 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable
 from contextlib import asynccontextmanager
 from contextvars import Context
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from graphql import OperationType
+from msgspec.structs import replace
 
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.context import Incoming
