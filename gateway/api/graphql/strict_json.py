@@ -36,7 +36,7 @@ def parse_json(body: bytes, what: str) -> Any:
     except orjson.JSONDecodeError as error:
         raise refusal(400, f"{what} is not JSON: {error.msg}.") from None
     try:
-        _NAMES.decode(body.decode())
+        _NAMES.raw_decode(body.decode().lstrip())  # that nothing follows is known by now
     except _TwiceError:
         raise refusal(400, f"{what} has a name twice in one object.") from None
     except (ValueError, RecursionError):
