@@ -23,6 +23,7 @@ IDS = ("a", "b", "c", "d", "e")
 _WORDS = ("", "admin", "ACTIVE", "active", "Ärger", "x" * 40)
 _TIMES = ("2026-01-01T00:00:00Z", "2025-06-01T12:00:00.123456789+02:00", "1970-01-01T00:00:00-23:59")
 _EXPANSIONS = ("owner", "owner.account", "permissions", "location", "scanning_stations", "machines")
+_COMMON = {"role": Role, "department": Department, "organization": Organization}
 _DEEPEST = 5
 
 
@@ -221,9 +222,16 @@ def world(seed: int) -> World:
         if random.random() < 0.1:
             continue
         tenant = "t" if name is UserSource.RESELLER else ""
+        # Users may refer to one and the same record, as those of one list do.
+        common = {one: records.make(kind) for one, kind in _COMMON.items() if random.random() < 0.5}
         users = {
             one: records.make(
-                User, source=name, source_id=one, tenant=tenant, created_at=Timestamp(random.choice(_TIMES))
+                User,
+                source=name,
+                source_id=one,
+                tenant=tenant,
+                created_at=Timestamp(random.choice(_TIMES)),
+                **{attribute: record for attribute, record in common.items() if random.random() < 0.7},
             )
             for one in IDS[:4]
         }

@@ -9,6 +9,7 @@ from graphql_compiled.comparison import SCHEMA, Answer, answer_of, read
 from graphql_compiled.records import FakeDirectory, FakeSource, World
 
 from gateway.api.graphql.compiled import Compiled, Uncovered, compile_operation
+from gateway.errors import SourceUnavailable
 from gateway.users.ids import Kind
 from gateway.users.model import Department, Location, OwnerType, Role, RoleOwner, User, UserSource
 
@@ -174,6 +175,16 @@ async def test_suggestions(hidden: bool, told: bool) -> None:  # noqa: FBT001 - 
     found = await answer(text, account(), {"source": "ACOUNT"}, hide_suggestions=hidden)
     assert found.data is None
     assert ("Did you mean" in found.errors[0].message) is told
+
+
+async def test_an_answer_that_several_share() -> None:
+    """What is odd about a record that several users refer to is told at each of them."""
+    role = Role(ACCOUNT, "r1", "")
+    users = {f"u{n}": User(ACCOUNT, f"u{n}", role=role) for n in range(3)}
+    world = World((FakeSource(ACCOUNT, users, {Kind.ROLE: FakeDirectory(ROLES, SourceUnavailable("down"))}),))
+    found = await answer("{ users { nodes { role { sourceId permissions } } } }", world)
+    assert found.data["users"]["nodes"] == [{"role": {"sourceId": "r1", "permissions": None}}] * 3
+    assert [told.path for told in found.errors] == [("users", "nodes", n, "role", "permissions") for n in range(3)]
 
 
 async def test_cancelled() -> None:

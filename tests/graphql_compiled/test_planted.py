@@ -53,7 +53,14 @@ _BUGS = {
         "levels", "for ref, _ in self._takers.values()", "for ref, _ in reversed(self._takers.values())"
     ),
     "records of two systems are taken for one": Bug("lookups", '("source", "tenant") if', "() if"),
-    "an error is told to one of several": Bug("running", "clean = before ==", "clean = True or before =="),
+    "an error is told to one of several": Bug(
+        "running", "if before == self._odd:\n                    clean", "if True:\n                    clean"
+    ),
+    "an error in a shared answer is told to one": Bug("running", "if other != indices:", "if False:"),
+    "an answer is shared by places that differ": Bug("reading", "number = len(self.shared)", "number = 0"),
+    "what is odd is shared": Bug(
+        "running", "if before == self._odd:\n            self.shared", "if True:\n            self.shared"
+    ),
     "a lookup is not made": Bug("reading", '"if {need} <= v.loaded or not v.source_id:"', '"if True or {need}:"'),
     "a bare reference is taken for a record": Bug(
         "reading", "a.name is None and {need}", "a.name is None and not {need}"

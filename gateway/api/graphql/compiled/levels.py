@@ -23,26 +23,27 @@ class Late(NamedTuple):
     indices: tuple[int, ...]
 
 
-Taker = tuple[dict[str, Any], tuple[int, ...]]
-"""An answer that a field is added to, and the indices of its place. Made for every object, so it is a bare tuple."""
+Taker = tuple[Lookup, Complete, dict[str, Any], tuple[int, ...]]
+"""The field that is looked up, what completes it, the answer that it is added to, and the indices of its place.
+
+Made for every object, so it is a bare tuple.
+"""
 
 
 @dataclass(slots=True)
 class Wanted:
-    """The records that one field wants, over all the objects of a level, each with those who take it."""
+    """The records of one kind that a level wants, each with those who take it."""
 
-    lookup: Lookup
-    complete: Complete
     _takers: dict[Hashable, tuple[Ref, list[Taker]]] = field(default_factory=dict)
     _found: list[Future[Any]] = field(default_factory=list)
 
-    def add(self, record: Any, answer: dict[str, Any], indices: tuple[int, ...]) -> None:
+    def add(self, record: Any, taker: Taker) -> None:
         """Want the whole of a record."""
-        key = self.lookup.identity(record)
+        key = taker[0].identity(record)
         known = self._takers.get(key)
         if known is None:
             known = self._takers[key] = (ref_of(record), [])
-        known[1].append((answer, indices))
+        known[1].append(taker)
 
     def ask(self, loaders: Loaders) -> None:
         """Ask for every record; the loader makes one batch of all that is asked before anybody waits."""
@@ -51,8 +52,9 @@ class Wanted:
     async def arrive(self) -> None:
         """Wait until every record, or the error in its place, is there."""
         for found in self._found:
-            with suppress(Exception):  # it is told where the record is taken
-                await found
+            if not found.done():
+                with suppress(Exception):  # it is told where the record is taken
+                    await found
 
     def arrived(self) -> Iterator[tuple[Future[Any], list[Taker]]]:
         """Every record with those who take it."""

@@ -1,6 +1,8 @@
 """Places in an answer: what is known of them before there is one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLOutputType, is_non_null_type
 from graphql.execution.collect_fields import FieldDetailsList
@@ -53,3 +55,13 @@ class Place:
         if self.key or around is None:
             return Path(around, self.key, self.owner.name)
         return around.add_key(indices[self.depth - 1], None)
+
+    def standing(self, answer: Any) -> Iterator[tuple[Any, tuple[int, ...]]]:
+        """All that an answer has here, each with the indices that tell it from its like."""
+        for around, indices in self.parent.standing(answer) if self.parent else [(answer, ())]:
+            if around is None:
+                continue
+            if not self.key:
+                yield from ((item, (*indices, index)) for index, item in enumerate(around))
+            elif self.key in around:  # another type behind the same interface may lack it
+                yield around[self.key], indices

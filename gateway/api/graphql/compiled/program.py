@@ -32,10 +32,14 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The operation's own fields in their order, all the lookups below them, and how many places an answer can have."""
+    """The operation's own fields in their order, what is below them, and how many places an answer can have.
+
+    Below are lookups, and places that are `shared`: one record may stand at many of their like.
+    """
 
     roots: Sequence[Root]
     lookups: Sequence[Lookup]
+    shared: Sequence[Place]
     places: int
 
 
@@ -69,5 +73,6 @@ def write_program(
             for place, complete in roots
         ],
         writer.lookups,
+        writer.shared,
         writer.places,
     )

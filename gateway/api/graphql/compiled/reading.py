@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
-from graphql import TypeNameMetaFieldDef, get_nullable_type, is_leaf_type
+from graphql import GraphQLObjectType, TypeNameMetaFieldDef, get_nullable_type, is_leaf_type
 
 from gateway.api.graphql.compiled.constants import Constants
 from gateway.api.graphql.compiled.leaves import leaf
 from gateway.api.graphql.compiled.lookups import Lookup, lookup_at
 from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.values import Attribute, value_of
-from gateway.api.graphql.fields import Computed, Expansion, Reference
+from gateway.api.graphql.fields import Computed, Expansion, IsRecord, Reference
 
 __all__ = ["Reading"]
 
@@ -27,6 +27,7 @@ class Reading:
     constants: Constants
     met: set[type]
     lookups: list[Lookup]
+    shared: list[Place]
     completion: Callable[[Place], str]
     _lines: list[str] = field(default_factory=list)
     _leaves: list[Place] = field(default_factory=list)
@@ -73,6 +74,10 @@ class Reading:
         key, at, here = f"r[{place.key!r}]", place.indices, self.constants.name(place)
         complete = self.completion(place)
         put = f"{key} = {_none(place)}{complete}(x, a{at})"
+        if place.depth and _is_record(place.owner) and _is_record(get_nullable_type(place.type)):
+            number = len(self.shared)
+            self.shared.append(place)
+            put = f"{key} = {_none(place)}x.shared[{number}].get(id(a)) or x.share({number}, {complete}, a{at})"
         if isinstance(how, Attribute | Computed):
             return [f"a = {self._value(how)}", put]
         lookup = lookup_at(place, how) if how else None
@@ -105,6 +110,11 @@ class Reading:
         if how.name.isidentifier() and not iskeyword(how.name):
             return f"v.{how.name}"
         return f"getattr(v, {how.name!r})"
+
+
+def _is_record(type_: object) -> bool:
+    """Whether it is something with an id of its own, which others may refer to."""
+    return isinstance(type_, GraphQLObjectType) and isinstance(type_.is_type_of, IsRecord)
 
 
 def _none(place: Place) -> str:

@@ -2,11 +2,14 @@
 
 All that is not usual, and every error, is graphql-core's affair: its `Executor` completes the value in hand and keeps
 the errors. Asked twice about one place it tells the error once, so reading a record again does no harm.
+
+What is usual depends on the record alone, so records that many refer to are completed once, and the one answer stands
+in all those places. Where something odd turns up each place is completed by itself: errors have paths.
 """
 
-from asyncio import gather
-from collections.abc import Callable
-from functools import cached_property
+from asyncio import Future, gather
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from inspect import iscoroutine
 from typing import Any
 
@@ -20,6 +23,7 @@ from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.program import Complete, Program, Root
 from gateway.api.graphql.context import Context
+from gateway.users.ids import Kind
 
 __all__ = ["Run"]
 
@@ -37,18 +41,25 @@ class Run:
         self._context = context
         self._variables = variables
         self._answer: dict[str, Any] = {root.place.key: None for root in program.roots}
-        self._wanted: dict[Lookup, Wanted] = {}
+        self._wanted: dict[Kind, Wanted] = {}
         self._late: list[Late] = []
-        self._apart = 0  # how often something was done for one place alone: what it gave is not another's
+        self.shared: list[dict[int, Any]] = [{} for _ in program.shared]
+        self._held: list[Any] = []
+        self._executor: Executor[Any] | None = None
+        self._odd = 0
 
-    @cached_property
+    @property
     def _core(self) -> Executor[Any]:
-        return self._made_core()
+        """What completes the unusual: whoever asks for it, it counts as that."""
+        self._odd += 1
+        if self._executor is None:
+            self._executor = self._made_core()
+        return self._executor
 
     @property
     def errors(self) -> list[GraphQLError]:
         """What went wrong."""
-        return self._core.collected_errors.errors if "_core" in self.__dict__ else []
+        return self._executor.collected_errors.errors if self._executor else []
 
     async def concurrently(self) -> dict[str, Any]:
         """The answer to a query.
@@ -95,11 +106,19 @@ class Run:
 
     def want(self, lookup: Lookup, complete: Complete, record: Any, answer: dict[str, Any], *indices: int) -> None:
         """Have a record looked up with its like; null stands in the answer until it is there."""
-        wanted = self._wanted.get(lookup)
+        wanted = self._wanted.get(lookup.kind)
         if wanted is None:
-            wanted = self._wanted[lookup] = Wanted(lookup, complete)
-        wanted.add(record, answer, indices)
-        self._apart += 1
+            wanted = self._wanted[lookup.kind] = Wanted()
+        wanted.add(record, (lookup, complete, answer, indices))
+
+    def share(self, number: int, complete: Complete, record: Any, *indices: int) -> Any:
+        """Complete a record for all who refer to it in this level, unless something was odd."""
+        before = self._odd
+        completed = complete(self, record, *indices)
+        if before == self._odd:
+            self.shared[number][id(record)] = completed
+            self._held.append(record)  # as long as its id counts
+        return completed
 
     def resolve(self, source: Any, place: Place, *indices: int) -> Any:
         """What the field's resolver gives."""
@@ -110,7 +129,6 @@ class Run:
 
     def field(self, source: Any, place: Place, *indices: int) -> Any:
         """A field, read and completed by graphql-core."""
-        self._apart += 1  # it may have told an error, also where none is kept: a null may stand above this place
         completed = self._core.execute_field(place.owner, source, place.details, place.path(indices), None)
         return self._settled(completed, place, indices)
 
@@ -135,7 +153,6 @@ class Run:
         Raises:
             GraphQLError: no null may be there.
         """
-        self._apart += 1
         self._core.handle_field_error(error, place.type, place.details, place.path(indices))
 
     async def _root(self, root: Root, arguments: dict[str, Any]) -> None:
@@ -155,6 +172,9 @@ class Run:
         """Fetch all that is missing at once, then go on from there."""
         wanted, self._wanted = list(self._wanted.values()), {}
         late, self._late = self._late, []
+        for completed in self.shared:  # what becomes of these is settled for those who share them now
+            completed.clear()
+        self._held.clear()
         for one in wanted:
             one.ask(self._loaders)
         values = await gather(*(one.awaitable for one in late), return_exceptions=True) if late else []
@@ -171,21 +191,39 @@ class Run:
                 self._put(value, place, indices)
 
     def _hand_out(self, wanted: Wanted) -> None:
-        """Complete what was looked up; what came out clean is shared by all who wanted the same record."""
-        lookup, place = wanted.lookup, wanted.lookup.place
+        """Complete what was looked up: once for all who wanted the same of a record, unless something was odd."""
+        standing: dict[Place, Mapping[int, list[tuple[int, ...]]]] = {}
         for found, takers in wanted.arrived():
-            clean = False
-            completed: Any = None
-            for answer, indices in takers:
-                if not clean:
-                    before = self._apart
-                    try:
-                        completed = self._completed(place, wanted.complete, lookup.of(found.result()), indices)
-                    except Exception as error:  # noqa: BLE001 - as above
-                        self._null(error, place, indices)
-                        continue
-                    clean = before == self._apart
-                answer[place.key] = completed
+            clean: dict[Lookup, Any] = {}
+            for lookup, complete, answer, indices in takers:
+                key = lookup.place.key
+                if lookup in clean:
+                    answer[key] = clean[lookup]
+                    continue
+                before = self._odd
+                answer[key] = self._taken(found, lookup, complete, indices)
+                if before == self._odd:
+                    clean[lookup] = answer[key]
+                    continue
+                if lookup.place not in standing:
+                    standing[lookup.place] = self._standing(lookup.place)
+                for other in standing[lookup.place][id(answer)]:
+                    if other != indices:
+                        answer[key] = self._taken(found, lookup, complete, other)
+
+    def _taken(self, found: "Future[Any]", lookup: Lookup, complete: Complete, indices: tuple[int, ...]) -> Any:
+        try:
+            return self._completed(lookup.place, complete, lookup.of(found.result()), indices)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._null(error, lookup.place, indices)
+            return None
+
+    def _standing(self, place: Place) -> Mapping[int, list[tuple[int, ...]]]:
+        """Where every answer stands that has such a field, by its id."""
+        found: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
+        for answer, indices in place.parent.standing(self._answer) if place.parent else ():
+            found[id(answer)].append(indices)
+        return found
 
     def _completed(self, place: Place, complete: Complete, value: Any, indices: tuple[int, ...]) -> Any:
         """A value that has been awaited: it is not awaited again, whatever it is."""
@@ -194,7 +232,6 @@ class Run:
         return self._by_core(value, place, indices) if is_awaitable(value) else complete(self, value, *indices)
 
     def _by_core(self, value: Any, place: Place, indices: tuple[int, ...]) -> Any:
-        self._apart += 1  # as in `field`
         info = self._info(place.whole(), indices)
         try:
             completed = self._core.complete_value(place.type, place.details, info, place.path(indices), value, None)
@@ -207,7 +244,6 @@ class Run:
         if not is_awaitable(completed):
             return completed
         self._late.append(Late(completed, place, indices))
-        self._apart += 1
         return None
 
     def _null(self, error: Exception, place: Place, indices: tuple[int, ...]) -> None:

@@ -55,6 +55,7 @@ class Writer:
     ) -> None:
         self.constants = Constants()
         self.lookups: list[Lookup] = []
+        self.shared: list[Place] = []
         self._schema = schema
         self._fragments = {name: FragmentDetails(node) for name, node in fragments.items()}
         self._operation = operation
@@ -195,7 +196,7 @@ class Writer:
             )
         except GraphQLError:  # a variable that decides about a field is null: that is told where it counts
             return self._function(place, [odd.strip()])
-        reading = Reading(self.constants, self._met, self.lookups, self.completion)
+        reading = Reading(self.constants, self._met, self.lookups, self.shared, self.completion)
         for field in self._selected(place, type_, selected.grouped_field_set):
             reading.add(field)
         return self._function(place, [*lines, "r = {}", *reading.lines(), "return r"])
