@@ -4,8 +4,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import quote, unquote
+
+import msgspec
 
 from gateway.errors import BadUserInput, Violation
 from gateway.users.model import Department, Organization, Role, User, UserSource
@@ -27,10 +28,10 @@ class Kind(StrEnum):
     ORGANIZATION = "Organization"
 
 
-class Ref(NamedTuple):
+class Ref(msgspec.Struct, frozen=True, gc=False):
     """One record: its kind, its system, its tenant there (the reseller's id, else empty) and its id there.
 
-    A tuple, since it is a key wherever records are looked up: a dataclass is hashed by code in Python.
+    It is a key wherever records are looked up: a dataclass is made and hashed by code in Python.
     """
 
     kind: Kind

@@ -6,11 +6,12 @@ size, when a source's window ends inside a page, when users come and go, and whe
 taken to be the same at every read, among users of one instant too.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import msgspec
 
 from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
 from gateway.users.cursor import Cursors
@@ -20,6 +21,7 @@ from gateway.users.progress import Progress
 from gateway.users.source import Source, Sources, UserQuery
 from gateway.users.stream import Stream
 from gateway.users.stretch import Place
+from gateway.users.together import together
 from gateway.users.unavailable import Unavailable, raise_most_telling
 
 __all__ = ["Merge", "UserEdge", "UserPage"]
@@ -31,17 +33,25 @@ _LARGEST = 1000  # as many as any source gives at once; each cuts it to its own
 
 
 @dataclass(frozen=True, slots=True)
-class UserEdge:
-    """A user, and where the walk stands behind it: a state is made of that when a cursor is asked for."""
+class Turn:
+    """One source's turn: where the others stand meanwhile, and what writes cursors."""
+
+    name: UserSource
+    others: Places
+    write: Callable[[Places], str]
+
+
+class UserEdge(msgspec.Struct, frozen=True):
+    """A user, and where the walk stands behind it. Made for every user, so nothing is computed for it."""
 
     node: User
-    places: Places = field(repr=False)
-    write: Callable[[Places], str] = field(repr=False, compare=False)
+    place: Place
+    turn: Turn
 
     @property
     def cursor(self) -> str:
-        """The cursor to go on from behind this user."""
-        return self.write(self.places)
+        """The cursor to go on from behind this user, made when it is asked for."""
+        return self.turn.write(self.turn.others | {self.turn.name: self.place})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +116,22 @@ class Merge:
             return self._cursors.write(scope, {name.value: one.packed() for name, one in state.items()})
 
         # Nobody waits for more than a page at the start; who goes on may go on further.
-        drawn = await _draw(streams, first, first + 1 if after is None else _LARGEST)
+        edges = await _draw(streams, first, first + 1 if after is None else _LARGEST, write)
         failed = {stream.name: stream.error for stream in streams if stream.error is not None}
         if not any(stream.answered for stream in streams) and (failed or (unknown and not streams)):
             raise_most_telling([*failed.values(), *unknown.values()])
         # The last user's cursor also goes on behind what was looked at in vain after it.
         places = {stream.name: stream.place for stream in streams}
-        drawn[-1:] = [(last, places) for last, _ in drawn[-1:]]
-        edges = tuple(UserEdge(user, behind, write) for user, behind in drawn)
+        for last in edges[-1:]:
+            edges[-1] = UserEdge(last.node, places[last.turn.name], replace(last.turn, others=places))
         has_next_page = any(_goes_on(stream) for stream in streams)
         end_cursor = write(places) if edges or has_next_page else None
         if end_cursor is not None:
             unread = {stream.name: stream.unread for stream in streams}
             self._leftovers.keep(principal, end_cursor, needs, {name: one for name, one in unread.items() if one})
         told = sorted((failed | unknown).items(), key=lambda pair: list(UserSource).index(pair[0]))
-        return UserPage(edges, has_next_page, end_cursor, tuple(Unavailable.of(name, error) for name, error in told))
+        unavailable = tuple(Unavailable.of(name, error) for name, error in told)
+        return UserPage(tuple(edges), has_next_page, end_cursor, unavailable)
 
     def _select(
         self, query: UserQuery, named: Sequence[UserSource] | None, among: Collection[UserSource]
@@ -140,13 +151,13 @@ class Merge:
         return found, unknown
 
 
-async def _draw(streams: Sequence[Stream], first: int, limit: int) -> list[tuple[User, Places]]:
-    """The next users in order, each with the places behind it.
+async def _draw(streams: Sequence[Stream], first: int, limit: int, write: Callable[[Places], str]) -> list[UserEdge]:
+    """The next users in order, each with the places behind.
 
     Windows are read only of streams that could hold the next user, those at the same time. Also behind the last user
     where nothing is in hand: whether there is more should be true.
     """
-    drawn: list[tuple[User, Places]] = []
+    drawn: list[UserEdge] = []
     while True:
         ready = min((stream for stream in streams if stream.head is not None), key=_rank, default=None)
         if len(drawn) == first and (ready is not None or any(stream.error for stream in streams)):
@@ -155,17 +166,16 @@ async def _draw(streams: Sequence[Stream], first: int, limit: int) -> list[tuple
         if any(stream.spent for stream in due) or not (due or ready):
             return drawn
         if due:
-            await asyncio.gather(*(stream.read(limit) for stream in due))
+            await together(stream.read(limit) for stream in due)
             for stream in due:
                 if isinstance(stream.error, BadUserInput):
                     raise stream.error
             limit = _LARGEST
         elif ready is not None:
             others = [stream for stream in streams if stream is not ready]
-            places = {stream.name: stream.place for stream in others}
+            turn = Turn(ready.name, {stream.name: stream.place for stream in others}, write)
             before = min((stream.rank for stream in others if stream.head is not None or stream.due), default=None)
-            while ready.head is not None and len(drawn) < first and (before is None or ready.rank < before):
-                drawn.append((ready.take(), {**places, ready.name: ready.place}))
+            drawn += [UserEdge(user, place, turn) for user, place in ready.take(first - len(drawn), before)]
 
 
 def _rank(stream: Stream) -> tuple[float, int]:
@@ -174,7 +184,7 @@ def _rank(stream: Stream) -> tuple[float, int]:
 
 def _goes_on(stream: Stream) -> bool:
     """Whether there is more to come, also after a failure; a source that is not configured has nothing to catch up."""
-    return not stream.progress.done and not isinstance(stream.error, SourceNotConfigured)
+    return not stream.done and not isinstance(stream.error, SourceNotConfigured)
 
 
 def _unpacked(packed: Any) -> State:

@@ -1,12 +1,12 @@
 """One human: the records that share an e-mail address, over every source."""
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.errors import BadUserInput, GatewayError
 from gateway.users.model import User
 from gateway.users.source import Source, UserQuery
+from gateway.users.together import together
 from gateway.users.unavailable import Unavailable, raise_most_telling
 
 __all__ = ["Person", "find_person"]
@@ -34,7 +34,7 @@ async def find_person(
     """
     query = UserQuery(email=email, include_removed=include_removed)
     asked = list(sources)
-    answers = await asyncio.gather(*(_ask(source, query, needs) for source in asked))
+    answers = await together(_ask(source, query, needs) for source in asked)
     errors = [answer for answer in answers if isinstance(answer, GatewayError)]
     for error in errors:
         if isinstance(error, BadUserInput):

@@ -13,20 +13,23 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from gateway.callers.principal import ANYONE, Principal, acting_as
 from gateway.errors import Origin, SourceTimeout
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, Sources
+from gateway.users.together import together
 
 __all__ = ["ReferenceData"]
 
 _MOST_RECORDS = 20_000
 
 
-class _Desk(NamedTuple):
+class _Desk(msgspec.Struct, frozen=True, gc=False):
     """Where lookups of one kind, with the same needs and by the same credential, come together."""
 
     credential: str
@@ -85,11 +88,12 @@ class ReferenceData:
         self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
     ) -> dict[Ref, Any]:
         """Each record, None where its source has none, or the error that kept it away; as `kept` does."""
-        desks: dict[_Desk, list[Ref]] = {}
+        groups: dict[tuple[Kind, UserSource, str], list[Ref]] = {}
         for ref in refs:
-            desks.setdefault(_desk(ref, needs, principal), []).append(ref)
+            groups.setdefault((ref.kind, ref.source, ref.tenant), []).append(ref)
         found: dict[Ref, Any] = {}
-        for records in await asyncio.gather(*(self._at(desk, group, principal) for desk, group in desks.items())):
+        desks = [(_desk(group[0], needs, principal), group) for group in groups.values()]
+        for records in await together(self._at(desk, group, principal) for desk, group in desks):
             found |= records
         return found
 

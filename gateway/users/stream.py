@@ -12,6 +12,8 @@ from gateway.users.stretch import Place, Stretch
 
 __all__ = ["Stream"]
 
+Rank = tuple[float, int]
+
 _MOST_READS = 20
 _LONGEST_SEARCH = 200  # windows: a source that needs more does not keep to its own order
 
@@ -50,7 +52,7 @@ class Stream:
         self._stretch = Stretch(progress)
         self._passed = 0
         self._read_at = 0.0
-        self._rank: tuple[float, int] | None = None
+        self._rank: Rank | None = None
 
     @property
     def place(self) -> Place:
@@ -63,9 +65,14 @@ class Stream:
         return self.place.progress
 
     @property
+    def done(self) -> bool:
+        """Whether the walk is through with the source."""
+        return self._stretch.done(self._passed)
+
+    @property
     def due(self) -> bool:
         """Whether a window has to be read to know the next user."""
-        return self.head is None and self.error is None and not self.progress.done
+        return self.head is None and self.error is None and not self.done
 
     @property
     def spent(self) -> bool:
@@ -77,7 +84,7 @@ class Stream:
         return self._reads >= _MOST_READS
 
     @property
-    def rank(self) -> tuple[float, int]:
+    def rank(self) -> Rank:
         """Its place among the streams."""
         if self._rank is None:
             self._rank = (-self._instant(), self._order)
@@ -94,12 +101,15 @@ class Stream:
         self.answered = True
         self._have(unread, self.progress.position)
 
-    def take(self) -> User:
-        """The next user, who is passed now; only where there is a head."""
-        user = self._stretch.users[self._passed]
-        self._passed += 1
-        self._settle()
-        return user
+    def take(self, most: int, before: Rank | None) -> list[tuple[User, Place]]:
+        """The next users as far as they rank before that, at most so many, each with the place behind; now passed."""
+        taken: list[tuple[User, Place]] = []
+        while self.head is not None and len(taken) < most and (before is None or self.rank < before):
+            user = self.head
+            self._passed += 1
+            self._settle()
+            taken.append((user, Place(self._stretch, self._passed)))
+        return taken
 
     async def read(self, limit: int) -> None:
         """Read one window; whatever the source raises is in `error`."""

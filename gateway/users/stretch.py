@@ -1,7 +1,8 @@
 """Users in hand: what a window holds behind a walk's place, and the progress behind each of them."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 from gateway.users.model import User
 from gateway.users.progress import Anchor, Progress
@@ -25,6 +26,12 @@ class Stretch:
     def users(self) -> tuple[User, ...]:
         return () if self.window is None else self.window.items
 
+    def done(self, passed: int) -> bool:
+        """Whether the walk is through with the source once so many of the users were passed."""
+        if self.window is None:
+            return self.start.done
+        return passed == len(self.window.items) and self.window.next is None
+
     def behind(self, passed: int) -> Progress:
         """The progress once so many of the users were passed."""
         if self.window is None:
@@ -35,8 +42,8 @@ class Stretch:
         return Progress.behind(self.window, anchor, sure=self.sure)
 
 
-class Place(NamedTuple):
-    """Where a walk stands in one source. Made for every user, so it is a bare tuple that nothing is computed for."""
+class Place(msgspec.Struct, frozen=True):
+    """Where a walk stands in one source. Made for every user, so nothing is computed for it."""
 
     stretch: Stretch
     passed: int

@@ -17,7 +17,7 @@ from gateway.errors import (
 )
 from gateway.users.cursor import Cursors
 from gateway.users.leftovers import Leftovers
-from gateway.users.merge import Merge
+from gateway.users.merge import Merge, UserEdge
 from gateway.users.model import RoleType
 from gateway.users.source import Sources, UserQuery
 from gateway.users.stretch import Place, Stretch
@@ -277,10 +277,10 @@ async def test_an_expired_position(given: int) -> None:
     systems = world(range(50), [], [], largest=(10, 9, 9))
     first = await systems.page(given)
     last = first.edges[-1]
-    progress = last.places[A].progress
+    progress = last.place.progress
     assert progress.position is not None
     place = Place(Stretch(replace(progress, position="expired")), 0)
-    expired = replace(last, places={**last.places, A: place})
+    expired = UserEdge(last.node, place, last.turn)
     second = await systems.page(50, expired.cursor)
     assert names(first, second) == systems.expected()
 
