@@ -1,7 +1,6 @@
 """A record of the domain → its message. What is None, or was not brought along, stays unset."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -16,8 +15,6 @@ from gateway.users.selection import Selection
 __all__ = ["message_of", "source_error"]
 
 _Make = Callable[[Any, Selection | None], Any]
-
-_global_id = lru_cache(8192)(encode)  # roles and departments come again and again
 
 
 def message_of(record: Any, only: Selection | None = None) -> Any:
@@ -65,7 +62,7 @@ class _Writer:
             return self._some(record, only.fields)
         given = dict(zip(self._plain, self._get(record), strict=True)) if self._plain else {}
         if self._has_id:
-            given["id"] = _global_id(ref_of(record))
+            given["id"] = encode(ref_of(record))
         for name, make in self._made.items():
             value = getattr(record, name)
             if value is not None and (name not in self._expansions or name in record.loaded):
@@ -76,7 +73,7 @@ class _Writer:
         given: dict[str, Any] = {}
         for name, below in only.items():
             if name == "id":
-                given[name] = _global_id(ref_of(record))
+                given[name] = encode(ref_of(record))
                 continue
             value = getattr(record, name)
             if value is not None and (name not in self._expansions or name in record.loaded):

@@ -88,4 +88,4 @@ def _instant(_type: type, text: str) -> Timestamp:
 
 
 # The times of roles and departments come with every user: those that are known cost no call in Python.
-_custom: Callable[[Any, Any], Timestamp] = lru_cache(16_384)(_instant)
+_custom: Callable[[Any, Any], Timestamp] = lru_cache(4_096)(_instant)
