@@ -22,6 +22,7 @@ from gateway.api.graphql.compiled import Compiled, compile_operation
 
 _DOCUMENTS = int(os.environ.get("COMPARED_DOCUMENTS", "1000"))
 _ANYWHERE = random.randrange(10**9) if "COMPARED_DOCUMENTS" in os.environ else 0  # noqa: S311 - no secret
+_A_COMPETITION = 5_000  # documents, of which one may have errors that compete: it was one in 14,000
 _FROM = int(os.environ.get("COMPARED_FROM", _ANYWHERE))
 
 
@@ -30,11 +31,14 @@ _FROM = int(os.environ.get("COMPARED_FROM", _ANYWHERE))
 async def test_equal_answers() -> None:
     """Data with its order, errors with their paths, and what was changed are those of graphql-core."""
     print(f"comparing {_DOCUMENTS} documents from seed {_FROM} on")  # noqa: T201 - to be able to do it again
-    compared, seed = 0, _FROM
+    compared, competed, seed = 0, 0, _FROM
     while compared < _DOCUMENTS:
         case = await case_of(seed)
         if case is not None:
             difference = await case.difference(compile_operation)
+            if difference is not None and competed < _DOCUMENTS // _A_COMPETITION:
+                competed += 1
+                difference = await case.difference(compile_operation, competing=True)
             assert difference is None, f"seed {seed}: {difference}"
             compared += 1
         seed += 1
