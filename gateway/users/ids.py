@@ -40,9 +40,12 @@ class Ref(msgspec.Struct, frozen=True, gc=False):
     tenant: str = ""
 
 
+@lru_cache(16_384)  # five parts to quote, and the same records come again and again
 def encode(ref: Ref) -> str:
     """The opaque, stable global id of a record: URL-safe base64 without padding."""
-    return _encoded(ref)
+    parts = (_VERSION, ref.kind.value, ref.source.value, ref.tenant, ref.source_id)
+    text = ":".join(quote(part, safe="") for part in parts)
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode(text: str) -> Ref | None:
@@ -52,15 +55,7 @@ def decode(text: str) -> Ref | None:
     return _decoded(text) if len(text) <= _KEPT else _decoded.__wrapped__(text)
 
 
-# Both are five parts to quote, and the same records come again and again.
-@lru_cache(16_384)
-def _encoded(ref: Ref) -> str:
-    parts = (_VERSION, ref.kind.value, ref.source.value, ref.tenant, ref.source_id)
-    text = ":".join(quote(part, safe="") for part in parts)
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-@lru_cache(16_384)
+@lru_cache(16_384)  # for the same reason as `encode`
 def _decoded(text: str) -> Ref | None:
     try:
         plain = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)).decode("ascii")
@@ -70,7 +65,7 @@ def _decoded(text: str) -> Ref | None:
         ref = Ref(Kind(kind), UserSource(source), source_id, tenant)
     except (Base64Error, UnicodeError, ValueError):
         return None
-    return ref if _can_name(ref) and _encoded.__wrapped__(ref) == text else None
+    return ref if _can_name(ref) and encode.__wrapped__(ref) == text else None
 
 
 def resolve(
