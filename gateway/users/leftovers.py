@@ -1,5 +1,6 @@
 """What was read beyond a page, kept for the page after it."""
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -43,9 +44,12 @@ class Leftovers:
         self.clock = clock
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._held = 0
+        self._cleared = -math.inf
 
     def keep(self, principal: str, cursor: str, needs: frozenset[str], unread: Mapping[UserSource, Unread]) -> None:
         """Keep what was read behind a cursor; `needs` is what the users were asked to bring along."""
+        # What was being read while somebody changed a user may be from before.
+        unread = {source: one for source, one in unread.items() if one.read_at > self._cleared}
         size = sum(len(one.window.items) for one in unread.values())
         self._forget((principal, cursor))
         if not 0 < size <= self._most:
@@ -69,7 +73,8 @@ class Leftovers:
         return fresh
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, also what is being read now."""
+        self._cleared = self.clock()
         self._entries.clear()
         self._held = 0
 

@@ -55,7 +55,8 @@ class _Loader(DataLoader[Ref, Any]):
     """aiodataloader runs each batch in a task of its own, which would outlive a caller that goes away."""
 
     def __init__(self, needs: frozenset[str], principal: Principal) -> None:
-        super().__init__()
+        self._asked: dict[Ref, asyncio.Future[Any]] = {}
+        super().__init__(cache_map=self._asked)
         self._needs = needs
         self._principal = principal
         self._batches: set[asyncio.Task[Any]] = set()
@@ -118,11 +119,13 @@ class _RecordLoader(_Loader):
 
     def load(self, key: Ref) -> "asyncio.Future[Any]":
         """What is kept is there at once, without the tasks that a batch takes."""
-        if self._principal.may(Action.READ, key.source):
+        asked = self._asked.get(key)
+        if asked is None:
             kept = self._reference.kept(key, self._needs, self._principal)
-            if kept is not None:
-                self.prime(key, kept[0])  # unless the operation has asked for it before
-        return super().load(key)
+            if kept is not None and self._principal.may(Action.READ, key.source):
+                asked = self._asked[key] = self.loop.create_future()
+                asked.set_result(kept[0])
+        return asked or super().load(key)
 
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         found = await self._reference.look_up(refs, self._needs, self._principal)

@@ -39,6 +39,10 @@ class _Desk(msgspec.Struct, frozen=True, gc=False):
     needs: frozenset[str]
 
 
+_Key = tuple[str, frozenset[str], Ref]
+"""What is kept, by whose credential it was read and what it has to have: a bare tuple, made for every lookup."""
+
+
 @dataclass(slots=True)
 class _Queue:
     """What is asked at a desk: what waits, what is being looked up now, and how many callers wait for either.
@@ -74,7 +78,7 @@ class ReferenceData:
         self._most = most
         self._patience = patience
         self._clock = clock
-        self._kept: OrderedDict[tuple[_Desk, Ref], tuple[float, Any]] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[float, Any]] = OrderedDict()
         self._queues: dict[_Desk, _Queue] = {}
 
     def kept(self, ref: Ref, needs: frozenset[str], principal: Principal = ANYONE) -> tuple[Any] | None:
@@ -82,7 +86,7 @@ class ReferenceData:
 
         That the principal may read is for the caller to know: what is kept is given without asking again.
         """
-        return self._fresh(_desk(ref, needs, principal), ref) if self._ttl else None
+        return self._fresh((principal.credential(ref.source), needs, ref)) if self._ttl else None
 
     async def look_up(
         self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
@@ -98,21 +102,22 @@ class ReferenceData:
         return found
 
     def drop(self, source: UserSource, kind: Kind) -> None:
-        """Forget what a change through the gateway may have altered."""
-        for key in [key for key in self._kept if key[0].source is source and key[0].kind is kind]:
+        """Forget what a change through the gateway may have altered, also what is being looked up now."""
+        for key in [key for key in self._kept if key[2].source is source and key[2].kind is kind]:
             del self._kept[key]
+        for desk in [desk for desk in self._queues if desk.source is source and desk.kind is kind]:
+            del self._queues[desk]
 
     async def _at(self, desk: _Desk, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         if not self._ttl:
             return await self._fetch(desk, refs, principal)
-        found = {ref: kept[0] for ref in refs if (kept := self._fresh(desk, ref))}
+        found = {ref: kept[0] for ref in refs if (kept := self._fresh((desk.credential, desk.needs, ref)))}
         asked = [ref for ref in refs if ref not in found]
         if asked:
             found |= dict(zip(asked, await self._ask(desk, asked, principal), strict=True))
         return found
 
-    def _fresh(self, desk: _Desk, ref: Ref) -> tuple[Any] | None:
-        key = (desk, ref)
+    def _fresh(self, key: _Key) -> tuple[Any] | None:
         found = self._kept.get(key)
         if found is None or self._clock() >= found[0]:
             return None
@@ -146,8 +151,8 @@ class ReferenceData:
                 found = await self._fetch(desk, list(queue.under_way), queue.principal)
                 for ref, answer in queue.under_way.items():
                     record = found.get(ref)
-                    if not isinstance(record, Exception):
-                        self._keep(desk, ref, record)
+                    if self._queues.get(desk) is queue and not isinstance(record, Exception):
+                        self._keep((desk.credential, desk.needs, ref), record)
                     answer.set_result(record)  # an error too: it is each record's own, not the batch's
         finally:
             queue.task = None
@@ -159,9 +164,9 @@ class ReferenceData:
         if self._queues.get(desk) is queue:  # whoever comes now is served by a new one
             del self._queues[desk]
 
-    def _keep(self, desk: _Desk, ref: Ref, record: Any) -> None:
-        self._kept[desk, ref] = (self._clock() + self._ttl, record)
-        self._kept.move_to_end((desk, ref))
+    def _keep(self, key: _Key, record: Any) -> None:
+        self._kept[key] = (self._clock() + self._ttl, record)
+        self._kept.move_to_end(key)
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
 

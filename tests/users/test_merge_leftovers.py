@@ -79,6 +79,14 @@ def test_kept_for_a_while(clock: Clock) -> None:
     assert not leftovers.find("", "c", N)
 
 
+def test_nothing_from_before_a_change(clock: Clock) -> None:
+    """What was being read while a user was changed is not kept, for it may be from before."""
+    leftovers = Leftovers(clock=clock)
+    leftovers.clear()
+    leftovers.keep("", "c", N, {ACCOUNT: unread(1, 99.0), SOFTWAREONE: unread(1, 101.0)})
+    assert set(leftovers.find("", "c", N)) == {SOFTWAREONE}
+
+
 def test_bounded() -> None:
     """So many users are held in all; what was used longest ago goes first, and what is too much is not kept."""
     leftovers = Leftovers(most=10, clock=lambda: 1.0)

@@ -128,6 +128,21 @@ async def test_dropped(reference: ReferenceData, roles: Any) -> None:
     assert len(roles.calls) == 2
 
 
+async def test_dropped_while_it_is_looked_up(reference: ReferenceData, roles: Any) -> None:
+    """What was asked for before a change is answered, not kept; who asks after it shares no call from before."""
+    roles.gate = asyncio.Event()
+    early = asyncio.ensure_future(reference.look_up([role(1)], NEEDS))
+    await roles.asked.wait()
+    reference.drop(UserSource.ACCOUNT, Kind.ROLE)
+    late = asyncio.ensure_future(reference.look_up([role(1)], NEEDS))
+    await asyncio.sleep(0)
+    roles.gate.set()
+    assert await early == await late
+    assert len(roles.calls) == 2
+    await reference.look_up([role(1)], NEEDS)
+    assert len(roles.calls) == 2
+
+
 async def test_never_reused_where_the_ttl_is_nought(system: Any, roles: Any) -> None:
     """With a TTL of 0 every lookup asks the source."""
     account = system(UserSource.ACCOUNT, directories={Kind.ROLE: roles})

@@ -48,7 +48,8 @@ class _Flight:
 class SingleFlight:
     """Shares one call between identical reads, its failure included.
 
-    The call goes on while anyone waits for it, and is cancelled with the last one.
+    The call goes on while anyone waits for it, and is cancelled with the last one. A read that is asked for after a
+    change joins none from before it.
     """
 
     def __init__(self, *, key: Callable[[Request], Hashable] = identity, observe: Observer = unobserved) -> None:
@@ -58,7 +59,10 @@ class SingleFlight:
 
     async def __call__(self, request: Request, send: Send) -> Response:
         if request.method != "GET":
-            return await send(request)
+            try:
+                return await send(request)
+            finally:
+                self._flights.clear()  # who asks from now on is told what is so after the change
         loop = asyncio.get_running_loop()
         key = self._key(request)
         flight = self._flights.get(key)
@@ -88,6 +92,9 @@ class SingleFlight:
         try:
             response = await send(request)
         except asyncio.CancelledError:
+            self._land(key, flight)
+            for answer in flight.waiting:
+                answer.cancel()
             raise
         except BaseException as error:  # noqa: BLE001 - it is told to all who wait
             self._land(key, flight)

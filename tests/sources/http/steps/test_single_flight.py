@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources.http.steps.fakes import KEYED, OK, READ, SETS, Log, Source, call, outcome, through
+from sources.http.steps.fakes import KEYED, OK, READ, SETS, Log, Source, answer, call, outcome, through
 from sources.http.steps.virtual import clock, run
 
 from gateway.callers.principal import Principal, acting_as
@@ -135,6 +135,34 @@ def test_everybody_leaves() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         assert await late is OK
         assert (source.cancelled, source.count) == (1, 2)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("change", [OK, SourceUnavailable("lost")])
+def test_none_from_before_a_change(change: Response | SourceUnavailable) -> None:
+    """Who reads after a change, whatever became of it, shares no call that was sent before its end."""
+
+    async def scenario() -> None:
+        before, after = answer(200, "before"), answer(200, "after")
+        source, step = Source((1.0, before), change, (1.0, after)), SingleFlight()
+        early = asyncio.ensure_future(step(READ, source))
+        await asyncio.sleep(0.5)
+        await outcome(step, SETS, source)
+        results = await asyncio.gather(*(step(READ, source) for _ in range(3)))
+        assert (await early, results, source.count) == (before, [after] * 3, 3)
+
+    run(scenario())
+
+
+def test_broken_off() -> None:
+    """A call that is broken off within ends for all who wait, at once, and nobody joins it any more."""
+
+    async def scenario() -> None:
+        source, step = Source((1.0, asyncio.CancelledError()), OK), SingleFlight()
+        results = await asyncio.gather(*(step(READ, source) for _ in range(2)), return_exceptions=True)
+        assert [type(one) for one in results] == [asyncio.CancelledError] * 2
+        assert await step(READ, source) is OK
 
     run(scenario())
 
