@@ -84,6 +84,13 @@ def test_waits(status: int) -> None:
     assert error.retry_after == 7
 
 
+@pytest.mark.parametrize("text", ["90000", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wait_without_end(text: str) -> None:
+    """Callers are told of a day at most, which every surface can spell."""
+    error = refusal(Request("account", "GET", "u", "/x"), Response(503, {"Retry-After": text}, b""), Told())
+    assert error.retry_after == 86_400
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
