@@ -1,6 +1,7 @@
 """What becomes code and what does not, and what the comparison with graphql-core cannot see."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -195,3 +196,35 @@ async def test_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_cancelled_as_another_part_fails(turns: int) -> None:
+    """Whenever an execution is cancelled, also as one of its roots fails, nothing of it goes on."""
+    world = World((FakeSource(ACCOUNT, {}, {Kind.ROLE: FakeDirectory({}, SourceUnavailable("down"), 2)}, turns=10**9),))
+    running = asyncio.create_task(answer("{ roles { nodes { name } } users { nodes { name } } }", world))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_cancelled_between_lookups() -> None:
+    """Lookups that have failed already when an execution is cancelled are no errors that nobody looked at."""
+    unseen: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
+    failing = {
+        Kind.ROLE: FakeDirectory({}, SourceUnavailable("down")),
+        Kind.DEPARTMENT: FakeDirectory({}, SourceUnavailable("down"), turns=50),
+    }
+    text = "{ users { nodes { role { permissions } department { location { name } } } } }"
+    running = asyncio.create_task(answer(text, World((FakeSource(ACCOUNT, USERS, failing),))))
+    for _ in range(25):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+    del failing, running  # with them goes whoever could still look
+    gc.collect()
+    assert not unseen

@@ -56,6 +56,16 @@ class Wanted:
                 with suppress(Exception):  # it is told where the record is taken
                     await found
 
+    def leave(self) -> None:
+        """Hear of the errors that nobody will be told of: asyncio complains of those that nobody heard of."""
+        for found in self._found:
+            found.add_done_callback(_heard)
+
     def arrived(self) -> Iterator[tuple[Future[Any], list[Taker]]]:
         """Every record with those who take it."""
         return zip(self._found, (takers for _, takers in self._takers.values()), strict=True)
+
+
+def _heard(found: Future[Any]) -> None:
+    if not found.cancelled():
+        found.exception()

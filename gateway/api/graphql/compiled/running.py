@@ -7,7 +7,7 @@ What is usual depends on the record alone, so records that many refer to are com
 in all those places. Where something odd turns up each place is completed by itself: errors have paths.
 """
 
-from asyncio import Future, gather
+from asyncio import CancelledError, Future, TaskGroup, gather
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from inspect import iscoroutine
@@ -15,7 +15,7 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLResolveInfo
 from graphql.execution import Executor, VariableValues, default_field_resolver, get_argument_values
-from graphql.pyutils import gather_with_cancel, is_awaitable
+from graphql.pyutils import is_awaitable
 
 from gateway.api.graphql.compiled.direct import Light
 from gateway.api.graphql.compiled.levels import Late, Wanted
@@ -76,7 +76,12 @@ class Run:
         if len(asked) == 1:
             await self._root(*asked[0])
         else:
-            await gather_with_cancel(*(self._root(root, arguments) for root, arguments in asked))
+            try:
+                async with TaskGroup() as running:
+                    for root, arguments in asked:
+                        running.create_task(self._root(root, arguments))
+            except ExceptionGroup as failed:  # the others were cancelled: nothing will be left of the answer
+                raise failed.exceptions[0] from None
         return self._answer
 
     async def serially(self) -> dict[str, Any]:
@@ -177,9 +182,14 @@ class Run:
         self._held.clear()
         for one in wanted:
             one.ask(self._loaders)
-        values = await gather(*(one.awaitable for one in late), return_exceptions=True) if late else []
-        for one in wanted:
-            await one.arrive()
+        try:
+            values = await gather(*(one.awaitable for one in late), return_exceptions=True) if late else []
+            for one in wanted:
+                await one.arrive()
+        except CancelledError:
+            for one in wanted:
+                one.leave()
+            raise
         for one in wanted:
             self._hand_out(one)
         for (_, place, indices), value in zip(late, values, strict=True):
