@@ -8,7 +8,7 @@ taken to be the same at every read, among users of one instant too.
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -37,8 +37,8 @@ class Turn:
     """One source's turn: where the others stand meanwhile, and what writes cursors."""
 
     name: UserSource
-    others: Places
-    write: Callable[[Places], str]
+    others: Places = field(repr=False)
+    write: Callable[[Places], str] = field(repr=False, compare=False)
 
 
 class UserEdge(msgspec.Struct, frozen=True):
@@ -47,6 +47,9 @@ class UserEdge(msgspec.Struct, frozen=True):
     node: User
     place: Place
     turn: Turn
+
+    def __repr__(self) -> str:
+        return f"UserEdge({self.node!r})"  # its place holds all that was read with it
 
     @property
     def cursor(self) -> str:

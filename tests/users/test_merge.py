@@ -348,3 +348,11 @@ async def test_needs_are_handed_on() -> None:
     assert systems.reads[0] == 2
     await systems.page(3, second.end_cursor, needs=NEEDS | {"role"})
     assert systems.reads[0] == 3
+
+
+async def test_what_an_edge_tells() -> None:
+    """An edge tells of its own user only, and equal pages are equal."""
+    systems = world(range(100), range(100), range(100))
+    page = await systems.page(1)
+    assert repr(page).count("User(") == 1
+    assert page == await systems.page(1)
