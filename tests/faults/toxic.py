@@ -97,13 +97,14 @@ class Proxy:
         """Refuse connections, and reset those that there are."""
         if self._server is not None:
             self._server.close()
-            await self._server.wait_closed()
         tasks = list(self._open)
         for task in tasks:
             _reset(self._open[task])
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        if self._server is not None:
+            await self._server.wait_closed()  # from Python 3.12 on it waits for the connections, too
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
