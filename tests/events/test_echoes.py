@@ -32,6 +32,7 @@ async def test_an_echo(logs: Any, own_first: bool) -> None:  # noqa: FBT001 - a 
         log.publish(UPDATED, replace(ADA, source_id="end"))
         for subscription in (here, there):
             assert [(await anext(subscription)).user.source_id for _ in range(2)] == ["Id-1", "end"]
+    await settled(log)
     assert sorted(logs.happenings) == [(Happening.PUBLISHED, "reseller")] * 2 + [(Happening.REPEATED, "reseller")]
 
 
