@@ -1,6 +1,7 @@
 """Per-operation loaders: what an operation asks for twice is fetched once, what it asks for together in a batch."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from aiodataloader import DataLoader
@@ -28,10 +29,12 @@ class Loaders:
 
     def load(self, ref: Ref) -> "asyncio.Future[Any]":
         """The record, or None where its source has none; raises what its source raised, or Forbidden."""
-        loader = self._loaders.get(ref.kind)
-        if loader is None:
-            loader = self._loaders[ref.kind] = self._made(ref.kind)
-        return loader.load(ref)
+        return self._of(ref.kind).load(ref)
+
+    def load_many(self, kind: Kind, refs: Iterable[Ref]) -> "list[asyncio.Future[Any]]":
+        """Each record of that kind, as `load` does; what is asked for before anybody waits is one batch."""
+        load = self._of(kind).load
+        return [load(ref) for ref in refs]
 
     async def load_alone(self, ref: Ref) -> User | None:
         """The one user that an operation is about: as `load` does, without the tasks that a batch takes."""
@@ -44,11 +47,16 @@ class Loaders:
         for loader in self._loaders.values():
             loader.close()
 
-    def _made(self, kind: Kind) -> "_Loader":
-        needs, principal = self.plan.of(kind), self._principal
-        if kind is Kind.USER:
-            return _UserLoader(self._sources, needs, principal)
-        return _RecordLoader(self._reference, needs, principal)
+    def _of(self, kind: Kind) -> "_Loader":
+        loader = self._loaders.get(kind)
+        if loader is None:
+            needs, principal = self.plan.of(kind), self._principal
+            if kind is Kind.USER:
+                loader = _UserLoader(self._sources, needs, principal)
+            else:
+                loader = _RecordLoader(self._reference, needs, principal)
+            self._loaders[kind] = loader
+        return loader
 
 
 class _Loader(DataLoader[Ref, Any]):

@@ -6,9 +6,8 @@ size, when a source's window ends inside a page, when users come and go, and whe
 taken to be the same at every read, among users of one instant too.
 """
 
-import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -100,7 +99,7 @@ class Merge:
             BadUserInput: the cursor is none of this list, or a source does not take the query.
             GatewayError: no source answered; the most telling of their errors.
         """
-        scope = json.dumps([asdict(query), None if named is None else sorted(set(named))])
+        scope = repr((query, None if named is None else sorted(set(named))))
         before: State = {} if after is None else _unpacked(self._cursors.read(scope, after))
         sources, unknown = self._select(query, named, among)
         clock = self._leftovers.clock

@@ -86,7 +86,9 @@ class ReferenceData:
 
         That the principal may read is for the caller to know: what is kept is given without asking again.
         """
-        return self._fresh((principal.credential(ref.source), needs, ref)) if self._ttl else None
+        if not self._kept:
+            return None
+        return self._fresh((principal.credential(ref.source), needs, ref))
 
     async def look_up(
         self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise, takewhile
 
 from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResponse
 from gateway.users.leftovers import Unread
@@ -50,7 +51,9 @@ class Stream:
         self._reads = 0
         self._searched = 0
         self._stretch = Stretch(progress)
-        self._passed = 0
+        self._ahead: list[tuple[User, int]] = []  # who is meant of those in hand, and how many are passed with each
+        self._taken = 0  # of them
+        self._passed = 0  # of all in hand
         self._read_at = 0.0
         self._rank: Rank | None = None
 
@@ -103,13 +106,13 @@ class Stream:
 
     def take(self, most: int, before: Rank | None) -> list[tuple[User, Place]]:
         """The next users as far as they rank before that, at most so many, each with the place behind; now passed."""
-        taken: list[tuple[User, Place]] = []
-        while self.head is not None and len(taken) < most and (before is None or self.rank < before):
-            user = self.head
-            self._passed += 1
-            self._settle()
-            taken.append((user, Place(self._stretch, self._passed)))
-        return taken
+        taken = self._ahead[self._taken : self._taken + most]
+        if before is not None:
+            taken = list(takewhile(lambda one: (-instant_of(one[0]), self._order) < before, taken))
+        if taken:
+            self._go_on(self._taken + len(taken), taken[-1][1])
+        stretch = self._stretch
+        return [(user, Place(stretch, passed)) for user, passed in taken]
 
     async def read(self, limit: int) -> None:
         """Read one window; whatever the source raises is in `error`."""
@@ -143,16 +146,16 @@ class Stream:
 
     def _have(self, unread: Unread, position: str | None) -> None:
         self._stretch = Stretch(Progress(position, self.progress.anchor), unread.window, unread.sure)
-        self._passed = 0
         self._read_at = unread.read_at
-        self._settle()
+        users, takes = unread.window.items, self._query.takes
+        # Who is not meant is passed with whoever is before.
+        steps = [*(number for number, user in enumerate(users) if takes(user)), len(users)]
+        self._ahead = [(users[number], passed) for number, passed in pairwise(steps)]
+        self._go_on(0, steps[0])
 
-    def _settle(self) -> None:
-        """Pass over what is not meant, to the next head or to the end of what is in hand."""
-        users, takes = self._stretch.users, self._query.takes
-        while self._passed < len(users) and not takes(users[self._passed]):
-            self._passed += 1
-        self.head = users[self._passed] if self._passed < len(users) else None
+    def _go_on(self, taken: int, passed: int) -> None:
+        self._taken, self._passed = taken, passed
+        self.head = self._ahead[taken][0] if taken < len(self._ahead) else None
         self._rank = None
 
     def _instant(self) -> float:

@@ -79,7 +79,7 @@ class AccountSource:
         included = _included(needs | {"profile"} if query.email else needs, self._dialect.list_includes)
         listing = read(_LISTED, *await self._api.call("GET", _USERS, query=asked, raw_query=included))
         record_of = Repeated().record_of
-        users = tuple(one.record(record_of) for one in listing.data or ())
+        users = tuple([one.record(record_of) for one in listing.data or ()])
         return Window(users, _position(listing.page_info))
 
     async def create_user(self, change: CreateAccountUser, key: str) -> model.User:
@@ -150,7 +150,8 @@ class _Directory(Generic[M]):
         query = [("limit", str(limit or _PAGE)), *((name, value) for name, value in optional.items() if value)]
         answer = await self._api.call("GET", self._template, query=query, raw_query=_include(asked))
         listing = read(self._many, *answer)
-        records = tuple(one.record(frozenset(asked)) for one in listing.data or ())
+        loaded = frozenset(asked)
+        records = tuple([one.record(loaded) for one in listing.data or ()])
         return Page(records, _position(listing.page_info))
 
     def _asked(self, needs: frozenset[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.program import Complete
-from gateway.users.ids import Ref, ref_of
+from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.loaders import Loaders
 
 __all__ = ["Late", "Taker", "Wanted"]
@@ -34,6 +34,7 @@ Made for every object, so it is a bare tuple.
 class Wanted:
     """The records of one kind that a level wants, each with those who take it."""
 
+    _kind: Kind
     _takers: dict[Hashable, tuple[Ref, list[Taker]]] = field(default_factory=dict)
     _found: list[Future[Any]] = field(default_factory=list)
 
@@ -46,8 +47,8 @@ class Wanted:
         known[1].append(taker)
 
     def ask(self, loaders: Loaders) -> None:
-        """Ask for every record; the loader makes one batch of all that is asked before anybody waits."""
-        self._found = [loaders.load(ref) for ref, _ in self._takers.values()]
+        """Ask for every record."""
+        self._found = loaders.load_many(self._kind, (ref for ref, _ in self._takers.values()))
 
     async def arrive(self) -> None:
         """Wait until every record, or the error in its place, is there."""

@@ -24,8 +24,11 @@ from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.program import Complete, Program, Root
 from gateway.api.graphql.context import Context
 from gateway.users.ids import Kind
+from gateway.users.model import Record
 
 __all__ = ["Run"]
+
+_DATA = (Record, tuple)  # nobody can wait for it, which is seen at once
 
 
 class Run:
@@ -113,7 +116,7 @@ class Run:
         """Have a record looked up with its like; null stands in the answer until it is there."""
         wanted = self._wanted.get(lookup.kind)
         if wanted is None:
-            wanted = self._wanted[lookup.kind] = Wanted()
+            wanted = self._wanted[lookup.kind] = Wanted(lookup.kind)
         wanted.add(record, (lookup, complete, answer, indices))
 
     def share(self, number: int, complete: Complete, record: Any, *indices: int) -> Any:
@@ -239,7 +242,9 @@ class Run:
         """A value that has been awaited: it is not awaited again, whatever it is."""
         if value is None and place.nullable:
             return None
-        return self._by_core(value, place, indices) if is_awaitable(value) else complete(self, value, *indices)
+        if not isinstance(value, _DATA) and is_awaitable(value):
+            return self._by_core(value, place, indices)
+        return complete(self, value, *indices)
 
     def _by_core(self, value: Any, place: Place, indices: tuple[int, ...]) -> Any:
         info = self._info(place.whole(), indices)
