@@ -9,9 +9,11 @@ from gateway.users.ids import Kind, can_exist, resolve
 from gateway.users.model import RoleType, UserSource
 from gateway.users.source import UserQuery
 
-__all__ = ["bad", "check_first", "parse", "query_of"]
+__all__ = ["bad", "check_first", "check_length", "parse", "query_of"]
 
 _LARGEST_PAGE = 200  # what `first` may be; a source's own pages are another matter
+# Characters: what the account system takes (account.md, 3.1.1), and the longest address (RFC 3696, 3).
+_LONGEST: Mapping[str, int] = {"search": 500, "email": 320}
 AnyChange = TypeVar("AnyChange", bound=Change)
 
 # Fields of a change that name a record: a global id is as good there as the source's own.
@@ -23,13 +25,16 @@ _NAMED: Mapping[str, tuple[Kind, UserSource]] = {
 
 
 def query_of(given: Mapping[str, Any]) -> tuple[UserQuery, list[UserSource] | None]:
-    """A filter → what every source is asked, and which sources are."""
+    """A filter → what every source is asked, and which sources are.
+
+    Raises:
+        BadUserInput: no source can be asked that.
+    """
     tenant = given.get("reseller_id") or ""
     if tenant and not can_exist(tenant):
-        raise BadUserInput(
-            "reseller_id is no id that the source could have given.",
-            violations=[Violation(("filter", "reseller_id"), "is no id that the source could have given")],
-        )
+        raise bad("reseller_id", "is no id that the source could have given", "filter")
+    for name in _LONGEST:
+        check_length(name, given.get(name), "filter")
     role_type, sources = given.get("role_type"), given.get("sources")
     return UserQuery(
         search=given.get("search") or None,
@@ -38,6 +43,16 @@ def query_of(given: Mapping[str, Any]) -> tuple[UserQuery, list[UserSource] | No
         include_removed=bool(given.get("include_removed")),
         tenant=tenant,
     ), None if sources is None else [UserSource(one) for one in sources]
+
+
+def check_length(name: str, text: str | None, *above: str) -> None:
+    """Let pass a text to search for; `above` is what the argument is part of.
+
+    Raises:
+        BadUserInput: it is longer than all systems take.
+    """
+    if text is not None and len(text) > _LONGEST[name]:
+        raise bad(name, f"must not be longer than {_LONGEST[name]} characters", *above)
 
 
 def check_first(first: int) -> None:
@@ -70,6 +85,6 @@ def parse(kind: type[AnyChange], given: AnyChange | Mapping[str, Any]) -> AnyCha
     return change.model_copy(update=own) if own else change
 
 
-def bad(name: str, message: str) -> BadUserInput:
-    """What is wrong with an argument, e.g. `must not be empty`."""
-    return BadUserInput(f"{name} {message}.", violations=[Violation((name,), message)])
+def bad(name: str, message: str, *above: str) -> BadUserInput:
+    """What is wrong with an argument, e.g. `must not be empty`; `above` is what it is part of, e.g. `filter`."""
+    return BadUserInput(f"{name} {message}.", violations=[Violation((*above, name), message)])

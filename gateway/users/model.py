@@ -96,7 +96,7 @@ class Timestamp(str):
 
     def instant(self) -> datetime:
         """The moment as an aware datetime, cut to microseconds; no offset means UTC."""
-        moment = datetime.fromisoformat(self)
+        moment = datetime.fromisoformat(self.upper())
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
+from msgspec.structs import replace
 
 from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured
 from gateway.users.answers import from_bytes, to_bytes
@@ -15,8 +16,9 @@ from gateway.users.idempotency import fresh_key, source_key
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.once import Once, is_refusal
+from gateway.users.planning import EVERYTHING
 from gateway.users.reference import ReferenceData
-from gateway.users.source import Creates, Sources
+from gateway.users.source import Creates, Source, Sources
 
 __all__ = ["Command", "Mutations", "Publish"]
 
@@ -141,7 +143,8 @@ class Mutations:
         else:
             system = self._sources.named(command.target.source)
             answer = await system.update_user(command.target, command.change, command.source_key())
-            user = _confirmed(answer, command.target)
+            now = _named_now(command.target, command.change)
+            user = _confirmed(answer or await _read_back(system, now), command.target, now)
         # Assigning a role may make the source create it (account: a sales rep's role is made one of its own).
         if "role_id" in command.change.model_fields_set:
             self._reference.drop(UserSource.ACCOUNT, Kind.ROLE)
@@ -153,12 +156,38 @@ class Mutations:
             task.exception()  # its caller was told, if there still was one
 
 
-def _confirmed(user: User, ref: Ref) -> User:
-    """The user, if it is the one that was to be changed.
+async def _read_back(system: Source, ref: Ref) -> User:
+    """The user after a change that its system says to have carried out and no more: unknown it is not."""
+    try:
+        user = await system.fetch_user(ref, EVERYTHING.of(Kind.USER))
+    except GatewayError as error:
+        raise _untold(ref) from error
+    if user is None:
+        raise _untold(ref)
+    return user
 
-    In any case of letters: GUIDs are written in both, and the Marketplace takes an e-mail for an id.
+
+def _untold(ref: Ref) -> SourceInvalidResponse:
+    return SourceInvalidResponse(
+        f"The {ref.source} system did not tell what the user is like after the change.",
+        origin=Origin(source=ref.source),
+        outcome=Outcome.UNKNOWN,
+    )
+
+
+def _named_now(ref: Ref, change: Change) -> Ref:
+    """The reference that is good after the change: the Marketplace takes an e-mail for an id, and that may change."""
+    email = change.given().get("email")
+    return replace(ref, source_id=email) if email and "@" in ref.source_id else ref
+
+
+def _confirmed(user: User, ref: Ref, now: Ref) -> User:
+    """The user, if it is the one that was to be changed, as it was named or as it is now.
+
+    In any case of letters: GUIDs are written in both, and so are e-mails.
     """
-    if ref.source_id.casefold() in {user.source_id.casefold(), (user.email or "").casefold()}:
+    names = {user.source_id.casefold(), (user.email or "").casefold()}
+    if names & {ref.source_id.casefold(), now.source_id.casefold()}:
         return user
     raise SourceInvalidResponse(
         f"The {ref.source} system answered with another user than the one to be changed.",

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from gateway.callers.principal import ANYONE, Action, Principal, acting_as
 from gateway.errors import BadUserInput, Violation
-from gateway.users.arguments import bad, check_first, parse, query_of
+from gateway.users.arguments import bad, check_first, check_length, parse, query_of
 from gateway.users.catalog import CatalogPage, Place, read_page
 from gateway.users.changes import (
     Change,
@@ -149,6 +149,7 @@ class UserService:
         readable = self._principal.readable()
         if not email.strip():
             raise bad("email", "must not be empty")
+        check_length("email", email)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
         with acting_as(self._principal):
             return await find_person([one for one in self._sources if one.name in readable], email, needs)
@@ -243,6 +244,7 @@ class UserService:
     ) -> CatalogPage[Any]:
         self._principal.require(Action.READ, UserSource.ACCOUNT)
         check_first(first)
+        check_length("search", search)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(kind)
         directory = self._sources.named(UserSource.ACCOUNT).directories[kind]
         scope = f"{kind}:{search or ''}"

@@ -104,8 +104,10 @@ class Source(Protocol):
             BadUserInput: the source does not take the query, or no longer the position.
         """
 
-    async def update_user(self, ref: Ref, change: Any, key: str) -> User:
+    async def update_user(self, ref: Ref, change: Any, key: str) -> User | None:
         """Carry out a change of this system's own kind, at most once under the idempotency key.
+
+        None where the system says that it is done and not what the user is like now.
 
         Raises:
             NotFound: there is no such user.

@@ -105,6 +105,16 @@ def test_check_has_a_row_a_source() -> None:
     assert "SOURCE_CREDENTIALS" in bad.stdout
 
 
+def test_check_without_a_reseller() -> None:
+    """`check` says what is missing where the reseller system has no reseller's id, and calls nobody."""
+    given = {"GATEWAY_RESELLER__BASE_URL": "http://127.0.0.1:9", "GATEWAY_RESELLER__TOKEN": "token-1"}
+    done = run("check", **given)
+    assert done.returncode == 1
+    [row] = done.stdout.splitlines()
+    assert row.split()[0] == "reseller"
+    assert "SOURCE_NOT_CONFIGURED" in row
+
+
 def test_a_taken_port_is_one_line(demo: Running) -> None:
     """A port that is taken ends the command with a sentence, not with a stack."""
     port = demo.address("GraphQL").removesuffix("/graphql").rpartition(":")[2]

@@ -99,6 +99,20 @@ async def test_many_at_once(systems: Systems) -> None:
     assert sorted(told(news)) == sorted((UPDATED, user.source_id) for user in everyone[:130])
 
 
+async def test_pages_of_the_market_that_are_small(wire: Any, source: Any) -> None:
+    """Users are told to the last one though the source gives fewer at once than it was asked for."""
+    times = [f"2026-11-22T12:00:0{number}.000Z" for number in range(3)]
+    users = [{"id": f"USR-{number}", "audit": {"created": {"at": at}}} for number, at in enumerate(times)]
+    for start, total in ((0, 3), (1, 2)):
+        pagination = {"offset": 0, "limit": 2, "total": total}
+        wire.answer({"data": users[start : start + 2], "$meta": {"pagination": pagination}})
+    wire.answer({"data": []})
+    news = await source(UserSource.SOFTWAREONE).news("2026-11-22T11:00:00.000Z 2026-11-22T11:59:59.000Z")
+    assert told(news) == [(CREATED, f"USR-{number}") for number in range(3)]
+    assert f'ge(audit.created.at,"{times[1].replace(":", "%3A")}")' in wire.requests[1].url
+    assert len(wire.requests) == 3
+
+
 async def page(systems: Systems, offset: str) -> tuple[User, ...]:
     """Users of the Marketplace from a place on."""
     return tuple((await systems.market.page_users(UserQuery(), offset, 100, frozenset())).items)
@@ -142,14 +156,17 @@ async def test_removed_users(wire: Any, source: Any) -> None:
     assert "start_date=2026-11-22T11%3A59%3A54.000000Z" in wire.requests[0].url
 
 
-async def test_pages_of_events(wire: Any, source: Any) -> None:
-    """The events of an interval are read to their last page."""
+@pytest.mark.parametrize(
+    "after", [{"next_page_url": "https://account.test/v1/core/audit-events?cursor=c1"}, {"next_cursor": "c1"}]
+)
+async def test_pages_of_events(wire: Any, source: Any, after: dict[str, str]) -> None:
+    """The events of an interval are read to their last page, in both versions' words."""
     account = source(UserSource.ACCOUNT)
     news = AccountNews(account._api, account.fetch_user)
-    pages = [("e2", "acus_2", "https://account.test/v1/core/audit-events?cursor=c1"), ("e1", "acus_1", None)]
-    for id_, user, after in pages:
+    pages = [("e2", "acus_2", after), ("e1", "acus_1", {})]
+    for id_, user, info in pages:
         event = {"id": id_, "action": "create", "resource_id": user, "created_at": f"2026-11-22T12:00:0{id_[1]}.5Z"}
-        wire.answer({"data": [event], "page_info": {"next_page_url": after, "has_next_page": after is not None}})
+        wire.answer({"data": [event], "page_info": {"has_next_page": bool(info), **info}})
     wire.answer({"id": "acus_1"})
     wire.answer({"id": "acus_2"})
     assert told(await news.news(" ")) == [(CREATED, "acus_1"), (CREATED, "acus_2")]

@@ -47,7 +47,10 @@ class FakeDirectory:
 
 @dataclass
 class FakeSource:
-    """A system: it knows the users of `users`, and fails for those of `failing`; `slow` ones take longer."""
+    """A system: it knows the users of `users`, and fails for those of `failing`; `slow` ones take longer.
+
+    A `silent` one answers a change without the user.
+    """
 
     name: UserSource
     tenant: str = ""
@@ -56,6 +59,7 @@ class FakeSource:
     failing: Mapping[str, Exception] = field(default_factory=dict)
     slow: frozenset[str] = frozenset()
     answers_as: str | None = None
+    silent: bool = False
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
@@ -66,9 +70,12 @@ class FakeSource:
             raise self.failing[ref.source_id]
         return self.users.get(ref.source_id)
 
-    async def update_user(self, ref: Ref, change: Any, key: str) -> User:
-        self.calls.append(("update_user", ref, change.given(), key))
-        return User(self.name, self.answers_as or ref.source_id, ref.tenant)
+    async def update_user(self, ref: Ref, change: Any, key: str) -> User | None:
+        given = change.given()
+        self.calls.append(("update_user", ref, given, key))
+        if self.silent:
+            return None
+        return User(self.name, self.answers_as or ref.source_id, ref.tenant, email=given.get("email"))
 
     async def create_user(self, change: Any, key: str) -> User:
         self.calls.append(("create_user", change.given(), key))

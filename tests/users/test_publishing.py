@@ -43,6 +43,15 @@ async def test_a_change(service: UserService, told: list[Any], key: str | None) 
     assert told == [(UserChange.UPDATED, ADA)] * (1 if key else 2)
 
 
+async def test_a_change_without_an_answer(service: UserService, account: Any, told: list[Any]) -> None:
+    """A change that is answered without the user is told once, as it was read back; a repeat asks nothing again."""
+    account.silent = True
+    for _ in range(2):
+        assert await service.update_account_user("acus_1", {"name": "Ada"}, idempotency_key="k-1") == ADA
+    assert [call[0] for call in account.calls] == ["update_user", "fetch_user"]
+    assert told == [(UserChange.UPDATED, ADA)]
+
+
 async def test_a_creation(service: UserService, told: list[Any]) -> None:
     """A user that was added is told as such."""
     made = await service.create_account_user({"name": "New", "email": "new@example.com"})

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import BadUserInput, Outcome, SourceInvalidResponse, SourceNotConfigured
+from gateway.errors import BadUserInput, NotFound, Outcome, SourceInvalidResponse, SourceNotConfigured, SourceTimeout
+from gateway.users.arguments import query_of
 from gateway.users.changes import UpdateAccountUser
 from gateway.users.idempotency import source_key
 from gateway.users.ids import Kind, Ref, encode
@@ -183,6 +184,75 @@ async def test_another_users_answer(
     with pytest.raises(SourceInvalidResponse) as caught:
         await getattr(service(behind), method)("u1", change)
     assert caught.value.outcome is Outcome.UNKNOWN
+
+
+async def test_a_user_named_by_its_email(service: Any, system: Any) -> None:
+    """Who is named by an e-mail address may get another one; one user is still not confirmed by another's answer."""
+    market = system(SOFTWAREONE, answers_as="USR-1")
+    changed = await service(market).update_software_one_user("ada@x.y", {"email": "Countess@x.y"})
+    assert (changed.source_id, changed.email) == ("USR-1", "Countess@x.y")
+    for id_, change in (("USR-2", {"email": "Countess@x.y"}), ("ada@x.y", {"first_name": "Ada"})):
+        with pytest.raises(SourceInvalidResponse, match="another user"):
+            await service(market).update_software_one_user(id_, change)
+
+
+@pytest.mark.parametrize(("method", "source", "change", "operation"), UPDATES)
+async def test_a_change_without_an_answer(
+    service: Any, system: Any, *, method: str, source: Any, change: Any, operation: str
+) -> None:
+    """Where a system says only that a change is done, the user is read back, whole and once."""
+    ref = Ref(Kind.USER, source, "u1", "t1" if source is RESELLER else "")
+    now = User(source, "u1", ref.tenant, name="Now")
+    behind = system(source, tenant=ref.tenant, silent=True, users={"u1": now})
+    assert await getattr(service(behind), method)("u1", change, idempotency_key="k") == now
+    sent = ("update_user", ref, change, source_key("k", operation, ref))
+    assert behind.calls == [sent, ("fetch_user", ref, EVERYTHING.of(Kind.USER))]
+
+
+async def test_read_back_by_the_new_email(service: Any, system: Any) -> None:
+    """Who was named by an e-mail address that is no longer theirs is read back by the new one."""
+    now = User(SOFTWAREONE, "USR-1", email="new@x.y")
+    market = system(SOFTWAREONE, silent=True, users={"new@x.y": now})
+    assert await service(market).update_software_one_user("ada@x.y", {"email": "new@x.y"}) == now
+
+
+@pytest.mark.parametrize(
+    "back", [None, User(SOFTWAREONE, "USR-2"), SourceTimeout("late"), NotFound("gone"), BadUserInput("no")], ids=repr
+)
+async def test_nothing_read_back(service: Any, system: Any, back: Any) -> None:
+    """Where the user cannot be read back, nobody knows what became of the change: no refusal is made of it."""
+    known = {"failing": {"USR-1": back}} if isinstance(back, Exception) else {"users": {"USR-1": back}}
+    market = system(SOFTWAREONE, silent=True, **known)
+    with pytest.raises(SourceInvalidResponse) as caught:
+        await service(market).update_software_one_user("USR-1", {"first_name": "A"})
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert caught.value.origin.source == SOFTWAREONE
+
+
+TOO_LONG: list[tuple[Any, tuple[str, ...]]] = [
+    (lambda service: service.list_users({"search": "x" * 501}), ("filter", "search")),
+    (lambda service: service.list_users({"email": "x" * 321}), ("filter", "email")),
+    (lambda service: service.find_person("x" * 321), ("email",)),
+    (lambda service: service.list_roles(search="x" * 501), ("search",)),
+    (lambda service: service.list_departments(search="x" * 501), ("search",)),
+]
+
+
+@pytest.mark.parametrize(("call", "path"), TOO_LONG, ids=[".".join(path) for _, path in TOO_LONG])
+async def test_too_long_to_search_for(service: Any, account: Any, roles: Any, *, call: Any, path: Any) -> None:
+    """A text that is longer than the systems take is refused where it was given, and no system is asked."""
+    with pytest.raises(BadUserInput, match="must not be longer than") as caught:
+        await call(service(account))
+    assert [v.path for v in caught.value.violations] == [path]
+    assert account.calls == roles.calls == []
+
+
+async def test_just_short_enough(service: Any, account: Any, roles: Any) -> None:
+    """The longest text that the systems take is searched for."""
+    assert (await service(account).list_roles(search="x" * 500)).edges
+    assert len(roles.calls) > 0
+    query, _ = query_of({"search": "x" * 500, "email": "x" * 320})
+    assert (len(query.search or ""), len(query.email or "")) == (500, 320)
 
 
 async def test_global_ids_in_a_change(service: Any, account: Any, system: Any) -> None:

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
 from gateway.sources.account import departments, wire
 from gateway.sources.account.dialect import Dialect
-from gateway.sources.account.listing import Listing, PageInfo, Repeated
+from gateway.sources.account.listing import Listing, Repeated, next_position
 from gateway.sources.account.polling import AccountNews
 from gateway.sources.account.refusals import account_refusal
 from gateway.sources.http.api import Api
@@ -80,7 +79,7 @@ class AccountSource:
         listing = read(_LISTED, *await self._api.call("GET", _USERS, query=asked, raw_query=included))
         record_of = Repeated().record_of
         users = tuple([one.record(record_of) for one in listing.data or ()])
-        return Window(users, _position(listing.page_info))
+        return Window(users, next_position(listing.page_info))
 
     async def create_user(self, change: CreateAccountUser, key: str) -> model.User:
         return await self._write("POST", _USERS, {}, change, key=key, includes=self._dialect.create_includes)
@@ -152,7 +151,7 @@ class _Directory(Generic[M]):
         listing = read(self._many, *answer)
         loaded = frozenset(asked)
         records = tuple([one.record(loaded) for one in listing.data or ()])
-        return Page(records, _position(listing.page_info))
+        return Page(records, next_position(listing.page_info))
 
     def _asked(self, needs: frozenset[str]) -> tuple[str, ...]:
         return tuple(name for name in self._includes if name in needs)
@@ -168,12 +167,3 @@ def _included(needs: frozenset[str], allowed: frozenset[str]) -> str:
 def _include(names: Iterable[str]) -> str:
     """As account.md spells it, brackets bare."""
     return "&".join(f"include[]={name}" for name in names)
-
-
-def _position(info: PageInfo | None) -> str | None:
-    """The cursor of the next page: alone in April's form, inside a URL in the current one."""
-    if info is None or info.has_next_page is False:
-        return None
-    if info.next_page_url:
-        return next(iter(parse_qs(urlsplit(info.next_page_url).query).get("cursor", ())), None)
-    return info.next_cursor

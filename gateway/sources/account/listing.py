@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from msgspec.structs import asdict
 
 from gateway.sources.http.reading import Wire
 from gateway.users import model
 
-__all__ = ["Listing", "PageInfo", "Repeated", "listed", "nodes", "record_of", "same"]
+__all__ = ["Listing", "PageInfo", "Repeated", "listed", "next_position", "nodes", "record_of", "same"]
 
 W = TypeVar("W")
 M = TypeVar("M")
@@ -29,6 +30,15 @@ class Listing(Wire, Generic[W], frozen=True):
 
     page_info: PageInfo | None = None
     data: list[W] | None = None
+
+
+def next_position(info: PageInfo | None) -> str | None:
+    """The cursor of the next page: alone in April's form, inside a URL in the current one."""
+    if info is None or info.has_next_page is False:
+        return None
+    if info.next_page_url:
+        return next(iter(parse_qs(urlsplit(info.next_page_url).query).get("cursor", ())), None)
+    return info.next_cursor
 
 
 def listed(listing: Listing[W] | list[W] | None, record: Callable[[W], M]) -> model.Listed[M] | None:

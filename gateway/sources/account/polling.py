@@ -5,9 +5,8 @@ Each change is an event there, ours too. It says who was changed, not how they a
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
 
-from gateway.sources.account.listing import Listing, PageInfo
+from gateway.sources.account.listing import Listing, next_position
 from gateway.sources.http.api import Api
 from gateway.sources.http.reading import Instant, Shape, Wire, read
 from gateway.users.ids import Kind, Ref
@@ -83,7 +82,7 @@ class AccountNews:
             query = [*asked, *([("cursor", cursor)] if cursor else [])]
             listing = read(_LISTED, *await self._api.call("GET", _EVENTS, query=query))
             found += [event for event in listing.data or () if event.resource_id]
-            cursor = _next(listing.page_info)
+            cursor = next_position(listing.page_info)
             if cursor is None:
                 break
         return found
@@ -94,12 +93,6 @@ def _change(actions: list[str | None]) -> UserChange:
     if actions[-1] == "delete":
         return UserChange.DELETED
     return UserChange.CREATED if "create" in actions else UserChange.UPDATED
-
-
-def _next(info: PageInfo | None) -> str | None:
-    if info is None or info.has_next_page is False or not info.next_page_url:
-        return None
-    return next(iter(parse_qs(urlsplit(info.next_page_url).query).get("cursor", ())), None)
 
 
 def _text(moment: datetime) -> str:

@@ -10,7 +10,7 @@ from gateway.errors import (
 )
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.reading import Shape, Wire
-from gateway.sources.http.refusal import Told, refusal, retry_after, tellable
+from gateway.sources.http.refusal import LONGEST_WAIT, Told, refusal, retry_after, tellable
 
 __all__ = ["account_refusal"]
 
@@ -27,6 +27,7 @@ class _Body(Wire, frozen=True):
 
 
 _BODY = Shape(_Body)
+_OURS = frozenset({"limit", "include", "include[]"})  # parameters of a list that no caller has a say in
 
 
 def account_refusal(request: Request, response: Response) -> GatewayError:
@@ -36,9 +37,10 @@ def account_refusal(request: Request, response: Response) -> GatewayError:
         error = _BODY.read(response.body).error
     except ValueError:
         return refusal(request, response, Told(request_id=request_id))
-    told = tellable(Told(True, error.code, error.message, request_id, _violations(error)), request)
+    told = tellable(Told(True, error.code, error.message, request_id, _violations(error, request)), request)
     origin = Origin(request.source, told.code, told.message, told.request_id, response.status)
-    wait = retry_after(response.headers)
+    asked = retry_after(response.headers)
+    wait = None if asked is None else min(asked, LONGEST_WAIT)
     if error.code == "idempotency_in_progress":
         return IdempotencyInProgress(
             "The first call under this idempotency key still runs.", origin=origin, retry_after=wait
@@ -48,10 +50,16 @@ def account_refusal(request: Request, response: Response) -> GatewayError:
     if (error.code or "").startswith("api_version_"):
         # Not the caller's doing: GATEWAY_ACCOUNT__API_VERSION is not one that the server speaks.
         return SourceInvalidResponse("The account system does not speak the configured API version.", origin=origin)
+    if not request.writes and (error.code == "parameter_unknown" or error.param in _OURS):
+        # Nor this: a caller's question is made of words that this gateway chose.
+        return SourceInvalidResponse(
+            "The account system does not take the question that this gateway asks.", origin=origin
+        )
     return refusal(request, response, told)
 
 
-def _violations(error: _Error) -> tuple[Violation, ...]:
-    if not error.param or error.param == "include[]":
+def _violations(error: _Error, request: Request) -> tuple[Violation, ...]:
+    # Of a question it names a parameter of ours, `q` or `limit`, and no field that a client could have spelled.
+    if not error.param or not request.writes or error.param in _OURS:
         return ()
     return (Violation(("change", error.param), error.message or "is refused by the account system"),)

@@ -11,7 +11,7 @@ from gateway.errors import Origin, Outcome, SourceInvalidResponse
 from gateway.sources.http.exchange import Request, Response
 from gateway.users.model import Timestamp
 
-__all__ = ["CamelWire", "Instant", "Shape", "Wire", "carried", "read"]
+__all__ = ["CamelWire", "Instant", "Shape", "Wire", "carried", "read", "read_changed"]
 
 T = TypeVar("T")
 _LEAST, _MOST = -(2**63), 2**64 - 1
@@ -76,11 +76,20 @@ def read(shape: Shape[T], request: Request, response: Response) -> T:
         ) from error
 
 
+def read_changed(shape: Shape[T], request: Request, response: Response) -> T | None:
+    """The same after a change; None where the answer says that it is done, and no more: 204, or no body.
+
+    Not 202, which says that it is still to be done.
+    """
+    silent = response.status != 202 and not response.body.strip()  # noqa: PLR2004 - the HTTP status
+    return None if silent else read(shape, request, response)
+
+
 def _instant(_type: type, text: str) -> Timestamp:
     """The one type that is not JSON's own."""
     try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        moment = datetime.fromisoformat(text.upper())  # T and Z may be small letters (RFC 3339, 5.6)
+    except (AttributeError, ValueError):
         raise ValueError("no time") from None
     if moment.tzinfo:
         return Timestamp(text)

@@ -22,7 +22,7 @@ from gateway.errors import (
 )
 from gateway.sources.http.exchange import Request, Response
 
-__all__ = ["Told", "refusal", "retry_after", "tellable"]
+__all__ = ["LONGEST_WAIT", "Told", "refusal", "retry_after", "tellable"]
 
 # A URL, or a path of at least two parts.
 _ADDRESS = re.compile(r"https?://\S+|(?<![\w.])/[\w.~%:{}-]+/\S*")
@@ -33,7 +33,7 @@ _TIMEOUTS = frozenset({408, 504})
 # those that say that it was not taken on.
 _UNCERTAIN = frozenset({408, 499, *range(500, 600)} - {501, 503})
 _SERVER_ERROR = 500
-_LONGEST_WAIT = 86_400.0  # seconds that callers are told: more, or a number that is none any more, is "not today"
+LONGEST_WAIT = 86_400.0  # seconds that callers are told: more, or a number that is none any more, is "not today"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def refusal(request: Request, response: Response, told: Told) -> GatewayError:  
     origin = Origin(source, told.code, message, told.request_id, status)
     unknown = Outcome.UNKNOWN if request.writes and status in _UNCERTAIN else None
     asked = retry_after(response.headers)
-    wait = None if asked is None else min(asked, _LONGEST_WAIT)
+    wait = None if asked is None else min(asked, LONGEST_WAIT)
     if status in _CREDENTIALS:
         return SourceCredentials(f"The {source} system refused the credentials that it was called with.", origin=origin)
     if status in {404, 410} and (told.documented or not response.body.strip()):

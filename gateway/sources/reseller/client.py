@@ -8,7 +8,7 @@ import orjson
 from gateway.errors import Origin, SourceNotConfigured
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
-from gateway.sources.http.reading import Shape, read
+from gateway.sources.http.reading import Shape, read, read_changed
 from gateway.sources.indexed import covering, window
 from gateway.sources.reseller.refusals import reseller_refusal
 from gateway.sources.reseller.wire import Organization, User
@@ -48,6 +48,8 @@ class ResellerSource:
         }
 
     async def probe(self) -> str | None:
+        if not self.tenant:
+            raise _unnamed(self.name)  # every path of this API names one
         query = [("page", "1"), ("limit", "1")]
         _, response = await self._api.call("GET", _LIST, {"reseller": self.tenant}, query=query)
         return response.headers.get("X-Rate-Limit-Remaining")
@@ -65,9 +67,7 @@ class ResellerSource:
     ) -> Window:
         tenant = query.tenant or self.tenant
         if not tenant:
-            raise SourceNotConfigured(
-                "No reseller is configured here, and none is named.", origin=Origin(source=self.name)
-            )
+            raise _unnamed(self.name)
         page, size = covering(int(position or 0), min(limit, _PAGE))
         asked = [("page", str(page)), ("limit", str(size)), ("sort", "-createdAt")]
         optional = {"email[eq]": query.email, "search": query.search}
@@ -77,12 +77,17 @@ class ResellerSource:
         users = tuple(row.record(tenant) for row in rows)
         return window(users, (page - 1) * size, size=size, more=len(rows) >= size)
 
-    async def update_user(self, ref: Ref, change: UpdateResellerUser, key: str) -> model.User:  # noqa: ARG002 - none known here
+    async def update_user(self, ref: Ref, change: UpdateResellerUser, key: str) -> model.User | None:  # noqa: ARG002 - none known here
         body = orjson.dumps({_NAMES.get(name, name): value for name, value in change.given().items()})
         parts = {"reseller": ref.tenant, "id": ref.source_id}
         headers = {"Content-Type": "application/json"}
         answer = await self._api.call("PATCH", _ONE, parts, headers=headers, body=body)
-        return read(_USER, *answer).record(ref.tenant)
+        user = read_changed(_USER, *answer)
+        return None if user is None else user.record(ref.tenant)
+
+
+def _unnamed(source: UserSource) -> SourceNotConfigured:
+    return SourceNotConfigured("No reseller is configured here, and none is named.", origin=Origin(source=source))
 
 
 class _Organizations:

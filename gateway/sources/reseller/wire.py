@@ -1,5 +1,8 @@
 """The reseller API's JSON and what it means."""
 
+from typing import Annotated
+
+from msgspec import Meta
 from msgspec.structs import asdict, replace
 
 from gateway.sources.http.reading import CamelWire, Instant
@@ -7,6 +10,9 @@ from gateway.users import model
 from gateway.users.model import UserSource
 
 __all__ = ["Organization", "User"]
+
+
+_LEAST, _MOST = -(2**31), 2**31 - 1  # what the schema's Int has room for
 
 
 class PostalAddress(CamelWire, frozen=True):
@@ -26,7 +32,7 @@ class Organization(CamelWire, frozen=True):
     name: str | None = None
     email: str | None = None
     description: str | None = None
-    allowed_users: int | None = None
+    allowed_users: Annotated[int, Meta(ge=_LEAST, le=_MOST)] | None = None
     address: PostalAddress | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
@@ -45,6 +51,17 @@ class Organization(CamelWire, frozen=True):
         )
 
 
+class _Within(Organization, frozen=True):
+    """An organization as it comes with its users, whom none of its numbers makes unreadable."""
+
+    allowed_users: int | None = None
+
+    @property
+    def readable(self) -> bool:
+        """Whether it would also be read by itself."""
+        return self.allowed_users is None or _LEAST <= self.allowed_users <= _MOST
+
+
 class User(CamelWire, frozen=True):
     id: str
     name: str | None = None
@@ -57,17 +74,18 @@ class User(CamelWire, frozen=True):
     google_sso_enabled: bool | None = None
     last_login_at: Instant | None = None
     organization_id: str | None = None
-    organization: Organization | None = None
+    organization: _Within | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
     def record(self, tenant: str) -> model.User:
         """The user of that reseller."""
         organization: model.Organization | None = None
-        if self.organization is not None and (self.organization.id or self.organization_id):
-            organization = replace(self.organization, id=self.organization.id or self.organization_id).record(tenant)
-        elif self.organization_id:
-            organization = model.Organization(tenant, self.organization_id)
+        own = (self.organization and self.organization.id) or self.organization_id
+        if own and self.organization is not None and self.organization.readable:
+            organization = replace(self.organization, id=own).record(tenant)
+        elif own:
+            organization = model.Organization(tenant, own)  # a bare reference: it is looked up where it is wanted
         return model.User(
             UserSource.RESELLER,
             self.id,

@@ -8,12 +8,12 @@ import orjson
 from gateway.errors import BadUserInput, Violation
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Multipart, Part, Send
-from gateway.sources.http.reading import Shape, read
+from gateway.sources.http.reading import Shape, read, read_changed
 from gateway.sources.indexed import window
 from gateway.sources.softwareone import rql
 from gateway.sources.softwareone.polling import SoftwareOneNews
 from gateway.sources.softwareone.refusals import softwareone_refusal
-from gateway.sources.softwareone.wire import ListMeta, Pagination, User, Users
+from gateway.sources.softwareone.wire import ListMeta, User, Users
 from gateway.users import model
 from gateway.users.changes import Icon, PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
 from gateway.users.ids import Kind, Ref
@@ -68,14 +68,12 @@ class SoftwareOneSource:
         listing = read(_USERS, *await self._api.call("GET", _LIST, query=asked, raw_query=_condition(query)))
         meta = listing.meta or ListMeta()
         users = tuple(one.record(self._base_url, tuple(meta.omitted or ())) for one in listing.data)
-        pages = meta.pagination or Pagination()
-        # Without a total, a page that is shorter than the source's own limit is the last one.
-        more = len(users) >= (pages.limit or size) if pages.total is None else start + len(users) < pages.total
-        return window(users, start, size=size, more=more and bool(users))
+        return window(users, start, size=size, more=listing.goes_on(start, size))
 
-    async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User:  # noqa: ARG002 - none known here
+    async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User | None:  # noqa: ARG002 - none known here
         answer = await self._api.call("PUT", _ONE, {"id": ref.source_id}, body=self._form(change))
-        return read(_USER, *answer).record(self._base_url)
+        user = read_changed(_USER, *answer)
+        return None if user is None else user.record(self._base_url)
 
     def _form(self, change: UpdateSoftwareOneUser) -> Multipart:
         """The form as the vendor's own client sends it: the picture, then `user` with plain camelCase JSON."""

@@ -49,7 +49,7 @@ class SoftwareOneNews:
         return News(tuple((_change(user), user) for user in changes), f"{began} {min([newest, *ends])}")
 
     async def _newest(self, field: str) -> str:
-        users = await self._page(field, "", 0, order="-", limit=1)
+        users, _ = await self._page(field, "", 0, order="-", limit=1)
         return max(map(_changed, users), default="")
 
     async def _since(self, field: str, since: str) -> tuple[list[User], list[str]]:
@@ -57,16 +57,19 @@ class SoftwareOneNews:
         found: list[User] = []
         place = 0
         for _ in range(_PAGES):
-            page = await self._page(field, since, place)
+            page, more = await self._page(field, since, place)
             found += page
-            if len(page) < _PAGE:
+            if not more:
                 return found, []
             # By time and not by place: users move to the end when they change. By place only among equal times.
             last = _time(page[-1], field)
             since, place = (last, 0) if last > since else (since, place + len(page))
         return found, [_text(datetime.fromisoformat(since) + _OVERLAP)]
 
-    async def _page(self, field: str, since: str, place: int, *, order: str = "", limit: int = _PAGE) -> list[User]:
+    async def _page(
+        self, field: str, since: str, place: int, *, order: str = "", limit: int = _PAGE
+    ) -> tuple[list[User], bool]:
+        """The users from a place on, and whether there are more."""
         asked = [
             ("limit", str(limit)),
             ("offset", str(place)),
@@ -76,7 +79,7 @@ class SoftwareOneNews:
         condition = f'ge({field},"{quote(since)}")' if since else ""
         listing = read(_USERS, *await self._api.call("GET", _LIST, query=asked, raw_query=condition))
         omitted = tuple(listing.meta.omitted or ()) if listing.meta else ()
-        return [one.record(self._base_url, omitted) for one in listing.data]
+        return [one.record(self._base_url, omitted) for one in listing.data], listing.goes_on(place, limit)
 
 
 def _change(user: User) -> UserChange:

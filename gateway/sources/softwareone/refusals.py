@@ -46,7 +46,7 @@ def softwareone_refusal(request: Request, response: Response) -> GatewayError:
             code=_code(problem.type),
             message=message or None,
             request_id=problem.trace_id,
-            violations=_violations(problem.errors),
+            violations=_violations(problem.errors) if request.writes else (),  # a question has no fields of a change
         ),
     )
 
@@ -64,10 +64,11 @@ def _pairs(errors: Any) -> list[tuple[str, str]]:
             (str(name), str(text))
             for name, texts in errors.items()
             for text in (texts if isinstance(texts, list) else [texts])
+            if text is not None
         ]
     if isinstance(errors, list):
         return [
-            (str(name), str(one.get("message", "is refused")))
+            (str(name), str(one.get("message") or "is refused"))
             for one in errors
             if isinstance(one, dict)
             for name in _listed(one.get("properties"))
@@ -84,6 +85,11 @@ def _messages(errors: Any) -> list[str]:
 
 
 def _violations(errors: Any) -> tuple[Violation, ...]:
-    """Those of fields that a change of ours has; the source may spell a nested one with dots."""
-    named = ((_OURS.get(name.split(".")[0].lower()), text) for name, text in _pairs(errors))
+    """Those of fields that a change of ours has."""
+    named = ((_field(name), text) for name, text in _pairs(errors))
     return tuple(Violation(("change", field), text) for field, text in named if field)
+
+
+def _field(name: str) -> str | None:
+    """Ours of a path with dots: of a nested one, or below a form's `User.Data` (softwareone.md, 2.4)."""
+    return next((_OURS[part] for part in name.lower().split(".") if part in _OURS), None)

@@ -78,7 +78,8 @@ class User(CamelWire, frozen=True):
         """The user; pictures get their absolute URL, `omitted` is what the whole list left out."""
         audit = self.audit or Audit()
         created, updated = audit.created or Event(), audit.updated or Event()
-        own = tuple(self.meta.omitted or ()) if self.meta else omitted
+        said = self.meta.omitted if self.meta else None
+        own = omitted if said is None else tuple(said)
         fields: dict[str, Any] = {
             "name": self.name,
             "first_name": self.first_name,
@@ -116,6 +117,16 @@ class Users(Wire, frozen=True):
 
     data: list[User]
     meta: ListMeta | None = field(default=None, name="$meta")
+
+    def goes_on(self, start: int, asked: int) -> bool:
+        """Whether there are more behind these; a page may be smaller than was asked for.
+
+        Without a total, a page that is shorter than the source's own limit is the last one.
+        """
+        pages = (self.meta and self.meta.pagination) or Pagination()
+        if not self.data or pages.total is None:
+            return bool(self.data) and len(self.data) >= (pages.limit or asked)
+        return start + len(self.data) < pages.total
 
 
 _STATUS = {  # softwareone.md, 2.5; the documents write some with a space

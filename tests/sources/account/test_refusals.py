@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -9,12 +10,14 @@ from gateway.sources.account.refusals import account_refusal
 from gateway.sources.http.exchange import Request, Response
 
 
-def refused(status: int, **error: Any) -> errors.GatewayError:
-    """What a PATCH that the source refuses with that error body comes to."""
+def refused(
+    status: int, *, method: str = "PATCH", headers: Mapping[str, str] | None = None, **error: Any
+) -> errors.GatewayError:
+    """What a call that the source refuses with that error body comes to."""
     whole = {"code": None, "type": "invalid_request_error", "message": "Why.", "param": None, "is_transient": False}
     body = orjson.dumps({"error": whole | {"quota": None, "doc_url": None, "request_log_url": "u"} | error})
-    request = Request("account", "PATCH", "https://x/", "/x")
-    return account_refusal(request, Response(status, {"Request-ID": "rq_1"}, body))
+    request = Request("account", method, "https://x/", "/x")
+    return account_refusal(request, Response(status, {"Request-ID": "rq_1", **(headers or {})}, body))
 
 
 TABLE: list[tuple[int, str, type, str | None]] = [
@@ -59,6 +62,34 @@ def test_violations(status: int, kind: type) -> None:
     assert [(v.path, v.message) for v in error.violations] == [(("change", "email"), "Taken.")]
     assert refused(status, code="x", param="include[]").violations == ()
     assert refused(status, code="x").violations == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "param", "kind"),
+    [
+        ("parameter_invalid", "limit", errors.SourceInvalidResponse),
+        ("parameter_invalid", "include[]", errors.SourceInvalidResponse),
+        ("parameter_invalid", "include", errors.SourceInvalidResponse),
+        ("parameter_unknown", "removed_scope", errors.SourceInvalidResponse),
+        ("parameter_unknown", None, errors.SourceInvalidResponse),
+        ("parameter_invalid", "cursor", errors.BadUserInput),
+        ("parameter_invalid", "q", errors.BadUserInput),
+        ("parameter_invalid", "role_type", errors.BadUserInput),
+    ],
+)
+def test_questions(code: str, param: str | None, kind: type) -> None:
+    """Of a refused question those words are not the caller's that this gateway chose; nothing of it is an input."""
+    error = refused(400, method="GET", code=code, param=param)
+    assert type(error) is kind
+    assert (error.origin.code, error.origin.request_id, error.violations) == (code, "rq_1", ())
+
+
+def test_a_wait_without_end() -> None:
+    """Who comes while the first call still runs is told of a day at most, as everywhere."""
+    error = refused(409, headers={"Retry-After": "9" * 400}, code="idempotency_in_progress")
+    assert type(error) is errors.IdempotencyInProgress
+    assert error.retry_after == 86_400
+    assert refused(409, headers={"Retry-After": "7"}, code="idempotency_in_progress").retry_after == 7
 
 
 @pytest.mark.parametrize(

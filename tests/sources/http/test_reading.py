@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Outcome, SourceInvalidResponse
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import CamelWire, Instant, Shape, Wire, read
+from gateway.sources.http.reading import CamelWire, Instant, Shape, Wire, read, read_changed
 
 
 class Thing(CamelWire, frozen=True):
@@ -27,8 +27,8 @@ class Plain(Wire, frozen=True):
 THING = Shape(Thing)
 
 
-def said(body: bytes, method: str = "GET") -> tuple[Request, Response]:
-    return Request("account", method, "u", "/x"), Response(200, {}, body)
+def said(body: bytes, method: str = "GET", status: int = 200) -> tuple[Request, Response]:
+    return Request("account", method, "u", "/x"), Response(status, {}, body)
 
 
 def test_reads() -> None:
@@ -54,6 +54,26 @@ def test_not_the_documented_shape(body: bytes, method: str, outcome: Outcome | N
     assert caught.value.origin.source == "account"
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "found"),
+    [
+        (200, b'{"id":"1"}', Thing(id="1")),
+        *((status, body, None) for status in (200, 201, 204) for body in (b"", b"\n")),
+    ],
+)
+def test_a_change_without_an_answer(status: int, body: bytes, found: Thing | None) -> None:
+    """After a change an answer without a body says that it is done."""
+    assert read_changed(THING, *said(body, "PUT", status)) == found
+
+
+@pytest.mark.parametrize(("status", "body"), [(202, b""), (202, b"{}"), (200, b"{}"), (200, b"<html>")])
+def test_a_change_that_is_not_done(status: int, body: bytes) -> None:
+    """202 says that a change is still to be done, and of what cannot be read nobody knows what it says."""
+    with pytest.raises(SourceInvalidResponse) as caught:
+        read_changed(THING, *said(body, "PUT", status))
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
 def test_the_log_holds_no_data() -> None:
     """Where the shape differs is for the log; what the source sent is for nobody."""
     with pytest.raises(SourceInvalidResponse) as caught:
@@ -74,6 +94,8 @@ def test_the_log_holds_no_data() -> None:
             "2018-05-01T07:53:56.0095476Z",
             datetime(2018, 5, 1, 7, 53, 56, 9547, tzinfo=UTC),
         ),
+        ("2026-05-10t00:23:00.5z", None, datetime(2026, 5, 10, 0, 23, 0, 500000, tzinfo=UTC)),
+        ("2026-05-10T00:23:00z", None, datetime(2026, 5, 10, 0, 23, tzinfo=UTC)),
         ("2018-05-01", "2018-05-01T00:00:00Z", datetime(2018, 5, 1, tzinfo=UTC)),
     ],
 )

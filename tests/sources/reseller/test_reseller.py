@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from gateway import errors
-from gateway.errors import NotFound, Outcome, SourceInvalidResponse
+from gateway.errors import NotFound, Outcome, SourceInvalidResponse, SourceNotConfigured
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.reading import Shape
 from gateway.sources.reseller import ResellerSource
@@ -78,6 +78,15 @@ async def test_no_such_user(reseller: ResellerSource, wire: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "body", [b'{"message":"No.","code":404}', b'{"message":null}', b'{"code":null}', b'\xef\xbb\xbf{"message":"No."}']
+)
+async def test_spellings_of_no_such_user(reseller: ResellerSource, wire: Any, body: bytes) -> None:
+    """What servers make of the documented error says the same: a number as code, null, a mark in front."""
+    wire.answer(body, 404)
+    assert await reseller.fetch_user(BOB, frozenset()) is None
+
+
+@pytest.mark.parametrize(
     ("change", "sent"),
     [
         ({}, {}),
@@ -105,6 +114,21 @@ async def test_unreadable_answer(reseller: ResellerSource, wire: Any) -> None:
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
+async def test_no_reseller(source: Any, wire: Any) -> None:
+    """Where no reseller is configured there is no call to try the system with."""
+    with pytest.raises(SourceNotConfigured) as caught:
+        await source(UserSource.RESELLER, reseller_id="").probe()
+    assert caught.value.origin.source == UserSource.RESELLER
+    assert wire.requests == []
+
+
+async def test_probe(reseller: ResellerSource, wire: Any) -> None:
+    """The system is tried with one call to the configured reseller, whose headers tell what is left."""
+    wire.answer([], headers={"X-Rate-Limit-Remaining": "41"})
+    assert await reseller.probe() == "41"
+    assert [request.url for request in wire.requests] == [f"{BASE}/t1/users?page=1&limit=1"]
+
+
 async def test_organizations(reseller: ResellerSource, wire: Any) -> None:
     """Organizations come one by one or in numbered pages of 100, of which one that is not full is the last."""
     directory = reseller.directories[Kind.ORGANIZATION]
@@ -123,6 +147,18 @@ async def test_organizations(reseller: ResellerSource, wire: Any) -> None:
         "/t2/organizations?page=1&limit=100",
         "/t2/organizations?page=2&limit=100",
     ]
+
+
+@pytest.mark.parametrize("many", [2**31, -(2**31) - 1, 2**63, str(2**31), str(2**70)])
+async def test_more_users_than_a_surface_can_tell(reseller: ResellerSource, wire: Any, many: Any) -> None:
+    """A number of users past 32 bits, GraphQL's Int, is no answer that the source documents, for either surface."""
+    directory = reseller.directories[Kind.ORGANIZATION]
+    organization = Ref(Kind.ORGANIZATION, UserSource.RESELLER, "o1", "t2")
+    wire.answer({"id": "o1", "allowedUsers": many})
+    wire.answer({"id": "o1", "allowedUsers": 2**31 - 1})
+    with pytest.raises(SourceInvalidResponse):
+        await directory.fetch(organization, frozenset())
+    assert (await directory.fetch(organization, frozenset())).allowed_users == 2**31 - 1
 
 
 async def test_empty_page(reseller: ResellerSource, wire: Any) -> None:
@@ -152,6 +188,8 @@ def test_whole_user() -> None:
         ({"organizationId": "o1", "organization": None}, model.Organization("t1", "o1")),
         ({"organizationId": "o1", "organization": {"name": "Org"}}, model.Organization("t1", "o1", "Org")),
         ({"organization": {"id": "o1", "name": "Org"}}, model.Organization("t1", "o1", "Org")),
+        ({"organization": {"id": "o1", "name": "Org", "allowedUsers": 2**31}}, model.Organization("t1", "o1")),
+        ({"organizationId": "o1", "organization": {"allowedUsers": -(2**31) - 1}}, model.Organization("t1", "o1")),
         ({"organizationId": "", "organization": {"name": "Org"}}, None),
         ({"organizationId": None}, None),
         ({"organizationId": ""}, None),
@@ -194,7 +232,14 @@ def test_wrong_types(variants: Any) -> None:
 )
 @pytest.mark.parametrize(
     ("body", "code", "message"),
-    [({"message": "Why."}, None, "Why."), ({"message": "Why.", "code": "C"}, "C", "Why."), ({"code": "C"}, "C", None)],
+    [
+        ({"message": "Why."}, None, "Why."),
+        ({"message": "Why.", "code": "C"}, "C", "Why."),
+        ({"message": "Why.", "code": 7}, "7", "Why."),
+        ({"message": "Why.", "code": None}, None, "Why."),
+        ({"message": None}, None, None),
+        ({"code": "C"}, "C", None),
+    ],
 )
 def test_refusals(*, status: int, kind: type, body: Any, code: str | None, message: str | None) -> None:
     """Every status that the source documents has its place, with the source's message and code."""

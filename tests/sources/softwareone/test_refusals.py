@@ -11,10 +11,10 @@ RFC = "https://tools.ietf.org/html/rfc9110#section-15.5.1"
 OWN = "https://docs.platform.softwareone.com/developer-resources/rest-api/errors/commerce#MPTCOM03-0078"
 
 
-def refused(status: int, body: Any) -> errors.GatewayError:
-    """What a PUT that the source refuses with that body comes to."""
+def refused(status: int, body: Any, method: str = "PUT") -> errors.GatewayError:
+    """What a call that the source refuses with that body comes to."""
     content = body if isinstance(body, bytes) else orjson.dumps(body)
-    return softwareone_refusal(Request("softwareone", "PUT", "https://x/", "/x"), Response(status, {}, content))
+    return softwareone_refusal(Request("softwareone", method, "https://x/", "/x"), Response(status, {}, content))
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,17 @@ E1, E2 = ("change", "email"), ("change", "first_name")
         ({"title": "T", "errors": [{"message": "Bad.", "properties": "email"}, 5, {}]}, "T Bad. is refused", []),
         ({"title": "T", "errors": [{"message": "Bad.", "properties": 5}]}, "T Bad.", []),
         ({"title": "T", "errors": "Bad."}, "T", []),
+        ({"title": "T", "errors": {"email": None, "phone": [None]}}, "T", []),
+        (
+            {"title": "T", "errors": [{"message": None, "properties": ["email"]}]},
+            "T is refused",
+            [(E1, "is refused")],
+        ),
+        (
+            {"title": "T", "errors": {"User.Data.FirstName": ["Long."], "$.email": ["Bad."], "User.Data": ["No."]}},
+            "T Long. Bad. No.",
+            [(E2, "Long."), (E1, "Bad.")],
+        ),
     ],
 )  # fmt: skip
 def test_errors(problem: Any, message: str, violations: list[Any]) -> None:
@@ -83,6 +94,13 @@ def test_errors(problem: Any, message: str, violations: list[Any]) -> None:
     assert type(error) is errors.BadUserInput
     assert error.message == message
     assert [(v.path, v.message) for v in error.violations] == violations
+
+
+def test_questions() -> None:
+    """A question that is refused names no field of a change."""
+    error = refused(400, {"title": "T", "errors": {"email": ["Bad."]}}, "GET")
+    assert type(error) is errors.BadUserInput
+    assert (error.message, error.violations) == ("T Bad.", ())
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"title":5}', b'{"message":"x"}'])

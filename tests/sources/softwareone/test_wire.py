@@ -102,7 +102,16 @@ def test_icon(icon: str | None, url: str | None) -> None:
     assert user({"id": "USR-1", "icon": icon}).image_url == url
 
 
-@pytest.mark.parametrize(("own", "omitted"), [({}, ("audit",)), ({"$meta": {"omitted": ["x"]}}, ("x",))])
+@pytest.mark.parametrize(
+    ("own", "omitted"),
+    [
+        ({}, ("audit",)),
+        ({"$meta": {}}, ("audit",)),
+        ({"$meta": {"omitted": None}}, ("audit",)),
+        ({"$meta": {"omitted": []}}, ()),
+        ({"$meta": {"omitted": ["x"]}}, ("x",)),
+    ],
+)
 def test_list(own: Any, omitted: tuple[str, ...]) -> None:
     """What a list left out is told of each of its users, unless the user says it itself."""
     page = Shape(Users).of(
