@@ -102,15 +102,17 @@ class Gateway:
         self._authenticate = await self._open.enter_async_context(opened(settings.auth, self._systems.forwards))
         self._events = shared.events()
         secret = settings.cursor_secret
+        once = KeptAnswers(shared.idempotency(), patience=_seconds_left)
+        self._open.push_async_callback(once.aclose)
         self._users = UserService(
             sources,
             reference=ReferenceData(sources, ttl=settings.reference_ttl, patience=_seconds_left),
             cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
-            once=KeptAnswers(shared.idempotency(), patience=_seconds_left),
+            once=once,
             publish=self._events.publish,
         )
         self._open.push_async_callback(self._users.drain)
-        self._capacity = capacity_of(settings, shared, observed)
+        self._capacity = capacity_of(settings, shared, observed, _seconds_left)
         self._executor = executor_of(settings, shared, self._open, observed, self._capacity)
         allows = Cors(settings.cors_origins).allows
         options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from gateway.ending import end
 from gateway.errors import IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
 from gateway.state.idempotency import Beginning, Begun, Conflict, IdempotencyStore, InProgress, Replay, scope_of
 from gateway.state.lease import renewed
@@ -11,6 +12,7 @@ from gateway.state.lease import renewed
 __all__ = ["KeptAnswers"]
 
 _ASK_AGAIN = 1.0  # seconds, at the most: a change seldom takes as long as its lease
+_LATE_TRIES = 600
 
 
 class KeptAnswers:
@@ -22,6 +24,7 @@ class KeptAnswers:
     def __init__(self, store: IdempotencyStore, *, patience: Callable[[], float | None] = lambda: None) -> None:
         self._store = store
         self._patience = patience
+        self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(
         self, scope: Sequence[str], fingerprint: str, change: Callable[[], Awaitable[bytes]]
@@ -65,6 +68,23 @@ class KeptAnswers:
                 await self._store.abandon(name, owner)
             raise
         # Carried out: that its record cannot be written must not make it look otherwise.
-        with suppress(SourceUnavailable):
+        try:
             await self._store.finish(name, owner, answer)
+        except SourceUnavailable:
+            task = asyncio.get_running_loop().create_task(self._finish_later(name, owner, answer))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
         return answer
+
+    async def aclose(self) -> None:
+        """Give up on the records that could not be written."""
+        await end(*self._late)
+
+    async def _finish_later(self, name: str, owner: str, answer: bytes) -> None:
+        """Write the record as soon as that can be done: without it the change is carried out again after its lease."""
+        async with renewed(self._store, name, owner):
+            for _ in range(_LATE_TRIES):
+                await asyncio.sleep(_ASK_AGAIN)
+                with suppress(SourceUnavailable):
+                    await self._store.finish(name, owner, answer)
+                    return

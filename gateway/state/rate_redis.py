@@ -55,8 +55,10 @@ class RedisRateLimit:
 
     async def take(self, caller: str, cost: int) -> Allowance:
         settings = self._settings
-        if self._gone_until is not None and self._clock() < self._gone_until:
-            return await self._alone.take(caller, cost)
+        if self._gone_until is not None:
+            if self._clock() < self._gone_until:
+                return await self._alone.take(caller, cost)
+            self._gone_until = self._clock() + _ASKED_AGAIN  # this one asks: the others need not wait with it
         spent = int(min(cost, settings.limit) * settings.window / settings.limit * 1e6)  # down: all parts fit in
         try:
             allowed, ahead = await self._take(keys=[self._prefix + caller], args=[spent, round(settings.window * 1e6)])

@@ -8,8 +8,10 @@ import secrets
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import RedisError
 
 from gateway.errors import SourceUnavailable
@@ -85,7 +87,21 @@ def connect(url: str) -> Redis:
         socket_connect_timeout=_ANSWERS_WITHIN,
         retry=Retry(NoBackoff(), 1),
     )
+    pool.connection_class = _telling(pool.connection_class)
     return Redis.from_pool(pool)
+
+
+def _telling(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """That kind of connection, telling that it was lost also where asyncio fails over that (python/cpython#136234)."""
+
+    class Telling(kind):  # type: ignore[misc, valid-type]  # it is one of three
+        async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+            try:
+                await super().send_packed_command(*args, **kwargs)
+            except (AttributeError, TypeError) as error:
+                raise Lost("The connection was lost.") from error
+
+    return Telling
 
 
 class RedisIdempotency:

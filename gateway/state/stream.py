@@ -27,14 +27,18 @@ if not log then
 end
 """
 # KEYS, further: the change, its user. ARGV: the entry, how many to hold, the window in ms, the user's content,
-# that content with and without a time, whether it was heard.
+# that content with and without a time, whether it was heard. An echo says when it was: what comes with another time
+# after it is another change.
 _APPEND = (
     _PLACE
     + """
 local entry, held, window, own, other, heard = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
 redis.call('SET', KEYS[3], '', 'PX', window)
-if heard == '1' and redis.call('GET', KEYS[4]) == other then return 0 end
+if heard == '1' and redis.call('GET', KEYS[4]) == other then
+  redis.call('SET', KEYS[4], '1' .. string.sub(own, 2), 'PX', window)
+  return 0
+end
 redis.call('SET', KEYS[4], own, 'PX', window)
 local number = redis.call('HINCRBY', KEYS[1], 'last', 1)
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', held, number .. '-0', 'log', log, 'entry', entry)

@@ -212,6 +212,27 @@ def redis_on(port: int) -> Iterator[None]:
         process.wait(10)
 
 
+async def test_one_asks_for_all() -> None:
+    """Of many that come when a Redis that is gone is asked again, one asks; the others are counted here meanwhile."""
+    connections = 0
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.close()
+
+    now = 0.0
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        client = connect(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+        store = RedisRateLimit(client, SLOW, clock=lambda: now)
+        assert (await store.take("a", 1)).allowed
+        by_one = connections
+        now = 5.0
+        taken = await asyncio.gather(*(store.take("a", 1) for _ in range(120)))
+        assert (connections, sum(one.allowed for one in taken)) == (2 * by_one, 99)
+        await client.aclose()
+
+
 async def test_gone_and_back(caplog: pytest.LogCaptureFixture) -> None:
     """Without Redis a replica counts by itself, says so once, and shares again when Redis is there."""
     with socket.socket() as free:

@@ -2,6 +2,7 @@ import asyncio
 import socket
 
 import pytest
+from redis.exceptions import ConnectionError as Lost
 
 from gateway.errors import SourceUnavailable
 from gateway.state.idempotency import Begun, IdempotencySettings, InProgress, Replay
@@ -45,6 +46,20 @@ async def test_restarted(redis_url: str) -> None:
     await store.begin("s", "f")
     await client.script_flush()
     assert isinstance(await store.begin("s", "f"), InProgress)
+    await client.aclose()
+
+
+async def test_a_connection_that_was_lost(redis_url: str) -> None:
+    """Writing to a connection that was lost says so in the client's own words, on any Python."""
+    client = connect(redis_url)
+    connection = await client.connection_pool.get_connection()
+    await connection.send_command("PING")
+    assert connection._writer is not None
+    connection._writer.transport.abort()
+    await asyncio.sleep(0)
+    with pytest.raises(Lost):
+        await connection.send_command("PING")
+    await client.connection_pool.release(connection)
     await client.aclose()
 
 
