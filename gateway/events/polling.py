@@ -17,6 +17,7 @@ __all__ = ["Poll", "Poller"]
 
 _LOG = logging.getLogger("gateway.events")
 _LONGEST = 300.0  # seconds between two tries at a system that fails
+_DOUBLINGS = 10  # of an interval of a second or more: past the longest, and far from what a float cannot hold
 
 
 class Poll(StrEnum):
@@ -85,7 +86,7 @@ class Poller:
             except Exception:  # noqa: BLE001 - a defect of ours must not end it for good
                 _LOG.exception("polling the %s system failed", self._source.name)
             self._observe(self._source.name, told)
-            failures = failures + 1 if told is Poll.FAILED else 0
+            failures = min(failures + 1, _DOUBLINGS) if told is Poll.FAILED else 0
             await self._sleep(max(wait, min(self._interval * 2**failures, max(self._interval, _LONGEST))))
 
     async def _round(self) -> Poll:

@@ -33,11 +33,11 @@ class Told:
         until = now + self._window
         self._once[marks.once] = until
         _, content, dated = self._last.get(marks.user, (0.0, "", False))
-        if heard and content == marks.content and dated != marks.dated:
-            return False
-        self._last[marks.user] = until, marks.content, marks.dated
+        echo = heard and content == marks.content and dated != marks.dated
+        # An echo says when it was: what comes with another time after it is another change.
+        self._last[marks.user] = until, marks.content, marks.dated or echo
         self._last.move_to_end(marks.user)
-        return True
+        return not echo
 
     def _forget(self, now: float) -> None:
         while self._once and (len(self._once) >= self._most or next(iter(self._once.values())) <= now):

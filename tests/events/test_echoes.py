@@ -87,6 +87,16 @@ async def test_without_a_time(logs: Any) -> None:
         assert len(await waiting(subscription)) == 2
 
 
+async def test_one_echo_for_one_change(logs: Any) -> None:
+    """After a change of ours without a time the first news of it is its echo; the same at another time is news."""
+    log = await logs.new()
+    log.publish(UPDATED, replace(ADA, updated_at=None))
+    await settled(log)
+    assert not await log.append(UPDATED, ADA)
+    assert not await log.append(UPDATED, ADA)
+    assert await log.append(UPDATED, replace(ADA, updated_at=LATER))
+
+
 async def test_our_own_without_a_time(logs: Any) -> None:
     """Every change of our own is an event, also when it leaves everything as it is."""
     log = await logs.new()

@@ -140,6 +140,16 @@ async def test_a_system_that_fails(poll: Any, failure: Exception) -> None:
     assert len(log) == 1
 
 
+async def test_a_system_that_fails_for_days(poll: Any) -> None:
+    """After thousands of failures it is still asked, every five minutes, and as ever once it answers."""
+    system = System(*[SourceUnavailable("away")] * 2000)
+    _, clock, told = poll(system, MemoryEventLog())
+    for _ in range(2000):
+        await clock.round()
+    assert (len(system.asked), set(clock.slept[5:2000])) == (2001, {300.0})
+    assert (clock.slept[-1], told[-1]) == (10.0, (MARKET, Poll.NOTHING))
+
+
 async def test_its_own_wish(poll: Any) -> None:
     """A system that says when to come back is not asked before."""
     _, clock, _ = poll(System(SourceUnavailable("away", retry_after=77.0)), MemoryEventLog())
