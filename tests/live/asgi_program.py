@@ -14,7 +14,7 @@ async def main() -> None:
     """Serve until told to stop."""
     async with Sandbox(SandboxOptions(users=2, rate_limits=False)) as sandbox:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
-        async with Gateway(Settings(account=account)) as gateway:
+        async with Gateway(Settings(account=account, cors_origins=("https://app.example",))) as gateway:
             carried = gateway.asgi_app()
 
             async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -118,3 +118,16 @@ async def test_event_streams(served: Served) -> None:
     asked = {"query": "{ __typename }"}
     async with served.session.post(served.url, json=asked, headers={"Accept": "text/event-stream"}) as stream:
         assert (await stream.read()).endswith(b"event: complete\ndata:\n\n")
+
+
+async def test_answers_without_a_body(served: Served) -> None:
+    """What has no body says no length: to HEAD it would be another than GET's, and a 204 has none."""
+    health = served.url.replace("/graphql", "/healthz")
+    async with served.session.get(health) as answer:
+        assert int(answer.headers["Content-Length"]) == len(await answer.read()) > 0
+    async with served.session.head(health) as answer:
+        assert (answer.status, answer.headers.get("Content-Length")) == (200, None)
+    asking = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    async with served.session.options(served.url, headers=asking) as answer:
+        assert (answer.status, answer.headers.get("Content-Length")) == (204, None)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"

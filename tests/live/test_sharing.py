@@ -1,14 +1,24 @@
 """Who is told the same: it is too little where it costs, and too much where it leaks."""
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 from graphql import OperationDefinitionNode, parse
 
 from gateway.api.graphql.documents.prepared import Prepared
+from gateway.api.graphql.live.answers import Answer
+from gateway.api.graphql.live.catching_up import CatchingUp
+from gateway.api.graphql.live.feed import Feed
+from gateway.api.graphql.live.feeds import Feeds
+from gateway.api.graphql.live.observing import Traffic, unobserved
+from gateway.api.graphql.live.options import LiveOptions
+from gateway.api.graphql.live.reception import Reception
 from gateway.api.graphql.live.sharing import Sharing, sharing
 from gateway.api.graphql.request import GraphQLRequest
+from gateway.callers.authentication import anyone
 from gateway.callers.principal import ANYONE, Action, Principal
+from gateway.sources.http.scope import operation
 from gateway.users.model import UserSource
 
 QUERY = "subscription($after: String, $ids: [ID!]) { userChanged(after: $after, ids: $ids) { id } }"
@@ -72,3 +82,40 @@ def test_callers() -> None:
     ]
     assert len({shares(query, one).alike for one in others}) == len(others)
     assert shares(query, KIM).alike == shares(query, Principal("kim", frozenset({Action.READ}))).alike
+
+
+async def test_who_comes_as_a_feed_ends(here: Any) -> None:
+    """Who subscribes between a feed's last answer and its end has a feed of its own, and not a bare end."""
+    feeds = Feeds(here.gateway._executor, LiveOptions(), Traffic(), unobserved)
+    incoming = await Reception(here.gateway.users, here.events, anyone, operation, 5).receive({}, "r1")
+    asked = GraphQLRequest("subscription { userChanged { user { name } } }")
+    async with feeds.follow(asked, incoming) as answers:
+        await here.followed()
+        await here.happen(*map(str, range(1000)))  # more than may wait for a reader of the log
+        assert "Events came faster" in str((await anext(answers)).errors)
+        async with feeds.follow(asked, incoming) as later:
+            await here.until(lambda: (len(feeds._running), here.events.subscribers) == (1, 1) or later.has_ended)
+            await here.happen("later")
+            assert '"later"' in (await anext(later)).text
+    await feeds.aclose()
+
+
+async def test_who_has_caught_up_as_a_feed_ends() -> None:
+    """Who is level with a shared feed after its last answer goes on alone."""
+    shared: dict[Any, Feed] = {}
+    merged: list[Feed] = []
+    catching_up = CatchingUp(shared, lambda feed, _: merged.append(feed))
+
+    def feed(*told: Answer, is_shared: bool) -> Feed:
+        async def answers() -> AsyncGenerator[Answer]:
+            for one in told:
+                yield one
+
+        options: dict[str, Any] = {"queue": 10, "slow": lambda: told[-1], "told": catching_up.told}
+        return Feed(answers(), shared=is_shared, alike="kind", **options)
+
+    event, end = Answer("{}", event="e1"), Answer("{}", "[]")
+    shared["kind"] = feed(event, end, is_shared=True)
+    await shared["kind"].run()
+    await feed(event, is_shared=False).run()
+    assert merged == []

@@ -170,6 +170,21 @@ async def test_a_word_that_expires(opened: Any) -> None:
         assert await socket.end() == (4403, "Forbidden: what you came with has expired.")
 
 
+async def test_a_word_that_expires_with_a_ping(opened: Any) -> None:
+    """A socket whose word expires as it is pinged is closed with 4403, however well its client answers."""
+
+    async def briefly(headers: Any) -> Principal:
+        return Principal("kim", frozenset(Action), expires=time.time() + 0.1)
+
+    here = await opened(briefly, ping=0.1)
+    async with here.socket() as socket:
+        time.sleep(0.15)  # noqa: ASYNC251 - the loop is busy while both come due, so both are due at once
+        async with asyncio.timeout(5):
+            while (await socket.socket.receive()).type.name == "TEXT":
+                await socket.say("pong")
+        assert socket.socket.close_code == 4403
+
+
 async def test_what_a_caller_may_not_see(opened: Any) -> None:
     """A caller is told of the systems that they may read, and refused those that they name and may not."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 
-from gateway.callers.principal import Action, Principal
+from gateway.callers.principal import ANYONE, Action, Principal
 
 NAMES = "subscription { userChanged { user { name } } }"
 STREAM = {"Accept": "text/event-stream"}
@@ -231,6 +231,37 @@ async def test_what_is_refused_there(here: Any) -> None:
     assert await Reserved(here, "nobody's").delete("a") == 404
     async with here.session.delete(here.url) as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST")
+    async with here.session.get(f"{here.url}?token=a{'&b=1' * 100}", headers=STREAM) as answer:
+        assert answer.status == 400
+
+
+async def test_a_stream_that_ends_before_its_operation_is_read(opened: Any) -> None:
+    """An operation whose body is complete only after its stream ended is 404, and not executed."""
+    posted, rest = asyncio.Event(), asyncio.Event()
+
+    async def noticing(headers: Any) -> Principal:
+        if "content-type" in headers:
+            posted.set()
+        return ANYONE
+
+    async def body() -> AsyncIterator[bytes]:
+        yield json.dumps({"query": NAMES, "extensions": {"operationId": "a"}})[:-1].encode()
+        await rest.wait()
+        yield b"}"
+
+    here = await opened(noticing)
+    client = await reserve(here)
+    json_too = {"Content-Type": "application/json"} | client.sent
+    async with here.session.get(here.url, headers=STREAM | client.sent) as stream:
+        assert await stream.content.readline() == b":\n"
+        asked = asyncio.ensure_future(here.session.post(here.url, data=body(), headers=json_too))
+        await posted.wait()
+        stream.connection.transport.abort()
+        await here.until(lambda: here.live.traffic.connections == 0)
+    rest.set()
+    async with await asked as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["extensions"]["code"]) == (404, "NOT_FOUND")
+    assert (here.live.traffic.operations, here.events.subscribers) == (0, 0)
 
 
 async def test_reservations_are_bounded(opened: Any) -> None:

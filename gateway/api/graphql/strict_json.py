@@ -19,7 +19,12 @@ class _TwiceError(ValueError):
     pass
 
 
-_NAMES = json.JSONDecoder(object_pairs_hook=_unique)
+def _exact(digits: str) -> None:
+    if not -(2**63) <= int(digits) < 2**64:
+        raise ValueError(digits)
+
+
+_NAMES = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_exact)  # past 64 bits orjson makes it a double
 
 
 def parse_json(body: bytes, what: str) -> Any:
@@ -37,8 +42,9 @@ def parse_json(body: bytes, what: str) -> Any:
         raise refusal(400, f"{what} is not JSON: {error.msg}.") from None
     try:
         _NAMES.raw_decode(body.decode().lstrip())  # that nothing follows is known by now
+        orjson.dumps(value)  # it writes 254 levels: what is said back, or told apart by its text, is written
     except _TwiceError:
         raise refusal(400, f"{what} has a name twice in one object.") from None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, orjson.JSONEncodeError):
         raise refusal(400, f"{what} is JSON of a kind that is not taken.") from None
     return value

@@ -33,7 +33,9 @@ class Asgi:
         response = await self._site.respond(_request(scope, receive))
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         if isinstance(response.body, bytes):
-            headers.append((b"content-length", str(len(response.body)).encode()))
+            # RFC 9110, 8.6: a 204 has none, and HEAD's is that of the body that GET would have.
+            if response.status not in {204, 304} and (response.body or scope["method"] != "HEAD"):
+                headers.append((b"content-length", str(len(response.body)).encode()))
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await send({"type": "http.response.body", "body": response.body})
             return

@@ -20,6 +20,9 @@ HOSTILE = {
     "nested arrays": b"[" * 100_000,
     "nested variables": (TYPENAME + ', "variables": {"a": ' + "[" * 5_000 + "]" * 5_000 + "}}").encode(),
     "nested within orjson's limit": (TYPENAME + ', "variables": {"a": ' + "[" * 1_000 + "]" * 1_000 + "}").encode(),
+    "nested past what is written": (TYPENAME + ', "variables": {"a": ' + "[" * 300 + "]" * 300 + "}}").encode(),
+    "an integer past 64 bits": (TYPENAME + f', "variables": {{"a": {2**64}}}}}').encode(),
+    "a negative integer past 64 bits": (TYPENAME + f', "variables": {{"a": {-(2**63) - 1}}}}}').encode(),
     "a number past a double": (TYPENAME + ', "variables": {"a": 1e999}}').encode(),
     "an integer of 5,000 digits": (TYPENAME + ', "variables": {"a": ' + "9" * 5_000 + "}}").encode(),
     "NaN": (TYPENAME + ', "variables": {"a": NaN}}').encode(),
@@ -47,6 +50,52 @@ async def test_a_hostile_body(gateway_url: str, body: bytes) -> None:
         said = await answer.json()
         assert answer.status == 400, said
     assert said["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, -(2**63)])
+async def test_large_integers(gateway_url: str, number: int) -> None:
+    """Integers of 64 bits are taken as they are."""
+    sent = {"query": "query ($id: ID!) { node(id: $id) { id } }", "variables": {"id": number}}
+    async with ClientSession() as session, session.post(f"{gateway_url}/graphql", json=sent) as answer:
+        assert (answer.status, await answer.json()) == (200, {"data": {"node": None}})
+
+
+DEEP: Any = json.loads("[" * 300 + "]" * 300)
+FOLLOW = "subscription ($ids: [ID!]) { userChanged(ids: $ids) { id } }"
+
+
+@pytest.mark.parametrize("query", ["{ __typename }", FOLLOW])
+async def test_deep_variables_of_an_event_stream(gateway_url: str, query: str) -> None:
+    """Variables that nothing of ours could write down are refused before a stream begins."""
+    headers = JSON | {"Accept": "text/event-stream", "GraphQL-Require-Preflight": "1"}
+    posted: dict[str, Any] = {"json": {"query": query, "variables": {"ids": DEEP}}}
+    got: dict[str, Any] = {"params": {"query": query, "variables": json.dumps({"ids": DEEP})}}
+    async with ClientSession(gateway_url) as session:
+        for method, sent in (("POST", posted), ("GET", got)):
+            async with session.request(method, "/graphql", headers=headers, **sent) as answer:
+                [error] = (await answer.json())["errors"]
+                assert (answer.status, error["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "subscribe", "id": "1", "payload": {"query": FOLLOW, "variables": {"ids": DEEP}}},
+        {"type": "ping", "payload": {"a": DEEP}},
+    ],
+    ids=lambda message: message["type"],
+)
+async def test_a_deep_message(gateway_url: str, message: Any) -> None:
+    """A message on a socket that nothing of ours could write down ends it as the client's mistake."""
+    async with (
+        ClientSession() as session,
+        session.ws_connect(f"{gateway_url}/graphql", protocols=("graphql-transport-ws",)) as socket,
+    ):
+        await socket.send_json({"type": "connection_init"})
+        assert await socket.receive_json(timeout=5) == {"type": "connection_ack"}
+        await socket.send_json(message)
+        assert (await socket.receive(timeout=5)).type.name == "CLOSE"
+        assert socket.close_code == 4400
 
 
 QUERIES = {

@@ -40,5 +40,5 @@ class CatchingUp:
             for one in tuple(self._behind.get(feed.alike, ())):
                 if one.last == feed.last:
                     self._merge(one, feed)
-        elif (shared := self._shared.get(feed.alike)) is not None and shared.last == feed.last:
+        elif (shared := self._shared.get(feed.alike)) is not None and shared.last == feed.last and not shared.is_ending:
             self._merge(feed, shared)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, NoReturn
 
 from gateway.api.correlation import request_id
@@ -112,7 +113,9 @@ class Connection:
             raise Ending(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
         if (until := incoming.principal.expires) is not None:
             expired = Ending(CloseCode.FORBIDDEN, "Forbidden: what you came with has expired.")
-            self._timers["expiry"] = self._loop.call_later(until - time.time(), self._end_in, 0, expired)
+            # Final: else a ping or a pong at the same moment would put it off for good.
+            end = partial(self._end_in, 0, expired, final=True)
+            self._timers["expiry"] = self._loop.call_later(until - time.time(), end)
         self._wait_for_nothing()
         self._timers["ping"] = self._loop.call_later(self._options.ping, self._ping)
         await self._socket.send(ACK)

@@ -17,7 +17,8 @@ class Feed:
 
     One that is `shared` ends the followers that are too slow: `queue` answers may wait for each, `slow` makes the last
     one of who is told of one more. Another has a single follower, and waits for it. `alike` says which feeds give the
-    same answers to an event; `told` is called whenever an event was told, whose id is `last`.
+    same answers to an event; `told` is called whenever an event was told, whose id is `last`. `is_ending`: who joined
+    now would not hear why it ends.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Feed:
         self.shared = shared
         self.alike = alike
         self.last = ""
+        self.is_ending = False
         self._answers = answers
         self._queue = queue
         self._slow = slow
@@ -65,6 +67,7 @@ class Feed:
         try:
             async with aclosing(self._answers) as answers:
                 async for answer in answers:
+                    self.is_ending = answer.errors is not None
                     if self.shared:
                         await self._tell(answer)
                     else:
@@ -72,7 +75,7 @@ class Feed:
                             await mailbox.put(answer)
                         self._has_told(answer)
         finally:
-            self._over = True
+            self._over = self.is_ending = True
             for mailbox in self._followers:
                 mailbox.end()
 

@@ -114,6 +114,8 @@ class Feeds:
             return self._started(self._one(prepared, asked, incoming), incoming)
         shares = sharing(prepared, asked, incoming.principal)
         shared = self._shared.get(shares.alike)
+        if shared is not None and shared.is_ending:
+            shared = None
         if shared is None and shares.fresh is not None:
             from_now = replace(asked, variables=shares.fresh)
             events = self._events(prepared, from_now, incoming, shares.alike)

@@ -12,7 +12,7 @@ from gateway.api.graphql.live.mailbox import Mailbox
 from gateway.api.graphql.live.observing import Traffic
 from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.graphql.request import GraphQLRequest, RefusedError, refusal
-from gateway.errors import Conflict, RateLimited
+from gateway.errors import Conflict, NotFound, RateLimited
 
 __all__ = ["Reservation"]
 
@@ -43,8 +43,10 @@ class Reservation:
         """Execute an operation.
 
         Raises:
-            RefusedError: 409, there is one of that id; 429, there are too many.
+            RefusedError: 404, the stream has ended; 409, there is one of that id; 429, there are too many.
         """
+        if self.lines.has_ended:  # while the operation was being read: nobody would end it any more
+            raise RefusedError(404, NotFound("There is no event stream of that token."))
         if id in self._operations:
             raise RefusedError(409, Conflict(f"There is an operation {id} already."))
         if len(self._operations) >= self._most:

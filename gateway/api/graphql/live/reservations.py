@@ -137,4 +137,8 @@ def _token(request: Request) -> str | None:
 def _parameter(request: Request, name: str) -> str | None:
     if f"{name}=" not in request.query:
         return None
-    return next(iter(parse_qs(request.query, max_num_fields=100).get(name, ())), None)
+    try:
+        fields = parse_qs(request.query, max_num_fields=100)
+    except ValueError:
+        raise refusal(400, "The URL's parameters are too many.") from None
+    return next(iter(fields.get(name, ())), None)
