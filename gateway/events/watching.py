@@ -11,7 +11,9 @@ from gateway.events.log import EventLog, Subscription
 from gateway.users.ids import Ref
 from gateway.users.model import UserSource
 
-__all__ = ["watching"]
+__all__ = ["MOST_IDS", "watching"]
+
+MOST_IDS = 1_000  # users that a subscription may name, by whichever surface
 
 
 @asynccontextmanager

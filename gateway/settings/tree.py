@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     def _both_of_tls(self) -> Self:
         if (self.grpc_tls_certificate is None) != (self.grpc_tls_key is None):
             raise ValueError("gRPC over TLS takes a certificate and a key: GATEWAY_GRPC_TLS_CERTIFICATE and _KEY")
+        if self.grpc_tls_client_ca is not None and self.grpc_tls_certificate is None:
+            raise ValueError("GATEWAY_GRPC_TLS_CLIENT_CA takes TLS: GATEWAY_GRPC_TLS_CERTIFICATE and _KEY")
         return self
 
     @property

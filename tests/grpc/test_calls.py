@@ -110,6 +110,21 @@ async def test_a_request_that_is_too_large(open_world: Any) -> None:
         assert await world.calls() == []
 
 
+@pytest.mark.parametrize("sent", [b"\x0a\x09cut", b"\x0a\x02\xc3\x28", b"\x07"], ids=["cut", "no UTF-8", "no tag"])
+@pytest.mark.parametrize("method", ["GetUser", "UpdateAccountUser", "WatchUsers"])
+async def test_a_request_that_is_no_message(world: Any, method: str, sent: bytes) -> None:
+    """Bytes that are no such message are INVALID_ARGUMENT, with details and a request id like any other refusal."""
+    path = f"/usergateway.v1.UserService/{method}"
+    streams = method == "WatchUsers"
+    call = (world.channel.unary_stream if streams else world.channel.unary_unary)(path)(sent, timeout=20)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await (call.read() if streams else call)
+    trailers = dict(raised.value.trailing_metadata() or ())
+    failure = world.taken_apart(status_pb2.Status.FromString(trailers["grpc-status-details-bin"]))
+    assert raised.value.code() is failure.status is grpc.StatusCode.INVALID_ARGUMENT
+    assert (failure.reason, failure.request_id) == ("BAD_USER_INPUT", trailers["x-request-id"])
+
+
 def test_partial_errors_fit_into_metadata() -> None:
     """Where there are more than a trailer has room for, it says how many were left out."""
     call = Call("GetUser", "r-1")

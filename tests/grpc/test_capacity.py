@@ -47,9 +47,9 @@ class Both:
         )
         return call(users_pb2.WatchUsersRequest(), timeout=20)
 
-    async def query(self) -> Any:
+    async def query(self, **headers: str) -> Any:
         """The same by GraphQL: its status and its answer."""
-        async with self._session.post(f"{self._url}/graphql", json={"query": QUERY}) as answer:
+        async with self._session.post(f"{self._url}/graphql", json={"query": QUERY}, headers=headers) as answer:
             return answer.status, await answer.json()
 
     async def calls(self) -> int:
@@ -160,14 +160,31 @@ async def test_one_gate_for_both(start: Start) -> None:
 
 
 async def test_waiting_for_the_gate(start: Start) -> None:
-    """A call has its turn when the one before it is done; one that has no time to wait for that loses its place."""
+    """A call has its turn when the one before it is done; one that has no time to wait for that loses its place.
+
+    It is told so by the gateway, or by its own client, whose time ends a little later: whichever is heard first.
+    """
     both = await start(gate={"at_once": 1, "queue": 2, "patience": 10}, reference_ttl=0)
     await both.slow_down(1)
     first = await both.under_way(both.get_user())
     second, hasty = both.get_user(), both.get_user(0.2)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await hasty
-    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert raised.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
     assert not second.done()
     assert (await first).name == (await second).name
     assert (await both.get_user()).name
+
+
+async def test_a_query_that_has_no_time_to_wait(start: Start) -> None:
+    """A query waits for the gate no longer than its client does: it is sent away in time, and no source is asked."""
+    both = await start(gate={"at_once": 1, "queue": 2, "patience": 10}, reference_ttl=0)
+    await both.slow_down(2)
+    first = await both.under_way(both.get_user())
+    before = await both.calls()
+    status, answer = await both.query(**{"X-Request-Timeout": "0.2"})
+    assert not first.done()
+    assert (status, answer["errors"][0]["extensions"]["code"]) == (503, "SOURCE_UNAVAILABLE")
+    assert "data" not in answer
+    assert (await first).name
+    assert await both.calls() == before

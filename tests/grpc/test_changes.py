@@ -175,6 +175,31 @@ async def test_broken_rules(world: Any, method: str, user: Any, mask: list[str],
     assert await world.calls() == []
 
 
+@pytest.mark.parametrize(
+    ("user", "mask", "field"),
+    [
+        ({"name": "Ada"}, ["name"] * 201, "update_mask"),
+        ({"preferences": [{"notification_type": 1, "enabled": True}] * 201}, [], "user.preferences"),
+        ({"preferences": [{"notification_type": 1, "enabled": True}] * 201}, ["preferences"], "user.preferences"),
+    ],
+)
+async def test_too_much_for_a_change(world: Any, user: Any, mask: list[str], field: str) -> None:
+    """A mask of more than 200 paths, or a list of more than 200 items, is one violation, and no source is asked."""
+    failure = await world.fail("UpdateAccountUser", id=ADA, user=user, update_mask=FieldMask(paths=mask))
+    assert (failure.status.name, failure.reason) == ("INVALID_ARGUMENT", "BAD_USER_INPUT")
+    [(name, message)] = failure.violations
+    assert (name, "200" in message) == (field, True)
+    assert await world.calls() == []
+
+
+async def test_as_much_as_a_change_may_have(world: Any) -> None:
+    """A mask of 200 paths is taken."""
+    changed = await world.get(
+        "UpdateAccountUser", id=ADA, user={"name": "Ada"}, update_mask=FieldMask(paths=["name"] * 200)
+    )
+    assert changed.name == "Ada"
+
+
 async def test_words_that_are_none(world: Any) -> None:
     """An enum's number without a word is refused together with the change's other rules."""
     user = {"email": "x", "preferences": [{"notification_type": 9, "enabled": False}]}

@@ -1,16 +1,47 @@
 """The status table, row by row, and what a client is told beside the status."""
 
 import asyncio
+import json
 import logging
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from gateway.api.grpc.errors import STATUS, field_path, spelled
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.errors import BadUserInput, Code, Forbidden, IdempotencyInProgress, Internal, Unauthenticated, Violation
+from gateway.errors import (
+    BadUserInput,
+    Code,
+    Forbidden,
+    IdempotencyInProgress,
+    Internal,
+    Origin,
+    Unauthenticated,
+    Violation,
+)
+from gateway.users.model import UserSource
 
 ADA = {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}
+
+
+@asynccontextmanager
+async def saying(answer: Callable[[bytes], tuple[bytes, Any]]) -> AsyncIterator[str]:
+    """The URL of a system that answers, by a request's first line, with a status and JSON."""
+
+    async def system(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        status, document = answer((await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0])
+        body = json.dumps(document).encode()
+        writer.write(b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nConnection: close\r\n" % status)
+        writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(system, "127.0.0.1", 0) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
 
 
 def test_every_code_has_its_status() -> None:
@@ -90,6 +121,43 @@ async def test_refusals_of_a_source(world: Any) -> None:
     assert (nobody.status.name, nobody.reason) == ("NOT_FOUND", "NOT_FOUND")
 
 
+@pytest.mark.parametrize("sign", ["é", "漢", "😀"])
+@pytest.mark.parametrize("length", [100, 600, 5000])
+async def test_a_refusal_in_another_script(open_world: Any, sign: str, length: int) -> None:
+    """However long a source's words are, and in whatever script, the client gets the status with its details."""
+    words = sign * length
+    refusal = {"title": words, "errors": {"firstName": [words], "email": [sign * 10] * 500}}
+    async with (
+        saying(lambda _: (b"400 Bad Request", refusal)) as url,
+        open_world(softwareone={"base_url": url}) as world,
+    ):
+        failure = await world.fail("UpdateSoftwareOneUser", id="USR-0000-0001", user={"first_name": "A"})
+    assert (failure.status.name, failure.reason) == ("INVALID_ARGUMENT", "BAD_USER_INPUT")
+    assert failure.message.startswith(sign * 50)
+    assert failure.violations[0][0] == "user.first_name"
+    assert failure.violations[0][1].startswith(sign * 50)
+
+
+@pytest.mark.parametrize("many", [2**31, 2**63])
+async def test_a_number_that_no_surface_can_tell(open_world: Any, many: int) -> None:
+    """A number of users past 32 bits fails its organization's lookup, by either surface in the same words."""
+    organization = {"id": "o1", "name": "Org", "allowedUsers": many}
+
+    def answer(asked: bytes) -> tuple[bytes, Any]:
+        user = {"id": "u1", "name": "Bob", "organization": organization}
+        return b"200 OK", organization if b"/organizations/" in asked else user
+
+    asked = '{ user(id: "u1", source: RESELLER) { name organization { allowedUsers } } }'
+    async with saying(answer) as url, open_world(reseller={"base_url": url}) as world:
+        call = await world.call("GetUser", id="u1", source=users_pb2.USER_SOURCE_RESELLER, view=users_pb2.VIEW_FULL)
+        result = await world.gateway.execute(asked)
+    assert call.answer.name == result.data["user"]["name"] == "Bob"
+    assert call.partial_errors["organization"] == "SOURCE_INVALID_RESPONSE"
+    [error] = result.errors
+    assert error.extensions["code"] == "SOURCE_INVALID_RESPONSE"
+    assert error.path[:2] == ["user", "organization"]
+
+
 async def test_a_system_that_is_not_configured(open_world: Any) -> None:
     """Asking for a system without base URL and token says so."""
     async with open_world(reseller=None) as world:
@@ -148,6 +216,18 @@ def test_a_status_fits_into_metadata() -> None:
     violations = [Violation(("change", "preferences", n, "enabled"), "é" * 2000) for n in range(500)]
     status = spelled(BadUserInput("é" * 10_000, violations=violations), "r-1", "UpdateAccountUser")
     assert status.ByteSize() < 5500
+
+
+@pytest.mark.parametrize("sign", ["é", "漢", "😀", "\n", "%"])
+@pytest.mark.parametrize("length", [100, 600, 5000])
+def test_a_status_fits_whatever_its_script(sign: str, length: int) -> None:
+    """As it is sent, in base64 and percent-encoded, it leaves room for the other trailers in 8 KiB."""
+    text = sign * length
+    violations = [Violation(("change", "name"), sign * 10) for _ in range(500)]
+    origin = Origin(UserSource.ACCOUNT, text, text, text, 400)
+    status = spelled(BadUserInput(text, origin=origin, violations=violations), "r" * 128, "UpdateAccountUser")
+    size = len(b64encode(status.SerializeToString())) + len(quote(status.message))
+    assert size < 7680
 
 
 @pytest.mark.parametrize(

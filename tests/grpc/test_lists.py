@@ -70,12 +70,13 @@ async def test_filters(world: Any) -> None:
     [
         ({"sources": [0]}, "filter.sources[0]"),
         ({"sources": [1, 9]}, "filter.sources[1]"),
+        ({"sources": [1] * 101}, "filter.sources"),
         ({"role_type": 77}, "filter.role_type"),
         ({"reseller_id": ".."}, "filter.reseller_id"),
     ],
 )
 async def test_filters_that_say_nothing(world: Any, given: dict[str, Any], field: str) -> None:
-    """A number without a word, or an id that cannot be, is refused where it stands."""
+    """A number without a word, an id that cannot be, or more systems than there are, is refused where it stands."""
     failure = await world.fail("ListUsers", filter=given)
     assert [name for name, _ in failure.violations] == [field]
 

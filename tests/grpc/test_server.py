@@ -11,7 +11,9 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from pydantic import ValidationError
 
+from gateway import Settings
 from gateway.api.grpc.server import GrpcOptions, Tls, start_grpc
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.users.service import UserService
@@ -62,6 +64,29 @@ async def test_stopping_lets_calls_finish(world: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await world.start("GetRole", id="rl_admin0000000", timeout=2)
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "outcome"),
+    [
+        ("UpdateAccountUser", {"id": "acus_adalovelace1", "user": {"name": "Ada"}}, "unknown"),
+        ("GetUser", {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}, None),
+    ],
+)
+async def test_a_call_that_the_stop_ends(world: Any, method: str, asked: Any, outcome: str | None) -> None:
+    """A call that is still under way when the grace ends is told so: a change that it may have been carried out."""
+    await world.fault(source="account", kind="slow", delay=2, times=1)
+    running = asyncio.ensure_future(world.fail(method, **asked))
+
+    async def begun() -> bool:
+        return bool(await world.calls())
+
+    await world.until(begun)
+    await world.server.stop(0.3)
+    failure = await running
+    assert (failure.status.name, failure.reason) == ("UNAVAILABLE", "SOURCE_UNAVAILABLE")
+    assert failure.metadata.get("outcome") == outcome
+    assert failure.retry_after
 
 
 async def test_a_health_watcher_does_not_hold_up_the_stop(service: UserService) -> None:
@@ -167,6 +192,32 @@ async def test_a_certificate_that_is_not_there(service: UserService, tmp_path: P
     """A TLS file that cannot be read ends the start with its name."""
     with pytest.raises(OSError, match="nowhere"):
         await start_grpc(service, GrpcOptions(port=0, tls=Tls(tmp_path / "nowhere.pem", tmp_path / "nowhere.key")))
+
+
+@pytest.mark.parametrize("wrong", ["another's key", "no key", "a key with a password", "no authority"])
+async def test_tls_files_that_cannot_be_used(
+    service: UserService, certificates: Path, tmp_path: Path, wrong: str
+) -> None:
+    """TLS files that are there and cannot be used end the start with their names, which grpcio would not tell."""
+    certificate, key, junk = certificates / "server.pem", certificates / "server.key", tmp_path / "junk.pem"
+    junk.write_text("not PEM\n")
+    locked = tmp_path / "locked.key"
+    _openssl(tmp_path, "ec", "-in", str(key), "-aes256", "-passout", "pass:secret", "-out", str(locked))
+    tls, named = {
+        "another's key": (Tls(certificate, certificates / "client.key"), ("server.pem", "client.key")),
+        "no key": (Tls(certificate, junk), ("server.pem", "junk.pem")),
+        "a key with a password": (Tls(certificate, locked), ("server.pem", "locked.key")),
+        "no authority": (Tls(certificate, key, junk), ("junk.pem",)),
+    }[wrong]
+    with pytest.raises(OSError, match="TLS") as raised:
+        await start_grpc(service, GrpcOptions(port=0, tls=tls))
+    assert all(name in str(raised.value) for name in named)
+
+
+def test_a_client_authority_takes_tls(certificates: Path) -> None:
+    """Settings that name whose clients are let in, and no certificate, would serve without TLS: they are refused."""
+    with pytest.raises(ValidationError, match="GATEWAY_GRPC_TLS_CLIENT_CA"):
+        Settings(grpc_tls_client_ca=certificates / "ca.pem")
 
 
 _CURVE = ("-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")

@@ -146,11 +146,13 @@ async def test_filters(world: Any) -> None:
         ({"ids": [encode(Ref(Kind.ROLE, UserSource.ACCOUNT, "rl_1"))]}, "ids[0]"),
         ({"sources": [users_pb2.USER_SOURCE_ACCOUNT, 0]}, "sources[1]"),
         ({"sources": [77]}, "sources[0]"),
+        ({"sources": [users_pb2.USER_SOURCE_ACCOUNT] * 101}, "sources"),
+        ({"ids": [encode(Ref(Kind.USER, UserSource.ACCOUNT, ADA, "t"))] * 1001}, "ids"),
         ({"resume_token": "nonsense"}, "resume_token"),
     ],
 )
 async def test_what_cannot_be_watched(world: Any, fields: dict[str, Any], field: str) -> None:
-    """An id, a system or a token that is none is INVALID_ARGUMENT with the field."""
+    """An id, a system or a token that is none, or too many of them, is INVALID_ARGUMENT with the field."""
     failure = await refused(world, **fields)
     assert (failure.status.name, failure.reason) == ("INVALID_ARGUMENT", "BAD_USER_INPUT")
     assert [violation[0] for violation in failure.violations] == [field]

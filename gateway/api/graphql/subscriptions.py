@@ -9,13 +9,11 @@ from gateway.api.graphql.fields import Info, attribute
 from gateway.api.graphql.scalars import DateTime, UserChange, UserSource
 from gateway.api.graphql.users import User
 from gateway.errors import BadUserInput, SourceUnavailable, Violation
-from gateway.events.watching import watching
+from gateway.events.watching import MOST_IDS, watching
 from gateway.users import model
 from gateway.users.ids import Ref
 
 __all__ = ["Subscription"]
-
-_MOST_IDS = 1_000
 
 
 @strawberry.type(description="Something that happened to a user.")
@@ -66,8 +64,8 @@ class Subscription:
 
 
 def _refs(info: Info, ids: Sequence[str], sources: Sequence[model.UserSource]) -> list[Ref]:
-    if len(ids) > _MOST_IDS:
-        raise _bad("ids", f"may name {_MOST_IDS} users at most")
+    if len(ids) > MOST_IDS:
+        raise _bad("ids", f"may name {MOST_IDS} users at most")
     only = sources[0] if len(sources) == 1 else None
     return [info.context.service.user_ref(text, only, path=("ids", place)) for place, text in enumerate(ids)]
 

@@ -1,5 +1,6 @@
 """What happens around every call: who calls, what it may take and how long, our errors as statuses, the trailers."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from gateway.api.capacity import Capacity, Spent
 from gateway.api.correlation import request_id, trace
@@ -17,9 +19,10 @@ from gateway.api.ratelimit import Allowance, ratelimit_headers
 from gateway.api.scope import Scope
 from gateway.callers.authentication import Authenticate
 from gateway.callers.principal import ANYONE, Principal
+from gateway.errors import BadUserInput, Outcome, SourceUnavailable
 from gateway.users.loaders import Loaders
 
-__all__ = ["PARTIAL_ERRORS", "Admission", "Call", "stream", "unary", "unbounded"]
+__all__ = ["PARTIAL_ERRORS", "Admission", "Call", "Method", "UnderWay", "stream", "unary", "unbounded"]
 
 PARTIAL_ERRORS = "usergateway-partial-errors-bin"
 
@@ -83,11 +86,50 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Method:
+    """A method of the .proto, and what reads its requests."""
+
+    name: str
+    reads: Callable[[bytes], Any]
+
+    @property
+    def changes(self) -> bool:
+        """Whether a call of it may change something."""
+        return not self.name.startswith(("Get", "List", "Find", "Watch"))
+
+    def request(self, sent: bytes) -> Any:
+        """What was asked: grpcio would call what it cannot read UNKNOWN, by the name of a class and without details.
+
+        Raises:
+            BadUserInput: it is no such message.
+        """
+        try:
+            return self.reads(sent)
+        except DecodeError:
+            raise BadUserInput("The request is no message of this method.") from None
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """The calls that a server has to answer before it stops."""
+
+    stopping: bool = False
+    tasks: "set[asyncio.Task[Any]]" = field(default_factory=set)
+
+    def end(self) -> None:
+        """End them while they can still be told why, which is not so once grpcio cancels them."""
+        self.stopping = True
+        for task in self.tasks:
+            task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """Tells whose call it is, and whether that caller may have it."""
 
     authenticate: Authenticate
     capacity: Capacity
+    under_way: UnderWay = field(default_factory=UnderWay)
 
     async def admit(self, call: Call, request: Any) -> None:
         """Charge the caller for the call.
@@ -118,25 +160,36 @@ def unbounded(
 
 
 def unary(
-    method: str,
+    method: Method,
     respond: Callable[[Any, Call], Awaitable[Any]],
     admission: Admission,
     scope: Scope,
     longest: float,
 ) -> Callable[[Any, Any], Awaitable[Any]]:
     """A method's behaviour for the server: one request, one answer; by the deadline, or in `longest` seconds."""
+    under_way = admission.under_way
 
-    async def handle(request: Any, context: Any) -> Any:
+    async def handle(sent: bytes, context: Any) -> Any:
         started = time.perf_counter()
-        call = _incoming(method, context)
+        call = _incoming(method.name, context)
+        task: Any = asyncio.current_task()
+        under_way.tasks.add(task)
         try:
             with scope(timeout=call.budget(longest), traceparent=trace(call.headers.get("traceparent"))):
+                request = method.request(sent)
                 await admission.admit(call, request)
                 async with admission.capacity.turn():
                     answer = await respond(request, call)
+        except asyncio.CancelledError:
+            if not under_way.stopping:
+                raise
+            outcome = Outcome.UNKNOWN if method.changes else None
+            stopping = SourceUnavailable("This server is stopping.", retry_after=1.0, outcome=outcome)
+            await _refuse(context, call, stopping, started)
         except Exception as error:  # noqa: BLE001 - whatever happens, the client gets a status in our words
             await _refuse(context, call, error, started)
         finally:
+            under_way.tasks.discard(task)
             call.close()
         context.set_trailing_metadata(_trailers(call, started))
         return answer
@@ -145,14 +198,15 @@ def unary(
 
 
 def stream(
-    method: str, respond: Callable[[Any, Call, Any], Awaitable[None]], admission: Admission
+    method: Method, respond: Callable[[Any, Call, Any], Awaitable[None]], admission: Admission
 ) -> Callable[[Any, Any], Awaitable[None]]:
     """A server stream's behaviour for the server: it writes to the context, until its client has enough."""
 
-    async def handle(request: Any, context: Any) -> None:
+    async def handle(sent: bytes, context: Any) -> None:
         started = time.perf_counter()
-        call = _incoming(method, context)
+        call = _incoming(method.name, context)
         try:
+            request = method.request(sent)
             await admission.admit(call, request)
             await respond(request, call, context)
         except grpc.aio.InternalError:  # the client left while it was written to: nobody is there to be told

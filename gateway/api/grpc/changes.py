@@ -1,6 +1,7 @@
 """A change as the .proto has it, with its update mask → the domain's mapping of given fields."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from gateway.api.grpc.words import word
@@ -9,6 +10,8 @@ from gateway.errors import BadUserInput, Violation
 __all__ = ["change_of"]
 
 _Path = tuple[str, ...]
+
+_MOST = 200  # paths of a mask, items of a list: strangers may send millions, each of which takes time and memory
 
 
 def change_of(message: Any, mask: Iterable[str] = ()) -> dict[str, Any]:
@@ -20,9 +23,11 @@ def change_of(message: Any, mask: Iterable[str] = ()) -> dict[str, Any]:
     Raises:
         BadUserInput: paths that name no field of the change.
     """
-    paths = [tuple(path.split(".")) for path in mask]
+    paths = [tuple(path.split(".")) for path in islice(mask, _MOST + 1)]
     if not paths:
         return _populated(message)
+    if len(paths) > _MOST:
+        raise _too_many(("update_mask",), "paths")
     unknown: list[str] = []
     given = _named(message, message.DESCRIPTOR, paths, unknown, ())
     if unknown:
@@ -73,6 +78,8 @@ def _is_always_there(field: Any) -> bool:
 def _value(message: Any, field: Any) -> Any:
     value = getattr(message, field.name)
     if field.is_repeated:
+        if len(value) > _MOST:
+            raise _too_many(("change", field.name), "items")
         return [_plain(one, field) for one in value]
     return _plain(value, field)
 
@@ -81,3 +88,8 @@ def _plain(value: Any, field: Any) -> Any:
     if field.message_type:
         return _populated(value)
     return word(field.enum_type.name, value) if field.enum_type else value
+
+
+def _too_many(path: _Path, what: str) -> BadUserInput:
+    message = f"may have {_MOST} {what} at most"
+    return BadUserInput(f"{path[-1]} {message}.", violations=[Violation(path, message)])

@@ -34,8 +34,8 @@ STATUS = {
 """contract.md, "Errors"."""
 
 _LOG = logging.getLogger("gateway.grpc")
-_LONGEST_TEXT = 512  # characters: clients take 8 KiB of metadata, and a status is in it twice
-_MOST_BYTES = 3072
+_LONGEST_TEXT = 512  # bytes: clients take 8 KiB of metadata, and a status is in it twice, once as %E6%BC%A2
+_MOST_BYTES = 2048  # of violations: what is left of those 8 KiB, with the other trailers
 _SOON = 1.0  # seconds: when to come back where the source does not say
 _HEADS = {"change": "user", "first": "page_size", "after": "page_token"}
 
@@ -84,9 +84,9 @@ def _metadata(error: GatewayError) -> dict[str, str]:
     origin = error.origin
     said = {
         "source": origin.source and origin.source.upper(),
-        "sourceCode": origin.code,
+        "sourceCode": origin.code and _cut(origin.code),
         "sourceMessage": origin.message and _cut(origin.message),
-        "sourceRequestId": origin.request_id,
+        "sourceRequestId": origin.request_id and _cut(origin.request_id),
         "httpStatus": origin.http_status,
         "retryAfter": error.retry_after,
         "outcome": error.outcome,
@@ -119,4 +119,7 @@ def _packed(message: Message) -> any_pb2.Any:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+    encoded = text.encode()
+    if len(encoded) <= _LONGEST_TEXT:
+        return text
+    return f"{encoded[: _LONGEST_TEXT - 3].decode(errors='ignore')}…"

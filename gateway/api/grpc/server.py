@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.api.capacity import Capacity
-from gateway.api.grpc.calls import Admission, stream, unary, unbounded
+from gateway.api.grpc.calls import Admission, Method, UnderWay, stream, unary, unbounded
 from gateway.api.grpc.servicer import UserServicer
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import Watching
@@ -92,6 +93,7 @@ class GrpcServer:
     port: int
     _server: Any = field(repr=False)
     _health: "_Health" = field(repr=False)
+    _under_way: UnderWay = field(repr=False)
     _watching: Watching | None = field(default=None, repr=False)
 
     async def drain(self) -> None:
@@ -104,7 +106,10 @@ class GrpcServer:
         """Drain, take no more calls, and let those under way finish for `grace` seconds."""
         await self.drain()
         self._health.dismiss()
-        await self._server.stop(grace)
+        stopping = asyncio.ensure_future(self._server.stop(grace))
+        await asyncio.wait({stopping}, timeout=max(0.0, grace - _LAST_WORD))
+        self._under_way.end()
+        await stopping
 
 
 class _Health(health.aio.HealthServicer):
@@ -144,7 +149,7 @@ async def start_grpc(
     Without `events` there is nothing to watch: WatchUsers is UNIMPLEMENTED.
 
     Raises:
-        OSError: the address cannot be listened on, or a TLS file cannot be read.
+        OSError: the address cannot be listened on, or a TLS file cannot be read or used.
     """
     options = options or GrpcOptions()
     server = grpc.aio.server(options=options.arguments(), maximum_concurrent_rpcs=options.max_concurrent_calls)
@@ -163,7 +168,7 @@ async def start_grpc(
         raise
     await server.start()
     await checks.set(_SERVICE.full_name, health_pb2.HealthCheckResponse.SERVING)
-    return GrpcServer(f"{host}:{port}", port, server, checks, watching)
+    return GrpcServer(f"{host}:{port}", port, server, checks, admission.under_way, watching)
 
 
 def _handlers(
@@ -174,14 +179,15 @@ def _handlers(
     found = {}
     for method in _SERVICE.methods:
         request, response = (getattr(users_pb2, kind.name) for kind in (method.input_type, method.output_type))
-        codecs = {"request_deserializer": request.FromString, "response_serializer": response.SerializeToString}
+        own = Method(method.name, request.FromString)
+        codecs = {"response_serializer": response.SerializeToString}  # requests are read where errors are spelled
         if method.server_streaming:
-            watch = stream(method.name, watching.watch_users, admission) if watching else _not_here
+            watch = stream(own, watching.watch_users, admission) if watching else _not_here
             found[method.name] = grpc.unary_stream_rpc_method_handler(watch, **codecs)
         else:
             respond = getattr(servicer, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())
             found[method.name] = grpc.unary_unary_rpc_method_handler(
-                unary(method.name, respond, admission, scope, options.request_timeout), **codecs
+                unary(own, respond, admission, scope, options.request_timeout), **codecs
             )
     return grpc.method_handlers_generic_handler(_SERVICE.full_name, found)
 
@@ -219,7 +225,9 @@ def _credentials(tls: Tls) -> Any:
 
     def read() -> Any:
         pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
-        return grpc.ssl_server_certificate_configuration([pair], tls.client_ca.read_bytes() if tls.client_ca else None)
+        authority = tls.client_ca.read_bytes() if tls.client_ca else None
+        _try(tls)
+        return grpc.ssl_server_certificate_configuration([pair], authority)
 
     known = ages()
 
@@ -237,3 +245,20 @@ def _credentials(tls: Tls) -> Any:
         return configuration
 
     return grpc.dynamic_ssl_server_credentials(read(), fresh, tls.client_ca is not None)
+
+
+def _try(tls: Tls) -> None:
+    """Find out what cannot be used: grpcio tells that in its own log alone, and that there is no port.
+
+    Raises:
+        OSError: it names the files.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    files = f"{tls.certificate} and {tls.key}"
+    try:
+        context.load_cert_chain(tls.certificate, tls.key, password="")
+        if tls.client_ca:
+            files = str(tls.client_ca)
+            context.load_verify_locations(tls.client_ca)
+    except ssl.SSLError as error:
+        raise OSError(f"gRPC cannot use {files} for TLS: {error.reason or error}") from error

@@ -1,6 +1,6 @@
 """The methods of UserService: each reads its request, asks the one service, and writes the answer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from gateway.api.grpc.messages import message_of, source_error
 from gateway.api.grpc.paging import page_of
 from gateway.api.grpc.reading import Reading, reading_of_department, reading_of_role, reading_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.api.grpc.words import SOURCES, TYPES
+from gateway.api.grpc.words import SOURCES, TYPES, sources_of
 from gateway.errors import BadUserInput, NotFound, Violation
 from gateway.users.loaders import Loaders
 from gateway.users.service import UserService
@@ -180,21 +180,12 @@ def _filter(given: users_pb2.UserFilter) -> Mapping[str, Any] | None:
     wanted = {name: _given(given, name) for name in ("search", "email", "reseller_id")}
     said = {name: value for name, value in wanted.items() if value is not None}
     if given.sources:
-        said["sources"] = list(_sources(given.sources))
+        said["sources"] = sources_of(given.sources, ("filter", "sources"))
     if given.role_type:
         said["role_type"] = TYPES.word(given.role_type, ("filter", "role_type"))
     if given.include_removed:
         said["include_removed"] = True
     return said or None
-
-
-def _sources(numbers: Iterable[int]) -> Iterable[Any]:
-    for place, number in enumerate(numbers):
-        path = ("filter", "sources", place)
-        word = SOURCES.word(number, path)
-        if word is None:
-            raise BadUserInput("A source in the filter is unspecified.", violations=[Violation(path, "is unspecified")])
-        yield word
 
 
 def _given(message: Any, name: str) -> Any:

@@ -1,20 +1,19 @@
 """WatchUsers: what happens to users, as a stream."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.messages import message_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.api.grpc.words import NUMBERS, SOURCES
+from gateway.api.grpc.words import NUMBERS, sources_of
 from gateway.errors import BadUserInput, GatewayError, Violation
 from gateway.events.errors import Draining, SlowReader
 from gateway.events.log import EventLog, Subscription, UserEvent
 from gateway.events.rendering import Rendered
-from gateway.events.watching import watching
+from gateway.events.watching import MOST_IDS, watching
 from gateway.users.ids import Kind, Ref, decode
-from gateway.users.model import UserSource
 
 __all__ = ["RESUME_TOKEN", "Watching"]
 
@@ -40,7 +39,7 @@ class Watching:
 
     async def watch_users(self, request: users_pb2.WatchUsersRequest, call: Call, context: Any) -> None:
         """Write events to the context; raises what ends them."""
-        ids, sources = list(_refs(request.ids)), list(_sources(request.sources))
+        ids, sources = list(_refs(request.ids)), sources_of(request.sources, ("sources",))
         if self._draining:
             raise Draining
         after = request.resume_token or None
@@ -88,21 +87,16 @@ def _message(event: UserEvent) -> users_pb2.UserEvent:
     )
 
 
-def _refs(ids: Iterable[str]) -> Iterator[Ref]:
+def _refs(ids: Collection[str]) -> Iterator[Ref]:
+    if len(ids) > MOST_IDS:
+        raise _bad(f"may name {MOST_IDS} users at most")
     for place, text in enumerate(ids):
         ref = decode(text)
         if ref is None or ref.kind is not Kind.USER:
-            raise _bad("ids", place, "is no global id of a user")
+            raise _bad("is no global id of a user", place)
         yield ref
 
 
-def _sources(numbers: Iterable[int]) -> Iterator[UserSource]:
-    for place, number in enumerate(numbers):
-        word = SOURCES.word(number, ("sources", place))
-        if word is None:
-            raise _bad("sources", place, "is unspecified")
-        yield word
-
-
-def _bad(name: str, place: int, message: str) -> BadUserInput:
-    return BadUserInput(f"{name}[{place}] {message}.", violations=[Violation((name, place), message)])
+def _bad(message: str, *place: int) -> BadUserInput:
+    named = "".join(("ids", *(f"[{number}]" for number in place)))
+    return BadUserInput(f"{named} {message}.", violations=[Violation(("ids", *place), message)])

@@ -1,5 +1,6 @@
 """The domain's enums as the .proto's, and back."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -7,9 +8,11 @@ from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, Violation
 from gateway.users import changes, model
 
-__all__ = ["NUMBERS", "SOURCES", "TYPES", "word"]
+__all__ = ["NUMBERS", "SOURCES", "TYPES", "sources_of", "word"]
 
 Word = TypeVar("Word", bound=StrEnum)
+
+_MOST_SOURCES = 100  # there are three, and each one named is looked at
 
 
 class Words(Generic[Word]):
@@ -30,7 +33,7 @@ class Words(Generic[Word]):
         """
         if number and number not in self._words:
             message = f"must be one of {', '.join(self.prefix + word.name for word in self.numbers)}"
-            raise BadUserInput(f"{path[-1]} {message}.", violations=[Violation(path, message)])
+            raise _refused(path, message)
         return self._words.get(number)
 
 
@@ -49,9 +52,31 @@ NUMBERS: dict[str, dict[Any, int]] = {
 _NOTIFICATIONS = Words(changes.NotificationType, _ENUMS["NotificationType"])
 
 
+def sources_of(numbers: Collection[int], path: tuple[str, ...]) -> list[model.UserSource]:
+    """The systems that a client names.
+
+    Raises:
+        BadUserInput: too many, or a number that is no system's.
+    """
+    if len(numbers) > _MOST_SOURCES:
+        raise _refused(path, f"may name {_MOST_SOURCES} systems at most")
+    found = []
+    for place, number in enumerate(numbers):
+        source = SOURCES.word(number, (*path, place))
+        if source is None:
+            raise _refused((*path, place), "is unspecified")
+        found.append(source)
+    return found
+
+
 def word(enum: str, number: int) -> str:
     """The domain's word for a value in a change; a number without one as it is, to be refused with the other rules."""
     known = {
         number: str(word) for word, number in (_NOTIFICATIONS.numbers if enum == "NotificationType" else {}).items()
     }
     return known.get(number, str(number))
+
+
+def _refused(path: tuple[str | int, ...], message: str) -> BadUserInput:
+    named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    return BadUserInput(f"{named} {message}.", violations=[Violation(path, message)])
