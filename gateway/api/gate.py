@@ -22,6 +22,7 @@ class Gate:
         async with gate:
             ...
 
+    `left` is how many seconds the operation in whose context it is entered has, None for any number.
     `observe` is told of those that did not simply get in: `waited` (and got in), `full` and `late` (refused).
     """
 
@@ -31,11 +32,13 @@ class Gate:
         *,
         queue: int,
         patience: float,
+        left: Callable[[], float | None] = lambda: None,
         observe: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         self._most = most
         self._queue = queue
         self._patience = patience
+        self._left = left
         self._observe = observe
         self._inside = 0
         self._waiting: dict[asyncio.Future[None], None] = {}  # in order; while there are any, nobody else gets in
@@ -70,10 +73,12 @@ class Gate:
         if len(self._waiting) >= self._queue:
             self._observe("full")
             raise self._overloaded()
+        left = self._left()
+        patience = self._patience if left is None else min(self._patience, left)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[turn] = None
         try:
-            await asyncio.wait((turn,), timeout=self._patience)
+            await asyncio.wait((turn,), timeout=patience)
         except asyncio.CancelledError:
             if turn.done():
                 self._leave()  # the place came together with the cancellation

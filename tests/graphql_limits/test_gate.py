@@ -132,6 +132,17 @@ async def test_late() -> None:
     assert (gate.inside, seen) == (0, ["late"])
 
 
+async def test_no_time_left() -> None:
+    """Whoever has less time than the gate has patience is refused when it is over, and leaves the queue to others."""
+    gate = Gate(1, queue=1, patience=60, left=lambda: 0.01)
+    async with gate, asyncio.timeout(30):
+        with pytest.raises(Overloaded):
+            async with gate:
+                pytest.fail("let in")
+        assert gate.waiting == 0
+    assert gate.inside == 0
+
+
 async def test_waited() -> None:
     """Whoever waited gets in, and is counted apart from those who did not have to."""
     seen: list[str] = []

@@ -122,10 +122,7 @@ class GraphQLEndpoint:
             return responded(answer, single or MediaType.JSON, profile)
         if single is None:
             raise refusal(406, _TAKES)
-        result = await self._executor.execute(asked, incoming, allowed=allowed)
-        for file in asked.files:
-            file.content.close()  # the traceback of what went wrong would keep it
-        return responded(result, single, profile)
+        return responded(await self._executor.execute(asked, incoming, allowed=allowed), single, profile)
 
 
 def _is_browser(request: Request) -> bool:

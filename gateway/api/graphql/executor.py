@@ -190,10 +190,13 @@ class Executor:
         if event is None:
             price, allowance = await self.afford(prepared, asked, incoming)
         try:
-            async with self._admission.turn():
-                result = await self._executed(prepared, asked, incoming, event)
+            with incoming.bounds():  # around the wait for its turn too: that is the client's time
+                async with self._admission.turn():
+                    result = await self._executed(prepared, asked, incoming, event)
         except Overloaded as overloaded:
             raise refused_for(overloaded) from None
+        if event is None:
+            asked.close()
         if allowance is None and not asked.extensions:
             return result
         return replace(result, allowance=allowance, extensions=self._told(result, asked, price, allowance))
@@ -203,11 +206,10 @@ class Executor:
     ) -> Result:
         context = _context(prepared, asked, incoming)
         try:
-            with incoming.bounds():
-                if prepared.compiled is not None and event is None:
-                    executed: Executed = await prepared.compiled.execute(context, asked.variables or {})
-                else:
-                    executed = await self._by_core(prepared.document, asked, context, event)
+            if prepared.compiled is not None and event is None:
+                executed: Executed = await prepared.compiled.execute(context, asked.variables or {})
+            else:
+                executed = await self._by_core(prepared.document, asked, context, event)
         finally:
             context.loaders.close()
         return _result(executed, context, incoming)
@@ -247,13 +249,18 @@ class Executor:
         context = _context(prepared, asked, incoming)
         try:
             with incoming.bounds():
-                whole = await self._by_core(prepared.incremental or prepared.document, asked, context)
-                if isinstance(whole, ExecutionResult):
-                    yield _result(whole, context, incoming).payload()
-                    return
-                yield respelled(whole.initial_result, incoming.request_id)
-                async for part in whole.subsequent_results:
-                    yield respelled(part, incoming.request_id)
+                async with self._admission.turn():
+                    whole = await self._by_core(prepared.incremental or prepared.document, asked, context)
+                    asked.close()  # the root's fields are never deferred, and they alone take files
+                    if isinstance(whole, ExecutionResult):
+                        yield _result(whole, context, incoming).payload()
+                        return
+                    first = respelled(whole.initial_result, incoming.request_id)
+                    yield first | {"extensions": told} if (told := _replayed(context)) else first
+                    async for part in whole.subsequent_results:
+                        yield respelled(part, incoming.request_id)
+        except Overloaded as overloaded:  # the answer has begun: there is no status left to say it with
+            yield self.ending(overloaded, incoming).payload()
         finally:
             context.loaders.close()
 
@@ -277,8 +284,12 @@ def _invalid(invalid: InvalidDocument, incoming: Incoming) -> Result:
 
 def _result(executed: Executed, context: Context, incoming: Incoming) -> Result:
     errors = executed.errors
-    extensions = {"idempotency": {"replayed": context.replayed}} if context.replayed else None
+    extensions = _replayed(context)
     if not errors:
         return Result(executed.data, None, extensions)
     refused = executed.data is None and all(error.path is None for error in errors)
     return Result(executed.data, all_spelled(errors, incoming.request_id), extensions, executed=not refused)
+
+
+def _replayed(context: Context) -> dict[str, Any] | None:
+    return {"idempotency": {"replayed": context.replayed}} if context.replayed else None

@@ -38,6 +38,11 @@ class GraphQLRequest(msgspec.Struct, frozen=True):
     trusted: bool | None = None
     files: tuple[Icon, ...] = ()
 
+    def close(self) -> None:
+        """Let the files of what was executed go at once: the traceback of what went wrong would keep them."""
+        for file in self.files:
+            file.content.close()
+
     def __repr__(self) -> str:
         return f"GraphQLRequest({self.operation_name!r})"  # the document and its variables may hold a password
 

@@ -1,10 +1,16 @@
 """Media types, methods, statuses, and where another site's page stands."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from aiohttp import ClientSession, FormData
+from yarl import URL
 
 TYPENAME = {"query": "{ __typename }"}
 RESPONSE = "application/graphql-response+json"
@@ -28,6 +34,10 @@ async def session() -> AsyncIterator[ClientSession]:
         (f"{RESPONSE}, application/json;q=0.9", RESPONSE),
         (f"{RESPONSE};q=0.1, application/json", "application/json"),
         (f"text/html, {RESPONSE}", RESPONSE),
+        ("application/json;q=0, */*", RESPONSE),
+        ("*/*, application/json;q=0.0", RESPONSE),
+        ("application/json;q=0, application/*;q=0.1, image/png", RESPONSE),
+        ("application/*;q=0, application/json", "application/json"),
     ],
 )
 async def test_the_answers_form(session: ClientSession, gateway_url: str, accept: str, kind: str) -> None:
@@ -37,9 +47,13 @@ async def test_the_answers_form(session: ClientSession, gateway_url: str, accept
         assert "Accept" in answer.headers["Vary"]
 
 
-async def test_a_form_that_is_not_served(session: ClientSession, gateway_url: str) -> None:
+@pytest.mark.parametrize(
+    "accept",
+    ["image/png", "application/json;q=0", f"application/json;q=0, {RESPONSE};q=0, */*", "application/*;q=0, */*"],
+)
+async def test_a_form_that_is_not_served(session: ClientSession, gateway_url: str, accept: str) -> None:
     """A client that takes no form of ours gets a 406 that names them."""
-    async with session.post(f"{gateway_url}/graphql", json=TYPENAME, headers={"Accept": "image/png"}) as answer:
+    async with session.post(f"{gateway_url}/graphql", json=TYPENAME, headers={"Accept": accept}) as answer:
         assert answer.status == 406
         assert RESPONSE in await answer.text()
 
@@ -69,6 +83,33 @@ async def test_another_charset(session: ClientSession, gateway_url: str) -> None
     headers = {"Content-Type": "application/json; charset=utf-16"}
     async with session.post(f"{gateway_url}/graphql", data=b"{}", headers=headers) as answer:
         assert answer.status == 415
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_wish_for_another_protocol(gateway_url: str, method: str) -> None:
+    """Java's client asks for HTTP/2 with its requests: they are answered as if it did not, on one connection."""
+    wish = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABk"}
+    headers = {"Content-Type": "application/json", "GraphQL-Require-Preflight": "1"}
+    target, body = f"/graphql?{urlencode(TYPENAME)}" if method == "GET" else "/graphql", json.dumps(TYPENAME)
+    with closing(HTTPConnection(urlsplit(gateway_url).netloc, timeout=5)) as connection:
+        connection.connect()
+        connection.auto_open = 0  # one that is closed stays closed
+        for more in (wish, wish, {}):
+            connection.request(method, target, None if method == "GET" else body, headers | more)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b'{"data":{"__typename":"Query"}}')
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+async def test_too_many_parameters(session: ClientSession, gateway_url: str, kind: str) -> None:
+    """More than a hundred parameters are a 400, also where one of them is an event stream's token."""
+    many = "&".join(f"a{number}=" for number in range(100))
+    for method in ("GET", "POST", "DELETE"):
+        url = URL(f"{gateway_url}/graphql?token=x&{many}", encoded=True)
+        async with session.request(method, url, headers={"Accept": kind}) as answer:
+            assert answer.status == 400
+            [error] = (await answer.json())["errors"]
+        assert (error["extensions"]["code"], "too many" in error["message"]) == ("BAD_USER_INPUT", True)
 
 
 async def test_head(session: ClientSession, gateway_url: str) -> None:
@@ -194,3 +235,42 @@ async def test_deferred_parts(fresh: Any) -> None:
     assert any('"permissions"' in part for part in parts[2:])
     assert '"hasNext":false' in parts[-2] + parts[-1]
     assert any(user["role"] and user["role"]["permissions"] for user in whole["users"]["nodes"])
+
+
+async def _parts(world: Any, query: str, **headers: str) -> list[Any]:
+    """The parts of an answer, read to its end."""
+    headers = {"Accept": "multipart/mixed;deferSpec=20220824, application/json"} | headers
+    async with world.session.post(f"{world.url}/graphql", json={"query": query}, headers=headers) as answer:
+        assert answer.headers["Content-Type"] == 'multipart/mixed; boundary="-"'
+        return [json.loads(line) for line in (await answer.text()).splitlines() if line.startswith("{")]
+
+
+async def test_deferred_parts_pass_the_gate(fresh: Any) -> None:
+    """What is deferred counts until its last part; who finds no room is told by the one part that it gets."""
+    query = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name ... @defer { role { permissions } } } }'
+    world = await fresh(gate={"at_once": 1, "queue": 0, "patience": 2}, reference_ttl=0)
+    await world.fault(source="account", path="roles", kind="slow", delay=1, times=1)
+    first = asyncio.ensure_future(_parts(world, query))
+    async with asyncio.timeout(10):
+        while not any("roles" in call["path"] for call in await world.calls()):  # noqa: ASYNC110 - the other side of a socket sets no event
+            await asyncio.sleep(0.01)
+    before = await world.calls()
+    [refused] = await _parts(world, query)
+    assert await world.calls() == before
+    assert [error["extensions"]["code"] for error in refused["errors"]] == ["SOURCE_UNAVAILABLE"]
+    assert refused["errors"][0]["extensions"]["retryAfter"] == 2
+    assert not first.done()
+    assert len(await first) > 1
+    assert len(await _parts(world, query)) > 1
+
+
+async def test_a_deferred_change_that_was_made_before(fresh: Any) -> None:
+    """A change whose answer comes in parts, sent again under its key, is told as an earlier one in the first part."""
+    query = """
+        mutation { createAccountUser(input: {email: "parts@example.com"}) { id ... @defer { role { permissions } } } }
+    """
+    world = await fresh()
+    first, again = [(await _parts(world, query, **{"Idempotency-Key": "parts-1"}))[0] for _ in range(2)]
+    assert first["data"] == again["data"]
+    assert "extensions" not in first
+    assert again["extensions"] == {"idempotency": {"replayed": ["createAccountUser"]}}

@@ -191,6 +191,15 @@ async def test_another_boundary(world: Any, content_type: str) -> None:
     assert (status, "malformed" in answer["errors"][0]["message"]) == (400, True)
 
 
+async def test_a_name_that_is_no_text(world: Any) -> None:
+    """A part's header that is not UTF-8 is malformed, and the answer quotes neither it nor an exception."""
+    status, answer = await send(world, form(*GOOD).replace(b"ada.png", b"ad\xff.png"))
+    [error] = answer["errors"]
+    assert (status, error["extensions"]["code"], "malformed" in error["message"]) == (400, "BAD_USER_INPUT", True)
+    assert "Error(" not in error["message"]
+    assert await world.calls() == []
+
+
 @pytest.mark.parametrize("end", [b"", b"--B", b"--B\r\n", b"--B\r\nContent-Dispo"])
 async def test_a_form_without_its_end(world: Any, end: bytes) -> None:
     """A form that ends too early is malformed, also where all of its files are there."""
@@ -303,14 +312,26 @@ async def test_who_leaves_in_the_middle(apart: Running, world_of: Any) -> None:
         assert await world.calls() == []
 
 
-async def test_a_change_that_fails(apart: Running, world_of: Any) -> None:
-    """A file goes with its request also where the change fails, here or at the source."""
+FAILING: dict[str, tuple[Part, str]] = {
+    "at the source": (asking(id="USR-9999-9999"), FILE),
+    "of another kind": (asking(), FILE.replace("png", "pdf")),
+    "unknown fields": (asking("mutation { nothing }"), FILE),
+    "no document": (asking("{"), FILE),
+    "other variables": (asking(id=[]), FILE),
+}
+
+
+@pytest.mark.parametrize("accept", ["application/json", "multipart/mixed, application/json", "text/event-stream"])
+@pytest.mark.parametrize(("asked", "head"), FAILING.values(), ids=FAILING.keys())
+async def test_a_change_that_fails(apart: Running, world_of: Any, asked: Part, head: str, accept: str) -> None:
+    """A file goes with its request also where the change fails, here or at the source, whatever form the answer has."""
     async with ClientSession() as session:
         world = world_of(session, apart)
-        for head, user in ((FILE, "USR-9999-9999"), (FILE.replace("png", "pdf"), "USR-0000-0001")):
-            _, answer = await send(world, form(asking(id=user), PLACES, (head, b"x" * 1_000_000)))
-            assert answer["errors"]
-            await until(lambda: not temporary(apart.pid))
+        body, headers = form(asked, PLACES, (head, b"x" * 1_000_000)), HEADERS | {"Accept": accept}
+        for _ in range(3):
+            async with session.post(f"{world.url}/graphql", data=BytesIO(body), headers=headers) as answer:
+                assert '"errors"' in await answer.text()
+        await until(lambda: not temporary(apart.pid))
 
 
 def peak(pid: int) -> int:
