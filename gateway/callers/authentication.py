@@ -72,9 +72,11 @@ class Authentication:
         if self._keys is None and self._tokens is None:
             return ANYONE, frozenset()
         key = headers.get(_API_KEY)
+        authorization = headers.get(_AUTHORIZATION, "")
         if self._keys is not None and key is not None:
-            return self._keys.principal(key), frozenset()
-        scheme, _, credential = headers.get(_AUTHORIZATION, "").partition(" ")
+            # Some clients send it both ways, with a scheme or without one.
+            return self._keys.principal(key), frozenset({_AUTHORIZATION} if key in authorization else ())
+        scheme, _, credential = authorization.partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
             raise Unauthenticated(f"Say who you are: {self._wanted()}.")

@@ -158,7 +158,7 @@ def read_keys(content: bytes, kinds: Collection[str]) -> KeySet:
     listed = told.get("keys") if isinstance(told, dict) else None
     if not isinstance(listed, list):
         raise ValueError("it is no JWK set")  # noqa: TRY004 - what is wrong is the content
-    found = [_key(one) for one in listed[:_MOST_KEYS] if isinstance(one, dict) and one.get("kty") in kinds]
+    found = [_key(one) for one in listed[:_MOST_KEYS] if isinstance(one, dict) and str(one.get("kty")) in kinds]
     keys = KeySet(key for key in found if key is not None)
     if not keys:
         raise ValueError("none of its keys can be used here")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filing import no_file_opens, rewrite
 
 from gateway.callers.api_keys import ApiKeys, fresh_key
 from gateway.errors import Unauthenticated
@@ -91,6 +92,36 @@ async def test_a_broken_file_changes_nothing(tmp_path: Path, clock: Any, caplog:
     clock.now += 1.0
     with pytest.raises(Unauthenticated):
         keys.principal(key)
+
+
+async def test_an_unreadable_file(tmp_path: Path, clock: Any, caplog: Any) -> None:
+    """A file that cannot be opened for a while is said once, and is in force one look after it can, unchanged."""
+    (gone, gone_entry), (key, entry) = fresh_key("gone", SCOPES), fresh_key("billing", SCOPES)
+    path = tmp_path / "keys.toml"
+    keys = ApiKeys(filed(path, gone_entry), clock=clock)
+    filed(path, entry)
+    with no_file_opens():
+        for _ in range(3):
+            clock.now += 1.0
+            assert keys.principal(gone).name == "key:gone"
+    assert len(caplog.records) == 1
+    clock.now += 1.0
+    assert keys.principal(key).name == "key:billing"
+    with pytest.raises(Unauthenticated):
+        keys.principal(gone)
+
+
+async def test_the_same_time_and_size(tmp_path: Path, clock: Any) -> None:
+    """Other keys of the same length are seen in a file that says it was not modified."""
+    (old, old_entry), (new, new_entry) = fresh_key("billing", SCOPES), fresh_key("billing", SCOPES)
+    path = filed(tmp_path / "keys.toml", old_entry)
+    keys, before = ApiKeys(path, clock=clock), path.stat()
+    rewrite(path, new_entry.text())
+    assert (path.stat().st_mtime_ns, path.stat().st_size) == (before.st_mtime_ns, before.st_size)
+    clock.now += 1.0
+    keys.principal(new)
+    with pytest.raises(Unauthenticated):
+        keys.principal(old)
 
 
 @pytest.mark.parametrize("scopes", [["users:reed"], ["users:read:somewhere"], [""]])

@@ -115,6 +115,14 @@ async def test_our_keys_are_not_forwarded(settings: Any) -> None:
         assert principal.forwarded[ACCOUNT] == {"authorization": "Bearer theirs"}
 
 
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer  ", "ApiKey ", ""])
+async def test_a_key_that_is_sent_twice(settings: Any, scheme: str) -> None:
+    """A key that stands in `Authorization` beside `X-API-Key` goes to no system either, however it is written there."""
+    async with opened(settings("api_key jwt"), FORWARDS) as authenticate:
+        principal = await authenticate(CIMultiDict({"X-API-Key": KEY, "Authorization": f"{scheme}{KEY}"}))
+    assert principal.forwarded == {ACCOUNT: {}, SOFTWAREONE: {}}
+
+
 async def test_forwarded_without_a_mode() -> None:
     """Where callers are not told apart, what each forwards still keeps them apart."""
     authenticate = Authentication(forwards=FORWARDS)

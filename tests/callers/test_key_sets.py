@@ -154,6 +154,8 @@ def test_what_else_is_in_a_set() -> None:
         weak,
         made("ES256", "enc").as_dict(private=False) | {"use": "enc"},
         {"kty": "AKP", "kid": "new"},
+        good | {"kty": ["EC"], "kid": "listed"},
+        {"kty": {}},
         {"kty": "RSA", "kid": "broken", "n": "x"},
         {"kty": "EC", "kid": "off", "crv": "P-256", "x": "AA", "y": "AA"},
         made("HS256", "secret").as_dict(),

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from filing import no_file_opens, rewrite
 
 from gateway.api.graphql.trusted.files import ManifestFiles
 from gateway.api.graphql.trusted.manifest import Manifest, ManifestError
@@ -56,6 +57,27 @@ def test_broken(file: Path, content: str | None, caplog: pytest.LogCaptureFixtur
         "the trusted documents stay as they were"
     ]
     put(file, json.dumps({"b": "{ b }"}))
+    assert files.refresh()
+    assert files.manifest.find("b") == "{ b }"
+
+
+def test_unreadable(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A changed file that cannot be opened for a while is said once, and counts as soon as it can, unchanged."""
+    files = ManifestFiles([file])
+    put(file, json.dumps({"b": "{ b }"}))
+    with no_file_opens():
+        assert not files.refresh()
+        assert not files.refresh()
+    assert len(caplog.records) == 1
+    assert files.refresh()
+    assert (files.manifest.find("a"), files.manifest.find("b")) == (None, "{ b }")
+
+
+def test_the_same_time_and_size(file: Path) -> None:
+    """Another content of the same length is seen in a file that says it was not modified."""
+    files, before = ManifestFiles([file]), file.stat()
+    rewrite(file, json.dumps({"b": "{ b }"}))
+    assert (file.stat().st_mtime_ns, file.stat().st_size) == (before.st_mtime_ns, before.st_size)
     assert files.refresh()
     assert files.manifest.find("b") == "{ b }"
 

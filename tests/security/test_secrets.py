@@ -1,7 +1,10 @@
 """Secrets stay where they are: in nothing that is printed, answered or shown, whatever goes wrong."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
+from typing import get_args
+from urllib.parse import urlsplit
 
 import grpc
 import pytest
@@ -11,6 +14,7 @@ from security.outside import Caller, Keys, Serve, called, ended
 
 from gateway import Gateway, Settings
 from gateway.api.graphql.request import GraphQLRequest
+from gateway.api.web.servers import ServerName
 from gateway.callers.principal import Principal
 from gateway.cli import main
 from gateway.users.changes import CreateAccountUser
@@ -122,9 +126,44 @@ async def test_what_callers_bring(
     assert not _told_in(str(answers), brought_in)
 
 
+_CHUNKS = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+NO_REQUESTS = {
+    "a blank before the colon": b"Authorization : Bearer %b\r\n\r\n",
+    "a control character": b"Authorization: Bearer %b\x01\r\n\r\n",
+    "a field without a colon": b"%b\r\n\r\n",
+    "a long field": b"Authorization: Bearer %b" + b"a" * 100_000 + b"\r\n\r\n",
+    "two lengths": b"X-API-Key: %b\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "a body without a length": b"Content-Type: application/json\r\n\r\n%b: {}\r\n\r\n",
+    "a chunk without a size": _CHUNKS + b"%b\r\n",
+    "a chunk of another size": _CHUNKS + b"2\r\n%b\r\n0\r\n\r\n",
+    "no gzip": b"Content-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 40\r\n\r\n%b" + b"a" * 40,
+}
+
+
+@pytest.mark.parametrize("server", get_args(ServerName))
+async def test_what_is_no_request(serve: Serve, server: str) -> None:
+    """What strangers send that is no HTTP may hold a credential, and no line of the log has it, not even at DEBUG."""
+    brought = {name: _secret("sent") for name in NO_REQUESTS}
+    with serve(GATEWAY_HTTP_SERVER=server, GATEWAY_LOG_LEVEL="DEBUG") as running:
+        at = urlsplit(running.address("GraphQL"))
+        for name, rest in NO_REQUESTS.items():
+            reader, writer = await asyncio.open_connection(at.hostname, at.port)
+            writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\n" + rest.replace(b"%b", brought[name].encode()))
+            async with asyncio.timeout(10):
+                status = (await reader.readline()).split()[1]
+                writer.write_eof()
+                await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            assert status in {b"400", b"415", b"431"}, name
+    assert not _told_in(running.said, brought)
+    assert "Traceback" not in running.said
+
+
 BAD = {
     "a number that is none": {"GATEWAY_ACCOUNT__TIMEOUT": "soon"},
     "half of TLS": {"GATEWAY_GRPC_TLS_CERTIFICATE": __file__},
+    "a client authority without TLS": {"GATEWAY_GRPC_TLS_CLIENT_CA": __file__},
     "a mode without what it takes": {"GATEWAY_AUTH__MODE": "api_key"},
     "production for anyone": {"GATEWAY_ENVIRONMENT": "production"},
     "a group that is none": {"GATEWAY_LIMITS": "[]"},

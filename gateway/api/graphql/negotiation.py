@@ -15,24 +15,29 @@ class MediaType(StrEnum):
     EVENT_STREAM = "text/event-stream"
 
 
-_OFFERED = {kind.value: kind for kind in MediaType} | {"application/*": MediaType.JSON, "*/*": MediaType.JSON}
+_ANY = (MediaType.JSON, MediaType.RESPONSE)
+_OFFERED = {kind.value: (kind,) for kind in MediaType} | {"application/*": _ANY, "*/*": _ANY}
 
 
 @lru_cache(256)
 def accepted(accept: str) -> tuple[MediaType, ...]:
     """The media types of ours that an `Accept` takes, the best first; those it weighs alike in its own order.
 
-    Without the field JSON is assumed, as the GraphQL over HTTP specification has it.
+    Without the field JSON is assumed, as the GraphQL over HTTP specification has it. A wildcard stands for the first of
+    ours that is not itself named with `q=0` (RFC 9110, 12.5.1).
     """
     if not accept.strip():
         return (MediaType.JSON,)
-    ranked: list[tuple[float, int, MediaType]] = []
-    for place, part in enumerate(accept.split(",")):
+    weighed: list[tuple[float, str]] = []
+    for part in accept.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        weight = next((_weight(one[2:]) for one in parameters if one.startswith("q=")), 1.0)
-        if name in _OFFERED and weight > 0:
-            ranked.append((-weight, place, _OFFERED[name]))
-    return tuple(dict.fromkeys(kind for _, _, kind in sorted(ranked)))
+        weighed.append((next((_weight(one[2:]) for one in parameters if one.startswith("q=")), 1.0), name))
+    wanted = sorted((one for one in weighed if one[0] > 0), key=lambda one: -one[0])
+    refused = {name for weight, name in weighed if not weight > 0}
+    if "application/*" in refused:
+        refused.add("*/*")  # both stand for the same
+    left = ([kind for kind in _OFFERED.get(name, ()) if not {kind, name} & refused] for _, name in wanted)
+    return tuple(dict.fromkeys(kinds[0] for kinds in left if kinds))
 
 
 def _weight(text: str) -> float:

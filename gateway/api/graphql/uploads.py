@@ -55,7 +55,8 @@ async def read_form(request: Request, most: int, limits: UploadLimits) -> GraphQ
     except ParserLimitReached as error:
         raise refusal(400, f"A part of the form has headers past their cap: {error}.") from None
     except (MultipartError, UnicodeError) as error:
-        raise refusal(400, f"The form is malformed: {error}.") from None
+        # Its second part, if any, is an exception of Python's with the bytes in it.
+        raise refusal(400, f"The form is malformed: {error.args[0] if error.args else 'of whatever kind'}.") from None
     finally:
         form.drop()  # at once, though an exception of the server's may keep all that is in here
 

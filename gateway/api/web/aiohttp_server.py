@@ -35,7 +35,9 @@ def aiohttp_application(
         body = content.read_nowait() if content.is_eof() and content.exception() is None else _Body(incoming)
         query = incoming.rel_url.raw_query_string
         request = Request(incoming.method, path, query, _Headers(incoming.headers), body)
-        if "upgrade" in incoming.headers and (handler := site.socket(path)) is not None:
+        # Java's client asks for HTTP/2 by the same field (`h2c`), whatever else it asks for: that may be passed over.
+        wish = incoming.headers.get("upgrade", "").strip().lower() if incoming.method == "GET" else ""
+        if wish == "websocket" and (handler := site.socket(path)) is not None:
             return await _converse(incoming, request, handler, largest_message)
         return await _write(incoming, await site.respond(request), stuck)
 

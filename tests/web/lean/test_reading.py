@@ -99,6 +99,17 @@ async def test_cuts(stream: bytes, cuts: list[int]) -> None:
     assert await read(*(stream[at : at + 1] for at in range(len(stream)))) == whole
 
 
+@given(st.integers(0, 12_000), st.lists(st.integers(0, 45_000), max_size=8))
+@settings(deadline=None)
+async def test_a_long_head_behind_another_request(before: int, cuts: list[int]) -> None:
+    """A head of nearly as much as it may have passes, whatever came before it in the same piece."""
+    first = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (before, b"x" * before)
+    stream = first + b"GET /b HTTP/1.1\r\nHost: x\r\nCookie: %b\r\n\r\n" % (b"a" * 30 * 1024)
+    places = sorted(cut % len(stream) for cut in cuts)
+    pieces = [stream[begin:end] for begin, end in zip([0, *places], [*places, len(stream)], strict=True)]
+    assert [one if isinstance(one, int) else one[1] for one in await read(*pieces)] == ["/a", "/b"]
+
+
 @pytest.mark.parametrize("message", MESSAGES[:8], ids=lambda message: message.split()[1].decode())
 async def test_a_message(message: bytes) -> None:
     """Each of these is one request, and what follows it another, if it is not the last one."""

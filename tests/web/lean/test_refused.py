@@ -57,6 +57,19 @@ async def test_a_refused_request(served: Any, sent: bytes, status: int) -> None:
     assert served.seen == ["/echo/before"]
 
 
+@pytest.mark.parametrize(
+    "head", ["HTTP/1.0\r\nConnection: Upgrade", "HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close"]
+)
+async def test_what_follows_the_last_request(served: Any, head: str) -> None:
+    """A last request whose wish for HTTP/2 is passed over is the last one all the same."""
+    async with served.client() as client:
+        client.send(f"POST /echo {head}\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc".encode(), SMUGGLED)
+        answer = await client.answer()
+        assert (answer.json[5], answer.headers["connection"]) == ("abc", "close")
+        assert await client.rest() == b""
+    assert served.seen == ["/echo"]
+
+
 BROKEN = {
     "no number": b"zz\r\n\r\n",
     "another notation": b"0x3\r\nabc\r\n0\r\n\r\n",

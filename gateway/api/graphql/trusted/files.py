@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway.api.graphql.trusted.manifest import Manifest, ManifestError, read_manifests
+from gateway.api.graphql.trusted.manifest import Manifest, ManifestError, UnreadableManifestError, read_manifests
 
 __all__ = ["ManifestFiles"]
 
 _LOG = logging.getLogger("gateway.graphql")
 
-_Stamp = tuple[tuple[int, int, int] | None, ...]
+_Stamp = tuple[tuple[int, int, int, int] | None, ...]
 
 
 class ManifestFiles:
@@ -25,6 +25,7 @@ class ManifestFiles:
         """
         self._files = tuple(files)
         self._stamp = self._stamped()
+        self._complaint = ""
         self._manifest = read_manifests(self._files)
 
     @property
@@ -36,13 +37,18 @@ class ManifestFiles:
         """Read the files again if one has changed; whether there is another manifest now."""
         stamp = self._stamped()
         if stamp == self._stamp:
+            self._complaint = ""
             return False
-        self._stamp = stamp
         try:
             self._manifest = read_manifests(self._files)
         except ManifestError as error:
-            _LOG.error("the trusted documents stay as they were: %s", error)
+            complaint, self._complaint = self._complaint, str(error)
+            if complaint != self._complaint:
+                _LOG.error("the trusted documents stay as they were: %s", error)
+            if not isinstance(error, UnreadableManifestError):  # which may be readable later, without having changed
+                self._stamp = stamp
             return False
+        self._stamp = stamp
         _LOG.info("the trusted documents have changed: %d now", len(self._manifest))
         return True
 
@@ -57,9 +63,9 @@ class ManifestFiles:
         return tuple(_stamp(file) for file in self._files)
 
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
+def _stamp(file: Path) -> tuple[int, int, int, int] | None:
     try:
         status = file.stat()
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size

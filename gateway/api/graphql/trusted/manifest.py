@@ -6,13 +6,17 @@ from typing import Any
 
 import orjson
 
-__all__ = ["Manifest", "ManifestError", "read_manifests"]
+__all__ = ["Manifest", "ManifestError", "UnreadableManifestError", "read_manifests"]
 
 _APOLLO = "apollo-persisted-query-manifest"
 
 
 class ManifestError(Exception):
     """A manifest that cannot be used, in a sentence that names the file."""
+
+
+class UnreadableManifestError(ManifestError):
+    """It cannot be read, now: what is in it is not known."""
 
 
 class Manifest:
@@ -64,7 +68,7 @@ def _entries(file: Path) -> Iterable[tuple[Any, Any]]:
     try:
         content = orjson.loads(file.read_bytes())
     except OSError as error:
-        raise ManifestError(f"The manifest {file} cannot be read: {error.strerror}.") from error
+        raise UnreadableManifestError(f"The manifest {file} cannot be read: {error.strerror}.") from error
     except orjson.JSONDecodeError as error:
         raise ManifestError(f"The manifest {file} is not JSON: {error}.") from error
     match content:

@@ -107,8 +107,9 @@ class RequestReader:
             self._refuse(Refused(400))
         else:
             # What is no body has a cap: a head that is not whole yet, and what stands between chunks.
+            # It may count what stood before in the same piece; `on_headers_complete` looks at a head exactly.
             self._around += len(data)
-            if self._around > self._options.head and (self.midway or self._incoming is not None):
+            if self._around > self._options.head + _PIECE and (self.midway or self._incoming is not None):
                 self._refuse(Refused(431))
 
     def _refuse(self, refused: Refused) -> None:
@@ -120,12 +121,14 @@ class RequestReader:
         """Go on after a request to speak another protocol, if it was not granted: the parser takes it as if it were.
 
         Java's client asks for HTTP/2 that way, whatever else it asks for. Where there is a body the parser has to
-        be told anew how long it is.
+        be told anew how long it is, and whether it is the last one.
         """
         if self._switched or self._over:
             return
         if self._framing:
             lines, self._framing = self._framing, b""
+            if self._incoming is not None and not self._incoming.keep:
+                lines += b"Connection: close\r\n"
             self._resumed = True
             self._parser = HttpRequestParser(self)
             self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % lines)
