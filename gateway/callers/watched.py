@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from gateway.stamp import stamp_of
+
 __all__ = ["Watched"]
 
 T = TypeVar("T")
-
-_State = tuple[int, int, int, int] | None
 
 _LOG = logging.getLogger("gateway.callers")
 _LOOK = 1.0  # seconds: it is looked at no more often than that
@@ -38,7 +38,7 @@ class Watched(Generic[T]):
         self._read = read
         self._clock = clock
         self._looked = clock()
-        self._seen: _State = self._state()
+        self._seen = stamp_of(path)
         self._complaint = ""
         self._said = read(path.read_bytes())
 
@@ -51,23 +51,15 @@ class Watched(Generic[T]):
         return self._said
 
     def _look(self) -> None:
-        state = self._state()
-        if state == self._seen:
+        stamp = stamp_of(self._path)
+        if stamp == self._seen:
             self._complaint = ""
             return
         try:
             content = self._path.read_bytes()
-            self._seen = state  # not before: what cannot be read now may be a moment later, without having changed
+            self._seen = stamp  # not before: what cannot be read now may be a moment later, without having changed
             self._said = self._read(content)
         except (OSError, ValueError) as error:
             complaint, self._complaint = self._complaint, str(error)
             if complaint != self._complaint:
                 _LOG.error("%s cannot be used, what it said before stays in force: %s", self._path, error)
-
-    def _state(self) -> _State:
-        """What tells one content from another, and whether it may be read (`ctime`); None where there is none."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

@@ -1,6 +1,7 @@
 """Per-operation loaders: what an operation asks for twice is fetched once, what it asks for together in a batch."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -59,7 +60,7 @@ class Loaders:
         return loader
 
 
-class _Loader(DataLoader[Ref, Any]):
+class _Loader(DataLoader[Ref, Any], ABC):
     """aiodataloader runs each batch in a task of its own, which would outlive a caller that goes away."""
 
     def __init__(self, needs: frozenset[str], principal: Principal) -> None:
@@ -93,9 +94,9 @@ class _Loader(DataLoader[Ref, Any]):
             found |= dict(zip(asked, await self.fetch(asked), strict=True))
         return [found[key] for key in keys]
 
+    @abstractmethod
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         """The records in the order of their references; an exception in a record's place is its own."""
-        raise NotImplementedError
 
     def close(self) -> None:
         for task in self._batches:

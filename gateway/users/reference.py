@@ -29,6 +29,10 @@ __all__ = ["ReferenceData"]
 _MOST_RECORDS = 20_000
 
 
+_Key = tuple[str, frozenset[str], Ref]
+"""What is kept, by whose credential it was read and what it has to have: a bare tuple, made for every lookup."""
+
+
 class _Desk(msgspec.Struct, frozen=True, gc=False):
     """Where lookups of one kind, with the same needs and by the same credential, come together."""
 
@@ -38,9 +42,9 @@ class _Desk(msgspec.Struct, frozen=True, gc=False):
     kind: Kind
     needs: frozenset[str]
 
-
-_Key = tuple[str, frozenset[str], Ref]
-"""What is kept, by whose credential it was read and what it has to have: a bare tuple, made for every lookup."""
+    def key(self, ref: Ref) -> _Key:
+        """What a record that was looked up here is kept under."""
+        return self.credential, self.needs, ref
 
 
 @dataclass(slots=True)
@@ -113,7 +117,7 @@ class ReferenceData:
     async def _at(self, desk: _Desk, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         if not self._ttl:
             return await self._fetch(desk, refs, principal)
-        found = {ref: kept[0] for ref in refs if (kept := self._fresh((desk.credential, desk.needs, ref)))}
+        found = {ref: kept[0] for ref in refs if (kept := self._fresh(desk.key(ref)))}
         asked = [ref for ref in refs if ref not in found]
         if asked:
             found |= dict(zip(asked, await self._ask(desk, asked, principal), strict=True))
@@ -154,7 +158,7 @@ class ReferenceData:
                 for ref, answer in queue.under_way.items():
                     record = found.get(ref)
                     if self._queues.get(desk) is queue and not isinstance(record, Exception):
-                        self._keep((desk.credential, desk.needs, ref), record)
+                        self._keep(desk.key(ref), record)
                     answer.set_result(record)  # an error too: it is each record's own, not the batch's
         finally:
             queue.task = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,7 @@ def created(ticks: int | None) -> Timestamp | None:
 
 
 @dataclass
-class Listed:
+class Listed(ABC):
     """A system: its users as (ticks, id), in its own order; `largest` is what it gives at once."""
 
     name: ClassVar[UserSource]
@@ -86,8 +87,9 @@ class Listed:
             raise self.failing
         return self.listed(position, min(limit, self.largest))
 
+    @abstractmethod
     def listed(self, position: str | None, size: int) -> Window:
-        raise NotImplementedError
+        """The window from a position on."""
 
 
 class ByCursor(Listed):

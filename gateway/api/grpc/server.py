@@ -20,6 +20,7 @@ from gateway.api.grpc.watching import Watching
 from gateway.api.scope import Scope
 from gateway.callers.authentication import Authenticate, anyone
 from gateway.events.log import EventLog
+from gateway.stamp import Stamp, stamp_of
 from gateway.users.service import UserService
 
 __all__ = ["GrpcOptions", "GrpcServer", "Tls", "start_grpc"]
@@ -220,8 +221,8 @@ def _listen(server: Any, address: str, tls: Tls | None) -> int:
 def _credentials(tls: Tls) -> Any:
     files = [path for path in (tls.certificate, tls.key, tls.client_ca) if path]
 
-    def ages() -> Sequence[int]:
-        return [path.stat().st_mtime_ns for path in files]
+    def stamps() -> Sequence[Stamp | None]:
+        return [stamp_of(path) for path in files]
 
     def read() -> Any:
         pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
@@ -229,15 +230,15 @@ def _credentials(tls: Tls) -> Any:
         _try(tls)
         return grpc.ssl_server_certificate_configuration([pair], authority)
 
-    known = ages()
+    known = stamps()
 
     def fresh() -> Any:
         """For each new connection: None keeps the certificate in use, as do files that are just being replaced."""
         nonlocal known
+        now = stamps()
+        if now == known:
+            return None
         try:
-            now = ages()
-            if now == known:
-                return None
             configuration = read()
         except OSError:
             return None

@@ -10,7 +10,7 @@ from gateway.errors import (
 )
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.reading import Shape, Wire
-from gateway.sources.http.refusal import LONGEST_WAIT, Told, refusal, retry_after, tellable
+from gateway.sources.http.refusal import Told, refusal, tellable, told_wait
 
 __all__ = ["account_refusal"]
 
@@ -39,8 +39,7 @@ def account_refusal(request: Request, response: Response) -> GatewayError:
         return refusal(request, response, Told(request_id=request_id))
     told = tellable(Told(True, error.code, error.message, request_id, _violations(error, request)), request)
     origin = Origin(request.source, told.code, told.message, told.request_id, response.status)
-    asked = retry_after(response.headers)
-    wait = None if asked is None else min(asked, LONGEST_WAIT)
+    wait = told_wait(response)
     if error.code == "idempotency_in_progress":
         return IdempotencyInProgress(
             "The first call under this idempotency key still runs.", origin=origin, retry_after=wait

@@ -22,7 +22,7 @@ from gateway.errors import (
 )
 from gateway.sources.http.exchange import Request, Response
 
-__all__ = ["LONGEST_WAIT", "Told", "refusal", "retry_after", "tellable"]
+__all__ = ["Told", "refusal", "retry_after", "tellable", "told_wait"]
 
 # A URL, or a path of at least two parts.
 _ADDRESS = re.compile(r"https?://\S+|(?<![\w.])/[\w.~%:{}-]+/\S*")
@@ -33,7 +33,7 @@ _TIMEOUTS = frozenset({408, 504})
 # those that say that it was not taken on.
 _UNCERTAIN = frozenset({408, 499, *range(500, 600)} - {501, 503})
 _SERVER_ERROR = 500
-LONGEST_WAIT = 86_400.0  # seconds that callers are told: more, or a number that is none any more, is "not today"
+_LONGEST_WAIT = 86_400.0  # seconds that callers are told: more, or a number that is none any more, is "not today"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,7 @@ def refusal(request: Request, response: Response, told: Told) -> GatewayError:  
     message = None if status == 401 else told.message  # noqa: PLR2004 - the HTTP status
     origin = Origin(source, told.code, message, told.request_id, status)
     unknown = Outcome.UNKNOWN if request.writes and status in _UNCERTAIN else None
-    asked = retry_after(response.headers)
-    wait = None if asked is None else min(asked, LONGEST_WAIT)
+    wait = told_wait(response)
     if status in _CREDENTIALS:
         return SourceCredentials(f"The {source} system refused the credentials that it was called with.", origin=origin)
     if status in {404, 410} and (told.documented or not response.body.strip()):
@@ -98,6 +97,12 @@ def tellable(told: Told, request: Request) -> Told:
 
     violations = tuple(Violation(one.path, cut(one.message) or "") for one in told.violations)
     return Told(told.documented, cut(told.code), cut(told.message), cut(told.request_id), violations)
+
+
+def told_wait(response: Response) -> float | None:
+    """What a caller is told of a `Retry-After`: a number that every surface can spell."""
+    asked = retry_after(response.headers)
+    return None if asked is None else min(asked, _LONGEST_WAIT)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

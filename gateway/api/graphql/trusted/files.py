@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.api.graphql.trusted.manifest import Manifest, ManifestError, UnreadableManifestError, read_manifests
+from gateway.stamp import Stamp, stamp_of
 
 __all__ = ["ManifestFiles"]
 
 _LOG = logging.getLogger("gateway.graphql")
-
-_Stamp = tuple[tuple[int, int, int, int] | None, ...]
 
 
 class ManifestFiles:
@@ -59,13 +58,5 @@ class ManifestFiles:
             if await asyncio.to_thread(self.refresh):
                 changed(self._manifest)
 
-    def _stamped(self) -> _Stamp:
-        return tuple(_stamp(file) for file in self._files)
-
-
-def _stamp(file: Path) -> tuple[int, int, int, int] | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+    def _stamped(self) -> tuple[Stamp | None, ...]:
+        return tuple(stamp_of(file) for file in self._files)
