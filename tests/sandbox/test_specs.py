@@ -1,4 +1,4 @@
-"""The sandbox against the published OpenAPI documents, where they lie beside the checkout."""
+"""The sandbox against what the published OpenAPI documents say (docs/upstreams/*.openapi.json)."""
 
 import asyncio
 import json
@@ -15,22 +15,14 @@ from schemathesis.checks import CHECKS
 
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, Sandbox, SandboxOptions
 
-UPSTREAMS = Path(__file__).parents[2] / ".." / "shared" / "upstreams"
-pytestmark = pytest.mark.skipif(
-    not UPSTREAMS.is_dir(), reason="the published OpenAPI documents are not part of a clone (../shared/upstreams)"
-)
+UPSTREAMS = Path(__file__).parents[2] / "docs" / "upstreams"
 
 # Where the sandbox knowingly differs from the documents, each with its reason.
 DEVIATIONS = {
-    "softwareone: allOf beside additionalProperties": (
-        "User forbids every property that its own allOf part UserRef lists and the other way round, so no "
-        "document could be valid; the two are merged before checking"
-    ),
-    "softwareone: User.revision": "the 4.0 document has none; the 5.0 samples show it (softwareone.md, 2.5)",
     "account: rate limit": "429 has its own test; here the sandbox refuses nobody",
     "account: required fields of request bodies": (
         "`preferences`, `name`, … are listed as required of create and update; the pages call them optional and so "
-        "does the sandbox (account.md, 3.1.2). Only the generator's bodies are affected"
+        "does the sandbox. Only the generator's bodies are affected"
     ),
 }
 
@@ -52,16 +44,14 @@ KNOWN_IDS = {
 }
 
 
-def account_document() -> dict[str, Any]:
-    """The account API's document, or an empty one where it is missing (the tests are skipped then)."""
-    path = UPSTREAMS / "account-openapi.json"
-    if not path.is_file():
-        return {"openapi": "3.0.0", "info": {"title": "missing", "version": "0"}, "paths": {}}
-    document: dict[str, Any] = json.loads(path.read_text())
-    return document
+def document(source: str) -> dict[str, Any]:
+    """The facts written down about one source's API."""
+    loaded: dict[str, Any] = json.loads((UPSTREAMS / f"{source}.openapi.json").read_text())
+    return loaded
 
 
-account_schema = schemathesis.openapi.from_dict(account_document())
+account_schema = schemathesis.openapi.from_dict(document("account"))
+marketplace = document("softwareone")
 
 
 @pytest.fixture(scope="module")
@@ -100,34 +90,23 @@ def test_account_answers_generated_requests_as_documented(case, account_url):
     case.validate_response(response, checks=CHECKS.get_by_names(ACCOUNT_CHECKS))
 
 
-def validator(document: dict[str, Any], status: str, method: str, path: str) -> jsonschema.Draft4Validator:
-    """The validator of one documented response, with OpenAPI's `nullable` and the merged `allOf`."""
-    content = document["paths"][path][method]["responses"][status]["content"]["application/json"]
-    schema = plain(content["schema"]) | {"components": plain(document["components"])}
+def validator(status: str, method: str, path: str) -> jsonschema.Draft4Validator:
+    """The validator of one documented response of the marketplace."""
+    content = marketplace["paths"][path][method]["responses"][status]["content"]["application/json"]
+    schema = plain(content["schema"]) | {"components": plain(marketplace["components"])}
     return jsonschema.Draft4Validator(schema)
 
 
 def plain(schema: Any) -> Any:
-    """The same schema in JSON Schema's words."""
+    """The same schema in JSON Schema's words, which have no `nullable`."""
     if isinstance(schema, list):
         return [plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     result = {name: plain(value) for name, value in schema.items()}
-    if "properties" in result and "allOf" in result:
-        del result["allOf"]  # see DEVIATIONS: its properties are all among these
     if result.pop("nullable", False) is True and isinstance(result.get("type"), str):
         result["type"] = [result["type"], "null"]
     return result
-
-
-@pytest.fixture(scope="module")
-def marketplace_document() -> dict[str, Any]:
-    """The marketplace's document with the deviations applied."""
-    document: dict[str, Any] = json.loads((UPSTREAMS / "softwareone-openapi.json").read_text())
-    # See DEVIATIONS about User.revision.
-    document["components"]["schemas"]["User"]["properties"]["revision"] = {"type": "integer"}
-    return document
 
 
 @pytest.mark.parametrize(
@@ -144,17 +123,26 @@ def marketplace_document() -> dict[str, Any]:
         ("POST /users/USR-0000-0001/unblock", "/users/{id}/unblock", 400),
     ],
 )
-async def test_softwareone_answers_as_documented(world, marketplace_document, request_line, path, status):
+async def test_softwareone_answers_as_documented(world, request_line, path, status):
     """Every answer of the marketplace has the documented schema of its status."""
     method, target = request_line.split(" ")
     reply = await world.softwareone(method, target, json={"firstName": "Ada"} if method == "PUT" else None)
     assert reply.status == status
     full = f"/public/v1/accounts{path}"
-    check = validator(marketplace_document, str(status), method.lower(), full)
+    check = validator(str(status), method.lower(), full)
     check.validate(reply.json)
     if status == 200:
         # The check is real: one key too many and it objects.
         assert not check.is_valid(reply.json | {"surplus": 1})
+
+
+@pytest.mark.parametrize("source", ["account", "softwareone"])
+def test_every_documented_fact_names_its_source(source):
+    """Each operation and schema of a document names where it is known from, and each such place has a date."""
+    facts = document(source)
+    operations = [operation for methods in facts["paths"].values() for operation in methods.values()]
+    for fact in [*operations, *facts["components"]["schemas"].values()]:
+        assert facts["x-sources"][fact["x-source"]]["date"]
 
 
 def test_every_deviation_has_its_reason():
