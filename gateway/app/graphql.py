@@ -19,7 +19,7 @@ from gateway.api.graphql.trusted.manifest import Manifest
 from gateway.api.graphql.trusted.named import NamedDocuments, Trust
 from gateway.app.observed import Observed
 from gateway.app.shared import Shared
-from gateway.ending import end
+from gateway.kit.tasks import end
 from gateway.settings import Settings
 
 __all__ = ["executor_of"]

@@ -22,8 +22,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gateway.callers.principal import SCOPES, Principal
-from gateway.callers.watched import Watched
 from gateway.errors import Unauthenticated
+from gateway.kit.watched_file import Watched
 
 __all__ = ["ApiKeys", "KeyEntry", "fresh_key"]
 

@@ -12,8 +12,8 @@ import orjson
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key
 
-from gateway.callers.watched import Watched
 from gateway.errors import SourceUnavailable
+from gateway.kit.watched_file import Watched
 
 __all__ = ["FetchedKeys", "FileKeys", "KeySet", "Keys", "read_keys"]
 

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import StrEnum
 
-from gateway.ending import end
 from gateway.errors import GatewayError, SourceUnavailable
 from gateway.events.log import EventLog
 from gateway.events.turn import Turn
+from gateway.kit.tasks import end
 from gateway.users.model import UserSource
 from gateway.users.news import Reports
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from gateway.ending import end
 from gateway.errors import SourceUnavailable
 from gateway.events.entries import Entry, write_entry
 from gateway.events.errors import Draining
@@ -25,6 +24,7 @@ from gateway.events.recent import Recent, wanted
 from gateway.events.stream import Stream
 from gateway.events.subscription import MemorySubscription
 from gateway.events.tokens import no_token
+from gateway.kit.tasks import end
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 

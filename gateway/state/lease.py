@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from gateway.ending import end
 from gateway.errors import SourceUnavailable
+from gateway.kit.tasks import end
 from gateway.state.idempotency import IdempotencyStore
 
 __all__ = ["renewed"]

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from gateway.ending import end
 from gateway.errors import IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
+from gateway.kit.tasks import end
 from gateway.state.idempotency import Beginning, Begun, Conflict, IdempotencyStore, InProgress, Replay, scope_of
 from gateway.state.lease import renewed
 

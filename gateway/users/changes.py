@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.errors import BadUserInput, Violation
-from gateway.users.blob import Blob
+from gateway.kit.blob import Blob
 
 __all__ = [
     "Change",

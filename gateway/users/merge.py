@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
+from gateway.kit.tasks import together
 from gateway.users.cursor import Cursors
 from gateway.users.leftovers import Leftovers
 from gateway.users.model import User, UserSource
@@ -20,7 +21,6 @@ from gateway.users.progress import Progress
 from gateway.users.source import Source, Sources, UserQuery
 from gateway.users.stream import Stream
 from gateway.users.stretch import Place
-from gateway.users.together import together
 from gateway.users.unavailable import Unavailable, raise_most_telling
 
 __all__ = ["Merge", "UserEdge", "UserPage"]

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.errors import BadUserInput, GatewayError
+from gateway.kit.tasks import together
 from gateway.users.model import User
 from gateway.users.source import Source, UserQuery
-from gateway.users.together import together
 from gateway.users.unavailable import Unavailable, raise_most_telling
 
 __all__ = ["Person", "find_person"]

@@ -19,10 +19,10 @@ import msgspec
 
 from gateway.callers.principal import ANYONE, Principal, acting_as
 from gateway.errors import Origin, SourceTimeout
+from gateway.kit.tasks import together
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, Sources
-from gateway.users.together import together
 
 __all__ = ["ReferenceData"]
 

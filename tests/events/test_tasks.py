@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.ending import end
+from gateway.kit.tasks import end
 
 
 async def test_a_cancellation_that_is_lost() -> None:

@@ -5,11 +5,11 @@ import random
 import pytest
 from graphql import OperationType
 
-from gateway.api.graphql.documents.segmented import SegmentedCache
 from gateway.api.graphql.documents.store import Documents, InvalidDocument
 from gateway.api.graphql.limits.guard import Guard
 from gateway.api.graphql.limits.limits import Limits
 from gateway.api.graphql.schema import build_schema, executable, rules
+from gateway.kit.segmented_cache import SegmentedCache
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.api.graphql.live.mailbox import Mailbox
+from gateway.kit.mailbox import Mailbox
 
 
 async def test_nothing_is_lost_to_the_timer() -> None:

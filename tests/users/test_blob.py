@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.users.blob import Blob, BlobWriter
+from gateway.kit.blob import Blob, BlobWriter
 
 OPEN = Path("/proc/self/fd")
 

@@ -12,7 +12,7 @@ from gateway.api.graphql.files import File
 from gateway.api.graphql.request import GraphQLRequest, from_mapping, refusal
 from gateway.api.graphql.strict_json import parse_json
 from gateway.api.web.http import Request
-from gateway.users.blob import BlobWriter
+from gateway.kit.blob import BlobWriter
 from gateway.users.changes import Icon
 
 __all__ = ["UploadLimits", "read_form"]

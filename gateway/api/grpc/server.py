@@ -20,7 +20,7 @@ from gateway.api.grpc.watching import Watching
 from gateway.api.scope import Scope
 from gateway.callers.authentication import Authenticate, anyone
 from gateway.events.log import EventLog
-from gateway.stamp import Stamp, stamp_of
+from gateway.kit.watched_file import Stamp, stamp_of
 from gateway.users.service import UserService
 
 __all__ = ["GrpcOptions", "GrpcServer", "Tls", "start_grpc"]

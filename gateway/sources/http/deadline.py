@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from gateway.errors import Origin, Outcome, SourceTimeout
-from gateway.sources.http.alarm import Alarm
+from gateway.kit.timers import Alarm
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved
 from gateway.sources.http.passage import Passage, current_passage

@@ -14,8 +14,8 @@ import pytest
 from sources.raw import KEEP, read_request
 
 from gateway.errors import Outcome, SourceTimeout, SourceUnavailable
+from gateway.kit.blob import Blob, BlobWriter
 from gateway.sources.http.exchange import Content, Multipart, Part, Request
-from gateway.users.blob import Blob, BlobWriter
 
 CHUNK = b"x" * 65_536
 LARGE = 1_024  # chunks: more than all the sockets' buffers take

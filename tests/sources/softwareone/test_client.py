@@ -4,9 +4,9 @@ import orjson
 import pytest
 
 from gateway.errors import BadUserInput, NotFound, Outcome, SourceInvalidResponse
+from gateway.kit.blob import Blob
 from gateway.settings import SoftwareOneSettings
 from gateway.sources.softwareone import SoftwareOneSource
-from gateway.users.blob import Blob
 from gateway.users.changes import UpdateSoftwareOneUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource

@@ -17,11 +17,11 @@ from graphql import (
 from graphql.language import REMOVE
 
 from gateway.api.graphql.documents.prepared import Compiled, Prepared, prepared
-from gateway.api.graphql.documents.segmented import SegmentedCache
 from gateway.api.graphql.limits.guard import Guard
 from gateway.api.graphql.limits.pricing import price_of
 from gateway.api.graphql.limits.tariff import Tariff
 from gateway.errors import BadUserInput
+from gateway.kit.segmented_cache import SegmentedCache
 
 __all__ = ["Compile", "Documents", "InvalidDocument"]
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import aclosing
 
 from gateway.api.graphql.live.answers import Answer
-from gateway.api.graphql.live.mailbox import Mailbox
+from gateway.kit.mailbox import Mailbox
 
 __all__ = ["Feed"]
 

@@ -18,7 +18,6 @@ from gateway.api.graphql.executor import ANYTHING, Executor
 from gateway.api.graphql.live.answers import Answer
 from gateway.api.graphql.live.catching_up import CatchingUp
 from gateway.api.graphql.live.feed import Feed
-from gateway.api.graphql.live.mailbox import Mailbox
 from gateway.api.graphql.live.observing import Happening, Observe, Traffic
 from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.graphql.live.renderings import Renderings
@@ -26,6 +25,7 @@ from gateway.api.graphql.live.sharing import sharing
 from gateway.api.graphql.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.results import Result
 from gateway.events.errors import SlowReader
+from gateway.kit.mailbox import Mailbox
 
 __all__ = ["Feeds"]
 

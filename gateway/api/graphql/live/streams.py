@@ -11,13 +11,13 @@ from gateway.api.graphql.live.answers import Answer
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.events import COMPLETE, PULSE, next_event, streamed
 from gateway.api.graphql.live.feeds import Feeds
-from gateway.api.graphql.live.mailbox import Mailbox
 from gateway.api.graphql.live.observing import Traffic
 from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.graphql.request import GraphQLRequest, RefusedError
 from gateway.api.web.http import Response
 from gateway.errors import GatewayError
 from gateway.events.errors import Draining
+from gateway.kit.mailbox import Mailbox
 
 __all__ = ["EventStreams"]
 

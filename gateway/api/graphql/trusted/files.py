@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.api.graphql.trusted.manifest import Manifest, ManifestError, UnreadableManifestError, read_manifests
-from gateway.stamp import Stamp, stamp_of
+from gateway.kit.watched_file import Stamp, stamp_of
 
 __all__ = ["ManifestFiles"]
 

@@ -11,9 +11,9 @@ from gateway.api.web.lean.incoming import Incoming, Refused
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.reading import RequestReader
 from gateway.api.web.lean.socket import Socket
-from gateway.api.web.lean.watch import Watch
 from gateway.api.web.lean.writing import CLOSE, CONTINUE, head
 from gateway.api.web.site import Site
+from gateway.kit.timers import Watch
 
 __all__ = ["Connection"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.api.web.http import Request, SocketHandler
 from gateway.api.web.inflated import Inflated
 from gateway.api.web.lean.body import Body
-from gateway.api.web.lean.fields import Fields
+from gateway.kit.lazy_headers import Fields
 
 __all__ = ["Incoming", "Refused"]
 

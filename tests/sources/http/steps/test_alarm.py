@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sources.http.steps.virtual import clock, run
 
-from gateway.sources.http.alarm import Alarm
+from gateway.kit.timers import Alarm
 
 
 def test_each_in_its_time() -> None:

@@ -1,8 +1,10 @@
 """Ending what runs in the background."""
 
 import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
 
-__all__ = ["end"]
+__all__ = ["end", "together"]
 
 _AGAIN = 0.05  # seconds
 
@@ -18,3 +20,12 @@ async def end(*tasks: "asyncio.Task[None]") -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_AGAIN)
+
+
+T = TypeVar("T")
+
+
+async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What they give, in their order, as `asyncio.gather` does; a single one goes without a task of its own."""
+    waiting = list(coroutines)
+    return [await waiting[0]] if len(waiting) == 1 else await asyncio.gather(*waiting)
