@@ -22,9 +22,24 @@ from graphql import (
 from graphql.pyutils import is_awaitable
 from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
-from gateway.api.graphql.compiled.constants import Constants
+__all__ = ["Constants", "OddError", "leaf", "usual"]
 
-__all__ = ["OddError", "leaf", "usual"]
+
+class Constants:
+    """Names for objects; the same object has one name."""
+
+    def __init__(self) -> None:
+        self.named: dict[str, Any] = {}
+        self._names: dict[int, str] = {}
+
+    def name(self, value: Any) -> str:
+        """The name under which generated code finds the object."""
+        known = self._names.get(id(value))
+        if known is None:
+            known = self._names[id(value)] = f"k{len(self.named)}"
+            self.named[known] = value  # which keeps it, and with it its id
+        return known
+
 
 # By what coerces them: a schema may have specified scalars of its own making.
 _USUAL = {

@@ -20,10 +20,10 @@ from graphql.execution.collect_fields import FragmentDetails
 from graphql.language import REMOVE
 
 from gateway.api.graphql.compiled.arguments import Variables
+from gateway.api.graphql.compiled.codegen import TooLargeError
 from gateway.api.graphql.compiled.coverage import Reach, Uncovered
 from gateway.api.graphql.compiled.program import Program, write_program
-from gateway.api.graphql.compiled.running import Run
-from gateway.api.graphql.compiled.writer import TooLargeError
+from gateway.api.graphql.compiled.run import Run
 from gateway.api.graphql.context import Context
 
 __all__ = ["Compiled", "Executed", "compile_operation"]

@@ -8,10 +8,10 @@ from graphql import FragmentDefinitionNode, GraphQLFieldResolver, GraphQLSchema,
 from graphql.execution import VariableValues
 
 from gateway.api.graphql.compiled.arguments import Arguments
-from gateway.api.graphql.compiled.direct import resolver_of
+from gateway.api.graphql.compiled.codegen import Writer
 from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.places import Place
-from gateway.api.graphql.compiled.writer import Writer
+from gateway.api.graphql.compiled.resolvers import resolver_of
 
 __all__ = ["Complete", "Program", "Root", "write_program"]
 

@@ -4,16 +4,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
-from graphql import GraphQLObjectType, TypeNameMetaFieldDef, get_nullable_type, is_leaf_type
+from graphql import GraphQLField, GraphQLObjectType, TypeNameMetaFieldDef, get_nullable_type, is_leaf_type
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.field import StrawberryField
 
-from gateway.api.graphql.compiled.constants import Constants
-from gateway.api.graphql.compiled.leaves import leaf
+from gateway.api.graphql.compiled.leaves import Constants, leaf
 from gateway.api.graphql.compiled.lookups import Lookup, lookup_at
 from gateway.api.graphql.compiled.places import Place
-from gateway.api.graphql.compiled.values import Attribute, value_of
 from gateway.api.graphql.fields import Computed, Expansion, IsRecord, Reference
 
-__all__ = ["Reading"]
+__all__ = ["Attribute", "Reading", "value_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute of the record, by that name."""
+
+    name: str
+
+
+def value_of(field: GraphQLField) -> Attribute | Computed | Expansion | Reference | None:
+    """What is declared of the field; None where only its resolver knows."""
+    declared = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    if not isinstance(declared, StrawberryField) or declared.extensions:
+        return None
+    if declared.is_basic_field:
+        return Attribute(declared.python_name) if declared.default_resolver is getattr else None
+    how = declared.metadata.get("how")
+    return how if isinstance(how, Computed | Expansion | Reference) else None
 
 
 @dataclass(slots=True)

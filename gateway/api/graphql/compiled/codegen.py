@@ -25,11 +25,10 @@ from graphql.execution import VariableValues
 from graphql.execution.collect_fields import FragmentDetails, GroupedFieldSet, collect_fields, collect_subfields
 from graphql.type import GraphQLAbstractType
 
-from gateway.api.graphql.compiled.constants import Constants
-from gateway.api.graphql.compiled.leaves import leaf, usual
+from gateway.api.graphql.compiled.field_codegen import Reading
+from gateway.api.graphql.compiled.leaves import Constants, leaf, usual
 from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.places import Place
-from gateway.api.graphql.compiled.reading import Reading
 from gateway.api.graphql.fields import IsRecord
 
 __all__ = ["TooLargeError", "Writer"]

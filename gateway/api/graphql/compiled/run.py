@@ -17,11 +17,11 @@ from graphql import GraphQLError, GraphQLResolveInfo
 from graphql.execution import Executor, VariableValues, default_field_resolver, get_argument_values
 from graphql.pyutils import is_awaitable
 
-from gateway.api.graphql.compiled.direct import Light
 from gateway.api.graphql.compiled.levels import Late, Wanted
 from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.program import Complete, Program, Root
+from gateway.api.graphql.compiled.resolvers import Light
 from gateway.api.graphql.context import Context
 from gateway.users.ids import Kind
 from gateway.users.model import Record
