@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
 from gateway.api.capacity import Capacity
-from gateway.api.graphql.admission import Admission
 from gateway.api.graphql.compiled import Compiled, Uncovered, compile_operation
-from gateway.api.graphql.documents.store import Compile, Documents, InvalidDocument
-from gateway.api.graphql.executor import Executor
+from gateway.api.graphql.execution.admission import Admission
+from gateway.api.graphql.execution.documents import Compile, Documents, InvalidDocument
+from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.limits.guard import Guard
 from gateway.api.graphql.limits.limits import Limit, Limits
 from gateway.api.graphql.schema import build_schema, executable, rules

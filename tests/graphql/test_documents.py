@@ -5,7 +5,7 @@ import random
 import pytest
 from graphql import OperationType
 
-from gateway.api.graphql.documents.store import Documents, InvalidDocument
+from gateway.api.graphql.execution.documents import Documents, InvalidDocument
 from gateway.api.graphql.limits.guard import Guard
 from gateway.api.graphql.limits.limits import Limits
 from gateway.api.graphql.schema import build_schema, executable, rules

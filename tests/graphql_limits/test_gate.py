@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api.gate import Gate, Overloaded
-from gateway.api.graphql.errors import extensions
+from gateway.api.graphql.execution.errors import extensions
 
 STEPS = st.lists(st.tuples(st.sampled_from(["come", "come", "come", "go", "cancel"]), st.integers(0, 9)), max_size=40)
 

@@ -9,7 +9,7 @@ from graphql import GraphQLSchema, GraphQLSyntaxError, get_introspection_query, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.graphql.errors import extensions
+from gateway.api.graphql.execution.errors import extensions
 from gateway.api.graphql.limits.guard import Guard
 from gateway.api.graphql.limits.limits import Finding, Limit, Limits
 from gateway.errors import BadUserInput

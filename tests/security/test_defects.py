@@ -9,8 +9,8 @@ from aiohttp import ClientSession, web
 
 from gateway import Gateway, Settings
 from gateway.api.graphql.endpoint import EndpointOptions, GraphQLEndpoint
+from gateway.api.graphql.execution.reception import Reception
 from gateway.api.graphql.live.live import Live
-from gateway.api.graphql.live.reception import Reception
 from gateway.api.graphql.requests import RequestLimits
 from gateway.api.graphql.uploads import UploadLimits
 from gateway.api.web.aiohttp_server import aiohttp_application

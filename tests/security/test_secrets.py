@@ -13,7 +13,7 @@ from security.echoing import WAYS, Echoing
 from security.outside import Caller, Keys, Serve, called, ended
 
 from gateway import Gateway, Settings
-from gateway.api.graphql.request import GraphQLRequest
+from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.web.servers import ServerName
 from gateway.callers.principal import Principal
 from gateway.cli import main

@@ -9,17 +9,17 @@ from functools import partial
 from graphql import OperationType
 
 from gateway.api.correlation import request_id
-from gateway.api.graphql.context import Incoming
-from gateway.api.graphql.executor import ANYTHING, ONE_ANSWER, READ_AND_WATCH, READ_ONLY, Executor
+from gateway.api.graphql.execution.context import Incoming
+from gateway.api.graphql.execution.executor import ANYTHING, ONE_ANSWER, READ_AND_WATCH, READ_ONLY, Executor
+from gateway.api.graphql.execution.reception import Reception
+from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
+from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
 from gateway.api.graphql.live.live import Live
-from gateway.api.graphql.live.reception import Reception
 from gateway.api.graphql.negotiation import MediaType, accepted
 from gateway.api.graphql.preflight import require_preflight
-from gateway.api.graphql.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.requests import RequestLimits, read_request
 from gateway.api.graphql.responses import StatusProfile, multipart, refused, responded
-from gateway.api.graphql.results import Result
 from gateway.api.web.http import Request, Response, Route
 from gateway.errors import GatewayError
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import strawberry
 
-from gateway.api.graphql.context import Context
+from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.limits.directives import Cost
 from gateway.users.ids import encode, ref_of
 from gateway.users.lookups import expanded, whole

@@ -11,7 +11,7 @@ import strawberry
 from strawberry import UNSET
 from strawberry.file_uploads import Upload
 
-from gateway.api.graphql.files import File
+from gateway.api.graphql.execution.file import File
 from gateway.api.graphql.scalars import NotificationType
 
 __all__ = [

@@ -4,7 +4,7 @@ A browser asks ("preflight") before it sends another site's request with a conte
 that is not on its short list. Apollo Client, Apollo's mobile clients and Relay's fetch do send such a thing.
 """
 
-from gateway.api.graphql.request import refusal
+from gateway.api.graphql.execution.request import refusal
 from gateway.api.web.http import Request
 
 __all__ = ["NAMES", "require_preflight"]

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-from gateway.api.graphql.request import GraphQLRequest, from_mapping, refusal
+from gateway.api.graphql.execution.request import GraphQLRequest, from_mapping, refusal
 from gateway.api.graphql.strict_json import parse_json
 from gateway.api.graphql.uploads import UploadLimits, read_form
 from gateway.api.web.http import Malformed, Request, TooLarge

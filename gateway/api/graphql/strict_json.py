@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from gateway.api.graphql.request import refusal
+from gateway.api.graphql.execution.request import refusal
 
 __all__ = ["parse_json"]
 

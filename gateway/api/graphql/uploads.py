@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 from pydantic import ValidationError
 
-from gateway.api.graphql.files import File
-from gateway.api.graphql.request import GraphQLRequest, from_mapping, refusal
+from gateway.api.graphql.execution.file import File
+from gateway.api.graphql.execution.request import GraphQLRequest, from_mapping, refusal
 from gateway.api.graphql.strict_json import parse_json
 from gateway.api.web.http import Request
 from gateway.kit.blob import BlobWriter

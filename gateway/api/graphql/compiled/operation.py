@@ -24,7 +24,7 @@ from gateway.api.graphql.compiled.codegen import TooLargeError
 from gateway.api.graphql.compiled.coverage import Reach, Uncovered
 from gateway.api.graphql.compiled.program import Program, write_program
 from gateway.api.graphql.compiled.run import Run
-from gateway.api.graphql.context import Context
+from gateway.api.graphql.execution.context import Context
 
 __all__ = ["Compiled", "Executed", "compile_operation"]
 

@@ -21,7 +21,7 @@ from graphql.pyutils import Path
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from gateway.api.graphql.context import Context
+from gateway.api.graphql.execution.context import Context
 
 __all__ = ["Conversion", "Light", "Unknown", "conversion_of", "resolver_of"]
 

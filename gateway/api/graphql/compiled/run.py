@@ -22,7 +22,7 @@ from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.program import Complete, Program, Root
 from gateway.api.graphql.compiled.resolvers import Light
-from gateway.api.graphql.context import Context
+from gateway.api.graphql.execution.context import Context
 from gateway.users.ids import Kind
 from gateway.users.model import Record
 

@@ -5,7 +5,7 @@ from typing import Self
 
 import orjson
 
-from gateway.api.graphql.results import Result
+from gateway.api.graphql.execution.result import Result
 
 __all__ = ["Answer"]
 

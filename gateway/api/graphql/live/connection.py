@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any, NoReturn
 
 from gateway.api.correlation import request_id
-from gateway.api.graphql.context import Incoming
+from gateway.api.graphql.execution.context import Incoming
+from gateway.api.graphql.execution.reception import Reception, next_operation
+from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, from_mapping
 from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.messages import (
     ACK,
@@ -24,8 +26,6 @@ from gateway.api.graphql.live.messages import (
 )
 from gateway.api.graphql.live.observing import Traffic
 from gateway.api.graphql.live.options import LiveOptions
-from gateway.api.graphql.live.reception import Reception, next_operation
-from gateway.api.graphql.request import GraphQLRequest, RefusedError, from_mapping
 from gateway.api.web.http import Closed, WebSocket
 from gateway.errors import GatewayError, RateLimited
 

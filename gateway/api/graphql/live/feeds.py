@@ -12,9 +12,11 @@ from graphql import OperationType
 from msgspec.structs import replace
 
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.context import Incoming
-from gateway.api.graphql.documents.prepared import Prepared
-from gateway.api.graphql.executor import ANYTHING, Executor
+from gateway.api.graphql.execution.context import Incoming
+from gateway.api.graphql.execution.executor import ANYTHING, Executor
+from gateway.api.graphql.execution.prepared import Prepared
+from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
+from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.live.answers import Answer
 from gateway.api.graphql.live.catching_up import CatchingUp
 from gateway.api.graphql.live.feed import Feed
@@ -22,8 +24,6 @@ from gateway.api.graphql.live.observing import Happening, Observe, Traffic
 from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.graphql.live.renderings import Renderings
 from gateway.api.graphql.live.sharing import sharing
-from gateway.api.graphql.request import GraphQLRequest, RefusedError
-from gateway.api.graphql.results import Result
 from gateway.events.errors import SlowReader
 from gateway.kit.mailbox import Mailbox
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from gateway.api.graphql.request import RefusedError
+from gateway.api.graphql.execution.request import RefusedError
 from gateway.api.graphql.strict_json import parse_json
 
 __all__ = [

@@ -4,13 +4,13 @@ import asyncio
 
 import orjson
 
-from gateway.api.graphql.context import Incoming
+from gateway.api.graphql.execution.context import Incoming
+from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal
 from gateway.api.graphql.live.answers import Answer
 from gateway.api.graphql.live.events import named_complete, named_next
 from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.observing import Traffic
 from gateway.api.graphql.live.options import LiveOptions
-from gateway.api.graphql.request import GraphQLRequest, RefusedError, refusal
 from gateway.errors import Conflict, NotFound, RateLimited
 from gateway.kit.mailbox import Mailbox
 

@@ -18,8 +18,8 @@ from graphql import (
     visit,
 )
 
-from gateway.api.graphql.documents.prepared import Prepared
-from gateway.api.graphql.request import GraphQLRequest
+from gateway.api.graphql.execution.prepared import Prepared
+from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.callers.principal import ANYONE, Principal
 
 __all__ = ["Sharing", "sharing"]

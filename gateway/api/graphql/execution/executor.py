@@ -14,13 +14,13 @@ from graphql.execution import (
 from msgspec.structs import replace
 
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.admission import Admission
-from gateway.api.graphql.context import Context, Incoming
-from gateway.api.graphql.documents.prepared import Executed, Prepared
-from gateway.api.graphql.documents.store import Documents, InvalidDocument
-from gateway.api.graphql.errors import all_spelled, located, respelled
-from gateway.api.graphql.request import GraphQLRequest, refusal, refused_for
-from gateway.api.graphql.results import Result
+from gateway.api.graphql.execution.admission import Admission
+from gateway.api.graphql.execution.context import Context, Incoming
+from gateway.api.graphql.execution.documents import Documents, InvalidDocument
+from gateway.api.graphql.execution.errors import all_spelled, located, respelled
+from gateway.api.graphql.execution.prepared import Executed, Prepared
+from gateway.api.graphql.execution.request import GraphQLRequest, refusal, refused_for
+from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.trusted.named import NamedDocuments
 from gateway.api.ratelimit import Allowance
 from gateway.errors import GatewayError

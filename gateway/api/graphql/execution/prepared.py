@@ -16,9 +16,9 @@ from graphql import (
     visit,
 )
 
-from gateway.api.graphql.context import Context
+from gateway.api.graphql.execution.context import Context
+from gateway.api.graphql.execution.selections import selection_of
 from gateway.api.graphql.limits.price import Price
-from gateway.api.graphql.selections import selection_of
 from gateway.users.planning import Plan, plan
 
 __all__ = ["Compiled", "Executed", "Prepared", "prepared"]

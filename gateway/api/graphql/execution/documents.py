@@ -16,7 +16,7 @@ from graphql import (
 )
 from graphql.language import REMOVE
 
-from gateway.api.graphql.documents.prepared import Compiled, Prepared, prepared
+from gateway.api.graphql.execution.prepared import Compiled, Prepared, prepared
 from gateway.api.graphql.limits.guard import Guard
 from gateway.api.graphql.limits.pricing import price_of
 from gateway.api.graphql.limits.tariff import Tariff

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.api.correlation import trace
-from gateway.api.graphql.context import Incoming
+from gateway.api.graphql.execution.context import Incoming
 from gateway.api.scope import Scope
 from gateway.callers.authentication import Authenticate
 from gateway.events.log import EventLog
