@@ -8,18 +8,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gateway.api.capacity import Capacity
-from gateway.api.graphql.endpoint import EndpointOptions, GraphQLEndpoint
 from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.execution.reception import Reception
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
+from gateway.api.graphql.http.endpoint import EndpointOptions, GraphQLEndpoint
+from gateway.api.graphql.http.parsing import RequestLimits
+from gateway.api.graphql.http.response import StatusProfile
+from gateway.api.graphql.http.uploads import UploadLimits
 from gateway.api.graphql.live.live import Live
 from gateway.api.graphql.live.options import LiveOptions
-from gateway.api.graphql.requests import RequestLimits
-from gateway.api.graphql.responses import StatusProfile
-from gateway.api.graphql.uploads import UploadLimits
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health

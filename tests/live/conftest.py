@@ -10,12 +10,12 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, web
 
 from gateway import Gateway, Settings
-from gateway.api.graphql.endpoint import EndpointOptions, GraphQLEndpoint
 from gateway.api.graphql.execution.reception import Reception
+from gateway.api.graphql.http.endpoint import EndpointOptions, GraphQLEndpoint
+from gateway.api.graphql.http.parsing import RequestLimits
+from gateway.api.graphql.http.uploads import UploadLimits
 from gateway.api.graphql.live.live import Live
 from gateway.api.graphql.live.options import LiveOptions
-from gateway.api.graphql.requests import RequestLimits
-from gateway.api.graphql.uploads import UploadLimits
 from gateway.api.web.aiohttp_server import aiohttp_application
 from gateway.api.web.site import Site
 from gateway.callers.authentication import anyone

@@ -5,7 +5,7 @@ https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 
 from collections.abc import AsyncIterable
 
-from gateway.api.graphql.negotiation import MediaType
+from gateway.api.graphql.http.accept import MediaType
 from gateway.api.web.http import Response
 
 __all__ = ["COMPLETE", "PULSE", "named_complete", "named_next", "next_event", "streamed"]

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gateway.api.graphql.execution.request import RefusedError
-from gateway.api.graphql.strict_json import parse_json
+from gateway.api.graphql.http.strict_json import parse_json
 
 __all__ = [
     "ACK",

@@ -17,13 +17,13 @@ from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal
 from gateway.api.graphql.execution.result import Result
+from gateway.api.graphql.http.accept import MediaType, accepted
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.events import PULSE, streamed
 from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.observing import Happening, Observe, Traffic
 from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.graphql.live.reservation import Reservation
-from gateway.api.graphql.negotiation import MediaType, accepted
 from gateway.api.web.http import Request, Response
 from gateway.errors import Forbidden, GatewayError, NotFound
 

@@ -15,11 +15,11 @@ from gateway.api.graphql.execution.reception import Reception
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
+from gateway.api.graphql.http.accept import MediaType, accepted
+from gateway.api.graphql.http.csrf import require_preflight
+from gateway.api.graphql.http.parsing import RequestLimits, read_request
+from gateway.api.graphql.http.response import StatusProfile, multipart, refused, responded
 from gateway.api.graphql.live.live import Live
-from gateway.api.graphql.negotiation import MediaType, accepted
-from gateway.api.graphql.preflight import require_preflight
-from gateway.api.graphql.requests import RequestLimits, read_request
-from gateway.api.graphql.responses import StatusProfile, multipart, refused, responded
 from gateway.api.web.http import Request, Response, Route
 from gateway.errors import GatewayError
 

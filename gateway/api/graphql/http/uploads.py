@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from gateway.api.graphql.execution.file import File
 from gateway.api.graphql.execution.request import GraphQLRequest, from_mapping, refusal
-from gateway.api.graphql.strict_json import parse_json
+from gateway.api.graphql.http.strict_json import parse_json
 from gateway.api.web.http import Request
 from gateway.kit.blob import BlobWriter
 from gateway.users.changes import Icon

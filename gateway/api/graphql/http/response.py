@@ -10,7 +10,7 @@ from graphql import GraphQLError
 from gateway.api.graphql.execution.errors import spelled
 from gateway.api.graphql.execution.request import RefusedError
 from gateway.api.graphql.execution.result import Result
-from gateway.api.graphql.negotiation import MediaType
+from gateway.api.graphql.http.accept import MediaType
 from gateway.api.ratelimit import ratelimit_headers
 from gateway.api.web.http import Response
 

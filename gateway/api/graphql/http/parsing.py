@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from gateway.api.graphql.execution.request import GraphQLRequest, from_mapping, refusal
-from gateway.api.graphql.strict_json import parse_json
-from gateway.api.graphql.uploads import UploadLimits, read_form
+from gateway.api.graphql.http.strict_json import parse_json
+from gateway.api.graphql.http.uploads import UploadLimits, read_form
 from gateway.api.web.http import Malformed, Request, TooLarge
 
 __all__ = ["RequestLimits", "read_request"]

@@ -1,0 +1,1 @@
+"""GraphQL over HTTP: the endpoint, parsing, content negotiation, the CSRF rule, uploads and responses."""
