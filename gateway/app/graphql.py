@@ -11,8 +11,7 @@ from gateway.api.graphql.compiled import Compiled, Uncovered, compile_operation
 from gateway.api.graphql.execution.admission import Admission
 from gateway.api.graphql.execution.documents import Compile, Documents, InvalidDocument
 from gateway.api.graphql.execution.executor import Executor
-from gateway.api.graphql.limits.guard import Guard
-from gateway.api.graphql.limits.limits import Limit, Limits
+from gateway.api.graphql.limits.limits import Guard, Limit, Limits
 from gateway.api.graphql.schema import build_schema, executable, rules
 from gateway.api.graphql.trusted.files import ManifestFiles
 from gateway.api.graphql.trusted.manifest import Manifest

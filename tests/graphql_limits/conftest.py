@@ -3,7 +3,7 @@
 import pytest
 from graphql import GraphQLSchema
 
-from gateway.api.graphql.limits.tariff import Tariff
+from gateway.api.graphql.limits.cost_model import Tariff
 from gateway.api.graphql.schema import build_schema
 
 

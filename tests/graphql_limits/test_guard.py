@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.graphql.execution.errors import extensions
-from gateway.api.graphql.limits.guard import Guard
-from gateway.api.graphql.limits.limits import Finding, Limit, Limits
+from gateway.api.graphql.limits.limits import Finding, Guard, Limit, Limits
 from gateway.errors import BadUserInput
 
 DEEPEST = """

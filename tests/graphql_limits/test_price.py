@@ -7,9 +7,8 @@ from graphql import GraphQLSchema, get_introspection_query, get_operation_ast, p
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.graphql.limits.price import Price
-from gateway.api.graphql.limits.pricing import price_of
-from gateway.api.graphql.limits.tariff import Tariff
+from gateway.api.graphql.limits.cost_analysis import price_of
+from gateway.api.graphql.limits.cost_model import Price, Tariff
 from gateway.api.graphql.schema import sdl
 
 JSON = st.recursive(

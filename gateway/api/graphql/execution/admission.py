@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 
 from gateway.api.capacity import Capacity, Spent
 from gateway.api.graphql.execution.request import RefusedError
-from gateway.api.graphql.limits.guard import Guard
+from gateway.api.graphql.limits.limits import Guard
 from gateway.api.ratelimit import Allowance, ratelimit_headers
 
 __all__ = ["Admission"]

@@ -17,9 +17,9 @@ from graphql import (
 from graphql.language import REMOVE
 
 from gateway.api.graphql.execution.prepared import Compiled, Prepared, prepared
-from gateway.api.graphql.limits.guard import Guard
-from gateway.api.graphql.limits.pricing import price_of
-from gateway.api.graphql.limits.tariff import Tariff
+from gateway.api.graphql.limits.cost_analysis import price_of
+from gateway.api.graphql.limits.cost_model import Tariff
+from gateway.api.graphql.limits.limits import Guard
 from gateway.errors import BadUserInput
 from gateway.kit.segmented_cache import SegmentedCache
 

@@ -18,7 +18,7 @@ from graphql import (
 
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.selections import selection_of
-from gateway.api.graphql.limits.price import Price
+from gateway.api.graphql.limits.cost_model import Price
 from gateway.users.planning import Plan, plan
 
 __all__ = ["Compiled", "Executed", "Prepared", "prepared"]

@@ -17,8 +17,17 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from gateway.api.graphql.limits.price import Conditions, Price, Size, Term, Varying, count
-from gateway.api.graphql.limits.tariff import ANY_LIST, Charge, Tariff
+from gateway.api.graphql.limits.cost_model import (
+    ANY_LIST,
+    Charge,
+    Conditions,
+    Price,
+    Size,
+    Tariff,
+    Term,
+    Varying,
+    count,
+)
 
 __all__ = ["price_of"]
 
