@@ -10,11 +10,9 @@ from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.reception import Reception
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.live.answers import Answer
-from gateway.api.graphql.live.catching_up import CatchingUp
-from gateway.api.graphql.live.feed import Feed
+from gateway.api.graphql.live.feed import CatchingUp, Feed
 from gateway.api.graphql.live.feeds import Feeds
-from gateway.api.graphql.live.observing import Traffic, unobserved
-from gateway.api.graphql.live.options import LiveOptions
+from gateway.api.graphql.live.options import LiveOptions, Traffic, unobserved
 from gateway.api.graphql.live.sharing import Sharing, sharing
 from gateway.callers.authentication import anyone
 from gateway.callers.principal import ANYONE, Action, Principal

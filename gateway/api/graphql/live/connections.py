@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.live.observing import Happening, Observe, Traffic
+from gateway.api.graphql.live.options import Happening, Observe, Traffic
 from gateway.events.errors import Draining
 
 __all__ = ["Connections", "Leaving"]

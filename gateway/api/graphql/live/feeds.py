@@ -17,12 +17,9 @@ from gateway.api.graphql.execution.executor import ANYTHING, Executor
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.execution.result import Result
-from gateway.api.graphql.live.answers import Answer
-from gateway.api.graphql.live.catching_up import CatchingUp
-from gateway.api.graphql.live.feed import Feed
-from gateway.api.graphql.live.observing import Happening, Observe, Traffic
-from gateway.api.graphql.live.options import LiveOptions
-from gateway.api.graphql.live.renderings import Renderings
+from gateway.api.graphql.live.answers import Answer, Renderings
+from gateway.api.graphql.live.feed import CatchingUp, Feed
+from gateway.api.graphql.live.options import Happening, LiveOptions, Observe, Traffic
 from gateway.api.graphql.live.sharing import sharing
 from gateway.events.errors import SlowReader
 from gateway.kit.mailbox import Mailbox

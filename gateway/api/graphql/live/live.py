@@ -4,14 +4,12 @@ from collections.abc import Callable
 
 from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.execution.reception import Reception
-from gateway.api.graphql.live.connection import Connection
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
-from gateway.api.graphql.live.observing import Observe, Traffic, unobserved
-from gateway.api.graphql.live.options import LiveOptions
-from gateway.api.graphql.live.reservations import Reservations
-from gateway.api.graphql.live.sockets import Sockets
-from gateway.api.graphql.live.streams import EventStreams
+from gateway.api.graphql.live.options import LiveOptions, Observe, Traffic, unobserved
+from gateway.api.graphql.live.sse_distinct import EventStreams
+from gateway.api.graphql.live.sse_single import Reservations
+from gateway.api.graphql.live.websocket import Connection, Sockets
 from gateway.api.web.http import SocketRoute, WebSocket
 
 __all__ = ["Live"]

@@ -10,10 +10,9 @@ from gateway.api.graphql.execution.executor import ANYTHING
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.live.answers import Answer
 from gateway.api.graphql.live.connections import Connections
-from gateway.api.graphql.live.events import COMPLETE, PULSE, next_event, streamed
 from gateway.api.graphql.live.feeds import Feeds
-from gateway.api.graphql.live.observing import Traffic
-from gateway.api.graphql.live.options import LiveOptions
+from gateway.api.graphql.live.options import LiveOptions, Traffic
+from gateway.api.graphql.live.sse_format import COMPLETE, PULSE, next_event, streamed
 from gateway.api.web.http import Response
 from gateway.errors import GatewayError
 from gateway.events.errors import Draining

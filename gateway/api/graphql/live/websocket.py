@@ -3,18 +3,22 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from gateway.api.correlation import request_id
+from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.reception import Reception, next_operation
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, from_mapping
+from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.messages import (
     ACK,
     PING,
+    PROTOCOL,
     CloseCode,
     Ending,
     Message,
@@ -24,12 +28,12 @@ from gateway.api.graphql.live.messages import (
     pong,
     read_message,
 )
-from gateway.api.graphql.live.observing import Traffic
-from gateway.api.graphql.live.options import LiveOptions
-from gateway.api.web.http import Closed, WebSocket
+from gateway.api.graphql.live.options import Happening, LiveOptions, Observe, Traffic
+from gateway.api.web.http import Closed, Request, WebSocket
 from gateway.errors import GatewayError, RateLimited
+from gateway.events.errors import Draining
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Sockets"]
 
 _LOG = logging.getLogger("gateway.graphql")
 _INVALID = Ending(CloseCode.BAD_REQUEST, "Invalid message received: A message is a text.")
@@ -184,3 +188,55 @@ class Connection:
     def _wait_for_nothing(self) -> None:
         if not self._final and not self._patience.expired():
             self._patience.reschedule(None)
+
+
+class Sockets:
+    """Answers WebSockets. `allows` tells whether the pages of an origin may connect, beside those of our own.
+
+    A browser lets any page connect anywhere, with the cookies and from the network of whom it serves: the origin is
+    all that tells. What sends none is no browser.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        connect: Callable[[WebSocket], Connection],
+        *,
+        allows: Callable[[str], bool],
+        observe: Observe,
+    ) -> None:
+        self._connections = connections
+        self._connect = connect
+        self._allows = allows
+        self._observe = observe
+
+    async def __call__(self, socket: WebSocket) -> None:
+        if not self._is_welcome(socket.request):
+            self._observe(Happening.REFUSED, "origin")
+            await socket.close()
+        elif PROTOCOL not in socket.offered:
+            await socket.accept()  # else the client would not be told the code
+            await self._close(socket, Ending(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable"))
+        else:
+            await socket.accept(PROTOCOL)
+            await self._close(socket, await self._serve(socket))
+
+    async def _serve(self, socket: WebSocket) -> Ending:
+        connection = self._connect(socket)
+        try:
+            with self._connections.admit(connection, "websocket"):
+                return await connection.run()
+        except Overloaded as full:
+            return Ending(CloseCode.TRY_AGAIN_LATER, full.message)
+        except Draining:
+            return Ending(CloseCode.GOING_AWAY, "Going away")
+
+    async def _close(self, socket: WebSocket, ending: Ending) -> None:
+        self._observe(Happening.CLOSED, str(ending.code.value))
+        await socket.close(ending.code, ending.reason)
+
+    def _is_welcome(self, request: Request) -> bool:
+        origin = request.headers.get("origin")
+        if origin is None or self._allows(origin):
+            return True
+        return urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower() != ""
