@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway.api.graphql.schema import sdl
+from gateway.api.graphql.schema.build import sdl
 from gateway.app import Gateway
 from gateway.callers.api_keys import fresh_key
 from gateway.callers.principal import SCOPES

@@ -12,7 +12,7 @@ from gateway.api.graphql.execution.admission import Admission
 from gateway.api.graphql.execution.documents import Compile, Documents, InvalidDocument
 from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.limits.limits import Guard, Limit, Limits
-from gateway.api.graphql.schema import build_schema, executable, rules
+from gateway.api.graphql.schema.build import build_schema, executable, rules
 from gateway.api.graphql.trusted.files import ManifestFiles
 from gateway.api.graphql.trusted.manifest import Manifest
 from gateway.api.graphql.trusted.named import NamedDocuments, Trust

@@ -7,7 +7,7 @@ from graphql import OperationType
 
 from gateway.api.graphql.execution.documents import Documents, InvalidDocument
 from gateway.api.graphql.limits.limits import Guard, Limits
-from gateway.api.graphql.schema import build_schema, executable, rules
+from gateway.api.graphql.schema.build import build_schema, executable, rules
 from gateway.kit.segmented_cache import SegmentedCache
 
 

@@ -15,7 +15,7 @@ from graphql_compiled.records import World, world
 from gateway.api.graphql.compiled import Compiled
 from gateway.api.graphql.execution.context import Context, Incoming
 from gateway.api.graphql.execution.selections import selection_of
-from gateway.api.graphql.schema import build_schema
+from gateway.api.graphql.schema.build import build_schema
 from gateway.users.cursor import Cursors
 from gateway.users.planning import plan
 from gateway.users.service import UserService

@@ -7,7 +7,7 @@ from graphql.utilities import coerce_input_value
 from strawberry.types.arguments import convert_argument
 
 from gateway.api.graphql.compiled.resolvers import conversion_of
-from gateway.api.graphql.schema import build_schema, executable
+from gateway.api.graphql.schema.build import build_schema, executable
 
 DECLARED = build_schema()
 SCHEMA = executable(DECLARED)

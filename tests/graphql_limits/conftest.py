@@ -4,7 +4,7 @@ import pytest
 from graphql import GraphQLSchema
 
 from gateway.api.graphql.limits.cost_model import Tariff
-from gateway.api.graphql.schema import build_schema
+from gateway.api.graphql.schema.build import build_schema
 
 
 @pytest.fixture(scope="session")

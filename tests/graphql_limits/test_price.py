@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.api.graphql.limits.cost_analysis import price_of
 from gateway.api.graphql.limits.cost_model import Price, Tariff
-from gateway.api.graphql.schema import sdl
+from gateway.api.graphql.schema.build import sdl
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),

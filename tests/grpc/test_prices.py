@@ -7,7 +7,7 @@ from graphql import get_operation_ast, parse
 
 from gateway.api.graphql.limits.cost_analysis import price_of as price_of_operation
 from gateway.api.graphql.limits.cost_model import Tariff
-from gateway.api.graphql.schema import build_schema
+from gateway.api.graphql.schema.build import build_schema
 from gateway.api.grpc.prices import price_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput

@@ -29,7 +29,7 @@ from gateway.api.graphql.compiled.field_codegen import Reading
 from gateway.api.graphql.compiled.leaves import Constants, leaf, usual
 from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.places import Place
-from gateway.api.graphql.fields import IsRecord
+from gateway.api.graphql.schema.fields import IsRecord
 
 __all__ = ["TooLargeError", "Writer"]
 

@@ -11,7 +11,7 @@ from strawberry.types.field import StrawberryField
 from gateway.api.graphql.compiled.leaves import Constants, leaf
 from gateway.api.graphql.compiled.lookups import Lookup, lookup_at
 from gateway.api.graphql.compiled.places import Place
-from gateway.api.graphql.fields import Computed, Expansion, IsRecord, Reference
+from gateway.api.graphql.schema.fields import Computed, Expansion, IsRecord, Reference
 
 __all__ = ["Attribute", "Reading", "value_of"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from graphql import GraphQLObjectType, get_named_type
 
 from gateway.api.graphql.compiled.places import Place
-from gateway.api.graphql.fields import Expansion, IsRecord, Reference
+from gateway.api.graphql.schema.fields import Expansion, IsRecord, Reference
 from gateway.users.ids import Kind
 from gateway.users.planning import DETAILS, Plan
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import strawberry
 
-from gateway.api.graphql.connections import (
+from gateway.api.graphql.limits.directives import Cost, ListSize
+from gateway.api.graphql.schema.connections import (
     Connection,
     DepartmentConnection,
     Person,
@@ -13,14 +14,13 @@ from gateway.api.graphql.connections import (
     UserConnection,
     UserFilter,
 )
-from gateway.api.graphql.departments import Department
-from gateway.api.graphql.fields import Info
-from gateway.api.graphql.inputs import given
-from gateway.api.graphql.limits.directives import Cost, ListSize
-from gateway.api.graphql.nodes import Node
-from gateway.api.graphql.owners import Role
-from gateway.api.graphql.scalars import UserSource
-from gateway.api.graphql.users import User
+from gateway.api.graphql.schema.departments import Department
+from gateway.api.graphql.schema.fields import Info
+from gateway.api.graphql.schema.inputs import given
+from gateway.api.graphql.schema.nodes import Node
+from gateway.api.graphql.schema.roles import Role
+from gateway.api.graphql.schema.scalars import UserSource
+from gateway.api.graphql.schema.users import User
 from gateway.errors import BadUserInput, Violation
 from gateway.users.ids import decode
 

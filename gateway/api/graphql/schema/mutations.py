@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 import strawberry
 
-from gateway.api.graphql.fields import Info
-from gateway.api.graphql.inputs import (
+from gateway.api.graphql.limits.directives import Cost
+from gateway.api.graphql.schema.fields import Info
+from gateway.api.graphql.schema.inputs import (
     CreateAccountUserInput,
     UpdateAccountUserInput,
     UpdateResellerUserInput,
     UpdateSoftwareOneUserInput,
     given,
 )
-from gateway.api.graphql.limits.directives import Cost
-from gateway.api.graphql.users import User
+from gateway.api.graphql.schema.users import User
 
 __all__ = ["Mutation"]
 

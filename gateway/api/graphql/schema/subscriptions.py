@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import strawberry
 
-from gateway.api.graphql.fields import Info, attribute
-from gateway.api.graphql.scalars import DateTime, UserChange, UserSource
-from gateway.api.graphql.users import User
+from gateway.api.graphql.schema.fields import Info, attribute
+from gateway.api.graphql.schema.scalars import DateTime, UserChange, UserSource
+from gateway.api.graphql.schema.users import User
 from gateway.errors import BadUserInput, SourceUnavailable, Violation
 from gateway.events.watching import MOST_IDS, watching
 from gateway.users import model

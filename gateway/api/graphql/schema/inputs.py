@@ -12,7 +12,7 @@ from strawberry import UNSET
 from strawberry.file_uploads import Upload
 
 from gateway.api.graphql.execution.file import File
-from gateway.api.graphql.scalars import NotificationType
+from gateway.api.graphql.schema.scalars import NotificationType
 
 __all__ = [
     "CreateAccountUserInput",

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import strawberry
 
-from gateway.api.graphql.fields import attribute, expansion, is_record, reference
-from gateway.api.graphql.nodes import Node, PageInfo, lists
-from gateway.api.graphql.scalars import JSON, DateTime
+from gateway.api.graphql.schema.fields import attribute, expansion, is_record, reference
+from gateway.api.graphql.schema.nodes import Node, PageInfo, lists
+from gateway.api.graphql.schema.scalars import JSON, DateTime
 from gateway.users import model
 
 __all__ = ["Department"]
 
-_Lazy = strawberry.lazy("gateway.api.graphql.departments")
+_Lazy = strawberry.lazy("gateway.api.graphql.schema.departments")
 
 
 @strawberry.type(description="A place: a building, or a part of one.")

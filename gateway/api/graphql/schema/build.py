@@ -4,11 +4,11 @@ from graphql import ASTValidationRule, GraphQLSchema, NoSchemaIntrospectionCusto
 from strawberry import Schema
 from strawberry.schema.config import StrawberryConfig
 
-from gateway.api.graphql.mutations import Mutation
-from gateway.api.graphql.queries import Query
-from gateway.api.graphql.scalars import SCALARS
-from gateway.api.graphql.subscriptions import Subscription
-from gateway.api.graphql.users import Organization
+from gateway.api.graphql.schema.mutations import Mutation
+from gateway.api.graphql.schema.queries import Query
+from gateway.api.graphql.schema.scalars import SCALARS
+from gateway.api.graphql.schema.subscriptions import Subscription
+from gateway.api.graphql.schema.users import Organization
 
 __all__ = ["build_schema", "executable", "rules", "sdl"]
 

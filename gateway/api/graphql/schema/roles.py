@@ -2,9 +2,9 @@
 
 import strawberry
 
-from gateway.api.graphql.fields import attribute, expansion, is_record
-from gateway.api.graphql.nodes import Node
-from gateway.api.graphql.scalars import DateTime, OwnerType, RoleType, UserSource
+from gateway.api.graphql.schema.fields import attribute, expansion, is_record
+from gateway.api.graphql.schema.nodes import Node
+from gateway.api.graphql.schema.scalars import DateTime, OwnerType, RoleType, UserSource
 from gateway.users import model
 
 __all__ = ["Role"]

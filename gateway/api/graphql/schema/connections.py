@@ -5,12 +5,12 @@ from typing import Any
 
 import strawberry
 
-from gateway.api.graphql.departments import Department
-from gateway.api.graphql.fields import attribute
-from gateway.api.graphql.nodes import PageInfo
-from gateway.api.graphql.owners import Role
-from gateway.api.graphql.scalars import RoleType, UserSource
-from gateway.api.graphql.users import User
+from gateway.api.graphql.schema.departments import Department
+from gateway.api.graphql.schema.fields import attribute
+from gateway.api.graphql.schema.nodes import PageInfo
+from gateway.api.graphql.schema.roles import Role
+from gateway.api.graphql.schema.scalars import RoleType, UserSource
+from gateway.api.graphql.schema.users import User
 
 __all__ = ["Connection", "DepartmentConnection", "Person", "RoleConnection", "UserConnection", "UserFilter"]
 

@@ -2,11 +2,11 @@
 
 import strawberry
 
-from gateway.api.graphql.departments import Department
-from gateway.api.graphql.fields import attribute, is_record, reference
-from gateway.api.graphql.nodes import Node
-from gateway.api.graphql.owners import Role
-from gateway.api.graphql.scalars import DateTime, UserSource, UserStatus
+from gateway.api.graphql.schema.departments import Department
+from gateway.api.graphql.schema.fields import attribute, is_record, reference
+from gateway.api.graphql.schema.nodes import Node
+from gateway.api.graphql.schema.roles import Role
+from gateway.api.graphql.schema.scalars import DateTime, UserSource, UserStatus
 from gateway.users import model
 
 __all__ = ["Organization", "User"]

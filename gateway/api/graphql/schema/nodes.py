@@ -4,7 +4,7 @@ from typing import Any
 
 import strawberry
 
-from gateway.api.graphql.fields import computed, global_id
+from gateway.api.graphql.schema.fields import computed, global_id
 
 __all__ = ["Node", "PageInfo", "lists"]
 
