@@ -13,8 +13,7 @@ from gateway.api.graphql.execution.documents import Compile, Documents, InvalidD
 from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.limits.limits import Guard, Limit, Limits
 from gateway.api.graphql.schema.build import build_schema, executable, rules
-from gateway.api.graphql.trusted.files import ManifestFiles
-from gateway.api.graphql.trusted.manifest import Manifest
+from gateway.api.graphql.trusted.manifest import Manifest, ManifestFiles
 from gateway.api.graphql.trusted.named import NamedDocuments, Trust
 from gateway.app.observed import Observed
 from gateway.app.shared import Shared

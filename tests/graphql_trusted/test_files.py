@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from filing import no_file_opens, rewrite
 
-from gateway.api.graphql.trusted.files import ManifestFiles
-from gateway.api.graphql.trusted.manifest import Manifest, ManifestError
+from gateway.api.graphql.trusted.manifest import Manifest, ManifestError, ManifestFiles
 
 
 def put(file: Path, content: str) -> None:

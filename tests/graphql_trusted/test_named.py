@@ -4,10 +4,14 @@ import hashlib
 
 import pytest
 
-from gateway.api.graphql.trusted.errors import NotTrusted, PersistedQueryNotFound, PersistedQueryNotSupported
 from gateway.api.graphql.trusted.manifest import Manifest
 from gateway.api.graphql.trusted.named import NamedDocuments, Resolved, Trust
-from gateway.api.graphql.trusted.naming import DocumentName
+from gateway.api.graphql.trusted.naming import (
+    DocumentName,
+    NotTrusted,
+    PersistedQueryNotFound,
+    PersistedQueryNotSupported,
+)
 from gateway.errors import BadUserInput, GatewayError
 from gateway.state.documents import MemoryDocuments
 

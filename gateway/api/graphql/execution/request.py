@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.api.graphql.trusted.errors import PersistedQueryNotFound, PersistedQueryNotSupported
-from gateway.api.graphql.trusted.naming import DocumentName, name_of
+from gateway.api.graphql.trusted.naming import DocumentName, PersistedQueryNotFound, PersistedQueryNotSupported, name_of
 from gateway.errors import BadUserInput, Code, GatewayError
 from gateway.users.changes import Icon
 

@@ -8,9 +8,13 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Literal, Protocol
 
-from gateway.api.graphql.trusted.errors import NotTrusted, PersistedQueryNotFound, PersistedQueryNotSupported
 from gateway.api.graphql.trusted.manifest import Manifest
-from gateway.api.graphql.trusted.naming import DocumentName
+from gateway.api.graphql.trusted.naming import (
+    DocumentName,
+    NotTrusted,
+    PersistedQueryNotFound,
+    PersistedQueryNotSupported,
+)
 from gateway.errors import BadUserInput, Violation
 
 __all__ = ["DocumentStore", "Event", "NamedDocuments", "Resolved", "Trust"]

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput, Forbidden, Violation
 
-__all__ = ["DocumentName", "name_of"]
+__all__ = ["DocumentName", "NotTrusted", "PersistedQueryNotFound", "PersistedQueryNotSupported", "name_of"]
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -63,3 +63,27 @@ def _persisted(asked: Any) -> DocumentName:
 
 def _wrong(path: tuple[str, ...], message: str) -> BadUserInput:
     return BadUserInput(f"{'.'.join(path)} {message}.", violations=[Violation(path, message)])
+
+
+class PersistedQueryNotFound(BadUserInput):
+    """No document is known by that name here; the client may send its text.
+
+    The message is the protocol: Apollo's clients and urql look for exactly this word, and send the text then.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotFound")
+
+
+class PersistedQueryNotSupported(BadUserInput):
+    """No document is known by any name here; the client should stop naming them. The message is the protocol."""
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotSupported")
+
+
+class NotTrusted(Forbidden):
+    """Only documents of the manifest are executed, and this is none of them."""
+
+    def __init__(self) -> None:
+        super().__init__("Only trusted documents are executed here, and this is none of them.")
