@@ -1,7 +1,7 @@
 """A surface's form of an event: made once, however many follow."""
 
+from gateway.api.grpc.watching import Rendered
 from gateway.events.log import UserEvent
-from gateway.events.rendering import Rendered
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
 

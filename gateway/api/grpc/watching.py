@@ -1,8 +1,9 @@
 """WatchUsers: what happens to users, as a stream."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.messages import message_of
@@ -11,11 +12,36 @@ from gateway.api.grpc.words import NUMBERS, sources_of
 from gateway.errors import BadUserInput, GatewayError, Violation
 from gateway.events.errors import Draining, SlowReader
 from gateway.events.log import EventLog, Subscription, UserEvent
-from gateway.events.rendering import Rendered
 from gateway.events.watching import MOST_IDS, watching
 from gateway.users.ids import Kind, Ref, decode
 
-__all__ = ["RESUME_TOKEN", "Watching"]
+__all__ = ["RESUME_TOKEN", "Rendered", "Watching"]
+
+R = TypeVar("R")
+_MOST = 256  # as many as may wait for one reader, so that the slowest finds what the quickest had made
+
+
+class Rendered(Generic[R]):
+    """Renders events, and keeps the latest `most` of what it made: by their ids, which no two events share."""
+
+    def __init__(self, render: Callable[[UserEvent], R], *, most: int = _MOST) -> None:
+        self._render = render
+        self._most = most
+        self._made: OrderedDict[str, R] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __call__(self, event: UserEvent) -> R:
+        """The event's form; it is shared, so nobody may alter it."""
+        try:
+            return self._made[event.id]
+        except KeyError:
+            made = self._made[event.id] = self._render(event)
+        if len(self._made) > self._most:
+            self._made.popitem(last=False)
+        return made
+
 
 RESUME_TOKEN = "usergateway-resume-token"  # noqa: S105 - the name of a header
 
