@@ -1,9 +1,10 @@
 """A site carried by aiohttp's server."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -12,7 +13,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from gateway.api.web.http import Closed, Malformed, Request, Response, SocketHandler
 from gateway.api.web.site import Site
 
-__all__ = ["aiohttp_application"]
+__all__ = ["AiohttpServer", "aiohttp_application"]
 
 _LARGEST_MESSAGE = 2 * 1024 * 1024  # bytes that a WebSocket's client may send at once: more than endpoints take
 _STUCK = 30.0  # seconds that a client may take to read a chunk
@@ -177,3 +178,40 @@ def _abort(incoming: web.Request) -> None:
     """Close the connection without waiting for what was written to be read."""
     if incoming.transport is not None:
         incoming.transport.abort()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """What a stranger sends that is no HTTP is told to the stranger alone: aiohttp quotes it, credentials and all."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, (HttpProcessingError, web.RequestPayloadError))
+
+
+_LOG = logging.getLogger("gateway.http.aiohttp")
+_LOG.addFilter(_is_ours)
+
+
+class AiohttpServer:
+    """See `gateway.api.web.servers.HttpServer`."""
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        self._runner = runner
+
+    @classmethod
+    async def start(cls, site: Site, host: str, port: int, *, grace: float) -> Self:
+        app = aiohttp_application(site)
+        runner = web.AppRunner(app, access_log=None, logger=_LOG, shutdown_timeout=grace, handler_cancellation=True)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        return cls(runner)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self._runner.addresses[0][:2]
+        return host, port
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()

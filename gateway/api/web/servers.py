@@ -31,6 +31,6 @@ async def serve(name: ServerName, site: Site, host: str, port: int, *, grace: fl
         from gateway.api.web.lean.server import LeanServer  # noqa: PLC0415 - what is not asked for takes no memory
 
         return await LeanServer.start(site, host, port, grace=grace)
-    from gateway.api.web.aiohttp_runner import AiohttpServer  # noqa: PLC0415 - the same
+    from gateway.api.web.aiohttp_server import AiohttpServer  # noqa: PLC0415 - the same
 
     return await AiohttpServer.start(site, host, port, grace=grace)

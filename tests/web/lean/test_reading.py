@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gateway.api.web.http import Closed, Malformed
 from gateway.api.web.lean.incoming import Refused
 from gateway.api.web.lean.options import ServerOptions
-from gateway.api.web.lean.reading import RequestReader
+from gateway.api.web.lean.request_reader import RequestReader
 
 MESSAGES = [
     b"GET /a%20b?c=d HTTP/1.1\r\nHost: x\r\nAccept: a\r\naccept: b\r\n\r\n",

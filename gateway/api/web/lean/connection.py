@@ -6,12 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from gateway.api.web.http import Closed, Request, SocketHandler
-from gateway.api.web.lean.answering import answer
 from gateway.api.web.lean.incoming import Incoming, Refused
 from gateway.api.web.lean.options import ServerOptions
-from gateway.api.web.lean.reading import RequestReader
-from gateway.api.web.lean.socket import Socket
-from gateway.api.web.lean.writing import CLOSE, CONTINUE, head
+from gateway.api.web.lean.request_reader import RequestReader
+from gateway.api.web.lean.response_writer import CLOSE, CONTINUE, answer, head
+from gateway.api.web.lean.websocket import Socket
 from gateway.api.web.site import Site
 from gateway.kit.timers import Watch
 

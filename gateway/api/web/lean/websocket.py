@@ -13,9 +13,9 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from gateway.api.web.http import Closed, Request
-from gateway.api.web.lean.flow import Flow
+from gateway.api.web.lean.body import Flow
 from gateway.api.web.lean.options import ServerOptions
-from gateway.api.web.lean.writing import CLOSE, head
+from gateway.api.web.lean.response_writer import CLOSE, head
 
 __all__ = ["Socket"]
 
