@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.app import systems
+from gateway.app import sources
 from gateway.cli import main
 from gateway.sources.http.exchange import Request, Response, Send, Step
 from gateway.sources.http.steps import StepSettings, steps
@@ -33,9 +33,9 @@ def _unmeasured(_: Callable[..., None]) -> Step:
 
 
 def _replace(name: str, value: Any) -> None:
-    if not hasattr(systems, name):
-        sys.exit(f"gateway.app.systems has no `{name}` any more: benchmarks/altered.py is stale")
-    setattr(systems, name, value)
+    if not hasattr(sources, name):
+        sys.exit(f"gateway.app.sources has no `{name}` any more: benchmarks/altered.py is stale")
+    setattr(sources, name, value)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """The gateway as an object: what programs embed, and what the command line serves."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gateway.api.capacity import Capacity
+from gateway.api.gate import Gate
 from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.execution.reception import Reception
@@ -26,14 +27,13 @@ from gateway.api.web.health import health
 from gateway.api.web.metrics import Metrics, scrape
 from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
-from gateway.app.capacity import capacity_of
+from gateway.app.callers import opened
+from gateway.app.change_intake import poll, webhooks
 from gateway.app.graphql import executor_of
-from gateway.app.hearing import poll, webhooks
-from gateway.app.observed import Observed
-from gateway.app.replicas import shared_of
-from gateway.app.systems import Systems
+from gateway.app.metrics_observer import Observed
+from gateway.app.sources import Systems
+from gateway.app.state_memory import Shared
 from gateway.callers.authentication import Authenticate, Authentication
-from gateway.callers.modes import opened
 from gateway.events.log import EventLog
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
@@ -50,8 +50,8 @@ if TYPE_CHECKING:  # what the settings can have off is imported where it is on
     from aiohttp import web
 
     from gateway.api.grpc.server import GrpcServer
-
 __all__ = ["Gateway"]
+
 
 Part = TypeVar("Part")
 
@@ -96,7 +96,7 @@ class Gateway:
     async def _enter(self) -> None:
         """What is opened last is closed first: whoever brings changes, then whoever carries them out, then the wire."""
         settings, observed = self.settings, self._observed
-        shared = shared_of(settings, self._open, observed)
+        shared = _shared_of(settings, self._open, observed)
         self._systems = Systems(settings, self._open, observed)
         sources = self._systems.sources
         self._authenticate = await self._open.enter_async_context(opened(settings.auth, self._systems.forwards))
@@ -112,7 +112,7 @@ class Gateway:
             publish=self._events.publish,
         )
         self._open.push_async_callback(self._users.drain)
-        self._capacity = capacity_of(settings, shared, observed, _seconds_left)
+        self._capacity = _capacity_of(settings, shared, observed, _seconds_left)
         self._executor = executor_of(settings, shared, self._open, observed, self._capacity)
         allows = Cors(settings.cors_origins).allows
         options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
@@ -275,3 +275,19 @@ class Gateway:
 def _seconds_left() -> float | None:
     deadline = current_deadline.get()
     return None if deadline is None else deadline.remaining()
+
+
+def _shared_of(settings: Settings, open: AsyncExitStack, observed: Observed) -> Shared:
+    """What the settings have of the two."""
+    if settings.redis_url is None:
+        return Shared(settings, open, observed)
+    from gateway.app.state_redis import Replicated  # noqa: PLC0415 - the Redis client is 6 MiB that few need
+
+    return Replicated(settings.redis_url.get_secret_value(), settings, open, observed)
+
+
+def _capacity_of(settings: Settings, shared: Shared, observed: Observed, left: Callable[[], float | None]) -> Capacity:
+    """The one capacity of both surfaces."""
+    own = settings.gate
+    gate = Gate(own.at_once, queue=own.queue, patience=own.patience, left=left, observe=observed.gate)
+    return Capacity(rates=shared.rates(), gate=gate)

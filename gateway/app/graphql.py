@@ -15,8 +15,8 @@ from gateway.api.graphql.limits.limits import Guard, Limit, Limits
 from gateway.api.graphql.schema.build import build_schema, executable, rules
 from gateway.api.graphql.trusted.manifest import Manifest, ManifestFiles
 from gateway.api.graphql.trusted.named import NamedDocuments, Trust
-from gateway.app.observed import Observed
-from gateway.app.shared import Shared
+from gateway.app.metrics_observer import Observed
+from gateway.app.state_memory import Shared
 from gateway.kit.tasks import end
 from gateway.settings import Settings
 

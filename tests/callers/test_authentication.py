@@ -6,9 +6,9 @@ from callers.issuing import AUDIENCE, ISSUER, Issuer
 from multidict import CIMultiDict
 
 from gateway import Settings
+from gateway.app.callers import opened
 from gateway.callers.api_keys import fresh_key
 from gateway.callers.authentication import Authentication
-from gateway.callers.modes import opened
 from gateway.callers.principal import ANYONE
 from gateway.errors import Unauthenticated
 from gateway.settings import AuthSettings

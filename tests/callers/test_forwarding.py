@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from callers.seeing import ACCOUNT
 
+from gateway.app.sources import build
 from gateway.callers.authentication import Authentication
 from gateway.errors import Code, SourceCredentials, Unauthenticated
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
@@ -17,7 +18,6 @@ from gateway.sources.http.limits import Limits
 from gateway.sources.http.retry_budget import RetryBudget
 from gateway.sources.http.steps import StepSettings, steps
 from gateway.sources.http.transport import AiohttpTransport
-from gateway.sources.registry import build
 from gateway.users.model import UserSource
 from gateway.users.service import UserService
 from gateway.users.source import Sources

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from gateway.app.sources import build
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import AccountSettings, Settings, SoftwareOneSettings
 from gateway.sources.account.polling import AccountNews
-from gateway.sources.registry import build
 from gateway.sources.softwareone.polling import SoftwareOneNews
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser, UpdateSoftwareOneUser
 from gateway.users.ids import Kind, Ref

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from gateway.app.sources import SYSTEMS, build, settings_of
 from gateway.settings import AccountSettings, ResellerSettings, Settings, SoftwareOneSettings
-from gateway.sources.registry import SYSTEMS, build, settings_of
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 

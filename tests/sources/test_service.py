@@ -7,9 +7,9 @@ import orjson
 import pytest
 from sources.raw import RawServer, Staying
 
+from gateway.app.sources import build
 from gateway.errors import BadUserInput, Code, Outcome, SourceInvalidResponse
 from gateway.settings import Settings
-from gateway.sources.registry import build
 from gateway.state.memory import MemoryIdempotency
 from gateway.state.once import KeptAnswers
 from gateway.users.model import UserSource

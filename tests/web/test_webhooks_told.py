@@ -20,13 +20,13 @@ from state.server import RedisServer
 from gateway.api.web.aiohttp_server import aiohttp_application
 from gateway.api.web.site import Site
 from gateway.api.web.webhooks import RESELLER_PATH, ResellerWebhooks, Result
+from gateway.app.sources import build
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.memory import MemoryEventLog
 from gateway.events.shared import SharedEventLog
 from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import ResellerSettings, Settings
 from gateway.sources.http.transport import AiohttpTransport, Limits
-from gateway.sources.registry import build
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.state.redis import connect
 from gateway.state.stream import RedisStream

@@ -21,7 +21,7 @@ async def opened(settings: AuthSettings, forwards: Forwards) -> AsyncIterator[Au
         keys = ApiKeys(settings.keys_file) if settings.with_keys and settings.keys_file else None
         tokens = None
         if settings.with_tokens:
-            from gateway.callers.issued import tokens_of  # noqa: PLC0415 - what checks signatures is 11 MiB
+            from gateway.app.tokens import tokens_of  # noqa: PLC0415 - what checks signatures is 11 MiB
 
             tokens = await tokens_of(settings, stack)
         yield Authentication(keys, tokens, forwards)

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 
 from gateway.api.graphql.trusted.named import DocumentStore
 from gateway.api.ratelimit import RateLimit
-from gateway.app.observed import Observed
+from gateway.app.metrics_observer import Observed
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.memory import MemoryEventLog
 from gateway.events.turn import MemoryTurn, Turn

@@ -4,8 +4,8 @@ from contextlib import AsyncExitStack
 
 from gateway.api.graphql.trusted.named import DocumentStore
 from gateway.api.ratelimit import RateLimit
-from gateway.app.observed import Observed
-from gateway.app.shared import Shared
+from gateway.app.metrics_observer import Observed
+from gateway.app.state_memory import Shared
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.shared import SharedEventLog
 from gateway.events.turn import Turn

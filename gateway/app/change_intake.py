@@ -4,8 +4,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from gateway.api.web.webhooks import ResellerWebhooks
-from gateway.app.observed import Observed
-from gateway.app.shared import Shared
+from gateway.app.metrics_observer import Observed
+from gateway.app.state_memory import Shared
 from gateway.events.log import EventLog
 from gateway.events.polling import Poller
 from gateway.settings import Settings
