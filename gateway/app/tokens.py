@@ -5,8 +5,7 @@ from functools import partial
 
 from aiohttp import ClientSession
 
-from gateway.callers.fetching import fetch
-from gateway.callers.key_sets import FetchedKeys, FileKeys, Keys
+from gateway.callers.key_sets import FetchedKeys, FileKeys, Keys, fetch
 from gateway.callers.tokens import KINDS, TokenRules, Tokens
 from gateway.settings import AuthSettings
 

@@ -10,8 +10,7 @@ from aiohttp import ClientSession
 from callers.issuing import AUDIENCE, ISSUER, Issuer, made
 from joserfc.jwk import RSAKey
 
-from gateway.callers.fetching import fetch
-from gateway.callers.key_sets import FetchedKeys, read_keys
+from gateway.callers.key_sets import FetchedKeys, fetch, read_keys
 from gateway.callers.tokens import TokenRules, Tokens
 from gateway.errors import SourceUnavailable, Unauthenticated
 
