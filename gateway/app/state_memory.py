@@ -7,7 +7,7 @@ from gateway.api.ratelimit import RateLimit
 from gateway.app.metrics_observer import Observed
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.memory import MemoryEventLog
-from gateway.events.turn import MemoryTurn, Turn
+from gateway.events.polling import MemoryTurn, Turn
 from gateway.settings import Settings
 from gateway.state.documents import MemoryDocuments
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore

@@ -7,8 +7,8 @@ from gateway.api.ratelimit import RateLimit
 from gateway.app.metrics_observer import Observed
 from gateway.app.state_memory import Shared
 from gateway.events.log import EventLog, EventLogSettings
-from gateway.events.shared import SharedEventLog
-from gateway.events.turn import Turn
+from gateway.events.polling import Turn
+from gateway.events.replicated import SharedEventLog
 from gateway.settings import Settings
 from gateway.state.documents_redis import RedisDocuments
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore

@@ -1,11 +1,13 @@
 """An event as bytes: a line of what happened when, then the user as JSON."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.users.answers import from_bytes, to_bytes
 from gateway.users.model import Timestamp, User, UserChange
 
-__all__ = ["Entry", "read_entry", "write_entry"]
+__all__ = ["Entry", "Stream", "read_entry", "write_entry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +36,28 @@ def read_entry(content: bytes) -> Entry:
     if not isinstance(read, User):
         raise ValueError("no user")  # noqa: TRY004 - its bytes are wrong, not its type
     return Entry(UserChange(change), Timestamp(occurred_at), read)
+
+
+class Stream(Protocol):
+    """Entries that replicas share, numbered without gaps; the oldest go.
+
+    Every method may raise SourceUnavailable.
+    """
+
+    async def place(self) -> tuple[str, int, int]:
+        """The log's name, the number that it began behind, and its last one.
+
+        The name is another one as soon as entries may have been lost.
+        """
+
+    async def append(self, entry: bytes, *, once: str, user: str, content: str, dated: bool, heard: bool) -> int:
+        """The new entry's number; 0 where it is known by its deduplication keys, across replicas."""
+
+    async def read(self, after: int) -> Sequence[tuple[str, int, bytes]]:
+        """The next entries, each with its log's name and its number; none where none came within a moment."""
+
+    async def entry(self, number: int) -> bytes | None:
+        """The entry of that number, as long as it is held."""
+
+    async def renew(self, log: str) -> None:
+        """Give the log another name, if this is still its name: entries were lost, and its numbers mean others."""

@@ -1,15 +1,27 @@
 """The event log as its users see it, whatever form it has."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, Self
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotFound, RateLimited, SourceUnavailable
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
-__all__ = ["EventLog", "EventLogSettings", "Subscription", "UserEvent"]
+__all__ = [
+    "Draining",
+    "EventLog",
+    "EventLogSettings",
+    "Happening",
+    "NoLongerHeld",
+    "Observe",
+    "SlowReader",
+    "Subscription",
+    "UserEvent",
+    "unobserved",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +113,54 @@ class EventLog(Protocol):
 
     async def close(self) -> None:
         """End all subscriptions with Draining; what is published later is dropped."""
+
+
+class SlowReader(RateLimited):
+    """Events came faster than they were read; what was read last is a place to resume at."""
+
+    def __init__(self) -> None:
+        super().__init__("Events came faster than they were read. Resume after the last one received.", retry_after=1.0)
+
+
+class NoLongerHeld(NotFound):
+    """Some of what happened after that token is gone, or was seen by a process that is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Part of what happened after this resume token is no longer held. "
+            "Watch without a token, and then read the users anew."
+        )
+
+
+class Draining(SourceUnavailable):
+    """This process stops; another one may go on."""
+
+    def __init__(self) -> None:
+        super().__init__("This server is stopping. Resume at another one.", retry_after=1.0)
+
+
+class Happening(StrEnum):
+    """Something that became of an event, or of one who follows."""
+
+    PUBLISHED = "published"
+    """It is in the log; detail: the user's system."""
+
+    REPEATED = "repeated"
+    """It was in the log already: an echo or a replay; detail: the user's system."""
+
+    LOST = "lost"
+    """Redis was away for too long, and too much waited for it; detail: the user's system."""
+
+    SLOW_READER = "slow_reader"
+    """A subscriber was ended because it did not keep up; no detail."""
+
+    GAP = "gap"
+    """The log in Redis was lost or trimmed, so that the subscribers were ended; no detail."""
+
+
+Observe = Callable[[Happening, str], None]
+"""Hears of each happening with its detail. It must not raise."""
+
+
+def unobserved(_happening: Happening, _detail: str) -> None:
+    """Nobody counts."""

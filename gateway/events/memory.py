@@ -4,14 +4,10 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from gateway.events.errors import Draining
-from gateway.events.log import EventLogSettings, UserEvent
-from gateway.events.marks import marks_of
-from gateway.events.observing import Happening, Observe, unobserved
-from gateway.events.recent import Recent, wanted
-from gateway.events.subscription import MemorySubscription
-from gateway.events.tokens import Tokens, no_token
-from gateway.events.told import Told
+from gateway.events.deduplication import Told, marks_of
+from gateway.events.log import Draining, EventLogSettings, Happening, Observe, UserEvent, unobserved
+from gateway.events.recent import MemorySubscription, Recent, wanted
+from gateway.events.resume_tokens import Tokens, no_token
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 

@@ -4,14 +4,11 @@ import asyncio
 import logging
 
 from gateway.errors import SourceUnavailable
-from gateway.events.entries import read_entry
-from gateway.events.errors import NoLongerHeld
-from gateway.events.log import UserEvent
-from gateway.events.observing import Happening, Observe
+from gateway.events.entries import Stream, read_entry
+from gateway.events.log import Happening, NoLongerHeld, Observe, UserEvent
 from gateway.events.outbox import pauses
 from gateway.events.recent import Recent
-from gateway.events.stream import Stream
-from gateway.events.tokens import Tokens
+from gateway.events.resume_tokens import Tokens
 
 __all__ = ["StreamReader"]
 

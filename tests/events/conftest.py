@@ -12,10 +12,9 @@ from events.reading import settled
 from state.conftest import redis_url
 from state.server import RedisServer
 
-from gateway.events.log import EventLog, EventLogSettings
+from gateway.events.log import EventLog, EventLogSettings, Happening
 from gateway.events.memory import MemoryEventLog
-from gateway.events.observing import Happening
-from gateway.events.shared import SharedEventLog
+from gateway.events.replicated import SharedEventLog
 from gateway.state.redis import connect
 from gateway.state.stream import RedisStream
 from gateway.users.model import User, UserChange, UserSource

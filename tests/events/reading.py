@@ -5,9 +5,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from gateway.errors import SourceUnavailable
-from gateway.events.errors import Draining, NoLongerHeld, SlowReader
-from gateway.events.log import EventLog, UserEvent
-from gateway.events.shared import SharedEventLog
+from gateway.events.log import Draining, EventLog, NoLongerHeld, SlowReader, UserEvent
+from gateway.events.replicated import SharedEventLog
 from gateway.users.model import User, UserChange, UserSource
 
 __all__ = ["Reader", "append", "changed", "names", "rest", "settled", "waiting"]

@@ -6,9 +6,8 @@ import pytest
 from events.reading import settled, waiting
 from msgspec.structs import replace
 
-from gateway.events.marks import marks_of
-from gateway.events.observing import Happening
-from gateway.events.told import Told
+from gateway.events.deduplication import Told, marks_of
+from gateway.events.log import Happening
 from gateway.users.model import Organization, Role, Timestamp, User, UserChange, UserSource
 
 CREATED, UPDATED, DELETED = UserChange

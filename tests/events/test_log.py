@@ -9,8 +9,7 @@ import pytest
 from events.reading import Reader, rest, settled, waiting
 
 from gateway.errors import BadUserInput, Code
-from gateway.events.errors import Draining, NoLongerHeld, SlowReader
-from gateway.events.observing import Happening
+from gateway.events.log import Draining, Happening, NoLongerHeld, SlowReader
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
 

@@ -10,9 +10,8 @@ from redis.asyncio import Redis
 from state.server import RedisServer
 
 from gateway.errors import BadUserInput
-from gateway.events.errors import NoLongerHeld
+from gateway.events.log import Happening, NoLongerHeld
 from gateway.events.memory import MemoryEventLog
-from gateway.events.observing import Happening
 from gateway.state.redis import connect
 from gateway.state.stream import RedisStream
 

@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 
 from gateway.errors import SourceUnavailable
 from gateway.events.memory import MemoryEventLog
-from gateway.events.polling import Poll, Poller
-from gateway.events.turn import MemoryTurn
+from gateway.events.polling import MemoryTurn, Poll, Poller
 from gateway.state.redis import connect
 from gateway.state.turn import RedisTurn
 from gateway.users.model import Timestamp, User, UserChange, UserSource

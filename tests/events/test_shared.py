@@ -10,7 +10,7 @@ from events.reading import append, changed, names, settled, waiting
 from state.server import RedisServer
 
 from gateway.errors import SourceUnavailable
-from gateway.events.errors import Draining
+from gateway.events.log import Draining
 
 
 async def test_replicas(replica: Any) -> None:

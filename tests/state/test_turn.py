@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from gateway.errors import SourceUnavailable
-from gateway.events.turn import MemoryTurn
+from gateway.events.polling import MemoryTurn
 from gateway.state.redis import connect
 from gateway.state.turn import RedisTurn
 

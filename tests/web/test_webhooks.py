@@ -19,7 +19,7 @@ from gateway.api.web.site import Site
 from gateway.api.web.webhooks import RESELLER_PATH, ResellerWebhooks, Result
 from gateway.events.log import EventLog
 from gateway.events.memory import MemoryEventLog
-from gateway.events.shared import SharedEventLog
+from gateway.events.replicated import SharedEventLog
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.state.redis import connect
 from gateway.state.stream import RedisStream

@@ -23,7 +23,7 @@ from gateway.api.web.webhooks import RESELLER_PATH, ResellerWebhooks, Result
 from gateway.app.sources import build
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.memory import MemoryEventLog
-from gateway.events.shared import SharedEventLog
+from gateway.events.replicated import SharedEventLog
 from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import ResellerSettings, Settings
 from gateway.sources.http.transport import AiohttpTransport, Limits

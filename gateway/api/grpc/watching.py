@@ -10,8 +10,7 @@ from gateway.api.grpc.messages import message_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.words import NUMBERS, sources_of
 from gateway.errors import BadUserInput, GatewayError, Violation
-from gateway.events.errors import Draining, SlowReader
-from gateway.events.log import EventLog, Subscription, UserEvent
+from gateway.events.log import Draining, EventLog, SlowReader, Subscription, UserEvent
 from gateway.events.watching import MOST_IDS, watching
 from gateway.users.ids import Kind, Ref, decode
 

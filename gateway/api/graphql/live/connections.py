@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.live.options import Happening, Observe, Traffic
-from gateway.events.errors import Draining
+from gateway.events.log import Draining
 
 __all__ = ["Connections", "Leaving"]
 

@@ -21,7 +21,7 @@ from gateway.api.graphql.live.answers import Answer, Renderings
 from gateway.api.graphql.live.feed import CatchingUp, Feed
 from gateway.api.graphql.live.options import Happening, LiveOptions, Observe, Traffic
 from gateway.api.graphql.live.sharing import sharing
-from gateway.events.errors import SlowReader
+from gateway.events.log import SlowReader
 from gateway.kit.mailbox import Mailbox
 
 __all__ = ["Feeds"]

@@ -15,7 +15,7 @@ from gateway.api.graphql.live.options import LiveOptions, Traffic
 from gateway.api.graphql.live.sse_format import COMPLETE, PULSE, next_event, streamed
 from gateway.api.web.http import Response
 from gateway.errors import GatewayError
-from gateway.events.errors import Draining
+from gateway.events.log import Draining
 from gateway.kit.mailbox import Mailbox
 
 __all__ = ["EventStreams"]

@@ -31,7 +31,7 @@ from gateway.api.graphql.live.messages import (
 from gateway.api.graphql.live.options import Happening, LiveOptions, Observe, Traffic
 from gateway.api.web.http import Closed, Request, WebSocket
 from gateway.errors import GatewayError, RateLimited
-from gateway.events.errors import Draining
+from gateway.events.log import Draining
 
 __all__ = ["Connection", "Sockets"]
 

@@ -13,17 +13,13 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from gateway.errors import SourceUnavailable
-from gateway.events.entries import Entry, write_entry
-from gateway.events.errors import Draining
-from gateway.events.log import EventLogSettings
-from gateway.events.marks import Marks, marks_of
-from gateway.events.observing import Happening, Observe, unobserved
+from gateway.events.deduplication import Marks, marks_of
+from gateway.events.entries import Entry, Stream, write_entry
+from gateway.events.log import Draining, EventLogSettings, Happening, Observe, unobserved
 from gateway.events.outbox import Outbox
 from gateway.events.reader import StreamReader
-from gateway.events.recent import Recent, wanted
-from gateway.events.stream import Stream
-from gateway.events.subscription import MemorySubscription
-from gateway.events.tokens import no_token
+from gateway.events.recent import MemorySubscription, Recent, wanted
+from gateway.events.resume_tokens import no_token
 from gateway.kit.tasks import end
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource

@@ -4,7 +4,7 @@ import re
 import secrets
 
 from gateway.errors import BadUserInput, Violation
-from gateway.events.errors import NoLongerHeld
+from gateway.events.log import NoLongerHeld
 
 __all__ = ["Tokens", "no_token"]
 
