@@ -11,12 +11,10 @@ from gateway.sources.account.dialect import spoken_by
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitState
 from gateway.sources.http.clients import CLIENTS
-from gateway.sources.http.exchange import Send, pipeline
+from gateway.sources.http.exchange import Limits, Send, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.hedging import HedgingSettings
-from gateway.sources.http.limits import Limits
-from gateway.sources.http.retry import RetrySettings
-from gateway.sources.http.retry_budget import RetryBudget
+from gateway.sources.http.retry import RetryBudget, RetrySettings
 from gateway.sources.http.steps import RATES, StepSettings, steps
 from gateway.sources.http.timing import Timing
 from gateway.sources.reseller import ResellerSource

@@ -16,7 +16,7 @@ from gateway.sources.account import AccountSource
 from gateway.sources.account.dialect import spoken_by
 from gateway.sources.http.exchange import Request, Response, pipeline
 from gateway.sources.http.forwarding import Forwarding
-from gateway.sources.http.retry_budget import RetryBudget
+from gateway.sources.http.retry import RetryBudget
 from gateway.sources.http.steps import StepSettings, steps
 from gateway.state.memory import MemoryIdempotency
 from gateway.state.once import KeptAnswers

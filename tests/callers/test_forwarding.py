@@ -12,10 +12,9 @@ from gateway.callers.authentication import Authentication
 from gateway.errors import Code, SourceCredentials, Unauthenticated
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import Settings
-from gateway.sources.http.exchange import pipeline
+from gateway.sources.http.exchange import Limits, pipeline
 from gateway.sources.http.forwarding import Forwarding
-from gateway.sources.http.limits import Limits
-from gateway.sources.http.retry_budget import RetryBudget
+from gateway.sources.http.retry import RetryBudget
 from gateway.sources.http.steps import StepSettings, steps
 from gateway.sources.http.transport import AiohttpTransport
 from gateway.users.model import UserSource

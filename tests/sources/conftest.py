@@ -14,9 +14,8 @@ from sources.raw import RawServer, Staying, read_request
 
 from gateway.app.sources import build
 from gateway.settings import AccountSettings, ResellerSettings, Settings, SoftwareOneSettings
-from gateway.sources.http.exchange import Request, Response, Transport
+from gateway.sources.http.exchange import Limits, Request, Response, Transport
 from gateway.sources.http.lean.transport import LeanTransport
-from gateway.sources.http.limits import Limits
 from gateway.sources.http.transport import AiohttpTransport
 from gateway.users.model import UserSource
 

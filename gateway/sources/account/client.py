@@ -8,12 +8,12 @@ import orjson
 
 from gateway.sources.account import departments, wire
 from gateway.sources.account.dialect import Dialect
+from gateway.sources.account.errors import account_refusal
 from gateway.sources.account.listing import Listing, Repeated, next_position
 from gateway.sources.account.polling import AccountNews
-from gateway.sources.account.refusals import account_refusal
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
-from gateway.sources.http.reading import Shape, read
+from gateway.sources.http.json import Shape, read
 from gateway.users import model
 from gateway.users.changes import CreateAccountUser, NotificationPreference, UpdateAccountUser
 from gateway.users.ids import Kind, Ref

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.sources.account.listing import Listing, listed, nodes, record_of, same
-from gateway.sources.http.reading import Instant, Wire, carried
+from gateway.sources.http.json import Instant, Wire, carried
 from gateway.users import model
 
 __all__ = ["Department"]

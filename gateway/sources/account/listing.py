@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec.structs import asdict
 
-from gateway.sources.http.reading import Wire
+from gateway.sources.http.json import Wire
 from gateway.users import model
 
 __all__ = ["Listing", "PageInfo", "Repeated", "listed", "next_position", "nodes", "record_of", "same"]

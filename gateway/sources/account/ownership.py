@@ -1,7 +1,7 @@
 """Who owns a role, in the identity API's JSON: the platform, or an account with its addresses."""
 
 from gateway.sources.account.listing import record_of, same
-from gateway.sources.http.reading import Instant, Wire
+from gateway.sources.http.json import Instant, Wire
 from gateway.users import model
 
 __all__ = ["Owner"]

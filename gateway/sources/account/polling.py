@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.sources.account.listing import Listing, next_position
 from gateway.sources.http.api import Api
-from gateway.sources.http.reading import Instant, Shape, Wire, read
+from gateway.sources.http.json import Instant, Shape, Wire, read
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.news import News

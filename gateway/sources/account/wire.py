@@ -6,7 +6,7 @@ from typing import Any
 from gateway.sources.account.departments import Department
 from gateway.sources.account.listing import record_of
 from gateway.sources.account.ownership import Owner
-from gateway.sources.http.reading import Instant, Wire
+from gateway.sources.http.json import Instant, Wire
 from gateway.users import model
 from gateway.users.model import UserSource
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
+from gateway.sources.http.exchange import Limits
 from gateway.sources.http.lean.transport import LeanTransport
-from gateway.sources.http.limits import Limits
 
 if TYPE_CHECKING:
     from gateway.sources.http.transport import AiohttpTransport

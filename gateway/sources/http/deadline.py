@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from gateway.errors import Origin, Outcome, SourceTimeout
 from gateway.kit.timers import Alarm
 from gateway.sources.http.exchange import Request, Response, Send
+from gateway.sources.http.handover import Passage, current_passage
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved
-from gateway.sources.http.passage import Passage, current_passage
 
 __all__ = ["Deadline", "WithinDeadline", "current_deadline"]
 

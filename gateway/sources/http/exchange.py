@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Content", "Multipart", "Part", "Request", "Response", "Send", "Step", "Transport", "pipeline"]
+__all__ = ["Content", "Limits", "Multipart", "Part", "Request", "Response", "Send", "Step", "Transport", "pipeline"]
 
 
 class Content(Protocol):
@@ -105,3 +105,18 @@ def pipeline(transport: Transport, steps: Sequence[Step]) -> Send:
 def _through(step: Step, send: Send) -> Send:
     call = step.__call__  # bound once; and not awaited here: that would be one more coroutine a step and call
     return lambda request: call(request, send)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a source may take: seconds for the whole call, to a connection, between two reads; sockets; bytes.
+
+    `kept` is how many seconds a connection stays open without a call: sooner closed than by servers and NATs.
+    """
+
+    total: float = 10.0
+    connect: float = 3.0
+    read: float = 10.0
+    kept: float = 15.0
+    connections: int = 20
+    response_bytes: int = 32 * 1024 * 1024

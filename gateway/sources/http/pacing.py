@@ -17,12 +17,11 @@ from dataclasses import dataclass, field
 
 from gateway.callers.principal import current_principal
 from gateway.errors import Origin, RateLimited
-from gateway.sources.http.bucket import Bucket, Rate
+from gateway.sources.http.bucket import Bucket, Rate, quota
 from gateway.sources.http.deadline import Deadline, current_deadline
+from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved
-from gateway.sources.http.quota import quota
-from gateway.sources.http.refusal import retry_after
 
 __all__ = ["Pacing", "by_credential", "by_source"]
 

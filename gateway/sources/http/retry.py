@@ -17,6 +17,7 @@ here 429 and 503 are answers.
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
@@ -27,13 +28,67 @@ from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 from gateway.errors import GatewayError, SourceTimeout, SourceUnavailable
 from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.deadline import current_deadline
+from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
+from gateway.sources.http.handover import leaves_doubt
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved
-from gateway.sources.http.passage import leaves_doubt
-from gateway.sources.http.refusal import retry_after
-from gateway.sources.http.retry_budget import RetryBudget
 
-__all__ = ["Result", "Retry", "RetrySettings", "full_jitter", "is_transient", "may_replay"]
+__all__ = [
+    "BudgetSettings",
+    "Result",
+    "Retry",
+    "RetryBudget",
+    "RetrySettings",
+    "full_jitter",
+    "is_transient",
+    "may_replay",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSettings:
+    """`ratio` of the calls and `floor` a second; at most `most` can be saved up from the calls."""
+
+    ratio: float = 0.2
+    floor: float = 3.0
+    most: int = 50
+
+
+class RetryBudget:
+    """One for the process: made once and given to the pipeline of every source."""
+
+    def __init__(
+        self,
+        settings: BudgetSettings = BudgetSettings(),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        # Counted in calls, not in retries: sums of whole numbers are exact.
+        self._price = 1 / settings.ratio if settings.ratio else float("inf")
+        self._most = settings.most * self._price
+        self._calls = 0.0
+        self._floor = settings.floor
+        self._at = clock()
+
+    def called(self) -> None:
+        """A call was made that is no retry."""
+        self._calls = min(self._calls + 1, self._most)
+
+    def spend(self) -> bool:
+        """Whether one more try is within the budget; if so it is taken from it."""
+        now = self._clock()
+        self._floor = min(self._settings.floor, self._floor + (now - self._at) * self._settings.floor)
+        self._at = now
+        if self._calls >= self._price:
+            self._calls -= self._price
+            return True
+        if self._floor >= 1:
+            self._floor -= 1
+            return True
+        return False
+
 
 Result = Response | GatewayError
 

@@ -25,12 +25,11 @@ from gateway.sources.http.circuit import Circuit, CircuitSettings
 from gateway.sources.http.deadline import WithinDeadline
 from gateway.sources.http.exchange import Request, Step
 from gateway.sources.http.forwarding import Forwarding
+from gateway.sources.http.handover import Handover
 from gateway.sources.http.hedging import Hedging, HedgingSettings
 from gateway.sources.http.observing import Observer, unobserved
 from gateway.sources.http.pacing import Pacing, by_credential
-from gateway.sources.http.passage import Handover
-from gateway.sources.http.retry import Retry, RetrySettings
-from gateway.sources.http.retry_budget import RetryBudget
+from gateway.sources.http.retry import Retry, RetryBudget, RetrySettings
 from gateway.sources.http.single_flight import SingleFlight
 
 __all__ = ["RATES", "StepSettings", "steps"]

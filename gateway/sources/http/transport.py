@@ -9,10 +9,9 @@ from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from gateway.sources.http.exchange import Multipart, Request, Response
-from gateway.sources.http.failures import cut_off, late, lost, no_http, not_reached, too_large
-from gateway.sources.http.form import Form
-from gateway.sources.http.limits import Limits
+from gateway.sources.http.errors import cut_off, late, lost, no_http, not_reached, too_large
+from gateway.sources.http.exchange import Limits, Multipart, Request, Response
+from gateway.sources.http.multipart import Form
 
 __all__ = ["AiohttpTransport", "Limits"]
 

@@ -8,9 +8,9 @@ import orjson
 from gateway.errors import Origin, SourceNotConfigured
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
-from gateway.sources.http.reading import Shape, read, read_changed
+from gateway.sources.http.json import Shape, read, read_changed
 from gateway.sources.indexed import covering, window
-from gateway.sources.reseller.refusals import reseller_refusal
+from gateway.sources.reseller.errors import reseller_refusal
 from gateway.sources.reseller.wire import Organization, User
 from gateway.users import model
 from gateway.users.changes import UpdateResellerUser

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.sources.http.reading import CamelWire, Shape
+from gateway.sources.http.json import CamelWire, Shape
 from gateway.sources.reseller.wire import User
 from gateway.users import model
 from gateway.users.model import UserChange

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 from msgspec.structs import asdict, replace
 
-from gateway.sources.http.reading import CamelWire, Instant
+from gateway.sources.http.json import CamelWire, Instant
 from gateway.users import model
 from gateway.users.model import UserSource
 

@@ -8,11 +8,11 @@ import orjson
 from gateway.errors import BadUserInput, Violation
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Multipart, Part, Send
-from gateway.sources.http.reading import Shape, read, read_changed
+from gateway.sources.http.json import Shape, read, read_changed
 from gateway.sources.indexed import window
 from gateway.sources.softwareone import rql
+from gateway.sources.softwareone.errors import softwareone_refusal
 from gateway.sources.softwareone.polling import SoftwareOneNews
-from gateway.sources.softwareone.refusals import softwareone_refusal
 from gateway.sources.softwareone.wire import ListMeta, User, Users
 from gateway.users import model
 from gateway.users.changes import Icon, PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from gateway.sources.http.api import Api
-from gateway.sources.http.reading import Shape, read
+from gateway.sources.http.json import Shape, read
 from gateway.sources.softwareone.wire import Users
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.news import News

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import field
 
-from gateway.sources.http.reading import CamelWire, Instant, Wire
+from gateway.sources.http.json import CamelWire, Instant, Wire
 from gateway.users import model
 from gateway.users.model import UserSource, UserStatus
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway import errors
 from gateway.errors import Outcome
-from gateway.sources.account.refusals import account_refusal
+from gateway.sources.account.errors import account_refusal
 from gateway.sources.http.exchange import Request, Response
 
 

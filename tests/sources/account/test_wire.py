@@ -8,7 +8,7 @@ from gateway.sources.account.client import _USER
 from gateway.sources.account.departments import Department
 from gateway.sources.account.wire import Role
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import Shape, read
+from gateway.sources.http.json import Shape, read
 from gateway.users import model
 from gateway.users.model import OwnerType, RoleOwner, RoleType, UserSource, UserStatus
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Outcome, SourceInvalidResponse
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import CamelWire, Instant, Shape, Wire, read, read_changed
+from gateway.sources.http.json import CamelWire, Instant, Shape, Wire, read, read_changed
 
 
 class Thing(CamelWire, frozen=True):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from gateway import errors
 from gateway.errors import Outcome, Violation
+from gateway.sources.http.errors import Told, refusal, retry_after
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.refusal import Told, refusal, retry_after
 
 BROKEN = (Violation(("change", "email"), "is taken"),)
 TOLD = Told(documented=True, code="c", message="why", request_id="rq", violations=BROKEN)

@@ -6,9 +6,9 @@ import pytest
 from gateway import errors
 from gateway.errors import NotFound, Outcome, SourceInvalidResponse, SourceNotConfigured
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import Shape
+from gateway.sources.http.json import Shape
 from gateway.sources.reseller import ResellerSource
-from gateway.sources.reseller.refusals import reseller_refusal
+from gateway.sources.reseller.errors import reseller_refusal
 from gateway.sources.reseller.wire import User
 from gateway.users import model
 from gateway.users.changes import UpdateResellerUser

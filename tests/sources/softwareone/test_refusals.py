@@ -5,7 +5,7 @@ import pytest
 
 from gateway import errors
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.softwareone.refusals import softwareone_refusal
+from gateway.sources.softwareone.errors import softwareone_refusal
 
 RFC = "https://tools.ietf.org/html/rfc9110#section-15.5.1"
 OWN = "https://docs.platform.softwareone.com/developer-resources/rest-api/errors/commerce#MPTCOM03-0078"

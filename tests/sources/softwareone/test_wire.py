@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sources.http.reading import Shape
+from gateway.sources.http.json import Shape
 from gateway.sources.softwareone.wire import User, Users
 from gateway.users import model
 from gateway.users.model import UserStatus

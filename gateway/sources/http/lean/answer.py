@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.kit.lazy_headers import Headers
+from gateway.sources.http.errors import cut_off, lost, no_http, too_large
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.failures import cut_off, lost, no_http, too_large
 from gateway.sources.http.lean.decoding import Inflate, decoder
 
 __all__ = ["AnswerReader"]

@@ -6,10 +6,9 @@ import select
 from collections.abc import Callable, Iterator
 
 from gateway.errors import GatewayError
-from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.failures import late, lost, not_reached
+from gateway.sources.http.errors import late, lost, not_reached
+from gateway.sources.http.exchange import Limits, Request, Response
 from gateway.sources.http.lean.answer import AnswerReader
-from gateway.sources.http.limits import Limits
 
 __all__ = ["Connection"]
 

@@ -8,8 +8,8 @@ from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from gateway.sources.http.exchange import Multipart, Request
-from gateway.sources.http.form import Form
 from gateway.sources.http.lean.decoding import ACCEPTED
+from gateway.sources.http.multipart import Form
 
 __all__ = ["Origin", "encoded", "split"]
 

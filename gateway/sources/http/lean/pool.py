@@ -5,11 +5,10 @@ import ssl
 from collections import deque
 from typing import Any
 
-from gateway.sources.http.exchange import Request
-from gateway.sources.http.failures import not_reached
+from gateway.sources.http.errors import not_reached
+from gateway.sources.http.exchange import Limits, Request
 from gateway.sources.http.lean.connection import Connection
 from gateway.sources.http.lean.encoding import Origin
-from gateway.sources.http.limits import Limits
 
 __all__ = ["Pool"]
 

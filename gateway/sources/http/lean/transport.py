@@ -10,10 +10,9 @@ Nothing is sent again, whatever happens: repeating a call is a step of the pipel
 import asyncio
 import ssl
 
-from gateway.sources.http.exchange import Request, Response
+from gateway.sources.http.exchange import Limits, Request, Response
 from gateway.sources.http.lean.encoding import Origin, encoded, split
 from gateway.sources.http.lean.pool import Pool
-from gateway.sources.http.limits import Limits
 
 __all__ = ["LeanTransport"]
 

@@ -11,9 +11,8 @@ import pytest
 from sources.raw import KEEP
 
 from gateway.errors import Outcome, SourceTimeout, SourceUnavailable
-from gateway.sources.http.exchange import Request
+from gateway.sources.http.exchange import Limits, Request
 from gateway.sources.http.lean.transport import LeanTransport
-from gateway.sources.http.limits import Limits
 
 AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER for no seconds: closing is a RST
 

@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.http.bucket import Bucket, Rate
-from gateway.sources.http.quota import Quota
+from gateway.sources.http.bucket import Bucket, Quota, Rate
 
 
 class Now:

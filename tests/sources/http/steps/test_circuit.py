@@ -11,7 +11,7 @@ from gateway.errors import RateLimited, SourceInvalidResponse, SourceUnavailable
 from gateway.sources.http.circuit import Circuit, CircuitOpenError, CircuitSettings, CircuitState
 from gateway.sources.http.deadline import WithinDeadline
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.passage import Handover
+from gateway.sources.http.handover import Handover
 
 SETTINGS = CircuitSettings(window=10, slices=10, least_calls=4, ratio=0.5, open_for=5, probes=2, successes=2)
 

@@ -7,7 +7,7 @@ from sources.http.steps.virtual import clock, run
 from gateway.errors import GatewayError, Outcome, SourceTimeout
 from gateway.sources.http.deadline import Deadline, WithinDeadline, current_deadline
 from gateway.sources.http.exchange import Request, Response, Send, pipeline
-from gateway.sources.http.passage import Handover, Passage
+from gateway.sources.http.handover import Handover, Passage
 from gateway.sources.http.scope import operation
 
 

@@ -10,7 +10,7 @@ from gateway.errors import Unauthenticated
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.exchange import Request, Response, pipeline
 from gateway.sources.http.forwarding import Forwarding
-from gateway.sources.http.retry_budget import RetryBudget
+from gateway.sources.http.retry import RetryBudget
 from gateway.sources.http.steps import StepSettings, steps
 from gateway.users.model import UserSource
 

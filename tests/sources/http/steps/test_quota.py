@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from gateway.sources.http.quota import Quota, quota
+from gateway.sources.http.bucket import Quota, quota
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -32,9 +32,16 @@ from gateway.errors import (
 )
 from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.passage import leaves_doubt
-from gateway.sources.http.retry import Retry, RetrySettings, full_jitter, is_transient, may_replay
-from gateway.sources.http.retry_budget import BudgetSettings, RetryBudget
+from gateway.sources.http.handover import leaves_doubt
+from gateway.sources.http.retry import (
+    BudgetSettings,
+    Retry,
+    RetryBudget,
+    RetrySettings,
+    full_jitter,
+    is_transient,
+    may_replay,
+)
 from gateway.sources.http.scope import operation
 
 TRANSIENT_BODY = {"error": {"code": "internal_error", "is_transient": True}}

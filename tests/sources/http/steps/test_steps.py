@@ -9,8 +9,7 @@ from gateway.errors import Outcome, RateLimited, SourceTimeout, SourceUnavailabl
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitSettings, CircuitState
 from gateway.sources.http.hedging import HedgingSettings
-from gateway.sources.http.retry import RetrySettings
-from gateway.sources.http.retry_budget import RetryBudget
+from gateway.sources.http.retry import RetryBudget, RetrySettings
 from gateway.sources.http.scope import operation
 from gateway.sources.http.steps import RATES, StepSettings, steps
 

@@ -8,9 +8,9 @@ from gateway.errors import (
     SourceInvalidResponse,
     Violation,
 )
+from gateway.sources.http.errors import Told, refusal, tellable, told_wait
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import Shape, Wire
-from gateway.sources.http.refusal import Told, refusal, tellable, told_wait
+from gateway.sources.http.json import Shape, Wire
 
 __all__ = ["account_refusal"]
 

@@ -5,9 +5,9 @@ from codecs import BOM_UTF8
 from msgspec import UNSET, UnsetType
 
 from gateway.errors import GatewayError
+from gateway.sources.http.errors import Told, refusal
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import Shape, Wire
-from gateway.sources.http.refusal import Told, refusal
+from gateway.sources.http.json import Shape, Wire
 
 __all__ = ["reseller_refusal"]
 

@@ -9,8 +9,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from gateway.errors import GatewayError, Outcome
+from gateway.sources.http.errors import Told, refusal
 from gateway.sources.http.exchange import Request, Response, Send
-from gateway.sources.http.refusal import Told, refusal
 
 __all__ = ["Handover", "Passage", "current_passage", "leaves_doubt"]
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from gateway.errors import GatewayError, Violation
+from gateway.sources.http.errors import Told, refusal
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.reading import CamelWire, Shape
-from gateway.sources.http.refusal import Told, refusal
+from gateway.sources.http.json import CamelWire, Shape
 
 __all__ = ["softwareone_refusal"]
 
