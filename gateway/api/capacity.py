@@ -1,12 +1,13 @@
 """What callers may take of the gateway, by whichever surface: each its allowance, all of them together the gate."""
 
+import math
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 from gateway.api.gate import Gate
-from gateway.api.ratelimit import Allowance, RateLimit
 from gateway.errors import RateLimited
+from gateway.kit.rate_limit import Allowance, RateLimit
 
-__all__ = ["Capacity", "Spent"]
+__all__ = ["Capacity", "Spent", "ratelimit_headers"]
 
 
 class Spent(RateLimited):
@@ -49,3 +50,14 @@ class Capacity:
         if not allowance.allowed:
             raise Spent(allowance)
         return allowance
+
+
+def ratelimit_headers(allowance: Allowance) -> list[tuple[str, str]]:
+    """The headers of draft-ietf-httpapi-ratelimit-headers, and `Retry-After` beside a refusal. In whole seconds."""
+    headers = [
+        ("RateLimit-Policy", f'"default";q={allowance.limit};w={math.ceil(allowance.window)}'),
+        ("RateLimit", f'"default";r={allowance.remaining};t={math.ceil(allowance.reset_after)}'),
+    ]
+    if not allowance.allowed:
+        headers.append(("Retry-After", str(max(1, math.ceil(allowance.retry_after)))))
+    return headers

@@ -3,16 +3,17 @@
 from contextlib import AsyncExitStack
 
 from gateway.api.graphql.trusted.named import DocumentStore
-from gateway.api.ratelimit import RateLimit
 from gateway.app.metrics_observer import Observed
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.memory import MemoryEventLog
-from gateway.events.polling import MemoryTurn, Turn
+from gateway.events.polling import PollingLock
+from gateway.kit.rate_limit import RateLimit
 from gateway.settings import Settings
-from gateway.state.documents import MemoryDocuments
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
-from gateway.state.memory import MemoryIdempotency
-from gateway.state.rate import MemoryRateLimit, RateSettings
+from gateway.state.memory.documents import MemoryDocuments
+from gateway.state.memory.idempotency import MemoryIdempotency
+from gateway.state.memory.polling_lock import MemoryPollingLock
+from gateway.state.memory.rate_limit import MemoryRateLimit, RateSettings
 
 __all__ = ["Shared"]
 
@@ -43,9 +44,9 @@ class Shared:
         own = self._settings
         return self._events(EventLogSettings(held=own.events_held, queue=own.events_queue, window=own.events_window))
 
-    def turn(self, name: str, seconds: float) -> Turn:  # noqa: ARG002 - replicas need them
+    def turn(self, name: str, seconds: float) -> PollingLock:  # noqa: ARG002 - replicas need them
         """Which replica does something that one is to do every so many seconds."""
-        return MemoryTurn()
+        return MemoryPollingLock()
 
     def _idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
         return MemoryIdempotency(settings)

@@ -3,20 +3,21 @@
 from contextlib import AsyncExitStack
 
 from gateway.api.graphql.trusted.named import DocumentStore
-from gateway.api.ratelimit import RateLimit
 from gateway.app.metrics_observer import Observed
 from gateway.app.state_memory import Shared
 from gateway.events.log import EventLog, EventLogSettings
-from gateway.events.polling import Turn
+from gateway.events.polling import PollingLock
 from gateway.events.replicated import SharedEventLog
+from gateway.kit.rate_limit import RateLimit
 from gateway.settings import Settings
-from gateway.state.documents_redis import RedisDocuments
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
-from gateway.state.rate import RateSettings
-from gateway.state.rate_redis import RedisRateLimit
-from gateway.state.redis import RedisIdempotency, connect
-from gateway.state.stream import RedisStream
-from gateway.state.turn import RedisTurn
+from gateway.state.memory.rate_limit import RateSettings
+from gateway.state.redis.client import connect
+from gateway.state.redis.documents import RedisDocuments
+from gateway.state.redis.event_stream import RedisStream
+from gateway.state.redis.idempotency import RedisIdempotency
+from gateway.state.redis.polling_lock import RedisPollingLock
+from gateway.state.redis.rate_limit import RedisRateLimit
 
 __all__ = ["Replicated"]
 
@@ -29,8 +30,8 @@ class Replicated(Shared):
         self._client = connect(url)
         open.push_async_callback(self._client.aclose)
 
-    def turn(self, name: str, seconds: float) -> Turn:
-        return RedisTurn(self._client, name, lease=2 * seconds + 30)
+    def turn(self, name: str, seconds: float) -> PollingLock:
+        return RedisPollingLock(self._client, name, lease=2 * seconds + 30)
 
     def _idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
         return RedisIdempotency(self._client, settings)

@@ -13,10 +13,10 @@ from gateway.kit.tasks import end
 from gateway.users.model import UserSource
 from gateway.users.news import Reports
 
-__all__ = ["MemoryTurn", "Poll", "Poller", "Turn"]
+__all__ = ["Poll", "Poller", "PollingLock"]
 
 
-class Turn(Protocol):
+class PollingLock(Protocol):
     """One replica's at a time; what it notes is there for the next. Every method may raise SourceUnavailable."""
 
     async def take(self) -> tuple[int, str | None] | None:
@@ -30,23 +30,6 @@ class Turn(Protocol):
 
     async def give_up(self, number: int) -> None:
         """Let another have the turn at once."""
-
-
-class MemoryTurn:
-    """The turn of the only process."""
-
-    def __init__(self) -> None:
-        self._noted: str | None = None
-
-    async def take(self) -> tuple[int, str | None]:
-        return 1, self._noted
-
-    async def note(self, number: int, text: str) -> bool:  # noqa: ARG002 - there is one
-        self._noted = text
-        return True
-
-    async def give_up(self, number: int) -> None:
-        """There is nobody else."""
 
 
 _LOG = logging.getLogger("gateway.events")
@@ -80,7 +63,7 @@ class Poller:
         self,
         source: Reports,
         log: EventLog,
-        turn: Turn,
+        turn: PollingLock,
         *,
         interval: float,
         observe: Callable[[UserSource, Poll], None] = lambda *_: None,

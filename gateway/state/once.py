@@ -1,15 +1,44 @@
 """A change carried out at most once under its key, by the records of a store."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from gateway.errors import IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
 from gateway.kit.tasks import end
 from gateway.state.idempotency import Beginning, Begun, Conflict, IdempotencyStore, InProgress, Replay, scope_of
-from gateway.state.lease import renewed
 
-__all__ = ["KeptAnswers"]
+__all__ = ["KeptAnswers", "renewed"]
+
+_RENEWALS = 3  # a lease: two may fail
+
+
+@asynccontextmanager
+async def renewed(
+    store: IdempotencyStore,
+    scope: str,
+    owner: str,
+    *,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> AsyncIterator[None]:
+    """Renew the lease until the block ends, by answer, failure or cancellation; ending the change is the block's.
+
+    A store that cannot be reached does not stop the change: its outcome is worth more than its record.
+    """
+
+    async def renew() -> None:
+        held = True
+        while held:
+            await sleep(store.lease / _RENEWALS)
+            with suppress(SourceUnavailable):
+                held = await store.renew(scope, owner)
+
+    task = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        await end(task)
+
 
 _ASK_AGAIN = 1.0  # seconds, at the most: a change seldom takes as long as its lease
 _LATE_TRIES = 600

@@ -18,7 +18,7 @@ from gateway.sources.http.exchange import Request, Response, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.retry import RetryBudget
 from gateway.sources.http.steps import StepSettings, steps
-from gateway.state.memory import MemoryIdempotency
+from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.once import KeptAnswers
 from gateway.users.model import UserSource
 from gateway.users.reference import ReferenceData

@@ -15,8 +15,8 @@ from state.server import RedisServer
 from gateway.events.log import EventLog, EventLogSettings, Happening
 from gateway.events.memory import MemoryEventLog
 from gateway.events.replicated import SharedEventLog
-from gateway.state.redis import connect
-from gateway.state.stream import RedisStream
+from gateway.state.redis.client import connect
+from gateway.state.redis.event_stream import RedisStream
 from gateway.users.model import User, UserChange, UserSource
 
 __all__ = ["redis_url"]

@@ -12,8 +12,8 @@ from state.server import RedisServer
 from gateway.errors import BadUserInput
 from gateway.events.log import Happening, NoLongerHeld
 from gateway.events.memory import MemoryEventLog
-from gateway.state.redis import connect
-from gateway.state.stream import RedisStream
+from gateway.state.redis.client import connect
+from gateway.state.redis.event_stream import RedisStream
 
 
 async def test_its_data_is_lost(server: RedisServer, replica: Any) -> None:

@@ -11,9 +11,10 @@ from redis.asyncio import Redis
 
 from gateway.errors import SourceUnavailable
 from gateway.events.memory import MemoryEventLog
-from gateway.events.polling import MemoryTurn, Poll, Poller
-from gateway.state.redis import connect
-from gateway.state.turn import RedisTurn
+from gateway.events.polling import Poll, Poller
+from gateway.state.memory.polling_lock import MemoryPollingLock
+from gateway.state.redis.client import connect
+from gateway.state.redis.polling_lock import RedisPollingLock
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.news import News, Reports
 
@@ -76,7 +77,7 @@ async def poll() -> AsyncIterator[Callable[..., tuple[Poller, Clock, list[Any]]]
 
         def poll(system: Any, log: Any, turn: Any = None, interval: float = 10.0) -> tuple[Poller, Clock, list[Any]]:
             clock, told = Clock(), []
-            turn = MemoryTurn() if turn is None else turn
+            turn = MemoryPollingLock() if turn is None else turn
             poller = Poller(
                 system, log, turn, interval=interval, observe=lambda *one: told.append(one), sleep=clock.sleep
             )
@@ -172,9 +173,9 @@ async def test_the_log_takes_nothing(poll: Any) -> None:
 async def test_one_of_the_replicas(redis: Redis, poll: Any) -> None:
     """One replica polls; when it ends, another goes on where it was."""
     log, systems = MemoryEventLog(), [System([], ["a"]), System(["b"])]
-    one, clock, first = poll(systems[0], log, RedisTurn(redis, "market", lease=60.0))
+    one, clock, first = poll(systems[0], log, RedisPollingLock(redis, "market", lease=60.0))
     await clock.asleep()
-    _, other_clock, second = poll(systems[1], log, RedisTurn(redis, "market", lease=60.0))
+    _, other_clock, second = poll(systems[1], log, RedisPollingLock(redis, "market", lease=60.0))
     await other_clock.asleep()
     await clock.round()
     assert (systems[0].asked, systems[1].asked) == ([None, "1"], [])
@@ -190,10 +191,10 @@ async def test_overtaken(redis: Redis, poll: Any) -> None:
     """A replica that was away for longer than its lease spoils nothing: the next one's position stays."""
     log, slow, quick = MemoryEventLog(), System(["a"]), System(["a", "b"])
     slow.gate.clear()
-    _, clock, told = poll(slow, log, RedisTurn(redis, "market", lease=0.001))
+    _, clock, told = poll(slow, log, RedisPollingLock(redis, "market", lease=0.001))
     await slow.was_asked.wait()
     await asyncio.sleep(0.01)
-    _, other_clock, _ = poll(quick, log, RedisTurn(redis, "market", lease=60.0))
+    _, other_clock, _ = poll(quick, log, RedisPollingLock(redis, "market", lease=60.0))
     await other_clock.asleep()
     slow.gate.set()
     await clock.asleep()

@@ -1,7 +1,7 @@
 """How HTTP tells a caller its allowance."""
 
-from gateway.api.ratelimit import ratelimit_headers
-from gateway.state.rate import Allowance
+from gateway.api.capacity import ratelimit_headers
+from gateway.kit.rate_limit import Allowance
 
 
 def test_allowed() -> None:

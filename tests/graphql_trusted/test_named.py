@@ -13,7 +13,7 @@ from gateway.api.graphql.trusted.naming import (
     PersistedQueryNotSupported,
 )
 from gateway.errors import BadUserInput, GatewayError
-from gateway.state.documents import MemoryDocuments
+from gateway.state.memory.documents import MemoryDocuments
 
 MANIFEST = Manifest({"ab": "{ a }"})
 NOTHING = DocumentName()

@@ -10,7 +10,7 @@ from sources.raw import RawServer, Staying
 from gateway.app.sources import build
 from gateway.errors import BadUserInput, Code, Outcome, SourceInvalidResponse
 from gateway.settings import Settings
-from gateway.state.memory import MemoryIdempotency
+from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.once import KeptAnswers
 from gateway.users.model import UserSource
 from gateway.users.service import UserService

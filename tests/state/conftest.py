@@ -11,8 +11,9 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
-from gateway.state.memory import MemoryIdempotency
-from gateway.state.redis import RedisIdempotency, connect
+from gateway.state.memory.idempotency import MemoryIdempotency
+from gateway.state.redis.client import connect
+from gateway.state.redis.idempotency import RedisIdempotency
 
 _READY = 10.0  # seconds
 

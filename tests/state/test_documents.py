@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.state.documents import MemoryDocuments
-from gateway.state.documents_redis import RedisDocuments
-from gateway.state.redis import connect
+from gateway.state.memory.documents import MemoryDocuments
+from gateway.state.redis.client import connect
+from gateway.state.redis.documents import RedisDocuments
 
 Store = MemoryDocuments | RedisDocuments
 

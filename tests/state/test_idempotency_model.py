@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from state.conftest import InMemory, InRedis
 
 from gateway.state.idempotency import Begun, Conflict, InProgress, Replay
-from gateway.state.redis import connect
+from gateway.state.redis.client import connect
 
 SCOPES = st.sampled_from(["s", "t"])
 FINGERPRINTS = st.sampled_from(["f", "f", "f", "g"])

@@ -6,8 +6,8 @@ import pytest
 
 from gateway.errors import SourceUnavailable
 from gateway.state.idempotency import Begun, IdempotencySettings, InProgress
-from gateway.state.lease import renewed
-from gateway.state.memory import MemoryIdempotency
+from gateway.state.memory.idempotency import MemoryIdempotency
+from gateway.state.once import renewed
 
 
 class Time:

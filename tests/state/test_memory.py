@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import RateLimited
 from gateway.state.idempotency import Begun, IdempotencySettings, InProgress, Replay
-from gateway.state.memory import MemoryIdempotency
+from gateway.state.memory.idempotency import MemoryIdempotency
 
 
 async def store_answer(store: MemoryIdempotency, scope: str, answer: bytes = b"") -> bool:

@@ -9,7 +9,8 @@ from state.server import RedisServer
 
 from gateway.errors import IdempotencyInProgress
 from gateway.state.once import KeptAnswers
-from gateway.state.redis import RedisIdempotency, connect
+from gateway.state.redis.client import connect
+from gateway.state.redis.idempotency import RedisIdempotency
 
 SCOPE = ("principal", "mutation", "target", "key")
 

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from gateway.state.rate import Allowance, MemoryRateLimit, RateLimit, RateSettings
-from gateway.state.rate_redis import RedisRateLimit
-from gateway.state.redis import connect
+from gateway.kit.rate_limit import Allowance, RateLimit
+from gateway.state.memory.rate_limit import MemoryRateLimit, RateSettings
+from gateway.state.redis.client import connect
+from gateway.state.redis.rate_limit import RedisRateLimit
 
 SLOW = RateSettings(limit=100, window=1e6)  # 10,000 seconds a unit: the time that a test takes is none
 

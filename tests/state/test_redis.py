@@ -6,7 +6,8 @@ from redis.exceptions import ConnectionError as Lost
 
 from gateway.errors import SourceUnavailable
 from gateway.state.idempotency import Begun, IdempotencySettings, InProgress, Replay
-from gateway.state.redis import RedisIdempotency, connect
+from gateway.state.redis.client import connect
+from gateway.state.redis.idempotency import RedisIdempotency
 
 
 async def test_lease_ends(redis_url: str) -> None:

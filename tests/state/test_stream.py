@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.errors import SourceUnavailable
-from gateway.state.redis import connect
-from gateway.state.stream import RedisStream
+from gateway.state.redis.client import connect
+from gateway.state.redis.event_stream import RedisStream
 
 
 @pytest.fixture

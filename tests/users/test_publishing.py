@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import SourceInvalidResponse
-from gateway.state.memory import MemoryIdempotency
+from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.once import KeptAnswers
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.service import UserService

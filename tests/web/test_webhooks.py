@@ -21,8 +21,8 @@ from gateway.events.log import EventLog
 from gateway.events.memory import MemoryEventLog
 from gateway.events.replicated import SharedEventLog
 from gateway.sources.reseller.webhook import read_webhook
-from gateway.state.redis import connect
-from gateway.state.stream import RedisStream
+from gateway.state.redis.client import connect
+from gateway.state.redis.event_stream import RedisStream
 from gateway.users.model import Timestamp, UserChange, UserSource
 
 OLD, NEW = "first-token", "second-token ü"

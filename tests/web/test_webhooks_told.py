@@ -28,8 +28,8 @@ from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import ResellerSettings, Settings
 from gateway.sources.http.transport import AiohttpTransport, Limits
 from gateway.sources.reseller.webhook import read_webhook
-from gateway.state.redis import connect
-from gateway.state.stream import RedisStream
+from gateway.state.redis.client import connect
+from gateway.state.redis.event_stream import RedisStream
 from gateway.users.model import UserChange, UserSource
 from gateway.users.service import UserService
 from gateway.users.source import Sources

@@ -10,16 +10,16 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from gateway.api.capacity import Capacity, Spent
+from gateway.api.capacity import Capacity, Spent, ratelimit_headers
 from gateway.api.correlation import request_id, trace
 from gateway.api.grpc.errors import partial_errors, spelled
 from gateway.api.grpc.prices import price_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.api.ratelimit import Allowance, ratelimit_headers
 from gateway.api.scope import Scope
 from gateway.callers.authentication import Authenticate
 from gateway.callers.principal import ANYONE, Principal
 from gateway.errors import BadUserInput, Outcome, SourceUnavailable
+from gateway.kit.rate_limit import Allowance
 from gateway.users.loaders import Loaders
 
 __all__ = ["PARTIAL_ERRORS", "Admission", "Call", "Method", "UnderWay", "stream", "unary", "unbounded"]

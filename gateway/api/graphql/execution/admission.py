@@ -2,10 +2,10 @@
 
 from contextlib import AbstractAsyncContextManager
 
-from gateway.api.capacity import Capacity, Spent
+from gateway.api.capacity import Capacity, Spent, ratelimit_headers
 from gateway.api.graphql.execution.request import RefusedError
 from gateway.api.graphql.limits.limits import Guard
-from gateway.api.ratelimit import Allowance, ratelimit_headers
+from gateway.kit.rate_limit import Allowance
 
 __all__ = ["Admission"]
 

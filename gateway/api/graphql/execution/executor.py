@@ -22,8 +22,8 @@ from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, refusal, refused_for
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.trusted.named import NamedDocuments
-from gateway.api.ratelimit import Allowance
 from gateway.errors import GatewayError
+from gateway.kit.rate_limit import Allowance
 
 __all__ = ["ANYTHING", "ONE_ANSWER", "READ_AND_WATCH", "READ_ONLY", "Executor"]
 

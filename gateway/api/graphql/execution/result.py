@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from graphql import GraphQLError
 
-from gateway.api.ratelimit import Allowance
+from gateway.kit.rate_limit import Allowance
 
 __all__ = ["Result"]
 

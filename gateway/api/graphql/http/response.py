@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 from graphql import GraphQLError
 
+from gateway.api.capacity import ratelimit_headers
 from gateway.api.graphql.execution.errors import spelled
 from gateway.api.graphql.execution.request import RefusedError
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.http.accept import MediaType
-from gateway.api.ratelimit import ratelimit_headers
 from gateway.api.web.http import Response
 
 __all__ = ["StatusProfile", "multipart", "refused", "responded"]

@@ -7,20 +7,12 @@ Time is the Redis server's: replicas' clocks may differ. What it keeps is bounde
 import secrets
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as Lost
-from redis.exceptions import RedisError
+from redis.asyncio import Redis
 
-from gateway.errors import SourceUnavailable
 from gateway.state.idempotency import Beginning, Begun, Conflict, IdempotencySettings, InProgress, Replay
+from gateway.state.redis.client import reply_of
 
-__all__ = ["RedisIdempotency", "connect"]
-
-_ANSWERS_WITHIN = 1.0  # seconds: a change that waits longer for its record is refused
-_CONNECTIONS = 50  # each answers thousands of steps a second
+__all__ = ["RedisIdempotency"]
 
 _DEFAULTS = IdempotencySettings()
 _NOW = "local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
@@ -73,37 +65,6 @@ return 1
 )
 
 
-def connect(url: str) -> Redis:
-    """A client for what is here: bytes stay bytes, and a Redis that is gone is told at once.
-
-    The library's own default would try for seconds; one try more is for a connection that was closed idle.
-    More steps at once than connections wait for one: the default pool fails them, which here would refuse changes.
-    """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=_CONNECTIONS,
-        timeout=_ANSWERS_WITHIN,
-        socket_timeout=_ANSWERS_WITHIN,
-        socket_connect_timeout=_ANSWERS_WITHIN,
-        retry=Retry(NoBackoff(), 1),
-    )
-    pool.connection_class = _telling(pool.connection_class)
-    return Redis.from_pool(pool)
-
-
-def _telling(kind: type[AbstractConnection]) -> type[AbstractConnection]:
-    """That kind of connection, telling that it was lost also where asyncio fails over that (python/cpython#136234)."""
-
-    class Telling(kind):  # type: ignore[misc, valid-type]  # it is one of three
-        async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
-            try:
-                await super().send_packed_command(*args, **kwargs)
-            except (AttributeError, TypeError) as error:
-                raise Lost("The connection was lost.") from error
-
-    return Telling
-
-
 class RedisIdempotency:
     """The records in a Redis; its client (`connect`) is closed by whoever made it."""
 
@@ -150,10 +111,7 @@ class RedisIdempotency:
         await self._run(self._abandon, scope, owner)
 
     async def _run(self, script: Any, scope: str, *arguments: str | bytes | int) -> Any:
-        try:
-            return await script(keys=[self._prefix + scope], args=arguments)
-        except (RedisError, OSError) as error:
-            raise SourceUnavailable("The gateway's shared state cannot be reached.", retry_after=1.0) from error
+        return await reply_of(script(keys=[self._prefix + scope], args=arguments))
 
 
 def _ms(seconds: float) -> int:

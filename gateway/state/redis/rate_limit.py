@@ -10,7 +10,8 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway.state.rate import Allowance, MemoryRateLimit, RateSettings
+from gateway.kit.rate_limit import Allowance
+from gateway.state.memory.rate_limit import MemoryRateLimit, RateSettings, allowance_of
 
 __all__ = ["RedisRateLimit"]
 
@@ -66,7 +67,7 @@ class RedisRateLimit:
             self._lost(error)
             return await self._alone.take(caller, cost)
         self._found()
-        return Allowance.of(settings, ahead / 1e6, cost, allowed=bool(allowed))
+        return allowance_of(settings, ahead / 1e6, cost, allowed=bool(allowed))
 
     def _lost(self, error: Exception) -> None:
         if self._gone_until is None:

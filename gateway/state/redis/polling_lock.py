@@ -8,9 +8,9 @@ import secrets
 
 from redis.asyncio import Redis
 
-from gateway.state.answered import answered
+from gateway.state.redis.client import reply_of
 
-__all__ = ["RedisTurn"]
+__all__ = ["RedisPollingLock"]
 
 _FORGOTTEN = 3600.0  # seconds after which nobody goes on where somebody stopped
 
@@ -36,7 +36,7 @@ if redis.call('HGET', KEYS[1], 'number') == ARGV[1] then redis.call('HSET', KEYS
 """
 
 
-class RedisTurn:
+class RedisPollingLock:
     """A turn by its name; `lease` is in seconds. The client (`connect`) is closed by whoever made it."""
 
     def __init__(self, client: Redis, name: str, *, lease: float, prefix: str = "usergateway:turn:") -> None:
@@ -49,14 +49,14 @@ class RedisTurn:
         self._give_up = client.register_script(_GIVE_UP)
 
     async def take(self) -> tuple[int, str | None] | None:
-        told = await answered(self._take(self._keys, [self._owner, self._lease, self._forgotten]))
+        told = await reply_of(self._take(self._keys, [self._owner, self._lease, self._forgotten]))
         if not told:
             return None
         number, *noted = told
         return int(number), noted[0].decode() if noted and noted[0] is not None else None
 
     async def note(self, number: int, text: str) -> bool:
-        return bool(await answered(self._note(self._keys, [number, text])))
+        return bool(await reply_of(self._note(self._keys, [number, text])))
 
     async def give_up(self, number: int) -> None:
-        await answered(self._give_up(self._keys, [number]))
+        await reply_of(self._give_up(self._keys, [number]))

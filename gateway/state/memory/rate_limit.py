@@ -8,9 +8,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-__all__ = ["Allowance", "MemoryRateLimit", "RateLimit", "RateSettings"]
+from gateway.kit.rate_limit import Allowance
+
+__all__ = ["MemoryRateLimit", "RateSettings", "allowance_of"]
 
 _ROUNDING = 1e-3  # of a unit of cost: sums of fractions of seconds end a little beside the whole
 
@@ -24,44 +25,18 @@ class RateSettings:
     callers: int = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What became of an attempt to take, and what is left.
-
-    In seconds: `reset_after` until the allowance is whole again, `retry_after` until the same attempt would
-    be allowed; the latter is 0 where it was.
-    """
-
-    allowed: bool
-    remaining: int
-    reset_after: float
-    retry_after: float
-    limit: int
-    window: float
-
-    @classmethod
-    def of(cls, settings: RateSettings, ahead: float, cost: int, *, allowed: bool) -> "Allowance":
-        """The allowance of a caller whose instant lies so many seconds ahead after the attempt."""
-        a_unit = settings.window / settings.limit
-        spent = min(cost, settings.limit) * a_unit
-        return cls(
-            allowed=allowed,
-            remaining=max(0, int((settings.window - ahead) / a_unit + _ROUNDING)),
-            reset_after=max(0.0, ahead),
-            retry_after=0.0 if allowed else max(0.0, ahead + spent - settings.window),
-            limit=settings.limit,
-            window=settings.window,
-        )
-
-
-class RateLimit(Protocol):
-    """The allowances of all callers."""
-
-    async def take(self, caller: str, cost: int) -> Allowance:
-        """Take so much, if there is; what is refused takes nothing.
-
-        A cost above the limit takes the whole allowance: it may be asked for, as seldom as that.
-        """
+def allowance_of(settings: RateSettings, ahead: float, cost: int, *, allowed: bool) -> Allowance:
+    """The allowance of a caller whose limit is whole again in `ahead` seconds, after a charge of that cost."""
+    cost_unit = settings.window / settings.limit  # seconds that one unit takes to refill
+    spent = min(cost, settings.limit) * cost_unit
+    return Allowance(
+        allowed=allowed,
+        remaining=max(0, int((settings.window - ahead) / cost_unit + _ROUNDING)),
+        reset_after=max(0.0, ahead),
+        retry_after=0.0 if allowed else max(0.0, ahead + spent - settings.window),
+        limit=settings.limit,
+        window=settings.window,
+    )
 
 
 class MemoryRateLimit:
@@ -87,4 +62,4 @@ class MemoryRateLimit:
         self._whole_at.move_to_end(caller)
         while len(self._whole_at) > settings.callers:
             self._whole_at.popitem(last=False)
-        return Allowance.of(settings, ahead, cost, allowed=allowed)
+        return allowance_of(settings, ahead, cost, allowed=allowed)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from gateway.state.answered import answered
+from gateway.state.redis.client import reply_of
 
 __all__ = ["RedisStream"]
 
@@ -72,25 +72,25 @@ class RedisStream:
         self._renew = client.register_script(_RENEW)
 
     async def place(self) -> tuple[str, int, int]:
-        log, since, last = await answered(self._tell(self._keys, [_name()]))
+        log, since, last = await reply_of(self._tell(self._keys, [_name()]))
         return log.decode(), int(since), int(last)
 
     async def append(self, entry: bytes, *, once: str, user: str, content: str, dated: bool, heard: bool) -> int:
         keys = [*self._keys, f"{self._prefix}once:{once}", f"{self._prefix}user:{user}"]
         own, other = f"{dated:d}{content}", f"{not dated:d}{content}"
         values: list[str | bytes | int] = [_name(), entry, self._held, self._window, own, other, int(heard)]
-        return int(await answered(self._append(keys, values)))
+        return int(await reply_of(self._append(keys, values)))
 
     async def read(self, after: int) -> Sequence[tuple[str, int, bytes]]:
-        answer = await answered(self._client.xread({self._keys[1]: f"{after}-0"}, count=_AT_ONCE, block=_MOMENT))
+        answer = await reply_of(self._client.xread({self._keys[1]: f"{after}-0"}, count=_AT_ONCE, block=_MOMENT))
         return [_entry(number, fields) for _, entries in answer or () for number, fields in entries]
 
     async def entry(self, number: int) -> bytes | None:
-        found = await answered(self._client.xrange(self._keys[1], f"{number}-0", f"{number}-0"))
+        found = await reply_of(self._client.xrange(self._keys[1], f"{number}-0", f"{number}-0"))
         return found[0][1][b"entry"] if found else None
 
     async def renew(self, log: str) -> None:
-        await answered(self._renew(self._keys, [log, _name()]))
+        await reply_of(self._renew(self._keys, [log, _name()]))
 
 
 def _entry(number: bytes, fields: dict[bytes, bytes]) -> tuple[str, int, bytes]:

@@ -1,0 +1,32 @@
+"""The result of charging a caller's rate limit, and what charges it. Amounts are in cost units, times in seconds."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Allowance", "RateLimit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The result of one charge: whether it was `allowed`, and what remains of the caller's `limit`.
+
+    `reset_after`: until the whole limit is available again. `retry_after`: until the same charge would be allowed;
+    0 where it was allowed. The limit refills evenly within `window`.
+    """
+
+    allowed: bool
+    remaining: int
+    reset_after: float
+    retry_after: float
+    limit: int
+    window: float
+
+
+class RateLimit(Protocol):
+    """The allowances of all callers."""
+
+    async def take(self, caller: str, cost: int) -> Allowance:
+        """Charge a caller that much if it has that much left; a refused charge takes nothing.
+
+        A cost above the limit takes the whole limit: it is allowed as rarely as that.
+        """

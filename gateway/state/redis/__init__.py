@@ -1,0 +1,1 @@
+"""Shared state in Redis, for several replicas: one module each, as in `gateway.state.memory`."""
