@@ -11,8 +11,7 @@ from gateway.events.polling import Poller
 from gateway.settings import Settings
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.users.model import UserSource
-from gateway.users.news import Reports
-from gateway.users.source import Sources
+from gateway.users.source import Reports, Sources
 
 __all__ = ["poll", "webhooks"]
 

@@ -40,8 +40,8 @@ from gateway.sources.http.circuit import CircuitState
 from gateway.sources.http.deadline import current_deadline
 from gateway.sources.http.scope import operation
 from gateway.state.once import KeptAnswers
-from gateway.users.cursor import Cursors
 from gateway.users.idempotency import fresh_key
+from gateway.users.listing.cursor import Cursors
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 from gateway.users.source import Sources

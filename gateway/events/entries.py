@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.users.answers import from_bytes, to_bytes
+from gateway.users.idempotency import from_bytes, to_bytes
 from gateway.users.model import Timestamp, User, UserChange
 
 __all__ = ["Entry", "Stream", "read_entry", "write_entry"]

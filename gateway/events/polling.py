@@ -11,7 +11,7 @@ from gateway.errors import GatewayError, SourceUnavailable
 from gateway.events.log import EventLog
 from gateway.kit.tasks import end
 from gateway.users.model import UserSource
-from gateway.users.news import Reports
+from gateway.users.source import Reports
 
 __all__ = ["Poll", "Poller", "PollingLock"]
 

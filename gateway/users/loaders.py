@@ -2,20 +2,20 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from aiodataloader import DataLoader
 
 from gateway.callers.principal import ANYONE, Action, Principal, acting_as, current_principal
 from gateway.errors import Forbidden
-from gateway.users.ids import Kind, Ref
-from gateway.users.model import User
-from gateway.users.planning import Plan
+from gateway.users.ids import Kind, Ref, ref_of
+from gateway.users.model import Department, Organization, Role, User
+from gateway.users.planning import DETAILS, Plan
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
 
-__all__ = ["Loaders"]
+__all__ = ["Loaders", "expanded", "whole"]
 
 
 class Loaders:
@@ -139,3 +139,24 @@ class _RecordLoader(_Loader):
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         found = await self._reference.look_up(refs, self._needs, self._principal)
         return [found[ref] for ref in refs]
+
+
+def expanded(record: Role | Department, name: str, loaders: Loaders) -> Any | Awaitable[Any]:
+    """A field that arrives only where it is included: from the record in hand, else from a batched lookup."""
+    ref = ref_of(record)
+    if loaders.plan.below(ref.kind, name) <= record.loaded or not ref.source_id:
+        return getattr(record, name)
+    return _field(loaders, ref, name)
+
+
+def whole(record: Organization | Department | None, loaders: Loaders) -> Any | Awaitable[Any]:
+    """A record that may be a bare reference: looked up where more than its identity is asked for."""
+    if record is None or record.name is not None:
+        return record
+    ref = ref_of(record)
+    return loaders.load(ref) if DETAILS in loaders.plan.of(ref.kind) else record
+
+
+async def _field(loaders: Loaders, ref: Ref, name: str) -> Any:
+    found = await loaders.load(ref)
+    return None if found is None else getattr(found, name)

@@ -10,12 +10,10 @@ import orjson
 from msgspec.structs import replace
 
 from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured
-from gateway.users.answers import from_bytes, to_bytes
 from gateway.users.changes import Change, Icon
-from gateway.users.idempotency import fresh_key, source_key
+from gateway.users.idempotency import Once, fresh_key, from_bytes, is_refusal, source_key, to_bytes
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
-from gateway.users.once import Once, is_refusal
 from gateway.users.planning import EVERYTHING
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Creates, Source, Sources

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from gateway.errors import BadUserInput, GatewayError
 from gateway.kit.tasks import together
 from gateway.users.model import User
-from gateway.users.source import Source, UserQuery
-from gateway.users.unavailable import Unavailable, raise_most_telling
+from gateway.users.source import Source, Unavailable, UserQuery, raise_most_telling
 
 __all__ = ["Person", "find_person"]
 

@@ -8,8 +8,6 @@ from typing import Any, Self
 
 from gateway.callers.principal import ANYONE, Action, Principal, acting_as
 from gateway.errors import BadUserInput, Violation
-from gateway.users.arguments import bad, check_first, check_length, parse, query_of
-from gateway.users.catalog import CatalogPage, Place, read_page
 from gateway.users.changes import (
     Change,
     CreateAccountUser,
@@ -17,18 +15,20 @@ from gateway.users.changes import (
     UpdateResellerUser,
     UpdateSoftwareOneUser,
 )
-from gateway.users.cursor import Cursors
+from gateway.users.idempotency import Once
 from gateway.users.ids import Kind, Ref, can_exist, resolve
-from gateway.users.leftovers import Leftovers
+from gateway.users.listing.cursor import Cursors
+from gateway.users.listing.directory_page import CatalogPage, Place, read_page
+from gateway.users.listing.merge import Merge, UserPage
+from gateway.users.listing.prefetched import Leftovers
 from gateway.users.loaders import Loaders
-from gateway.users.merge import Merge, UserPage
 from gateway.users.model import Department, Role, User, UserSource
 from gateway.users.mutations import Command, Mutations, Publish
-from gateway.users.once import Once
 from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
+from gateway.users.validation import bad, check_first, check_length, parse, query_of
 
 __all__ = ["UserService"]
 

@@ -1,14 +1,26 @@
 """What the service needs from a system behind it. The systems implement it; the service knows no other."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, runtime_checkable
 
-from gateway.errors import Origin, SourceNotConfigured
+from gateway.errors import Code, GatewayError, Origin, SourceNotConfigured
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import RoleType, User, UserSource, UserStatus
+from gateway.users.model import RoleType, User, UserChange, UserSource, UserStatus
 
-__all__ = ["Creates", "Directory", "Page", "Source", "Sources", "UserQuery", "Window"]
+__all__ = [
+    "Creates",
+    "Directory",
+    "News",
+    "Page",
+    "Reports",
+    "Source",
+    "Sources",
+    "Unavailable",
+    "UserQuery",
+    "Window",
+    "raise_most_telling",
+]
 
 T = TypeVar("T")
 
@@ -141,3 +153,58 @@ class Sources:
         if source is None:
             raise SourceNotConfigured(f"The {name} system is not configured here.", origin=Origin(source=name))
         return source
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Changes, the earlier ones first, each with the user as it is now; and the position to ask from next time."""
+
+    changes: tuple[tuple[UserChange, User], ...]
+    position: str
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """A system that can be asked what has changed."""
+
+    @property
+    def name(self) -> UserSource: ...
+
+    async def news(self, position: str | None) -> News:
+        """What happened after a position; after None, which is now, nothing.
+
+        What happened close to a position may be told again: a system may write down late what happened earlier.
+        Raises the errors of `gateway.errors`.
+        """
+
+
+# What somebody has to put right comes before what passes by itself.
+_TELLING = (
+    Code.UNAUTHENTICATED,
+    Code.SOURCE_CREDENTIALS,
+    Code.SOURCE_INVALID_RESPONSE,
+    Code.RATE_LIMITED,
+    Code.SOURCE_TIMEOUT,
+    Code.SOURCE_UNAVAILABLE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A source whose part is missing, and why; `retry_after` is in seconds."""
+
+    source: UserSource
+    code: Code
+    message: str
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, source: UserSource, error: GatewayError) -> "Unavailable":
+        """What a caller is told of a source's failure."""
+        return cls(source, error.code, error.message, error.retry_after)
+
+
+def raise_most_telling(errors: Sequence[GatewayError]) -> NoReturn:
+    """Raise the error that says most of why no source answered."""
+    ranks = {code: rank for rank, code in enumerate(_TELLING)}
+    raise min(errors, key=lambda error: ranks.get(error.code, len(ranks)))

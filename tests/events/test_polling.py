@@ -16,7 +16,7 @@ from gateway.state.memory.polling_lock import MemoryPollingLock
 from gateway.state.redis.client import connect
 from gateway.state.redis.polling_lock import RedisPollingLock
 from gateway.users.model import Timestamp, User, UserChange, UserSource
-from gateway.users.news import News, Reports
+from gateway.users.source import News, Reports
 
 MARKET = UserSource.SOFTWAREONE
 

@@ -16,7 +16,7 @@ from gateway.api.graphql.compiled import Compiled
 from gateway.api.graphql.execution.context import Context, Incoming
 from gateway.api.graphql.execution.selections import selection_of
 from gateway.api.graphql.schema.build import build_schema
-from gateway.users.cursor import Cursors
+from gateway.users.listing.cursor import Cursors
 from gateway.users.planning import plan
 from gateway.users.service import UserService
 from gateway.users.source import Sources

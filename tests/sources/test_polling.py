@@ -15,8 +15,7 @@ from gateway.sources.softwareone.polling import SoftwareOneNews
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser, UpdateSoftwareOneUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource, UserStatus
-from gateway.users.news import News, Reports
-from gateway.users.source import UserQuery
+from gateway.users.source import News, Reports, UserQuery
 
 CREATED, UPDATED, DELETED = UserChange
 

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from gateway.errors import BadUserInput, SourceUnavailable
 from gateway.sources.indexed import covering, window
-from gateway.users.cursor import Cursors
-from gateway.users.leftovers import Leftovers
-from gateway.users.merge import Merge, UserPage
+from gateway.users.listing.cursor import Cursors
+from gateway.users.listing.merge import Merge, UserPage
+from gateway.users.listing.prefetched import Leftovers
 from gateway.users.model import Timestamp, User, UserSource, UserStatus
 from gateway.users.source import Sources, UserQuery, Window
 

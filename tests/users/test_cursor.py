@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from users.listed import world
 
 from gateway.errors import BadUserInput
-from gateway.users.cursor import Cursors
-from gateway.users.progress import Anchor, Progress
+from gateway.users.listing.cursor import Cursors
+from gateway.users.listing.position import Anchor, Progress
 
 STATE = {"account": ["position", 1_767_225_600_000_000, 3, "c29tZSBtYXJrcw=="], "reseller": None}
 
@@ -45,7 +45,7 @@ def test_another_secret(cursors: Cursors) -> None:
 
 def test_another_version(cursors: Cursors, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cursor of another form is refused although its signature is right."""
-    monkeypatch.setattr("gateway.users.cursor._VERSION", b"\x02")
+    monkeypatch.setattr("gateway.users.listing.cursor._VERSION", b"\x02")
     text = cursors.write("list", STATE)
     monkeypatch.undo()
     refused(cursors, text)

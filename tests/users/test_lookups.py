@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.users.ids import Kind
-from gateway.users.loaders import Loaders
-from gateway.users.lookups import expanded, whole
+from gateway.users.loaders import Loaders, expanded, whole
 from gateway.users.model import Department, Organization, OwnerType, Role, RoleOwner, UserSource
 from gateway.users.planning import DETAILS, Plan
 from gateway.users.service import UserService

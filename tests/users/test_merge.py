@@ -15,12 +15,12 @@ from gateway.errors import (
     SourceTimeout,
     SourceUnavailable,
 )
-from gateway.users.cursor import Cursors
-from gateway.users.leftovers import Leftovers
-from gateway.users.merge import Merge, UserEdge
+from gateway.users.listing.cursor import Cursors
+from gateway.users.listing.merge import Merge, UserEdge
+from gateway.users.listing.prefetched import Leftovers
+from gateway.users.listing.source_stream import Place, Stretch
 from gateway.users.model import RoleType
 from gateway.users.source import Sources, UserQuery
-from gateway.users.stretch import Place, Stretch
 
 A, S, R = ACCOUNT, SOFTWAREONE, RESELLER
 

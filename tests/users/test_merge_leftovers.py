@@ -4,7 +4,7 @@ import pytest
 from users.listed import ACCOUNT, SOFTWAREONE, names, world
 
 from gateway.errors import BadUserInput
-from gateway.users.leftovers import Leftovers, Unread
+from gateway.users.listing.prefetched import Leftovers, Unread
 from gateway.users.model import User
 from gateway.users.source import UserQuery, Window
 

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.users.ids import Kind
-from gateway.users.planning import DETAILS, EVERYTHING, Plan, plan
-from gateway.users.selection import Selection, merged
+from gateway.users.planning import DETAILS, EVERYTHING, Plan, Selection, merged, plan
 
 U, R, D, O = Kind.USER, Kind.ROLE, Kind.DEPARTMENT, Kind.ORGANIZATION  # noqa: E741 - reads best in the table
 of = Selection.of

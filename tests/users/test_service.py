@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from gateway.errors import BadUserInput, NotFound, Outcome, SourceInvalidResponse, SourceNotConfigured, SourceTimeout
-from gateway.users.arguments import query_of
 from gateway.users.changes import UpdateAccountUser
 from gateway.users.idempotency import source_key
 from gateway.users.ids import Kind, Ref, encode
@@ -12,6 +11,7 @@ from gateway.users.model import Department, Role, User, UserSource
 from gateway.users.planning import EVERYTHING
 from gateway.users.service import UserService
 from gateway.users.source import Sources
+from gateway.users.validation import query_of
 
 ACCOUNT, SOFTWAREONE, RESELLER = UserSource
 ADA = Ref(Kind.USER, ACCOUNT, "acus_1")

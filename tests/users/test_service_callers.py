@@ -8,8 +8,8 @@ from users.listed import World, world
 
 from gateway.callers.principal import ANYONE, Principal
 from gateway.errors import Forbidden, SourceNotConfigured
-from gateway.users.cursor import Cursors
 from gateway.users.ids import Kind, Ref, encode
+from gateway.users.listing.cursor import Cursors
 from gateway.users.model import Role, User, UserSource
 from gateway.users.planning import Plan
 from gateway.users.service import UserService

@@ -7,9 +7,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.api.grpc.reading import EXPANSIONS, REFERENCES
-from gateway.users.loaders import Loaders
-from gateway.users.lookups import expanded, whole
-from gateway.users.selection import Selection
+from gateway.users.loaders import Loaders, expanded, whole
+from gateway.users.planning import Selection
 
 __all__ = ["Filler"]
 

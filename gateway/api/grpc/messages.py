@@ -10,7 +10,7 @@ from gateway.api.grpc.reading import EXPANSIONS
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.words import NUMBERS
 from gateway.users.ids import encode, ref_of
-from gateway.users.selection import Selection
+from gateway.users.planning import Selection
 
 __all__ = ["message_of", "source_error"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.api.grpc.paging import page_of
 from gateway.api.grpc.reading import Reading, reading_of_department, reading_of_role, reading_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.users.selection import Selection
+from gateway.users.planning import Selection
 
 __all__ = ["price_of"]
 

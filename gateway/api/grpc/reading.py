@@ -7,8 +7,7 @@ from typing import Any
 
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, Violation
-from gateway.users.planning import Plan, plan
-from gateway.users.selection import Selection
+from gateway.users.planning import Plan, Selection, plan
 
 __all__ = ["EXPANSIONS", "REFERENCES", "Reading", "reading_of_department", "reading_of_role", "reading_of_user"]
 

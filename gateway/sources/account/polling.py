@@ -11,7 +11,7 @@ from gateway.sources.http.api import Api
 from gateway.sources.http.json import Instant, Shape, Wire, read
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
-from gateway.users.news import News
+from gateway.users.source import News
 
 __all__ = ["AccountNews"]
 
@@ -40,7 +40,7 @@ _LISTED = Shape(Listing[_Event])
 
 
 class AccountNews:
-    """See `gateway.users.news.Reports`. `fetch` reads one user, None where there is none any more.
+    """See `gateway.users.source.Reports`. `fetch` reads one user, None where there is none any more.
 
     A position is two times, where it all began and how far it came, and the last events by their ids: from a little
     earlier on it is asked again, and these are known then.

@@ -7,7 +7,7 @@ from gateway.sources.http.api import Api
 from gateway.sources.http.json import Shape, read
 from gateway.sources.softwareone.wire import Users
 from gateway.users.model import Timestamp, User, UserChange, UserSource
-from gateway.users.news import News
+from gateway.users.source import News
 
 __all__ = ["SoftwareOneNews"]
 
@@ -21,7 +21,7 @@ _TIMES = ("audit.created.at", "audit.updated.at")
 
 
 class SoftwareOneNews:
-    """See `gateway.users.news.Reports`. A user that was added and changed between two polls is told as changed.
+    """See `gateway.users.source.Reports`. A user that was added and changed between two polls is told as changed.
 
     A position is two times: where it all began, and where to go on, which is a little earlier.
     """

@@ -1,6 +1,6 @@
 """Lookups: which records a level of an answer has to fetch, and what becomes of them.
 
-`gateway.users.lookups` says when a value in hand can be trusted. Compiled code asks the same per list instead of per
+`gateway.users.loaders` says when a value in hand can be trusted. Compiled code asks the same per list instead of per
 record: what is needed is known once an operation, and records become references only where something is missing.
 """
 

@@ -17,7 +17,7 @@ from graphql import (
 )
 from graphql.language import BooleanValueNode
 
-from gateway.users.selection import Selection, merged
+from gateway.users.planning import Selection, merged
 
 __all__ = ["selection_of"]
 

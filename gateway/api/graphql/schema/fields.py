@@ -12,7 +12,7 @@ import strawberry
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.limits.directives import Cost
 from gateway.users.ids import encode, ref_of
-from gateway.users.lookups import expanded, whole
+from gateway.users.loaders import expanded, whole
 
 __all__ = [
     "Computed",

@@ -26,7 +26,7 @@ class Cursors:
 
     def __init__(self, secret: bytes) -> None:
         # Derived, so that the same secret signs nothing else with this key.
-        self._key = hmac.digest(secret, b"gateway.users.cursor", hashlib.sha256)
+        self._key = hmac.digest(secret, b"gateway.users.listing.cursor", hashlib.sha256)
 
     def write(self, scope: str, state: Any) -> str:
         """The cursor for a state, which is anything that JSON can hold."""

@@ -14,14 +14,12 @@ import msgspec
 
 from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
 from gateway.kit.tasks import together
-from gateway.users.cursor import Cursors
-from gateway.users.leftovers import Leftovers
+from gateway.users.listing.cursor import Cursors
+from gateway.users.listing.position import Progress
+from gateway.users.listing.prefetched import Leftovers
+from gateway.users.listing.source_stream import Place, Stream
 from gateway.users.model import User, UserSource
-from gateway.users.progress import Progress
-from gateway.users.source import Source, Sources, UserQuery
-from gateway.users.stream import Stream
-from gateway.users.stretch import Place
-from gateway.users.unavailable import Unavailable, raise_most_telling
+from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_telling
 
 __all__ = ["Merge", "UserEdge", "UserPage"]
 

@@ -1,17 +1,61 @@
 """One source's part of a merge: its users one by one, read window by window."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise, takewhile
 
-from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResponse
-from gateway.users.leftovers import Unread
-from gateway.users.model import User
-from gateway.users.progress import Progress, Search, instant_of
-from gateway.users.source import Source, UserQuery
-from gateway.users.stretch import Place, Stretch
+import msgspec
 
-__all__ = ["Stream"]
+from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResponse
+from gateway.users.listing.position import Anchor, Progress, Search, instant_of
+from gateway.users.listing.prefetched import Unread
+from gateway.users.model import User
+from gateway.users.source import Source, UserQuery, Window
+
+__all__ = ["Place", "Stream", "Stretch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The users to be passed next; without a window none are in hand yet, and the walk stands at `start`.
+
+    `sure` says that all whom the walk passed come before them (`Search.sure`).
+    """
+
+    start: Progress
+    window: Window | None = None
+    sure: bool = False
+
+    @property
+    def users(self) -> tuple[User, ...]:
+        return () if self.window is None else self.window.items
+
+    def done(self, passed: int) -> bool:
+        """Whether the walk is through with the source once so many of the users were passed."""
+        if self.window is None:
+            return self.start.done
+        return passed == len(self.window.items) and self.window.next is None
+
+    def behind(self, passed: int) -> Progress:
+        """The progress once so many of the users were passed."""
+        if self.window is None:
+            return self.start
+        anchor = Anchor.behind(self.users[:passed], self.start.anchor)
+        if passed < len(self.users):
+            return Progress(self.start.position, anchor)
+        return Progress.behind(self.window, anchor, sure=self.sure)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a walk stands in one source. Made for every user, so nothing is computed for it."""
+
+    stretch: Stretch
+    passed: int
+
+    @property
+    def progress(self) -> Progress:
+        return self.stretch.behind(self.passed)
+
 
 Rank = tuple[float, int]
 
