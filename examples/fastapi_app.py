@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, HTTPException, Request
 
 from gateway import Gateway, Settings
-from gateway.callers.principal import Principal
+from gateway.operation import Principal
 from gateway.users.model import UserSource
 from gateway.users.service import UserService
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from gateway.api.graphql.schema.build import sdl
 from gateway.app import Gateway
-from gateway.callers.api_keys import fresh_key
-from gateway.callers.principal import SCOPES
+from gateway.callers.api_keys import new_api_key
 from gateway.errors import GatewayError
+from gateway.operation import scopes
 from gateway.options import SettingsError, add_options, load, origins
 from gateway.serving import Addresses, collect_less, serving, told_to_stop
+from gateway.users.model import UserSource
 
 __all__ = ["main"]
 
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     key = command("key", _key, "make an API key for a caller, and its entry for the file of keys")
     key.add_argument("name", help="the caller's name, which no other has")
     key.add_argument(
-        "--scope", action="append", required=True, choices=sorted(SCOPES), help="what it may do; repeat it"
+        "--scope", action="append", required=True, choices=sorted(scopes(UserSource)), help="what it may do; repeat it"
     )
     key.add_argument("--days", type=float, help="days until the key expires [default: never]")
     add_options(command("check", _check, "call each system once: reachable, credentials, latency, rate budget"))
@@ -212,7 +213,7 @@ def _check(parsed: argparse.Namespace) -> int:
 def _key(parsed: argparse.Namespace) -> int:
     """The entry goes to standard output, so that it can be appended to the file; the key is for eyes only."""
     expires = datetime.now(UTC) + timedelta(days=parsed.days) if parsed.days else None
-    key, entry = fresh_key(parsed.name, parsed.scope, expires)
+    key, entry = new_api_key(parsed.name, parsed.scope, scopes(UserSource), expires=expires)
     print(entry.text(), end="")
     print(f"the key, shown this once: {key}", file=sys.stderr)
     return 0

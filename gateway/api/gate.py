@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Literal
 
 from gateway.errors import SourceUnavailable
+from gateway.operation import seconds_left
 
 __all__ = ["Gate", "Overloaded"]
 
@@ -22,8 +23,8 @@ class Gate:
         async with gate:
             ...
 
-    `left` is how many seconds the operation in whose context it is entered has, None for any number.
-    `observe` is told of those that did not simply get in: `waited` (and got in), `full` and `late` (refused).
+    Nobody waits past the deadline of the operation that enters it.
+    `observe` is called for those that did not get in at once: `waited` (and got in), `full` and `late` (refused).
     """
 
     def __init__(
@@ -32,13 +33,11 @@ class Gate:
         *,
         queue: int,
         patience: float,
-        left: Callable[[], float | None] = lambda: None,
         observe: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         self._most = most
         self._queue = queue
         self._patience = patience
-        self._left = left
         self._observe = observe
         self._inside = 0
         self._waiting: dict[asyncio.Future[None], None] = {}  # in order; while there are any, nobody else gets in
@@ -73,7 +72,7 @@ class Gate:
         if len(self._waiting) >= self._queue:
             self._observe("full")
             raise self._overloaded()
-        left = self._left()
+        left = seconds_left()
         patience = self._patience if left is None else min(self._patience, left)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[turn] = None

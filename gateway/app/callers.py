@@ -5,7 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.callers.api_keys import ApiKeys
 from gateway.callers.authentication import Authentication, Forwards
+from gateway.operation import scopes
 from gateway.settings import AuthSettings
+from gateway.users.model import UserSource
 
 __all__ = ["opened"]
 
@@ -18,7 +20,7 @@ async def opened(settings: AuthSettings, forwards: Forwards) -> AsyncIterator[Au
         OSError, ValueError: a file of keys cannot be read or used.
     """
     async with AsyncExitStack() as stack:
-        keys = ApiKeys(settings.keys_file) if settings.with_keys and settings.keys_file else None
+        keys = ApiKeys(settings.keys_file, scopes(UserSource)) if settings.with_keys and settings.keys_file else None
         tokens = None
         if settings.with_tokens:
             from gateway.app.tokens import tokens_of  # noqa: PLC0415 - what checks signatures is 11 MiB

@@ -1,9 +1,8 @@
 """The gateway as an object: what programs embed, and what the command line serves."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -35,12 +34,10 @@ from gateway.app.sources import Systems
 from gateway.app.state_memory import Shared
 from gateway.callers.authentication import Authenticate, Authentication
 from gateway.events.log import EventLog
+from gateway.operation import request_id
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
-from gateway.sources.http.deadline import current_deadline
-from gateway.sources.http.scope import operation
 from gateway.state.once import KeptAnswers
-from gateway.users.idempotency import fresh_key
 from gateway.users.listing.cursor import Cursors
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
@@ -102,17 +99,17 @@ class Gateway:
         self._authenticate = await self._open.enter_async_context(opened(settings.auth, self._systems.forwards))
         self._events = shared.events()
         secret = settings.cursor_secret
-        once = KeptAnswers(shared.idempotency(), patience=_seconds_left)
+        once = KeptAnswers(shared.idempotency())
         self._open.push_async_callback(once.aclose)
         self._users = UserService(
             sources,
-            reference=ReferenceData(sources, ttl=settings.reference_ttl, patience=_seconds_left),
+            reference=ReferenceData(sources, ttl=settings.reference_ttl),
             cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
             once=once,
             publish=self._events.publish,
         )
         self._open.push_async_callback(self._users.drain)
-        self._capacity = _capacity_of(settings, shared, observed, _seconds_left)
+        self._capacity = _capacity_of(settings, shared, observed)
         self._executor = executor_of(settings, shared, self._open, observed, self._capacity)
         allows = Cors(settings.cors_origins).allows
         options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
@@ -162,8 +159,13 @@ class Gateway:
 
         `timeout` is in seconds, the setting where it is None.
         """
-        bounds = partial(operation, timeout=timeout or self.settings.request_timeout)
-        incoming = Incoming(self.users, fresh_key(), idempotency_key, bounds, events=self.events)
+        incoming = Incoming(
+            self.users,
+            request_id(),
+            idempotency_key,
+            timeout or self.settings.request_timeout,
+            events=self.events,
+        )
         asked = GraphQLRequest(query, dict(variables or {}), operation_name)
         executor = self._entered(self._executor)
         try:
@@ -210,7 +212,6 @@ class Gateway:
         return await start_grpc(
             self.users,
             options,
-            scope=operation,
             events=self.events,
             authenticate=self._authenticate,
             capacity=self._capacity,
@@ -261,7 +262,6 @@ class Gateway:
             self.users,
             self.events,
             self._authenticate,
-            operation,
             self.settings.request_timeout,
             credentials=frozenset({"authorization", "x-api-key", *forwarded}),
         )
@@ -270,11 +270,6 @@ class Gateway:
         if part is None:
             raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
         return part
-
-
-def _seconds_left() -> float | None:
-    deadline = current_deadline.get()
-    return None if deadline is None else deadline.remaining()
 
 
 def _shared_of(settings: Settings, open: AsyncExitStack, observed: Observed) -> Shared:
@@ -286,8 +281,8 @@ def _shared_of(settings: Settings, open: AsyncExitStack, observed: Observed) -> 
     return Replicated(settings.redis_url.get_secret_value(), settings, open, observed)
 
 
-def _capacity_of(settings: Settings, shared: Shared, observed: Observed, left: Callable[[], float | None]) -> Capacity:
+def _capacity_of(settings: Settings, shared: Shared, observed: Observed) -> Capacity:
     """The one capacity of both surfaces."""
     own = settings.gate
-    gate = Gate(own.at_once, queue=own.queue, patience=own.patience, left=left, observe=observed.gate)
+    gate = Gate(own.at_once, queue=own.queue, patience=own.patience, observe=observed.gate)
     return Capacity(rates=shared.rates(), gate=gate)

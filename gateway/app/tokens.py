@@ -7,7 +7,9 @@ from aiohttp import ClientSession
 
 from gateway.callers.key_sets import FetchedKeys, FileKeys, Keys, fetch
 from gateway.callers.tokens import KINDS, TokenRules, Tokens
+from gateway.operation import scopes
 from gateway.settings import AuthSettings
+from gateway.users.model import UserSource
 
 __all__ = ["tokens_of"]
 
@@ -21,6 +23,7 @@ async def tokens_of(settings: AuthSettings, stack: AsyncExitStack) -> Tokens:
     rules = TokenRules(
         settings.issuer,
         settings.audience,
+        scopes(UserSource),
         settings.algorithms,
         leeway=settings.leeway,
         scopes=settings.scope_claim,

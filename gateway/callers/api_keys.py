@@ -16,20 +16,21 @@ import time
 import tomllib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from gateway.callers.principal import SCOPES, Principal
 from gateway.errors import Unauthenticated
 from gateway.kit.watched_file import Watched
+from gateway.operation import Principal
 
-__all__ = ["ApiKeys", "KeyEntry", "fresh_key"]
+__all__ = ["ApiKeys", "KeyEntry", "new_api_key"]
 
 _PREFIX = "ugk_"  # lets scanners for leaked secrets know one
 _LONGEST = 256
-_MOST_BYTES = 32  # of chance
+_ENTROPY_BYTES = 32
 
 
 class KeyEntry(BaseModel):
@@ -48,9 +49,10 @@ class KeyEntry(BaseModel):
 
     @field_validator("scopes")
     @classmethod
-    def _known(cls, scopes: frozenset[str]) -> frozenset[str]:
-        if unknown := scopes - SCOPES:
-            raise ValueError(f"no such scope: {', '.join(sorted(unknown))}; there are {', '.join(sorted(SCOPES))}")
+    def _known(cls, scopes: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+        known: frozenset[str] = (info.context or {}).get("known", frozenset())
+        if unknown := scopes - known:
+            raise ValueError(f"no such scope: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
         return scopes
 
     def text(self) -> str:
@@ -67,7 +69,7 @@ class _File(BaseModel):
 
 
 class ApiKeys:
-    """The keys of a file.
+    """The keys of a file; `known` are the scopes that exist (`gateway.operation.scopes`).
 
     Raises:
         OSError: the file cannot be read at the start.
@@ -77,12 +79,13 @@ class ApiKeys:
     def __init__(
         self,
         path: Path,
+        known: frozenset[str],
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now = now
-        self._file = Watched(path, _read, clock=clock)
+        self._file = Watched(path, partial(_read, known), clock=clock)
 
     def principal(self, key: str) -> Principal:
         """Whose key it is.
@@ -97,24 +100,27 @@ class ApiKeys:
         raise Unauthenticated("The API key was not accepted.")
 
 
-def fresh_key(name: str, scopes: Iterable[str], expires: datetime | None = None) -> tuple[str, KeyEntry]:
-    """A new key, to be given to its caller and nobody else, and its entry for the file.
+def new_api_key(
+    name: str, scopes: Iterable[str], known: frozenset[str], *, expires: datetime | None = None
+) -> tuple[str, KeyEntry]:
+    """Create a key, for its caller alone, and its entry for the file.
 
     Raises:
-        ValueError: no such name or scope can be.
+        ValueError: the name is malformed, or a scope is not `known`.
     """
-    key = _PREFIX + secrets.token_urlsafe(_MOST_BYTES)
-    return key, KeyEntry(name=name, sha256=_hashed(key), scopes=frozenset(scopes), expires=expires)
+    key = _PREFIX + secrets.token_urlsafe(_ENTROPY_BYTES)
+    entry = {"name": name, "sha256": _hashed(key), "scopes": frozenset(scopes), "expires": expires}
+    return key, KeyEntry.model_validate(entry, context={"known": known})
 
 
 def _hashed(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
-def _read(content: bytes) -> tuple[tuple[str, Principal], ...]:
-    """The hash of each key, and whose it is."""
+def _read(known: frozenset[str], content: bytes) -> tuple[tuple[str, Principal], ...]:
+    """The hash of each key, and its caller."""
     try:
-        file = _File.model_validate(tomllib.loads(content.decode()))
+        file = _File.model_validate(tomllib.loads(content.decode()), context={"known": known})
     except ValidationError as error:
         complaints = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
         raise ValueError("; ".join(complaints)) from None

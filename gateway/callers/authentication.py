@@ -5,16 +5,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.callers.api_keys import ApiKeys
-from gateway.callers.principal import ANYONE, Principal
 from gateway.errors import Unauthenticated
-from gateway.users.model import UserSource
+from gateway.operation import ANYONE, Principal
 
 if TYPE_CHECKING:  # what checks signatures is 11 MiB, which only those who take tokens need
     from gateway.callers.tokens import Tokens
 
 __all__ = ["Authenticate", "Authentication", "Forwards", "anyone"]
 
-Forwards = Mapping[UserSource, Mapping[str, str]]
+Forwards = Mapping[str, Mapping[str, str]]
 """For each system that is called with its callers' own credentials: a caller's header → the header for the system."""
 
 _API_KEY = "x-api-key"

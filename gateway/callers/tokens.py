@@ -15,8 +15,8 @@ from joserfc.jwk import Key
 from joserfc.jwt import JWTClaimsRegistry
 
 from gateway.callers.key_sets import Keys, KeySet
-from gateway.callers.principal import SCOPES, Principal
 from gateway.errors import Unauthenticated
+from gateway.operation import Principal
 
 __all__ = ["ALGORITHMS", "KINDS", "TokenRules", "Tokens"]
 
@@ -41,6 +41,7 @@ class TokenRules:
 
     issuer: str
     audiences: tuple[str, ...]
+    known: frozenset[str]
     algorithms: tuple[str, ...] = ALGORITHMS
     leeway: float = 30.0
     scopes: str = "scope"
@@ -133,7 +134,7 @@ class Tokens:
             raise TypeError("scopes")
         return Principal(
             f"jwt:{self._rules.issuer}|{subject}",
-            SCOPES.intersection(scope for scope in scopes if isinstance(scope, str)),
+            self._rules.known.intersection(scope for scope in scopes if isinstance(scope, str)),
             expires=claims["exp"] + self._rules.leeway,
         )
 

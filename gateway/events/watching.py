@@ -5,9 +5,9 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 
-from gateway.callers.principal import Action, Principal
 from gateway.errors import Forbidden, Unauthenticated
 from gateway.events.log import EventLog, Subscription
+from gateway.operation import Action, Principal
 from gateway.users.ids import Ref
 from gateway.users.model import UserSource
 
@@ -49,7 +49,7 @@ def _watchable(principal: Principal, ids: Iterable[Ref], sources: Sequence[UserS
         principal.require(Action.READ, source)
         if source in principal.forwarded:
             raise Forbidden(f"The {source} system shows users to each caller by their own credential: nobody watches.")
-    found = sources or [source for source in principal.readable() if source not in principal.forwarded]
+    found = sources or [source for source in principal.readable(UserSource) if source not in principal.forwarded]
     if not found:
         raise Forbidden("Every system shows users to each caller by their own credential: nobody watches.")
     return found

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from gateway.errors import IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
 from gateway.kit.tasks import end
+from gateway.operation import seconds_left
 from gateway.state.idempotency import Beginning, Begun, Conflict, IdempotencyStore, InProgress, Replay, scope_of
 
 __all__ = ["KeptAnswers", "renewed"]
@@ -45,14 +46,10 @@ _LATE_TRIES = 600
 
 
 class KeptAnswers:
-    """The answers to changes, under what each belongs to: principal, mutation, target, key.
+    """The answers to changes, under what each belongs to: principal, mutation, target, key."""
 
-    `patience` is how many seconds the operation in whose context it is called has left, None for any number.
-    """
-
-    def __init__(self, store: IdempotencyStore, *, patience: Callable[[], float | None] = lambda: None) -> None:
+    def __init__(self, store: IdempotencyStore) -> None:
         self._store = store
-        self._patience = patience
         self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(
@@ -83,7 +80,7 @@ class KeptAnswers:
     async def _begin(self, name: str, fingerprint: str) -> Beginning:
         """As the store does, within the operation's time: nothing was sent. A lease taken too late ends by itself."""
         try:
-            async with asyncio.timeout(self._patience()):
+            async with asyncio.timeout(seconds_left()):
                 return await self._store.begin(name, fingerprint)
         except TimeoutError:
             raise SourceUnavailable("The gateway's shared state does not answer.", retry_after=1.0) from None

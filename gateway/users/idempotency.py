@@ -15,10 +15,10 @@ from gateway.errors import BadUserInput, Conflict, GatewayError, NotFound, Origi
 from gateway.users.ids import Ref
 from gateway.users.model import User
 
-__all__ = ["Once", "fresh_key", "from_bytes", "is_refusal", "source_key", "to_bytes"]
+__all__ = ["Once", "from_bytes", "is_refusal", "new_key", "source_key", "to_bytes"]
 
 
-def fresh_key() -> str:
+def new_key() -> str:
     """A key for a caller that gave none: a random UUID."""
     return str(uuid.uuid4())
 

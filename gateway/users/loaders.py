@@ -7,8 +7,8 @@ from typing import Any
 
 from aiodataloader import DataLoader
 
-from gateway.callers.principal import ANYONE, Action, Principal, acting_as, current_principal
 from gateway.errors import Forbidden
+from gateway.operation import ANYONE, Action, Principal, acting_as, current_principal
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import Department, Organization, Role, User
 from gateway.users.planning import DETAILS, Plan

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured
 from gateway.users.changes import Change, Icon
-from gateway.users.idempotency import Once, fresh_key, from_bytes, is_refusal, source_key, to_bytes
+from gateway.users.idempotency import Once, from_bytes, is_refusal, new_key, source_key, to_bytes
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.planning import EVERYTHING
@@ -42,7 +42,7 @@ class Command:
 
     def source_key(self) -> str:
         """The key that the source is sent: another each time where the caller gave none."""
-        return source_key(self.key, self.name, self.target, self.principal) if self.key else fresh_key()
+        return source_key(self.key, self.name, self.target, self.principal) if self.key else new_key()
 
     def scope(self, key: str) -> tuple[str, ...]:
         """What the answer is kept under."""

@@ -17,9 +17,9 @@ from typing import Any
 
 import msgspec
 
-from gateway.callers.principal import ANYONE, Principal, acting_as
 from gateway.errors import Origin, SourceTimeout
 from gateway.kit.tasks import together
+from gateway.operation import ANYONE, Principal, acting_as, seconds_left
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, Sources
@@ -64,8 +64,7 @@ class _Queue:
 class ReferenceData:
     """Records that may be reused for `ttl` seconds; with 0 every operation looks up for itself.
 
-    `most` bounds how many are kept, the least recently used going first. `patience` is how many seconds the
-    operation in whose context it is called has left, None for any number.
+    `most` bounds how many are kept, the least recently used going first.
     """
 
     def __init__(
@@ -74,13 +73,11 @@ class ReferenceData:
         *,
         ttl: float = 0,
         most: int = _MOST_RECORDS,
-        patience: Callable[[], float | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = sources
         self._ttl = ttl
         self._most = most
-        self._patience = patience
         self._clock = clock
         self._kept: OrderedDict[_Key, tuple[float, Any]] = OrderedDict()
         self._queues: dict[_Desk, _Queue] = {}
@@ -139,7 +136,7 @@ class ReferenceData:
             queue.task = loop.create_task(self._serve(desk, queue), context=contextvars.Context())
         queue.callers += 1
         try:
-            async with asyncio.timeout(self._patience()):
+            async with asyncio.timeout(seconds_left()):
                 return await asyncio.gather(*(asyncio.shield(answer) for answer in answers))
         except TimeoutError:
             late = SourceTimeout(f"The {desk.source} system did not answer in time.", origin=Origin(source=desk.source))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple
 from typing import Any, Self
 
-from gateway.callers.principal import ANYONE, Action, Principal, acting_as
 from gateway.errors import BadUserInput, Violation
+from gateway.operation import ANYONE, Action, Principal, acting_as
 from gateway.users.changes import (
     Change,
     CreateAccountUser,
@@ -136,7 +136,7 @@ class UserService:
             principal.require(Action.READ, source)
         if query.role_type is not None:  # only the account system's users have one
             principal.require(Action.READ, UserSource.ACCOUNT)
-        among = principal.readable()
+        among = principal.readable(UserSource)
         check_first(first)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
         with acting_as(principal):
@@ -146,7 +146,7 @@ class UserService:
 
     async def find_person(self, email: str, *, loaders: Loaders | None = None) -> Person:
         """Every record of one human by e-mail address, in any case: one call a system that the caller may read."""
-        readable = self._principal.readable()
+        readable = self._principal.readable(UserSource)
         if not email.strip():
             raise bad("email", "must not be empty")
         check_length("email", email)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from gateway.callers.principal import Principal
+from gateway.operation import Principal
 from gateway.sources.account import AccountSource
 from gateway.sources.account.dialect import spoken_by
 from gateway.sources.http.exchange import Request, Response, pipeline

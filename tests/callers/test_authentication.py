@@ -7,15 +7,18 @@ from multidict import CIMultiDict
 
 from gateway import Settings
 from gateway.app.callers import opened
-from gateway.callers.api_keys import fresh_key
+from gateway.callers.api_keys import new_api_key
 from gateway.callers.authentication import Authentication
-from gateway.callers.principal import ANYONE
 from gateway.errors import Unauthenticated
+from gateway.operation import ANYONE
+from gateway.operation import scopes as all_scopes
 from gateway.settings import AuthSettings
 from gateway.users.model import UserSource
 
+KNOWN = all_scopes(UserSource)
+
 ACCOUNT, SOFTWAREONE, _ = UserSource
-KEY, ENTRY = fresh_key("billing", ["users:read"])
+KEY, ENTRY = new_api_key("billing", ["users:read"], KNOWN)
 FORWARDS = {ACCOUNT: {"authorization": "authorization"}, SOFTWAREONE: {"x-softwareone-token": "authorization"}}
 
 

@@ -13,6 +13,10 @@ from joserfc.jwk import RSAKey
 from gateway.callers.key_sets import FetchedKeys, fetch, read_keys
 from gateway.callers.tokens import TokenRules, Tokens
 from gateway.errors import SourceUnavailable, Unauthenticated
+from gateway.operation import scopes as all_scopes
+from gateway.users.model import UserSource
+
+KNOWN = all_scopes(UserSource)
 
 PUBLIC = frozenset({"RSA", "EC", "OKP"})
 
@@ -35,7 +39,7 @@ async def keys(session: ClientSession, issuer: Issuer, clock: Any) -> AsyncItera
 @pytest.fixture
 def tokens(keys: FetchedKeys) -> Tokens:
     """Tells tokens of that issuer."""
-    return Tokens(TokenRules(ISSUER, (AUDIENCE,)), keys)
+    return Tokens(TokenRules(ISSUER, (AUDIENCE,), KNOWN), keys)
 
 
 async def settled(issuer: Issuer, asked: int) -> None:

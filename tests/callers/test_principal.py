@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.callers.principal import ANYONE, SCOPES, Action, Principal, acting_as, current_principal
 from gateway.errors import Forbidden
+from gateway.operation import ANYONE, Action, Principal, acting_as, current_principal, scopes
 from gateway.users.model import UserSource
 
 ACCOUNT, SOFTWAREONE, RESELLER = UserSource
@@ -39,18 +39,18 @@ def test_scopes(scope: str, allowed: set[tuple[Action, UserSource]]) -> None:
 
 def test_vocabulary() -> None:
     """There are a scope for each action and one for each action in each system."""
-    assert len(SCOPES) == 8
-    assert {"users:read", "users:write:reseller"} < SCOPES
+    assert len(scopes(UserSource)) == 8
+    assert {"users:read", "users:write:reseller"} < scopes(UserSource)
 
 
 def test_readable() -> None:
     """The systems that may be read are told in one order; who may read none is told what is missing."""
-    assert Principal("key:a", frozenset({"users:read:reseller", "users:read:account"})).readable() == (
+    assert Principal("key:a", frozenset({"users:read:reseller", "users:read:account"})).readable(UserSource) == (
         ACCOUNT,
         RESELLER,
     )
     with pytest.raises(Forbidden, match="users:read"):
-        Principal("key:a", frozenset({"users:write"})).readable()
+        Principal("key:a", frozenset({"users:write"})).readable(UserSource)
 
 
 def test_the_program_may_do_all() -> None:

@@ -10,8 +10,8 @@ from callers.seeing import ACCOUNT, CONFIGURED, Seeing, caller, served
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.callers.principal import ANYONE, Principal
 from gateway.errors import Forbidden, IdempotencyInProgress, Unauthenticated
+from gateway.operation import ANYONE, Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.planning import Plan
 from gateway.users.service import UserService

@@ -13,8 +13,12 @@ from joserfc.jwk import KeySet, OctKey
 from gateway.callers.key_sets import FileKeys, read_keys
 from gateway.callers.tokens import ALGORITHMS, KINDS, TokenRules, Tokens
 from gateway.errors import Unauthenticated
+from gateway.operation import scopes as all_scopes
+from gateway.users.model import UserSource
 
-RULES = TokenRules(ISSUER, (AUDIENCE, "second"))
+KNOWN = all_scopes(UserSource)
+
+RULES = TokenRules(ISSUER, (AUDIENCE, "second"), KNOWN)
 PUBLIC = frozenset({"RSA", "EC", "OKP"})
 
 
@@ -176,7 +180,7 @@ async def test_secret_keys_only_where_they_are_wanted() -> None:
     """A secret key of the set is used where an HS algorithm is allowed, and is not even read where none is."""
     key = made("HS256", "s")
     token = signed(key, "HS256", claims(), kid="s")
-    rules = TokenRules(ISSUER, (AUDIENCE,), ("HS256",))
+    rules = TokenRules(ISSUER, (AUDIENCE,), KNOWN, ("HS256",))
     assert await Tokens(rules, Fixed([key], {KINDS["HS"]})).principal(token)
     with pytest.raises(Unauthenticated):
         await Tokens(RULES, Fixed([EC, key])).principal(token)
@@ -184,7 +188,7 @@ async def test_secret_keys_only_where_they_are_wanted() -> None:
 
 async def test_claims_by_other_names() -> None:
     """Issuers that name the scopes and the caller otherwise are understood."""
-    rules = TokenRules(ISSUER, (AUDIENCE,), scopes="permissions", subject="client_id")
+    rules = TokenRules(ISSUER, (AUDIENCE,), KNOWN, scopes="permissions", subject="client_id")
     token = signed(EC, "ES256", claims(permissions=["users:write"], client_id="bff", scope="users:read"), kid="ec")
     principal = await Tokens(rules, Fixed([EC])).principal(token)
     assert (principal.name, principal.scopes) == (f"jwt:{ISSUER}|bff", {"users:write"})
@@ -220,7 +224,7 @@ async def test_not_believed_with_other_keys() -> None:
 async def test_few_are_remembered() -> None:
     """No more tokens are remembered than the rules say."""
     keys = Fixed([EC])
-    tokens = Tokens(TokenRules(ISSUER, (AUDIENCE,), most=2), keys)
+    tokens = Tokens(TokenRules(ISSUER, (AUDIENCE,), KNOWN, most=2), keys)
     sent = [signed(EC, "ES256", claims(sub=name), kid="ec") for name in "abc"]
     for token in (*sent, sent[2], sent[0]):
         await tokens.principal(token)

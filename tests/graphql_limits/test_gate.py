@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.api.gate import Gate, Overloaded
 from gateway.api.graphql.execution.errors import extensions
+from gateway.operation import operation
 
 STEPS = st.lists(st.tuples(st.sampled_from(["come", "come", "come", "go", "cancel"]), st.integers(0, 9)), max_size=40)
 
@@ -134,9 +135,9 @@ async def test_late() -> None:
 
 async def test_no_time_left() -> None:
     """Whoever has less time than the gate has patience is refused when it is over, and leaves the queue to others."""
-    gate = Gate(1, queue=1, patience=60, left=lambda: 0.01)
+    gate = Gate(1, queue=1, patience=60)
     async with gate, asyncio.timeout(30):
-        with pytest.raises(Overloaded):
+        with operation(timeout=0.01), pytest.raises(Overloaded):
             async with gate:
                 pytest.fail("let in")
         assert gate.waiting == 0

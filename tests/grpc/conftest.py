@@ -24,7 +24,6 @@ from gateway.sandbox import (
     Sandbox,
     SandboxOptions,
 )
-from gateway.sources.http.scope import operation
 
 _METHODS = users_pb2.DESCRIPTOR.services_by_name["UserService"].methods_by_name
 
@@ -182,7 +181,6 @@ async def opened(
         server = await start_grpc(
             gateway.users,
             options or GrpcOptions(port=0),
-            scope=operation,
             events=gateway.events,
             authenticate=authenticate,
         )

@@ -12,13 +12,16 @@ import pytest
 from callers.issuing import AUDIENCE, ISSUER, Issuer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from gateway.callers.api_keys import ApiKeys, fresh_key
+from gateway.callers.api_keys import ApiKeys, new_api_key
 from gateway.callers.authentication import Authenticate, Authentication
 from gateway.callers.key_sets import FileKeys
 from gateway.callers.tokens import TokenRules, Tokens
+from gateway.operation import scopes as all_scopes
 from gateway.sandbox import LANDMARKS
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import User, UserChange, UserSource
+
+KNOWN = all_scopes(UserSource)
 
 ACCOUNT, SOFTWAREONE, _ = UserSource
 ADA = encode(Ref(Kind.USER, ACCOUNT, LANDMARKS["account"]["ada"]))
@@ -37,15 +40,15 @@ class Callers:
 def callers(tmp_path: Path) -> Callers:
     """A reader of all systems, one of the account system, a writer, and tokens."""
     scopes = {"reader": ["users:read"], "narrow": ["users:read:account"], "writer": ["users:write"], "nobody": []}
-    made = {name: fresh_key(name, given) for name, given in scopes.items()}
+    made = {name: new_api_key(name, given, KNOWN) for name, given in scopes.items()}
     (tmp_path / "keys.toml").write_text("".join(entry.text() for _, entry in made.values()))
     issuer = Issuer()
     (tmp_path / "jwks.json").write_bytes(issuer.key_set())
-    tokens = Tokens(TokenRules(ISSUER, (AUDIENCE,), leeway=0), FileKeys(tmp_path / "jwks.json", {"EC"}))
+    tokens = Tokens(TokenRules(ISSUER, (AUDIENCE,), KNOWN, leeway=0), FileKeys(tmp_path / "jwks.json", {"EC"}))
     return Callers(
         {name: key for name, (key, _) in made.items()},
         issuer,
-        Authentication(ApiKeys(tmp_path / "keys.toml"), tokens),
+        Authentication(ApiKeys(tmp_path / "keys.toml", KNOWN), tokens),
     )
 
 

@@ -21,7 +21,6 @@ from gateway.api.web.site import Site
 from gateway.callers.authentication import anyone
 from gateway.events.memory import MemoryEventLog
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
-from gateway.sources.http.scope import operation
 from gateway.users.model import User, UserChange, UserSource
 
 PROTOCOL = "graphql-transport-ws"
@@ -143,7 +142,7 @@ async def opened() -> AsyncIterator[Open]:
             assert isinstance(events, MemoryEventLog)
             executor = gateway._executor
             assert executor is not None
-            reception = Reception(gateway.users, events, authenticate, operation, 5)
+            reception = Reception(gateway.users, events, authenticate, 5)
             happenings: list[tuple[str, str]] = []
             live = Live(
                 executor,

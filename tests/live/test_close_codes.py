@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from aiohttp import WSServerHandshakeError
 
-from gateway.callers.principal import ANYONE
 from gateway.errors import Unauthenticated
+from gateway.operation import ANYONE
 
 INIT = '{"type":"connection_init"}'
 SUBSCRIBE = '{"type":"subscribe","id":"1","payload":{"query":"subscription { userChanged { id } }"}}'

@@ -15,8 +15,7 @@ from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.options import LiveOptions, Traffic, unobserved
 from gateway.api.graphql.live.sharing import Sharing, sharing
 from gateway.callers.authentication import anyone
-from gateway.callers.principal import ANYONE, Action, Principal
-from gateway.sources.http.scope import operation
+from gateway.operation import ANYONE, Action, Principal
 from gateway.users.model import UserSource
 
 QUERY = "subscription($after: String, $ids: [ID!]) { userChanged(after: $after, ids: $ids) { id } }"
@@ -85,7 +84,7 @@ def test_callers() -> None:
 async def test_who_comes_as_a_feed_ends(here: Any) -> None:
     """Who subscribes between a feed's last answer and its end has a feed of its own, and not a bare end."""
     feeds = Feeds(here.gateway._executor, LiveOptions(), Traffic(), unobserved)
-    incoming = await Reception(here.gateway.users, here.events, anyone, operation, 5).receive({}, "r1")
+    incoming = await Reception(here.gateway.users, here.events, anyone, 5).receive({}, "r1")
     asked = GraphQLRequest("subscription { userChanged { user { name } } }")
     async with feeds.follow(asked, incoming) as answers:
         await here.followed()

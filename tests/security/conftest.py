@@ -9,7 +9,11 @@ import pytest
 from aiohttp import ClientSession
 from security.outside import Caller, Control, Keys, Recorded, Serve, recorded
 
-from gateway.callers.api_keys import fresh_key
+from gateway.callers.api_keys import new_api_key
+from gateway.operation import scopes as all_scopes
+from gateway.users.model import UserSource
+
+KNOWN = all_scopes(UserSource)
 
 SCOPES = {
     "all": ("users:read", "users:write"),
@@ -36,7 +40,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     """A key for each kind of caller."""
-    made = {name: fresh_key(name, scopes) for name, scopes in SCOPES.items()}
+    made = {name: new_api_key(name, scopes, KNOWN) for name, scopes in SCOPES.items()}
     file = tmp_path_factory.mktemp("keys") / "keys.toml"
     file.write_text("\n".join(entry.text() for _, entry in made.values()))
     return Keys(file, {name: key for name, (key, _) in made.items()})

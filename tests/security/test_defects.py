@@ -18,7 +18,6 @@ from gateway.api.web.http import Request, Response, Route
 from gateway.api.web.site import Site
 from gateway.callers.authentication import anyone
 from gateway.events.memory import MemoryEventLog
-from gateway.sources.http.scope import operation
 from gateway.users.model import UserSource
 from gateway.users.service import UserService
 from gateway.users.source import Sources
@@ -50,7 +49,7 @@ async def url() -> AsyncIterator[str]:
     async with Gateway(Settings()) as gateway:
         events, executor = MemoryEventLog(), gateway._executor
         assert executor is not None
-        reception = Reception(UserService(Sources([Broken()])), events, anyone, operation, 5)
+        reception = Reception(UserService(Sources([Broken()])), events, anyone, 5)
         live = Live(executor, reception)
         endpoint = GraphQLEndpoint(
             executor, reception, live, EndpointOptions(RequestLimits(100_000, UploadLimits(file=1000)))

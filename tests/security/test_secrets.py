@@ -15,8 +15,8 @@ from security.outside import Caller, Keys, Serve, called, ended
 from gateway import Gateway, Settings
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.web.servers import ServerName
-from gateway.callers.principal import Principal
 from gateway.cli import main
+from gateway.operation import Principal
 from gateway.users.changes import CreateAccountUser
 from gateway.users.model import UserSource
 

@@ -4,7 +4,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.users.idempotency import fresh_key, source_key
+from gateway.users.idempotency import new_key, source_key
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 
@@ -52,4 +52,4 @@ def test_any_header() -> None:
 
 def test_fresh() -> None:
     """A caller without a key gets one that no other call has."""
-    assert len({fresh_key() for _ in range(100)}) == 100
+    assert len({new_key() for _ in range(100)}) == 100

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from gateway.callers.principal import Principal
 from gateway.errors import Forbidden, SourceNotConfigured, SourceUnavailable
+from gateway.operation import Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Organization, Role, User, UserSource
 from gateway.users.planning import Plan

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from gateway.callers.principal import ANYONE, Principal
 from gateway.errors import SourceUnavailable
+from gateway.operation import ANYONE, Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.reference import ReferenceData

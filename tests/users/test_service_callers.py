@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from users.listed import World, world
 
-from gateway.callers.principal import ANYONE, Principal
 from gateway.errors import Forbidden, SourceNotConfigured
+from gateway.operation import ANYONE, Principal
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.listing.cursor import Cursors
 from gateway.users.model import Role, User, UserSource

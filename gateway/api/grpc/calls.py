@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,18 +11,16 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from gateway.api.capacity import Capacity, Spent, ratelimit_headers
-from gateway.api.correlation import request_id, trace
 from gateway.api.grpc.errors import partial_errors, spelled
 from gateway.api.grpc.prices import price_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.api.scope import Scope
 from gateway.callers.authentication import Authenticate
-from gateway.callers.principal import ANYONE, Principal
 from gateway.errors import BadUserInput, Outcome, SourceUnavailable
 from gateway.kit.rate_limit import Allowance
+from gateway.operation import ANYONE, Principal, operation, request_id, traceparent
 from gateway.users.loaders import Loaders
 
-__all__ = ["PARTIAL_ERRORS", "Admission", "Call", "Method", "UnderWay", "stream", "unary", "unbounded"]
+__all__ = ["PARTIAL_ERRORS", "Admission", "Call", "Method", "UnderWay", "stream", "unary"]
 
 PARTIAL_ERRORS = "usergateway-partial-errors-bin"
 
@@ -150,20 +148,10 @@ class Admission:
             call.charged(allowance)
 
 
-def unbounded(
-    *,
-    timeout: float | None = None,  # noqa: ARG001 - a scope's parameter
-    traceparent: str | None = None,  # noqa: ARG001 - a scope's parameter
-) -> AbstractContextManager[object]:
-    """A scope that leaves each source its own time."""
-    return nullcontext()
-
-
 def unary(
     method: Method,
     respond: Callable[[Any, Call], Awaitable[Any]],
     admission: Admission,
-    scope: Scope,
     longest: float,
 ) -> Callable[[Any, Any], Awaitable[Any]]:
     """A method's behaviour for the server: one request, one answer; by the deadline, or in `longest` seconds."""
@@ -175,7 +163,7 @@ def unary(
         task: Any = asyncio.current_task()
         under_way.tasks.add(task)
         try:
-            with scope(timeout=call.budget(longest), traceparent=trace(call.headers.get("traceparent"))):
+            with operation(timeout=call.budget(longest), trace=traceparent(call.headers.get("traceparent"))):
                 request = method.request(sent)
                 await admission.admit(call, request)
                 async with admission.capacity.turn():

@@ -13,11 +13,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.api.capacity import Capacity
-from gateway.api.grpc.calls import Admission, Method, UnderWay, stream, unary, unbounded
+from gateway.api.grpc.calls import Admission, Method, UnderWay, stream, unary
 from gateway.api.grpc.servicer import UserServicer
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import Watching
-from gateway.api.scope import Scope
 from gateway.callers.authentication import Authenticate, anyone
 from gateway.events.log import EventLog
 from gateway.kit.watched_file import Stamp, stamp_of
@@ -138,12 +137,11 @@ async def start_grpc(
     service: UserService,
     options: GrpcOptions | None = None,
     *,
-    scope: Scope = unbounded,
     events: EventLog | None = None,
     authenticate: Authenticate = anyone,
     capacity: Capacity | None = None,
 ) -> GrpcServer:
-    """Serve the service; `scope` is entered around each call, with the seconds that it may take.
+    """Serve the service; each call runs as an operation with a deadline.
 
     `authenticate` tells by the metadata whose call of UserService it is, and `capacity` what it may take; health and
     reflection are for anybody.
@@ -156,7 +154,7 @@ async def start_grpc(
     server = grpc.aio.server(options=options.arguments(), maximum_concurrent_rpcs=options.max_concurrent_calls)
     watching = Watching(events) if events is not None else None
     admission = Admission(authenticate, capacity or Capacity())
-    server.add_generic_rpc_handlers((_handlers(service, options, scope, watching, admission),))
+    server.add_generic_rpc_handlers((_handlers(service, options, watching, admission),))
     checks = _Health()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     if options.reflection:
@@ -172,9 +170,7 @@ async def start_grpc(
     return GrpcServer(f"{host}:{port}", port, server, checks, admission.under_way, watching)
 
 
-def _handlers(
-    service: UserService, options: GrpcOptions, scope: Scope, watching: Watching | None, admission: Admission
-) -> Any:
+def _handlers(service: UserService, options: GrpcOptions, watching: Watching | None, admission: Admission) -> Any:
     """Every method of the .proto: there is none without a behaviour, and no behaviour without a method."""
     servicer = UserServicer(service, icon_bytes=options.icon_bytes)
     found = {}
@@ -188,7 +184,7 @@ def _handlers(
         else:
             respond = getattr(servicer, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())
             found[method.name] = grpc.unary_unary_rpc_method_handler(
-                unary(own, respond, admission, scope, options.request_timeout), **codecs
+                unary(own, respond, admission, options.request_timeout), **codecs
             )
     return grpc.method_handlers_generic_handler(_SERVICE.full_name, found)
 

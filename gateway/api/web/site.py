@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import orjson
 from msgspec.structs import replace
 
-from gateway.api.correlation import request_id
 from gateway.api.web.cors import Cors
 from gateway.api.web.http import Closed, Request, Response, Route, SocketHandler, SocketRoute
+from gateway.operation import request_id
 
 __all__ = ["Site"]
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
 from gateway.errors import GatewayError, NotFound
+from gateway.operation import current_trace
 from gateway.sources.http.exchange import Multipart, Request, Response, Send
-from gateway.sources.http.scope import current_trace
 
 __all__ = ["Api", "Query"]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.errors import GatewayError, Origin, SourceTimeout, SourceUnavailable
-from gateway.sources.http.deadline import current_deadline
+from gateway.operation import current_deadline
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import current_passage
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved

@@ -7,50 +7,15 @@ retries included").
 
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 
 from gateway.errors import Origin, Outcome, SourceTimeout
 from gateway.kit.timers import Alarm
+from gateway.operation import Deadline, current_deadline
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import Passage, current_passage
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved
 
-__all__ = ["Deadline", "WithinDeadline", "current_deadline"]
-
-
-@dataclass(slots=True)
-class Deadline:
-    """The instant on a monotonic clock at which it is too late.
-
-    It stays as it is, but for a call that several wait for: that one may take as long as the most
-    patient of them has (`single_flight`).
-    """
-
-    at: float
-    clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
-
-    @classmethod
-    def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> "Deadline":
-        """The deadline that many seconds from now."""
-        return cls(clock() + seconds, clock)
-
-    def remaining(self) -> float:
-        """The seconds that are left, 0 when there are none."""
-        return max(0.0, self.at - self.clock())
-
-    @property
-    def expired(self) -> bool:
-        """Whether it is too late."""
-        return self.remaining() <= 0
-
-    def extend(self, other: "Deadline") -> None:
-        """Move it to the later one of the two."""
-        self.at = max(self.at, other.at)
-
-
-current_deadline: ContextVar[Deadline | None] = ContextVar("current_deadline", default=None)
-"""The operation's deadline, set around it by its surface; None leaves only each source's own timeout."""
+__all__ = ["WithinDeadline"]
 
 
 class WithinDeadline:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from gateway.callers.principal import ANYONE, current_principal
 from gateway.errors import Origin, Unauthenticated
+from gateway.operation import ANYONE, current_principal
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.users.model import UserSource
 

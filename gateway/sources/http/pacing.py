@@ -15,10 +15,9 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.callers.principal import current_principal
 from gateway.errors import Origin, RateLimited
+from gateway.operation import Deadline, current_deadline, current_principal
 from gateway.sources.http.bucket import Bucket, Rate, quota
-from gateway.sources.http.deadline import Deadline, current_deadline
 from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved

@@ -26,8 +26,8 @@ import orjson
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from gateway.errors import GatewayError, SourceTimeout, SourceUnavailable
+from gateway.operation import current_deadline
 from gateway.sources.http.circuit import CircuitOpenError
-from gateway.sources.http.deadline import current_deadline
 from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import leaves_doubt

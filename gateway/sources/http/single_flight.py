@@ -11,9 +11,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from gateway.callers.principal import current_principal
 from gateway.errors import GatewayError
-from gateway.sources.http.deadline import Deadline, current_deadline
+from gateway.operation import Deadline, current_deadline, current_principal
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.observing import Event, Happening, Observer, unobserved
 

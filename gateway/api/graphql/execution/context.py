@@ -1,13 +1,11 @@
 """What one GraphQL operation carries along. Made anew for every operation, also on one WebSocket."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import msgspec
 
-from gateway.callers.principal import ANYONE, Principal
 from gateway.events.log import EventLog
+from gateway.operation import ANYONE, Principal, operation
 from gateway.users.loaders import Loaders
 from gateway.users.planning import Plan
 from gateway.users.service import UserService
@@ -19,16 +17,21 @@ class Incoming(msgspec.Struct, frozen=True):
     """What a request or a socket brings to each operation that it carries.
 
     `service` is the one for `principal`; without `events` there is nothing to subscribe to. `idempotency_key`
-    is the header's: it counts for a mutation that names none itself. `bounds` makes the scope in which an
-    operation is done: how long it may take.
+    is the header's: it counts for a mutation that names none itself. `timeout` is in seconds, for each operation or
+    each event of a subscription; None leaves each source's timeout. `trace` is the client's `traceparent`.
     """
 
     service: UserService
     request_id: str
     idempotency_key: str | None = None
-    bounds: Callable[[], AbstractContextManager[object]] = nullcontext
+    timeout: float | None = None
+    trace: str | None = None
     principal: Principal = ANYONE
     events: EventLog | None = None
+
+    def operation(self) -> operation:
+        """The deadline and the trace to execute one operation in."""
+        return operation(timeout=self.timeout, trace=self.trace)
 
     @property
     def caller(self) -> str:

@@ -190,7 +190,7 @@ class Executor:
         if event is None:
             price, allowance = await self.afford(prepared, asked, incoming)
         try:
-            with incoming.bounds():  # around the wait for its turn too: that is the client's time
+            with incoming.operation():  # around the wait for its turn too: that is the client's time
                 async with self._admission.turn():
                     result = await self._executed(prepared, asked, incoming, event)
         except Overloaded as overloaded:
@@ -248,7 +248,7 @@ class Executor:
     ) -> AsyncIterator[dict[str, Any]]:
         context = _context(prepared, asked, incoming)
         try:
-            with incoming.bounds():
+            with incoming.operation():
                 async with self._admission.turn():
                     whole = await self._by_core(prepared.incremental or prepared.document, asked, context)
                     asked.close()  # the root's fields are never deferred, and they alone take files

@@ -1,18 +1,15 @@
 """Who comes, and what they bring to each operation."""
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.api.correlation import trace
 from gateway.api.graphql.execution.context import Incoming
-from gateway.api.scope import Scope
 from gateway.callers.authentication import Authenticate
 from gateway.events.log import EventLog
+from gateway.operation import request_id, traceparent
 from gateway.users.service import UserService
 
 __all__ = ["Reception", "next_operation"]
@@ -29,7 +26,6 @@ class Reception:
     service: UserService
     events: EventLog
     authenticate: Authenticate
-    scope: Scope
     timeout: float
     credentials: frozenset[str] = frozenset({"authorization", "x-api-key"})
 
@@ -42,12 +38,15 @@ class Reception:
             Unauthenticated: it is nobody.
         """
         principal = await self.authenticate(headers)
-        bounds = partial(
-            self.scope,
-            timeout=min(self.timeout, seconds or self.timeout),
-            traceparent=trace(headers.get("traceparent")),
+        return Incoming(
+            self.service.by(principal),
+            request_id,
+            key,
+            min(self.timeout, seconds or self.timeout),
+            traceparent(headers.get("traceparent")),
+            principal,
+            self.events,
         )
-        return Incoming(self.service.by(principal), request_id, key, bounds, principal, self.events)
 
     def said(self, payload: Mapping[str, Any] | None) -> dict[str, str]:
         """The headers that a `connection_init` holds: beside other things, or in `headers`."""
@@ -63,4 +62,4 @@ class Reception:
 
 def next_operation(incoming: Incoming) -> Incoming:
     """The same for the next operation of a connection, under an id of its own."""
-    return replace(incoming, request_id=uuid.uuid4().hex)
+    return replace(incoming, request_id=request_id())

@@ -8,7 +8,6 @@ from functools import partial
 
 from graphql import OperationType
 
-from gateway.api.correlation import request_id
 from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.executor import ANYTHING, ONE_ANSWER, READ_AND_WATCH, READ_ONLY, Executor
 from gateway.api.graphql.execution.reception import Reception
@@ -22,6 +21,7 @@ from gateway.api.graphql.http.response import StatusProfile, multipart, refused,
 from gateway.api.graphql.live.live import Live
 from gateway.api.web.http import Request, Response, Route
 from gateway.errors import GatewayError
+from gateway.operation import request_id
 
 __all__ = ["EndpointOptions", "GraphQLEndpoint"]
 

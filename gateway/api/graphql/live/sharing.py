@@ -20,7 +20,7 @@ from graphql import (
 
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest
-from gateway.callers.principal import ANYONE, Principal
+from gateway.operation import ANYONE, Principal
 
 __all__ = ["Sharing", "sharing"]
 

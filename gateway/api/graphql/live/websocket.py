@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from gateway.api.correlation import request_id
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.reception import Reception, next_operation
@@ -32,6 +31,7 @@ from gateway.api.graphql.live.options import Happening, LiveOptions, Observe, Tr
 from gateway.api.web.http import Closed, Request, WebSocket
 from gateway.errors import GatewayError, RateLimited
 from gateway.events.log import Draining
+from gateway.operation import request_id
 
 __all__ = ["Connection", "Sockets"]
 

@@ -5,10 +5,10 @@ from sources.http.steps.fakes import BARE, LOST, OK, READ, SETS, Log, Source, an
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import GatewayError, Outcome, SourceTimeout
-from gateway.sources.http.deadline import Deadline, WithinDeadline, current_deadline
+from gateway.operation import Deadline, current_deadline, operation
+from gateway.sources.http.deadline import WithinDeadline
 from gateway.sources.http.exchange import Request, Response, Send, pipeline
 from gateway.sources.http.handover import Handover, Passage
-from gateway.sources.http.scope import operation
 
 
 class Queue:

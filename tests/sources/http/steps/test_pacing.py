@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from sources.http.steps.fakes import OK, READ, Log, Source, answer, call, outcome
 from sources.http.steps.virtual import clock, run
 
-from gateway.callers.principal import Principal, acting_as
 from gateway.errors import RateLimited
+from gateway.operation import Principal, acting_as, operation
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.exchange import Response
 from gateway.sources.http.pacing import Pacing, by_credential, by_source
-from gateway.sources.http.scope import operation
 
 RATE = Rate(2, 1.0, margin=0.0)
 

@@ -30,6 +30,7 @@ from gateway.errors import (
     SourceTimeout,
     SourceUnavailable,
 )
+from gateway.operation import operation
 from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.handover import leaves_doubt
@@ -42,7 +43,6 @@ from gateway.sources.http.retry import (
     is_transient,
     may_replay,
 )
-from gateway.sources.http.scope import operation
 
 TRANSIENT_BODY = {"error": {"code": "internal_error", "is_transient": True}}
 IN_PROGRESS = answer(409, {"error": {"code": "idempotency_in_progress", "is_transient": True}})

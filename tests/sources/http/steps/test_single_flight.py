@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 from sources.http.steps.fakes import KEYED, OK, READ, SETS, Log, Source, answer, call, outcome, through
 from sources.http.steps.virtual import clock, run
 
-from gateway.callers.principal import Principal, acting_as
 from gateway.errors import Origin, SourceTimeout, SourceUnavailable
-from gateway.sources.http.deadline import WithinDeadline, current_deadline
+from gateway.operation import Principal, acting_as, current_deadline, operation
+from gateway.sources.http.deadline import WithinDeadline
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.scope import operation
 from gateway.sources.http.single_flight import SingleFlight
 
 

@@ -6,11 +6,11 @@ from sources.http.steps.fakes import KEYED, LOST, OK, READ, SETS, Log, Source, a
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import Outcome, RateLimited, SourceTimeout, SourceUnavailable
+from gateway.operation import operation
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitSettings, CircuitState
 from gateway.sources.http.hedging import HedgingSettings
 from gateway.sources.http.retry import RetryBudget, RetrySettings
-from gateway.sources.http.scope import operation
 from gateway.sources.http.steps import RATES, StepSettings, steps
 
 
