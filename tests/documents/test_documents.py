@@ -14,7 +14,7 @@ from gateway.options import leaves
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples/README.md"]
 SECTIONS = [section for file in DOCUMENTS for section in sections(ROOT, file.relative_to(ROOT))]
-NODE = ROOT / "tests/live/node"
+NODE = ROOT / "tests/api/graphql/live/node"
 APOLLO = ROOT / "examples/apollo"
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
+from api.graphql.live.crowd import USER, Crowd, address, memory
 from conftest import Running, command
-from live.crowd import USER, Crowd, address, memory
 
 MANY, EVENTS = 2_000, 30
 

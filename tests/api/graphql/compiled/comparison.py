@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
+from api.graphql.compiled.documents import Written, written
+from api.graphql.compiled.records import World, world
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, get_operation_ast, parse, validate
 from graphql.execution import experimental_execute_incrementally
-from graphql_compiled.documents import Written, written
-from graphql_compiled.records import World, world
 
 from gateway.api.graphql.compiled import Compiled
 from gateway.api.graphql.execution.context import Context, Incoming

@@ -5,9 +5,9 @@ import gc
 from typing import Any
 
 import pytest
+from api.graphql.compiled.comparison import SCHEMA, Answer, answer_of, read
+from api.graphql.compiled.records import FakeDirectory, FakeSource, World
 from graphql import OperationDefinitionNode, parse, validate
-from graphql_compiled.comparison import SCHEMA, Answer, answer_of, read
-from graphql_compiled.records import FakeDirectory, FakeSource, World
 
 from gateway.api.graphql.compiled import Compiled, Uncovered, compile_operation
 from gateway.errors import SourceUnavailable

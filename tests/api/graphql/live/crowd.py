@@ -1,6 +1,6 @@
 """Two thousand subscribers: a lean client of graphql-transport-ws, many of which fit into one process.
 
-As a script it measures: python tests/live/crowd.py [subscribers] [events] [events a second] [--sse]
+As a script it measures: python tests/api/graphql/live/crowd.py [subscribers] [events] [events a second] [--sse]
 """
 
 import asyncio
@@ -204,6 +204,6 @@ async def _measure(subscribers: int, events: int, rate: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parents[3]))
     given = [float(word) for word in sys.argv[1:]] + [2000, 100, 5][len(sys.argv) - 1 :]
     asyncio.run(_measure(int(given[0]), int(given[1]), given[2]))

@@ -10,10 +10,10 @@ import os
 import random
 
 import pytest
+from api.graphql.compiled.comparison import SCHEMA, answer_of, case_in, case_of, read
+from api.graphql.compiled.documents import Written, written
+from api.graphql.compiled.records import world
 from graphql import validate
-from graphql_compiled.comparison import SCHEMA, answer_of, case_in, case_of, read
-from graphql_compiled.documents import Written, written
-from graphql_compiled.records import world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import queries

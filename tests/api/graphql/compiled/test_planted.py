@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from graphql_compiled.comparison import Case, case_of
+from api.graphql.compiled.comparison import Case, case_of
 
 from gateway.api.graphql import compiled
 
@@ -24,7 +24,7 @@ class Bug(NamedTuple):
 
 
 _BUGS = {
-    "an alias is ignored": Bug("reading", "r[{place.key!r}]", "r[{place.nodes[0].name.value!r}]"),
+    "an alias is ignored": Bug("field_codegen", "r[{place.key!r}]", "r[{place.nodes[0].name.value!r}]"),
     "the program is that of other switches": Bug(
         "operation", "key = tuple(values.coerced.get(name) for name in self._switches)", "key = ()"
     ),
@@ -35,42 +35,40 @@ _BUGS = {
         "coerced={k: not v if isinstance(v, bool) else v for k, v in values.coerced.items()}), hide",
     ),
     "a type condition fits every type": Bug(
-        "writer",
+        "codegen",
         "                type_,\n                place.details",
         "                self._schema.get_type('User') if type_.interfaces else type_,\n                place.details",
     ),
-    "a null does not come up": Bug(
-        "running", "(error, place.type,", "(error, getattr(place.type, 'of_type', place.type),"
-    ),
-    "an index counts from one": Bug("writer", "in enumerate(v):", "in enumerate(v, 1):"),
+    "a null does not come up": Bug("run", "(error, place.type,", "(error, getattr(place.type, 'of_type', place.type),"),
+    "an index counts from one": Bug("codegen", "in enumerate(v):", "in enumerate(v, 1):"),
     "an index is that of the outer list": Bug("places", "indices[self.depth - 1]", "indices[0]"),
     "text is not checked": Bug("leaves", '"a if a.__class__ is str else {text}(a)"', '"a"'),
     "an enum's value stands for its name": Bug(
         "leaves", "{member: type_.coerce_output_value(member)", "{member: member.value"
     ),
-    "an item fails its list": Bug("writer", 'f"        r.append(x.failed(e, ', 'f"        raise #'),
+    "an item fails its list": Bug("codegen", 'f"        r.append(x.failed(e, ', 'f"        raise #'),
     "a batch comes in another order": Bug(
         "levels", "for ref, _ in self._takers.values()", "for ref, _ in reversed(self._takers.values())"
     ),
     "records of two systems are taken for one": Bug("lookups", '("source", "tenant") if', "() if"),
     "an error is told to one of several": Bug(
-        "running", "if before == self._odd:\n                    clean", "if True:\n                    clean"
+        "run", "if before == self._odd:\n                    clean", "if True:\n                    clean"
     ),
-    "an error in a shared answer is told to one": Bug("running", "if other != indices:", "if False:"),
-    "an answer is shared by places that differ": Bug("reading", "number = len(self.shared)", "number = 0"),
+    "an error in a shared answer is told to one": Bug("run", "if other != indices:", "if False:"),
+    "an answer is shared by places that differ": Bug("field_codegen", "number = len(self.shared)", "number = 0"),
     "what is odd is shared": Bug(
-        "running", "if before == self._odd:\n            self.shared", "if True:\n            self.shared"
+        "run", "if before == self._odd:\n            self.shared", "if True:\n            self.shared"
     ),
-    "a lookup is not made": Bug("reading", '"if {need} <= v.loaded or not v.source_id:"', '"if True or {need}:"'),
+    "a lookup is not made": Bug("field_codegen", '"if {need} <= v.loaded or not v.source_id:"', '"if True or {need}:"'),
     "a bare reference is taken for a record": Bug(
-        "reading", "a.name is None and {need}", "a.name is None and not {need}"
+        "field_codegen", "a.name is None and {need}", "a.name is None and not {need}"
     ),
     "an expansion lacks what is below it": Bug(
         "lookups", "plan.below(self.kind, self.attribute)", "frozenset({self.attribute})"
     ),
     "mutations run at once": Bug("operation", "run.serially() if mutation else", ""),
     "a change is carried out twice": Bug(
-        "running",
+        "run",
         "            value = root.resolve(None,",
         "            await root.resolve(None, self._info(place, ()), **arguments)\n"
         "            value = root.resolve(None,",
@@ -84,7 +82,7 @@ _BUGS = {
         "if value is None:\n                continue",
     ),
     "a wrong variable is let through": Bug("arguments", "if not plain(value):", "if False:"),
-    "a value is not waited for": Bug("running", "if not is_awaitable(completed):", "if True:"),
+    "a value is not waited for": Bug("run", "if not is_awaitable(completed):", "if True:"),
 }
 
 
@@ -94,7 +92,9 @@ def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     name = f"planted_{tmp_path.name}"
 
     def make(bug: Bug) -> Any:
-        for module in Path(compiled.__file__).parent.glob("*.py"):
+        modules = list(Path(compiled.__file__).parent.glob("*.py"))
+        assert bug.module in {module.stem for module in modules}
+        for module in modules:
             source = module.read_text()
             if module.stem == bug.module:
                 assert bug.stands in source
