@@ -13,11 +13,11 @@ from typing import Any
 
 from gateway.api.graphql.schema.build import sdl
 from gateway.app import Gateway
+from gateway.app.serving import Addresses, collect_less, serving, stop_requested
 from gateway.callers.api_keys import new_api_key
 from gateway.errors import GatewayError
 from gateway.operation import scopes
-from gateway.options import SettingsError, add_options, load, origins
-from gateway.serving import Addresses, collect_less, serving, told_to_stop
+from gateway.settings.options import SettingsError, add_options, load, origins
 from gateway.users.model import UserSource
 
 __all__ = ["main"]
@@ -87,7 +87,7 @@ def _serve(parsed: argparse.Namespace) -> int:
     settings = load(parsed)
 
     async def run() -> int:
-        stop = told_to_stop()
+        stop = stop_requested()
         async with serving(settings) as addresses:
             collect_less()
             print(f"ready\n{_table(addresses)}", flush=True)
@@ -101,7 +101,7 @@ def _demo(parsed: argparse.Namespace) -> int:
     from gateway import sandbox as simulated  # noqa: PLC0415 - `serve` starts without it
 
     async def run() -> int:
-        stop = told_to_stop()
+        stop = stop_requested()
         async with simulated.Sandbox(simulated.SandboxOptions(**_sandbox_options(parsed))) as sandbox:
             account = {"token": simulated.ACCOUNT_TOKEN, "account_id": simulated.ACCOUNT_ID}
             settings = load(
@@ -149,7 +149,7 @@ def _sandbox(parsed: argparse.Namespace) -> int:
     options = simulated.SandboxOptions(host=parsed.host, port=parsed.port, **webhooks, **_sandbox_options(parsed))
 
     async def run() -> int:
-        stop = told_to_stop()
+        stop = stop_requested()
         async with simulated.Sandbox(options) as sandbox:
             print(
                 "ready\n"

@@ -4,19 +4,19 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from gateway.api.web.webhooks import ResellerWebhooks
-from gateway.app.metrics_observer import Observed
-from gateway.app.state_memory import Shared
+from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.state_memory import MemoryState
 from gateway.events.log import EventLog
 from gateway.events.polling import Poller
 from gateway.settings import Settings
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.users.model import UserSource
-from gateway.users.source import Reports, Sources
+from gateway.users.source import PolledSource, Sources
 
 __all__ = ["poll", "webhooks"]
 
 
-def webhooks(settings: Settings, events: EventLog, observed: Observed) -> ResellerWebhooks:
+def webhooks(settings: Settings, events: EventLog, observed: MetricsObserver) -> ResellerWebhooks:
     """The endpoint for the reseller's; without a token and a reseller it is not there."""
     own = settings.reseller
     # A webhook's body names no reseller: it is the configured one's.
@@ -26,7 +26,13 @@ def webhooks(settings: Settings, events: EventLog, observed: Observed) -> Resell
 
 
 def poll(
-    settings: Settings, sources: Sources, events: EventLog, shared: Shared, *, open: AsyncExitStack, observed: Observed
+    settings: Settings,
+    sources: Sources,
+    events: EventLog,
+    shared: MemoryState,
+    *,
+    open: AsyncExitStack,
+    observed: MetricsObserver,
 ) -> None:
     """Begin to look at the systems for which the settings have an interval; the stack ends it."""
     intervals = {
@@ -35,7 +41,7 @@ def poll(
     }
     for source in sources:
         every = intervals.get(source.name)
-        if every is None or not isinstance(source, Reports):
+        if every is None or not isinstance(source, PolledSource):
             continue
         turn = shared.turn(f"polling:{source.name}", every)
         poller = Poller(source, events, turn, interval=every, observe=observed.poll)

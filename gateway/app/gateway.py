@@ -10,7 +10,7 @@ from gateway.api.capacity import Capacity
 from gateway.api.gate import Gate
 from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.executor import Executor
-from gateway.api.graphql.execution.reception import Reception
+from gateway.api.graphql.execution.reception import IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
@@ -29,15 +29,15 @@ from gateway.api.web.site import Site
 from gateway.app.callers import opened
 from gateway.app.change_intake import poll, webhooks
 from gateway.app.graphql import executor_of
-from gateway.app.metrics_observer import Observed
-from gateway.app.sources import Systems
-from gateway.app.state_memory import Shared
+from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.sources import ConfiguredSources
+from gateway.app.state_memory import MemoryState
 from gateway.callers.authentication import Authenticate, Authentication
 from gateway.events.log import EventLog
 from gateway.operation import request_id
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
-from gateway.state.once import KeptAnswers
+from gateway.state.once import IdempotentChanges
 from gateway.users.listing.cursor import Cursors
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
@@ -67,14 +67,14 @@ class Gateway:
         self.settings = settings or Settings()
         self.metrics = Metrics()
         self._open = AsyncExitStack()
-        self._systems: Systems | None = None
+        self._systems: ConfiguredSources | None = None
         self._users: UserService | None = None
         self._events: EventLog | None = None
         self._capacity: Capacity | None = None
         self._executor: Executor | None = None
         self._live: Live | None = None
         self._authenticate: Authenticate = Authentication()
-        self._observed = Observed(self.metrics)
+        self._observed = MetricsObserver(self.metrics)
         self._retired = False
 
     async def __aenter__(self) -> Self:
@@ -94,12 +94,12 @@ class Gateway:
         """What is opened last is closed first: whoever brings changes, then whoever carries them out, then the wire."""
         settings, observed = self.settings, self._observed
         shared = _shared_of(settings, self._open, observed)
-        self._systems = Systems(settings, self._open, observed)
+        self._systems = ConfiguredSources(settings, self._open, observed)
         sources = self._systems.sources
         self._authenticate = await self._open.enter_async_context(opened(settings.auth, self._systems.forwards))
         self._events = shared.events()
         secret = settings.cursor_secret
-        once = KeptAnswers(shared.idempotency())
+        once = IdempotentChanges(shared.idempotency())
         self._open.push_async_callback(once.aclose)
         self._users = UserService(
             sources,
@@ -256,9 +256,9 @@ class Gateway:
         )
 
     @property
-    def _reception(self) -> Reception:
+    def _reception(self) -> IncomingFactory:
         forwarded = {header for headers in self._entered(self._systems).forwards.values() for header in headers}
-        return Reception(
+        return IncomingFactory(
             self.users,
             self.events,
             self._authenticate,
@@ -272,16 +272,16 @@ class Gateway:
         return part
 
 
-def _shared_of(settings: Settings, open: AsyncExitStack, observed: Observed) -> Shared:
+def _shared_of(settings: Settings, open: AsyncExitStack, observed: MetricsObserver) -> MemoryState:
     """What the settings have of the two."""
     if settings.redis_url is None:
-        return Shared(settings, open, observed)
-    from gateway.app.state_redis import Replicated  # noqa: PLC0415 - the Redis client is 6 MiB that few need
+        return MemoryState(settings, open, observed)
+    from gateway.app.state_redis import RedisState  # noqa: PLC0415 - the Redis client is 6 MiB that few need
 
-    return Replicated(settings.redis_url.get_secret_value(), settings, open, observed)
+    return RedisState(settings.redis_url.get_secret_value(), settings, open, observed)
 
 
-def _capacity_of(settings: Settings, shared: Shared, observed: Observed) -> Capacity:
+def _capacity_of(settings: Settings, shared: MemoryState, observed: MetricsObserver) -> Capacity:
     """The one capacity of both surfaces."""
     own = settings.gate
     gate = Gate(own.at_once, queue=own.queue, patience=own.patience, observe=observed.gate)

@@ -11,13 +11,13 @@ from gateway.api.graphql.compiled import Compiled, Uncovered, compile_operation
 from gateway.api.graphql.execution.admission import Admission
 from gateway.api.graphql.execution.documents import Compile, Documents, InvalidDocument
 from gateway.api.graphql.execution.executor import Executor
-from gateway.api.graphql.limits.limits import Guard, Limit, Limits
+from gateway.api.graphql.limits.limits import DocumentLimits, Guard, Limit
 from gateway.api.graphql.schema.build import build_schema, executable, rules
 from gateway.api.graphql.trusted.manifest import Manifest, ManifestFiles
 from gateway.api.graphql.trusted.named import NamedDocuments, Trust
-from gateway.app.metrics_observer import Observed
-from gateway.app.state_memory import Shared
-from gateway.kit.tasks import end
+from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.state_memory import MemoryState
+from gateway.kit.tasks import cancel_and_wait
 from gateway.settings import Settings
 
 __all__ = ["executor_of"]
@@ -26,13 +26,13 @@ _LOG = logging.getLogger("gateway.graphql")
 
 
 def executor_of(
-    settings: Settings, shared: Shared, open: AsyncExitStack, observed: Observed, capacity: Capacity
+    settings: Settings, shared: MemoryState, open: AsyncExitStack, observed: MetricsObserver, capacity: Capacity
 ) -> Executor:
     """What executes operations as the settings have it. Made inside the event loop."""
     told = settings.in_development if settings.introspection is None else settings.introspection
     schema = executable(build_schema())
     own = settings.limits
-    limits = Limits(**own.model_dump(exclude={"log"}), log=frozenset(map(Limit, own.log)))
+    limits = DocumentLimits(**own.model_dump(exclude={"log"}), log=frozenset(map(Limit, own.log)))
     guard = Guard(limits, observed.limited)
     documents = Documents(
         schema,
@@ -48,7 +48,7 @@ def executor_of(
 
 
 def _named(
-    settings: Settings, shared: Shared, open: AsyncExitStack, observed: Observed, documents: Documents
+    settings: Settings, shared: MemoryState, open: AsyncExitStack, observed: MetricsObserver, documents: Documents
 ) -> NamedDocuments | None:
     """The documents that clients may name; None where they cannot."""
     own = settings.documents
@@ -67,7 +67,7 @@ def _named(
     prepare(files.manifest)
     if own.manifests:
         watching = asyncio.get_running_loop().create_task(files.watch(prepare, every=own.reload))
-        open.push_async_callback(end, watching)
+        open.push_async_callback(cancel_and_wait, watching)
     return NamedDocuments(
         Trust(own.trust), lambda: files.manifest, automatic=shared.documents(), observe=observed.document
     )

@@ -7,15 +7,15 @@ from typing import TypeVar
 from gateway.api.graphql.limits.limits import Finding
 from gateway.api.web.metrics import Metrics
 from gateway.sources.http.exchange import Request
-from gateway.sources.http.observing import Event
+from gateway.sources.http.observing import CallEvent
 
-__all__ = ["Observed"]
+__all__ = ["MetricsObserver"]
 
 Series = TypeVar("Series")
 _MANY = 4096  # series of one metric that are at hand: more than there are
 
 
-class Observed:
+class MetricsObserver:
     """The observers of one gateway."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -29,7 +29,7 @@ class Observed:
         self._webhooks = _at_hand(metrics.webhooks.labels)
         self._polls = _at_hand(metrics.polls.labels)
 
-    def call(self, event: Event) -> None:
+    def call(self, event: CallEvent) -> None:
         """Something that the pipeline did to a call."""
         self._pipeline(event.source, event.method, event.template, event.happening, event.detail).inc()
 

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
-from gateway.app.metrics_observer import Observed
+from gateway.app.metrics_observer import MetricsObserver
 from gateway.callers.authentication import Forwards
 from gateway.settings import Settings, SourceSettings
 from gateway.sources.account import AccountSource
-from gateway.sources.account.dialect import spoken_by
+from gateway.sources.account.versions import spoken_by
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitState
 from gateway.sources.http.clients import CLIENTS
-from gateway.sources.http.exchange import Limits, Send, pipeline
+from gateway.sources.http.exchange import Send, TransportLimits, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.hedging import HedgingSettings
 from gateway.sources.http.retry import RetryBudget, RetrySettings
@@ -22,7 +22,7 @@ from gateway.sources.softwareone import SoftwareOneSource
 from gateway.users.model import UserSource
 from gateway.users.source import Source, Sources
 
-__all__ = ["SYSTEMS", "Systems", "build", "settings_of"]
+__all__ = ["BUILDERS", "ConfiguredSources", "build", "settings_of"]
 
 
 def _account(settings: Settings, send: Send, base_url: str, bearer: dict[str, str]) -> Source:
@@ -42,7 +42,7 @@ def _reseller(settings: Settings, send: Send, base_url: str, bearer: dict[str, s
     return ResellerSource(send, base_url, bearer, settings.reseller.reseller_id)
 
 
-SYSTEMS: dict[UserSource, Callable[[Settings, Send, str, dict[str, str]], Source]] = {
+BUILDERS: dict[UserSource, Callable[[Settings, Send, str, dict[str, str]], Source]] = {
     UserSource.ACCOUNT: _account,
     UserSource.SOFTWAREONE: _softwareone,
     UserSource.RESELLER: _reseller,
@@ -61,19 +61,19 @@ def build(name: UserSource, settings: Settings, send: Send) -> Source:
     if own.base_url is None:
         raise ValueError(f"{name} is not configured")
     bearer = {"Authorization": f"Bearer {own.token.get_secret_value()}"} if own.token else {}
-    return SYSTEMS[name](settings, send, str(own.base_url).rstrip("/"), bearer)
+    return BUILDERS[name](settings, send, str(own.base_url).rstrip("/"), bearer)
 
 
-class Systems:
+class ConfiguredSources:
     """The configured ones. Made inside the event loop; their connections are closed by the stack."""
 
-    def __init__(self, settings: Settings, open: AsyncExitStack, observed: Observed) -> None:
+    def __init__(self, settings: Settings, open: AsyncExitStack, observed: MetricsObserver) -> None:
         self._settings = settings
         self._open = open
         self._observed = observed
         self._circuits: dict[UserSource, Circuit] = {}
         budget = RetryBudget()
-        configured = [name for name in SYSTEMS if settings_of(settings, name).configured]
+        configured = [name for name in BUILDERS if settings_of(settings, name).configured]
         self.sources = Sources([self._source(name, budget) for name in configured])
 
     @property
@@ -102,10 +102,10 @@ class Systems:
         return build(name, self._settings, pipeline(transport, [*within, Timing(self._observed.answered)]))
 
 
-def _limits(own: SourceSettings) -> Limits:
+def _limits(own: SourceSettings) -> TransportLimits:
     """The wire's limits: those of one try."""
     one_try = own.timeout / 2 if own.try_timeout is None else min(own.try_timeout, own.timeout)
-    return Limits(
+    return TransportLimits(
         total=one_try,
         connect=own.connect_timeout,
         read=one_try,

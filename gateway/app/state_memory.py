@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 from gateway.api.graphql.trusted.named import DocumentStore
-from gateway.app.metrics_observer import Observed
+from gateway.app.metrics_observer import MetricsObserver
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.memory import MemoryEventLog
 from gateway.events.polling import PollingLock
@@ -15,13 +15,13 @@ from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.memory.polling_lock import MemoryPollingLock
 from gateway.state.memory.rate_limit import MemoryRateLimit, RateSettings
 
-__all__ = ["Shared"]
+__all__ = ["MemoryState"]
 
 
-class Shared:
+class MemoryState:
     """By the parts of one process. Made inside the event loop; what it opens is closed by the stack."""
 
-    def __init__(self, settings: Settings, open: AsyncExitStack, observed: Observed) -> None:
+    def __init__(self, settings: Settings, open: AsyncExitStack, observed: MetricsObserver) -> None:
         self._settings = settings
         self._open = open
         self._observed = observed

@@ -3,29 +3,29 @@
 from contextlib import AsyncExitStack
 
 from gateway.api.graphql.trusted.named import DocumentStore
-from gateway.app.metrics_observer import Observed
-from gateway.app.state_memory import Shared
+from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.state_memory import MemoryState
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.polling import PollingLock
-from gateway.events.replicated import SharedEventLog
+from gateway.events.replicated import ReplicatedEventLog
 from gateway.kit.rate_limit import RateLimit
 from gateway.settings import Settings
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
 from gateway.state.memory.rate_limit import RateSettings
 from gateway.state.redis.client import connect
 from gateway.state.redis.documents import RedisDocuments
-from gateway.state.redis.event_stream import RedisStream
+from gateway.state.redis.event_stream import RedisEventStream
 from gateway.state.redis.idempotency import RedisIdempotency
 from gateway.state.redis.polling_lock import RedisPollingLock
 from gateway.state.redis.rate_limit import RedisRateLimit
 
-__all__ = ["Replicated"]
+__all__ = ["RedisState"]
 
 
-class Replicated(Shared):
+class RedisState(MemoryState):
     """The same with a Redis, which all replicas have in common."""
 
-    def __init__(self, url: str, settings: Settings, open: AsyncExitStack, observed: Observed) -> None:
+    def __init__(self, url: str, settings: Settings, open: AsyncExitStack, observed: MetricsObserver) -> None:
         super().__init__(settings, open, observed)
         self._client = connect(url)
         open.push_async_callback(self._client.aclose)
@@ -43,8 +43,8 @@ class Replicated(Shared):
         return RedisDocuments(self._client, ttl=self._settings.documents.automatic_ttl)
 
     def _events(self, settings: EventLogSettings) -> EventLog:
-        stream = RedisStream(self._client, held=settings.held, window=settings.window)
-        log = SharedEventLog(stream, settings, observe=self._observed.news)
+        stream = RedisEventStream(self._client, held=settings.held, window=settings.window)
+        log = ReplicatedEventLog(stream, settings, observe=self._observed.news)
         self._open.push_async_callback(log.close)
         log.start()
         return log

@@ -6,7 +6,7 @@ from functools import partial
 from aiohttp import ClientSession
 
 from gateway.callers.key_sets import FetchedKeys, FileKeys, Keys, fetch
-from gateway.callers.tokens import KINDS, TokenRules, Tokens
+from gateway.callers.tokens import KINDS, TokenRules, TokenVerifier
 from gateway.operation import scopes
 from gateway.settings import AuthSettings
 from gateway.users.model import UserSource
@@ -14,7 +14,7 @@ from gateway.users.model import UserSource
 __all__ = ["tokens_of"]
 
 
-async def tokens_of(settings: AuthSettings, stack: AsyncExitStack) -> Tokens:
+async def tokens_of(settings: AuthSettings, stack: AsyncExitStack) -> TokenVerifier:
     """The tokens that are set; what it opens is closed by the stack.
 
     Raises:
@@ -30,7 +30,7 @@ async def tokens_of(settings: AuthSettings, stack: AsyncExitStack) -> Tokens:
         subject=settings.subject_claim,
         longest=settings.max_token_length,
     )
-    return Tokens(rules, await _keys(settings, stack))
+    return TokenVerifier(rules, await _keys(settings, stack))
 
 
 async def _keys(settings: AuthSettings, stack: AsyncExitStack) -> Keys:

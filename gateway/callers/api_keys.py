@@ -23,7 +23,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from gateway.errors import Unauthenticated
-from gateway.kit.watched_file import Watched
+from gateway.kit.watched_file import WatchedFile
 from gateway.operation import Principal
 
 __all__ = ["ApiKeys", "KeyEntry", "new_api_key"]
@@ -85,7 +85,7 @@ class ApiKeys:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now = now
-        self._file = Watched(path, partial(_read, known), clock=clock)
+        self._file = WatchedFile(path, partial(_read, known), clock=clock)
 
     def principal(self, key: str) -> Principal:
         """Whose key it is.

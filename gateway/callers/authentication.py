@@ -9,7 +9,7 @@ from gateway.errors import Unauthenticated
 from gateway.operation import ANYONE, Principal
 
 if TYPE_CHECKING:  # what checks signatures is 11 MiB, which only those who take tokens need
-    from gateway.callers.tokens import Tokens
+    from gateway.callers.tokens import TokenVerifier
 
 __all__ = ["Authenticate", "Authentication", "Forwards", "anyone"]
 
@@ -46,7 +46,7 @@ class Authentication:
     """
 
     def __init__(
-        self, keys: ApiKeys | None = None, tokens: "Tokens | None" = None, forwards: Forwards | None = None
+        self, keys: ApiKeys | None = None, tokens: "TokenVerifier | None" = None, forwards: Forwards | None = None
     ) -> None:
         self._keys = keys
         self._tokens = tokens

@@ -14,7 +14,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key
 
 from gateway.errors import SourceUnavailable
-from gateway.kit.watched_file import Watched
+from gateway.kit.watched_file import WatchedFile
 
 __all__ = ["FetchedKeys", "FileKeys", "KeySet", "Keys", "fetch", "read_keys"]
 
@@ -57,7 +57,7 @@ class FileKeys:
     """
 
     def __init__(self, path: Path, kinds: Collection[str], *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._file = Watched(path, lambda content: read_keys(content, kinds), clock=clock)
+        self._file = WatchedFile(path, lambda content: read_keys(content, kinds), clock=clock)
 
     def current(self) -> KeySet:
         return self._file.current()

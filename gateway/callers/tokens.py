@@ -18,7 +18,7 @@ from gateway.callers.key_sets import Keys, KeySet
 from gateway.errors import Unauthenticated
 from gateway.operation import Principal
 
-__all__ = ["ALGORITHMS", "KINDS", "TokenRules", "Tokens"]
+__all__ = ["ALGORITHMS", "KINDS", "TokenRules", "TokenVerifier"]
 
 ALGORITHMS = ("RS256", "ES256", "PS256", "EdDSA", "Ed25519")
 """What tokens may be signed with unless others are named: public keys only."""
@@ -66,7 +66,7 @@ class _Algorithms(jws.JWSRegistry):
         return self.algorithms[name]
 
 
-class Tokens:
+class TokenVerifier:
     """Tells whose token it is.
 
     A token that was found right is believed for a little while without checking its signature again, by its hash; a

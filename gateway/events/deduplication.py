@@ -19,7 +19,7 @@ from msgspec.structs import asdict
 from gateway.users.ids import ref_of
 from gateway.users.model import User, UserChange
 
-__all__ = ["Marks", "Told", "marks_of"]
+__all__ = ["DeduplicationKeys", "RecentChanges", "deduplication_keys"]
 
 # Not among them: what a system may leave out, or what changes without anybody changing the user.
 _PLAIN = (
@@ -40,7 +40,7 @@ _LINKED = ("role", "department", "organization", "current_account")
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class DeduplicationKeys:
     """What is said by every telling of one change, for comparing only.
 
     `once` is the change itself; `user` whom it is about and `content` what the user is then like; `dated`, whether
@@ -53,7 +53,7 @@ class Marks:
     dated: bool
 
 
-def marks_of(change: UserChange, user: User, name: str | None = None) -> Marks:
+def deduplication_keys(change: UserChange, user: User, name: str | None = None) -> DeduplicationKeys:
     """The marks of an event; `name` is what its teller calls it. Without name and time no other has its `once`."""
     ref = ref_of(user)
     who = [ref.source, ref.tenant.casefold(), ref.source_id.casefold()]
@@ -63,7 +63,7 @@ def marks_of(change: UserChange, user: User, name: str | None = None) -> Marks:
         once = _digest(change, who, user.updated_at, content)
     else:
         once = secrets.token_hex(16) if name is None else _digest(name)
-    return Marks(once, _digest(who), content, dated=user.updated_at is not None)
+    return DeduplicationKeys(once, _digest(who), content, dated=user.updated_at is not None)
 
 
 def _digest(*parts: Any) -> str:
@@ -73,7 +73,7 @@ def _digest(*parts: Any) -> str:
 _MOST = 100_000  # of each kind: some 20 MiB
 
 
-class Told:
+class RecentChanges:
     """Tells news from echoes. Remembers for `window` seconds, and no more than so many."""
 
     def __init__(self, window: float, *, most: int = _MOST, clock: Callable[[], float] = time.monotonic) -> None:
@@ -86,7 +86,7 @@ class Told:
     def __len__(self) -> int:
         return len(self._once)
 
-    def is_news(self, marks: Marks, *, heard: bool) -> bool:
+    def is_news(self, marks: DeduplicationKeys, *, heard: bool) -> bool:
         """Whether it was not told; it is from then on. `heard` is what we did not do ourselves."""
         now = self._clock()
         self._forget(now)

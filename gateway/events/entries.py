@@ -7,7 +7,7 @@ from typing import Protocol
 from gateway.users.idempotency import from_bytes, to_bytes
 from gateway.users.model import Timestamp, User, UserChange
 
-__all__ = ["Entry", "Stream", "read_entry", "write_entry"]
+__all__ = ["Entry", "EventStream", "read_entry", "write_entry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def read_entry(content: bytes) -> Entry:
     return Entry(UserChange(change), Timestamp(occurred_at), read)
 
 
-class Stream(Protocol):
+class EventStream(Protocol):
     """Entries that replicas share, numbered without gaps; the oldest go.
 
     Every method may raise SourceUnavailable.

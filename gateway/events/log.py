@@ -14,7 +14,7 @@ __all__ = [
     "Draining",
     "EventLog",
     "EventLogSettings",
-    "Happening",
+    "LogEvent",
     "NoLongerHeld",
     "Observe",
     "SlowReader",
@@ -139,7 +139,7 @@ class Draining(SourceUnavailable):
         super().__init__("This server is stopping. Resume at another one.", retry_after=1.0)
 
 
-class Happening(StrEnum):
+class LogEvent(StrEnum):
     """Something that became of an event, or of one who follows."""
 
     PUBLISHED = "published"
@@ -158,9 +158,9 @@ class Happening(StrEnum):
     """The log in Redis was lost or trimmed, so that the subscribers were ended; no detail."""
 
 
-Observe = Callable[[Happening, str], None]
+Observe = Callable[[LogEvent, str], None]
 """Hears of each happening with its detail. It must not raise."""
 
 
-def unobserved(_happening: Happening, _detail: str) -> None:
+def unobserved(_happening: LogEvent, _detail: str) -> None:
     """Nobody counts."""

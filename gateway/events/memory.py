@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from gateway.events.deduplication import Told, marks_of
-from gateway.events.log import Draining, EventLogSettings, Happening, Observe, UserEvent, unobserved
+from gateway.events.deduplication import RecentChanges, deduplication_keys
+from gateway.events.log import Draining, EventLogSettings, LogEvent, Observe, UserEvent, unobserved
 from gateway.events.recent import MemorySubscription, Recent, wanted
-from gateway.events.resume_tokens import Tokens, no_token
+from gateway.events.resume_tokens import ResumeTokens, no_token
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
@@ -20,8 +20,8 @@ class MemoryEventLog:
     def __init__(self, settings: EventLogSettings | None = None, *, observe: Observe = unobserved) -> None:
         settings = settings or EventLogSettings()
         self._observe = observe
-        self._tokens = Tokens()
-        self._told = Told(settings.window)
+        self._tokens = ResumeTokens()
+        self._told = RecentChanges(settings.window)
         self._recent = Recent(settings, observe)
         self._closed = False
 
@@ -58,9 +58,9 @@ class MemoryEventLog:
         self._recent.end(Draining())
 
     def _put(self, change: UserChange, user: User, *, heard: bool, name: str | None = None) -> bool:
-        news = self._told.is_news(marks_of(change, user, name), heard=heard)
+        news = self._told.is_news(deduplication_keys(change, user, name), heard=heard)
         if news:
             now = Timestamp(datetime.now(UTC).isoformat())
             self._recent.add(UserEvent(self._tokens.write(self._recent.last + 1), change, user, now))
-        self._observe(Happening.PUBLISHED if news else Happening.REPEATED, user.source)
+        self._observe(LogEvent.PUBLISHED if news else LogEvent.REPEATED, user.source)
         return news

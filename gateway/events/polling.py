@@ -9,9 +9,9 @@ from typing import Protocol
 
 from gateway.errors import GatewayError, SourceUnavailable
 from gateway.events.log import EventLog
-from gateway.kit.tasks import end
+from gateway.kit.tasks import cancel_and_wait
 from gateway.users.model import UserSource
-from gateway.users.source import Reports
+from gateway.users.source import PolledSource
 
 __all__ = ["Poll", "Poller", "PollingLock"]
 
@@ -61,7 +61,7 @@ class Poller:
 
     def __init__(
         self,
-        source: Reports,
+        source: PolledSource,
         log: EventLog,
         turn: PollingLock,
         *,
@@ -85,7 +85,7 @@ class Poller:
     async def close(self) -> None:
         """End, and let another replica go on at once."""
         if self._task is not None:
-            await end(self._task)
+            await cancel_and_wait(self._task)
         if self._number is not None:
             with suppress(SourceUnavailable):
                 await self._turn.give_up(self._number)

@@ -4,11 +4,11 @@ import asyncio
 import logging
 
 from gateway.errors import SourceUnavailable
-from gateway.events.entries import Stream, read_entry
-from gateway.events.log import Happening, NoLongerHeld, Observe, UserEvent
+from gateway.events.entries import EventStream, read_entry
+from gateway.events.log import LogEvent, NoLongerHeld, Observe, UserEvent
 from gateway.events.outbox import pauses
 from gateway.events.recent import Recent
-from gateway.events.resume_tokens import Tokens
+from gateway.events.resume_tokens import ResumeTokens
 
 __all__ = ["StreamReader"]
 
@@ -21,7 +21,7 @@ class StreamReader:
     `held` is how far back it begins.
     """
 
-    def __init__(self, stream: Stream, recent: Recent, *, held: int, observe: Observe) -> None:
+    def __init__(self, stream: EventStream, recent: Recent, *, held: int, observe: Observe) -> None:
         self._stream = stream
         self._recent = recent
         self._held = held
@@ -31,7 +31,7 @@ class StreamReader:
         self._begins_at = 0  # once that is read, nothing that happened before is missing
         self._ready = asyncio.Event()
         self._moved = asyncio.Event()
-        self.tokens = Tokens()
+        self.tokens = ResumeTokens()
 
     async def run(self) -> None:
         """Read until it is cancelled."""
@@ -71,7 +71,7 @@ class StreamReader:
         if self._log:
             self._lose()
         self._ready.clear()
-        self._log, self.tokens = log, Tokens(log)
+        self._log, self.tokens = log, ResumeTokens(log)
         self._newest, self._begins_at = b"", last
         self._recent.restart(max(since, last - self._held) if held else last)
         self._tell_ready()
@@ -129,5 +129,5 @@ class StreamReader:
 
     def _lose(self) -> None:
         _LOG.error("events were lost before this process read them: all who follow are told")
-        self._observe(Happening.GAP, "")
+        self._observe(LogEvent.GAP, "")
         self._recent.end(NoLongerHeld())

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from gateway.errors import GatewayError
-from gateway.events.log import EventLogSettings, Happening, NoLongerHeld, Observe, SlowReader, UserEvent
+from gateway.events.log import EventLogSettings, LogEvent, NoLongerHeld, Observe, SlowReader, UserEvent
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import UserSource
 
@@ -166,7 +166,7 @@ class Recent:
                 yield event
 
     def _slow(self) -> None:
-        self._observe(Happening.SLOW_READER, "")
+        self._observe(LogEvent.SLOW_READER, "")
 
 
 def wanted(ids: Collection[Ref], sources: Collection[UserSource]) -> Callable[[UserEvent], bool]:

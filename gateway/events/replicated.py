@@ -13,18 +13,18 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from gateway.errors import SourceUnavailable
-from gateway.events.deduplication import Marks, marks_of
-from gateway.events.entries import Entry, Stream, write_entry
-from gateway.events.log import Draining, EventLogSettings, Happening, Observe, unobserved
+from gateway.events.deduplication import DeduplicationKeys, deduplication_keys
+from gateway.events.entries import Entry, EventStream, write_entry
+from gateway.events.log import Draining, EventLogSettings, LogEvent, Observe, unobserved
 from gateway.events.outbox import Outbox
 from gateway.events.reader import StreamReader
 from gateway.events.recent import MemorySubscription, Recent, wanted
 from gateway.events.resume_tokens import no_token
-from gateway.kit.tasks import end
+from gateway.kit.tasks import cancel_and_wait
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
-__all__ = ["SharedEventLog"]
+__all__ = ["ReplicatedEventLog"]
 
 T = TypeVar("T")
 _LOG = logging.getLogger("gateway.events")
@@ -37,15 +37,15 @@ class _Written:
     """An event on its way."""
 
     entry: bytes
-    marks: Marks
+    marks: DeduplicationKeys
     source: UserSource
 
 
-class SharedEventLog:
+class ReplicatedEventLog:
     """See `gateway.events.log.EventLog`. `start` it inside the event loop that it is used in."""
 
     def __init__(
-        self, stream: Stream, settings: EventLogSettings | None = None, *, observe: Observe = unobserved
+        self, stream: EventStream, settings: EventLogSettings | None = None, *, observe: Observe = unobserved
     ) -> None:
         settings = settings or EventLogSettings()
         self._stream = stream
@@ -94,7 +94,7 @@ class SharedEventLog:
                 await self._outbox.emptied()
                 await self._reader.reached(self._own)
         self._recent.end(Draining())
-        await end(*self._tasks)
+        await cancel_and_wait(*self._tasks)
 
     async def _start(self, after: str | None) -> int:
         """The number to follow after. Another replica may have been ahead of this one when it gave the token."""
@@ -120,17 +120,17 @@ class SharedEventLog:
             written.entry, once=marks.once, user=marks.user, content=marks.content, dated=marks.dated, heard=heard
         )
         self._own = max(self._own, number)
-        self._observe(Happening.PUBLISHED if number else Happening.REPEATED, written.source)
+        self._observe(LogEvent.PUBLISHED if number else LogEvent.REPEATED, written.source)
         return number > 0
 
     def _lose(self, written: _Written) -> None:
         _LOG.error("the change of a user of %s was lost: the event log could not be written", written.source)
-        self._observe(Happening.LOST, written.source)
+        self._observe(LogEvent.LOST, written.source)
 
 
 def _written(change: UserChange, user: User, name: str | None = None) -> _Written:
     now = Timestamp(datetime.now(UTC).isoformat())
-    return _Written(write_entry(Entry(change, now, user)), marks_of(change, user, name), user.source)
+    return _Written(write_entry(Entry(change, now, user)), deduplication_keys(change, user, name), user.source)
 
 
 async def _in_time(answer: Awaitable[T]) -> T:

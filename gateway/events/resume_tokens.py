@@ -6,12 +6,12 @@ import secrets
 from gateway.errors import BadUserInput, Violation
 from gateway.events.log import NoLongerHeld
 
-__all__ = ["Tokens", "no_token"]
+__all__ = ["ResumeTokens", "no_token"]
 
 _FORM = re.compile(r"e1([0-9a-f]{16})([0-9a-f]{16})")  # "e1": another form gets another version
 
 
-class Tokens:
+class ResumeTokens:
     """The tokens of one log. A log's name is its own: one that is gone is recognised by it."""
 
     def __init__(self, log: str | None = None) -> None:

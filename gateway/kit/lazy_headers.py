@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["Fields", "Headers"]
+__all__ = ["RequestHeaders", "ResponseHeaders"]
 
 
 @lru_cache(maxsize=256)
@@ -12,7 +12,7 @@ def _key(name: str) -> bytes:
     return name.lower().encode("utf-8", "surrogateescape")
 
 
-class Headers(Mapping[str, str]):
+class ResponseHeaders(Mapping[str, str]):
     """Values by name in any case; of a name that came twice the first value. `fields` is by lower-case names."""
 
     __slots__ = ("_fields",)
@@ -33,7 +33,7 @@ class Headers(Mapping[str, str]):
         return len(self._fields)
 
 
-class Fields(Mapping[str, str]):
+class RequestHeaders(Mapping[str, str]):
     """Values by name in any case. `came` is by lower-case names, what came several times joined by a comma."""
 
     __slots__ = ("_came",)

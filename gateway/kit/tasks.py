@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
-__all__ = ["end", "together"]
+__all__ = ["cancel_and_wait", "gather"]
 
 _AGAIN = 0.05  # seconds
 
 
-async def end(*tasks: "asyncio.Task[None]") -> None:
+async def cancel_and_wait(*tasks: "asyncio.Task[None]") -> None:
     """Cancel the tasks until they are over.
 
     Once may not do: before Python 3.12 `asyncio.wait_for`, which the Redis client writes through, loses a
@@ -25,7 +25,7 @@ async def end(*tasks: "asyncio.Task[None]") -> None:
 T = TypeVar("T")
 
 
-async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def gather(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """What they give, in their order, as `asyncio.gather` does; a single one goes without a task of its own."""
     waiting = list(coroutines)
     return [await waiting[0]] if len(waiting) == 1 else await asyncio.gather(*waiting)

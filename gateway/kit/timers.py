@@ -10,10 +10,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Alarm", "Limit", "Watch"]
+__all__ = ["IdleTimer", "TimeLimit", "Timers"]
 
 
-class Limit:
+class TimeLimit:
     """The limit of one call, as a context manager around it; `over` says whether its time ran out.
 
     Raises:
@@ -22,7 +22,7 @@ class Limit:
 
     __slots__ = ("_alarm", "_cancelling", "_seconds", "_task", "due", "over")
 
-    def __init__(self, alarm: "Alarm", seconds: float) -> None:
+    def __init__(self, alarm: "Timers", seconds: float) -> None:
         self._alarm = alarm
         self._seconds = seconds
         self.due = math.inf
@@ -51,19 +51,19 @@ class Limit:
         self._task.cancel()
 
 
-class Alarm:
+class Timers:
     """Watches over the limits of one event loop's calls."""
 
     def __init__(self) -> None:
-        self._limits: set[Limit] = set()
+        self._limits: set[TimeLimit] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._rings = math.inf
 
-    def after(self, seconds: float) -> Limit:
+    def after(self, seconds: float) -> TimeLimit:
         """A limit of so many seconds, from when it is entered."""
-        return Limit(self, seconds)
+        return TimeLimit(self, seconds)
 
-    def watch(self, limit: Limit, seconds: float) -> None:
+    def watch(self, limit: TimeLimit, seconds: float) -> None:
         """Wake that call up when its time is over."""
         loop = asyncio.get_running_loop()
         limit.due = loop.time() + seconds
@@ -71,7 +71,7 @@ class Alarm:
         if limit.due < self._rings:
             self._set(loop, limit.due)
 
-    def forget(self, limit: Limit) -> None:
+    def forget(self, limit: TimeLimit) -> None:
         """That call has ended."""
         self._limits.discard(limit)
 
@@ -91,7 +91,7 @@ class Alarm:
             self._set(loop, min(one.due for one in self._limits))
 
 
-class Watch:
+class IdleTimer:
     """Calls `late` at the time that was set last.
 
     To move that time is cheap: a timer that rings early enough stays as it is, and looks when it rings at what the

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-__all__ = ["Stamp", "Watched", "stamp_of"]
+__all__ = ["FileVersion", "WatchedFile", "file_version"]
 
-Stamp = tuple[int, int, int, int]
+FileVersion = tuple[int, int, int, int]
 
 
-def stamp_of(path: Path) -> Stamp | None:
+def file_version(path: Path) -> FileVersion | None:
     """The file's stamp, which changes with its content and with who may read it (`ctime`); None where there is none."""
     try:
         found = path.stat()
@@ -26,7 +26,7 @@ _LOG = logging.getLogger("gateway.callers")
 _LOOK = 1.0  # seconds: it is looked at no more often than that
 
 
-class Watched(Generic[T]):
+class WatchedFile(Generic[T]):
     """What a file says; while it says something that cannot be used, what it said before.
 
     `read` makes something of its bytes, or raises a ValueError without secrets. A content that cannot be used is
@@ -48,7 +48,7 @@ class Watched(Generic[T]):
         self._read = read
         self._clock = clock
         self._looked = clock()
-        self._seen = stamp_of(path)
+        self._seen = file_version(path)
         self._complaint = ""
         self._said = read(path.read_bytes())
 
@@ -61,7 +61,7 @@ class Watched(Generic[T]):
         return self._said
 
     def _look(self) -> None:
-        stamp = stamp_of(self._path)
+        stamp = file_version(self._path)
         if stamp == self._seen:
             self._complaint = ""
             return

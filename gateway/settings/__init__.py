@@ -1,13 +1,7 @@
 """Everything that can be set. Only in here is the environment read."""
 
 from gateway.settings.callers import AuthMode, AuthSettings
-from gateway.settings.systems import (
-    AccountSettings,
-    Credentials,
-    ResellerSettings,
-    SoftwareOneSettings,
-    SourceSettings,
-)
+from gateway.settings.sources import AccountSettings, Credentials, ResellerSettings, SoftwareOneSettings, SourceSettings
 from gateway.settings.tree import Environment, Settings
 
 __all__ = [

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gateway.settings.callers import AuthMode, AuthSettings
 from gateway.settings.kinds import Port, PortOrOff, Seconds, Words
 from gateway.settings.operations import DocumentSettings, GateSettings, LimitSettings, LiveSettings, RateLimitSettings
-from gateway.settings.systems import AccountSettings, ResellerSettings, SoftwareOneSettings
+from gateway.settings.sources import AccountSettings, ResellerSettings, SoftwareOneSettings
 
 __all__ = ["Environment", "Settings"]
 

@@ -16,10 +16,10 @@ from typing import Protocol
 __all__ = [
     "Beginning",
     "Begun",
-    "Conflict",
     "IdempotencySettings",
     "IdempotencyStore",
     "InProgress",
+    "PayloadConflict",
     "Replay",
     "scope_of",
 ]
@@ -54,7 +54,7 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class PayloadConflict:
     """The key was used with another payload."""
 
 
@@ -65,7 +65,7 @@ class InProgress:
     retry_after: float
 
 
-Beginning = Begun | Replay | Conflict | InProgress
+Beginning = Begun | Replay | PayloadConflict | InProgress
 
 
 class IdempotencyStore(Protocol):

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from gateway.errors import IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
-from gateway.kit.tasks import end
+from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import seconds_left
-from gateway.state.idempotency import Beginning, Begun, Conflict, IdempotencyStore, InProgress, Replay, scope_of
+from gateway.state.idempotency import Beginning, Begun, IdempotencyStore, InProgress, PayloadConflict, Replay, scope_of
 
-__all__ = ["KeptAnswers", "renewed"]
+__all__ = ["IdempotentChanges", "renewed"]
 
 _RENEWALS = 3  # a lease: two may fail
 
@@ -38,14 +38,14 @@ async def renewed(
     try:
         yield
     finally:
-        await end(task)
+        await cancel_and_wait(task)
 
 
 _ASK_AGAIN = 1.0  # seconds, at the most: a change seldom takes as long as its lease
 _LATE_TRIES = 600
 
 
-class KeptAnswers:
+class IdempotentChanges:
     """The answers to changes, under what each belongs to: principal, mutation, target, key."""
 
     def __init__(self, store: IdempotencyStore) -> None:
@@ -69,7 +69,7 @@ class KeptAnswers:
         match await self._begin(name, fingerprint):
             case Replay(answer):
                 return answer, True
-            case Conflict():
+            case PayloadConflict():
                 raise IdempotencyConflict("This idempotency key was used with another payload.")
             case InProgress(wait):
                 message = "The first call under this idempotency key still runs."
@@ -104,7 +104,7 @@ class KeptAnswers:
 
     async def aclose(self) -> None:
         """Give up on the records that could not be written."""
-        await end(*self._late)
+        await cancel_and_wait(*self._late)
 
     async def _finish_later(self, name: str, owner: str, answer: bytes) -> None:
         """Write the record as soon as that can be done: without it the change is carried out again after its lease."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.errors import BadUserInput, GatewayError
-from gateway.kit.tasks import together
+from gateway.kit.tasks import gather
 from gateway.users.model import User
-from gateway.users.source import Source, Unavailable, UserQuery, raise_most_telling
+from gateway.users.source import Source, Unavailable, UserQuery, raise_most_relevant
 
 __all__ = ["Person", "find_person"]
 
@@ -33,13 +33,13 @@ async def find_person(
     """
     query = UserQuery(email=email, include_removed=include_removed)
     asked = list(sources)
-    answers = await together(_ask(source, query, needs) for source in asked)
+    answers = await gather(_ask(source, query, needs) for source in asked)
     errors = [answer for answer in answers if isinstance(answer, GatewayError)]
     for error in errors:
         if isinstance(error, BadUserInput):
             raise error
     if errors and len(errors) == len(answers):
-        raise_most_telling(errors)
+        raise_most_relevant(errors)
     users = [user for answer in answers if not isinstance(answer, GatewayError) for user in answer]
     unavailable = [
         Unavailable.of(source.name, answer)

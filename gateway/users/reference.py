@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import Origin, SourceTimeout
-from gateway.kit.tasks import together
+from gateway.kit.tasks import gather
 from gateway.operation import ANYONE, Principal, acting_as, seconds_left
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
@@ -100,7 +100,7 @@ class ReferenceData:
             groups.setdefault((ref.kind, ref.source, ref.tenant), []).append(ref)
         found: dict[Ref, Any] = {}
         desks = [(_desk(group[0], needs, principal), group) for group in groups.values()]
-        for records in await together(self._at(desk, group, principal) for desk, group in desks):
+        for records in await gather(self._at(desk, group, principal) for desk, group in desks):
             found |= records
         return found
 

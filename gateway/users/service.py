@@ -18,9 +18,9 @@ from gateway.users.changes import (
 from gateway.users.idempotency import Once
 from gateway.users.ids import Kind, Ref, can_exist, resolve
 from gateway.users.listing.cursor import Cursors
-from gateway.users.listing.directory_page import CatalogPage, Place, read_page
+from gateway.users.listing.directory_page import DirectoryPage, DirectoryPosition, read_page
 from gateway.users.listing.merge import Merge, UserPage
-from gateway.users.listing.prefetched import Leftovers
+from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.loaders import Loaders
 from gateway.users.model import Department, Role, User, UserSource
 from gateway.users.mutations import Command, Mutations, Publish
@@ -59,7 +59,7 @@ class UserService:
         self._sources = sources
         self._reference = reference or ReferenceData(sources)
         self._cursors = cursors or Cursors(secrets.token_bytes(32))
-        self._leftovers = Leftovers()
+        self._leftovers = PrefetchedUsers()
         self._merge = Merge(sources, self._cursors, self._leftovers)
         self._mutations = Mutations(sources, self._reference, once, on_change=self._leftovers.clear, publish=publish)
 
@@ -156,13 +156,13 @@ class UserService:
 
     async def list_roles(
         self, *, first: int = 50, after: str | None = None, search: str | None = None, loaders: Loaders | None = None
-    ) -> CatalogPage[Role]:
+    ) -> DirectoryPage[Role]:
         """Roles of the account system, newest first."""
         return await self._catalog(Kind.ROLE, first, after, search, loaders)
 
     async def list_departments(
         self, *, first: int = 50, after: str | None = None, search: str | None = None, loaders: Loaders | None = None
-    ) -> CatalogPage[Department]:
+    ) -> DirectoryPage[Department]:
         """Departments of the account system, newest first."""
         return await self._catalog(Kind.DEPARTMENT, first, after, search, loaders)
 
@@ -241,14 +241,14 @@ class UserService:
 
     async def _catalog(
         self, kind: Kind, first: int, after: str | None, search: str | None, loaders: Loaders | None
-    ) -> CatalogPage[Any]:
+    ) -> DirectoryPage[Any]:
         self._principal.require(Action.READ, UserSource.ACCOUNT)
         check_first(first)
         check_length("search", search)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(kind)
         directory = self._sources.named(UserSource.ACCOUNT).directories[kind]
         scope = f"{kind}:{search or ''}"
-        place = None if after is None else Place(*self._cursors.read(scope, after))
+        place = None if after is None else DirectoryPosition(*self._cursors.read(scope, after))
         with acting_as(self._principal):
             page = await read_page(directory, needs, first=first, after=place, search=search)
         return page.written(lambda one: self._cursors.write(scope, astuple(one)))

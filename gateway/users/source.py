@@ -11,15 +11,15 @@ from gateway.users.model import RoleType, User, UserChange, UserSource, UserStat
 __all__ = [
     "Creates",
     "Directory",
-    "News",
     "Page",
-    "Reports",
+    "PolledSource",
     "Source",
+    "SourceChanges",
     "Sources",
     "Unavailable",
     "UserQuery",
     "Window",
-    "raise_most_telling",
+    "raise_most_relevant",
 ]
 
 T = TypeVar("T")
@@ -156,7 +156,7 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class SourceChanges:
     """Changes, the earlier ones first, each with the user as it is now; and the position to ask from next time."""
 
     changes: tuple[tuple[UserChange, User], ...]
@@ -164,13 +164,13 @@ class News:
 
 
 @runtime_checkable
-class Reports(Protocol):
+class PolledSource(Protocol):
     """A system that can be asked what has changed."""
 
     @property
     def name(self) -> UserSource: ...
 
-    async def news(self, position: str | None) -> News:
+    async def news(self, position: str | None) -> SourceChanges:
         """What happened after a position; after None, which is now, nothing.
 
         What happened close to a position may be told again: a system may write down late what happened earlier.
@@ -204,7 +204,7 @@ class Unavailable:
         return cls(source, error.code, error.message, error.retry_after)
 
 
-def raise_most_telling(errors: Sequence[GatewayError]) -> NoReturn:
+def raise_most_relevant(errors: Sequence[GatewayError]) -> NoReturn:
     """Raise the error that says most of why no source answered."""
     ranks = {code: rank for rank, code in enumerate(_TELLING)}
     raise min(errors, key=lambda error: ranks.get(error.code, len(ranks)))

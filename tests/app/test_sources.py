@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app.sources import SYSTEMS, build, settings_of
+from gateway.app.sources import BUILDERS, build, settings_of
 from gateway.settings import AccountSettings, ResellerSettings, Settings, SoftwareOneSettings
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
@@ -52,8 +52,8 @@ async def test_build(source: Any, wire: Any, *, name: UserSource, altered: Any, 
 
 def test_every_system(settings: Settings, wire: Any) -> None:
     """Every source that a user can have can be built, and says its own name."""
-    assert set(SYSTEMS) == set(UserSource)
-    assert [build(name, settings, wire.send).name for name in SYSTEMS] == list(SYSTEMS)
+    assert set(BUILDERS) == set(UserSource)
+    assert [build(name, settings, wire.send).name for name in BUILDERS] == list(BUILDERS)
 
 
 @pytest.mark.parametrize("name", list(UserSource))

@@ -13,13 +13,13 @@ import orjson
 
 from gateway.operation import Principal
 from gateway.sources.account import AccountSource
-from gateway.sources.account.dialect import spoken_by
+from gateway.sources.account.versions import spoken_by
 from gateway.sources.http.exchange import Request, Response, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.retry import RetryBudget
 from gateway.sources.http.steps import StepSettings, steps
 from gateway.state.memory.idempotency import MemoryIdempotency
-from gateway.state.once import KeptAnswers
+from gateway.state.once import IdempotentChanges
 from gateway.users.model import UserSource
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
@@ -80,7 +80,7 @@ def served(wire: Seeing, *, forward: bool = True, ttl: float = 30.0) -> UserServ
     send = pipeline(wire, steps(settings, budget=RetryBudget()))
     source = AccountSource(send, "https://account.test", {"Authorization": CONFIGURED}, spoken_by("current"))
     sources = Sources([source])
-    once = KeptAnswers(MemoryIdempotency())
+    once = IdempotentChanges(MemoryIdempotency())
     return UserService(sources, reference=ReferenceData(sources, ttl=ttl), once=once)
 
 

@@ -12,7 +12,7 @@ from gateway.callers.authentication import Authentication
 from gateway.errors import Code, SourceCredentials, Unauthenticated
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import Settings
-from gateway.sources.http.exchange import Limits, pipeline
+from gateway.sources.http.exchange import TransportLimits, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.retry import RetryBudget
 from gateway.sources.http.steps import StepSettings, steps
@@ -34,7 +34,7 @@ async def service() -> AsyncIterator[UserService]:
             account={"base_url": sandbox.account_url, "token": "c0nfigured", "account_id": ACCOUNT_ID},
             softwareone={"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
         )
-        transport = AiohttpTransport(Limits())
+        transport = AiohttpTransport(TransportLimits())
         forwarding = {ACCOUNT: Forwarding(ACCOUNT, FORWARDS[ACCOUNT]), SOFTWAREONE: None}
         sources = [
             build(name, settings, pipeline(transport, steps(StepSettings(forwarding=step), budget=RetryBudget())))

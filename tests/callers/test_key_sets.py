@@ -11,7 +11,7 @@ from callers.issuing import AUDIENCE, ISSUER, Issuer, made
 from joserfc.jwk import RSAKey
 
 from gateway.callers.key_sets import FetchedKeys, fetch, read_keys
-from gateway.callers.tokens import TokenRules, Tokens
+from gateway.callers.tokens import TokenRules, TokenVerifier
 from gateway.errors import SourceUnavailable, Unauthenticated
 from gateway.operation import scopes as all_scopes
 from gateway.users.model import UserSource
@@ -37,9 +37,9 @@ async def keys(session: ClientSession, issuer: Issuer, clock: Any) -> AsyncItera
 
 
 @pytest.fixture
-def tokens(keys: FetchedKeys) -> Tokens:
+def tokens(keys: FetchedKeys) -> TokenVerifier:
     """Tells tokens of that issuer."""
-    return Tokens(TokenRules(ISSUER, (AUDIENCE,), KNOWN), keys)
+    return TokenVerifier(TokenRules(ISSUER, (AUDIENCE,), KNOWN), keys)
 
 
 async def settled(issuer: Issuer, asked: int) -> None:
@@ -50,7 +50,7 @@ async def settled(issuer: Issuer, asked: int) -> None:
     await asyncio.sleep(0.05)
 
 
-async def test_fetched_once(tokens: Tokens, issuer: Issuer) -> None:
+async def test_fetched_once(tokens: TokenVerifier, issuer: Issuer) -> None:
     """All who come at once wait for one fetch, and those who come later for none."""
     principals = await asyncio.gather(*(tokens.principal(issuer.token(sub=f"u{n}")) for n in range(50)))
     assert len({one.name for one in principals}) == 50
@@ -58,7 +58,7 @@ async def test_fetched_once(tokens: Tokens, issuer: Issuer) -> None:
     assert issuer.asked == 1
 
 
-async def test_rotated(tokens: Tokens, issuer: Issuer) -> None:
+async def test_rotated(tokens: TokenVerifier, issuer: Issuer) -> None:
     """A token of a new key makes the keys be fetched, and is accepted; one of a key that is gone is refused then."""
     before = issuer.token()
     await tokens.principal(before)
@@ -69,7 +69,7 @@ async def test_rotated(tokens: Tokens, issuer: Issuer) -> None:
         await tokens.principal(before)
 
 
-async def test_a_flood_of_unknown_kids_is_bounded(tokens: Tokens, issuer: Issuer, clock: Any) -> None:
+async def test_a_flood_of_unknown_kids_is_bounded(tokens: TokenVerifier, issuer: Issuer, clock: Any) -> None:
     """A forger who names a thousand keys makes the issuer be asked a few times, and others are served meanwhile."""
     await tokens.principal(issuer.token())
     forger = Issuer()
@@ -86,7 +86,7 @@ async def test_a_flood_of_unknown_kids_is_bounded(tokens: Tokens, issuer: Issuer
     assert issuer.asked == asked + 1
 
 
-async def test_old_keys_stay_in_force_while_they_are_fetched(tokens: Tokens, issuer: Issuer, clock: Any) -> None:
+async def test_old_keys_stay_in_force_while_they_are_fetched(tokens: TokenVerifier, issuer: Issuer, clock: Any) -> None:
     """Keys that are older than their time are fetched beside the requests, which do not wait."""
     token = issuer.token()
     await tokens.principal(token)
@@ -102,7 +102,7 @@ async def test_old_keys_stay_in_force_while_they_are_fetched(tokens: Tokens, iss
     ("status", "body"), [(500, None), (302, None), (200, b"<html>"), (200, b'{"keys":[]}'), (200, b" " * 300_000)]
 )
 async def test_a_failing_fetch_keeps_the_keys(
-    tokens: Tokens, issuer: Issuer, clock: Any, caplog: Any, *, status: int, body: bytes | None
+    tokens: TokenVerifier, issuer: Issuer, clock: Any, caplog: Any, *, status: int, body: bytes | None
 ) -> None:
     """An issuer that fails, or answers no keys, leaves the known ones in force, and is asked again after a pause."""
     await tokens.principal(issuer.token())
@@ -121,7 +121,7 @@ async def test_a_failing_fetch_keeps_the_keys(
     await settled(issuer, 3)
 
 
-async def test_no_keys_yet(tokens: Tokens, issuer: Issuer, clock: Any) -> None:
+async def test_no_keys_yet(tokens: TokenVerifier, issuer: Issuer, clock: Any) -> None:
     """While the issuer has never answered it is our failure and not the caller's; once it answers, all is well."""
     issuer.status = 500
     for _ in range(20):
@@ -140,7 +140,7 @@ async def test_nobody_listens(session: ClientSession, issuer: Issuer, unused_tcp
     assert "127.0.0.1" not in str(raised.value)
 
 
-async def test_a_caller_who_leaves_takes_nothing_along(tokens: Tokens, issuer: Issuer) -> None:
+async def test_a_caller_who_leaves_takes_nothing_along(tokens: TokenVerifier, issuer: Issuer) -> None:
     """One of two who wait for the keys is cancelled, and the other gets its answer."""
     first, second = (asyncio.ensure_future(tokens.principal(issuer.token(sub=name))) for name in ("a", "b"))
     await asyncio.sleep(0)

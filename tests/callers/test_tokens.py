@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from joserfc.jwk import KeySet, OctKey
 
 from gateway.callers.key_sets import FileKeys, read_keys
-from gateway.callers.tokens import ALGORITHMS, KINDS, TokenRules, Tokens
+from gateway.callers.tokens import ALGORITHMS, KINDS, TokenRules, TokenVerifier
 from gateway.errors import Unauthenticated
 from gateway.operation import scopes as all_scopes
 from gateway.users.model import UserSource
@@ -51,9 +51,9 @@ def secret(content: bytes) -> OctKey:
 
 
 @pytest.fixture
-def tokens() -> Tokens:
+def tokens() -> TokenVerifier:
     """Tells tokens of an RSA key and of an EC key."""
-    return Tokens(RULES, Fixed([RSA, EC]))
+    return TokenVerifier(RULES, Fixed([RSA, EC]))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -61,7 +61,7 @@ async def test_accepted(algorithm: str) -> None:
     """A token of the issuer tells who its caller is and what they may do, whichever allowed algorithm signs it."""
     key = made(algorithm, "k")
     token = signed(key, algorithm, claims(scope="users:read openid users:write:account"), kid="k")
-    principal = await Tokens(RULES, Fixed([key])).principal(token)
+    principal = await TokenVerifier(RULES, Fixed([key])).principal(token)
     assert principal.name == f"jwt:{ISSUER}|ada"
     assert principal.scopes == {"users:read", "users:write:account"}
     assert principal.expires is not None
@@ -81,7 +81,7 @@ async def test_accepted(algorithm: str) -> None:
     ],
     ids=str,
 )
-async def test_right_in_another_way(tokens: Tokens, other: Any) -> None:
+async def test_right_in_another_way(tokens: TokenVerifier, other: Any) -> None:
     """One audience of several, times within the leeway and a list of scopes are as good."""
     principal = await tokens.principal(signed(EC, "ES256", claims(**other), kid="ec"))
     assert principal.scopes == {"users:read"}
@@ -111,7 +111,7 @@ async def test_right_in_another_way(tokens: Tokens, other: Any) -> None:
     ],
     ids=str,
 )
-async def test_wrong_claims(tokens: Tokens, other: Any) -> None:
+async def test_wrong_claims(tokens: TokenVerifier, other: Any) -> None:
     """A token that is expired, too early, of another issuer, for another audience or nobody's is refused."""
     with pytest.raises(Unauthenticated, match=r"^The token was not accepted\.$"):
         await tokens.principal(signed(EC, "ES256", claims(**other), kid="ec"))
@@ -152,7 +152,7 @@ FORGED = {
 
 
 @pytest.mark.parametrize("token", FORGED.values(), ids=FORGED)
-async def test_forged(tokens: Tokens, token: str) -> None:
+async def test_forged(tokens: TokenVerifier, token: str) -> None:
     """What the issuer has not signed with its key and an allowed algorithm is refused, always in the same words."""
     with pytest.raises(Unauthenticated, match=r"^The token was not accepted\.$"):
         await tokens.principal(token)
@@ -163,14 +163,14 @@ async def test_no_keys_are_looked_for_in_vain() -> None:
     keys = Fixed([EC])
     for token in (unsigned(claims(), kid="x"), signed(EC, "ES256", claims(scope="x" * 10_000), kid="x"), "x" * 10**7):
         with pytest.raises(Unauthenticated):
-            await Tokens(RULES, keys).principal(token)
+            await TokenVerifier(RULES, keys).principal(token)
     assert keys.asked == []
 
 
 @given(st.text(max_size=60), st.text(max_size=60), st.binary(max_size=60))
 async def test_anything(header: str, payload: str, content: bytes) -> None:
     """Whatever is sent, the answer is a refusal and no defect, also where a real signature is around nonsense."""
-    tokens = Tokens(RULES, Fixed([EC]))
+    tokens = TokenVerifier(RULES, Fixed([EC]))
     for token in (f"{header}.{payload}.x", signed(EC, "ES256", content, kid="ec")):
         with pytest.raises(Unauthenticated):
             await tokens.principal(token)
@@ -181,16 +181,16 @@ async def test_secret_keys_only_where_they_are_wanted() -> None:
     key = made("HS256", "s")
     token = signed(key, "HS256", claims(), kid="s")
     rules = TokenRules(ISSUER, (AUDIENCE,), KNOWN, ("HS256",))
-    assert await Tokens(rules, Fixed([key], {KINDS["HS"]})).principal(token)
+    assert await TokenVerifier(rules, Fixed([key], {KINDS["HS"]})).principal(token)
     with pytest.raises(Unauthenticated):
-        await Tokens(RULES, Fixed([EC, key])).principal(token)
+        await TokenVerifier(RULES, Fixed([EC, key])).principal(token)
 
 
 async def test_claims_by_other_names() -> None:
     """Issuers that name the scopes and the caller otherwise are understood."""
     rules = TokenRules(ISSUER, (AUDIENCE,), KNOWN, scopes="permissions", subject="client_id")
     token = signed(EC, "ES256", claims(permissions=["users:write"], client_id="bff", scope="users:read"), kid="ec")
-    principal = await Tokens(rules, Fixed([EC])).principal(token)
+    principal = await TokenVerifier(rules, Fixed([EC])).principal(token)
     assert (principal.name, principal.scopes) == (f"jwt:{ISSUER}|bff", {"users:write"})
 
 
@@ -198,7 +198,7 @@ async def test_believed_for_a_while(clock: Any) -> None:
     """A token that was right is not checked again for a minute, but never longer than it lasts."""
     clock.now = time.time()
     keys = Fixed([EC])
-    tokens = Tokens(RULES, keys, now=clock)
+    tokens = TokenVerifier(RULES, keys, now=clock)
     token = signed(EC, "ES256", claims(exp=int(clock.now) + 50), kid="ec")
     first = await tokens.principal(token)
     assert await tokens.principal(token) is first
@@ -213,7 +213,7 @@ async def test_believed_for_a_while(clock: Any) -> None:
 async def test_not_believed_with_other_keys() -> None:
     """When the keys change, what was believed by the old ones ends at once."""
     keys = Fixed([EC])
-    tokens = Tokens(RULES, keys)
+    tokens = TokenVerifier(RULES, keys)
     token = signed(EC, "ES256", claims(), kid="ec")
     await tokens.principal(token)
     keys.set = Fixed([STRANGER["EC"]]).set
@@ -224,7 +224,7 @@ async def test_not_believed_with_other_keys() -> None:
 async def test_few_are_remembered() -> None:
     """No more tokens are remembered than the rules say."""
     keys = Fixed([EC])
-    tokens = Tokens(TokenRules(ISSUER, (AUDIENCE,), KNOWN, most=2), keys)
+    tokens = TokenVerifier(TokenRules(ISSUER, (AUDIENCE,), KNOWN, most=2), keys)
     sent = [signed(EC, "ES256", claims(sub=name), kid="ec") for name in "abc"]
     for token in (*sent, sent[2], sent[0]):
         await tokens.principal(token)
@@ -235,7 +235,7 @@ async def test_rotated_in_a_file(tmp_path: Path, clock: Any) -> None:
     """A key set in a file is read again when it changes: new tokens are accepted, those of a key that is gone not."""
     issuer, path = Issuer(), tmp_path / "jwks.json"
     path.write_bytes(issuer.key_set())
-    tokens = Tokens(RULES, FileKeys(path, PUBLIC, clock=clock))
+    tokens = TokenVerifier(RULES, FileKeys(path, PUBLIC, clock=clock))
     before = issuer.token()
     await tokens.principal(before)
     issuer.rotate("k2")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.options import leaves
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, SOFTWAREONE_TOKEN, WEBHOOK_TOKEN
+from gateway.settings.options import leaves
 
 ROOT = Path(__file__).parents[2]
 

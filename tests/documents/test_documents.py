@@ -10,7 +10,7 @@ from documents.doing import reading
 from documents.reading import Section, sections
 
 from gateway.api.web.metrics import Metrics
-from gateway.options import leaves
+from gateway.settings.options import leaves
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples/README.md"]
 SECTIONS = [section for file in DOCUMENTS for section in sections(ROOT, file.relative_to(ROOT))]

@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 from conftest import Running
 
 from gateway import Settings
+from gateway.app.serving import serving
 from gateway.sandbox import (
     ACCOUNT_ID,
     ACCOUNT_TOKEN,
@@ -19,7 +20,6 @@ from gateway.sandbox import (
     Sandbox,
     SandboxOptions,
 )
-from gateway.serving import serving
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from conftest import GATEWAY, ROOT, Running, command
 
-from gateway.options import leaves
+from gateway.settings.options import leaves
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -12,11 +12,11 @@ from events.reading import settled
 from state.conftest import redis_url
 from state.server import RedisServer
 
-from gateway.events.log import EventLog, EventLogSettings, Happening
+from gateway.events.log import EventLog, EventLogSettings, LogEvent
 from gateway.events.memory import MemoryEventLog
-from gateway.events.replicated import SharedEventLog
+from gateway.events.replicated import ReplicatedEventLog
 from gateway.state.redis.client import connect
-from gateway.state.redis.event_stream import RedisStream
+from gateway.state.redis.event_stream import RedisEventStream
 from gateway.users.model import User, UserChange, UserSource
 
 __all__ = ["redis_url"]
@@ -37,7 +37,7 @@ def publish() -> Callable[..., Any]:
 class Logs(Protocol):
     """Makes logs of one form."""
 
-    happenings: list[tuple[Happening, str]]
+    happenings: list[tuple[LogEvent, str]]
 
     async def new(self, **settings: Any) -> EventLog:
         """An empty log."""
@@ -48,7 +48,7 @@ class Logs(Protocol):
 
 class InMemory:
     def __init__(self) -> None:
-        self.happenings: list[tuple[Happening, str]] = []
+        self.happenings: list[tuple[LogEvent, str]] = []
 
     async def new(self, **settings: Any) -> EventLog:
         return MemoryEventLog(EventLogSettings(**settings), observe=lambda *one: self.happenings.append(one))
@@ -59,7 +59,7 @@ class InMemory:
 
 class InRedis:
     def __init__(self, url: str, stack: AsyncExitStack) -> None:
-        self.happenings: list[tuple[Happening, str]] = []
+        self.happenings: list[tuple[LogEvent, str]] = []
         self._url = url
         self._stack = stack
         self._made: dict[EventLog, Callable[[], EventLog]] = {}
@@ -68,11 +68,11 @@ class InRedis:
         own = EventLogSettings(**settings)
         prefix = f"log-{len(self._made)}:"
 
-        def make() -> SharedEventLog:
+        def make() -> ReplicatedEventLog:
             client = connect(self._url)
             self._stack.push_async_callback(client.aclose)
-            stream = RedisStream(client, held=own.held, window=own.window, prefix=prefix)
-            log = SharedEventLog(stream, own, observe=lambda *one: self.happenings.append(one))
+            stream = RedisEventStream(client, held=own.held, window=own.window, prefix=prefix)
+            log = ReplicatedEventLog(stream, own, observe=lambda *one: self.happenings.append(one))
             self._stack.push_async_callback(log.close)
             log.start()
             return log
@@ -111,16 +111,16 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def replica(server: RedisServer) -> AsyncIterator[Callable[..., SharedEventLog]]:
+async def replica(server: RedisServer) -> AsyncIterator[Callable[..., ReplicatedEventLog]]:
     """Makes replicas' logs, all of one stream."""
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
 
-        def make(observe: Any = lambda *_: None, **settings: Any) -> SharedEventLog:
+        def make(observe: Any = lambda *_: None, **settings: Any) -> ReplicatedEventLog:
             client = connect(server.url)
             stack.push_async_callback(client.aclose)
             own = EventLogSettings(**settings)
-            log = SharedEventLog(RedisStream(client, held=own.held, window=own.window), own, observe=observe)
+            log = ReplicatedEventLog(RedisEventStream(client, held=own.held, window=own.window), own, observe=observe)
             stack.push_async_callback(log.close)
             log.start()
             return log

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.errors import SourceUnavailable
 from gateway.events.log import Draining, EventLog, NoLongerHeld, SlowReader, UserEvent
-from gateway.events.replicated import SharedEventLog
+from gateway.events.replicated import ReplicatedEventLog
 from gateway.users.model import User, UserChange, UserSource
 
 __all__ = ["Reader", "append", "changed", "names", "rest", "settled", "waiting"]
@@ -16,7 +16,7 @@ _BOUND = 10.0  # seconds: nothing here takes that long
 
 async def settled(log: EventLog) -> None:
     """Wait until a log told what was published in it."""
-    if isinstance(log, SharedEventLog):
+    if isinstance(log, ReplicatedEventLog):
         async with asyncio.timeout(_BOUND):
             await log._outbox.emptied()
             await log._reader.reached(log._own)
@@ -56,7 +56,7 @@ async def names(subscription: Any, count: int) -> list[str]:
         return [(await anext(subscription)).user.source_id for _ in range(count)]
 
 
-async def append(log: SharedEventLog, name: object) -> None:
+async def append(log: ReplicatedEventLog, name: object) -> None:
     """Tell of a user, again and again until it is acknowledged, as a sender of webhooks does."""
     async with asyncio.timeout(20):
         while True:

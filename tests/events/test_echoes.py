@@ -6,8 +6,8 @@ import pytest
 from events.reading import settled, waiting
 from msgspec.structs import replace
 
-from gateway.events.deduplication import Told, marks_of
-from gateway.events.log import Happening
+from gateway.events.deduplication import RecentChanges, deduplication_keys
+from gateway.events.log import LogEvent
 from gateway.users.model import Organization, Role, Timestamp, User, UserChange, UserSource
 
 CREATED, UPDATED, DELETED = UserChange
@@ -32,7 +32,7 @@ async def test_an_echo(logs: Any, own_first: bool) -> None:  # noqa: FBT001 - a 
         for subscription in (here, there):
             assert [(await anext(subscription)).user.source_id for _ in range(2)] == ["Id-1", "end"]
     await settled(log)
-    assert sorted(logs.happenings) == [(Happening.PUBLISHED, "reseller")] * 2 + [(Happening.REPEATED, "reseller")]
+    assert sorted(logs.happenings) == [(LogEvent.PUBLISHED, "reseller")] * 2 + [(LogEvent.REPEATED, "reseller")]
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ async def test_after_a_while(logs: Any) -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     """However much is told, no more is remembered than it may be; the oldest goes."""
-    told = Told(60.0, most=3)
-    marks = [marks_of(UPDATED, replace(ADA, source_id=str(number))) for number in range(10)]
+    told = RecentChanges(60.0, most=3)
+    marks = [deduplication_keys(UPDATED, replace(ADA, source_id=str(number))) for number in range(10)]
     assert all(told.is_news(one, heard=True) for one in marks)
     assert len(told) == 3
     assert [told.is_news(one, heard=True) for one in (marks[-1], marks[0])] == [False, True]

@@ -9,7 +9,7 @@ import pytest
 from events.reading import Reader, rest, settled, waiting
 
 from gateway.errors import BadUserInput, Code
-from gateway.events.log import Draining, Happening, NoLongerHeld, SlowReader
+from gateway.events.log import Draining, LogEvent, NoLongerHeld, SlowReader
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
 
@@ -266,4 +266,4 @@ async def test_counting(logs: Any, publish: Any) -> None:
     async with log.subscribe():
         await publish(log, "a", "b", "c")
         assert log.subscribers == 1
-    assert sorted(logs.happenings) == [(Happening.PUBLISHED, "account")] * 3 + [(Happening.SLOW_READER, "")]
+    assert sorted(logs.happenings) == [(LogEvent.PUBLISHED, "account")] * 3 + [(LogEvent.SLOW_READER, "")]

@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 from state.server import RedisServer
 
 from gateway.errors import BadUserInput
-from gateway.events.log import Happening, NoLongerHeld
+from gateway.events.log import LogEvent, NoLongerHeld
 from gateway.events.memory import MemoryEventLog
 from gateway.state.redis.client import connect
-from gateway.state.redis.event_stream import RedisStream
+from gateway.state.redis.event_stream import RedisEventStream
 
 
 async def test_its_data_is_lost(server: RedisServer, replica: Any) -> None:
@@ -31,7 +31,7 @@ async def test_its_data_is_lost(server: RedisServer, replica: Any) -> None:
     with pytest.raises(NoLongerHeld):
         async with log.subscribe(after=token):
             pass
-    assert (Happening.GAP, "") in happenings
+    assert (LogEvent.GAP, "") in happenings
     async with log.subscribe() as subscription:
         log.publish(*changed("c"))
         assert await names(subscription, 1) == ["c"]
@@ -110,7 +110,7 @@ async def test_an_entry_of_another_version(server: RedisServer, replica: Any) ->
         client = connect(server.url)
         for entry in (b"", b"exploded now\n{}", b"updated now\n[]"):
             marks = {"once": entry.hex(), "user": "u", "content": "c", "dated": False, "heard": False}
-            await RedisStream(client).append(entry, **marks)
+            await RedisEventStream(client).append(entry, **marks)
         await client.aclose()
         await append(log, "a")
         assert await names(subscription, 1) == ["a"]
@@ -145,4 +145,4 @@ async def test_too_much_waits(server: RedisServer, replica: Any) -> None:
         await settled(log)
         told = await waiting(subscription)
     assert told[-3:] == ["7", "8", "9"]
-    assert happenings.count((Happening.LOST, "account")) == 10 - len(told)
+    assert happenings.count((LogEvent.LOST, "account")) == 10 - len(told)

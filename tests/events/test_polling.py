@@ -16,7 +16,7 @@ from gateway.state.memory.polling_lock import MemoryPollingLock
 from gateway.state.redis.client import connect
 from gateway.state.redis.polling_lock import RedisPollingLock
 from gateway.users.model import Timestamp, User, UserChange, UserSource
-from gateway.users.source import News, Reports
+from gateway.users.source import PolledSource, SourceChanges
 
 MARKET = UserSource.SOFTWAREONE
 
@@ -33,7 +33,7 @@ class System:
         self.gate.set()
         self.was_asked = asyncio.Event()
 
-    async def news(self, position: str | None) -> News:
+    async def news(self, position: str | None) -> SourceChanges:
         self.asked.append(position)
         self.was_asked.set()
         await self.gate.wait()
@@ -41,7 +41,7 @@ class System:
         if isinstance(answer, Exception):
             raise answer
         changes = tuple((UserChange.UPDATED, User(MARKET, name, updated_at=Timestamp(name))) for name in answer)
-        return News(changes, str(len(self.asked)))
+        return SourceChanges(changes, str(len(self.asked)))
 
 
 class Clock:
@@ -101,7 +101,7 @@ async def test_rounds(logs: Any, poll: Any) -> None:
     """Each round asks from where the last one came to, and puts what is new into the log."""
     log = await logs.new()
     system = System([], ["a", "b"], ["b", "c"])
-    assert isinstance(system, Reports)
+    assert isinstance(system, PolledSource)
     async with log.subscribe() as subscription:
         _, clock, told = poll(system, log)
         for _ in range(3):

@@ -15,6 +15,7 @@ from faults.toxic import Proxy, proxied
 from state.conftest import redis_url
 
 from gateway import Settings
+from gateway.app.serving import serving
 from gateway.sandbox import (
     ACCOUNT_ID,
     ACCOUNT_TOKEN,
@@ -24,7 +25,6 @@ from gateway.sandbox import (
     Sandbox,
     SandboxOptions,
 )
-from gateway.serving import serving
 
 __all__ = ["Troubled", "eventually", "redis_url"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from aiohttp.web_protocol import RequestHandler
 
 from gateway import Settings
-from gateway.serving import serving
+from gateway.app.serving import serving
 
 
 async def main() -> None:

@@ -10,7 +10,7 @@ from faults.conftest import Troubled, eventually
 from faults.toxic import FOREVER, Toxic
 
 from gateway import Settings
-from gateway.serving import serving
+from gateway.app.serving import serving
 
 ADA = "acus_adalovelace1"
 READ = f'{{ user(id: "{ADA}", source: ACCOUNT) {{ sourceId }} }}'

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.kit.tasks import end
+from gateway.kit.tasks import cancel_and_wait
 
 
 async def test_a_cancellation_that_is_lost() -> None:
@@ -25,7 +25,7 @@ async def test_a_cancellation_that_is_lost() -> None:
     await begun.wait()
     await asyncio.sleep(0)
     async with asyncio.timeout(10):
-        await end(*tasks)
+        await cancel_and_wait(*tasks)
     assert [task.cancelled() for task in tasks] == [True, False]
-    await end(*tasks)
-    await end()
+    await cancel_and_wait(*tasks)
+    await cancel_and_wait()

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from sources.http.steps.virtual import clock, run
 
-from gateway.kit.timers import Alarm
+from gateway.kit.timers import Timers
 
 
 def test_each_in_its_time() -> None:
     """Limits set in any order each end when they are due, to the moment; calls that are quick end by themselves."""
 
     async def scenario() -> None:
-        alarm, begun = Alarm(), clock()
+        alarm, begun = Timers(), clock()
 
         async def one(wait: float, seconds: float) -> tuple[float, bool]:
             limit = alarm.after(seconds)
@@ -32,7 +32,7 @@ def test_over() -> None:
     """A call whose time ran out fails with TimeoutError, and its task goes on."""
 
     async def scenario() -> None:
-        alarm = Alarm()
+        alarm = Timers()
         for _ in range(3):
             with pytest.raises(TimeoutError), alarm.after(1.5):
                 await asyncio.sleep(60)
@@ -46,7 +46,7 @@ def test_cancelled_as_well(first: str) -> None:
     """A call that somebody cancels stays cancelled, also when its time runs out at the same moment."""
 
     async def scenario() -> None:
-        alarm = Alarm()
+        alarm = Timers()
 
         async def limited() -> None:
             with alarm.after(1):
@@ -70,7 +70,7 @@ def test_other_failures_pass() -> None:
     """A failure of the call's own is told as it is, a TimeoutError too."""
 
     async def scenario() -> None:
-        limit = Alarm().after(1)
+        limit = Timers().after(1)
         with pytest.raises(TimeoutError, match="my own"), limit:
             raise TimeoutError("my own")
         assert not limit.over
@@ -82,7 +82,7 @@ def test_nested() -> None:
     """Of two limits around a call the one that is over ends it, and only that one says so."""
 
     async def scenario() -> None:
-        alarm = Alarm()
+        alarm = Timers()
         outer, inner = alarm.after(1), alarm.after(2)
         with pytest.raises(TimeoutError), outer, inner:
             await asyncio.sleep(60)
@@ -95,7 +95,7 @@ def test_one_timer() -> None:
     """A thousand calls at once have one timer."""
 
     async def scenario() -> None:
-        alarm = Alarm()
+        alarm = Timers()
         loop: Any = asyncio.get_running_loop()
 
         async def limited() -> int:

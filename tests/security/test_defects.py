@@ -8,13 +8,13 @@ import pytest
 from aiohttp import ClientSession, web
 
 from gateway import Gateway, Settings
-from gateway.api.graphql.execution.reception import Reception
+from gateway.api.graphql.execution.reception import IncomingFactory
 from gateway.api.graphql.http.endpoint import EndpointOptions, GraphQLEndpoint
 from gateway.api.graphql.http.parsing import RequestLimits
 from gateway.api.graphql.http.uploads import UploadLimits
 from gateway.api.graphql.live.live import Live
 from gateway.api.web.aiohttp_server import aiohttp_application
-from gateway.api.web.http import Request, Response, Route
+from gateway.api.web.http import Route, WebRequest, WebResponse
 from gateway.api.web.site import Site
 from gateway.callers.authentication import anyone
 from gateway.events.memory import MemoryEventLog
@@ -43,13 +43,13 @@ class Broken:
 async def url() -> AsyncIterator[str]:
     """GraphQL in front of that system, behind a socket; and a route that is broken itself."""
 
-    async def broken(_: Request) -> Response:
+    async def broken(_: WebRequest) -> WebResponse:
         raise ZeroDivisionError(SECRET)
 
     async with Gateway(Settings()) as gateway:
         events, executor = MemoryEventLog(), gateway._executor
         assert executor is not None
-        reception = Reception(UserService(Sources([Broken()])), events, anyone, 5)
+        reception = IncomingFactory(UserService(Sources([Broken()])), events, anyone, 5)
         live = Live(executor, reception)
         endpoint = GraphQLEndpoint(
             executor, reception, live, EndpointOptions(RequestLimits(100_000, UploadLimits(file=1000)))

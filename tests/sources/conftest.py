@@ -14,7 +14,7 @@ from sources.raw import RawServer, Staying, read_request
 
 from gateway.app.sources import build
 from gateway.settings import AccountSettings, ResellerSettings, Settings, SoftwareOneSettings
-from gateway.sources.http.exchange import Limits, Request, Response, Transport
+from gateway.sources.http.exchange import Request, Response, Transport, TransportLimits
 from gateway.sources.http.lean.transport import LeanTransport
 from gateway.sources.http.transport import AiohttpTransport
 from gateway.users.model import UserSource
@@ -150,7 +150,7 @@ async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..
     async with contextlib.AsyncExitStack() as stack:
 
         def make(*, tls: ssl.SSLContext | None = None, **limits: Any) -> Transport:
-            made = request.param(Limits(**limits), tls=tls)
+            made = request.param(TransportLimits(**limits), tls=tls)
             stack.push_async_callback(made.aclose)
             return made
 

@@ -10,12 +10,12 @@ import pytest
 from gateway.app.sources import build
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import AccountSettings, Settings, SoftwareOneSettings
-from gateway.sources.account.polling import AccountNews
-from gateway.sources.softwareone.polling import SoftwareOneNews
+from gateway.sources.account.polling import AccountChanges
+from gateway.sources.softwareone.polling import SoftwareOneChanges
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser, UpdateSoftwareOneUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource, UserStatus
-from gateway.users.source import News, Reports, UserQuery
+from gateway.users.source import PolledSource, SourceChanges, UserQuery
 
 CREATED, UPDATED, DELETED = UserChange
 
@@ -34,8 +34,8 @@ class Systems:
         )
         self.account: Any = build(UserSource.ACCOUNT, self.settings, send)
         self.market: Any = build(UserSource.SOFTWAREONE, self.settings, send)
-        self.account_news = AccountNews(self.account._api, self.account.fetch_user)
-        self.market_news = SoftwareOneNews(self.market._api, sandbox.softwareone_url)
+        self.account_news = AccountChanges(self.account._api, self.account.fetch_user)
+        self.market_news = SoftwareOneChanges(self.market._api, sandbox.softwareone_url)
 
     async def some(self, source: Any, count: int) -> list[User]:
         """Some of its users."""
@@ -50,7 +50,7 @@ async def systems(transport: Any) -> AsyncIterator[Systems]:
         yield Systems(sandbox, transport().send)
 
 
-def told(news: News) -> list[tuple[UserChange, str]]:
+def told(news: SourceChanges) -> list[tuple[UserChange, str]]:
     """What happened to whom."""
     return [(change, user.source_id) for change, user in news.changes]
 
@@ -62,8 +62,8 @@ def ref(user: User) -> Ref:
 
 async def test_they_report(systems: Systems) -> None:
     """Both are what a poller asks."""
-    assert isinstance(systems.account_news, Reports)
-    assert isinstance(systems.market_news, Reports)
+    assert isinstance(systems.account_news, PolledSource)
+    assert isinstance(systems.market_news, PolledSource)
 
 
 async def test_from_now_on(systems: Systems) -> None:
@@ -137,7 +137,7 @@ async def test_the_account_system(systems: Systems) -> None:
 async def test_removed_users(wire: Any, source: Any) -> None:
     """Of a removed user its last state is told, or its id where there is none; who is gone is not told as changed."""
     account = source(UserSource.ACCOUNT)
-    news = AccountNews(account._api, account.fetch_user)
+    news = AccountChanges(account._api, account.fetch_user)
     done = [("e3", "delete", "acus_1"), ("e2", "delete", "acus_2"), ("e1", "update", "acus_3"), ("e0", "delete", "")]
     events = [
         {"id": id_, "action": action, "resource_id": user, "occurred_at": f"2026-11-22T12:00:0{id_[1]}Z"}
@@ -161,7 +161,7 @@ async def test_removed_users(wire: Any, source: Any) -> None:
 async def test_pages_of_events(wire: Any, source: Any, after: dict[str, str]) -> None:
     """The events of an interval are read to their last page, in both versions' words."""
     account = source(UserSource.ACCOUNT)
-    news = AccountNews(account._api, account.fetch_user)
+    news = AccountChanges(account._api, account.fetch_user)
     pages = [("e2", "acus_2", after), ("e1", "acus_1", {})]
     for id_, user, info in pages:
         event = {"id": id_, "action": "create", "resource_id": user, "created_at": f"2026-11-22T12:00:0{id_[1]}.5Z"}

@@ -11,7 +11,7 @@ from gateway.app.sources import build
 from gateway.errors import BadUserInput, Code, Outcome, SourceInvalidResponse
 from gateway.settings import Settings
 from gateway.state.memory.idempotency import MemoryIdempotency
-from gateway.state.once import KeptAnswers
+from gateway.state.once import IdempotentChanges
 from gateway.users.model import UserSource
 from gateway.users.service import UserService
 from gateway.users.source import Sources
@@ -45,7 +45,7 @@ def service(settings: Settings, transport: Any) -> Callable[..., UserService]:
         }
         send = transport().send
         systems = [build(name, settings.model_copy(update=at), send) for name in servers]
-        return UserService(Sources(systems), once=KeptAnswers(MemoryIdempotency()))
+        return UserService(Sources(systems), once=IdempotentChanges(MemoryIdempotency()))
 
     return make
 

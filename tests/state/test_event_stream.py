@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from gateway.errors import SourceUnavailable
 from gateway.state.redis.client import connect
-from gateway.state.redis.event_stream import RedisStream
+from gateway.state.redis.event_stream import RedisEventStream
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def marks(once: str, **other: Any) -> dict[str, Any]:
 
 async def test_numbers(client: Redis) -> None:
     """Entries get numbers without gaps, whoever writes them at once, and are read in that order, each once."""
-    one, other = RedisStream(client), RedisStream(client)
+    one, other = RedisEventStream(client), RedisEventStream(client)
     log, since, last = await one.place()
     assert (since, last) == (0, 0)
     numbers = await asyncio.gather(
@@ -45,7 +45,7 @@ async def test_numbers(client: Redis) -> None:
 
 async def test_no_more_is_held(client: Redis) -> None:
     """The oldest entries go; Redis cuts whole nodes, so that some more are held than were asked for."""
-    stream = RedisStream(client, held=100)
+    stream = RedisEventStream(client, held=100)
     for number in range(1000):
         await stream.append(b"x", **marks(str(number)))
     held = await client.xlen("usergateway:{events}:entries")
@@ -55,7 +55,7 @@ async def test_no_more_is_held(client: Redis) -> None:
 
 async def test_known_for_a_while(client: Redis) -> None:
     """What was told is forgotten by Redis itself."""
-    stream = RedisStream(client, window=60.0)
+    stream = RedisEventStream(client, window=60.0)
     assert await stream.append(b"x", **marks("a")) == 1
     assert await stream.append(b"x", **marks("a")) == 0
     for key in ("once:a", "user:a"):
@@ -64,7 +64,7 @@ async def test_known_for_a_while(client: Redis) -> None:
 
 async def test_a_new_name(client: Redis) -> None:
     """A log is renamed once, by whoever first found that entries were lost, and begins where it is."""
-    stream = RedisStream(client)
+    stream = RedisEventStream(client)
     await stream.append(b"x", **marks("a"))
     log, _, _ = await stream.place()
     await stream.renew(log)
@@ -77,7 +77,7 @@ async def test_a_new_name(client: Redis) -> None:
 @pytest.mark.parametrize("lost", ["log", "entries"])
 async def test_half_is_lost(client: Redis, lost: str) -> None:
     """Where Redis evicted one of its keys the other does no harm: without the name it is another log."""
-    stream = RedisStream(client)
+    stream = RedisEventStream(client)
     for name in ("a", "b"):
         await stream.append(b"x", **marks(name))
     log, _, _ = await stream.place()
@@ -93,7 +93,7 @@ async def test_redis_is_away() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
-        stream = RedisStream(client)
+        stream = RedisEventStream(client)
         for step in (stream.place(), stream.append(b"x", **marks("a")), stream.read(0), stream.entry(1)):
             with pytest.raises(SourceUnavailable):
                 await step

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.state.idempotency import Begun, Conflict, IdempotencyStore, InProgress, Replay, scope_of
+from gateway.state.idempotency import Begun, IdempotencyStore, InProgress, PayloadConflict, Replay, scope_of
 
 
 async def begun(store: IdempotencyStore, scope: str = "s", fingerprint: str = "f") -> Begun:
@@ -41,7 +41,7 @@ async def test_other_payload(records: Any, state: str) -> None:
         await records.store.abandon("s", first.owner)
     if state == "crashed":
         await records.lapse()
-    assert await records.store.begin("s", "other") == Conflict()
+    assert await records.store.begin("s", "other") == PayloadConflict()
     if state == "done":
         assert await records.store.begin("s", "f") == Replay(b"")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from state.conftest import InMemory, InRedis
 
-from gateway.state.idempotency import Begun, Conflict, InProgress, Replay
+from gateway.state.idempotency import Begun, InProgress, PayloadConflict, Replay
 from gateway.state.redis.client import connect
 
 SCOPES = st.sampled_from(["s", "t"])
@@ -54,7 +54,7 @@ class Machine(RuleBasedStateMachine):
         result = self.do(self.records.store.begin(scope, fingerprint))
         record = self.model.setdefault(scope, Record(fingerprint))
         if record.fingerprint != fingerprint:
-            assert result == Conflict()
+            assert result == PayloadConflict()
         elif record.answer is not None:
             assert result == Replay(record.answer)
         elif record.leased:

@@ -8,7 +8,7 @@ import pytest
 from state.server import RedisServer
 
 from gateway.errors import IdempotencyInProgress
-from gateway.state.once import KeptAnswers
+from gateway.state.once import IdempotentChanges
 from gateway.state.redis.client import connect
 from gateway.state.redis.idempotency import RedisIdempotency
 
@@ -38,7 +38,7 @@ def stopping(server: RedisServer, answers: list[bytes]) -> Callable[[], Awaitabl
 async def test_a_record_that_is_written_later(server: RedisServer) -> None:
     """A Redis that stops under a change and comes back within its lease has the answer then: it is done once."""
     client = connect(server.url)
-    once = KeptAnswers(RedisIdempotency(client))
+    once = IdempotentChanges(RedisIdempotency(client))
     answers: list[bytes] = []
     assert await once(SCOPE, "f", stopping(server, answers)) == (b"0", False)
     server.start()
@@ -58,7 +58,7 @@ async def test_closing(server: RedisServer) -> None:
     """Who closes gives up on the records that could not be written, and leaves no task."""
     before = asyncio.all_tasks()
     client = connect(server.url)
-    once = KeptAnswers(RedisIdempotency(client))
+    once = IdempotentChanges(RedisIdempotency(client))
     assert await once(SCOPE, "f", stopping(server, [])) == (b"0", False)
     assert asyncio.all_tasks() > before
     await once.aclose()

@@ -12,7 +12,7 @@ from gateway.errors import BadUserInput, SourceUnavailable
 from gateway.sources.indexed import covering, window
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.merge import Merge, UserPage
-from gateway.users.listing.prefetched import Leftovers
+from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.model import Timestamp, User, UserSource, UserStatus
 from gateway.users.source import Sources, UserQuery, Window
 
@@ -134,7 +134,7 @@ class World:
     """The three systems and the merge over them."""
 
     systems: tuple[Listed, Listed, Listed]
-    leftovers: Leftovers = field(default_factory=Leftovers)
+    leftovers: PrefetchedUsers = field(default_factory=PrefetchedUsers)
 
     def __post_init__(self) -> None:
         self.merge = Merge(Sources(self.systems), Cursors(b"secret"), self.leftovers)  # type: ignore[arg-type]  # a stand-in with the methods that are used
@@ -168,14 +168,14 @@ def world(
     reseller: Iterable[int | None] = (),
     *,
     largest: tuple[int, int, int] = (1000, 100, 100),
-    leftovers: Leftovers | None = None,
+    leftovers: PrefetchedUsers | None = None,
 ) -> World:
     """Three systems with users of these ticks, numbered from 0 in each."""
     systems = ByCursor(largest[0]), ByOffset(largest[1]), ByNumber(largest[2])
     for system, population in zip(systems, (account, softwareone, reseller), strict=True):
         keys = [(float("inf") if ticks is None else -ticks, -number) for number, ticks in enumerate(population)]
         system.keys = sorted(keys)
-    return World(systems, leftovers or Leftovers())
+    return World(systems, leftovers or PrefetchedUsers())
 
 
 def order(user: User) -> tuple[float, int]:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import SourceInvalidResponse
 from gateway.state.memory.idempotency import MemoryIdempotency
-from gateway.state.once import KeptAnswers
+from gateway.state.once import IdempotentChanges
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.service import UserService
 from gateway.users.source import Sources
@@ -31,7 +31,7 @@ def account(system: Any) -> Any:
 @pytest.fixture
 def service(account: Any, told: Any) -> UserService:
     """A service that keeps answers."""
-    once = KeptAnswers(MemoryIdempotency())
+    once = IdempotentChanges(MemoryIdempotency())
     return UserService(Sources((account,)), once=once, publish=lambda *event: told.append(event))
 
 

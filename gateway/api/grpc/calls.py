@@ -20,7 +20,7 @@ from gateway.kit.rate_limit import Allowance
 from gateway.operation import ANYONE, Principal, operation, request_id, traceparent
 from gateway.users.loaders import Loaders
 
-__all__ = ["PARTIAL_ERRORS", "Admission", "Call", "Method", "UnderWay", "stream", "unary"]
+__all__ = ["PARTIAL_ERRORS", "Call", "CallAdmission", "Method", "UnderWay", "stream", "unary"]
 
 PARTIAL_ERRORS = "usergateway-partial-errors-bin"
 
@@ -122,7 +122,7 @@ class UnderWay:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class CallAdmission:
     """Tells whose call it is, and whether that caller may have it."""
 
     authenticate: Authenticate
@@ -151,7 +151,7 @@ class Admission:
 def unary(
     method: Method,
     respond: Callable[[Any, Call], Awaitable[Any]],
-    admission: Admission,
+    admission: CallAdmission,
     longest: float,
 ) -> Callable[[Any, Any], Awaitable[Any]]:
     """A method's behaviour for the server: one request, one answer; by the deadline, or in `longest` seconds."""
@@ -186,7 +186,7 @@ def unary(
 
 
 def stream(
-    method: Method, respond: Callable[[Any, Call, Any], Awaitable[None]], admission: Admission
+    method: Method, respond: Callable[[Any, Call, Any], Awaitable[None]], admission: CallAdmission
 ) -> Callable[[Any, Any], Awaitable[None]]:
     """A server stream's behaviour for the server: it writes to the context, until its client has enough."""
 

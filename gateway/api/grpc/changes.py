@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from gateway.api.grpc.words import word
+from gateway.api.grpc.enums import word
 from gateway.errors import BadUserInput, Violation
 
 __all__ = ["change_of"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.api.grpc.reading import EXPANSIONS, REFERENCES
+from gateway.api.grpc.read_mask import EXPANSIONS, REFERENCES
 from gateway.users.loaders import Loaders, expanded, whole
 from gateway.users.planning import Selection
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-from gateway.api.grpc.reading import EXPANSIONS
+from gateway.api.grpc.enums import NUMBERS
+from gateway.api.grpc.read_mask import EXPANSIONS
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.api.grpc.words import NUMBERS
 from gateway.users.ids import encode, ref_of
 from gateway.users.planning import Selection
 

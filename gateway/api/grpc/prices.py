@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.api.grpc.paging import page_of
-from gateway.api.grpc.reading import Reading, reading_of_department, reading_of_role, reading_of_user
+from gateway.api.grpc.read_mask import ReadPlan, read_plan_of_department, read_plan_of_role, read_plan_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.users.planning import Selection
 
@@ -38,24 +38,24 @@ def _lookups(selection: Selection, *, inside: bool = False) -> int:
     )
 
 
-def _one(read: Callable[[Any], Reading]) -> Callable[[Any], int]:
+def _one(read: Callable[[Any], ReadPlan]) -> Callable[[Any], int]:
     return lambda request: _SYSTEM + 1 + _lookups(read(request).lookups)
 
 
-def _page(weight: int, read: Callable[[Any], Reading]) -> Callable[[Any], int]:
+def _page(weight: int, read: Callable[[Any], ReadPlan]) -> Callable[[Any], int]:
     return lambda request: weight + 1 + page_of(request)[0] + _lookups(read(request).lookups)
 
 
-def _user(request: Any) -> Reading:
-    return reading_of_user(request.view, request.read_mask.paths)
+def _user(request: Any) -> ReadPlan:
+    return read_plan_of_user(request.view, request.read_mask.paths)
 
 
-def _role(request: Any) -> Reading:
-    return reading_of_role(request.read_mask.paths)
+def _role(request: Any) -> ReadPlan:
+    return read_plan_of_role(request.read_mask.paths)
 
 
-def _department(request: Any) -> Reading:
-    return reading_of_department(request.read_mask.paths)
+def _department(request: Any) -> ReadPlan:
+    return read_plan_of_department(request.read_mask.paths)
 
 
 _PRICES: Mapping[type, Callable[[Any], int]] = {

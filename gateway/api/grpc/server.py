@@ -13,13 +13,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.api.capacity import Capacity
-from gateway.api.grpc.calls import Admission, Method, UnderWay, stream, unary
+from gateway.api.grpc.calls import CallAdmission, Method, UnderWay, stream, unary
 from gateway.api.grpc.servicer import UserServicer
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import Watching
 from gateway.callers.authentication import Authenticate, anyone
 from gateway.events.log import EventLog
-from gateway.kit.watched_file import Stamp, stamp_of
+from gateway.kit.watched_file import FileVersion, file_version
 from gateway.users.service import UserService
 
 __all__ = ["GrpcOptions", "GrpcServer", "Tls", "start_grpc"]
@@ -153,7 +153,7 @@ async def start_grpc(
     options = options or GrpcOptions()
     server = grpc.aio.server(options=options.arguments(), maximum_concurrent_rpcs=options.max_concurrent_calls)
     watching = Watching(events) if events is not None else None
-    admission = Admission(authenticate, capacity or Capacity())
+    admission = CallAdmission(authenticate, capacity or Capacity())
     server.add_generic_rpc_handlers((_handlers(service, options, watching, admission),))
     checks = _Health()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
@@ -170,7 +170,7 @@ async def start_grpc(
     return GrpcServer(f"{host}:{port}", port, server, checks, admission.under_way, watching)
 
 
-def _handlers(service: UserService, options: GrpcOptions, watching: Watching | None, admission: Admission) -> Any:
+def _handlers(service: UserService, options: GrpcOptions, watching: Watching | None, admission: CallAdmission) -> Any:
     """Every method of the .proto: there is none without a behaviour, and no behaviour without a method."""
     servicer = UserServicer(service, icon_bytes=options.icon_bytes)
     found = {}
@@ -217,8 +217,8 @@ def _listen(server: Any, address: str, tls: Tls | None) -> int:
 def _credentials(tls: Tls) -> Any:
     files = [path for path in (tls.certificate, tls.key, tls.client_ca) if path]
 
-    def stamps() -> Sequence[Stamp | None]:
-        return [stamp_of(path) for path in files]
+    def stamps() -> Sequence[FileVersion | None]:
+        return [file_version(path) for path in files]
 
     def read() -> Any:
         pair = (tls.key.read_bytes(), tls.certificate.read_bytes())

@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.changes import change_of
+from gateway.api.grpc.enums import SOURCES, TYPES, sources_of
 from gateway.api.grpc.errors import partial_errors
 from gateway.api.grpc.filling import Filler
 from gateway.api.grpc.messages import message_of, source_error
 from gateway.api.grpc.paging import page_of
-from gateway.api.grpc.reading import Reading, reading_of_department, reading_of_role, reading_of_user
+from gateway.api.grpc.read_mask import ReadPlan, read_plan_of_department, read_plan_of_role, read_plan_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.api.grpc.words import SOURCES, TYPES, sources_of
 from gateway.errors import BadUserInput, NotFound, Violation
 from gateway.users.loaders import Loaders
 from gateway.users.service import UserService
@@ -31,7 +31,7 @@ class UserServicer:
 
     async def get_user(self, request: users_pb2.GetUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        reading = reading_of_user(request.view, request.read_mask.paths)
+        reading = read_plan_of_user(request.view, request.read_mask.paths)
         source = SOURCES.word(request.source, ("source",))
         loaders = call.loading(service.loaders(replace(reading.plan, alone=True)))
         found = await service.get_user(request.id, source, loaders=loaders)
@@ -39,7 +39,7 @@ class UserServicer:
 
     async def list_users(self, request: users_pb2.ListUsersRequest, call: Call) -> users_pb2.ListUsersResponse:
         service = self._service.by(call.principal)
-        reading = reading_of_user(request.view, request.read_mask.paths)
+        reading = read_plan_of_user(request.view, request.read_mask.paths)
         first, after = page_of(request)
         loaders = call.loading(service.loaders(reading.plan))
         page = await service.list_users(_filter(request.filter), first=first, after=after, loaders=loaders)
@@ -54,7 +54,7 @@ class UserServicer:
 
     async def find_person(self, request: users_pb2.FindPersonRequest, call: Call) -> users_pb2.Person:
         service = self._service.by(call.principal)
-        reading = reading_of_user(request.view, request.read_mask.paths)
+        reading = read_plan_of_user(request.view, request.read_mask.paths)
         loaders = call.loading(service.loaders(reading.plan))
         person = await service.find_person(request.email, loaders=loaders)
         filler = Filler(loaders)
@@ -68,7 +68,7 @@ class UserServicer:
 
     async def create_account_user(self, request: users_pb2.CreateAccountUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        reading = reading_of_user(request.view, request.read_mask.paths)  # before anything is changed
+        reading = read_plan_of_user(request.view, request.read_mask.paths)  # before anything is changed
         made = await service.create_account_user(
             change_of(request.user), idempotency_key=request.request_id or None, on_replay=call.replayed
         )
@@ -76,7 +76,7 @@ class UserServicer:
 
     async def update_account_user(self, request: users_pb2.UpdateAccountUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        reading = reading_of_user(request.view, request.read_mask.paths)
+        reading = read_plan_of_user(request.view, request.read_mask.paths)
         changed = await service.update_account_user(
             request.id,
             change_of(request.user, request.update_mask.paths),
@@ -89,7 +89,7 @@ class UserServicer:
         self, request: users_pb2.UpdateSoftwareOneUserRequest, call: Call
     ) -> users_pb2.User:
         service = self._service.by(call.principal)
-        reading = reading_of_user(request.view, request.read_mask.paths)
+        reading = read_plan_of_user(request.view, request.read_mask.paths)
         if len(request.user.icon.content) > self._icon_bytes:
             message = f"must not have more than {self._icon_bytes} bytes"
             raise BadUserInput(f"The icon {message}.", violations=[Violation(("change", "icon", "content"), message)])
@@ -103,7 +103,7 @@ class UserServicer:
 
     async def update_reseller_user(self, request: users_pb2.UpdateResellerUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        reading = reading_of_user(request.view, request.read_mask.paths)
+        reading = read_plan_of_user(request.view, request.read_mask.paths)
         changed = await service.update_reseller_user(
             request.id,
             change_of(request.user, request.update_mask.paths),
@@ -115,14 +115,14 @@ class UserServicer:
 
     async def get_role(self, request: users_pb2.GetRoleRequest, call: Call) -> users_pb2.Role:
         service = self._service.by(call.principal)
-        reading = reading_of_role(request.read_mask.paths)
+        reading = read_plan_of_role(request.read_mask.paths)
         loaders = call.loading(service.loaders(reading.plan))
         found = await service.get_role(request.id, loaders=loaders)
         return await _resource(users_pb2.Role, found, reading, loaders, call)
 
     async def list_roles(self, request: users_pb2.ListRolesRequest, call: Call) -> users_pb2.ListRolesResponse:
         service = self._service.by(call.principal)
-        reading = reading_of_role(request.read_mask.paths)
+        reading = read_plan_of_role(request.read_mask.paths)
         first, after = page_of(request)
         loaders = call.loading(service.loaders(reading.plan))
         page = await service.list_roles(first=first, after=after, search=_given(request, "search"), loaders=loaders)
@@ -136,7 +136,7 @@ class UserServicer:
 
     async def get_department(self, request: users_pb2.GetDepartmentRequest, call: Call) -> users_pb2.Department:
         service = self._service.by(call.principal)
-        reading = reading_of_department(request.read_mask.paths)
+        reading = read_plan_of_department(request.read_mask.paths)
         loaders = call.loading(service.loaders(reading.plan))
         found = await service.get_department(request.id, loaders=loaders)
         return await _resource(users_pb2.Department, found, reading, loaders, call)
@@ -145,7 +145,7 @@ class UserServicer:
         self, request: users_pb2.ListDepartmentsRequest, call: Call
     ) -> users_pb2.ListDepartmentsResponse:
         service = self._service.by(call.principal)
-        reading = reading_of_department(request.read_mask.paths)
+        reading = read_plan_of_department(request.read_mask.paths)
         first, after = page_of(request)
         loaders = call.loading(service.loaders(reading.plan))
         page = await service.list_departments(
@@ -160,7 +160,7 @@ class UserServicer:
         )
 
 
-async def _resource(kind: type[Resource], record: Any, reading: Reading, loaders: Loaders, call: Call) -> Resource:
+async def _resource(kind: type[Resource], record: Any, reading: ReadPlan, loaders: Loaders, call: Call) -> Resource:
     """The answer that is the resource itself: what it lacks is told in a trailer."""
     if record is None:
         raise NotFound(f"There is no such {kind.DESCRIPTOR.name.lower()}.")

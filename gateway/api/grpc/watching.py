@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any, Generic, TypeVar
 
 from gateway.api.grpc.calls import Call
+from gateway.api.grpc.enums import NUMBERS, sources_of
 from gateway.api.grpc.messages import message_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.api.grpc.words import NUMBERS, sources_of
 from gateway.errors import BadUserInput, GatewayError, Violation
 from gateway.events.log import Draining, EventLog, SlowReader, Subscription, UserEvent
 from gateway.events.watching import MOST_IDS, watching

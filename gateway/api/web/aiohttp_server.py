@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from gateway.api.web.http import Closed, Malformed, Request, Response, SocketHandler
+from gateway.api.web.http import Closed, Malformed, SocketHandler, WebRequest, WebResponse
 from gateway.api.web.site import Site
 
 __all__ = ["AiohttpServer", "aiohttp_application"]
@@ -35,7 +35,7 @@ def aiohttp_application(
         # What came with the head, as most requests do, is there already.
         body = content.read_nowait() if content.is_eof() and content.exception() is None else _Body(incoming)
         query = incoming.rel_url.raw_query_string
-        request = Request(incoming.method, path, query, _Headers(incoming.headers), body)
+        request = WebRequest(incoming.method, path, query, _Headers(incoming.headers), body)
         # Java's client asks for HTTP/2 by the same field (`h2c`), whatever else it asks for: that may be passed over.
         wish = incoming.headers.get("upgrade", "").strip().lower() if incoming.method == "GET" else ""
         if wish == "websocket" and (handler := site.socket(path)) is not None:
@@ -90,7 +90,7 @@ class _Body:
             raise Malformed from error
 
 
-async def _write(incoming: web.Request, response: Response, stuck: float) -> web.StreamResponse:
+async def _write(incoming: web.Request, response: WebResponse, stuck: float) -> web.StreamResponse:
     headers = CIMultiDict(response.headers)
     if isinstance(response.body, bytes):
         return web.Response(body=response.body, status=response.status, headers=headers)
@@ -114,7 +114,7 @@ async def _write(incoming: web.Request, response: Response, stuck: float) -> web
 
 
 async def _converse(
-    incoming: web.Request, request: Request, handler: SocketHandler, largest: int
+    incoming: web.Request, request: WebRequest, handler: SocketHandler, largest: int
 ) -> web.StreamResponse:
     socket = _Socket(incoming, request, largest)
     with suppress(Closed):
@@ -125,7 +125,7 @@ async def _converse(
 class _Socket:
     """See `gateway.api.web.http.WebSocket`."""
 
-    def __init__(self, incoming: web.Request, request: Request, largest: int) -> None:
+    def __init__(self, incoming: web.Request, request: WebRequest, largest: int) -> None:
         self.request = request
         self._incoming = incoming
         self._largest = largest

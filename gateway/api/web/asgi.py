@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-from gateway.api.web.http import Closed, Headers, Request, Response
+from gateway.api.web.http import Closed, Headers, WebRequest, WebResponse
 from gateway.api.web.inflated import Inflated
 from gateway.api.web.site import Site
 
@@ -61,7 +61,7 @@ class Asgi:
                 return
 
 
-def _request(scope: _Message, receive: _Receive) -> Request:
+def _request(scope: _Message, receive: _Receive) -> WebRequest:
     root = scope.get("root_path", "").rstrip("/")
     path = scope["path"]
     if root and path.startswith(root):
@@ -70,7 +70,7 @@ def _request(scope: _Message, receive: _Receive) -> Request:
     encoding = headers.get("content-encoding", "").strip().lower()
     body = _body(receive) if encoding in {"", "identity"} else Inflated(_body(receive), encoding)
     query = scope["query_string"].decode("latin-1")
-    return Request(scope.get("method", "GET"), path or "/", query, headers, body)
+    return WebRequest(scope.get("method", "GET"), path or "/", query, headers, body)
 
 
 async def _body(receive: _Receive) -> AsyncIterator[bytes]:
@@ -84,7 +84,7 @@ async def _body(receive: _Receive) -> AsyncIterator[bytes]:
             return
 
 
-async def _stream(response: Response, receive: _Receive, send: _Send) -> None:
+async def _stream(response: WebResponse, receive: _Receive, send: _Send) -> None:
     """Send a body until it or its client has gone: not every server tells whoever sends of the latter."""
     sending = asyncio.ensure_future(_sent(response, send))
     leaving = asyncio.ensure_future(_gone(receive))
@@ -103,7 +103,7 @@ async def _gone(receive: _Receive) -> None:
         pass
 
 
-async def _sent(response: Response, send: _Send) -> None:
+async def _sent(response: WebResponse, send: _Send) -> None:
     chunks = aiter(response.body)  # type: ignore[arg-type]  # bytes went another way
     try:
         async for chunk in chunks:
@@ -120,7 +120,7 @@ async def _sent(response: Response, send: _Send) -> None:
 class _Socket:
     """See `gateway.api.web.http.WebSocket`."""
 
-    def __init__(self, request: Request, offered: Sequence[str], receive: _Receive, send: _Send) -> None:
+    def __init__(self, request: WebRequest, offered: Sequence[str], receive: _Receive, send: _Send) -> None:
         self.request = request
         self.offered = tuple(offered)
         self._receive = receive

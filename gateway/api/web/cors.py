@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
-from gateway.api.web.http import Request, Response
+from gateway.api.web.http import WebRequest, WebResponse
 
 __all__ = ["Cors"]
 
@@ -21,7 +21,7 @@ class Cors:
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._max_age = max_age
 
-    def concerns(self, request: Request) -> bool:
+    def concerns(self, request: WebRequest) -> bool:
         """Whether a page of some site asks."""
         return "origin" in request.headers
 
@@ -29,11 +29,11 @@ class Cors:
         """Whether that origin is let in."""
         return "*" in self._origins or origin.lower() in self._origins
 
-    def asks_first(self, request: Request) -> bool:
+    def asks_first(self, request: WebRequest) -> bool:
         """Whether it is the question that a browser asks before the request itself."""
         return request.method == "OPTIONS" and "access-control-request-method" in request.headers
 
-    def answer(self, request: Request, methods: Sequence[str]) -> Response:
+    def answer(self, request: WebRequest, methods: Sequence[str]) -> WebResponse:
         """What is allowed. Headers are not listed one by one: who is let in may send those that it asks for."""
         allowed = [("Vary", "Origin, Access-Control-Request-Headers")]
         if self.allows(request.headers["origin"]):
@@ -44,9 +44,9 @@ class Cors:
             ]
             if headers := request.headers.get("access-control-request-headers"):
                 allowed.append(("Access-Control-Allow-Headers", headers))
-        return Response(204, b"", allowed)
+        return WebResponse(204, b"", allowed)
 
-    def let_in(self, request: Request, response: Response) -> Response:
+    def let_in(self, request: WebRequest, response: WebResponse) -> WebResponse:
         """The response, readable for a page that is let in."""
         headers = [field for field in response.headers if field[0].lower() != "vary"]
         vary = ", ".join([value for name, value in response.headers if name.lower() == "vary"] + ["Origin"])
@@ -56,5 +56,5 @@ class Cors:
             headers.append(("Access-Control-Expose-Headers", _EXPOSED))
         return replace(response, headers=headers)
 
-    def _named(self, request: Request) -> str:
+    def _named(self, request: WebRequest) -> str:
         return "*" if "*" in self._origins else request.headers["origin"]

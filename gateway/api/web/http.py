@@ -15,12 +15,12 @@ __all__ = [
     "Handler",
     "Headers",
     "Malformed",
-    "Request",
-    "Response",
     "Route",
     "SocketHandler",
     "SocketRoute",
     "TooLarge",
+    "WebRequest",
+    "WebResponse",
     "WebSocket",
 ]
 
@@ -68,7 +68,7 @@ def _media_type(content_type: str) -> str:
 
 
 # One of these and one or two of the next are made with every request: a frozen dataclass takes ten times as long.
-class Request(msgspec.Struct, frozen=True):
+class WebRequest(msgspec.Struct, frozen=True):
     """One request. `query` is the raw query string; `path` is below where the application is mounted.
 
     `body` is whole where it came whole. Else it may be read once, in chunks; that raises `Closed` where the client
@@ -117,7 +117,7 @@ class Request(msgspec.Struct, frozen=True):
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-class Response(msgspec.Struct, frozen=True):
+class WebResponse(msgspec.Struct, frozen=True):
     """One answer; a body in chunks is sent as they come, and closed where the client leaves."""
 
     status: int
@@ -129,7 +129,7 @@ class WebSocket(Protocol):
     """A WebSocket that a client has asked for and that may be accepted."""
 
     @property
-    def request(self) -> Request: ...
+    def request(self) -> WebRequest: ...
 
     @property
     def offered(self) -> Sequence[str]:
@@ -155,7 +155,7 @@ class WebSocket(Protocol):
     async def close(self, code: int = 1000, reason: str = "") -> None: ...
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[WebRequest], Awaitable[WebResponse]]
 SocketHandler = Callable[[WebSocket], Awaitable[None]]
 
 

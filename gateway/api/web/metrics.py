@@ -5,7 +5,7 @@ from typing import Protocol
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gateway.api.web.http import Request, Response, Route
+from gateway.api.web.http import Route, WebRequest, WebResponse
 
 __all__ = ["Metrics", "scrape"]
 
@@ -99,13 +99,13 @@ def scrape(
 ) -> Route:
     """`/metrics`; `circuits` tells each source's state, `traffic` and `subscribers` what is live now."""
 
-    async def answer(_request: Request) -> Response:
+    async def answer(_request: WebRequest) -> WebResponse:
         for source, state in circuits().items():
             for one in _STATES:
                 metrics.circuits.labels(source, one).set(one == state)
         metrics.connections.set(traffic.connections)
         metrics.operations.set(traffic.operations)
         metrics.subscribers.set(subscribers())
-        return Response(200, generate_latest(metrics.registry), (("Content-Type", CONTENT_TYPE_LATEST),))
+        return WebResponse(200, generate_latest(metrics.registry), (("Content-Type", CONTENT_TYPE_LATEST),))
 
     return Route(("GET",), "/metrics", answer)

@@ -7,7 +7,7 @@ import orjson
 from msgspec.structs import replace
 
 from gateway.api.web.cors import Cors
-from gateway.api.web.http import Closed, Request, Response, Route, SocketHandler, SocketRoute
+from gateway.api.web.http import Closed, Route, SocketHandler, SocketRoute, WebRequest, WebResponse
 from gateway.operation import request_id
 
 __all__ = ["Site"]
@@ -30,11 +30,11 @@ class Site:
         """What answers WebSockets at that path."""
         return self._sockets.get(path)
 
-    async def respond(self, request: Request) -> Response:
+    async def respond(self, request: WebRequest) -> WebResponse:
         """The answer to a request, whatever it is."""
         route = self._routes.get(request.path) or self._routes.get(request.path.rpartition("/")[0] + "/")
         if route is None:
-            return Response(404, b"There is nothing here.", _TEXT)
+            return WebResponse(404, b"There is nothing here.", _TEXT)
         cors = self._cors
         if cors is not None and cors.concerns(request):
             if cors.asks_first(request):
@@ -42,25 +42,25 @@ class Site:
             return cors.let_in(request, await self._answer(route, request))
         return await self._answer(route, request)
 
-    async def _answer(self, route: Route, request: Request) -> Response:
+    async def _answer(self, route: Route, request: WebRequest) -> WebResponse:
         if request.method in route.methods:
             return await self._guarded(route, request)
         if request.method == "HEAD" and "GET" in route.methods:
             whole = await self._guarded(route, replace(request, method="GET"))
-            return Response(whole.status, b"", whole.headers)
-        return Response(405, b"", (("Allow", ", ".join(route.methods)),))
+            return WebResponse(whole.status, b"", whole.headers)
+        return WebResponse(405, b"", (("Allow", ", ".join(route.methods)),))
 
-    async def _guarded(self, route: Route, request: Request) -> Response:
+    async def _guarded(self, route: Route, request: WebRequest) -> WebResponse:
         """A defect of ours is a 500 that tells nothing but the id under which the log has it."""
         try:
             return await route.handler(request)
         except Closed:
-            return Response(400)  # nobody is there to read it
+            return WebResponse(400)  # nobody is there to read it
         except Exception:  # noqa: BLE001 - whatever it is, a stranger is told nothing of it
             own = request_id(request.headers.get("x-request-id"))
             _LOG.exception("defect in request %s to %s", own, route.path)
             said = {"message": "Something went wrong here. The request id finds it in the log.", "requestId": own}
-            return Response(500, orjson.dumps(said), (("Content-Type", "application/json"), ("X-Request-ID", own)))
+            return WebResponse(500, orjson.dumps(said), (("Content-Type", "application/json"), ("X-Request-ID", own)))
 
 
 _TEXT = (("Content-Type", "text/plain; charset=utf-8"),)

@@ -14,12 +14,12 @@ from http import HTTPStatus
 
 import orjson
 
-from gateway.api.web.http import Malformed, Request, Response, Route, TooLarge
+from gateway.api.web.http import Malformed, Route, TooLarge, WebRequest, WebResponse
 from gateway.errors import SourceUnavailable
 from gateway.events.log import EventLog
 from gateway.users.model import User, UserChange
 
-__all__ = ["RESELLER_PATH", "Read", "ResellerWebhooks", "Result"]
+__all__ = ["RESELLER_PATH", "Read", "ResellerWebhooks", "WebhookResult"]
 
 RESELLER_PATH = "/webhooks/reseller"
 _MOST = 256 * 1024  # bytes: a user and its organization are a few KiB
@@ -31,7 +31,7 @@ Read = Callable[[bytes], tuple[UserChange, User] | None]
 _SECONDS = 10.0  # that a body may take to arrive
 
 
-class Result(StrEnum):
+class WebhookResult(StrEnum):
     """What became of a webhook, for who counts."""
 
     ACCEPTED = "accepted"
@@ -70,7 +70,7 @@ class ResellerWebhooks:
         log: EventLog,
         *,
         most: int = _MOST,
-        observe: Callable[[Result], None] = lambda _: None,
+        observe: Callable[[WebhookResult], None] = lambda _: None,
     ) -> None:
         self._keys = [token.encode() for token in tokens]
         self._read = read
@@ -83,41 +83,41 @@ class ResellerWebhooks:
         """Where it is served."""
         return Route(("POST",), RESELLER_PATH, self)
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, request: WebRequest) -> WebResponse:
         result, response = await self._taken(request)
         self._observe(result)
         return response
 
-    async def _taken(self, request: Request) -> tuple[Result, Response]:
+    async def _taken(self, request: WebRequest) -> tuple[WebhookResult, WebResponse]:
         if not self._keys:
-            return Result.REFUSED, _problem(404, "No webhooks are received here.")
+            return WebhookResult.REFUSED, _problem(404, "No webhooks are received here.")
         try:
             async with asyncio.timeout(_SECONDS):
                 body = await request.read(self._most)
         except TimeoutError:
-            return Result.REFUSED, _problem(408, f"The body took longer than {_SECONDS:g} seconds.")
+            return WebhookResult.REFUSED, _problem(408, f"The body took longer than {_SECONDS:g} seconds.")
         except TooLarge:
-            return Result.TOO_LARGE, _problem(413, f"A webhook has no more than {self._most} bytes.")
+            return WebhookResult.TOO_LARGE, _problem(413, f"A webhook has no more than {self._most} bytes.")
         except Malformed:
-            return Result.UNSIGNED, _problem(400, "The body is not what its header fields say.")
+            return WebhookResult.UNSIGNED, _problem(400, "The body is not what its header fields say.")
         if not self._is_signed(body, request.headers.get("webhook-signature", "")):
             detail = "The Webhook-Signature is missing, or is not this body's under the webhook's token."
-            return Result.UNSIGNED, _problem(401, detail, ("WWW-Authenticate", "Webhook-Signature"))
+            return WebhookResult.UNSIGNED, _problem(401, detail, ("WWW-Authenticate", "Webhook-Signature"))
         return await self._logged(body)
 
-    async def _logged(self, body: bytes) -> tuple[Result, Response]:
+    async def _logged(self, body: bytes) -> tuple[WebhookResult, WebResponse]:
         try:
             event = self._read(body)
         except ValueError:
-            return Result.MALFORMED, _problem(400, "The body is no event as the reseller API documents it.")
+            return WebhookResult.MALFORMED, _problem(400, "The body is no event as the reseller API documents it.")
         if event is None:
-            return Result.UNKNOWN, _done(Result.UNKNOWN)
+            return WebhookResult.UNKNOWN, _done(WebhookResult.UNKNOWN)
         try:
             news = await self._log.append(*event, name=hashlib.sha256(body).hexdigest())
         except SourceUnavailable as away:
             again = ("Retry-After", str(round(away.retry_after or 1)))
-            return Result.UNAVAILABLE, _problem(503, "The event could not be kept. Send it again.", again)
-        result = Result.ACCEPTED if news else Result.REPEATED
+            return WebhookResult.UNAVAILABLE, _problem(503, "The event could not be kept. Send it again.", again)
+        result = WebhookResult.ACCEPTED if news else WebhookResult.REPEATED
         return result, _done(result)
 
     def _is_signed(self, body: bytes, signature: str) -> bool:
@@ -129,11 +129,11 @@ class ResellerWebhooks:
         return bool(matches)
 
 
-def _done(result: Result) -> Response:
-    return Response(200, orjson.dumps({"result": result}), (("Content-Type", "application/json"),))
+def _done(result: WebhookResult) -> WebResponse:
+    return WebResponse(200, orjson.dumps({"result": result}), (("Content-Type", "application/json"),))
 
 
-def _problem(status: int, detail: str, *headers: tuple[str, str]) -> Response:
+def _problem(status: int, detail: str, *headers: tuple[str, str]) -> WebResponse:
     """A refusal as RFC 9457 has it."""
     body = orjson.dumps({"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail})
-    return Response(status, body, (("Content-Type", "application/problem+json"), *headers))
+    return WebResponse(status, body, (("Content-Type", "application/problem+json"), *headers))

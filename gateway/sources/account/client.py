@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from gateway.sources.account import departments, wire
-from gateway.sources.account.dialect import Dialect
 from gateway.sources.account.errors import account_refusal
 from gateway.sources.account.listing import Listing, Repeated, next_position
-from gateway.sources.account.polling import AccountNews
+from gateway.sources.account.polling import AccountChanges
+from gateway.sources.account.versions import AccountVersion
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
 from gateway.sources.http.json import Shape, read
@@ -39,10 +39,10 @@ class AccountSource:
     name = UserSource.ACCOUNT
     tenant = ""
 
-    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], dialect: Dialect) -> None:
+    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], dialect: AccountVersion) -> None:
         self._api = Api(self.name, send, base_url, headers, account_refusal)
         self._dialect = dialect
-        self.news = AccountNews(self._api, self.fetch_user).news
+        self.news = AccountChanges(self._api, self.fetch_user).news
         self.directories: Mapping[Kind, Directory[Any]] = {
             Kind.ROLE: _Directory[model.Role](
                 self._api,

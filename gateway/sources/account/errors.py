@@ -8,7 +8,7 @@ from gateway.errors import (
     SourceInvalidResponse,
     Violation,
 )
-from gateway.sources.http.errors import Told, refusal, tellable, told_wait
+from gateway.sources.http.errors import SourceErrorBody, refusal, tellable, told_wait
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import Shape, Wire
 
@@ -36,8 +36,8 @@ def account_refusal(request: Request, response: Response) -> GatewayError:
     try:
         error = _BODY.read(response.body).error
     except ValueError:
-        return refusal(request, response, Told(request_id=request_id))
-    told = tellable(Told(True, error.code, error.message, request_id, _violations(error, request)), request)
+        return refusal(request, response, SourceErrorBody(request_id=request_id))
+    told = tellable(SourceErrorBody(True, error.code, error.message, request_id, _violations(error, request)), request)
     origin = Origin(request.source, told.code, told.message, told.request_id, response.status)
     wait = told_wait(response)
     if error.code == "idempotency_in_progress":

@@ -11,9 +11,9 @@ from gateway.sources.http.api import Api
 from gateway.sources.http.json import Instant, Shape, Wire, read
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
-from gateway.users.source import News
+from gateway.users.source import SourceChanges
 
-__all__ = ["AccountNews"]
+__all__ = ["AccountChanges"]
 
 _EVENTS = "/v1/core/audit-events"
 _PAGE = 1000  # the largest that the source gives
@@ -39,7 +39,7 @@ class _Event(Wire, frozen=True):
 _LISTED = Shape(Listing[_Event])
 
 
-class AccountNews:
+class AccountChanges:
     """See `gateway.users.source.Reports`. `fetch` reads one user, None where there is none any more.
 
     A position is two times, where it all began and how far it came, and the last events by their ids: from a little
@@ -52,10 +52,10 @@ class AccountNews:
         self._api = api
         self._fetch = fetch
 
-    async def news(self, position: str | None) -> News:
+    async def news(self, position: str | None) -> SourceChanges:
         if position is None:
             newest = max([event.at for event in await self._events("", pages=1, limit=1)], default="")
-            return News((), f"{newest} {newest}")
+            return SourceChanges((), f"{newest} {newest}")
         began, at, *known = position.split(" ")
         seen = await self._events(max(began, _earlier(at)))
         actions: dict[str, list[str | None]] = {}
@@ -66,7 +66,7 @@ class AccountNews:
         newest = max([at, *(event.at for event in seen)])
         again = [event.id or "" for event in seen if event.at >= _earlier(newest)]
         told = tuple((change, user) for change, user in changes if user is not None)
-        return News(told, " ".join([began, newest, *again]))
+        return SourceChanges(told, " ".join([began, newest, *again]))
 
     async def _user(self, source_id: str, change: UserChange) -> User | None:
         """The user as it is now; of one that was removed for good, its id."""

@@ -17,8 +17,8 @@ from enum import StrEnum
 from gateway.errors import GatewayError, Origin, SourceTimeout, SourceUnavailable
 from gateway.operation import current_deadline
 from gateway.sources.http.exchange import Request, Response, Send
-from gateway.sources.http.handover import current_passage
-from gateway.sources.http.observing import Event, Happening, Observer, unobserved
+from gateway.sources.http.handover import current_dispatch
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
 
 __all__ = ["Circuit", "CircuitOpenError", "CircuitSettings", "CircuitState"]
 
@@ -123,7 +123,7 @@ class Circuit:
 
     def _hung(self) -> bool:
         """Whether the call was cancelled because its time ran out while the source had it."""
-        deadline, passage = current_deadline.get(), current_passage.get()
+        deadline, passage = current_deadline.get(), current_dispatch.get()
         if deadline is None or passage is None or passage.since is None:
             return False
         return deadline.expired and self._clock() - passage.since >= self._settings.patience
@@ -135,7 +135,7 @@ class Circuit:
             self._open(request)
         elif self._successes >= self._settings.successes:
             self._reset(None)
-            self._observe(Event.of(Happening.CLOSED, request))
+            self._observe(CallEvent.of(PipelineEvent.CLOSED, request))
 
     def _count(self, request: Request, *, failed: bool) -> None:
         number = int(self._clock() / self._settings.window * self._settings.slices)
@@ -154,7 +154,7 @@ class Circuit:
 
     def _open(self, request: Request) -> None:
         self._reset(self._clock())
-        self._observe(Event.of(Happening.OPENED, request))
+        self._observe(CallEvent.of(PipelineEvent.OPENED, request))
 
     def _reset(self, opened_at: float | None) -> None:
         self._opened_at = opened_at
@@ -167,7 +167,7 @@ class Circuit:
         return opened_at + self._settings.open_for - self._clock()
 
     def _refused(self, request: Request, wait: float) -> GatewayError:
-        self._observe(Event.of(Happening.REFUSED, request, detail="circuit"))
+        self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="circuit"))
         return CircuitOpenError(
             f"The {request.source} system has been failing and is not asked for a moment.",
             origin=Origin(source=request.source),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from gateway.sources.http.exchange import Limits
+from gateway.sources.http.exchange import TransportLimits
 from gateway.sources.http.lean.transport import LeanTransport
 
 if TYPE_CHECKING:
@@ -14,13 +14,13 @@ __all__ = ["CLIENTS", "Client"]
 Client = Literal["aiohttp", "lean"]
 
 
-def _aiohttp(limits: Limits) -> "AiohttpTransport":
+def _aiohttp(limits: TransportLimits) -> "AiohttpTransport":
     from gateway.sources.http.transport import AiohttpTransport  # noqa: PLC0415 - a sixth of a start without it
 
     return AiohttpTransport(limits)
 
 
-CLIENTS: "Mapping[Client, Callable[[Limits], AiohttpTransport | LeanTransport]]" = {
+CLIENTS: "Mapping[Client, Callable[[TransportLimits], AiohttpTransport | LeanTransport]]" = {
     "aiohttp": _aiohttp,
     "lean": LeanTransport,
 }

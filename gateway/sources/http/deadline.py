@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 
 from gateway.errors import Origin, Outcome, SourceTimeout
-from gateway.kit.timers import Alarm
+from gateway.kit.timers import Timers
 from gateway.operation import Deadline, current_deadline
 from gateway.sources.http.exchange import Request, Response, Send
-from gateway.sources.http.handover import Passage, current_passage
-from gateway.sources.http.observing import Event, Happening, Observer, unobserved
+from gateway.sources.http.handover import DispatchState, current_dispatch
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
 
 __all__ = ["WithinDeadline"]
 
@@ -33,7 +33,7 @@ class WithinDeadline:
         self._timeout = timeout
         self._clock = clock
         self._observe = observe
-        self._alarm = Alarm()
+        self._alarm = Timers()
 
     async def __call__(self, request: Request, send: Send) -> Response:
         now = self._clock()
@@ -43,11 +43,11 @@ class WithinDeadline:
             at = min(at, operation.at)
         left = at - now
         if left <= 0:
-            self._observe(Event.of(Happening.REFUSED, request, detail="deadline"))
+            self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="deadline"))
             raise _too_late(request, "No time was left to ask the {source} system.")
-        passage = Passage()
+        passage = DispatchState()
         deadline_before = current_deadline.set(Deadline(at, self._clock))
-        passage_before = current_passage.set(passage)
+        passage_before = current_dispatch.set(passage)
         limit = self._alarm.after(left)
         try:
             with limit:
@@ -55,11 +55,11 @@ class WithinDeadline:
         except TimeoutError as error:
             if not limit.over:
                 raise
-            self._observe(Event.of(Happening.EXPIRED, request))
+            self._observe(CallEvent.of(PipelineEvent.EXPIRED, request))
             unknown = Outcome.UNKNOWN if request.writes and passage.uncertain else None
             raise _too_late(request, "The {source} system did not answer in time.", unknown) from error
         finally:
-            current_passage.reset(passage_before)
+            current_dispatch.reset(passage_before)
             current_deadline.reset(deadline_before)
 
 

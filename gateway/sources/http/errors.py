@@ -23,7 +23,7 @@ from gateway.errors import (
 from gateway.sources.http.exchange import Request, Response
 
 __all__ = [
-    "Told",
+    "SourceErrorBody",
     "cut_off",
     "late",
     "lost",
@@ -49,7 +49,7 @@ _LONGEST_WAIT = 86_400.0  # seconds that callers are told: more, or a number tha
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SourceErrorBody:
     """What a source's error body says, in words shared by the three; nothing where it is no such body."""
 
     documented: bool = False
@@ -59,7 +59,7 @@ class Told:
     violations: tuple[Violation, ...] = ()
 
 
-def refusal(request: Request, response: Response, told: Told) -> GatewayError:  # noqa: PLR0911 - a table, row by row
+def refusal(request: Request, response: Response, told: SourceErrorBody) -> GatewayError:  # noqa: PLR0911 - a table, row by row
     """The error that a status outside 2xx means."""
     status, source = response.status, request.source
     told = tellable(told, request)
@@ -97,7 +97,7 @@ def refusal(request: Request, response: Response, told: Told) -> GatewayError:  
     )
 
 
-def tellable(told: Told, request: Request) -> Told:
+def tellable(told: SourceErrorBody, request: Request) -> SourceErrorBody:
     """A source's words without the addresses in them, and without the credential that it was asked with."""
     sent = (value for name, value in request.headers.items() if name.lower() == "authorization")
     credential = next(sent, "").rpartition(" ")[2]
@@ -108,7 +108,7 @@ def tellable(told: Told, request: Request) -> Told:
         return text and _ADDRESS.sub("…", text)
 
     violations = tuple(Violation(one.path, cut(one.message) or "") for one in told.violations)
-    return Told(told.documented, cut(told.code), cut(told.message), cut(told.request_id), violations)
+    return SourceErrorBody(told.documented, cut(told.code), cut(told.message), cut(told.request_id), violations)
 
 
 def told_wait(response: Response) -> float | None:

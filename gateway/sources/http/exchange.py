@@ -6,7 +6,18 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Content", "Limits", "Multipart", "Part", "Request", "Response", "Send", "Step", "Transport", "pipeline"]
+__all__ = [
+    "Content",
+    "Multipart",
+    "Part",
+    "Request",
+    "Response",
+    "Send",
+    "Step",
+    "Transport",
+    "TransportLimits",
+    "pipeline",
+]
 
 
 class Content(Protocol):
@@ -108,7 +119,7 @@ def _through(step: Step, send: Send) -> Send:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TransportLimits:
     """What a source may take: seconds for the whole call, to a connection, between two reads; sockets; bytes.
 
     `kept` is how many seconds a connection stays open without a call: sooner closed than by servers and NATs.

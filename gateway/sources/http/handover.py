@@ -9,16 +9,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from gateway.errors import GatewayError, Outcome
-from gateway.sources.http.errors import Told, refusal
+from gateway.sources.http.errors import SourceErrorBody, refusal
 from gateway.sources.http.exchange import Request, Response, Send
 
-__all__ = ["Handover", "Passage", "current_passage", "leaves_doubt"]
+__all__ = ["DispatchState", "Handover", "current_dispatch", "leaves_doubt"]
 
 _SUCCESS = range(200, 300)
 
 
 @dataclass(slots=True)
-class Passage:
+class DispatchState:
     """`since` is when the call was handed to the transport, None while it is not there.
 
     `doubtful` says that an attempt ended without telling whether it was carried out.
@@ -33,7 +33,7 @@ class Passage:
         return self.doubtful or self.since is not None
 
 
-current_passage: ContextVar[Passage | None] = ContextVar("current_passage", default=None)
+current_dispatch: ContextVar[DispatchState | None] = ContextVar("current_passage", default=None)
 
 
 def leaves_doubt(request: Request, result: Response | GatewayError) -> bool:
@@ -41,7 +41,7 @@ def leaves_doubt(request: Request, result: Response | GatewayError) -> bool:
     if not request.writes:
         return False
     if isinstance(result, Response):
-        return result.status not in _SUCCESS and refusal(request, result, Told()).outcome is Outcome.UNKNOWN
+        return result.status not in _SUCCESS and refusal(request, result, SourceErrorBody()).outcome is Outcome.UNKNOWN
     return result.outcome is Outcome.UNKNOWN
 
 
@@ -55,7 +55,7 @@ class Handover:
         self._clock = clock
 
     async def __call__(self, request: Request, send: Send) -> Response:
-        passage = current_passage.get()
+        passage = current_dispatch.get()
         if passage is None:
             return await send(request)
         passage.since = self._clock()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.sources.http.exchange import Request, Response, Send
-from gateway.sources.http.observing import Event, Happening, Observer, unobserved
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
 
 __all__ = ["Hedging", "HedgingSettings"]
 
@@ -73,7 +73,7 @@ class Hedging:
         try:
             await asyncio.wait(calls, timeout=delay)
             if not calls[0].done() and self._may(request):
-                self._observe(Event.of(Happening.HEDGED, request, seconds=delay))
+                self._observe(CallEvent.of(PipelineEvent.HEDGED, request, seconds=delay))
                 calls.append(asyncio.ensure_future(send(request)))
             pending = set(calls)
             while pending:
@@ -81,7 +81,7 @@ class Hedging:
                 for call in calls:
                     if _good(call):
                         if call is not calls[0]:
-                            self._observe(Event.of(Happening.HEDGE_WON, request))
+                            self._observe(CallEvent.of(PipelineEvent.HEDGE_WON, request))
                         return call.result()
             return calls[0].result()
         finally:

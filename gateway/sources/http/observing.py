@@ -6,10 +6,10 @@ from typing import Protocol
 
 from gateway.sources.http.exchange import Request
 
-__all__ = ["Event", "Happening", "Observer", "unobserved"]
+__all__ = ["CallEvent", "Observer", "PipelineEvent", "unobserved"]
 
 
-class Happening(StrEnum):
+class PipelineEvent(StrEnum):
     """What a step did to a call."""
 
     RETRY = "retry"
@@ -44,10 +44,10 @@ class Happening(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class CallEvent:
     """One happening: never with a URL, an id or a header, so that all of it may be a label."""
 
-    happening: Happening
+    happening: PipelineEvent
     source: str
     method: str
     template: str
@@ -55,7 +55,7 @@ class Event:
     detail: str = ""
 
     @classmethod
-    def of(cls, happening: Happening, request: Request, *, seconds: float = 0.0, detail: str = "") -> "Event":
+    def of(cls, happening: PipelineEvent, request: Request, *, seconds: float = 0.0, detail: str = "") -> "CallEvent":
         """The event about a call."""
         return cls(happening, request.source, request.method, request.template, seconds, detail)
 
@@ -63,8 +63,8 @@ class Event:
 class Observer(Protocol):
     """Called with each event, in the middle of a call: quick, and never raising."""
 
-    def __call__(self, event: Event, /) -> None: ...
+    def __call__(self, event: CallEvent, /) -> None: ...
 
 
-def unobserved(event: Event, /) -> None:
+def unobserved(event: CallEvent, /) -> None:
     """The observer of a pipeline that nobody watches."""

@@ -20,7 +20,7 @@ from gateway.operation import Deadline, current_deadline, current_principal
 from gateway.sources.http.bucket import Bucket, Rate, quota
 from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
-from gateway.sources.http.observing import Event, Happening, Observer, unobserved
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
 
 __all__ = ["Pacing", "by_credential", "by_source"]
 
@@ -179,14 +179,14 @@ class Pacing:
         try:
             token = await lane.enter(current_principal.get().identity, current_deadline.get())
         except _TooLateError as error:
-            self._observe(Event.of(Happening.REFUSED, request, detail="pace"))
+            self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="pace"))
             raise RateLimited(
                 f"The {request.source} system's rate limit is reached, and the wait is longer than there is time.",
                 origin=Origin(source=request.source),
                 retry_after=error.wait,
             ) from None
         if (waited := self._clock() - begun) >= _LEAST_TIMER:
-            self._observe(Event.of(Happening.WAIT, request, seconds=waited))
+            self._observe(CallEvent.of(PipelineEvent.WAIT, request, seconds=waited))
         return token
 
     def spare(self, request: Request) -> bool:

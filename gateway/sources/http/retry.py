@@ -31,7 +31,7 @@ from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import leaves_doubt
-from gateway.sources.http.observing import Event, Happening, Observer, unobserved
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
 
 __all__ = [
     "BudgetSettings",
@@ -170,7 +170,7 @@ class Retry:
             wait = self._wait(request, result, attempt)
             if wait is None:
                 break
-            self._observe(Event.of(Happening.RETRY, request, seconds=wait))
+            self._observe(CallEvent.of(PipelineEvent.RETRY, request, seconds=wait))
             await self._sleep(wait)
         try:
             if isinstance(told := doubtful or result, GatewayError):
@@ -196,7 +196,7 @@ class Retry:
             why = "budget"
         else:
             return wait
-        self._observe(Event.of(Happening.GAVE_UP, request, detail=why))
+        self._observe(CallEvent.of(PipelineEvent.GAVE_UP, request, detail=why))
         return None
 
 

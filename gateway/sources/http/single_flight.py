@@ -14,7 +14,7 @@ from functools import lru_cache
 from gateway.errors import GatewayError
 from gateway.operation import Deadline, current_deadline, current_principal
 from gateway.sources.http.exchange import Request, Response, Send
-from gateway.sources.http.observing import Event, Happening, Observer, unobserved
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
 
 __all__ = ["SingleFlight", "identity"]
 
@@ -70,7 +70,7 @@ class SingleFlight:
             flight = self._flights[key] = _Flight(Deadline(own.at, own.clock) if own else None)
             flight.task = loop.create_task(self._fly(key, flight, request, send))
         else:
-            self._observe(Event.of(Happening.SHARED, request))
+            self._observe(CallEvent.of(PipelineEvent.SHARED, request))
             _lengthen(flight)
         answer: asyncio.Future[Response] = loop.create_future()
         flight.waiting.append(answer)

@@ -10,10 +10,10 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from gateway.sources.http.errors import cut_off, late, lost, no_http, not_reached, too_large
-from gateway.sources.http.exchange import Limits, Multipart, Request, Response
+from gateway.sources.http.exchange import Multipart, Request, Response, TransportLimits
 from gateway.sources.http.multipart import Form
 
-__all__ = ["AiohttpTransport", "Limits"]
+__all__ = ["AiohttpTransport", "TransportLimits"]
 
 _CHUNK = 64 * 1024
 
@@ -40,7 +40,7 @@ async def _never_again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
 class AiohttpTransport:
     """Calls of one source over one session. Made inside a running loop. `tls` says whom to trust, None as usual."""
 
-    def __init__(self, limits: Limits, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, limits: TransportLimits, *, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limits.connections, keepalive_timeout=limits.kept, ssl=tls or True),

@@ -5,7 +5,7 @@ from codecs import BOM_UTF8
 from msgspec import UNSET, UnsetType
 
 from gateway.errors import GatewayError
-from gateway.sources.http.errors import Told, refusal
+from gateway.sources.http.errors import SourceErrorBody, refusal
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import Shape, Wire
 
@@ -25,7 +25,7 @@ def reseller_refusal(request: Request, response: Response) -> GatewayError:
     try:
         error = _ERROR.read(response.body.removeprefix(BOM_UTF8))
     except ValueError:
-        return refusal(request, response, Told())
+        return refusal(request, response, SourceErrorBody())
     documented = error.message is not UNSET or error.code is not UNSET
     code = None if error.code in {None, UNSET} else str(error.code)
-    return refusal(request, response, Told(documented, code, error.message or None))
+    return refusal(request, response, SourceErrorBody(documented, code, error.message or None))

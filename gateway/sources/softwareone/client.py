@@ -12,7 +12,7 @@ from gateway.sources.http.json import Shape, read, read_changed
 from gateway.sources.indexed import window
 from gateway.sources.softwareone import rql
 from gateway.sources.softwareone.errors import softwareone_refusal
-from gateway.sources.softwareone.polling import SoftwareOneNews
+from gateway.sources.softwareone.polling import SoftwareOneChanges
 from gateway.sources.softwareone.wire import ListMeta, User, Users
 from gateway.users import model
 from gateway.users.changes import Icon, PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
@@ -46,7 +46,7 @@ class SoftwareOneSource:
         self._base_url = base_url.rstrip("/")
         self._icon_bytes = icon_bytes
         self._icon_types = icon_types
-        self.news = SoftwareOneNews(self._api, base_url).news
+        self.news = SoftwareOneChanges(self._api, base_url).news
 
     async def probe(self) -> str | None:
         await self._api.call("GET", _LIST, query=[("limit", "1")])

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.errors import GatewayError, Violation
-from gateway.sources.http.errors import Told, refusal
+from gateway.sources.http.errors import SourceErrorBody, refusal
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import CamelWire, Shape
 
@@ -35,13 +35,13 @@ def softwareone_refusal(request: Request, response: Response) -> GatewayError:
     try:
         problem = _PROBLEM.read(response.body)
     except ValueError:
-        return refusal(request, response, Told())
+        return refusal(request, response, SourceErrorBody())
     texts = (problem.detail or problem.title, *_messages(problem.errors))
     message = " ".join(dict.fromkeys(text for text in texts if text))
     return refusal(
         request,
         response,
-        Told(
+        SourceErrorBody(
             documented=problem.title is not None or problem.detail is not None or problem.errors is not None,
             code=_code(problem.type),
             message=message or None,

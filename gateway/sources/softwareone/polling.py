@@ -7,9 +7,9 @@ from gateway.sources.http.api import Api
 from gateway.sources.http.json import Shape, read
 from gateway.sources.softwareone.wire import Users
 from gateway.users.model import Timestamp, User, UserChange, UserSource
-from gateway.users.source import News
+from gateway.users.source import SourceChanges
 
-__all__ = ["SoftwareOneNews"]
+__all__ = ["SoftwareOneChanges"]
 
 _USERS = Shape(Users)
 _LIST = "/public/v1/accounts/users"
@@ -20,7 +20,7 @@ _OVERLAP = timedelta(seconds=5)  # a change may be seen a little after its time,
 _TIMES = ("audit.created.at", "audit.updated.at")
 
 
-class SoftwareOneNews:
+class SoftwareOneChanges:
     """See `gateway.users.source.Reports`. A user that was added and changed between two polls is told as changed.
 
     A position is two times: where it all began, and where to go on, which is a little earlier.
@@ -32,10 +32,10 @@ class SoftwareOneNews:
         self._api = api
         self._base_url = base_url.rstrip("/")
 
-    async def news(self, position: str | None) -> News:
+    async def news(self, position: str | None) -> SourceChanges:
         if position is None:
             newest = max([await self._newest(field) for field in _TIMES])
-            return News((), f"{newest} {newest}")
+            return SourceChanges((), f"{newest} {newest}")
         began, _, at = position.partition(" ")
         since = max(began, _earlier(at))
         found: dict[str, User] = {}
@@ -46,7 +46,7 @@ class SoftwareOneNews:
             ends += end
         changes = sorted(found.values(), key=_changed)
         newest = max([at, *map(_changed, changes)])
-        return News(tuple((_change(user), user) for user in changes), f"{began} {min([newest, *ends])}")
+        return SourceChanges(tuple((_change(user), user) for user in changes), f"{began} {min([newest, *ends])}")
 
     async def _newest(self, field: str) -> str:
         users, _ = await self._page(field, "", 0, order="-", limit=1)

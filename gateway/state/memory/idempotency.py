@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import RateLimited
-from gateway.state.idempotency import Beginning, Begun, Conflict, IdempotencySettings, InProgress, Replay
+from gateway.state.idempotency import Beginning, Begun, IdempotencySettings, InProgress, PayloadConflict, Replay
 
 __all__ = ["MemoryIdempotency"]
 
@@ -66,7 +66,7 @@ class MemoryIdempotency:
             self._bytes += record.size
         self._records.move_to_end(scope)
         if record.fingerprint != fingerprint:
-            return Conflict()
+            return PayloadConflict()
         if record.answer is not None:
             return Replay(record.answer)
         if record.leased_until > now:

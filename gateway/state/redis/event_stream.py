@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from gateway.state.redis.client import reply_of
 
-__all__ = ["RedisStream"]
+__all__ = ["RedisEventStream"]
 
 _MOMENT = 500  # milliseconds that a read waits: less than the client waits for an answer
 _AT_ONCE = 256  # entries
@@ -53,7 +53,7 @@ end
 """
 
 
-class RedisStream:
+class RedisEventStream:
     """The log in a Redis; its client (`connect`) is closed by whoever made it.
 
     `held` entries are kept, or some more; what was told is known again for `window` seconds.

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from gateway.state.idempotency import Beginning, Begun, Conflict, IdempotencySettings, InProgress, Replay
+from gateway.state.idempotency import Beginning, Begun, IdempotencySettings, InProgress, PayloadConflict, Replay
 from gateway.state.redis.client import reply_of
 
 __all__ = ["RedisIdempotency"]
@@ -93,7 +93,7 @@ class RedisIdempotency:
         )
         match told:
             case b"conflict":
-                return Conflict()
+                return PayloadConflict()
             case b"replay":
                 return Replay(more[0])
             case b"running":

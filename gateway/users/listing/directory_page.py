@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from gateway.users.source import Directory
 
-__all__ = ["CatalogEdge", "CatalogPage", "Found", "Place", "read_page"]
+__all__ = ["DirectoryEdge", "DirectoryPage", "DirectoryPosition", "Found", "read_page"]
 
 T = TypeVar("T")
 
@@ -14,7 +14,7 @@ _LARGEST = 1000  # what one call to the account API gives at the most (account.m
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DirectoryPosition:
     """Where a record was found: in the source's page of that size at that position, as number `index`, by that id."""
 
     position: str | None
@@ -24,7 +24,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogEdge(Generic[T]):
+class DirectoryEdge(Generic[T]):
     """A record, and the cursor to go on from behind it."""
 
     node: T
@@ -32,10 +32,10 @@ class CatalogEdge(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogPage(Generic[T]):
+class DirectoryPage(Generic[T]):
     """Records in the source's order, and whether there are more."""
 
-    edges: tuple[CatalogEdge[T], ...]
+    edges: tuple[DirectoryEdge[T], ...]
     has_next_page: bool
 
     @property
@@ -48,17 +48,17 @@ class CatalogPage(Generic[T]):
 class Found(Generic[T]):
     """A page with the place of each record."""
 
-    records: tuple[tuple[T, Place], ...]
+    records: tuple[tuple[T, DirectoryPosition], ...]
     has_next_page: bool
 
-    def written(self, write: Callable[[Place], str]) -> CatalogPage[T]:
+    def written(self, write: Callable[[DirectoryPosition], str]) -> DirectoryPage[T]:
         """The page with its places as cursors."""
-        edges = tuple(CatalogEdge(record, write(place)) for record, place in self.records)
-        return CatalogPage(edges, self.has_next_page)
+        edges = tuple(DirectoryEdge(record, write(place)) for record, place in self.records)
+        return DirectoryPage(edges, self.has_next_page)
 
 
 async def read_page(
-    directory: Directory[T], needs: frozenset[str], *, first: int, after: Place | None, search: str | None
+    directory: Directory[T], needs: frozenset[str], *, first: int, after: DirectoryPosition | None, search: str | None
 ) -> Found[T]:
     """The `first` records behind a place, by the fewest calls.
 
@@ -67,7 +67,7 @@ async def read_page(
     """
     position = after.position if after else None
     size = after.size if after else min(first + 1, _LARGEST)
-    found: list[tuple[T, Place]] = []
+    found: list[tuple[T, DirectoryPosition]] = []
     while True:
         page = await directory.page("", needs, position, search=search, limit=size)
         start = _behind(page.items, after) if after and after.position == position else 0
@@ -75,13 +75,13 @@ async def read_page(
             if len(found) == first:
                 return Found(tuple(found), has_next_page=True)
             source_id: str = record.source_id  # type: ignore[attr-defined]  # every reference record has one
-            found.append((record, Place(position, size, index, source_id)))
+            found.append((record, DirectoryPosition(position, size, index, source_id)))
         if len(found) == first or page.next is None:
             return Found(tuple(found), has_next_page=page.next is not None)
         position, size = page.next, min(first - len(found) + 1, _LARGEST)
 
 
-def _behind(items: Sequence[Any], place: Place) -> int:
+def _behind(items: Sequence[Any], place: DirectoryPosition) -> int:
     ids = [item.source_id for item in items]
     # Gone, what followed it has moved into its place.
     return ids.index(place.source_id) + 1 if place.source_id in ids else place.index

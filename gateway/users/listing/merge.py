@@ -13,37 +13,37 @@ from typing import Any
 import msgspec
 
 from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
-from gateway.kit.tasks import together
+from gateway.kit.tasks import gather
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.position import Progress
-from gateway.users.listing.prefetched import Leftovers
-from gateway.users.listing.source_stream import Place, Stream
+from gateway.users.listing.prefetched import PrefetchedUsers
+from gateway.users.listing.source_stream import SourceStream, WalkPosition
 from gateway.users.model import User, UserSource
-from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_telling
+from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_relevant
 
 __all__ = ["Merge", "UserEdge", "UserPage"]
 
 State = dict[UserSource, Progress]
-Places = dict[UserSource, Place]
+WalkPositions = dict[UserSource, WalkPosition]
 
 _LARGEST = 1000  # as many as any source gives at once; each cuts it to its own
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SourceTurn:
     """One source's turn: where the others stand meanwhile, and what writes cursors."""
 
     name: UserSource
-    others: Places = field(repr=False)
-    write: Callable[[Places], str] = field(repr=False, compare=False)
+    others: WalkPositions = field(repr=False)
+    write: Callable[[WalkPositions], str] = field(repr=False, compare=False)
 
 
 class UserEdge(msgspec.Struct, frozen=True):
     """A user, and where the walk stands behind it. Made for every user, so nothing is computed for it."""
 
     node: User
-    place: Place
-    turn: Turn
+    place: WalkPosition
+    turn: SourceTurn
 
     def __repr__(self) -> str:
         return f"UserEdge({self.node!r})"  # its place holds all that was read with it
@@ -71,7 +71,7 @@ class UserPage:
 class Merge:
     """Pages of the users of the configured sources."""
 
-    def __init__(self, sources: Sources, cursors: Cursors, leftovers: Leftovers) -> None:
+    def __init__(self, sources: Sources, cursors: Cursors, leftovers: PrefetchedUsers) -> None:
         self._sources = sources
         self._cursors = cursors
         self._leftovers = leftovers
@@ -102,7 +102,7 @@ class Merge:
         sources, unknown = self._select(query, named, among)
         clock = self._leftovers.clock
         streams = [
-            Stream(source, query, needs, before.get(source.name, Progress()), order=order, clock=clock)
+            SourceStream(source, query, needs, before.get(source.name, Progress()), order=order, clock=clock)
             for order, source in enumerate(sources)
         ]
         if after is not None:
@@ -111,7 +111,7 @@ class Merge:
                 if stream.name in kept:
                     stream.take_up(kept[stream.name])
 
-        def write(places: Places) -> str:
+        def write(places: WalkPositions) -> str:
             state = before | {name: place.progress for name, place in places.items()}
             return self._cursors.write(scope, {name.value: one.packed() for name, one in state.items()})
 
@@ -119,7 +119,7 @@ class Merge:
         edges = await _draw(streams, first, first + 1 if after is None else _LARGEST, write)
         failed = {stream.name: stream.error for stream in streams if stream.error is not None}
         if not any(stream.answered for stream in streams) and (failed or (unknown and not streams)):
-            raise_most_telling([*failed.values(), *unknown.values()])
+            raise_most_relevant([*failed.values(), *unknown.values()])
         # The last user's cursor also goes on behind what was looked at in vain after it.
         places = {stream.name: stream.place for stream in streams}
         for last in edges[-1:]:
@@ -151,7 +151,9 @@ class Merge:
         return found, unknown
 
 
-async def _draw(streams: Sequence[Stream], first: int, limit: int, write: Callable[[Places], str]) -> list[UserEdge]:
+async def _draw(
+    streams: Sequence[SourceStream], first: int, limit: int, write: Callable[[WalkPositions], str]
+) -> list[UserEdge]:
     """The next users in order, each with the places behind.
 
     Windows are read only of streams that could hold the next user, those at the same time. Also behind the last user
@@ -166,23 +168,23 @@ async def _draw(streams: Sequence[Stream], first: int, limit: int, write: Callab
         if any(stream.spent for stream in due) or not (due or ready):
             return drawn
         if due:
-            await together(stream.read(limit) for stream in due)
+            await gather(stream.read(limit) for stream in due)
             for stream in due:
                 if isinstance(stream.error, BadUserInput):
                     raise stream.error
             limit = _LARGEST
         elif ready is not None:
             others = [stream for stream in streams if stream is not ready]
-            turn = Turn(ready.name, {stream.name: stream.place for stream in others}, write)
+            turn = SourceTurn(ready.name, {stream.name: stream.place for stream in others}, write)
             before = min((stream.rank for stream in others if stream.head is not None or stream.due), default=None)
             drawn += [UserEdge(user, place, turn) for user, place in ready.take(first - len(drawn), before)]
 
 
-def _rank(stream: Stream) -> tuple[float, int]:
+def _rank(stream: SourceStream) -> tuple[float, int]:
     return stream.rank
 
 
-def _goes_on(stream: Stream) -> bool:
+def _goes_on(stream: SourceStream) -> bool:
     """Whether there is more to come, also after a failure; a source that is not configured has nothing to catch up."""
     return not stream.done and not isinstance(stream.error, SourceNotConfigured)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gateway.users.model import UserSource
 from gateway.users.source import Window
 
-__all__ = ["Leftovers", "Unread"]
+__all__ = ["PrefetchedUsers", "Unread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class _Entry:
     size: int
 
 
-class Leftovers:
+class PrefetchedUsers:
     """Users in memory, each entry for one cursor and one principal; only a saving: without them they are read again.
 
     An entry may be used again and again, since a client may ask for a page twice. It holds users as they were read, at

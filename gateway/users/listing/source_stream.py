@@ -12,11 +12,11 @@ from gateway.users.listing.prefetched import Unread
 from gateway.users.model import User
 from gateway.users.source import Source, UserQuery, Window
 
-__all__ = ["Place", "Stream", "Stretch"]
+__all__ = ["SourceStream", "WalkPosition", "WalkSegment"]
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class WalkSegment:
     """The users to be passed next; without a window none are in hand yet, and the walk stands at `start`.
 
     `sure` says that all whom the walk passed come before them (`Search.sure`).
@@ -46,10 +46,10 @@ class Stretch:
         return Progress.behind(self.window, anchor, sure=self.sure)
 
 
-class Place(msgspec.Struct, frozen=True):
+class WalkPosition(msgspec.Struct, frozen=True):
     """Where a walk stands in one source. Made for every user, so nothing is computed for it."""
 
-    stretch: Stretch
+    stretch: WalkSegment
     passed: int
 
     @property
@@ -63,7 +63,7 @@ _MOST_READS = 20
 _LONGEST_SEARCH = 200  # windows: a source that needs more does not keep to its own order
 
 
-class Stream:
+class SourceStream:
     """The users of one source that a query means, in the source's own order, from a walk's progress on.
 
     `head` is the next user. Without one, a window has to be read (`due`), unless the walk is through with the source
@@ -94,7 +94,7 @@ class Stream:
         self._restarted = False
         self._reads = 0
         self._searched = 0
-        self._stretch = Stretch(progress)
+        self._stretch = WalkSegment(progress)
         self._ahead: list[tuple[User, int]] = []  # who is meant of those in hand, and how many are passed with each
         self._taken = 0  # of them
         self._passed = 0  # of all in hand
@@ -102,9 +102,9 @@ class Stream:
         self._rank: Rank | None = None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> WalkPosition:
         """Where the walk stands now."""
-        return Place(self._stretch, self._passed)
+        return WalkPosition(self._stretch, self._passed)
 
     @property
     def progress(self) -> Progress:
@@ -148,7 +148,7 @@ class Stream:
         self.answered = True
         self._have(unread, self.progress.position)
 
-    def take(self, most: int, before: Rank | None) -> list[tuple[User, Place]]:
+    def take(self, most: int, before: Rank | None) -> list[tuple[User, WalkPosition]]:
         """The next users as far as they rank before that, at most so many, each with the place behind; now passed."""
         taken = self._ahead[self._taken : self._taken + most]
         if before is not None:
@@ -156,7 +156,7 @@ class Stream:
         if taken:
             self._go_on(self._taken + len(taken), taken[-1][1])
         stretch = self._stretch
-        return [(user, Place(stretch, passed)) for user, passed in taken]
+        return [(user, WalkPosition(stretch, passed)) for user, passed in taken]
 
     async def read(self, limit: int) -> None:
         """Read one window; whatever the source raises is in `error`."""
@@ -189,7 +189,7 @@ class Stream:
             self.error = SourceInvalidResponse(message, origin=Origin(source=self.name))
 
     def _have(self, unread: Unread, position: str | None) -> None:
-        self._stretch = Stretch(Progress(position, self.progress.anchor), unread.window, unread.sure)
+        self._stretch = WalkSegment(Progress(position, self.progress.anchor), unread.window, unread.sure)
         self._read_at = unread.read_at
         users, takes = unread.window.items, self._query.takes
         # Who is not meant is passed with whoever is before.

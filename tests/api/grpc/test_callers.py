@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.callers.api_keys import ApiKeys, new_api_key
 from gateway.callers.authentication import Authenticate, Authentication
 from gateway.callers.key_sets import FileKeys
-from gateway.callers.tokens import TokenRules, Tokens
+from gateway.callers.tokens import TokenRules, TokenVerifier
 from gateway.operation import scopes as all_scopes
 from gateway.sandbox import LANDMARKS
 from gateway.users.ids import Kind, Ref, encode
@@ -44,7 +44,7 @@ def callers(tmp_path: Path) -> Callers:
     (tmp_path / "keys.toml").write_text("".join(entry.text() for _, entry in made.values()))
     issuer = Issuer()
     (tmp_path / "jwks.json").write_bytes(issuer.key_set())
-    tokens = Tokens(TokenRules(ISSUER, (AUDIENCE,), KNOWN, leeway=0), FileKeys(tmp_path / "jwks.json", {"EC"}))
+    tokens = TokenVerifier(TokenRules(ISSUER, (AUDIENCE,), KNOWN, leeway=0), FileKeys(tmp_path / "jwks.json", {"EC"}))
     return Callers(
         {name: key for name, (key, _) in made.items()},
         issuer,

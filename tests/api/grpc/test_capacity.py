@@ -12,8 +12,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from gateway import Settings
 from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.app.serving import Addresses, serving
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
-from gateway.serving import Addresses, serving
 
 USER = users_pb2.GetUserRequest(id="acus_adalovelace1", source="USER_SOURCE_ACCOUNT")
 QUERY = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'

@@ -10,7 +10,7 @@ import pytest
 from gateway.api.grpc.errors import partial_errors
 from gateway.api.grpc.filling import Filler
 from gateway.api.grpc.messages import message_of
-from gateway.api.grpc.reading import reading_of_user
+from gateway.api.grpc.read_mask import read_plan_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import SourceUnavailable
 from gateway.users.ids import Kind, Ref
@@ -38,7 +38,7 @@ class FakeLoaders:
         return found
 
 
-READING = reading_of_user(users_pb2.VIEW_FULL, ())
+READING = read_plan_of_user(users_pb2.VIEW_FULL, ())
 WITH_ORGANIZATION = User(UserSource.RESELLER, "u1", "r1", organization=Organization("r1", "o1"))
 
 
@@ -82,7 +82,7 @@ async def test_a_defect_in_a_lookup_is_masked(caplog: pytest.LogCaptureFixture) 
 
 async def test_nothing_to_look_up_costs_nothing() -> None:
     """In the basic view a record is answered as it came."""
-    reading = reading_of_user(users_pb2.VIEW_BASIC, ())
+    reading = read_plan_of_user(users_pb2.VIEW_BASIC, ())
     loaders: Any = FakeLoaders(reading.plan, {})
     assert await Filler(loaders).fill(WITH_ORGANIZATION, reading.lookups) is WITH_ORGANIZATION
     assert loaders.asked == []

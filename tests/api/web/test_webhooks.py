@@ -16,13 +16,13 @@ from aiohttp import ClientSession, web
 
 from gateway.api.web.aiohttp_server import aiohttp_application
 from gateway.api.web.site import Site
-from gateway.api.web.webhooks import RESELLER_PATH, ResellerWebhooks, Result
+from gateway.api.web.webhooks import RESELLER_PATH, ResellerWebhooks, WebhookResult
 from gateway.events.log import EventLog
 from gateway.events.memory import MemoryEventLog
-from gateway.events.replicated import SharedEventLog
+from gateway.events.replicated import ReplicatedEventLog
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.state.redis.client import connect
-from gateway.state.redis.event_stream import RedisStream
+from gateway.state.redis.event_stream import RedisEventStream
 from gateway.users.model import Timestamp, UserChange, UserSource
 
 OLD, NEW = "first-token", "second-token ü"
@@ -46,7 +46,7 @@ Post = Callable[..., Awaitable[tuple[int, Any]]]
 class Endpoint:
     """A served endpoint: its log, the results that it told, and how to send to it."""
 
-    def __init__(self, url: str, session: ClientSession, log: EventLog, results: list[Result]) -> None:
+    def __init__(self, url: str, session: ClientSession, log: EventLog, results: list[WebhookResult]) -> None:
         self.log = log
         self.results = results
         self._url = url
@@ -68,7 +68,7 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Endpoint]]]:
     async with AsyncExitStack() as stack:
 
         async def serve(*tokens: str, log: EventLog | None = None, **limits: Any) -> Endpoint:
-            results: list[Result] = []
+            results: list[WebhookResult] = []
             log = MemoryEventLog() if log is None else log
             read = partial(read_webhook, tenant="t1")
             endpoint = ResellerWebhooks(tokens, read, log, observe=results.append, **limits)
@@ -93,7 +93,7 @@ async def test_an_event(serve: Any, change: UserChange) -> None:
     user = event.user
     assert (event.change, user.source, user.tenant, user.source_id) == (change, UserSource.RESELLER, "t1", "u-1")
     assert (user.first_name, user.email, user.updated_at) == ("Ada", "ada@example.com", Timestamp(AT))
-    assert endpoint.results == [Result.ACCEPTED]
+    assert endpoint.results == [WebhookResult.ACCEPTED]
 
 
 async def test_a_signature_made_elsewhere(serve: Any) -> None:
@@ -135,7 +135,7 @@ async def test_a_bad_signature(serve: Any, headers: dict[str, str]) -> None:
     endpoint = await serve(OLD, NEW)
     status, problem = await endpoint.post(told(), headers)
     assert (status, problem["status"], problem["title"]) == (401, 401, "Unauthorized")
-    assert endpoint.results == [Result.UNSIGNED]
+    assert endpoint.results == [WebhookResult.UNSIGNED]
     assert len(endpoint.log) == 0
 
 
@@ -178,7 +178,7 @@ async def test_another_kind_of_event(serve: Any, event: str) -> None:
     """An event that tells of no user is acknowledged and counted, so that its sender goes on sending."""
     endpoint = await serve(OLD)
     assert await endpoint.post(orjson.dumps({"event": event, "data": []})) == (200, {"result": "unknown"})
-    assert endpoint.results == [Result.UNKNOWN]
+    assert endpoint.results == [WebhookResult.UNKNOWN]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ async def test_malformed(serve: Any, body: bytes) -> None:
     """What is signed and yet no event as documented is the sender's mistake."""
     endpoint = await serve(OLD)
     status, problem = await endpoint.post(body)
-    assert (status, problem["title"], endpoint.results) == (400, "Bad Request", [Result.MALFORMED])
+    assert (status, problem["title"], endpoint.results) == (400, "Bad Request", [WebhookResult.MALFORMED])
 
 
 async def test_a_large_body(serve: Any) -> None:
@@ -207,7 +207,7 @@ async def test_a_large_body(serve: Any) -> None:
     endpoint = await serve(OLD, most=len(told()))
     assert (await endpoint.post(told()))[0] == 200
     assert (await endpoint.post(told() + b" "))[0] == 413
-    assert endpoint.results == [Result.ACCEPTED, Result.TOO_LARGE]
+    assert endpoint.results == [WebhookResult.ACCEPTED, WebhookResult.TOO_LARGE]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -228,11 +228,11 @@ async def test_the_log_is_away(serve: Any) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
-        endpoint = await serve(OLD, log=SharedEventLog(RedisStream(client)))
+        endpoint = await serve(OLD, log=ReplicatedEventLog(RedisEventStream(client)))
         status, problem = await endpoint.post(told())
         await client.aclose()
     assert (status, problem["status"]) == (503, 503)
-    assert endpoint.results == [Result.UNAVAILABLE]
+    assert endpoint.results == [WebhookResult.UNAVAILABLE]
 
 
 async def test_draining(serve: Any) -> None:

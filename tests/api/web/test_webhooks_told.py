@@ -19,17 +19,17 @@ from state.server import RedisServer
 
 from gateway.api.web.aiohttp_server import aiohttp_application
 from gateway.api.web.site import Site
-from gateway.api.web.webhooks import RESELLER_PATH, ResellerWebhooks, Result
+from gateway.api.web.webhooks import RESELLER_PATH, ResellerWebhooks, WebhookResult
 from gateway.app.sources import build
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.memory import MemoryEventLog
-from gateway.events.replicated import SharedEventLog
+from gateway.events.replicated import ReplicatedEventLog
 from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import ResellerSettings, Settings
 from gateway.sources.http.transport import AiohttpTransport, Limits
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.state.redis.client import connect
-from gateway.state.redis.event_stream import RedisStream
+from gateway.state.redis.event_stream import RedisEventStream
 from gateway.users.model import UserChange, UserSource
 from gateway.users.service import UserService
 from gateway.users.source import Sources
@@ -48,8 +48,8 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 def endpoint(stack: AsyncExitStack) -> Callable[..., Any]:
     """Serves the endpoint of a log; gives its URL and the results that it tells."""
 
-    async def endpoint(log: EventLog) -> tuple[str, asyncio.Queue[Result]]:
-        results: asyncio.Queue[Result] = asyncio.Queue()
+    async def endpoint(log: EventLog) -> tuple[str, asyncio.Queue[WebhookResult]]:
+        results: asyncio.Queue[WebhookResult] = asyncio.Queue()
         hooks = ResellerWebhooks([TOKEN], partial(read_webhook, tenant=RESELLER_ID), log, observe=results.put_nowait)
         runner = web.AppRunner(aiohttp_application(Site([hooks.route])))
         await runner.setup()
@@ -82,7 +82,10 @@ async def test_our_own_change_is_one_event(stack: AsyncExitStack, endpoint: Any)
             changed = await users.update_reseller_user(user_id, {"first_name": name})
             async with asyncio.timeout(10):
                 event = await anext(subscription)
-                assert await results.get() in {Result.REPEATED, Result.ACCEPTED}  # it may be quicker than we are
+                assert await results.get() in {
+                    WebhookResult.REPEATED,
+                    WebhookResult.ACCEPTED,
+                }  # it may be quicker than we are
             assert (event.change, event.user.first_name) == (UserChange.UPDATED, name)
             assert event.user.updated_at == changed.updated_at
     assert len(log) == 2
@@ -97,7 +100,7 @@ async def test_acknowledged_while_redis_is_killed(stack: AsyncExitStack, endpoin
     for _ in range(2):
         client = connect(server.url)
         stack.push_async_callback(client.aclose)
-        log = SharedEventLog(RedisStream(client), EventLogSettings(queue=10_000))
+        log = ReplicatedEventLog(RedisEventStream(client), EventLogSettings(queue=10_000))
         stack.push_async_callback(log.close)
         log.start()
         logs.append(log)

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from gateway import errors
 from gateway.errors import Outcome, Violation
-from gateway.sources.http.errors import Told, refusal, retry_after
+from gateway.sources.http.errors import SourceErrorBody, refusal, retry_after
 from gateway.sources.http.exchange import Request, Response
 
 BROKEN = (Violation(("change", "email"), "is taken"),)
-TOLD = Told(documented=True, code="c", message="why", request_id="rq", violations=BROKEN)
+TOLD = SourceErrorBody(documented=True, code="c", message="why", request_id="rq", violations=BROKEN)
 
 TABLE = [
     (400, errors.BadUserInput, errors.SourceInvalidResponse),
@@ -46,7 +46,7 @@ UNCERTAIN = {408, 499, 500, 502, 504, 524}
 def test_table(status: int, documented: type, other: type, method: str) -> None:
     """A status means the same for the three systems; a body that is none of theirs makes no record missing."""
     request = Request("account", method, "u", "/x")
-    for told, body, kind in ((TOLD, b"{}", documented), (Told(), b"<html>", other)):
+    for told, body, kind in ((TOLD, b"{}", documented), (SourceErrorBody(), b"<html>", other)):
         error = refusal(request, Response(status, {}, body), told)
         assert type(error) is kind
         assert (error.origin.source, error.origin.http_status) == ("account", status)
@@ -57,7 +57,10 @@ def test_table(status: int, documented: type, other: type, method: str) -> None:
 @pytest.mark.parametrize("status", [404, 410])
 def test_missing_without_a_word(status: int) -> None:
     """An empty body is enough for a record to be missing."""
-    assert type(refusal(Request("account", "GET", "u", "/x"), Response(status, {}, b" \n"), Told())) is errors.NotFound
+    assert (
+        type(refusal(Request("account", "GET", "u", "/x"), Response(status, {}, b" \n"), SourceErrorBody()))
+        is errors.NotFound
+    )
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
@@ -79,7 +82,9 @@ def test_keeps_words_about_keys() -> None:
 @pytest.mark.parametrize("status", [408, 429, 500, 503, 504])
 def test_waits(status: int) -> None:
     """What may pass says when to come back, if the source did."""
-    error = refusal(Request("account", "GET", "u", "/x"), Response(status, {"Retry-After": "7"}, b""), Told())
+    error = refusal(
+        Request("account", "GET", "u", "/x"), Response(status, {"Retry-After": "7"}, b""), SourceErrorBody()
+    )
     assert error.retryable
     assert error.retry_after == 7
 
@@ -87,7 +92,7 @@ def test_waits(status: int) -> None:
 @pytest.mark.parametrize("text", ["90000", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_a_wait_without_end(text: str) -> None:
     """Callers are told of a day at most, which every surface can spell."""
-    error = refusal(Request("account", "GET", "u", "/x"), Response(503, {"Retry-After": text}, b""), Told())
+    error = refusal(Request("account", "GET", "u", "/x"), Response(503, {"Retry-After": text}, b""), SourceErrorBody())
     assert error.retry_after == 86_400
 
 
@@ -141,5 +146,5 @@ def test_any_retry_after(text: Any) -> None:
 def test_addresses_are_not_told(said: str, told: str) -> None:
     """A source's words reach a caller without the URLs and paths in them."""
     request = Request("reseller", "PATCH", "http://x", "/x")
-    error = refusal(request, Response(400, {}, b"{}"), Told(documented=True, message=said))
+    error = refusal(request, Response(400, {}, b"{}"), SourceErrorBody(documented=True, message=said))
     assert error.message == error.origin.message == told

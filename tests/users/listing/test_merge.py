@@ -17,8 +17,8 @@ from gateway.errors import (
 )
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.merge import Merge, UserEdge
-from gateway.users.listing.prefetched import Leftovers
-from gateway.users.listing.source_stream import Place, Stretch
+from gateway.users.listing.prefetched import PrefetchedUsers
+from gateway.users.listing.source_stream import WalkPosition, WalkSegment
 from gateway.users.model import RoleType
 from gateway.users.source import Sources, UserQuery
 
@@ -179,7 +179,7 @@ async def test_a_query_that_is_refused() -> None:
 
 def only(systems: World, *kept: int) -> World:
     """The world with only these systems configured."""
-    systems.merge = Merge(Sources([systems.systems[at] for at in kept]), Cursors(b"secret"), Leftovers())  # type: ignore[list-item]  # a stand-in
+    systems.merge = Merge(Sources([systems.systems[at] for at in kept]), Cursors(b"secret"), PrefetchedUsers())  # type: ignore[list-item]  # a stand-in
     return systems
 
 
@@ -279,7 +279,7 @@ async def test_an_expired_position(given: int) -> None:
     last = first.edges[-1]
     progress = last.place.progress
     assert progress.position is not None
-    place = Place(Stretch(replace(progress, position="expired")), 0)
+    place = WalkPosition(WalkSegment(replace(progress, position="expired")), 0)
     expired = UserEdge(last.node, place, last.turn)
     second = await systems.page(50, expired.cursor)
     assert names(first, second) == systems.expected()

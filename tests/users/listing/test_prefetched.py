@@ -4,7 +4,7 @@ import pytest
 from users.listed import ACCOUNT, SOFTWAREONE, names, world
 
 from gateway.errors import BadUserInput
-from gateway.users.listing.prefetched import Leftovers, Unread
+from gateway.users.listing.prefetched import PrefetchedUsers, Unread
 from gateway.users.model import User
 from gateway.users.source import UserQuery, Window
 
@@ -70,7 +70,7 @@ async def test_not_for_another_query() -> None:
 
 def test_kept_for_a_while(clock: Clock) -> None:
     """Each system's users are forgotten so many seconds after they were read, also when they are handed on."""
-    leftovers = Leftovers(seconds=10, clock=clock)
+    leftovers = PrefetchedUsers(seconds=10, clock=clock)
     leftovers.keep("", "c", N, {ACCOUNT: unread(1, 95.0), SOFTWAREONE: unread(1, 91.0)})
     assert set(leftovers.find("", "c", N)) == {ACCOUNT, SOFTWAREONE}
     clock.now = 101.0
@@ -81,7 +81,7 @@ def test_kept_for_a_while(clock: Clock) -> None:
 
 def test_nothing_from_before_a_change(clock: Clock) -> None:
     """What was being read while a user was changed is not kept, for it may be from before."""
-    leftovers = Leftovers(clock=clock)
+    leftovers = PrefetchedUsers(clock=clock)
     leftovers.clear()
     leftovers.keep("", "c", N, {ACCOUNT: unread(1, 99.0), SOFTWAREONE: unread(1, 101.0)})
     assert set(leftovers.find("", "c", N)) == {SOFTWAREONE}
@@ -89,7 +89,7 @@ def test_nothing_from_before_a_change(clock: Clock) -> None:
 
 def test_bounded() -> None:
     """So many users are held in all; what was used longest ago goes first, and what is too much is not kept."""
-    leftovers = Leftovers(most=10, clock=lambda: 1.0)
+    leftovers = PrefetchedUsers(most=10, clock=lambda: 1.0)
     for cursor in "abc":
         leftovers.keep("", cursor, N, {ACCOUNT: unread(3)})
     assert leftovers.find("", "a", N)

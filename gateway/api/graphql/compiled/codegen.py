@@ -25,13 +25,13 @@ from graphql.execution import VariableValues
 from graphql.execution.collect_fields import FragmentDetails, GroupedFieldSet, collect_fields, collect_subfields
 from graphql.type import GraphQLAbstractType
 
-from gateway.api.graphql.compiled.field_codegen import Reading
+from gateway.api.graphql.compiled.answer_slots import AnswerSlot
+from gateway.api.graphql.compiled.field_codegen import FieldCodegen
 from gateway.api.graphql.compiled.leaves import Constants, leaf, usual
 from gateway.api.graphql.compiled.lookups import Lookup
-from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.schema.fields import IsRecord
 
-__all__ = ["TooLargeError", "Writer"]
+__all__ = ["OperationCodegen", "TooLargeError"]
 
 _MOST_PLACES = 1000  # 0.1 s; fragments in fragments multiply, and graphql-core follows them only where there is data
 
@@ -40,7 +40,7 @@ class TooLargeError(Exception):
     """The operation selects more than is worth compiling."""
 
 
-class Writer:
+class OperationCodegen:
     """Writes for one operation with its variables: they decide what `@skip` and `@include` leave."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Writer:
     ) -> None:
         self.constants = Constants()
         self.lookups: list[Lookup] = []
-        self.shared: list[Place] = []
+        self.shared: list[AnswerSlot] = []
         self._schema = schema
         self._fragments = {name: FragmentDetails(node) for name, node in fragments.items()}
         self._operation = operation
@@ -68,7 +68,7 @@ class Writer:
     def source(self) -> str:
         return "\n".join(self._functions)
 
-    def roots(self) -> Iterator[Place]:
+    def roots(self) -> Iterator[AnswerSlot]:
         """The operation's own fields.
 
         Raises:
@@ -82,7 +82,7 @@ class Writer:
         )
         return self._selected(None, owner, selected.grouped_field_set)
 
-    def completion(self, place: Place) -> str:
+    def completion(self, place: AnswerSlot) -> str:
         """Write the function that completes a value at that place; its name."""
         type_ = get_nullable_type(place.type)
         if is_list_type(type_):
@@ -93,26 +93,28 @@ class Writer:
             return self._abstract(place, type_)
         return self._object(place, cast("GraphQLObjectType", type_))
 
-    def _selected(self, around: Place | None, owner: GraphQLObjectType, fields: GroupedFieldSet) -> Iterator[Place]:
+    def _selected(
+        self, around: AnswerSlot | None, owner: GraphQLObjectType, fields: GroupedFieldSet
+    ) -> Iterator[AnswerSlot]:
         for key, details in fields.items():
             field = self._schema.get_field(owner, details[0].node.name.value)
             if field is not None:
                 yield self._counted(
-                    Place(around, key, field.type, owner, field, details, around.depth if around else 0)
+                    AnswerSlot(around, key, field.type, owner, field, details, around.depth if around else 0)
                 )
 
-    def _counted(self, place: Place) -> Place:
+    def _counted(self, place: AnswerSlot) -> AnswerSlot:
         self.places += 1
         if self.places > _MOST_PLACES:
             raise TooLargeError
         return place
 
-    def _function(self, place: Place, lines: Sequence[str]) -> str:
+    def _function(self, place: AnswerSlot, lines: Sequence[str]) -> str:
         name = f"c{len(self._functions)}"
         self._functions.append("\n    ".join([f"def {name}(x, v{place.indices}):", *lines]))
         return name
 
-    def _leaf(self, place: Place, type_: GraphQLLeafType) -> str:
+    def _leaf(self, place: AnswerSlot, type_: GraphQLLeafType) -> str:
         return self._function(
             place,
             [
@@ -124,7 +126,7 @@ class Writer:
             ],
         )
 
-    def _list(self, place: Place, type_: GraphQLList[Any]) -> str:
+    def _list(self, place: AnswerSlot, type_: GraphQLList[Any]) -> str:
         items = self._counted(place.items(type_.of_type))
         item_type = get_nullable_type(items.type)
         none = "None if a is None else " if items.nullable else ""
@@ -156,7 +158,7 @@ class Writer:
             ],
         )
 
-    def _abstract(self, place: Place, type_: GraphQLAbstractType) -> str:
+    def _abstract(self, place: AnswerSlot, type_: GraphQLAbstractType) -> str:
         kinds = {
             self.constants.name(possible.is_type_of.kind): self._object(place, possible)
             for possible in self._schema.get_possible_types(type_)
@@ -173,7 +175,7 @@ class Writer:
             ],
         )
 
-    def _object(self, place: Place, type_: GraphQLObjectType) -> str:
+    def _object(self, place: AnswerSlot, type_: GraphQLObjectType) -> str:
         odd = f"    return {self._odd(place)}"
         is_type_of = type_.is_type_of
         if isinstance(is_type_of, IsRecord):
@@ -195,10 +197,10 @@ class Writer:
             )
         except GraphQLError:  # a variable that decides about a field is null: that is told where it counts
             return self._function(place, [odd.strip()])
-        reading = Reading(self.constants, self._met, self.lookups, self.shared, self.completion)
+        reading = FieldCodegen(self.constants, self._met, self.lookups, self.shared, self.completion)
         for field in self._selected(place, type_, selected.grouped_field_set):
             reading.add(field)
         return self._function(place, [*lines, "r = {}", *reading.lines(), "return r"])
 
-    def _odd(self, place: Place) -> str:
+    def _odd(self, place: AnswerSlot) -> str:
         return f"x.odd(v, {self.constants.name(place)}{place.indices})"

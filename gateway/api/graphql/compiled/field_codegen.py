@@ -8,12 +8,12 @@ from graphql import GraphQLField, GraphQLObjectType, TypeNameMetaFieldDef, get_n
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
+from gateway.api.graphql.compiled.answer_slots import AnswerSlot
 from gateway.api.graphql.compiled.leaves import Constants, leaf
 from gateway.api.graphql.compiled.lookups import Lookup, lookup_at
-from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.schema.fields import Computed, Expansion, IsRecord, Reference
 
-__all__ = ["Attribute", "Reading", "value_of"]
+__all__ = ["Attribute", "FieldCodegen", "value_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def value_of(field: GraphQLField) -> Attribute | Computed | Expansion | Referenc
 
 
 @dataclass(slots=True)
-class Reading:
+class FieldCodegen:
     """Reads one field after the other, in the order of the selection.
 
     Leaves that stand together and are read without a resolver share one `try`: where one of them is odd,
@@ -45,13 +45,13 @@ class Reading:
     constants: Constants
     met: set[type]
     lookups: list[Lookup]
-    shared: list[Place]
-    completion: Callable[[Place], str]
+    shared: list[AnswerSlot]
+    completion: Callable[[AnswerSlot], str]
     _lines: list[str] = field(default_factory=list)
-    _leaves: list[Place] = field(default_factory=list)
+    _leaves: list[AnswerSlot] = field(default_factory=list)
     _reads: list[str] = field(default_factory=list)
 
-    def add(self, place: Place) -> None:
+    def add(self, place: AnswerSlot) -> None:
         """Read the field at that place."""
         key, type_, how = f"r[{place.key!r}]", get_nullable_type(place.type), value_of(place.field)
         if place.field is TypeNameMetaFieldDef:
@@ -88,7 +88,7 @@ class Reading:
             ]
             self._leaves, self._reads = [], []
 
-    def _completed(self, place: Place, how: Attribute | Computed | Expansion | Reference | None) -> list[str]:
+    def _completed(self, place: AnswerSlot, how: Attribute | Computed | Expansion | Reference | None) -> list[str]:
         key, at, here = f"r[{place.key!r}]", place.indices, self.constants.name(place)
         complete = self.completion(place)
         put = f"{key} = {_none(place)}{complete}(x, a{at})"
@@ -135,5 +135,5 @@ def _is_record(type_: object) -> bool:
     return isinstance(type_, GraphQLObjectType) and isinstance(type_.is_type_of, IsRecord)
 
 
-def _none(place: Place) -> str:
+def _none(place: AnswerSlot) -> str:
     return "None if a is None else " if place.nullable else ""

@@ -1,4 +1,4 @@
-"""Leaves: an expression that gives a usual value as JSON has it, and raises `OddError` for what is not usual.
+"""Leaves: an expression that gives a usual value as JSON has it, and raises `SlowPathError` for what is not usual.
 
 What is odd is no error yet: graphql-core's own coercion then has the last word.
 """
@@ -22,7 +22,7 @@ from graphql import (
 from graphql.pyutils import is_awaitable
 from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
-__all__ = ["Constants", "OddError", "leaf", "usual"]
+__all__ = ["Constants", "SlowPathError", "leaf", "usual"]
 
 
 class Constants:
@@ -52,7 +52,7 @@ _USUAL = {
 }
 
 
-class OddError(Exception):
+class SlowPathError(Exception):
     """A value that the straight way does not cover."""
 
 
@@ -98,4 +98,4 @@ def _whole(coerce: Callable[[Any], Any], value: Any) -> Any:
 
 
 def _odd(_value: Any) -> NoReturn:
-    raise OddError
+    raise SlowPathError

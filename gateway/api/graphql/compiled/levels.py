@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gateway.api.graphql.compiled.answer_slots import AnswerSlot
 from gateway.api.graphql.compiled.lookups import Lookup
-from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.program import Complete
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.loaders import Loaders
@@ -19,7 +19,7 @@ class Late(NamedTuple):
     """A place whose value graphql-core is still waiting for."""
 
     awaitable: Awaitable[Any]
-    place: Place
+    place: AnswerSlot
     indices: tuple[int, ...]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphql import GraphQLObjectType, get_named_type
 
-from gateway.api.graphql.compiled.places import Place
+from gateway.api.graphql.compiled.answer_slots import AnswerSlot
 from gateway.api.graphql.schema.fields import Expansion, IsRecord, Reference
 from gateway.users.ids import Kind
 from gateway.users.planning import DETAILS, Plan
@@ -29,7 +29,7 @@ class Lookup:
     what tells one record from another, cheaper than by its reference.
     """
 
-    place: Place
+    place: AnswerSlot
     kind: Kind
     record: type
     attribute: str
@@ -46,7 +46,7 @@ class Lookup:
         return getattr(found, self.attribute) if self.attribute and found is not None else found
 
 
-def lookup_at(place: Place, how: Expansion | Reference) -> Lookup | None:
+def lookup_at(place: AnswerSlot, how: Expansion | Reference) -> Lookup | None:
     """The lookup of a field that is declared so; None where its type is not one that is looked up."""
     looked_up = place.owner if isinstance(how, Expansion) else get_named_type(place.type)
     is_record = looked_up.is_type_of if isinstance(looked_up, GraphQLObjectType) else None

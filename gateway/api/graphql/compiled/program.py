@@ -7,10 +7,10 @@ from typing import Any
 from graphql import FragmentDefinitionNode, GraphQLFieldResolver, GraphQLSchema, OperationDefinitionNode
 from graphql.execution import VariableValues
 
+from gateway.api.graphql.compiled.answer_slots import AnswerSlot
 from gateway.api.graphql.compiled.arguments import Arguments
-from gateway.api.graphql.compiled.codegen import Writer
+from gateway.api.graphql.compiled.codegen import OperationCodegen
 from gateway.api.graphql.compiled.lookups import Lookup
-from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.resolvers import resolver_of
 
 __all__ = ["Complete", "Program", "Root", "write_program"]
@@ -23,7 +23,7 @@ Complete = Callable[..., Any]
 class Root:
     """One of the operation's own fields; one that is `direct` takes a `Light` info."""
 
-    place: Place
+    place: AnswerSlot
     resolve: GraphQLFieldResolver
     direct: bool
     arguments: Arguments
@@ -39,7 +39,7 @@ class Program:
 
     roots: Sequence[Root]
     lookups: Sequence[Lookup]
-    shared: Sequence[Place]
+    shared: Sequence[AnswerSlot]
     places: int
 
 
@@ -57,7 +57,7 @@ def write_program(
         GraphQLError: a variable that decides about one of the operation's own fields is null.
         TooLargeError: it selects too much.
     """
-    writer = Writer(schema, fragments, operation, variables, hide_suggestions=hide_suggestions)
+    writer = OperationCodegen(schema, fragments, operation, variables, hide_suggestions=hide_suggestions)
     roots = [(place, writer.completion(place)) for place in writer.roots()]
     code: dict[str, Any] = dict(writer.constants.named)
     # What a client wrote stands in the source as the `repr` of a string and as nothing else.

@@ -23,7 +23,7 @@ from strawberry.types.field import StrawberryField
 
 from gateway.api.graphql.execution.context import Context
 
-__all__ = ["Conversion", "Light", "Unknown", "conversion_of", "resolver_of"]
+__all__ = ["Conversion", "LiteInfo", "Unknown", "conversion_of", "resolver_of"]
 
 Conversion = Callable[[Any], Any]
 
@@ -77,7 +77,7 @@ def _object(type_: GraphQLInputObjectType) -> Conversion:
     return convert
 
 
-class Light(NamedTuple):
+class LiteInfo(NamedTuple):
     """What our resolvers look at in an `info`."""
 
     context: Context
@@ -85,7 +85,7 @@ class Light(NamedTuple):
 
 
 def resolver_of(field: GraphQLField) -> tuple[GraphQLFieldResolver, bool]:
-    """What gives the field's value, as `GraphQLField.resolve` does; and whether it is direct: takes a `Light` info."""
+    """The field's resolver, called like `GraphQLField.resolve`; and whether it is direct: takes a `LiteInfo`."""
     declared = (field.extensions or {}).get("strawberry-definition")
     whole = field.resolve or default_field_resolver
     if not isinstance(declared, StrawberryField) or declared.base_resolver is None or declared.extensions:
@@ -101,7 +101,7 @@ def resolver_of(field: GraphQLField) -> tuple[GraphQLFieldResolver, bool]:
 
     converted = [(names[sent], sent, convert) for sent, convert in conversions.items() if convert is not None]
 
-    def resolve(source: Any, info: Light, /, **arguments: Any) -> Any:
+    def resolve(source: Any, info: LiteInfo, /, **arguments: Any) -> Any:
         given = {names[sent]: value for sent, value in arguments.items()}
         for name, sent, convert in converted:
             if sent in arguments:

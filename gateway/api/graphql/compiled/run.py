@@ -17,11 +17,11 @@ from graphql import GraphQLError, GraphQLResolveInfo
 from graphql.execution import Executor, VariableValues, default_field_resolver, get_argument_values
 from graphql.pyutils import is_awaitable
 
+from gateway.api.graphql.compiled.answer_slots import AnswerSlot
 from gateway.api.graphql.compiled.levels import Late, Wanted
 from gateway.api.graphql.compiled.lookups import Lookup
-from gateway.api.graphql.compiled.places import Place
 from gateway.api.graphql.compiled.program import Complete, Program, Root
-from gateway.api.graphql.compiled.resolvers import Light
+from gateway.api.graphql.compiled.resolvers import LiteInfo
 from gateway.api.graphql.execution.context import Context
 from gateway.users.ids import Kind
 from gateway.users.model import Record
@@ -128,24 +128,24 @@ class Run:
             self._held.append(record)  # as long as its id counts
         return completed
 
-    def resolve(self, source: Any, place: Place, *indices: int) -> Any:
+    def resolve(self, source: Any, place: AnswerSlot, *indices: int) -> Any:
         """What the field's resolver gives."""
         arguments = get_argument_values(
             place.field, place.nodes[0], self._variables, hide_suggestions=self._core.hide_suggestions
         )
         return (place.field.resolve or default_field_resolver)(source, self._info(place, indices), **arguments)
 
-    def field(self, source: Any, place: Place, *indices: int) -> Any:
+    def field(self, source: Any, place: AnswerSlot, *indices: int) -> Any:
         """A field, read and completed by graphql-core."""
         completed = self._core.execute_field(place.owner, source, place.details, place.path(indices), None)
         return self._settled(completed, place, indices)
 
-    def fields(self, answer: dict[str, Any], source: Any, places: tuple[Place, ...], *indices: int) -> None:
+    def fields(self, answer: dict[str, Any], source: Any, places: tuple[AnswerSlot, ...], *indices: int) -> None:
         """Several fields of one object, each by itself."""
         for place in places:
             answer[place.key] = self.field(source, place, *indices)
 
-    def odd(self, value: Any, place: Place, *indices: int) -> Any:
+    def odd(self, value: Any, place: AnswerSlot, *indices: int) -> Any:
         """A value that is not usual, completed by graphql-core."""
         if not is_awaitable(value):
             return self._by_core(value, place, indices)
@@ -155,7 +155,7 @@ class Run:
         )
         return self._settled(completed, place, indices)
 
-    def failed(self, error: Exception, place: Place, *indices: int) -> None:
+    def failed(self, error: Exception, place: AnswerSlot, *indices: int) -> None:
         """The null for what failed, its error kept.
 
         Raises:
@@ -166,7 +166,7 @@ class Run:
     async def _root(self, root: Root, arguments: dict[str, Any]) -> None:
         place = root.place
         try:
-            info = Light(self._context, place.path(())) if root.direct else self._info(place, ())
+            info = LiteInfo(self._context, place.path(())) if root.direct else self._info(place, ())
             value = root.resolve(None, info, **arguments)
             if is_awaitable(value):
                 value = await value
@@ -205,7 +205,7 @@ class Run:
 
     def _hand_out(self, wanted: Wanted) -> None:
         """Complete what was looked up: once for all who wanted the same of a record, unless something was odd."""
-        standing: dict[Place, Mapping[int, list[tuple[int, ...]]]] = {}
+        standing: dict[AnswerSlot, Mapping[int, list[tuple[int, ...]]]] = {}
         for found, takers in wanted.arrived():
             clean: dict[Lookup, Any] = {}
             for lookup, complete, answer, indices in takers:
@@ -231,14 +231,14 @@ class Run:
             self._null(error, lookup.place, indices)
             return None
 
-    def _standing(self, place: Place) -> Mapping[int, list[tuple[int, ...]]]:
+    def _standing(self, place: AnswerSlot) -> Mapping[int, list[tuple[int, ...]]]:
         """Where every answer stands that has such a field, by its id."""
         found: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
         for answer, indices in place.parent.standing(self._answer) if place.parent else ():
             found[id(answer)].append(indices)
         return found
 
-    def _completed(self, place: Place, complete: Complete, value: Any, indices: tuple[int, ...]) -> Any:
+    def _completed(self, place: AnswerSlot, complete: Complete, value: Any, indices: tuple[int, ...]) -> Any:
         """A value that has been awaited: it is not awaited again, whatever it is."""
         if value is None and place.nullable:
             return None
@@ -246,7 +246,7 @@ class Run:
             return self._by_core(value, place, indices)
         return complete(self, value, *indices)
 
-    def _by_core(self, value: Any, place: Place, indices: tuple[int, ...]) -> Any:
+    def _by_core(self, value: Any, place: AnswerSlot, indices: tuple[int, ...]) -> Any:
         info = self._info(place.whole(), indices)
         try:
             completed = self._core.complete_value(place.type, place.details, info, place.path(indices), value, None)
@@ -254,16 +254,16 @@ class Run:
             return self.failed(error, place, *indices)
         return self._settled(completed, place, indices)
 
-    def _settled(self, completed: Any, place: Place, indices: tuple[int, ...]) -> Any:
+    def _settled(self, completed: Any, place: AnswerSlot, indices: tuple[int, ...]) -> Any:
         """What graphql-core has completed; where it is waiting itself, a null until it is done."""
         if not is_awaitable(completed):
             return completed
         self._late.append(Late(completed, place, indices))
         return None
 
-    def _null(self, error: Exception, place: Place, indices: tuple[int, ...]) -> None:
+    def _null(self, error: Exception, place: AnswerSlot, indices: tuple[int, ...]) -> None:
         """A null for what failed when its surroundings were answered: there, or at the nearest place that allows it."""
-        at: Place | None = place
+        at: AnswerSlot | None = place
         while at is not None:
             try:
                 self.failed(error, at, *indices)
@@ -274,7 +274,7 @@ class Run:
                 return
         raise error
 
-    def _put(self, value: Any, place: Place, indices: tuple[int, ...]) -> None:
+    def _put(self, value: Any, place: AnswerSlot, indices: tuple[int, ...]) -> None:
         """Put a value into the answer, unless a null has taken its surroundings."""
         *around, last = place.path(indices).as_list()
         node: Any = self._answer
@@ -284,5 +284,5 @@ class Run:
                 return
         node[last] = value
 
-    def _info(self, place: Place, indices: tuple[int, ...]) -> GraphQLResolveInfo[Any]:
+    def _info(self, place: AnswerSlot, indices: tuple[int, ...]) -> GraphQLResolveInfo[Any]:
         return self._core.build_resolve_info(place.field, place.nodes, place.owner, place.path(indices))

@@ -12,11 +12,11 @@ from gateway.events.log import EventLog
 from gateway.operation import request_id, traceparent
 from gateway.users.service import UserService
 
-__all__ = ["Reception", "next_operation"]
+__all__ = ["IncomingFactory", "next_operation"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
+class IncomingFactory:
     """Lets callers in. `timeout` is in seconds, for each operation, or each event of a subscription.
 
     `credentials` are the headers that a socket's client may also say in `connection_init`, in small letters: no

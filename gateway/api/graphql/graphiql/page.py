@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import orjson
 
-from gateway.api.web.http import Request, Response, Route
+from gateway.api.web.http import Route, WebRequest, WebResponse
 
 DIST: Final = Path(__file__).parent / "dist"
 TITLE: Final = "User gateway"
@@ -75,18 +75,18 @@ class GraphiQL:
         """Where the assets are."""
         return [Route(("GET",), f"{self._assets}{{asset}}", self._asset)]
 
-    def page(self) -> Response:
+    def page(self) -> WebResponse:
         """The page, or one that says how to build it where that has not been done."""
         if self._bundle is None:
-            return Response(503, _NOT_BUILT.encode(), _PAGE_HEADERS)
-        return Response(200, self._bundle.html.encode(), _PAGE_HEADERS)
+            return WebResponse(503, _NOT_BUILT.encode(), _PAGE_HEADERS)
+        return WebResponse(200, self._bundle.html.encode(), _PAGE_HEADERS)
 
-    async def _asset(self, request: Request) -> Response:
+    async def _asset(self, request: WebRequest) -> WebResponse:
         # A look-up among known names: nothing in a URL is ever made into a path.
         path = self._bundle.assets.get(request.path.removeprefix(self._assets)) if self._bundle else None
         if path is None:
-            return Response(404)
-        return Response(
+            return WebResponse(404)
+        return WebResponse(
             200,
             path.read_bytes(),  # a person opens GraphiQL now and then: nothing is gained by keeping it
             (

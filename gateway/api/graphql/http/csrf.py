@@ -5,7 +5,7 @@ that is not on its short list. Apollo Client, Apollo's mobile clients and Relay'
 """
 
 from gateway.api.graphql.execution.request import refusal
-from gateway.api.web.http import Request
+from gateway.api.web.http import WebRequest
 
 __all__ = ["NAMES", "require_preflight"]
 
@@ -14,7 +14,7 @@ NAMES = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Oper
 _SIMPLE = frozenset({"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
 
 
-def require_preflight(request: Request) -> None:
+def require_preflight(request: WebRequest) -> None:
     """Refuse what a browser sends to any site without asking it.
 
     Raises:

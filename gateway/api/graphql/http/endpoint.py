@@ -10,7 +10,7 @@ from graphql import OperationType
 
 from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.executor import ANYTHING, ONE_ANSWER, READ_AND_WATCH, READ_ONLY, Executor
-from gateway.api.graphql.execution.reception import Reception
+from gateway.api.graphql.execution.reception import IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
@@ -19,7 +19,7 @@ from gateway.api.graphql.http.csrf import require_preflight
 from gateway.api.graphql.http.parsing import RequestLimits, read_request
 from gateway.api.graphql.http.response import StatusProfile, multipart, refused, responded
 from gateway.api.graphql.live.live import Live
-from gateway.api.web.http import Request, Response, Route
+from gateway.api.web.http import Route, WebRequest, WebResponse
 from gateway.errors import GatewayError
 from gateway.operation import request_id
 
@@ -45,7 +45,7 @@ class GraphQLEndpoint:
     def __init__(
         self,
         executor: Executor,
-        reception: Reception,
+        reception: IncomingFactory,
         live: Live,
         options: EndpointOptions,
         *,
@@ -62,7 +62,7 @@ class GraphQLEndpoint:
         own = Route(("GET", "POST", "PUT", "DELETE"), path, self.__call__)  # the last two for reserved event streams
         return [own, *(self._graphiql.routes() if self._graphiql else ())]
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, request: WebRequest) -> WebResponse:
         if self._graphiql is not None and _is_browser(request):
             return self._graphiql.page()
         started = time.perf_counter()
@@ -84,9 +84,11 @@ class GraphQLEndpoint:
             ("X-Request-ID", own_id),
             ("Server-Timing", f"total;dur={(time.perf_counter() - started) * 1000:.1f}"),
         )
-        return Response(response.status, response.body, (*response.headers, *told))
+        return WebResponse(response.status, response.body, (*response.headers, *told))
 
-    async def _asked(self, request: Request, incoming: Incoming, by_get: Collection[OperationType]) -> GraphQLRequest:
+    async def _asked(
+        self, request: WebRequest, incoming: Incoming, by_get: Collection[OperationType]
+    ) -> GraphQLRequest:
         if request.method == "GET":
             asked = await read_request(request, self._options.limits)
             asked = await self._executor.resolve(asked, incoming)
@@ -99,8 +101,8 @@ class GraphQLEndpoint:
         return await read_request(request, self._options.limits)
 
     async def _respond(
-        self, request: Request, incoming: Incoming, kinds: tuple[MediaType, ...], single: MediaType | None
-    ) -> Response:
+        self, request: WebRequest, incoming: Incoming, kinds: tuple[MediaType, ...], single: MediaType | None
+    ) -> WebResponse:
         profile = self._options.status_profile
         if self._live.reservations.concerns(request):
             return await self._live.reservations.respond(
@@ -125,7 +127,7 @@ class GraphQLEndpoint:
         return responded(await self._executor.execute(asked, incoming, allowed=allowed), single, profile)
 
 
-def _is_browser(request: Request) -> bool:
+def _is_browser(request: WebRequest) -> bool:
     return (
         request.method == "GET" and "text/html" in request.headers.get("accept", "") and "query=" not in request.query
     )

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from gateway.api.graphql.execution.request import GraphQLRequest, from_mapping, refusal
 from gateway.api.graphql.http.strict_json import parse_json
 from gateway.api.graphql.http.uploads import UploadLimits, read_form
-from gateway.api.web.http import Malformed, Request, TooLarge
+from gateway.api.web.http import Malformed, TooLarge, WebRequest
 
 __all__ = ["RequestLimits", "read_request"]
 
@@ -23,7 +23,7 @@ class RequestLimits:
     seconds: float = 30.0
 
 
-async def read_request(request: Request, limits: RequestLimits) -> GraphQLRequest:
+async def read_request(request: WebRequest, limits: RequestLimits) -> GraphQLRequest:
     """The GraphQL request in an HTTP request.
 
     Raises:
@@ -43,7 +43,7 @@ async def read_request(request: Request, limits: RequestLimits) -> GraphQLReques
         raise refusal(400, "The request's body is not what its header fields say.") from None
 
 
-async def _posted(request: Request, limits: RequestLimits) -> GraphQLRequest:
+async def _posted(request: WebRequest, limits: RequestLimits) -> GraphQLRequest:
     kind = request.content_type
     if kind in {"application/json", "application/graphql+json"}:
         if not _is_utf8(request.headers["content-type"]):

@@ -12,7 +12,7 @@ from gateway.api.graphql.execution.errors import spelled
 from gateway.api.graphql.execution.request import RefusedError
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.http.accept import MediaType
-from gateway.api.web.http import Response
+from gateway.api.web.http import WebResponse
 
 __all__ = ["StatusProfile", "multipart", "refused", "responded"]
 
@@ -36,23 +36,23 @@ _CONTENT_TYPES = {
 _ONE_BY_ONE = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), ("Vary", "Accept"))
 
 
-def responded(result: Result, kind: MediaType, profile: StatusProfile) -> Response:
+def responded(result: Result, kind: MediaType, profile: StatusProfile) -> WebResponse:
     """An operation's one answer."""
     headers: Sequence[tuple[str, str]] = _CONTENT_TYPES[kind]
     if result.allowance is not None:
         headers = (*headers, *ratelimit_headers(result.allowance))
-    return Response(_status(result, kind, profile), orjson.dumps(result.payload()), headers)
+    return WebResponse(_status(result, kind, profile), orjson.dumps(result.payload()), headers)
 
 
-def refused(error: RefusedError, kind: MediaType, profile: StatusProfile, request_id: str) -> Response:
+def refused(error: RefusedError, kind: MediaType, profile: StatusProfile, request_id: str) -> WebResponse:
     """The answer to what is not executed."""
     told = spelled(GraphQLError(error.error.message, original_error=error.error), request_id)
     body = orjson.dumps({"errors": [told.formatted]})
     status = error.draft_status if profile is StatusProfile.DRAFT else error.status
-    return Response(status, body, (*_CONTENT_TYPES[kind], *error.headers))
+    return WebResponse(status, body, (*_CONTENT_TYPES[kind], *error.headers))
 
 
-def multipart(parts: AsyncIterator[Mapping[str, Any]]) -> Response:
+def multipart(parts: AsyncIterator[Mapping[str, Any]]) -> WebResponse:
     """The incremental delivery proposal over HTTP: a part of the form for a part of the answer."""
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -60,7 +60,7 @@ def multipart(parts: AsyncIterator[Mapping[str, Any]]) -> Response:
             yield b"\r\n---\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + orjson.dumps(payload)
         yield b"\r\n-----\r\n"
 
-    return Response(200, pieces(), (("Content-Type", 'multipart/mixed; boundary="-"'), *_ONE_BY_ONE))
+    return WebResponse(200, pieces(), (("Content-Type", 'multipart/mixed; boundary="-"'), *_ONE_BY_ONE))
 
 
 def _status(result: Result, kind: MediaType, profile: StatusProfile) -> int:

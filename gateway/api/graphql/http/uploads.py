@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from gateway.api.graphql.execution.file import File
 from gateway.api.graphql.execution.request import GraphQLRequest, from_mapping, refusal
 from gateway.api.graphql.http.strict_json import parse_json
-from gateway.api.web.http import Request
+from gateway.api.web.http import WebRequest
 from gateway.kit.blob import BlobWriter
 from gateway.users.changes import Icon
 
@@ -30,7 +30,7 @@ class UploadLimits:
     places: int = 20
 
 
-async def read_form(request: Request, most: int, limits: UploadLimits) -> GraphQLRequest:
+async def read_form(request: WebRequest, most: int, limits: UploadLimits) -> GraphQLRequest:
     """The request in the form's `operations`, its files in their places.
 
     Whatever can be refused is refused before a file's bytes are read. More than a few of them are in a file of ours.

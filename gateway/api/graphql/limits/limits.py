@@ -14,11 +14,11 @@ from graphql import DocumentNode, GraphQLSyntaxError, Lexer, Source, TokenKind, 
 from gateway.api.graphql.limits.shape import shape_of
 from gateway.errors import BadUserInput, Violation
 
-__all__ = ["Finding", "Guard", "Limit", "Limits", "check", "refusal"]
+__all__ = ["DocumentLimits", "Finding", "Guard", "Limit", "check", "refusal"]
 
 
 class Limit(StrEnum):
-    """The limits by name: `Limits` says what each counts."""
+    """The limits by name: `DocumentLimits` says what each counts."""
 
     LENGTH = "length"
     TOKENS = "tokens"
@@ -35,7 +35,7 @@ class Limit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DocumentLimits:
     """The most that a document may have; but for the first two, of its largest operation, fragments spread out.
 
     `length`: characters. `tokens`: lexical tokens, comments aside. `depth`: fields inside each other;
@@ -117,7 +117,7 @@ _SHAPE = (
 )
 
 
-def check(document: DocumentNode, limits: Limits) -> list[Finding]:
+def check(document: DocumentNode, limits: DocumentLimits) -> list[Finding]:
     """The limits that a document's shape breaks."""
     shape = shape_of(document)
     sizes = ((limit, getattr(shape, limit.value), getattr(limits, limit.value)) for limit in _SHAPE)
@@ -132,7 +132,7 @@ class Guard:
     """
 
     def __init__(
-        self, limits: Limits, observe: Callable[[Finding, bool], None] = lambda _finding, _refused: None
+        self, limits: DocumentLimits, observe: Callable[[Finding, bool], None] = lambda _finding, _refused: None
     ) -> None:
         self.limits = limits
         self._observe = observe

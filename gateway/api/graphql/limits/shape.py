@@ -17,7 +17,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-__all__ = ["Shape", "shape_of"]
+__all__ = ["DocumentShape", "shape_of"]
 
 _MANY = 10**9  # as good as any larger number
 _UNWRAPS = "ofType"
@@ -25,7 +25,7 @@ _LISTS = frozenset({"fields", "interfaces", "possibleTypes", "inputFields"})
 
 
 @dataclass(slots=True)
-class Shape:
+class DocumentShape:
     """The sizes of a document's largest operation, and of what the document has as a whole."""
 
     depth: int = 0
@@ -54,11 +54,11 @@ class _Spread:
 class _Part:
     """One definition by itself, and the fragments that it spreads."""
 
-    own: Shape = field(default_factory=Shape)
+    own: DocumentShape = field(default_factory=DocumentShape)
     spreads: list[_Spread] = field(default_factory=list)
 
 
-def shape_of(document: DocumentNode) -> Shape:
+def shape_of(document: DocumentNode) -> DocumentShape:
     """The document's shape. What is no valid document has one too: a fragment inside itself counts once."""
     names: Counter[str] = Counter()
     operations: list[_Part] = []
@@ -69,13 +69,13 @@ def shape_of(document: DocumentNode) -> Shape:
         elif isinstance(definition, FragmentDefinitionNode):
             fragments[definition.name.value] = _walked(definition, names)
     whole = _measured(fragments)
-    shape = Shape(
+    shape = DocumentShape(
         directives=max((part.own.directives for part in (*operations, *fragments.values())), default=0),
         overlaps=min(_MANY, sum(count * (count - 1) // 2 for count in names.values())),
     )
     for operation in operations:
         spread_out = _spread_out(operation, whole)
-        for one in fields(Shape):
+        for one in fields(DocumentShape):
             setattr(shape, one.name, max(getattr(shape, one.name), getattr(spread_out, one.name)))
     return shape
 
@@ -109,9 +109,9 @@ def _walked(definition: OperationDefinitionNode | FragmentDefinitionNode, names:
     return part
 
 
-def _measured(fragments: dict[str, _Part]) -> dict[str, Shape]:
+def _measured(fragments: dict[str, _Part]) -> dict[str, DocumentShape]:
     """Each fragment with those inside it, the innermost first."""
-    whole: dict[str, Shape] = {}
+    whole: dict[str, DocumentShape] = {}
     begun: set[str] = set()
     stack = list(fragments)
     while stack:
@@ -127,9 +127,9 @@ def _measured(fragments: dict[str, _Part]) -> dict[str, Shape]:
     return whole
 
 
-def _spread_out(part: _Part, whole: dict[str, Shape]) -> Shape:
+def _spread_out(part: _Part, whole: dict[str, DocumentShape]) -> DocumentShape:
     own = part.own
-    shape = Shape(
+    shape = DocumentShape(
         own.depth, own.nesting, own.introspection, own.fields, own.aliases, own.root_fields, len(part.spreads)
     )
     for spread in part.spreads:

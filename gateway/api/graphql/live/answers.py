@@ -12,11 +12,11 @@ import orjson
 
 from gateway.api.graphql.execution.result import Result
 
-__all__ = ["Answer", "Renderings"]
+__all__ = ["LiveAnswer", "Renderings"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LiveAnswer:
     """An answer as JSON. `errors` are there where it is the last one, instead of data: their list as JSON.
 
     `event` is the id of what it answers, where that is an event.
@@ -46,10 +46,10 @@ class Renderings:
     def __init__(self, *, fresh: float = _FRESH, clock: Callable[[], float] = time.monotonic) -> None:
         self._fresh = fresh
         self._clock = clock
-        self._known: OrderedDict[Hashable, tuple[float, asyncio.Task[Answer]]] = OrderedDict()
-        self._under_way: set[asyncio.Task[Answer]] = set()
+        self._known: OrderedDict[Hashable, tuple[float, asyncio.Task[LiveAnswer]]] = OrderedDict()
+        self._under_way: set[asyncio.Task[LiveAnswer]] = set()
 
-    def get(self, key: Hashable, write: Callable[[], Coroutine[Any, Any, Answer]]) -> Awaitable[Answer]:
+    def get(self, key: Hashable, write: Callable[[], Coroutine[Any, Any, LiveAnswer]]) -> Awaitable[LiveAnswer]:
         """The answer of that key; `write` makes it, and does not raise."""
         now = self._clock()
         while self._known and next(iter(self._known.values()))[0] <= now:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.live.options import Happening, Observe, Traffic
+from gateway.api.graphql.live.options import LiveEvent, LiveTraffic, Observe
 from gateway.events.log import Draining
 
 __all__ = ["Connections", "Leaving"]
@@ -25,7 +25,7 @@ class Leaving(Protocol):
 class Connections:
     """All connections, of whatever kind. `spread` is over how many seconds they are sent away."""
 
-    def __init__(self, most: int, *, spread: float, traffic: Traffic, observe: Observe) -> None:
+    def __init__(self, most: int, *, spread: float, traffic: LiveTraffic, observe: Observe) -> None:
         self._most = most
         self._spread = spread
         self._traffic = traffic
@@ -45,11 +45,11 @@ class Connections:
         if self._draining:
             raise Draining
         if len(self._open) >= self._most:
-            self._observe(Happening.REFUSED, "connections")
+            self._observe(LiveEvent.REFUSED, "connections")
             raise Overloaded("The gateway has as many connections as it takes.", retry_after=1.0)
         self._open.add(one)
         self._traffic.connections = len(self._open)
-        self._observe(Happening.OPENED, kind)
+        self._observe(LiveEvent.OPENED, kind)
         try:
             yield
         finally:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import aclosing
 
-from gateway.api.graphql.live.answers import Answer
+from gateway.api.graphql.live.answers import LiveAnswer
 from gateway.kit.mailbox import Mailbox
 
 __all__ = ["CatchingUp", "Feed"]
@@ -23,12 +23,12 @@ class Feed:
 
     def __init__(
         self,
-        answers: AsyncGenerator[Answer],
+        answers: AsyncGenerator[LiveAnswer],
         *,
         shared: bool,
         alike: Hashable,
         queue: int,
-        slow: Callable[[], Answer],
+        slow: Callable[[], LiveAnswer],
         told: Callable[["Feed"], None],
     ) -> None:
         self.shared = shared
@@ -39,26 +39,26 @@ class Feed:
         self._queue = queue
         self._slow = slow
         self._told = told
-        self._followers: dict[Mailbox[Answer], None] = {}
+        self._followers: dict[Mailbox[LiveAnswer], None] = {}
         self._over = False
 
     @property
-    def followers(self) -> tuple[Mailbox[Answer], ...]:
+    def followers(self) -> tuple[Mailbox[LiveAnswer], ...]:
         return tuple(self._followers)
 
-    def join(self) -> Mailbox[Answer]:
+    def join(self) -> Mailbox[LiveAnswer]:
         """Follow from now on."""
-        mailbox: Mailbox[Answer] = Mailbox(self._queue)
+        mailbox: Mailbox[LiveAnswer] = Mailbox(self._queue)
         self.adopt(mailbox)
         return mailbox
 
-    def adopt(self, mailbox: Mailbox[Answer]) -> None:
+    def adopt(self, mailbox: Mailbox[LiveAnswer]) -> None:
         """Have that mailbox follow from now on."""
         self._followers[mailbox] = None
         if self._over:
             mailbox.end()
 
-    def leave(self, mailbox: Mailbox[Answer]) -> None:
+    def leave(self, mailbox: Mailbox[LiveAnswer]) -> None:
         """Follow no longer."""
         self._followers.pop(mailbox, None)
 
@@ -79,7 +79,7 @@ class Feed:
             for mailbox in self._followers:
                 mailbox.end()
 
-    async def _tell(self, answer: Answer) -> None:
+    async def _tell(self, answer: LiveAnswer) -> None:
         followers = self.followers
         self._has_told(answer)  # who joins by that has heard of this event already
         for number, mailbox in enumerate(followers, 1):
@@ -91,7 +91,7 @@ class Feed:
                 await asyncio.sleep(0)
         await asyncio.sleep(0)  # so that what was told is sent before the next is
 
-    def _has_told(self, answer: Answer) -> None:
+    def _has_told(self, answer: LiveAnswer) -> None:
         if answer.event:
             self.last = answer.event
             self._told(self)

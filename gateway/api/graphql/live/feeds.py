@@ -17,9 +17,9 @@ from gateway.api.graphql.execution.executor import ANYTHING, Executor
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.execution.result import Result
-from gateway.api.graphql.live.answers import Answer, Renderings
+from gateway.api.graphql.live.answers import LiveAnswer, Renderings
 from gateway.api.graphql.live.feed import CatchingUp, Feed
-from gateway.api.graphql.live.options import Happening, LiveOptions, Observe, Traffic
+from gateway.api.graphql.live.options import LiveEvent, LiveOptions, LiveTraffic, Observe
 from gateway.api.graphql.live.sharing import sharing
 from gateway.events.log import SlowReader
 from gateway.kit.mailbox import Mailbox
@@ -37,7 +37,7 @@ class Feeds:
     error in a shared answer has the request id of who asked first.
     """
 
-    def __init__(self, executor: Executor, options: LiveOptions, traffic: Traffic, observe: Observe) -> None:
+    def __init__(self, executor: Executor, options: LiveOptions, traffic: LiveTraffic, observe: Observe) -> None:
         self._executor = executor
         self._options = options
         self._traffic = traffic
@@ -45,7 +45,7 @@ class Feeds:
         self._renderings = Renderings()
         self._shared: dict[Hashable, Feed] = {}
         self._running: dict[Feed, asyncio.Task[None]] = {}
-        self._followed: dict[Mailbox[Answer], Feed] = {}
+        self._followed: dict[Mailbox[LiveAnswer], Feed] = {}
         self._catching_up = CatchingUp(self._shared, self._merge)
 
     async def check(self, asked: GraphQLRequest, incoming: Incoming) -> GraphQLRequest | Result:
@@ -61,7 +61,7 @@ class Feeds:
     @asynccontextmanager
     async def follow(
         self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ANYTHING
-    ) -> AsyncIterator[Mailbox[Answer]]:
+    ) -> AsyncIterator[Mailbox[LiveAnswer]]:
         """The answers to any operation, until it is left.
 
         Raises:
@@ -71,13 +71,13 @@ class Feeds:
         asked = await self._executor.resolve(asked, incoming)
         prepared = self._executor.prepare(asked, incoming, allowed=allowed)
         if isinstance(prepared, Result):
-            refused: Mailbox[Answer] = Mailbox(1)
-            refused.offer(Answer.of(prepared))
+            refused: Mailbox[LiveAnswer] = Mailbox(1)
+            refused.offer(LiveAnswer.of(prepared))
             refused.end()
             yield refused
             return
         if self._traffic.operations >= self._options.operations:
-            self._observe(Happening.REFUSED, "operations")
+            self._observe(LiveEvent.REFUSED, "operations")
             raise Overloaded("The gateway has as many operations as it takes.", retry_after=1.0)
         if prepared.kind is OperationType.SUBSCRIPTION:
             await self._executor.afford(prepared, asked, incoming)
@@ -93,10 +93,10 @@ class Feeds:
             feed.leave(mailbox)
             self._end_unfollowed(feed)
 
-    def ending(self, error: Exception, incoming: Incoming) -> Answer:
+    def ending(self, error: Exception, incoming: Incoming) -> LiveAnswer:
         """The last answer, where an operation ends by an error."""
         told = error.error if isinstance(error, RefusedError) else error
-        return Answer.of(self._executor.ending(told, incoming))
+        return LiveAnswer.of(self._executor.ending(told, incoming))
 
     async def aclose(self) -> None:
         """End all operations."""
@@ -125,10 +125,10 @@ class Feeds:
         return feed
 
     def _started(
-        self, answers: AsyncGenerator[Answer], incoming: Incoming, alike: Hashable = None, *, shared: bool = False
+        self, answers: AsyncGenerator[LiveAnswer], incoming: Incoming, alike: Hashable = None, *, shared: bool = False
     ) -> Feed:
-        def slow() -> Answer:
-            self._observe(Happening.SLOW_READER, "")
+        def slow() -> LiveAnswer:
+            self._observe(LiveEvent.SLOW_READER, "")
             return self.ending(SlowReader(), incoming)
 
         queue, told = self._options.queue, self._catching_up.told
@@ -167,12 +167,12 @@ class Feeds:
             if (shared := self._shared.get(feed.alike)) is not None:
                 self._end_unfollowed(shared)
 
-    async def _one(self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming) -> AsyncGenerator[Answer]:
+    async def _one(self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming) -> AsyncGenerator[LiveAnswer]:
         yield await self._answer(prepared, asked, incoming)
 
     async def _events(
         self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming, alike: Hashable
-    ) -> AsyncGenerator[Answer]:
+    ) -> AsyncGenerator[LiveAnswer]:
         try:
             async with self._executor.events(prepared, asked, incoming) as events:
                 async for event in events:
@@ -181,8 +181,12 @@ class Feeds:
         except Exception as error:  # noqa: BLE001 - how it ends, in our words
             yield self.ending(error, incoming)
 
-    async def _answer(self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming, event: Any = None) -> Answer:
+    async def _answer(
+        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming, event: Any = None
+    ) -> LiveAnswer:
         try:
-            return Answer.of(await self._executor.answer(prepared, asked, incoming, event), getattr(event, "id", ""))
+            return LiveAnswer.of(
+                await self._executor.answer(prepared, asked, incoming, event), getattr(event, "id", "")
+            )
         except Exception as error:  # noqa: BLE001 - the same
             return self.ending(error, incoming)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from gateway.api.graphql.execution.executor import Executor
-from gateway.api.graphql.execution.reception import Reception
+from gateway.api.graphql.execution.reception import IncomingFactory
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
-from gateway.api.graphql.live.options import LiveOptions, Observe, Traffic, unobserved
+from gateway.api.graphql.live.options import LiveOptions, LiveTraffic, Observe, unobserved
 from gateway.api.graphql.live.sse_distinct import EventStreams
 from gateway.api.graphql.live.sse_single import Reservations
-from gateway.api.graphql.live.websocket import Connection, Sockets
+from gateway.api.graphql.live.websocket import WebSocketConnection, WebSocketEndpoint
 from gateway.api.web.http import SocketRoute, WebSocket
 
 __all__ = ["Live"]
@@ -24,7 +24,7 @@ class Live:
     def __init__(
         self,
         executor: Executor,
-        reception: Reception,
+        reception: IncomingFactory,
         options: LiveOptions | None = None,
         *,
         allows: Callable[[str], bool] = lambda _origin: False,
@@ -32,16 +32,16 @@ class Live:
     ) -> None:
         options = options or LiveOptions()
         self.events = reception.events
-        self.traffic = Traffic()
+        self.traffic = LiveTraffic()
         self._feeds = Feeds(executor, options, self.traffic, observe)
         self._connections = Connections(
             options.connections, spread=options.drain, traffic=self.traffic, observe=observe
         )
 
-        def connect(socket: WebSocket) -> Connection:
-            return Connection(socket, self._feeds, reception, options, self.traffic)
+        def connect(socket: WebSocket) -> WebSocketConnection:
+            return WebSocketConnection(socket, self._feeds, reception, options, self.traffic)
 
-        self._sockets = Sockets(self._connections, connect, allows=allows, observe=observe)
+        self._sockets = WebSocketEndpoint(self._connections, connect, allows=allows, observe=observe)
         self.streams = EventStreams(self._connections, self._feeds, options, self.traffic)
         self.reservations = Reservations(self._connections, self._feeds, options, self.traffic, observe)
 

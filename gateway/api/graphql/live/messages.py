@@ -17,8 +17,8 @@ __all__ = [
     "PING",
     "PROTOCOL",
     "CloseCode",
-    "Ending",
     "Message",
+    "SocketClose",
     "complete",
     "error",
     "next_head",
@@ -58,7 +58,7 @@ class CloseCode(IntEnum):
     INTERNAL = 4500
 
 
-class Ending(Exception):  # noqa: N818 - read in `except`
+class SocketClose(Exception):  # noqa: N818 - read in `except`
     """The socket is to be closed."""
 
     def __init__(self, code: CloseCode, reason: str) -> None:
@@ -130,5 +130,5 @@ def _text(id: str) -> str:
     return orjson.dumps(id).decode()
 
 
-def _invalid(why: str) -> Ending:
-    return Ending(CloseCode.BAD_REQUEST, f"Invalid message received: {why}")
+def _invalid(why: str) -> SocketClose:
+    return SocketClose(CloseCode.BAD_REQUEST, f"Invalid message received: {why}")

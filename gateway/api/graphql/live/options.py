@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Happening", "LiveOptions", "Observe", "Traffic", "unobserved"]
+__all__ = ["LiveEvent", "LiveOptions", "LiveTraffic", "Observe", "unobserved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class LiveOptions:
     message: int = 1024 * 1024
 
 
-class Happening(StrEnum):
+class LiveEvent(StrEnum):
     """Something that is rare enough to be told each time."""
 
     OPENED = "opened"
@@ -49,12 +49,12 @@ class Happening(StrEnum):
     """A subscription whose client did not keep up was ended; no detail."""
 
 
-Observe = Callable[[Happening, str], None]
+Observe = Callable[[LiveEvent, str], None]
 """Hears of each happening with its detail. It must not raise."""
 
 
 @dataclass(slots=True)
-class Traffic:
+class LiveTraffic:
     """What there is now, and how many answers were sent altogether. To be read, not to be changed."""
 
     connections: int = 0
@@ -62,5 +62,5 @@ class Traffic:
     answers: int = 0
 
 
-def unobserved(_happening: Happening, _detail: str) -> None:
+def unobserved(_happening: LiveEvent, _detail: str) -> None:
     """Nobody counts."""

@@ -8,12 +8,12 @@ from graphql import OperationType
 from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.executor import ANYTHING
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
-from gateway.api.graphql.live.answers import Answer
+from gateway.api.graphql.live.answers import LiveAnswer
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
-from gateway.api.graphql.live.options import LiveOptions, Traffic
+from gateway.api.graphql.live.options import LiveOptions, LiveTraffic
 from gateway.api.graphql.live.sse_format import COMPLETE, PULSE, next_event, streamed
-from gateway.api.web.http import Response
+from gateway.api.web.http import WebResponse
 from gateway.errors import GatewayError
 from gateway.events.log import Draining
 from gateway.kit.mailbox import Mailbox
@@ -28,7 +28,7 @@ class EventStreams:
     that is sent away gets no `complete`, so that it comes again.
     """
 
-    def __init__(self, connections: Connections, feeds: Feeds, options: LiveOptions, traffic: Traffic) -> None:
+    def __init__(self, connections: Connections, feeds: Feeds, options: LiveOptions, traffic: LiveTraffic) -> None:
         self._connections = connections
         self._feeds = feeds
         self._options = options
@@ -36,7 +36,7 @@ class EventStreams:
 
     def respond(
         self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ANYTHING
-    ) -> Response:
+    ) -> WebResponse:
         """The stream of an operation's answers."""
         return streamed(self._lines(asked, incoming, allowed))
 
@@ -66,7 +66,7 @@ class EventStreams:
 class _Stream:
     """See `gateway.api.graphql.live.connections.Leaving`."""
 
-    def __init__(self, answers: Mailbox[Answer]) -> None:
+    def __init__(self, answers: Mailbox[LiveAnswer]) -> None:
         self._answers = answers
 
     def leave(self, seconds: float) -> None:

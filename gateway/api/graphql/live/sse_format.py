@@ -6,7 +6,7 @@ https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 from collections.abc import AsyncIterable
 
 from gateway.api.graphql.http.accept import MediaType
-from gateway.api.web.http import Response
+from gateway.api.web.http import WebResponse
 
 __all__ = ["COMPLETE", "PULSE", "named_complete", "named_next", "next_event", "streamed"]
 
@@ -38,6 +38,6 @@ def named_complete(name: str) -> bytes:
     return f'event: complete\ndata: {{"id":{name}}}\n\n'.encode()
 
 
-def streamed(lines: AsyncIterable[bytes]) -> Response:
+def streamed(lines: AsyncIterable[bytes]) -> WebResponse:
     """The response of such lines."""
-    return Response(200, lines, _HEADERS)
+    return WebResponse(200, lines, _HEADERS)

@@ -20,12 +20,12 @@ from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.http.accept import MediaType, accepted
-from gateway.api.graphql.live.answers import Answer
+from gateway.api.graphql.live.answers import LiveAnswer
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
-from gateway.api.graphql.live.options import Happening, LiveOptions, Observe, Traffic
+from gateway.api.graphql.live.options import LiveEvent, LiveOptions, LiveTraffic, Observe
 from gateway.api.graphql.live.sse_format import PULSE, named_complete, named_next, streamed
-from gateway.api.web.http import Request, Response
+from gateway.api.web.http import WebRequest, WebResponse
 from gateway.errors import Conflict, Forbidden, GatewayError, NotFound, RateLimited
 from gateway.kit.mailbox import Mailbox
 
@@ -35,7 +35,7 @@ __all__ = ["Reservation", "Reservations"]
 class Reservation:
     """`identity` is whose it is. It is to be dropped at some time, fetched or not."""
 
-    def __init__(self, identity: str, feeds: Feeds, options: LiveOptions, traffic: Traffic) -> None:
+    def __init__(self, identity: str, feeds: Feeds, options: LiveOptions, traffic: LiveTraffic) -> None:
         self.identity = identity
         self.lines: Mailbox[bytes] = Mailbox(options.queue)
         self.is_open = False
@@ -100,7 +100,7 @@ class Reservation:
             del self._operations[id]
         await self.lines.put(named_complete(name))
 
-    async def _put(self, name: str, answer: Answer) -> None:
+    async def _put(self, name: str, answer: LiveAnswer) -> None:
         await self.lines.put(named_next(name, answer.text))
         self._traffic.answers += 1
 
@@ -115,7 +115,7 @@ class Reservations:
     """
 
     def __init__(
-        self, connections: Connections, feeds: Feeds, options: LiveOptions, traffic: Traffic, observe: Observe
+        self, connections: Connections, feeds: Feeds, options: LiveOptions, traffic: LiveTraffic, observe: Observe
     ) -> None:
         self._connections = connections
         self._feeds = feeds
@@ -124,17 +124,17 @@ class Reservations:
         self._observe = observe
         self._held: dict[str, tuple[Reservation, asyncio.TimerHandle]] = {}
 
-    def concerns(self, request: Request) -> bool:
+    def concerns(self, request: WebRequest) -> bool:
         """Whether the request is of this mode: a PUT without a body asks for a stream."""
         return _token(request) is not None or (request.method == "PUT" and not request.content_type)
 
     async def respond(
         self,
-        request: Request,
+        request: WebRequest,
         incoming: Incoming,
         asked: Callable[[], Awaitable[GraphQLRequest]],
-        refuse: Callable[[Result], Response],
-    ) -> Response:
+        refuse: Callable[[Result], WebResponse],
+    ) -> WebResponse:
         """The answer to such a request; `asked` reads the operation in it, `refuse` tells why it is none.
 
         Raises:
@@ -146,7 +146,7 @@ class Reservations:
         reservation = self._found(token, incoming)
         if request.method == "DELETE":
             reservation.stop(_parameter(request, "operationId") or "")
-            return Response(200)
+            return WebResponse(200)
         if accepted(request.headers.get("accept", ""))[:1] == (MediaType.EVENT_STREAM,):
             reservation.open()
             return streamed(self._lines(token, reservation))
@@ -157,22 +157,22 @@ class Reservations:
         if not isinstance(name, str) or not name:
             raise refusal(400, "`extensions.operationId` must be a string.")
         reservation.start(name, operation, incoming)
-        return Response(202)
+        return WebResponse(202)
 
     def end(self) -> None:
         """Drop all, fetched or not."""
         for token in tuple(self._held):
             self._drop(token)
 
-    def _reserve(self, incoming: Incoming) -> Response:
+    def _reserve(self, incoming: Incoming) -> WebResponse:
         if len(self._held) >= self._options.reservations:
-            self._observe(Happening.REFUSED, "reservations")
+            self._observe(LiveEvent.REFUSED, "reservations")
             raise RefusedError(503, Overloaded("There are as many event streams as there may be.", retry_after=1.0))
         token = secrets.token_urlsafe(24)
         expiry = asyncio.get_running_loop().call_later(self._options.reservation, self._drop, token)
         reservation = Reservation(incoming.principal.identity, self._feeds, self._options, self._traffic)
         self._held[token] = (reservation, expiry)
-        return Response(201, token.encode(), (("Content-Type", "text/plain; charset=utf-8"),))
+        return WebResponse(201, token.encode(), (("Content-Type", "text/plain; charset=utf-8"),))
 
     def _found(self, token: str, incoming: Incoming) -> Reservation:
         reservation, _ = self._held.get(token, (None, None))
@@ -206,11 +206,11 @@ class Reservations:
             reservation.end()
 
 
-def _token(request: Request) -> str | None:
+def _token(request: WebRequest) -> str | None:
     return request.headers.get(_TOKEN) or _parameter(request, "token")
 
 
-def _parameter(request: Request, name: str) -> str | None:
+def _parameter(request: WebRequest, name: str) -> str | None:
     if f"{name}=" not in request.query:
         return None
     try:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.context import Incoming
-from gateway.api.graphql.execution.reception import Reception, next_operation
+from gateway.api.graphql.execution.reception import IncomingFactory, next_operation
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, from_mapping
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
@@ -19,29 +19,29 @@ from gateway.api.graphql.live.messages import (
     PING,
     PROTOCOL,
     CloseCode,
-    Ending,
     Message,
+    SocketClose,
     complete,
     error,
     next_head,
     pong,
     read_message,
 )
-from gateway.api.graphql.live.options import Happening, LiveOptions, Observe, Traffic
-from gateway.api.web.http import Closed, Request, WebSocket
+from gateway.api.graphql.live.options import LiveEvent, LiveOptions, LiveTraffic, Observe
+from gateway.api.web.http import Closed, WebRequest, WebSocket
 from gateway.errors import GatewayError, RateLimited
 from gateway.events.log import Draining
 from gateway.operation import request_id
 
-__all__ = ["Connection", "Sockets"]
+__all__ = ["WebSocketConnection", "WebSocketEndpoint"]
 
 _LOG = logging.getLogger("gateway.graphql")
-_INVALID = Ending(CloseCode.BAD_REQUEST, "Invalid message received: A message is a text.")
-_SILENT = Ending(CloseCode.SILENT, "No pong received")
-_TOO_LATE = Ending(CloseCode.INITIALISATION_TIMEOUT, "Connection initialisation timeout")
+_INVALID = SocketClose(CloseCode.BAD_REQUEST, "Invalid message received: A message is a text.")
+_SILENT = SocketClose(CloseCode.SILENT, "No pong received")
+_TOO_LATE = SocketClose(CloseCode.INITIALISATION_TIMEOUT, "Connection initialisation timeout")
 
 
-class Connection:
+class WebSocketConnection:
     """Serves a socket that was accepted.
 
     It reads no further while the client takes no answer to what it sent; what is answered to subscriptions meanwhile
@@ -49,7 +49,7 @@ class Connection:
     """
 
     def __init__(
-        self, socket: WebSocket, feeds: Feeds, reception: Reception, options: LiveOptions, traffic: Traffic
+        self, socket: WebSocket, feeds: Feeds, reception: IncomingFactory, options: LiveOptions, traffic: LiveTraffic
     ) -> None:
         self._socket = socket
         self._feeds = feeds
@@ -66,20 +66,20 @@ class Connection:
         self._final = False
         self._pinged = False
 
-    async def run(self) -> Ending:
+    async def run(self) -> SocketClose:
         """Serve it to its end; what to close it with."""
         try:
             async with self._patience:
                 await self._converse()
         except TimeoutError:
             return self._ending
-        except Ending as ending:
+        except SocketClose as ending:
             return ending
         except Closed:
             return _INVALID  # it said what is no text, or it has gone: then nobody reads this
         except Exception:  # noqa: BLE001 - a defect of ours ends this socket alone
             _LOG.exception("defect on a socket")
-            return Ending(CloseCode.INTERNAL, "Internal server error")
+            return SocketClose(CloseCode.INTERNAL, "Internal server error")
         finally:
             self._final = True
             for timer in self._timers.values():
@@ -89,7 +89,7 @@ class Connection:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def leave(self, seconds: float) -> None:
-        self._end_in(seconds, Ending(CloseCode.GOING_AWAY, "Going away"), final=True)
+        self._end_in(seconds, SocketClose(CloseCode.GOING_AWAY, "Going away"), final=True)
 
     async def _converse(self) -> NoReturn:
         while True:
@@ -109,14 +109,14 @@ class Connection:
 
     async def _initialise(self, message: Message) -> None:
         if self._incoming is not None:
-            raise Ending(CloseCode.TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
+            raise SocketClose(CloseCode.TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
         headers = dict(self._socket.request.headers) | self._reception.said(message.payload)
         try:
             self._incoming = incoming = await self._reception.receive(headers, request_id(headers.get("x-request-id")))
         except GatewayError as refused:
-            raise Ending(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
+            raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
         if (until := incoming.principal.expires) is not None:
-            expired = Ending(CloseCode.FORBIDDEN, "Forbidden: what you came with has expired.")
+            expired = SocketClose(CloseCode.FORBIDDEN, "Forbidden: what you came with has expired.")
             # Final: else a ping or a pong at the same moment would put it off for good.
             end = partial(self._end_in, 0, expired, final=True)
             self._timers["expiry"] = self._loop.call_later(until - time.time(), end)
@@ -126,13 +126,13 @@ class Connection:
 
     async def _subscribe(self, message: Message) -> None:
         if self._incoming is None:
-            raise Ending(CloseCode.UNAUTHORIZED, "Unauthorized")
+            raise SocketClose(CloseCode.UNAUTHORIZED, "Unauthorized")
         if message.id in self._operations:
-            raise Ending(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {message.id} already exists")
+            raise SocketClose(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {message.id} already exists")
         try:
             asked = from_mapping(message.payload)
         except RefusedError as refused:
-            raise Ending(CloseCode.BAD_REQUEST, f"Invalid message received: {refused.error.message}") from None
+            raise SocketClose(CloseCode.BAD_REQUEST, f"Invalid message received: {refused.error.message}") from None
         incoming = next_operation(self._incoming)
         if len(self._tasks) >= self._options.operations_each:
             full = RateLimited(f"A connection has {self._options.operations_each} operations at most.", retry_after=1.0)
@@ -178,7 +178,7 @@ class Connection:
             self._end_in(self._options.pong, _SILENT)
             self._start(self._socket.send(PING))
 
-    def _end_in(self, seconds: float, ending: Ending, *, final: bool = False) -> None:
+    def _end_in(self, seconds: float, ending: SocketClose, *, final: bool = False) -> None:
         """Close the socket at that time, if nothing happens before; `final`: whatever happens."""
         if not self._final and not self._patience.expired():
             self._final = final
@@ -190,7 +190,7 @@ class Connection:
             self._patience.reschedule(None)
 
 
-class Sockets:
+class WebSocketEndpoint:
     """Answers WebSockets. `allows` tells whether the pages of an origin may connect, beside those of our own.
 
     A browser lets any page connect anywhere, with the cookies and from the network of whom it serves: the origin is
@@ -200,7 +200,7 @@ class Sockets:
     def __init__(
         self,
         connections: Connections,
-        connect: Callable[[WebSocket], Connection],
+        connect: Callable[[WebSocket], WebSocketConnection],
         *,
         allows: Callable[[str], bool],
         observe: Observe,
@@ -212,30 +212,30 @@ class Sockets:
 
     async def __call__(self, socket: WebSocket) -> None:
         if not self._is_welcome(socket.request):
-            self._observe(Happening.REFUSED, "origin")
+            self._observe(LiveEvent.REFUSED, "origin")
             await socket.close()
         elif PROTOCOL not in socket.offered:
             await socket.accept()  # else the client would not be told the code
-            await self._close(socket, Ending(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable"))
+            await self._close(socket, SocketClose(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable"))
         else:
             await socket.accept(PROTOCOL)
             await self._close(socket, await self._serve(socket))
 
-    async def _serve(self, socket: WebSocket) -> Ending:
+    async def _serve(self, socket: WebSocket) -> SocketClose:
         connection = self._connect(socket)
         try:
             with self._connections.admit(connection, "websocket"):
                 return await connection.run()
         except Overloaded as full:
-            return Ending(CloseCode.TRY_AGAIN_LATER, full.message)
+            return SocketClose(CloseCode.TRY_AGAIN_LATER, full.message)
         except Draining:
-            return Ending(CloseCode.GOING_AWAY, "Going away")
+            return SocketClose(CloseCode.GOING_AWAY, "Going away")
 
-    async def _close(self, socket: WebSocket, ending: Ending) -> None:
-        self._observe(Happening.CLOSED, str(ending.code.value))
+    async def _close(self, socket: WebSocket, ending: SocketClose) -> None:
+        self._observe(LiveEvent.CLOSED, str(ending.code.value))
         await socket.close(ending.code, ending.reason)
 
-    def _is_welcome(self, request: Request) -> bool:
+    def _is_welcome(self, request: WebRequest) -> bool:
         origin = request.headers.get("origin")
         if origin is None or self._allows(origin):
             return True

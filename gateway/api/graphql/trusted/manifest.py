@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from gateway.kit.watched_file import Stamp, stamp_of
+from gateway.kit.watched_file import FileVersion, file_version
 
 __all__ = ["Manifest", "ManifestError", "ManifestFiles", "UnreadableManifestError", "read_manifests"]
 
@@ -138,5 +138,5 @@ class ManifestFiles:
             if await asyncio.to_thread(self.refresh):
                 changed(self._manifest)
 
-    def _stamped(self) -> tuple[Stamp | None, ...]:
-        return tuple(stamp_of(file) for file in self._files)
+    def _stamped(self) -> tuple[FileVersion | None, ...]:
+        return tuple(file_version(file) for file in self._files)

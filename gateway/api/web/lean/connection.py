@@ -5,33 +5,33 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from gateway.api.web.http import Closed, Request, SocketHandler
-from gateway.api.web.lean.incoming import Incoming, Refused
+from gateway.api.web.http import Closed, SocketHandler, WebRequest
+from gateway.api.web.lean.incoming import IncomingRequest, Refused
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.request_reader import RequestReader
 from gateway.api.web.lean.response_writer import CLOSE, CONTINUE, answer, head
 from gateway.api.web.lean.websocket import Socket
 from gateway.api.web.site import Site
-from gateway.kit.timers import Watch
+from gateway.kit.timers import IdleTimer
 
-__all__ = ["Connection"]
+__all__ = ["ServerConnection"]
 
 _LOG = logging.getLogger("gateway.http")
 
 
-class Connection(asyncio.Protocol):
+class ServerConnection(asyncio.Protocol):
     """A connection of a client; `gone` is told when it is no more.
 
     What a client asked for is cancelled when it goes away; a service that must not stop in the middle sees to that.
     """
 
-    def __init__(self, site: Site, options: ServerOptions, gone: Callable[["Connection"], None]) -> None:
+    def __init__(self, site: Site, options: ServerOptions, gone: Callable[["ServerConnection"], None]) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._site = site
         self._options = options
         self._gone = gone
         self._reader = RequestReader(self, options, site.socket)
-        self._watch = Watch(loop, self._late)
+        self._watch = IdleTimer(loop, self._late)
         self._writable = asyncio.Event()
         self._writable.set()
         self._transport: asyncio.Transport | None = None
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
             self._watch.off()
             self._task = self._loop.create_task(self._served(incoming))
 
-    async def _served(self, incoming: Incoming) -> None:
+    async def _served(self, incoming: IncomingRequest) -> None:
         try:
             if incoming.socket is None:
                 response = await self._site.respond(incoming.request())
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
         else:
             self.leave()
 
-    async def _converse(self, request: Request, handler: SocketHandler) -> None:
+    async def _converse(self, request: WebRequest, handler: SocketHandler) -> None:
         self._socket = socket = Socket(request, self, self._options, self._reader.rest())
         with suppress(Closed):
             await handler(socket)

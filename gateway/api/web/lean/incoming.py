@@ -3,16 +3,16 @@
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 
-from gateway.api.web.http import Request, SocketHandler
+from gateway.api.web.http import SocketHandler, WebRequest
 from gateway.api.web.inflated import Inflated
 from gateway.api.web.lean.body import Body
-from gateway.kit.lazy_headers import Fields
+from gateway.kit.lazy_headers import RequestHeaders
 
-__all__ = ["Incoming", "Refused"]
+__all__ = ["IncomingRequest", "Refused"]
 
 
 @dataclass(slots=True)
-class Incoming:
+class IncomingRequest:
     """A request whose head is read.
 
     `keep`: the client would send another one after it. `old`: it speaks HTTP/1.0. `socket` answers it where it asks for
@@ -28,9 +28,9 @@ class Incoming:
     old: bool
     socket: SocketHandler | None = None
 
-    def request(self) -> Request:
+    def request(self) -> WebRequest:
         """What an endpoint is given, once it is this one's turn."""
-        return Request(self.method, self.path, self.query, Fields(self.came), self._content())
+        return WebRequest(self.method, self.path, self.query, RequestHeaders(self.came), self._content())
 
     def _content(self) -> bytes | AsyncIterable[bytes]:
         coding = self.came.get(b"content-encoding")

@@ -8,7 +8,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 
 from gateway.api.web.http import Malformed, SocketHandler
 from gateway.api.web.lean.body import Body, Flow
-from gateway.api.web.lean.incoming import Incoming, Refused
+from gateway.api.web.lean.incoming import IncomingRequest, Refused
 from gateway.api.web.lean.options import ServerOptions
 
 __all__ = ["RequestReader", "check", "framing", "split"]
@@ -84,10 +84,10 @@ class RequestReader:
         self._flow = flow
         self._options = options
         self._socket = socket
-        self._waiting: deque[Incoming | Refused] = deque()
+        self._waiting: deque[IncomingRequest | Refused] = deque()
         self._rest = bytearray()
         self._held = self._over = self._switched = self._resumed = False
-        self._incoming: Incoming | None = None  # whose body comes
+        self._incoming: IncomingRequest | None = None  # whose body comes
         self._framing = b""
         self._around = 0
         self.midway = False
@@ -103,7 +103,7 @@ class RequestReader:
         else:
             self._parse(data)
 
-    def next(self) -> Incoming | Refused | None:
+    def next(self) -> IncomingRequest | Refused | None:
         """The next request whose head is there."""
         if not self._waiting:
             return None
@@ -226,7 +226,7 @@ class RequestReader:
         old = version == "1.0"
         body = Body(self._flow, options.held, expected=b"expect" in came and not old)
         path, query = split(self._target)
-        self._incoming = incoming = Incoming(method, path, query, came, body, parser.should_keep_alive(), old)
+        self._incoming = incoming = IncomingRequest(method, path, query, came, body, parser.should_keep_alive(), old)
         if parser.should_upgrade():
             self._framing = framing(came)
             if not self._framing and method == "GET" and came.get(b"upgrade", b"").strip().lower() == b"websocket":

@@ -6,9 +6,9 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
-from gateway.api.web.http import Response
+from gateway.api.web.http import WebResponse
 from gateway.api.web.lean.body import Flow
-from gateway.api.web.lean.incoming import Incoming
+from gateway.api.web.lean.incoming import IncomingRequest
 
 __all__ = ["BODILESS", "CHUNKED", "CLOSE", "CONTINUE", "KEEP_ALIVE", "LAST_CHUNK", "answer", "chunk", "head"]
 
@@ -51,7 +51,7 @@ def _date(second: int) -> str:
     return f"Date: {formatdate(second, usegmt=True)}\r\n"
 
 
-async def answer(incoming: Incoming, response: Response, flow: Flow, *, keep: bool) -> bool:
+async def answer(incoming: IncomingRequest, response: WebResponse, flow: Flow, *, keep: bool) -> bool:
     """Send the answer, as fast as the client reads it; whether another request may follow, which `keep` allows.
 
     Raises:

@@ -7,7 +7,7 @@ whatever stands in front of a gateway in production has anyway; files; compresse
 import asyncio
 from typing import Self
 
-from gateway.api.web.lean.connection import Connection
+from gateway.api.web.lean.connection import ServerConnection
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.site import Site
 
@@ -24,7 +24,7 @@ class LeanServer:
         self._site = site
         self._options = options
         self._grace = grace
-        self._open: set[Connection] = set()
+        self._open: set[ServerConnection] = set()
         self._empty = asyncio.Event()
         self._server: asyncio.Server | None = None
 
@@ -63,12 +63,12 @@ class LeanServer:
             if under_way:
                 await asyncio.wait(under_way, timeout=_LAST_WORDS)
 
-    def _connection(self) -> Connection:
-        connection = Connection(self._site, self._options, self._gone)
+    def _connection(self) -> ServerConnection:
+        connection = ServerConnection(self._site, self._options, self._gone)
         self._open.add(connection)
         return connection
 
-    def _gone(self, connection: Connection) -> None:
+    def _gone(self, connection: ServerConnection) -> None:
         self._open.discard(connection)
         if not self._open:
             self._empty.set()

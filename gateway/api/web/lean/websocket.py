@@ -12,7 +12,7 @@ from websockets.http11 import Request as Handshake
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from gateway.api.web.http import Closed, Request
+from gateway.api.web.http import Closed, WebRequest
 from gateway.api.web.lean.body import Flow
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.response_writer import CLOSE, head
@@ -29,7 +29,7 @@ _HANDSHAKE = ("connection", "upgrade", "sec-websocket-key", "sec-websocket-versi
 class Socket:
     """See `gateway.api.web.http.WebSocket`. `early` is what came before it was accepted."""
 
-    def __init__(self, request: Request, flow: Flow, options: ServerOptions, early: bytes) -> None:
+    def __init__(self, request: WebRequest, flow: Flow, options: ServerOptions, early: bytes) -> None:
         self.request = request
         self._flow = flow
         self._options = options

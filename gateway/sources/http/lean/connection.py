@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 
 from gateway.errors import GatewayError
 from gateway.sources.http.errors import late, lost, not_reached
-from gateway.sources.http.exchange import Limits, Request, Response
+from gateway.sources.http.exchange import Request, Response, TransportLimits
 from gateway.sources.http.lean.answer import AnswerReader
 
-__all__ = ["Connection"]
+__all__ = ["ClientConnection"]
 
 _DOUBTED = 1.0  # seconds without a call after which it is looked at before the next one
 
 
-class Connection(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """A connection to a source. `idle` is told when it can take another call, `gone` when it is no more.
 
     One timer watches over all of its time: it is set when there is none that rings early enough, and looks when
@@ -23,7 +23,11 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(
-        self, limits: Limits, *, idle: Callable[["Connection"], None], gone: Callable[["Connection"], None]
+        self,
+        limits: TransportLimits,
+        *,
+        idle: Callable[["ClientConnection"], None],
+        gone: Callable[["ClientConnection"], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._reader = AnswerReader(limits.response_bytes)

@@ -6,8 +6,8 @@ from collections import deque
 from typing import Any
 
 from gateway.sources.http.errors import not_reached
-from gateway.sources.http.exchange import Limits, Request
-from gateway.sources.http.lean.connection import Connection
+from gateway.sources.http.exchange import Request, TransportLimits
+from gateway.sources.http.lean.connection import ClientConnection
 from gateway.sources.http.lean.encoding import Origin
 
 __all__ = ["Pool"]
@@ -19,17 +19,17 @@ _ADDRESSES: dict[str, Any] = {"happy_eyeballs_delay": 0.25}
 class Pool:
     """Connections to `origin`. A free one goes to the longest waiting call, else the last used one to the next."""
 
-    def __init__(self, origin: Origin, limits: Limits, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, origin: Origin, limits: TransportLimits, tls: ssl.SSLContext | None) -> None:
         self.origin = origin
         self._limits = limits
         self._tls = tls if origin.secure else None
-        self._idle: list[Connection] = []
-        self._open: set[Connection] = set()
+        self._idle: list[ClientConnection] = []
+        self._open: set[ClientConnection] = set()
         self._places = limits.connections
-        self._line: deque[asyncio.Future[Connection | None]] = deque()
+        self._line: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._closed = False
 
-    def take(self) -> Connection | None:
+    def take(self) -> ClientConnection | None:
         """A connection that is free now."""
         while self._idle:
             connection = self._idle.pop()
@@ -38,7 +38,7 @@ class Pool:
             connection.close()
         return None
 
-    async def wait(self, request: Request) -> Connection:
+    async def wait(self, request: Request) -> ClientConnection:
         """A connection for that call, a new one or the next to be free.
 
         Raises:
@@ -64,12 +64,12 @@ class Pool:
         if connections:
             await asyncio.wait([one.closed for one in connections])
 
-    async def _next(self) -> Connection:
+    async def _next(self) -> ClientConnection:
         while True:
             if self._places:
                 self._places -= 1
                 return await self._connect()
-            turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+            turn: asyncio.Future[ClientConnection | None] = asyncio.get_running_loop().create_future()
             self._line.append(turn)
             try:
                 connection = await turn
@@ -82,12 +82,12 @@ class Pool:
                 return connection
             connection.close()
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> ClientConnection:
         """A new connection, in the place that was taken for it."""
         origin, loop = self.origin, asyncio.get_running_loop()
         try:
             _, connection = await loop.create_connection(
-                lambda: Connection(self._limits, idle=self._free, gone=self._gone),
+                lambda: ClientConnection(self._limits, idle=self._free, gone=self._gone),
                 origin.host,
                 origin.port,
                 ssl=self._tls,
@@ -104,7 +104,7 @@ class Pool:
         self._open.add(connection)
         return connection
 
-    def _free(self, connection: Connection) -> None:
+    def _free(self, connection: ClientConnection) -> None:
         while self._line:
             turn = self._line.popleft()
             if not turn.done():
@@ -112,7 +112,7 @@ class Pool:
                 return
         self._idle.append(connection)
 
-    def _gone(self, connection: Connection) -> None:
+    def _gone(self, connection: ClientConnection) -> None:
         if connection in self._idle:
             self._idle.remove(connection)
         if connection in self._open:
@@ -127,7 +127,7 @@ class Pool:
                 return
         self._places += 1
 
-    def _step_out(self, turn: asyncio.Future[Connection | None]) -> None:
+    def _step_out(self, turn: asyncio.Future[ClientConnection | None]) -> None:
         """Leave the line; what this turn had got already goes to the next one."""
         if turn.cancelled():
             if turn in self._line:

@@ -10,7 +10,7 @@ Nothing is sent again, whatever happens: repeating a call is a step of the pipel
 import asyncio
 import ssl
 
-from gateway.sources.http.exchange import Limits, Request, Response
+from gateway.sources.http.exchange import Request, Response, TransportLimits
 from gateway.sources.http.lean.encoding import Origin, encoded, split
 from gateway.sources.http.lean.pool import Pool
 
@@ -20,7 +20,7 @@ __all__ = ["LeanTransport"]
 class LeanTransport:
     """Calls of one source. Made inside a running loop. `tls` says whom to trust, None being the system's roots."""
 
-    def __init__(self, limits: Limits, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, limits: TransportLimits, *, tls: ssl.SSLContext | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._limits = limits
         self._tls = tls

@@ -15,7 +15,7 @@ from graphql import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.graphql.limits.shape import Shape, shape_of
+from gateway.api.graphql.limits.shape import DocumentShape, shape_of
 
 NAMES = st.sampled_from(["a", "b", "ofType", "fields", "__typename", "x: a", "y: fields"])
 
@@ -58,13 +58,13 @@ class Naive:
     document: DocumentNode
 
     def __post_init__(self) -> None:
-        self.shape = Shape()
+        self.shape = DocumentShape()
         self.fragments = {
             one.name.value: one for one in self.document.definitions if isinstance(one, FragmentDefinitionNode)
         }
         for one in self.document.definitions:
             if isinstance(one, OperationDefinitionNode):
-                self.counts = Shape()
+                self.counts = DocumentShape()
                 self.walk(one.selection_set, 0, 1, 0, root=True)
                 for name in ("fields", "aliases", "root_fields", "spreads"):
                     setattr(self.shape, name, max(getattr(self.shape, name), getattr(self.counts, name)))

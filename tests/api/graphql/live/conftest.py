@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, web
 
 from gateway import Gateway, Settings
-from gateway.api.graphql.execution.reception import Reception
+from gateway.api.graphql.execution.reception import IncomingFactory
 from gateway.api.graphql.http.endpoint import EndpointOptions, GraphQLEndpoint
 from gateway.api.graphql.http.parsing import RequestLimits
 from gateway.api.graphql.http.uploads import UploadLimits
@@ -142,7 +142,7 @@ async def opened() -> AsyncIterator[Open]:
             assert isinstance(events, MemoryEventLog)
             executor = gateway._executor
             assert executor is not None
-            reception = Reception(gateway.users, events, authenticate, 5)
+            reception = IncomingFactory(gateway.users, events, authenticate, 5)
             happenings: list[tuple[str, str]] = []
             live = Live(
                 executor,

@@ -7,12 +7,12 @@ import pytest
 from graphql import OperationDefinitionNode, parse
 
 from gateway.api.graphql.execution.prepared import Prepared
-from gateway.api.graphql.execution.reception import Reception
+from gateway.api.graphql.execution.reception import IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest
-from gateway.api.graphql.live.answers import Answer
+from gateway.api.graphql.live.answers import LiveAnswer
 from gateway.api.graphql.live.feed import CatchingUp, Feed
 from gateway.api.graphql.live.feeds import Feeds
-from gateway.api.graphql.live.options import LiveOptions, Traffic, unobserved
+from gateway.api.graphql.live.options import LiveOptions, LiveTraffic, unobserved
 from gateway.api.graphql.live.sharing import Sharing, sharing
 from gateway.callers.authentication import anyone
 from gateway.operation import ANYONE, Action, Principal
@@ -83,8 +83,8 @@ def test_callers() -> None:
 
 async def test_who_comes_as_a_feed_ends(here: Any) -> None:
     """Who subscribes between a feed's last answer and its end has a feed of its own, and not a bare end."""
-    feeds = Feeds(here.gateway._executor, LiveOptions(), Traffic(), unobserved)
-    incoming = await Reception(here.gateway.users, here.events, anyone, 5).receive({}, "r1")
+    feeds = Feeds(here.gateway._executor, LiveOptions(), LiveTraffic(), unobserved)
+    incoming = await IncomingFactory(here.gateway.users, here.events, anyone, 5).receive({}, "r1")
     asked = GraphQLRequest("subscription { userChanged { user { name } } }")
     async with feeds.follow(asked, incoming) as answers:
         await here.followed()
@@ -103,15 +103,15 @@ async def test_who_has_caught_up_as_a_feed_ends() -> None:
     merged: list[Feed] = []
     catching_up = CatchingUp(shared, lambda feed, _: merged.append(feed))
 
-    def feed(*told: Answer, is_shared: bool) -> Feed:
-        async def answers() -> AsyncGenerator[Answer]:
+    def feed(*told: LiveAnswer, is_shared: bool) -> Feed:
+        async def answers() -> AsyncGenerator[LiveAnswer]:
             for one in told:
                 yield one
 
         options: dict[str, Any] = {"queue": 10, "slow": lambda: told[-1], "told": catching_up.told}
         return Feed(answers(), shared=is_shared, alike="kind", **options)
 
-    event, end = Answer("{}", event="e1"), Answer("{}", "[]")
+    event, end = LiveAnswer("{}", event="e1"), LiveAnswer("{}", "[]")
     shared["kind"] = feed(event, end, is_shared=True)
     await shared["kind"].run()
     await feed(event, is_shared=False).run()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.web.http import Malformed, Request, Response, Route, SocketRoute, TooLarge
+from gateway.api.web.http import Malformed, Route, SocketRoute, TooLarge, WebRequest, WebResponse
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.server import LeanServer
 from gateway.api.web.site import Site
@@ -112,25 +112,25 @@ class Served:
             while not condition():  # noqa: ASYNC110 - the other side sets no event
                 await asyncio.sleep(0.005)
 
-    async def echo(self, request: Request) -> Response:
+    async def echo(self, request: WebRequest) -> WebResponse:
         """Tell what was asked for."""
         self.seen.append(request.path)
         try:
             body = await request.read(1_000_000)
         except TooLarge:
-            return Response(413)
+            return WebResponse(413)
         except Malformed:
-            return Response(400, b"malformed")
+            return WebResponse(400, b"malformed")
         headers = dict(request.headers)
         told = [request.method, request.path, request.query, headers, len(body), body[:100].decode("latin-1")]
-        return Response(200, json.dumps(told).encode(), JSON)
+        return WebResponse(200, json.dumps(told).encode(), JSON)
 
-    async def status(self, request: Request) -> Response:
+    async def status(self, request: WebRequest) -> WebResponse:
         """The status that the query names, with a body, whatever is sent."""
         self.seen.append(request.path)
-        return Response(int(request.query), b"text")
+        return WebResponse(int(request.query), b"text")
 
-    async def slow(self, request: Request) -> Response:
+    async def slow(self, request: WebRequest) -> WebResponse:
         """Answer when the test wants it."""
         self.seen.append(request.path)
         self.begun.set()
@@ -139,11 +139,11 @@ class Served:
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
-        return Response(200, b"done")
+        return WebResponse(200, b"done")
 
-    async def stream(self, request: Request) -> Response:
+    async def stream(self, request: WebRequest) -> WebResponse:
         """Chunks of as many bytes as the query says, until the test ends them."""
-        return Response(200, self._chunks(int(request.query or 5)))
+        return WebResponse(200, self._chunks(int(request.query or 5)))
 
     async def _chunks(self, size: int) -> AsyncIterator[bytes]:
         try:
@@ -157,16 +157,16 @@ class Served:
         finally:
             self.closed.set()
 
-    async def pieces(self, request: Request) -> Response:
+    async def pieces(self, request: WebRequest) -> WebResponse:
         """How large the chunks of the body are, read one by one when the test wants it."""
         self.begun.set()
         await self.finish.wait()
         sizes = [len(chunk) async for chunk in request.chunks()]
-        return Response(200, json.dumps(sizes).encode(), JSON)
+        return WebResponse(200, json.dumps(sizes).encode(), JSON)
 
-    async def split(self, _request: Request) -> Response:
+    async def split(self, _request: WebRequest) -> WebResponse:
         """An answer that would be two."""
-        return Response(200, b"", (("X", "a\r\nSet-Cookie: b"),))
+        return WebResponse(200, b"", (("X", "a\r\nSet-Cookie: b"),))
 
 
 Serve = Callable[..., Awaitable[Served]]

@@ -11,7 +11,7 @@ import pytest
 from sources.raw import KEEP
 
 from gateway.errors import Outcome, SourceTimeout, SourceUnavailable
-from gateway.sources.http.exchange import Limits, Request
+from gateway.sources.http.exchange import Request, TransportLimits
 from gateway.sources.http.lean.transport import LeanTransport
 
 AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER for no seconds: closing is a RST
@@ -63,7 +63,7 @@ async def calls() -> AsyncIterator[Callable[..., LeanTransport]]:
     made: list[LeanTransport] = []
 
     def make(**limits: Any) -> LeanTransport:
-        made.append(LeanTransport(Limits(**limits)))
+        made.append(LeanTransport(TransportLimits(**limits)))
         return made[-1]
 
     yield make

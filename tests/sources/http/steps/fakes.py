@@ -8,7 +8,7 @@ import orjson
 
 from gateway.errors import GatewayError, Outcome, SourceTimeout, SourceUnavailable
 from gateway.sources.http.exchange import Request, Response, Step
-from gateway.sources.http.observing import Event
+from gateway.sources.http.observing import CallEvent
 
 OK = Response(200, {}, b"{}")
 
@@ -68,9 +68,9 @@ class Log:
     """An observer that remembers."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[CallEvent] = []
 
-    def __call__(self, event: Event, /) -> None:
+    def __call__(self, event: CallEvent, /) -> None:
         self.events.append(event)
 
     @property

@@ -8,7 +8,7 @@ from gateway.errors import GatewayError, Outcome, SourceTimeout
 from gateway.operation import Deadline, current_deadline, operation
 from gateway.sources.http.deadline import WithinDeadline
 from gateway.sources.http.exchange import Request, Response, Send, pipeline
-from gateway.sources.http.handover import Handover, Passage
+from gateway.sources.http.handover import DispatchState, Handover
 
 
 class Queue:
@@ -152,4 +152,4 @@ def test_handover_alone() -> None:
         assert await Handover()(READ, Source()) is OK
 
     run(scenario())
-    assert not Passage().uncertain
+    assert not DispatchState().uncertain

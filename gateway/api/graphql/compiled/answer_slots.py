@@ -8,18 +8,18 @@ from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLOutputTyp
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.pyutils import Path
 
-__all__ = ["Place"]
+__all__ = ["AnswerSlot"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class AnswerSlot:
     """A field of an object, or the items of a list; `parent` is the object or the list around it, None at the root.
 
     `key` is the field's name in the answer, and empty for items. `owner`, `field` and `details` are those of the
     field, also for its items. `depth` is how many lists are around: so many indices tell one such place from another.
     """
 
-    parent: "Place | None"
+    parent: "AnswerSlot | None"
     key: str
     type: GraphQLOutputType
     owner: GraphQLObjectType
@@ -41,11 +41,11 @@ class Place:
         """The indices as further arguments in generated code."""
         return "".join(f", i{n}" for n in range(self.depth))
 
-    def items(self, type_: GraphQLOutputType) -> "Place":
+    def items(self, type_: GraphQLOutputType) -> "AnswerSlot":
         """The items of the list at this place."""
-        return Place(self, "", type_, self.owner, self.field, self.details, self.depth + 1)
+        return AnswerSlot(self, "", type_, self.owner, self.field, self.details, self.depth + 1)
 
-    def whole(self) -> "Place":
+    def whole(self) -> "AnswerSlot":
         """The field that the items, or their items, belong to."""
         return self if self.key or self.parent is None else self.parent.whole()
 

@@ -5,13 +5,13 @@ What is read is read in both forms whatever the version: a server may be newer t
 
 from dataclasses import dataclass
 
-__all__ = ["Dialect", "spoken_by"]
+__all__ = ["AccountVersion", "spoken_by"]
 
 _USERS = frozenset({"user", "role", "department"})
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class AccountVersion:
     """What to send: the includes that each endpoint of account users takes, and words that changed."""
 
     get_includes: frozenset[str] = _USERS
@@ -22,7 +22,7 @@ class Dialect:
     removed: tuple[str, str] = ("removed_scope", "included")
 
 
-_APRIL = Dialect(
+_APRIL = AccountVersion(
     # The profile is flat, and what PATCH and the list can bring along they bring unasked (account.md, 1.1).
     get_includes=frozenset({"role", "department"}),
     create_includes=frozenset({"role", "department"}),
@@ -33,6 +33,6 @@ _APRIL = Dialect(
 )
 
 
-def spoken_by(api_version: str) -> Dialect:
+def spoken_by(api_version: str) -> AccountVersion:
     """The dialect of an API version, e.g. `1.0.forge-preview.3`; an unknown one is taken to be new."""
-    return _APRIL if api_version.endswith("-preview.1") else Dialect()
+    return _APRIL if api_version.endswith("-preview.1") else AccountVersion()

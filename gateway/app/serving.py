@@ -11,7 +11,7 @@ from gateway.api.web.servers import HttpServer
 from gateway.app import Gateway
 from gateway.settings import Settings
 
-__all__ = ["Addresses", "collect_less", "serving", "told_to_stop"]
+__all__ = ["Addresses", "collect_less", "serving", "stop_requested"]
 
 _DRAIN = 10.0  # seconds that requests under way get to finish
 _YOUNG = 20_000  # objects
@@ -52,7 +52,7 @@ async def _stopped(gateway: Gateway, server: HttpServer) -> None:
     await server.stop()
 
 
-def told_to_stop() -> asyncio.Event:
+def stop_requested() -> asyncio.Event:
     """Set by SIGINT or SIGTERM. To be called first: a process may be told to stop while it starts."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

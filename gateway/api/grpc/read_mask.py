@@ -9,7 +9,7 @@ from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, Violation
 from gateway.users.planning import Plan, Selection, plan
 
-__all__ = ["EXPANSIONS", "REFERENCES", "Reading", "reading_of_department", "reading_of_role", "reading_of_user"]
+__all__ = ["EXPANSIONS", "REFERENCES", "ReadPlan", "read_plan_of_department", "read_plan_of_role", "read_plan_of_user"]
 
 EXPANSIONS = {
     "Role": frozenset({"owner", "permissions"}),
@@ -33,7 +33,7 @@ _OF_A_USER = frozenset({"Role", "Department", "Organization"})
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadPlan:
     """One way to read a record.
 
     `plan` says what the sources are asked for, `lookups` which fields have to be looked up (both in the domain's
@@ -53,7 +53,7 @@ class _Wish:
     fields: "dict[str, _Wish]" = field(default_factory=dict)
 
 
-def reading_of_user(view: int, mask: Iterable[str]) -> Reading:
+def read_plan_of_user(view: int, mask: Iterable[str]) -> ReadPlan:
     """How to read users.
 
     Raises:
@@ -67,29 +67,29 @@ def reading_of_user(view: int, mask: Iterable[str]) -> Reading:
     return _masked("User", paths) if paths else _viewed("User", full=view == users_pb2.VIEW_FULL)
 
 
-def reading_of_role(mask: Iterable[str]) -> Reading:
-    """How to read roles; without a mask all of it, which one call brings. Raises as `reading_of_user` does."""
+def read_plan_of_role(mask: Iterable[str]) -> ReadPlan:
+    """How to read roles; without a mask all of it, which one call brings. Raises as `read_plan_of_user` does."""
     paths = tuple(mask)
     return _masked("Role", paths) if paths else _viewed("Role", full=True)
 
 
-def reading_of_department(mask: Iterable[str]) -> Reading:
-    """How to read departments; without a mask all of it, which one call brings. Raises as `reading_of_user` does."""
+def read_plan_of_department(mask: Iterable[str]) -> ReadPlan:
+    """How to read departments; without a mask all of it, which one call brings. Raises as `read_plan_of_user` does."""
     paths = tuple(mask)
     return _masked("Department", paths) if paths else _viewed("Department", full=True)
 
 
 @lru_cache(16)
-def _viewed(name: str, *, full: bool) -> Reading:
+def _viewed(name: str, *, full: bool) -> ReadPlan:
     wish = _Wish()
     for path in ["*"] if full else _TYPES[name].fields_by_name:
         _enter(_TYPES[name], path, wish)
     asked = _asked(_TYPES[name], wish)
-    return Reading(plan(asked, name), _lookups(_TYPES[name], asked))
+    return ReadPlan(plan(asked, name), _lookups(_TYPES[name], asked))
 
 
 @lru_cache(256)
-def _masked(name: str, paths: tuple[str, ...]) -> Reading:
+def _masked(name: str, paths: tuple[str, ...]) -> ReadPlan:
     if len(paths) > _MOST_PATHS:
         raise _bad("read_mask", f"may have {_MOST_PATHS} paths at most")
     wish = _Wish()
@@ -100,7 +100,7 @@ def _masked(name: str, paths: tuple[str, ...]) -> Reading:
             violations=[Violation(("read_mask",), f"{path!r} is no field of {name}") for path in unknown],
         )
     asked = _asked(_TYPES[name], wish)
-    return Reading(plan(asked, name), _lookups(_TYPES[name], asked), _answered(wish))
+    return ReadPlan(plan(asked, name), _lookups(_TYPES[name], asked), _answered(wish))
 
 
 def _enter(kind: Any, path: str, wish: _Wish) -> bool:
