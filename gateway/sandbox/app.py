@@ -18,7 +18,7 @@ from gateway.sandbox.reseller import ResellerApi
 from gateway.sandbox.softwareone import SoftwareOneApi
 from gateway.sandbox.store import Store
 from gateway.sandbox.webhooks import Webhooks
-from gateway.sandbox.wire import LARGEST_BODY, Wire
+from gateway.sandbox.wire import LARGEST_BODY, SandboxWire
 
 __all__ = ["Sandbox", "SandboxOptions"]
 
@@ -75,7 +75,7 @@ class Sandbox:
         if self.options.webhook_url is not None:
             webhooks.send_to(self.options.webhook_url, self.options.webhook_token)
         try:
-            await self._listen(Wire(self._systems(store), calls, faults, webhooks))
+            await self._listen(SandboxWire(self._systems(store), calls, faults, webhooks))
         except BaseException:
             await self.stop()
             raise
@@ -145,7 +145,7 @@ class Sandbox:
             store.mark_seeded()
         return {"account": account, "softwareone": softwareone, "reseller": reseller}
 
-    async def _listen(self, wire: Wire) -> None:
+    async def _listen(self, wire: SandboxWire) -> None:
         runner = self._runner = web.ServerRunner(
             web.Server(wire, request_factory=_request, access_log=None), shutdown_timeout=0.5
         )

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.sandbox.exchange import Call
+from gateway.sandbox.exchange import SandboxRequest
 from gateway.sandbox.multipart import MalformedMultipartError, parts_of
 
 __all__ = ["CallLog", "LoggedCall"]
@@ -21,7 +21,7 @@ class LoggedCall:
     """
 
     source: str
-    call: Call
+    call: SandboxRequest
     status: int | None = None
 
 
@@ -31,7 +31,7 @@ class CallLog:
     def __init__(self) -> None:
         self._calls: deque[LoggedCall] = deque(maxlen=_NEWEST)
 
-    def add(self, source: str, call: Call) -> LoggedCall:
+    def add(self, source: str, call: SandboxRequest) -> LoggedCall:
         """Remember a call that has just arrived."""
         logged = LoggedCall(source, call)
         self._calls.append(logged)
@@ -57,7 +57,7 @@ class CallLog:
         ]
 
 
-def _body(call: Call) -> str | list[dict[str, Any]]:
+def _body(call: SandboxRequest) -> str | list[dict[str, Any]]:
     content_type = call.headers.get("content-type", "")
     if content_type.lower().startswith("multipart/form-data"):
         try:

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import orjson
 
-__all__ = ["Answer", "Call", "Event", "System"]
+__all__ = ["SandboxEvent", "SandboxRequest", "SandboxResponse", "System"]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SandboxRequest:
     """One request to a simulated system.
 
     `path` starts below the system's prefix and is still percent-encoded, `query` is the raw text after
@@ -28,7 +28,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class SandboxEvent:
     """What a call has changed, for those who follow; `body` is what is sent them, byte for byte.
 
     The events about one `subject` are told in their order.
@@ -40,16 +40,16 @@ class Event:
 
 
 @dataclass(slots=True)
-class Answer:
+class SandboxResponse:
     """One response; `body` is what is sent, byte for byte. Its event is told once it has been given."""
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
-    event: Event | None = None
+    event: SandboxEvent | None = None
 
     @classmethod
-    def json(cls, document: Any, status: int = 200, **headers: str) -> "Answer":
+    def json(cls, document: Any, status: int = 200, **headers: str) -> "SandboxResponse":
         """An answer of JSON; header names are given with underscores (`Retry_After`)."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return cls(status, orjson.dumps(document), {"Content-Type": "application/json"} | named)
@@ -58,10 +58,10 @@ class Answer:
 class System(Protocol):
     """One of the three simulated systems."""
 
-    async def answer(self, call: Call) -> Answer:
+    async def answer(self, call: SandboxRequest) -> SandboxResponse:
         """Answer a call as the real system would."""
 
-    def failure(self, call: Call, status: int, retry_after: float | None) -> Answer:
+    def failure(self, call: SandboxRequest, status: int, retry_after: float | None) -> SandboxResponse:
         """Write an error with this status in the system's own shape, without doing anything."""
 
     def record(self, user_id: str) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from email.message import Message
 
-__all__ = ["MalformedMultipartError", "Part", "parts_of"]
+__all__ = ["FormPart", "MalformedMultipartError", "parts_of"]
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
 
@@ -14,7 +14,7 @@ class MalformedMultipartError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FormPart:
     """One part; `filename` is None for a plain form field."""
 
     name: str
@@ -23,7 +23,7 @@ class Part:
     content: bytes
 
 
-def parts_of(content_type: str, body: bytes) -> list[Part]:
+def parts_of(content_type: str, body: bytes) -> list[FormPart]:
     """Split a body into its parts, in order."""
     found = _BOUNDARY.search(content_type)
     if found is None:
@@ -35,7 +35,7 @@ def parts_of(content_type: str, body: bytes) -> list[Part]:
     return [_part(piece) for piece in pieces[1:-1]]
 
 
-def _part(piece: bytes) -> Part:
+def _part(piece: bytes) -> FormPart:
     head, blank, content = piece.partition(b"\r\n\r\n")
     if not blank:
         raise MalformedMultipartError("A part has no end of headers.")
@@ -49,4 +49,4 @@ def _part(piece: bytes) -> Part:
         raise MalformedMultipartError("A part has no name.")
     filename = headers.get_param("filename", header="content-disposition")
     content_type = headers.get("content-type")
-    return Part(field, filename if isinstance(filename, str) else None, content_type, content)
+    return FormPart(field, filename if isinstance(filename, str) else None, content_type, content)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from gateway.sandbox.clock import SECOND
 
-__all__ = ["LANDMARKS", "Person", "code", "created_at", "generated"]
+__all__ = ["LANDMARKS", "SeededPerson", "code", "created_at", "generated"]
 
 LANDMARKS = {
     "account": {
@@ -86,7 +86,7 @@ _PLAIN = str.maketrans(
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SeededPerson:
     """A generated person; `number` counts within a system, `created` is in microseconds since 1970."""
 
     number: int
@@ -101,7 +101,7 @@ class Person:
         return f"{self.first} {self.last}"
 
 
-def generated(source: str, first: int, count: int) -> Iterator[Person]:
+def generated(source: str, first: int, count: int) -> Iterator[SeededPerson]:
     """The people number `first` to `count - 1` of a system.
 
     Every tenth is known to all three systems and every fifth to account and softwareone, under one
@@ -114,7 +114,7 @@ def generated(source: str, first: int, count: int) -> Iterator[Person]:
         given, family = _FIRST[key % len(_FIRST)], _LAST[key % len(_LAST)]
         again = key // (len(_FIRST) * len(_LAST))
         mailbox = _plain(f"{given}.{family}{again or ''}")
-        yield Person(number, given, family, f"{mailbox}@example.com", created_at(source, number, count))
+        yield SeededPerson(number, given, family, f"{mailbox}@example.com", created_at(source, number, count))
 
 
 def created_at(source: str, number: int, count: int) -> int:

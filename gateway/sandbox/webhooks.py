@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from gateway.sandbox.calls import CallLog
-from gateway.sandbox.exchange import Call, Event
+from gateway.sandbox.exchange import SandboxEvent, SandboxRequest
 from gateway.sandbox.faults import Fault, Faults
 
 __all__ = ["Webhooks"]
@@ -43,7 +43,7 @@ class Webhooks:
         self._faults = faults
         self._pauses = pauses
         self._receiver: _Receiver | None = None
-        self._queues: dict[str, deque[Event]] = {}
+        self._queues: dict[str, deque[SandboxEvent]] = {}
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._session = aiohttp.ClientSession(
@@ -54,7 +54,7 @@ class Webhooks:
         """Send what happens from now on, signed with the token, to this address; it replaces the one before."""
         self._receiver = _Receiver(url, token)
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: SandboxEvent) -> None:
         """Deliver an event some time after this; without a receiver, never."""
         if self._receiver is None:
             return
@@ -80,14 +80,14 @@ class Webhooks:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver_all(self, subject: str, queue: deque[Event]) -> None:
+    async def _deliver_all(self, subject: str, queue: deque[SandboxEvent]) -> None:
         while queue:
             await self._deliver(queue[0])
             queue.popleft()
             self._waiting -= 1
         del self._queues[subject]
 
-    async def _deliver(self, event: Event) -> None:
+    async def _deliver(self, event: SandboxEvent) -> None:
         for pause in (*self._pauses, None):
             fault = self._faults.take("webhooks", "POST", f"{event.name}/{event.subject}")
             if await self._try(event, fault):
@@ -96,7 +96,7 @@ class Webhooks:
                 await asyncio.sleep(pause)
         _LOG.warning("The receiver did not take %s of %s: given up", event.name, event.subject)
 
-    async def _try(self, event: Event, fault: Fault | None) -> bool:
+    async def _try(self, event: SandboxEvent, fault: Fault | None) -> bool:
         """Whether there is nothing more to do in the event's turn."""
         match fault:
             case Fault(kind="lost"):
@@ -110,18 +110,18 @@ class Webhooks:
                 return await self._send(event, forged=True)
         return await self._send(event)
 
-    async def _deliver_later(self, event: Event, delay: float) -> None:
+    async def _deliver_later(self, event: SandboxEvent, delay: float) -> None:
         await asyncio.sleep(delay)
         await self._send(event)
 
-    async def _send(self, event: Event, *, forged: bool = False) -> bool:
+    async def _send(self, event: SandboxEvent, *, forged: bool = False) -> bool:
         receiver = self._receiver
         assert receiver is not None  # noqa: S101 - `tell` sees to it
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "Webhook-Signature": _signature("not the token" if forged else receiver.token, event.body),
         }
-        logged = self._calls.add("webhooks", Call("POST", receiver.url, "", _lower(headers), event.body))
+        logged = self._calls.add("webhooks", SandboxRequest("POST", receiver.url, "", _lower(headers), event.body))
         try:
             async with self._session.post(
                 receiver.url, data=event.body, headers=headers, allow_redirects=False

@@ -10,11 +10,11 @@ from aiohttp import web
 
 from gateway.sandbox.calls import CallLog
 from gateway.sandbox.control import Control
-from gateway.sandbox.exchange import Answer, Call, System
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse, System
 from gateway.sandbox.faults import Fault, Faults
 from gateway.sandbox.webhooks import Webhooks
 
-__all__ = ["LARGEST_BODY", "Wire"]
+__all__ = ["LARGEST_BODY", "SandboxWire"]
 
 LARGEST_BODY = 16 * 1024 * 1024
 """The longest request body in bytes; icons are the reason that it is so long."""
@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 _WITHOUT_BODY = {204, 304}
 
 
-class Wire:
+class SandboxWire:
     """The handler of every request, for `aiohttp.web.Server`."""
 
     def __init__(self, systems: dict[str, System], calls: CallLog, faults: Faults, webhooks: Webhooks) -> None:
@@ -41,7 +41,7 @@ class Wire:
             return _response(self._control.answer(call))
         system = self._systems.get(prefix)
         if system is None:
-            return _response(Answer.json({"error": f"There is nothing at /{prefix}."}, 404))
+            return _response(SandboxResponse.json({"error": f"There is nothing at /{prefix}."}, 404))
         logged = self._calls.add(prefix, call)
         fault = self._faults.take(prefix, call.method, call.path)
         try:
@@ -66,8 +66,8 @@ class Wire:
         return response
 
 
-async def _call(request: web.BaseRequest, path: str) -> Call:
-    return Call(
+async def _call(request: web.BaseRequest, path: str) -> SandboxRequest:
+    return SandboxRequest(
         method=request.method,
         path=path,
         query=request.raw_path.partition("?")[2],
@@ -77,7 +77,7 @@ async def _call(request: web.BaseRequest, path: str) -> Call:
     )
 
 
-async def _suffer(fault: Fault, system: System, call: Call) -> Answer | None:
+async def _suffer(fault: Fault, system: System, call: SandboxRequest) -> SandboxResponse | None:
     match fault.kind:
         case "slow":
             return await system.answer(replace(call, delay=fault.delay))
@@ -87,14 +87,14 @@ async def _suffer(fault: Fault, system: System, call: Call) -> Answer | None:
             return None
         case "html":
             page = b"<!doctype html><title>Welcome</title><h1>It works!</h1>"
-            return Answer(200, page, {"Content-Type": "text/html; charset=utf-8"})
+            return SandboxResponse(200, page, {"Content-Type": "text/html; charset=utf-8"})
         case "garbage":
-            return Answer(200, b'{"data": [{"id": "', {"Content-Type": "application/json"})
+            return SandboxResponse(200, b'{"data": [{"id": "', {"Content-Type": "application/json"})
         case _:
             return await system.answer(call)
 
 
-def _response(answer: Answer) -> web.Response:
+def _response(answer: SandboxResponse) -> web.Response:
     body = None if answer.status in _WITHOUT_BODY else answer.body
     return web.Response(status=answer.status, body=body, headers=answer.headers)
 
@@ -113,7 +113,7 @@ def _hang_up(request: web.BaseRequest) -> web.Response:
     return web.Response()
 
 
-def _send_half(request: web.BaseRequest, answer: Answer) -> web.Response:
+def _send_half(request: web.BaseRequest, answer: SandboxResponse) -> web.Response:
     phrase = HTTPStatus(answer.status).phrase
     lines = [f"HTTP/1.1 {answer.status} {phrase}", f"Content-Length: {len(answer.body) + 1}"]
     lines += [f"{name}: {value}" for name, value in answer.headers.items()]

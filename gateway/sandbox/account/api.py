@@ -8,12 +8,12 @@ import orjson
 
 from gateway.sandbox.account import audit, audit_events, departments, idempotency, roles, tables, user_changes, users
 from gateway.sandbox.account.access import check_account, check_key, prefixed
-from gateway.sandbox.account.context import Context, Endpoint
+from gateway.sandbox.account.context import AccountContext, Endpoint
 from gateway.sandbox.account.errors import CODE_BY_STATUS, ApiError, error_answer
 from gateway.sandbox.account.seeds import seed
 from gateway.sandbox.account.user_views import account_users
 from gateway.sandbox.account.versions import Dialect, version_of
-from gateway.sandbox.exchange import Answer, Call
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.limits import UNLIMITED, SlidingWindow, Verdict
 from gateway.sandbox.routes import Match, Routes
 from gateway.sandbox.store import Store
@@ -42,7 +42,7 @@ class AccountApi:
         """Move `count` people in."""
         seed(self._store, count)
 
-    async def answer(self, call: Call) -> Answer:
+    async def answer(self, call: SandboxRequest) -> SandboxResponse:
         """Answer a call; the order of checks is part of the behaviour."""
         request_id = _request_id()
         verdict: Verdict | None = None
@@ -57,7 +57,7 @@ class AccountApi:
             answer = error_answer(error, request_id)
         return self._finish(call, answer, request_id, verdict)
 
-    def failure(self, call: Call, status: int, retry_after: float | None) -> Answer:
+    def failure(self, call: SandboxRequest, status: int, retry_after: float | None) -> SandboxResponse:
         """Write an error envelope without doing anything."""
         request_id = _request_id()
         message = "Something went wrong." if status >= 500 else "The request was refused."  # noqa: PLR2004 - HTTP's class of server errors
@@ -72,7 +72,7 @@ class AccountApi:
         rows = self._store.select(account_users().where("au.id = ?", user_id))
         return rows[0] if rows else None
 
-    def _match(self, call: Call) -> Match[Endpoint]:
+    def _match(self, call: SandboxRequest) -> Match[Endpoint]:
         found = self._routes.find(call.method, call.path)
         if isinstance(found, Match):
             return found
@@ -82,13 +82,13 @@ class AccountApi:
         message = f"The requested endpoint {call.method} {call.path} was not found."
         raise ApiError(404, "resource_not_found", message)
 
-    async def _admitted(self, call: Call, match: Match[Endpoint], request_id: str) -> Answer:
+    async def _admitted(self, call: SandboxRequest, match: Match[Endpoint], request_id: str) -> SandboxResponse:
         check_key(call.headers)
         version = version_of(prefixed(call.headers, "Version")[1], self._undecided)
         account = check_account(call.headers)
-        context = Context(self._store, call, match.values, version, match.template, request_id)
+        context = AccountContext(self._store, call, match.values, version, match.template, request_id)
 
-        async def work() -> Answer:
+        async def work() -> SandboxResponse:
             # Inside the idempotency layer: a slow call holds its key's lock, and its 400 is stored.
             await asyncio.sleep(call.delay)
             try:
@@ -100,7 +100,9 @@ class AccountApi:
 
         return await idempotency.once(self._store, call, template=match.template, account=account, work=work)
 
-    def _finish(self, call: Call, answer: Answer, request_id: str, verdict: Verdict | None) -> Answer:
+    def _finish(
+        self, call: SandboxRequest, answer: SandboxResponse, request_id: str, verdict: Verdict | None
+    ) -> SandboxResponse:
         seen = verdict or self._window.peek(call.remote)
         answer.headers |= {
             "Request-ID": request_id,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 
-from gateway.sandbox.account.context import Context
+from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.clock import now
 from gateway.sandbox.store import Row
 
@@ -29,7 +29,7 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _AUDITED = ("name", "email", "username", "status", "role_id", "department_id", "is_commission_eligible")
 
 
-def record_change(context: Context, before: Row | None, after: Row) -> None:
+def record_change(context: AccountContext, before: Row | None, after: Row) -> None:
     """Record what has become of an account user; nothing, when all is as it was.
 
     Removing one is recorded as `delete`, locking, unlocking and restoring one as `update`.
@@ -68,7 +68,7 @@ def _value(row: Row | None, name: str) -> Any:
     return bool(row[name]) if name == "is_commission_eligible" else row[name]
 
 
-def _request(context: Context) -> Mapping[str, Any]:
+def _request(context: AccountContext) -> Mapping[str, Any]:
     """Less than a request log has: what is known while the call still runs."""
     return {
         "id": context.request_id,

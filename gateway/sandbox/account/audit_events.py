@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 
 from gateway.sandbox.account.audit import ACTOR
-from gateway.sandbox.account.context import Context
+from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.account.paging import list_document, page
 from gateway.sandbox.account.parameters import Parameters
 from gateway.sandbox.clock import go_time, micros
 from gateway.sandbox.credentials import ACCOUNT_ID
-from gateway.sandbox.exchange import Answer
+from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.store import Row, Select
 
 __all__ = ["get_audit_event", "list_audit_events"]
@@ -34,7 +34,7 @@ _ARRAYS = {
 _CHOICES = {"actions": _ACTIONS, "actor_types": _ACTOR_TYPES}
 
 
-def list_audit_events(context: Context) -> Answer:
+def list_audit_events(context: AccountContext) -> SandboxResponse:
     """GET /v1/core/audit-events: newest first by `occurred_at`; all filters must hold."""
     parameters = Parameters(context.call.query, scalars=_SCALARS, arrays=[*_ARRAYS], includes=_INCLUDES)
     limit = parameters.integer("limit", 100, 1, 1000)
@@ -54,16 +54,16 @@ def list_audit_events(context: Context) -> Answer:
     document = page(
         context.store, query, context.call, write, table="e", limit=limit, april=context.april, time="occurred_at"
     )
-    return Answer.json(document)
+    return SandboxResponse.json(document)
 
 
-def get_audit_event(context: Context) -> Answer:
+def get_audit_event(context: AccountContext) -> SandboxResponse:
     """GET /v1/core/audit-events/{id}."""
     parameters = Parameters(context.call.query, includes=_INCLUDES)
     row = context.store.row("SELECT * FROM audit_events WHERE id = ?", context.id)
     if row is None:
         raise ApiError(404, "resource_not_found", "Audit event not found.")
-    return Answer.json(_writer(parameters.includes, april=context.april)(row))
+    return SandboxResponse.json(_writer(parameters.includes, april=context.april)(row))
 
 
 def _array(parameters: Parameters, name: str) -> list[str]:

@@ -4,18 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.sandbox.account.versions import Version
-from gateway.sandbox.exchange import Answer, Call
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.store import Store
 
-__all__ = ["Context", "Endpoint"]
+__all__ = ["AccountContext", "Endpoint"]
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class AccountContext:
     """A call that has passed routing, limits, credentials and version."""
 
     store: Store
-    call: Call
+    call: SandboxRequest
     values: Mapping[str, str]
     version: Version
     route: str
@@ -32,4 +32,4 @@ class Context:
         return self.version.april
 
 
-Endpoint = Callable[[Context], Answer]
+Endpoint = Callable[[AccountContext], SandboxResponse]

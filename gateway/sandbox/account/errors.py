@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.sandbox.exchange import Answer
+from gateway.sandbox.exchange import SandboxResponse
 
 __all__ = ["CODE_BY_STATUS", "ApiError", "error_answer"]
 
@@ -45,7 +45,7 @@ class ApiError(Exception):
         return False
 
 
-def error_answer(error: ApiError, request_id: str, *, host: str = "openmrp.ai") -> Answer:
+def error_answer(error: ApiError, request_id: str, *, host: str = "openmrp.ai") -> SandboxResponse:
     """The envelope for a refusal, and the headers that belong to its status."""
     kind = "api_error" if error.status in _API_ERRORS else "invalid_request_error"
     anchor = "resource_conflict" if error.code == "resource_exists" else error.code
@@ -59,7 +59,7 @@ def error_answer(error: ApiError, request_id: str, *, host: str = "openmrp.ai") 
         "quota": None,
         "request_log_url": f"https://{host}/dashboard/request-logs/{request_id}",
     }
-    answer = Answer.json({"error": document}, error.status)
+    answer = SandboxResponse.json({"error": document}, error.status)
     if error.status == 401:  # noqa: PLR2004 (a status says what it is)
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer

@@ -14,7 +14,7 @@ import orjson
 from gateway.sandbox.account.audit import ACTOR
 from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.clock import SECOND, now
-from gateway.sandbox.exchange import Answer, Call
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.store import Store
 
 __all__ = ["SCHEMA", "IdempotencyError", "once"]
@@ -43,8 +43,8 @@ class IdempotencyError(ApiError):
 
 
 async def once(
-    store: Store, call: Call, *, template: str, account: str, work: Callable[[], Awaitable[Answer]]
-) -> Answer:
+    store: Store, call: SandboxRequest, *, template: str, account: str, work: Callable[[], Awaitable[SandboxResponse]]
+) -> SandboxResponse:
     """Do the work, or answer from what was stored under the call's `Idempotency-Key`."""
     key = call.headers.get("idempotency-key")
     if not key or call.method not in _METHODS:
@@ -83,7 +83,7 @@ async def once(
     return answer
 
 
-def _stored(store: Store, scope: str, request: str, key: str) -> Answer | None:
+def _stored(store: Store, scope: str, request: str, key: str) -> SandboxResponse | None:
     row = store.row("SELECT * FROM idempotency WHERE id = ? AND expires_at > ?", scope, now())
     if row is None:
         store.run("DELETE FROM idempotency WHERE id = ?", scope)
@@ -93,7 +93,7 @@ def _stored(store: Store, scope: str, request: str, key: str) -> Answer | None:
         raise IdempotencyError(400, "validation_failed", message)
     if row["status"] is not None:
         headers = {"Content-Type": "application/json", "Idempotent-Replayed": "true"}
-        return Answer(row["status"], row["body"], headers)
+        return SandboxResponse(row["status"], row["body"], headers)
     if row["lock_expires_at"] > now():
         message = f"Request for the idempotency key '{key}' is already being processed."
         raise IdempotencyError(409, "idempotency_in_progress", message)
@@ -104,7 +104,7 @@ def _release(store: Store, scope: str, owner: str) -> None:
     store.run("UPDATE idempotency SET lock_expires_at = 0 WHERE id = ? AND owner = ?", scope, owner)
 
 
-def _request_hash(call: Call) -> str:
+def _request_hash(call: SandboxRequest) -> str:
     first: dict[str, str] = {}
     for name, value in parse_qsl(call.query, keep_blank_values=True):
         first.setdefault(name, value)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from gateway.sandbox.account.errors import ApiError
-from gateway.sandbox.exchange import Call
+from gateway.sandbox.exchange import SandboxRequest
 from gateway.sandbox.store import Row, Select, Store
 
 __all__ = ["list_document", "page", "short_list"]
@@ -23,7 +23,7 @@ _KEY = b"sandbox cursor key"
 def page(
     store: Store,
     query: Select,
-    call: Call,
+    call: SandboxRequest,
     render: Callable[[Row], Any],
     *,
     table: str,
@@ -98,7 +98,7 @@ def _signature(payload: bytes) -> str:
     return base64.urlsafe_b64encode(digest[:18]).decode()
 
 
-def _url(call: Call, cursor: str | None) -> str | None:
+def _url(call: SandboxRequest, cursor: str | None) -> str | None:
     if cursor is None:
         return None
     pairs = [pair for pair in parse_qsl(call.query, keep_blank_values=True) if pair[0] != "cursor"]

@@ -7,14 +7,14 @@ from typing import Any
 import orjson
 
 from gateway.sandbox.account.bodies import Field, check, decode, not_longer
-from gateway.sandbox.account.context import Context
+from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.account.paging import page
 from gateway.sandbox.account.parameters import Parameters
 from gateway.sandbox.account.role_views import ROLE_INCLUDES, role_view
 from gateway.sandbox.account.users import ROLE_TYPES
 from gateway.sandbox.clock import now
-from gateway.sandbox.exchange import Answer
+from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.store import Row, Select
 
 __all__ = ["create_role", "delete_role", "get_role", "list_roles", "update_role"]
@@ -26,7 +26,7 @@ _FIELDS = {
 }
 
 
-def list_roles(context: Context) -> Answer:
+def list_roles(context: AccountContext) -> SandboxResponse:
     """GET /v1/identity/roles."""
     kinds_name = "role_types" if context.april else "types"
     parameters = Parameters(
@@ -43,7 +43,7 @@ def list_roles(context: Context) -> Answer:
     if text := parameters.search():
         query.where("instr(fold(name), ?)", text.casefold())
     april, included = context.april, parameters.includes
-    return Answer.json(
+    return SandboxResponse.json(
         page(
             context.store,
             query,
@@ -56,13 +56,13 @@ def list_roles(context: Context) -> Answer:
     )
 
 
-def get_role(context: Context) -> Answer:
+def get_role(context: AccountContext) -> SandboxResponse:
     """GET /v1/identity/roles/{id}."""
     parameters = Parameters(context.call.query, includes=ROLE_INCLUDES)
-    return Answer.json(role_view(_row(context), parameters.includes, april=context.april))
+    return SandboxResponse.json(role_view(_row(context), parameters.includes, april=context.april))
 
 
-def create_role(context: Context) -> Answer:
+def create_role(context: AccountContext) -> SandboxResponse:
     """POST /v1/identity/roles: always of type `user`."""
     parameters = Parameters(context.call.query, includes=ROLE_INCLUDES)
     sent = _body(context)
@@ -75,10 +75,10 @@ def create_role(context: Context) -> Answer:
     row["permissions"] = orjson.dumps(sent.get("permissions", [])).decode()
     context.store.insert("roles", [row | {"created_at": instant, "updated_at": instant}])
     document = role_view(_found(context, key), parameters.includes, april=context.april)
-    return Answer.json(document, 201, Location=f"/v1/identity/roles/{key}")
+    return SandboxResponse.json(document, 201, Location=f"/v1/identity/roles/{key}")
 
 
-def update_role(context: Context) -> Answer:
+def update_role(context: AccountContext) -> SandboxResponse:
     """PATCH /v1/identity/roles/{id}: permissions are replaced as a whole."""
     parameters = Parameters(context.call.query, includes=ROLE_INCLUDES)
     sent = _body(context)
@@ -90,10 +90,10 @@ def update_role(context: Context) -> Answer:
     if "permissions" in sent:
         sent["permissions"] = orjson.dumps(sent["permissions"]).decode()
     context.store.update("roles", row["id"], sent | {"updated_at": now()})
-    return Answer.json(role_view(_row(context), parameters.includes, april=context.april))
+    return SandboxResponse.json(role_view(_row(context), parameters.includes, april=context.april))
 
 
-def delete_role(context: Context) -> Answer:
+def delete_role(context: AccountContext) -> SandboxResponse:
     """DELETE /v1/identity/roles/{id}."""
     Parameters(context.call.query)
     row = _row(context)
@@ -103,10 +103,10 @@ def delete_role(context: Context) -> Answer:
         message = "This role cannot be deleted because it is assigned to one or more users."
         raise ApiError(409, "resource_conflict", message)
     context.store.update("roles", row["id"], {"deleted": 1, "updated_at": now()})
-    return Answer.json({})
+    return SandboxResponse.json({})
 
 
-def _body(context: Context) -> dict[str, Any]:
+def _body(context: AccountContext) -> dict[str, Any]:
     sent = decode(context.call.body, _FIELDS)
     check(sent, _FIELDS)
     for permission in sent.get("permissions", []):
@@ -116,11 +116,11 @@ def _body(context: Context) -> dict[str, Any]:
     return sent
 
 
-def _row(context: Context) -> Row:
+def _row(context: AccountContext) -> Row:
     return _found(context, context.id)
 
 
-def _found(context: Context, key: str) -> Row:
+def _found(context: AccountContext, key: str) -> Row:
     row = context.store.row("SELECT * FROM roles WHERE id = ?", key)
     if row is None:
         raise ApiError(404, "resource_not_found", "Role not found.")
@@ -129,7 +129,7 @@ def _found(context: Context, key: str) -> Row:
     return row
 
 
-def _check_free(context: Context, name: str, owner: str | None) -> None:
+def _check_free(context: AccountContext, name: str, owner: str | None) -> None:
     taken = context.store.row("SELECT id FROM roles WHERE name = ? AND NOT deleted", name)
     if taken is not None and taken["id"] != owner:
         raise ApiError(409, "resource_conflict", f"A role with the name '{name}' already exists.", "name")

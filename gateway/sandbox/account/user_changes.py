@@ -7,14 +7,14 @@ from typing import Any
 from gateway.sandbox.account import bodies
 from gateway.sandbox.account.audit import record_change
 from gateway.sandbox.account.bodies import Field, check, decode
-from gateway.sandbox.account.context import Context
+from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.account.parameters import Parameters
 from gateway.sandbox.account.role_seeds import CANONICAL_SALES_REP, SCANNER
 from gateway.sandbox.account.user_views import UserWriter
 from gateway.sandbox.account.users import user_includes, user_row
 from gateway.sandbox.clock import now
-from gateway.sandbox.exchange import Answer
+from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.store import Row
 
 __all__ = ["create_user", "update_user"]
@@ -25,7 +25,7 @@ _STRENGTH = (
 )
 
 
-def _fields(context: Context, *, update: bool) -> dict[str, Field]:
+def _fields(context: AccountContext, *, update: bool) -> dict[str, Field]:
     # null means absent in a create body and is refused by an update (section 3.1.3).
     null = not update
     fields = {
@@ -43,7 +43,7 @@ def _fields(context: Context, *, update: bool) -> dict[str, Field]:
     return fields
 
 
-def create_user(context: Context) -> Answer:
+def create_user(context: AccountContext) -> SandboxResponse:
     """POST /v1/identity/account-users: a new user, or a known one linked or restored."""
     parameters = Parameters(context.call.query, includes=user_includes(context))
     fields = _fields(context, update=False)
@@ -64,10 +64,10 @@ def create_user(context: Context) -> Answer:
         before, key = _add(context, wanted, links)
         record_change(context, before, user_row(context, key))
     document = UserWriter(context.store, parameters.includes, april=context.april)(user_row(context, key))
-    return Answer.json(document, 201, Location=f"/v1/identity/account-users/{key}")
+    return SandboxResponse.json(document, 201, Location=f"/v1/identity/account-users/{key}")
 
 
-def update_user(context: Context) -> Answer:
+def update_user(context: AccountContext) -> SandboxResponse:
     """PATCH /v1/identity/account-users/{id}: what is absent stays; `updated_at` moves every time."""
     includes = () if context.april else user_includes(context)
     parameters = Parameters(context.call.query, includes=includes)
@@ -91,10 +91,10 @@ def update_user(context: Context) -> Answer:
         context.store.update("account_users", row["id"], changed | {"updated_at": instant})
         record_change(context, row, user_row(context, row["id"]))
     included = user_includes(context) if context.april else parameters.includes
-    return Answer.json(UserWriter(context.store, included, april=context.april)(user_row(context, row["id"])))
+    return SandboxResponse.json(UserWriter(context.store, included, april=context.april)(user_row(context, row["id"])))
 
 
-def _check_preferences(context: Context, sent: Mapping[str, Any], *, update: bool) -> None:
+def _check_preferences(context: AccountContext, sent: Mapping[str, Any], *, update: bool) -> None:
     name = "notification_type_code" if context.april else "notification_type"
     for place, item in enumerate(sent.get("preferences") or []):
         where = f"preferences[{place}]"
@@ -115,7 +115,7 @@ def _check_preferences(context: Context, sent: Mapping[str, Any], *, update: boo
 
 
 def _links(
-    context: Context,
+    context: AccountContext,
     role: str | None,
     department: str | None,
     sent: Mapping[str, Any],
@@ -140,7 +140,7 @@ def _links(
     return {"role_id": role, "department_id": department, "is_commission_eligible": eligible}
 
 
-def _add(context: Context, wanted: Mapping[str, Any], links: dict[str, Any]) -> tuple[Row | None, str]:
+def _add(context: AccountContext, wanted: Mapping[str, Any], links: dict[str, Any]) -> tuple[Row | None, str]:
     """Create, link or restore; the account user as it was, and its id."""
     store, instant = context.store, now()
     user = _known(context, wanted)
@@ -167,13 +167,13 @@ def _add(context: Context, wanted: Mapping[str, Any], links: dict[str, Any]) -> 
     return None, key
 
 
-def _known(context: Context, wanted: Mapping[str, Any]) -> Row | None:
+def _known(context: AccountContext, wanted: Mapping[str, Any]) -> Row | None:
     if email := wanted.get("email"):
         return context.store.row("SELECT id FROM users WHERE email = ?", email)
     return context.store.row("SELECT id FROM users WHERE username = ?", wanted.get("username"))
 
 
-def _check_free(context: Context, name: str, value: str, owner: str | None) -> None:
+def _check_free(context: AccountContext, name: str, value: str, owner: str | None) -> None:
     columns = {
         "email": "SELECT id FROM users WHERE email = ?",
         "username": "SELECT id FROM users WHERE username = ?",

@@ -5,13 +5,13 @@ from typing import Any
 
 from gateway.sandbox.account.audit import record_change
 from gateway.sandbox.account.bodies import Field, decode
-from gateway.sandbox.account.context import Context
+from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.account.paging import page
 from gateway.sandbox.account.parameters import Parameters
 from gateway.sandbox.account.user_views import UserWriter, account_users
 from gateway.sandbox.clock import now
-from gateway.sandbox.exchange import Answer
+from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.store import Row
 
 __all__ = ["ROLE_TYPES", "act", "get_user", "list_users", "put_status", "user_includes", "user_row"]
@@ -22,12 +22,12 @@ ROLE_TYPES = ("admin", "user", "scanner", "sales_rep", "agent")
 _STATUSES = ("active", "disabled", "removed")
 
 
-def user_includes(context: Context) -> tuple[str, ...]:
+def user_includes(context: AccountContext) -> tuple[str, ...]:
     """What GET of one and POST expand; the other endpoints expand it today but nothing in April."""
     return ("role", "department") if context.april else ("user", "role", "department")
 
 
-def user_row(context: Context, key: str) -> Row:
+def user_row(context: AccountContext, key: str) -> Row:
     """The account user with this id, removed ones too; 404 otherwise."""
     rows = context.store.select(account_users().where("au.id = ?", key))
     if not rows:
@@ -35,7 +35,7 @@ def user_row(context: Context, key: str) -> Row:
     return rows[0]
 
 
-def list_users(context: Context) -> Answer:
+def list_users(context: AccountContext) -> SandboxResponse:
     """GET /v1/identity/account-users."""
     april = context.april
     scalars = ["cursor", "limit", "q", "role_type"]
@@ -60,27 +60,27 @@ def list_users(context: Context) -> Answer:
     # April's list expands without being asked (account.md, section 1.1).
     included = user_includes(context) if april else parameters.includes
     write = UserWriter(context.store, included, april=april)
-    return Answer.json(page(context.store, query, context.call, write, table="au", limit=limit, april=april))
+    return SandboxResponse.json(page(context.store, query, context.call, write, table="au", limit=limit, april=april))
 
 
-def get_user(context: Context) -> Answer:
+def get_user(context: AccountContext) -> SandboxResponse:
     """GET /v1/identity/account-users/{id}."""
     parameters = Parameters(context.call.query, includes=user_includes(context))
     row = user_row(context, context.id)
-    return Answer.json(UserWriter(context.store, parameters.includes, april=context.april)(row))
+    return SandboxResponse.json(UserWriter(context.store, parameters.includes, april=context.april)(row))
 
 
-def act(status: str) -> Callable[[Context], Answer]:
+def act(status: str) -> Callable[[AccountContext], SandboxResponse]:
     """PUT /v1/identity/account-users/{id}/actions/…: the endpoint that leads to this status."""
 
-    def endpoint(context: Context) -> Answer:
+    def endpoint(context: AccountContext) -> SandboxResponse:
         Parameters(context.call.query)
         return _set_status(context, status)
 
     return endpoint
 
 
-def put_status(context: Context) -> Answer:
+def put_status(context: AccountContext) -> SandboxResponse:
     """PUT /v1/identity/account-users/{id}/status, April's way."""
     Parameters(context.call.query)
     document: dict[str, Any] = decode(context.call.body, {"status": Field(str)})
@@ -92,7 +92,7 @@ def put_status(context: Context) -> Answer:
     return _set_status(context, document["status"])
 
 
-def _set_status(context: Context, status: str) -> Answer:
+def _set_status(context: AccountContext, status: str) -> SandboxResponse:
     row = user_row(context, context.id)
     if status == "disabled":
         if row["status"] == "removed":
@@ -104,4 +104,4 @@ def _set_status(context: Context, status: str) -> Answer:
     if row["status"] != status:
         context.store.update("account_users", row["id"], {"status": status, "updated_at": now()})
         record_change(context, row, user_row(context, context.id))
-    return Answer.json({})
+    return SandboxResponse.json({})

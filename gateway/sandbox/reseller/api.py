@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.sandbox.clock import SECOND, now, ticks_time
 from gateway.sandbox.credentials import RESELLER_ID, RESELLER_TOKEN
-from gateway.sandbox.exchange import Answer, Call
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.limits import UNLIMITED, FixedWindow, Verdict
 from gateway.sandbox.reseller import tables
 from gateway.sandbox.reseller.errors import RefusalError, refusal_answer
@@ -20,7 +20,7 @@ _SECONDS = 5
 _USERS = "/v3/resellers/{resellerId}/users"
 _OWN_ORGANIZATIONS = "/v3/resellers/{resellerId}/organizations"
 _ORGANIZATIONS = "/v3/organizations"
-Endpoint = Callable[[Call, str], Answer]
+Endpoint = Callable[[SandboxRequest, str], SandboxResponse]
 
 
 class ResellerApi:
@@ -37,7 +37,7 @@ class ResellerApi:
         """Move `count` people in."""
         tables.seed(self._store, count)
 
-    async def answer(self, call: Call) -> Answer:
+    async def answer(self, call: SandboxRequest) -> SandboxResponse:
         """Answer a call."""
         # Every request counts, "regardless of authentication" (section 3).
         verdict = self._window.take(call.remote)
@@ -53,7 +53,7 @@ class ResellerApi:
         _write_limits(answer, verdict)
         return answer
 
-    def failure(self, call: Call, status: int, retry_after: float | None) -> Answer:
+    def failure(self, call: SandboxRequest, status: int, retry_after: float | None) -> SandboxResponse:
         """Write an error without doing anything."""
         answer = refusal_answer(RefusalError(status, f"{call.method} {call.path} could not be processed."))
         _write_limits(answer, Verdict(allowed=True, remaining=self._window.limit, reset=_SECONDS))
@@ -65,14 +65,14 @@ class ResellerApi:
         """The user as stored, allow_customer_portal_access included."""
         return self._endpoints.record(user_id)
 
-    def _match(self, call: Call) -> Match[Endpoint]:
+    def _match(self, call: SandboxRequest) -> Match[Endpoint]:
         found = self._routes.find(call.method, call.path)
         if isinstance(found, Match):
             return found
         raise RefusalError(405 if found else 404, "The requested resource does not exist.")
 
 
-def _check(call: Call, match: Match[Endpoint]) -> None:
+def _check(call: SandboxRequest, match: Match[Endpoint]) -> None:
     scheme, _, token = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or token.strip() != RESELLER_TOKEN:
         raise RefusalError(401, "The access token is missing or invalid.")
@@ -80,7 +80,7 @@ def _check(call: Call, match: Match[Endpoint]) -> None:
         raise RefusalError(404, "The reseller with the specified id does not exist.", "RESELLER_NOT_FOUND")
 
 
-def _write_limits(answer: Answer, verdict: Verdict) -> None:
+def _write_limits(answer: SandboxResponse, verdict: Verdict) -> None:
     answer.headers |= {
         "X-Rate-Limit-Limit": f"{_SECONDS}s",
         "X-Rate-Limit-Remaining": str(verdict.remaining),

@@ -1,6 +1,6 @@
 """The reseller API's errors: a message and a code (reseller.md, section 3; the codes are ours)."""
 
-from gateway.sandbox.exchange import Answer
+from gateway.sandbox.exchange import SandboxResponse
 
 __all__ = ["CODES", "RefusalError", "refusal_answer"]
 
@@ -28,6 +28,6 @@ class RefusalError(Exception):
         self.code = code or CODES.get(status, "ERROR")
 
 
-def refusal_answer(error: RefusalError) -> Answer:
+def refusal_answer(error: RefusalError) -> SandboxResponse:
     """The error as it is sent."""
-    return Answer.json({"message": error.message, "code": error.code}, error.status)
+    return SandboxResponse.json({"message": error.message, "code": error.code}, error.status)

@@ -10,7 +10,7 @@ from gateway.sandbox.clock import micros
 from gateway.sandbox.reseller.errors import RefusalError
 from gateway.sandbox.store import Row, Select, Store
 
-__all__ = ["Listing"]
+__all__ = ["ResellerListing"]
 
 _KEY = re.compile(r"(\w+)(?:\[(\w+)\])?")
 _TEXT_OPERATORS = {
@@ -26,7 +26,7 @@ _DEFAULT_LIMIT, _HIGHEST_LIMIT = 10, 100
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ResellerListing:
     """What one list endpoint can do: its columns by API name, and what `search` looks at.
 
     Unknown parameters are ignored, as ASP.NET does; an unknown operator of a known field is a 400.

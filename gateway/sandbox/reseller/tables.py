@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from gateway.sandbox.clock import SECOND
-from gateway.sandbox.people import LANDMARKS, Person, created_at, generated
+from gateway.sandbox.people import LANDMARKS, SeededPerson, created_at, generated
 from gateway.sandbox.store import Row, Store
 
 __all__ = ["SCHEMA", "seed"]
@@ -51,7 +51,7 @@ def seed(store: Store, users: int) -> None:
         key = LANDMARKS["reseller"][nickname]
         email = f"{first}.{last}@example.com".lower()
         organization = None if place is None else keys[place]
-        person = Person(number, first, last, email, created_at("reseller", number, users))
+        person = SeededPerson(number, first, last, email, created_at("reseller", number, users))
         rows.append(_user(key, person, role, organization))
     for person in generated("reseller", len(_LANDMARKS), users):
         key = str(uuid.uuid5(_NAMESPACE, f"user {person.number}"))
@@ -75,7 +75,7 @@ def _organization(place: int, name: str, city: str, country: str) -> dict[str, A
     }
 
 
-def _user(key: str, person: Person, role: str, organization: str | None) -> dict[str, Any]:
+def _user(key: str, person: SeededPerson, role: str, organization: str | None) -> dict[str, Any]:
     number, created = person.number, person.created
     return {
         "id": key,

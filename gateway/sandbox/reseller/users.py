@@ -4,16 +4,16 @@ import uuid
 from typing import Any
 
 from gateway.sandbox.clock import now, ticks_time
-from gateway.sandbox.exchange import Answer, Call
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.reseller.changes import columns_of, read
 from gateway.sandbox.reseller.errors import RefusalError
 from gateway.sandbox.reseller.events import user_event
-from gateway.sandbox.reseller.listing import Listing
+from gateway.sandbox.reseller.listing import ResellerListing
 from gateway.sandbox.store import Row, Store
 
 __all__ = ["Endpoints"]
 
-_USERS = Listing(
+_USERS = ResellerListing(
     source="reseller_users t",
     texts={
         "id": "t.id",
@@ -33,7 +33,7 @@ _USERS = Listing(
     },
     searched=("t.name", "t.email", "t.company"),
 )
-_ORGANIZATIONS = Listing(
+_ORGANIZATIONS = ResellerListing(
     source="organizations t",
     texts={"id": "t.id", "name": "t.name", "email": "t.email"},
     times={"createdAt": "t.created_at", "updatedAt": "t.updated_at"},
@@ -47,15 +47,15 @@ class Endpoints:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def list_users(self, call: Call, _: str) -> Answer:
+    def list_users(self, call: SandboxRequest, _: str) -> SandboxResponse:
         """GET …/users: a bare array."""
-        return Answer.json(_USERS.documents(self._store, call.query, self._user))
+        return SandboxResponse.json(_USERS.documents(self._store, call.query, self._user))
 
-    def get_user(self, _: Call, key: str) -> Answer:
+    def get_user(self, _: SandboxRequest, key: str) -> SandboxResponse:
         """GET …/users/{id}."""
-        return Answer.json(self._user(self._row(key)))
+        return SandboxResponse.json(self._user(self._row(key)))
 
-    def create_user(self, call: Call, _: str) -> Answer:
+    def create_user(self, call: SandboxRequest, _: str) -> SandboxResponse:
         """POST …/users."""
         fields = read(call.body, create=True)
         if self._taken(fields["email"], None):
@@ -73,11 +73,11 @@ class Endpoints:
         }
         self._store.insert("reseller_users", [row])
         user = self._user(self._row(key))
-        answer = Answer.json(user, 201)
+        answer = SandboxResponse.json(user, 201)
         answer.event = user_event("created", user)
         return answer
 
-    def update_user(self, call: Call, key: str) -> Answer:
+    def update_user(self, call: SandboxRequest, key: str) -> SandboxResponse:
         """PATCH …/users/{id}: what is absent stays."""
         fields = read(call.body, create=False)
         row = self._row(key)
@@ -89,26 +89,26 @@ class Endpoints:
         columns |= {"name": _name(row | columns), "updated_at": now()}
         self._store.update("reseller_users", key, columns)
         user = self._user(self._row(key))
-        answer = Answer.json(user)
+        answer = SandboxResponse.json(user)
         answer.event = user_event("updated", user)
         return answer
 
-    def delete_user(self, _: Call, key: str) -> Answer:
+    def delete_user(self, _: SandboxRequest, key: str) -> SandboxResponse:
         """DELETE …/users/{id}: for good."""
         user = self._user(self._row(key))
         self._store.run("DELETE FROM reseller_users WHERE id = ?", key)
-        return Answer(204, event=user_event("deleted", user))
+        return SandboxResponse(204, event=user_event("deleted", user))
 
-    def list_organizations(self, call: Call, _: str) -> Answer:
+    def list_organizations(self, call: SandboxRequest, _: str) -> SandboxResponse:
         """GET …/organizations: a bare array."""
-        return Answer.json(_ORGANIZATIONS.documents(self._store, call.query, _organization))
+        return SandboxResponse.json(_ORGANIZATIONS.documents(self._store, call.query, _organization))
 
-    def get_organization(self, _: Call, key: str) -> Answer:
+    def get_organization(self, _: SandboxRequest, key: str) -> SandboxResponse:
         """GET …/organizations/{id}."""
         row = self._store.row("SELECT * FROM organizations WHERE id = ?", key)
         if row is None:
             raise _unknown("organization")
-        return Answer.json(_organization(row))
+        return SandboxResponse.json(_organization(row))
 
     def record(self, key: str) -> Row | None:
         """The user as stored, with what the API keeps to itself."""

@@ -5,19 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.sandbox.credentials import SOFTWAREONE_TOKEN
-from gateway.sandbox.exchange import Answer, Call
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.routes import Match, Routes
 from gateway.sandbox.softwareone import tables
 from gateway.sandbox.softwareone.changes import update_user
 from gateway.sandbox.softwareone.problems import ProblemError, problem_answer
-from gateway.sandbox.softwareone.users import Users
+from gateway.sandbox.softwareone.users import MarketplaceUsers
 from gateway.sandbox.store import Store
 
 __all__ = ["SoftwareOneApi"]
 
 _USERS = "/public/v1/accounts/users"
 _ICONS = "/static/icons"
-Endpoint = Callable[[Call, str], Answer]
+Endpoint = Callable[[SandboxRequest, str], SandboxResponse]
 
 
 class SoftwareOneApi:
@@ -26,7 +26,7 @@ class SoftwareOneApi:
     def __init__(self, store: Store, prefix: str) -> None:
         self._store = store
         self._prefix = prefix
-        self._users = Users(store)
+        self._users = MarketplaceUsers(store)
         self._routes = self._table()
         store.create(tables.SCHEMA)
 
@@ -34,7 +34,7 @@ class SoftwareOneApi:
         """Move `count` people in."""
         tables.seed(self._store, count)
 
-    async def answer(self, call: Call) -> Answer:
+    async def answer(self, call: SandboxRequest) -> SandboxResponse:
         """Answer a call."""
         try:
             match = self._match(call)
@@ -46,7 +46,7 @@ class SoftwareOneApi:
         except ProblemError as error:
             return problem_answer(error, call.path)
 
-    def failure(self, call: Call, status: int, retry_after: float | None) -> Answer:
+    def failure(self, call: SandboxRequest, status: int, retry_after: float | None) -> SandboxResponse:
         """Write ProblemDetails without doing anything."""
         answer = problem_answer(ProblemError(status, "The request could not be processed."), call.path)
         if retry_after is not None:
@@ -59,7 +59,7 @@ class SoftwareOneApi:
         icon = self._store.row("SELECT content_type, length(content) AS size FROM icons WHERE user_id = ?", user_id)
         return None if row is None else row | {"accounts": self._users.accounts(user_id), "uploaded_icon": icon}
 
-    def _match(self, call: Call) -> Match[Endpoint]:
+    def _match(self, call: SandboxRequest) -> Match[Endpoint]:
         found = self._routes.find(call.method, call.path)
         if isinstance(found, Match):
             return found
@@ -81,22 +81,22 @@ class SoftwareOneApi:
         routes.add("GET", f"{_ICONS}/{{id}}", self._picture)
         return routes
 
-    def _icon(self, _: Call, key: str) -> Answer:
+    def _icon(self, _: SandboxRequest, key: str) -> SandboxResponse:
         revision = self._users.row(key)["revision"]
-        return Answer(307, b"", {"Location": f"{self._prefix}{_ICONS}/{key}?v={revision}"})
+        return SandboxResponse(307, b"", {"Location": f"{self._prefix}{_ICONS}/{key}?v={revision}"})
 
-    def _picture(self, _: Call, key: str) -> Answer:
+    def _picture(self, _: SandboxRequest, key: str) -> SandboxResponse:
         icon = self._store.row("SELECT content_type, content FROM icons WHERE user_id = ?", key)
         if icon is not None:
-            return Answer(200, icon["content"], {"Content-Type": icon["content_type"]})
+            return SandboxResponse(200, icon["content"], {"Content-Type": icon["content_type"]})
         self._users.row(key)
         hue = sum(key.encode()) * 37 % 360
         square = f'<rect width="8" height="8" fill="hsl({hue} 60% 50%)"/>'
         picture = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">{square}</svg>'
-        return Answer(200, picture.encode(), {"Content-Type": "image/svg+xml"})
+        return SandboxResponse(200, picture.encode(), {"Content-Type": "image/svg+xml"})
 
 
-def _check_token(call: Call) -> None:
+def _check_token(call: SandboxRequest) -> None:
     scheme, _, token = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or token.strip() != SOFTWAREONE_TOKEN:
         raise ProblemError(401, "The access token is missing or invalid.")

@@ -4,11 +4,11 @@ from typing import Any
 
 import orjson
 
-from gateway.sandbox.exchange import Answer, Call
-from gateway.sandbox.multipart import MalformedMultipartError, Part, parts_of
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
+from gateway.sandbox.multipart import FormPart, MalformedMultipartError, parts_of
 from gateway.sandbox.softwareone.problems import ProblemError
-from gateway.sandbox.softwareone.selection import Selection
-from gateway.sandbox.softwareone.users import Users
+from gateway.sandbox.softwareone.selection import RqlSelection
+from gateway.sandbox.softwareone.users import MarketplaceUsers
 from gateway.sandbox.store import Row, Store
 
 __all__ = ["update_user"]
@@ -20,7 +20,7 @@ _PHONE = {"prefix": ("phone_prefix", 10), "number": ("phone_number", 15)}
 _SETTINGS = {"culturecode": ("culture_code", 5), "languagecode": ("language_code", 5)}
 
 
-def update_user(store: Store, users: Users, call: Call, key: str) -> Answer:
+def update_user(store: Store, users: MarketplaceUsers, call: SandboxRequest, key: str) -> SandboxResponse:
     """PUT /accounts/users/{id}: only what is sent changes; read-only and unknown fields are ignored."""
     delta, icon = _read(call)
     row = users.row(key)
@@ -33,10 +33,10 @@ def update_user(store: Store, users: Users, call: Call, key: str) -> Answer:
             icon.content,
         )
     users.save(row, changes)
-    return users.answer(key, Selection(None))
+    return users.answer(key, RqlSelection(None))
 
 
-def _read(call: Call) -> tuple[dict[str, Any], Part | None]:
+def _read(call: SandboxRequest) -> tuple[dict[str, Any], FormPart | None]:
     content_type = call.headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     if kind in {"application/json", "text/json"}:
@@ -47,8 +47,8 @@ def _read(call: Call) -> tuple[dict[str, Any], Part | None]:
         parts = parts_of(content_type, call.body)
     except MalformedMultipartError as error:
         raise ProblemError(400, f"Failed to read the request form. {error}") from None
-    user: Part | None = None
-    icon: Part | None = None
+    user: FormPart | None = None
+    icon: FormPart | None = None
     for part in parts:
         if part.name == "user" and part.filename is None:
             user = part
@@ -75,7 +75,7 @@ def _delta(body: bytes) -> dict[str, Any]:
     return {name.lower(): value for name, value in document.items()}
 
 
-def _columns(users: Users, row: Row, delta: dict[str, Any]) -> dict[str, Any]:
+def _columns(users: MarketplaceUsers, row: Row, delta: dict[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name, column in _NAMES.items():
         if name in delta:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from gateway.sandbox.exchange import Answer
+from gateway.sandbox.exchange import SandboxResponse
 
 __all__ = ["ProblemError", "problem_answer"]
 
@@ -31,7 +31,7 @@ class ProblemError(Exception):
         self.errors = errors
 
 
-def problem_answer(error: ProblemError, path: str) -> Answer:
+def problem_answer(error: ProblemError, path: str) -> SandboxResponse:
     """The ProblemDetails document, sent as plain application/json."""
     document: dict[str, Any] = {
         "type": f"https://tools.ietf.org/html/rfc9110#section-{_SECTIONS.get(error.status, '15.5.1')}",
@@ -43,4 +43,4 @@ def problem_answer(error: ProblemError, path: str) -> Answer:
     }
     if error.errors:
         document["errors"] = error.errors
-    return Answer.json(document, error.status)
+    return SandboxResponse.json(document, error.status)

@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.sandbox.softwareone.problems import ProblemError
 
-__all__ = ["Selection"]
+__all__ = ["RqlSelection"]
 
 _FIELDS = (
     "id",
@@ -26,7 +26,7 @@ _NAMES = {name.lower(): name for name in _FIELDS}
 _OMITTED = ("audit",)
 
 
-class Selection:
+class RqlSelection:
     """The default fields, then each `+a`, `-b`, `-*` or plain `a` in turn."""
 
     def __init__(self, text: str | None) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from gateway.sandbox.clock import SECOND
-from gateway.sandbox.people import LANDMARKS, Person, created_at, generated
+from gateway.sandbox.people import LANDMARKS, SeededPerson, created_at, generated
 from gateway.sandbox.store import Row, Store
 
 __all__ = ["SCHEMA", "seed"]
@@ -72,7 +72,7 @@ def seed(store: Store, users: int) -> None:
         key = LANDMARKS["softwareone"][nickname]
         email = f"{first}.{last}@example.com".lower()
         accounts = {"ada": ["ACC-0000-0001", "ACC-0000-0002"], "disabled": []}.get(nickname, ["ACC-0000-0001"])
-        person = Person(number, first, last, email, created_at("softwareone", number, users))
+        person = SeededPerson(number, first, last, email, created_at("softwareone", number, users))
         rows.append(_user(key, person, status, phone, accounts))
         members.extend(_members(key, status, accounts))
     for person in generated("softwareone", len(_LANDMARKS), users):
@@ -87,7 +87,7 @@ def seed(store: Store, users: int) -> None:
     store.insert("memberships", members)
 
 
-def _user(key: str, person: Person, status: str, phone: str | None, accounts: list[str]) -> dict[str, Any]:
+def _user(key: str, person: SeededPerson, status: str, phone: str | None, accounts: list[str]) -> dict[str, Any]:
     accepted = status in {"Active", "Blocked", "Disabled"}
     created = person.created
     return {

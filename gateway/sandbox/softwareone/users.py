@@ -6,21 +6,21 @@ from urllib.parse import unquote
 import orjson
 
 from gateway.sandbox.clock import millis_time, now
-from gateway.sandbox.exchange import Answer, Call
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.softwareone.problems import ProblemError
 from gateway.sandbox.softwareone.rql_sql import condition, ordering
 from gateway.sandbox.softwareone.rql_text import parse, split_query
-from gateway.sandbox.softwareone.selection import Selection
+from gateway.sandbox.softwareone.selection import RqlSelection
 from gateway.sandbox.store import Row, Select, Store
 
-__all__ = ["Users"]
+__all__ = ["MarketplaceUsers"]
 
 _TOKEN = orjson.dumps({"id": "TKN-0000-0001", "name": "Sandbox token"}).decode()
 _HIGHEST_LIMIT = 100
 _BLOCKABLE = {"Invited", "InvitationExpired", "Active", "Disabled"}
 
 
-class Users:
+class MarketplaceUsers:
     """What may be done with the users of the marketplace, except changing their fields."""
 
     def __init__(self, store: Store) -> None:
@@ -47,24 +47,24 @@ class Users:
         stamp = {"revision": row["revision"] + 1, "updated_at": now(), "updated_by": _TOKEN}
         self._store.update("marketplace_users", row["id"], changes | stamp)
 
-    def answer(self, key: str, selection: Selection) -> Answer:
+    def answer(self, key: str, selection: RqlSelection) -> SandboxResponse:
         """A single user."""
         document = selection.trim(self._document(self.row(key)))
         if selection.omitted:
             document["$meta"] = {"omitted": selection.omitted}
-        return Answer.json(document)
+        return SandboxResponse.json(document)
 
-    def get(self, call: Call, key: str) -> Answer:
+    def get(self, call: SandboxRequest, key: str) -> SandboxResponse:
         """GET /accounts/users/{uniqueFilter}: by id, or a minimal payload by e-mail address."""
         if "@" in key:
             return self._minimal(key)
         selects = [piece[7:] for piece in call.query.split("&") if piece.startswith("select=")]
-        return self.answer(key, Selection(unquote(selects[-1]) if selects else None))
+        return self.answer(key, RqlSelection(unquote(selects[-1]) if selects else None))
 
-    def list(self, call: Call) -> Answer:
+    def list(self, call: SandboxRequest) -> SandboxResponse:
         """GET /accounts/users with RQL."""
         options, filters = _options(call.query)
-        selection = Selection(options.get("select"))
+        selection = RqlSelection(options.get("select"))
         limit = min(_count(options, "limit", 10), _HIGHEST_LIMIT)
         offset = _count(options, "offset", 0)
         query = Select(
@@ -80,24 +80,24 @@ class Users:
         meta: dict[str, Any] = {"pagination": {"offset": offset, "limit": limit, "total": total[0]["total"]}}
         if selection.omitted:
             meta["omitted"] = selection.omitted
-        return Answer.json({"$meta": meta, "data": [selection.trim(self._document(row)) for row in rows]})
+        return SandboxResponse.json({"$meta": meta, "data": [selection.trim(self._document(row)) for row in rows]})
 
-    def list_accounts(self, key: str) -> Answer:
+    def list_accounts(self, key: str) -> SandboxResponse:
         """GET /accounts/users/{id}/accounts."""
         self.row(key)
         data = [_account(account) for account in self.accounts(key)]
         pagination = {"offset": 0, "limit": 10, "total": len(data)}
-        return Answer.json({"$meta": {"pagination": pagination}, "data": data})
+        return SandboxResponse.json({"$meta": {"pagination": pagination}, "data": data})
 
-    def block(self, key: str) -> Answer:
+    def block(self, key: str) -> SandboxResponse:
         """POST …/block."""
         row = self.row(key)
         if row["status"] not in _BLOCKABLE:
             raise ProblemError(400, f"User '{key}' cannot be blocked from status {row['status']}.")
         self.save(row, {"status": "Blocked"})
-        return self.answer(key, Selection(None))
+        return self.answer(key, RqlSelection(None))
 
-    def unblock(self, key: str) -> Answer:
+    def unblock(self, key: str) -> SandboxResponse:
         """POST …/unblock: the status is what the memberships make it."""
         row = self.row(key)
         if row["status"] != "Blocked":
@@ -105,24 +105,24 @@ class Users:
         memberships = {account["membership"] for account in self.accounts(key)}
         status = next((word for word in ("Active", "Invited", "InvitationExpired") if word in memberships), "Disabled")
         self.save(row, {"status": status})
-        return self.answer(key, Selection(None))
+        return self.answer(key, RqlSelection(None))
 
-    def delete(self, key: str) -> Answer:
+    def delete(self, key: str) -> SandboxResponse:
         """DELETE: only a disabled user, and softly."""
         row = self.row(key)
         if row["status"] != "Disabled":
             raise ProblemError(400, f"User '{key}' can only be deleted when it is Disabled.")
         self.save(row, {"status": "Deleted"})
-        return Answer(204)
+        return SandboxResponse(204)
 
-    def _minimal(self, email: str) -> Answer:
+    def _minimal(self, email: str) -> SandboxResponse:
         row = self._store.row("SELECT * FROM marketplace_users WHERE email = ? ORDER BY id", email)
         if row is None:
             raise ProblemError(404, f"User with email '{email}' was not found.")
         document = {"id": row["id"], "email": row["email"], "status": row["status"]}
         if row["invitation_accepted_at"] is not None:
             document["audit"] = {"invitationAcceptedAt": millis_time(row["invitation_accepted_at"])}
-        return Answer.json(document)
+        return SandboxResponse.json(document)
 
     def _document(self, row: Row) -> dict[str, Any]:
         accounts = self.accounts(row["id"])

@@ -8,7 +8,7 @@ import orjson
 
 from gateway.sources.account import departments, wire
 from gateway.sources.account.errors import account_refusal
-from gateway.sources.account.listing import Listing, Repeated, next_position
+from gateway.sources.account.listing import AccountListing, Repeated, next_position
 from gateway.sources.account.polling import AccountChanges
 from gateway.sources.account.versions import AccountVersion
 from gateway.sources.http.api import Api
@@ -24,8 +24,8 @@ __all__ = ["AccountSource"]
 
 M = TypeVar("M", model.Role, model.Department)
 
-_USER = Shape(wire.User)
-_LISTED = Shape(Listing[wire.User])
+_USER = Shape(wire.AccountWireUser)
+_LISTED = Shape(AccountListing[wire.AccountWireUser])
 _USERS = "/v1/identity/account-users"
 _ONE = "/v1/identity/account-users/{id}"
 # In this order: only the first value of a parameter is part of an idempotency key's match (account.md, 6).
@@ -48,15 +48,15 @@ class AccountSource:
                 self._api,
                 "/v1/identity/roles",
                 ("owner", "owner.account", "permissions"),
-                Shape(wire.Role),
-                Shape(Listing[wire.Role]),
+                Shape(wire.AccountWireRole),
+                Shape(AccountListing[wire.AccountWireRole]),
             ),
             Kind.DEPARTMENT: _Directory[model.Department](
                 self._api,
                 "/v1/operations/departments",
                 ("location", "scanning_stations", "machines"),
-                Shape(departments.Department),
-                Shape(Listing[departments.Department]),
+                Shape(departments.AccountWireDepartment),
+                Shape(AccountListing[departments.AccountWireDepartment]),
             ),
         }
 
@@ -121,7 +121,7 @@ class _Directory(Generic[M]):
         template: str,
         includes: tuple[str, ...],
         one: Shape[Any],
-        many: Shape[Listing[Any]],
+        many: Shape[AccountListing[Any]],
     ) -> None:
         self._api = api
         self._template = template

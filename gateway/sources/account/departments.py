@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from gateway.sources.account.listing import Listing, listed, nodes, record_of, same
+from gateway.sources.account.listing import AccountListing, listed, nodes, record_of, same
 from gateway.sources.http.json import Instant, Wire, carried
 from gateway.users import model
 
-__all__ = ["Department"]
+__all__ = ["AccountWireDepartment"]
 
 _UNDOCUMENTED = ("labor_rate", "labor_time", "overhead_rate", "production", "consumptions")
 
 
-class Location(Wire, frozen=True):
+class _Location(Wire, frozen=True):
     id: str | None = None
     name: str | None = None
     type: str | None = None
-    parent: "Location | None" = None
-    children: "Listing[Location] | list[Location] | None" = None
+    parent: "_Location | None" = None
+    children: "AccountListing[_Location] | list[_Location] | None" = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
@@ -26,18 +26,18 @@ class Location(Wire, frozen=True):
             self.name or "",
             self.type or "",
             record_of(self.parent),
-            listed(self.children, Location.record),
+            listed(self.children, _Location.record),
             self.created_at,
             self.updated_at,
         )
 
 
-class Machine(Wire, frozen=True):
+class _Machine(Wire, frozen=True):
     id: str | None = None
     name: str | None = None
     serial_number: str | None = None
     notes: str | None = None
-    department: "Department | None" = None
+    department: "AccountWireDepartment | None" = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
@@ -45,7 +45,7 @@ class Machine(Wire, frozen=True):
         return model.Machine(self.id or "", **same(self, name=self.name or "", department=record_of(self.department)))
 
 
-class ProductionStep(Wire, frozen=True):
+class _ProductionStep(Wire, frozen=True):
     id: str | None = None
     name: str | None = None
     notes: str | None = None
@@ -56,11 +56,11 @@ class ProductionStep(Wire, frozen=True):
     overhead_rate: Any = None
     production: Any = None
     consumptions: Any = None
-    machines: Listing[Machine] | list[Machine] | None = None
-    scanning_station: "ScanningStation | None" = None
-    in_steps: "Listing[ProductionStep] | list[ProductionStep] | None" = None
-    out_steps: "Listing[ProductionStep] | list[ProductionStep] | None" = None
-    department: "Department | None" = None
+    machines: AccountListing[_Machine] | list[_Machine] | None = None
+    scanning_station: "_ScanningStation | None" = None
+    in_steps: "AccountListing[_ProductionStep] | list[_ProductionStep] | None" = None
+    out_steps: "AccountListing[_ProductionStep] | list[_ProductionStep] | None" = None
+    department: "AccountWireDepartment | None" = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
@@ -71,16 +71,16 @@ class ProductionStep(Wire, frozen=True):
                 self,
                 **{name: carried(getattr(self, name)) for name in _UNDOCUMENTED},
                 name=self.name or "",
-                machines=nodes(self.machines, Machine.record),
+                machines=nodes(self.machines, _Machine.record),
                 scanning_station=record_of(self.scanning_station),
-                in_steps=nodes(self.in_steps, ProductionStep.record),
-                out_steps=nodes(self.out_steps, ProductionStep.record),
+                in_steps=nodes(self.in_steps, _ProductionStep.record),
+                out_steps=nodes(self.out_steps, _ProductionStep.record),
                 department=record_of(self.department),
             ),
         )
 
 
-class ScanningStation(Wire, frozen=True):
+class _ScanningStation(Wire, frozen=True):
     id: str | None = None
     name: str | None = None
     notes: str | None = None
@@ -89,8 +89,8 @@ class ScanningStation(Wire, frozen=True):
     label_type: str | None = None
     material_check_required: bool | None = None
     operator_requirement: str | None = None
-    department: "Department | None" = None
-    production_steps: Listing[ProductionStep] | list[ProductionStep] | None = None
+    department: "AccountWireDepartment | None" = None
+    production_steps: AccountListing[_ProductionStep] | list[_ProductionStep] | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
@@ -107,18 +107,18 @@ class ScanningStation(Wire, frozen=True):
                 type=self.type or "",
                 material_check_required=check,
                 department=record_of(self.department),
-                production_steps=listed(self.production_steps, ProductionStep.record),
+                production_steps=listed(self.production_steps, _ProductionStep.record),
             ),
         )
 
 
-class Department(Wire, frozen=True):
+class AccountWireDepartment(Wire, frozen=True):
     id: str | None = None
     name: str | None = None
     notes: str | None = None
-    location: Location | None = None
-    scanning_stations: Listing[ScanningStation] | list[ScanningStation] | None = None
-    machines: Listing[Machine] | list[Machine] | None = None
+    location: _Location | None = None
+    scanning_stations: AccountListing[_ScanningStation] | list[_ScanningStation] | None = None
+    machines: AccountListing[_Machine] | list[_Machine] | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
@@ -136,8 +136,8 @@ class Department(Wire, frozen=True):
             self.name,
             self.notes,
             record_of(self.location),
-            listed(self.scanning_stations, ScanningStation.record),
-            listed(self.machines, Machine.record),
+            listed(self.scanning_stations, _ScanningStation.record),
+            listed(self.machines, _Machine.record),
             self.created_at,
             self.updated_at,
             frozenset(loaded),

@@ -9,13 +9,13 @@ from msgspec.structs import asdict
 from gateway.sources.http.json import Wire
 from gateway.users import model
 
-__all__ = ["Listing", "PageInfo", "Repeated", "listed", "next_position", "nodes", "record_of", "same"]
+__all__ = ["AccountListing", "AccountPageInfo", "Repeated", "listed", "next_position", "nodes", "record_of", "same"]
 
 W = TypeVar("W")
 M = TypeVar("M")
 
 
-class PageInfo(Wire, frozen=True):
+class AccountPageInfo(Wire, frozen=True):
     """Where a list goes on: a URL in the current version, a cursor in the one of April."""
 
     next_page_url: str | None = None
@@ -25,14 +25,14 @@ class PageInfo(Wire, frozen=True):
     has_previous_page: bool | None = None
 
 
-class Listing(Wire, Generic[W], frozen=True):
+class AccountListing(Wire, Generic[W], frozen=True):
     """A list envelope."""
 
-    page_info: PageInfo | None = None
+    page_info: AccountPageInfo | None = None
     data: list[W] | None = None
 
 
-def next_position(info: PageInfo | None) -> str | None:
+def next_position(info: AccountPageInfo | None) -> str | None:
     """The cursor of the next page: alone in April's form, inside a URL in the current one."""
     if info is None or info.has_next_page is False:
         return None
@@ -41,18 +41,18 @@ def next_position(info: PageInfo | None) -> str | None:
     return info.next_cursor
 
 
-def listed(listing: Listing[W] | list[W] | None, record: Callable[[W], M]) -> model.Listed[M] | None:
+def listed(listing: AccountListing[W] | list[W] | None, record: Callable[[W], M]) -> model.Listed[M] | None:
     """A list inside an object; April's plain arrays have no pages."""
     if listing is None:
         return None
     if isinstance(listing, list):
         return model.Listed(tuple(map(record, listing)))
-    info = listing.page_info or PageInfo()
+    info = listing.page_info or AccountPageInfo()
     before = bool(info.has_prev_page or info.has_previous_page)
     return model.Listed(tuple(map(record, listing.data or ())), bool(info.has_next_page), before)
 
 
-def nodes(listing: Listing[W] | list[W] | None, record: Callable[[W], M]) -> tuple[M, ...] | None:
+def nodes(listing: AccountListing[W] | list[W] | None, record: Callable[[W], M]) -> tuple[M, ...] | None:
     """The same where our model has no pages."""
     whole = listed(listing, record)
     return None if whole is None else whole.nodes

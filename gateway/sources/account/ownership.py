@@ -7,7 +7,7 @@ from gateway.users import model
 __all__ = ["Owner"]
 
 
-class Geolocation(Wire, frozen=True):
+class _Geolocation(Wire, frozen=True):
     id: str | None = None
     street_line_1: str | None = None
     street_line_2: str | None = None
@@ -23,14 +23,14 @@ class Geolocation(Wire, frozen=True):
         return model.Geolocation(self.id or "", **same(self, "street_line_1", "street_line_2", **lines))
 
 
-class Address(Wire, frozen=True):
+class _Address(Wire, frozen=True):
     id: str | None = None
     name: str | None = None
     phone: str | None = None
     email: str | None = None
     is_drop_ship: bool | None = None
     type: str | None = None
-    geolocation: Geolocation | None = None
+    geolocation: _Geolocation | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
@@ -43,7 +43,7 @@ class Address(Wire, frozen=True):
         return model.Address(self.id or "", **fields)
 
 
-class Branding(Wire, frozen=True):
+class _Branding(Wire, frozen=True):
     id: str | None = None
     support_email: str | None = None
     phone_number: str | None = None
@@ -60,7 +60,7 @@ class Branding(Wire, frozen=True):
         return model.Branding(self.id or "", **same(self))
 
 
-class Portal(Wire, frozen=True):
+class _Portal(Wire, frozen=True):
     id: str | None = None
     slug: str | None = None
     created_at: Instant | None = None
@@ -70,13 +70,13 @@ class Portal(Wire, frozen=True):
         return model.Portal(self.id or "", **same(self, slug=self.slug or ""))
 
 
-class Account(Wire, frozen=True):
+class _Account(Wire, frozen=True):
     id: str | None = None
     name: str | None = None
-    default_billing_address: Address | None = None
-    default_shipping_address: Address | None = None
-    branding: Branding | None = None
-    portal: Portal | None = None
+    default_billing_address: _Address | None = None
+    default_shipping_address: _Address | None = None
+    branding: _Branding | None = None
+    portal: _Portal | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
@@ -88,7 +88,7 @@ class Account(Wire, frozen=True):
 
 class Owner(Wire, frozen=True):
     type: str | None = None
-    account: Account | None = None
+    account: _Account | None = None
 
     def record(self) -> model.RoleOwner:
         # Another word than the two is possible; an owner that is an account shows one.

@@ -6,7 +6,7 @@ Each change is an event there, ours too. It says who was changed, not how they a
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-from gateway.sources.account.listing import Listing, next_position
+from gateway.sources.account.listing import AccountListing, next_position
 from gateway.sources.http.api import Api
 from gateway.sources.http.json import Instant, Shape, Wire, read
 from gateway.users.ids import Kind, Ref
@@ -36,7 +36,7 @@ class _Event(Wire, frozen=True):
         return "" if time is None else _text(time.instant())
 
 
-_LISTED = Shape(Listing[_Event])
+_LISTED = Shape(AccountListing[_Event])
 
 
 class AccountChanges:

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from gateway.sources.account.departments import Department
+from gateway.sources.account.departments import AccountWireDepartment
 from gateway.sources.account.listing import record_of
 from gateway.sources.account.ownership import Owner
 from gateway.sources.http.json import Instant, Wire
 from gateway.users import model
 from gateway.users.model import UserSource
 
-__all__ = ["Role", "User"]
+__all__ = ["AccountWireRole", "AccountWireUser"]
 
 
-class Role(Wire, frozen=True):
+class AccountWireRole(Wire, frozen=True):
     id: str | None = None
     name: str | None = None
     type: str | None = None
@@ -58,7 +58,7 @@ class Profile(Wire, frozen=True):
     image_url: str | None = None
 
 
-class User(Wire, frozen=True):
+class AccountWireUser(Wire, frozen=True):
     id: str
     user: Profile | None = None
     name: str | None = None
@@ -66,8 +66,8 @@ class User(Wire, frozen=True):
     username: str | None = None
     image_url: str | None = None
     status: str | None = None
-    role: Role | None = None
-    department: Department | None = None
+    role: AccountWireRole | None = None
+    department: AccountWireDepartment | None = None
     last_used_at: Instant | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None

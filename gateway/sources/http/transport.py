@@ -13,7 +13,7 @@ from gateway.sources.http.errors import cut_off, late, lost, no_http, not_reache
 from gateway.sources.http.exchange import Multipart, Request, Response, TransportLimits
 from gateway.sources.http.multipart import Form
 
-__all__ = ["AiohttpTransport", "TransportLimits"]
+__all__ = ["AiohttpTransport"]
 
 _CHUNK = 64 * 1024
 

@@ -11,7 +11,7 @@ from gateway.sources.http.exchange import Send
 from gateway.sources.http.json import Shape, read, read_changed
 from gateway.sources.indexed import covering, window
 from gateway.sources.reseller.errors import reseller_refusal
-from gateway.sources.reseller.wire import Organization, User
+from gateway.sources.reseller.wire import ResellerWireOrganization, ResellerWireUser
 from gateway.users import model
 from gateway.users.changes import UpdateResellerUser
 from gateway.users.ids import Kind, Ref
@@ -20,10 +20,10 @@ from gateway.users.source import Directory, Page, UserQuery, Window
 
 __all__ = ["ResellerSource"]
 
-_USER = Shape(User)
-_USERS = Shape(list[User])
-_ORGANIZATION = Shape(Organization)
-_ORGANIZATIONS = Shape(list[Organization])
+_USER = Shape(ResellerWireUser)
+_USERS = Shape(list[ResellerWireUser])
+_ORGANIZATION = Shape(ResellerWireOrganization)
+_ORGANIZATIONS = Shape(list[ResellerWireOrganization])
 _LIST = "/v3/resellers/{reseller}/users"
 _ONE = "/v3/resellers/{reseller}/users/{id}"
 _PAGE = 100  # the largest that the source gives

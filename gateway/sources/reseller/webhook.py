@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.sources.http.json import CamelWire, Shape
-from gateway.sources.reseller.wire import User
+from gateway.sources.reseller.wire import ResellerWireUser
 from gateway.users import model
 from gateway.users.model import UserChange
 
@@ -22,7 +22,7 @@ class _Webhook(CamelWire, frozen=True):
 
 
 _WEBHOOK = Shape(_Webhook)
-_USER = Shape(User)
+_USER = Shape(ResellerWireUser)
 
 
 def read_webhook(body: bytes, tenant: str) -> tuple[UserChange, model.User] | None:

@@ -9,13 +9,13 @@ from gateway.sources.http.json import CamelWire, Instant
 from gateway.users import model
 from gateway.users.model import UserSource
 
-__all__ = ["Organization", "User"]
+__all__ = ["ResellerWireOrganization", "ResellerWireUser"]
 
 
 _LEAST, _MOST = -(2**31), 2**31 - 1  # what the schema's Int has room for
 
 
-class PostalAddress(CamelWire, frozen=True):
+class _PostalAddress(CamelWire, frozen=True):
     address_line1: str | None = None
     address_line2: str | None = None
     city: str | None = None
@@ -27,13 +27,13 @@ class PostalAddress(CamelWire, frozen=True):
         return model.PostalAddress(**asdict(self))
 
 
-class Organization(CamelWire, frozen=True):
+class ResellerWireOrganization(CamelWire, frozen=True):
     id: str | None = None
     name: str | None = None
     email: str | None = None
     description: str | None = None
     allowed_users: Annotated[int, Meta(ge=_LEAST, le=_MOST)] | None = None
-    address: PostalAddress | None = None
+    address: _PostalAddress | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
@@ -51,7 +51,7 @@ class Organization(CamelWire, frozen=True):
         )
 
 
-class _Within(Organization, frozen=True):
+class _Within(ResellerWireOrganization, frozen=True):
     """An organization as it comes with its users, whom none of its numbers makes unreadable."""
 
     allowed_users: int | None = None
@@ -62,7 +62,7 @@ class _Within(Organization, frozen=True):
         return self.allowed_users is None or _LEAST <= self.allowed_users <= _MOST
 
 
-class User(CamelWire, frozen=True):
+class ResellerWireUser(CamelWire, frozen=True):
     id: str
     name: str | None = None
     first_name: str | None = None

@@ -13,7 +13,7 @@ from gateway.sources.indexed import window
 from gateway.sources.softwareone import rql
 from gateway.sources.softwareone.errors import softwareone_refusal
 from gateway.sources.softwareone.polling import SoftwareOneChanges
-from gateway.sources.softwareone.wire import ListMeta, User, Users
+from gateway.sources.softwareone.wire import ListMeta, MarketplaceWireUser, MarketplaceWireUsers
 from gateway.users import model
 from gateway.users.changes import Icon, PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
 from gateway.users.ids import Kind, Ref
@@ -22,8 +22,8 @@ from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["SoftwareOneSource"]
 
-_USER = Shape(User)
-_USERS = Shape(Users)
+_USER = Shape(MarketplaceWireUser)
+_USERS = Shape(MarketplaceWireUsers)
 _LIST = "/public/v1/accounts/users"
 _ONE = "/public/v1/accounts/users/{id}"
 # What the source may leave out unless it is asked for (softwareone.md, 3: `$meta.omitted`).

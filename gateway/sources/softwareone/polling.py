@@ -5,13 +5,13 @@ from urllib.parse import quote
 
 from gateway.sources.http.api import Api
 from gateway.sources.http.json import Shape, read
-from gateway.sources.softwareone.wire import Users
+from gateway.sources.softwareone.wire import MarketplaceWireUsers
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.source import SourceChanges
 
 __all__ = ["SoftwareOneChanges"]
 
-_USERS = Shape(Users)
+_USERS = Shape(MarketplaceWireUsers)
 _LIST = "/public/v1/accounts/users"
 _PAGE = 100  # the largest that the source gives
 _PAGES = 10  # what is beyond is for the next time

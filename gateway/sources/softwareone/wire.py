@@ -8,14 +8,14 @@ from gateway.sources.http.json import CamelWire, Instant, Wire
 from gateway.users import model
 from gateway.users.model import UserSource, UserStatus
 
-__all__ = ["User", "Users"]
+__all__ = ["MarketplaceWireUser", "MarketplaceWireUsers"]
 
 
 class Meta(Wire, frozen=True):
     omitted: list[str] | None = None
 
 
-class Actor(CamelWire, frozen=True):
+class _Actor(CamelWire, frozen=True):
     id: str | None = None
     name: str | None = None
     icon: str | None = None
@@ -24,18 +24,18 @@ class Actor(CamelWire, frozen=True):
         return model.Actor(self.id or "", self.name, _absolute(self.icon, base_url))
 
 
-class Event(CamelWire, frozen=True):
+class _Event(CamelWire, frozen=True):
     at: Instant | None = None
-    by: Actor | None = None
+    by: _Actor | None = None
 
 
 class Audit(CamelWire, frozen=True):
-    created: Event | None = None
-    updated: Event | None = None
+    created: _Event | None = None
+    updated: _Event | None = None
     invitation_accepted_at: Instant | None = None
 
 
-class Account(CamelWire, frozen=True):
+class _Account(CamelWire, frozen=True):
     id: str | None = None
     name: str | None = None
     type: str | None = None
@@ -53,12 +53,12 @@ class Phone(CamelWire, frozen=True):
     number: str | None = None
 
 
-class Settings(CamelWire, frozen=True):
+class _Settings(CamelWire, frozen=True):
     culture_code: str | None = None
     language_code: str | None = None
 
 
-class User(CamelWire, frozen=True):
+class MarketplaceWireUser(CamelWire, frozen=True):
     id: str
     name: str | None = None
     first_name: str | None = None
@@ -67,17 +67,17 @@ class User(CamelWire, frozen=True):
     status: str | None = None
     icon: str | None = None
     phone: Phone | None = None
-    settings: Settings | None = None
+    settings: _Settings | None = None
     last_login_at: Instant | None = None
-    accounts: list[Account] | None = None
-    current_account: Account | None = None
+    accounts: list[_Account] | None = None
+    current_account: _Account | None = None
     audit: Audit | None = None
     meta: Meta | None = field(default=None, name="$meta")
 
     def record(self, base_url: str, omitted: tuple[str, ...] = ()) -> model.User:
         """The user; pictures get their absolute URL, `omitted` is what the whole list left out."""
         audit = self.audit or Audit()
-        created, updated = audit.created or Event(), audit.updated or Event()
+        created, updated = audit.created or _Event(), audit.updated or _Event()
         said = self.meta.omitted if self.meta else None
         own = omitted if said is None else tuple(said)
         fields: dict[str, Any] = {
@@ -112,10 +112,10 @@ class ListMeta(Meta, frozen=True):
     pagination: Pagination | None = None
 
 
-class Users(Wire, frozen=True):
+class MarketplaceWireUsers(Wire, frozen=True):
     """A list of users, with what it left out of each and where it stands."""
 
-    data: list[User]
+    data: list[MarketplaceWireUser]
     meta: ListMeta | None = field(default=None, name="$meta")
 
     def goes_on(self, start: int, asked: int) -> bool:

@@ -26,7 +26,8 @@ from gateway.events.memory import MemoryEventLog
 from gateway.events.replicated import ReplicatedEventLog
 from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import ResellerSettings, Settings
-from gateway.sources.http.transport import AiohttpTransport, Limits
+from gateway.sources.http.exchange import TransportLimits
+from gateway.sources.http.transport import AiohttpTransport
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.state.redis.client import connect
 from gateway.state.redis.event_stream import RedisEventStream
@@ -71,7 +72,7 @@ async def test_our_own_change_is_one_event(stack: AsyncExitStack, endpoint: Any)
             {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID}
         )
     )
-    transport = AiohttpTransport(Limits())
+    transport = AiohttpTransport(TransportLimits())
     stack.push_async_callback(transport.aclose)
     users = UserService(Sources((build(UserSource.RESELLER, settings, transport.send),)), publish=log.publish)
     stack.push_async_callback(users.drain)

@@ -5,8 +5,8 @@ import pytest
 
 from gateway.errors import SourceInvalidResponse
 from gateway.sources.account.client import _USER
-from gateway.sources.account.departments import Department
-from gateway.sources.account.wire import Role
+from gateway.sources.account.departments import AccountWireDepartment
+from gateway.sources.account.wire import AccountWireRole
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import Shape, read
 from gateway.users import model
@@ -173,7 +173,7 @@ def test_status(word: str | None, status: UserStatus | None) -> None:
 @pytest.mark.parametrize("word", [*map(str, RoleType), "viewer", None])
 def test_role_type(word: str | None) -> None:
     """A kind of role that is not known is kept in the source's word."""
-    found = Role(id="r", name="R", type=word).record()
+    found = AccountWireRole(id="r", name="R", type=word).record()
     assert found.source_type == word
     assert found.type == (word if word in set(RoleType) else None)
 
@@ -190,7 +190,7 @@ def test_role_type(word: str | None) -> None:
 )
 def test_permissions(sent: Any, included: set[str], permissions: Any, loaded: set[str]) -> None:
     """Null permissions mean none where they were included, and otherwise that they were not sent (account.md, 3.2)."""
-    found = Role(id="r", permissions=sent).record(frozenset(included))
+    found = AccountWireRole(id="r", permissions=sent).record(frozenset(included))
     assert (found.permissions, found.loaded) == (permissions, loaded)
 
 
@@ -210,7 +210,7 @@ def test_permissions(sent: Any, included: set[str], permissions: Any, loaded: se
 )
 def test_owner(sent: Any, owner: Any, loaded: set[str]) -> None:
     """An owner that is the platform has no account to look up; an account that was not included has."""
-    found = Shape(Role).of({"id": "r", "owner": sent}).record()
+    found = Shape(AccountWireRole).of({"id": "r", "owner": sent}).record()
     assert (found.owner, found.loaded) == (owner, loaded)
 
 
@@ -228,15 +228,15 @@ def test_owner(sent: Any, owner: Any, loaded: set[str]) -> None:
 def test_material_check(sent: Any, required: bool | None) -> None:  # noqa: FBT001 - a table's column
     """Whether material is checked is read in both versions' words."""
     document = {"id": "d", "scanning_stations": [{"id": "s", **sent}]}
-    [station] = Shape(Department).of(document).record().scanning_stations.nodes
+    [station] = Shape(AccountWireDepartment).of(document).record().scanning_stations.nodes
     assert station.material_check_required is required
 
 
 def test_bare_department() -> None:
     """A department that arrived as its id alone has nothing that can be trusted but that."""
-    found = Department(id="dp_1").record()
+    found = AccountWireDepartment(id="dp_1").record()
     assert (found.name, found.loaded) == (None, frozenset())
-    assert Department(id="dp_1").record(frozenset({"location"})).loaded == {"location"}
+    assert AccountWireDepartment(id="dp_1").record(frozenset({"location"})).loaded == {"location"}
 
 
 def test_user_without_id() -> None:

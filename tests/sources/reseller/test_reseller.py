@@ -9,7 +9,7 @@ from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import Shape
 from gateway.sources.reseller import ResellerSource
 from gateway.sources.reseller.errors import reseller_refusal
-from gateway.sources.reseller.wire import User
+from gateway.sources.reseller.wire import ResellerWireUser
 from gateway.users import model
 from gateway.users.changes import UpdateResellerUser
 from gateway.users.ids import Kind, Ref
@@ -51,7 +51,7 @@ def reseller(source: Any) -> ResellerSource:
 
 
 def user(document: Any) -> model.User:
-    return Shape(User).of(document).record("t1")
+    return Shape(ResellerWireUser).of(document).record("t1")
 
 
 def test_tenant(reseller: ResellerSource) -> None:
@@ -71,7 +71,7 @@ async def test_fetch_user(reseller: ResellerSource, wire: Any) -> None:
 
 async def test_no_such_user(reseller: ResellerSource, wire: Any) -> None:
     """A user that is not there is None to a read and an error to a change."""
-    wire.answer({"message": "User not found."}, 404)
+    wire.answer({"message": "ResellerWireUser not found."}, 404)
     assert await reseller.fetch_user(BOB, frozenset()) is None
     with pytest.raises(NotFound, match="User not found"):
         await reseller.update_user(BOB, UpdateResellerUser(company="x"), "k")

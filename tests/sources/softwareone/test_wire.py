@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from gateway.sources.http.json import Shape
-from gateway.sources.softwareone.wire import User, Users
+from gateway.sources.softwareone.wire import MarketplaceWireUser, MarketplaceWireUsers
 from gateway.users import model
 from gateway.users.model import UserStatus
 
@@ -32,7 +32,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def user(document: Any) -> model.User:
-    return Shape(User).of(document).record(BASE)
+    return Shape(MarketplaceWireUser).of(document).record(BASE)
 
 
 def test_whole_user() -> None:
@@ -114,7 +114,7 @@ def test_icon(icon: str | None, url: str | None) -> None:
 )
 def test_list(own: Any, omitted: tuple[str, ...]) -> None:
     """What a list left out is told of each of its users, unless the user says it itself."""
-    page = Shape(Users).of(
+    page = Shape(MarketplaceWireUsers).of(
         {
             "$meta": {"pagination": {"offset": 0, "limit": 10, "total": None}, "omitted": ["audit"]},
             "data": [{"id": "USR-1"} | own],

@@ -4,11 +4,11 @@ from graphql import ASTValidationRule, GraphQLSchema, NoSchemaIntrospectionCusto
 from strawberry import Schema
 from strawberry.schema.config import StrawberryConfig
 
-from gateway.api.graphql.schema.mutations import Mutation
-from gateway.api.graphql.schema.queries import Query
+from gateway.api.graphql.schema.mutations import MutationObject
+from gateway.api.graphql.schema.queries import QueryObject
 from gateway.api.graphql.schema.scalars import SCALARS
-from gateway.api.graphql.schema.subscriptions import Subscription
-from gateway.api.graphql.schema.users import Organization
+from gateway.api.graphql.schema.subscriptions import SubscriptionObject
+from gateway.api.graphql.schema.users import OrganizationObject
 
 __all__ = ["build_schema", "executable", "rules", "sdl"]
 
@@ -16,10 +16,10 @@ __all__ = ["build_schema", "executable", "rules", "sdl"]
 def build_schema() -> Schema:
     """The schema of the API."""
     return Schema(
-        query=Query,
-        mutation=Mutation,
-        subscription=Subscription,
-        types=[Organization],
+        query=QueryObject,
+        mutation=MutationObject,
+        subscription=SubscriptionObject,
+        types=[OrganizationObject],
         config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
     )
 

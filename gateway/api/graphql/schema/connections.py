@@ -5,14 +5,21 @@ from typing import Any
 
 import strawberry
 
-from gateway.api.graphql.schema.departments import Department
+from gateway.api.graphql.schema.departments import DepartmentObject
 from gateway.api.graphql.schema.fields import attribute
-from gateway.api.graphql.schema.nodes import PageInfo
-from gateway.api.graphql.schema.roles import Role
+from gateway.api.graphql.schema.nodes import PageInfoObject
+from gateway.api.graphql.schema.roles import RoleObject
 from gateway.api.graphql.schema.scalars import RoleType, UserSource
-from gateway.api.graphql.schema.users import User
+from gateway.api.graphql.schema.users import UserObject
 
-__all__ = ["Connection", "DepartmentConnection", "Person", "RoleConnection", "UserConnection", "UserFilter"]
+__all__ = [
+    "Connection",
+    "DepartmentConnectionObject",
+    "PersonObject",
+    "RoleConnectionObject",
+    "UserConnectionObject",
+    "UserFilter",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +42,9 @@ class Connection:
         return self.page.unavailable
 
     @property
-    def page_info(self) -> PageInfo:
+    def page_info(self) -> PageInfoObject:
         edges = self.page.edges
-        return PageInfo(
+        return PageInfoObject(
             has_next_page=self.page.has_next_page,
             has_previous_page=self.has_previous_page,
             start_cursor=edges[0].cursor if edges else None,
@@ -45,61 +52,61 @@ class Connection:
         )
 
 
-@strawberry.type(description="A system that could not be asked: its records are missing here.")
-class SourceError:
+@strawberry.type(name="SourceError", description="A system that could not be asked: its records are missing here.")
+class SourceErrorObject:
     source: UserSource
     code: str
     message: str
     retry_after: float | None = attribute("Seconds until asking again may help.")
 
 
-@strawberry.type
-class UserEdge:
-    node: User
+@strawberry.type(name="UserEdge")
+class UserEdgeObject:
+    node: UserObject
     cursor: str
 
 
-@strawberry.type(description="Users of all systems, newest first.")
-class UserConnection:
-    edges: list[UserEdge]
-    nodes: list[User]
-    page_info: PageInfo
-    unavailable: list[SourceError] = attribute(
+@strawberry.type(name="UserConnection", description="Users of all systems, newest first.")
+class UserConnectionObject:
+    edges: list[UserEdgeObject]
+    nodes: list[UserObject]
+    page_info: PageInfoObject
+    unavailable: list[SourceErrorObject] = attribute(
         "Systems that are missing on this page. The cursor lets a later page go on with them: nothing is lost."
     )
 
 
-@strawberry.type
-class RoleEdge:
-    node: Role
+@strawberry.type(name="RoleEdge")
+class RoleEdgeObject:
+    node: RoleObject
     cursor: str
 
 
-@strawberry.type(description="Roles of the account system, newest first.")
-class RoleConnection:
-    edges: list[RoleEdge]
-    nodes: list[Role]
-    page_info: PageInfo
+@strawberry.type(name="RoleConnection", description="Roles of the account system, newest first.")
+class RoleConnectionObject:
+    edges: list[RoleEdgeObject]
+    nodes: list[RoleObject]
+    page_info: PageInfoObject
 
 
-@strawberry.type
-class DepartmentEdge:
-    node: Department
+@strawberry.type(name="DepartmentEdge")
+class DepartmentEdgeObject:
+    node: DepartmentObject
     cursor: str
 
 
-@strawberry.type(description="Departments of the account system, newest first.")
-class DepartmentConnection:
-    edges: list[DepartmentEdge]
-    nodes: list[Department]
-    page_info: PageInfo
+@strawberry.type(name="DepartmentConnection", description="Departments of the account system, newest first.")
+class DepartmentConnectionObject:
+    edges: list[DepartmentEdgeObject]
+    nodes: list[DepartmentObject]
+    page_info: PageInfoObject
 
 
-@strawberry.type(description="One human: the records that share an e-mail address, over every system.")
-class Person:
+@strawberry.type(name="Person", description="One human: the records that share an e-mail address, over every system.")
+class PersonObject:
     email: str
-    users: list[User]
-    unavailable: list[SourceError] = attribute("Systems that could not be asked; never silently left out.")
+    users: list[UserObject]
+    unavailable: list[SourceErrorObject] = attribute("Systems that could not be asked; never silently left out.")
 
 
 @strawberry.input(description="What narrows a list of users.")

@@ -17,9 +17,9 @@ from gateway.api.graphql.schema.inputs import (
     UpdateSoftwareOneUserInput,
     given,
 )
-from gateway.api.graphql.schema.users import User
+from gateway.api.graphql.schema.users import UserObject
 
-__all__ = ["Mutation"]
+__all__ = ["MutationObject"]
 
 _CHANGE = Cost(weight="10")
 _Key = Annotated[
@@ -30,8 +30,8 @@ _Key = Annotated[
 ]
 
 
-@strawberry.type
-class Mutation:
+@strawberry.type(name="Mutation")
+class MutationObject:
     @strawberry.mutation(
         description="Add a user to the account. Somebody who has a user there is linked or restored.",
         directives=[_CHANGE],
@@ -41,7 +41,7 @@ class Mutation:
         info: Info,
         input: CreateAccountUserInput,
         idempotency_key: _Key = None,
-    ) -> User | None:
+    ) -> UserObject | None:
         created: Any = await info.context.service.create_account_user(given(input), **_once(info, idempotency_key))
         return created
 
@@ -55,7 +55,7 @@ class Mutation:
         id: strawberry.ID,
         input: UpdateAccountUserInput,
         idempotency_key: _Key = None,
-    ) -> User | None:
+    ) -> UserObject | None:
         updated: Any = await info.context.service.update_account_user(id, given(input), **_once(info, idempotency_key))
         return updated
 
@@ -69,7 +69,7 @@ class Mutation:
         id: strawberry.ID,
         input: UpdateSoftwareOneUserInput,
         idempotency_key: _Key = None,
-    ) -> User | None:
+    ) -> UserObject | None:
         updated: Any = await info.context.service.update_software_one_user(
             id, given(input), **_once(info, idempotency_key)
         )
@@ -89,7 +89,7 @@ class Mutation:
         input: UpdateResellerUserInput,
         reseller_id: strawberry.ID | None = None,
         idempotency_key: _Key = None,
-    ) -> User | None:
+    ) -> UserObject | None:
         updated: Any = await info.context.service.update_reseller_user(
             id, given(input), reseller_id=reseller_id, **_once(info, idempotency_key)
         )

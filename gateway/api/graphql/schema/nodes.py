@@ -1,4 +1,4 @@
-"""What every list and every record shares: `Node` and `PageInfo`."""
+"""What every list and every record shares: `NodeInterface` and `PageInfoObject`."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import strawberry
 
 from gateway.api.graphql.schema.fields import computed, global_id
 
-__all__ = ["Node", "PageInfo", "lists"]
+__all__ = ["NodeInterface", "PageInfoObject", "lists"]
 
 
-@strawberry.interface(description="A record that can be fetched again by its id alone.")
-class Node:
+@strawberry.interface(name="Node", description="A record that can be fetched again by its id alone.")
+class NodeInterface:
     id: strawberry.ID = global_id()
 
 
-@strawberry.type(description="Where a list stands.")
-class PageInfo:
+@strawberry.type(name="PageInfo", description="Where a list stands.")
+class PageInfoObject:
     has_next_page: bool
     has_previous_page: bool
     start_cursor: str | None = None
@@ -25,7 +25,7 @@ class PageInfo:
 def lists() -> Any:
     """`pageInfo` of a list that arrived inside an object: whether there is more, and no cursor to get it by."""
 
-    def of(listed: Any) -> PageInfo:
-        return PageInfo(has_next_page=listed.has_next_page, has_previous_page=listed.has_previous_page)
+    def of(listed: Any) -> PageInfoObject:
+        return PageInfoObject(has_next_page=listed.has_next_page, has_previous_page=listed.has_previous_page)
 
-    return computed(of, PageInfo, "Whether the source has more than it sent.")
+    return computed(of, PageInfoObject, "Whether the source has more than it sent.")

@@ -8,23 +8,23 @@ import strawberry
 from gateway.api.graphql.limits.directives import Cost, ListSize
 from gateway.api.graphql.schema.connections import (
     Connection,
-    DepartmentConnection,
-    Person,
-    RoleConnection,
-    UserConnection,
+    DepartmentConnectionObject,
+    PersonObject,
+    RoleConnectionObject,
+    UserConnectionObject,
     UserFilter,
 )
-from gateway.api.graphql.schema.departments import Department
+from gateway.api.graphql.schema.departments import DepartmentObject
 from gateway.api.graphql.schema.fields import Info
 from gateway.api.graphql.schema.inputs import given
-from gateway.api.graphql.schema.nodes import Node
-from gateway.api.graphql.schema.roles import Role
+from gateway.api.graphql.schema.nodes import NodeInterface
+from gateway.api.graphql.schema.roles import RoleObject
 from gateway.api.graphql.schema.scalars import UserSource
-from gateway.api.graphql.schema.users import User
+from gateway.api.graphql.schema.users import UserObject
 from gateway.errors import BadUserInput, Violation
 from gateway.users.ids import decode
 
-__all__ = ["Query"]
+__all__ = ["QueryObject"]
 
 _MOST_NODES = 100
 _CALL = Cost(weight="10")
@@ -38,10 +38,10 @@ _PAGE = ListSize(
 _BY_ID = ListSize(slicing_arguments=["ids"])
 
 
-@strawberry.type
-class Query:
+@strawberry.type(name="Query")
+class QueryObject:
     @strawberry.field(description="Any record by its global id; null where there is none.", directives=[_CALL])
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+    async def node(self, info: Info, id: strawberry.ID) -> NodeInterface | None:
         return await _node(info, id)
 
     @strawberry.field(
@@ -49,7 +49,7 @@ class Query:
     )
     async def nodes(
         self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(directives=[_CALL])]
-    ) -> list[Node | None]:
+    ) -> list[NodeInterface | None]:
         if len(ids) > _MOST_NODES:
             message = f"may name {_MOST_NODES} records at most"
             raise BadUserInput(f"ids {message}.", violations=[Violation(("ids",), message)])
@@ -64,7 +64,7 @@ class Query:
         ),
         directives=[_CALL],
     )
-    async def user(self, info: Info, id: strawberry.ID, source: UserSource | None = None) -> User | None:
+    async def user(self, info: Info, id: strawberry.ID, source: UserSource | None = None) -> UserObject | None:
         found: Any = await info.context.service.get_user(id, source, loaders=info.context.loaders)
         return found
 
@@ -72,7 +72,7 @@ class Query:
         description="A role by global id, or by the account system's own id; null where there is none.",
         directives=[_CALL],
     )
-    async def role(self, info: Info, id: strawberry.ID) -> Role | None:
+    async def role(self, info: Info, id: strawberry.ID) -> RoleObject | None:
         found: Any = await info.context.service.get_role(id, loaders=info.context.loaders)
         return found
 
@@ -80,7 +80,7 @@ class Query:
         description="A department by global id, or by the account system's own id; null where there is none.",
         directives=[_CALL],
     )
-    async def department(self, info: Info, id: strawberry.ID) -> Department | None:
+    async def department(self, info: Info, id: strawberry.ID) -> DepartmentObject | None:
         found: Any = await info.context.service.get_department(id, loaders=info.context.loaders)
         return found
 
@@ -93,7 +93,7 @@ class Query:
     )
     async def users(
         self, info: Info, first: int | None = 50, after: str | None = None, filter: UserFilter | None = None
-    ) -> UserConnection:
+    ) -> UserConnectionObject:
         page = await info.context.service.list_users(
             given(filter), first=_first(first), after=after, loaders=info.context.loaders
         )
@@ -102,14 +102,14 @@ class Query:
     @strawberry.field(
         description="Every record of one human, by e-mail address in any case: one call a system.", directives=[_CALLS]
     )
-    async def person(self, info: Info, email: str) -> Person:
+    async def person(self, info: Info, email: str) -> PersonObject:
         found: Any = await info.context.service.find_person(email, loaders=info.context.loaders)
         return found
 
     @strawberry.field(description="Roles of the account system, newest first.", directives=[_CALL, _PAGE])
     async def roles(
         self, info: Info, first: int | None = 50, after: str | None = None, search: str | None = None
-    ) -> RoleConnection:
+    ) -> RoleConnectionObject:
         page = await info.context.service.list_roles(
             first=_first(first), after=after, search=search, loaders=info.context.loaders
         )
@@ -118,7 +118,7 @@ class Query:
     @strawberry.field(description="Departments of the account system, newest first.", directives=[_CALL, _PAGE])
     async def departments(
         self, info: Info, first: int | None = 50, after: str | None = None, search: str | None = None
-    ) -> DepartmentConnection:
+    ) -> DepartmentConnectionObject:
         page = await info.context.service.list_departments(
             first=_first(first), after=after, search=search, loaders=info.context.loaders
         )

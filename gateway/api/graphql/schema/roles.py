@@ -3,15 +3,15 @@
 import strawberry
 
 from gateway.api.graphql.schema.fields import attribute, expansion, is_record
-from gateway.api.graphql.schema.nodes import Node
+from gateway.api.graphql.schema.nodes import NodeInterface
 from gateway.api.graphql.schema.scalars import DateTime, OwnerType, RoleType, UserSource
 from gateway.users import model
 
-__all__ = ["Role"]
+__all__ = ["RoleObject"]
 
 
-@strawberry.type
-class Geolocation:
+@strawberry.type(name="Geolocation")
+class GeolocationObject:
     source_id: str
     street_line1: str | None = attribute("First line of the street address.")
     street_line2: str | None = attribute("Second line of the street address.")
@@ -23,20 +23,20 @@ class Geolocation:
     updated_at: DateTime | None
 
 
-@strawberry.type
-class Address:
+@strawberry.type(name="Address")
+class AddressObject:
     source_id: str
     name: str
     phone: str | None
     email: str | None
     is_drop_ship: bool | None = attribute("Whether goods are shipped here straight from a supplier.")
-    geolocation: Geolocation | None
+    geolocation: GeolocationObject | None
     created_at: DateTime | None
     updated_at: DateTime | None
 
 
-@strawberry.type
-class Branding:
+@strawberry.type(name="Branding")
+class BrandingObject:
     source_id: str
     support_email: str | None
     phone_number: str | None
@@ -50,40 +50,40 @@ class Branding:
     updated_at: DateTime | None
 
 
-@strawberry.type
-class Portal:
+@strawberry.type(name="Portal")
+class PortalObject:
     source_id: str
     slug: str
     created_at: DateTime | None
     updated_at: DateTime | None
 
 
-@strawberry.type(description="The account that owns an account-owned role.")
-class Account:
+@strawberry.type(name="Account", description="The account that owns an account-owned role.")
+class AccountObject:
     source_id: str
     name: str
-    default_billing_address: Address | None
-    default_shipping_address: Address | None
-    branding: Branding | None
-    portal: Portal | None
+    default_billing_address: AddressObject | None
+    default_shipping_address: AddressObject | None
+    branding: BrandingObject | None
+    portal: PortalObject | None
     created_at: DateTime | None
     updated_at: DateTime | None
 
 
-@strawberry.type(description="Who provides a role.")
-class RoleOwner:
+@strawberry.type(name="RoleOwner", description="Who provides a role.")
+class RoleOwnerObject:
     type: OwnerType
-    account: Account | None = attribute("The owning account; null where the platform owns the role.")
+    account: AccountObject | None = attribute("The owning account; null where the platform owns the role.")
 
 
-@strawberry.type(description="What a user may do in a system.")
-class Role(Node):
+@strawberry.type(name="Role", description="What a user may do in a system.")
+class RoleObject(NodeInterface):
     source: UserSource
     source_id: str = attribute("The id that the source uses; a reseller's role is its name.")
     name: str
     type: RoleType | None = attribute("Null for a reseller's role, and for a kind that this gateway has never met.")
     source_type: str | None = attribute("The source's own word for the kind, whatever it is.")
-    owner: RoleOwner | None = expansion("owner", "Who provides the role. Looked up in batches.")
+    owner: RoleOwnerObject | None = expansion("owner", "Who provides the role. Looked up in batches.")
     permissions: list[str] | None = expansion(
         "permissions",
         "What the role allows, as `{domain}:{action}`. Looked up in batches where the user came without.",

@@ -7,25 +7,25 @@ import strawberry
 
 from gateway.api.graphql.schema.fields import Info, attribute
 from gateway.api.graphql.schema.scalars import DateTime, UserChange, UserSource
-from gateway.api.graphql.schema.users import User
+from gateway.api.graphql.schema.users import UserObject
 from gateway.errors import BadUserInput, SourceUnavailable, Violation
 from gateway.events.watching import MOST_IDS, watching
 from gateway.users import model
 from gateway.users.ids import Ref
 
-__all__ = ["Subscription"]
+__all__ = ["SubscriptionObject"]
 
 
-@strawberry.type(description="Something that happened to a user.")
-class UserEvent:
+@strawberry.type(name="UserEvent", description="Something that happened to a user.")
+class UserEventObject:
     id: strawberry.ID = attribute("What to say as `after` in order to go on behind this event.")
     change: UserChange
-    user: User = attribute("The user after it. What has to be looked up is looked up anew for each event.")
+    user: UserObject = attribute("The user after it. What has to be looked up is looked up anew for each event.")
     occurred_at: DateTime
 
 
-@strawberry.type
-class Subscription:
+@strawberry.type(name="Subscription")
+class SubscriptionObject:
     @strawberry.subscription(  # type: ignore[untyped-decorator]  # Strawberry's gives no types
         description=(
             "Changes made through this gateway, and those that a source reports by webhook. It ends with RATE_LIMITED "
@@ -47,7 +47,7 @@ class Subscription:
             str | None,
             strawberry.argument(description="The id of an event: what has happened since comes first."),
         ] = None,
-    ) -> AsyncIterator[UserEvent]:
+    ) -> AsyncIterator[UserEventObject]:
         incoming = info.context.incoming
         if incoming.events is None:
             raise SourceUnavailable("There is no event log here.")

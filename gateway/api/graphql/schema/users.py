@@ -2,37 +2,37 @@
 
 import strawberry
 
-from gateway.api.graphql.schema.departments import Department
+from gateway.api.graphql.schema.departments import DepartmentObject
 from gateway.api.graphql.schema.fields import attribute, is_record, reference
-from gateway.api.graphql.schema.nodes import Node
-from gateway.api.graphql.schema.roles import Role
+from gateway.api.graphql.schema.nodes import NodeInterface
+from gateway.api.graphql.schema.roles import RoleObject
 from gateway.api.graphql.schema.scalars import DateTime, UserSource, UserStatus
 from gateway.users import model
 
-__all__ = ["Organization", "User"]
+__all__ = ["OrganizationObject", "UserObject"]
 
 
-@strawberry.type
-class PhoneNumber:
+@strawberry.type(name="PhoneNumber")
+class PhoneNumberObject:
     prefix: str | None = attribute("Country code, e.g. `+34`.")
     number: str | None
 
 
-@strawberry.type
-class UserSettings:
+@strawberry.type(name="UserSettings")
+class UserSettingsObject:
     culture_code: str | None = attribute("e.g. `en-US`.")
     language_code: str | None
 
 
-@strawberry.type(description="Who did something in the Marketplace: a user or a token.")
-class Actor:
+@strawberry.type(name="Actor", description="Who did something in the Marketplace: a user or a token.")
+class ActorObject:
     source_id: str
     name: str | None
     image_url: str | None
 
 
-@strawberry.type(description="A SoftwareOne Marketplace account that a user belongs to.")
-class MarketplaceAccount:
+@strawberry.type(name="MarketplaceAccount", description="A SoftwareOne Marketplace account that a user belongs to.")
+class MarketplaceAccountObject:
     source_id: str
     name: str | None
     type: str | None = attribute("Client, Vendor, Operations, …")
@@ -40,8 +40,8 @@ class MarketplaceAccount:
     image_url: str | None
 
 
-@strawberry.type
-class PostalAddress:
+@strawberry.type(name="PostalAddress")
+class PostalAddressObject:
     address_line1: str | None = attribute("Street and number.")
     address_line2: str | None = attribute("What does not fit the first line.")
     city: str | None
@@ -50,14 +50,14 @@ class PostalAddress:
     postal_code: str | None
 
 
-@strawberry.type(description="A customer organization of a reseller.")
-class Organization(Node):
+@strawberry.type(name="Organization", description="A customer organization of a reseller.")
+class OrganizationObject(NodeInterface):
     source_id: str
     name: str | None
     email: str | None
     description: str | None
     allowed_users: int | None = attribute("How many users it may have; -1 means any number.")
-    address: PostalAddress | None
+    address: PostalAddressObject | None
     created_at: DateTime | None
     updated_at: DateTime | None
 
@@ -65,9 +65,10 @@ class Organization(Node):
 
 
 @strawberry.type(
-    description="A user record in one of the three systems. A field that its system has no notion of is null."
+    name="User",
+    description="A user record in one of the three systems. A field that its system has no notion of is null.",
 )
-class User(Node):
+class UserObject(NodeInterface):
     source: UserSource
     source_id: str = attribute("The id that the source system uses.")
     name: str | None
@@ -77,26 +78,26 @@ class User(Node):
     email_verified_at: DateTime | None = attribute("account")
     username: str | None = attribute("account")
     image_url: str | None = attribute("account, softwareone. The account system's changes with every answer.")
-    phone: PhoneNumber | None = attribute("softwareone")
+    phone: PhoneNumberObject | None = attribute("softwareone")
     status: UserStatus | None
     source_status: str | None = attribute("The status in the source's own word, also one this gateway has never met.")
-    role: Role | None = attribute("account; reseller: a name only")
-    department: Department | None = attribute("account")
-    organization: Organization | None = reference("organization", "reseller")
+    role: RoleObject | None = attribute("account; reseller: a name only")
+    department: DepartmentObject | None = attribute("account")
+    organization: OrganizationObject | None = reference("organization", "reseller")
     company: str | None = attribute("reseller")
-    accounts: list[MarketplaceAccount] | None = attribute(
+    accounts: list[MarketplaceAccountObject] | None = attribute(
         "softwareone: the memberships; null where this gateway's token may not see them."
     )
-    current_account: MarketplaceAccount | None = attribute("softwareone: the account worked in at the moment")
-    settings: UserSettings | None = attribute("softwareone")
+    current_account: MarketplaceAccountObject | None = attribute("softwareone: the account worked in at the moment")
+    settings: UserSettingsObject | None = attribute("softwareone")
     two_factor_enabled: bool | None = attribute("reseller")
     google_sso_enabled: bool | None = attribute("reseller")
     last_active_at: DateTime | None = attribute("When the user last used the system.")
     invitation_accepted_at: DateTime | None = attribute("softwareone")
     created_at: DateTime | None
     updated_at: DateTime | None
-    created_by: Actor | None = attribute("softwareone")
-    updated_by: Actor | None = attribute("softwareone")
+    created_by: ActorObject | None = attribute("softwareone")
+    updated_by: ActorObject | None = attribute("softwareone")
     omitted_fields: list[str] = attribute("softwareone: what the source left out of this answer, in its own words.")
 
     is_type_of = is_record(model.User)

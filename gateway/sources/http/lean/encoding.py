@@ -11,7 +11,7 @@ from gateway.sources.http.exchange import Multipart, Request
 from gateway.sources.http.lean.decoding import ACCEPTED
 from gateway.sources.http.multipart import Form
 
-__all__ = ["Origin", "encoded", "split"]
+__all__ = ["BaseUrl", "encoded", "split"]
 
 # Printable ASCII and no space: a URL is final, so whatever else is in it is a mistake, or an attack.
 _URL = re.compile(r'(https?://[!-"$-.0->@-~]+)([/?][!-"$-~]*)?(?:#[!-~]*)?')
@@ -20,7 +20,7 @@ _BODILESS = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class BaseUrl:
     """Whom a connection is to. `authorization` is what the address itself has to say: nothing, or `Basic …`."""
 
     host: str
@@ -30,7 +30,7 @@ class Origin:
     authorization: str = field(default="", repr=False)
 
     @classmethod
-    def of(cls, url: str) -> "Origin":
+    def of(cls, url: str) -> "BaseUrl":
         """The origin of `https://host:port`, where a user and password may stand before the host."""
         parts = urlsplit(url)
         secure = parts.scheme == "https"
@@ -57,7 +57,7 @@ def split(url: str) -> tuple[str, str]:
     return origin, target if target and target[0] == "/" else f"/{target or ''}"
 
 
-def encoded(request: Request, target: str, origin: Origin) -> tuple[bytes, Iterator[bytes] | None]:
+def encoded(request: Request, target: str, origin: BaseUrl) -> tuple[bytes, Iterator[bytes] | None]:
     """The request: what is written at once, and what follows piece by piece where its body is a form.
 
     Raises:

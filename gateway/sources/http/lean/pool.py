@@ -8,7 +8,7 @@ from typing import Any
 from gateway.sources.http.errors import not_reached
 from gateway.sources.http.exchange import Request, TransportLimits
 from gateway.sources.http.lean.connection import ClientConnection
-from gateway.sources.http.lean.encoding import Origin
+from gateway.sources.http.lean.encoding import BaseUrl
 
 __all__ = ["Pool"]
 
@@ -19,7 +19,7 @@ _ADDRESSES: dict[str, Any] = {"happy_eyeballs_delay": 0.25}
 class Pool:
     """Connections to `origin`. A free one goes to the longest waiting call, else the last used one to the next."""
 
-    def __init__(self, origin: Origin, limits: TransportLimits, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, origin: BaseUrl, limits: TransportLimits, tls: ssl.SSLContext | None) -> None:
         self.origin = origin
         self._limits = limits
         self._tls = tls if origin.secure else None

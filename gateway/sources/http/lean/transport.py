@@ -11,7 +11,7 @@ import asyncio
 import ssl
 
 from gateway.sources.http.exchange import Request, Response, TransportLimits
-from gateway.sources.http.lean.encoding import Origin, encoded, split
+from gateway.sources.http.lean.encoding import BaseUrl, encoded, split
 from gateway.sources.http.lean.pool import Pool
 
 __all__ = ["LeanTransport"]
@@ -45,7 +45,7 @@ class LeanTransport:
 
     def _pool(self, url: str) -> Pool:
         """The origin's own: a source has one origin, so its connections are all of the source's."""
-        origin = Origin.of(url)
+        origin = BaseUrl.of(url)
         if origin.secure and self._tls is None:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])

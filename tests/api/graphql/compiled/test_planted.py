@@ -41,7 +41,7 @@ _BUGS = {
     ),
     "a null does not come up": Bug("run", "(error, place.type,", "(error, getattr(place.type, 'of_type', place.type),"),
     "an index counts from one": Bug("codegen", "in enumerate(v):", "in enumerate(v, 1):"),
-    "an index is that of the outer list": Bug("places", "indices[self.depth - 1]", "indices[0]"),
+    "an index is that of the outer list": Bug("answer_slots", "indices[self.depth - 1]", "indices[0]"),
     "text is not checked": Bug("leaves", '"a if a.__class__ is str else {text}(a)"', '"a"'),
     "an enum's value stands for its name": Bug(
         "leaves", "{member: type_.coerce_output_value(member)", "{member: member.value"

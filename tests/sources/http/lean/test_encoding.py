@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.sources.http.exchange import Multipart, Part, Request
-from gateway.sources.http.lean.encoding import Origin, encoded, split
+from gateway.sources.http.lean.encoding import BaseUrl, encoded, split
 
 BASIC = "Basic YWRhOnA6dw=="
 
@@ -38,25 +38,25 @@ def test_no_url(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "origin"),
     [
-        ("http://h", Origin("h", 80, False, "h")),
-        ("http://h:80", Origin("h", 80, False, "h")),
-        ("https://h", Origin("h", 443, True, "h")),
-        ("https://h:80", Origin("h", 80, True, "h:80")),
-        ("http://[::1]", Origin("::1", 80, False, "[::1]")),
-        ("http://[::1]:8080", Origin("::1", 8080, False, "[::1]:8080")),
-        ("http://ada:p%3Aw@h", Origin("h", 80, False, "h", BASIC)),
+        ("http://h", BaseUrl("h", 80, False, "h")),
+        ("http://h:80", BaseUrl("h", 80, False, "h")),
+        ("https://h", BaseUrl("h", 443, True, "h")),
+        ("https://h:80", BaseUrl("h", 80, True, "h:80")),
+        ("http://[::1]", BaseUrl("::1", 80, False, "[::1]")),
+        ("http://[::1]:8080", BaseUrl("::1", 8080, False, "[::1]:8080")),
+        ("http://ada:p%3Aw@h", BaseUrl("h", 80, False, "h", BASIC)),
     ],
 )
-def test_origin(url: str, origin: Origin) -> None:
+def test_origin(url: str, origin: BaseUrl) -> None:
     """Where a connection goes, what it says there, and that a usual port is not named."""
-    assert Origin.of(url) == origin
+    assert BaseUrl.of(url) == origin
 
 
-HERE = Origin.of("http://h")
+HERE = BaseUrl.of("http://h")
 USUAL = "User-Agent: user-gateway\r\nAccept: application/json\r\nAccept-Encoding: gzip, deflate\r\n"
 
 
-def whole(request: Request, origin: Origin = HERE) -> bytes:
+def whole(request: Request, origin: BaseUrl = HERE) -> bytes:
     message, rest = encoded(request, "/t", origin)
     return message + b"".join(rest or ())
 
@@ -86,7 +86,7 @@ def test_encoded(request_: Request, expected: str) -> None:
 
 def test_own_credentials() -> None:
     """A password in the address gives way to a call's own credentials."""
-    origin = Origin.of("http://ada:p%3Aw@h")
+    origin = BaseUrl.of("http://ada:p%3Aw@h")
     assert f"Authorization: {BASIC}\r\n".encode() in whole(call(), origin)
     own = whole(call(headers={"authorization": "Bearer x"}), origin)
     assert own.lower().count(b"authorization") == 1
