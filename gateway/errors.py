@@ -18,10 +18,11 @@ GatewayError
      └─ SourceInvalidResponse   not JSON, not the documented shape
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from operator import attrgetter
+from typing import ClassVar, Self
 
 __all__ = [
     "BadUserInput",
@@ -83,6 +84,11 @@ class Violation:
     path: tuple[str | int, ...]
     message: str
 
+    @property
+    def field(self) -> str:
+        """The field in the domain's spelling, e.g. `preferences.0.enabled`."""
+        return ".".join(map(str, self.path))
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -128,6 +134,21 @@ class BadUserInput(GatewayError):
     """A rule of ours or of the source is broken; `violations` says which, all at once."""
 
     code = Code.BAD_USER_INPUT
+
+    @classmethod
+    def at(cls, path: tuple[str | int, ...], message: str) -> Self:
+        """One broken rule; `message` goes on after the name of the field, e.g. `must not be empty`."""
+        return cls.of([Violation(path, message)])
+
+    @classmethod
+    def of(cls, violations: Sequence[Violation]) -> Self:
+        """Broken rules, as one message that names each field."""
+        return cls(_sentence(violations, _field), violations=violations)
+
+    def spelled(self, field_path: Callable[[Violation], str]) -> str:
+        """The message, its fields spelled as `field_path` says, where it was made of the violations."""
+        is_made_of_them = self.violations and self.message == _sentence(self.violations, _field)
+        return _sentence(self.violations, field_path) if is_made_of_them else self.message
 
 
 class Unauthenticated(GatewayError):
@@ -214,3 +235,10 @@ class SourceInvalidResponse(SourceError):
     """The source answered something that it does not document."""
 
     code = Code.SOURCE_INVALID_RESPONSE
+
+
+_field = attrgetter("field")
+
+
+def _sentence(violations: Sequence[Violation], field_path: Callable[[Violation], str]) -> str:
+    return f"{'; '.join(f'{field_path(one)} {one.message}' for one in violations)}."

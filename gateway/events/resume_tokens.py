@@ -3,7 +3,7 @@
 import re
 import secrets
 
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput
 from gateway.events.log import NoLongerHeld
 
 __all__ = ["ResumeTokens", "no_token"]
@@ -37,6 +37,5 @@ class ResumeTokens:
 
 
 def no_token() -> BadUserInput:
-    """What to tell who resumes after something that no event has for its id."""
-    message = "is no token of an event"
-    return BadUserInput(f"resume_token {message}.", violations=[Violation(("resume_token",), message)])
+    """The error for a resume token that is no id of an event."""
+    return BadUserInput.at(("resume_token",), "is not the id of an event")

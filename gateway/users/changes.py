@@ -97,8 +97,7 @@ class Change(BaseModel):
                 Violation(("change", *broken["loc"]), _sentence(broken["type"], broken["msg"], broken.get("input")))
                 for broken in error.errors(include_url=False)
             ]
-            told = "; ".join(f"{'.'.join(map(str, v.path[1:])) or 'the change'}: {v.message}" for v in violations)
-            raise BadUserInput(f"{told}.", violations=violations) from None
+            raise BadUserInput.of(violations) from None
 
     def given(self) -> dict[str, Any]:
         """The fields that the caller gave, None among them, and no others."""

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput
 from gateway.users.model import Department, Organization, Role, User, UserSource
 
 __all__ = ["Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
@@ -89,14 +89,14 @@ def resolve(
     if ref is None:
         home = source or default
         if home is None:
-            raise _bad(path, "is no global id; to use a source's own id, name the source too")
+            raise BadUserInput.at(path, "is no global id; to use a source's own id, name the source too")
         if not can_exist(text):
-            raise _bad(path, "is no id that a source could have given")
+            raise BadUserInput.at(path, "is no id that a source could have given")
         return Ref(kind, home, text, tenant)
     if ref.kind is not kind:
-        raise _bad(path, f"is the id of a {ref.kind}, not of a {kind}")
+        raise BadUserInput.at(path, f"is the id of a {ref.kind}, not of a {kind}")
     if source is not None and ref.source is not source:
-        raise _bad(path, f"is an id of the {ref.source} system, not of the {source} system")
+        raise BadUserInput.at(path, f"is an id of the {ref.source} system, not of the {source} system")
     return ref
 
 
@@ -126,8 +126,3 @@ def _can_name(ref: Ref) -> bool:
     """Whether the id, and a tenant exactly where its system has tenants, can be one of that system's."""
     tenanted = ref.source is UserSource.RESELLER and ref.kind in {Kind.USER, Kind.ORGANIZATION}
     return can_exist(ref.source_id) and (can_exist(ref.tenant) if tenanted else not ref.tenant)
-
-
-def _bad(path: tuple[str | int, ...], message: str) -> BadUserInput:
-    name = path[-1] if isinstance(path[-1], str) else f"{path[-2]}[{path[-1]}]"
-    return BadUserInput(f"{name} {message}.", violations=[Violation(path, message)])

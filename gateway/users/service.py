@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple
 from typing import Any, Self
 
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput
 from gateway.operation import ANYONE, Action, Principal, acting_as
 from gateway.users.changes import (
     Change,
@@ -28,7 +28,7 @@ from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
-from gateway.users.validation import bad, check_first, check_length, parse, query_of
+from gateway.users.validation import check_first, check_length, parse, query_of
 
 __all__ = ["UserService"]
 
@@ -102,7 +102,7 @@ class UserService:
         ref = resolve(id, Kind.USER, source=source, tenant=tenant, path=path)
         if ref.source is UserSource.RESELLER and not ref.tenant:
             message = "is not global, and no reseller is configured that it could belong to"
-            raise BadUserInput(f"{path[-1]} {message}.", violations=[Violation(path, message)])
+            raise BadUserInput.at(path, message)
         return ref
 
     async def get_role(self, id: str, *, loaders: Loaders | None = None) -> Role | None:
@@ -148,7 +148,7 @@ class UserService:
         """Every record of one human by e-mail address, in any case: one call a system that the caller may read."""
         readable = self._principal.readable(UserSource)
         if not email.strip():
-            raise bad("email", "must not be empty")
+            raise BadUserInput.at(("email",), "must not be empty")
         check_length("email", email)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
         with acting_as(self._principal):
@@ -219,12 +219,12 @@ class UserService:
         self._principal.require(Action.WRITE, UserSource.RESELLER)
         source = self._sources.named(UserSource.RESELLER)
         if reseller_id is not None and not can_exist(reseller_id):  # it becomes a part of a URL's path, too
-            raise bad("reseller_id", "is no id that the source could have given")
+            raise BadUserInput.at(("reseller_id",), "is no id that the source could have given")
         ref = resolve(id, Kind.USER, source=UserSource.RESELLER, tenant=reseller_id or source.tenant)
         if not ref.tenant:
-            raise bad("reseller_id", "is required: the id is not global and no reseller is configured")
+            raise BadUserInput.at(("reseller_id",), "is required: the id is not global and no reseller is configured")
         if reseller_id is not None and ref.tenant != reseller_id:
-            raise bad("reseller_id", "is another reseller than the one in the id")
+            raise BadUserInput.at(("reseller_id",), "is another reseller than the one in the id")
         parsed = parse(UpdateResellerUser, change)
         return await self._carry_out("updateResellerUser", parsed, ref, idempotency_key, on_replay)
 

@@ -9,7 +9,7 @@ from gateway.users.ids import Kind, can_exist, resolve
 from gateway.users.model import RoleType, UserSource
 from gateway.users.source import UserQuery
 
-__all__ = ["bad", "check_first", "check_length", "parse", "query_of"]
+__all__ = ["check_first", "check_length", "parse", "query_of"]
 
 _LARGEST_PAGE = 200  # what `first` may be; a source's own pages are another matter
 # Characters: what the account system takes (account.md, 3.1.1), and the longest address (RFC 3696, 3).
@@ -32,7 +32,7 @@ def query_of(given: Mapping[str, Any]) -> tuple[UserQuery, list[UserSource] | No
     """
     tenant = given.get("reseller_id") or ""
     if tenant and not can_exist(tenant):
-        raise bad("reseller_id", "is no id that the source could have given", "filter")
+        raise BadUserInput.at(("filter", "reseller_id"), "is no id that the source could have given")
     for name in _LONGEST:
         check_length(name, given.get(name), "filter")
     role_type, sources = given.get("role_type"), given.get("sources")
@@ -52,7 +52,7 @@ def check_length(name: str, text: str | None, *above: str) -> None:
         BadUserInput: it is longer than all systems take.
     """
     if text is not None and len(text) > _LONGEST[name]:
-        raise bad(name, f"must not be longer than {_LONGEST[name]} characters", *above)
+        raise BadUserInput.at((*above, name), f"must not be longer than {_LONGEST[name]} characters")
 
 
 def check_first(first: int) -> None:
@@ -62,7 +62,7 @@ def check_first(first: int) -> None:
         BadUserInput: there are no pages of that size.
     """
     if not 0 <= first <= _LARGEST_PAGE:
-        raise bad("first", f"must be from 0 to {_LARGEST_PAGE}")
+        raise BadUserInput.at(("first",), f"must be from 0 to {_LARGEST_PAGE}")
 
 
 def parse(kind: type[AnyChange], given: AnyChange | Mapping[str, Any]) -> AnyChange:
@@ -81,10 +81,5 @@ def parse(kind: type[AnyChange], given: AnyChange | Mapping[str, Any]) -> AnyCha
             except BadUserInput as error:
                 broken += error.violations
     if broken:
-        raise BadUserInput("; ".join(f"{v.path[-1]} {v.message}" for v in broken) + ".", violations=broken)
+        raise BadUserInput.of(broken)
     return change.model_copy(update=own) if own else change
-
-
-def bad(name: str, message: str, *above: str) -> BadUserInput:
-    """What is wrong with an argument, e.g. `must not be empty`; `above` is what it is part of, e.g. `filter`."""
-    return BadUserInput(f"{name} {message}.", violations=[Violation((*above, name), message)])

@@ -31,9 +31,8 @@ def change_of(message: Any, mask: Iterable[str] = ()) -> dict[str, Any]:
     unknown: list[str] = []
     given = _named(message, message.DESCRIPTOR, paths, unknown, ())
     if unknown:
-        raise BadUserInput(
-            "The update mask names what is no field of the change.",
-            violations=[Violation(("update_mask",), f"{path!r} is no field of this change") for path in unknown],
+        raise BadUserInput.of(
+            [Violation(("update_mask",), f"names {path!r}, which is not a field of this change") for path in unknown]
         )
     return given
 
@@ -91,5 +90,4 @@ def _plain(value: Any, field: Any) -> Any:
 
 
 def _too_many(path: _Path, what: str) -> BadUserInput:
-    message = f"may have {_MOST} {what} at most"
-    return BadUserInput(f"{path[-1]} {message}.", violations=[Violation(path, message)])
+    return BadUserInput.at(path, f"may have {_MOST} {what} at most")

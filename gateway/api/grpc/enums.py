@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput
 from gateway.users import changes, model
 
 __all__ = ["NUMBERS", "SOURCES", "TYPES", "sources_of", "word"]
@@ -33,7 +33,7 @@ class Words(Generic[Word]):
         """
         if number and number not in self._words:
             message = f"must be one of {', '.join(self.prefix + word.name for word in self.numbers)}"
-            raise _refused(path, message)
+            raise BadUserInput.at(path, message)
         return self._words.get(number)
 
 
@@ -59,12 +59,12 @@ def sources_of(numbers: Collection[int], path: tuple[str, ...]) -> list[model.Us
         BadUserInput: too many, or a number that is no system's.
     """
     if len(numbers) > _MOST_SOURCES:
-        raise _refused(path, f"may name {_MOST_SOURCES} systems at most")
+        raise BadUserInput.at(path, f"may name {_MOST_SOURCES} systems at most")
     found = []
     for place, number in enumerate(numbers):
         source = SOURCES.word(number, (*path, place))
         if source is None:
-            raise _refused((*path, place), "is unspecified")
+            raise BadUserInput.at((*path, place), "is unspecified")
         found.append(source)
     return found
 
@@ -75,8 +75,3 @@ def word(enum: str, number: int) -> str:
         number: str(word) for word, number in (_NOTIFICATIONS.numbers if enum == "NotificationType" else {}).items()
     }
     return known.get(number, str(number))
-
-
-def _refused(path: tuple[str | int, ...], message: str) -> BadUserInput:
-    named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-    return BadUserInput(f"{named} {message}.", violations=[Violation(path, message)])

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.errors import Code, GatewayError, Internal, Violation
+from gateway.errors import BadUserInput, Code, GatewayError, Internal, Violation
 
 __all__ = ["DOMAIN", "STATUS", "field_path", "partial_errors", "spelled"]
 
@@ -56,7 +56,8 @@ def spelled(error: Exception, request_id: str, where: str) -> status_pb2.Status:
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     if error.violations:
         details.append(_packed(_bad_request(error.violations)))
-    return status_pb2.Status(code=STATUS[error.code].value[0], message=_cut(error.message), details=details)
+    message = error.spelled(field_path) if isinstance(error, BadUserInput) else error.message
+    return status_pb2.Status(code=STATUS[error.code].value[0], message=_cut(message), details=details)
 
 
 def partial_errors(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput
 
 __all__ = ["page_of"]
 
@@ -17,6 +17,5 @@ def page_of(request: Any) -> tuple[int, str | None]:
         BadUserInput: a negative number.
     """
     if request.page_size < 0:
-        message = "must not be negative"
-        raise BadUserInput(f"page_size {message}.", violations=[Violation(("page_size",), message)])
+        raise BadUserInput.at(("page_size",), "must not be negative")
     return min(request.page_size or _USUAL, _LARGEST), request.page_token or None

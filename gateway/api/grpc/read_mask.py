@@ -61,9 +61,9 @@ def read_plan_of_user(view: int, mask: Iterable[str]) -> ReadPlan:
     """
     paths = tuple(mask)
     if view not in _VIEWS:
-        raise _bad("view", "must be VIEW_BASIC or VIEW_FULL")
+        raise BadUserInput.at(("view",), "must be VIEW_BASIC or VIEW_FULL")
     if paths and view:
-        raise _bad("view", "must not be given together with read_mask")
+        raise BadUserInput.at(("view",), "must not be given together with read_mask")
     return _masked("User", paths) if paths else _viewed("User", full=view == users_pb2.VIEW_FULL)
 
 
@@ -91,13 +91,12 @@ def _viewed(name: str, *, full: bool) -> ReadPlan:
 @lru_cache(256)
 def _masked(name: str, paths: tuple[str, ...]) -> ReadPlan:
     if len(paths) > _MOST_PATHS:
-        raise _bad("read_mask", f"may have {_MOST_PATHS} paths at most")
+        raise BadUserInput.at(("read_mask",), f"may have {_MOST_PATHS} paths at most")
     wish = _Wish()
     unknown = [path for path in paths if not _enter(_TYPES[name], path, wish)]
     if unknown:
-        raise BadUserInput(
-            f"The read mask names what is no field of {name}.",
-            violations=[Violation(("read_mask",), f"{path!r} is no field of {name}") for path in unknown],
+        raise BadUserInput.of(
+            [Violation(("read_mask",), f"names {path!r}, which is not a field of {name}") for path in unknown]
         )
     asked = _asked(_TYPES[name], wish)
     return ReadPlan(plan(asked, name), _lookups(_TYPES[name], asked), _answered(wish))
@@ -171,7 +170,3 @@ def _lookups(kind: Any, asked: Selection) -> Selection:
         if deeper.fields or referred or name in EXPANSIONS.get(kind.name, ()):
             fields[name] = deeper
     return Selection(fields)
-
-
-def _bad(name: str, message: str) -> BadUserInput:
-    return BadUserInput(f"{name} {message}.", violations=[Violation((name,), message)])

@@ -13,7 +13,7 @@ from gateway.api.grpc.messages import message_of, source_error
 from gateway.api.grpc.paging import page_of
 from gateway.api.grpc.read_mask import ReadPlan, read_plan_of_department, read_plan_of_role, read_plan_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.errors import BadUserInput, NotFound, Violation
+from gateway.errors import BadUserInput, NotFound
 from gateway.users.loaders import Loaders
 from gateway.users.service import UserService
 
@@ -91,8 +91,8 @@ class UserServicer:
         service = self._service.by(call.principal)
         reading = read_plan_of_user(request.view, request.read_mask.paths)
         if len(request.user.icon.content) > self._icon_bytes:
-            message = f"must not have more than {self._icon_bytes} bytes"
-            raise BadUserInput(f"The icon {message}.", violations=[Violation(("change", "icon", "content"), message)])
+            path = ("change", "icon", "content")
+            raise BadUserInput.at(path, f"must not have more than {self._icon_bytes} bytes")
         changed = await service.update_software_one_user(
             request.id,
             change_of(request.user, request.update_mask.paths),

@@ -9,7 +9,7 @@ from gateway.api.grpc.calls import Call
 from gateway.api.grpc.enums import NUMBERS, sources_of
 from gateway.api.grpc.messages import message_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.errors import BadUserInput, GatewayError, Violation
+from gateway.errors import BadUserInput, GatewayError
 from gateway.events.log import Draining, EventLog, SlowReader, Subscription, UserEvent
 from gateway.events.watching import MOST_IDS, watching
 from gateway.users.ids import Kind, Ref, decode
@@ -114,14 +114,9 @@ def _message(event: UserEvent) -> users_pb2.UserEvent:
 
 def _refs(ids: Collection[str]) -> Iterator[Ref]:
     if len(ids) > MOST_IDS:
-        raise _bad(f"may name {MOST_IDS} users at most")
-    for place, text in enumerate(ids):
+        raise BadUserInput.at(("ids",), f"may name {MOST_IDS} users at most")
+    for index, text in enumerate(ids):
         ref = decode(text)
         if ref is None or ref.kind is not Kind.USER:
-            raise _bad("is no global id of a user", place)
+            raise BadUserInput.at(("ids", index), "is no global id of a user")
         yield ref
-
-
-def _bad(message: str, *place: int) -> BadUserInput:
-    named = "".join(("ids", *(f"[{number}]" for number in place)))
-    return BadUserInput(f"{named} {message}.", violations=[Violation(("ids", *place), message)])

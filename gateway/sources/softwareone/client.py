@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Multipart, Part, Send
 from gateway.sources.http.json import Shape, read, read_changed
@@ -93,7 +93,7 @@ class SoftwareOneSource:
         elif icon.content_type.lower() not in self._icon_types:
             message = f"must be a picture of one of the types {', '.join(self._icon_types)}, not {icon.content_type}"
         if message is not None:
-            raise BadUserInput(f"icon {message}.", violations=[Violation(("change", "icon"), message)])
+            raise BadUserInput.at(("change", "icon"), message)
         return Part("icon", icon.content, icon.content_type, icon.filename)
 
 

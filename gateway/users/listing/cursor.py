@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput
 
 __all__ = ["Cursors"]
 
@@ -42,9 +42,9 @@ class Cursors:
         raw = _decoded(text)
         content, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(content)) or content[:1] != _VERSION:
-            raise _bad("is no cursor of this list; start again without one")
+            raise BadUserInput.at(("after",), "is no cursor of this list; start again without one")
         if content[1 : 1 + _SCOPE_BYTES] != _digest(scope):
-            raise _bad("belongs to a list with other arguments; start again without one")
+            raise BadUserInput.at(("after",), "belongs to a list with other arguments; start again without one")
         return orjson.loads(content[1 + _SCOPE_BYTES :])
 
     def _signature(self, content: bytes) -> bytes:
@@ -65,7 +65,3 @@ def _decoded(text: str) -> bytes:
         if urlsafe_b64encode(raw).decode().rstrip("=") == text:
             return raw
     return b""
-
-
-def _bad(message: str) -> BadUserInput:
-    return BadUserInput(f"after {message}.", violations=[Violation(("after",), message)])

@@ -122,23 +122,33 @@ async def test_a_bad_read_mask_changes_nothing(world: Any) -> None:
 @pytest.mark.parametrize(
     ("method", "user", "mask", "violations"),
     [
-        ("UpdateAccountUser", {"name": "Ada"}, ["nope"], [("update_mask", "'nope' is no field of this change")]),
-        ("UpdateAccountUser", {}, ["name.first"], [("update_mask", "'name.first' is no field of this change")]),
+        (
+            "UpdateAccountUser",
+            {"name": "Ada"},
+            ["nope"],
+            [("update_mask", "names 'nope', which is not a field of this change")],
+        ),
+        (
+            "UpdateAccountUser",
+            {},
+            ["name.first"],
+            [("update_mask", "names 'name.first', which is not a field of this change")],
+        ),
         (
             "UpdateSoftwareOneUser",
             {},
             ["settings.nope", "icon..x", ""],
             [
-                ("update_mask", "'settings.nope' is no field of this change"),
-                ("update_mask", "'icon..x' is no field of this change"),
-                ("update_mask", "'' is no field of this change"),
+                ("update_mask", "names 'settings.nope', which is not a field of this change"),
+                ("update_mask", "names 'icon..x', which is not a field of this change"),
+                ("update_mask", "names '', which is not a field of this change"),
             ],
         ),
         (
             "UpdateAccountUser",
             {"preferences": [{"enabled": True}]},
             ["preferences.enabled"],
-            [("update_mask", "'preferences.enabled' is no field of this change")],
+            [("update_mask", "names 'preferences.enabled', which is not a field of this change")],
         ),
         ("UpdateAccountUser", {}, ["name"], [("user.name", "must not be null")]),
         (

@@ -21,7 +21,7 @@ from gateway.api.graphql.schema.nodes import NodeInterface
 from gateway.api.graphql.schema.roles import RoleObject
 from gateway.api.graphql.schema.scalars import UserSource
 from gateway.api.graphql.schema.users import UserObject
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput
 from gateway.users.ids import decode
 
 __all__ = ["QueryObject"]
@@ -52,7 +52,7 @@ class QueryObject:
     ) -> list[NodeInterface | None]:
         if len(ids) > _MOST_NODES:
             message = f"may name {_MOST_NODES} records at most"
-            raise BadUserInput(f"ids {message}.", violations=[Violation(("ids",), message)])
+            raise BadUserInput.at(("ids",), message)
         # An exception in the list fails its own item alone.
         found: Any = await asyncio.gather(*(_node(info, one) for one in ids), return_exceptions=True)
         return found

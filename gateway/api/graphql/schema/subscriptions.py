@@ -8,7 +8,7 @@ import strawberry
 from gateway.api.graphql.schema.fields import Info, attribute
 from gateway.api.graphql.schema.scalars import DateTime, UserChange, UserSource
 from gateway.api.graphql.schema.users import UserObject
-from gateway.errors import BadUserInput, SourceUnavailable, Violation
+from gateway.errors import BadUserInput, SourceUnavailable
 from gateway.events.watching import MOST_IDS, watching
 from gateway.users import model
 from gateway.users.ids import Ref
@@ -60,15 +60,11 @@ class SubscriptionObject:
                     happened: Any = event
                     yield happened
         except BadUserInput as error:  # the log's word for it is not this argument's name
-            raise _bad("after", "is no id of an event") from error
+            raise BadUserInput.at(("after",), "is no id of an event") from error
 
 
 def _refs(info: Info, ids: Sequence[str], sources: Sequence[model.UserSource]) -> list[Ref]:
     if len(ids) > MOST_IDS:
-        raise _bad("ids", f"may name {MOST_IDS} users at most")
+        raise BadUserInput.at(("ids",), f"may name {MOST_IDS} users at most")
     only = sources[0] if len(sources) == 1 else None
     return [info.context.service.user_ref(text, only, path=("ids", place)) for place, text in enumerate(ids)]
-
-
-def _bad(name: str, message: str) -> BadUserInput:
-    return BadUserInput(f"{name} {message}.", violations=[Violation((name,), message)])

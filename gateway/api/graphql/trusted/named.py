@@ -15,7 +15,7 @@ from gateway.api.graphql.trusted.naming import (
     PersistedQueryNotFound,
     PersistedQueryNotSupported,
 )
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput
 
 __all__ = ["DocumentStore", "Event", "NamedDocuments", "Resolved", "Trust"]
 
@@ -89,7 +89,7 @@ class NamedDocuments:
             self._observe("trusted")
             return Resolved(trusted, known=True)
         if text is None and named.id is None:
-            raise BadUserInput("The request has no `query`.", violations=[Violation(("query",), "is required")])
+            raise BadUserInput.at(("query",), "is required")
         if self._trust is Trust.ENFORCE:
             self._observe("refused" if text is not None else "missing")
             raise NotTrusted if text is not None else PersistedQueryNotFound
@@ -132,7 +132,7 @@ class NamedDocuments:
 def _verify(text: str, sha256: str) -> None:
     if _hash(text) != sha256:
         path, message = ("extensions", "persistedQuery", "sha256Hash"), "is not the hash of the query"
-        raise BadUserInput(f"The given SHA-256 {message}.", violations=[Violation(path, message)])
+        raise BadUserInput.at(path, message)
 
 
 def _hash(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import BadUserInput, Forbidden, Violation
+from gateway.errors import BadUserInput, Forbidden
 
 __all__ = ["DocumentName", "NotTrusted", "PersistedQueryNotFound", "PersistedQueryNotSupported", "name_of"]
 
@@ -45,24 +45,20 @@ def name_of(sent: Mapping[str, Any]) -> DocumentName:
 def _word(sent: Mapping[str, Any], name: str) -> str | None:
     value = sent.get(name)
     if value is not None and not isinstance(value, str):
-        raise _wrong((name,), "must be a string")
+        raise BadUserInput.at((name,), "must be a string")
     return value or None
 
 
 def _persisted(asked: Any) -> DocumentName:
     path = ("extensions", "persistedQuery")
     if not isinstance(asked, Mapping):
-        raise _wrong(path, "must be an object")
+        raise BadUserInput.at(path, "must be an object")
     if asked.get("version") != 1:
-        raise _wrong((*path, "version"), "must be 1")
+        raise BadUserInput.at((*path, "version"), "must be 1")
     sha256 = asked.get("sha256Hash")
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
-        raise _wrong((*path, "sha256Hash"), "must be a SHA-256 in hexadecimal")
+        raise BadUserInput.at((*path, "sha256Hash"), "must be a SHA-256 in hexadecimal")
     return DocumentName(sha256.lower(), sha256.lower())
-
-
-def _wrong(path: tuple[str, ...], message: str) -> BadUserInput:
-    return BadUserInput(f"{'.'.join(path)} {message}.", violations=[Violation(path, message)])
 
 
 class PersistedQueryNotFound(BadUserInput):
