@@ -24,6 +24,8 @@ lint: $(TESTABLE)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/lint/names.py
+	$(BIN)/python tests/lint/references.py
 	$(BIN)/gateway schema --check
 	$(BIN)/python -m gateway.api.grpc.generate --check
 
