@@ -13,7 +13,8 @@ from gateway.api.web.metrics import Metrics
 from gateway.settings.options import leaves
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples/README.md"]
-SECTIONS = [section for file in DOCUMENTS for section in sections(ROOT, file.relative_to(ROOT))]
+SECTIONS = [section for file in DOCUMENTS[1:] for section in sections(ROOT, file.relative_to(ROOT))]
+README = list(sections(ROOT, Path("README.md")))  # whose sections are followed one after the other
 NODE = ROOT / "tests/api/graphql/live/node"
 APOLLO = ROOT / "examples/apollo"
 
@@ -23,8 +24,8 @@ APOLLO = ROOT / "examples/apollo"
     [section for section in SECTIONS if any(block.runs for block in section.blocks)],
     ids=lambda section: f"{section.document} {section.heading}",
 )
-def test_what_is_told_works(section: Section, tmp_path: Path, node_in: Callable[[Path], Path]) -> None:
-    """Each section's blocks do what they say, in order; those of a section that starts no gateway, with a demo."""
+def test_each_section_works(section: Section, tmp_path: Path, node_in: Callable[[Path], Path]) -> None:
+    """The blocks of each section do what they show, in order; where the section starts no gateway, with a demo."""
     if any(block.language == "js" for block in section.blocks):
         node_in(NODE)
         (tmp_path / "node_modules").symlink_to(NODE / "node_modules")
@@ -38,7 +39,16 @@ def test_what_is_told_works(section: Section, tmp_path: Path, node_in: Callable[
             reader.do(block)
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: f"{section.document} {section.heading}")
+def test_the_readme_works_in_order(tmp_path: Path) -> None:
+    """All sections of the README do what they show when they are followed in order beside one running demo."""
+    with reading(tmp_path) as reader:
+        reader.serve()
+        for section in README:
+            for block in section.blocks:
+                reader.do(block)
+
+
+@pytest.mark.parametrize("section", README + SECTIONS, ids=lambda section: f"{section.document} {section.heading}")
 def test_every_block_says_what_to_do_with_it(section: Section) -> None:
     """Whether a command or a program is run by these tests is never left open."""
     for block in section.blocks:
