@@ -1,11 +1,11 @@
-"""Compiled documents: an operation becomes Python code once, and answers what graphql-core would answer.
+"""Compiled operations: Python code is generated for an operation once and gives the response of graphql-core.
 
-The usual is straight-line code: attributes read, leaves checked, lists walked. What is unusual (a wrong type, a null
-in a non-null place, an exception or an awaitable as a value) is completed by graphql-core's own executor, from the
-value in hand. A root resolver is never called twice.
+The fast path is straight-line code: it reads attributes, checks scalars and iterates over lists. All other values (a
+wrong type, null for a non-null type, an exception or an awaitable as a value) take the slow path: graphql-core's
+executor completes the value at hand. A root resolver is never called twice. docs/compiled.md explains the mechanism.
 """
 
 from gateway.api.graphql.compiled.coverage import Uncovered
-from gateway.api.graphql.compiled.operation import Compiled, Executed, compile_operation
+from gateway.api.graphql.compiled.operation import Compiled, compile_operation
 
-__all__ = ["Compiled", "Executed", "Uncovered", "compile_operation"]
+__all__ = ["Compiled", "Uncovered", "compile_operation"]

@@ -1,4 +1,4 @@
-"""Places in an answer: what is known of them before there is one."""
+"""Answer slots: the positions of a response that are known before the operation is executed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,16 +13,17 @@ __all__ = ["AnswerSlot"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnswerSlot:
-    """A field of an object, or the items of a list; `parent` is the object or the list around it, None at the root.
+    """One field of an object, or the items of one list. `parent` is the slot of that object or list, None at the root.
 
-    `key` is the field's name in the answer, and empty for items. `owner`, `field` and `details` are those of the
-    field, also for its items. `depth` is how many lists are around: so many indices tell one such place from another.
+    `key` is the response key of the field, and empty for items. `parent_type`, `field` and `details` are those of the
+    field, also for its items. `depth` is the number of lists around the slot: one position in the response is
+    identified by the slot and so many indices, that of the outermost list first.
     """
 
     parent: "AnswerSlot | None"
     key: str
     type: GraphQLOutputType
-    owner: GraphQLObjectType
+    parent_type: GraphQLObjectType
     field: GraphQLField
     details: FieldDetailsList
     depth: int = 0
@@ -33,35 +34,35 @@ class AnswerSlot:
 
     @property
     def nodes(self) -> list[FieldNode]:
-        """The field's nodes in the document: several where selections of it are merged."""
-        return [one.node for one in self.details]
+        """The nodes of the field in the document: several if the document selects it several times."""
+        return [detail.node for detail in self.details]
 
     @property
     def indices(self) -> str:
-        """The indices as further arguments in generated code."""
+        """The indices as further parameters or arguments in generated code: `, i0, i1`."""
         return "".join(f", i{n}" for n in range(self.depth))
 
     def items(self, type_: GraphQLOutputType) -> "AnswerSlot":
-        """The items of the list at this place."""
-        return AnswerSlot(self, "", type_, self.owner, self.field, self.details, self.depth + 1)
+        """Return the slot of the items of the list in this slot."""
+        return AnswerSlot(self, "", type_, self.parent_type, self.field, self.details, self.depth + 1)
 
-    def whole(self) -> "AnswerSlot":
-        """The field that the items, or their items, belong to."""
-        return self if self.key or self.parent is None else self.parent.whole()
+    def field_slot(self) -> "AnswerSlot":
+        """Return the slot of the field: this slot, or for items the slot of the list (of lists) that has them."""
+        return self if self.key or self.parent is None else self.parent.field_slot()
 
     def path(self, indices: tuple[int, ...]) -> Path:
-        """The place's path; of more indices than it has the first ones count."""
-        around = self.parent.path(indices) if self.parent else None
-        if self.key or around is None:
-            return Path(around, self.key, self.owner.name)
-        return around.add_key(indices[self.depth - 1], None)
+        """Return the path of one position in this slot. Of more indices than `depth` the first ones are used."""
+        parent_path = self.parent.path(indices) if self.parent else None
+        if self.key or parent_path is None:
+            return Path(parent_path, self.key, self.parent_type.name)
+        return parent_path.add_key(indices[self.depth - 1], None)
 
-    def standing(self, answer: Any) -> Iterator[tuple[Any, tuple[int, ...]]]:
-        """All that an answer has here, each with the indices that tell it from its like."""
-        for around, indices in self.parent.standing(answer) if self.parent else [(answer, ())]:
-            if around is None:
+    def occurrences(self, answer: Any) -> Iterator[tuple[Any, tuple[int, ...]]]:
+        """Yield each value that the answer has in this slot, with its indices."""
+        for parent_value, indices in self.parent.occurrences(answer) if self.parent else [(answer, ())]:
+            if parent_value is None:
                 continue
             if not self.key:
-                yield from ((item, (*indices, index)) for index, item in enumerate(around))
-            elif self.key in around:  # another type behind the same interface may lack it
-                yield around[self.key], indices
+                yield from ((item, (*indices, index)) for index, item in enumerate(parent_value))
+            elif self.key in parent_value:  # an object of another type behind the same interface may not have the key
+                yield parent_value[self.key], indices

@@ -1,6 +1,6 @@
-"""Arguments of root fields and variables of operations: the usual ones without graphql-core's general way.
+"""Coerces the variables of an operation and the arguments of its root fields, with a fast path for plain values.
 
-The general way costs microseconds for each of them, and is taken wherever a value is not plainly right.
+Coercion by graphql-core costs microseconds for each value. It is used for every value that is not plainly right.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,9 +31,12 @@ from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
 __all__ = ["Arguments", "Variables"]
 
-_MOST_ERRORS = 50  # graphql-core's own
+_MAX_ERRORS = 50  # the default of graphql-core
 
-_PLAIN: Mapping[Any, Callable[[Any], bool]] = {
+_IsPlain = Callable[[Any], bool]
+"""Returns whether a value of the type is equal to its coerced form."""
+
+_PLAIN: Mapping[Any, _IsPlain] = {
     GraphQLString: lambda value: value.__class__ is str,
     GraphQLID: lambda value: value.__class__ is str,
     GraphQLBoolean: lambda value: value.__class__ is bool,
@@ -48,117 +51,123 @@ class Variables:
         self._schema = schema
         self._definitions = tuple(operation.variable_definitions or ())
         self._hide_suggestions = hide_suggestions
-        self._plain: list[tuple[Any, Callable[[Any], bool] | None, bool]] = []
+        self._plain: list[tuple[Any, _IsPlain | None, bool]] = []
         for definition in self._definitions:
             signature = get_variable_signature(schema, definition)
             type_ = None if isinstance(signature, GraphQLError) else signature.type
             required = isinstance(type_, GraphQLNonNull)
-            plain = _plain(type_.of_type if isinstance(type_, GraphQLNonNull) else type_)
-            self._plain.append((signature, plain, required or definition.default_value is not None))
+            is_plain = _plain_check(type_.of_type if isinstance(type_, GraphQLNonNull) else type_)
+            self._plain.append((signature, is_plain, required or definition.default_value is not None))
 
-    def coerced(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
-        """The variables as resolvers get them, or what is wrong with them."""
+    def coerce(self, sent: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
+        """Return the coerced variables, or all errors in them."""
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for signature, plain, wanted in self._plain:
-            if plain is None:
-                return self._generally(given)
+        for signature, is_plain, required_or_default in self._plain:
+            if is_plain is None:
+                return self._coerce_by_core(sent)
             name = signature.name
-            if name in given:
-                value = given[name]
-                if not plain(value):
-                    return self._generally(given)
+            if name in sent:
+                value = sent[name]
+                if not is_plain(value):
+                    return self._coerce_by_core(sent)
                 sources[name] = VariableValueSource(signature, value)
                 coerced[name] = value
-            elif wanted:
-                return self._generally(given)
+            elif required_or_default:
+                return self._coerce_by_core(sent)
             else:
                 sources[name] = VariableValueSource(signature)
         return VariableValues(sources, coerced)
 
-    def _generally(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
+    def _coerce_by_core(self, sent: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         return get_variable_values(
-            self._schema, self._definitions, dict(given), _MOST_ERRORS, hide_suggestions=self._hide_suggestions
+            self._schema, self._definitions, dict(sent), _MAX_ERRORS, hide_suggestions=self._hide_suggestions
         )
 
 
 class Arguments:
-    """Makes the arguments of one field: constants and whole variables are put together, all else is coerced anew."""
+    """Computes the arguments of one field.
+
+    Constants are coerced once, and variables that are whole arguments are filled in. If the field has other
+    arguments, graphql-core coerces all of them in each request.
+    """
 
     def __init__(self, field: GraphQLField, node: FieldNode, *, hide_suggestions: bool) -> None:
         self._field = field
         self._node = node
         self._hide_suggestions = hide_suggestions
-        self._constant: dict[str, Any] | None = None
+        self._constants: dict[str, Any] | None = None
         self._variables: list[tuple[str, str]] = []
-        given = {argument.name.value: argument.value for argument in node.arguments or ()}
-        for name, value in given.items():
+        nodes = {argument.name.value: argument.value for argument in node.arguments or ()}
+        for name, value in nodes.items():
             if isinstance(value, VariableNode):
                 self._variables.append((field.args[name].out_name or name, value.name.value))
             elif _has_variables(value):
                 return
-        rest = {name: one for name, one in field.args.items() if not isinstance(given.get(name), VariableNode)}
+        others = {
+            name: argument for name, argument in field.args.items() if not isinstance(nodes.get(name), VariableNode)
+        }
         try:
-            constant = get_argument_values(GraphQLField(field.type, args=rest), node)
-        except GraphQLError:  # it will be raised again where it belongs: in an answer
+            constants = get_argument_values(GraphQLField(field.type, args=others), node)
+        except GraphQLError:  # `values` raises it again, in a request
             return
-        if all(isinstance(value, str | int | float | Enum | None) for value in constant.values()):
-            self._constant = constant
+        if all(isinstance(value, str | int | float | Enum | None) for value in constants.values()):
+            self._constants = constants
 
-    def of(self, variables: VariableValues) -> dict[str, Any]:
-        """The arguments.
+    def values(self, variables: VariableValues) -> dict[str, Any]:
+        """Return the arguments as `GraphQLField.resolve` takes them.
 
         Raises:
-            GraphQLError: a variable's null where none may be.
+            GraphQLError: an argument cannot be coerced, for example a variable is null and the argument non-null.
         """
-        if self._constant is None:
-            return self._generally(variables)
-        arguments = self._constant.copy()
+        if self._constants is None:
+            return self._coerce_by_core(variables)
+        arguments = self._constants.copy()
         coerced = variables.coerced
         for name, variable in self._variables:
             value = coerced.get(variable)
             if value is None:
-                return self._generally(variables)
+                return self._coerce_by_core(variables)
             arguments[name] = value
         return arguments
 
-    def _generally(self, variables: VariableValues) -> dict[str, Any]:
+    def _coerce_by_core(self, variables: VariableValues) -> dict[str, Any]:
         return get_argument_values(self._field, self._node, variables, hide_suggestions=self._hide_suggestions)
 
 
-def _plain(type_: Any) -> Callable[[Any], bool] | None:
-    """What tells whether a value of the type is its own coercion; None where that cannot be seen so easily."""
+def _plain_check(type_: Any) -> _IsPlain | None:
+    """Return the check for values of an input type that need no coercion; None if there is no cheap check."""
     if not isinstance(type_, GraphQLInputObjectType):
         return _PLAIN.get(type_)
     fields = type_.fields.values()
-    if type_.is_one_of or any(one.default_value is not Undefined or one.out_name for one in fields):
+    if type_.is_one_of or any(field.default_value is not Undefined or field.out_name for field in fields):
         return None
-    return _plain_object({name: one.type for name, one in type_.fields.items()})
+    return _object_check({name: field.type for name, field in type_.fields.items()})
 
 
-def _plain_object(fields: Mapping[str, Any]) -> Callable[[Any], bool]:
+def _object_check(fields: Mapping[str, Any]) -> _IsPlain:
     required = frozenset(name for name, type_ in fields.items() if isinstance(type_, GraphQLNonNull))
-    known = {name: _PLAIN.get(type_.of_type if name in required else type_) for name, type_ in fields.items()}
+    checks = {name: _PLAIN.get(type_.of_type if name in required else type_) for name, type_ in fields.items()}
 
-    def plain(value: Any) -> bool:
+    def is_plain(value: Any) -> bool:
         if value.__class__ is not dict or not required <= value.keys():
             return False
-        for name, one in value.items():
-            right = known.get(name)
-            if right is None or not (right(one) or (one is None and name not in required)):
+        for name, field_value in value.items():
+            check = checks.get(name)
+            if check is None or not (check(field_value) or (field_value is None and name not in required)):
                 return False
         return True
 
-    return plain
+    return is_plain
 
 
 def _has_variables(node: Any) -> bool:
-    finder = _Finder()
+    finder = _VariableFinder()
     visit(node, finder)
     return finder.found
 
 
-class _Finder(Visitor):
+class _VariableFinder(Visitor):
     found = False
 
     def enter_variable(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""What is compiled and what stays on graphql-core: decided on the document, before anything is executed."""
+"""Decides which operations are compiled and which stay on graphql-core, from the document alone."""
 
 from dataclasses import dataclass
 
@@ -15,24 +15,24 @@ from graphql import (
     visit,
 )
 
-__all__ = ["Reach", "Uncovered"]
+__all__ = ["Coverage", "Uncovered"]
 
-_SWITCHES = frozenset({"skip", "include"})
+_CONDITIONS = frozenset({"skip", "include"})
 _INTROSPECTION = frozenset({"__schema", "__type"})
 
 
 @dataclass(frozen=True, slots=True)
 class Uncovered:
-    """An operation that is not compiled, and why."""
+    """An operation that is not compiled, with the reason."""
 
     reason: str
 
 
-class Reach(Visitor):
-    """What an operation reaches, its fragments followed.
+class Coverage(Visitor):
+    """Visits an operation and all fragments that it uses.
 
-    `uncovered` is the first reason not to compile it, None where there is none. `switches` are the variables that
-    decide which fields are selected.
+    `uncovered` is the first reason not to compile the operation, None if there is none. `fragments` are all fragments
+    of the document by name. `condition_variables` are the variables that `@skip` and `@include` use.
     """
 
     def __init__(self, document: DocumentNode, operation: OperationDefinitionNode) -> None:
@@ -41,21 +41,21 @@ class Reach(Visitor):
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
         self.uncovered: str | None = None
-        self._names: set[str] = set()
+        self._condition_variables: set[str] = set()
         self._seen: set[str] = set()
-        self._ahead: list[OperationDefinitionNode | FragmentDefinitionNode] = [operation]
+        self._to_visit: list[OperationDefinitionNode | FragmentDefinitionNode] = [operation]
         if operation.operation is OperationType.SUBSCRIPTION:
-            self._leave("subscription")
-        while self._ahead:
-            visit(self._ahead.pop(), self)
+            self._exclude("subscription")
+        while self._to_visit:
+            visit(self._to_visit.pop(), self)
 
     @property
-    def switches(self) -> tuple[str, ...]:
-        return tuple(sorted(self._names))
+    def condition_variables(self) -> tuple[str, ...]:
+        return tuple(sorted(self._condition_variables))
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         if node.name.value in _INTROSPECTION:
-            self._leave(node.name.value)
+            self._exclude(node.name.value)
 
     def enter_fragment_spread(self, node: FragmentSpreadNode, *_: object) -> None:
         name = node.name.value
@@ -63,17 +63,17 @@ class Reach(Visitor):
         if name in self._seen or fragment is None:
             return
         self._seen.add(name)
-        self._ahead.append(fragment)
+        self._to_visit.append(fragment)
         if fragment.variable_definitions:
-            self._leave("fragment with variables")
+            self._exclude("fragment with variables")
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
-        if node.name.value not in _SWITCHES:
-            self._leave(f"@{node.name.value}")
+        if node.name.value not in _CONDITIONS:
+            self._exclude(f"@{node.name.value}")
             return
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):
-                self._names.add(argument.value.name.value)
+                self._condition_variables.add(argument.value.name.value)
 
-    def _leave(self, reason: str) -> None:
+    def _exclude(self, reason: str) -> None:
         self.uncovered = self.uncovered or reason

@@ -1,139 +1,141 @@
-"""The code that reads the fields of an object `v` into its answer `r`."""
+"""Generates the code that reads the fields of an object `v` into its result `r`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from graphql import GraphQLField, GraphQLObjectType, TypeNameMetaFieldDef, get_nullable_type, is_leaf_type
-from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
 from gateway.api.graphql.compiled.answer_slots import AnswerSlot
 from gateway.api.graphql.compiled.leaves import Constants, leaf
-from gateway.api.graphql.compiled.lookups import Lookup, lookup_at
+from gateway.api.graphql.compiled.lookups import Lookup, lookup_for
+from gateway.api.graphql.definitions import definition_of
 from gateway.api.graphql.schema.fields import Computed, Expansion, IsRecord, Reference
 
-__all__ = ["Attribute", "FieldCodegen", "value_of"]
+__all__ = ["Attribute", "FieldCodegen", "declaration_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """An attribute of the record, by that name."""
+    """A field whose value is the attribute of that name of the record."""
 
     name: str
 
 
-def value_of(field: GraphQLField) -> Attribute | Computed | Expansion | Reference | None:
-    """What is declared of the field; None where only its resolver knows."""
-    declared = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    if not isinstance(declared, StrawberryField) or declared.extensions:
+def declaration_of(field: GraphQLField) -> Attribute | Computed | Expansion | Reference | None:
+    """Return the declaration of the field in the schema; None if only its resolver can return the value."""
+    definition = definition_of(field)
+    if not isinstance(definition, StrawberryField) or definition.extensions:
         return None
-    if declared.is_basic_field:
-        return Attribute(declared.python_name) if declared.default_resolver is getattr else None
-    how = declared.metadata.get("how")
-    return how if isinstance(how, Computed | Expansion | Reference) else None
+    if definition.is_basic_field:
+        return Attribute(definition.python_name) if definition.default_resolver is getattr else None
+    declaration = definition.metadata.get("how")
+    return declaration if isinstance(declaration, Computed | Expansion | Reference) else None
 
 
 @dataclass(slots=True)
 class FieldCodegen:
-    """Reads one field after the other, in the order of the selection.
+    """Generates code for one field after the other, in the order of the selection.
 
-    Leaves that stand together and are read without a resolver share one `try`: where one of them is odd,
-    `Run.fields` reads all of them again, each by itself.
+    Consecutive leaves that need no resolver have one `try` in common. If one of them takes the slow path,
+    `Run.execute_fields` reads all of them again, each for itself.
     """
 
     constants: Constants
-    met: set[type]
+    fast_classes: set[type]
     lookups: list[Lookup]
-    shared: list[AnswerSlot]
-    completion: Callable[[AnswerSlot], str]
+    reused_slots: list[AnswerSlot]
+    write_completion: Callable[[AnswerSlot], str]
     _lines: list[str] = field(default_factory=list)
-    _leaves: list[AnswerSlot] = field(default_factory=list)
-    _reads: list[str] = field(default_factory=list)
+    _leaf_slots: list[AnswerSlot] = field(default_factory=list)
+    _leaf_lines: list[str] = field(default_factory=list)
 
-    def add(self, place: AnswerSlot) -> None:
-        """Read the field at that place."""
-        key, type_, how = f"r[{place.key!r}]", get_nullable_type(place.type), value_of(place.field)
-        if place.field is TypeNameMetaFieldDef:
-            self._leaves.append(place)
-            self._reads.append(f"{key} = {place.owner.name!r}")
-        elif is_leaf_type(type_) and isinstance(how, Attribute | Computed):
-            self._leaves.append(place)
-            self._reads.append(f"a = {self._value(how)}")
-            self._reads.append(f"{key} = {_none(place)}{leaf(type_, self.met, self.constants)}")
+    def add(self, slot: AnswerSlot) -> None:
+        """Generate the code for the field in this slot."""
+        result, type_, declaration = f"r[{slot.key!r}]", get_nullable_type(slot.type), declaration_of(slot.field)
+        if slot.field is TypeNameMetaFieldDef:
+            self._leaf_slots.append(slot)
+            self._leaf_lines.append(f"{result} = {slot.parent_type.name!r}")
+        elif is_leaf_type(type_) and isinstance(declaration, Attribute | Computed):
+            self._leaf_slots.append(slot)
+            self._leaf_lines.append(f"a = {self._value(declaration)}")
+            self._leaf_lines.append(f"{result} = {_unless_null(slot)}{leaf(type_, self.fast_classes, self.constants)}")
         else:
-            self._close()
-            at = place.indices
+            self._end_leaves()
             self._lines += [
                 "try:",
-                *(f"    {line}" for line in self._completed(place, how)),
+                *(f"    {line}" for line in self._completed(slot, declaration)),
                 "except Exception as e:",
-                f"    {key} = x.failed(e, {self.constants.name(place)}{at})",
+                f"    {result} = x.handle_error(e, {self.constants.name(slot)}{slot.indices})",
             ]
 
     def lines(self) -> list[str]:
-        """What was written."""
-        self._close()
+        """Return the lines of code for all fields added."""
+        self._end_leaves()
         return self._lines
 
-    def _close(self) -> None:
-        """End a row of leaves."""
-        if self._leaves:
-            places = self.constants.name(tuple(self._leaves))
+    def _end_leaves(self) -> None:
+        """Write the `try` of the consecutive leaves before this point, if there are any."""
+        if self._leaf_slots:
+            slots = self.constants.name(tuple(self._leaf_slots))
             self._lines += [
                 "try:",
-                *(f"    {read}" for read in self._reads),
+                *(f"    {line}" for line in self._leaf_lines),
                 "except Exception:",
-                f"    x.fields(r, v, {places}{self._leaves[0].indices})",
+                f"    x.execute_fields(r, v, {slots}{self._leaf_slots[0].indices})",
             ]
-            self._leaves, self._reads = [], []
+            self._leaf_slots, self._leaf_lines = [], []
 
-    def _completed(self, place: AnswerSlot, how: Attribute | Computed | Expansion | Reference | None) -> list[str]:
-        key, at, here = f"r[{place.key!r}]", place.indices, self.constants.name(place)
-        complete = self.completion(place)
-        put = f"{key} = {_none(place)}{complete}(x, a{at})"
-        if place.depth and _is_record(place.owner) and _is_record(get_nullable_type(place.type)):
-            number = len(self.shared)
-            self.shared.append(place)
-            put = f"{key} = {_none(place)}x.shared[{number}].get(id(a)) or x.share({number}, {complete}, a{at})"
-        if isinstance(how, Attribute | Computed):
-            return [f"a = {self._value(how)}", put]
-        lookup = lookup_at(place, how) if how else None
-        if how is None or lookup is None:
-            return [f"a = x.resolve(v, {here}{at})", put]
+    def _completed(
+        self, slot: AnswerSlot, declaration: Attribute | Computed | Expansion | Reference | None
+    ) -> list[str]:
+        result, indices, slot_name = f"r[{slot.key!r}]", slot.indices, self.constants.name(slot)
+        complete = self.write_completion(slot)
+        completed = f"{complete}(x, a{indices})"
+        if slot.depth and _is_record(slot.parent_type) and _is_record(get_nullable_type(slot.type)):
+            number = len(self.reused_slots)
+            self.reused_slots.append(slot)
+            completed = f"x.reusable[{number}].get(id(a)) or x.complete_reusable({number}, {complete}, a{indices})"
+        assignment = f"{result} = {_unless_null(slot)}{completed}"
+        if isinstance(declaration, Attribute | Computed):
+            return [f"a = {self._value(declaration)}", assignment]
+        lookup = lookup_for(slot, declaration) if declaration else None
+        if declaration is None or lookup is None:
+            return [f"a = x.resolve(v, {slot_name}{indices})", assignment]
         need = f"x.needs[{len(self.lookups)}]"
         self.lookups.append(lookup)
-        want = f"x.want({self.constants.name(lookup)}, {complete}, {{}}, r{at})"
-        if isinstance(how, Expansion):
+        request = f"x.request_lookup({self.constants.name(lookup)}, {complete}, {{}}, r{indices})"
+        if isinstance(declaration, Expansion):
             return [
                 f"if {need} <= v.loaded or not v.source_id:",
                 f"    a = {self._value(Attribute(lookup.attribute))}",
-                f"    {put}",
+                f"    {assignment}",
                 "else:",
-                f"    {key} = {want.format('v')}",
+                f"    {result} = {request.format('v')}",
             ]
         return [
-            f"a = {self._value(Attribute(how.name))}",
-            f"if a is not None and a.__class__ is not {self.constants.name(lookup.record)}:",
-            f"    {key} = x.field(v, {here}{at})",
+            f"a = {self._value(Attribute(declaration.name))}",
+            f"if a is not None and a.__class__ is not {self.constants.name(lookup.record_class)}:",
+            f"    {result} = x.execute_field(v, {slot_name}{indices})",
             f"elif a is not None and a.name is None and {need}:",
-            f"    {key} = {want.format('a')}",
+            f"    {result} = {request.format('a')}",
             "else:",
-            f"    {put}",
+            f"    {assignment}",
         ]
 
-    def _value(self, how: Attribute | Computed) -> str:
-        if isinstance(how, Computed):
-            return f"{self.constants.name(how.of)}(v)"
-        if how.name.isidentifier() and not iskeyword(how.name):
-            return f"v.{how.name}"
-        return f"getattr(v, {how.name!r})"
+    def _value(self, declaration: Attribute | Computed) -> str:
+        if isinstance(declaration, Computed):
+            return f"{self.constants.name(declaration.of)}(v)"
+        if declaration.name.isidentifier() and not iskeyword(declaration.name):
+            return f"v.{declaration.name}"
+        return f"getattr(v, {declaration.name!r})"
 
 
 def _is_record(type_: object) -> bool:
-    """Whether it is something with an id of its own, which others may refer to."""
+    """Return whether objects of the type are records, so that several objects can refer to the same one."""
     return isinstance(type_, GraphQLObjectType) and isinstance(type_.is_type_of, IsRecord)
 
 
-def _none(place: AnswerSlot) -> str:
-    return "None if a is None else " if place.nullable else ""
+def _unless_null(slot: AnswerSlot) -> str:
+    return "None if a is None else " if slot.nullable else ""

@@ -1,6 +1,6 @@
-"""Leaves: an expression that gives a usual value as JSON has it, and raises `SlowPathError` for what is not usual.
+"""Expressions for leaves (scalars and enums): the JSON form of a value on the fast path, `SlowPathError` for others.
 
-What is odd is no error yet: graphql-core's own coercion then has the last word.
+A value that is not on the fast path is not an error yet: graphql-core coerces it, or reports the error.
 """
 
 from collections.abc import Callable
@@ -22,80 +22,83 @@ from graphql import (
 from graphql.pyutils import is_awaitable
 from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
-__all__ = ["Constants", "SlowPathError", "leaf", "usual"]
+__all__ = ["Constants", "SlowPathError", "leaf", "on_fast_path"]
 
 
 class Constants:
-    """Names for objects; the same object has one name."""
+    """The constants of generated code: gives each object one name, `k0`, `k1` and so on."""
 
     def __init__(self) -> None:
         self.named: dict[str, Any] = {}
         self._names: dict[int, str] = {}
 
     def name(self, value: Any) -> str:
-        """The name under which generated code finds the object."""
+        """Return the name of the object in generated code."""
         known = self._names.get(id(value))
         if known is None:
             known = self._names[id(value)] = f"k{len(self.named)}"
-            self.named[known] = value  # which keeps it, and with it its id
+            self.named[known] = value  # keeps the object alive, so that its id stays unique
         return known
 
 
-# By what coerces them: a schema may have specified scalars of its own making.
-_USUAL = {
-    GraphQLString.coerce_output_value: "a if a.__class__ is str else {text}(a)",
-    GraphQLID.coerce_output_value: "a if a.__class__ is str else {text}(a)",
-    GraphQLBoolean.coerce_output_value: "a if a.__class__ is bool else {odd}(a)",
-    GraphQLInt.coerce_output_value: f"a if a.__class__ is int and {GRAPHQL_MIN_INT} <= a <= {GRAPHQL_MAX_INT}"
-    " else {odd}(a)",
-    GraphQLFloat.coerce_output_value: "a if a.__class__ is float and {isfinite}(a) else {odd}(a)",
-}
-
-
 class SlowPathError(Exception):
-    """A value that the straight way does not cover."""
+    """A value that the fast path does not cover."""
 
 
-def leaf(type_: GraphQLLeafType, met: set[type], constants: Constants) -> str:
-    """The expression of the leaf whose value is in the variable `a`; null counts as odd.
+def leaf(type_: GraphQLLeafType, fast_classes: set[type], constants: Constants) -> str:
+    """Return the expression for a leaf whose value is in the variable `a`; null takes the slow path.
 
-    `met` are the classes that are known to be `usual`.
+    `fast_classes` are the classes for which `on_fast_path` has already been decided.
     """
     name = constants.name
     if isinstance(type_, GraphQLEnumType):
-        return f"{name(_names(type_))}[a]"
+        return f"{name(_enum_names(type_))}[a]"
     coerce = type_.coerce_output_value
-    if coerce in _USUAL:
-        return _USUAL[coerce].format(text=name(_text), odd=name(_odd), isfinite=name(isfinite))
-    whole = coerce if isinstance(coerce, type) else partial(_whole, coerce)
-    return f"{name(whole)}(a) if {name(usual)}(a, {name(met)}) else {name(_odd)}(a)"
+    if coerce in _EXPRESSIONS:
+        return _EXPRESSIONS[coerce](name)
+    convert = coerce if isinstance(coerce, type) else partial(_coerced, coerce)
+    return f"{name(convert)}(a) if {name(on_fast_path)}(a, {name(fast_classes)}) else {name(_slow_path)}(a)"
 
 
-def usual(value: Any, met: set[type]) -> bool:
-    """Whether graphql-core would take the value for what it is; that is decided by its class, which is kept."""
-    if value.__class__ in met:
+def on_fast_path(value: Any, fast_classes: set[type]) -> bool:
+    """Return whether graphql-core would complete the value as it is. The class decides, and is added to the set."""
+    if value.__class__ in fast_classes:
         return True
     if value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value):
         return False
-    met.add(value.__class__)
+    fast_classes.add(value.__class__)
     return True
 
 
-def _names(type_: GraphQLEnumType) -> dict[Any, str]:
+def _enum_names(type_: GraphQLEnumType) -> dict[Any, str]:
     members = getattr(type_, "wrapped_cls", None)
     if not (isinstance(members, type) and issubclass(members, Enum)):
-        return {}  # every value is odd
+        return {}  # every value takes the slow path
     return {member: type_.coerce_output_value(member) for member in members}
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else _odd(value)
+    return value if isinstance(value, str) else _slow_path(value)
 
 
-def _whole(coerce: Callable[[Any], Any], value: Any) -> Any:
+def _coerced(coerce: Callable[[Any], Any], value: Any) -> Any:
     coerced = coerce(value)
-    return _odd(value) if coerced is None or coerced is Undefined else coerced
+    return _slow_path(value) if coerced is None or coerced is Undefined else coerced
 
 
-def _odd(_value: Any) -> NoReturn:
+def _slow_path(_value: Any) -> NoReturn:
     raise SlowPathError
+
+
+# By the function that coerces them and not by name: a schema may replace a specified scalar by another one.
+_EXPRESSIONS: dict[Callable[[Any], Any], Callable[[Callable[[Any], str]], str]] = {
+    GraphQLString.coerce_output_value: lambda name: f"a if a.__class__ is str else {name(_text)}(a)",
+    GraphQLID.coerce_output_value: lambda name: f"a if a.__class__ is str else {name(_text)}(a)",
+    GraphQLBoolean.coerce_output_value: lambda name: f"a if a.__class__ is bool else {name(_slow_path)}(a)",
+    GraphQLInt.coerce_output_value: lambda name: (
+        f"a if a.__class__ is int and {GRAPHQL_MIN_INT} <= a <= {GRAPHQL_MAX_INT} else {name(_slow_path)}(a)"
+    ),
+    GraphQLFloat.coerce_output_value: lambda name: (
+        f"a if a.__class__ is float and {name(isfinite)}(a) else {name(_slow_path)}(a)"
+    ),
+}

@@ -1,4 +1,7 @@
-"""What a level of an answer waits for."""
+"""What a run waits for between two levels of an answer: batches of lookups, and values that graphql-core awaits.
+
+The docstring of run.py explains the levels.
+"""
 
 from asyncio import Future
 from collections.abc import Awaitable, Hashable, Iterator
@@ -8,65 +11,65 @@ from typing import Any, NamedTuple
 
 from gateway.api.graphql.compiled.answer_slots import AnswerSlot
 from gateway.api.graphql.compiled.lookups import Lookup
-from gateway.api.graphql.compiled.program import Complete
+from gateway.api.graphql.compiled.program import Completion
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.loaders import Loaders
 
-__all__ = ["Late", "Taker", "Wanted"]
+__all__ = ["Consumer", "LookupBatch", "Pending"]
 
 
-class Late(NamedTuple):
-    """A place whose value graphql-core is still waiting for."""
+class Pending(NamedTuple):
+    """A position of the answer whose value graphql-core still awaits."""
 
     awaitable: Awaitable[Any]
-    place: AnswerSlot
+    slot: AnswerSlot
     indices: tuple[int, ...]
 
 
-Taker = tuple[Lookup, Complete, dict[str, Any], tuple[int, ...]]
-"""The field that is looked up, what completes it, the answer that it is added to, and the indices of its place.
+Consumer = tuple[Lookup, Completion, dict[str, Any], tuple[int, ...]]
+"""One field that waits for a record: lookup, function that completes the value, dictionary to put it into, indices.
 
-Made for every object, so it is a bare tuple.
+A plain tuple, since one is created for each object.
 """
 
 
 @dataclass(slots=True)
-class Wanted:
-    """The records of one kind that a level wants, each with those who take it."""
+class LookupBatch:
+    """The records of one kind that a level needs, each with its consumers."""
 
     _kind: Kind
-    _takers: dict[Hashable, tuple[Ref, list[Taker]]] = field(default_factory=dict)
-    _found: list[Future[Any]] = field(default_factory=list)
+    _consumers: dict[Hashable, tuple[Ref, list[Consumer]]] = field(default_factory=dict)
+    _futures: list[Future[Any]] = field(default_factory=list)
 
-    def add(self, record: Any, taker: Taker) -> None:
-        """Want the whole of a record."""
-        key = taker[0].identity(record)
-        known = self._takers.get(key)
+    def add(self, record: Any, consumer: Consumer) -> None:
+        """Add a consumer of a record, and the record if the batch does not have it yet."""
+        key = consumer[0].identity(record)
+        known = self._consumers.get(key)
         if known is None:
-            known = self._takers[key] = (ref_of(record), [])
-        known[1].append(taker)
+            known = self._consumers[key] = (ref_of(record), [])
+        known[1].append(consumer)
 
-    def ask(self, loaders: Loaders) -> None:
-        """Ask for every record."""
-        self._found = loaders.load_many(self._kind, (ref for ref, _ in self._takers.values()))
+    def start(self, loaders: Loaders) -> None:
+        """Request all records from the loader of their kind."""
+        self._futures = loaders.load_many(self._kind, (ref for ref, _ in self._consumers.values()))
 
-    async def arrive(self) -> None:
-        """Wait until every record, or the error in its place, is there."""
-        for found in self._found:
-            if not found.done():
-                with suppress(Exception):  # it is told where the record is taken
-                    await found
+    async def wait(self) -> None:
+        """Wait until each record has been loaded or has failed."""
+        for future in self._futures:
+            if not future.done():
+                with suppress(Exception):  # each consumer of the record reports it
+                    await future
 
-    def leave(self) -> None:
-        """Hear of the errors that nobody will be told of: asyncio complains of those that nobody heard of."""
-        for found in self._found:
-            found.add_done_callback(_heard)
+    def abandon(self) -> None:
+        """Retrieve the exceptions that no consumer will report, since asyncio logs those that nobody retrieved."""
+        for future in self._futures:
+            future.add_done_callback(_retrieve_exception)
 
-    def arrived(self) -> Iterator[tuple[Future[Any], list[Taker]]]:
-        """Every record with those who take it."""
-        return zip(self._found, (takers for _, takers in self._takers.values()), strict=True)
+    def loaded(self) -> Iterator[tuple[Future[Any], list[Consumer]]]:
+        """Return the future of each record, which is done, with the consumers of the record."""
+        return zip(self._futures, (consumers for _, consumers in self._consumers.values()), strict=True)
 
 
-def _heard(found: Future[Any]) -> None:
-    if not found.cancelled():
-        found.exception()
+def _retrieve_exception(future: Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

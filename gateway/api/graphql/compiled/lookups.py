@@ -1,7 +1,8 @@
-"""Lookups: which records a level of an answer has to fetch, and what becomes of them.
+"""Lookups: the fields whose value may have to be fetched, and what the record must have been loaded with if not.
 
-`gateway.users.loaders` says when a value in hand can be trusted. Compiled code asks the same per list instead of per
-record: what is needed is known once an operation, and records become references only where something is missing.
+`gateway.users.loaders` decides for each record whether its value can be used or has to be looked up. Compiled code
+makes the same decision with less work: the need is computed once for each operation, and a `Ref` is created only for a
+record that is looked up.
 """
 
 from collections.abc import Callable, Hashable
@@ -16,43 +17,43 @@ from gateway.api.graphql.schema.fields import Expansion, IsRecord, Reference
 from gateway.users.ids import Kind
 from gateway.users.planning import DETAILS, Plan
 
-__all__ = ["Lookup", "lookup_at"]
+__all__ = ["Lookup", "lookup_for"]
 
 _KINDS = {kind.value: kind for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lookup:
-    """A field that a lookup may have to answer. `record` is the class of what is looked up.
+    """A field that may need a lookup of a record of the class `record_class`.
 
-    Of the record that is found, the field is its `attribute`, or with an empty one the record itself. `identity` is
-    what tells one record from another, cheaper than by its reference.
+    The value of the field is `attribute` of that record, or the record itself if `attribute` is empty. `identity`
+    returns what distinguishes two records; it costs less than a `Ref`.
     """
 
-    place: AnswerSlot
+    slot: AnswerSlot
     kind: Kind
-    record: type
+    record_class: type
     attribute: str
     identity: Callable[[Any], Hashable]
 
     def need(self, plan: Plan) -> frozenset[str]:
-        """What has to be loaded of a record before the field can be trusted; empty where anything will do."""
+        """Return what a record must have been loaded with before the field can be read from it; may be empty."""
         if self.attribute:
             return plan.below(self.kind, self.attribute)
         return frozenset({DETAILS}) & plan.of(self.kind)
 
-    def of(self, found: Any) -> Any:
-        """The field's value, from the record that was found."""
-        return getattr(found, self.attribute) if self.attribute and found is not None else found
+    def value_from(self, record: Any) -> Any:
+        """Return the value of the field from the record that was looked up, which is None if it does not exist."""
+        return getattr(record, self.attribute) if self.attribute and record is not None else record
 
 
-def lookup_at(place: AnswerSlot, how: Expansion | Reference) -> Lookup | None:
-    """The lookup of a field that is declared so; None where its type is not one that is looked up."""
-    looked_up = place.owner if isinstance(how, Expansion) else get_named_type(place.type)
+def lookup_for(slot: AnswerSlot, declaration: Expansion | Reference) -> Lookup | None:
+    """Return the lookup of a field with this declaration; None if records of its type are not looked up."""
+    looked_up = slot.parent_type if isinstance(declaration, Expansion) else get_named_type(slot.type)
     is_record = looked_up.is_type_of if isinstance(looked_up, GraphQLObjectType) else None
     if not isinstance(is_record, IsRecord) or looked_up.name not in _KINDS:
         return None
-    attribute = how.name if isinstance(how, Expansion) else ""
-    record = is_record.kind
-    identity = attrgetter("source_id", *(name for name in ("source", "tenant") if hasattr(record, name)))
-    return Lookup(place, _KINDS[looked_up.name], record, attribute, identity)
+    attribute = declaration.name if isinstance(declaration, Expansion) else ""
+    record_class = is_record.kind
+    identity = attrgetter("source_id", *(name for name in ("source", "tenant") if hasattr(record_class, name)))
+    return Lookup(slot, _KINDS[looked_up.name], record_class, attribute, identity)

@@ -1,11 +1,10 @@
-"""An operation that has become code."""
+"""Compiled operations: compile an operation, keep its programs, and execute it."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import msgspec
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -21,103 +20,98 @@ from graphql.language import REMOVE
 
 from gateway.api.graphql.compiled.arguments import Variables
 from gateway.api.graphql.compiled.codegen import TooLargeError
-from gateway.api.graphql.compiled.coverage import Reach, Uncovered
-from gateway.api.graphql.compiled.program import Program, write_program
+from gateway.api.graphql.compiled.coverage import Coverage, Uncovered
+from gateway.api.graphql.compiled.program import Program, build_program
 from gateway.api.graphql.compiled.run import Run
 from gateway.api.graphql.execution.context import Context
+from gateway.api.graphql.execution.prepared import Executed
 
-__all__ = ["Compiled", "Executed", "compile_operation"]
+__all__ = ["Compiled", "compile_operation"]
 
-_MOST_PROGRAMS = 8  # of one operation: each switch doubles what is possible; one more costs what a new document does
-_A_PLACE = 1200  # bytes, about: its share of the code, and what tells its errors
+_MAX_PROGRAMS = 8  # of one operation: each variable doubles the combinations; another program costs a compilation
+_SLOT_BYTES = 1200  # about: the code of one answer slot, and the objects that its errors need
 _NO_VARIABLES = VariableValues({}, {})
 
 
-class Executed(msgspec.Struct, frozen=True):
-    """What executing gave: `data` is JSON's plain values, None where a null came up to the root.
-
-    Parts of `data` may be one and the same object in several places: it is there to be read.
-    """
-
-    data: dict[str, Any] | None
-    errors: list[GraphQLError] = []
-
-
 class Compiled:
-    """An operation of a valid document. It becomes a program for every way to set its `@skip` and `@include`."""
+    """A compiled operation: one program for each combination of its `@skip` and `@include` variables.
+
+    Programs are built when a request first needs them. At most 8 are kept.
+    """
 
     def __init__(
         self,
         schema: GraphQLSchema,
         operation: OperationDefinitionNode,
-        reach: Reach,
+        coverage: Coverage,
         *,
         hide_suggestions: bool,
     ) -> None:
         self._schema = schema
         self._operation = operation
-        self._fragments = reach.fragments
-        self._fragment_details = {name: FragmentDetails(node) for name, node in reach.fragments.items()}
-        self._switches = reach.switches
+        self._fragments = coverage.fragments
+        self._fragment_details = {name: FragmentDetails(node) for name, node in coverage.fragments.items()}
+        self._condition_variables = coverage.condition_variables
         self._hide_suggestions = hide_suggestions
         self._variables = Variables(schema, operation, hide_suggestions=hide_suggestions)
         self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
-        self._places = 0
+        self._slot_count = 0
 
     @property
     def weight(self) -> int:
-        """The bytes that it may come to hold, about."""
-        return self._places * _A_PLACE * min(1 << len(self._switches), _MOST_PROGRAMS)
+        """The approximate maximum of its memory, in bytes."""
+        return self._slot_count * _SLOT_BYTES * min(1 << len(self._condition_variables), _MAX_PROGRAMS)
 
     async def execute(self, context: Context, variables: Mapping[str, Any]) -> Executed:
-        """Answer the operation, once; `variables` are as they were sent."""
-        values = self._variables.coerced(variables)
+        """Execute the operation with the variables as the client sent them."""
+        values = self._variables.coerce(variables)
         if isinstance(values, list):
             return Executed(None, values)
         try:
             program = self._program(values)
         except GraphQLError as error:
             return Executed(None, [error])
-        run = Run(program, partial(self._core, context, values), context, values)
+        run = Run(program, partial(self._graphql_core, context, values), context, values)
         try:
             mutation = self._operation.operation is OperationType.MUTATION
             data = await (run.serially() if mutation else run.concurrently())
         except GraphQLError as error:
-            run.fail(error)
+            run.add_error(error)
             data = None
         finally:
             run.close()
         return Executed(data, run.errors)
 
     def prepare(self) -> None:
-        """Write all that the operation can ever select.
+        """Build a program with every field that can be selected, to measure its size.
 
         Raises:
-            TooLargeError, RecursionError: it is not to be compiled.
+            TooLargeError: the operation has too many answer slots.
+            RecursionError: it is nested too deeply.
         """
-        if not self._switches:
-            self._places = self._program(_NO_VARIABLES).places
+        if not self._condition_variables:
+            self._slot_count = self._program(_NO_VARIABLES).slot_count
             return
-        everything = _Unswitched()
+        everything = _ConditionsRemoved()
         fragments = {name: visit(node, everything) for name, node in self._fragments.items()}
         operation = visit(self._operation, everything)
-        whole = write_program(
+        whole = build_program(
             self._schema, fragments, operation, _NO_VARIABLES, hide_suggestions=self._hide_suggestions
         )
-        self._places = whole.places
+        self._slot_count = whole.slot_count
 
     def _program(self, values: VariableValues) -> Program:
-        key = tuple(values.coerced.get(name) for name in self._switches)
+        key = tuple(values.coerced.get(name) for name in self._condition_variables)
         program = self._programs.get(key)
         if program is None:
-            program = self._programs[key] = write_program(
+            program = self._programs[key] = build_program(
                 self._schema, self._fragments, self._operation, values, hide_suggestions=self._hide_suggestions
             )
-            if len(self._programs) > _MOST_PROGRAMS:
+            if len(self._programs) > _MAX_PROGRAMS:
                 self._programs.popitem(last=False)
         return program
 
-    def _core(self, context: Context, values: VariableValues) -> Executor[Any]:
+    def _graphql_core(self, context: Context, values: VariableValues) -> Executor[Any]:
         return Executor(
             self._schema,
             self._fragments,
@@ -140,14 +134,14 @@ def compile_operation(
     *,
     hide_suggestions: bool = False,
 ) -> Compiled | Uncovered:
-    """Compile an operation of a valid document, or say why it stays on graphql-core.
+    """Compile an operation of a valid document, or return the reason why graphql-core has to execute it.
 
-    `hide_suggestions` keeps the schema's names out of the errors that wrong variables make.
+    `hide_suggestions` keeps the names of the schema out of the errors for wrong variables.
     """
-    reach = Reach(document, operation)
-    if reach.uncovered is not None:
-        return Uncovered(reach.uncovered)
-    compiled = Compiled(schema, operation, reach, hide_suggestions=hide_suggestions)
+    coverage = Coverage(document, operation)
+    if coverage.uncovered is not None:
+        return Uncovered(coverage.uncovered)
+    compiled = Compiled(schema, operation, coverage, hide_suggestions=hide_suggestions)
     try:
         compiled.prepare()
     except TooLargeError:
@@ -157,8 +151,8 @@ def compile_operation(
     return compiled
 
 
-class _Unswitched(Visitor):
-    """Takes `@skip` and `@include` out: everything is selected."""
+class _ConditionsRemoved(Visitor):
+    """Removes `@skip` and `@include`, so that every field is selected."""
 
     def enter_directive(self, *_: Any) -> Any:
         return REMOVE

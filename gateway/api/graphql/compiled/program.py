@@ -1,4 +1,4 @@
-"""The code of an operation, ready to run."""
+"""Programs: the compiled code of an operation, with all that a run of it needs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,37 +13,39 @@ from gateway.api.graphql.compiled.codegen import OperationCodegen
 from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.resolvers import resolver_of
 
-__all__ = ["Complete", "Program", "Root", "write_program"]
+__all__ = ["Completion", "Program", "RootField", "build_program"]
 
-Complete = Callable[..., Any]
-"""Completes a value at a place: `(run, value, *indices)` → what the answer has there."""
+Completion = Callable[..., Any]
+"""Completes a value in an answer slot: `(run, value, *indices)` returns the JSON form of the value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
-    """One of the operation's own fields; one that is `direct` takes a `Light` info."""
+class RootField:
+    """A root field of the operation. If it is `direct`, its resolver takes a `LiteInfo` instead of an `info`."""
 
-    place: AnswerSlot
+    slot: AnswerSlot
     resolve: GraphQLFieldResolver
     direct: bool
     arguments: Arguments
-    complete: Complete
+    complete: Completion
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The operation's own fields in their order, what is below them, and how many places an answer can have.
+    """The compiled code of an operation for one combination of its `@skip` and `@include` variables.
 
-    Below are lookups, and places that are `shared`: one record may stand at many of their like.
+    `roots` are the root fields in the order of the response, `lookups` the fields below them that may need a lookup,
+    `reused_slots` the slots inside lists in which one record may occur several times, and `slot_count` the number of
+    all answer slots.
     """
 
-    roots: Sequence[Root]
+    roots: Sequence[RootField]
     lookups: Sequence[Lookup]
-    shared: Sequence[AnswerSlot]
-    places: int
+    reused_slots: Sequence[AnswerSlot]
+    slot_count: int
 
 
-def write_program(
+def build_program(
     schema: GraphQLSchema,
     fragments: Mapping[str, FragmentDefinitionNode],
     operation: OperationDefinitionNode,
@@ -51,28 +53,28 @@ def write_program(
     *,
     hide_suggestions: bool,
 ) -> Program:
-    """Write and compile the operation as these variables have it.
+    """Generate and compile the code of the operation for these variables.
 
     Raises:
-        GraphQLError: a variable that decides about one of the operation's own fields is null.
-        TooLargeError: it selects too much.
+        GraphQLError: a variable in `@skip` or `@include` of a root field is null.
+        TooLargeError: the operation has too many answer slots.
     """
-    writer = OperationCodegen(schema, fragments, operation, variables, hide_suggestions=hide_suggestions)
-    roots = [(place, writer.completion(place)) for place in writer.roots()]
-    code: dict[str, Any] = dict(writer.constants.named)
-    # What a client wrote stands in the source as the `repr` of a string and as nothing else.
-    exec(compile(writer.source, "<operation>", "exec"), code)  # noqa: S102 - code of our own, as said above
+    codegen = OperationCodegen(schema, fragments, operation, variables, hide_suggestions=hide_suggestions)
+    roots = [(slot, codegen.write_completion(slot)) for slot in codegen.roots()]
+    code: dict[str, Any] = dict(codegen.constants.named)
+    # Text of a client is in the source as the `repr` of a string only.
+    exec(compile(codegen.source, "<operation>", "exec"), code)  # noqa: S102 - generated here, as the comment above states
     return Program(
         [
-            Root(
-                place,
-                *resolver_of(place.field),
-                Arguments(place.field, place.details[0].node, hide_suggestions=hide_suggestions),
+            RootField(
+                slot,
+                *resolver_of(slot.field),
+                Arguments(slot.field, slot.details[0].node, hide_suggestions=hide_suggestions),
                 code[complete],
             )
-            for place, complete in roots
+            for slot, complete in roots
         ],
-        writer.lookups,
-        writer.shared,
-        writer.places,
+        codegen.lookups,
+        codegen.reused_slots,
+        codegen.slot_count,
     )

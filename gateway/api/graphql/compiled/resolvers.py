@@ -1,8 +1,8 @@
-"""A root field's own function, called without the library's wrappers where those would change nothing.
+"""Resolvers of root fields: the declared function, called without Strawberry's wrappers if these change nothing.
 
-Strawberry converts arguments and makes an `info` of its own in every call, which costs more than all that is behind a
-small field. What is plain needs no conversion, `conversions` makes the rest, and of an `info` our resolvers look at
-little.
+In each call, Strawberry converts the arguments and creates its `info`, which costs more than all that a small field
+does. Scalars and enums need no conversion, `conversion_of` converts the rest, and our resolvers use only `context` and
+`path` of an `info`.
 """
 
 from collections.abc import Callable
@@ -21,22 +21,24 @@ from graphql.pyutils import Path
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
+from gateway.api.graphql.definitions import definition_of
 from gateway.api.graphql.execution.context import Context
 
-__all__ = ["Conversion", "LiteInfo", "Unknown", "conversion_of", "resolver_of"]
+__all__ = ["Conversion", "LiteInfo", "NoConversionError", "conversion_of", "resolver_of"]
 
 Conversion = Callable[[Any], Any]
+"""Converts a coerced value to the value that a resolver expects."""
 
 
-class Unknown(Exception):  # noqa: N818 - it is no error
-    """A type that only Strawberry knows how to make."""
+class NoConversionError(Exception):
+    """An input type whose values only Strawberry can convert."""
 
 
 def conversion_of(type_: Any) -> Conversion | None:
-    """What makes a resolver's value of a coerced one; None where that is the same.
+    """Return the conversion for values of an input type; None if a resolver expects the coerced value.
 
     Raises:
-        Unknown: the type is not made of lists, objects and leaves alone.
+        NoConversionError: the type is not composed of lists, plain input objects, scalars and enums.
     """
     if isinstance(type_, GraphQLNonNull):
         return conversion_of(type_.of_type)
@@ -47,65 +49,71 @@ def conversion_of(type_: Any) -> Conversion | None:
     return None
 
 
-def _list(item: Conversion | None) -> Conversion:
-    if item is None:
+def _list(convert: Conversion | None) -> Conversion:
+    if convert is None:
         return lambda value: None if value is None else list(value)
-    return lambda value: None if value is None else [item(one) for one in value]
+    return lambda value: None if value is None else [convert(item) for item in value]
 
 
 def _object(type_: GraphQLInputObjectType) -> Conversion:
-    declared = (type_.extensions or {}).get("strawberry-definition")
-    if not isinstance(declared, StrawberryObjectDefinition) or declared.from_input is not None:
-        raise Unknown
-    make = declared.origin
+    definition = definition_of(type_)
+    if not isinstance(definition, StrawberryObjectDefinition) or definition.from_input is not None:
+        raise NoConversionError
+    input_class = definition.origin
     fields = [
-        (sent, field.python_name, conversion_of(type_.fields[sent].type))
-        for sent, field in zip(type_.fields, declared.fields, strict=True)
+        (key, field.python_name, conversion_of(type_.fields[key].type))
+        for key, field in zip(type_.fields, definition.fields, strict=True)
     ]
-    absent = [one.python_name for one in declared.fields if one.default_value is one.default_factory is MISSING]
+    without_default = [
+        field.python_name for field in definition.fields if field.default_value is field.default_factory is MISSING
+    ]
 
     def convert(value: Any) -> Any:
         if value is None:
             return None
-        given: dict[str, Any] = dict.fromkeys(absent)
-        for sent, name, conversion in fields:
-            if sent in value:
-                one = value[sent]
-                given[name] = one if conversion is None else conversion(one)
-        return make(**given)
+        attributes: dict[str, Any] = dict.fromkeys(without_default)
+        for key, name, conversion in fields:
+            if key in value:
+                field_value = value[key]
+                attributes[name] = field_value if conversion is None else conversion(field_value)
+        return input_class(**attributes)
 
     return convert
 
 
 class LiteInfo(NamedTuple):
-    """What our resolvers look at in an `info`."""
+    """The part of an `info` that our resolvers use."""
 
     context: Context
     path: Path
 
 
 def resolver_of(field: GraphQLField) -> tuple[GraphQLFieldResolver, bool]:
-    """The field's resolver, called like `GraphQLField.resolve`; and whether it is direct: takes a `LiteInfo`."""
-    declared = (field.extensions or {}).get("strawberry-definition")
-    whole = field.resolve or default_field_resolver
-    if not isinstance(declared, StrawberryField) or declared.base_resolver is None or declared.extensions:
-        return whole, False
-    try:
-        conversions = {sent: conversion_of(argument.type) for sent, argument in field.args.items()}
-    except Unknown:
-        return whole, False
-    function: Any = declared.base_resolver.wrapped_func
-    names = {sent: argument.python_name for sent, argument in zip(field.args, declared.arguments, strict=True)}
-    if declared.base_resolver.info_parameter is None or declared.base_resolver.self_parameter is None:
-        return whole, False
+    """Return the resolver of a root field, and whether it is direct.
 
-    converted = [(names[sent], sent, convert) for sent, convert in conversions.items() if convert is not None]
+    A direct resolver is the declared function with converted arguments, and takes a `LiteInfo`. Any other one is
+    Strawberry's wrapper. Both are called like `GraphQLField.resolve`.
+    """
+    definition = definition_of(field)
+    wrapped = field.resolve or default_field_resolver
+    if not isinstance(definition, StrawberryField) or definition.base_resolver is None or definition.extensions:
+        return wrapped, False
+    try:
+        conversions = {key: conversion_of(argument.type) for key, argument in field.args.items()}
+    except NoConversionError:
+        return wrapped, False
+    function: Any = definition.base_resolver.wrapped_func
+    names = {key: argument.python_name for key, argument in zip(field.args, definition.arguments, strict=True)}
+    if definition.base_resolver.info_parameter is None or definition.base_resolver.self_parameter is None:
+        return wrapped, False
+
+    converted = [(names[key], key, convert) for key, convert in conversions.items() if convert is not None]
 
     def resolve(source: Any, info: LiteInfo, /, **arguments: Any) -> Any:
-        given = {names[sent]: value for sent, value in arguments.items()}
-        for name, sent, convert in converted:
-            if sent in arguments:
-                given[name] = convert(arguments[sent])
-        return function(source, info, **given)
+        values = {names[key]: value for key, value in arguments.items()}
+        for name, key, convert in converted:
+            if key in arguments:
+                values[name] = convert(arguments[key])
+        return function(source, info, **values)
 
     return resolve, True

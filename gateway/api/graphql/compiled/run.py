@@ -1,10 +1,21 @@
-"""One execution of an operation: what its code calls, and what waits for others.
+"""Executes a program for one request: resolves the root fields, then fetches missing records, level by level.
 
-All that is not usual, and every error, is graphql-core's affair: its `Executor` completes the value in hand and keeps
-the errors. Asked twice about one place it tells the error once, so reading a record again does no harm.
+Generated code never waits. Where a record is missing it leaves null, and adds the record to the batch of its kind
+(`Run.request_lookup`). After that the run handles one *level* after the other, until nothing is missing. For each it
 
-What is usual depends on the record alone, so records that many refer to are completed once, and the one answer stands
-in all those places. Where something odd turns up each place is completed by itself: errors have paths.
+1. takes all batches, and all values that graphql-core still awaits;
+2. starts all lookups, and waits until each of them has succeeded or failed;
+3. completes each record by the function of its slot, and puts the result where null was. This code may request
+   lookups again: they are the next level.
+
+So the lookups below a list are one batch for each kind of record and level, however many items the list has.
+
+The slow path: graphql-core's `Executor` completes every value that the fast path does not cover, and collects all
+errors. It keeps one error for a position, so a record may be read again.
+
+Reuse: on the fast path a result depends on the record alone. So a record that several list items refer to is completed
+once in a level, and all of them get the same result. If it took the slow path it is completed for each position,
+because each error needs its path.
 """
 
 from asyncio import CancelledError, Future, TaskGroup, gather
@@ -18,9 +29,9 @@ from graphql.execution import Executor, VariableValues, default_field_resolver, 
 from graphql.pyutils import is_awaitable
 
 from gateway.api.graphql.compiled.answer_slots import AnswerSlot
-from gateway.api.graphql.compiled.levels import Late, Wanted
+from gateway.api.graphql.compiled.levels import LookupBatch, Pending
 from gateway.api.graphql.compiled.lookups import Lookup
-from gateway.api.graphql.compiled.program import Complete, Program, Root
+from gateway.api.graphql.compiled.program import Completion, Program, RootField
 from gateway.api.graphql.compiled.resolvers import LiteInfo
 from gateway.api.graphql.execution.context import Context
 from gateway.users.ids import Kind
@@ -28,261 +39,272 @@ from gateway.users.model import Record
 
 __all__ = ["Run"]
 
-_DATA = (Record, tuple)  # nobody can wait for it, which is seen at once
+_NEVER_AWAITABLE = (Record, tuple)  # a cheaper test than `is_awaitable`
 
 
 class Run:
-    """Runs a program for one caller; `core` makes graphql-core's executor, which most answers never need."""
+    """One execution of a program.
+
+    `needs`, `reusable` and the methods from `request_lookup` to `handle_error` are called by generated code.
+    `make_core` creates graphql-core's executor when it is first needed, which is never for most requests.
+    """
 
     def __init__(
-        self, program: Program, core: Callable[[], Executor[Any]], context: Context, variables: VariableValues
+        self, program: Program, make_core: Callable[[], Executor[Any]], context: Context, variables: VariableValues
     ) -> None:
         self._loaders = context.loaders
         self.needs = [lookup.need(self._loaders.plan) for lookup in program.lookups]
         self._program = program
-        self._made_core = core
+        self._make_core = make_core
         self._context = context
         self._variables = variables
-        self._answer: dict[str, Any] = {root.place.key: None for root in program.roots}
-        self._wanted: dict[Kind, Wanted] = {}
-        self._late: list[Late] = []
-        self.shared: list[dict[int, Any]] = [{} for _ in program.shared]
-        self._held: list[Any] = []
+        self._answer: dict[str, Any] = {root.slot.key: None for root in program.roots}
+        self._batches: dict[Kind, LookupBatch] = {}
+        self._pending: list[Pending] = []
+        self.reusable: list[dict[int, Any]] = [{} for _ in program.reused_slots]
+        self._kept_alive: list[Any] = []
         self._executor: Executor[Any] | None = None
-        self._odd = 0
+        self._slow_path_uses = 0
 
     @property
     def _core(self) -> Executor[Any]:
-        """What completes the unusual: whoever asks for it, it counts as that."""
-        self._odd += 1
+        """graphql-core's executor; each access counts as a use of the slow path."""
+        self._slow_path_uses += 1
         if self._executor is None:
-            self._executor = self._made_core()
+            self._executor = self._make_core()
         return self._executor
 
     @property
     def errors(self) -> list[GraphQLError]:
-        """What went wrong."""
+        """The errors of the execution so far."""
         return self._executor.collected_errors.errors if self._executor else []
 
     async def concurrently(self) -> dict[str, Any]:
-        """The answer to a query.
+        """Execute the root fields of a query at the same time, and return the data of the response.
 
         Raises:
-            GraphQLError: a null came up to the root.
+            GraphQLError: a null was propagated to the root.
         """
-        asked = []
+        calls = []
         for root in self._program.roots:
             try:
-                asked.append((root, root.arguments.of(self._variables)))
+                calls.append((root, root.arguments.values(self._variables)))
             except GraphQLError as error:
-                self.failed(error, root.place)
-        if len(asked) == 1:
-            await self._root(*asked[0])
+                self.handle_error(error, root.slot)
+        if len(calls) == 1:
+            await self._root(*calls[0])
         else:
             try:
-                async with TaskGroup() as running:
-                    for root, arguments in asked:
-                        running.create_task(self._root(root, arguments))
-            except ExceptionGroup as failed:  # the others were cancelled: nothing will be left of the answer
+                async with TaskGroup() as tasks:
+                    for root, arguments in calls:
+                        tasks.create_task(self._root(root, arguments))
+            except ExceptionGroup as failed:  # the group cancelled the other tasks: the data of the response is null
                 raise failed.exceptions[0] from None
         return self._answer
 
     async def serially(self) -> dict[str, Any]:
-        """The answer to a mutation: each change is carried out, and answered, before the next is begun.
+        """Execute the root fields of a mutation one after the other, and return the data of the response.
+
+        A change is executed, and its result completed, before the next change begins.
 
         Raises:
-            GraphQLError: a null came up to the root.
+            GraphQLError: a null was propagated to the root.
         """
         for root in self._program.roots:
             try:
-                arguments = root.arguments.of(self._variables)
+                arguments = root.arguments.values(self._variables)
             except GraphQLError as error:
-                self.failed(error, root.place)
+                self.handle_error(error, root.slot)
             else:
                 await self._root(root, arguments)
         return self._answer
 
-    def fail(self, error: GraphQLError) -> None:
-        """Keep the error that left nothing of the answer."""
+    def add_error(self, error: GraphQLError) -> None:
+        """Add the error that made the data of the response null."""
         self._core.collected_errors.add(error, None)
 
     def close(self) -> None:
-        """Let go of what nobody will wait for any more."""
-        for late in self._late:
-            if iscoroutine(late.awaitable):
-                late.awaitable.close()
+        """Close the coroutines that will not be awaited any more."""
+        for pending in self._pending:
+            if iscoroutine(pending.awaitable):
+                pending.awaitable.close()
 
-    def want(self, lookup: Lookup, complete: Complete, record: Any, answer: dict[str, Any], *indices: int) -> None:
-        """Have a record looked up with its like; null stands in the answer until it is there."""
-        wanted = self._wanted.get(lookup.kind)
-        if wanted is None:
-            wanted = self._wanted[lookup.kind] = Wanted(lookup.kind)
-        wanted.add(record, (lookup, complete, answer, indices))
+    def request_lookup(
+        self, lookup: Lookup, complete: Completion, record: Any, result: dict[str, Any], *indices: int
+    ) -> None:
+        """Add a record to the batch of its kind. Returns null, which is in the result until the record is there."""
+        batch = self._batches.get(lookup.kind)
+        if batch is None:
+            batch = self._batches[lookup.kind] = LookupBatch(lookup.kind)
+        batch.add(record, (lookup, complete, result, indices))
 
-    def share(self, number: int, complete: Complete, record: Any, *indices: int) -> Any:
-        """Complete a record for all who refer to it in this level, unless something was odd."""
-        before = self._odd
+    def complete_reusable(self, number: int, complete: Completion, record: Any, *indices: int) -> Any:
+        """Complete a record, and keep the result for this level unless the slow path was used."""
+        uses = self._slow_path_uses
         completed = complete(self, record, *indices)
-        if before == self._odd:
-            self.shared[number][id(record)] = completed
-            self._held.append(record)  # as long as its id counts
+        if uses == self._slow_path_uses:
+            self.reusable[number][id(record)] = completed
+            self._kept_alive.append(record)  # so that its id stays unique
         return completed
 
-    def resolve(self, source: Any, place: AnswerSlot, *indices: int) -> Any:
-        """What the field's resolver gives."""
+    def resolve(self, source: Any, slot: AnswerSlot, *indices: int) -> Any:
+        """Call the resolver of a field."""
         arguments = get_argument_values(
-            place.field, place.nodes[0], self._variables, hide_suggestions=self._core.hide_suggestions
+            slot.field, slot.nodes[0], self._variables, hide_suggestions=self._core.hide_suggestions
         )
-        return (place.field.resolve or default_field_resolver)(source, self._info(place, indices), **arguments)
+        return (slot.field.resolve or default_field_resolver)(source, self._info(slot, indices), **arguments)
 
-    def field(self, source: Any, place: AnswerSlot, *indices: int) -> Any:
-        """A field, read and completed by graphql-core."""
-        completed = self._core.execute_field(place.owner, source, place.details, place.path(indices), None)
-        return self._settled(completed, place, indices)
+    def execute_field(self, source: Any, slot: AnswerSlot, *indices: int) -> Any:
+        """Resolve and complete a field by graphql-core."""
+        completed = self._core.execute_field(slot.parent_type, source, slot.details, slot.path(indices), None)
+        return self._unless_pending(completed, slot, indices)
 
-    def fields(self, answer: dict[str, Any], source: Any, places: tuple[AnswerSlot, ...], *indices: int) -> None:
-        """Several fields of one object, each by itself."""
-        for place in places:
-            answer[place.key] = self.field(source, place, *indices)
+    def execute_fields(self, result: dict[str, Any], source: Any, slots: tuple[AnswerSlot, ...], *indices: int) -> None:
+        """Resolve and complete several fields of one object by graphql-core."""
+        for slot in slots:
+            result[slot.key] = self.execute_field(source, slot, *indices)
 
-    def odd(self, value: Any, place: AnswerSlot, *indices: int) -> Any:
-        """A value that is not usual, completed by graphql-core."""
+    def slow_path(self, value: Any, slot: AnswerSlot, *indices: int) -> Any:
+        """Complete a value by graphql-core."""
         if not is_awaitable(value):
-            return self._by_core(value, place, indices)
-        info = self._info(place.whole(), indices)
-        completed = self._core.complete_awaitable_value(
-            place.type, place.details, info, place.path(indices), value, None
-        )
-        return self._settled(completed, place, indices)
+            return self._complete_by_core(value, slot, indices)
+        info = self._info(slot.field_slot(), indices)
+        completed = self._core.complete_awaitable_value(slot.type, slot.details, info, slot.path(indices), value, None)
+        return self._unless_pending(completed, slot, indices)
 
-    def failed(self, error: Exception, place: AnswerSlot, *indices: int) -> None:
-        """The null for what failed, its error kept.
+    def handle_error(self, error: Exception, slot: AnswerSlot, *indices: int) -> None:
+        """Add the error to the response and return null.
 
         Raises:
-            GraphQLError: no null may be there.
+            GraphQLError: the type is non-null, so the null is propagated to the parent.
         """
-        self._core.handle_field_error(error, place.type, place.details, place.path(indices))
+        self._core.handle_field_error(error, slot.type, slot.details, slot.path(indices))
 
-    async def _root(self, root: Root, arguments: dict[str, Any]) -> None:
-        place = root.place
+    async def _root(self, root: RootField, arguments: dict[str, Any]) -> None:
+        slot = root.slot
         try:
-            info = LiteInfo(self._context, place.path(())) if root.direct else self._info(place, ())
+            info = LiteInfo(self._context, slot.path(())) if root.direct else self._info(slot, ())
             value = root.resolve(None, info, **arguments)
             if is_awaitable(value):
                 value = await value
-            self._answer[place.key] = self._completed(place, root.complete, value, ())
-        except Exception as error:  # noqa: BLE001 - as above
-            self.failed(error, place)
-        while self._wanted or self._late:
+            self._answer[slot.key] = self._complete(slot, root.complete, value, ())
+        except Exception as error:  # noqa: BLE001 - whatever a resolver raises is the error of its field alone
+            self.handle_error(error, slot)
+        while self._batches or self._pending:
             await self._level()
 
     async def _level(self) -> None:
-        """Fetch all that is missing at once, then go on from there."""
-        wanted, self._wanted = list(self._wanted.values()), {}
-        late, self._late = self._late, []
-        for completed in self.shared:  # what becomes of these is settled for those who share them now
-            completed.clear()
-        self._held.clear()
-        for one in wanted:
-            one.ask(self._loaders)
+        """Fetch everything that is missing at the same time, and complete it."""
+        batches, self._batches = list(self._batches.values()), {}
+        pending, self._pending = self._pending, []
+        for (
+            results
+        ) in self.reusable:  # a later position would miss the errors that this level adds for the present ones
+            results.clear()
+        self._kept_alive.clear()
+        for batch in batches:
+            batch.start(self._loaders)
         try:
-            values = await gather(*(one.awaitable for one in late), return_exceptions=True) if late else []
-            for one in wanted:
-                await one.arrive()
+            values = await gather(*(each.awaitable for each in pending), return_exceptions=True) if pending else []
+            for batch in batches:
+                await batch.wait()
         except CancelledError:
-            for one in wanted:
-                one.leave()
+            for batch in batches:
+                batch.abandon()
             raise
-        for one in wanted:
-            self._hand_out(one)
-        for (_, place, indices), value in zip(late, values, strict=True):
+        for batch in batches:
+            self._complete_batch(batch)
+        for (_, slot, indices), value in zip(pending, values, strict=True):
             if isinstance(value, Exception):
-                self._null(value, place, indices)
+                self._propagate_null(value, slot, indices)
             elif isinstance(value, BaseException):
                 raise value
             else:
-                self._put(value, place, indices)
+                self._put(value, slot, indices)
 
-    def _hand_out(self, wanted: Wanted) -> None:
-        """Complete what was looked up: once for all who wanted the same of a record, unless something was odd."""
-        standing: dict[AnswerSlot, Mapping[int, list[tuple[int, ...]]]] = {}
-        for found, takers in wanted.arrived():
-            clean: dict[Lookup, Any] = {}
-            for lookup, complete, answer, indices in takers:
-                key = lookup.place.key
-                if lookup in clean:
-                    answer[key] = clean[lookup]
+    def _complete_batch(self, batch: LookupBatch) -> None:
+        """Complete the records of a batch: once for each field, unless the slow path was used."""
+        occurrences: dict[AnswerSlot, Mapping[int, list[tuple[int, ...]]]] = {}
+        for future, consumers in batch.loaded():
+            reusable: dict[Lookup, Any] = {}
+            for lookup, complete, result, indices in consumers:
+                key = lookup.slot.key
+                if lookup in reusable:
+                    result[key] = reusable[lookup]
                     continue
-                before = self._odd
-                answer[key] = self._taken(found, lookup, complete, indices)
-                if before == self._odd:
-                    clean[lookup] = answer[key]
+                uses = self._slow_path_uses
+                result[key] = self._complete_lookup(future, lookup, complete, indices)
+                if uses == self._slow_path_uses:
+                    reusable[lookup] = result[key]
                     continue
-                if lookup.place not in standing:
-                    standing[lookup.place] = self._standing(lookup.place)
-                for other in standing[lookup.place][id(answer)]:
+                # Where `result` itself is reused, every position that has it gets its errors.
+                if lookup.slot not in occurrences:
+                    occurrences[lookup.slot] = self._parent_occurrences(lookup.slot)
+                for other in occurrences[lookup.slot][id(result)]:
                     if other != indices:
-                        answer[key] = self._taken(found, lookup, complete, other)
+                        result[key] = self._complete_lookup(future, lookup, complete, other)
 
-    def _taken(self, found: "Future[Any]", lookup: Lookup, complete: Complete, indices: tuple[int, ...]) -> Any:
+    def _complete_lookup(
+        self, future: "Future[Any]", lookup: Lookup, complete: Completion, indices: tuple[int, ...]
+    ) -> Any:
         try:
-            return self._completed(lookup.place, complete, lookup.of(found.result()), indices)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._null(error, lookup.place, indices)
+            return self._complete(lookup.slot, complete, lookup.value_from(future.result()), indices)
+        except Exception as error:  # noqa: BLE001 - whatever a lookup raises is the error of this field alone
+            self._propagate_null(error, lookup.slot, indices)
             return None
 
-    def _standing(self, place: AnswerSlot) -> Mapping[int, list[tuple[int, ...]]]:
-        """Where every answer stands that has such a field, by its id."""
+    def _parent_occurrences(self, slot: AnswerSlot) -> Mapping[int, list[tuple[int, ...]]]:
+        """Return the indices of all positions of each object that has this slot, by the id of its result."""
         found: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
-        for answer, indices in place.parent.standing(self._answer) if place.parent else ():
-            found[id(answer)].append(indices)
+        for result, indices in slot.parent.occurrences(self._answer) if slot.parent else ():
+            found[id(result)].append(indices)
         return found
 
-    def _completed(self, place: AnswerSlot, complete: Complete, value: Any, indices: tuple[int, ...]) -> Any:
-        """A value that has been awaited: it is not awaited again, whatever it is."""
-        if value is None and place.nullable:
+    def _complete(self, slot: AnswerSlot, complete: Completion, value: Any, indices: tuple[int, ...]) -> Any:
+        """Complete a value that has been awaited. If it is an awaitable nevertheless, it is not awaited again."""
+        if value is None and slot.nullable:
             return None
-        if not isinstance(value, _DATA) and is_awaitable(value):
-            return self._by_core(value, place, indices)
+        if not isinstance(value, _NEVER_AWAITABLE) and is_awaitable(value):
+            return self._complete_by_core(value, slot, indices)
         return complete(self, value, *indices)
 
-    def _by_core(self, value: Any, place: AnswerSlot, indices: tuple[int, ...]) -> Any:
-        info = self._info(place.whole(), indices)
+    def _complete_by_core(self, value: Any, slot: AnswerSlot, indices: tuple[int, ...]) -> Any:
+        info = self._info(slot.field_slot(), indices)
         try:
-            completed = self._core.complete_value(place.type, place.details, info, place.path(indices), value, None)
-        except Exception as error:  # noqa: BLE001 - whatever is raised fails this place alone
-            return self.failed(error, place, *indices)
-        return self._settled(completed, place, indices)
+            completed = self._core.complete_value(slot.type, slot.details, info, slot.path(indices), value, None)
+        except Exception as error:  # noqa: BLE001 - whatever is raised is the error of this position alone
+            return self.handle_error(error, slot, *indices)
+        return self._unless_pending(completed, slot, indices)
 
-    def _settled(self, completed: Any, place: AnswerSlot, indices: tuple[int, ...]) -> Any:
-        """What graphql-core has completed; where it is waiting itself, a null until it is done."""
+    def _unless_pending(self, completed: Any, slot: AnswerSlot, indices: tuple[int, ...]) -> Any:
+        """Return what graphql-core completed. If that is an awaitable, return null: the next level awaits it."""
         if not is_awaitable(completed):
             return completed
-        self._late.append(Late(completed, place, indices))
+        self._pending.append(Pending(completed, slot, indices))
         return None
 
-    def _null(self, error: Exception, place: AnswerSlot, indices: tuple[int, ...]) -> None:
-        """A null for what failed when its surroundings were answered: there, or at the nearest place that allows it."""
-        at: AnswerSlot | None = place
-        while at is not None:
+    def _propagate_null(self, error: Exception, slot: AnswerSlot, indices: tuple[int, ...]) -> None:
+        """Put null for a failed value whose parents are completed already: there, or at the nearest nullable parent."""
+        nearest: AnswerSlot | None = slot
+        while nearest is not None:
             try:
-                self.failed(error, at, *indices)
+                self.handle_error(error, nearest, *indices)
             except GraphQLError as located:
-                error, at = located, at.parent
+                error, nearest = located, nearest.parent
             else:
-                self._put(None, at, indices)
+                self._put(None, nearest, indices)
                 return
         raise error
 
-    def _put(self, value: Any, place: AnswerSlot, indices: tuple[int, ...]) -> None:
-        """Put a value into the answer, unless a null has taken its surroundings."""
-        *around, last = place.path(indices).as_list()
+    def _put(self, value: Any, slot: AnswerSlot, indices: tuple[int, ...]) -> None:
+        """Put a value into the answer, unless one of its parents has become null."""
+        *parents, last = slot.path(indices).as_list()
         node: Any = self._answer
-        for key in around:
+        for key in parents:
             node = node[key]
             if node is None:
                 return
         node[last] = value
 
-    def _info(self, place: AnswerSlot, indices: tuple[int, ...]) -> GraphQLResolveInfo[Any]:
-        return self._core.build_resolve_info(place.field, place.nodes, place.owner, place.path(indices))
+    def _info(self, slot: AnswerSlot, indices: tuple[int, ...]) -> GraphQLResolveInfo[Any]:
+        return self._core.build_resolve_info(slot.field, slot.nodes, slot.parent_type, slot.path(indices))

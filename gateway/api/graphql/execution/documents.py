@@ -16,7 +16,7 @@ from graphql import (
 )
 from graphql.language import REMOVE
 
-from gateway.api.graphql.execution.prepared import Compiled, Prepared, prepared
+from gateway.api.graphql.execution.prepared import Executable, Prepared, prepared
 from gateway.api.graphql.limits.cost_analysis import price_of
 from gateway.api.graphql.limits.cost_model import Tariff
 from gateway.api.graphql.limits.limits import Guard
@@ -25,7 +25,7 @@ from gateway.kit.segmented_cache import SegmentedCache
 
 __all__ = ["Compile", "Documents", "InvalidDocument"]
 
-Compile = Callable[[GraphQLSchema, DocumentNode, OperationDefinitionNode], Compiled | None]
+Compile = Callable[[GraphQLSchema, DocumentNode, OperationDefinitionNode], Executable | None]
 """Makes code of a valid operation, or None of one that graphql-core is to execute."""
 
 

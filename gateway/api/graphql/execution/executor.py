@@ -282,7 +282,7 @@ def _invalid(invalid: InvalidDocument, incoming: Incoming) -> Result:
     return Result(errors=all_spelled(invalid.errors, incoming.request_id), executed=False, readable=not invalid.syntax)
 
 
-def _result(executed: Executed, context: Context, incoming: Incoming) -> Result:
+def _result(executed: Executed | ExecutionResult, context: Context, incoming: Incoming) -> Result:
     errors = executed.errors
     extensions = _replayed(context)
     if not errors:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import msgspec
 from graphql import (
     DirectiveNode,
     DocumentNode,
@@ -21,30 +22,31 @@ from gateway.api.graphql.execution.selections import selection_of
 from gateway.api.graphql.limits.cost_model import Price
 from gateway.users.planning import Plan, plan
 
-__all__ = ["Compiled", "Executed", "Prepared", "prepared"]
+__all__ = ["Executable", "Executed", "Prepared", "prepared"]
 
 _ROOTS = {OperationType.QUERY: "Query", OperationType.MUTATION: "Mutation", OperationType.SUBSCRIPTION: "Subscription"}
 _MOST_PLANS = 64  # of one document: each switch doubles what is possible
 
 
-class Executed(Protocol):
-    """What executing gave: `data` is JSON's plain values, None where a null came up to the root."""
+class Executed(msgspec.Struct, frozen=True):
+    """The result of executing a compiled operation.
 
-    @property
-    def data(self) -> Any: ...
+    `data` consists of dictionaries, lists and JSON scalars; it is None if a null was propagated to the root. Several
+    positions of it may have the same object, so it must not be changed.
+    """
 
-    @property
-    def errors(self) -> list[GraphQLError] | None: ...
+    data: dict[str, Any] | None
+    errors: list[GraphQLError] = []
 
 
-class Compiled(Protocol):
-    """An operation that became code; `weight` in bytes, about."""
+class Executable(Protocol):
+    """A compiled operation (`compiled/operation.py`). `weight` is the approximate maximum of its memory, in bytes."""
 
     @property
     def weight(self) -> int: ...
 
     async def execute(self, context: Context, variables: Mapping[str, Any]) -> Executed:
-        """What graphql-core would answer, for variables as they were sent."""
+        """Return the result that graphql-core would give, for variables as the client sent them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +61,7 @@ class Prepared:
     document: DocumentNode
     operation: OperationDefinitionNode
     price: Price
-    compiled: Compiled | None
+    compiled: Executable | None
     incremental: DocumentNode | None
     mutations: int
     _switches: tuple[str, ...]
@@ -86,7 +88,7 @@ def prepared(
     document: DocumentNode,
     operation: OperationDefinitionNode,
     price: Price,
-    compiled: Compiled | None,
+    compiled: Executable | None,
     incremental: DocumentNode | None = None,
 ) -> Prepared:
     """The operation with what can be known before it is executed."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from graphql import (
+    GraphQLArgument,
     GraphQLField,
     GraphQLSchema,
     get_named_type,
@@ -20,6 +21,7 @@ from graphql import (
 )
 from graphql.pyutils import Undefined
 
+from gateway.api.graphql.definitions import definition_of
 from gateway.api.graphql.limits.directives import Cost, ListSize
 
 __all__ = ["ANY_LIST", "Charge", "Conditions", "Price", "Size", "Slicing", "Tariff", "Term", "Varying", "count"]
@@ -113,7 +115,6 @@ def _holds(conditions: Conditions, variables: Mapping[str, Any]) -> bool:
 
 
 ANY_LIST = 5  # objects of a list of which the schema does not say how long it is
-_DECLARATION = "strawberry-definition"  # where Strawberry keeps what a field of the schema was made from
 _D = TypeVar("_D", Cost, ListSize)
 
 
@@ -157,8 +158,8 @@ class Tariff:
 
 
 def _charge(field: GraphQLField) -> Charge:
-    cost, size = _one(Cost, field.extensions), _one(ListSize, field.extensions)
-    weights = ((name, _one(Cost, argument.extensions)) for name, argument in field.args.items())
+    cost, size = _one(Cost, field), _one(ListSize, field)
+    weights = ((name, _one(Cost, argument)) for name, argument in field.args.items())
     return Charge(
         type=get_named_type(field.type).name,
         weight=int(cost.weight) if cost else 0,
@@ -182,6 +183,6 @@ def _default(field: GraphQLField, argument: str) -> Any:
     return None if value is Undefined else value
 
 
-def _one(kind: type[_D], extensions: dict[str, Any]) -> _D | None:
-    directives: Iterable[object] = getattr(extensions.get(_DECLARATION), "directives", None) or ()
+def _one(kind: type[_D], priced: GraphQLField | GraphQLArgument) -> _D | None:
+    directives: Iterable[object] = getattr(definition_of(priced), "directives", None) or ()
     return next((one for one in directives if isinstance(one, kind)), None)

@@ -24,9 +24,9 @@ class Bug(NamedTuple):
 
 
 _BUGS = {
-    "an alias is ignored": Bug("field_codegen", "r[{place.key!r}]", "r[{place.nodes[0].name.value!r}]"),
-    "the program is that of other switches": Bug(
-        "operation", "key = tuple(values.coerced.get(name) for name in self._switches)", "key = ()"
+    "an alias is ignored": Bug("field_codegen", "r[{slot.key!r}]", "r[{slot.nodes[0].name.value!r}]"),
+    "the program of other conditions is used": Bug(
+        "operation", "key = tuple(values.coerced.get(name) for name in self._condition_variables)", "key = ()"
     ),
     "skip and include are swapped": Bug(
         "operation",
@@ -34,30 +34,34 @@ _BUGS = {
         "self._operation, values._replace("
         "coerced={k: not v if isinstance(v, bool) else v for k, v in values.coerced.items()}), hide",
     ),
-    "a type condition fits every type": Bug(
+    "a type condition applies to every type": Bug(
         "codegen",
-        "                type_,\n                place.details",
-        "                self._schema.get_type('User') if type_.interfaces else type_,\n                place.details",
+        "                type_,\n                slot.details",
+        "                self._schema.get_type('User') if type_.interfaces else type_,\n                slot.details",
     ),
-    "a null does not come up": Bug("run", "(error, place.type,", "(error, getattr(place.type, 'of_type', place.type),"),
+    "a null is not propagated": Bug("run", "(error, slot.type,", "(error, getattr(slot.type, 'of_type', slot.type),"),
     "an index counts from one": Bug("codegen", "in enumerate(v):", "in enumerate(v, 1):"),
     "an index is that of the outer list": Bug("answer_slots", "indices[self.depth - 1]", "indices[0]"),
-    "text is not checked": Bug("leaves", '"a if a.__class__ is str else {text}(a)"', '"a"'),
-    "an enum's value stands for its name": Bug(
+    "a text is not checked": Bug("leaves", 'f"a if a.__class__ is str else {name(_text)}(a)"', '"a"'),
+    "an enum member becomes its value": Bug(
         "leaves", "{member: type_.coerce_output_value(member)", "{member: member.value"
     ),
-    "an item fails its list": Bug("codegen", 'f"        r.append(x.failed(e, ', 'f"        raise #'),
-    "a batch comes in another order": Bug(
-        "levels", "for ref, _ in self._takers.values()", "for ref, _ in reversed(self._takers.values())"
+    "an item fails its list": Bug("codegen", 'f"        r.append(x.handle_error(e, ', 'f"        raise #'),
+    "a batch is in another order": Bug(
+        "levels", "for ref, _ in self._consumers.values()", "for ref, _ in reversed(self._consumers.values())"
     ),
-    "records of two systems are taken for one": Bug("lookups", '("source", "tenant") if', "() if"),
-    "an error is told to one of several": Bug(
-        "run", "if before == self._odd:\n                    clean", "if True:\n                    clean"
+    "records of two sources are taken for one": Bug("lookups", '("source", "tenant") if', "() if"),
+    "an error of a lookup is reported for one consumer only": Bug(
+        "run",
+        "if uses == self._slow_path_uses:\n                    reusable",
+        "if True:\n                    reusable",
     ),
-    "an error in a shared answer is told to one": Bug("run", "if other != indices:", "if False:"),
-    "an answer is shared by places that differ": Bug("field_codegen", "number = len(self.shared)", "number = 0"),
-    "what is odd is shared": Bug(
-        "run", "if before == self._odd:\n            self.shared", "if True:\n            self.shared"
+    "an error of a lookup in a reused result is reported once": Bug("run", "if other != indices:", "if False:"),
+    "a result is reused in different slots": Bug("field_codegen", "number = len(self.reused_slots)", "number = 0"),
+    "a result of the slow path is reused": Bug(
+        "run",
+        "if uses == self._slow_path_uses:\n            self.reusable",
+        "if True:\n            self.reusable",
     ),
     "a lookup is not made": Bug("field_codegen", '"if {need} <= v.loaded or not v.source_id:"', '"if True or {need}:"'),
     "a bare reference is taken for a record": Bug(
@@ -66,23 +70,23 @@ _BUGS = {
     "an expansion lacks what is below it": Bug(
         "lookups", "plan.below(self.kind, self.attribute)", "frozenset({self.attribute})"
     ),
-    "mutations run at once": Bug("operation", "run.serially() if mutation else", ""),
-    "a change is carried out twice": Bug(
+    "mutations run at the same time": Bug("operation", "run.serially() if mutation else", ""),
+    "a change is executed twice": Bug(
         "run",
         "            value = root.resolve(None,",
-        "            await root.resolve(None, self._info(place, ()), **arguments)\n"
+        "            await root.resolve(None, self._info(slot, ()), **arguments)\n"
         "            value = root.resolve(None,",
     ),
-    "a variable's default is forgotten": Bug(
+    "the default of a variable is ignored": Bug(
         "arguments", "required or definition.default_value is not None", "required"
     ),
-    "a null is no argument": Bug(
+    "a null argument is left out": Bug(
         "arguments",
-        "if value is None:\n                return self._generally(variables)",
+        "if value is None:\n                return self._coerce_by_core(variables)",
         "if value is None:\n                continue",
     ),
-    "a wrong variable is let through": Bug("arguments", "if not plain(value):", "if False:"),
-    "a value is not waited for": Bug("run", "if not is_awaitable(completed):", "if True:"),
+    "a wrong variable is accepted": Bug("arguments", "if not is_plain(value):", "if False:"),
+    "a value is not awaited": Bug("run", "if not is_awaitable(completed):", "if True:"),
 }
 
 
