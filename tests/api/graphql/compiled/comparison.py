@@ -1,4 +1,4 @@
-"""Both executors, side by side: the same document in the same world."""
+"""Executes an operation by compiled code and by graphql-core, with the same fake sources, and compares the results."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
-from api.graphql.compiled.documents import Written, written
-from api.graphql.compiled.records import World, world
+from api.graphql.compiled.documents import GeneratedDocument, generate
+from api.graphql.compiled.records import FakeSources, fake_sources
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, get_operation_ast, parse, validate
 from graphql.execution import experimental_execute_incrementally
 
@@ -21,26 +21,26 @@ from gateway.users.planning import plan
 from gateway.users.service import UserService
 from gateway.users.source import Sources
 
-__all__ = ["SCHEMA", "Answer", "Case", "answer_of", "case_in", "case_of", "read"]
+__all__ = ["SCHEMA", "Answer", "Case", "answer_of", "case_in", "case_of", "parse_operation"]
 
 SCHEMA = build_schema()._schema
-_SECRET = b"the same for both executors: cursors are a part of answers"
+_SECRET = b"the same for both executors, since responses contain cursors"
 
 Compile = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one executor answered, and what it changed in its world."""
+    """The result of one executor: data, errors, and the changes that were sent to the sources."""
 
     data: Any
-    errors: list["Told"]
+    errors: list["ComparedError"]
     changes: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What counts of an error."""
+class ComparedError:
+    """The parts of an error that are compared."""
 
     path: tuple[str | int, ...]
     message: str
@@ -48,65 +48,68 @@ class Told:
     original: tuple[str, str]
 
     @classmethod
-    def of(cls, error: GraphQLError) -> "Told":
+    def of(cls, error: GraphQLError) -> "ComparedError":
         original = (type(error.original_error).__name__, str(error.original_error))
         return cls(tuple(error.path or ()), error.message, tuple(error.locations or ()), original)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A valid document, its variables, a world, and what graphql-core answers there: once for each of the variables."""
+    """A valid document with its sets of variables, the fake sources, and the answer of graphql-core for each set."""
 
-    written: Written
+    generated: GeneratedDocument
     document: DocumentNode
     operation: OperationDefinitionNode
-    world: World
+    sources: FakeSources
     expected: list[Answer]
 
     async def difference(self, compile_operation: Compile, *, competing: bool = False) -> str | None:
-        """How a compiler's answer differs; None where it does not.
+        """Return how the answer of compiled code differs; None if it does not.
 
-        With `competing`, another of several errors may have brought a null up: which one was first depends on what
-        happened to be awaited, and the specification leaves it open (GraphQL, 6.4.4).
+        With `competing`, a null may have been propagated by another one of several errors: which error was first
+        depends on what happened to be awaited, and the specification leaves it open (GraphQL, 6.4.4).
         """
         compiled = compile_operation(SCHEMA, self.document, self.operation)
         if not hasattr(compiled, "execute"):
             return f"not compiled: {compiled}"
-        for variables, expected in zip(self.written.variables, self.expected, strict=True):
-            given = await answer_of(compiled, self.document, self.operation, variables, self.world)
-            if found := _difference(expected, given, competing=competing):
-                return f"{found}\nwith {variables} in\n{self.written.text}"
+        for variables, expected in zip(self.generated.variables, self.expected, strict=True):
+            actual = await answer_of(compiled, self.document, self.operation, variables, self.sources)
+            if found := _difference(expected, actual, competing=competing):
+                return f"{found}\nwith {variables} in\n{self.generated.text}"
         return None
 
 
 async def case_of(seed: int) -> Case | None:
-    """The case of that seed; None where there is none. Ten cases share a world."""
-    return await case_in(world(seed // 10), written(SCHEMA, seed))
+    """Return the case of that seed; None if there is none. Ten seeds have the same fake sources."""
+    return await case_in(fake_sources(seed // 10), generate(SCHEMA, seed))
 
 
-async def case_in(here: World, one: Written) -> Case | None:
-    """The case of a document in a world; None where the document is not valid, or graphql-core gives no answer."""
-    document, operation = read(one.text)
+async def case_in(sources: FakeSources, generated: GeneratedDocument) -> Case | None:
+    """Return the case of a document; None if the document is not valid, or graphql-core gives no answer."""
+    document, operation = parse_operation(generated.text)
     if validate(SCHEMA, document, max_errors=1):
         return None
 
-    async def by_core(context: Context, variables: Mapping[str, Any]) -> Any:
+    async def execute_by_core(context: Context, variables: Mapping[str, Any]) -> Any:
         result = experimental_execute_incrementally(SCHEMA, document, None, context, dict(variables))
         answer = await result if isawaitable(result) else result
-        # It lets go on in the background what an error has made needless.
+        # graphql-core does not stop the tasks whose results an error has made needless.
         while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(tasks)
         return answer
 
     try:
-        expected = [await _answered(by_core, document, operation, each, here.fresh()) for each in one.variables]
+        expected = [
+            await _answer(execute_by_core, document, operation, variables, sources.fresh())
+            for variables in generated.variables
+        ]
     except asyncio.CancelledError:
-        # Nobody cancelled: a field that failed ends what its siblings wait for together, and graphql-core with it.
-        for task in (leftovers := asyncio.all_tasks() - {asyncio.current_task()}):
+        # No caller cancelled: a field that failed cancels what its siblings await too, and graphql-core with it.
+        for task in (remaining := asyncio.all_tasks() - {asyncio.current_task()}):
             task.cancel()
-        await asyncio.gather(*leftovers, return_exceptions=True)
+        await asyncio.gather(*remaining, return_exceptions=True)
         return None
-    return Case(one, document, operation, here, expected)
+    return Case(generated, document, operation, sources, expected)
 
 
 async def answer_of(
@@ -114,77 +117,78 @@ async def answer_of(
     document: DocumentNode,
     operation: OperationDefinitionNode,
     variables: Mapping[str, Any],
-    world: World,
+    sources: FakeSources,
 ) -> Answer:
-    """What compiled code answers in a world where nothing has happened yet."""
-    return await _answered(compiled.execute, document, operation, variables, world.fresh())
+    """Return the answer of compiled code, with the sources in their initial state."""
+    return await _answer(compiled.execute, document, operation, variables, sources.fresh())
 
 
-def read(text: str) -> tuple[DocumentNode, OperationDefinitionNode]:
-    """The document and its only operation."""
+def parse_operation(text: str) -> tuple[DocumentNode, OperationDefinitionNode]:
+    """Return the document and its only operation."""
     document = parse(text)
     operation = get_operation_ast(document)
     assert operation is not None
     return document, operation
 
 
-async def _answered(
+async def _answer(
     execute: Callable[[Context, Mapping[str, Any]], Any],
     document: DocumentNode,
     operation: OperationDefinitionNode,
     variables: Mapping[str, Any],
-    here: World,
+    sources: FakeSources,
 ) -> Answer:
-    service = UserService(Sources(here.sources), cursors=Cursors(_SECRET))
+    service = UserService(Sources(sources.sources), cursors=Cursors(_SECRET))
     planned = plan(selection_of(document, operation, variables), operation.operation.value.title())
     context = Context.of(Incoming(service, "request"), planned, mutations=2)
     try:
         result = await execute(context, variables)
     finally:
         context.loaders.close()
-    return Answer(result.data, [Told.of(error) for error in result.errors or ()], here.changes)
+    return Answer(result.data, [ComparedError.of(error) for error in result.errors or ()], sources.changes)
 
 
-def _difference(expected: Answer, given: Answer, *, competing: bool) -> str | None:
-    if _json(expected.data) != _json(given.data):
-        return f"data: expected {expected.data}\n   given {given.data}"
-    if expected.changes != given.changes:
-        return f"changes: expected {expected.changes}\n   given {given.changes}"
-    wanted, got = _by_null(expected), _by_null(given)
-    for null in {*wanted, *got}:
-        if wanted[null] == got[null]:
+def _difference(expected: Answer, actual: Answer, *, competing: bool) -> str | None:
+    if _typed(expected.data) != _typed(actual.data):
+        return f"data: expected {expected.data}\n   actual {actual.data}"
+    if expected.changes != actual.changes:
+        return f"changes: expected {expected.changes}\n   actual {actual.changes}"
+    expected_errors, actual_errors = _by_null(expected), _by_null(actual)
+    for null in {*expected_errors, *actual_errors}:
+        by_core, by_code = expected_errors[null], actual_errors[null]
+        if by_core == by_code:
             continue
-        # Of what is told below a null that came up from there, only the error that brought it up is certain: the
-        # rest is what was found before (GraphQL, 6.4.4). So both must at least share that one.
-        swallowing = any(len(told.path) > len(null) for told in wanted[null])
-        shared = wanted[null] & got[null] or (competing and _competed(null, wanted[null], got[null]))
-        if not (swallowing and shared):
-            return f"errors: missing {wanted[null] - got[null]}\n   too many {got[null] - wanted[null]}"
+        # Of the errors below a null that was propagated, only the one that propagated it is certain to be reported;
+        # the others are those found before (GraphQL, 6.4.4). So both executors must have that one in common.
+        propagated = any(len(error.path) > len(null) for error in by_core)
+        common = by_core & by_code or (competing and _competes(null, by_core, by_code))
+        if not (propagated and common):
+            return f"errors: missing {by_core - by_code}\n   too many {by_code - by_core}"
     return None
 
 
-def _competed(null: tuple[str | int, ...], wanted: Counter[Told], got: Counter[Told]) -> bool:
-    """Whether another error below that null may have come first: core tells several, or one for the same reason."""
-    below = [told for told in got if len(told.path) > len(null)]
+def _competes(null: tuple[str | int, ...], by_core: Counter[ComparedError], by_code: Counter[ComparedError]) -> bool:
+    """Return whether another error may have caused the null: graphql-core has several, or one of the same cause."""
+    below = [error for error in by_code if len(error.path) > len(null)]
     return bool(below) and (
-        wanted.total() > 1 or {told.original for told in below} <= {told.original for told in wanted}
+        by_core.total() > 1 or {error.original for error in below} <= {error.original for error in by_core}
     )
 
 
-def _json(value: Any) -> Any:
-    """The value with its types and the order of its keys."""
+def _typed(value: Any) -> Any:
+    """Return the value in a form that is equal only if types and the order of keys are equal too."""
     if isinstance(value, dict):
-        return [(key, _json(inner)) for key, inner in value.items()]
+        return [(key, _typed(inner)) for key, inner in value.items()]
     if isinstance(value, list):
-        return [_json(item) for item in value]
+        return [_typed(item) for item in value]
     return (type(value), repr(value))
 
 
-def _by_null(answer: Answer) -> defaultdict[tuple[str | int, ...], Counter[Told]]:
-    """The errors, by the null that stands in the answer for them."""
-    errors: defaultdict[tuple[str | int, ...], Counter[Told]] = defaultdict(Counter)
-    for told in answer.errors:
-        errors[_null(answer.data, told.path)][told] += 1
+def _by_null(answer: Answer) -> defaultdict[tuple[str | int, ...], Counter[ComparedError]]:
+    """Return the errors by the path of the null that the answer has for them."""
+    errors: defaultdict[tuple[str | int, ...], Counter[ComparedError]] = defaultdict(Counter)
+    for error in answer.errors:
+        errors[_null(answer.data, error.path)][error] += 1
     return errors
 
 

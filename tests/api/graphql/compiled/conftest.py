@@ -6,8 +6,8 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _forgotten() -> Iterator[None]:
-    """graphql-core drops coroutines below a null that came up; here it does so before the next test begins."""
+def _dropped_coroutines() -> Iterator[None]:
+    """Collect the coroutines that graphql-core drops below a propagated null before the next test begins."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

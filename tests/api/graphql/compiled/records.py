@@ -1,4 +1,4 @@
-"""Random systems: records with nulls, unknown words and wrong types, and calls that fail."""
+"""Fake sources with random content: records with nulls, unknown values and wrong types, and calls that fail."""
 
 import asyncio
 import types
@@ -10,26 +10,26 @@ from functools import cache, lru_cache
 from random import Random
 from typing import Any
 
-from msgspec.structs import fields
+from msgspec.structs import fields as struct_fields
 
 from gateway.errors import BadUserInput, GatewayError, NotFound, SourceTimeout, SourceUnavailable
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Department, Listed, Organization, Record, Role, Timestamp, User, UserSource
 from gateway.users.source import Page, Window
 
-__all__ = ["FakeDirectory", "FakeSource", "Later", "World", "world"]
+__all__ = ["AwaitableValue", "FakeDirectory", "FakeSource", "FakeSources", "fake_sources"]
 
 IDS = ("a", "b", "c", "d", "e")
-_WORDS = ("", "admin", "ACTIVE", "active", "Ärger", "x" * 40)
+_TEXTS = ("", "admin", "ACTIVE", "active", "Ärger", "x" * 40)
 _TIMES = ("2026-01-01T00:00:00Z", "2025-06-01T12:00:00.123456789+02:00", "1970-01-01T00:00:00-23:59")
 _EXPANSIONS = ("owner", "owner.account", "permissions", "location", "scanning_stations", "machines")
 _COMMON = {"role": Role, "department": Department, "organization": Organization}
-_DEEPEST = 5
+_MAX_DEPTH = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
-    """A value that has to be awaited, any number of times."""
+class AwaitableValue:
+    """A value that has to be awaited. It can be awaited any number of times."""
 
     value: Any
 
@@ -41,7 +41,7 @@ class Later:
 
 
 class Stream:
-    """Two values that come one after the other, any number of times."""
+    """An asynchronous iterable of the same value twice. It can be iterated over any number of times."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -56,19 +56,19 @@ class Stream:
 
 
 class Records:
-    """Makes records of the domain's classes; `wildness` is how likely each value is replaced by an unfit one."""
+    """Creates random records; `unfit_rate` is the probability that a value is replaced by an unfit one."""
 
-    def __init__(self, random: Random, wildness: float) -> None:
+    def __init__(self, random: Random, unfit_rate: float) -> None:
         self._random = random
-        self._wildness = wildness
+        self._unfit_rate = unfit_rate
 
-    def make(self, kind: type, depth: int = 0, **given: Any) -> Any:
-        """A record of that class, the given fields as they are."""
-        hints = _hints(kind)
-        return kind(
+    def make(self, record_class: type, depth: int = 0, **given: Any) -> Any:
+        """Return a record of that class, with the given fields unchanged."""
+        hints = _hints(record_class)
+        return record_class(
             **{
-                one.name: given[one.name] if one.name in given else self._field(one.name, hints, depth)
-                for one in fields(kind)
+                field.name: given[field.name] if field.name in given else self._field(field.name, hints, depth)
+                for field in struct_fields(record_class)
             }
         )
 
@@ -77,12 +77,12 @@ class Records:
             return frozenset(self._random.sample(_EXPANSIONS, self._random.randint(0, len(_EXPANSIONS))))
         if name == "source_id":
             known = self._random.choice(IDS[:4]) if self._random.random() < 0.95 else ""
-            return self._unfit(known) if self._random.random() < self._wildness / 2 else known
+            return self._unfit(known) if self._random.random() < self._unfit_rate / 2 else known
         if name == "source":  # of a role; the users' are given
             return self._random.choice((UserSource.ACCOUNT, UserSource.ACCOUNT, UserSource.ACCOUNT, *UserSource))
         if name == "tenant":  # the users' is given
             return "t"
-        if self._random.random() < self._wildness:
+        if self._random.random() < self._unfit_rate:
             return self._unfit(self._value(hints[name], depth))
         return self._value(hints[name], depth)
 
@@ -90,19 +90,19 @@ class Records:
         random = self._random
         origin, inner = typing.get_origin(hint), typing.get_args(hint)
         if origin in (types.UnionType, typing.Union):
-            kinds = [one for one in inner if one is not type(None)]
-            return None if random.random() < 0.15 + 0.15 * depth else self._value(kinds[0], depth)
+            non_null = next(argument for argument in inner if argument is not type(None))
+            return None if random.random() < 0.15 + 0.15 * depth else self._value(non_null, depth)
         if origin is tuple:
             return tuple(self._item(inner[0], depth) for _ in range(random.randint(0, 3 if depth < 2 else 1)))
         if origin is Listed:
             nodes = tuple(self._item(inner[0], depth) for _ in range(random.randint(0, 2 if depth < 3 else 1)))
             return Listed(nodes, random.random() < 0.5, random.random() < 0.5)
         if isinstance(hint, type) and issubclass(hint, Record):
-            return self.make(hint, depth + 1) if depth < _DEEPEST else None
+            return self.make(hint, depth + 1) if depth < _MAX_DEPTH else None
         if isinstance(hint, type) and issubclass(hint, Enum):
             return random.choice(list(hint))
         return {
-            str: lambda: random.choice(_WORDS),
+            str: lambda: random.choice(_TEXTS),
             Timestamp: lambda: Timestamp(random.choice(_TIMES)),
             bool: lambda: random.random() < 0.5,
             int: lambda: random.choice((-1, 0, 7, 2**31 - 1)),
@@ -111,44 +111,54 @@ class Records:
 
     def _item(self, hint: Any, depth: int) -> Any:
         value = self._value(hint, depth)
-        return self._unfit(value) if self._random.random() < self._wildness else value
+        return self._unfit(value) if self._random.random() < self._unfit_rate else value
 
     def _unfit(self, value: Any) -> Any:
         random = self._random
         return random.choice(
             [
                 *(None, None, None, ValueError("unfit"), SourceTimeout("late")),
-                *("word", 7, 2**40, True, 1.5, float("nan"), b"", UserSource.ACCOUNT, {"a": 1}, range(2)),
-                *([], [value], (value, None), [value, ValueError("item")], (Later(value), value), {1: value}.values()),
-                *(Later(value), Later(None), Later(KeyError("later")), Stream(value)),
+                *("text", 7, 2**40, True, 1.5, float("nan"), b"", UserSource.ACCOUNT, {"a": 1}, range(2)),
+                *(
+                    [],
+                    [value],
+                    (value, None),
+                    [value, ValueError("item")],
+                    (AwaitableValue(value), value),
+                    {1: value}.values(),
+                ),
+                *(AwaitableValue(value), AwaitableValue(None), AwaitableValue(KeyError("late")), Stream(value)),
             ]
         )
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _hints(record_class: type) -> dict[str, Any]:
+    return typing.get_type_hints(record_class)
 
 
 @dataclass
 class FakeDirectory:
-    """Reference records by id. It fails as a whole: which call a lookup becomes depends on what is asked together."""
+    """Reference data by id. It fails as a whole, since it depends on the batch which call fetches a record.
+
+    `iterations` is the number of event loop iterations before it responds.
+    """
 
     records: Mapping[str, Any]
     failure: Exception | None = None
-    turns: int = 0
+    iterations: int = 0
     calls: int = 0
 
     async def fetch(self, ref: Ref, *_: Any) -> Any:
         self.calls += 1
-        await _turns(self.turns)
+        await _iterate(self.iterations)
         if self.failure is not None:
             raise self.failure
         return self.records.get(ref.source_id)
 
     async def page(self, *_: Any, **__: Any) -> Page[Any]:
         self.calls += 1
-        await _turns(self.turns)
+        await _iterate(self.iterations)
         if self.failure is not None:
             raise self.failure
         return Page(tuple(self.records.values()))
@@ -156,13 +166,16 @@ class FakeDirectory:
 
 @dataclass
 class FakeSource:
-    """A system of random users; what it was asked to change is in `changes`, when it began and when it ended."""
+    """A source of users. `changes` has the begin and the end of each change that it was sent.
+
+    `failing` has the exceptions by source id, and under None the one for lists.
+    """
 
     name: UserSource
     users: Mapping[str, Any]
     directories: Mapping[Kind, FakeDirectory]
     failing: Mapping[str | None, Exception] = field(default_factory=dict)
-    turns: int = 0
+    iterations: int = 0
     changes: list[tuple[Any, ...]] = field(default_factory=list)
 
     @property
@@ -173,13 +186,13 @@ class FakeSource:
         return None
 
     async def fetch_user(self, ref: Ref, *_: Any) -> Any:
-        await _turns(self.turns)
+        await _iterate(self.iterations)
         if ref.source_id in self.failing:
             raise self.failing[ref.source_id]
         return self.users.get(ref.source_id)
 
     async def page_users(self, *_: Any) -> Window:
-        await _turns(self.turns)
+        await _iterate(self.iterations)
         if None in self.failing:
             raise self.failing[None]
         return Window(tuple(user for user in self.users.values() if isinstance(user, User)))
@@ -199,41 +212,41 @@ class FakeSource:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """Systems that answer the same whenever they are asked the same."""
+class FakeSources:
+    """Sources that give the same response to the same request."""
 
     sources: tuple[FakeSource, ...]
     changes: list[Any] = field(default_factory=list)
 
-    def fresh(self) -> "World":
-        """The same world, in which nothing has happened yet."""
+    def fresh(self) -> "FakeSources":
+        """Return the same sources without changes."""
         changes: list[Any] = []
-        return World(tuple(replace(source, changes=changes) for source in self.sources), changes)
+        return FakeSources(tuple(replace(source, changes=changes) for source in self.sources), changes)
 
 
 @lru_cache(4)
-def world(seed: int) -> World:
-    """The world of that seed."""
+def fake_sources(seed: int) -> FakeSources:
+    """Return the fake sources of that seed."""
     random = Random(seed)  # noqa: S311 - no secret
     records = Records(random, random.choice((0.0, 0.02, 0.1)))
-    trouble = random.choice((0.0, 0.1, 0.3))
+    failure_rate = random.choice((0.0, 0.1, 0.3))
     sources = []
     for name in UserSource:
         if random.random() < 0.1:
             continue
         tenant = "t" if name is UserSource.RESELLER else ""
-        # Users may refer to one and the same record, as those of one list do.
-        common = {one: records.make(kind) for one, kind in _COMMON.items() if random.random() < 0.5}
+        # Several users may refer to the same record object, as those of one list do.
+        common = {attribute: records.make(kind) for attribute, kind in _COMMON.items() if random.random() < 0.5}
         users = {
-            one: records.make(
+            source_id: records.make(
                 User,
                 source=name,
-                source_id=one,
+                source_id=source_id,
                 tenant=tenant,
                 created_at=Timestamp(random.choice(_TIMES)),
                 **{attribute: record for attribute, record in common.items() if random.random() < 0.7},
             )
-            for one in IDS[:4]
+            for source_id in IDS[:4]
         }
         kinds: Mapping[Kind, type] = {
             UserSource.ACCOUNT: {Kind.ROLE: Role, Kind.DEPARTMENT: Department},
@@ -241,24 +254,24 @@ def world(seed: int) -> World:
         }.get(name, {})
         directories = {}
         for kind, record in kinds.items():
-            own: dict[str, Any] = {"source": name} if kind is Kind.ROLE else {}
+            given: dict[str, Any] = {"source": name} if kind is Kind.ROLE else {}
             if random.random() < 0.2:
-                own["name"] = None  # which a role and a department must have
-            known = {one: records.make(record, source_id=one, **own) for one in IDS[:3]}
-            directories[kind] = FakeDirectory(known, _failing(random, trouble).get(None), random.randint(0, 3))
-        sources.append(FakeSource(name, users, directories, _failing(random, trouble), random.randint(0, 3)))
-    return World(tuple(sources))
+                given["name"] = None  # though the name of a role and of a department is non-null
+            known = {source_id: records.make(record, source_id=source_id, **given) for source_id in IDS[:3]}
+            directories[kind] = FakeDirectory(known, _failing(random, failure_rate).get(None), random.randint(0, 3))
+        sources.append(FakeSource(name, users, directories, _failing(random, failure_rate), random.randint(0, 3)))
+    return FakeSources(tuple(sources))
 
 
-def _failing(random: Random, trouble: float) -> dict[str | None, Exception]:
+def _failing(random: Random, failure_rate: float) -> dict[str | None, Exception]:
     errors: tuple[type[GatewayError], ...] = (SourceUnavailable, SourceTimeout, NotFound, BadUserInput)
     return {
-        one: random.choice([RuntimeError("defect"), *(error(error.__name__) for error in errors)])
-        for one in (*IDS, None)
-        if random.random() < trouble
+        source_id: random.choice([RuntimeError("defect"), *(error(error.__name__) for error in errors)])
+        for source_id in (*IDS, None)
+        if random.random() < failure_rate
     }
 
 
-async def _turns(number: int) -> None:
-    for _ in range(number):
+async def _iterate(iterations: int) -> None:
+    for _ in range(iterations):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The comparison is worth something: bugs planted in the compiler are found by it."""
+"""Plants bugs in copies of the compiler, and checks that the comparison with graphql-core finds each of them."""
 
 import importlib
 import sys
@@ -11,15 +11,15 @@ from api.graphql.compiled.comparison import Case, case_of
 
 from gateway.api.graphql import compiled
 
-_SEEDS = 1000  # no more than the comparison itself looks at
-_CASES: dict[int, Case | None] = {}  # what graphql-core answers is the same for every bug
+_SEEDS = 1000  # as many as the comparison has by default
+_CASES: dict[int, Case | None] = {}  # the answers of graphql-core do not depend on the bug
 
 
 class Bug(NamedTuple):
-    """In that module, what is planted in the place of what stands there."""
+    """A change to the source of one module: `original` is replaced by `planted`."""
 
     module: str
-    stands: str
+    original: str
     planted: str
 
 
@@ -92,7 +92,7 @@ _BUGS = {
 
 @pytest.fixture
 def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Bug], Any]]:
-    """Makes a copy of the compiler with a bug in it, and gives its `compile_operation`."""
+    """Return a function that copies the compiler with a bug in it, and returns the `compile_operation` of the copy."""
     name = f"planted_{tmp_path.name}"
 
     def make(bug: Bug) -> Any:
@@ -101,8 +101,8 @@ def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         for module in modules:
             source = module.read_text()
             if module.stem == bug.module:
-                assert bug.stands in source
-                source = source.replace(bug.stands, bug.planted)
+                assert bug.original in source
+                source = source.replace(bug.original, bug.planted)
             target = tmp_path / name / module.name
             target.parent.mkdir(exist_ok=True)
             target.write_text(source.replace("gateway.api.graphql.compiled", name))
@@ -117,7 +117,7 @@ def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("bug", [pytest.param(bug, id=name) for name, bug in _BUGS.items()])
 async def test_is_found(plant: Callable[[Bug], Any], bug: Bug) -> None:
-    """Some document of the comparison is answered otherwise with the bug, or not at all."""
+    """With the bug, a document of the comparison has another answer, or none."""
     compile_operation = plant(bug)
     for seed in range(_SEEDS):
         if seed not in _CASES:
@@ -125,9 +125,9 @@ async def test_is_found(plant: Callable[[Bug], Any], bug: Bug) -> None:
         case = _CASES[seed]
         try:
             found = case is not None and await case.difference(compile_operation)
-        except Exception as error:  # noqa: BLE001 - not to answer at all is a difference too
+        except Exception as error:  # noqa: BLE001 - any exception is a difference
             found = f"{type(error).__name__}: {error}"
         if found:
-            print(f"found by seed {seed}: {found}")  # noqa: T201 - seen when a test is run by itself
+            print(f"found by seed {seed}: {found}")  # noqa: T201 - shown if the test is run with -s
             return
-    pytest.fail("nobody noticed")
+    pytest.fail("The comparison does not find this bug.")

@@ -1,4 +1,4 @@
-"""Inputs made without Strawberry's own way are those that it makes."""
+"""Arguments converted without Strawberry are equal to those that Strawberry converts."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from gateway.api.graphql.schema.build import build_schema, executable
 
 DECLARED = build_schema()
 SCHEMA = executable(DECLARED)
-NOTIFIED = [{"notificationType": "INVOICE", "enabled": True}]
+PREFERENCES = [{"notificationType": "INVOICE", "enabled": True}]
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ NOTIFIED = [{"notificationType": "INVOICE", "enabled": True}]
     [
         ("UpdateAccountUserInput", {}),
         ("UpdateAccountUserInput", {"name": "Ada", "roleId": None, "preferences": None}),
-        ("CreateAccountUserInput", {"email": "a@b.example", "departmentId": "dep_1", "preferences": NOTIFIED}),
+        ("CreateAccountUserInput", {"email": "a@b.example", "departmentId": "dep_1", "preferences": PREFERENCES}),
         ("UpdateSoftwareOneUserInput", {"phone": {"prefix": "+1", "number": "2"}, "settings": {"cultureCode": None}}),
         ("UpdateSoftwareOneUserInput", {"phone": None, "icon": object()}),
         ("UpdateResellerUserInput", {"allowCustomerPortalAccess": False, "organizationId": "o"}),
@@ -28,7 +28,7 @@ NOTIFIED = [{"notificationType": "INVOICE", "enabled": True}]
     ],
 )
 def test_same(name: str, given: dict[str, Any]) -> None:
-    """A coerced input becomes the same object in both ways, what is absent included."""
+    """A coerced input object is converted to the same object in both ways, including absent fields."""
     type_ = SCHEMA.type_map[name]
     coerced = coerce_input_value(given, type_)  # type: ignore[arg-type]  # the library's type is narrower than what it takes
     convert = conversion_of(type_)
