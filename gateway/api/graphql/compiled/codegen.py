@@ -4,7 +4,7 @@ The function `c7(x, v, i0)` returns the JSON form of the value `v` in its answer
 
     c0, c1, …   completion functions; those of inner slots come first
     x           the `Run` of this request
-    v           the value to complete: a record, a list, or a leaf where the slot of a leaf has its own function
+    v           the value to complete: a record, a list, or a leaf if its slot has a function of this kind
     a           the attribute value: the value of one field of `v`, or one item of the list `v`
     r           the result: a dictionary by response key, or a list
     e           a caught exception
