@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from api.graphql.defaults import live_options
 
 from gateway import Gateway, Settings
 from gateway.api.graphql.execution.reception import IncomingFactory
@@ -50,7 +51,7 @@ async def url() -> AsyncIterator[str]:
         events, executor = MemoryEventLog(), gateway._executor
         assert executor is not None
         reception = IncomingFactory(UserService(Sources([Broken()])), events, anyone, 5)
-        live = Live(executor, reception)
+        live = Live(executor, reception, live_options())
         endpoint = GraphQLEndpoint(
             executor, reception, live, EndpointOptions(RequestLimits(100_000, UploadLimits(file=1000)))
         )

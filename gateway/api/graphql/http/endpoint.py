@@ -104,7 +104,7 @@ class GraphQLEndpoint:
         self, request: WebRequest, incoming: Incoming, kinds: tuple[MediaType, ...], single: MediaType | None
     ) -> WebResponse:
         profile = self._options.status_profile
-        if self._live.reservations.concerns(request):
+        if self._live.reservations.handles(request):
             return await self._live.reservations.respond(
                 request,
                 incoming,

@@ -48,20 +48,20 @@ class DocumentLimits:
     breaks them is logged and counted, and executed.
     """
 
-    length: int = 50_000
-    tokens: int = 5_000
-    depth: int = 12
-    nesting: int = 64
-    fields: int = 1_000
-    aliases: int = 30
-    root_fields: int = 20
-    directives: int = 4
-    spreads: int = 500
-    overlaps: int = 10_000
-    introspection: int = 2
-    cost: int = 20_000
-    errors: int = 5
-    log: frozenset[Limit] = frozenset()
+    length: int
+    tokens: int
+    depth: int
+    nesting: int
+    fields: int
+    aliases: int
+    root_fields: int
+    directives: int
+    spreads: int
+    overlaps: int
+    introspection: int
+    cost: int
+    errors: int
+    log: frozenset[Limit]
 
 
 _TELLING = {

@@ -1,1 +1,1 @@
-"""Operations whose answers come one by one: over WebSockets (graphql-transport-ws) and as events (graphql-sse)."""
+"""Live operations: over WebSockets (graphql-transport-ws) and over server-sent events (graphql-sse)."""

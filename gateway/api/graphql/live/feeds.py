@@ -1,4 +1,15 @@
-"""Who follows which operation: those who ask the same follow one feed."""
+"""Executes live operations, once for all equal subscriptions.
+
+1. `Feeds.follow` is called for each operation of each client. It looks for the shared feed of equal subscriptions
+   (`sharing.py`), and starts it for the first of them.
+2. The feed reads the event log, executes the operation for each event, and puts the response into the mailbox of each
+   client (`feed.py`).
+3. A subscription that resumes gets a separate feed until it has caught up with the shared one. Since responses are
+   cached for a second (`responses.py`), an event that equal feeds reach at about the same time is executed once.
+4. A feed ends when its last client has left.
+
+A query or a mutation has a feed of one response.
+"""
 
 import asyncio
 import logging
@@ -17,10 +28,10 @@ from gateway.api.graphql.execution.executor import ANYTHING, Executor
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.execution.result import Result
-from gateway.api.graphql.live.answers import LiveAnswer, Renderings
-from gateway.api.graphql.live.feed import CatchingUp, Feed
+from gateway.api.graphql.live.feed import Feed, ResumedFeeds
 from gateway.api.graphql.live.options import LiveEvent, LiveOptions, LiveTraffic, Observe
-from gateway.api.graphql.live.sharing import sharing
+from gateway.api.graphql.live.responses import LiveResponse, ResponseCache
+from gateway.api.graphql.live.sharing import sharing_of
 from gateway.events.log import SlowReader
 from gateway.kit.mailbox import Mailbox
 
@@ -30,163 +41,167 @@ _LOG = logging.getLogger("gateway.graphql")
 
 
 class Feeds:
-    """The live operations of a process.
-
-    Subscriptions of the same document and variables by the same caller follow one feed, which is executed once an
-    event. One that resumes has a feed of its own until it has caught up; the answers to events are shared even so. An
-    error in a shared answer has the request id of who asked first.
-    """
+    """The live operations of a process. Errors in a shared response have the request id of the first subscription."""
 
     def __init__(self, executor: Executor, options: LiveOptions, traffic: LiveTraffic, observe: Observe) -> None:
         self._executor = executor
         self._options = options
         self._traffic = traffic
         self._observe = observe
-        self._renderings = Renderings()
+        self._cache = ResponseCache()
         self._shared: dict[Hashable, Feed] = {}
         self._running: dict[Feed, asyncio.Task[None]] = {}
-        self._followed: dict[Mailbox[LiveAnswer], Feed] = {}
-        self._catching_up = CatchingUp(self._shared, self._merge)
+        self._feed_of: dict[Mailbox[LiveResponse], Feed] = {}
+        self._resumed = ResumedFeeds(self._shared, self._merge)
 
-    async def check(self, asked: GraphQLRequest, incoming: Incoming) -> GraphQLRequest | Result:
-        """The operation as it can be followed; or why it cannot, if that is plain from its document.
+    async def check(self, request: GraphQLRequest, incoming: Incoming) -> GraphQLRequest | Result:
+        """Find the document of a request and validate it: the request for `follow`, or a result with the errors.
 
         Raises:
-            RefusedError: as below.
+            RefusedError: as `follow`.
         """
-        asked = await self._executor.resolve(asked, incoming)
-        prepared = self._executor.prepare(asked, incoming, allowed=ANYTHING)
-        return prepared if isinstance(prepared, Result) else asked
+        request = await self._executor.resolve(request, incoming)
+        prepared = self._executor.prepare(request, incoming, allowed=ANYTHING)
+        return prepared if isinstance(prepared, Result) else request
 
     @asynccontextmanager
     async def follow(
-        self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ANYTHING
-    ) -> AsyncIterator[Mailbox[LiveAnswer]]:
-        """The answers to any operation, until it is left.
+        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ANYTHING
+    ) -> AsyncIterator[Mailbox[LiveResponse]]:
+        """Execute an operation of any kind until the context is left. The mailbox receives its responses.
 
         Raises:
-            RefusedError: it is not executed, for a reason that has an HTTP status.
-            Overloaded: there are as many operations as there may be.
+            RefusedError: the operation is not executed, for a reason that has an HTTP status.
+            Overloaded: the maximum of running operations is reached.
         """
-        asked = await self._executor.resolve(asked, incoming)
-        prepared = self._executor.prepare(asked, incoming, allowed=allowed)
+        request = await self._executor.resolve(request, incoming)
+        prepared = self._executor.prepare(request, incoming, allowed=allowed)
         if isinstance(prepared, Result):
-            refused: Mailbox[LiveAnswer] = Mailbox(1)
-            refused.offer(LiveAnswer.of(prepared))
-            refused.end()
-            yield refused
+            invalid: Mailbox[LiveResponse] = Mailbox(1)
+            invalid.offer(LiveResponse.of(prepared))
+            invalid.end()
+            yield invalid
             return
         if self._traffic.operations >= self._options.operations:
             self._observe(LiveEvent.REFUSED, "operations")
-            raise Overloaded("The gateway has as many operations as it takes.", retry_after=1.0)
+            raise Overloaded("Too many running operations. Retry after 1 s.", retry_after=1.0)
         if prepared.kind is OperationType.SUBSCRIPTION:
-            await self._executor.afford(prepared, asked, incoming)
-        feed = self._feed(prepared, asked, incoming)
+            await self._executor.afford(prepared, request, incoming)
+        feed = self._feed(prepared, request, incoming)
         mailbox = feed.join()
-        self._followed[mailbox] = feed
+        self._feed_of[mailbox] = feed
         self._traffic.operations += 1
         try:
             yield mailbox
         finally:
             self._traffic.operations -= 1
-            feed = self._followed.pop(mailbox)  # perhaps another by now
-            feed.leave(mailbox)
-            self._end_unfollowed(feed)
+            feed = self._feed_of.pop(mailbox)  # another one if the feeds were merged
+            feed.remove(mailbox)
+            self._stop_unused(feed)
 
-    def ending(self, error: Exception, incoming: Incoming) -> LiveAnswer:
-        """The last answer, where an operation ends by an error."""
-        told = error.error if isinstance(error, RefusedError) else error
-        return LiveAnswer.of(self._executor.ending(told, incoming))
+    def last_response(self, error: Exception, incoming: Incoming) -> LiveResponse:
+        """Return the response with which an operation ends because of an error."""
+        reason = error.error if isinstance(error, RefusedError) else error
+        return LiveResponse.of(self._executor.ending(reason, incoming))
 
     async def aclose(self) -> None:
-        """End all operations."""
+        """Cancel all operations."""
         tasks = tuple(self._running.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._renderings.aclose()
+        await self._cache.aclose()
 
-    def _feed(self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming) -> Feed:
+    def _feed(self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Feed:
+        """Find or start the feed of an operation."""
         if prepared.kind is not OperationType.SUBSCRIPTION:
-            return self._started(self._one(prepared, asked, incoming), incoming)
-        shares = sharing(prepared, asked, incoming.principal)
-        shared = self._shared.get(shares.alike)
-        if shared is not None and shared.is_ending:
+            return self._start(self._single_response(prepared, request, incoming), incoming)
+        sharing = sharing_of(prepared, request, incoming.principal)
+        shared = self._shared.get(sharing.key)
+        if shared is not None and shared.is_closing:
             shared = None
-        if shared is None and shares.fresh is not None:
-            from_now = replace(asked, variables=shares.fresh)
-            events = self._events(prepared, from_now, incoming, shares.alike)
-            shared = self._shared[shares.alike] = self._started(events, incoming, shares.alike, shared=True)
-        if shared is not None and not shares.resumes:
+        if shared is None and sharing.live_variables is not None:
+            live_request = replace(request, variables=sharing.live_variables)
+            responses = self._responses(prepared, live_request, incoming, sharing.key)
+            shared = self._shared[sharing.key] = self._start(responses, incoming, sharing.key, shared=True)
+        if shared is not None and not sharing.resumes:
             return shared
-        feed = self._started(self._events(prepared, asked, incoming, shares.alike), incoming, shares.alike)
+        feed = self._start(self._responses(prepared, request, incoming, sharing.key), incoming, sharing.key)
         if shared is not None:
-            self._catching_up.add(feed)
+            self._resumed.add(feed)
         return feed
 
-    def _started(
-        self, answers: AsyncGenerator[LiveAnswer], incoming: Incoming, alike: Hashable = None, *, shared: bool = False
+    def _start(
+        self, responses: AsyncGenerator[LiveResponse], incoming: Incoming, key: Hashable = None, *, shared: bool = False
     ) -> Feed:
-        def slow() -> LiveAnswer:
+        def slow_reader() -> LiveResponse:
             self._observe(LiveEvent.SLOW_READER, "")
-            return self.ending(SlowReader(), incoming)
+            return self.last_response(SlowReader(), incoming)
 
-        queue, told = self._options.queue, self._catching_up.told
-        feed = Feed(answers, shared=shared, alike=alike, queue=queue, slow=slow, told=told)
+        feed = Feed(
+            responses,
+            shared=shared,
+            key=key,
+            queue=self._options.queue,
+            slow_reader=slow_reader,
+            on_event=self._resumed.compare,
+        )
         task = self._running[feed] = asyncio.get_running_loop().create_task(feed.run(), context=Context())
-        task.add_done_callback(lambda task: self._ended(feed, task))
+        task.add_done_callback(lambda task: self._task_done(feed, task))
         return feed
 
-    def _ended(self, feed: Feed, task: asyncio.Task[None]) -> None:
+    def _task_done(self, feed: Feed, task: asyncio.Task[None]) -> None:
         del self._running[feed]
         self._forget(feed)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.error("defect in a live operation", exc_info=error)
+            _LOG.error("unexpected error in a live operation", exc_info=error)
 
     def _merge(self, feed: Feed, shared: Feed) -> None:
-        for mailbox in feed.followers:
-            feed.leave(mailbox)
-            shared.adopt(mailbox)
-            self._followed[mailbox] = shared
-        self._end_unfollowed(feed)
+        """Move the clients of a separate feed to the shared one, and stop the former."""
+        for mailbox in feed.mailboxes:
+            feed.remove(mailbox)
+            shared.add(mailbox)
+            self._feed_of[mailbox] = shared
+        self._stop_unused(feed)
 
-    def _end_unfollowed(self, feed: Feed) -> None:
-        """End a feed that nobody follows, nor will."""
-        if feed.followers or (feed.shared and self._catching_up.awaits(feed)):
+    def _stop_unused(self, feed: Feed) -> None:
+        """Stop a feed that has no clients, unless separate feeds will be merged into it."""
+        if feed.mailboxes or (feed.shared and self._resumed.has_feeds_for(feed)):
             return
         self._forget(feed)
         if (task := self._running.get(feed)) is not None:
             task.cancel()
 
     def _forget(self, feed: Feed) -> None:
-        """Let nobody join it any more, nor it another."""
-        if feed.shared and self._shared.get(feed.alike) is feed:
-            del self._shared[feed.alike]
+        """Let no more subscriptions join a shared feed; compare a separate one no more."""
+        if feed.shared and self._shared.get(feed.key) is feed:
+            del self._shared[feed.key]
         if not feed.shared:
-            self._catching_up.discard(feed)
-            if (shared := self._shared.get(feed.alike)) is not None:
-                self._end_unfollowed(shared)
+            self._resumed.discard(feed)
+            if (shared := self._shared.get(feed.key)) is not None:
+                self._stop_unused(shared)
 
-    async def _one(self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming) -> AsyncGenerator[LiveAnswer]:
-        yield await self._answer(prepared, asked, incoming)
+    async def _single_response(
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
+    ) -> AsyncGenerator[LiveResponse]:
+        yield await self._execute(prepared, request, incoming)
 
-    async def _events(
-        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming, alike: Hashable
-    ) -> AsyncGenerator[LiveAnswer]:
+    async def _responses(
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming, key: Hashable
+    ) -> AsyncGenerator[LiveResponse]:
         try:
-            async with self._executor.events(prepared, asked, incoming) as events:
+            async with self._executor.events(prepared, request, incoming) as events:
                 async for event in events:
-                    write = partial(self._answer, prepared, asked, incoming, event)
-                    yield await self._renderings.get((alike, event.id), write)
-        except Exception as error:  # noqa: BLE001 - how it ends, in our words
-            yield self.ending(error, incoming)
+                    execute = partial(self._execute, prepared, request, incoming, event)
+                    yield await self._cache.get((key, event.id), execute)
+        except Exception as error:  # noqa: BLE001 - whatever ends the events is the client's last response
+            yield self.last_response(error, incoming)
 
-    async def _answer(
-        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming, event: Any = None
-    ) -> LiveAnswer:
+    async def _execute(
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming, event: Any = None
+    ) -> LiveResponse:
         try:
-            return LiveAnswer.of(
-                await self._executor.answer(prepared, asked, incoming, event), getattr(event, "id", "")
-            )
-        except Exception as error:  # noqa: BLE001 - the same
-            return self.ending(error, incoming)
+            result = await self._executor.answer(prepared, request, incoming, event)
+            return LiveResponse.of(result, getattr(event, "id", ""))
+        except Exception as error:  # noqa: BLE001 - the client gets every error as a response
+            return self.last_response(error, incoming)

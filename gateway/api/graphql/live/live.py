@@ -1,4 +1,4 @@
-"""Everything live of one gateway: its sockets and its event streams, over one set of feeds."""
+"""All live operations of one gateway: the WebSockets and event streams, which use the same feeds."""
 
 from collections.abc import Callable
 
@@ -16,22 +16,21 @@ __all__ = ["Live"]
 
 
 class Live:
-    """For one event loop. `allows` tells which origins' pages may open sockets, beside our own.
+    """WebSockets and event streams of one gateway, in one event loop.
 
-    `traffic` is what there is now.
+    `allows` returns whether pages of an origin may open WebSockets; pages of the gateway's origin always may. `traffic`
+    has the number of open connections and running operations.
     """
 
     def __init__(
         self,
         executor: Executor,
-        reception: IncomingFactory,
-        options: LiveOptions | None = None,
+        incoming_factory: IncomingFactory,
+        options: LiveOptions,
         *,
         allows: Callable[[str], bool] = lambda _origin: False,
         observe: Observe = unobserved,
     ) -> None:
-        options = options or LiveOptions()
-        self.events = reception.events
         self.traffic = LiveTraffic()
         self._feeds = Feeds(executor, options, self.traffic, observe)
         self._connections = Connections(
@@ -39,18 +38,18 @@ class Live:
         )
 
         def connect(socket: WebSocket) -> WebSocketConnection:
-            return WebSocketConnection(socket, self._feeds, reception, options, self.traffic)
+            return WebSocketConnection(socket, self._feeds, incoming_factory, options)
 
-        self._sockets = WebSocketEndpoint(self._connections, connect, allows=allows, observe=observe)
-        self.streams = EventStreams(self._connections, self._feeds, options, self.traffic)
-        self.reservations = Reservations(self._connections, self._feeds, options, self.traffic, observe)
+        self._websockets = WebSocketEndpoint(self._connections, connect, allows=allows, observe=observe)
+        self.streams = EventStreams(self._connections, self._feeds, options)
+        self.reservations = Reservations(self._connections, self._feeds, options, observe)
 
     def route(self, path: str = "/graphql") -> SocketRoute:
-        """The sockets at their path."""
-        return SocketRoute(path, self._sockets)
+        """Return the route of the WebSockets."""
+        return SocketRoute(path, self._websockets)
 
     async def drain(self) -> None:
-        """Take nothing new, send all clients away, and end what is left then. Safe to repeat."""
+        """Refuse new connections, close all open ones, then cancel what still runs. Safe to repeat."""
         await self._connections.drain()
-        self.reservations.end()
+        self.reservations.close()
         await self._feeds.aclose()

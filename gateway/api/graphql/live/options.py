@@ -1,4 +1,4 @@
-"""What is set of live operations."""
+"""Limits, times and counters of live operations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,58 +9,58 @@ __all__ = ["LiveEvent", "LiveOptions", "LiveTraffic", "Observe", "unobserved"]
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
-    """Times in seconds, sizes in bytes.
+    """Limits and times of live operations. Times are in seconds; the defaults are those of the settings.
 
-    `init`: until a socket's client has said `connection_init`. `ping`: between signs of life. `pong`: until a socket's
-    client has answered one. `drain`: over which clients are sent away when the process stops, so that they do not all
-    come back at once. `reservation`: until a reserved event stream is fetched.
+    `init`: until the client of a WebSocket has sent `connection_init`. `ping`: between two pings of a WebSocket, or two
+    comments of an event stream. `pong`: until the client of a WebSocket has responded to a ping. `drain`: over which
+    connections are closed when the process stops, so that not all clients reconnect at once. `reservation`: until a
+    reserved event stream is opened.
 
-    `connections` (sockets and event streams), `reservations` and `operations` are a process's, `operations_each` are
-    those of one connection. `queue` answers may wait for one client. `message` is the largest that a socket's client
-    may send.
+    `connections` (WebSockets and event streams), `reservations` and `operations` are maxima of the process,
+    `operations_each` is the maximum of one connection. `queue`: responses that may wait for one client. `message`: the
+    largest message of a WebSocket client, in bytes.
     """
 
-    init: float = 10.0
-    ping: float = 15.0
-    pong: float = 10.0
-    drain: float = 2.0
-    reservation: float = 30.0
-    connections: int = 10_000
-    reservations: int = 1_000
-    operations: int = 50_000
-    operations_each: int = 100
-    queue: int = 256
-    message: int = 1024 * 1024
+    init: float
+    ping: float
+    pong: float
+    drain: float
+    reservation: float
+    connections: int
+    reservations: int
+    operations: int
+    operations_each: int
+    queue: int
+    message: int
 
 
 class LiveEvent(StrEnum):
-    """Something that is rare enough to be told each time."""
+    """What is reported to metrics. None of it happens for each response."""
 
     OPENED = "opened"
-    """A connection; detail: `websocket`, `events` or `reserved events`."""
+    """A connection was opened; detail: `websocket`, `events` or `reserved events`."""
 
     CLOSED = "closed"
-    """A connection; detail: the close code of a socket, else as above."""
+    """A WebSocket was closed; detail: the close code."""
 
     REFUSED = "refused"
-    """An operation or a connection; detail: what was reached or broken."""
+    """An operation or a connection was refused; detail: the limit or the rule, for example `operations` or `origin`."""
 
     SLOW_READER = "slow_reader"
-    """A subscription whose client did not keep up was ended; no detail."""
+    """A subscription was ended because its client did not keep up; no detail."""
 
 
 Observe = Callable[[LiveEvent, str], None]
-"""Hears of each happening with its detail. It must not raise."""
+"""Receives each event with its detail. It must not raise."""
 
 
 @dataclass(slots=True)
 class LiveTraffic:
-    """What there is now, and how many answers were sent altogether. To be read, not to be changed."""
+    """The open connections, and the operations that run on them. Only `Connections` and `Feeds` change it."""
 
     connections: int = 0
     operations: int = 0
-    answers: int = 0
 
 
-def unobserved(_happening: LiveEvent, _detail: str) -> None:
-    """Nobody counts."""
+def unobserved(_event: LiveEvent, _detail: str) -> None:
+    """Ignore the event: the `Observe` that is used where there are no metrics."""

@@ -1,4 +1,9 @@
-"""Which subscriptions are told the same."""
+"""Decides which subscriptions are equal, so that one feed can serve them.
+
+Subscriptions are equal if they have the same operation of the same document, the same caller, and the same variables.
+The position at which a subscription resumes (the argument `after`) makes no difference: the response to an event does
+not depend on it.
+"""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -22,54 +27,61 @@ from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.operation import ANYONE, Principal
 
-__all__ = ["Sharing", "sharing"]
+__all__ = ["Sharing", "sharing_of"]
 
-_PLACE = "after"  # the argument that says where to resume
+_RESUME_ARGUMENT = "after"
 
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """`alike` is equal where an event is answered alike; `resumes` where it begins with what has happened already.
+    """How far the feed of a subscription can be shared.
 
-    `fresh` are the variables with which it would not; None where the document does not leave that open.
+    `key` is equal for subscriptions that give the same response to the same event. `resumes`: the subscription begins
+    with past events. `live_variables`: the variables with which it would begin with the next event; None if the
+    document itself states the position, or uses its variable elsewhere too.
     """
 
-    alike: Hashable
+    key: Hashable
     resumes: bool
-    fresh: dict[str, Any] | None
+    live_variables: dict[str, Any] | None
 
 
-def sharing(prepared: Prepared, asked: GraphQLRequest, principal: Principal) -> Sharing:
-    """What a subscription has in common with others: its document, who asks, and all variables but the place."""
-    places = _Places(prepared.document)
-    given = asked.variables or {}
-    rest = {name: value for name, value in given.items() if name not in places.variables - places.others}
-    resumes = places.fixed or any(given.get(name) is not None for name in places.variables)
-    who = (principal is ANYONE, principal.identity, principal.scopes, principal.expires)
-    alike = (prepared, orjson.dumps(rest, option=orjson.OPT_SORT_KEYS), who)
-    return Sharing(alike, resumes, None if places.fixed or places.variables & places.others else rest)
+def sharing_of(prepared: Prepared, request: GraphQLRequest, principal: Principal) -> Sharing:
+    """Compare the document, the caller and all variables but the one with the resume position."""
+    position = _ResumePosition(prepared.document)
+    variables = request.variables or {}
+    others = {name: value for name, value in variables.items() if name not in position.variables - position.reused}
+    resumes = position.fixed or any(variables.get(name) is not None for name in position.variables)
+    # The expiry is included because a feed ends when the credential of its caller expires.
+    caller = (principal is ANYONE, principal.identity, principal.scopes, principal.expires)
+    key = (prepared, orjson.dumps(others, option=orjson.OPT_SORT_KEYS), caller)
+    return Sharing(key, resumes, None if position.fixed or position.variables & position.reused else others)
 
 
-class _Places(Visitor):
-    """How a document says where to resume: by `variables`, or in itself. `others` are used for something else."""
+class _ResumePosition(Visitor):
+    """Where a document states the position at which it resumes.
+
+    `fixed`: as a literal, or by a variable that is non-null or has a default. `variables`: the names of the variables
+    that hold the position. `reused`: the names of the variables that are used elsewhere.
+    """
 
     def __init__(self, document: DocumentNode) -> None:
         super().__init__()
         self.fixed = False
         self.variables: set[str] = set()
-        self.others: set[str] = set()
-        self._set: set[str] = set()
+        self.reused: set[str] = set()
+        self._with_value: set[str] = set()
         visit(document, self)
-        self.fixed = self.fixed or not self.variables.isdisjoint(self._set)
+        self.fixed = self.fixed or not self.variables.isdisjoint(self._with_value)
 
     def enter_variable_definition(self, node: VariableDefinitionNode, *_: Any) -> VisitorAction:
         default = node.default_value
         if isinstance(node.type, NonNullTypeNode) or not (default is None or isinstance(default, NullValueNode)):
-            self._set.add(node.variable.name.value)
+            self._with_value.add(node.variable.name.value)
         return SKIP
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> VisitorAction:
-        if node.name.value != _PLACE:
+        if node.name.value != _RESUME_ARGUMENT:
             return None
         if isinstance(node.value, VariableNode):
             self.variables.add(node.value.name.value)
@@ -78,4 +90,4 @@ class _Places(Visitor):
         return SKIP
 
     def enter_variable(self, node: VariableNode, *_: Any) -> None:
-        self.others.add(node.name.value)
+        self.reused.add(node.name.value)

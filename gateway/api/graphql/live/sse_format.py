@@ -1,4 +1,4 @@
-"""The lines of an event stream (https://html.spec.whatwg.org/multipage/server-sent-events.html), by graphql-sse.
+"""The bytes of an event stream (https://html.spec.whatwg.org/multipage/server-sent-events.html), as graphql-sse has it.
 
 https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 """
@@ -8,10 +8,10 @@ from collections.abc import AsyncIterable
 from gateway.api.graphql.http.accept import MediaType
 from gateway.api.web.http import WebResponse
 
-__all__ = ["COMPLETE", "PULSE", "named_complete", "named_next", "next_event", "streamed"]
+__all__ = ["COMPLETE", "KEEP_ALIVE", "event_stream", "next_event", "operation_complete", "operation_next"]
 
-PULSE = b":\n\n"
-"""A comment: it says that the stream is open, and keeps what lies in between from closing it."""
+KEEP_ALIVE = b":\n\n"
+"""A comment, which clients ignore; it prevents proxies from closing the stream as idle."""
 
 COMPLETE = b"event: complete\ndata:\n\n"
 
@@ -23,21 +23,21 @@ _HEADERS = (
 )
 
 
-def next_event(text: str) -> bytes:
-    """An answer, written as JSON."""
-    return f"event: next\ndata: {text}\n\n".encode()
+def next_event(response: str) -> bytes:
+    """Return the event for a GraphQL response, given as JSON."""
+    return f"event: next\ndata: {response}\n\n".encode()
 
 
-def named_next(name: str, text: str) -> bytes:
-    """The same on a stream for several operations; `name` is the id of one as JSON."""
-    return f'event: next\ndata: {{"id":{name},"payload":{text}}}\n\n'.encode()
+def operation_next(id_json: str, response: str) -> bytes:
+    """Return the same for a stream of several operations; `id_json` is the operation's id as JSON."""
+    return f'event: next\ndata: {{"id":{id_json},"payload":{response}}}\n\n'.encode()
 
 
-def named_complete(name: str) -> bytes:
-    """The end of one of several operations."""
-    return f'event: complete\ndata: {{"id":{name}}}\n\n'.encode()
+def operation_complete(id_json: str) -> bytes:
+    """Return the event for the end of one of several operations."""
+    return f'event: complete\ndata: {{"id":{id_json}}}\n\n'.encode()
 
 
-def streamed(lines: AsyncIterable[bytes]) -> WebResponse:
-    """The response of such lines."""
-    return WebResponse(200, lines, _HEADERS)
+def event_stream(chunks: AsyncIterable[bytes]) -> WebResponse:
+    """Return the HTTP response with these events."""
+    return WebResponse(200, chunks, _HEADERS)

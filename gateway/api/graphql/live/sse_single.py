@@ -1,11 +1,12 @@
-"""GraphQL over server-sent events, one stream for all operations: graphql-sse's single connection mode.
+"""GraphQL over server-sent events, one stream for all operations of a client: graphql-sse's single connection mode.
 
-    PUT                                     → 201 and a token, which goes along with all that follows
+    PUT                                     → 201 and a token that all other requests have to send
     GET, accepting text/event-stream        → the stream
-    POST, `extensions.operationId`          → 202, the answers come by the stream
+    POST, `extensions.operationId`          → 202, the responses are sent on the stream
     DELETE ?operationId=…                   → 200, the operation is stopped
 
-The token is in the header `X-GraphQL-Event-Stream-Token`, or for an EventSource in the parameter `token`.
+The token is in the header `X-GraphQL-Event-Stream-Token`, or in the parameter `token`, since an EventSource cannot send
+headers.
 """
 
 import asyncio
@@ -20,11 +21,11 @@ from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.http.accept import MediaType, accepted
-from gateway.api.graphql.live.answers import LiveAnswer
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
-from gateway.api.graphql.live.options import LiveEvent, LiveOptions, LiveTraffic, Observe
-from gateway.api.graphql.live.sse_format import PULSE, named_complete, named_next, streamed
+from gateway.api.graphql.live.options import LiveEvent, LiveOptions, Observe
+from gateway.api.graphql.live.responses import LiveResponse
+from gateway.api.graphql.live.sse_format import KEEP_ALIVE, event_stream, operation_complete, operation_next
 from gateway.api.web.http import WebRequest, WebResponse
 from gateway.errors import Conflict, Forbidden, GatewayError, NotFound, RateLimited
 from gateway.kit.mailbox import Mailbox
@@ -33,181 +34,183 @@ __all__ = ["Reservation", "Reservations"]
 
 
 class Reservation:
-    """`identity` is whose it is. It is to be dropped at some time, fetched or not."""
+    """One reserved event stream and its operations, which may start before the stream is opened.
 
-    def __init__(self, identity: str, feeds: Feeds, options: LiveOptions, traffic: LiveTraffic) -> None:
+    Only the principal of that identity may use it. `chunks` are the bytes to send on the stream.
+    """
+
+    def __init__(self, identity: str, feeds: Feeds, options: LiveOptions) -> None:
         self.identity = identity
-        self.lines: Mailbox[bytes] = Mailbox(options.queue)
+        self.chunks: Mailbox[bytes] = Mailbox(options.queue)
         self.is_open = False
         self._feeds = feeds
-        self._most = options.operations_each
-        self._traffic = traffic
+        self._max_operations = options.operations_each
         self._operations: dict[str, asyncio.Task[None]] = {}
 
     def open(self) -> None:
-        """Let its client have the stream.
+        """Mark the stream as opened by its client.
 
         Raises:
-            RefusedError: 409, somebody has it.
+            RefusedError: 409, it is open already.
         """
         if self.is_open:
-            raise RefusedError(409, Conflict("The event stream is open already."))
+            raise RefusedError(409, Conflict("The event stream is already open."))
         self.is_open = True
 
-    def start(self, id: str, asked: GraphQLRequest, incoming: Incoming) -> None:
-        """Execute an operation.
+    def start(self, id: str, request: GraphQLRequest, incoming: Incoming) -> None:
+        """Start an operation.
 
         Raises:
-            RefusedError: 404, the stream has ended; 409, there is one of that id; 429, there are too many.
+            RefusedError: 404, the stream has ended; 409, the id is in use; 429, there are too many operations.
         """
-        if self.lines.has_ended:  # while the operation was being read: nobody would end it any more
-            raise RefusedError(404, NotFound("There is no event stream of that token."))
+        if self.chunks.has_ended:  # while the operation was being read: nothing would stop the operation
+            raise RefusedError(404, NotFound("No event stream has this token."))
         if id in self._operations:
-            raise RefusedError(409, Conflict(f"There is an operation {id} already."))
-        if len(self._operations) >= self._most:
-            raise RefusedError(429, RateLimited(f"A stream has {self._most} operations at most.", retry_after=1.0))
-        self._operations[id] = asyncio.get_running_loop().create_task(self._operate(id, asked, incoming))
+            raise RefusedError(409, Conflict(f"An operation with the id {id} is already running."))
+        if len(self._operations) >= self._max_operations:
+            message = f"An event stream can have at most {self._max_operations} operations. Retry after 1 s."
+            raise RefusedError(429, RateLimited(message, retry_after=1.0))
+        self._operations[id] = asyncio.get_running_loop().create_task(self._run_operation(id, request, incoming))
 
     def stop(self, id: str) -> None:
-        """End an operation, without a word on the stream.
+        """Stop an operation; nothing is sent on the stream about it.
 
         Raises:
-            RefusedError: 404, there is none of that id.
+            RefusedError: 404, no operation has that id.
         """
         task = self._operations.pop(id, None)
         if task is None:
-            raise refusal(404, "There is no such operation.")
+            raise refusal(404, "No operation has this id.")
         task.cancel()
 
-    def leave(self, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self.lines.cut)
+    def close_after(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self.chunks.cut)
 
-    def end(self) -> None:
-        """End it with all its operations."""
-        self.lines.cut()
+    def close(self) -> None:
+        """End the stream and cancel its operations."""
+        self.chunks.cut()
         for task in self._operations.values():
             task.cancel()
 
-    async def _operate(self, id: str, asked: GraphQLRequest, incoming: Incoming) -> None:
-        name = orjson.dumps(id).decode()
+    async def _run_operation(self, id: str, request: GraphQLRequest, incoming: Incoming) -> None:
+        id_json = orjson.dumps(id).decode()
         try:
-            async with self._feeds.follow(asked, incoming) as answers:
-                async for answer in answers:
-                    await self._put(name, answer)
-        except Exception as error:  # noqa: BLE001 - told in our words
-            await self._put(name, self._feeds.ending(error, incoming))
-        if self._operations.get(id) is asyncio.current_task():  # first: the client may use the id again
+            async with self._feeds.follow(request, incoming) as responses:
+                async for response in responses:
+                    await self._put(id_json, response)
+        except Exception as error:  # noqa: BLE001 - the client gets every error as a response
+            await self._put(id_json, self._feeds.last_response(error, incoming))
+        # Before `complete` is sent: the client may reuse the id as soon as it has read that.
+        if self._operations.get(id) is asyncio.current_task():
             del self._operations[id]
-        await self.lines.put(named_complete(name))
+        await self.chunks.put(operation_complete(id_json))
 
-    async def _put(self, name: str, answer: LiveAnswer) -> None:
-        await self.lines.put(named_next(name, answer.text))
-        self._traffic.answers += 1
+    async def _put(self, id_json: str, response: LiveResponse) -> None:
+        await self.chunks.put(operation_next(id_json, response.text))
 
 
-_TOKEN = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
+_TOKEN_HEADER = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
 
 
 class Reservations:
-    """The reserved streams of this process: where there are several, a client has to come to the same one.
+    """The reserved event streams of this process. With several replicas, a client has to reach the same one each time.
 
-    A token is of use to its caller alone, and no stranger's page can know one: so it does for a preflight.
+    A token can be used only by the principal that reserved the stream, and pages of other sites cannot know it, so it
+    also serves as the preflight.
     """
 
-    def __init__(
-        self, connections: Connections, feeds: Feeds, options: LiveOptions, traffic: LiveTraffic, observe: Observe
-    ) -> None:
+    def __init__(self, connections: Connections, feeds: Feeds, options: LiveOptions, observe: Observe) -> None:
         self._connections = connections
         self._feeds = feeds
         self._options = options
-        self._traffic = traffic
         self._observe = observe
-        self._held: dict[str, tuple[Reservation, asyncio.TimerHandle]] = {}
+        self._reservations: dict[str, tuple[Reservation, asyncio.TimerHandle]] = {}
 
-    def concerns(self, request: WebRequest) -> bool:
-        """Whether the request is of this mode: a PUT without a body asks for a stream."""
+    def handles(self, request: WebRequest) -> bool:
+        """Return whether the request is one of this mode: it has a token, or is a PUT without a body."""
         return _token(request) is not None or (request.method == "PUT" and not request.content_type)
 
     async def respond(
         self,
         request: WebRequest,
         incoming: Incoming,
-        asked: Callable[[], Awaitable[GraphQLRequest]],
+        read: Callable[[], Awaitable[GraphQLRequest]],
         refuse: Callable[[Result], WebResponse],
     ) -> WebResponse:
-        """The answer to such a request; `asked` reads the operation in it, `refuse` tells why it is none.
+        """Respond to a request of this mode.
+
+        `read` parses the GraphQL request in it. `refuse` returns the response to an operation that is not valid.
 
         Raises:
-            RefusedError: 400, 403, 404, 409 or 503.
+            RefusedError: 400, 403, 404, 409, 429 or 503.
         """
         if request.method == "PUT":
             return self._reserve(incoming)
         token = _token(request) or ""
-        reservation = self._found(token, incoming)
+        reservation = self._find(token, incoming)
         if request.method == "DELETE":
             reservation.stop(_parameter(request, "operationId") or "")
             return WebResponse(200)
         if accepted(request.headers.get("accept", ""))[:1] == (MediaType.EVENT_STREAM,):
             reservation.open()
-            return streamed(self._lines(token, reservation))
-        operation = await self._feeds.check(await asked(), incoming)
+            return event_stream(self._chunks(token, reservation))
+        operation = await self._feeds.check(await read(), incoming)
         if isinstance(operation, Result):
             return refuse(operation)
-        name = operation.extensions.get("operationId")
-        if not isinstance(name, str) or not name:
+        operation_id = operation.extensions.get("operationId")
+        if not isinstance(operation_id, str) or not operation_id:
             raise refusal(400, "`extensions.operationId` must be a string.")
-        reservation.start(name, operation, incoming)
+        reservation.start(operation_id, operation, incoming)
         return WebResponse(202)
 
-    def end(self) -> None:
-        """Drop all, fetched or not."""
-        for token in tuple(self._held):
+    def close(self) -> None:
+        """Close all reserved streams, open or not."""
+        for token in tuple(self._reservations):
             self._drop(token)
 
     def _reserve(self, incoming: Incoming) -> WebResponse:
-        if len(self._held) >= self._options.reservations:
+        if len(self._reservations) >= self._options.reservations:
             self._observe(LiveEvent.REFUSED, "reservations")
-            raise RefusedError(503, Overloaded("There are as many event streams as there may be.", retry_after=1.0))
+            raise RefusedError(503, Overloaded("Too many reserved event streams. Retry after 1 s.", retry_after=1.0))
         token = secrets.token_urlsafe(24)
         expiry = asyncio.get_running_loop().call_later(self._options.reservation, self._drop, token)
-        reservation = Reservation(incoming.principal.identity, self._feeds, self._options, self._traffic)
-        self._held[token] = (reservation, expiry)
+        self._reservations[token] = (Reservation(incoming.principal.identity, self._feeds, self._options), expiry)
         return WebResponse(201, token.encode(), (("Content-Type", "text/plain; charset=utf-8"),))
 
-    def _found(self, token: str, incoming: Incoming) -> Reservation:
-        reservation, _ = self._held.get(token, (None, None))
+    def _find(self, token: str, incoming: Incoming) -> Reservation:
+        reservation, _ = self._reservations.get(token, (None, None))
         if reservation is None:
-            raise RefusedError(404, NotFound("There is no event stream of that token."))
+            raise RefusedError(404, NotFound("No event stream has this token."))
         if reservation.identity != incoming.principal.identity:
-            raise RefusedError(403, Forbidden("The event stream is somebody else's."))
+            raise RefusedError(403, Forbidden("The event stream was reserved by another caller."))
         return reservation
 
-    async def _lines(self, token: str, reservation: Reservation) -> AsyncGenerator[bytes]:
+    async def _chunks(self, token: str, reservation: Reservation) -> AsyncGenerator[bytes]:
         try:
             with self._connections.admit(reservation, "reserved events"):
-                self._held[token][1].cancel()
-                yield PULSE
-                while not reservation.lines.is_over:
-                    line = await reservation.lines.within(self._options.ping)
-                    if line is not None:
-                        yield line
-                    elif not reservation.lines.is_over:
-                        yield PULSE
-        except GatewayError:  # it cannot be told here: the client finds the stream ended, and reserves another
+                self._reservations[token][1].cancel()
+                yield KEEP_ALIVE
+                while not reservation.chunks.is_over:
+                    chunk = await reservation.chunks.within(self._options.ping)
+                    if chunk is not None:
+                        yield chunk
+                    elif not reservation.chunks.is_over:
+                        yield KEEP_ALIVE
+        except GatewayError:  # no error can be sent here: the client finds the stream ended, and reserves another one
             return
         finally:
             self._drop(token)
 
     def _drop(self, token: str) -> None:
-        held = self._held.pop(token, None)
-        if held is not None:
-            reservation, expiry = held
+        reserved = self._reservations.pop(token, None)
+        if reserved is not None:
+            reservation, expiry = reserved
             expiry.cancel()
-            reservation.end()
+            reservation.close()
 
 
 def _token(request: WebRequest) -> str | None:
-    return request.headers.get(_TOKEN) or _parameter(request, "token")
+    return request.headers.get(_TOKEN_HEADER) or _parameter(request, "token")
 
 
 def _parameter(request: WebRequest, name: str) -> str | None:
@@ -216,5 +219,5 @@ def _parameter(request: WebRequest, name: str) -> str | None:
     try:
         fields = parse_qs(request.query, max_num_fields=100)
     except ValueError:
-        raise refusal(400, "The URL's parameters are too many.") from None
+        raise refusal(400, "The URL has too many parameters.") from None
     return next(iter(fields.get(name, ())), None)

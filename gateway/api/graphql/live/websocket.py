@@ -1,4 +1,4 @@
-"""One client on a socket, by the rules of graphql-transport-ws."""
+"""GraphQL over WebSockets, by the protocol graphql-transport-ws."""
 
 import asyncio
 import logging
@@ -23,11 +23,11 @@ from gateway.api.graphql.live.messages import (
     SocketClose,
     complete,
     error,
-    next_head,
+    next_prefix,
     pong,
     read_message,
 )
-from gateway.api.graphql.live.options import LiveEvent, LiveOptions, LiveTraffic, Observe
+from gateway.api.graphql.live.options import LiveEvent, LiveOptions, Observe
 from gateway.api.web.http import Closed, WebRequest, WebSocket
 from gateway.errors import GatewayError, RateLimited
 from gateway.events.log import Draining
@@ -36,67 +36,69 @@ from gateway.operation import request_id
 __all__ = ["WebSocketConnection", "WebSocketEndpoint"]
 
 _LOG = logging.getLogger("gateway.graphql")
-_INVALID = SocketClose(CloseCode.BAD_REQUEST, "Invalid message received: A message is a text.")
-_SILENT = SocketClose(CloseCode.SILENT, "No pong received")
-_TOO_LATE = SocketClose(CloseCode.INITIALISATION_TIMEOUT, "Connection initialisation timeout")
+_NOT_TEXT = SocketClose(CloseCode.BAD_REQUEST, "Invalid message received: A message must be text.")
+_NO_PONG = SocketClose(CloseCode.NO_PONG, "No pong received")
+_INIT_TIMEOUT = SocketClose(CloseCode.INITIALISATION_TIMEOUT, "Connection initialisation timeout")
 
 
 class WebSocketConnection:
-    """Serves a socket that was accepted.
+    """Serves one WebSocket whose handshake is done.
 
-    It reads no further while the client takes no answer to what it sent; what is answered to subscriptions meanwhile
-    waits in their feeds' mailboxes.
+    While the client does not read the replies to its messages, no more of its messages are read. The responses of its
+    operations then wait in the mailboxes of their feeds.
+
+    One timeout closes the connection: at first if `connection_init` does not come, later if a pong does not come, the
+    credential expires or the process stops.
     """
 
     def __init__(
-        self, socket: WebSocket, feeds: Feeds, reception: IncomingFactory, options: LiveOptions, traffic: LiveTraffic
+        self, socket: WebSocket, feeds: Feeds, incoming_factory: IncomingFactory, options: LiveOptions
     ) -> None:
         self._socket = socket
         self._feeds = feeds
-        self._reception = reception
+        self._incoming_factory = incoming_factory
         self._options = options
-        self._traffic = traffic
         self._loop = asyncio.get_running_loop()
         self._incoming: Incoming | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._patience = asyncio.timeout(options.init)
-        self._ending = _TOO_LATE
-        self._final = False
-        self._pinged = False
+        self._timeout = asyncio.timeout(options.init)
+        self._close_at_timeout = _INIT_TIMEOUT
+        self._timeout_is_final = False
+        self._awaits_pong = False
 
     async def run(self) -> SocketClose:
-        """Serve it to its end; what to close it with."""
+        """Serve the connection to its end. Return the code and reason to close it with."""
         try:
-            async with self._patience:
-                await self._converse()
+            async with self._timeout:
+                await self._receive_messages()
         except TimeoutError:
-            return self._ending
-        except SocketClose as ending:
-            return ending
+            return self._close_at_timeout
+        except SocketClose as close:
+            return close
         except Closed:
-            return _INVALID  # it said what is no text, or it has gone: then nobody reads this
-        except Exception:  # noqa: BLE001 - a defect of ours ends this socket alone
-            _LOG.exception("defect on a socket")
+            return _NOT_TEXT  # or the client has disconnected, and does not receive this
+        except Exception:  # noqa: BLE001 - an unexpected error ends this connection alone
+            _LOG.exception("unexpected error on a WebSocket")
             return SocketClose(CloseCode.INTERNAL, "Internal server error")
         finally:
-            self._final = True
+            self._timeout_is_final = True
             for timer in self._timers.values():
                 timer.cancel()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def leave(self, seconds: float) -> None:
-        self._end_in(seconds, SocketClose(CloseCode.GOING_AWAY, "Going away"), final=True)
+    def close_after(self, seconds: float) -> None:
+        self._close_after(seconds, SocketClose(CloseCode.GOING_AWAY, "Going away"), final=True)
 
-    async def _converse(self) -> NoReturn:
+    async def _receive_messages(self) -> NoReturn:
         while True:
             message = read_message(await self._socket.receive(), self._options.message)
-            if self._pinged:
-                self._pinged = False
-                self._wait_for_nothing()
+            if self._awaits_pong:
+                self._awaits_pong = False
+                self._cancel_timeout()
             if message.type == "subscribe":
                 await self._subscribe(message)
             elif message.type == "complete":
@@ -110,17 +112,18 @@ class WebSocketConnection:
     async def _initialise(self, message: Message) -> None:
         if self._incoming is not None:
             raise SocketClose(CloseCode.TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
-        headers = dict(self._socket.request.headers) | self._reception.said(message.payload)
+        factory = self._incoming_factory
+        headers = dict(self._socket.request.headers) | factory.said(message.payload)
         try:
-            self._incoming = incoming = await self._reception.receive(headers, request_id(headers.get("x-request-id")))
+            self._incoming = incoming = await factory.receive(headers, request_id(headers.get("x-request-id")))
         except GatewayError as refused:
             raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
-        if (until := incoming.principal.expires) is not None:
-            expired = SocketClose(CloseCode.FORBIDDEN, "Forbidden: what you came with has expired.")
-            # Final: else a ping or a pong at the same moment would put it off for good.
-            end = partial(self._end_in, 0, expired, final=True)
-            self._timers["expiry"] = self._loop.call_later(until - time.time(), end)
-        self._wait_for_nothing()
+        if (expires := incoming.principal.expires) is not None:
+            expired = SocketClose(CloseCode.FORBIDDEN, "Forbidden: the credential has expired.")
+            # Final: otherwise a ping or a pong at the same moment would cancel it for good.
+            close = partial(self._close_after, 0, expired, final=True)
+            self._timers["expiry"] = self._loop.call_later(expires - time.time(), close)
+        self._cancel_timeout()
         self._timers["ping"] = self._loop.call_later(self._options.ping, self._ping)
         await self._socket.send(ACK)
 
@@ -130,71 +133,72 @@ class WebSocketConnection:
         if message.id in self._operations:
             raise SocketClose(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {message.id} already exists")
         try:
-            asked = from_mapping(message.payload)
+            request = from_mapping(message.payload)
         except RefusedError as refused:
             raise SocketClose(CloseCode.BAD_REQUEST, f"Invalid message received: {refused.error.message}") from None
         incoming = next_operation(self._incoming)
-        if len(self._tasks) >= self._options.operations_each:
-            full = RateLimited(f"A connection has {self._options.operations_each} operations at most.", retry_after=1.0)
-            await self._socket.send(error(message.id, self._feeds.ending(full, incoming).errors or "[]"))
+        limit = self._options.operations_each
+        if len(self._tasks) >= limit:
+            full = RateLimited(f"A connection can have at most {limit} operations. Retry after 1 s.", retry_after=1.0)
+            await self._socket.send(error(message.id, self._feeds.last_response(full, incoming).errors or "[]"))
             return
-        self._operations[message.id] = self._start(self._operate(message.id, asked, incoming))
+        self._operations[message.id] = self._start(self._run_operation(message.id, request, incoming))
 
-    async def _operate(self, id: str, asked: GraphQLRequest, incoming: Incoming) -> None:
-        head = next_head(id)
-        last = complete(id)
+    async def _run_operation(self, id: str, request: GraphQLRequest, incoming: Incoming) -> None:
+        prefix = next_prefix(id)
+        last_message = complete(id)
         try:
-            async with self._feeds.follow(asked, incoming) as answers:
-                async for answer in answers:
-                    if answer.errors is not None:
-                        last = error(id, answer.errors)
+            async with self._feeds.follow(request, incoming) as responses:
+                async for response in responses:
+                    if response.errors is not None:
+                        last_message = error(id, response.errors)
                         break
-                    await self._socket.send(f"{head}{answer.text}}}")
-                    self._traffic.answers += 1
+                    await self._socket.send(f"{prefix}{response.text}}}")
         except Closed:
             return
-        except Exception as broken:  # noqa: BLE001 - told in our words
-            last = error(id, self._feeds.ending(broken, incoming).errors or "[]")
-        # First: the client may use the id again as soon as it has read this.
+        except Exception as reason:  # noqa: BLE001 - the client gets every error as a response
+            last_message = error(id, self._feeds.last_response(reason, incoming).errors or "[]")
+        # Before the last message is sent: the client may reuse the id as soon as it has read that.
         if self._operations.get(id) is asyncio.current_task():
             del self._operations[id]
-        await self._socket.send(last)
+        await self._socket.send(last_message)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(self._task_done)
         return task
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (defect := task.exception()) is not None and not isinstance(defect, Closed):
-            _LOG.error("defect on a socket", exc_info=defect)
+        if not task.cancelled() and (reason := task.exception()) is not None and not isinstance(reason, Closed):
+            _LOG.error("unexpected error on a WebSocket", exc_info=reason)
 
     def _ping(self) -> None:
         self._timers["ping"] = self._loop.call_later(self._options.ping, self._ping)
-        if not self._pinged:
-            self._pinged = True
-            self._end_in(self._options.pong, _SILENT)
+        if not self._awaits_pong:
+            self._awaits_pong = True
+            self._close_after(self._options.pong, _NO_PONG)
             self._start(self._socket.send(PING))
 
-    def _end_in(self, seconds: float, ending: SocketClose, *, final: bool = False) -> None:
-        """Close the socket at that time, if nothing happens before; `final`: whatever happens."""
-        if not self._final and not self._patience.expired():
-            self._final = final
-            self._ending = ending
-            self._patience.reschedule(self._loop.time() + seconds)
+    def _close_after(self, seconds: float, close: SocketClose, *, final: bool = False) -> None:
+        """Close the connection after that time, unless the timeout is cancelled or replaced; `final` prevents both."""
+        if not self._timeout_is_final and not self._timeout.expired():
+            self._timeout_is_final = final
+            self._close_at_timeout = close
+            self._timeout.reschedule(self._loop.time() + seconds)
 
-    def _wait_for_nothing(self) -> None:
-        if not self._final and not self._patience.expired():
-            self._patience.reschedule(None)
+    def _cancel_timeout(self) -> None:
+        if not self._timeout_is_final and not self._timeout.expired():
+            self._timeout.reschedule(None)
 
 
 class WebSocketEndpoint:
-    """Answers WebSockets. `allows` tells whether the pages of an origin may connect, beside those of our own.
+    """Accepts WebSockets and serves them.
 
-    A browser lets any page connect anywhere, with the cookies and from the network of whom it serves: the origin is
-    all that tells. What sends none is no browser.
+    `allows` returns whether pages of an origin may connect; pages of the gateway's origin always may. This check is
+    needed because browsers let any page open a WebSocket to any host, with the cookies and the network access of the
+    user. A client that sends no `Origin` is not a browser.
     """
 
     def __init__(
@@ -211,11 +215,11 @@ class WebSocketEndpoint:
         self._observe = observe
 
     async def __call__(self, socket: WebSocket) -> None:
-        if not self._is_welcome(socket.request):
+        if not self._is_allowed(socket.request):
             self._observe(LiveEvent.REFUSED, "origin")
             await socket.close()
         elif PROTOCOL not in socket.offered:
-            await socket.accept()  # else the client would not be told the code
+            await socket.accept()  # a close code can be sent only after the handshake
             await self._close(socket, SocketClose(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable"))
         else:
             await socket.accept(PROTOCOL)
@@ -231,11 +235,11 @@ class WebSocketEndpoint:
         except Draining:
             return SocketClose(CloseCode.GOING_AWAY, "Going away")
 
-    async def _close(self, socket: WebSocket, ending: SocketClose) -> None:
-        self._observe(LiveEvent.CLOSED, str(ending.code.value))
-        await socket.close(ending.code, ending.reason)
+    async def _close(self, socket: WebSocket, close: SocketClose) -> None:
+        self._observe(LiveEvent.CLOSED, str(close.code.value))
+        await socket.close(close.code, close.reason)
 
-    def _is_welcome(self, request: WebRequest) -> bool:
+    def _is_allowed(self, request: WebRequest) -> bool:
         origin = request.headers.get("origin")
         if origin is None or self._allows(origin):
             return True

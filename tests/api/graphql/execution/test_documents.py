@@ -3,10 +3,11 @@
 import random
 
 import pytest
+from api.graphql.defaults import document_limits
 from graphql import OperationType
 
 from gateway.api.graphql.execution.documents import Documents, InvalidDocument
-from gateway.api.graphql.limits.limits import DocumentLimits, Guard
+from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.schema.build import build_schema, executable, rules
 from gateway.kit.segmented_cache import SegmentedCache
 
@@ -14,7 +15,7 @@ from gateway.kit.segmented_cache import SegmentedCache
 @pytest.fixture(scope="module")
 def documents() -> Documents:
     """The documents of the gateway's schema."""
-    return Documents(executable(build_schema()), rules(introspection=True), guard=Guard(DocumentLimits()))
+    return Documents(executable(build_schema()), rules(introspection=True), guard=Guard(document_limits()))
 
 
 def test_a_document_is_prepared_once(documents: Documents) -> None:

@@ -5,12 +5,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from api.graphql.defaults import document_limits
 from graphql import GraphQLSchema, GraphQLSyntaxError, get_introspection_query, validate
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.graphql.execution.errors import extensions
-from gateway.api.graphql.limits.limits import DocumentLimits, Finding, Guard, Limit
+from gateway.api.graphql.limits.limits import Finding, Guard, Limit
 from gateway.errors import BadUserInput
 
 DEEPEST = """
@@ -39,12 +40,12 @@ def test_introspection_passes(schema: GraphQLSchema) -> None:
         input_value_deprecation=True,
         one_of=True,
     )
-    assert validate(schema, Guard(DocumentLimits()).parse(text)) == []
+    assert validate(schema, Guard(document_limits()).parse(text)) == []
 
 
 def test_deepest_passes(schema: GraphQLSchema) -> None:
     """The deepest question that makes sense on this schema may be asked."""
-    assert validate(schema, Guard(DocumentLimits()).parse(DEEPEST)) == []
+    assert validate(schema, Guard(document_limits()).parse(DEEPEST)) == []
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_deepest_passes(schema: GraphQLSchema) -> None:
 )
 def test_known_attacks(text: str, field: str) -> None:
     """The overloads that scanners send are refused, each by the name of its limit."""
-    assert field in fields_refused(Guard(DocumentLimits()), text)
+    assert field in fields_refused(Guard(document_limits()), text)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_known_attacks(text: str, field: str) -> None:
 )
 def test_each(limit: Limit, within: str, beyond: str, field: str) -> None:
     """Each limit lets through as much as it says and no more, and is named in the refusal."""
-    guard = Guard(replace(DocumentLimits(), **{limit.value: 2}))
+    guard = Guard(replace(document_limits(), **{limit.value: 2}))
     try:
         guard.parse(within)
     except GraphQLSyntaxError:
@@ -89,21 +90,21 @@ def test_each(limit: Limit, within: str, beyond: str, field: str) -> None:
 
 def test_all_at_once() -> None:
     """A document that breaks several limits is told of all of them."""
-    limits = DocumentLimits(depth=1, aliases=0)
+    limits = document_limits(depth=1, aliases=0)
     assert fields_refused(Guard(limits), "{x:a{b}}") == {"document.depth", "document.aliases"}
 
 
 def test_too_long_is_not_read() -> None:
     """Nothing behind the last token that may be is looked at, and nothing at all of a text that is too long."""
-    assert fields_refused(Guard(DocumentLimits(tokens=10)), "{" + "a " * 50 + "\0") == {"document.tokens"}
-    assert fields_refused(Guard(DocumentLimits(length=10)), "\0" * 11) == {"document.length"}
+    assert fields_refused(Guard(document_limits(tokens=10)), "{" + "a " * 50 + "\0") == {"document.tokens"}
+    assert fields_refused(Guard(document_limits(length=10)), "\0" * 11) == {"document.length"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "{a", "}", "{a(", "\0", '{a(b:"'])
 def test_no_document(text: str) -> None:
     """What is short and no document is a syntax error: no limit is blamed."""
     with pytest.raises(GraphQLSyntaxError):
-        Guard(DocumentLimits()).parse(text)
+        Guard(document_limits()).parse(text)
 
 
 @pytest.mark.parametrize("open", ["{a", "[", "{a(b:[", "{a(b:{c:", "{...", "query($a:["])
@@ -111,21 +112,21 @@ def test_no_document(text: str) -> None:
 def test_nested(open: str, times: int) -> None:
     """However deep a text is nested, it ends in a refusal."""
     with pytest.raises((GraphQLSyntaxError, BadUserInput)):
-        Guard(DocumentLimits()).parse("{a(b:" * (open == "[") + open * times)
+        Guard(document_limits()).parse("{a(b:" * (open == "[") + open * times)
 
 
 @given(st.text(alphabet='{}()[]:$@!=|&."#\n ,\\a1F\0\ud800é', max_size=200))
 def test_anything(text: str) -> None:
     """Any text is a document or a refusal."""
     with suppress(GraphQLSyntaxError, BadUserInput):
-        Guard(DocumentLimits(tokens=50)).parse(text)
+        Guard(document_limits(tokens=50)).parse(text)
 
 
 def test_tried_out(caplog: pytest.LogCaptureFixture) -> None:
     """A limit that is tried out refuses nothing: what breaks it is logged, counted and parsed."""
     seen: list[tuple[Finding, bool]] = []
     guard = Guard(
-        DocumentLimits(length=1, tokens=1, depth=1, cost=1, log=frozenset(Limit)),
+        document_limits(length=1, tokens=1, depth=1, cost=1, log=frozenset(Limit)),
         lambda finding, refused: seen.append((finding, refused)),
     )
     with caplog.at_level(logging.WARNING):
@@ -145,7 +146,7 @@ def test_one_tried_out() -> None:
     """Beside a limit that is tried out the others refuse, and both are counted."""
     seen: dict[Limit, bool] = {}
     guard = Guard(
-        DocumentLimits(depth=1, aliases=0, log=frozenset({Limit.DEPTH})),
+        document_limits(depth=1, aliases=0, log=frozenset({Limit.DEPTH})),
         lambda finding, refused: seen.update({finding.limit: refused}),
     )
     assert fields_refused(guard, "{x:a{b}}") == {"document.aliases"}
@@ -154,7 +155,7 @@ def test_one_tried_out() -> None:
 
 def test_too_expensive() -> None:
     """An operation may cost as much as the limit says, and no more."""
-    guard = Guard(DocumentLimits(cost=10))
+    guard = Guard(document_limits(cost=10))
     guard.afford(10)
     with pytest.raises(BadUserInput, match="costs 11; 10 are allowed"):
         guard.afford(11)

@@ -1,4 +1,4 @@
-"""A program around the gateway's ASGI application, as somebody might write it: uvicorn, and a page of its own."""
+"""A program that serves the ASGI application of the gateway and a page of the program by uvicorn."""
 
 import asyncio
 from typing import Any
@@ -11,15 +11,15 @@ from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
 
 
 async def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops the program."""
     async with Sandbox(SandboxOptions(users=2, rate_limits=False)) as sandbox:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
         async with Gateway(Settings(account=account, cors_origins=("https://app.example",))) as gateway:
-            carried = gateway.asgi_app()
+            gateway_app = gateway.asgi_app()
 
             async def application(scope: Any, receive: Any, send: Any) -> None:
                 if scope.get("path") != "/state":
-                    await carried(scope, receive, send)
+                    await gateway_app(scope, receive, send)
                     return
                 state = {
                     "subscribers": gateway.events.subscribers,

@@ -1,6 +1,6 @@
-"""Two thousand subscribers: a lean client of graphql-transport-ws, many of which fit into one process.
+"""Many subscribers in one process: a small client of graphql-transport-ws.
 
-As a script it measures: python tests/api/graphql/live/crowd.py [subscribers] [events] [events a second] [--sse]
+As a script it measures the gateway: python tests/api/graphql/live/crowd.py [subscribers] [events] [events a second]
 """
 
 import asyncio
@@ -26,14 +26,14 @@ _QUERY = "subscription { userChanged { id change occurredAt user { id name email
 
 
 def frame(text: str) -> bytes:
-    """A text as a client sends it: masked, with zeros."""
+    """Return a text frame of a client: masked, with zeros."""
     body = text.encode()
     size = bytes([0x80 | len(body)]) if len(body) < 126 else b"\xfe" + struct.pack("!H", len(body))
     return b"\x81" + size + b"\0\0\0\0" + body
 
 
 class Subscriber(asyncio.Protocol):
-    """One socket with one subscription: what it received, and when."""
+    """A WebSocket with one subscription; `received` has its messages and the times of their arrival."""
 
     def __init__(self, query: str = _QUERY) -> None:
         self.received: list[tuple[float, bytes]] = []
@@ -62,18 +62,18 @@ class Subscriber(asyncio.Protocol):
                 return
             assert head.startswith(b"HTTP/1.1 101"), head
             self._upgraded = True
-        place = 0
-        while len(data) - place >= 2:
-            size, start = data[place + 1], place + 2
+        position = 0
+        while len(data) - position >= 2:
+            size, start = data[position + 1], position + 2
             if size == 126:
                 if len(data) - start < 2:
                     break
                 size, start = int.from_bytes(data[start : start + 2], "big"), start + 2
             if len(data) - start < size:
                 break
-            self._message(data[place] & 15, data[start : start + size])
-            place = start + size
-        self._buffer = data[place:]
+            self._message(data[position] & 15, data[start : start + size])
+            position = start + size
+        self._buffer = data[position:]
 
     def _message(self, kind: int, body: bytes) -> None:
         if kind == 8:
@@ -97,68 +97,68 @@ class Crowd:
     subscribers: list[Subscriber] = field(default_factory=list)
 
     async def join(self, number: int) -> None:
-        """Let so many more subscribe."""
+        """Add that number of subscribers."""
         loop = asyncio.get_running_loop()
         for start in range(0, number, 50):
-            some = min(50, number - start)
+            count = min(50, number - start)
             made = await asyncio.gather(
-                *(loop.create_connection(Subscriber, self.host, self.port) for _ in range(some))
+                *(loop.create_connection(Subscriber, self.host, self.port) for _ in range(count))
             )
             joined = [protocol for _, protocol in made]
             await asyncio.gather(*(one.acknowledged for one in joined))
             self.subscribers += joined
 
     async def until(self, events: int, seconds: float) -> None:
-        """Wait until each has received so many."""
+        """Wait until each subscriber has received that number of events."""
         async with asyncio.timeout(seconds):
             while any(len(one.received) < events for one in self.subscribers):  # noqa: ASYNC110 - many set no event
                 await asyncio.sleep(0.02)
 
     def is_in_order(self) -> bool:
-        """Whether all have received the same events, each once, by their order in the log."""
+        """Return whether all have received the same events, each once, in the order of the log."""
         first = [body for _, body in self.subscribers[0].received]
         ids = [json.loads(body)["payload"]["data"]["userChanged"]["id"] for body in first]
         return ids == sorted(set(ids)) and all([body for _, body in one.received] == first for one in self.subscribers)
 
     async def leave(self) -> None:
-        """Go, without a word."""
+        """Disconnect all without closing."""
         for one in self.subscribers:
             one.transport.abort()
         await asyncio.gather(*(one.closed for one in self.subscribers))
 
 
 def address(url: str) -> tuple[str, int]:
-    """Host and port of a URL."""
+    """Return the host and port of a URL."""
     host, _, port = url.split("/")[2].partition(":")
     return host, int(port)
 
 
 def latencies(crowd: Crowd) -> list[float]:
-    """The seconds from each event to each of its deliveries, ascending."""
+    """Return the seconds from each event to each of its deliveries, ascending."""
     times: dict[bytes, float] = {}
     found = []
     for one in crowd.subscribers:
         for at, body in one.received:
             if body not in times:
-                told = json.loads(body)["payload"]["data"]["userChanged"]["occurredAt"]
-                times[body] = datetime.fromisoformat(told).timestamp()
+                occurred_at = json.loads(body)["payload"]["data"]["userChanged"]["occurredAt"]
+                times[body] = datetime.fromisoformat(occurred_at).timestamp()
             found.append(at - times[body])
     return sorted(found)
 
 
 def seconds(pid: int) -> float:
-    """The CPU time that a process has had."""
+    """Return the CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def say(what: str) -> None:
-    """Print a figure."""
-    sys.stdout.write(f"{what}\n")
+def print_line(text: str) -> None:
+    """Print a line."""
+    sys.stdout.write(f"{text}\n")
 
 
 def memory(pid: int) -> int:
-    """What a process holds, in KiB."""
+    """Return the resident memory of a process in KiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
@@ -174,8 +174,8 @@ async def _measure(subscribers: int, events: int, rate: float) -> None:
         async with ClientSession() as session:
 
             async def change(number: int) -> None:
-                asked = f'mutation {{ updateAccountUser(id: "{USER}", input: {{name: "n{number}"}}) {{ id }} }}'
-                async with session.post(url, json={"query": asked}) as answer:
+                mutation = f'mutation {{ updateAccountUser(id: "{USER}", input: {{name: "n{number}"}}) {{ id }} }}'
+                async with session.post(url, json={"query": mutation}) as answer:
                     assert "errors" not in await answer.json()
 
             await change(0)
@@ -187,7 +187,7 @@ async def _measure(subscribers: int, events: int, rate: float) -> None:
             await asyncio.sleep(2)
             each = (memory(demo.pid) - before) / (subscribers - 50)
             joined = (seconds(demo.pid) - cpu) / (subscribers - 50) * 1e6
-            say(f"an idle subscriber: {each:.1f} KiB, {joined:.0f} us of CPU to join")
+            print_line(f"an idle subscriber: {each:.1f} KiB, {joined:.0f} us of CPU to join")
             started, cpu = time(), seconds(demo.pid)
             for number in range(1, events + 1):
                 await change(number)
@@ -196,7 +196,7 @@ async def _measure(subscribers: int, events: int, rate: float) -> None:
             took, cpu = time() - started, seconds(demo.pid) - cpu
             found = latencies(crowd)
             p50, p99 = (found[int(len(found) * share)] * 1000 for share in (0.5, 0.99))
-            say(
+            print_line(
                 f"{len(found)} deliveries in {took:.1f} s, in order: {crowd.is_in_order()}; p50 {p50:.0f} ms, "
                 f"p99 {p99:.0f} ms, most {found[-1] * 1000:.0f} ms; {cpu / len(found) * 1e6:.1f} us of CPU each"
             )
@@ -205,5 +205,5 @@ async def _measure(subscribers: int, events: int, rate: float) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[3]))
-    given = [float(word) for word in sys.argv[1:]] + [2000, 100, 5][len(sys.argv) - 1 :]
-    asyncio.run(_measure(int(given[0]), int(given[1]), given[2]))
+    arguments = [float(text) for text in sys.argv[1:]] + [2000, 100, 5][len(sys.argv) - 1 :]
+    asyncio.run(_measure(int(arguments[0]), int(arguments[1]), arguments[2]))

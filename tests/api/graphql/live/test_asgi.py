@@ -1,4 +1,4 @@
-"""The same by an ASGI server: uvicorn, in a process of its own."""
+"""Live operations served by an ASGI server: uvicorn, in another process."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ RENAME = 'mutation($name: String!) { updateAccountUser(id: "acus_adalovelace1", 
 
 
 class Served:
-    """A gateway that uvicorn carries."""
+    """A gateway that is served by uvicorn."""
 
     def __init__(self, session: ClientSession, url: str, pid: int) -> None:
         self.session = session
@@ -25,12 +25,12 @@ class Served:
         self.pid = pid
 
     async def state(self) -> Any:
-        """What the process says of itself: subscribers, connections, tasks."""
+        """Return how many subscribers, connections and tasks the process has."""
         async with self.session.get(self.url.replace("/graphql", "/state")) as answer:
             return await answer.json(content_type=None)
 
     async def until(self, **expected: int) -> None:
-        """Wait until it says so."""
+        """Wait until the state has these values."""
         async with asyncio.timeout(10):
             while expected.items() - (await self.state()).items():  # noqa: ASYNC110 - another process sets no event
                 await asyncio.sleep(0.02)
@@ -43,7 +43,7 @@ class Served:
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
-    """The gateway in front of a sandbox, served by uvicorn."""
+    """Start a gateway in front of a sandbox, served by uvicorn."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(Path(__file__).with_name("asgi_program.py"))),
         stdout=asyncio.subprocess.PIPE,
@@ -68,7 +68,7 @@ async def served() -> AsyncIterator[Served]:
 
 
 async def test_sockets(served: Served) -> None:
-    """Handshake, subscribe, next, complete and the close codes are the same; who goes leaves nothing."""
+    """The protocol is the same as on the other servers, and a client that disconnects leaves nothing."""
     idle = (await served.state())["tasks"]
     async with served.session.ws_connect(served.url, protocols=("graphql-transport-ws",)) as socket:
         assert socket.protocol == "graphql-transport-ws"
@@ -100,10 +100,10 @@ async def test_sockets(served: Served) -> None:
 
 
 async def test_event_streams(served: Served) -> None:
-    """A subscription over SSE is the same; who goes leaves nothing."""
+    """An event stream is the same as on the other servers, and a client that disconnects leaves nothing."""
     idle = (await served.state())["tasks"]
-    asked = {"query": CHANGED}
-    async with served.session.post(served.url, json=asked, headers={"Accept": "text/event-stream"}) as stream:
+    body = {"query": CHANGED}
+    async with served.session.post(served.url, json=body, headers={"Accept": "text/event-stream"}) as stream:
         assert stream.status == 200
         assert await stream.content.readline() == b":\n"
         await served.until(subscribers=1)
@@ -115,19 +115,19 @@ async def test_event_streams(served: Served) -> None:
             b'data: {"data":{"userChanged":{"user":{"name":"by asgi"}}}}\n',
         ]
     await served.until(subscribers=0, connections=0, tasks=idle)
-    asked = {"query": "{ __typename }"}
-    async with served.session.post(served.url, json=asked, headers={"Accept": "text/event-stream"}) as stream:
+    body = {"query": "{ __typename }"}
+    async with served.session.post(served.url, json=body, headers={"Accept": "text/event-stream"}) as stream:
         assert (await stream.read()).endswith(b"event: complete\ndata:\n\n")
 
 
-async def test_answers_without_a_body(served: Served) -> None:
-    """What has no body says no length: to HEAD it would be another than GET's, and a 204 has none."""
+async def test_responses_without_a_body(served: Served) -> None:
+    """Responses to HEAD and with status 204 have no `Content-Length`; others have that of their body."""
     health = served.url.replace("/graphql", "/healthz")
     async with served.session.get(health) as answer:
         assert int(answer.headers["Content-Length"]) == len(await answer.read()) > 0
     async with served.session.head(health) as answer:
         assert (answer.status, answer.headers.get("Content-Length")) == (200, None)
-    asking = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
-    async with served.session.options(served.url, headers=asking) as answer:
+    preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    async with served.session.options(served.url, headers=preflight) as answer:
         assert (answer.status, answer.headers.get("Content-Length")) == (204, None)
         assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"

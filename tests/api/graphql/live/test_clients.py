@@ -1,4 +1,4 @@
-"""The clients that people use, against the console script: npm's graphql-ws and graphql-sse, PyPI's gql."""
+"""Widely used clients against the console script: graphql-ws and graphql-sse of npm, gql of PyPI."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from gql import Client, GraphQLRequest, gql
 from gql.transport.exceptions import TransportQueryError
 from gql.transport.websockets import WebsocketsTransport
 
-HERE = Path(__file__).parent / "node"
+NODE_FOLDER = Path(__file__).parent / "node"
 CHANGED = "subscription { userChanged(sources: [ACCOUNT]) { id change user { sourceId name } } }"
 RENAME = "mutation($name: String!) { updateAccountUser(id: $id, input: {name: $name}) { name } }".replace(
     "$id", '"acus_adalovelace1"'
@@ -24,7 +24,7 @@ RENAME = "mutation($name: String!) { updateAccountUser(id: $id, input: {name: $n
 
 
 class Demo:
-    """A demo of a test's own, and what is open at its port."""
+    """A running demo."""
 
     def __init__(self, running: Running, session: ClientSession) -> None:
         self.pid = running.pid
@@ -32,19 +32,19 @@ class Demo:
         self.session = session
 
     async def rename(self, name: str) -> None:
-        """Change a user."""
-        asked = {"query": RENAME, "variables": {"name": name}}
-        async with self.session.post(self.url, json=asked) as answer:
+        """Change the name of a user."""
+        body = {"query": RENAME, "variables": {"name": name}}
+        async with self.session.post(self.url, json=body) as answer:
             assert (await answer.json()) == {"data": {"updateAccountUser": {"name": name}}}
 
     def sockets(self) -> int:
-        """How many connections its HTTP port has that it has not closed."""
+        """Return how many connections of its HTTP port the demo has not closed."""
         port = int(self.url.split(":")[2].split("/")[0])
         rows = [line.split() for line in Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]]
         return sum(row[1].endswith(f":{port:04X}") and row[3] in {"01", "08"} for row in rows)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something that happens soon."""
+        """Wait until the condition is true."""
         async with asyncio.timeout(10):
             while not condition():  # noqa: ASYNC110 - another process sets no event
                 await asyncio.sleep(0.02)
@@ -52,26 +52,26 @@ class Demo:
 
 @pytest.fixture
 async def demo() -> AsyncIterator[Demo]:
-    """A gateway and its sandbox, by the console script."""
+    """Start a gateway and its sandbox by the console script."""
     with command("demo", "--http-port", "0", "--grpc-port", "off", "--no-rate-limits", last="{ user(") as running:
         async with ClientSession(connector=TCPConnector(force_close=True)) as session:
             yield Demo(running, session)
 
 
-class Followed:
-    """A Node that follows an operation."""
+class NodeClient:
+    """A Node.js process that executes an operation and prints what it receives."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
 
     async def line(self) -> Any:
-        """What it says next."""
+        """Return the next line that it prints."""
         assert self.process.stdout is not None
         async with asyncio.timeout(20):
             return json.loads(await self.process.stdout.readline())
 
     async def name(self) -> str:
-        """The name in the next event."""
+        """Return the name in the next event."""
         while "next" not in (line := await self.line()):
             assert set(line) <= {"connected", "ping", "closed"}, line
         return str(line["next"]["data"]["userChanged"]["user"]["name"])
@@ -79,10 +79,10 @@ class Followed:
     async def begin(self, demo: Demo) -> None:
         """Wait until events reach it."""
         assert await self.line() == {"connected": True}
-        hearing = asyncio.ensure_future(self.name())
-        while not hearing.done():
+        receiving = asyncio.ensure_future(self.name())
+        while not receiving.done():
             await demo.rename("begin")
-            await asyncio.wait({hearing}, timeout=0.1)
+            await asyncio.wait({receiving}, timeout=0.1)
         await demo.rename("began")
         while await self.name() != "began":
             pass
@@ -90,28 +90,28 @@ class Followed:
 
 @pytest.fixture
 def follow(node_in: Callable[[Path], Path]) -> Any:
-    """Starts a Node that follows an operation, and ends it."""
-    node = node_in(HERE)
+    """Start Node.js clients, and kill them at the end."""
+    node = node_in(NODE_FOLDER)
 
     @asynccontextmanager
-    async def followed(mode: str, url: str, query: str = CHANGED, most: int | None = None) -> AsyncIterator[Followed]:
-        arguments = [mode, url, json.dumps({"query": query}), *([] if most is None else [str(most)])]
+    async def start(mode: str, url: str, query: str = CHANGED, limit: int | None = None) -> AsyncIterator[NodeClient]:
+        arguments = [mode, url, json.dumps({"query": query}), *([] if limit is None else [str(limit)])]
         process = await asyncio.create_subprocess_exec(
-            str(node), "client.mjs", *arguments, cwd=HERE, stdout=asyncio.subprocess.PIPE
+            str(node), "client.mjs", *arguments, cwd=NODE_FOLDER, stdout=asyncio.subprocess.PIPE
         )
         try:
-            yield Followed(process)
+            yield NodeClient(process)
         finally:
             if process.returncode is None:
                 process.kill()
             await process.wait()
 
-    return followed
+    return start
 
 
 @pytest.mark.parametrize("mode", ["ws", "sse", "single"])
 async def test_node(demo: Demo, follow: Any, mode: str) -> None:
-    """graphql-ws, and graphql-sse in both its modes, hear of changes in their order, and end by themselves."""
+    """graphql-ws, and graphql-sse in both modes, receive changes in order, and end by themselves."""
     async with follow(mode, demo.url) as client:
         await client.begin(demo)
         names = [f"Ada {number}" for number in range(20)]
@@ -125,17 +125,17 @@ async def test_node(demo: Demo, follow: Any, mode: str) -> None:
         assert await client.process.wait() == 0
     async with follow(mode, demo.url, CHANGED, 1) as client:
         assert await client.line() == {"connected": True}
-        hearing = asyncio.ensure_future(client.name())
-        while not hearing.done():
+        receiving = asyncio.ensure_future(client.name())
+        while not receiving.done():
             await demo.rename("last")
-            await asyncio.wait({hearing}, timeout=0.1)
+            await asyncio.wait({receiving}, timeout=0.1)
         assert await client.line() == {"complete": True}
     await demo.until(lambda: demo.sockets() == 0)
 
 
 @pytest.mark.parametrize("mode", ["ws", "sse"])
-async def test_nodes_errors(demo: Demo, follow: Any, mode: str) -> None:
-    """What cannot be executed reaches the program as errors with our codes."""
+async def test_node_errors(demo: Demo, follow: Any, mode: str) -> None:
+    """The errors of an operation that is not valid reach the program with their codes."""
     async with follow(mode, demo.url, "subscription { nothing }") as client:
         assert await client.line() == {"connected": True}
         line = await client.line()
@@ -145,7 +145,7 @@ async def test_nodes_errors(demo: Demo, follow: Any, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["ws", "sse", "single"])
 async def test_a_killed_node(demo: Demo, follow: Any, mode: str) -> None:
-    """Of a client that is killed in the middle of its stream no socket is left, and others go on."""
+    """A client that is killed in the middle of its stream leaves no socket, and others are not affected."""
     async with follow("ws", demo.url) as other, follow(mode, demo.url) as client:
         await client.begin(demo)
         await other.begin(demo)
@@ -159,7 +159,7 @@ async def test_a_killed_node(demo: Demo, follow: Any, mode: str) -> None:
 
 
 async def test_a_gateway_that_stops(follow: Any) -> None:
-    """A gateway that is told to stop sends its clients away with 1001 and an ended stream, and ends at once."""
+    """A gateway that gets SIGTERM closes WebSockets with 1001, ends streams, and exits at once."""
     with command("demo", "--http-port", "0", "--grpc-port", "off", "--no-rate-limits", last="{ user(") as running:
         async with ClientSession(connector=TCPConnector(force_close=True)) as session:
             demo = Demo(running, session)
@@ -177,18 +177,18 @@ async def test_a_gateway_that_stops(follow: Any) -> None:
 
 
 async def test_gql(demo: Demo) -> None:
-    """gql over websockets hears of changes, executes a change itself, and is told of errors with our codes."""
+    """gql over a WebSocket receives changes, executes a mutation, and gets errors with their codes."""
     transport = WebsocketsTransport(
         url=demo.url.replace("http", "ws"), init_payload={"authorization": "Bearer x"}, ping_interval=0.2
     )
     async with Client(transport=transport, fetch_schema_from_transport=False) as session:
         events = session.subscribe(gql(CHANGED))
-        hearing = asyncio.ensure_future(anext(events))
-        while not hearing.done():
+        receiving = asyncio.ensure_future(anext(events))
+        while not receiving.done():
             renamed = await session.execute(GraphQLRequest(RENAME, variable_values={"name": "by gql"}))
             assert renamed == {"updateAccountUser": {"name": "by gql"}}
-            await asyncio.wait({hearing}, timeout=0.1)
-        assert (await hearing)["userChanged"]["user"]["name"] == "by gql"
+            await asyncio.wait({receiving}, timeout=0.1)
+        assert (await receiving)["userChanged"]["user"]["name"] == "by gql"
         await events.aclose()
         with pytest.raises(TransportQueryError) as raised:
             await session.execute(gql("{ nothing }"))

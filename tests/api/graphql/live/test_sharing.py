@@ -1,19 +1,20 @@
-"""Who is told the same: it is too little where it costs, and too much where it leaks."""
+"""Which subscriptions share a feed: sharing too little costs calls, sharing too much discloses data."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+from api.graphql.defaults import live_options
 from graphql import OperationDefinitionNode, parse
 
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.reception import IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest
-from gateway.api.graphql.live.answers import LiveAnswer
-from gateway.api.graphql.live.feed import CatchingUp, Feed
+from gateway.api.graphql.live.feed import Feed, ResumedFeeds
 from gateway.api.graphql.live.feeds import Feeds
-from gateway.api.graphql.live.options import LiveOptions, LiveTraffic, unobserved
-from gateway.api.graphql.live.sharing import Sharing, sharing
+from gateway.api.graphql.live.options import LiveTraffic, unobserved
+from gateway.api.graphql.live.responses import LiveResponse
+from gateway.api.graphql.live.sharing import Sharing, sharing_of
 from gateway.callers.authentication import anyone
 from gateway.operation import ANYONE, Action, Principal
 from gateway.users.model import UserSource
@@ -23,25 +24,25 @@ KIM = Principal("kim", frozenset({Action.READ}))
 
 
 def prepared(text: str) -> Prepared:
-    """The operation of a document."""
+    """Return the operation of a document."""
     document = parse(text)
     [operation] = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    return Prepared(document, operation, None, None, None, 0, ())  # type: ignore[arg-type]  # the price is not asked
+    return Prepared(document, operation, None, None, None, 0, ())  # type: ignore[arg-type]  # no price is computed
 
 
 def shares(of: Prepared, principal: Principal = ANYONE, **variables: Any) -> Sharing:
-    """What it shares."""
-    return sharing(of, GraphQLRequest("", variables), principal)
+    """Return how far a subscription with these variables can be shared."""
+    return sharing_of(of, GraphQLRequest("", variables), principal)
 
 
-def test_the_place_is_no_difference() -> None:
-    """Those who resume at different places are told of an event alike, and who does not resume as well."""
+def test_the_resume_position_makes_no_difference() -> None:
+    """Subscriptions that resume at different positions, or do not resume, give the same response to an event."""
     query = prepared(QUERY)
     one, two, other = shares(query, after="e1"), shares(query, after="e2"), shares(query)
-    assert one.alike == two.alike == other.alike
+    assert one.key == two.key == other.key
     assert (one.resumes, two.resumes, other.resumes) == (True, True, False)
     assert not shares(query, after=None).resumes
-    assert shares(query, ids=["a"]).alike != other.alike
+    assert shares(query, ids=["a"]).key != other.key
 
 
 @pytest.mark.parametrize(
@@ -54,19 +55,19 @@ def test_the_place_is_no_difference() -> None:
         ('subscription { ...F } fragment F on Subscription { userChanged(after: "e1") { id } }', True),
     ],
 )
-def test_a_place_in_the_document(text: str, *, resumes: bool) -> None:
-    """A place is found wherever the document says it."""
+def test_a_resume_position_in_the_document(text: str, *, resumes: bool) -> None:
+    """The resume position is found wherever the document states it."""
     assert shares(prepared(text)).resumes is resumes
 
 
-def test_a_place_that_is_used_for_more() -> None:
-    """A variable that says something else, too, keeps those apart who give it differently."""
+def test_a_variable_that_is_used_elsewhere_too() -> None:
+    """If the variable of the resume position is used elsewhere too, its value makes subscriptions different."""
     query = prepared("subscription($after: ID!) { userChanged(after: $after, ids: [$after]) { id } }")
-    assert shares(query, after="a").alike != shares(query, after="b").alike
+    assert shares(query, after="a").key != shares(query, after="b").key
 
 
-def test_callers() -> None:
-    """Nobody is told what another caller may see: name, scopes, forwarded credentials and expiry keep them apart."""
+def test_callers_that_may_not_share() -> None:
+    """Callers with another name, other scopes, forwarded credentials or expiry do not share a feed."""
     query = prepared(QUERY)
     others = [
         ANYONE,
@@ -75,44 +76,46 @@ def test_callers() -> None:
         Principal("kim", frozenset({Action.READ.within(UserSource.ACCOUNT)})),
         Principal("kim", frozenset({Action.READ}), {UserSource.ACCOUNT: {"authorization": "a"}}),
         Principal("", frozenset(Action)),
-        Principal("kim", frozenset({Action.READ}), expires=1.0),  # else the first one's end would be the others'
+        Principal("kim", frozenset({Action.READ}), expires=1.0),  # a feed ends at the expiry
     ]
-    assert len({shares(query, one).alike for one in others}) == len(others)
-    assert shares(query, KIM).alike == shares(query, Principal("kim", frozenset({Action.READ}))).alike
+    assert len({shares(query, one).key for one in others}) == len(others)
+    assert shares(query, KIM).key == shares(query, Principal("kim", frozenset({Action.READ}))).key
 
 
-async def test_who_comes_as_a_feed_ends(here: Any) -> None:
-    """Who subscribes between a feed's last answer and its end has a feed of its own, and not a bare end."""
-    feeds = Feeds(here.gateway._executor, LiveOptions(), LiveTraffic(), unobserved)
-    incoming = await IncomingFactory(here.gateway.users, here.events, anyone, 5).receive({}, "r1")
-    asked = GraphQLRequest("subscription { userChanged { user { name } } }")
-    async with feeds.follow(asked, incoming) as answers:
-        await here.followed()
-        await here.happen(*map(str, range(1000)))  # more than may wait for a reader of the log
-        assert "Events came faster" in str((await anext(answers)).errors)
-        async with feeds.follow(asked, incoming) as later:
-            await here.until(lambda: (len(feeds._running), here.events.subscribers) == (1, 1) or later.has_ended)
-            await here.happen("later")
+async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
+    """A subscription that starts between the last response of a feed and its end gets a new feed."""
+    feeds = Feeds(server.gateway._executor, live_options(), LiveTraffic(), unobserved)
+    incoming = await IncomingFactory(server.gateway.users, server.event_log, anyone, 5).receive({}, "r1")
+    request = GraphQLRequest("subscription { userChanged { user { name } } }")
+    async with feeds.follow(request, incoming) as responses:
+        await server.wait_for_subscribers()
+        await server.publish(*map(str, range(1000)))  # more than the queue of a subscription holds
+        assert "Events came faster" in str((await anext(responses)).errors)
+        async with feeds.follow(request, incoming) as later:
+            await server.wait_until(
+                lambda: (len(feeds._running), server.event_log.subscribers) == (1, 1) or later.has_ended
+            )
+            await server.publish("later")
             assert '"later"' in (await anext(later)).text
     await feeds.aclose()
 
 
-async def test_who_has_caught_up_as_a_feed_ends() -> None:
-    """Who is level with a shared feed after its last answer goes on alone."""
+async def test_catching_up_as_a_feed_ends() -> None:
+    """A separate feed that catches up with a shared one after its last response is not merged into it."""
     shared: dict[Any, Feed] = {}
     merged: list[Feed] = []
-    catching_up = CatchingUp(shared, lambda feed, _: merged.append(feed))
+    resumed = ResumedFeeds(shared, lambda feed, _: merged.append(feed))
 
-    def feed(*told: LiveAnswer, is_shared: bool) -> Feed:
-        async def answers() -> AsyncGenerator[LiveAnswer]:
-            for one in told:
-                yield one
+    def feed(*sent: LiveResponse, is_shared: bool) -> Feed:
+        async def responses() -> AsyncGenerator[LiveResponse]:
+            for response in sent:
+                yield response
 
-        options: dict[str, Any] = {"queue": 10, "slow": lambda: told[-1], "told": catching_up.told}
-        return Feed(answers(), shared=is_shared, alike="kind", **options)
+        options: dict[str, Any] = {"queue": 10, "slow_reader": lambda: sent[-1], "on_event": resumed.compare}
+        return Feed(responses(), shared=is_shared, key="key", **options)
 
-    event, end = LiveAnswer("{}", event="e1"), LiveAnswer("{}", "[]")
-    shared["kind"] = feed(event, end, is_shared=True)
-    await shared["kind"].run()
+    event, end = LiveResponse("{}", event_id="e1"), LiveResponse("{}", "[]")
+    shared["key"] = feed(event, end, is_shared=True)
+    await shared["key"].run()
     await feed(event, is_shared=False).run()
     assert merged == []

@@ -1,4 +1,4 @@
-"""Event streams: graphql-sse's two modes, as bytes on the wire."""
+"""Event streams: the two modes of graphql-sse, read as bytes."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
 
 
 async def event(stream: ClientResponse) -> tuple[str, Any]:
-    """The next event: its name and its data. Comments are left out."""
+    """Return the name and the data of the next event; skip comments."""
     fields: dict[str, str] = {}
     async with asyncio.timeout(5):
         while (line := (await stream.content.readline()).decode()) not in {"\n", ""} or not fields:
@@ -31,34 +31,34 @@ async def event(stream: ClientResponse) -> tuple[str, Any]:
 
 
 @asynccontextmanager
-async def streaming(here: Any, query: str = NAMES, **headers: str) -> AsyncIterator[ClientResponse]:
-    """The stream of an operation that was sent by POST."""
-    async with here.session.post(here.url, json={"query": query}, headers=STREAM | headers) as answer:
+async def streaming(server: Any, query: str = NAMES, **headers: str) -> AsyncIterator[ClientResponse]:
+    """Send an operation by POST and open its event stream."""
+    async with server.session.post(server.url, json={"query": query}, headers=STREAM | headers) as answer:
         assert answer.content_type == "text/event-stream"
         assert await answer.content.readline() == b":\n"
         yield answer
 
 
-async def test_a_subscription(here: Any) -> None:
-    """Each event is a `next`; the client ends it by going, and nothing of it is left."""
-    async with streaming(here) as stream:
-        await here.followed()
-        await here.happen("a", "b")
+async def test_a_subscription(server: Any) -> None:
+    """Each event is a `next`; when the client disconnects, the subscription ends."""
+    async with streaming(server) as stream:
+        await server.wait_for_subscribers()
+        await server.publish("a", "b")
         for name in "ab":
             assert await event(stream) == ("next", {"data": {"userChanged": {"user": {"name": name}}}})
         stream.connection.transport.abort()  # type: ignore[union-attr]  # it is connected
-    await here.followed(0)
-    await here.until(lambda: here.live.traffic.connections == 0)
+    await server.wait_for_subscribers(0)
+    await server.wait_until(lambda: server.live.traffic.connections == 0)
 
 
-async def test_a_query_and_what_is_wrong(here: Any) -> None:
-    """A query is a next and a complete, whose data are empty; so is what cannot be executed, its errors in the next."""
-    async with streaming(here, "{ __typename }") as stream:
+async def test_a_query_and_operations_that_are_not_valid(server: Any) -> None:
+    """A query gives `next` and `complete`; so does an operation that is not valid, with its errors in `next`."""
+    async with streaming(server, "{ __typename }") as stream:
         assert await event(stream) == ("next", {"data": {"__typename": "Query"}})
         assert await event(stream) == ("complete", None)
         assert await event(stream) == ("end", None)
     for query in ("{", "subscription { nothing }", 'subscription { userChanged(after: "x") { id } }'):
-        async with streaming(here, query) as stream:
+        async with streaming(server, query) as stream:
             name, data = await event(stream)
             assert (name, data["errors"][0]["extensions"]["code"]) == ("next", "BAD_USER_INPUT")
             assert "data" not in data
@@ -66,180 +66,183 @@ async def test_a_query_and_what_is_wrong(here: Any) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, PREFLIGHT])
-async def test_get(here: Any, headers: dict[str, str]) -> None:
-    """A GET streams, too, with the header that no page of another site can send; a change by GET is 405."""
-    asked = here.session.get(here.url, params={"query": NAMES}, headers=STREAM | headers)
-    async with asked as stream:
+async def test_get(server: Any, headers: dict[str, str]) -> None:
+    """GET opens a stream too, with the header that pages of other sites cannot send; a mutation by GET is 405."""
+    async with server.session.get(server.url, params={"query": NAMES}, headers=STREAM | headers) as stream:
         assert stream.status == (200 if headers else 400)
         if headers:
-            await here.followed()
-            await here.happen("a")
+            await server.wait_for_subscribers()
+            await server.publish("a")
             assert (await event(stream))[0] == "next"
     change = 'mutation { updateAccountUser(id: "acus_1", input: {name: "x"}) { id } }'
-    async with here.session.get(here.url, params={"query": change}, headers=STREAM | headers) as answer:
+    async with server.session.get(server.url, params={"query": change}, headers=STREAM | headers) as answer:
         assert answer.status == 405
 
 
-async def test_signs_of_life(opened: Any) -> None:
-    """While nothing happens a comment says that the stream is open, and no event is lost between two."""
-    here = await opened(ping=0.05)
-    async with streaming(here) as stream:
-        await here.followed()
+async def test_keep_alive_comments(start_server: Any) -> None:
+    """While there are no events comments are sent, and no event is lost between two comments."""
+    server = await start_server(ping=0.05)
+    async with streaming(server) as stream:
+        await server.wait_for_subscribers()
         for _ in range(3):
             assert [await stream.content.readline() for _ in range(2)] == [b"\n", b":\n"]
         names = [f"n{number}" for number in range(20)]
         for name in names:
             await asyncio.sleep(0.02)
-            await here.happen(name)
+            await server.publish(name)
         assert [(await event(stream))[1]["data"]["userChanged"]["user"]["name"] for _ in names] == names
 
 
-async def test_a_word_that_expires(opened: Any) -> None:
-    """When what the client came with is no longer good its stream says UNAUTHENTICATED, and completes."""
+async def test_a_credential_that_expires(start_server: Any) -> None:
+    """When the credential of the client expires its stream ends with UNAUTHENTICATED and `complete`."""
 
     async def briefly(headers: Any) -> Principal:
         return Principal("kim", frozenset(Action), expires=time.time() + 0.2)
 
-    here = await opened(briefly)
-    async with streaming(here) as stream:
+    server = await start_server(briefly)
+    async with streaming(server) as stream:
         name, data = await event(stream)
         assert (name, data["errors"][0]["extensions"]["code"]) == ("next", "UNAUTHENTICATED")
         assert (await event(stream))[0] == "complete"
 
 
-async def test_a_strangers_token(opened: Any) -> None:
-    """A reserved stream is of use to who reserved it, and to nobody else who may know its token."""
+async def test_the_token_of_another_caller(start_server: Any) -> None:
+    """A reserved stream can be used only by the caller that reserved it, even if another one has its token."""
 
     async def named(headers: Any) -> Principal:
         return Principal(headers.get("authorization", ""), frozenset(Action))
 
-    here = await opened(named)
-    client = await reserve(here, authorization="kim")
+    server = await start_server(named)
+    client = await reserve(server, authorization="kim")
     assert await client.post("a", "{ __typename }") == 403
-    client.sent["authorization"] = "kim"
+    client.headers["authorization"] = "kim"
     assert await client.post("a", "{ __typename }") == 202
 
 
-async def test_a_change(opened: Any) -> None:
-    """A change by POST is carried out over a stream as over any response, and not for a form that a page sent."""
-    here = await opened(account=True)
+async def test_a_mutation(start_server: Any) -> None:
+    """A mutation by POST is executed over a stream like a query, but not if it was sent as a form."""
+    server = await start_server(account=True)
     change = 'mutation { updateAccountUser(id: "acus_adalovelace1", input: {name: "x"}) { name } }'
-    async with streaming(here, change) as stream:
+    async with streaming(server, change) as stream:
         assert await event(stream) == ("next", {"data": {"updateAccountUser": {"name": "x"}}})
         assert (await event(stream))[0] == "complete"
     form = {"operations": json.dumps({"query": change}), "map": "{}"}
-    async with here.session.post(here.url, data=form, headers=STREAM) as answer:
+    async with server.session.post(server.url, data=form, headers=STREAM) as answer:
         assert answer.status == 415
 
 
-async def test_draining(opened: Any) -> None:
-    """A stream ends without complete when the gateway stops, so that its client comes again; a new one ends at once."""
-    here = await opened()
-    async with streaming(here) as stream:
-        await here.followed()
-        await here.live.drain()
+async def test_draining(start_server: Any) -> None:
+    """When the gateway stops streams end without `complete`, so that clients reconnect; a new one ends at once."""
+    server = await start_server()
+    async with streaming(server) as stream:
+        await server.wait_for_subscribers()
+        await server.live.drain()
         assert await event(stream) == ("end", None)
-    async with here.session.post(here.url, json={"query": NAMES}, headers=STREAM) as late:
+    async with server.session.post(server.url, json={"query": NAMES}, headers=STREAM) as late:
         assert await event(late) == ("end", None)
 
 
-async def test_too_many(opened: Any) -> None:
-    """A stream too many says SOURCE_UNAVAILABLE and completes."""
-    here = await opened(connections=1)
-    async with streaming(here), here.session.post(here.url, json={"query": NAMES}, headers=STREAM) as other:
+async def test_too_many_connections(start_server: Any) -> None:
+    """A stream above the limit of connections gets SOURCE_UNAVAILABLE and `complete`."""
+    server = await start_server(connections=1)
+    async with streaming(server), server.session.post(server.url, json={"query": NAMES}, headers=STREAM) as other:
         name, data = await event(other)
         assert (name, data["errors"][0]["extensions"]["code"]) == ("next", "SOURCE_UNAVAILABLE")
 
 
-async def test_a_stuck_client(opened: Any) -> None:
-    """A client that reads nothing keeps no one waiting: it is dropped from the log, and then altogether."""
-    here = await opened(queue=20, stuck=0.3)
-    async with streaming(here) as stream:
-        await here.followed()
+async def test_a_stuck_client(start_server: Any) -> None:
+    """A client that reads nothing loses its subscription, and then its connection."""
+    server = await start_server(queue=20, stuck=0.3)
+    async with streaming(server) as stream:
+        await server.wait_for_subscribers()
         assert stream.connection is not None
         stream.connection.protocol.pause_reading()  # type: ignore[union-attr]  # it is connected
         async with asyncio.timeout(20):
-            while ("slow_reader", "") not in here.happenings:
-                await here.happen("x" * 100_000)
+            while ("slow_reader", "") not in server.live_events:
+                await server.publish("x" * 100_000)
                 await asyncio.sleep(0)
-        await here.until(lambda: here.live.traffic.connections == 0)
+        await server.wait_until(lambda: server.live.traffic.connections == 0)
 
 
 class Reserved:
     """A client of the single connection mode."""
 
-    def __init__(self, here: Any, token: str) -> None:
-        self.here = here
-        self.sent = {"X-GraphQL-Event-Stream-Token": token}
+    def __init__(self, server: Any, token: str) -> None:
+        self.server = server
+        self.headers = {"X-GraphQL-Event-Stream-Token": token}
 
     async def post(self, id: Any, query: str = NAMES) -> int:
-        """Start an operation; the status."""
-        asked = {"query": query, "extensions": {"operationId": id}}
-        async with self.here.session.post(self.here.url, json=asked, headers=self.sent) as answer:
+        """Start an operation. Return the status."""
+        body = {"query": query, "extensions": {"operationId": id}}
+        async with self.server.session.post(self.server.url, json=body, headers=self.headers) as answer:
             return int(answer.status)
 
     async def delete(self, id: str) -> int:
-        """Stop an operation; the status."""
-        async with self.here.session.delete(self.here.url, params={"operationId": id}, headers=self.sent) as answer:
+        """Stop an operation. Return the status."""
+        async with self.server.session.delete(
+            self.server.url, params={"operationId": id}, headers=self.headers
+        ) as answer:
             return int(answer.status)
 
 
-async def reserve(here: Any, **headers: str) -> Reserved:
-    """A reservation."""
-    async with here.session.put(here.url, headers=headers, skip_auto_headers=["Content-Type"]) as answer:
+async def reserve(server: Any, **headers: str) -> Reserved:
+    """Reserve an event stream."""
+    async with server.session.put(server.url, headers=headers, skip_auto_headers=["Content-Type"]) as answer:
         assert answer.status == 201
-        return Reserved(here, await answer.text())
+        return Reserved(server, await answer.text())
 
 
-async def test_one_stream_for_all(here: Any) -> None:
+async def test_one_stream_for_all(server: Any) -> None:
     """Operations begin by POST and end by DELETE; what they are answered comes by the one stream, with their ids."""
-    client = await reserve(here)
+    client = await reserve(server)
     assert await client.post("early", "{ __typename }") == 202
-    async with here.session.get(here.url, headers=STREAM | client.sent) as stream:
+    async with server.session.get(server.url, headers=STREAM | client.headers) as stream:
         answer = {"id": "early", "payload": {"data": {"__typename": "Query"}}}
         assert await event(stream) == ("next", answer)
         assert await event(stream) == ("complete", {"id": "early"})
         assert await client.post("a") == 202
         assert await client.post("b") == 202
-        await here.until(lambda: here.live.traffic.operations == 2)
-        await here.followed()
-        await here.happen("x")
+        await server.wait_until(lambda: server.live.traffic.operations == 2)
+        await server.wait_for_subscribers()
+        await server.publish("x")
         assert {(await event(stream))[1]["id"] for _ in range(2)} == {"a", "b"}
         assert await client.delete("a") == 200
-        await here.until(lambda: here.live.traffic.operations == 1)
-        await here.happen("y")
+        await server.wait_until(lambda: server.live.traffic.operations == 1)
+        await server.publish("y")
         name, data = await event(stream)
         assert (name, data["id"]) == ("next", "b")
         assert await client.post("a") == 202
-    await here.followed(0)
+    await server.wait_for_subscribers(0)
     assert await client.post("c") == 404
 
 
-async def test_what_is_refused_there(here: Any) -> None:
-    """Statuses tell what is wrong: of an operation as over HTTP, of the stream 404 and 409."""
-    client = await reserve(here)
-    async with here.session.get(f"{here.url}?token={next(iter(client.sent.values()))}", headers=STREAM) as stream:
+async def test_refusals_of_a_reserved_stream(server: Any) -> None:
+    """Errors have a status: those of an operation as over HTTP, those of the stream 404 and 409."""
+    client = await reserve(server)
+    async with server.session.get(
+        f"{server.url}?token={next(iter(client.headers.values()))}", headers=STREAM
+    ) as stream:
         assert stream.status == 200
-        async with here.session.get(here.url, headers=STREAM | client.sent) as second:
+        async with server.session.get(server.url, headers=STREAM | client.headers) as second:
             assert second.status == 409
         assert await client.post("a") == 202
         assert await client.post("a") == 409
         assert await client.post(None) == 400
         assert await client.post("b", "{ nothing }") == 200  # what was accepted was */*: the audit's status for JSON
         assert await client.delete("b") == 404
-    assert await Reserved(here, "nobody's").post("a") == 404
-    assert await Reserved(here, "nobody's").delete("a") == 404
-    async with here.session.delete(here.url) as answer:
+    assert await Reserved(server, "unknown").post("a") == 404
+    assert await Reserved(server, "unknown").delete("a") == 404
+    async with server.session.delete(server.url) as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST")
-    async with here.session.get(f"{here.url}?token=a{'&b=1' * 100}", headers=STREAM) as answer:
+    async with server.session.get(f"{server.url}?token=a{'&b=1' * 100}", headers=STREAM) as answer:
         assert answer.status == 400
 
 
-async def test_a_stream_that_ends_before_its_operation_is_read(opened: Any) -> None:
-    """An operation whose body is complete only after its stream ended is 404, and not executed."""
+async def test_a_stream_that_ends_before_its_operation_is_read(start_server: Any) -> None:
+    """An operation whose body is complete only after its stream has ended is 404, and is not executed."""
     posted, rest = asyncio.Event(), asyncio.Event()
 
-    async def noticing(headers: Any) -> Principal:
+    async def recording(headers: Any) -> Principal:
         if "content-type" in headers:
             posted.set()
         return ANYONE
@@ -249,29 +252,29 @@ async def test_a_stream_that_ends_before_its_operation_is_read(opened: Any) -> N
         await rest.wait()
         yield b"}"
 
-    here = await opened(noticing)
-    client = await reserve(here)
-    json_too = {"Content-Type": "application/json"} | client.sent
-    async with here.session.get(here.url, headers=STREAM | client.sent) as stream:
+    server = await start_server(recording)
+    client = await reserve(server)
+    json_too = {"Content-Type": "application/json"} | client.headers
+    async with server.session.get(server.url, headers=STREAM | client.headers) as stream:
         assert await stream.content.readline() == b":\n"
-        asked = asyncio.ensure_future(here.session.post(here.url, data=body(), headers=json_too))
+        posting = asyncio.ensure_future(server.session.post(server.url, data=body(), headers=json_too))
         await posted.wait()
         stream.connection.transport.abort()
-        await here.until(lambda: here.live.traffic.connections == 0)
+        await server.wait_until(lambda: server.live.traffic.connections == 0)
     rest.set()
-    async with await asked as answer:
+    async with await posting as answer:
         assert (answer.status, (await answer.json())["errors"][0]["extensions"]["code"]) == (404, "NOT_FOUND")
-    assert (here.live.traffic.operations, here.events.subscribers) == (0, 0)
+    assert (server.live.traffic.operations, server.event_log.subscribers) == (0, 0)
 
 
-async def test_reservations_are_bounded(opened: Any) -> None:
-    """There are so many reservations and no more, and one that nobody fetches is dropped with its operations."""
-    here = await opened(reservations=1, reservation=0.3)
-    client = await reserve(here)
+async def test_reservations_are_bounded(start_server: Any) -> None:
+    """The number of reservations is bounded; one that is not opened in time is dropped with its operations."""
+    server = await start_server(reservations=1, reservation=0.3)
+    client = await reserve(server)
     assert await client.post("a") == 202
-    await here.followed()
-    async with here.session.put(here.url, skip_auto_headers=["Content-Type"]) as answer:
+    await server.wait_for_subscribers()
+    async with server.session.put(server.url, skip_auto_headers=["Content-Type"]) as answer:
         assert answer.status == 503
-    await here.followed(0)
+    await server.wait_for_subscribers(0)
     assert await client.post("a") == 404
-    await reserve(here)
+    await reserve(server)

@@ -1,4 +1,4 @@
-"""What `userChanged` tells: whom it follows, from when on, and how fresh it is."""
+"""The events of `userChanged`: for which users, from which event on, and how up to date the users are."""
 
 import asyncio
 import random
@@ -18,26 +18,26 @@ ACCOUNT = {
 FULL = "subscription($after: String) { userChanged(after: $after) { id user { name } } }"
 
 
-async def told(socket: Any, query: str, **variables: Any) -> None:
-    """Subscribe with these variables."""
+async def subscribe(socket: Any, query: str, **variables: Any) -> None:
+    """Subscribe with these variables; the query is the id."""
     await socket.subscribe(query, query, variables=variables)
 
 
-async def calls(here: Any) -> int:
-    """How many calls have reached the sandbox."""
-    async with here.session.get(f"{here.sandbox.control_url}/calls") as answer:
+async def calls(server: Any) -> int:
+    """Return how many calls have reached the sandbox."""
+    async with server.session.get(f"{server.sandbox.control_url}/calls") as answer:
         return len(await answer.json())
 
 
-async def test_an_event(here: Any) -> None:
-    """An event says what happened when, and the user after it as any query would."""
-    async with here.socket() as socket:
+async def test_an_event(server: Any) -> None:
+    """An event has the change, its time, and the user after it as a query would return it."""
+    async with server.socket() as socket:
         await socket.subscribe(
             "1", "subscription { userChanged { __typename change occurredAt user { id source sourceId name email } } }"
         )
-        await here.followed()
-        here.events.publish(UserChange.DELETED, User(UserSource.ACCOUNT, "acus_1", name="Ada"))
-        event = (await socket.next())["userChanged"]
+        await server.wait_for_subscribers()
+        server.event_log.publish(UserChange.DELETED, User(UserSource.ACCOUNT, "acus_1", name="Ada"))
+        event = (await socket.next_data())["userChanged"]
     assert event.pop("occurredAt").endswith("+00:00")
     assert event == {
         "__typename": "UserEvent",
@@ -53,7 +53,7 @@ async def test_an_event(here: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "heard"),
+    ("arguments", "expected"),
     [
         ({}, ["account", "market", "reseller"]),
         ({"ids": [], "sources": []}, ["account", "market", "reseller"]),
@@ -63,19 +63,19 @@ async def test_an_event(here: Any) -> None:
         ({"ids": [encode(Ref(Kind.USER, UserSource.RESELLER, "u1", RESELLER_ID))]}, ["reseller"]),
     ],
 )
-async def test_whom_it_follows(here: Any, arguments: dict[str, Any], heard: list[str]) -> None:
-    """Users are named by global ids, or by a source's own where one source is named; systems narrow it, too."""
+async def test_filters(server: Any, arguments: dict[str, Any], expected: list[str]) -> None:
+    """`ids` are global ids, or source ids if one source is named; `sources` filters too."""
     query = (
         "subscription($ids: [ID!], $sources: [UserSource!])"
         " { userChanged(ids: $ids, sources: $sources) { user { name } } }"
     )
-    async with here.socket() as socket:
+    async with server.socket() as socket:
         await socket.subscribe("1", query, variables=arguments)
-        await here.followed()
-        await here.happen("account", id="u1")
-        await here.happen("market", source=UserSource.SOFTWAREONE, id="u1")
-        here.events.publish(UserChange.UPDATED, User(UserSource.RESELLER, "u1", RESELLER_ID, name="reseller"))
-        assert [await socket.name() for _ in heard] == heard
+        await server.wait_for_subscribers()
+        await server.publish("account", id="u1")
+        await server.publish("market", source=UserSource.SOFTWAREONE, id="u1")
+        server.event_log.publish(UserChange.UPDATED, User(UserSource.RESELLER, "u1", RESELLER_ID, name="reseller"))
+        assert [await socket.next_name() for _ in expected] == expected
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ async def test_whom_it_follows(here: Any, arguments: dict[str, Any], heard: list
         ({"after": "yesterday"}, "after"),
     ],
 )
-async def test_what_cannot_be_followed(here: Any, arguments: dict[str, Any], field: str) -> None:
-    """An id or a place that is none is BAD_USER_INPUT, with the argument's name."""
+async def test_arguments_that_are_not_valid(server: Any, arguments: dict[str, Any], field: str) -> None:
+    """An argument that is not valid is BAD_USER_INPUT, with a violation that names the argument."""
     query = (
         "subscription($ids: [ID!], $sources: [UserSource!], $after: String)"
         " { userChanged(ids: $ids, sources: $sources, after: $after) { id } }"
     )
-    async with here.socket() as socket:
+    async with server.socket() as socket:
         await socket.subscribe("1", query, variables=arguments)
         [error] = await socket.errors()
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
@@ -102,110 +102,112 @@ async def test_what_cannot_be_followed(here: Any, arguments: dict[str, Any], fie
 
 
 @pytest.mark.parametrize("literal", [False, True])
-async def test_resuming(here: Any, *, literal: bool) -> None:
-    """Behind an event all that has happened since comes first, then what happens: none is lost or repeated.
+async def test_resuming(server: Any, *, literal: bool) -> None:
+    """A subscription that resumes after an event gets all later events, each once and in order.
 
-    There may be more of it than may wait for a client.
+    There may be more past events than fit into the queue of a client.
     """
     names = [f"n{number}" for number in range(600)]
-    async with here.socket() as socket:
-        await told(socket, FULL)
-        await here.followed()
-        await here.happen("first")
-        last = (await socket.next())["userChanged"]["id"]
-    await here.followed(0)
-    await here.happen(*names)
+    async with server.socket() as socket:
+        await subscribe(socket, FULL)
+        await server.wait_for_subscribers()
+        await server.publish("first")
+        last = (await socket.next_data())["userChanged"]["id"]
+    await server.wait_for_subscribers(0)
+    await server.publish(*names)
     query = FULL.replace("($after: String)", "", 1).replace("$after", f'"{last}"') if literal else FULL
-    async with here.socket() as one, here.socket() as two:
+    async with server.socket() as one, server.socket() as two:
         for socket in (one, two):
-            await told(socket, query, **({} if literal else {"after": last}))
-        assert [await one.name() for _ in names] == names
-        await here.happen("later")
-        assert await one.name() == "later"
-        assert [await two.name() for _ in [*names, "later"]] == [*names, "later"]
-        await here.happen("even later")
-        assert [await one.name(), await two.name()] == ["even later"] * 2
-        await here.followed(2 if literal else 1)  # who has caught up follows together with others
+            await subscribe(socket, query, **({} if literal else {"after": last}))
+        assert [await one.next_name() for _ in names] == names
+        await server.publish("later")
+        assert await one.next_name() == "later"
+        assert [await two.next_name() for _ in [*names, "later"]] == [*names, "later"]
+        await server.publish("even later")
+        assert [await one.next_name(), await two.next_name()] == ["even later"] * 2
+        await server.wait_for_subscribers(2 if literal else 1)  # subscriptions that have caught up share one feed
 
 
-async def test_looked_up_anew(opened: Any) -> None:
-    """What has to be looked up is what it is by then, for each event; it is read once for all who ask the same."""
-    here = await opened(account=True)
+async def test_lookups_for_each_event(start_server: Any) -> None:
+    """Records are looked up anew for each event, and once for all equal subscriptions."""
+    server = await start_server(account=True)
     query = "subscription($after: String) { userChanged(after: $after) { id user { name role { permissions } } } }"
-    role = f"{here.sandbox.account_url}/v1/identity/roles/rl_planner00000"
-    async with here.socket() as one, here.socket() as two, here.socket() as resumed:
-        await told(one, query)
-        await told(two, query)
-        await here.until(lambda: here.live.traffic.operations == 2)
-        await here.followed(1)
+    role = f"{server.sandbox.account_url}/v1/identity/roles/rl_planner00000"
+    async with server.socket() as one, server.socket() as two, server.socket() as resumed:
+        await subscribe(one, query)
+        await subscribe(two, query)
+        await server.wait_until(lambda: server.live.traffic.operations == 2)
+        await server.wait_for_subscribers(1)
         for granted in (["customers:read"], ["customers:read", "departments:read"], []):
-            async with here.session.patch(role, json={"permissions": granted}, headers=ACCOUNT) as answer:
+            async with server.session.patch(role, json={"permissions": granted}, headers=ACCOUNT) as answer:
                 assert answer.status == 200, await answer.text()
-            before = await calls(here)
+            before = await calls(server)
             planner = Role(UserSource.ACCOUNT, "rl_planner00000", name="Production Planner")
-            here.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, "u1", name=str(granted), role=planner))
-            events = [(await socket.next())["userChanged"] for socket in (one, two)]
+            server.event_log.publish(
+                UserChange.UPDATED, User(UserSource.ACCOUNT, "u1", name=str(granted), role=planner)
+            )
+            events = [(await socket.next_data())["userChanged"] for socket in (one, two)]
             assert events[0] == events[1]
             assert events[0]["user"]["role"] == {"permissions": granted}
-            assert await calls(here) == before + 1
-        await told(resumed, query, after=events[0]["id"])
-        await here.followed(2)
-        before = await calls(here)
-        here.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, "u1", name="d", role=planner))
-        assert [await socket.name() for socket in (one, two, resumed)] == ["d"] * 3
-        assert await calls(here) == before + 1
+            assert await calls(server) == before + 1
+        await subscribe(resumed, query, after=events[0]["id"])
+        await server.wait_for_subscribers(2)
+        before = await calls(server)
+        server.event_log.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, "u1", name="d", role=planner))
+        assert [await socket.next_name() for socket in (one, two, resumed)] == ["d"] * 3
+        assert await calls(server) == before + 1
 
 
-async def test_who_comes_later(here: Any) -> None:
-    """Who joins others is told of what happens from then on; when the last has gone nothing follows the log."""
-    async with here.socket() as socket:
+async def test_joining_and_leaving_a_feed(server: Any) -> None:
+    """A client that joins a feed gets the events from then on; when the last client leaves, the feed ends."""
+    async with server.socket() as socket:
         await socket.subscribe("1", FULL)
-        await here.followed()
-        await here.happen("a")
-        assert await socket.name() == "a"
+        await server.wait_for_subscribers()
+        await server.publish("a")
+        assert await socket.next_name() == "a"
         await socket.subscribe("2", FULL)
-        await here.until(lambda: here.live.traffic.operations == 2)
-        await here.happen("b")
-        heard = [await socket.hear(), await socket.hear()]
-        assert [message["id"] for message in heard] == ["1", "2"]
-        assert [message["payload"]["data"]["userChanged"]["user"]["name"] for message in heard] == ["b", "b"]
-        await socket.say("complete", "1")
-        await here.until(lambda: here.live.traffic.operations == 1)
-        await here.happen("c")
-        assert await socket.name() == "c"
-        assert here.events.subscribers == 1
-    await here.followed(0)
+        await server.wait_until(lambda: server.live.traffic.operations == 2)
+        await server.publish("b")
+        messages = [await socket.receive(), await socket.receive()]
+        assert [message["id"] for message in messages] == ["1", "2"]
+        assert [message["payload"]["data"]["userChanged"]["user"]["name"] for message in messages] == ["b", "b"]
+        await socket.send("complete", "1")
+        await server.wait_until(lambda: server.live.traffic.operations == 1)
+        await server.publish("c")
+        assert await socket.next_name() == "c"
+        assert server.event_log.subscribers == 1
+    await server.wait_for_subscribers(0)
 
 
-async def test_coming_and_going(here: Any) -> None:
-    """Clients that come and go at any time, and resume, hear of everything once and in order, in whatever company."""
+async def test_coming_and_going(server: Any) -> None:
+    """Clients that disconnect and resume at any time get every event once and in order."""
     numbers, stop = iter(range(10_000)), asyncio.Event()
     chance = random.Random(7)  # noqa: S311 - the same every time
 
-    async def happen() -> None:
+    async def publish() -> None:
         while not stop.is_set():
             for _ in range(chance.randrange(4)):
-                await here.happen(str(next(numbers)))
+                await server.publish(str(next(numbers)))
             await asyncio.sleep(0.002)
 
     async def client() -> list[int]:
-        heard: list[int] = []
+        received: list[int] = []
         last = None
         for _ in range(6):
-            async with here.socket() as socket:
-                await told(socket, FULL, after=last)
+            async with server.socket() as socket:
+                await subscribe(socket, FULL, after=last)
                 for _ in range(chance.randrange(1, 30)):
-                    event = (await socket.next())["userChanged"]
-                    heard.append(int(event["user"]["name"]))
+                    event = (await socket.next_data())["userChanged"]
+                    received.append(int(event["user"]["name"]))
                     last = event["id"]
             await asyncio.sleep(chance.random() * 0.02)
-        return heard
+        return received
 
-    happening = asyncio.ensure_future(happen())
+    publishing = asyncio.ensure_future(publish())
     async with asyncio.timeout(30):
-        all_heard = await asyncio.gather(*(client() for _ in range(20)))
+        all_received = await asyncio.gather(*(client() for _ in range(20)))
     stop.set()
-    await happening
-    for heard in all_heard:
-        assert heard == list(range(heard[0], heard[0] + len(heard)))
-    await here.followed(0)
+    await publishing
+    for received in all_received:
+        assert received == list(range(received[0], received[0] + len(received)))
+    await server.wait_for_subscribers(0)

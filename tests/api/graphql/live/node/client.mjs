@@ -1,11 +1,11 @@
-// Follows an operation by the client library that is named, and prints a line of JSON for whatever comes.
-// node client.mjs ws|sse|single URL PAYLOAD [MOST]: ends after MOST results, else when it is killed or told the end.
+// Executes an operation with a client library, and prints a line of JSON for everything that it receives.
+// node client.mjs ws|sse|single URL PAYLOAD [LIMIT]: ends after LIMIT results, at the end of the operation, or when killed.
 import { createClient as createSseClient } from "graphql-sse";
 import { createClient as createWsClient } from "graphql-ws";
 import WebSocket from "ws";
 
-const [mode, url, payload, most] = process.argv.slice(2);
-const tell = (what) => process.stdout.write(JSON.stringify(what) + "\n");
+const [mode, url, payload, limit] = process.argv.slice(2);
+const print = (value) => process.stdout.write(JSON.stringify(value) + "\n");
 
 const client =
   mode === "ws"
@@ -15,30 +15,30 @@ const client =
         connectionParams: { authorization: "Bearer from-node" },
         retryWait: () => new Promise((done) => setTimeout(done, 100)),
         on: {
-          connected: () => tell({ connected: true }),
-          closed: (event) => tell({ closed: event.code }),
-          ping: (received) => tell({ ping: received }),
+          connected: () => print({ connected: true }),
+          closed: (event) => print({ closed: event.code }),
+          ping: (received) => print({ ping: received }),
         },
       })
     : createSseClient({
         url,
         singleConnection: mode === "single",
         retry: () => new Promise((done) => setTimeout(done, 100)),
-        on: { connected: () => tell({ connected: true }) },
+        on: { connected: () => print({ connected: true }) },
       });
 
-let left = Number(most ?? Infinity);
+let left = Number(limit ?? Infinity);
 const stop = client.subscribe(JSON.parse(payload), {
   next: (result) => {
-    tell({ next: result });
+    print({ next: result });
     if (--left === 0) stop();
   },
   error: (error) => {
-    tell({ error: Array.isArray(error) ? error : String(error) });
+    print({ error: Array.isArray(error) ? error : String(error) });
     client.dispose();
   },
   complete: () => {
-    tell({ complete: true });
+    print({ complete: true });
     client.dispose();
   },
 });
