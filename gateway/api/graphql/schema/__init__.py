@@ -1,1 +1,1 @@
-"""The GraphQL schema: its types, root fields and inputs, and how they are built into one."""
+"""The GraphQL schema: types, inputs and root fields."""

@@ -1,4 +1,4 @@
-"""The schema: Strawberry is the one place where types and resolvers are declared."""
+"""Builds the schema from the types and resolvers in this package, which are declared with Strawberry."""
 
 from graphql import ASTValidationRule, GraphQLSchema, NoSchemaIntrospectionCustomRule, specified_rules
 from strawberry import Schema
@@ -14,7 +14,7 @@ __all__ = ["build_schema", "executable", "rules", "sdl"]
 
 
 def build_schema() -> Schema:
-    """The schema of the API."""
+    """Return the schema of the API."""
     return Schema(
         query=QueryObject,
         mutation=MutationObject,
@@ -25,15 +25,15 @@ def build_schema() -> Schema:
 
 
 def executable(schema: Schema) -> GraphQLSchema:
-    """graphql-core's form of the schema: Strawberry's own way to execute parses, validates and wraps every time."""
-    return schema._schema  # noqa: SLF001 - there is no public name for it; tests would show that it has gone
+    """Return graphql-core's form of the schema: `Schema.execute` parses, validates and wraps each operation anew."""
+    return schema._schema  # noqa: SLF001 - there is no public name for it; tests would fail if it were removed
 
 
 def rules(*, introspection: bool) -> tuple[type[ASTValidationRule], ...]:
-    """What a document is validated by: without introspection the schema tells a stranger nothing."""
+    """Return the validation rules for documents. Without `introspection`, clients cannot read the schema."""
     return (*specified_rules, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
 
 
 def sdl() -> str:
-    """The schema in its definition language, as `schema.graphql` holds it."""
+    """Return the schema in the schema definition language, as in `schema.graphql`."""
     return build_schema().as_str() + "\n"

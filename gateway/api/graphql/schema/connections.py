@@ -1,4 +1,4 @@
-"""Lists of the API: Relay connections, and one person's records."""
+"""The lists of the API: Relay connections, and the user records of one person."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A page of the service, and whether it is not the first one."""
+    """A page of the service as a Relay connection; `has_previous_page`: it is not the first page of a walk."""
 
     page: Any
     has_previous_page: bool
@@ -52,72 +52,85 @@ class Connection:
         )
 
 
-@strawberry.type(name="SourceError", description="A system that could not be asked: its records are missing here.")
+@strawberry.type(
+    name="SourceError", description="An error of a source whose records are missing in this response because of it."
+)
 class SourceErrorObject:
     source: UserSource
-    code: str
+    code: str = attribute("The error code, for example `SOURCE_TIMEOUT`; the same codes as in `errors`.")
     message: str
-    retry_after: float | None = attribute("Seconds until asking again may help.")
+    retry_after: float | None = attribute("The number of seconds after which a repeated request may succeed.")
 
 
-@strawberry.type(name="UserEdge")
+@strawberry.type(name="UserEdge", description="A user and its cursor.")
 class UserEdgeObject:
     node: UserObject
-    cursor: str
+    cursor: str = attribute("The cursor of this record, to continue the list after it.")
 
 
-@strawberry.type(name="UserConnection", description="Users of all systems, newest first.")
+@strawberry.type(name="UserConnection", description="A page of users of all sources, newest first.")
 class UserConnectionObject:
     edges: list[UserEdgeObject]
     nodes: list[UserObject]
     page_info: PageInfoObject
     unavailable: list[SourceErrorObject] = attribute(
-        "Systems that are missing on this page. The cursor lets a later page go on with them: nothing is lost."
+        "The sources that are missing on this page. Later pages contain their users once they are available again."
     )
 
 
-@strawberry.type(name="RoleEdge")
+@strawberry.type(name="RoleEdge", description="A role and its cursor.")
 class RoleEdgeObject:
     node: RoleObject
-    cursor: str
+    cursor: str = attribute("The cursor of this record, to continue the list after it.")
 
 
-@strawberry.type(name="RoleConnection", description="Roles of the account system, newest first.")
+@strawberry.type(name="RoleConnection", description="A page of roles of the `account` source, newest first.")
 class RoleConnectionObject:
     edges: list[RoleEdgeObject]
     nodes: list[RoleObject]
     page_info: PageInfoObject
 
 
-@strawberry.type(name="DepartmentEdge")
+@strawberry.type(name="DepartmentEdge", description="A department and its cursor.")
 class DepartmentEdgeObject:
     node: DepartmentObject
-    cursor: str
+    cursor: str = attribute("The cursor of this record, to continue the list after it.")
 
 
-@strawberry.type(name="DepartmentConnection", description="Departments of the account system, newest first.")
+@strawberry.type(
+    name="DepartmentConnection", description="A page of departments of the `account` source, newest first."
+)
 class DepartmentConnectionObject:
     edges: list[DepartmentEdgeObject]
     nodes: list[DepartmentObject]
     page_info: PageInfoObject
 
 
-@strawberry.type(name="Person", description="One human: the records that share an e-mail address, over every system.")
+@strawberry.type(name="Person", description="All user records that have one e-mail address, over all sources.")
 class PersonObject:
-    email: str
+    email: str = attribute("The e-mail address of the request.")
     users: list[UserObject]
-    unavailable: list[SourceErrorObject] = attribute("Systems that could not be asked; never silently left out.")
+    unavailable: list[SourceErrorObject] = attribute(
+        "The sources that could not be read; their records are missing in `users`."
+    )
 
 
-@strawberry.input(description="What narrows a list of users.")
+@strawberry.input(description="Restricts a list of users. A user is listed if all conditions hold.")
 class UserFilter:
     sources: list[UserSource] | None = strawberry.field(
-        default=None, description="The systems to list; by default every one that is configured."
+        default=None,
+        description="The sources to list. By default all that are configured and that the caller may read.",
     )
-    search: str | None = strawberry.field(default=None, description="Part of a name or an e-mail address.")
-    email: str | None = strawberry.field(default=None, description="Exactly this address, in any case.")
-    role_type: RoleType | None = strawberry.field(default=None, description="account only: narrows the list to it.")
-    include_removed: bool | None = False
+    search: str | None = strawberry.field(default=None, description="Text to search for in names and e-mail addresses.")
+    email: str | None = strawberry.field(
+        default=None, description="Exactly this e-mail address, in upper or lower case."
+    )
+    role_type: RoleType | None = strawberry.field(
+        default=None, description="The type of the role. Only users of the `account` source have one."
+    )
+    include_removed: bool | None = strawberry.field(
+        default=False, description="Whether to list users with the status `REMOVED` too."
+    )
     reseller_id: strawberry.ID | None = strawberry.field(
-        default=None, description="By default the configured reseller."
+        default=None, description="The reseller whose users are listed; by default the configured one."
     )

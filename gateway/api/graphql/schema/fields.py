@@ -1,6 +1,7 @@
-"""How a field gets its value: an attribute of the record, computed from the record alone, or by a declared lookup.
+"""Declares fields by the way they get their value: an attribute of the record, a function of it, or a batched lookup.
 
-There is no fourth way. Each declaration carries its kind in its metadata, for compiled documents.
+All fields below the three roots are declared so. The way is in the metadata of the field, where the compiler of
+operations (`gateway/api/graphql/compiled/`) reads it.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,7 @@ __all__ = [
     "global_id",
     "is_record",
     "reference",
+    "source_id",
 ]
 
 Info = strawberry.Info[Context, None]
@@ -35,28 +37,28 @@ _LOOKUP = Cost(weight="10")
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A field that follows from the record alone; the same record always gives the same value."""
+    """A field whose value is a function of the record; equal records give equal values."""
 
     of: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A field of that name that the record may have come without (`lookups.expanded`)."""
+    """A field of that name that is looked up if the record came without it (`gateway.users.loaders.expanded`)."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A field of that name that may hold a bare reference (`lookups.whole`)."""
+    """A field of that name that is looked up if it holds a bare reference (`gateway.users.loaders.whole`)."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class IsRecord:
-    """Tells a type's records apart behind the interface `Node`."""
+    """The `is_type_of` of a type of the interface `Node`: whether an object is a record of that class."""
 
     kind: type
 
@@ -65,12 +67,12 @@ class IsRecord:
 
 
 def attribute(description: str, **options: Any) -> Any:
-    """A field that is an attribute of the record, by the same name."""
+    """Declare a field that is an attribute of the record, by the same name."""
     return strawberry.field(description=description, **options)
 
 
 def expansion(name: str, description: str) -> Any:
-    """A field that arrives where the record's endpoint included it, else by a batched lookup of the record."""
+    """Declare a field that is in the record if its source included it, and is otherwise looked up in a batch."""
 
     def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
         return expanded(root, name, info.context.loaders)
@@ -80,7 +82,7 @@ def expansion(name: str, description: str) -> Any:
 
 
 def reference(name: str, description: str) -> Any:
-    """A field that holds a record or a bare reference to one: the latter is looked up, batched, where needed."""
+    """Declare a field that holds a record or a bare reference; the latter is looked up in a batch where needed."""
 
     def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
         return whole(getattr(root, name), info.context.loaders)
@@ -90,7 +92,7 @@ def reference(name: str, description: str) -> Any:
 
 
 def computed(of: Callable[[Any], Any], type_: Any, description: str) -> Any:
-    """A field of that type whose value is a function of the record."""
+    """Declare a field of that type whose value is a function of the record."""
 
     def resolve(root: strawberry.Parent[Any]) -> Any:
         return of(root)
@@ -100,11 +102,16 @@ def computed(of: Callable[[Any], Any], type_: Any, description: str) -> Any:
 
 
 def global_id() -> Any:
-    """The record's global id."""
-    description = "Opaque, stable and unique over all systems and types."
+    """Declare the field `id`."""
+    description = "The global id: opaque, stable, and unique over all sources and types."
     return computed(lambda record: encode(ref_of(record)), strawberry.ID, description)
 
 
+def source_id() -> Any:
+    """Declare the field `sourceId`."""
+    return attribute("The id of the record in its source.")
+
+
 def is_record(kind: type) -> IsRecord:
-    """Tells a type's records apart behind the interface `Node`."""
+    """Declare which records have a type that implements `Node`."""
     return IsRecord(kind)

@@ -1,6 +1,6 @@
-"""The inputs of the four changes: shapes only. Their rules are the domain's (`gateway.users.changes`).
+"""The inputs of the four mutations. They define shapes only; the rules are in `gateway.users.changes`.
 
-Absent, null and a value stay three things: a field that the client left out is UNSET here.
+A field may be absent, null or a value. A field that the client left out is UNSET here.
 """
 
 from dataclasses import fields
@@ -19,11 +19,22 @@ __all__ = [
     "UpdateAccountUserInput",
     "UpdateResellerUserInput",
     "UpdateSoftwareOneUserInput",
-    "given",
+    "to_plain",
 ]
 
+_EMAIL = "An e-mail address of at most 255 characters."
+_USERNAME = "3 to 255 letters, digits, `_` and `-`."
+_ROLE = "The global id of a role, or its id in the source."
+_DEPARTMENT = "The global id of a department, or its id in the source."
+_PREFERENCES = "Only effective for a user of another account that your account manages."
 
-@strawberry.input(description="Whether a user of another account is notified of something.")
+
+def _optional(description: str) -> Any:
+    """Declare a field that may be left out."""
+    return strawberry.field(default=UNSET, description=description)
+
+
+@strawberry.input(description="Whether a user of another account gets one kind of notification.")
 class NotificationPreferenceInput:
     notification_type: NotificationType
     enabled: bool
@@ -31,84 +42,80 @@ class NotificationPreferenceInput:
 
 @strawberry.input(
     description=(
-        "Either an email or a username is needed. A username without an email makes a scanning-station user, "
-        "which needs a password; nobody else may be given one."
+        "Either an email or a username is required. A user with a username and no email is a scanning-station user: it "
+        "requires a password, which is not allowed for other users."
     )
 )
 class CreateAccountUserInput:
-    name: str | None = UNSET
-    email: str | None = UNSET
-    username: str | None = strawberry.field(default=UNSET, description="3 to 255 of letters, digits, `_` and `-`.")
-    password: str | None = strawberry.field(
-        default=UNSET,
-        description="8 to 72 characters with an upper- and a lowercase letter, a digit and a special character.",
+    name: str | None = _optional("At most 255 characters.")
+    email: str | None = _optional(_EMAIL)
+    username: str | None = _optional(_USERNAME)
+    password: str | None = _optional(
+        "8 to 72 characters with an uppercase letter, a lowercase letter, a digit and a special character."
     )
-    role_id: strawberry.ID | None = strawberry.field(default=UNSET, description="Ignored for scanning-station users.")
-    department_id: strawberry.ID | None = UNSET
-    preferences: list[NotificationPreferenceInput] | None = strawberry.field(
-        default=UNSET, description="Only counts for a user of another account that you manage."
-    )
+    role_id: strawberry.ID | None = _optional(f"{_ROLE} Ignored for scanning-station users.")
+    department_id: strawberry.ID | None = _optional(_DEPARTMENT)
+    preferences: list[NotificationPreferenceInput] | None = _optional(_PREFERENCES)
 
 
 @strawberry.input(
-    description="An absent field is left unchanged. Null clears roleId and departmentId, and is an error elsewhere."
+    description="An absent field is left unchanged. Null clears `roleId` and `departmentId`, and is an error elsewhere."
 )
 class UpdateAccountUserInput:
-    name: str | None = UNSET
-    email: str | None = UNSET
-    username: str | None = UNSET
-    role_id: strawberry.ID | None = UNSET
-    department_id: strawberry.ID | None = UNSET
-    preferences: list[NotificationPreferenceInput] | None = UNSET
+    name: str | None = _optional("1 to 255 characters, not only blanks.")
+    email: str | None = _optional(_EMAIL)
+    username: str | None = _optional(_USERNAME)
+    role_id: strawberry.ID | None = _optional(_ROLE)
+    department_id: strawberry.ID | None = _optional(_DEPARTMENT)
+    preferences: list[NotificationPreferenceInput] | None = _optional(_PREFERENCES)
 
 
-@strawberry.input
+@strawberry.input(description="A whole phone number.")
 class PhoneNumberInput:
-    prefix: str
+    prefix: str = strawberry.field(description="The country code, for example `+34`.")
     number: str
 
 
-@strawberry.input
+@strawberry.input(description="An absent field is left unchanged.")
 class UserSettingsInput:
-    culture_code: str | None = UNSET
+    culture_code: str | None = _optional("For example `en-US`.")
     language_code: str | None = UNSET
 
 
-@strawberry.input(description="An absent field is left unchanged, an explicit null is sent as null.")
+@strawberry.input(description="An absent field is left unchanged; null is sent to the source as null.")
 class UpdateSoftwareOneUserInput:
-    first_name: str | None = UNSET
-    last_name: str | None = UNSET
-    email: str | None = UNSET
+    first_name: str | None = _optional("Not empty.")
+    last_name: str | None = _optional("Not empty.")
+    email: str | None = _optional(_EMAIL)
     phone: PhoneNumberInput | None = UNSET
     settings: UserSettingsInput | None = UNSET
-    current_account_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="One of the user's own accounts."
-    )
-    icon: Upload | None = strawberry.field(default=UNSET, description="A picture, by a multipart request.")
+    current_account_id: strawberry.ID | None = _optional("The id of one of the accounts that the user belongs to.")
+    icon: Upload | None = _optional("A picture, uploaded by a multipart request.")
 
 
 @strawberry.input(description="An absent field is left unchanged; null is an error.")
 class UpdateResellerUserInput:
-    first_name: str | None = UNSET
-    last_name: str | None = strawberry.field(default=UNSET, description="May be empty.")
+    first_name: str | None = _optional("1 to 256 characters.")
+    last_name: str | None = _optional("At most 256 characters; may be empty.")
     email: str | None = UNSET
-    role: str | None = strawberry.field(default=UNSET, description="The role's name.")
-    company: str | None = strawberry.field(default=UNSET, description="May be empty.")
-    organization_id: strawberry.ID | None = UNSET
-    allow_customer_portal_access: bool | None = strawberry.field(
-        default=UNSET,
-        description="Can be set here and is told by no query: the source does not tell it either.",
+    role: str | None = _optional("The name of a role.")
+    company: str | None = _optional("At most 256 characters; may be empty.")
+    organization_id: strawberry.ID | None = _optional("The global id of an organization, or its id in the source.")
+    allow_customer_portal_access: bool | None = _optional(
+        "Write-only: no query returns it, because the source does not return it."
     )
 
 
-def given(value: Any) -> Any:
-    """An input as plain values under the domain's names, without what the client left out."""
+def to_plain(value: Any) -> Any:
+    """Return an input as plain values under the names of the domain, without the fields that the client left out."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, File):
         return value.icon()
     if isinstance(value, list):
-        return [given(item) for item in value]
+        return [to_plain(item) for item in value]
     if hasattr(value, "__strawberry_definition__"):
-        return {field.name: given(item) for field in fields(value) if (item := getattr(value, field.name)) is not UNSET}
+        return {
+            field.name: to_plain(item) for field in fields(value) if (item := getattr(value, field.name)) is not UNSET
+        }
     return value

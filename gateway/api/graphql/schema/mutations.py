@@ -1,7 +1,7 @@
 """The root of mutations: the four changes.
 
-Each answers null beside its error, so that in a document of several a failed one does not take
-away what the others truthfully answered.
+All of them are nullable, so that in a document with several mutations an error of one does not remove the results of
+the others.
 """
 
 from typing import Annotated, Any
@@ -15,17 +15,23 @@ from gateway.api.graphql.schema.inputs import (
     UpdateAccountUserInput,
     UpdateResellerUserInput,
     UpdateSoftwareOneUserInput,
-    given,
+    to_plain,
 )
 from gateway.api.graphql.schema.users import UserObject
 
 __all__ = ["MutationObject"]
 
 _CHANGE = Cost(weight="10")
-_Key = Annotated[
+_UserId = Annotated[
+    strawberry.ID, strawberry.argument(description="The global id of the user, or its id in the source.")
+]
+_IdempotencyKey = Annotated[
     str | None,
     strawberry.argument(
-        description="The change is carried out at most once under it. Else the header's, else a new one."
+        description=(
+            "The change is executed at most once under this key; a repeated request returns the stored result. "
+            "By default the header `Idempotency-Key`; without either, a repeated request is a new change."
+        )
     ),
 ]
 
@@ -33,70 +39,70 @@ _Key = Annotated[
 @strawberry.type(name="Mutation")
 class MutationObject:
     @strawberry.mutation(
-        description="Add a user to the account. Somebody who has a user there is linked or restored.",
+        description=(
+            "Add a user to the account. If the e-mail address belongs to a user of the platform, that user is linked. "
+            "A removed user of the account is restored."
+        ),
         directives=[_CHANGE],
     )
     async def create_account_user(
         self,
         info: Info,
         input: CreateAccountUserInput,
-        idempotency_key: _Key = None,
+        idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
-        created: Any = await info.context.service.create_account_user(given(input), **_once(info, idempotency_key))
+        created: Any = await info.context.service.create_account_user(
+            to_plain(input), **_idempotency(info, idempotency_key)
+        )
         return created
 
-    @strawberry.mutation(
-        description="Change a user of the account. The id may be global or the account system's own.",
-        directives=[_CHANGE],
-    )
+    @strawberry.mutation(description="Change a user of the account.", directives=[_CHANGE])
     async def update_account_user(
         self,
         info: Info,
-        id: strawberry.ID,
+        id: _UserId,
         input: UpdateAccountUserInput,
-        idempotency_key: _Key = None,
+        idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
-        updated: Any = await info.context.service.update_account_user(id, given(input), **_once(info, idempotency_key))
+        updated: Any = await info.context.service.update_account_user(
+            id, to_plain(input), **_idempotency(info, idempotency_key)
+        )
         return updated
 
-    @strawberry.mutation(
-        description="Change a user of the Marketplace. The id may be global or the Marketplace's own.",
-        directives=[_CHANGE],
-    )
+    @strawberry.mutation(description="Change a user of the SoftwareOne Marketplace.", directives=[_CHANGE])
     async def update_software_one_user(
         self,
         info: Info,
-        id: strawberry.ID,
+        id: _UserId,
         input: UpdateSoftwareOneUserInput,
-        idempotency_key: _Key = None,
+        idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
         updated: Any = await info.context.service.update_software_one_user(
-            id, given(input), **_once(info, idempotency_key)
+            id, to_plain(input), **_idempotency(info, idempotency_key)
         )
         return updated
 
-    @strawberry.mutation(
-        description=(
-            "Change a user of a reseller. The id may be global or the reseller API's own; `resellerId` may be left out "
-            "when the id is global or a reseller is configured."
-        ),
-        directives=[_CHANGE],
-    )
+    @strawberry.mutation(description="Change a user of a reseller.", directives=[_CHANGE])
     async def update_reseller_user(
         self,
         info: Info,
-        id: strawberry.ID,
+        id: _UserId,
         input: UpdateResellerUserInput,
-        reseller_id: strawberry.ID | None = None,
-        idempotency_key: _Key = None,
+        reseller_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(
+                description="The reseller of the user. Required with a source id if no reseller is configured."
+            ),
+        ] = None,
+        idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
         updated: Any = await info.context.service.update_reseller_user(
-            id, given(input), reseller_id=reseller_id, **_once(info, idempotency_key)
+            id, to_plain(input), reseller_id=reseller_id, **_idempotency(info, idempotency_key)
         )
         return updated
 
 
-def _once(info: Info, given_key: str | None) -> dict[str, Any]:
-    """The mutation's key, and who hears of it when its answer is the first call's, given again."""
+def _idempotency(info: Info, key: str | None) -> dict[str, Any]:
+    """Return the arguments for the service: the idempotency key, and a callback that records a replayed mutation."""
     name, context = str(info.path.key), info.context
-    return {"idempotency_key": context.key(given_key, name), "on_replay": lambda: context.replayed.append(name)}
+    return {"idempotency_key": context.key(key, name), "on_replay": lambda: context.replayed.append(name)}

@@ -1,31 +1,33 @@
-"""What every list and every record shares: `NodeInterface` and `PageInfoObject`."""
+"""The interface of records with a global id, and the page information of lists."""
 
 from typing import Any
 
 import strawberry
 
-from gateway.api.graphql.schema.fields import computed, global_id
+from gateway.api.graphql.schema.fields import attribute, computed, global_id
 
-__all__ = ["NodeInterface", "PageInfoObject", "lists"]
+__all__ = ["NodeInterface", "PageInfoObject", "nested_page_info"]
 
 
-@strawberry.interface(name="Node", description="A record that can be fetched again by its id alone.")
+@strawberry.interface(name="Node", description="A record that can be fetched by its global id.")
 class NodeInterface:
     id: strawberry.ID = global_id()
 
 
-@strawberry.type(name="PageInfo", description="Where a list stands.")
+@strawberry.type(name="PageInfo", description="The position of a page in its list.")
 class PageInfoObject:
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None = None
-    end_cursor: str | None = None
+    has_next_page: bool = attribute("Whether there are records after this page.")
+    has_previous_page: bool = attribute("Whether there are records before this page.")
+    start_cursor: str | None = attribute(
+        "The cursor of the first record of the page; null if it is empty.", default=None
+    )
+    end_cursor: str | None = attribute("The cursor to get the next page with, as the argument `after`.", default=None)
 
 
-def lists() -> Any:
-    """`pageInfo` of a list that arrived inside an object: whether there is more, and no cursor to get it by."""
+def nested_page_info() -> Any:
+    """Declare the `pageInfo` of a list inside a record. It has no cursors: only one page was sent by the source."""
 
     def of(listed: Any) -> PageInfoObject:
         return PageInfoObject(has_next_page=listed.has_next_page, has_previous_page=listed.has_previous_page)
 
-    return computed(of, PageInfoObject, "Whether the source has more than it sent.")
+    return computed(of, PageInfoObject, "Whether the source has more records than it sent. There are no cursors.")

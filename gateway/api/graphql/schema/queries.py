@@ -1,4 +1,4 @@
-"""The root of queries: what is fetched by id. The service does the rest."""
+"""The root of queries. The resolvers convert arguments; `UserService` does the rest."""
 
 import asyncio
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from gateway.api.graphql.schema.connections import (
 )
 from gateway.api.graphql.schema.departments import DepartmentObject
 from gateway.api.graphql.schema.fields import Info
-from gateway.api.graphql.schema.inputs import given
+from gateway.api.graphql.schema.inputs import to_plain
 from gateway.api.graphql.schema.nodes import NodeInterface
 from gateway.api.graphql.schema.roles import RoleObject
 from gateway.api.graphql.schema.scalars import UserSource
@@ -26,9 +26,9 @@ from gateway.users.ids import decode
 
 __all__ = ["QueryObject"]
 
-_MOST_NODES = 100
+_MAX_NODES = 100
 _CALL = Cost(weight="10")
-_CALLS = Cost(weight="30")  # one a system
+_CALLS = Cost(weight="30")  # one for each source
 _PAGE = ListSize(
     assumed_size=50,
     slicing_arguments=["first"],
@@ -37,96 +37,119 @@ _PAGE = ListSize(
 )
 _BY_ID = ListSize(slicing_arguments=["ids"])
 
+_First = Annotated[int | None, strawberry.argument(description="How many records the page has at most: 0 to 200.")]
+_After = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The page begins after this cursor, which must be of a page with the same search or filter."
+    ),
+]
+_Search = Annotated[str | None, strawberry.argument(description="Text to search for in the names.")]
+_Id = Annotated[strawberry.ID, strawberry.argument(description="The global id, or the id in the source.")]
+
 
 @strawberry.type(name="Query")
 class QueryObject:
-    @strawberry.field(description="Any record by its global id; null where there is none.", directives=[_CALL])
+    @strawberry.field(description="Get any record by its global id; null if there is none.", directives=[_CALL])
     async def node(self, info: Info, id: strawberry.ID) -> NodeInterface | None:
         return await _node(info, id)
 
     @strawberry.field(
-        description="Records by their global ids, in that order; null where there is none.", directives=[_BY_ID]
+        description=(
+            f"Get up to {_MAX_NODES} records by their global ids, in the order of the ids; null for each id that has no "
+            "record."
+        ),
+        directives=[_BY_ID],
     )
     async def nodes(
         self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(directives=[_CALL])]
     ) -> list[NodeInterface | None]:
-        if len(ids) > _MOST_NODES:
-            message = f"may name {_MOST_NODES} records at most"
-            raise BadUserInput.at(("ids",), message)
-        # An exception in the list fails its own item alone.
-        found: Any = await asyncio.gather(*(_node(info, one) for one in ids), return_exceptions=True)
+        if len(ids) > _MAX_NODES:
+            raise BadUserInput.at(("ids",), f"must not have more than {_MAX_NODES} ids")
+        # An exception in the list becomes the error of one item only.
+        found: Any = await asyncio.gather(*(_node(info, node_id) for node_id in ids), return_exceptions=True)
         return found
 
     @strawberry.field(
         description=(
-            "A user by global id, or by a source and the id that the source uses; null where there is none. "
-            "One call to the source, role and department included."
+            "Get a user by its global id, or by its source and its id there; null if there is none. Takes one call to "
+            "the source, which includes the role and the department."
         ),
         directives=[_CALL],
     )
-    async def user(self, info: Info, id: strawberry.ID, source: UserSource | None = None) -> UserObject | None:
+    async def user(
+        self,
+        info: Info,
+        id: _Id,
+        source: Annotated[
+            UserSource | None, strawberry.argument(description="The source of the user. Not needed with a global id.")
+        ] = None,
+    ) -> UserObject | None:
         found: Any = await info.context.service.get_user(id, source, loaders=info.context.loaders)
         return found
 
-    @strawberry.field(
-        description="A role by global id, or by the account system's own id; null where there is none.",
-        directives=[_CALL],
-    )
-    async def role(self, info: Info, id: strawberry.ID) -> RoleObject | None:
+    @strawberry.field(description="Get a role of the `account` source; null if there is none.", directives=[_CALL])
+    async def role(self, info: Info, id: _Id) -> RoleObject | None:
         found: Any = await info.context.service.get_role(id, loaders=info.context.loaders)
         return found
 
     @strawberry.field(
-        description="A department by global id, or by the account system's own id; null where there is none.",
-        directives=[_CALL],
+        description="Get a department of the `account` source; null if there is none.", directives=[_CALL]
     )
-    async def department(self, info: Info, id: strawberry.ID) -> DepartmentObject | None:
+    async def department(self, info: Info, id: _Id) -> DepartmentObject | None:
         found: Any = await info.context.service.get_department(id, loaders=info.context.loaders)
         return found
 
     @strawberry.field(
         description=(
-            "Newest first over all systems: one cursor, however many systems are behind it. A system that cannot be "
-            "asked is named in `unavailable`, and the cursor lets a later page go on with it."
+            "List users, the newest first over all sources. A source that is not available is listed in `unavailable`; "
+            "later pages contain its users once it is available again."
         ),
         directives=[_CALLS, _PAGE],
     )
     async def users(
-        self, info: Info, first: int | None = 50, after: str | None = None, filter: UserFilter | None = None
+        self, info: Info, first: _First = 50, after: _After = None, filter: UserFilter | None = None
     ) -> UserConnectionObject:
         page = await info.context.service.list_users(
-            given(filter), first=_first(first), after=after, loaders=info.context.loaders
+            to_plain(filter), first=_page_size(first), after=after, loaders=info.context.loaders
         )
         return _connection(page, after)
 
     @strawberry.field(
-        description="Every record of one human, by e-mail address in any case: one call a system.", directives=[_CALLS]
+        description="Get all user records that have one e-mail address. Takes one call to each source.",
+        directives=[_CALLS],
     )
-    async def person(self, info: Info, email: str) -> PersonObject:
+    async def person(
+        self,
+        info: Info,
+        email: Annotated[str, strawberry.argument(description="The e-mail address, in upper or lower case.")],
+    ) -> PersonObject:
         found: Any = await info.context.service.find_person(email, loaders=info.context.loaders)
         return found
 
-    @strawberry.field(description="Roles of the account system, newest first.", directives=[_CALL, _PAGE])
+    @strawberry.field(description="List the roles of the `account` source, newest first.", directives=[_CALL, _PAGE])
     async def roles(
-        self, info: Info, first: int | None = 50, after: str | None = None, search: str | None = None
+        self, info: Info, first: _First = 50, after: _After = None, search: _Search = None
     ) -> RoleConnectionObject:
         page = await info.context.service.list_roles(
-            first=_first(first), after=after, search=search, loaders=info.context.loaders
+            first=_page_size(first), after=after, search=search, loaders=info.context.loaders
         )
         return _connection(page, after)
 
-    @strawberry.field(description="Departments of the account system, newest first.", directives=[_CALL, _PAGE])
+    @strawberry.field(
+        description="List the departments of the `account` source, newest first.", directives=[_CALL, _PAGE]
+    )
     async def departments(
-        self, info: Info, first: int | None = 50, after: str | None = None, search: str | None = None
+        self, info: Info, first: _First = 50, after: _After = None, search: _Search = None
     ) -> DepartmentConnectionObject:
         page = await info.context.service.list_departments(
-            first=_first(first), after=after, search=search, loaders=info.context.loaders
+            first=_page_size(first), after=after, search=search, loaders=info.context.loaders
         )
         return _connection(page, after)
 
 
-def _first(given_first: int | None) -> int:
-    return 50 if given_first is None else given_first
+def _page_size(first: int | None) -> int:
+    return 50 if first is None else first
 
 
 def _connection(page: Any, after: str | None) -> Any:

@@ -1,8 +1,8 @@
-"""Roles and who owns them."""
+"""Roles, and the accounts that provide them."""
 
 import strawberry
 
-from gateway.api.graphql.schema.fields import attribute, expansion, is_record
+from gateway.api.graphql.schema.fields import attribute, expansion, is_record, source_id
 from gateway.api.graphql.schema.nodes import NodeInterface
 from gateway.api.graphql.schema.scalars import DateTime, OwnerType, RoleType, UserSource
 from gateway.users import model
@@ -10,9 +10,9 @@ from gateway.users import model
 __all__ = ["RoleObject"]
 
 
-@strawberry.type(name="Geolocation")
+@strawberry.type(name="Geolocation", description="A street address.")
 class GeolocationObject:
-    source_id: str
+    source_id: str = source_id()
     street_line1: str | None = attribute("First line of the street address.")
     street_line2: str | None = attribute("Second line of the street address.")
     locality: str | None = attribute("City or locality.")
@@ -23,21 +23,21 @@ class GeolocationObject:
     updated_at: DateTime | None
 
 
-@strawberry.type(name="Address")
+@strawberry.type(name="Address", description="A billing or shipping address of an account.")
 class AddressObject:
-    source_id: str
+    source_id: str = source_id()
     name: str
     phone: str | None
     email: str | None
-    is_drop_ship: bool | None = attribute("Whether goods are shipped here straight from a supplier.")
+    is_drop_ship: bool | None = attribute("Whether goods are shipped to this address directly from a supplier.")
     geolocation: GeolocationObject | None
     created_at: DateTime | None
     updated_at: DateTime | None
 
 
-@strawberry.type(name="Branding")
+@strawberry.type(name="Branding", description="How an account presents itself to its customers.")
 class BrandingObject:
-    source_id: str
+    source_id: str = source_id()
     support_email: str | None
     phone_number: str | None
     logo_url: str | None
@@ -50,17 +50,17 @@ class BrandingObject:
     updated_at: DateTime | None
 
 
-@strawberry.type(name="Portal")
+@strawberry.type(name="Portal", description="The customer portal of an account.")
 class PortalObject:
-    source_id: str
+    source_id: str = source_id()
     slug: str
     created_at: DateTime | None
     updated_at: DateTime | None
 
 
-@strawberry.type(name="Account", description="The account that owns an account-owned role.")
+@strawberry.type(name="Account", description="An account that provides a role.")
 class AccountObject:
-    source_id: str
+    source_id: str = source_id()
     name: str
     default_billing_address: AddressObject | None
     default_shipping_address: AddressObject | None
@@ -70,23 +70,25 @@ class AccountObject:
     updated_at: DateTime | None
 
 
-@strawberry.type(name="RoleOwner", description="Who provides a role.")
+@strawberry.type(name="RoleOwner", description="The provider of a role.")
 class RoleOwnerObject:
     type: OwnerType
-    account: AccountObject | None = attribute("The owning account; null where the platform owns the role.")
+    account: AccountObject | None = attribute("The account that provides the role; null if the platform provides it.")
 
 
-@strawberry.type(name="Role", description="What a user may do in a system.")
+@strawberry.type(name="Role", description="A role: what a user may do in its source.")
 class RoleObject(NodeInterface):
     source: UserSource
-    source_id: str = attribute("The id that the source uses; a reseller's role is its name.")
+    source_id: str = attribute("The id of the role in its source. A role of `reseller` has its name as the id.")
     name: str
-    type: RoleType | None = attribute("Null for a reseller's role, and for a kind that this gateway has never met.")
-    source_type: str | None = attribute("The source's own word for the kind, whatever it is.")
-    owner: RoleOwnerObject | None = expansion("owner", "Who provides the role. Looked up in batches.")
+    type: RoleType | None = attribute(
+        "Null for a role of `reseller`, and for a type that this gateway does not know; see `sourceType`."
+    )
+    source_type: str | None = attribute("The type exactly as the source sent it.")
+    owner: RoleOwnerObject | None = expansion("owner", "The provider of the role. Looked up in batches.")
     permissions: list[str] | None = expansion(
         "permissions",
-        "What the role allows, as `{domain}:{action}`. Looked up in batches where the user came without.",
+        "What the role allows, as `{domain}:{action}`. Looked up in batches if the source did not send it.",
     )
     created_at: DateTime | None
     updated_at: DateTime | None

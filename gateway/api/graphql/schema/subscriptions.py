@@ -1,4 +1,4 @@
-"""The root of subscriptions: what happens to users, as it happens."""
+"""The root of subscriptions: events of users."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
@@ -16,21 +16,23 @@ from gateway.users.ids import Ref
 __all__ = ["SubscriptionObject"]
 
 
-@strawberry.type(name="UserEvent", description="Something that happened to a user.")
+@strawberry.type(name="UserEvent", description="A change that happened to a user.")
 class UserEventObject:
-    id: strawberry.ID = attribute("What to say as `after` in order to go on behind this event.")
+    id: strawberry.ID = attribute("The value for `after` with which a new subscription continues after this event.")
     change: UserChange
-    user: UserObject = attribute("The user after it. What has to be looked up is looked up anew for each event.")
-    occurred_at: DateTime
+    user: UserObject = attribute("The user after the change. Lookups are made anew for each event.")
+    occurred_at: DateTime = attribute("When the gateway recorded the change.")
 
 
 @strawberry.type(name="Subscription")
 class SubscriptionObject:
     @strawberry.subscription(  # type: ignore[untyped-decorator]  # Strawberry's gives no types
         description=(
-            "Changes made through this gateway, and those that a source reports by webhook. It ends with RATE_LIMITED "
-            "where its client does not keep up, with NOT_FOUND where what came behind `after` is no longer held, with "
-            "SOURCE_UNAVAILABLE where the event log is away. Behind the last event received it can be gone on with."
+            "Changes to users: those made through this gateway, and those that a source reports by webhook or that "
+            "polling finds. The subscription ends with `RATE_LIMITED` if the client reads too slowly, with "
+            "`SOURCE_UNAVAILABLE` if the event log is not available, and with `NOT_FOUND` if events after `after` are "
+            "no longer stored. To continue without loss, subscribe again with the id of the last received event as "
+            "`after`; after `NOT_FOUND`, subscribe without `after` and then read the users again."
         )
     )
     async def user_changed(
@@ -38,33 +40,37 @@ class SubscriptionObject:
         info: Info,
         ids: Annotated[
             list[strawberry.ID] | None,
-            strawberry.argument(description="Only these users: global ids, or with one source that source's own."),
+            strawberry.argument(
+                description=(
+                    f"Only these users, at most {MOST_IDS}. A global id, or a source id if `sources` has exactly one."
+                )
+            ),
         ] = None,
         sources: Annotated[
-            list[UserSource] | None, strawberry.argument(description="Only users of these systems.")
+            list[UserSource] | None, strawberry.argument(description="Only users of these sources.")
         ] = None,
         after: Annotated[
             str | None,
-            strawberry.argument(description="The id of an event: what has happened since comes first."),
+            strawberry.argument(description="The id of an event: the subscription begins with the events after it."),
         ] = None,
     ) -> AsyncIterator[UserEventObject]:
         incoming = info.context.incoming
         if incoming.events is None:
-            raise SourceUnavailable("There is no event log here.")
+            raise SourceUnavailable("This gateway has no event log.")
         refs = _refs(info, ids or (), sources or ())
         try:
             async with watching(
                 incoming.events, incoming.principal, ids=refs, sources=sources or (), after=after
             ) as subscription:
                 async for event in subscription:
-                    happened: Any = event
-                    yield happened
-        except BadUserInput as error:  # the log's word for it is not this argument's name
-            raise BadUserInput.at(("after",), "is no id of an event") from error
+                    user_event: Any = event
+                    yield user_event
+        except BadUserInput as error:  # the log has another name for the argument
+            raise BadUserInput.at(("after",), "must be the id of an event") from error
 
 
 def _refs(info: Info, ids: Sequence[str], sources: Sequence[model.UserSource]) -> list[Ref]:
     if len(ids) > MOST_IDS:
-        raise BadUserInput.at(("ids",), f"may name {MOST_IDS} users at most")
-    only = sources[0] if len(sources) == 1 else None
-    return [info.context.service.user_ref(text, only, path=("ids", place)) for place, text in enumerate(ids)]
+        raise BadUserInput.at(("ids",), f"must not have more than {MOST_IDS} users")
+    source = sources[0] if len(sources) == 1 else None
+    return [info.context.service.user_ref(user_id, source, path=("ids", index)) for index, user_id in enumerate(ids)]
