@@ -56,8 +56,8 @@ class QueryObject:
 
     @strawberry.field(
         description=(
-            f"Get up to {_MAX_NODES} records by their global ids, in the order of the ids; null for each id that has no "
-            "record."
+            f"Get up to {_MAX_NODES} records by their global ids, in the order of the ids; null for each id that has "
+            "no record."
         ),
         directives=[_BY_ID],
     )
