@@ -193,7 +193,7 @@ async def reserve(server: Any, **headers: str) -> Reserved:
 
 
 async def test_one_stream_for_all(server: Any) -> None:
-    """Operations begin by POST and end by DELETE; what they are answered comes by the one stream, with their ids."""
+    """POST starts operations and DELETE stops them; all responses are sent on the one stream, with their ids."""
     client = await reserve(server)
     assert await client.post("early", "{ __typename }") == 202
     async with server.session.get(server.url, headers=STREAM | client.headers) as stream:
