@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.api.web.http import SocketHandler, WebRequest
 from gateway.api.web.inflated import Inflated
 from gateway.api.web.lean.body import Body
-from gateway.kit.lazy_headers import RequestHeaders
+from gateway.kit.lazy_headers import LazyHeaders
 
 __all__ = ["IncomingRequest", "Refused"]
 
@@ -30,7 +30,7 @@ class IncomingRequest:
 
     def request(self) -> WebRequest:
         """What an endpoint is given, once it is this one's turn."""
-        return WebRequest(self.method, self.path, self.query, RequestHeaders(self.came), self._content())
+        return WebRequest(self.method, self.path, self.query, LazyHeaders(self.came), self._content())
 
     def _content(self) -> bytes | AsyncIterable[bytes]:
         coding = self.came.get(b"content-encoding")

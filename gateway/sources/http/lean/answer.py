@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from gateway.kit.lazy_headers import ResponseHeaders
+from gateway.kit.lazy_headers import LazyHeaders
 from gateway.sources.http.errors import cut_off, lost, no_http, too_large
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.lean.decoding import Inflate, decoder
@@ -141,7 +141,7 @@ class AnswerReader:
         fields = _NO_FIELDS if self._fields is None else self._fields
         self._body, self._fields = b"", None
         del self._request  # a form of megabytes does not stay with an idle connection
-        return Response(self._status, ResponseHeaders(fields), body if isinstance(body, bytes) else bytes(body))
+        return Response(self._status, LazyHeaders(fields), body if isinstance(body, bytes) else bytes(body))
 
 
 def _has_length(fields: Mapping[bytes, bytes]) -> bool:
