@@ -1,4 +1,4 @@
-"""All endpoints under one root: which one answers a path, and what is said where none does."""
+"""All HTTP endpoints of a gateway: finds the route of a request, and responds where there is none."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,10 @@ _LOG = logging.getLogger("gateway.http")
 
 
 class Site:
-    """The endpoints of a gateway. Servers carry it: `aiohttp_server.py`, `lean/`, `asgi.py`.
+    """The endpoints of a gateway, served by `aiohttp_server.py`, `lean/` or `asgi.py`.
 
-    A route's path is whole, or ends in `/{name}`, which stands for one more part: the endpoint reads it off the path.
+    The path of a route is literal, or ends in `/{name}`, which matches one more segment; the handler reads the segment
+    from the path of the request.
     """
 
     def __init__(self, routes: Sequence[Route], sockets: Sequence[SocketRoute] = (), cors: Cors | None = None) -> None:
@@ -27,40 +28,43 @@ class Site:
         self._cors = cors
 
     def socket(self, path: str) -> SocketHandler | None:
-        """What answers WebSockets at that path."""
+        """Return the handler of WebSockets at a path, None where there is none."""
         return self._sockets.get(path)
 
     async def respond(self, request: WebRequest) -> WebResponse:
-        """The answer to a request, whatever it is."""
+        """Return the response to any request; an unexpected exception becomes a 500."""
         route = self._routes.get(request.path) or self._routes.get(request.path.rpartition("/")[0] + "/")
         if route is None:
             return WebResponse(404, b"There is nothing here.", _TEXT)
         cors = self._cors
-        if cors is not None and cors.concerns(request):
-            if cors.asks_first(request):
-                return cors.answer(request, route.methods)
-            return cors.let_in(request, await self._answer(route, request))
-        return await self._answer(route, request)
+        if cors is not None and not cors.concerns(request):
+            cors = None
+        if cors is not None and cors.asks_first(request):
+            return cors.answer(request, route.methods)
+        methods = route.methods
+        is_head = request.method == "HEAD" and "HEAD" not in methods
+        if is_head:
+            request = replace(request, method="GET")
+        if request.method in methods:
+            try:
+                response = await route.handler(request)
+            except Closed:
+                response = WebResponse(400)  # the client is gone, so nobody reads it
+            except Exception:  # noqa: BLE001 - whatever it is, the client gets no details of it
+                response = _internal_error(request, route)
+        else:
+            response = WebResponse(405, b"", (("Allow", ", ".join(methods)),))
+        if is_head:
+            response = WebResponse(response.status, b"", response.headers)
+        return response if cors is None else cors.let_in(request, response)
 
-    async def _answer(self, route: Route, request: WebRequest) -> WebResponse:
-        if request.method in route.methods:
-            return await self._guarded(route, request)
-        if request.method == "HEAD" and "GET" in route.methods:
-            whole = await self._guarded(route, replace(request, method="GET"))
-            return WebResponse(whole.status, b"", whole.headers)
-        return WebResponse(405, b"", (("Allow", ", ".join(route.methods)),))
 
-    async def _guarded(self, route: Route, request: WebRequest) -> WebResponse:
-        """A defect of ours is a 500 that tells nothing but the id under which the log has it."""
-        try:
-            return await route.handler(request)
-        except Closed:
-            return WebResponse(400)  # nobody is there to read it
-        except Exception:  # noqa: BLE001 - whatever it is, a stranger is told nothing of it
-            own = request_id(request.headers.get("x-request-id"))
-            _LOG.exception("defect in request %s to %s", own, route.path)
-            said = {"message": "Something went wrong here. The request id finds it in the log.", "requestId": own}
-            return WebResponse(500, orjson.dumps(said), (("Content-Type", "application/json"), ("X-Request-ID", own)))
+def _internal_error(request: WebRequest, route: Route) -> WebResponse:
+    """Log the current exception, and return a 500 with nothing but the id under which it was logged."""
+    logged_id = request_id(request.headers.get("x-request-id"))
+    _LOG.exception("defect in request %s to %s", logged_id, route.path)
+    body = {"message": "Something went wrong here. The request id finds it in the log.", "requestId": logged_id}
+    return WebResponse(500, orjson.dumps(body), (("Content-Type", "application/json"), ("X-Request-ID", logged_id)))
 
 
 _TEXT = (("Content-Type", "text/plain; charset=utf-8"),)
