@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, 
 from typing import Any
 
 from gateway.api.web.http import Closed, Headers, WebRequest, WebResponse
-from gateway.api.web.inflated import Inflated
+from gateway.api.web.inflated import InflatedBody
 from gateway.api.web.site import Site
 
 __all__ = ["Asgi"]
@@ -68,7 +68,7 @@ def _request(scope: _Message, receive: _Receive) -> WebRequest:
         path = path[len(root) :]
     headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
     encoding = headers.get("content-encoding", "").strip().lower()
-    body = _body(receive) if encoding in {"", "identity"} else Inflated(_body(receive), encoding)
+    body = _body(receive) if encoding in {"", "identity"} else InflatedBody(_body(receive), encoding)
     query = scope["query_string"].decode("latin-1")
     return WebRequest(scope.get("method", "GET"), path or "/", query, headers, body)
 

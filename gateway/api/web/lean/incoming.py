@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 
 from gateway.api.web.http import SocketHandler, WebRequest
-from gateway.api.web.inflated import Inflated
+from gateway.api.web.inflated import InflatedBody
 from gateway.api.web.lean.body import Body
 from gateway.kit.lazy_headers import LazyHeaders
 
@@ -35,7 +35,7 @@ class IncomingRequest:
     def _content(self) -> bytes | AsyncIterable[bytes]:
         coding = self.came.get(b"content-encoding")
         if coding is not None and (word := coding.decode("latin-1").strip().lower()) not in {"", "identity"}:
-            return Inflated(self.body, word)
+            return InflatedBody(self.body, word)
         return self.body.take() if self.body.whole else self.body
 
 

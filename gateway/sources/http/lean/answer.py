@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from gateway.kit.inflate import Inflater
 from gateway.kit.lazy_headers import LazyHeaders
 from gateway.sources.http.errors import cut_off, lost, no_http, too_large
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.lean.decoding import Inflate, decoder
+from gateway.sources.http.lean.decoding import decoder
 
 __all__ = ["AnswerReader"]
 
@@ -42,7 +43,7 @@ class AnswerReader:
         self._came.clear()
         self._fields: Mapping[bytes, bytes] | None = None
         self._body: bytes | bytearray = b""
-        self._inflate: Inflate | None = None
+        self._inflate: Inflater | None = None
         self._size = self._around = 0
         self._whole = False
         self.reusable = False
@@ -132,7 +133,7 @@ class AnswerReader:
         self.reusable = self._parser.should_keep_alive()
 
     def _finish(self) -> None:
-        if self._inflate is not None and not self._inflate.whole:
+        if self._inflate is not None and not self._inflate.is_complete:
             raise cut_off(self._request)
         self._whole = True
 
