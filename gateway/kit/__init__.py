@@ -1,1 +1,1 @@
-"""Small general tools that know nothing of users, sources or surfaces."""
+"""Small general tools, which import nothing of users, sources or surfaces."""

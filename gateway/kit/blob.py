@@ -1,4 +1,4 @@
-"""Bytes that are read more than once: few of them are held in memory, many in a temporary file without a name."""
+"""Bytes that are read more than once: small contents stay in memory, large ones in a temporary file without a name."""
 
 import hashlib
 import os
@@ -9,14 +9,17 @@ from typing import BinaryIO, Self
 
 __all__ = ["Blob", "BlobWriter"]
 
-_IN_MEMORY = 128 * 1024  # bytes
-_CHUNK = 64 * 1024
+_MEMORY_LIMIT = 128 * 1024  # bytes
+_CHUNK_SIZE = 64 * 1024
 
 
 class Blob:
-    """`size` in bytes; `digest` is the SHA-256 in hexadecimal, by which two are equal. A `BlobWriter` makes one."""
+    """Immutable bytes, made by a `BlobWriter`. `size` is in bytes, `digest` is their SHA-256 in hexadecimal.
 
-    __slots__ = ("__weakref__", "_content", "_descriptor", "_end", "digest", "size")
+    Blobs with the same digest are equal.
+    """
+
+    __slots__ = ("__weakref__", "_close_file", "_content", "_descriptor", "digest", "size")
 
     def __init__(self, size: int, digest: str, content: bytes | BinaryIO) -> None:
         self.size = size
@@ -27,30 +30,30 @@ class Blob:
             self._content = content
         else:
             self._descriptor = content.fileno()
-            self._end = weakref.finalize(self, content.close)
+            self._close_file = weakref.finalize(self, content.close)
 
     @classmethod
     def of(cls, content: bytes) -> Self:
-        """Bytes that are in memory already, and stay there."""
+        """Return a blob of bytes that are already in memory; they stay there."""
         return cls(len(content), hashlib.sha256(content).hexdigest(), content)
 
     def chunks(self) -> Iterator[bytes]:
-        """All of it in order; any number of readers may be at it, each at its own place."""
+        """Return the content in order. Several iterators may be in use at the same time."""
         if self._descriptor is None:
-            for start in range(0, self.size, _CHUNK):
-                yield self._content[start : start + _CHUNK]
+            for start in range(0, self.size, _CHUNK_SIZE):
+                yield self._content[start : start + _CHUNK_SIZE]
             return
-        # Reading blocks, for as long as it takes to copy from the page cache: the file was written a moment ago.
-        place = 0
-        while chunk := os.pread(self._descriptor, _CHUNK, place):
+        # Reading blocks only while data is copied from the page cache, because the file was written a moment ago.
+        offset = 0
+        while chunk := os.pread(self._descriptor, _CHUNK_SIZE, offset):
             yield chunk
-            place += len(chunk)
+            offset += len(chunk)
 
     def close(self) -> None:
-        """Give the file back now, not when nobody knows the blob any more. Whoever still reads it gets an OSError."""
+        """Close the file now instead of when the blob is garbage-collected. Iterators in use raise an OSError then."""
         if self._descriptor is not None:
-            self._descriptor = -1  # never a number that may be another file's by then
-            self._end()
+            self._descriptor = -1  # the old number may belong to another file soon
+            self._close_file()
 
     def __len__(self) -> int:
         return self.size
@@ -66,31 +69,34 @@ class Blob:
 
 
 class BlobWriter:
-    """Takes bytes as they come, until they are a `Blob`. One that is never closed leaves nothing behind."""
+    """Collects bytes for a `Blob`, the first `memory_limit` of them in memory.
 
-    def __init__(self, in_memory: int = _IN_MEMORY) -> None:
-        self._in_memory = in_memory
+    The file of a writer that is never closed is removed when the writer is garbage-collected.
+    """
+
+    def __init__(self, memory_limit: int = _MEMORY_LIMIT) -> None:
+        self._memory_limit = memory_limit
         self._chunks: list[bytes] = []
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
-        """Add bytes at the end."""
+        """Append bytes."""
         self.size += len(chunk)
         self._hash.update(chunk)
         if self._file is None:
             self._chunks.append(chunk)
-            if self.size <= self._in_memory:
+            if self.size <= self._memory_limit:
                 return
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the blob
-            self._abandoned = weakref.finalize(self, self._file.close)
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it is kept open as long as the blob
+            self._close_file = weakref.finalize(self, self._file.close)
             chunk, self._chunks = b"".join(self._chunks), []
         self._file.write(chunk)
 
     def close(self) -> Blob:
-        """What was written. Nothing may be written after it."""
+        """Return what was written. No more may be written then."""
         if self._file is None:
             return Blob(self.size, self._hash.hexdigest(), b"".join(self._chunks))
-        self._abandoned.detach()
+        self._close_file.detach()
         return Blob(self.size, self._hash.hexdigest(), self._file)

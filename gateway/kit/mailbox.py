@@ -1,4 +1,4 @@
-"""What is on its way to one client."""
+"""The bounded queue of responses for one client."""
 
 import asyncio
 from collections import deque
@@ -10,39 +10,39 @@ T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """A queue with one reader, who iterates over it; at most `most` items wait.
+    """A queue of at most `max_items` items with one reader, which iterates over it.
 
-    Nothing is lost where the wait for an item is cancelled. `is_cut`: it ended in the middle of what it was for.
+    No item is lost when the wait for it is cancelled. `is_aborted`: the queue was closed before its work was done.
     """
 
-    __slots__ = ("_most", "_news", "_over", "_room", "_waiting", "is_cut")
+    __slots__ = ("_closed", "_item_added", "_item_removed", "_items", "_max_items", "is_aborted")
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._waiting: deque[T] = deque()
-        self._over = False
-        self._news: asyncio.Future[None] | None = None
-        self._room: asyncio.Future[None] | None = None
-        self.is_cut = False
+    def __init__(self, max_items: int) -> None:
+        self._max_items = max_items
+        self._items: deque[T] = deque()
+        self._closed = False
+        self._item_added: asyncio.Future[None] | None = None
+        self._item_removed: asyncio.Future[None] | None = None
+        self.is_aborted = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
-        while not self._waiting:
-            if self._over:
+        while not self._items:
+            if self._closed:
                 raise StopAsyncIteration
-            self._news = asyncio.get_running_loop().create_future()
+            self._item_added = asyncio.get_running_loop().create_future()
             try:
-                await self._news
+                await self._item_added
             finally:
-                self._news = None
-        item = self._waiting.popleft()
-        _wake(self._room)
+                self._item_added = None
+        item = self._items.popleft()
+        _wake(self._item_removed)
         return item
 
-    async def within(self, seconds: float) -> T | None:
-        """The next item; None where none has come by then, or none will."""
+    async def next_within(self, seconds: float) -> T | None:
+        """Return the next item; None if there is none after so many seconds, or the queue is exhausted."""
         try:
             async with asyncio.timeout(seconds):
                 return await anext(self, None)
@@ -50,52 +50,52 @@ class Mailbox(Generic[T]):
             return None
 
     @property
-    def is_over(self) -> bool:
-        """Whether everything was read, and there will be no more."""
-        return self._over and not self._waiting
+    def is_exhausted(self) -> bool:
+        """Whether the queue is closed and all items were read."""
+        return self._closed and not self._items
 
     @property
-    def has_ended(self) -> bool:
-        """Whether it takes nothing more."""
-        return self._over
+    def is_closed(self) -> bool:
+        """Whether the queue accepts no more items."""
+        return self._closed
 
     @property
     def is_full(self) -> bool:
-        return len(self._waiting) >= self._most
+        return len(self._items) >= self._max_items
 
     def offer(self, item: T) -> None:
-        """Put an item in, if it has not ended; that there is room is for the caller to know."""
-        if not self._over:
-            self._waiting.append(item)
-            _wake(self._news)
+        """Add an item, unless the queue is closed. `max_items` is not checked: callers check `is_full` first."""
+        if not self._closed:
+            self._items.append(item)
+            _wake(self._item_added)
 
     async def put(self, item: T) -> None:
-        """Put an item in, once there is room."""
-        while self.is_full and not self._over:
-            if self._room is None or self._room.done():
-                self._room = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._room)
+        """Add an item as soon as the queue is not full, unless it is closed."""
+        while self.is_full and not self._closed:
+            if self._item_removed is None or self._item_removed.done():
+                self._item_removed = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._item_removed)
         self.offer(item)
 
-    def end(self) -> None:
-        """Take nothing more; what waits can still be read."""
-        self._over = True
-        _wake(self._news)
-        _wake(self._room)
+    def close(self) -> None:
+        """Accept no more items; those in the queue can still be read."""
+        self._closed = True
+        _wake(self._item_added)
+        _wake(self._item_removed)
 
-    def drop(self, last: T) -> None:
-        """End with that item instead of what waits."""
-        if not self._over:
-            self._waiting.clear()
+    def close_with(self, last: T) -> None:
+        """Replace the items in the queue by a last one, and close it."""
+        if not self._closed:
+            self._items.clear()
             self.offer(last)
-            self.end()
+            self.close()
 
-    def cut(self) -> None:
-        """End in the middle."""
-        if not self._over:
-            self._waiting.clear()
-            self.is_cut = True
-            self.end()
+    def abort(self) -> None:
+        """Discard the items in the queue, and close it before its work is done."""
+        if not self._closed:
+            self._items.clear()
+            self.is_aborted = True
+            self.close()
 
 
 def _wake(future: asyncio.Future[None] | None) -> None:

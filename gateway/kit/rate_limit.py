@@ -1,4 +1,4 @@
-"""The result of charging a caller's rate limit, and what charges it. Amounts are in cost units, times in seconds."""
+"""The interface of rate limits, and the result of charging one. Amounts are in units of cost, times in seconds."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,7 +8,7 @@ __all__ = ["Allowance", "RateLimit"]
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The result of one charge: whether it was `allowed`, and what remains of the caller's `limit`.
+    """The result of one charge: whether it was `allowed`, and how much of the caller's `limit` remains.
 
     `reset_after`: until the whole limit is available again. `retry_after`: until the same charge would be allowed;
     0 where it was allowed. The limit refills evenly within `window`.
@@ -26,7 +26,7 @@ class RateLimit(Protocol):
     """The allowances of all callers."""
 
     async def take(self, caller: str, cost: int) -> Allowance:
-        """Charge a caller that much if it has that much left; a refused charge takes nothing.
+        """Charge a caller, if at least `cost` of its limit remains; a refused charge takes nothing.
 
-        A cost above the limit takes the whole limit: it is allowed as rarely as that.
+        A cost above the limit takes the whole limit, and is allowed only when the whole limit is available.
         """

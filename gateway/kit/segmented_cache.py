@@ -1,4 +1,4 @@
-"""A cache bounded by weight, in which what is asked for once cannot push out what is asked for often."""
+"""A cache bounded by weight, in which entries that are read once do not evict those that are read often."""
 
 from collections import OrderedDict
 from typing import Generic, TypeVar
@@ -8,61 +8,62 @@ __all__ = ["SegmentedCache"]
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-_ON_TRIAL = 0.2  # of the weight: for what was asked for once
+_PROBATION_SHARE = 0.2  # of the weight
 
 
 class SegmentedCache(Generic[Key, Value]):
-    """Segmented LRU: a new entry is on trial, one that is asked for again is established.
+    """Segmented LRU: a new entry is on probation, and becomes protected when it is read.
 
-    Each segment has its own share of `most`, so a stream of entries that never repeat passes through the trial alone.
-    What falls out of the established goes back on trial. An entry heavier than the trial's share is not kept.
+    Each segment has a share of `max_weight`, so a stream of entries that are never read again passes through probation
+    alone. An entry evicted from the protected segment goes back on probation. An entry heavier than the share of
+    probation is not stored.
     """
 
-    def __init__(self, most: int) -> None:
-        self._trial_most = int(most * _ON_TRIAL)
-        self._established_most = most - self._trial_most
-        self._trial: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
-        self._established: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
-        self._trial_weight = 0
-        self._established_weight = 0
+    def __init__(self, max_weight: int) -> None:
+        self._probation_limit = int(max_weight * _PROBATION_SHARE)
+        self._protected_limit = max_weight - self._probation_limit
+        self._probation: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+        self._protected: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+        self._probation_weight = 0
+        self._protected_weight = 0
 
     def __len__(self) -> int:
-        return len(self._trial) + len(self._established)
+        return len(self._probation) + len(self._protected)
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._established or key in self._trial
+        return key in self._protected or key in self._probation
 
     @property
     def weight(self) -> int:
-        """What all entries weigh."""
-        return self._trial_weight + self._established_weight
+        """The total weight of all entries."""
+        return self._probation_weight + self._protected_weight
 
     def get(self, key: Key) -> Value | None:
-        """The entry, or None."""
-        entry = self._established.get(key)
+        """Return the value of an entry, None where there is none."""
+        entry = self._protected.get(key)
         if entry is not None:
-            self._established.move_to_end(key)
+            self._protected.move_to_end(key)
             return entry[0]
-        entry = self._trial.pop(key, None)
+        entry = self._probation.pop(key, None)
         if entry is None:
             return None
-        self._trial_weight -= entry[1]
-        self._establish(key, entry)
+        self._probation_weight -= entry[1]
+        self._protect(key, entry)
         return entry[0]
 
     def put(self, key: Key, value: Value, weight: int) -> None:
-        """Add an entry on trial."""
-        if weight > self._trial_most or key in self._trial or key in self._established:
+        """Add an entry on probation; an existing entry is left as it is."""
+        if weight > self._probation_limit or key in self._probation or key in self._protected:
             return
-        self._trial[key] = (value, weight)
-        self._trial_weight += weight
-        while self._trial_weight > self._trial_most:
-            self._trial_weight -= self._trial.popitem(last=False)[1][1]
+        self._probation[key] = (value, weight)
+        self._probation_weight += weight
+        while self._probation_weight > self._probation_limit:
+            self._probation_weight -= self._probation.popitem(last=False)[1][1]
 
-    def _establish(self, key: Key, entry: tuple[Value, int]) -> None:
-        self._established[key] = entry
-        self._established_weight += entry[1]
-        while self._established_weight > self._established_most:
-            oldest, (value, weight) = self._established.popitem(last=False)
-            self._established_weight -= weight
+    def _protect(self, key: Key, entry: tuple[Value, int]) -> None:
+        self._protected[key] = entry
+        self._protected_weight += entry[1]
+        while self._protected_weight > self._protected_limit:
+            oldest, (value, weight) = self._protected.popitem(last=False)
+            self._protected_weight -= weight
             self.put(oldest, value, weight)

@@ -1,4 +1,4 @@
-"""Ending what runs in the background."""
+"""Cancels background tasks, and runs coroutines concurrently."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -6,26 +6,26 @@ from typing import Any, TypeVar
 
 __all__ = ["cancel_and_wait", "gather"]
 
-_AGAIN = 0.05  # seconds
+_CANCEL_INTERVAL = 0.05  # seconds
 
 
 async def cancel_and_wait(*tasks: "asyncio.Task[None]") -> None:
-    """Cancel the tasks until they are over.
+    """Cancel the tasks, again and again until they are done.
 
-    Once may not do: before Python 3.12 `asyncio.wait_for`, which the Redis client writes through, loses a
-    cancellation that comes just as what it waits for is done (python/cpython#86296).
+    Before Python 3.12 one cancellation may be lost: `asyncio.wait_for`, through which the Redis client writes, ignores
+    one that arrives at the moment when the awaited future is done (python/cpython#86296).
     """
-    left = {task for task in tasks if not task.done()}
-    while left:
-        for task in left:
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=_AGAIN)
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_INTERVAL)
 
 
 T = TypeVar("T")
 
 
 async def gather(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """What they give, in their order, as `asyncio.gather` does; a single one goes without a task of its own."""
-    waiting = list(coroutines)
-    return [await waiting[0]] if len(waiting) == 1 else await asyncio.gather(*waiting)
+    """Return the results in the order of the coroutines, as `asyncio.gather` does; a single one needs no task."""
+    pending = list(coroutines)
+    return [await pending[0]] if len(pending) == 1 else await asyncio.gather(*pending)

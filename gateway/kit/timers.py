@@ -1,7 +1,8 @@
-"""One timer for the time limits of all calls under way.
+"""Timers whose deadlines are cheap to set and to move.
 
-`asyncio.timeout` sets a timer a call and cancels it again, for calls that nearly all end long before: a tenth of what
-a call costs. Here a timer is set when none rings early enough; when it rings, it looks whose time is up by then.
+`asyncio.timeout` creates and cancels an event loop timer for each call, though nearly all calls end long before. That is
+a tenth of the cost of a call. Here an event loop timer is created only if none fires early enough. When it fires, it
+compares the deadlines with the clock.
 """
 
 import asyncio
@@ -14,125 +15,127 @@ __all__ = ["IdleTimer", "TimeLimit", "Timers"]
 
 
 class TimeLimit:
-    """The limit of one call, as a context manager around it; `over` says whether its time ran out.
+    """The time limit of one call, as a context manager around it; `expired`: whether the limit cancelled the call.
+
+    `deadline` is an instant of the event loop's clock.
 
     Raises:
-        TimeoutError: its time ran out, and nothing else cancelled the call.
+        TimeoutError: the time ran out, and nothing else cancelled the call.
     """
 
-    __slots__ = ("_alarm", "_cancelling", "_seconds", "_task", "due", "over")
+    __slots__ = ("_cancelling", "_seconds", "_task", "_timers", "deadline", "expired")
 
-    def __init__(self, alarm: "Timers", seconds: float) -> None:
-        self._alarm = alarm
+    def __init__(self, timers: "Timers", seconds: float) -> None:
+        self._timers = timers
         self._seconds = seconds
-        self.due = math.inf
-        self.over = False
+        self.deadline = math.inf
+        self.expired = False
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("a time limit is a task's")
+            raise RuntimeError("a time limit works only inside a task")
         self._task = task
         self._cancelling = task.cancelling()
-        self._alarm.watch(self, self._seconds)
+        self._timers.add(self, self._seconds)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._alarm.forget(self)
-        # The same bookkeeping as asyncio.timeout's: a cancellation by somebody else stays one.
-        if self.over and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        self._timers.remove(self)
+        # As in asyncio.timeout: a cancellation by other code stays a cancellation.
+        if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
-    def end(self) -> None:
-        """Cancel the call, for its time is up."""
-        self.over = True
+    def expire(self) -> None:
+        """Cancel the call."""
+        self.expired = True
         self._task.cancel()
 
 
 class Timers:
-    """Watches over the limits of one event loop's calls."""
+    """The time limits of all calls of one event loop, with one event loop timer."""
 
     def __init__(self) -> None:
         self._limits: set[TimeLimit] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._rings = math.inf
+        self._fires_at = math.inf
 
-    def after(self, seconds: float) -> TimeLimit:
-        """A limit of so many seconds, from when it is entered."""
+    def limit(self, seconds: float) -> TimeLimit:
+        """Return a limit of so many seconds, counted from when it is entered."""
         return TimeLimit(self, seconds)
 
-    def watch(self, limit: TimeLimit, seconds: float) -> None:
-        """Wake that call up when its time is over."""
+    def add(self, limit: TimeLimit, seconds: float) -> None:
+        """Let a limit expire after so many seconds."""
         loop = asyncio.get_running_loop()
-        limit.due = loop.time() + seconds
+        limit.deadline = loop.time() + seconds
         self._limits.add(limit)
-        if limit.due < self._rings:
-            self._set(loop, limit.due)
+        if limit.deadline < self._fires_at:
+            self._schedule(loop, limit.deadline)
 
-    def forget(self, limit: TimeLimit) -> None:
-        """That call has ended."""
+    def remove(self, limit: TimeLimit) -> None:
+        """Forget a limit whose call has ended."""
         self._limits.discard(limit)
 
-    def _set(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+    def _schedule(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._rings = due
-        self._timer = loop.call_at(due, self._ring, loop)
+        self._fires_at = deadline
+        self._timer = loop.call_at(deadline, self._fire, loop)
 
-    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer, self._rings = None, math.inf
+    def _fire(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer, self._fires_at = None, math.inf
         now = loop.time()
-        for limit in [one for one in self._limits if one.due <= now]:
+        for limit in [limit for limit in self._limits if limit.deadline <= now]:
             self._limits.discard(limit)
-            limit.end()
+            limit.expire()
         if self._limits:
-            self._set(loop, min(one.due for one in self._limits))
+            self._schedule(loop, min(limit.deadline for limit in self._limits))
 
 
 class IdleTimer:
-    """Calls `late` at the time that was set last.
+    """Calls `on_timeout` when the deadline that was set last has passed.
 
-    To move that time is cheap: a timer that rings early enough stays as it is, and looks when it rings at what the
-    time is by then.
+    Moving the deadline is cheap: an event loop timer that fires early enough stays, and compares the clock with the
+    deadline when it fires.
     """
 
-    __slots__ = ("_due", "_late", "_loop", "_rings", "_timer")
+    __slots__ = ("_deadline", "_fires_at", "_loop", "_on_timeout", "_timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, late: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_timeout: Callable[[], None]) -> None:
         self._loop = loop
-        self._late = late
-        self._due = self._rings = math.inf
+        self._on_timeout = on_timeout
+        self._deadline = self._fires_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
-    def within(self, seconds: float) -> None:
-        """From now on."""
-        self._due = due = self._loop.time() + seconds
-        if due < self._rings:
-            self._set()
+    def start(self, seconds: float) -> None:
+        """Set the deadline to so many seconds from now, whether or not there is one."""
+        self._deadline = deadline = self._loop.time() + seconds
+        if deadline < self._fires_at:
+            self._schedule()
 
-    def off(self) -> None:
-        """There is no such time."""
-        self._due = math.inf
+    def stop(self) -> None:
+        """Remove the deadline."""
+        self._deadline = math.inf
 
-    def end(self) -> None:
-        """There will be none any more."""
-        self._due = math.inf
+    def close(self) -> None:
+        """Remove the deadline and cancel the event loop timer, which refers to this object."""
+        self._deadline = math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _set(self) -> None:
+    def _schedule(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._rings = self._due
-        self._timer = self._loop.call_at(self._due, self._ring)
+        self._fires_at = self._deadline
+        self._timer = self._loop.call_at(self._deadline, self._fire)
 
-    def _ring(self) -> None:
-        self._timer, self._rings = None, math.inf
-        if self._loop.time() >= self._due:
-            self._due = math.inf
-            self._late()
-        elif self._due < math.inf:
-            self._set()
+    def _fire(self) -> None:
+        self._timer, self._fires_at = None, math.inf
+        if self._loop.time() >= self._deadline:
+            self._deadline = math.inf
+            self._on_timeout()
+        elif self._deadline < math.inf:
+            self._schedule()

@@ -1,4 +1,4 @@
-"""What tells one content of a file from another, without reading it."""
+"""Values parsed from a file, parsed again when the file has changed."""
 
 import logging
 import time
@@ -9,67 +9,75 @@ from typing import Generic, TypeVar
 __all__ = ["FileVersion", "WatchedFile", "file_version"]
 
 FileVersion = tuple[int, int, int, int]
+"""Inode, times of the last change of content and of metadata in nanoseconds, and size of a file."""
 
 
 def file_version(path: Path) -> FileVersion | None:
-    """The file's stamp, which changes with its content and with who may read it (`ctime`); None where there is none."""
+    """Return the version of a file, without reading it; None where there is no file.
+
+    It changes with the content of the file and with its permissions (`ctime`).
+    """
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 T = TypeVar("T")
 
 _LOG = logging.getLogger("gateway.callers")
-_LOOK = 1.0  # seconds: it is looked at no more often than that
+_CHECK_INTERVAL = 1.0  # seconds
 
 
 class WatchedFile(Generic[T]):
-    """What a file says; while it says something that cannot be used, what it said before.
+    """The value parsed from a file. While the content of the file is unusable, the last usable value stays in effect.
 
-    `read` makes something of its bytes, or raises a ValueError without secrets. A content that cannot be used is
-    logged once. The file is small and local: reading it in between is worth no thread.
+    `parse` returns the value of the bytes, or raises a ValueError with no secrets in its message. Unusable content is
+    logged once. The file is small and local, so it is read without a thread.
 
     Raises:
-        OSError: it cannot be read at the start.
-        ValueError: what `read` makes of it at the start.
+        OSError: the file cannot be read at the start.
+        ValueError: `parse` raised it at the start.
     """
 
     def __init__(
         self,
         path: Path,
-        read: Callable[[bytes], T],
+        parse: Callable[[bytes], T],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
-        self._read = read
+        self._parse = parse
         self._clock = clock
-        self._looked = clock()
-        self._seen = file_version(path)
-        self._complaint = ""
-        self._said = read(path.read_bytes())
+        self._checked_at = clock()
+        self._version = file_version(path)
+        self._last_error = ""
+        self._value = parse(path.read_bytes())
 
     def current(self) -> T:
-        """What it says now."""
+        """Return the value; at most once a second the file is checked for changes."""
         now = self._clock()
-        if now - self._looked >= _LOOK:
-            self._looked = now
-            self._look()
-        return self._said
+        if now - self._checked_at >= _CHECK_INTERVAL:
+            self._checked_at = now
+            self._check()
+        return self._value
 
-    def _look(self) -> None:
-        stamp = file_version(self._path)
-        if stamp == self._seen:
-            self._complaint = ""
+    def _check(self) -> None:
+        version = file_version(self._path)
+        if version == self._version:
+            self._last_error = ""
             return
         try:
             content = self._path.read_bytes()
-            self._seen = stamp  # not before: what cannot be read now may be a moment later, without having changed
-            self._said = self._read(content)
+            self._version = version  # only now: a file that cannot be opened may be readable later, with this version
+            self._value = self._parse(content)
         except (OSError, ValueError) as error:
-            complaint, self._complaint = self._complaint, str(error)
-            if complaint != self._complaint:
-                _LOG.error("%s cannot be used, what it said before stays in force: %s", self._path, error)
+            previous, self._last_error = self._last_error, str(error)
+            if previous != self._last_error:
+                _LOG.error(
+                    "%s is unusable, and its last usable content stays in effect. Correct the file: %s",
+                    self._path,
+                    error,
+                )

@@ -9,12 +9,12 @@ import pytest
 
 from gateway.kit.blob import Blob, BlobWriter
 
-OPEN = Path("/proc/self/fd")
+OPEN_FILES = Path("/proc/self/fd")
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_000, 128 * 1024, 128 * 1024 + 1, 3_000_000])
-def test_what_is_written_is_read(size: int) -> None:
-    """Few bytes or many, written in chunks: they are read again in order, as often as wanted, by two at once."""
+def test_written_bytes_are_read(size: int) -> None:
+    """A content of any size, written in chunks, is read in order, repeatedly and by two readers at a time."""
     content = os.urandom(size)
     writer = BlobWriter()
     for start in range(0, size, 50_000):
@@ -27,30 +27,30 @@ def test_what_is_written_is_read(size: int) -> None:
     assert blob == Blob.of(content)
 
 
-def test_closed() -> None:
-    """A blob that is closed gives its file back at once, and who is in the middle of it reads nothing else instead."""
-    before = len(list(OPEN.iterdir()))
+def test_close() -> None:
+    """Closing a blob closes its file at once; an iterator in use fails instead of reading another file."""
+    before = len(list(OPEN_FILES.iterdir()))
     writer = BlobWriter()
     writer.write(b"x" * 1_000_000)
     blob = writer.close()
-    reading = blob.chunks()
-    next(reading)
+    chunks = blob.chunks()
+    next(chunks)
     for _ in range(2):
         blob.close()
-        assert len(list(OPEN.iterdir())) == before
+        assert len(list(OPEN_FILES.iterdir())) == before
     with pytest.raises(OSError, match="Bad file descriptor"):
-        next(reading)
+        next(chunks)
 
 
-def test_nothing_is_left_behind() -> None:
-    """The file goes with the blob, and with a writer that was never closed."""
-    before = len(list(OPEN.iterdir()))
+def test_no_file_is_left_open() -> None:
+    """The file is closed when the blob, or a writer that was never closed, is garbage-collected."""
+    before = len(list(OPEN_FILES.iterdir()))
     writer = BlobWriter()
     writer.write(b"x" * 1_000_000)
     blob = writer.close()
     abandoned = BlobWriter()
     abandoned.write(b"x" * 1_000_000)
-    assert len(list(OPEN.iterdir())) == before + 2
+    assert len(list(OPEN_FILES.iterdir())) == before + 2
     del writer, blob, abandoned
     gc.collect()
-    assert len(list(OPEN.iterdir())) == before
+    assert len(list(OPEN_FILES.iterdir())) == before

@@ -1,28 +1,28 @@
-"""Ending what runs in the background."""
+"""Cancelling background tasks."""
 
 import asyncio
 
 from gateway.kit.tasks import cancel_and_wait
 
 
-async def test_a_cancellation_that_is_lost() -> None:
-    """A task that loses a cancellation is cancelled again, until it is over; one that is over is left alone."""
-    begun = asyncio.Event()
+async def test_a_lost_cancellation() -> None:
+    """A task that loses a cancellation is cancelled again, until it is done; a task that is done is left alone."""
+    started = asyncio.Event()
 
-    async def deaf() -> None:
+    async def stubborn() -> None:
         for _ in range(2):
             try:
-                begun.set()
+                started.set()
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 pass
         await asyncio.Event().wait()
 
     async def done() -> None:
-        """At once."""
+        """Return at once."""
 
-    tasks = [asyncio.create_task(deaf()), asyncio.create_task(done())]
-    await begun.wait()
+    tasks = [asyncio.create_task(stubborn()), asyncio.create_task(done())]
+    await started.wait()
     await asyncio.sleep(0)
     async with asyncio.timeout(10):
         await cancel_and_wait(*tasks)

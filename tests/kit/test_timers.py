@@ -1,4 +1,4 @@
-"""Time limits that share a timer: each as exact as one of its own."""
+"""Time limits that have one event loop timer in common: as exact as separate ones."""
 
 import asyncio
 import contextlib
@@ -10,46 +10,46 @@ from sources.http.steps.virtual import clock, run
 from gateway.kit.timers import Timers
 
 
-def test_each_in_its_time() -> None:
-    """Limits set in any order each end when they are due, to the moment; calls that are quick end by themselves."""
+def test_each_limit_expires_on_time() -> None:
+    """Limits entered in any order expire exactly at their deadlines; quick calls end by themselves."""
 
     async def scenario() -> None:
-        alarm, begun = Timers(), clock()
+        timers, started = Timers(), clock()
 
-        async def one(wait: float, seconds: float) -> tuple[float, bool]:
-            limit = alarm.after(seconds)
+        async def call(duration: float, seconds: float) -> tuple[float, bool]:
+            limit = timers.limit(seconds)
             with contextlib.suppress(TimeoutError), limit:
-                await asyncio.sleep(wait)
-            return clock() - begun, limit.over
+                await asyncio.sleep(duration)
+            return clock() - started, limit.expired
 
-        told = await asyncio.gather(*(one(*each) for each in [(1, 9), (99, 5), (99, 2), (3, 4), (99, 7)]))
-        assert told == [(1, False), (5, True), (2, True), (3, False), (7, True)]
+        ended = await asyncio.gather(*(call(*times) for times in [(1, 9), (99, 5), (99, 2), (3, 4), (99, 7)]))
+        assert ended == [(1, False), (5, True), (2, True), (3, False), (7, True)]
 
     run(scenario())
 
 
-def test_over() -> None:
-    """A call whose time ran out fails with TimeoutError, and its task goes on."""
+def test_expired() -> None:
+    """An expired limit raises TimeoutError, and its task is not cancelled any more."""
 
     async def scenario() -> None:
-        alarm = Timers()
+        timers = Timers()
         for _ in range(3):
-            with pytest.raises(TimeoutError), alarm.after(1.5):
+            with pytest.raises(TimeoutError), timers.limit(1.5):
                 await asyncio.sleep(60)
         assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]  # this is a task
 
     run(scenario())
 
 
-@pytest.mark.parametrize("first", ["cancelled", "over"])
+@pytest.mark.parametrize("first", ["cancelled", "expired"])
 def test_cancelled_as_well(first: str) -> None:
-    """A call that somebody cancels stays cancelled, also when its time runs out at the same moment."""
+    """A call that other code cancels stays cancelled, even if its limit expires in the same moment."""
 
     async def scenario() -> None:
-        alarm = Timers()
+        timers = Timers()
 
         async def limited() -> None:
-            with alarm.after(1):
+            with timers.limit(1):
                 await asyncio.sleep(60)
 
         task = asyncio.create_task(limited())
@@ -58,7 +58,7 @@ def test_cancelled_as_well(first: str) -> None:
         if first == "cancelled":
             loop.call_later(0.5, task.cancel)
         else:
-            loop.call_at(alarm._rings, task.cancel)  # in the same round of the loop, after it
+            loop.call_at(timers._fires_at, task.cancel)  # in the same iteration of the loop, after the limit
         with pytest.raises(asyncio.CancelledError):
             await task
         assert task.cancelled()
@@ -67,39 +67,39 @@ def test_cancelled_as_well(first: str) -> None:
 
 
 def test_other_failures_pass() -> None:
-    """A failure of the call's own is told as it is, a TimeoutError too."""
+    """An exception of the call itself passes unchanged, a TimeoutError too."""
 
     async def scenario() -> None:
-        limit = Timers().after(1)
-        with pytest.raises(TimeoutError, match="my own"), limit:
-            raise TimeoutError("my own")
-        assert not limit.over
+        limit = Timers().limit(1)
+        with pytest.raises(TimeoutError, match="of the call"), limit:
+            raise TimeoutError("of the call")
+        assert not limit.expired
 
     run(scenario())
 
 
 def test_nested() -> None:
-    """Of two limits around a call the one that is over ends it, and only that one says so."""
+    """Of two limits around a call the earlier one ends it, and only that one is expired."""
 
     async def scenario() -> None:
-        alarm = Timers()
-        outer, inner = alarm.after(1), alarm.after(2)
+        timers = Timers()
+        outer, inner = timers.limit(1), timers.limit(2)
         with pytest.raises(TimeoutError), outer, inner:
             await asyncio.sleep(60)
-        assert (outer.over, inner.over) == (True, False)
+        assert (outer.expired, inner.expired) == (True, False)
 
     run(scenario())
 
 
 def test_one_timer() -> None:
-    """A thousand calls at once have one timer."""
+    """A thousand calls at the same time have one event loop timer."""
 
     async def scenario() -> None:
-        alarm = Timers()
+        timers = Timers()
         loop: Any = asyncio.get_running_loop()
 
         async def limited() -> int:
-            with alarm.after(10):
+            with timers.limit(10):
                 await asyncio.sleep(0)
                 return len(loop._scheduled)
 

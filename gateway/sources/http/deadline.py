@@ -48,12 +48,12 @@ class WithinDeadline:
         passage = DispatchState()
         deadline_before = current_deadline.set(Deadline(at, self._clock))
         passage_before = current_dispatch.set(passage)
-        limit = self._alarm.after(left)
+        limit = self._alarm.limit(left)
         try:
             with limit:
                 return await send(request)
         except TimeoutError as error:
-            if not limit.over:
+            if not limit.expired:
                 raise
             self._observe(CallEvent.of(PipelineEvent.EXPIRED, request))
             unknown = Outcome.UNKNOWN if request.writes and passage.uncertain else None

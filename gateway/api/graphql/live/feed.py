@@ -64,7 +64,7 @@ class Feed:
         """Put the responses into that mailbox too, from now on."""
         self._mailboxes[mailbox] = None
         if self._closed:
-            mailbox.end()
+            mailbox.close()
 
     def remove(self, mailbox: Mailbox[LiveResponse]) -> None:
         """Put no more responses into that mailbox."""
@@ -85,14 +85,14 @@ class Feed:
         finally:
             self._closed = self.is_closing = True
             for mailbox in self._mailboxes:
-                mailbox.end()
+                mailbox.close()
 
     async def _broadcast(self, response: LiveResponse) -> None:
         mailboxes = self.mailboxes
         self._passed(response)  # a mailbox that is added by this call has received this event already
         for number, mailbox in enumerate(mailboxes, 1):
-            if mailbox.is_full and not mailbox.has_ended:
-                mailbox.drop(self._slow_reader())
+            if mailbox.is_full and not mailbox.is_closed:
+                mailbox.close_with(self._slow_reader())
             else:
                 mailbox.offer(response)
             if number % _MAILBOXES_AT_ONCE == 0:

@@ -79,7 +79,7 @@ class Feeds:
         if isinstance(prepared, Result):
             invalid: Mailbox[LiveResponse] = Mailbox(1)
             invalid.offer(LiveResponse.of(prepared))
-            invalid.end()
+            invalid.close()
             yield invalid
             return
         if self._traffic.operations >= self._options.operations:

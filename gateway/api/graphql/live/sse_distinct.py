@@ -46,13 +46,13 @@ class EventStreams:
             async with self._feeds.follow(request, incoming, allowed=allowed) as responses:
                 with self._connections.admit(_Stream(responses), "events"):
                     yield KEEP_ALIVE
-                    while not responses.is_over:
-                        response = await responses.within(self._options.ping)
+                    while not responses.is_exhausted:
+                        response = await responses.next_within(self._options.ping)
                         if response is not None:
                             yield next_event(response.text)
-                        elif not responses.is_over:
+                        elif not responses.is_exhausted:
                             yield KEEP_ALIVE
-                    if responses.is_cut:
+                    if responses.is_aborted:
                         return
         except Draining:
             return
@@ -68,4 +68,4 @@ class _Stream:
         self._responses = responses
 
     def close_after(self, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self._responses.cut)
+        asyncio.get_running_loop().call_later(seconds, self._responses.abort)

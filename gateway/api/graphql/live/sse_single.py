@@ -63,7 +63,7 @@ class Reservation:
         Raises:
             RefusedError: 404, the stream has ended; 409, the id is in use; 429, there are too many operations.
         """
-        if self.chunks.has_ended:  # while the operation was being read: nothing would stop the operation
+        if self.chunks.is_closed:  # while the operation was being read: nothing would stop the operation
             raise RefusedError(404, NotFound("No event stream has this token."))
         if id in self._operations:
             raise RefusedError(409, Conflict(f"An operation with the id {id} is already running."))
@@ -84,11 +84,11 @@ class Reservation:
         task.cancel()
 
     def close_after(self, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self.chunks.cut)
+        asyncio.get_running_loop().call_later(seconds, self.chunks.abort)
 
     def close(self) -> None:
         """End the stream and cancel its operations."""
-        self.chunks.cut()
+        self.chunks.abort()
         for task in self._operations.values():
             task.cancel()
 
@@ -190,11 +190,11 @@ class Reservations:
             with self._connections.admit(reservation, "reserved events"):
                 self._reservations[token][1].cancel()
                 yield KEEP_ALIVE
-                while not reservation.chunks.is_over:
-                    chunk = await reservation.chunks.within(self._options.ping)
+                while not reservation.chunks.is_exhausted:
+                    chunk = await reservation.chunks.next_within(self._options.ping)
                     if chunk is not None:
                         yield chunk
-                    elif not reservation.chunks.is_over:
+                    elif not reservation.chunks.is_exhausted:
                         yield KEEP_ALIVE
         except GatewayError:  # no error can be sent here: the client finds the stream ended, and reserves another one
             return

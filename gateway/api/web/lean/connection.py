@@ -31,7 +31,7 @@ class ServerConnection(asyncio.Protocol):
         self._options = options
         self._gone = gone
         self._reader = RequestReader(self, options, site.socket)
-        self._watch = IdleTimer(loop, self._late)
+        self._timer = IdleTimer(loop, self._on_timeout)
         self._writable = asyncio.Event()
         self._writable.set()
         self._transport: asyncio.Transport | None = None
@@ -59,7 +59,7 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # asyncio's own types say less than its documentation
-        self._watch.within(self._options.head_time)
+        self._timer.start(self._options.head_time)
 
     def data_received(self, data: bytes) -> None:
         if self._socket is not None:
@@ -73,18 +73,18 @@ class ServerConnection(asyncio.Protocol):
         self._writable.clear()
         if self._socket is not None:
             self.hold()  # what it asks for by pings would be written, too
-        self._watch.within(self._options.stuck)
+        self._timer.start(self._options.stuck)
 
     def resume_writing(self) -> None:
         self._writable.set()
         if self._socket is not None:
             self.release()
         if self._task is not None and not self._leaving:
-            self._watch.off()
+            self._timer.stop()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - it is gone, for whatever reason
         self._transport = None
-        self._watch.end()
+        self._timer.close()
         self._reader.end(Closed())
         if self._socket is not None:
             self._socket.lost()
@@ -124,7 +124,7 @@ class ServerConnection(asyncio.Protocol):
         self._leaving = True
         transport.write_eof()
         self.release()
-        self._watch.within(self._options.linger)
+        self._timer.start(self._options.linger)
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -140,11 +140,11 @@ class ServerConnection(asyncio.Protocol):
                 self._close()
             elif self._reader.midway and not self._heading:
                 self._heading = True
-                self._watch.within(self._options.head_time)
+                self._timer.start(self._options.head_time)
         elif isinstance(incoming, Refused):
             self._refuse(incoming.status)
         else:
-            self._watch.off()
+            self._timer.stop()
             self._task = self._loop.create_task(self._served(incoming))
 
     async def _served(self, incoming: IncomingRequest) -> None:
@@ -164,7 +164,7 @@ class ServerConnection(asyncio.Protocol):
         self._task = None
         if keep:
             self._heading = False
-            self._watch.within(self._options.kept)
+            self._timer.start(self._options.kept)
             self._next()
         elif incoming.body.whole:
             self._close()
@@ -185,9 +185,9 @@ class ServerConnection(asyncio.Protocol):
         """Close once everything is sent."""
         if self._transport is not None:
             self._transport.close()
-            self._watch.within(self._options.stuck)
+            self._timer.start(self._options.stuck)
 
-    def _late(self) -> None:
+    def _on_timeout(self) -> None:
         transport = self._transport
         if transport is None:
             return

@@ -93,7 +93,7 @@ async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
         assert "Events came faster" in str((await anext(responses)).errors)
         async with feeds.follow(request, incoming) as later:
             await server.wait_until(
-                lambda: (len(feeds._running), server.event_log.subscribers) == (1, 1) or later.has_ended
+                lambda: (len(feeds._running), server.event_log.subscribers) == (1, 1) or later.is_closed
             )
             await server.publish("later")
             assert '"later"' in (await anext(later)).text
