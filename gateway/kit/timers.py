@@ -1,7 +1,7 @@
 """Timers whose deadlines are cheap to set and to move.
 
-`asyncio.timeout` creates and cancels an event loop timer for each call, though nearly all calls end long before. That is
-a tenth of the cost of a call. Here an event loop timer is created only if none fires early enough. When it fires, it
+`asyncio.timeout` creates and cancels an event loop timer for each call, which is a tenth of the cost of a call, though
+nearly all calls end long before. Here an event loop timer is created only if none fires early enough. When it fires, it
 compares the deadlines with the clock.
 """
 

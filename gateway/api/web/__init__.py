@@ -1,1 +1,1 @@
-"""HTTP as values, the servers that carry it, and the endpoints that are no GraphQL: health, metrics, webhooks."""
+"""HTTP requests and responses as values, the servers, and the endpoints besides GraphQL: health, metrics, webhooks."""

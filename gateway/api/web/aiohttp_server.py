@@ -1,4 +1,4 @@
-"""A site carried by aiohttp's server."""
+"""Serves a site by aiohttp's server."""
 
 import asyncio
 import logging
@@ -15,39 +15,40 @@ from gateway.api.web.site import Site
 
 __all__ = ["AiohttpServer", "aiohttp_application"]
 
-_LARGEST_MESSAGE = 2 * 1024 * 1024  # bytes that a WebSocket's client may send at once: more than endpoints take
-_STUCK = 30.0  # seconds that a client may take to read a chunk
-_GOODBYE = 2.0  # seconds to close a WebSocket in the proper way
+_MAX_MESSAGE = 2 * 1024 * 1024  # bytes of a WebSocket message: more than the endpoints accept
+_WRITE_TIMEOUT = 30.0  # seconds that a client may take to read a chunk
+_CLOSE_TIMEOUT = 2.0  # seconds for the closing handshake of a WebSocket
 
 
 def aiohttp_application(
-    site: Site, *, largest_message: int = _LARGEST_MESSAGE, stuck: float = _STUCK
+    site: Site, *, max_message: int = _MAX_MESSAGE, write_timeout: float = _WRITE_TIMEOUT
 ) -> web.Application:
-    """The site as an application, to run or to mount as a sub-application under any prefix.
+    """Return the site as an application, to run or to mount as a sub-application under any prefix.
 
-    `largest_message` is in bytes, of a WebSocket. A client that takes `stuck` seconds to read a chunk is dropped.
+    `max_message` is the largest WebSocket message in bytes. A client that takes more than `write_timeout` seconds to
+    read a chunk is disconnected.
     """
-    app = web.Application(client_max_size=0)  # the endpoints cap what they read
+    app = web.Application(client_max_size=0)  # the endpoints limit what they read
 
     async def handle(incoming: web.Request) -> web.StreamResponse:
         path = "/" + incoming.match_info["path"]
         content = incoming.content
-        # What came with the head, as most requests do, is there already.
-        body = content.read_nowait() if content.is_eof() and content.exception() is None else _Body(incoming)
+        # Most bodies arrive together with the head.
+        body = content.read_nowait() if content.is_eof() and content.exception() is None else _AiohttpBody(incoming)
         query = incoming.rel_url.raw_query_string
-        request = WebRequest(incoming.method, path, query, _Headers(incoming.headers), body)
-        # Java's client asks for HTTP/2 by the same field (`h2c`), whatever else it asks for: that may be passed over.
-        wish = incoming.headers.get("upgrade", "").strip().lower() if incoming.method == "GET" else ""
-        if wish == "websocket" and (handler := site.socket(path)) is not None:
-            return await _converse(incoming, request, handler, largest_message)
-        return await _write(incoming, await site.respond(request), stuck)
+        request = WebRequest(incoming.method, path, query, _AiohttpHeaders(incoming.headers), body)
+        # Java's client sends `Upgrade: h2c` with every request; a server may ignore it (RFC 9110, 7.8).
+        upgrade = incoming.headers.get("upgrade", "").strip().lower() if incoming.method == "GET" else ""
+        if upgrade == "websocket" and (handler := site.socket_handler(path)) is not None:
+            return await _serve_websocket(incoming, request, handler, max_message)
+        return await _write(incoming, await site.respond(request), write_timeout)
 
     app.router.add_route("*", "/{path:.*}", handle)
     return app
 
 
-class _Headers(Mapping[str, str]):
-    """aiohttp's header fields; those sent several times are joined when they are asked for."""
+class _AiohttpHeaders(Mapping[str, str]):
+    """aiohttp's header fields. The values of a repeated name are joined when they are read."""
 
     __slots__ = ("_fields",)
 
@@ -72,8 +73,8 @@ class _Headers(Mapping[str, str]):
         return len(set(self))
 
 
-class _Body:
-    """A request's body in chunks, decompressed by aiohttp with a cap on what a chunk becomes."""
+class _AiohttpBody:
+    """The body of a request in chunks, decompressed by aiohttp, which limits the size of each chunk."""
 
     __slots__ = ("_request",)
 
@@ -90,7 +91,7 @@ class _Body:
             raise Malformed from error
 
 
-async def _write(incoming: web.Request, response: WebResponse, stuck: float) -> web.StreamResponse:
+async def _write(incoming: web.Request, response: WebResponse, seconds: float) -> web.StreamResponse:
     headers = CIMultiDict(response.headers)
     if isinstance(response.body, bytes):
         return web.Response(body=response.body, status=response.status, headers=headers)
@@ -99,12 +100,12 @@ async def _write(incoming: web.Request, response: WebResponse, stuck: float) -> 
     try:
         await stream.prepare(incoming)
         async for chunk in chunks:
-            async with asyncio.timeout(stuck):
+            async with asyncio.timeout(seconds):
                 await stream.write(chunk)
         await stream.write_eof()
-    except ConnectionResetError:  # the client has gone: there is nobody to tell
+    except ConnectionResetError:  # the client has disconnected
         pass
-    except TimeoutError:  # it is there, and reads nothing
+    except TimeoutError:  # the client is connected, but does not read
         _abort(incoming)
     finally:
         close = getattr(chunks, "aclose", None)
@@ -113,37 +114,37 @@ async def _write(incoming: web.Request, response: WebResponse, stuck: float) -> 
     return stream
 
 
-async def _converse(
-    incoming: web.Request, request: WebRequest, handler: SocketHandler, largest: int
+async def _serve_websocket(
+    incoming: web.Request, request: WebRequest, handler: SocketHandler, max_message: int
 ) -> web.StreamResponse:
-    socket = _Socket(incoming, request, largest)
+    socket = _AiohttpWebSocket(incoming, request, max_message)
     with suppress(Closed):
         await handler(socket)
-    return await socket.end()
+    return await socket.finish()
 
 
-class _Socket:
-    """See `gateway.api.web.http.WebSocket`."""
+class _AiohttpWebSocket:
+    """Implements `gateway.api.web.http.WebSocket`."""
 
-    def __init__(self, incoming: web.Request, request: WebRequest, largest: int) -> None:
+    def __init__(self, incoming: web.Request, request: WebRequest, max_message: int) -> None:
         self.request = request
         self._incoming = incoming
-        self._largest = largest
+        self._max_message = max_message
         self._socket: web.WebSocketResponse | None = None
 
     @property
-    def offered(self) -> Sequence[str]:
-        sent = self.request.headers.get("sec-websocket-protocol", "")
-        return [name.strip() for name in sent.split(",") if name.strip()]
+    def subprotocols(self) -> Sequence[str]:
+        names = self.request.headers.get("sec-websocket-protocol", "").split(",")
+        return [name.strip() for name in names if name.strip()]
 
     async def accept(self, subprotocol: str | None = None) -> None:
         self._socket = web.WebSocketResponse(
-            protocols=(subprotocol,) if subprotocol else (), max_msg_size=self._largest, compress=False
+            protocols=(subprotocol,) if subprotocol else (), max_msg_size=self._max_message, compress=False
         )
         await self._socket.prepare(self._incoming)
 
     async def receive(self) -> str:
-        assert self._socket is not None  # noqa: S101 - accepted first
+        assert self._socket is not None  # noqa: S101 - handlers accept first
         message = await self._socket.receive()
         if message.type is not WSMsgType.TEXT:
             raise Closed
@@ -162,12 +163,12 @@ class _Socket:
         if self._socket is None or self._socket.closed:
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(_GOODBYE):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._socket.close(code=code, message=reason.encode())
-        _abort(self._incoming)  # what is left then is a client that reads nothing, or hears nothing
+        _abort(self._incoming)  # for clients that do not read, or do not respond to the close frame
 
-    async def end(self) -> web.StreamResponse:
-        """What aiohttp wants to be returned; a handshake that was never accepted is refused."""
+    async def finish(self) -> web.StreamResponse:
+        """Close the WebSocket, and return the response for aiohttp; a handshake that was not accepted is refused."""
         if self._socket is None:
             return web.Response(status=403)
         await self.close()
@@ -175,23 +176,23 @@ class _Socket:
 
 
 def _abort(incoming: web.Request) -> None:
-    """Close the connection without waiting for what was written to be read."""
+    """Close the connection without waiting until the client has read what was written."""
     if incoming.transport is not None:
         incoming.transport.abort()
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
-    """What a stranger sends that is no HTTP is told to the stranger alone: aiohttp quotes it, credentials and all."""
+def _is_server_error(record: logging.LogRecord) -> bool:
+    """Keep malformed requests out of the log: aiohttp quotes them, and they may contain credentials."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, (HttpProcessingError, web.RequestPayloadError))
 
 
 _LOG = logging.getLogger("gateway.http.aiohttp")
-_LOG.addFilter(_is_ours)
+_LOG.addFilter(_is_server_error)
 
 
 class AiohttpServer:
-    """See `gateway.api.web.servers.HttpServer`."""
+    """Implements `gateway.api.web.servers.HttpServer`."""
 
     def __init__(self, runner: web.AppRunner) -> None:
         self._runner = runner

@@ -1,4 +1,4 @@
-"""A site carried by any ASGI server, or mounted in an ASGI application."""
+"""Serves a site as an ASGI application, alone or mounted in another one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
@@ -33,7 +33,7 @@ class Asgi:
         response = await self._site.respond(_request(scope, receive))
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         if isinstance(response.body, bytes):
-            # RFC 9110, 8.6: a 204 has none, and HEAD's is that of the body that GET would have.
+            # RFC 9110, 8.6: no length for 204, and for HEAD only the length of the body that GET would have.
             if response.status not in {204, 304} and (response.body or scope["method"] != "HEAD"):
                 headers.append((b"content-length", str(len(response.body)).encode()))
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -43,9 +43,9 @@ class Asgi:
         await _stream(response, receive, send)
 
     async def _websocket(self, scope: _Message, receive: _Receive, send: _Send) -> None:
-        socket = _Socket(_request(scope, receive), scope.get("subprotocols", ()), receive, send)
+        socket = _AsgiWebSocket(_request(scope, receive), scope.get("subprotocols", ()), receive, send)
         await receive()  # websocket.connect
-        handler = self._site.socket(socket.request.path)
+        handler = self._site.socket_handler(socket.request.path)
         if handler is not None:
             try:
                 await handler(socket)
@@ -85,31 +85,31 @@ async def _body(receive: _Receive) -> AsyncIterator[bytes]:
 
 
 async def _stream(response: WebResponse, receive: _Receive, send: _Send) -> None:
-    """Send a body until it or its client has gone: not every server tells whoever sends of the latter."""
-    sending = asyncio.ensure_future(_sent(response, send))
-    leaving = asyncio.ensure_future(_gone(receive))
+    """Send a body until its end or until the client disconnects, which `send` does not report in every server."""
+    sending = asyncio.ensure_future(_send_body(response, send))
+    disconnect = asyncio.ensure_future(_wait_for_disconnect(receive))
     try:
-        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({sending, disconnect}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         sending.cancel()
-        leaving.cancel()
-        [failure, _] = await asyncio.gather(sending, leaving, return_exceptions=True)
+        disconnect.cancel()
+        [failure, _] = await asyncio.gather(sending, disconnect, return_exceptions=True)
     if isinstance(failure, Exception):
         raise failure
 
 
-async def _gone(receive: _Receive) -> None:
+async def _wait_for_disconnect(receive: _Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _sent(response: WebResponse, send: _Send) -> None:
-    chunks = aiter(response.body)  # type: ignore[arg-type]  # bytes went another way
+async def _send_body(response: WebResponse, send: _Send) -> None:
+    chunks = aiter(response.body)  # type: ignore[arg-type]  # `_http` sends bytes itself
     try:
         async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
-    except OSError:  # what ASGI servers raise where the client has gone
+    except OSError:  # ASGI servers raise it when the client has disconnected
         pass
     finally:
         close = getattr(chunks, "aclose", None)
@@ -117,12 +117,12 @@ async def _sent(response: WebResponse, send: _Send) -> None:
             await close()
 
 
-class _Socket:
-    """See `gateway.api.web.http.WebSocket`."""
+class _AsgiWebSocket:
+    """Implements `gateway.api.web.http.WebSocket`."""
 
-    def __init__(self, request: WebRequest, offered: Sequence[str], receive: _Receive, send: _Send) -> None:
+    def __init__(self, request: WebRequest, subprotocols: Sequence[str], receive: _Receive, send: _Send) -> None:
         self.request = request
-        self.offered = tuple(offered)
+        self.subprotocols = tuple(subprotocols)
         self._receive = receive
         self._send = send
         self._closed = False

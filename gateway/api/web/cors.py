@@ -1,4 +1,4 @@
-"""Which other sites' pages may call the gateway from a browser: none, unless the settings name them."""
+"""CORS: the origins whose pages may call the gateway from a browser. By default there are none."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,49 +12,49 @@ _EXPOSED = "X-Request-ID, Server-Timing, RateLimit, RateLimit-Policy, Retry-Afte
 
 
 class Cors:
-    """The origins that are let in, e.g. `https://app.example`; `*` is every one, which then sends no cookies.
+    """The allowed origins, for example `https://app.example`; `*` allows all, and browsers then send no cookies.
 
-    `max_age` is how many seconds a browser may remember that it asked.
+    `max_age` is for how many seconds a browser may cache the response to a preflight.
     """
 
     def __init__(self, origins: Collection[str], *, max_age: int = 600) -> None:
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._max_age = max_age
 
-    def concerns(self, request: WebRequest) -> bool:
-        """Whether a page of some site asks."""
+    def applies_to(self, request: WebRequest) -> bool:
+        """Whether a page in a browser sent the request, as far as its header fields show."""
         return "origin" in request.headers
 
     def allows(self, origin: str) -> bool:
-        """Whether that origin is let in."""
+        """Whether an origin is allowed."""
         return "*" in self._origins or origin.lower() in self._origins
 
-    def asks_first(self, request: WebRequest) -> bool:
-        """Whether it is the question that a browser asks before the request itself."""
+    def is_preflight(self, request: WebRequest) -> bool:
+        """Whether a request, to which CORS applies, is a preflight."""
         return request.method == "OPTIONS" and "access-control-request-method" in request.headers
 
-    def answer(self, request: WebRequest, methods: Sequence[str]) -> WebResponse:
-        """What is allowed. Headers are not listed one by one: who is let in may send those that it asks for."""
-        allowed = [("Vary", "Origin, Access-Control-Request-Headers")]
+    def preflight_response(self, request: WebRequest, methods: Sequence[str]) -> WebResponse:
+        """Return what is allowed. An allowed origin may send all the header fields that it requests."""
+        headers = [("Vary", "Origin, Access-Control-Request-Headers")]
         if self.allows(request.headers["origin"]):
-            allowed += [
-                ("Access-Control-Allow-Origin", self._named(request)),
+            headers += [
+                ("Access-Control-Allow-Origin", self._allowed_origin(request)),
                 ("Access-Control-Allow-Methods", ", ".join(methods)),
                 ("Access-Control-Max-Age", str(self._max_age)),
             ]
-            if headers := request.headers.get("access-control-request-headers"):
-                allowed.append(("Access-Control-Allow-Headers", headers))
-        return WebResponse(204, b"", allowed)
+            if requested := request.headers.get("access-control-request-headers"):
+                headers.append(("Access-Control-Allow-Headers", requested))
+        return WebResponse(204, b"", headers)
 
-    def let_in(self, request: WebRequest, response: WebResponse) -> WebResponse:
-        """The response, readable for a page that is let in."""
+    def with_headers(self, request: WebRequest, response: WebResponse) -> WebResponse:
+        """Return the response with the header fields that let a page of an allowed origin read it."""
         headers = [field for field in response.headers if field[0].lower() != "vary"]
         vary = ", ".join([value for name, value in response.headers if name.lower() == "vary"] + ["Origin"])
         headers.append(("Vary", vary))
         if self.allows(request.headers["origin"]):
-            headers.append(("Access-Control-Allow-Origin", self._named(request)))
+            headers.append(("Access-Control-Allow-Origin", self._allowed_origin(request)))
             headers.append(("Access-Control-Expose-Headers", _EXPOSED))
         return replace(response, headers=headers)
 
-    def _named(self, request: WebRequest) -> str:
+    def _allowed_origin(self, request: WebRequest) -> str:
         return "*" if "*" in self._origins else request.headers["origin"]

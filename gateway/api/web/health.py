@@ -1,4 +1,4 @@
-"""Whether the process is alive, and whether it can serve."""
+"""The health endpoints `/healthz` and `/readyz`."""
 
 from collections.abc import Callable
 
@@ -10,16 +10,16 @@ __all__ = ["health"]
 
 
 def health(ready: Callable[[], bool]) -> list[Route]:
-    """`/healthz` answers while the process lives, `/readyz` 200 while it can serve, else 503."""
+    """Return the routes: `/healthz` is 200 while the process runs, `/readyz` 200 while it can serve, otherwise 503."""
 
     async def healthz(_request: WebRequest) -> WebResponse:
-        return _said("alive", 200)
+        return _response("alive", 200)
 
     async def readyz(_request: WebRequest) -> WebResponse:
-        return _said("ready", 200) if ready() else _said("not ready", 503)
+        return _response("ready", 200) if ready() else _response("not ready", 503)
 
     return [Route(("GET",), "/healthz", healthz), Route(("GET",), "/readyz", readyz)]
 
 
-def _said(status: str, code: int) -> WebResponse:
-    return WebResponse(code, orjson.dumps({"status": status}), (("Content-Type", "application/json; charset=utf-8"),))
+def _response(text: str, status: int) -> WebResponse:
+    return WebResponse(status, orjson.dumps({"status": text}), (("Content-Type", "application/json; charset=utf-8"),))

@@ -1,6 +1,6 @@
-"""HTTP as values: what an endpoint is given and what it answers, whichever server carries it.
+"""HTTP requests and responses as values, and the interface of WebSockets.
 
-`aiohttp_server.py`, `lean/` and `asgi.py` carry it. An endpoint knows neither.
+The endpoints use only these, so they work with each of the servers: `aiohttp_server.py`, `lean/` and `asgi.py`.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -25,20 +25,20 @@ __all__ = [
 ]
 
 
-class TooLarge(Exception):  # noqa: N818 - read in `except`
-    """A body went past its cap."""
+class TooLarge(Exception):  # noqa: N818 - it reads well in `except`
+    """A body is larger than its reader allows."""
 
 
 class Malformed(Exception):  # noqa: N818 - the same
-    """A body that is not what its header fields say."""
+    """A body is not encoded or framed as its header fields state."""
 
 
 class Closed(Exception):  # noqa: N818 - the same
-    """The other side of a WebSocket, or of a stream, has gone."""
+    """The client has closed the WebSocket or the connection."""
 
 
 class Headers(Mapping[str, str]):
-    """Header fields by name in any case; those sent several times are joined by a comma, as RFC 9110 5.3 has it."""
+    """Header fields by name in any case. The values of a repeated name are joined by commas (RFC 9110, 5.3)."""
 
     __slots__ = ("_fields",)
 
@@ -46,33 +46,33 @@ class Headers(Mapping[str, str]):
         self._fields: dict[str, str] = {}
         for name, value in fields:
             lower = name.lower()
-            before = self._fields.get(lower)
-            self._fields[lower] = value if before is None else f"{before}, {value}"
+            previous = self._fields.get(lower)
+            self._fields[lower] = value if previous is None else f"{previous}, {value}"
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
 
-    def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 - Mapping's
+    def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 - as in Mapping
         return iter(self._fields)
 
     def __len__(self) -> int:
         return len(self._fields)
 
     def __repr__(self) -> str:
-        return f"Headers({sorted(self._fields)})"  # names only: values hold credentials
+        return f"Headers({sorted(self._fields)})"  # names only: values may be credentials
 
 
-@lru_cache(maxsize=64)  # most clients send the same one
+@lru_cache(maxsize=64)  # most clients send the same value
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-# One of these and one or two of the next are made with every request: a frozen dataclass takes ten times as long.
+# A request creates one of these and one or two WebResponses: frozen dataclasses would take ten times as long.
 class WebRequest(msgspec.Struct, frozen=True):
-    """One request. `query` is the raw query string; `path` is below where the application is mounted.
+    """One request. `query` is the raw query string, `path` is relative to where the application is mounted.
 
-    `body` is whole where it came whole. Else it may be read once, in chunks; that raises `Closed` where the client
-    leaves in the middle of it, and `Malformed`.
+    `body` is bytes if all of it had arrived with the head. Otherwise it can be iterated over once, in chunks, which
+    raises `Closed` if the client disconnects before its end, and `Malformed`.
     """
 
     method: str
@@ -82,43 +82,45 @@ class WebRequest(msgspec.Struct, frozen=True):
     body: bytes | AsyncIterable[bytes]
 
     def __repr__(self) -> str:
-        return f"Request({self.method!r}, {self.path!r})"  # the rest may hold secrets
+        return f"Request({self.method!r}, {self.path!r})"  # the rest may contain secrets
 
     @property
     def content_type(self) -> str:
-        """The media type without its parameters, in lower case; empty where none was sent."""
+        """The media type without its parameters, in lower case; empty where there is none."""
         return _media_type(self.headers.get("content-type", ""))
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body in chunks."""
+        """Return the body in chunks."""
         if isinstance(self.body, bytes):
             yield self.body
             return
         async for chunk in self.body:
             yield chunk
 
-    async def read(self, most: int) -> bytes:
-        """The whole body.
+    async def read(self, max_bytes: int) -> bytes:
+        """Return the whole body.
 
         Raises:
-            TooLarge: it has more than `most` bytes; no more than those were kept.
+            TooLarge: it has more than `max_bytes`; the rest of it was not read.
+            Closed: the client disconnected before its end.
+            Malformed: it is not encoded or framed as its header fields state.
         """
         if isinstance(self.body, bytes):
-            if len(self.body) > most:
+            if len(self.body) > max_bytes:
                 raise TooLarge
             return self.body
         chunks: list[bytes] = []
         size = 0
         async for chunk in self.body:
             size += len(chunk)
-            if size > most:
+            if size > max_bytes:
                 raise TooLarge
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 class WebResponse(msgspec.Struct, frozen=True):
-    """One answer; a body in chunks is sent as they come, and closed where the client leaves."""
+    """One response. An iterable body is sent chunk by chunk, and its iterator closed if the client disconnects."""
 
     status: int
     body: bytes | AsyncIterable[bytes] = b""
@@ -126,30 +128,30 @@ class WebResponse(msgspec.Struct, frozen=True):
 
 
 class WebSocket(Protocol):
-    """A WebSocket that a client has asked for and that may be accepted."""
+    """A WebSocket that a client has requested, and that a handler may accept."""
 
     @property
     def request(self) -> WebRequest: ...
 
     @property
-    def offered(self) -> Sequence[str]:
-        """The subprotocols that the client speaks."""
+    def subprotocols(self) -> Sequence[str]:
+        """The subprotocols that the client offers."""
 
     async def accept(self, subprotocol: str | None = None) -> None:
-        """Open it. Until then it may be closed instead, which a client sees as a refused handshake."""
+        """Complete the handshake. A handler that closes the WebSocket instead refuses the handshake."""
 
     async def receive(self) -> str:
-        """The next text message.
+        """Return the next text message.
 
         Raises:
-            Closed: the client has gone, or sent what is no text.
+            Closed: the client has closed the WebSocket, or sent a message that is not text.
         """
 
     async def send(self, text: str) -> None:
-        """Send a message, once there is room for it.
+        """Send a message, and wait while the client reads too slowly.
 
         Raises:
-            Closed: the client has gone.
+            Closed: the client has closed the WebSocket.
         """
 
     async def close(self, code: int = 1000, reason: str = "") -> None: ...
@@ -161,7 +163,7 @@ SocketHandler = Callable[[WebSocket], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint: the methods and the path that it serves. `{name}` in a path stands for one part of it."""
+    """An endpoint with its methods and its path, in which `{name}` matches one segment."""
 
     methods: tuple[str, ...]
     path: str
@@ -170,7 +172,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class SocketRoute:
-    """An endpoint for WebSockets."""
+    """An endpoint for WebSockets with its path."""
 
     path: str
     handler: SocketHandler

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus: what the calls to the sources did, and how their circuits stand."""
+"""The metrics of a gateway, and the endpoint `/metrics` from which Prometheus reads them."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -13,7 +13,7 @@ _STATES = ("closed", "half_open", "open")
 
 
 class Traffic(Protocol):
-    """What is live now."""
+    """The numbers of live connections and of the operations on them."""
 
     @property
     def connections(self) -> int: ...
@@ -23,39 +23,39 @@ class Traffic(Protocol):
 
 
 class Metrics:
-    """The counters of one gateway, in a registry of their own: two gateways in a process do not meet."""
+    """The metrics of one gateway, in a separate registry, so that two gateways in a process have separate metrics."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         labels = ("source", "method", "template")
         self.events = Counter(
             "gateway_source_events",
-            "What the pipeline did to calls: retry, wait, refused, shared, hedged, …",
+            "Pipeline events of calls to sources: retry, wait, refused, shared, hedged and others.",
             (*labels, "event", "detail"),
             registry=self.registry,
         )
         self.calls = Histogram(
             "http_client_request_duration_seconds",
-            "Calls to the sources, each try by itself.",
+            "Attempts of calls to sources, in seconds.",
             (*labels, "status"),
             registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )
         self.limits = Counter(
             "gateway_document_limit",
-            "Documents that broke a limit.",
+            "Documents that exceed a limit.",
             ("limit", "refused"),
             registry=self.registry,
         )
         self.gate = Counter(
             "gateway_gate",
-            "Operations that did not simply begin: waited (and began), full and late (refused).",
+            "Operations that did not get a slot at once: waited (executed later), full and late (refused).",
             ("event",),
             registry=self.registry,
         )
         self.documents = Counter(
             "gateway_documents",
-            "How requests named their documents: trusted, untrusted, refused, missing, automatic_hit, …",
+            "Documents by how requests name them: trusted, untrusted, refused, missing, automatic_hit and others.",
             ("event",),
             registry=self.registry,
         )
@@ -68,24 +68,26 @@ class Metrics:
         self.webhooks = Counter("gateway_webhooks", "Webhooks by result.", ("result",), registry=self.registry)
         self.polls = Counter(
             "gateway_polls",
-            "Looks at systems that send no webhooks, by result.",
+            "Polls of sources that send no webhooks, by result.",
             ("source", "result"),
             registry=self.registry,
         )
         self.live = Counter(
             "gateway_live",
-            "Sockets and event streams: opened, closed, refused, slow_reader.",
+            "WebSockets and event streams: opened, closed, refused, slow_reader.",
             ("happening", "detail"),
             registry=self.registry,
         )
         self.connections = Gauge(
-            "gateway_live_connections", "Sockets and event streams that are open.", registry=self.registry
+            "gateway_live_connections", "WebSockets and event streams that are open.", registry=self.registry
         )
-        self.operations = Gauge("gateway_live_operations", "Operations on them.", registry=self.registry)
-        self.subscribers = Gauge("gateway_event_subscribers", "Who follows the event log.", registry=self.registry)
+        self.operations = Gauge(
+            "gateway_live_operations", "Operations on open WebSockets and event streams.", registry=self.registry
+        )
+        self.subscribers = Gauge("gateway_event_subscribers", "Subscriptions to the event log.", registry=self.registry)
         self.circuits = Gauge(
             "gateway_circuit_state",
-            "1 for the state that a source's circuit is in.",
+            "1 for the current state of the circuit of a source, 0 for the other states.",
             ("source", "state"),
             registry=self.registry,
         )
@@ -97,15 +99,15 @@ def scrape(
     traffic: Traffic,
     subscribers: Callable[[], int],
 ) -> Route:
-    """`/metrics`; `circuits` tells each source's state, `traffic` and `subscribers` what is live now."""
+    """Return the route `/metrics`. `circuits` returns the state of each source's circuit, `subscribers` a number."""
 
-    async def answer(_request: WebRequest) -> WebResponse:
+    async def respond(_request: WebRequest) -> WebResponse:
         for source, state in circuits().items():
-            for one in _STATES:
-                metrics.circuits.labels(source, one).set(one == state)
+            for label in _STATES:
+                metrics.circuits.labels(source, label).set(label == state)
         metrics.connections.set(traffic.connections)
         metrics.operations.set(traffic.operations)
         metrics.subscribers.set(subscribers())
         return WebResponse(200, generate_latest(metrics.registry), (("Content-Type", CONTENT_TYPE_LATEST),))
 
-    return Route(("GET",), "/metrics", answer)
+    return Route(("GET",), "/metrics", respond)

@@ -1,4 +1,4 @@
-"""The servers by the names that the setting `http_server` has for them."""
+"""Starts the HTTP server that the setting `http_server` names."""
 
 from typing import Literal, Protocol
 
@@ -7,28 +7,28 @@ from gateway.api.web.site import Site
 __all__ = ["HttpServer", "ServerName", "serve"]
 
 ServerName = Literal["aiohttp", "lean"]
-"""`aiohttp` is the default: the server that most people know. `lean` takes half of its CPU time."""
+"""`aiohttp` is the default, because it is widely known. `lean` takes half of its CPU time."""
 
 
 class HttpServer(Protocol):
-    """A site on a socket of its own."""
+    """A site that is served on a listening socket."""
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port; of several the first."""
+        """Host and port, of several addresses the first."""
 
     async def stop(self) -> None:
-        """Take nothing new, and stop when what is under way is done or its grace is over."""
+        """Accept no more connections, and stop as soon as the running requests are done or the grace period is over."""
 
 
 async def serve(name: ServerName, site: Site, host: str, port: int, *, grace: float) -> HttpServer:
-    """Serve a site there; port 0 picks one. `grace` is how many seconds requests under way get to finish at the end.
+    """Start to serve a site; port 0 selects a free port. `grace` is the time of running requests to finish, in seconds.
 
     Raises:
-        OSError: nobody can listen there.
+        OSError: the address cannot be listened on.
     """
     if name == "lean":
-        from gateway.api.web.lean.server import LeanServer  # noqa: PLC0415 - what is not asked for takes no memory
+        from gateway.api.web.lean.server import LeanServer  # noqa: PLC0415 - the other server takes no memory
 
         return await LeanServer.start(site, host, port, grace=grace)
     from gateway.api.web.aiohttp_server import AiohttpServer  # noqa: PLC0415 - the same

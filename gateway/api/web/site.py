@@ -27,7 +27,7 @@ class Site:
         self._sockets: Mapping[str, SocketHandler] = {route.path: route.handler for route in sockets}
         self._cors = cors
 
-    def socket(self, path: str) -> SocketHandler | None:
+    def socket_handler(self, path: str) -> SocketHandler | None:
         """Return the handler of WebSockets at a path, None where there is none."""
         return self._sockets.get(path)
 
@@ -35,12 +35,12 @@ class Site:
         """Return the response to any request; an unexpected exception becomes a 500."""
         route = self._routes.get(request.path) or self._routes.get(request.path.rpartition("/")[0] + "/")
         if route is None:
-            return WebResponse(404, b"There is nothing here.", _TEXT)
+            return WebResponse(404, b"No endpoint has this path. Check the URL.", _TEXT)
         cors = self._cors
-        if cors is not None and not cors.concerns(request):
+        if cors is not None and not cors.applies_to(request):
             cors = None
-        if cors is not None and cors.asks_first(request):
-            return cors.answer(request, route.methods)
+        if cors is not None and cors.is_preflight(request):
+            return cors.preflight_response(request, route.methods)
         methods = route.methods
         is_head = request.method == "HEAD" and "HEAD" not in methods
         if is_head:
@@ -49,21 +49,24 @@ class Site:
             try:
                 response = await route.handler(request)
             except Closed:
-                response = WebResponse(400)  # the client is gone, so nobody reads it
+                response = WebResponse(400)  # the client has disconnected, and will not read it
             except Exception:  # noqa: BLE001 - whatever it is, the client gets no details of it
                 response = _internal_error(request, route)
         else:
             response = WebResponse(405, b"", (("Allow", ", ".join(methods)),))
         if is_head:
             response = WebResponse(response.status, b"", response.headers)
-        return response if cors is None else cors.let_in(request, response)
+        return response if cors is None else cors.with_headers(request, response)
 
 
 def _internal_error(request: WebRequest, route: Route) -> WebResponse:
     """Log the current exception, and return a 500 with nothing but the id under which it was logged."""
     logged_id = request_id(request.headers.get("x-request-id"))
     _LOG.exception("defect in request %s to %s", logged_id, route.path)
-    body = {"message": "Something went wrong here. The request id finds it in the log.", "requestId": logged_id}
+    body = {
+        "message": "Internal error. The log of the gateway has its details under the request id.",
+        "requestId": logged_id,
+    }
     return WebResponse(500, orjson.dumps(body), (("Content-Type", "application/json"), ("X-Request-ID", logged_id)))
 
 

@@ -1,4 +1,4 @@
-"""The webhook endpoint on a real socket: whom it believes, what it answers, and what follows from it."""
+"""The webhook endpoint on a real socket: signatures, responses, and events in the log."""
 
 import asyncio
 import hashlib
@@ -31,20 +31,17 @@ USER = {"id": "u-1", "firstName": "Ada", "email": "ada@example.com", "role": "us
 
 
 def signed(body: bytes, token: str = OLD) -> dict[str, str]:
-    """The header of a body."""
+    """Return the signature header of a body."""
     return {"Webhook-Signature": b64encode(hmac.new(token.encode(), body, hashlib.sha256).digest()).decode()}
 
 
-def told(event: str = "reseller.user.updated", **user: Any) -> bytes:
-    """A webhook's body."""
+def webhook(event: str = "reseller.user.updated", **user: Any) -> bytes:
+    """Return the body of a webhook."""
     return orjson.dumps({"event": event, "data": USER | user, "triggeredAt": AT})
 
 
-Post = Callable[..., Awaitable[tuple[int, Any]]]
-
-
 class Endpoint:
-    """A served endpoint: its log, the results that it told, and how to send to it."""
+    """A served endpoint with its log, and the results that it reported."""
 
     def __init__(self, url: str, session: ClientSession, log: EventLog, results: list[WebhookResult]) -> None:
         self.log = log
@@ -53,18 +50,18 @@ class Endpoint:
         self._session = session
 
     async def post(self, body: bytes, headers: dict[str, str] | None = None, method: str = "POST") -> tuple[int, Any]:
-        """Send it, signed by the old token unless there are other headers; the status and the JSON answered."""
+        """Send a body, signed by the old token unless headers are given; return the status and the JSON."""
         headers = signed(body) if headers is None else headers
-        async with self._session.request(method, self._url, data=body, headers=headers) as answer:
-            text = await answer.read()
-            if answer.status >= 400 and text:
-                assert answer.headers["Content-Type"] == "application/problem+json"
-            return answer.status, orjson.loads(text) if text else None
+        async with self._session.request(method, self._url, data=body, headers=headers) as response:
+            text = await response.read()
+            if response.status >= 400 and text:
+                assert response.headers["Content-Type"] == "application/problem+json"
+            return response.status, orjson.loads(text) if text else None
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[Endpoint]]]:
-    """Serves endpoints."""
+    """Start servers with one endpoint."""
     async with AsyncExitStack() as stack:
 
         async def serve(*tokens: str, log: EventLog | None = None, **limits: Any) -> Endpoint:
@@ -85,10 +82,10 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Endpoint]]]:
 
 @pytest.mark.parametrize("change", UserChange)
 async def test_an_event(serve: Any, change: UserChange) -> None:
-    """A signed event reaches who follows: what happened, and the user as it was sent, of the configured reseller."""
+    """A signed event reaches subscriptions with its change and its user, who belongs to the configured reseller."""
     endpoint = await serve(OLD)
     async with endpoint.log.subscribe() as subscription:
-        assert await endpoint.post(told(f"reseller.user.{change}")) == (200, {"result": "accepted"})
+        assert await endpoint.post(webhook(f"reseller.user.{change}")) == (200, {"result": "accepted"})
         event = await anext(subscription)
     user = event.user
     assert (event.change, user.source, user.tenant, user.source_id) == (change, UserSource.RESELLER, "t1", "u-1")
@@ -97,7 +94,7 @@ async def test_an_event(serve: Any, change: UserChange) -> None:
 
 
 async def test_a_signature_made_elsewhere(serve: Any) -> None:
-    """The signature is what `openssl dgst -sha256 -hmac first-token -binary | base64` makes of the raw body."""
+    """The signature is `openssl dgst -sha256 -hmac first-token -binary | base64` of the raw body."""
     body = (
         b'{"event":"reseller.user.updated","data":{"id":"u-1","firstName":"Ada"},'
         b'"triggeredAt":"2018-04-20T13:11:34.6926949Z"}'
@@ -108,9 +105,9 @@ async def test_a_signature_made_elsewhere(serve: Any) -> None:
 
 
 async def test_rotation(serve: Any) -> None:
-    """While tokens change, both are good; one that was taken away is not."""
+    """During a rotation both tokens are valid; one that was removed is not."""
     endpoint = await serve(OLD, NEW)
-    first, second = told(id="u-1"), told(id="u-2")
+    first, second = webhook(id="u-1"), webhook(id="u-2")
     assert (await endpoint.post(first, signed(first, OLD)))[0] == 200
     assert (await endpoint.post(second, signed(second, NEW)))[0] == 200
     later = await serve(NEW)
@@ -122,36 +119,36 @@ async def test_rotation(serve: Any) -> None:
     [
         {},
         {"Webhook-Signature": ""},
-        signed(told(), "another"),
-        signed(told() + b" "),
-        {"Webhook-Signature": signed(told())["Webhook-Signature"].lower()},
-        {"Webhook-Signature": hmac.new(OLD.encode(), told(), hashlib.sha256).hexdigest()},
-        {"Webhook-Signature": f"{signed(told())['Webhook-Signature']}, x"},
+        signed(webhook(), "another"),
+        signed(webhook() + b" "),
+        {"Webhook-Signature": signed(webhook())["Webhook-Signature"].lower()},
+        {"Webhook-Signature": hmac.new(OLD.encode(), webhook(), hashlib.sha256).hexdigest()},
+        {"Webhook-Signature": f"{signed(webhook())['Webhook-Signature']}, x"},
         {"Webhook-Signature": "ü" * 44},
     ],
 )
 async def test_a_bad_signature(serve: Any, headers: dict[str, str]) -> None:
-    """Without the body's own signature nothing is believed, whatever the body says, and the log stays empty."""
+    """Without a valid signature of the body the webhook is refused, whatever it contains, and the log stays empty."""
     endpoint = await serve(OLD, NEW)
-    status, problem = await endpoint.post(told(), headers)
+    status, problem = await endpoint.post(webhook(), headers)
     assert (status, problem["status"], problem["title"]) == (401, 401, "Unauthorized")
     assert endpoint.results == [WebhookResult.UNSIGNED]
     assert len(endpoint.log) == 0
 
 
 async def test_repeated(serve: Any) -> None:
-    """The same event is answered as taken, and told once: sent again as it was, or with another time of sending."""
+    """A repeated event is acknowledged and logged once, also if the time of sending is different."""
     endpoint = await serve(OLD)
-    again = orjson.dumps({"event": "reseller.user.updated", "data": USER, "triggeredAt": "2018-04-20T13:16:34Z"})
-    answers = [await endpoint.post(body) for body in (told(), told(), again)]
-    assert answers == [(200, {"result": result}) for result in ("accepted", "repeated", "repeated")]
+    later = orjson.dumps({"event": "reseller.user.updated", "data": USER, "triggeredAt": "2018-04-20T13:16:34Z"})
+    responses = [await endpoint.post(body) for body in (webhook(), webhook(), later)]
+    assert responses == [(200, {"result": result}) for result in ("accepted", "repeated", "repeated")]
     assert len(endpoint.log) == 1
 
 
 async def test_repeated_without_a_time(serve: Any) -> None:
-    """An event whose user has no time of change is known by its body."""
+    """An event whose user has no time of change is recognised by its body."""
     endpoint = await serve(OLD)
-    undated, other = told(updatedAt=None), told(updatedAt=None, email="x@example.com")
+    undated, other = webhook(updatedAt=None), webhook(updatedAt=None, email="x@example.com")
     assert [(await endpoint.post(body))[1]["result"] for body in (undated, other, undated)] == [
         "accepted",
         "accepted",
@@ -159,15 +156,15 @@ async def test_repeated_without_a_time(serve: Any) -> None:
     ]
 
 
-async def test_what_is_no_repetition(serve: Any) -> None:
-    """Another event, another user, another time, another content: each is told."""
+async def test_different_events(serve: Any) -> None:
+    """Events with another change, user, time or content are all logged."""
     endpoint = await serve(OLD)
     bodies = [
-        told(),
-        told("reseller.user.created"),
-        told(id="u-2"),
-        told(updatedAt="2018-04-20T13:11:34.6926950Z"),
-        told(email="x@example.com"),
+        webhook(),
+        webhook("reseller.user.created"),
+        webhook(id="u-2"),
+        webhook(updatedAt="2018-04-20T13:11:34.6926950Z"),
+        webhook(email="x@example.com"),
     ]
     assert [(await endpoint.post(body))[1]["result"] for body in bodies] == ["accepted"] * 5
     assert len(endpoint.log) == 5
@@ -175,7 +172,7 @@ async def test_what_is_no_repetition(serve: Any) -> None:
 
 @pytest.mark.parametrize("event", ["reseller.organization.created", "reseller.user.exploded", ""])
 async def test_another_kind_of_event(serve: Any, event: str) -> None:
-    """An event that tells of no user is acknowledged and counted, so that its sender goes on sending."""
+    """An event that is not about a user is acknowledged and counted, so that its sender continues."""
     endpoint = await serve(OLD)
     assert await endpoint.post(orjson.dumps({"event": event, "data": []})) == (200, {"result": "unknown"})
     assert endpoint.results == [WebhookResult.UNKNOWN]
@@ -196,57 +193,57 @@ async def test_another_kind_of_event(serve: Any, event: str) -> None:
     ],
 )
 async def test_malformed(serve: Any, body: bytes) -> None:
-    """What is signed and yet no event as documented is the sender's mistake."""
+    """A signed body that is not an event as documented is refused with 400."""
     endpoint = await serve(OLD)
     status, problem = await endpoint.post(body)
     assert (status, problem["title"], endpoint.results) == (400, "Bad Request", [WebhookResult.MALFORMED])
 
 
 async def test_a_large_body(serve: Any) -> None:
-    """A body over the cap is refused however it is signed; one of just that size is not."""
-    endpoint = await serve(OLD, most=len(told()))
-    assert (await endpoint.post(told()))[0] == 200
-    assert (await endpoint.post(told() + b" "))[0] == 413
+    """A body over the limit is refused whatever its signature is; one of exactly the limit is accepted."""
+    endpoint = await serve(OLD, max_bytes=len(webhook()))
+    assert (await endpoint.post(webhook()))[0] == 200
+    assert (await endpoint.post(webhook() + b" "))[0] == 413
     assert endpoint.results == [WebhookResult.ACCEPTED, WebhookResult.TOO_LARGE]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_other_methods(serve: Any, method: str) -> None:
-    """Only POST is taken."""
+    """Only POST is allowed."""
     endpoint = await serve(OLD)
-    assert (await endpoint.post(told(), method=method))[0] == 405
+    assert (await endpoint.post(webhook(), method=method))[0] == 405
 
 
 async def test_not_configured(serve: Any) -> None:
-    """Without a token there is no such endpoint, also for who signs with an empty one."""
+    """Without a token the endpoint responds 404, also to a body that is signed with an empty token."""
     endpoint = await serve()
-    assert (await endpoint.post(told(), signed(told(), "")))[0] == 404
+    assert (await endpoint.post(webhook(), signed(webhook(), "")))[0] == 404
 
 
-async def test_the_log_is_away(serve: Any) -> None:
-    """Where Redis is away, and the event cannot be kept, the sender is told to come back: nothing was acknowledged."""
+async def test_the_log_is_unavailable(serve: Any) -> None:
+    """While Redis is unreachable the response is 503, so that the sender repeats the webhook."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
         endpoint = await serve(OLD, log=ReplicatedEventLog(RedisEventStream(client)))
-        status, problem = await endpoint.post(told())
+        status, problem = await endpoint.post(webhook())
         await client.aclose()
     assert (status, problem["status"]) == (503, 503)
     assert endpoint.results == [WebhookResult.UNAVAILABLE]
 
 
 async def test_draining(serve: Any) -> None:
-    """A closed log takes no more: the next try reaches another replica, or this one after its restart."""
+    """A closed log accepts no events, so the sender repeats the webhook, to another replica or after the restart."""
     endpoint = await serve(OLD)
     await endpoint.log.close()
-    assert (await endpoint.post(told()))[0] == 503
+    assert (await endpoint.post(webhook()))[0] == 503
 
 
-async def test_at_once(serve: Any) -> None:
-    """Many at a time are all answered, each told once."""
+async def test_concurrent_webhooks(serve: Any) -> None:
+    """Many webhooks at the same time are all acknowledged, and each event is logged once."""
     endpoint = await serve(OLD)
     async with endpoint.log.subscribe() as subscription:
-        answers = await asyncio.gather(*(endpoint.post(told(id=f"u-{n % 50}")) for n in range(200)))
-        assert [status for status, _ in answers] == [200] * 200
+        responses = await asyncio.gather(*(endpoint.post(webhook(id=f"u-{n % 50}")) for n in range(200)))
+        assert [status for status, _ in responses] == [200] * 200
         ids = {(await anext(subscription)).user.source_id for _ in range(50)}
     assert len(ids) == len(endpoint.log) == 50

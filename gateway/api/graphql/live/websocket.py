@@ -218,7 +218,7 @@ class WebSocketEndpoint:
         if not self._is_allowed(socket.request):
             self._observe(LiveEvent.REFUSED, "origin")
             await socket.close()
-        elif PROTOCOL not in socket.offered:
+        elif PROTOCOL not in socket.subprotocols:
             await socket.accept()  # a close code can be sent only after the handshake
             await self._close(socket, SocketClose(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable"))
         else:

@@ -1,1 +1,1 @@
-"""A site carried by asyncio's own protocols and a parser in C: `gateway.api.web.lean.server`."""
+"""An HTTP/1.1 and WebSocket server on asyncio protocols and a parser in C: see `gateway.api.web.lean.server`."""

@@ -1,4 +1,4 @@
-"""One connection: requests in their order, one at a time, or a WebSocket."""
+"""One connection of a client: requests in their order, one at a time, or a WebSocket."""
 
 import asyncio
 import logging
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from gateway.api.web.http import Closed, SocketHandler, WebRequest
-from gateway.api.web.lean.incoming import IncomingRequest, Refused
+from gateway.api.web.lean.incoming import IncomingRequest, RejectedRequest
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.request_reader import RequestReader
-from gateway.api.web.lean.response_writer import CLOSE, CONTINUE, answer, head
-from gateway.api.web.lean.websocket import Socket
+from gateway.api.web.lean.response_writer import CLOSE, CONTINUE, response_head, write_response
+from gateway.api.web.lean.websocket import LeanWebSocket
 from gateway.api.web.site import Site
 from gateway.kit.timers import IdleTimer
 
@@ -20,34 +20,34 @@ _LOG = logging.getLogger("gateway.http")
 
 
 class ServerConnection(asyncio.Protocol):
-    """A connection of a client; `gone` is told when it is no more.
+    """A connection of a client; `on_lost` is called when it is closed.
 
-    What a client asked for is cancelled when it goes away; a service that must not stop in the middle sees to that.
+    The running request is cancelled when the client disconnects; a service shields what must not be interrupted.
     """
 
-    def __init__(self, site: Site, options: ServerOptions, gone: Callable[["ServerConnection"], None]) -> None:
+    def __init__(self, site: Site, options: ServerOptions, on_lost: Callable[["ServerConnection"], None]) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._site = site
         self._options = options
-        self._gone = gone
-        self._reader = RequestReader(self, options, site.socket)
+        self._on_lost = on_lost
+        self._reader = RequestReader(self, options, site.socket_handler)
         self._timer = IdleTimer(loop, self._on_timeout)
         self._writable = asyncio.Event()
         self._writable.set()
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
-        self._socket: Socket | None = None
-        self._heading = True  # whether the time for a head runs
-        self._leaving = self._draining = False
+        self._socket: LeanWebSocket | None = None
+        self._awaits_head = True  # whether `head_timeout` runs
+        self._half_closed = self._draining = False
 
     def drain(self) -> None:
-        """Answer what is under way, and nothing more."""
+        """Respond to the running request, and close the connection then."""
         self._draining = True
-        if self._task is None and not self._leaving:
+        if self._task is None and not self._half_closed:
             self._close()
 
     def cancel(self) -> asyncio.Task[None] | None:
-        """Stop what is under way; what was."""
+        """Cancel the running request and close the connection; return the task of the request."""
         if self._socket is not None:
             self._socket.go_away()
         if self._task is not None:
@@ -55,16 +55,16 @@ class ServerConnection(asyncio.Protocol):
         self._close()
         return self._task
 
-    # What the event loop tells.
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # asyncio's own types say less than its documentation
-        self._timer.start(self._options.head_time)
+        self._transport = transport  # type: ignore[assignment]  # asyncio's types are wider than its documentation
+        self._timer.start(self._options.head_timeout)
 
     def data_received(self, data: bytes) -> None:
         if self._socket is not None:
             self._socket.feed(data)
-        elif not self._leaving:
+        elif not self._half_closed:
             self._reader.feed(data)
             if self._task is None:
                 self._next()
@@ -72,128 +72,128 @@ class ServerConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._writable.clear()
         if self._socket is not None:
-            self.hold()  # what it asks for by pings would be written, too
-        self._timer.start(self._options.stuck)
+            self.pause_reading()  # responses to further pings would be written, too
+        self._timer.start(self._options.write_timeout)
 
     def resume_writing(self) -> None:
         self._writable.set()
         if self._socket is not None:
-            self.release()
-        if self._task is not None and not self._leaving:
+            self.resume_reading()
+        if self._task is not None and not self._half_closed:
             self._timer.stop()
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - it is gone, for whatever reason
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the reason makes no difference
         self._transport = None
         self._timer.close()
-        self._reader.end(Closed())
+        self._reader.close(Closed())
         if self._socket is not None:
-            self._socket.lost()
+            self._socket.connection_lost()
         if self._task is not None:
             self._task.cancel()
         self._writable.set()
-        self._gone(self)
+        self._on_lost(self)
 
-    # What those ask who read a request and answer it: see `Flow`.
+    # Called by bodies, response writers and WebSockets: see `ConnectionIO`.
 
-    def hold(self) -> None:
+    def pause_reading(self) -> None:
         if self._transport is not None:
             self._transport.pause_reading()
 
-    def release(self) -> None:
+    def resume_reading(self) -> None:
         if self._transport is not None:
             self._transport.resume_reading()
 
-    def go_on(self) -> None:
+    def send_continue(self) -> None:
         self.write(CONTINUE)
 
     def write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
-    async def room(self) -> None:
+    async def wait_writable(self) -> None:
         if not self._writable.is_set():
             await self._writable.wait()
         if self._transport is None:
             raise Closed
 
-    def leave(self) -> None:
-        # To close with something unread makes the system forget what was sent, too (RFC 9112, 9.6).
+    def half_close(self) -> None:
+        # Closing a connection with unread bytes makes the operating system discard what was sent, too (RFC 9112, 9.6).
         transport = self._transport
-        if transport is None or transport.is_closing() or self._leaving:
+        if transport is None or transport.is_closing() or self._half_closed:
             return
-        self._leaving = True
+        self._half_closed = True
         transport.write_eof()
-        self.release()
-        self._timer.start(self._options.linger)
+        self.resume_reading()
+        self._timer.start(self._options.linger_timeout)
 
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
-    # Requests and answers.
+    # Requests and responses.
 
     def _next(self) -> None:
-        """Answer the next request, or wait for it."""
+        """Start to respond to the next request, if there is one."""
         incoming = self._reader.next()
         if incoming is None:
             if self._draining:
                 self._close()
-            elif self._reader.midway and not self._heading:
-                self._heading = True
-                self._timer.start(self._options.head_time)
-        elif isinstance(incoming, Refused):
-            self._refuse(incoming.status)
+            elif self._reader.in_head and not self._awaits_head:
+                self._awaits_head = True
+                self._timer.start(self._options.head_timeout)
+        elif isinstance(incoming, RejectedRequest):
+            self._reject(incoming.status)
         else:
             self._timer.stop()
-            self._task = self._loop.create_task(self._served(incoming))
+            self._task = self._loop.create_task(self._respond(incoming))
 
-    async def _served(self, incoming: IncomingRequest) -> None:
+    async def _respond(self, incoming: IncomingRequest) -> None:
         try:
-            if incoming.socket is None:
+            if incoming.socket_handler is None:
                 response = await self._site.respond(incoming.request())
-                keep = await answer(incoming, response, self, keep=not self._draining)
+                keep_alive = await write_response(incoming, response, self, keep_alive=not self._draining)
             else:
-                keep = False
-                await self._converse(incoming.request(), incoming.socket)
+                keep_alive = False
+                await self._serve_websocket(incoming.request(), incoming.socket_handler)
         except Closed:
-            return  # there is nobody to tell
-        except Exception:  # noqa: BLE001 - it ends this connection, and no other
-            _LOG.exception("defect in an answer to %s", incoming.path)
+            return  # the client has disconnected
+        except Exception:  # noqa: BLE001 - whatever it is, it ends this connection only
+            _LOG.exception("defect in a response to %s", incoming.path)
             self.abort()
             return
         self._task = None
-        if keep:
-            self._heading = False
-            self._timer.start(self._options.kept)
+        if keep_alive:
+            self._awaits_head = False
+            self._timer.start(self._options.keep_alive_timeout)
             self._next()
-        elif incoming.body.whole:
+        elif incoming.body.is_complete:
             self._close()
         else:
-            self.leave()
+            self.half_close()
 
-    async def _converse(self, request: WebRequest, handler: SocketHandler) -> None:
-        self._socket = socket = Socket(request, self, self._options, self._reader.rest())
+    async def _serve_websocket(self, request: WebRequest, handler: SocketHandler) -> None:
+        self._socket = socket = LeanWebSocket(request, self, self._options, self._reader.take_unparsed())
         with suppress(Closed):
             await handler(socket)
-        await socket.end()
+        await socket.finish()
 
-    def _refuse(self, status: int) -> None:
-        self.write(head(status, (), f"Content-Length: 0\r\n{CLOSE}"))
-        self.leave()
+    def _reject(self, status: int) -> None:
+        self.write(response_head(status, (), f"Content-Length: 0\r\n{CLOSE}"))
+        self.half_close()
 
     def _close(self) -> None:
-        """Close once everything is sent."""
+        """Close the connection when everything is sent."""
         if self._transport is not None:
             self._transport.close()
-            self._timer.start(self._options.stuck)
+            self._timer.start(self._options.write_timeout)
 
     def _on_timeout(self) -> None:
         transport = self._transport
         if transport is None:
             return
-        if self._task is not None or self._leaving or transport.is_closing():
-            transport.abort()  # it reads nothing, or has had the time to
-        elif self._reader.midway:
-            self._refuse(408)
+        if self._task is not None or self._half_closed or transport.is_closing():
+            transport.abort()  # the client does not read, or its time to read is over
+        elif self._reader.in_head:
+            self._reject(408)
         else:
             self._close()

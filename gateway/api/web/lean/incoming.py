@@ -1,4 +1,4 @@
-"""A request, as its connection has to know it."""
+"""A parsed request with what its connection needs for the response, and a rejected one."""
 
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
@@ -8,39 +8,39 @@ from gateway.api.web.inflated import InflatedBody
 from gateway.api.web.lean.body import Body
 from gateway.kit.lazy_headers import LazyHeaders
 
-__all__ = ["IncomingRequest", "Refused"]
+__all__ = ["IncomingRequest", "RejectedRequest"]
 
 
 @dataclass(slots=True)
 class IncomingRequest:
-    """A request whose head is read.
+    """A request whose head was parsed.
 
-    `keep`: the client would send another one after it. `old`: it speaks HTTP/1.0. `socket` answers it where it asks for
-    a WebSocket.
+    `headers` has lower-case names. `keep_alive`: the client may send another request on the connection. `is_http_1_0`:
+    the version is 1.0, which knows no chunks. `socket_handler`: the handler, if the client requests a WebSocket.
     """
 
     method: str
     path: str
     query: str
-    came: Mapping[bytes, bytes]
+    headers: Mapping[bytes, bytes]
     body: Body
-    keep: bool
-    old: bool
-    socket: SocketHandler | None = None
+    keep_alive: bool
+    is_http_1_0: bool
+    socket_handler: SocketHandler | None = None
 
     def request(self) -> WebRequest:
-        """What an endpoint is given, once it is this one's turn."""
-        return WebRequest(self.method, self.path, self.query, LazyHeaders(self.came), self._content())
+        """Return the request for an endpoint. It is called late, so that most bodies are complete and can be bytes."""
+        return WebRequest(self.method, self.path, self.query, LazyHeaders(self.headers), self._content())
 
     def _content(self) -> bytes | AsyncIterable[bytes]:
-        coding = self.came.get(b"content-encoding")
-        if coding is not None and (word := coding.decode("latin-1").strip().lower()) not in {"", "identity"}:
-            return InflatedBody(self.body, word)
-        return self.body.take() if self.body.whole else self.body
+        field = self.headers.get(b"content-encoding")
+        if field is not None and (coding := field.decode("latin-1").strip().lower()) not in {"", "identity"}:
+            return InflatedBody(self.body, coding)
+        return self.body.read_nowait() if self.body.is_complete else self.body
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(Exception):  # noqa: N818 - it is answered in the requests' order, like one
-    """Bytes that are no request; nothing after them can be read."""
+class RejectedRequest(Exception):  # noqa: N818 - it is queued for its response like a request
+    """Bytes that are not a valid request. `status` is that of the response; nothing after them can be parsed."""
 
     status: int

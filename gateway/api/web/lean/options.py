@@ -1,4 +1,4 @@
-"""What a client may send, and how long it may take about it."""
+"""The limits and timeouts of the lean server."""
 
 from dataclasses import dataclass
 
@@ -9,30 +9,32 @@ __all__ = ["ServerOptions"]
 class ServerOptions:
     """Sizes are in bytes, times in seconds."""
 
-    target: int = 8 * 1024
-    """Of a request line's target; more is a 414."""
+    max_target: int = 8 * 1024
+    """Of the target in a request line; a longer one is a 414."""
 
-    head: int = 32 * 1024
-    """Of all header fields together, names and values; more is a 431. So it is with what is around chunks."""
+    max_head: int = 32 * 1024
+    """Of all names and values of header fields; more is a 431. It also limits chunk extensions and trailers."""
 
-    fields: int = 128
-    message: int = 2 * 1024 * 1024
-    """Of a WebSocket's message; more closes it with 1009."""
+    max_fields: int = 128
+    """Header fields of a request; more is a 431."""
 
-    held: int = 64 * 1024
-    """What is read ahead of whoever reads a body or a WebSocket. Past it the client waits."""
+    max_message: int = 2 * 1024 * 1024
+    """Of a WebSocket message; a larger one closes the WebSocket with 1009."""
 
-    head_time: float = 10.0
-    """From a request's first byte to the end of its head, and from a connection's begin to that."""
+    read_ahead: int = 64 * 1024
+    """Of a body or of WebSocket messages that are not read yet; beyond it reading from the client pauses."""
 
-    kept: float = 75.0
-    """How long a connection is kept without a request."""
+    head_timeout: float = 10.0
+    """From the first byte of a request to the end of its head, and from the start of a connection to the same."""
 
-    stuck: float = 30.0
-    """How long a client may take to read what is sent before more is sent."""
+    keep_alive_timeout: float = 75.0
+    """From a response to the next request."""
 
-    linger: float = 5.0
-    """How long bytes that nobody wants are still read, so that the client gets to see why."""
+    write_timeout: float = 30.0
+    """For the client to read so much of what was written that more can be written, or all of it before closing."""
 
-    goodbye: float = 2.0
-    """To close a WebSocket in the proper way."""
+    linger_timeout: float = 5.0
+    """For reading and discarding bytes after the last response, so that the client receives it (RFC 9112, 9.6)."""
+
+    close_timeout: float = 2.0
+    """For the closing handshake of a WebSocket."""

@@ -1,4 +1,4 @@
-"""Requests out of the bytes of a connection, in their order."""
+"""Parses the requests of a connection, in their order."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -7,142 +7,147 @@ from urllib.parse import unquote, urlsplit
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from gateway.api.web.http import Malformed, SocketHandler
-from gateway.api.web.lean.body import Body, Flow
-from gateway.api.web.lean.incoming import IncomingRequest, Refused
+from gateway.api.web.lean.body import Body, ConnectionIO
+from gateway.api.web.lean.incoming import IncomingRequest, RejectedRequest
 from gateway.api.web.lean.options import ServerOptions
 
-__all__ = ["RequestReader", "check", "framing", "split"]
+__all__ = ["RequestReader"]
 
-_FRAMING = (b"content-length", b"transfer-encoding")
+_FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
 
 
-def check(version: str, method: str, came: Mapping[bytes, bytes]) -> None:
-    """Refuse what another server may have understood in another way, and what is not served.
+def _check(version: str, method: str, headers: Mapping[bytes, bytes]) -> None:
+    """Reject what is not supported, and what another server could understand in another way.
 
     Raises:
-        Refused: with the status to answer.
+        RejectedRequest: with the status of the response.
     """
-    coding, expected = came.get(b"transfer-encoding"), came.get(b"expect")
+    coding, expected = headers.get(b"transfer-encoding"), headers.get(b"expect")
     if version == "1.1":
-        if b"host" not in came:
-            raise Refused(400)  # RFC 9112, 3.2
+        if b"host" not in headers:
+            raise RejectedRequest(400)  # RFC 9112, 3.2
     elif version != "1.0":
-        raise Refused(505)
+        raise RejectedRequest(505)
     elif coding is not None:
-        raise Refused(400)  # RFC 9112, 6.1: its framing is faulty
+        raise RejectedRequest(400)  # RFC 9112, 6.1: faulty framing
     if coding is not None and coding.strip().lower() != b"chunked":
-        raise Refused(501)
+        raise RejectedRequest(501)  # RFC 9112, 6.1
     if expected is not None and expected.strip().lower() != b"100-continue":
-        raise Refused(417)
+        raise RejectedRequest(417)  # RFC 9110, 10.1.1
     if method == "CONNECT":
-        raise Refused(405)
+        raise RejectedRequest(405)
 
 
-def split(target: bytes) -> tuple[str, str]:
-    """The path that is asked for, without its escapes, and the query, with them.
+def _split_target(target: bytes) -> tuple[str, str]:
+    """Return the path without percent-encoding and the query with it (RFC 9112, 3.2).
 
     Raises:
-        Refused: it is no target.
+        RejectedRequest: the target is not a URL.
     """
-    text = target.decode("ascii")  # the parser lets nothing else through
+    text = target.decode("ascii")  # the parser accepts no other bytes
     if text[0] != "/":
-        text = _below(text)
+        text = _without_origin(text)
     path, _, query = text.partition("#")[0].partition("?")
     return unquote(path) if "%" in path else path, query
 
 
-def framing(came: Mapping[bytes, bytes]) -> bytes:
-    """The lines that tell where a body ends; none where there is no body."""
-    if came.get(b"content-length", b"0").strip() == b"0" and b"transfer-encoding" not in came:
+def _framing_fields(headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the lines that state the length of a body; nothing where there is no body."""
+    if headers.get(b"content-length", b"0").strip() == b"0" and b"transfer-encoding" not in headers:
         return b""
-    return b"".join(b"%b: %b\r\n" % (name, came[name]) for name in _FRAMING if name in came)
+    return b"".join(b"%b: %b\r\n" % (name, headers[name]) for name in _FRAMING_FIELDS if name in headers)
 
 
-def _below(target: str) -> str:
-    """A target that is a whole URL, as for a proxy, without its origin."""
+def _without_origin(target: str) -> str:
+    """Return a target in absolute form, as clients send it to proxies, without the origin (RFC 9112, 3.2.2)."""
     if target == "*":
         return target
     try:
         parts = urlsplit(target)
     except ValueError:
-        raise Refused(400) from None
+        raise RejectedRequest(400) from None
     return f"{parts.path or '/'}?{parts.query}"
 
 
-_PIECE = 16 * 1024  # bytes: no more requests than fit into them are read ahead of the one that is answered
-_ONCE = frozenset({b"host", b"content-encoding", b"expect"})  # twice, they would have two meanings
+_MAX_PIECE = 16 * 1024  # bytes given to the parser at once: no more requests are parsed ahead than they contain
+_SINGLETON_FIELDS = frozenset({b"host", b"content-encoding", b"expect"})  # repeated, they would be ambiguous
 
 
 class RequestReader:
-    """Reads what a connection brings; the parser is llhttp without any of its leniencies, and calls the `on_` methods.
+    """Parses the bytes of a connection by llhttp, without its leniencies; the parser calls the `on_` methods.
 
-    While a request waits for its turn, what follows it stays unread. `socket` knows what answers WebSockets at a path.
-    `midway` says whether there is half of a head.
+    While a parsed request waits for `next`, the bytes after it stay unparsed. `socket_handler` returns the handler of
+    WebSockets at a path. `in_head`: the head of a request has arrived in part.
     """
 
-    def __init__(self, flow: Flow, options: ServerOptions, socket: Callable[[str], SocketHandler | None]) -> None:
-        self._flow = flow
+    def __init__(
+        self,
+        connection: ConnectionIO,
+        options: ServerOptions,
+        socket_handler: Callable[[str], SocketHandler | None],
+    ) -> None:
+        self._connection = connection
         self._options = options
-        self._socket = socket
-        self._waiting: deque[IncomingRequest | Refused] = deque()
-        self._rest = bytearray()
-        self._held = self._over = self._switched = self._resumed = False
-        self._incoming: IncomingRequest | None = None  # whose body comes
+        self._socket_handler = socket_handler
+        self._parsed: deque[IncomingRequest | RejectedRequest] = deque()
+        self._unparsed = bytearray()
+        self._paused = self._closed = self._is_websocket = self._resumed = False
+        self._incoming: IncomingRequest | None = None  # the request whose body is arriving
         self._framing = b""
-        self._around = 0
-        self.midway = False
+        self._overhead = 0  # bytes of a head, or between the chunks of a body
+        self.in_head = False
         self._parser: HttpRequestParser | None = HttpRequestParser(self)
 
     def feed(self, data: bytes) -> None:
-        """Take what came."""
-        if self._over:
+        """Add bytes that arrived."""
+        if self._closed:
             return
-        if self._waiting or self._switched or self._rest or len(data) > _PIECE:
-            self._rest += data
-            self._read_on()
+        if self._parsed or self._is_websocket or self._unparsed or len(data) > _MAX_PIECE:
+            self._unparsed += data
+            self._parse_unparsed()
         else:
             self._parse(data)
 
-    def next(self) -> IncomingRequest | Refused | None:
-        """The next request whose head is there."""
-        if not self._waiting:
+    def next(self) -> IncomingRequest | RejectedRequest | None:
+        """Remove and return the next request whose head is complete, None where there is none."""
+        if not self._parsed:
             return None
-        following = self._waiting.popleft()
-        if self._rest:
-            self._read_on()
-        return following
+        incoming = self._parsed.popleft()
+        if self._unparsed:
+            self._parse_unparsed()
+        return incoming
 
-    def rest(self) -> bytes:
-        """What came after the request for a WebSocket."""
-        rest = bytes(self._rest)
-        self._rest.clear()
-        self._pace()
-        return rest
+    def take_unparsed(self) -> bytes:
+        """Remove and return the bytes after the request for a WebSocket."""
+        data = bytes(self._unparsed)
+        self._unparsed.clear()
+        self._pause_or_resume()
+        return data
 
-    def end(self, failure: Exception) -> None:
-        """Nothing is read any more; a body that is not whole fails so."""
-        self._over, self.midway = True, False
-        self._rest.clear()
-        self._parser = None  # it knows this object, too
+    def close(self, failure: Exception) -> None:
+        """Parse no more bytes; `failure` is raised in the reader of a body that is not complete."""
+        self._closed, self.in_head = True, False
+        self._unparsed.clear()
+        self._parser = None  # it refers to this object
         if self._incoming is not None:
             self._incoming.body.fail(failure)
             self._incoming = None
 
-    def _read_on(self) -> None:
-        rest = self._rest
-        while rest and not (self._waiting or self._switched):
-            piece = bytes(rest[:_PIECE])
-            del rest[:_PIECE]
+    def _parse_unparsed(self) -> None:
+        unparsed = self._unparsed
+        while unparsed and not (self._parsed or self._is_websocket):
+            piece = bytes(unparsed[:_MAX_PIECE])
+            del unparsed[:_MAX_PIECE]
             self._parse(piece)
-        self._pace()
+        self._pause_or_resume()
 
-    def _pace(self) -> None:
-        if len(self._rest) > self._options.held:
-            self._held = True
-            self._flow.hold()
-        elif self._held:
-            self._held = False
-            self._flow.release()
+    def _pause_or_resume(self) -> None:
+        if len(self._unparsed) > self._options.read_ahead:
+            self._paused = True
+            self._connection.pause_reading()
+        elif self._paused:
+            self._paused = False
+            self._connection.resume_reading()
 
     def _parse(self, data: bytes) -> None:
         parser = self._parser
@@ -151,99 +156,103 @@ class RequestReader:
         try:
             parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
-            self._rest[:0] = data[upgrade.args[0] :]
-            self._pass_over()
+            self._unparsed[:0] = data[upgrade.args[0] :]
+            self._ignore_upgrade()
         except HttpParserCallbackError as error:
-            refused = error.__context__
-            if not isinstance(refused, Refused):
+            rejected = error.__context__
+            if not isinstance(rejected, RejectedRequest):
                 raise
-            self._refuse(refused)
+            self._reject(rejected)
         except HttpParserError:
-            self._refuse(Refused(400))
+            self._reject(RejectedRequest(400))
         else:
-            # What is no body has a cap: a head that is not whole yet, and what stands between chunks.
-            # It may count what stood before in the same piece; `on_headers_complete` looks at a head exactly.
-            self._around += len(data)
-            if self._around > self._options.head + _PIECE and (self.midway or self._incoming is not None):
-                self._refuse(Refused(431))
+            # Limits an incomplete head, and what is between chunks. It may count bytes of the same piece that were
+            # before the head; `on_headers_complete` measures a head exactly.
+            self._overhead += len(data)
+            if self._overhead > self._options.max_head + _MAX_PIECE and (self.in_head or self._incoming is not None):
+                self._reject(RejectedRequest(431))
 
-    def _refuse(self, refused: Refused) -> None:
-        if self._incoming is None and not self._over:
-            self._waiting.append(refused)
-        self.end(Malformed())
+    def _reject(self, rejected: RejectedRequest) -> None:
+        if self._incoming is None and not self._closed:
+            self._parsed.append(rejected)
+        self.close(Malformed())
 
-    def _pass_over(self) -> None:
-        """Go on after a request to speak another protocol, if it was not granted: the parser takes it as if it were.
+    def _ignore_upgrade(self) -> None:
+        """Continue after a request for another protocol, unless it is answered by a WebSocket (RFC 9110, 7.8).
 
-        Java's client asks for HTTP/2 that way, whatever else it asks for. Where there is a body the parser has to
-        be told anew how long it is, and whether it is the last one.
+        Java's client requests HTTP/2 in this way with any request. The parser stops after the head, as if the upgrade
+        was accepted. To parse a body, a new parser gets its length, and whether it belongs to the last request.
         """
-        if self._switched or self._over:
+        if self._is_websocket or self._closed:
             return
         if self._framing:
             lines, self._framing = self._framing, b""
-            if self._incoming is not None and not self._incoming.keep:
+            if self._incoming is not None and not self._incoming.keep_alive:
                 lines += b"Connection: close\r\n"
             self._resumed = True
             self._parser = HttpRequestParser(self)
             self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % lines)
-        self._read_on()
+        self._parse_unparsed()
 
     def on_message_begin(self) -> None:
-        self._came: dict[bytes, bytes] = {}
+        self._headers: dict[bytes, bytes] = {}
         self._target = b""
-        self._around = 0
-        self.midway = True
+        self._overhead = 0
+        self.in_head = True
 
     def on_url(self, piece: bytes) -> None:
         self._target += piece
-        if len(self._target) > self._options.target:
-            raise Refused(414)
+        if len(self._target) > self._options.max_target:
+            raise RejectedRequest(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
-        came = self._came
-        if name in came:
-            if name in _ONCE:
-                raise Refused(400)
-            value = b"%b, %b" % (came[name].rstrip(b" \t"), value)
-        came[name] = value
+        headers = self._headers
+        if name in headers:
+            if name in _SINGLETON_FIELDS:
+                raise RejectedRequest(400)
+            value = b"%b, %b" % (headers[name].rstrip(b" \t"), value)  # RFC 9110, 5.3
+        headers[name] = value
 
     def on_headers_complete(self) -> None:
-        self.midway = False
+        self.in_head = False
         if self._resumed:
             self._resumed = False
             return
-        parser, came, options = self._parser, self._came, self._options
-        assert parser is not None  # noqa: S101 - it calls
-        self._came = {}  # for trailers, which nobody asks for
-        if len(came) > options.fields or (
-            self._around + _PIECE > options.head and sum(map(len, (*came, *came.values()))) > options.head
+        parser, headers, options = self._parser, self._headers, self._options
+        assert parser is not None  # noqa: S101 - the parser is the caller
+        self._headers = {}  # for trailers, which are not used
+        if len(headers) > options.max_fields or (
+            self._overhead + _MAX_PIECE > options.max_head
+            and sum(map(len, (*headers, *headers.values()))) > options.max_head
         ):
-            raise Refused(431)
+            raise RejectedRequest(431)
         version, method = parser.get_http_version(), parser.get_method().decode()
-        check(version, method, came)
-        old = version == "1.0"
-        body = Body(self._flow, options.held, expected=b"expect" in came and not old)
-        path, query = split(self._target)
-        self._incoming = incoming = IncomingRequest(method, path, query, came, body, parser.should_keep_alive(), old)
+        _check(version, method, headers)
+        is_http_1_0 = version == "1.0"
+        expects_continue = b"expect" in headers and not is_http_1_0
+        body = Body(self._connection, options.read_ahead, expects_continue=expects_continue)
+        path, query = _split_target(self._target)
+        self._incoming = incoming = IncomingRequest(
+            method, path, query, headers, body, parser.should_keep_alive(), is_http_1_0
+        )
         if parser.should_upgrade():
-            self._framing = framing(came)
-            if not self._framing and method == "GET" and came.get(b"upgrade", b"").strip().lower() == b"websocket":
-                incoming.socket = self._socket(path)
-                self._switched = incoming.socket is not None
-        self._waiting.append(incoming)
+            self._framing = _framing_fields(headers)
+            if not self._framing and method == "GET" and headers.get(b"upgrade", b"").strip().lower() == b"websocket":
+                incoming.socket_handler = self._socket_handler(path)
+                self._is_websocket = incoming.socket_handler is not None
+        self._parsed.append(incoming)
 
     def on_body(self, piece: bytes) -> None:
-        self._around = 0
+        self._overhead = 0
         if self._incoming is not None:
             self._incoming.body.feed(piece)
 
     def on_message_complete(self) -> None:
         incoming = self._incoming
         if incoming is None or self._framing:
-            return  # its body is still to come: see `_pass_over`
+            return  # the body is still to come: see `_ignore_upgrade`
         self._incoming = None
-        incoming.body.end()
-        if not (incoming.keep or self._switched):
-            self.end(Malformed())  # what follows is no request
+        incoming.body.complete()
+        if not (incoming.keep_alive or self._is_websocket):
+            self.close(Malformed())  # bytes after the last request are not parsed

@@ -1,4 +1,4 @@
-"""An answer on its way to the client."""
+"""Writes responses to a connection (RFC 9112)."""
 
 import time
 from collections.abc import AsyncIterable, Sequence
@@ -7,36 +7,35 @@ from functools import lru_cache
 from http import HTTPStatus
 
 from gateway.api.web.http import WebResponse
-from gateway.api.web.lean.body import Flow
+from gateway.api.web.lean.body import ConnectionIO
 from gateway.api.web.lean.incoming import IncomingRequest
 
-__all__ = ["BODILESS", "CHUNKED", "CLOSE", "CONTINUE", "KEEP_ALIVE", "LAST_CHUNK", "answer", "chunk", "head"]
+__all__ = ["CLOSE", "CONTINUE", "response_head", "write_response"]
 
-BODILESS = frozenset({204, 304})
-"""Statuses whose answers have no body, nor a length of one."""
+_STATUSES_WITHOUT_BODY = frozenset({204, 304})  # nor a Content-Length here (RFC 9110, 8.6)
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-LAST_CHUNK = b"0\r\n\r\n"
-CHUNKED = "Transfer-Encoding: chunked\r\n"
 CLOSE = "Connection: close\r\n"
-KEEP_ALIVE = "Connection: keep-alive\r\n"
+_KEEP_ALIVE = "Connection: keep-alive\r\n"
+_CHUNKED = "Transfer-Encoding: chunked\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
-def head(status: int, headers: Sequence[tuple[str, str]], framing: str) -> bytes:
-    """The lines before a body; `framing` are those that tell where it ends, and what becomes of the connection.
+def response_head(status: int, headers: Sequence[tuple[str, str]], framing: str) -> bytes:
+    """Return the lines before a body; `framing` are those about its length and about keeping the connection.
 
     Raises:
-        ValueError: there is a line break in a header.
+        ValueError: a header field contains a line break.
     """
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
     if fields.count("\n") != len(headers) or fields.count("\r") != len(headers):
-        raise ValueError("a line break in a header")
+        raise ValueError("a line break in a header field")
     text = f"{_status_line(status)}{fields}{_date(int(time.time()))}{framing}\r\n"
-    return text.encode("utf-8", "surrogateescape")  # what a request's own bytes are told with
+    return text.encode("utf-8", "surrogateescape")  # values that repeat bytes of a request were decoded in this way
 
 
-def chunk(data: bytes) -> bytes:
-    """A chunk of a body whose length nobody knows yet. It is not empty: that would be the last one."""
+def _chunk(data: bytes) -> bytes:
+    """Return a chunk of a body; `data` must not be empty, because an empty chunk is the last one (RFC 9112, 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
@@ -51,49 +50,55 @@ def _date(second: int) -> str:
     return f"Date: {formatdate(second, usegmt=True)}\r\n"
 
 
-async def answer(incoming: IncomingRequest, response: WebResponse, flow: Flow, *, keep: bool) -> bool:
-    """Send the answer, as fast as the client reads it; whether another request may follow, which `keep` allows.
+async def write_response(
+    incoming: IncomingRequest, response: WebResponse, connection: ConnectionIO, *, keep_alive: bool
+) -> bool:
+    """Send a response as fast as the client reads it; return whether another request may follow on the connection.
 
     Raises:
-        Closed: the client has gone.
-        ValueError: there is a line break in a header; nothing was sent.
+        Closed: the client has disconnected.
+        ValueError: a header field contains a line break; nothing was sent.
     """
-    body, status, old = response.body, response.status, incoming.old
-    keep = keep and incoming.keep and incoming.body.whole
-    unsaid = status in BODILESS or incoming.method == "HEAD"
+    body, status, is_http_1_0 = response.body, response.status, incoming.is_http_1_0
+    keep_alive = keep_alive and incoming.keep_alive and incoming.body.is_complete
+    bodiless = status in _STATUSES_WITHOUT_BODY or incoming.method == "HEAD"
     if isinstance(body, bytes):
-        # An empty body of HEAD is what is left of one whose length nobody knows here.
-        lengthless = status in BODILESS or (unsaid and not body)
+        # An empty body for HEAD stands for one of unknown length: the site removed it (RFC 9110, 9.3.2).
+        lengthless = status in _STATUSES_WITHOUT_BODY or (bodiless and not body)
         length = "" if lengthless else f"Content-Length: {len(body)}\r\n"
-        top = head(status, response.headers, length + _connection(keep=keep, old=old))
-        flow.write(top if unsaid else top + body)
+        framing = length + _connection(keep_alive=keep_alive, is_http_1_0=is_http_1_0)
+        head = response_head(status, response.headers, framing)
+        connection.write(head if bodiless else head + body)
     else:
-        keep = keep and (unsaid or not old)  # to HTTP/1.0 only its end tells the end of a body
-        framing = "" if unsaid or old else CHUNKED
-        flow.write(head(status, response.headers, framing + _connection(keep=keep, old=old)))
-        if not unsaid:
-            await _stream(body, flow, chunked=not old)
-    incoming.body.drop()
-    await flow.room()
-    return keep
+        # In HTTP/1.0 such a body ends with the connection (RFC 9112, 6.3).
+        keep_alive = keep_alive and (bodiless or not is_http_1_0)
+        coding = "" if bodiless or is_http_1_0 else _CHUNKED
+        framing = coding + _connection(keep_alive=keep_alive, is_http_1_0=is_http_1_0)
+        connection.write(response_head(status, response.headers, framing))
+        if not bodiless:
+            await _stream(body, connection, chunked=not is_http_1_0)
+    incoming.body.discard()
+    await connection.wait_writable()
+    return keep_alive
 
 
-async def _stream(body: AsyncIterable[bytes], flow: Flow, *, chunked: bool) -> None:
+async def _stream(body: AsyncIterable[bytes], connection: ConnectionIO, *, chunked: bool) -> None:
     chunks = aiter(body)
     try:
         async for data in chunks:
             if data:
-                flow.write(chunk(data) if chunked else data)
-                await flow.room()
+                connection.write(_chunk(data) if chunked else data)
+                await connection.wait_writable()
         if chunked:
-            flow.write(LAST_CHUNK)
+            connection.write(_LAST_CHUNK)
     finally:
         close = getattr(chunks, "aclose", None)
         if close is not None:
             await close()
 
 
-def _connection(*, keep: bool, old: bool) -> str:
-    if keep:
-        return KEEP_ALIVE if old else ""
+def _connection(*, keep_alive: bool, is_http_1_0: bool) -> str:
+    """Return the Connection field. Keeping the connection is the default of HTTP/1.1 only (RFC 9112, 9.3)."""
+    if keep_alive:
+        return _KEEP_ALIVE if is_http_1_0 else ""
     return CLOSE

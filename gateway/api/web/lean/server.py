@@ -1,7 +1,7 @@
-"""A site, carried by asyncio's own protocols and llhttp, the parser of Node: HTTP/1.1, HTTP/1.0 and WebSockets.
+"""Serves a site by asyncio protocols and llhttp, the parser of Node.js: HTTP/1.1, HTTP/1.0 and WebSockets.
 
-What carrying a request costs is half of what it costs by aiohttp's server. What is left out: TLS and HTTP/2, which
-whatever stands in front of a gateway in production has anyway; files; compressed answers; a log of requests.
+It takes half of the CPU time of aiohttp's server. Left out are TLS and HTTP/2, which the proxy in front of a gateway in
+production provides; files; compression of responses; and an access log.
 """
 
 import asyncio
@@ -13,74 +13,72 @@ from gateway.api.web.site import Site
 
 __all__ = ["LeanServer"]
 
-_BACKLOG = 1024  # connections that the system takes before the process does
-_LAST_WORDS = 1.0  # seconds to send what is left to clients that are cut off
+_BACKLOG = 1024  # connections that the operating system accepts before the process does
+_CANCEL_TIMEOUT = 1.0  # seconds for cancelled requests to end, and to send what was written
 
 
 class LeanServer:
-    """A site on a socket of its own."""
+    """Implements `gateway.api.web.servers.HttpServer`."""
 
     def __init__(self, site: Site, options: ServerOptions, grace: float) -> None:
         self._site = site
         self._options = options
         self._grace = grace
-        self._open: set[ServerConnection] = set()
-        self._empty = asyncio.Event()
+        self._connections: set[ServerConnection] = set()
+        self._all_closed = asyncio.Event()
         self._server: asyncio.Server | None = None
 
     @classmethod
     async def start(
         cls, site: Site, host: str, port: int, *, grace: float, options: ServerOptions | None = None
     ) -> Self:
-        """Serve there; port 0 picks one. `grace` is how many seconds requests under way get to finish at the end.
+        """Start to serve a site: see `gateway.api.web.servers.serve`.
 
         Raises:
-            OSError: nobody can listen there.
+            OSError: the address cannot be listened on.
         """
         server = cls(site, options or ServerOptions(), grace)
         loop = asyncio.get_running_loop()
-        server._server = await loop.create_server(server._connection, host, port, backlog=_BACKLOG)
+        server._server = await loop.create_server(server._new_connection, host, port, backlog=_BACKLOG)
         return server
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port; of several the first."""
-        assert self._server is not None  # noqa: S101 - started
+        assert self._server is not None  # noqa: S101 - set by `start`
         host, port = self._server.sockets[0].getsockname()[:2]
         return host, port
 
     async def stop(self) -> None:
-        """Take nothing new, and stop when what is under way is done or its grace is over."""
         if self._server is not None:
             self._server.close()
-        for connection in tuple(self._open):
+        for connection in tuple(self._connections):
             connection.drain()
-        if not await self._emptied(self._grace):
-            under_way = [task for connection in tuple(self._open) if (task := connection.cancel()) is not None]
-            await self._emptied(_LAST_WORDS)
-            for connection in tuple(self._open):
+        if not await self._wait_all_closed(self._grace):
+            cancelled = [task for connection in tuple(self._connections) if (task := connection.cancel()) is not None]
+            await self._wait_all_closed(_CANCEL_TIMEOUT)
+            for connection in tuple(self._connections):
                 connection.abort()
-            if under_way:
-                await asyncio.wait(under_way, timeout=_LAST_WORDS)
+            if cancelled:
+                await asyncio.wait(cancelled, timeout=_CANCEL_TIMEOUT)
 
-    def _connection(self) -> ServerConnection:
-        connection = ServerConnection(self._site, self._options, self._gone)
-        self._open.add(connection)
+    def _new_connection(self) -> ServerConnection:
+        connection = ServerConnection(self._site, self._options, self._remove)
+        self._connections.add(connection)
         return connection
 
-    def _gone(self, connection: ServerConnection) -> None:
-        self._open.discard(connection)
-        if not self._open:
-            self._empty.set()
+    def _remove(self, connection: ServerConnection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._all_closed.set()
 
-    async def _emptied(self, seconds: float) -> bool:
-        """Whether all connections are closed by then."""
-        self._empty.clear()
-        if not self._open:
+    async def _wait_all_closed(self, seconds: float) -> bool:
+        """Return whether all connections were closed within so many seconds."""
+        self._all_closed.clear()
+        if not self._connections:
             return True
         try:
             async with asyncio.timeout(seconds):
-                await self._empty.wait()
+                await self._all_closed.wait()
         except TimeoutError:
             return False
         return True

@@ -1,4 +1,4 @@
-"""A WebSocket, framed by the library websockets, which leaves reading and writing to us."""
+"""A WebSocket, whose frames are read and written by the package websockets without its I/O (RFC 6455)."""
 
 import asyncio
 import logging
@@ -13,161 +13,161 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from gateway.api.web.http import Closed, WebRequest
-from gateway.api.web.lean.body import Flow
+from gateway.api.web.lean.body import ConnectionIO
 from gateway.api.web.lean.options import ServerOptions
-from gateway.api.web.lean.response_writer import CLOSE, head
+from gateway.api.web.lean.response_writer import CLOSE, response_head
 
-__all__ = ["Socket"]
+__all__ = ["LeanWebSocket"]
 
 _LOG = logging.getLogger("gateway.http.sockets")
-_LOG.setLevel(logging.WARNING)  # the library tells of each one that opens and closes
-_AROUND = 64  # bytes that a message takes, at least
-_REASON = 123  # bytes: what a frame has room for
-_HANDSHAKE = ("connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
+_LOG.setLevel(logging.WARNING)  # at INFO the package logs each WebSocket that opens or closes
+_MESSAGE_OVERHEAD = 64  # bytes of memory for a message besides its text
+_MAX_REASON = 123  # bytes: what a close frame has room for (RFC 6455, 5.5)
+_HANDSHAKE_FIELDS = ("connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
 
 
-class Socket:
-    """See `gateway.api.web.http.WebSocket`. `early` is what came before it was accepted."""
+class LeanWebSocket:
+    """Implements `gateway.api.web.http.WebSocket`. `data` are bytes that arrived before it was accepted."""
 
-    def __init__(self, request: WebRequest, flow: Flow, options: ServerOptions, early: bytes) -> None:
+    def __init__(self, request: WebRequest, connection: ConnectionIO, options: ServerOptions, data: bytes) -> None:
         self.request = request
-        self._flow = flow
+        self._connection = connection
         self._options = options
-        self._early = bytearray(early)
+        self._unparsed = bytearray(data)
         self._protocol: ServerProtocol | None = None
-        self._parts = bytearray()
-        self._kind = Opcode.TEXT
-        self._messages: deque[str | None] = deque()  # None is one that is no text
-        self._size = 0
-        self._over = False  # whether nobody reads them any more
-        self._came = asyncio.Event()
-        self._ended = asyncio.Event()
+        self._fragments = bytearray()
+        self._opcode = Opcode.TEXT
+        self._messages: deque[str | None] = deque()  # None for a message that is not text
+        self._unread = 0  # bytes of the messages
+        self._discards = False  # whether further messages are dropped
+        self._received = asyncio.Event()
+        self._closed = asyncio.Event()
 
     @property
-    def offered(self) -> Sequence[str]:
-        sent = self.request.headers.get("sec-websocket-protocol", "")
-        return [name.strip() for name in sent.split(",") if name.strip()]
+    def subprotocols(self) -> Sequence[str]:
+        names = self.request.headers.get("sec-websocket-protocol", "").split(",")
+        return [name.strip() for name in names if name.strip()]
 
     async def accept(self, subprotocol: str | None = None) -> None:
-        sent = self.request.headers
-        fields = Headers([(name, sent[name]) for name in _HANDSHAKE if name in sent])
-        choose = ServerProtocol(select_subprotocol=lambda *_: subprotocol, logger=_LOG)  # type: ignore[arg-type]  # a str
-        response = choose.accept(Handshake(self.request.path, fields))
-        self._flow.write(response.serialize())
-        self._protocol = ServerProtocol(state=State.OPEN, max_size=self._options.message, logger=_LOG)
+        headers = self.request.headers
+        fields = Headers([(name, headers[name]) for name in _HANDSHAKE_FIELDS if name in headers])
+        negotiator = ServerProtocol(select_subprotocol=lambda *_: subprotocol, logger=_LOG)  # type: ignore[arg-type]  # a str
+        response = negotiator.accept(Handshake(self.request.path, fields))
+        self._connection.write(response.serialize())
+        self._protocol = ServerProtocol(state=State.OPEN, max_size=self._options.max_message, logger=_LOG)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            self._ended.set()
-            self._flow.leave()
+            self._closed.set()
+            self._connection.half_close()
             raise Closed
-        early, self._early = bytes(self._early), bytearray()
-        self._flow.release()
-        if early:
-            self.feed(early)
+        data, self._unparsed = bytes(self._unparsed), bytearray()
+        self._connection.resume_reading()
+        if data:
+            self.feed(data)
 
     async def receive(self) -> str:
         while not self._messages:
-            if self._ended.is_set():
+            if self._closed.is_set():
                 raise Closed
-            self._came.clear()
-            await self._came.wait()
+            self._received.clear()
+            await self._received.wait()
         text = self._messages.popleft()
-        before, self._size = self._size, self._size - _size(text)
-        if before > self._options.held >= self._size:
-            self._flow.release()
+        before, self._unread = self._unread, self._unread - _size(text)
+        if before > self._options.read_ahead >= self._unread:
+            self._connection.resume_reading()
         if text is None:
             raise Closed
         return text
 
     async def send(self, text: str) -> None:
         protocol = self._protocol
-        if protocol is None or protocol.state is not State.OPEN or self._ended.is_set():
+        if protocol is None or protocol.state is not State.OPEN or self._closed.is_set():
             raise Closed
         protocol.send_text(text.encode())
         self._flush(protocol)
-        await self._flow.room()
+        await self._connection.wait_writable()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        self._say_goodbye(code, reason)
+        self._send_close(code, reason)
         if self._protocol is None:
             return
         try:
-            async with asyncio.timeout(self._options.goodbye):
-                await self._ended.wait()
+            async with asyncio.timeout(self._options.close_timeout):
+                await self._closed.wait()
         except TimeoutError:
-            self._flow.abort()  # a client that reads nothing, or hears nothing
+            self._connection.abort()  # the client does not read, or does not respond to the close frame
 
-    async def end(self) -> None:
-        """Nobody is there for it any more. A handshake that was never accepted is refused."""
+    async def finish(self) -> None:
+        """Close the WebSocket after its handler has returned; a handshake that was not accepted is refused."""
         if self._protocol is None:
-            self._flow.write(head(403, (), f"Content-Length: 0\r\n{CLOSE}"))
+            self._connection.write(response_head(403, (), f"Content-Length: 0\r\n{CLOSE}"))
         await self.close()
 
     def go_away(self) -> None:
-        """Tell the client that this process stops."""
-        self._say_goodbye(CloseCode.GOING_AWAY, "Going away")
+        """Send the client a close frame, because this process stops."""
+        self._send_close(CloseCode.GOING_AWAY, "Going away")
 
     def feed(self, data: bytes) -> None:
-        """Take what came."""
+        """Add bytes that arrived."""
         protocol = self._protocol
         if protocol is None:
-            self._early += data
-            if len(self._early) > self._options.held:
-                self._flow.hold()
+            self._unparsed += data
+            if len(self._unparsed) > self._options.read_ahead:
+                self._connection.pause_reading()
             return
         protocol.receive_data(data)
         for event in protocol.events_received():
             if isinstance(event, Frame):
-                self._take(event, protocol)
+                self._add(event, protocol)
         self._flush(protocol)
         if protocol.close_rcvd is not None or protocol.parser_exc is not None:
-            self.lost()
+            self.connection_lost()
 
-    def lost(self) -> None:
-        """Nothing will come any more."""
-        self._ended.set()
-        self._came.set()
+    def connection_lost(self) -> None:
+        """Mark that no more bytes will arrive."""
+        self._closed.set()
+        self._received.set()
 
-    def _take(self, frame: Frame, protocol: ServerProtocol) -> None:
+    def _add(self, frame: Frame, protocol: ServerProtocol) -> None:
         if frame.opcode in {Opcode.TEXT, Opcode.BINARY}:
-            self._kind = frame.opcode
+            self._opcode = frame.opcode
         elif frame.opcode is not Opcode.CONT:
             return
-        if self._over:
+        if self._discards:
             return
-        self._parts += frame.data
+        self._fragments += frame.data
         if not frame.fin:
             return
-        whole, self._parts = self._parts, bytearray()
+        message, self._fragments = self._fragments, bytearray()
         text = None
-        if self._kind is Opcode.TEXT:
+        if self._opcode is Opcode.TEXT:
             try:
-                text = whole.decode()
+                text = message.decode()
             except UnicodeDecodeError:
-                protocol.fail(CloseCode.INVALID_DATA, "not UTF-8")
-                self._over = True
-                self.lost()
+                protocol.fail(CloseCode.INVALID_DATA, "The message is not UTF-8.")
+                self._discards = True
+                self.connection_lost()
                 return
         self._messages.append(text)
-        self._size += _size(text)
-        self._came.set()
-        if self._size > self._options.held:
-            self._flow.hold()
+        self._unread += _size(text)
+        self._received.set()
+        if self._unread > self._options.read_ahead:
+            self._connection.pause_reading()
 
-    def _say_goodbye(self, code: int, reason: str) -> None:
+    def _send_close(self, code: int, reason: str) -> None:
         protocol = self._protocol
-        if protocol is not None and protocol.state is State.OPEN and not self._ended.is_set():
-            protocol.send_close(code, reason.encode()[:_REASON].decode(errors="ignore"))
+        if protocol is not None and protocol.state is State.OPEN and not self._closed.is_set():
+            protocol.send_close(code, reason.encode()[:_MAX_REASON].decode(errors="ignore"))
             self._flush(protocol)
-        self._over = True
-        self._flow.release()  # the client's own goodbye may be behind what nobody has read
+        self._discards = True
+        self._connection.resume_reading()  # the close frame of the client may be behind messages that were not read
 
     def _flush(self, protocol: ServerProtocol) -> None:
         for data in protocol.data_to_send():
             if data:
-                self._flow.write(data)
+                self._connection.write(data)
             else:
-                self._flow.leave()
+                self._connection.half_close()
 
 
 def _size(message: str | None) -> int:
-    return len(message or "") + _AROUND
+    return len(message or "") + _MESSAGE_OVERHEAD

@@ -154,7 +154,7 @@ async def start_server() -> AsyncIterator[StartServer]:
             stack.push_async_callback(live.drain)
             limits = EndpointOptions(RequestLimits(100_000, UploadLimits(file=1000)))
             endpoint = GraphQLEndpoint(executor, incoming_factory, live, limits)
-            app = aiohttp_application(Site(endpoint.routes(), [live.route()]), stuck=stuck)
+            app = aiohttp_application(Site(endpoint.routes(), [live.route()]), write_timeout=stuck)
             runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)

@@ -1,4 +1,4 @@
-"""A lean server in this process, on a real socket, and clients that send exactly the bytes that a test wants."""
+"""A lean server in this process, on a real socket, and clients that send arbitrary bytes."""
 
 import asyncio
 import json
@@ -19,8 +19,8 @@ JSON = (("Content-Type", "application/json"),)
 
 
 @dataclass
-class Answer:
-    """What a server has answered: status, header fields by lower-case names, and a body."""
+class Response:
+    """A response: status, header fields by lower-case names, and body."""
 
     status: int
     headers: dict[str, str]
@@ -33,28 +33,28 @@ class Answer:
 
 @dataclass
 class Client:
-    """A client's side of a connection."""
+    """The client of one connection."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
     def send(self, *data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes unchanged."""
         self.writer.write(b"".join(data))
 
-    def ask(self, method: str = "GET", target: str = "/echo", body: bytes = b"", **headers: str) -> None:
-        """Send a whole request."""
-        named = {"Host": "x"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    def request(self, method: str = "GET", target: str = "/echo", body: bytes = b"", **headers: str) -> None:
+        """Send a complete request."""
+        fields = {"Host": "x"} | {name.replace("_", "-"): value for name, value in headers.items()}
         if body:
-            named["Content-Length"] = str(len(body))
-        lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
+            fields["Content-Length"] = str(len(body))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self.send(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode(), body)
 
-    async def answer(self, *, bodiless: bool = False) -> Answer:
-        """The next answer."""
+    async def response(self, *, bodiless: bool = False) -> Response:
+        """Read the next response."""
         async with asyncio.timeout(5):
-            top = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-            status, *lines = top[:-4].split("\r\n")
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+            status, *lines = head[:-4].split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
             body = b""
             if "transfer-encoding" in headers:
@@ -64,10 +64,10 @@ class Client:
                 assert await self.reader.readline() == b"\r\n"
             elif not bodiless:
                 body = await self.reader.readexactly(int(headers.get("content-length", 0)))
-            return Answer(int(status.split(" ")[1]), headers, body)
+            return Response(int(status.split(" ")[1]), headers, body)
 
-    async def rest(self) -> bytes:
-        """Everything until the server closes."""
+    async def read_to_end(self) -> bytes:
+        """Read all bytes until the server closes the connection."""
         async with asyncio.timeout(5):
             try:
                 return await self.reader.read()
@@ -77,29 +77,29 @@ class Client:
 
 @dataclass
 class Served:
-    """A server and what reached its endpoints."""
+    """A server with its endpoints; `seen` has the paths of the requests that reached them."""
 
     server: LeanServer
     seen: list[str] = field(default_factory=list)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
     finish: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     sent: int = 0
 
     @property
     def connections(self) -> int:
-        """How many are open."""
-        return len(self.server._open)
+        """The number of open connections."""
+        return len(self.server._connections)
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The URL of the server."""
         return f"http://127.0.0.1:{self.server.address[1]}"
 
     @asynccontextmanager
     async def client(self, **limits: int) -> AsyncIterator[Client]:
-        """A connection."""
+        """Open a connection."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.server.address[1], **limits)
         try:
             yield Client(reader, writer)
@@ -107,13 +107,13 @@ class Served:
             writer.transport.abort()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something that happens soon."""
+        """Wait until the condition is true."""
         async with asyncio.timeout(5):
-            while not condition():  # noqa: ASYNC110 - the other side sets no event
+            while not condition():  # noqa: ASYNC110 - the server sets no event
                 await asyncio.sleep(0.005)
 
     async def echo(self, request: WebRequest) -> WebResponse:
-        """Tell what was asked for."""
+        """Respond with the parts of the request."""
         self.seen.append(request.path)
         try:
             body = await request.read(1_000_000)
@@ -122,18 +122,18 @@ class Served:
         except Malformed:
             return WebResponse(400, b"malformed")
         headers = dict(request.headers)
-        told = [request.method, request.path, request.query, headers, len(body), body[:100].decode("latin-1")]
-        return WebResponse(200, json.dumps(told).encode(), JSON)
+        parts = [request.method, request.path, request.query, headers, len(body), body[:100].decode("latin-1")]
+        return WebResponse(200, json.dumps(parts).encode(), JSON)
 
     async def status(self, request: WebRequest) -> WebResponse:
-        """The status that the query names, with a body, whatever is sent."""
+        """Respond with the status in the query and a text, without reading the body."""
         self.seen.append(request.path)
         return WebResponse(int(request.query), b"text")
 
     async def slow(self, request: WebRequest) -> WebResponse:
-        """Answer when the test wants it."""
+        """Respond when the test sets `finish`."""
         self.seen.append(request.path)
-        self.begun.set()
+        self.started.set()
         try:
             await self.finish.wait()
         except asyncio.CancelledError:
@@ -142,7 +142,7 @@ class Served:
         return WebResponse(200, b"done")
 
     async def stream(self, request: WebRequest) -> WebResponse:
-        """Chunks of as many bytes as the query says, until the test ends them."""
+        """Respond with chunks of the size in the query, until the test sets `finish`."""
         return WebResponse(200, self._chunks(int(request.query or 5)))
 
     async def _chunks(self, size: int) -> AsyncIterator[bytes]:
@@ -158,14 +158,14 @@ class Served:
             self.closed.set()
 
     async def pieces(self, request: WebRequest) -> WebResponse:
-        """How large the chunks of the body are, read one by one when the test wants it."""
-        self.begun.set()
+        """When the test has set `finish`, read the body, and respond with the sizes of its chunks."""
+        self.started.set()
         await self.finish.wait()
         sizes = [len(chunk) async for chunk in request.chunks()]
         return WebResponse(200, json.dumps(sizes).encode(), JSON)
 
     async def split(self, _request: WebRequest) -> WebResponse:
-        """An answer that would be two."""
+        """Respond with a line break in a header field, which could add another field."""
         return WebResponse(200, b"", (("X", "a\r\nSet-Cookie: b"),))
 
 
@@ -174,7 +174,7 @@ Serve = Callable[..., Awaitable[Served]]
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Makes servers, with options of a test's own; when they have stopped, nothing of them is left."""
+    """Start servers with the given options; after they have stopped, none of their tasks is left."""
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
 
@@ -183,7 +183,7 @@ async def serve() -> AsyncIterator[Serve]:
             paths = ("echo", "status", "slow", "stream", "pieces", "split")
             routes = [Route(METHODS, f"/{path}", getattr(served, path)) for path in paths]
             site = Site([*routes, Route(METHODS, "/echo/{name}", served.echo)], sockets)
-            served.__init__(  # type: ignore[misc]  # the endpoints are its own
+            served.__init__(  # type: ignore[misc]  # the endpoints are its methods
                 await LeanServer.start(site, host, 0, grace=grace, options=ServerOptions(**options))
             )
             stack.push_async_callback(served.server.stop)
@@ -197,5 +197,5 @@ async def serve() -> AsyncIterator[Serve]:
 
 @pytest.fixture
 async def served(serve: Serve) -> Served:
-    """A server with the usual options."""
+    """A server with the default options."""
     return await serve()

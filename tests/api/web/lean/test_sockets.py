@@ -1,4 +1,4 @@
-"""WebSockets, by another library's client."""
+"""WebSockets, with aiohttp's client and with single frames."""
 
 import asyncio
 import base64
@@ -17,14 +17,14 @@ HANDSHAKE = (
 
 
 def frame(opcode: int, data: bytes, *, final: bool = True) -> bytes:
-    """A frame as a client sends it, masked by zeros."""
+    """Return a frame as a client sends it, with a mask of zeros."""
     size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2)
     return bytes([(0x80 if final else 0) | opcode]) + size + b"\0\0\0\0" + data
 
 
 async def echo(socket: WebSocket) -> None:
-    """Say again what was said, once all is accepted that is offered."""
-    await socket.accept(socket.offered[-1] if socket.offered else None)
+    """Accept the last subprotocol, and send back every text until `end`."""
+    await socket.accept(socket.subprotocols[-1] if socket.subprotocols else None)
     try:
         while (text := await socket.receive()) != "end":
             await socket.send(text)
@@ -44,7 +44,7 @@ async def break_down(socket: WebSocket) -> None:
 
 @pytest.fixture
 def server(serve: Any) -> Callable[..., Any]:
-    """A server with these sockets."""
+    """Start a server with these WebSocket endpoints."""
 
     async def make(**options: Any) -> Any:
         routes = {"/socket": echo, "/refused": refuse, "/broken": break_down}
@@ -54,7 +54,7 @@ def server(serve: Any) -> Callable[..., Any]:
 
 
 async def test_messages(server: Any) -> None:
-    """Texts of any size go there and back, pings are answered, and the close has its code and reason."""
+    """Texts of any size are received and sent, pings are answered, and the close frame has its code and reason."""
     served = await server()
     async with ClientSession() as session, session.ws_connect(f"{served.url}/socket", protocols=("a", "b")) as socket:
         assert socket.protocol == "b"
@@ -67,8 +67,8 @@ async def test_messages(server: Any) -> None:
     await served.until(lambda: not served.connections)
 
 
-async def test_a_message_that_is_no_text(server: Any) -> None:
-    """It ends the conversation, by a code of the endpoint's choice."""
+async def test_a_binary_message(server: Any) -> None:
+    """A binary message closes the WebSocket, with a code of the endpoint."""
     served = await server()
     async with ClientSession() as session, session.ws_connect(f"{served.url}/socket") as socket:
         assert socket.protocol is None
@@ -89,22 +89,22 @@ async def test_a_message_that_is_no_text(server: Any) -> None:
         (frame(9, b"x" * 126), 1002),
     ],
 )
-async def test_how_it_ends(server: Any, sent: bytes, code: int) -> None:
-    """What the protocol does not allow is answered by the code that it has for that, and a goodbye by another."""
-    served = await server(message=1_000)
+async def test_close_codes(server: Any, sent: bytes, code: int) -> None:
+    """A violation of the protocol is answered by its close code, and a close frame by another close frame."""
+    served = await server(max_message=1_000)
     async with served.client() as client:
         client.send(HANDSHAKE, frame(9, b"p"), frame(1, b"te", final=False), frame(9, b"q"), frame(0, b"xt"), sent)
-        assert (await client.answer(bodiless=True)).status == 101
-        answer = await client.rest()
-        for heard in (b"\x8a\x01p", b"\x8a\x01q"):
-            assert heard in answer
-        end = answer[answer.rindex(b"\x88") :]
+        assert (await client.response(bodiless=True)).status == 101
+        response = await client.read_to_end()
+        for pong in (b"\x8a\x01p", b"\x8a\x01q"):
+            assert pong in response
+        end = response[response.rindex(b"\x88") :]
         assert int.from_bytes(end[2:4]) == code
     await served.until(lambda: not served.connections)
 
 
-async def test_a_handshake_that_is_refused(server: Any) -> None:
-    """An endpoint may refuse a socket; what is no handshake is refused; elsewhere it is a plain GET."""
+async def test_a_refused_handshake(server: Any) -> None:
+    """An endpoint can refuse a handshake, and an invalid one is refused; other paths get a normal GET."""
     served = await server()
     async with ClientSession() as session:
         with pytest.raises(WSServerHandshakeError) as refused:
@@ -116,41 +116,41 @@ async def test_a_handshake_that_is_refused(server: Any) -> None:
     for change in (b"Version: 13", b"Version: 12"), (b"Sec-WebSocket-Key", b"X-Key"):
         async with served.client() as client:
             client.send(HANDSHAKE.replace(*change))
-            answer = await client.answer()
-            assert (answer.status, answer.headers["connection"]) == (400, "close")
-            assert await client.rest() == b"" or answer.body
+            response = await client.response()
+            assert (response.status, response.headers["connection"]) == (400, "close")
+            assert await client.read_to_end() == b"" or response.body
 
 
 async def test_a_defect(server: Any) -> None:
-    """A defect of an endpoint ends its socket."""
+    """An exception in an endpoint closes its WebSocket."""
     served = await server()
     async with ClientSession() as session, session.ws_connect(f"{served.url}/broken") as socket:
         assert (await socket.receive(timeout=5)).type in {WSMsgType.CLOSED, WSMsgType.ERROR, WSMsgType.CLOSE}
     await served.until(lambda: not served.connections)
 
 
-async def test_a_client_that_leaves(serve: Any) -> None:
-    """Whoever reads is told that it has gone."""
-    told = asyncio.Event()
+async def test_a_client_that_disconnects(serve: Any) -> None:
+    """An endpoint that waits for a message is woken when the client disconnects."""
+    woken = asyncio.Event()
 
     async def listen(socket: WebSocket) -> None:
         await socket.accept()
         try:
             await socket.receive()
         finally:
-            told.set()
+            woken.set()
 
     served = await serve(SocketRoute("/socket", listen))
     async with served.client() as client:
         client.send(HANDSHAKE)
-        assert (await client.answer(bodiless=True)).status == 101
+        assert (await client.response(bodiless=True)).status == 101
     async with asyncio.timeout(5):
-        await told.wait()
+        await woken.wait()
     await served.until(lambda: not served.connections)
 
 
-async def test_a_client_that_reads_nothing(serve: Any) -> None:
-    """Who sends to it waits; the close does not wait for long."""
+async def test_a_client_that_does_not_read(serve: Any) -> None:
+    """Sending to a client that does not read waits, and closing does not wait for long."""
     sent = 0
 
     async def talk(socket: WebSocket) -> None:
@@ -162,9 +162,9 @@ async def test_a_client_that_reads_nothing(serve: Any) -> None:
                     await socket.send("x" * 10_000)
                     sent += 1
         except TimeoutError:
-            await socket.close(4408, "stuck")
+            await socket.close(4408, "too slow")
 
-    served = await serve(SocketRoute("/socket", talk), goodbye=0.2)
+    served = await serve(SocketRoute("/socket", talk), close_timeout=0.2)
     async with served.client(limit=1_000) as client:
         client.send(HANDSHAKE)
         await served.until(lambda: served.connections == 1)
@@ -172,8 +172,8 @@ async def test_a_client_that_reads_nothing(serve: Any) -> None:
         assert 0 < sent < 2_000
 
 
-async def test_a_client_that_asks_and_asks(serve: Any) -> None:
-    """Messages that nobody takes are not read, and pings that nobody could be answered are not either."""
+async def test_floods(serve: Any) -> None:
+    """Reading pauses while messages are not received, or responses to pings cannot be sent."""
     served = await serve(SocketRoute("/socket", _accept_and_wait))
     for flood in (frame(1, b""), frame(9, b"x" * 125)):
         async with served.client(limit=1_000) as client:
@@ -193,7 +193,7 @@ async def _accept_and_wait(socket: WebSocket) -> None:
 
 
 async def test_a_server_that_stops(serve: Any) -> None:
-    """Who is still there when time is over is told that the server goes away."""
+    """After the grace period, clients get a close frame with the code for going away."""
     served = await serve(SocketRoute("/socket", _accept_and_wait), grace=0.1)
     async with ClientSession() as session, session.ws_connect(f"{served.url}/socket") as socket:
         stopping = asyncio.ensure_future(served.server.stop())

@@ -1,4 +1,4 @@
-"""From a change to who follows: webhooks of an independent sender, our own changes, and a Redis that is killed."""
+"""From a webhook to subscriptions: an independent sender, changes through the gateway, and a Redis that is killed."""
 
 import asyncio
 import base64
@@ -40,14 +40,14 @@ TOKEN = "a-token"
 
 @pytest.fixture
 async def stack() -> AsyncIterator[AsyncExitStack]:
-    """What is to be closed."""
+    """A stack of what is closed after the test."""
     async with AsyncExitStack() as stack:
         yield stack
 
 
 @pytest.fixture
 def endpoint(stack: AsyncExitStack) -> Callable[..., Any]:
-    """Serves the endpoint of a log; gives its URL and the results that it tells."""
+    """Serve the endpoint of a log; return its URL and the queue of its results."""
 
     async def endpoint(log: EventLog) -> tuple[str, asyncio.Queue[WebhookResult]]:
         results: asyncio.Queue[WebhookResult] = asyncio.Queue()
@@ -61,8 +61,8 @@ def endpoint(stack: AsyncExitStack) -> Callable[..., Any]:
     return endpoint
 
 
-async def test_our_own_change_is_one_event(stack: AsyncExitStack, endpoint: Any) -> None:
-    """A change through the gateway, of which the system then sends its webhook, is told once; a later one too."""
+async def test_a_change_and_its_webhook_are_one_event(stack: AsyncExitStack, endpoint: Any) -> None:
+    """A change through the gateway and the webhook about it are one event; a later change is another one."""
     log = MemoryEventLog()
     url, results = await endpoint(log)
     sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False, users=3)))
@@ -76,8 +76,7 @@ async def test_our_own_change_is_one_event(stack: AsyncExitStack, endpoint: Any)
     stack.push_async_callback(transport.aclose)
     users = UserService(Sources((build(UserSource.RESELLER, settings, transport.send),)), publish=log.publish)
     stack.push_async_callback(users.drain)
-    someone = sandbox.LANDMARKS["reseller"]
-    user_id = next(iter(someone.values()))
+    user_id = next(iter(sandbox.LANDMARKS["reseller"].values()))
     async with log.subscribe() as subscription:
         for name in ("First", "Second"):
             changed = await users.update_reseller_user(user_id, {"first_name": name})
@@ -86,14 +85,14 @@ async def test_our_own_change_is_one_event(stack: AsyncExitStack, endpoint: Any)
                 assert await results.get() in {
                     WebhookResult.REPEATED,
                     WebhookResult.ACCEPTED,
-                }  # it may be quicker than we are
+                }  # the webhook may arrive before the change is published
             assert (event.change, event.user.first_name) == (UserChange.UPDATED, name)
             assert event.user.updated_at == changed.updated_at
     assert len(log) == 2
 
 
 async def test_acknowledged_while_redis_is_killed(stack: AsyncExitStack, endpoint: Any, tmp_path: Path) -> None:
-    """Every webhook that was acknowledged reaches every replica once, though Redis is killed in the middle of it."""
+    """Every acknowledged webhook reaches every replica once, although Redis is killed meanwhile."""
     server = RedisServer(tmp_path)
     server.start()
     stack.callback(server.stop, signal.SIGKILL)
@@ -110,27 +109,27 @@ async def test_acknowledged_while_redis_is_killed(stack: AsyncExitStack, endpoin
     refused = asyncio.Event()
 
     async def send(number: int) -> None:
-        """Send until it is acknowledged, to one replica or the other, as behind a load balancer."""
-        told = {"event": "reseller.user.updated", "data": {"id": f"u-{number}", "updatedAt": "2026-11-22T12:00:00Z"}}
-        body = orjson.dumps(told)
+        """Send a webhook until it is acknowledged, to the replicas alternately, as a load balancer does."""
+        webhook = {"event": "reseller.user.updated", "data": {"id": f"u-{number}", "updatedAt": "2026-11-22T12:00:00Z"}}
+        body = orjson.dumps(webhook)
         signature = base64.b64encode(hmac.digest(TOKEN.encode(), body, hashlib.sha256)).decode()
-        for turn in range(1000):
-            url = urls[(number + turn) % 2]
-            async with session.post(url, data=body, headers={"Webhook-Signature": signature}) as answer:
-                if answer.status == 200:
+        for attempt in range(1000):
+            url = urls[(number + attempt) % 2]
+            async with session.post(url, data=body, headers={"Webhook-Signature": signature}) as response:
+                if response.status == 200:
                     return
-                assert answer.status == 503
+                assert response.status == 503
                 refused.set()
             await asyncio.sleep(0.02)
         pytest.fail("it was never acknowledged")
 
-    async def send_on() -> None:
+    async def send_all() -> None:
         while not killed.is_set():
             await send(next(numbers))
 
     numbers, killed = count(), asyncio.Event()
-    async with logs[0].subscribe() as one, logs[1].subscribe() as other, asyncio.timeout(60):
-        sending = asyncio.gather(*(send_on() for _ in range(4)))
+    async with logs[0].subscribe() as first, logs[1].subscribe() as second, asyncio.timeout(60):
+        sending = asyncio.gather(*(send_all() for _ in range(4)))
         for _ in range(2):
             await asyncio.sleep(0.05)
             await asyncio.to_thread(server.stop, signal.SIGKILL)
@@ -140,6 +139,8 @@ async def test_acknowledged_while_redis_is_killed(stack: AsyncExitStack, endpoin
         killed.set()
         await sending
         sent = next(numbers)
-        told = [[(await anext(follower)).user.source_id for _ in range(sent)] for follower in (one, other)]
-    assert told[0] == told[1]
-    assert sorted(told[0]) == sorted(f"u-{number}" for number in range(sent))
+        received = [
+            [(await anext(subscription)).user.source_id for _ in range(sent)] for subscription in (first, second)
+        ]
+    assert received[0] == received[1]
+    assert sorted(received[0]) == sorted(f"u-{number}" for number in range(sent))
