@@ -101,7 +101,7 @@ class WebRequest(msgspec.Struct, frozen=True):
         """Return the whole body.
 
         Raises:
-            TooLarge: it has more than `max_bytes`; the rest of it was not read.
+            TooLarge: it has more than `max_bytes`; no more than those were kept.
             Closed: the client disconnected before its end.
             Malformed: it is not encoded or framed as its header fields state.
         """

@@ -64,7 +64,7 @@ def _internal_error(request: WebRequest, route: Route) -> WebResponse:
     logged_id = request_id(request.headers.get("x-request-id"))
     _LOG.exception("defect in request %s to %s", logged_id, route.path)
     body = {
-        "message": "Internal error. The log of the gateway has its details under the request id.",
+        "message": "Internal error. The log of the gateway has the details under the request id.",
         "requestId": logged_id,
     }
     return WebResponse(500, orjson.dumps(body), (("Content-Type", "application/json"), ("X-Request-ID", logged_id)))
