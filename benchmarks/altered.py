@@ -18,7 +18,7 @@ __all__: list[str] = []
 
 
 def _unshared(settings: StepSettings, **given: Any) -> list[Step]:
-    return steps(replace(settings, share=False), **given)
+    return steps(replace(settings, single_flight=False), **given)
 
 
 def _none(*_: Any, **__: Any) -> list[Step]:

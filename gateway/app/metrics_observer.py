@@ -31,7 +31,7 @@ class MetricsObserver:
 
     def call(self, event: CallEvent) -> None:
         """Something that the pipeline did to a call."""
-        self._pipeline(event.source, event.method, event.template, event.happening, event.detail).inc()
+        self._pipeline(event.source, event.method, event.template, event.event, event.detail).inc()
 
     def answered(self, request: Request, status: str, seconds: float) -> None:
         """One try of a call."""

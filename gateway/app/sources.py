@@ -7,7 +7,7 @@ from gateway.app.metrics_observer import MetricsObserver
 from gateway.callers.authentication import Forwards
 from gateway.settings import Settings, SourceSettings
 from gateway.sources.account import AccountSource
-from gateway.sources.account.versions import spoken_by
+from gateway.sources.account.versions import account_version
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitState
 from gateway.sources.http.clients import CLIENTS
@@ -30,7 +30,7 @@ def _account(settings: Settings, send: Send, base_url: str, bearer: dict[str, st
     headers = bearer | {f"{own.header_prefix}-Version": own.api_version}
     if own.account_id:
         headers[f"{own.header_prefix}-Account"] = own.account_id
-    return AccountSource(send, base_url, headers, spoken_by(own.api_version))
+    return AccountSource(send, base_url, headers, account_version(own.api_version))
 
 
 def _softwareone(settings: Settings, send: Send, base_url: str, bearer: dict[str, str]) -> Source:

@@ -1,1 +1,1 @@
-"""The systems behind the gateway, one folder each."""
+"""Clients of the sources, one folder for each, and the pipeline that all of them use."""

@@ -139,7 +139,9 @@ class ReferenceData:
             async with asyncio.timeout(seconds_left()):
                 return await asyncio.gather(*(asyncio.shield(answer) for answer in answers))
         except TimeoutError:
-            late = SourceTimeout(f"The {desk.source} system did not answer in time.", origin=Origin(source=desk.source))
+            late = SourceTimeout(
+                f"The {desk.source} source did not respond in time.", origin=Origin(source=desk.source)
+            )
             return [late] * len(answers)
         finally:
             queue.callers -= 1

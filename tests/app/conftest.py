@@ -1,5 +1,5 @@
 """Sources over a transport in memory, as the sources' tests have them."""
 
-from sources.conftest import settings, source, wire
+from sources.conftest import fake, settings, source
 
-__all__ = ["settings", "source", "wire"]
+__all__ = ["fake", "settings", "source"]

@@ -41,25 +41,25 @@ from gateway.users.model import UserSource
         ),
     ],
 )
-async def test_build(source: Any, wire: Any, *, name: UserSource, altered: Any, url: str, headers: Any) -> None:
+async def test_build(source: Any, fake: Any, *, name: UserSource, altered: Any, url: str, headers: Any) -> None:
     """Each system calls below its base URL, also behind a path of its own, with its credentials and no others."""
-    wire.answer({"id": "u"})
+    fake.respond({"id": "u"})
     await source(name, **altered).fetch_user(Ref(Kind.USER, name, "u", "t"), frozenset())
-    [request] = wire.requests
+    [request] = fake.requests
     assert request.url == url
     assert dict(request.headers) == headers
 
 
-def test_every_system(settings: Settings, wire: Any) -> None:
+def test_every_system(settings: Settings, fake: Any) -> None:
     """Every source that a user can have can be built, and says its own name."""
     assert set(BUILDERS) == set(UserSource)
-    assert [build(name, settings, wire.send).name for name in BUILDERS] == list(BUILDERS)
+    assert [build(name, settings, fake.send).name for name in BUILDERS] == list(BUILDERS)
 
 
 @pytest.mark.parametrize("name", list(UserSource))
-def test_not_configured(name: UserSource, wire: Any) -> None:
+def test_not_configured(name: UserSource, fake: Any) -> None:
     """Without a base URL and a token there is nothing to build."""
     bare = Settings(account=AccountSettings(), softwareone=SoftwareOneSettings(), reseller=ResellerSettings())
     assert not settings_of(bare, name).configured
     with pytest.raises(ValueError, match="not configured"):
-        build(name, bare, wire.send)
+        build(name, bare, fake.send)

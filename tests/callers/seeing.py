@@ -13,7 +13,7 @@ import orjson
 
 from gateway.operation import Principal
 from gateway.sources.account import AccountSource
-from gateway.sources.account.versions import spoken_by
+from gateway.sources.account.versions import account_version
 from gateway.sources.http.exchange import Request, Response, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.retry import RetryBudget
@@ -78,7 +78,7 @@ def served(wire: Seeing, *, forward: bool = True, ttl: float = 30.0) -> UserServ
     """The service in front of it, with everything that keeps or shares; with the callers' own credentials, or not."""
     settings = StepSettings(forwarding=Forwarding(ACCOUNT, ["x-account-token"]) if forward else None)
     send = pipeline(wire, steps(settings, budget=RetryBudget()))
-    source = AccountSource(send, "https://account.test", {"Authorization": CONFIGURED}, spoken_by("current"))
+    source = AccountSource(send, "https://account.test", {"Authorization": CONFIGURED}, account_version("current"))
     sources = Sources([source])
     once = IdempotentChanges(MemoryIdempotency())
     return UserService(sources, reference=ReferenceData(sources, ttl=ttl), once=once)

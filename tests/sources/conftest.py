@@ -1,4 +1,4 @@
-"""The wire in two forms: one in memory that answers as told, and a raw server that says any bytes."""
+"""A fake transport with fixed responses, a server that sends any bytes, and the sources and transports under test."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sources.raw import RawServer, Staying, read_request
+from sources.raw import KeepOpen, RawServer, read_request
 
 from gateway.app.sources import build
 from gateway.settings import AccountSettings, ResellerSettings, Settings, SoftwareOneSettings
@@ -21,34 +21,34 @@ from gateway.users.model import UserSource
 
 
 @dataclass
-class Wire:
-    """A transport in memory: gives the answers in their order, the last one again and again."""
+class FakeTransport:
+    """A transport in memory: it returns `responses` in their order, and repeats the last one."""
 
     requests: list[Request] = field(default_factory=list)
-    answers: list[Response] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
 
-    def answer(self, body: Any = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """Give this answer next; what is no bytes is sent as JSON."""
+    def respond(self, body: Any = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        """Add a response; a body that is not bytes is encoded as JSON."""
         content = body if isinstance(body, bytes) else orjson.dumps(body)
-        self.answers.append(Response(status, headers or {}, content))
+        self.responses.append(Response(status, headers or {}, content))
 
     async def send(self, request: Request) -> Response:
         self.requests.append(request)
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 @pytest.fixture
-def wire() -> Wire:
-    """The wire, in memory."""
-    return Wire()
+def fake() -> FakeTransport:
+    """A transport in memory."""
+    return FakeTransport()
 
 
 @pytest.fixture
 def settings() -> Settings:
-    """Three configured systems; the reseller's stands behind a path of its own."""
+    """Settings with three configured sources; the base URL of the reseller source has a path."""
     return Settings(
         account=AccountSettings.model_validate(
             {"base_url": "https://account.test", "token": "a-token", "account_id": "ac_1"}
@@ -63,19 +63,19 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def source(wire: Wire, settings: Settings) -> Callable[..., Any]:
-    """Builds a system over the wire in memory; keywords alter its settings."""
+def source(fake: FakeTransport, settings: Settings) -> Callable[..., Any]:
+    """A function that builds a source over the fake transport; keyword arguments replace its settings."""
 
-    def make(name: UserSource, **altered: Any) -> Any:
-        own = getattr(settings, name.value).model_copy(update=altered)
-        return build(name, settings.model_copy(update={name.value: own}), wire.send)
+    def make(name: UserSource, **replaced: Any) -> Any:
+        source_settings = getattr(settings, name.value).model_copy(update=replaced)
+        return build(name, settings.model_copy(update={name.value: source_settings}), fake.send)
 
     return make
 
 
 @pytest.fixture
 def variants() -> Callable[..., Iterator[tuple[str, Any]]]:
-    """Every copy of a document in which one field is missing, or has another value."""
+    """A function that returns copies of a document, in each of which one field is missing or has another value."""
 
     def each(document: Any, replaced: Callable[[Any], Any] | None = None) -> Iterator[tuple[str, Any]]:
         for path in _paths(document):
@@ -103,50 +103,50 @@ def _paths(document: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ..
 
 @pytest.fixture
 async def raw() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
-    """Starts raw servers.
+    """A function that starts a server with these replies, which it sends in their order, repeating the last one.
 
-    Each gives its replies in their order, the last one again and again: bytes, after which it hangs up unless they
-    are `Staying`; no bytes, to hang up at once; None, to never answer; a pair of bytes and None, to never end.
+    A reply is bytes, after which the server closes the connection unless they are `KeepOpen`; empty bytes, to close it
+    at once; None, to never respond; or a pair of bytes and None, to send the bytes and never continue.
     """
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(*replies: Any) -> RawServer:
-            found = RawServer("", [])
-            over = asyncio.Event()
+            raw_server = RawServer("", [])
+            stopped = asyncio.Event()
 
             async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                found.connections += 1
+                raw_server.connections += 1
                 with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                     while True:
-                        found.requests.append(await read_request(reader))
-                        reply = replies[min(len(found.requests), len(replies)) - 1]
-                        said, stalls = reply if isinstance(reply, tuple) else (reply, reply)
-                        writer.write(said or b"")
+                        raw_server.requests.append(await read_request(reader))
+                        reply = replies[min(len(raw_server.requests), len(replies)) - 1]
+                        content, end = reply if isinstance(reply, tuple) else (reply, reply)
+                        writer.write(content or b"")
                         await writer.drain()
-                        if stalls is None:
-                            await over.wait()
-                        if not isinstance(reply, Staying):
+                        if end is None:
+                            await stopped.wait()
+                        if not isinstance(reply, KeepOpen):
                             break
                 writer.close()
 
             server = await asyncio.start_server(serve, "127.0.0.1", 0)
 
             async def stop() -> None:
-                over.set()
+                stopped.set()
                 server.close()
                 await server.wait_closed()
                 await asyncio.sleep(0)
 
             stack.push_async_callback(stop)
-            found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            return found
+            raw_server.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            return raw_server
 
         yield start
 
 
 @pytest.fixture(params=[AiohttpTransport, LeanTransport], ids=["aiohttp", "lean"])
 async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Transport]]:
-    """Makes each of the real transports with these limits."""
+    """A function that makes a real transport with these limits; tests run once with each."""
     async with contextlib.AsyncExitStack() as stack:
 
         def make(*, tls: ssl.SSLContext | None = None, **limits: Any) -> Transport:

@@ -1,14 +1,14 @@
-"""What a raw server has read, and what it may say."""
+"""A server that sends any bytes: what it received, and its responses."""
 
 import asyncio
 from dataclasses import dataclass
 
-__all__ = ["KEEP", "RawServer", "Staying", "read_request"]
+__all__ = ["KEEP", "KeepOpen", "RawServer", "read_request"]
 
 
 @dataclass
 class RawServer:
-    """A server that answers bytes: its address, and the requests that it has read, each head and body."""
+    """The URL of a server, its received requests (pairs of head and body), and the number of connections."""
 
     url: str
     requests: list[tuple[bytes, bytes]]
@@ -16,15 +16,15 @@ class RawServer:
 
     @property
     def methods(self) -> list[str]:
-        """The methods of the requests so far."""
+        """The methods of the received requests."""
         return [head.split(b" ", 1)[0].decode() for head, _ in self.requests]
 
 
-class Staying(bytes):
-    """An answer after which the server does not hang up."""
+class KeepOpen(bytes):
+    """A response after which the server does not close the connection."""
 
 
-KEEP = Staying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+KEEP = KeepOpen(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
 
 async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""Asking the two systems that tell nothing by themselves, on a real socket: what has changed since when."""
+"""Polling the two sources that send no webhooks about users, over real sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,8 +20,8 @@ from gateway.users.source import PolledSource, SourceChanges, UserQuery
 CREATED, UPDATED, DELETED = UserChange
 
 
-class Systems:
-    """The two systems, and who asks them for news."""
+class PolledSources:
+    """The two sources, and the objects that find their changes."""
 
     def __init__(self, sandbox: Sandbox, send: Any) -> None:
         self.settings = Settings(
@@ -34,139 +34,139 @@ class Systems:
         )
         self.account: Any = build(UserSource.ACCOUNT, self.settings, send)
         self.market: Any = build(UserSource.SOFTWAREONE, self.settings, send)
-        self.account_news = AccountChanges(self.account._api, self.account.fetch_user)
-        self.market_news = SoftwareOneChanges(self.market._api, sandbox.softwareone_url)
+        self.account_changes = AccountChanges(self.account._api, self.account.fetch_user)
+        self.market_changes = SoftwareOneChanges(self.market._api, sandbox.softwareone_url)
 
-    async def some(self, source: Any, count: int) -> list[User]:
-        """Some of its users."""
+    async def first(self, source: Any, count: int) -> list[User]:
+        """Return the first users of a source."""
         return list((await source.page_users(UserQuery(), None, count, frozenset())).items)
 
 
 @pytest.fixture
-async def systems(transport: Any) -> AsyncIterator[Systems]:
-    """The systems of a sandbox of the test's own."""
+async def sources(transport: Any) -> AsyncIterator[PolledSources]:
+    """The sources of a new sandbox."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False, users=150)))
-        yield Systems(sandbox, transport().send)
+        yield PolledSources(sandbox, transport().send)
 
 
-def told(news: SourceChanges) -> list[tuple[UserChange, str]]:
-    """What happened to whom."""
-    return [(change, user.source_id) for change, user in news.changes]
+def pairs(found: SourceChanges) -> list[tuple[UserChange, str]]:
+    """Return the changes, each with the id of its user."""
+    return [(change, user.source_id) for change, user in found.changes]
 
 
 def ref(user: User) -> Ref:
-    """A user's reference."""
+    """Return the ref of a user."""
     return Ref(Kind.USER, user.source, user.source_id)
 
 
-async def test_they_report(systems: Systems) -> None:
-    """Both are what a poller asks."""
-    assert isinstance(systems.account_news, PolledSource)
-    assert isinstance(systems.market_news, PolledSource)
+async def test_protocol(sources: PolledSources) -> None:
+    """Both fulfil `PolledSource`."""
+    assert isinstance(sources.account_changes, PolledSource)
+    assert isinstance(sources.market_changes, PolledSource)
 
 
-async def test_from_now_on(systems: Systems) -> None:
-    """The first question tells nothing, and neither does the next as long as nothing happens."""
-    for source in (systems.account_news, systems.market_news):
+async def test_first_poll(sources: PolledSources) -> None:
+    """The first poll reports nothing, and neither does the next one if nothing has changed."""
+    for source in (sources.account_changes, sources.market_changes):
         first = await source.news(None)
         assert first.changes == ()
         assert (await source.news(first.position)).changes == ()
 
 
-async def test_the_market(systems: Systems) -> None:
-    """Users that were changed are told, the earlier first, as a read of them answers; at the next time no longer."""
-    ada, eve, *_ = await systems.some(systems.market, 5)
-    position = (await systems.market_news.news(None)).position
+async def test_softwareone(sources: PolledSources) -> None:
+    """Changed users are reported in order of time, as a read returns them, and after that at most in the overlap."""
+    ada, eve, *_ = await sources.first(sources.market, 5)
+    position = (await sources.market_changes.news(None)).position
     for user, name in ((ada, "First"), (eve, "Second")):
-        await asyncio.sleep(0.002)  # its times have milliseconds
-        await systems.market.update_user(ref(user), UpdateSoftwareOneUser(first_name=name), "k")
-    news = await systems.market_news.news(position)
-    assert told(news) == [(UPDATED, ada.source_id), (UPDATED, eve.source_id)]
-    assert news.changes[0][1] == await systems.market.fetch_user(ref(ada), frozenset({"audit", "accounts"}))
-    again = await systems.market_news.news(news.position)
-    assert set(told(again)) <= set(told(news))  # what is recent is told again: the log knows it
+        await asyncio.sleep(0.002)  # the times of this source have milliseconds
+        await sources.market.update_user(ref(user), UpdateSoftwareOneUser(first_name=name), "k")
+    found = await sources.market_changes.news(position)
+    assert pairs(found) == [(UPDATED, ada.source_id), (UPDATED, eve.source_id)]
+    assert found.changes[0][1] == await sources.market.fetch_user(ref(ada), frozenset({"audit", "accounts"}))
+    again = await sources.market_changes.news(found.position)
+    assert set(pairs(again)) <= set(pairs(found))  # the overlap is reported again, and the event log recognises it
 
 
-async def test_many_at_once(systems: Systems) -> None:
-    """More changes than a page has are all told, and nobody twice, though users move while the pages are read."""
-    position = (await systems.market_news.news(None)).position
-    everyone = [user for offset in ("0", "100") for user in (await page(systems, offset))]
+async def test_many_changes(sources: PolledSources) -> None:
+    """More changes than a page has are all reported once, although users move while the pages are read."""
+    position = (await sources.market_changes.news(None)).position
+    everyone = [user for offset in ("0", "100") for user in (await page(sources, offset))]
     for user in everyone[:130]:
-        await systems.market.update_user(ref(user), UpdateSoftwareOneUser(first_name="New"), "k")
-    news = await systems.market_news.news(position)
-    assert sorted(told(news)) == sorted((UPDATED, user.source_id) for user in everyone[:130])
+        await sources.market.update_user(ref(user), UpdateSoftwareOneUser(first_name="New"), "k")
+    found = await sources.market_changes.news(position)
+    assert sorted(pairs(found)) == sorted((UPDATED, user.source_id) for user in everyone[:130])
 
 
-async def test_pages_of_the_market_that_are_small(wire: Any, source: Any) -> None:
-    """Users are told to the last one though the source gives fewer at once than it was asked for."""
+async def test_small_pages_of_softwareone(fake: Any, source: Any) -> None:
+    """All users are reported although the source returns fewer at once than requested."""
     times = [f"2026-11-22T12:00:0{number}.000Z" for number in range(3)]
     users = [{"id": f"USR-{number}", "audit": {"created": {"at": at}}} for number, at in enumerate(times)]
     for start, total in ((0, 3), (1, 2)):
         pagination = {"offset": 0, "limit": 2, "total": total}
-        wire.answer({"data": users[start : start + 2], "$meta": {"pagination": pagination}})
-    wire.answer({"data": []})
-    news = await source(UserSource.SOFTWAREONE).news("2026-11-22T11:00:00.000Z 2026-11-22T11:59:59.000Z")
-    assert told(news) == [(CREATED, f"USR-{number}") for number in range(3)]
-    assert f'ge(audit.created.at,"{times[1].replace(":", "%3A")}")' in wire.requests[1].url
-    assert len(wire.requests) == 3
+        fake.respond({"data": users[start : start + 2], "$meta": {"pagination": pagination}})
+    fake.respond({"data": []})
+    found = await source(UserSource.SOFTWAREONE).news("2026-11-22T11:00:00.000Z 2026-11-22T11:59:59.000Z")
+    assert pairs(found) == [(CREATED, f"USR-{number}") for number in range(3)]
+    assert f'ge(audit.created.at,"{times[1].replace(":", "%3A")}")' in fake.requests[1].url
+    assert len(fake.requests) == 3
 
 
-async def page(systems: Systems, offset: str) -> tuple[User, ...]:
-    """Users of the Marketplace from a place on."""
-    return tuple((await systems.market.page_users(UserQuery(), offset, 100, frozenset())).items)
+async def page(sources: PolledSources, offset: str) -> tuple[User, ...]:
+    """Return the users of the softwareone source from an offset on."""
+    return tuple((await sources.market.page_users(UserQuery(), offset, 100, frozenset())).items)
 
 
-async def test_the_account_system(systems: Systems) -> None:
-    """Users that were added or changed are told with how they are now, each once, and at the next time not."""
-    ada, eve, *_ = await systems.some(systems.account, 5)
-    position = (await systems.account_news.news(None)).position
+async def test_account(sources: PolledSources) -> None:
+    """Created and changed users are reported once each, with their current fields, and not again in the next poll."""
+    ada, eve, *_ = await sources.first(sources.account, 5)
+    position = (await sources.account_changes.news(None)).position
     for name in ("First", "Second"):
-        changed = await systems.account.update_user(ref(ada), UpdateAccountUser(name=name), name)
-    made = await systems.account.create_user(CreateAccountUser(name="New", email="new@example.com"), "create")
-    await systems.account.update_user(ref(made), UpdateAccountUser(name="Newer"), "newer")
-    news = await systems.account_news.news(position)
-    assert told(news) == [(UPDATED, ada.source_id), (CREATED, made.source_id)]
-    assert news.changes[0][1] == changed
-    assert news.changes[1][1].name == "Newer"
-    assert (await systems.account_news.news(news.position)).changes == ()
-    await systems.account.update_user(ref(eve), UpdateAccountUser(name="Third"), "third")
-    assert told(await systems.account_news.news(news.position)) == [(UPDATED, eve.source_id)]
+        changed = await sources.account.update_user(ref(ada), UpdateAccountUser(name=name), name)
+    made = await sources.account.create_user(CreateAccountUser(name="New", email="new@example.com"), "create")
+    await sources.account.update_user(ref(made), UpdateAccountUser(name="Newer"), "newer")
+    found = await sources.account_changes.news(position)
+    assert pairs(found) == [(UPDATED, ada.source_id), (CREATED, made.source_id)]
+    assert found.changes[0][1] == changed
+    assert found.changes[1][1].name == "Newer"
+    assert (await sources.account_changes.news(found.position)).changes == ()
+    await sources.account.update_user(ref(eve), UpdateAccountUser(name="Third"), "third")
+    assert pairs(await sources.account_changes.news(found.position)) == [(UPDATED, eve.source_id)]
 
 
-async def test_removed_users(wire: Any, source: Any) -> None:
-    """Of a removed user its last state is told, or its id where there is none; who is gone is not told as changed."""
+async def test_removed_users(fake: Any, source: Any) -> None:
+    """A deleted user is reported in its last state or by its id; a changed one that is gone is not reported."""
     account = source(UserSource.ACCOUNT)
-    news = AccountChanges(account._api, account.fetch_user)
+    changes = AccountChanges(account._api, account.fetch_user)
     done = [("e3", "delete", "acus_1"), ("e2", "delete", "acus_2"), ("e1", "update", "acus_3"), ("e0", "delete", "")]
     events = [
         {"id": id_, "action": action, "resource_id": user, "occurred_at": f"2026-11-22T12:00:0{id_[1]}Z"}
         for id_, action, user in done
     ]
-    wire.answer({"data": events, "page_info": {"has_next_page": False}})
+    fake.respond({"data": events, "page_info": {"has_next_page": False}})
     gone = {"error": {"code": "resource_not_found", "message": "gone"}}
-    wire.answer(gone, 404)
-    wire.answer(gone, 404)
-    wire.answer({"id": "acus_1", "status": "removed"})
-    told_now = await news.news("2026-11-22T11:00:00.000000Z 2026-11-22T11:59:59.000000Z e9")
-    assert told(told_now) == [(DELETED, "acus_2"), (DELETED, "acus_1")]
-    assert [user.status for _, user in told_now.changes] == [None, UserStatus.REMOVED]
-    assert told_now.position == "2026-11-22T11:00:00.000000Z 2026-11-22T12:00:03.000000Z e3 e2 e1"
-    assert "start_date=2026-11-22T11%3A59%3A54.000000Z" in wire.requests[0].url
+    fake.respond(gone, 404)
+    fake.respond(gone, 404)
+    fake.respond({"id": "acus_1", "status": "removed"})
+    found = await changes.news("2026-11-22T11:00:00.000000Z 2026-11-22T11:59:59.000000Z e9")
+    assert pairs(found) == [(DELETED, "acus_2"), (DELETED, "acus_1")]
+    assert [user.status for _, user in found.changes] == [None, UserStatus.REMOVED]
+    assert found.position == "2026-11-22T11:00:00.000000Z 2026-11-22T12:00:03.000000Z e3 e2 e1"
+    assert "start_date=2026-11-22T11%3A59%3A54.000000Z" in fake.requests[0].url
 
 
 @pytest.mark.parametrize(
     "after", [{"next_page_url": "https://account.test/v1/core/audit-events?cursor=c1"}, {"next_cursor": "c1"}]
 )
-async def test_pages_of_events(wire: Any, source: Any, after: dict[str, str]) -> None:
-    """The events of an interval are read to their last page, in both versions' words."""
+async def test_pages_of_events(fake: Any, source: Any, after: dict[str, str]) -> None:
+    """The audit events of an interval are read to the last page, in the forms of both versions."""
     account = source(UserSource.ACCOUNT)
-    news = AccountChanges(account._api, account.fetch_user)
+    changes = AccountChanges(account._api, account.fetch_user)
     pages = [("e2", "acus_2", after), ("e1", "acus_1", {})]
     for id_, user, info in pages:
         event = {"id": id_, "action": "create", "resource_id": user, "created_at": f"2026-11-22T12:00:0{id_[1]}.5Z"}
-        wire.answer({"data": [event], "page_info": {"has_next_page": bool(info), **info}})
-    wire.answer({"id": "acus_1"})
-    wire.answer({"id": "acus_2"})
-    assert told(await news.news(" ")) == [(CREATED, "acus_1"), (CREATED, "acus_2")]
-    assert "cursor=c1" in wire.requests[1].url
+        fake.respond({"data": [event], "page_info": {"has_next_page": bool(info), **info}})
+    fake.respond({"id": "acus_1"})
+    fake.respond({"id": "acus_2"})
+    assert pairs(await changes.news(" ")) == [(CREATED, "acus_1"), (CREATED, "acus_2")]
+    assert "cursor=c1" in fake.requests[1].url

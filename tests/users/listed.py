@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from gateway.errors import BadUserInput, SourceUnavailable
-from gateway.sources.indexed import covering, window
+from gateway.sources.indexed import page_containing, window
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.merge import Merge, UserPage
 from gateway.users.listing.prefetched import PrefetchedUsers
@@ -114,7 +114,7 @@ class ByOffset(Listed):
     def listed(self, position: str | None, size: int) -> Window:
         start = int(position or 0)
         users = tuple(map(self.user, self.keys[start : start + size]))
-        return window(users, start, size=size, more=bool(users) and start + len(users) < len(self.keys))
+        return window(users, start, size=size, has_more=bool(users) and start + len(users) < len(self.keys))
 
 
 class ByNumber(Listed):
@@ -123,10 +123,10 @@ class ByNumber(Listed):
     name = RESELLER
 
     def listed(self, position: str | None, size: int) -> Window:
-        page, size = covering(int(position or 0), size)
+        page, size = page_containing(int(position or 0), size)
         start = (page - 1) * size
         users = tuple(map(self.user, self.keys[start : start + size]))
-        return window(users, start, size=size, more=len(users) == size)
+        return window(users, start, size=size, has_more=len(users) == size)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The identity API (Augno, since August 2026 OpenMRP): account users, roles, departments."""
+"""The account source: an identity API (OpenMRP, until August 2026 Augno) with users, roles and departments."""
 
 from gateway.sources.account.client import AccountSource
 

@@ -1,4 +1,4 @@
-"""The calls of the identity API."""
+"""The calls to the account source."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -7,13 +7,13 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from gateway.sources.account import departments, wire
-from gateway.sources.account.errors import account_refusal
-from gateway.sources.account.listing import AccountListing, Repeated, next_position
+from gateway.sources.account.errors import account_error
+from gateway.sources.account.listing import AccountListing, RecordMemo, next_position
 from gateway.sources.account.polling import AccountChanges
 from gateway.sources.account.versions import AccountVersion
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
-from gateway.sources.http.json import Shape, read
+from gateway.sources.http.json import JsonDecoder, decode_response
 from gateway.users import model
 from gateway.users.changes import CreateAccountUser, NotificationPreference, UpdateAccountUser
 from gateway.users.ids import Kind, Ref
@@ -24,146 +24,150 @@ __all__ = ["AccountSource"]
 
 M = TypeVar("M", model.Role, model.Department)
 
-_USER = Shape(wire.AccountWireUser)
-_LISTED = Shape(AccountListing[wire.AccountWireUser])
-_USERS = "/v1/identity/account-users"
-_ONE = "/v1/identity/account-users/{id}"
-# In this order: only the first value of a parameter is part of an idempotency key's match (account.md, 6).
+_USER = JsonDecoder(wire.AccountWireUser)
+_USER_LIST = JsonDecoder(AccountListing[wire.AccountWireUser])
+_USERS_PATH = "/v1/identity/account-users"
+_USER_PATH = "/v1/identity/account-users/{id}"
+# The order is fixed, because only the first value of a parameter is compared when an idempotency key is repeated
+# (docs/upstreams/account.md, "Idempotency").
 _INCLUDES = ("user", "role", "department")
-_PAGE = 1000  # the largest that the source gives
+_MAX_LIMIT = 1000  # docs/upstreams/account.md, "Lists"
 
 
 class AccountSource:
-    """Account users over HTTP. `headers` carry credentials, version and account."""
+    """Account users over HTTP. `headers` contain the credential, the API version and the account."""
 
     name = UserSource.ACCOUNT
     tenant = ""
 
-    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], dialect: AccountVersion) -> None:
-        self._api = Api(self.name, send, base_url, headers, account_refusal)
-        self._dialect = dialect
+    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], version: AccountVersion) -> None:
+        self._api = Api(self.name, send, base_url, headers, account_error)
+        self._version = version
         self.news = AccountChanges(self._api, self.fetch_user).news
         self.directories: Mapping[Kind, Directory[Any]] = {
             Kind.ROLE: _Directory[model.Role](
                 self._api,
                 "/v1/identity/roles",
                 ("owner", "owner.account", "permissions"),
-                Shape(wire.AccountWireRole),
-                Shape(AccountListing[wire.AccountWireRole]),
+                JsonDecoder(wire.AccountWireRole),
+                JsonDecoder(AccountListing[wire.AccountWireRole]),
             ),
             Kind.DEPARTMENT: _Directory[model.Department](
                 self._api,
                 "/v1/operations/departments",
                 ("location", "scanning_stations", "machines"),
-                Shape(departments.AccountWireDepartment),
-                Shape(AccountListing[departments.AccountWireDepartment]),
+                JsonDecoder(departments.AccountWireDepartment),
+                JsonDecoder(AccountListing[departments.AccountWireDepartment]),
             ),
         }
 
     async def probe(self) -> str | None:
-        _, response = await self._api.call("GET", _USERS, query=[("limit", "1")])
+        _, response = await self._api.call("GET", _USERS_PATH, query=[("limit", "1")])
         return response.headers.get("RateLimit-Remaining")
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
-        included = _included(needs, self._dialect.get_includes)
-        answer = await self._api.find(_ONE, {"id": ref.source_id}, raw_query=included)
-        return read(_USER, *answer).record() if answer else None
+        include = _include_needed(needs, self._version.get_includes)
+        found = await self._api.find(_USER_PATH, {"id": ref.source_id}, raw_query=include)
+        return decode_response(_USER, *found).record() if found else None
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
-        # An e-mail address is looked for by `q`, which also finds longer ones (account.md, 3.1.1).
+        # There is no filter by e-mail address: `q` finds it, and longer ones that contain it
+        # (docs/upstreams/account.md, "Lists").
         optional = {"q": query.search or query.email, "role_type": query.role_type, "cursor": position}
-        asked = [("limit", str(min(limit, _PAGE))), *((name, value) for name, value in optional.items() if value)]
+        params = [("limit", str(min(limit, _MAX_LIMIT))), *((name, value) for name, value in optional.items() if value)]
         if query.include_removed:
-            asked.append(self._dialect.removed)
-        included = _included(needs | {"profile"} if query.email else needs, self._dialect.list_includes)
-        listing = read(_LISTED, *await self._api.call("GET", _USERS, query=asked, raw_query=included))
-        record_of = Repeated().record_of
-        users = tuple([one.record(record_of) for one in listing.data or ()])
+            params.append(self._version.removed)
+        include = _include_needed(needs | {"profile"} if query.email else needs, self._version.list_includes)
+        exchange = await self._api.call("GET", _USERS_PATH, query=params, raw_query=include)
+        listing = decode_response(_USER_LIST, *exchange)
+        to_record = RecordMemo().to_record
+        users = tuple([user.record(to_record) for user in listing.data or ()])
         return Window(users, next_position(listing.page_info))
 
     async def create_user(self, change: CreateAccountUser, key: str) -> model.User:
-        return await self._write("POST", _USERS, {}, change, key=key, includes=self._dialect.create_includes)
+        return await self._write("POST", _USERS_PATH, {}, change, key=key, includes=self._version.create_includes)
 
     async def update_user(self, ref: Ref, change: UpdateAccountUser, key: str) -> model.User:
-        parts, includes = {"id": ref.source_id}, self._dialect.update_includes
-        return await self._write("PATCH", _ONE, parts, change, key=key, includes=includes)
+        path_params, includes = {"id": ref.source_id}, self._version.update_includes
+        return await self._write("PATCH", _USER_PATH, path_params, change, key=key, includes=includes)
 
     async def _write(
         self,
         method: str,
         template: str,
-        parts: Mapping[str, str],
+        path_params: Mapping[str, str],
         change: CreateAccountUser | UpdateAccountUser,
         *,
         key: str,
         includes: frozenset[str],
     ) -> model.User:
-        # Always all includes: they cost no call, and a change sent again under its key is the same
-        # request whatever its caller selects this time.
-        included = _include(name for name in _INCLUDES if name in includes)
-        body = orjson.dumps(change.given(), default=self._spelled)
+        # Always with all includes: they cost no further call, and a change that is repeated under its key has to be
+        # the same request, whatever the caller selects this time.
+        include = _include(name for name in _INCLUDES if name in includes)
+        body = orjson.dumps(change.given(), default=self._encode)
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        answer = await self._api.call(method, template, parts, raw_query=included, headers=headers, body=body)
-        return read(_USER, *answer).record()
+        exchange = await self._api.call(method, template, path_params, raw_query=include, headers=headers, body=body)
+        return decode_response(_USER, *exchange).record()
 
-    def _spelled(self, value: object) -> dict[str, Any]:
+    def _encode(self, value: object) -> dict[str, Any]:
         if not isinstance(value, NotificationPreference):
             raise TypeError
-        return {self._dialect.notification_type: value.notification_type, "enabled": value.enabled}
+        return {self._version.notification_type: value.notification_type, "enabled": value.enabled}
 
 
 class _Directory(Generic[M]):
-    """Roles or departments."""
+    """Roles or departments. `includes` are the names that `include[]` takes at these endpoints."""
 
     def __init__(
         self,
         api: Api,
         template: str,
         includes: tuple[str, ...],
-        one: Shape[Any],
-        many: Shape[AccountListing[Any]],
+        decoder: JsonDecoder[Any],
+        list_decoder: JsonDecoder[AccountListing[Any]],
     ) -> None:
         self._api = api
         self._template = template
         self._includes = includes
-        self._one = one
-        self._many = many
+        self._decoder = decoder
+        self._list_decoder = list_decoder
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> M | None:
-        asked = self._asked(needs)
-        answer = await self._api.find(f"{self._template}/{{id}}", {"id": ref.source_id}, raw_query=_include(asked))
-        record: M | None = read(self._one, *answer).record(frozenset(asked)) if answer else None
+        included = self._included(needs)
+        template, path_params = f"{self._template}/{{id}}", {"id": ref.source_id}
+        found = await self._api.find(template, path_params, raw_query=_include(included))
+        record: M | None = decode_response(self._decoder, *found).record(frozenset(included)) if found else None
         return record
 
     async def page(
         self,
-        tenant: str,  # noqa: ARG002 - there is one
+        tenant: str,  # noqa: ARG002 - this source has no tenants
         needs: frozenset[str],
         after: str | None,
         *,
         search: str | None = None,
         limit: int | None = None,
     ) -> Page[M]:
-        asked: tuple[str, ...] = self._asked(needs)
+        included: tuple[str, ...] = self._included(needs)
         optional: dict[str, str | None] = {"q": search, "cursor": after}
-        query = [("limit", str(limit or _PAGE)), *((name, value) for name, value in optional.items() if value)]
-        answer = await self._api.call("GET", self._template, query=query, raw_query=_include(asked))
-        listing = read(self._many, *answer)
-        loaded = frozenset(asked)
-        records = tuple([one.record(loaded) for one in listing.data or ()])
+        query = [("limit", str(limit or _MAX_LIMIT)), *((name, value) for name, value in optional.items() if value)]
+        exchange = await self._api.call("GET", self._template, query=query, raw_query=_include(included))
+        listing = decode_response(self._list_decoder, *exchange)
+        loaded = frozenset(included)
+        records = tuple([item.record(loaded) for item in listing.data or ()])
         return Page(records, next_position(listing.page_info))
 
-    def _asked(self, needs: frozenset[str]) -> tuple[str, ...]:
+    def _included(self, needs: frozenset[str]) -> tuple[str, ...]:
         return tuple(name for name in self._includes if name in needs)
 
 
 @lru_cache(maxsize=256)
-def _included(needs: frozenset[str], allowed: frozenset[str]) -> str:
-    """What an endpoint is to include, as a query's end."""
+def _include_needed(needs: frozenset[str], allowed: frozenset[str]) -> str:
+    """Return the `include[]` parameters for these needs, as far as the endpoint allows them."""
     wanted = {"user" if need == "profile" else need for need in needs}
     return _include(name for name in _INCLUDES if name in wanted & allowed)
 
 
 def _include(names: Iterable[str]) -> str:
-    """As account.md spells it, brackets bare."""
+    """Return `include[]` parameters with bare brackets, as in docs/upstreams/account.md, "Include"."""
     return "&".join(f"include[]={name}" for name in names)

@@ -1,10 +1,11 @@
-"""Departments in the identity API's JSON, with the places and machines in them."""
+"""Departments of the account source as JSON, with their locations, scanning stations and machines."""
 
 from typing import Any
 
-from gateway.sources.account.listing import AccountListing, listed, nodes, record_of, same
-from gateway.sources.http.json import Instant, Wire, carried
+from gateway.sources.account.listing import AccountListing, common_fields, to_listed, to_record, to_tuple
+from gateway.sources.http.json import Wire, undocumented_json
 from gateway.users import model
+from gateway.users.model import Timestamp
 
 __all__ = ["AccountWireDepartment"]
 
@@ -17,16 +18,16 @@ class _Location(Wire, frozen=True):
     type: str | None = None
     parent: "_Location | None" = None
     children: "AccountListing[_Location] | list[_Location] | None" = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self) -> model.Location:
         return model.Location(
             self.id or "",
             self.name or "",
             self.type or "",
-            record_of(self.parent),
-            listed(self.children, _Location.record),
+            to_record(self.parent),
+            to_listed(self.children, _Location.record),
             self.created_at,
             self.updated_at,
         )
@@ -38,11 +39,13 @@ class _Machine(Wire, frozen=True):
     serial_number: str | None = None
     notes: str | None = None
     department: "AccountWireDepartment | None" = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self) -> model.Machine:
-        return model.Machine(self.id or "", **same(self, name=self.name or "", department=record_of(self.department)))
+        return model.Machine(
+            self.id or "", **common_fields(self, name=self.name or "", department=to_record(self.department))
+        )
 
 
 class _ProductionStep(Wire, frozen=True):
@@ -61,21 +64,21 @@ class _ProductionStep(Wire, frozen=True):
     in_steps: "AccountListing[_ProductionStep] | list[_ProductionStep] | None" = None
     out_steps: "AccountListing[_ProductionStep] | list[_ProductionStep] | None" = None
     department: "AccountWireDepartment | None" = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self) -> model.ProductionStep:
         return model.ProductionStep(
             self.id or "",
-            **same(
+            **common_fields(
                 self,
-                **{name: carried(getattr(self, name)) for name in _UNDOCUMENTED},
+                **{name: undocumented_json(getattr(self, name)) for name in _UNDOCUMENTED},
                 name=self.name or "",
-                machines=nodes(self.machines, _Machine.record),
-                scanning_station=record_of(self.scanning_station),
-                in_steps=nodes(self.in_steps, _ProductionStep.record),
-                out_steps=nodes(self.out_steps, _ProductionStep.record),
-                department=record_of(self.department),
+                machines=to_tuple(self.machines, _Machine.record),
+                scanning_station=to_record(self.scanning_station),
+                in_steps=to_tuple(self.in_steps, _ProductionStep.record),
+                out_steps=to_tuple(self.out_steps, _ProductionStep.record),
+                department=to_record(self.department),
             ),
         )
 
@@ -91,23 +94,23 @@ class _ScanningStation(Wire, frozen=True):
     operator_requirement: str | None = None
     department: "AccountWireDepartment | None" = None
     production_steps: AccountListing[_ProductionStep] | list[_ProductionStep] | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self) -> model.ScanningStation:
         check = self.material_check_required
-        if check is None and self.operator_requirement is not None:  # how the August version says it
+        if check is None and self.operator_requirement is not None:  # the name since API v0.47.0
             check = self.operator_requirement == "material_check"
         return model.ScanningStation(
             self.id or "",
-            **same(
+            **common_fields(
                 self,
                 "operator_requirement",
                 name=self.name or "",
                 type=self.type or "",
                 material_check_required=check,
-                department=record_of(self.department),
-                production_steps=listed(self.production_steps, _ProductionStep.record),
+                department=to_record(self.department),
+                production_steps=to_listed(self.production_steps, _ProductionStep.record),
             ),
         )
 
@@ -119,11 +122,11 @@ class AccountWireDepartment(Wire, frozen=True):
     location: _Location | None = None
     scanning_stations: AccountListing[_ScanningStation] | list[_ScanningStation] | None = None
     machines: AccountListing[_Machine] | list[_Machine] | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self, included: frozenset[str] = frozenset()) -> model.Department:
-        """The department; `included` names what was asked for, so that null there means: there is none."""
+        """Return the department. A field that `included` names was requested, so null there means that it is empty."""
         loaded = set(included)
         if self.location is not None:
             loaded.add("location")
@@ -135,9 +138,9 @@ class AccountWireDepartment(Wire, frozen=True):
             self.id or "",
             self.name,
             self.notes,
-            record_of(self.location),
-            listed(self.scanning_stations, _ScanningStation.record),
-            listed(self.machines, _Machine.record),
+            to_record(self.location),
+            to_listed(self.scanning_stations, _ScanningStation.record),
+            to_listed(self.machines, _Machine.record),
             self.created_at,
             self.updated_at,
             frozenset(loaded),

@@ -1,4 +1,4 @@
-"""Lists inside the identity API's JSON, and what its models share on their way to ours."""
+"""The list format of the account source, and what its wire types use to make records."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -9,14 +9,23 @@ from msgspec.structs import asdict
 from gateway.sources.http.json import Wire
 from gateway.users import model
 
-__all__ = ["AccountListing", "AccountPageInfo", "Repeated", "listed", "next_position", "nodes", "record_of", "same"]
+__all__ = [
+    "AccountListing",
+    "AccountPageInfo",
+    "RecordMemo",
+    "common_fields",
+    "next_position",
+    "to_listed",
+    "to_record",
+    "to_tuple",
+]
 
 W = TypeVar("W")
 M = TypeVar("M")
 
 
 class AccountPageInfo(Wire, frozen=True):
-    """Where a list goes on: a URL in the current version, a cursor in the one of April."""
+    """Where a list continues: a URL in current API versions, a cursor in preview.1."""
 
     next_page_url: str | None = None
     next_cursor: str | None = None
@@ -26,14 +35,14 @@ class AccountPageInfo(Wire, frozen=True):
 
 
 class AccountListing(Wire, Generic[W], frozen=True):
-    """A list envelope."""
+    """The object around the items of a list."""
 
     page_info: AccountPageInfo | None = None
     data: list[W] | None = None
 
 
 def next_position(info: AccountPageInfo | None) -> str | None:
-    """The cursor of the next page: alone in April's form, inside a URL in the current one."""
+    """Return the cursor of the next page: a field in preview.1, a parameter of a URL in current versions."""
     if info is None or info.has_next_page is False:
         return None
     if info.next_page_url:
@@ -41,44 +50,47 @@ def next_position(info: AccountPageInfo | None) -> str | None:
     return info.next_cursor
 
 
-def listed(listing: AccountListing[W] | list[W] | None, record: Callable[[W], M]) -> model.Listed[M] | None:
-    """A list inside an object; April's plain arrays have no pages."""
+def to_listed(listing: AccountListing[W] | list[W] | None, record: Callable[[W], M]) -> model.Listed[M] | None:
+    """Convert a list inside a record; the plain arrays of preview.1 have no further pages."""
     if listing is None:
         return None
     if isinstance(listing, list):
         return model.Listed(tuple(map(record, listing)))
     info = listing.page_info or AccountPageInfo()
-    before = bool(info.has_prev_page or info.has_previous_page)
-    return model.Listed(tuple(map(record, listing.data or ())), bool(info.has_next_page), before)
+    has_previous = bool(info.has_prev_page or info.has_previous_page)
+    return model.Listed(tuple(map(record, listing.data or ())), bool(info.has_next_page), has_previous)
 
 
-def nodes(listing: AccountListing[W] | list[W] | None, record: Callable[[W], M]) -> tuple[M, ...] | None:
-    """The same where our model has no pages."""
-    whole = listed(listing, record)
-    return None if whole is None else whole.nodes
+def to_tuple(listing: AccountListing[W] | list[W] | None, record: Callable[[W], M]) -> tuple[M, ...] | None:
+    """Convert a list inside a record where the model of the gateway has no pages."""
+    listed = to_listed(listing, record)
+    return None if listed is None else listed.nodes
 
 
-def record_of(wire: Any) -> Any:
-    """The record that an optional object means."""
+def to_record(wire: Any) -> Any:
+    """Return the record of an optional object."""
     return None if wire is None else wire.record()
 
 
-def same(wire: Wire, *without: str, **instead: Any) -> dict[str, Any]:
-    """The fields that mean the same in our model, others instead of some, without those that it has not."""
-    fields = asdict(wire) | instead
+def common_fields(wire: Wire, *without: str, **replaced: Any) -> dict[str, Any]:
+    """Return the fields that mean the same in the model.
+
+    `without` names fields that the model does not have; `replaced` are the fields with another value there.
+    """
+    fields = asdict(wire) | replaced
     for name in ("id", *without):
         del fields[name]
     return fields
 
 
-class Repeated:
-    """Makes records of the objects of a list. What it holds again and again, as users their roles, is made once."""
+class RecordMemo:
+    """Makes the records of the objects in one list. An object that repeats, such as the role of users, is made once."""
 
     def __init__(self) -> None:
         self._made: dict[str | None, tuple[Any, Any]] = {}
 
-    def record_of(self, wire: Any) -> Any:
-        """The record that an optional object means."""
+    def to_record(self, wire: Any) -> Any:
+        """Return the record of an optional object."""
         if wire is None:
             return None
         made = self._made.get(wire.id)

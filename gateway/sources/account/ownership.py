@@ -1,8 +1,9 @@
-"""Who owns a role, in the identity API's JSON: the platform, or an account with its addresses."""
+"""The owner of a role of the account source as JSON: the platform, or an account with its addresses."""
 
-from gateway.sources.account.listing import record_of, same
-from gateway.sources.http.json import Instant, Wire
+from gateway.sources.account.listing import common_fields, to_record
+from gateway.sources.http.json import Wire
 from gateway.users import model
+from gateway.users.model import Timestamp
 
 __all__ = ["Owner"]
 
@@ -15,12 +16,12 @@ class _Geolocation(Wire, frozen=True):
     state: str | None = None
     postal_code: str | None = None
     country: str | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self) -> model.Geolocation:
         lines = {"street_line1": self.street_line_1, "street_line2": self.street_line_2}
-        return model.Geolocation(self.id or "", **same(self, "street_line_1", "street_line_2", **lines))
+        return model.Geolocation(self.id or "", **common_fields(self, "street_line_1", "street_line_2", **lines))
 
 
 class _Address(Wire, frozen=True):
@@ -31,14 +32,14 @@ class _Address(Wire, frozen=True):
     is_drop_ship: bool | None = None
     type: str | None = None
     geolocation: _Geolocation | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self) -> model.Address:
-        # A later version says the same as a type; its words are open, so only the known one is read.
+        # API v0.47.0 has `type` instead. Its values are not all documented, so only the known one is read.
         drop_ship = True if self.is_drop_ship is None and self.type == "drop_ship" else self.is_drop_ship
-        fields = same(
-            self, "type", name=self.name or "", is_drop_ship=drop_ship, geolocation=record_of(self.geolocation)
+        fields = common_fields(
+            self, "type", name=self.name or "", is_drop_ship=drop_ship, geolocation=to_record(self.geolocation)
         )
         return model.Address(self.id or "", **fields)
 
@@ -53,21 +54,21 @@ class _Branding(Wire, frozen=True):
     linkedin_handle: str | None = None
     twitter_handle: str | None = None
     website_url: str | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self) -> model.Branding:
-        return model.Branding(self.id or "", **same(self))
+        return model.Branding(self.id or "", **common_fields(self))
 
 
 class _Portal(Wire, frozen=True):
     id: str | None = None
     slug: str | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self) -> model.Portal:
-        return model.Portal(self.id or "", **same(self, slug=self.slug or ""))
+        return model.Portal(self.id or "", **common_fields(self, slug=self.slug or ""))
 
 
 class _Account(Wire, frozen=True):
@@ -77,13 +78,13 @@ class _Account(Wire, frozen=True):
     default_shipping_address: _Address | None = None
     branding: _Branding | None = None
     portal: _Portal | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self) -> model.Account:
         nested = ("default_billing_address", "default_shipping_address", "branding", "portal")
-        records = {name: record_of(getattr(self, name)) for name in nested}
-        return model.Account(self.id or "", **same(self, name=self.name or "", **records))
+        records = {name: to_record(getattr(self, name)) for name in nested}
+        return model.Account(self.id or "", **common_fields(self, name=self.name or "", **records))
 
 
 class Owner(Wire, frozen=True):
@@ -91,9 +92,9 @@ class Owner(Wire, frozen=True):
     account: _Account | None = None
 
     def record(self) -> model.RoleOwner:
-        # Another word than the two is possible; an owner that is an account shows one.
-        seen = model.OwnerType.ACCOUNT if self.account else model.OwnerType.SYSTEM
-        return model.RoleOwner(_TYPES.get(self.type or "", seen), record_of(self.account))
+        # If the type is neither of the two, the account decides: only an owner that is an account has one.
+        default = model.OwnerType.ACCOUNT if self.account else model.OwnerType.SYSTEM
+        return model.RoleOwner(_TYPES.get(self.type or "", default), to_record(self.account))
 
 
 _TYPES = {owner.value: owner for owner in model.OwnerType}

@@ -1,6 +1,7 @@
-"""What has changed in the identity API, which tells of nothing by itself: its audit events (account.md, 9).
+"""Finds the changes of users in the account source, which sends no webhooks, by reading its audit events.
 
-Each change is an event there, ours too. It says who was changed, not how they are now: that is asked for.
+An audit event names the changed user and the action, not the fields of the user: those are fetched
+(docs/upstreams/account.md, "Events").
 """
 
 from collections.abc import Awaitable, Callable
@@ -8,42 +9,44 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.sources.account.listing import AccountListing, next_position
 from gateway.sources.http.api import Api
-from gateway.sources.http.json import Instant, Shape, Wire, read
+from gateway.sources.http.json import JsonDecoder, Wire, decode_response
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import User, UserChange, UserSource
+from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.source import SourceChanges
 
 __all__ = ["AccountChanges"]
 
-_EVENTS = "/v1/core/audit-events"
-_PAGE = 1000  # the largest that the source gives
-_PAGES = 10  # newest first, so the oldest would be missed; more than that in one interval is another kind of trouble
-_OVERLAP = timedelta(seconds=5)  # an event is written a little after what it tells of
-_WHOLE = frozenset({"profile", "role", "department"})  # as after a change of ours, which this may be an echo of
+_EVENTS_PATH = "/v1/core/audit-events"
+_MAX_LIMIT = 1000  # docs/upstreams/account.md, "Lists"
+# The newest events come first, so the oldest would be missed. 10,000 changes in one interval are no normal operation.
+_MAX_PAGES = 10
+_OVERLAP = timedelta(seconds=5)  # an event is written a little later than the change that it describes
+_ALL_NEEDS = frozenset({"profile", "role", "department"})  # as after a change by the gateway, which may be this one
 
 
-class _Event(Wire, frozen=True):
+class _AuditEvent(Wire, frozen=True):
     id: str | None = None
     action: str | None = None
     resource_id: str | None = None
-    occurred_at: Instant | None = None
-    created_at: Instant | None = None
+    occurred_at: Timestamp | None = None
+    created_at: Timestamp | None = None
 
     @property
     def at(self) -> str:
-        """When it was, so that the later one is the greater text."""
+        """The time of the change, in a form in which the later of two times is the greater text."""
         time = self.occurred_at or self.created_at
-        return "" if time is None else _text(time.instant())
+        return "" if time is None else _format(time.instant())
 
 
-_LISTED = Shape(AccountListing[_Event])
+_EVENT_LIST = JsonDecoder(AccountListing[_AuditEvent])
 
 
 class AccountChanges:
-    """See `gateway.users.source.Reports`. `fetch` reads one user, None where there is none any more.
+    """Implements `gateway.users.source.PolledSource`. `fetch` reads one user; None means that there is none any more.
 
-    A position is two times, where it all began and how far it came, and the last events by their ids: from a little
-    earlier on it is asked again, and these are known then.
+    A position is a text of two times and ids, separated by spaces: the time at which polling began, the time of the
+    newest event, and the ids of the events within `_OVERLAP` before it. The next poll reads that overlap again and
+    ignores these ids.
     """
 
     name = UserSource.ACCOUNT
@@ -57,30 +60,30 @@ class AccountChanges:
             newest = max([event.at for event in await self._events("", pages=1, limit=1)], default="")
             return SourceChanges((), f"{newest} {newest}")
         began, at, *known = position.split(" ")
-        seen = await self._events(max(began, _earlier(at)))
+        events = await self._events(max(began, _earlier(at)))
         actions: dict[str, list[str | None]] = {}
-        for event in sorted(seen, key=lambda one: one.at):
+        for event in sorted(events, key=lambda event: event.at):
             if event.at > began and (event.id or "") not in known:
                 actions.setdefault(event.resource_id or "", []).append(event.action)
-        changes = [(_change(done), await self._user(user, _change(done))) for user, done in actions.items()]
-        newest = max([at, *(event.at for event in seen)])
-        again = [event.id or "" for event in seen if event.at >= _earlier(newest)]
-        told = tuple((change, user) for change, user in changes if user is not None)
-        return SourceChanges(told, " ".join([began, newest, *again]))
+        changes = [(_change(done), await self._user(user_id, _change(done))) for user_id, done in actions.items()]
+        newest = max([at, *(event.at for event in events)])
+        overlap = [event.id or "" for event in events if event.at >= _earlier(newest)]
+        found = tuple((change, user) for change, user in changes if user is not None)
+        return SourceChanges(found, " ".join([began, newest, *overlap]))
 
     async def _user(self, source_id: str, change: UserChange) -> User | None:
-        """The user as it is now; of one that was removed for good, its id."""
-        user = await self._fetch(Ref(Kind.USER, self.name, source_id), _WHOLE)
+        """Return the user as it is now; of a deleted one that cannot be read any more, only its id."""
+        user = await self._fetch(Ref(Kind.USER, self.name, source_id), _ALL_NEEDS)
         return User(self.name, source_id) if user is None and change is UserChange.DELETED else user
 
-    async def _events(self, since: str, *, pages: int = _PAGES, limit: int = _PAGE) -> list[_Event]:
-        asked = [("resource_types", "account_user"), ("limit", str(limit))]
-        asked += [("start_date", since)] if since else []
-        found: list[_Event] = []
+    async def _events(self, since: str, *, pages: int = _MAX_PAGES, limit: int = _MAX_LIMIT) -> list[_AuditEvent]:
+        params = [("resource_types", "account_user"), ("limit", str(limit))]
+        params += [("start_date", since)] if since else []
+        found: list[_AuditEvent] = []
         cursor: str | None = None
         for _ in range(pages):
-            query = [*asked, *([("cursor", cursor)] if cursor else [])]
-            listing = read(_LISTED, *await self._api.call("GET", _EVENTS, query=query))
+            query = [*params, *([("cursor", cursor)] if cursor else [])]
+            listing = decode_response(_EVENT_LIST, *await self._api.call("GET", _EVENTS_PATH, query=query))
             found += [event for event in listing.data or () if event.resource_id]
             cursor = next_position(listing.page_info)
             if cursor is None:
@@ -89,15 +92,18 @@ class AccountChanges:
 
 
 def _change(actions: list[str | None]) -> UserChange:
-    """What the actions come to, the earliest first; all but the first and the last of a life alter it."""
+    """Return the one change that the actions of a user amount to; they are in order of time.
+
+    A deletion counts only as the last action, a creation at any position; every other action is an update.
+    """
     if actions[-1] == "delete":
         return UserChange.DELETED
     return UserChange.CREATED if "create" in actions else UserChange.UPDATED
 
 
-def _text(moment: datetime) -> str:
+def _format(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _earlier(time: str) -> str:
-    return _text(datetime.fromisoformat(time) - _OVERLAP) if time else ""
+    return _format(datetime.fromisoformat(time) - _OVERLAP) if time else ""

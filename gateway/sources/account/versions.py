@@ -1,18 +1,21 @@
-"""The two versions of the identity API that are in use, where what must be sent differs.
+"""The two forms of requests that the versions of the account API take (docs/upstreams/account.md, "Differences").
 
-What is read is read in both forms whatever the version: a server may be newer than its version header.
+Responses are read in both forms, whatever the version: a server may be newer than its version header.
 """
 
 from dataclasses import dataclass
 
-__all__ = ["AccountVersion", "spoken_by"]
+__all__ = ["AccountVersion", "account_version"]
 
 _USERS = frozenset({"user", "role", "department"})
 
 
 @dataclass(frozen=True, slots=True)
 class AccountVersion:
-    """What to send: the includes that each endpoint of account users takes, and words that changed."""
+    """What the requests of one version contain: the includes that each endpoint of account users allows, and names.
+
+    `notification_type` is a key in `preferences[]`. `removed` is the parameter by which lists contain removed users.
+    """
 
     get_includes: frozenset[str] = _USERS
     create_includes: frozenset[str] = _USERS
@@ -22,8 +25,8 @@ class AccountVersion:
     removed: tuple[str, str] = ("removed_scope", "included")
 
 
-_APRIL = AccountVersion(
-    # The profile is flat, and what PATCH and the list can bring along they bring unasked (account.md, 1.1).
+_PREVIEW_1 = AccountVersion(
+    # The profile is a part of the account user; PATCH and lists take no include and return role and department.
     get_includes=frozenset({"role", "department"}),
     create_includes=frozenset({"role", "department"}),
     update_includes=frozenset(),
@@ -33,6 +36,6 @@ _APRIL = AccountVersion(
 )
 
 
-def spoken_by(api_version: str) -> AccountVersion:
-    """The dialect of an API version, e.g. `1.0.forge-preview.3`; an unknown one is taken to be new."""
-    return _APRIL if api_version.endswith("-preview.1") else AccountVersion()
+def account_version(api_version: str) -> AccountVersion:
+    """Return the form of an API version, for example `1.0.forge-preview.3`; an unknown one is treated as current."""
+    return _PREVIEW_1 if api_version.endswith("-preview.1") else AccountVersion()

@@ -1,14 +1,14 @@
-"""Users and roles in the identity API's JSON. Both of its versions are read by the same models."""
+"""Users and roles of the account source as JSON. The same types read all versions of the API."""
 
 from collections.abc import Callable
 from typing import Any
 
 from gateway.sources.account.departments import AccountWireDepartment
-from gateway.sources.account.listing import record_of
+from gateway.sources.account.listing import to_record
 from gateway.sources.account.ownership import Owner
-from gateway.sources.http.json import Instant, Wire
+from gateway.sources.http.json import Wire
 from gateway.users import model
-from gateway.users.model import UserSource
+from gateway.users.model import Timestamp, UserSource
 
 __all__ = ["AccountWireRole", "AccountWireUser"]
 
@@ -19,11 +19,11 @@ class AccountWireRole(Wire, frozen=True):
     type: str | None = None
     owner: Owner | None = None
     permissions: list[str] | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self, included: frozenset[str] = frozenset()) -> model.Role:
-        """The role; `included` names what was asked for, so that null there means: there is none."""
+        """Return the role. A field that `included` names was requested, so null there means that it is empty."""
         loaded = set(included)
         if self.owner is not None:
             loaded.add("owner")
@@ -33,14 +33,14 @@ class AccountWireRole(Wire, frozen=True):
         if permissions is not None:
             loaded.add("permissions")
         elif "permissions" in included:
-            permissions = []  # how the source writes a role with none (account.md, 3.2)
+            permissions = []  # the source sends null for none (docs/upstreams/account.md, "Roles")
         return model.Role(
             UserSource.ACCOUNT,
             self.id or "",
             self.name or "",
             _TYPES.get(self.type or ""),
             self.type,
-            record_of(self.owner),
+            to_record(self.owner),
             None if permissions is None else tuple(permissions),
             self.created_at,
             self.updated_at,
@@ -48,19 +48,19 @@ class AccountWireRole(Wire, frozen=True):
         )
 
 
-class Profile(Wire, frozen=True):
-    """The person behind an account user: nested since preview.2, flat on the account user before."""
+class _Profile(Wire, frozen=True):
+    """The profile of an account user: a nested object since preview.2, fields of the account user in preview.1."""
 
     name: str | None = None
     email: str | None = None
     username: str | None = None
-    email_verified_at: Instant | None = None
+    email_verified_at: Timestamp | None = None
     image_url: str | None = None
 
 
 class AccountWireUser(Wire, frozen=True):
     id: str
-    user: Profile | None = None
+    user: _Profile | None = None
     name: str | None = None
     email: str | None = None
     username: str | None = None
@@ -68,13 +68,13 @@ class AccountWireUser(Wire, frozen=True):
     status: str | None = None
     role: AccountWireRole | None = None
     department: AccountWireDepartment | None = None
-    last_used_at: Instant | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    last_used_at: Timestamp | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
-    def record(self, record_of: Callable[[Any], Any] = record_of) -> model.User:
-        """The user; `record_of` makes the records of role and department."""
-        profile = self.user or _NOBODY
+    def record(self, to_record: Callable[[Any], Any] = to_record) -> model.User:
+        """Return the user; `to_record` makes the records of role and department."""
+        profile = self.user or _EMPTY_PROFILE
         return model.User(
             UserSource.ACCOUNT,
             self.id,
@@ -85,16 +85,16 @@ class AccountWireUser(Wire, frozen=True):
             image_url=self.image_url if profile.image_url is None else profile.image_url,
             status=_STATUS.get(self.status or ""),
             source_status=self.status,
-            role=record_of(self.role),
-            department=record_of(self.department),
+            role=to_record(self.role),
+            department=to_record(self.department),
             last_active_at=self.last_used_at,
             created_at=self.created_at,
             updated_at=self.updated_at,
         )
 
 
-_NOBODY = Profile()
-_TYPES = {kind.value: kind for kind in model.RoleType}  # made once: walking an enum costs more than the role itself
+_EMPTY_PROFILE = _Profile()
+_TYPES = {kind.value: kind for kind in model.RoleType}  # once: iterating over an enum takes longer than making a role
 _STATUS = {
     "active": model.UserStatus.ACTIVE,
     "disabled": model.UserStatus.DISABLED,

@@ -1,1 +1,1 @@
-"""The pipeline that every call to a source passes: small steps of one shape, the wire at its end."""
+"""The pipeline of steps around each call to a source, and the transports at its end."""

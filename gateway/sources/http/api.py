@@ -1,4 +1,4 @@
-"""A source's endpoints: calls below its base URL, with its headers, its refusals as our errors."""
+"""Calls to the endpoints of one source: URL, headers, and exceptions for statuses outside 2xx."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +12,16 @@ __all__ = ["Api", "Query"]
 
 Query = Sequence[tuple[str, str]]
 
-# Most ids and names need no escaping, and to see that takes a tenth of escaping them.
+# Most ids and names need no escaping. Checking that takes a tenth of the time of escaping them.
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.~\[\]-]*")
 
 
 class Api:
-    """Calls by path template, e.g. `/v1/identity/roles/{id}`; every part and value is percent-encoded.
+    """Calls endpoints by path template, e.g. `/v1/identity/roles/{id}`; path and query parameters are percent-encoded.
 
-    `base_url` may carry a path of its own. `headers` hold the credentials. `refuse` reads the
-    source's error bodies.
+    `base_url` may have a path. `headers` contain the credential and are sent with every call. `to_error` makes the
+    exception for a response with a status outside 2xx.
     """
 
     def __init__(
@@ -30,70 +30,70 @@ class Api:
         send: Send,
         base_url: str,
         headers: Mapping[str, str],
-        refuse: Callable[[Request, Response], GatewayError],
+        to_error: Callable[[Request, Response], GatewayError],
     ) -> None:
         self._source = source
         self._send = send
         self._base_url = base_url.rstrip("/")
         self._headers = headers
-        self._refuse = refuse
+        self._to_error = to_error
 
     async def call(
         self,
         method: str,
         template: str,
-        parts: Mapping[str, str] | None = None,
+        path_params: Mapping[str, str] | None = None,
         *,
         query: Query = (),
         raw_query: str = "",
         headers: Mapping[str, str] | None = None,
         body: bytes | Multipart | None = None,
     ) -> tuple[Request, Response]:
-        """One call; its answer is a success.
+        """Make a call; return its request and its successful response.
 
-        `raw_query` is appended as it is, after the query: it has its own escaping (RQL). Raises what
-        the source's refusal means.
+        `raw_query` is appended to the query unchanged, since RQL has its escaping rules. Raises what `to_error`
+        returns if the status is outside 2xx.
         """
         request = Request(
             self._source,
             method,
-            self._url(template, parts or {}, query, raw_query),
+            self._url(template, path_params or {}, query, raw_query),
             template,
-            self._headed(headers),
+            self._all_headers(headers),
             body,
         )
         response = await self._send(request)
         if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
-            raise self._refuse(request, response)
+            raise self._to_error(request, response)
         return request, response
 
-    def _headed(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    def _all_headers(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
         trace = current_trace.get()
         if trace is None:
             return {**self._headers, **headers} if headers else self._headers
         return {**self._headers, **(headers or {}), "traceparent": trace}
 
     async def find(
-        self, template: str, parts: Mapping[str, str], *, query: Query = (), raw_query: str = ""
+        self, template: str, path_params: Mapping[str, str], *, query: Query = (), raw_query: str = ""
     ) -> tuple[Request, Response] | None:
-        """One record's answer, or None where there is no such record."""
+        """Make a GET call for one record; return None if there is no such record."""
         try:
-            return await self.call("GET", template, parts, query=query, raw_query=raw_query)
+            return await self.call("GET", template, path_params, query=query, raw_query=raw_query)
         except NotFound:
             return None
 
-    def _url(self, template: str, parts: Mapping[str, str], query: Query, raw_query: str) -> str:
-        url = self._base_url + template.format_map({name: _escaped(value) for name, value in parts.items()})
+    def _url(self, template: str, path_params: Mapping[str, str], query: Query, raw_query: str) -> str:
+        url = self._base_url + template.format_map({name: _escape(value) for name, value in path_params.items()})
         if query:
-            pairs = "&".join([f"{_escaped_name(name)}={_escaped(value)}" for name, value in query])
+            pairs = "&".join([f"{_escape_name(name)}={_escape(value)}" for name, value in query])
             raw_query = f"{pairs}&{raw_query}" if raw_query else pairs
         return f"{url}?{raw_query}" if raw_query else url
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else quote(text, safe="")
 
 
-def _escaped_name(name: str) -> str:
-    """Brackets stay bare in names: `include[]` is how the documents write it."""
+def _escape_name(name: str) -> str:
+    """Escape the name of a query parameter, except brackets: the sources document names such as `email[eq]` bare."""
     return name if _PLAIN_NAME.fullmatch(name) else quote(name, safe="[]")

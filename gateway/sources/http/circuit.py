@@ -1,10 +1,8 @@
-"""Stops asking a source that fails: a rolling window, an open time, a few probes.
+"""A step that refuses calls to a source that fails: a rolling window, a time for which it is open, a few probes.
 
-It counts timeouts, lost and refused connections and 5xx; 4xx and 429 say that the source is there
-(issue 4, Circuit). Own code, since none of the maintained libraries has a window: aiobreaker 1.2,
-purgatory 3.0 and circuitbreaker 2.1 count failures in a row, which one good answer in between
-resets, see exceptions only, and let everybody through when half open. The numbers follow Cosmo's
-(field-notes.md, 1.1).
+Timeouts, lost or refused connections and 5xx count as failures. 4xx and 429 do not: they show that the source works.
+The default numbers follow those of the WunderGraph Cosmo router. docs/decisions/circuit-and-pacing.md compares the
+libraries: none has a rolling window, sees responses, and limits the calls while it is half open.
 """
 
 import asyncio
@@ -18,16 +16,16 @@ from gateway.errors import GatewayError, Origin, SourceTimeout, SourceUnavailabl
 from gateway.operation import current_deadline
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import current_dispatch
-from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
 __all__ = ["Circuit", "CircuitOpenError", "CircuitSettings", "CircuitState"]
 
 _SERVER_ERROR = 500
-_PROBES_BUSY = 1.0  # seconds to come back in while the probes are under way
+_PROBES_RETRY_AFTER = 1.0  # seconds, for a call that is refused because of the probes under way
 
 
 class CircuitState(StrEnum):
-    """Closed lets calls pass, open refuses them, half open tries a few."""
+    """Closed: calls pass. Open: calls are refused. Half open: a few calls pass as probes."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -36,25 +34,26 @@ class CircuitState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CircuitSettings:
-    """Opens when `ratio` of at least `least_calls` calls of the last `window` seconds failed.
+    """The circuit opens when `ratio` of at least `min_calls` calls in the last `window` seconds failed.
 
-    After `open_for` seconds at most `probes` calls at once are let through; `successes` good ones close
-    it, one bad one opens it again. A call that its caller's deadline cut short counts only if the source
-    had it for `patience` seconds: a caller in a hurry says nothing about the source.
+    After `open_for` seconds it lets at most `probes` calls through at once. After `successes` successful ones it
+    closes; after a failed one it opens again. The window moves on in `slices` steps. A call that the deadline stopped
+    counts as failed only if the source had it for `hung_after` seconds: a short deadline of a caller is no
+    evidence about the source.
     """
 
     window: float = 30.0
     slices: int = 10
-    least_calls: int = 20
+    min_calls: int = 20
     ratio: float = 0.5
     open_for: float = 10.0
     probes: int = 3
     successes: int = 3
-    patience: float = 1.0
+    hung_after: float = 1.0
 
 
 class CircuitOpenError(SourceUnavailable):
-    """The call was not sent: its source has been failing."""
+    """The call was not sent, because the circuit of its source is not closed."""
 
 
 @dataclass(slots=True)
@@ -72,7 +71,7 @@ class Circuit:
         settings: CircuitSettings = CircuitSettings(),
         *,
         clock: Callable[[], float] = time.monotonic,
-        observe: Observer = unobserved,
+        observe: Observer = ignore_event,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -81,14 +80,14 @@ class Circuit:
         self._opened_at: float | None = None
         self._probing = 0
         self._successes = 0
-        self._generation = 0  # an answer to a call of an earlier state is not counted in this one
+        self._generation = 0  # changes with the state: the result of a call from an earlier state is not counted
 
     @property
     def state(self) -> CircuitState:
-        """Its state now."""
+        """The current state."""
         if self._opened_at is None:
             return CircuitState.CLOSED
-        return CircuitState.OPEN if self._left() > 0 else CircuitState.HALF_OPEN
+        return CircuitState.OPEN if self._seconds_open() > 0 else CircuitState.HALF_OPEN
 
     async def __call__(self, request: Request, send: Send) -> Response:
         probe = self._opened_at is not None
@@ -96,7 +95,7 @@ class Circuit:
             self._admit(request)
         generation = self._generation
         self._probing += probe
-        failed: bool | None = None  # None: it says nothing about the source
+        failed: bool | None = None  # None: the call is no evidence about the source
         try:
             response = await send(request)
             failed = response.status >= _SERVER_ERROR
@@ -110,26 +109,29 @@ class Circuit:
             if generation == self._generation:
                 self._probing -= probe
                 if failed is not None:
-                    told = self._judge if probe else self._count
-                    told(request, failed=failed)
+                    count = self._count_probe if probe else self._count_call
+                    count(request, failed=failed)
         return response
 
     def _admit(self, request: Request) -> None:
-        """Refuse every call but a few probes, and those too while it is open."""
-        if (left := self._left()) > 0:
-            raise self._refused(request, left)
+        """Let a probe pass, unless the circuit is open or enough probes are under way.
+
+        Raises:
+            CircuitOpenError: the call is refused.
+        """
+        if (seconds := self._seconds_open()) > 0:
+            raise self._refusal(request, seconds)
         if self._probing >= self._settings.probes:
-            raise self._refused(request, _PROBES_BUSY)
+            raise self._refusal(request, _PROBES_RETRY_AFTER)
 
     def _hung(self) -> bool:
-        """Whether the call was cancelled because its time ran out while the source had it."""
-        deadline, passage = current_deadline.get(), current_dispatch.get()
-        if deadline is None or passage is None or passage.since is None:
+        """Whether the call was cancelled by its deadline, after the source had it for `hung_after` seconds."""
+        deadline, dispatch = current_deadline.get(), current_dispatch.get()
+        if deadline is None or dispatch is None or dispatch.since is None:
             return False
-        return deadline.expired and self._clock() - passage.since >= self._settings.patience
+        return deadline.expired and self._clock() - dispatch.since >= self._settings.hung_after
 
-    def _judge(self, request: Request, *, failed: bool) -> None:
-        """What a probe's end means."""
+    def _count_probe(self, request: Request, *, failed: bool) -> None:
         self._successes += not failed
         if failed:
             self._open(request)
@@ -137,7 +139,7 @@ class Circuit:
             self._reset(None)
             self._observe(CallEvent.of(PipelineEvent.CLOSED, request))
 
-    def _count(self, request: Request, *, failed: bool) -> None:
+    def _count_call(self, request: Request, *, failed: bool) -> None:
         number = int(self._clock() / self._settings.window * self._settings.slices)
         if not self._slices or self._slices[-1].number != number:
             self._slices.append(_Slice(number))
@@ -148,8 +150,8 @@ class Circuit:
         if not failed:
             return
         current.failures += 1
-        calls, failures = sum(one.calls for one in self._slices), sum(one.failures for one in self._slices)
-        if calls >= self._settings.least_calls and failures >= calls * self._settings.ratio:
+        calls, failures = sum(part.calls for part in self._slices), sum(part.failures for part in self._slices)
+        if calls >= self._settings.min_calls and failures >= calls * self._settings.ratio:
             self._open(request)
 
     def _open(self, request: Request) -> None:
@@ -162,14 +164,15 @@ class Circuit:
         self._probing = self._successes = 0
         self._generation += 1
 
-    def _left(self) -> float:
+    def _seconds_open(self) -> float:
+        """Return the seconds until the circuit is half open."""
         opened_at = 0.0 if self._opened_at is None else self._opened_at
         return opened_at + self._settings.open_for - self._clock()
 
-    def _refused(self, request: Request, wait: float) -> GatewayError:
+    def _refusal(self, request: Request, wait: float) -> GatewayError:
         self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="circuit"))
         return CircuitOpenError(
-            f"The {request.source} system has been failing and is not asked for a moment.",
+            f"The {request.source} source is not called for some seconds, because too many calls to it failed.",
             origin=Origin(source=request.source),
             retry_after=wait,
         )

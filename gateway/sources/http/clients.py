@@ -1,4 +1,4 @@
-"""The transports by the names that the setting `http_client` has for them."""
+"""The transports by the values of the setting `http_client`."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +15,7 @@ Client = Literal["aiohttp", "lean"]
 
 
 def _aiohttp(limits: TransportLimits) -> "AiohttpTransport":
-    from gateway.sources.http.transport import AiohttpTransport  # noqa: PLC0415 - a sixth of a start without it
+    from gateway.sources.http.transport import AiohttpTransport  # noqa: PLC0415 - it takes a sixth of the start
 
     return AiohttpTransport(limits)
 
@@ -24,4 +24,7 @@ CLIENTS: "Mapping[Client, Callable[[TransportLimits], AiohttpTransport | LeanTra
     "aiohttp": _aiohttp,
     "lean": LeanTransport,
 }
-"""`aiohttp` is the default: the client that most people know. `lean` takes a third to a fifth of its CPU time."""
+"""`aiohttp` is the default, because most people know it. `lean` takes a third to a fifth of its CPU time.
+
+docs/decisions/http-client-and-server.md compares them.
+"""

@@ -1,8 +1,7 @@
-"""One budget of time for a whole operation: queueing, waiting, retries and calls spend from it.
+"""A step that stops a call at its deadline, including waits and retries.
 
-The budget is the caller's (`X-Request-Timeout`, a gRPC deadline) or the source's own timeout, whichever
-ends first (issue 4, Deadline; contract.md: `GATEWAY_<SOURCE>__TIMEOUT`, "seconds for the whole call,
-retries included").
+The deadline of a call is the one of the operation (`X-Request-Timeout`, a gRPC deadline) or the timeout of the source
+(`GATEWAY_<SOURCE>__TIMEOUT`), whichever is earlier.
 """
 
 import time
@@ -13,27 +12,27 @@ from gateway.kit.timers import Timers
 from gateway.operation import Deadline, current_deadline
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import DispatchState, current_dispatch
-from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
 __all__ = ["WithinDeadline"]
 
 
 class WithinDeadline:
-    """Bounds a call, with all that the steps within do for it, and tells them the time that is left.
+    """Limits a call, with everything that the inner steps do for it, and sets `current_deadline` for them.
 
-    `timeout` is the source's own, in seconds.
+    `timeout` is the timeout of the source, in seconds.
 
     Raises:
-        SourceTimeout: with an unknown outcome where a change had been handed to the transport.
+        SourceTimeout: the deadline passed; `outcome` is unknown if the source may have executed the change.
     """
 
     def __init__(
-        self, timeout: float, *, clock: Callable[[], float] = time.monotonic, observe: Observer = unobserved
+        self, timeout: float, *, clock: Callable[[], float] = time.monotonic, observe: Observer = ignore_event
     ) -> None:
         self._timeout = timeout
         self._clock = clock
         self._observe = observe
-        self._alarm = Timers()
+        self._timers = Timers()
 
     async def __call__(self, request: Request, send: Send) -> Response:
         now = self._clock()
@@ -44,11 +43,11 @@ class WithinDeadline:
         left = at - now
         if left <= 0:
             self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="deadline"))
-            raise _too_late(request, "No time was left to ask the {source} system.")
-        passage = DispatchState()
+            raise _timeout(request, "No time was left to call the {source} source.")
+        dispatch = DispatchState()
         deadline_before = current_deadline.set(Deadline(at, self._clock))
-        passage_before = current_dispatch.set(passage)
-        limit = self._alarm.limit(left)
+        dispatch_before = current_dispatch.set(dispatch)
+        limit = self._timers.limit(left)
         try:
             with limit:
                 return await send(request)
@@ -56,12 +55,12 @@ class WithinDeadline:
             if not limit.expired:
                 raise
             self._observe(CallEvent.of(PipelineEvent.EXPIRED, request))
-            unknown = Outcome.UNKNOWN if request.writes and passage.uncertain else None
-            raise _too_late(request, "The {source} system did not answer in time.", unknown) from error
+            unknown = Outcome.UNKNOWN if request.writes and dispatch.may_be_executed else None
+            raise _timeout(request, "The {source} source did not respond in time.", unknown) from error
         finally:
-            current_dispatch.reset(passage_before)
+            current_dispatch.reset(dispatch_before)
             current_deadline.reset(deadline_before)
 
 
-def _too_late(request: Request, message: str, outcome: Outcome | None = None) -> SourceTimeout:
+def _timeout(request: Request, message: str, outcome: Outcome | None = None) -> SourceTimeout:
     return SourceTimeout(message.format(source=request.source), origin=Origin(source=request.source), outcome=outcome)

@@ -1,4 +1,4 @@
-"""A refusal by a source → one of our errors. The table that the three systems share."""
+"""The exceptions for failed calls: for statuses outside 2xx, and for connections that fail."""
 
 import re
 from collections.abc import Mapping
@@ -24,33 +24,36 @@ from gateway.sources.http.exchange import Request, Response
 
 __all__ = [
     "SourceErrorBody",
-    "cut_off",
-    "late",
-    "lost",
-    "no_http",
-    "not_reached",
-    "refusal",
+    "caller_retry_after",
+    "disconnected_error",
+    "not_http_error",
+    "redact",
     "retry_after",
-    "tellable",
-    "told_wait",
-    "too_large",
+    "source_error",
+    "timeout_error",
+    "too_large_error",
+    "truncated_error",
+    "unreachable_error",
 ]
 
-# A URL, or a path of at least two parts.
+# A URL, or a path of at least two segments.
 _ADDRESS = re.compile(r"https?://\S+|(?<![\w.])/[\w.~%:{}-]+/\S*")
 _CREDENTIALS = frozenset({401, 402, 403})
 _BAD_INPUT = frozenset({400, 413, 415, 422})
 _TIMEOUTS = frozenset({408, 504})
-# Statuses that say nothing of whether the change was carried out: 408, 499 (account.md, 7) and every 5xx but
-# those that say that it was not taken on.
-_UNCERTAIN = frozenset({408, 499, *range(500, 600)} - {501, 503})
+# Statuses after which the source may have executed a change: 408 and 499 (docs/upstreams/account.md, "Errors"), and
+# every 5xx except those that state that the request was not accepted.
+_UNKNOWN_OUTCOME = frozenset({408, 499, *range(500, 600)} - {501, 503})
 _SERVER_ERROR = 500
-_LONGEST_WAIT = 86_400.0  # seconds that callers are told: more, or a number that is none any more, is "not today"
+_MAX_RETRY_AFTER = 86_400.0  # seconds; a longer wait is cut to a day, and so is a number too large for a float
 
 
 @dataclass(frozen=True, slots=True)
 class SourceErrorBody:
-    """What a source's error body says, in words shared by the three; nothing where it is no such body."""
+    """The contents of an error body, in a form common to all sources.
+
+    `documented` is whether the body has the documented form; if not, the other fields are empty.
+    """
 
     documented: bool = False
     code: str | None = None
@@ -59,66 +62,71 @@ class SourceErrorBody:
     violations: tuple[Violation, ...] = ()
 
 
-def refusal(request: Request, response: Response, told: SourceErrorBody) -> GatewayError:  # noqa: PLR0911 - a table, row by row
-    """The error that a status outside 2xx means."""
+def source_error(request: Request, response: Response, body: SourceErrorBody) -> GatewayError:  # noqa: PLR0911 - a table, row by row
+    """Return the exception for a status outside 2xx."""
     status, source = response.status, request.source
-    told = tellable(told, request)
-    # A source may name parts of a key when it refuses it: those words stay here.
-    message = None if status == 401 else told.message  # noqa: PLR2004 - the HTTP status
-    origin = Origin(source, told.code, message, told.request_id, status)
-    unknown = Outcome.UNKNOWN if request.writes and status in _UNCERTAIN else None
-    wait = told_wait(response)
+    body = redact(body, request)
+    # The message of a 401 may contain parts of the key (docs/upstreams/account.md, "Errors"), so it is left out.
+    message = None if status == 401 else body.message  # noqa: PLR2004 - the HTTP status
+    origin = Origin(source, body.code, message, body.request_id, status)
+    unknown = Outcome.UNKNOWN if request.writes and status in _UNKNOWN_OUTCOME else None
+    wait = caller_retry_after(response)
     if status in _CREDENTIALS:
-        return SourceCredentials(f"The {source} system refused the credentials that it was called with.", origin=origin)
-    if status in {404, 410} and (told.documented or not response.body.strip()):
+        return SourceCredentials(f"The {source} source rejected the credential of the call.", origin=origin)
+    if status in {404, 410} and (body.documented or not response.body.strip()):
         return NotFound(
-            message or f"The {source} system has no such record.", origin=origin, violations=told.violations
+            message or f"The {source} source has no such record.", origin=origin, violations=body.violations
         )
     if status == 409:  # noqa: PLR2004 - the HTTP status
         return Conflict(
-            message or f"The {source} system has a record that is in the way.",
+            message or f"The change conflicts with a record in the {source} source.",
             origin=origin,
-            violations=told.violations,
+            violations=body.violations,
         )
-    if status in _BAD_INPUT and told.documented:
+    if status in _BAD_INPUT and body.documented:
         return BadUserInput(
-            message or f"The {source} system refused the input.", origin=origin, violations=told.violations
+            message or f"The {source} source rejected the input.", origin=origin, violations=body.violations
         )
     if status == 429:  # noqa: PLR2004 - the HTTP status
-        return RateLimited(f"The {source} system's rate limit is reached.", origin=origin, retry_after=wait)
+        return RateLimited(f"The rate limit of the {source} source is exceeded.", origin=origin, retry_after=wait)
     if status in _TIMEOUTS:
-        return SourceTimeout(f"The {source} system timed out.", origin=origin, outcome=unknown, retry_after=wait)
+        return SourceTimeout(
+            f"The {source} source reported a timeout.", origin=origin, outcome=unknown, retry_after=wait
+        )
     if status >= _SERVER_ERROR:
         return SourceUnavailable(
-            f"The {source} system failed with {status}.", origin=origin, outcome=unknown, retry_after=wait
+            f"The {source} source failed with status {status}.", origin=origin, outcome=unknown, retry_after=wait
         )
     return SourceInvalidResponse(
-        f"The {source} system answered {status}, which it does not document.", origin=origin, outcome=unknown
+        f"The {source} source responded with status {status}, which it does not document.",
+        origin=origin,
+        outcome=unknown,
     )
 
 
-def tellable(told: SourceErrorBody, request: Request) -> SourceErrorBody:
-    """A source's words without the addresses in them, and without the credential that it was asked with."""
+def redact(body: SourceErrorBody, request: Request) -> SourceErrorBody:
+    """Return the error body with "…" instead of addresses and of the credential that was sent."""
     sent = (value for name, value in request.headers.items() if name.lower() == "authorization")
     credential = next(sent, "").rpartition(" ")[2]
 
-    def cut(text: str | None) -> str | None:
+    def redacted(text: str | None) -> str | None:
         if text and credential:
             text = text.replace(credential, "…")
         return text and _ADDRESS.sub("…", text)
 
-    violations = tuple(Violation(one.path, cut(one.message) or "") for one in told.violations)
-    return SourceErrorBody(told.documented, cut(told.code), cut(told.message), cut(told.request_id), violations)
+    violations = tuple(Violation(violation.path, redacted(violation.message) or "") for violation in body.violations)
+    code, message, request_id = redacted(body.code), redacted(body.message), redacted(body.request_id)
+    return SourceErrorBody(body.documented, code, message, request_id, violations)
 
 
-def told_wait(response: Response) -> float | None:
-    """What a caller is told of a `Retry-After`: a number that every surface can spell."""
-    asked = retry_after(response.headers)
-    return None if asked is None else min(asked, _LONGEST_WAIT)
+def caller_retry_after(response: Response) -> float | None:
+    """Return the seconds of `Retry-After` for a caller, at most a day, so that every surface can represent them."""
+    seconds = retry_after(response.headers)
+    return None if seconds is None else min(seconds, _MAX_RETRY_AFTER)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3), or None."""
+    """Return the seconds of the `Retry-After` header (RFC 9110, section 10.2.3), or None."""
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
@@ -128,56 +136,56 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def not_reached(request: Request, *, late: bool = False) -> SourceUnavailable | SourceTimeout:
-    """No connection, so nothing was sent; `late` says that there was none in time."""
-    kind = SourceTimeout if late else SourceUnavailable
-    return kind(f"The {request.source} system could not be reached.", origin=Origin(source=request.source))
+def unreachable_error(request: Request, *, timed_out: bool = False) -> SourceUnavailable | SourceTimeout:
+    """Return the exception for a call that was not sent, because there was no connection, or none in time."""
+    kind = SourceTimeout if timed_out else SourceUnavailable
+    return kind(f"The {request.source} source could not be reached.", origin=Origin(source=request.source))
 
 
-def late(request: Request) -> SourceTimeout:
-    """Sent, and no whole answer in time."""
+def timeout_error(request: Request) -> SourceTimeout:
+    """Return the exception for a call that was sent and has no complete response in time."""
     return SourceTimeout(
-        f"The {request.source} system did not answer in time.",
+        f"The {request.source} source did not respond in time.",
         origin=Origin(source=request.source),
-        outcome=_unknown(request),
+        outcome=_outcome(request),
     )
 
 
-def lost(request: Request) -> SourceUnavailable:
-    """The connection broke before an answer."""
+def disconnected_error(request: Request) -> SourceUnavailable:
+    """Return the exception for a connection that was lost before the response began."""
     return SourceUnavailable(
-        f"The connection to the {request.source} system was lost.",
+        f"The connection to the {request.source} source was lost.",
         origin=Origin(source=request.source),
-        outcome=_unknown(request),
+        outcome=_outcome(request),
     )
 
 
-def cut_off(request: Request) -> SourceUnavailable:
-    """The answer began and has no end."""
+def truncated_error(request: Request) -> SourceUnavailable:
+    """Return the exception for a response that began and did not end."""
     return SourceUnavailable(
-        f"The {request.source} system hung up in the middle of its answer.",
+        f"The {request.source} source sent an incomplete response.",
         origin=Origin(source=request.source),
-        outcome=_unknown(request),
+        outcome=_outcome(request),
     )
 
 
-def no_http(request: Request) -> SourceInvalidResponse:
-    """What came is no answer."""
+def not_http_error(request: Request) -> SourceInvalidResponse:
+    """Return the exception for a response that is not HTTP, or uses parts of it that are not supported."""
     return SourceInvalidResponse(
-        f"The {request.source} system's answer is no HTTP.",
+        f"The response of the {request.source} source is not valid HTTP.",
         origin=Origin(source=request.source),
-        outcome=_unknown(request),
+        outcome=_outcome(request),
     )
 
 
-def too_large(request: Request, status: int, most: int) -> SourceInvalidResponse:
-    """The answer has more than `most` bytes."""
+def too_large_error(request: Request, status: int, max_bytes: int) -> SourceInvalidResponse:
+    """Return the exception for a response with a body of more than `max_bytes` bytes."""
     return SourceInvalidResponse(
-        f"The {request.source} system's answer is larger than {most} bytes.",
+        f"The response of the {request.source} source is larger than {max_bytes} bytes.",
         origin=Origin(source=request.source, http_status=status),
-        outcome=_unknown(request),
+        outcome=_outcome(request),
     )
 
 
-def _unknown(request: Request) -> Outcome | None:
+def _outcome(request: Request) -> Outcome | None:
     return Outcome.UNKNOWN if request.writes else None

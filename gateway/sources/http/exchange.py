@@ -1,4 +1,4 @@
-"""One call to a source and its answer, as values; and the shape that every step of the pipeline has."""
+"""The request and the response of one call to a source, the interface of the steps and of the transport."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,18 +21,18 @@ __all__ = [
 
 
 class Content(Protocol):
-    """`size` bytes that are somewhere else, and may be read any number of times."""
+    """`size` bytes that are not in memory as a whole, and can be read any number of times."""
 
     @property
     def size(self) -> int: ...
 
     def chunks(self) -> Iterator[bytes]:
-        """All of them in order."""
+        """Return all bytes, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a multipart/form-data body. What is no bytes is never held as a whole."""
+    """One part of a multipart/form-data body."""
 
     name: str
     content: bytes | Content = field(repr=False)
@@ -42,16 +42,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Multipart:
-    """A multipart/form-data body, its parts in the order of the wire."""
+    """A multipart/form-data body, with its parts in the order in which they are sent."""
 
     parts: tuple[Part, ...]
 
 
-# One of these and one of the next are made with every call: to make a frozen dataclass takes ten times as long.
+# A request and a response are created for every call. Creating a frozen dataclass takes ten times as long as a struct.
 class Request(msgspec.Struct, frozen=True):
-    """One call. `url` is final: escaped, with its query. `template` names the endpoint without ids.
+    """A request to a source. `url` is complete: escaped, with its query. `template` is its path without ids.
 
-    `headers` hold credentials: they are no part of the repr.
+    `headers` contain credentials, so the repr leaves them out.
     """
 
     source: str
@@ -66,12 +66,12 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def writes(self) -> bool:
-        """Whether the call may change something at the source."""
+        """Whether the source may change something because of this request."""
         return self.method not in {"GET", "HEAD"}
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A whole answer: header names are looked up in any case. People's data are no part of the repr."""
+    """A complete response. `headers` ignore the case of names. The repr leaves out personal data."""
 
     status: int
     headers: Mapping[str, str]
@@ -85,49 +85,50 @@ Send = Callable[[Request], Awaitable[Response]]
 
 
 class Step(Protocol):
-    """A step of the pipeline: may look at, alter, refuse or repeat the call that it hands on."""
+    """A step of the pipeline. It calls `send` any number of times, with this request or a changed one."""
 
     async def __call__(self, request: Request, send: Send) -> Response: ...
 
 
 class Transport(Protocol):
-    """The wire: one method, and an end."""
+    """An HTTP client for the calls of one source."""
 
     async def send(self, request: Request) -> Response:
-        """One call, sent at most once.
+        """Send a request at most once, and return its response.
 
         Raises:
-            SourceUnavailable: not reached, or the connection was lost.
-            SourceTimeout: no whole answer in time.
-            SourceInvalidResponse: no HTTP, or more bytes than the cap.
+            SourceUnavailable: there was no connection, or it was lost.
+            SourceTimeout: the response was not complete in time.
+            SourceInvalidResponse: the response is not HTTP, or larger than allowed.
         """
 
     async def aclose(self) -> None: ...
 
 
 def pipeline(transport: Transport, steps: Sequence[Step]) -> Send:
-    """The steps in order, the first one outermost, the transport at the end."""
+    """Return a function that sends a request through the steps, the first one outermost, to the transport."""
     send: Send = transport.send
     for step in reversed(steps):
-        send = _through(step, send)
+        send = _bind(step, send)
     return send
 
 
-def _through(step: Step, send: Send) -> Send:
-    call = step.__call__  # bound once; and not awaited here: that would be one more coroutine a step and call
+def _bind(step: Step, send: Send) -> Send:
+    call = step.__call__  # looked up once; returned, not awaited, which would add a coroutine for each step and call
     return lambda request: call(request, send)
 
 
 @dataclass(frozen=True, slots=True)
 class TransportLimits:
-    """What a source may take: seconds for the whole call, to a connection, between two reads; sockets; bytes.
+    """The limits of one attempt, and of the connections to one source.
 
-    `kept` is how many seconds a connection stays open without a call: sooner closed than by servers and NATs.
+    Times are in seconds: for the whole attempt, for getting a connection, between two reads. `keep_alive` is how long
+    a connection without a call stays open; it is shorter than the idle timeouts of most servers and NATs.
     """
 
     total: float = 10.0
     connect: float = 3.0
     read: float = 10.0
-    kept: float = 15.0
+    keep_alive: float = 15.0
     connections: int = 20
     response_bytes: int = 32 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""The caller's own credential in place of the gateway's (`GATEWAY_<SOURCE>__CREDENTIALS=forward`)."""
+"""A step that sends the credential of the caller (`GATEWAY_<SOURCE>__CREDENTIALS=forward`)."""
 
 from collections.abc import Iterable
 
@@ -13,29 +13,29 @@ __all__ = ["Forwarding"]
 
 
 class Forwarding:
-    """The outermost step of a system that is called with its callers' own credentials.
+    """Replaces the configured credential with the forwarded one, for a source with `CREDENTIALS=forward`.
 
-    `wanted` are the headers that a caller may bring, for telling one who brought none. The program around the gateway
-    brings none and is served with the configured credential: its own calls, and `gateway check`.
+    `header_names` are the headers in which a caller can send it, for the error message. Calls without a caller keep
+    the configured credential: those of the embedding program and of `gateway check`.
 
     Raises:
-        Unauthenticated: the call is a caller's who brought no credential; nothing is sent, nothing is shared.
+        Unauthenticated: the caller sent no credential for this source; nothing is sent and no call is shared.
     """
 
-    def __init__(self, source: UserSource, wanted: Iterable[str]) -> None:
+    def __init__(self, source: UserSource, header_names: Iterable[str]) -> None:
         self._source = source
-        self._wanted = " or ".join(wanted)
+        self._header_names = " or ".join(header_names)
 
     async def __call__(self, request: Request, send: Send) -> Response:
         principal = current_principal.get()
         if principal is ANYONE:
             return await send(request)
-        brought = principal.forwarded.get(self._source)
-        if not brought:
+        forwarded = principal.forwarded.get(self._source)
+        if not forwarded:
             raise Unauthenticated(
-                f"The {self._source} system is called with your own credential: send it as {self._wanted}.",
+                f"The {self._source} source requires a credential of the caller. Send it as {self._header_names}.",
                 origin=Origin(source=self._source),
             )
-        taken = {"authorization", *map(str.lower, brought)}
-        kept = {name: value for name, value in request.headers.items() if name.lower() not in taken}
-        return await send(replace(request, headers=kept | dict(brought)))
+        replaced = {"authorization", *map(str.lower, forwarded)}
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in replaced}
+        return await send(replace(request, headers=headers | dict(forwarded)))

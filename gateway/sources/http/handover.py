@@ -1,6 +1,6 @@
-"""How far a call got: whether it is on the wire, and whether an attempt may have been carried out.
+"""A step that records the dispatch state of a call: whether its source may have executed it.
 
-When time runs out in the middle, this tells "nothing was sent" from "its outcome is unknown".
+When a deadline passes, the state distinguishes "nothing was sent" from "the outcome is unknown".
 """
 
 import time
@@ -9,62 +9,64 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from gateway.errors import GatewayError, Outcome
-from gateway.sources.http.errors import SourceErrorBody, refusal
+from gateway.sources.http.errors import SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response, Send
 
-__all__ = ["DispatchState", "Handover", "current_dispatch", "leaves_doubt"]
+__all__ = ["DispatchState", "Handover", "current_dispatch", "has_unknown_outcome"]
 
 _SUCCESS = range(200, 300)
 
 
 @dataclass(slots=True)
 class DispatchState:
-    """`since` is when the call was handed to the transport, None while it is not there.
+    """The dispatch state of the current call.
 
-    `doubtful` says that an attempt ended without telling whether it was carried out.
+    `since` is the time of the handover to the transport; None while no attempt is there. `outcome_unknown` is whether
+    an attempt ended and its source may have executed it.
     """
 
     since: float | None = None
-    doubtful: bool = False
+    outcome_unknown: bool = False
 
     @property
-    def uncertain(self) -> bool:
-        """Whether a change may have been carried out by now."""
-        return self.doubtful or self.since is not None
+    def may_be_executed(self) -> bool:
+        """Whether the source may have executed a change by now."""
+        return self.outcome_unknown or self.since is not None
 
 
-current_dispatch: ContextVar[DispatchState | None] = ContextVar("current_passage", default=None)
+current_dispatch: ContextVar[DispatchState | None] = ContextVar("current_dispatch", default=None)
 
 
-def leaves_doubt(request: Request, result: Response | GatewayError) -> bool:
-    """Whether a failed change may have been carried out. The table is `refusal`'s, asked and not copied."""
+def has_unknown_outcome(request: Request, result: Response | GatewayError) -> bool:
+    """Whether the source may have executed a failed change. For a response, `source_error` has the rule."""
     if not request.writes:
         return False
     if isinstance(result, Response):
-        return result.status not in _SUCCESS and refusal(request, result, SourceErrorBody()).outcome is Outcome.UNKNOWN
+        failed = result.status not in _SUCCESS
+        return failed and source_error(request, result, SourceErrorBody()).outcome is Outcome.UNKNOWN
     return result.outcome is Outcome.UNKNOWN
 
 
 class Handover:
-    """The step next to the wire: notes when an attempt is handed over and how it came back.
+    """Updates `current_dispatch` when an attempt is handed over and when it ends.
 
-    An attempt that is cancelled stays noted as being on the wire, for it may have been carried out.
+    An attempt that is cancelled remains handed over, because the source may have executed it.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
 
     async def __call__(self, request: Request, send: Send) -> Response:
-        passage = current_dispatch.get()
-        if passage is None:
+        dispatch = current_dispatch.get()
+        if dispatch is None:
             return await send(request)
-        passage.since = self._clock()
+        dispatch.since = self._clock()
         try:
             response = await send(request)
         except GatewayError as error:
-            passage.since = None
-            passage.doubtful = passage.doubtful or leaves_doubt(request, error)
+            dispatch.since = None
+            dispatch.outcome_unknown = dispatch.outcome_unknown or has_unknown_outcome(request, error)
             raise
-        passage.since = None
-        passage.doubtful = passage.doubtful or leaves_doubt(request, response)
+        dispatch.since = None
+        dispatch.outcome_unknown = dispatch.outcome_unknown or has_unknown_outcome(request, response)
         return response

@@ -1,8 +1,8 @@
-"""A second GET when the first is slower than almost all before; the first good answer wins. Off by default.
+"""A step that sends a slow GET a second time and uses the first good response. Off by default.
 
-The delay is the p95 of the source's own recent answers (issue 4, Hedged reads; field-notes.md 0.10:
-Envoy's hedging, with a budget). A hedge spends from the retry budget and takes only a token of the
-rate limit that nobody waits for: both are asked by `may`.
+The delay before the second request is a quantile of the source's recent response times. As with Envoy's hedging, there
+is a budget: a second request takes from the retry budget, and a token of the rate limit only if no call waits for one.
+The function `allow` checks both.
 """
 
 import asyncio
@@ -12,74 +12,77 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.sources.http.exchange import Request, Response, Send
-from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
 __all__ = ["Hedging", "HedgingSettings"]
 
-_TOO_MANY = 429
+_TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
 class HedgingSettings:
-    """The delay is the `quantile` of the last `sample` answers, once there are `least`; never under `shortest` s."""
+    """The delay is the `quantile` of the last `sample_size` response times, once there are `min_samples` of them.
+
+    It is at least `min_delay` seconds.
+    """
 
     quantile: float = 0.95
-    sample: int = 200
-    least: int = 20
-    shortest: float = 0.01
+    sample_size: int = 200
+    min_samples: int = 20
+    min_delay: float = 0.01
 
 
 class Hedging:
-    """Hedges the reads of one source."""
+    """Hedges the reads of one source. `allow` decides whether a second request may be sent."""
 
     def __init__(
         self,
         settings: HedgingSettings = HedgingSettings(),
         *,
-        may: Callable[[Request], bool],
+        allow: Callable[[Request], bool],
         clock: Callable[[], float] = time.monotonic,
-        observe: Observer = unobserved,
+        observe: Observer = ignore_event,
     ) -> None:
         self._settings = settings
-        self._may = may
+        self._allow = allow
         self._clock = clock
         self._observe = observe
-        self._seconds: deque[float] = deque(maxlen=settings.sample)
+        self._durations: deque[float] = deque(maxlen=settings.sample_size)
 
     @property
     def delay(self) -> float | None:
-        """Seconds before a second call, None until enough has been seen."""
-        if len(self._seconds) < self._settings.least:
+        """The seconds before a second request; None until there are enough samples."""
+        if len(self._durations) < self._settings.min_samples:
             return None
-        place = min(len(self._seconds) - 1, int(len(self._seconds) * self._settings.quantile))
-        return max(self._settings.shortest, sorted(self._seconds)[place])
+        index = min(len(self._durations) - 1, int(len(self._durations) * self._settings.quantile))
+        return max(self._settings.min_delay, sorted(self._durations)[index])
 
     async def __call__(self, request: Request, send: Send) -> Response:
         if request.method != "GET":
             return await send(request)
-        begun = self._clock()
+        started = self._clock()
         delay = self.delay
         if delay is None:
             response = await send(request)
         else:
             response = await self._race(request, send, delay)
-        # Of a first call that lost, this is the least that it took: it must not make the delay shrink.
-        self._seconds.append(self._clock() - begun)
+        # If the first request lost, it would have taken at least this long: the sample must not shorten the delay.
+        self._durations.append(self._clock() - started)
         return response
 
     async def _race(self, request: Request, send: Send, delay: float) -> Response:
         calls = [asyncio.ensure_future(send(request))]
         try:
             await asyncio.wait(calls, timeout=delay)
-            if not calls[0].done() and self._may(request):
+            if not calls[0].done() and self._allow(request):
                 self._observe(CallEvent.of(PipelineEvent.HEDGED, request, seconds=delay))
                 calls.append(asyncio.ensure_future(send(request)))
             pending = set(calls)
             while pending:
                 _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for call in calls:
-                    if _good(call):
+                    if _is_good(call):
                         if call is not calls[0]:
                             self._observe(CallEvent.of(PipelineEvent.HEDGE_WON, request))
                         return call.result()
@@ -90,10 +93,10 @@ class Hedging:
             await asyncio.gather(*calls, return_exceptions=True)
 
 
-def _good(call: asyncio.Future[Response]) -> bool:
+def _is_good(call: asyncio.Future[Response]) -> bool:
     if not call.done() or call.cancelled():
         return False
     if call.exception() is not None:
         return False
     status = call.result().status
-    return status < _SERVER_ERROR and status != _TOO_MANY
+    return status < _SERVER_ERROR and status != _TOO_MANY_REQUESTS

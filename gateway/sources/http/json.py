@@ -1,4 +1,4 @@
-"""A source's JSON → typed objects, tolerantly: missing and extra fields never break a read."""
+"""Decodes the JSON of the sources. It is tolerant: absent and unknown fields are accepted."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,90 +11,90 @@ from gateway.errors import Origin, Outcome, SourceInvalidResponse
 from gateway.sources.http.exchange import Request, Response
 from gateway.users.model import Timestamp
 
-__all__ = ["CamelWire", "Instant", "Shape", "Wire", "carried", "read", "read_changed"]
+__all__ = ["CamelWire", "JsonDecoder", "Wire", "decode_change_response", "decode_response", "undocumented_json"]
 
 T = TypeVar("T")
-_LEAST, _MOST = -(2**63), 2**64 - 1
-
-Instant = Timestamp
-"""An RFC 3339 time, kept as written; without an offset it is UTC."""
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
 
 
-# Nothing in JSON leads back to where it is: the collector need not look for circles.
+# Values from JSON contain no reference cycles, so the garbage collector need not track them.
 class Wire(msgspec.Struct, frozen=True, gc=False):
-    """A source's object. Every field has a default: what a source leaves out is None."""
+    """Base of the types for JSON objects of a source. Their fields have defaults: a field that is absent is None."""
 
 
 class CamelWire(Wire, frozen=True, rename="camel"):
-    """A source's object with camelCase names."""
+    """Base of the types for JSON objects with camelCase names."""
 
 
-class Shape(Generic[T]):
-    """Reads JSON as a type; numbers and booleans may be written as strings.
+class JsonDecoder(Generic[T]):
+    """Decodes JSON as a type; numbers and booleans may be strings.
 
-    What is no JSON or of another shape is a ValueError. It tells the place and the rule, never the source's data.
+    A `Timestamp` is an RFC 3339 time. It keeps the text that was received, with `Z` added if there is no offset.
+
+    Raises:
+        ValueError: not JSON, or not of the type. It contains the path and the rule, and no data of the source.
     """
 
     def __init__(self, type: type[T]) -> None:
         self._type = type
-        self._decoder = msgspec.json.Decoder(type, strict=False, dec_hook=_custom)
+        self._decoder = msgspec.json.Decoder(type, strict=False, dec_hook=_decode_custom)
 
-    def read(self, body: bytes) -> T:
-        """A whole body."""
+    def decode(self, body: bytes) -> T:
+        """Decode a complete body."""
         try:
             return self._decoder.decode(body)
         except RecursionError:
             raise ValueError("nested too deeply") from None
 
-    def of(self, value: Any) -> T:
-        """A value out of JSON that was read already."""
-        return msgspec.convert(value, self._type, strict=False, dec_hook=_custom)
+    def convert(self, value: Any) -> T:
+        """Convert a part of JSON that was decoded without a type."""
+        return msgspec.convert(value, self._type, strict=False, dec_hook=_decode_custom)
 
 
-def carried(value: Any) -> Any:
-    """JSON of a shape that is not documented; a whole number past 64 bits, which few can read, becomes its digits."""
+def undocumented_json(value: Any) -> Any:
+    """Return JSON of undocumented form, with integers beyond 64 bits, which few clients can parse, as strings."""
     if isinstance(value, dict):
-        return {name: carried(inside) for name, inside in value.items()}
+        return {name: undocumented_json(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [carried(one) for one in value]
-    return str(value) if isinstance(value, int) and not _LEAST <= value <= _MOST else value
+        return [undocumented_json(item) for item in value]
+    return str(value) if isinstance(value, int) and not _MIN_INTEGER <= value <= _MAX_INTEGER else value
 
 
-def read(shape: Shape[T], request: Request, response: Response) -> T:
-    """The JSON body as that shape.
+def decode_response(decoder: JsonDecoder[T], request: Request, response: Response) -> T:
+    """Decode the body of a response.
 
     Raises:
-        SourceInvalidResponse: not JSON, or not the documented shape; after a change its outcome is unknown.
+        SourceInvalidResponse: not JSON, or not of the documented form; the outcome of a change is unknown then.
     """
     try:
-        return shape.read(response.body)
+        return decoder.decode(response.body)
     except ValueError as error:
         raise SourceInvalidResponse(
-            f"The {request.source} system's answer is not what it documents.",
+            f"The response of the {request.source} source does not have the documented form.",
             origin=Origin(source=request.source, http_status=response.status),
             outcome=Outcome.UNKNOWN if request.writes else None,
         ) from error
 
 
-def read_changed(shape: Shape[T], request: Request, response: Response) -> T | None:
-    """The same after a change; None where the answer says that it is done, and no more: 204, or no body.
+def decode_change_response(decoder: JsonDecoder[T], request: Request, response: Response) -> T | None:
+    """Decode the response to a change; return None if it confirms the change without a body, for example with 204.
 
-    Not 202, which says that it is still to be done.
+    A 202 without a body is an error, because it means that the change is not executed yet.
     """
-    silent = response.status != 202 and not response.body.strip()  # noqa: PLR2004 - the HTTP status
-    return None if silent else read(shape, request, response)
+    confirmed = response.status != 202 and not response.body.strip()  # noqa: PLR2004 - the HTTP status
+    return None if confirmed else decode_response(decoder, request, response)
 
 
-def _instant(_type: type, text: str) -> Timestamp:
-    """The one type that is not JSON's own."""
+def _timestamp(_type: type, text: str) -> Timestamp:
+    """Convert the one type that JSON does not have."""
     try:
-        moment = datetime.fromisoformat(text.upper())  # T and Z may be small letters (RFC 3339, 5.6)
+        moment = datetime.fromisoformat(text.upper())  # T and Z may be in lower case (RFC 3339, section 5.6)
     except (AttributeError, ValueError):
-        raise ValueError("no time") from None
+        raise ValueError("not a time") from None
     if moment.tzinfo:
         return Timestamp(text)
     return Timestamp(f"{text}Z" if ":" in text else f"{moment.isoformat()}Z")
 
 
-# The times of roles and departments come with every user: those that are known cost no call in Python.
-_custom: Callable[[Any, Any], Timestamp] = lru_cache(4_096)(_instant)
+# Every user comes with the times of its role and department; a cached one costs no call of a Python function.
+_decode_custom: Callable[[Any, Any], Timestamp] = lru_cache(4_096)(_timestamp)

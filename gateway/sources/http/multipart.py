@@ -1,56 +1,56 @@
-"""A multipart form as the wire has it; its length is known before its first byte is written."""
+"""Encodes a multipart/form-data body; its length is known before its first byte is sent."""
 
 import secrets
 from collections.abc import Iterator, Mapping
 
 from gateway.sources.http.exchange import Content, Multipart, Part
 
-__all__ = ["Form"]
+__all__ = ["EncodedMultipart"]
 
 
-class Form:
-    """A form's bytes; `size` counts them. What its parts read from elsewhere is read while it is written."""
+class EncodedMultipart:
+    """A multipart body as `size` bytes. A part that is not in memory is read while it is sent."""
 
     __slots__ = ("_pieces", "content_type", "size")
 
-    def __init__(self, form: Multipart) -> None:
+    def __init__(self, multipart: Multipart) -> None:
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self._pieces: list[bytes | Content] = []
-        known = b""
-        for part in form.parts:
-            known += f"--{boundary}\r\n{_described(part)}\r\n".encode()
+        in_memory = b""
+        for part in multipart.parts:
+            in_memory += f"--{boundary}\r\n{_part_headers(part)}\r\n".encode()
             if isinstance(part.content, bytes):
-                known += part.content
+                in_memory += part.content
             else:
-                self._pieces += (known, part.content)
-                known = b""
-            known += b"\r\n"
-        self._pieces.append(known + f"--{boundary}--\r\n".encode())
-        self.size = sum(len(one) if isinstance(one, bytes) else one.size for one in self._pieces)
+                self._pieces += (in_memory, part.content)
+                in_memory = b""
+            in_memory += b"\r\n"
+        self._pieces.append(in_memory + f"--{boundary}--\r\n".encode())
+        self.size = sum(len(piece) if isinstance(piece, bytes) else piece.size for piece in self._pieces)
 
     def chunks(self) -> Iterator[bytes]:
-        """All of it in order, as often as wanted."""
+        """Return all bytes, in order; it can be called several times."""
         for piece in self._pieces:
             if isinstance(piece, bytes):
                 yield piece
             else:
                 yield from piece.chunks()
 
-    def headed(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """The headers of a call with this body."""
-        given = {name: value for name, value in headers.items() if name.lower() != "content-type"}
-        return given | {"Content-Type": self.content_type}
+    def with_content_type(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return these headers with the content type of this body."""
+        others = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+        return others | {"Content-Type": self.content_type}
 
 
-def _described(part: Part) -> str:
-    named = "" if part.filename is None else f'; filename="{_quoted(part.filename)}"'
-    disposition = f'form-data; name="{_quoted(part.name)}"{named}'
+def _part_headers(part: Part) -> str:
+    filename = "" if part.filename is None else f'; filename="{_escape(part.filename)}"'
+    disposition = f'form-data; name="{_escape(part.name)}"{filename}'
     return f"Content-Type: {part.content_type}\r\nContent-Disposition: {disposition}\r\n"
 
 
-def _quoted(text: str) -> str:
-    # Names as they are, the way browsers send them: no server undoes a percent-encoding here. Only a line break
-    # would end the header, so it is escaped the way they do.
+def _escape(text: str) -> str:
+    # As browsers do it: names are not percent-encoded, since servers do not decode them here. Only a line break is
+    # escaped, because it would end the header.
     text = text.replace("\\", "\\\\").replace('"', '\\"')
     return text.replace("\r", "%0D").replace("\n", "%0A")

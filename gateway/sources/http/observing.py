@@ -1,4 +1,4 @@
-"""What the steps of the pipeline tell whoever counts: one event, one hook; by default nobody listens."""
+"""The events that the steps of the pipeline report to one observer, which by default ignores them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,26 +6,26 @@ from typing import Protocol
 
 from gateway.sources.http.exchange import Request
 
-__all__ = ["CallEvent", "Observer", "PipelineEvent", "unobserved"]
+__all__ = ["CallEvent", "Observer", "PipelineEvent", "ignore_event"]
 
 
 class PipelineEvent(StrEnum):
-    """What a step did to a call."""
+    """What a step did to a call. The values are labels of the metric `gateway_source_events_total`."""
 
     RETRY = "retry"
-    """It is sent again; `seconds` is the wait before."""
+    """The call is sent again after a wait of `seconds`."""
 
     GAVE_UP = "gave_up"
-    """A transient failure is not tried again; `detail` says why: replay, attempts, deadline or budget."""
+    """The call failed transiently and is not sent again because of `detail`: replay, attempts, deadline or budget."""
 
     WAIT = "wait"
-    """It waited `seconds` for its turn under the rate limit."""
+    """The call waited `seconds` for a token of the rate limit."""
 
     REFUSED = "refused"
-    """It was never sent; `detail` says by whom: deadline, pace or circuit."""
+    """The call was not sent; `detail` is the step that refused it: deadline, pace or circuit."""
 
     EXPIRED = "expired"
-    """Its time ran out while it was under way."""
+    """The deadline passed during the call."""
 
     OPENED = "opened"
     """The circuit opened."""
@@ -34,20 +34,20 @@ class PipelineEvent(StrEnum):
     """The circuit closed."""
 
     SHARED = "shared"
-    """It got the answer of a call that was under way."""
+    """The call got the response of an identical call that was under way."""
 
     HEDGED = "hedged"
-    """A second call was sent after `seconds` without an answer."""
+    """A second request was sent, after `seconds` without a response."""
 
     HEDGE_WON = "hedge_won"
-    """The second call's answer was the one given."""
+    """The response of the second request was used."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """One happening: never with a URL, an id or a header, so that all of it may be a label."""
+    """An event of one call. It contains no URL, id or header, so that every field but `seconds` can be a label."""
 
-    happening: PipelineEvent
+    event: PipelineEvent
     source: str
     method: str
     template: str
@@ -55,16 +55,16 @@ class CallEvent:
     detail: str = ""
 
     @classmethod
-    def of(cls, happening: PipelineEvent, request: Request, *, seconds: float = 0.0, detail: str = "") -> "CallEvent":
-        """The event about a call."""
-        return cls(happening, request.source, request.method, request.template, seconds, detail)
+    def of(cls, event: PipelineEvent, request: Request, *, seconds: float = 0.0, detail: str = "") -> "CallEvent":
+        """Return the event for the call of a request."""
+        return cls(event, request.source, request.method, request.template, seconds, detail)
 
 
 class Observer(Protocol):
-    """Called with each event, in the middle of a call: quick, and never raising."""
+    """Receives each event, in the middle of a call. It must return quickly and must not raise."""
 
     def __call__(self, event: CallEvent, /) -> None: ...
 
 
-def unobserved(event: CallEvent, /) -> None:
-    """The observer of a pipeline that nobody watches."""
+def ignore_event(event: CallEvent, /) -> None:
+    """Do nothing: the default observer."""

@@ -1,18 +1,18 @@
-"""Sends a call again after a transient failure, where that is allowed: two decisions, kept apart.
+"""A step that sends a call again after a transient failure, if the call may be repeated: two separate decisions.
 
-Rules (issue 4, Retry; account.md 6, 7 and 9; field-notes.md 0.1 and 0.11):
+- A failure is transient if it is a failed connection, a timeout, 429, 502, 503, 504, or has a body with
+  `is_transient: true` (docs/upstreams/account.md, "Errors").
+- A read may be repeated. So may a change with an idempotency key, which its source executes once
+  (docs/upstreams/account.md, "Idempotency").
+- Other changes by PUT or PATCH set values, so that a repetition results in the same record: they may be repeated after
+  a failed connection, a timeout, 429 and 503. All others may only be repeated if the source certainly did not execute
+  the attempt.
+- After an attempt with an unknown outcome, only a success is definite. Every other end of the call is reported as the
+  failure of that attempt, with `outcome: unknown`; also the refusal of a repetition, whose cause may be that the first
+  attempt was executed.
 
-- Transient: a connection that failed, a timeout, 429, 502, 503, 504, and a body with `is_transient: true`.
-- Reads may be replayed; so may a write under an idempotency key, which its source carries out once.
-- Other writes set values (PUT, PATCH), so a replay gives the same record: after a connection error, a
-  timeout, 429 or 503. Anything else only where it is known that nothing was carried out.
-- Once an attempt's outcome was unknown, only a success settles it: every other end is reported as that
-  attempt's failure, `outcome: unknown`. Also a refusal of the replay: it may be about what the first did.
-
-The waits are tenacity's `wait_random_exponential` ("full jitter"). Its control flow does not fit: it
-knows one decision, not two, puts every outcome, cancellation too, into a Future, and cannot report an
-earlier attempt than the last. stamina, built on it, has no full jitter and looks at exceptions only;
-here 429 and 503 are answers.
+The waits are those of tenacity's `wait_random_exponential` ("full jitter"). docs/decisions/circuit-and-pacing.md
+explains why the rest of tenacity, and stamina, do not fit.
 """
 
 import asyncio
@@ -30,8 +30,8 @@ from gateway.operation import current_deadline
 from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
-from gateway.sources.http.handover import leaves_doubt
-from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
+from gateway.sources.http.handover import has_unknown_outcome
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
 __all__ = [
     "BudgetSettings",
@@ -41,21 +41,24 @@ __all__ = [
     "RetrySettings",
     "full_jitter",
     "is_transient",
-    "may_replay",
+    "may_repeat",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetSettings:
-    """`ratio` of the calls and `floor` a second; at most `most` can be saved up from the calls."""
+    """Retries are at most the share `ratio` of the calls, plus `per_second` a second.
+
+    Of those that calls permit, at most `max_saved` are kept for later.
+    """
 
     ratio: float = 0.2
-    floor: float = 3.0
-    most: int = 50
+    per_second: float = 3.0
+    max_saved: int = 50
 
 
 class RetryBudget:
-    """One for the process: made once and given to the pipeline of every source."""
+    """The retries that the process may make. There is one, passed to the pipelines of all sources."""
 
     def __init__(
         self,
@@ -65,27 +68,28 @@ class RetryBudget:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        # Counted in calls, not in retries: sums of whole numbers are exact.
-        self._price = 1 / settings.ratio if settings.ratio else float("inf")
-        self._most = settings.most * self._price
+        # Counted in calls, not in retries, because sums of integers are exact.
+        self._calls_per_retry = 1 / settings.ratio if settings.ratio else float("inf")
+        self._max_calls = settings.max_saved * self._calls_per_retry
         self._calls = 0.0
-        self._floor = settings.floor
-        self._at = clock()
+        self._available = settings.per_second  # of the retries that depend on time alone
+        self._updated_at = clock()
 
-    def called(self) -> None:
-        """A call was made that is no retry."""
-        self._calls = min(self._calls + 1, self._most)
+    def count_call(self) -> None:
+        """Count a call; its retries are not counted."""
+        self._calls = min(self._calls + 1, self._max_calls)
 
-    def spend(self) -> bool:
-        """Whether one more try is within the budget; if so it is taken from it."""
+    def try_spend(self) -> bool:
+        """Take one retry from the budget; return False if there is none."""
         now = self._clock()
-        self._floor = min(self._settings.floor, self._floor + (now - self._at) * self._settings.floor)
-        self._at = now
-        if self._calls >= self._price:
-            self._calls -= self._price
+        per_second = self._settings.per_second
+        self._available = min(per_second, self._available + (now - self._updated_at) * per_second)
+        self._updated_at = now
+        if self._calls >= self._calls_per_retry:
+            self._calls -= self._calls_per_retry
             return True
-        if self._floor >= 1:
-            self._floor -= 1
+        if self._available >= 1:
+            self._available -= 1
             return True
         return False
 
@@ -93,44 +97,49 @@ class RetryBudget:
 Result = Response | GatewayError
 
 _TRANSIENT = frozenset({429, 502, 503, 504})
-_NOT_CARRIED_OUT = frozenset({429, 503})
-_SETS_VALUES = frozenset({"PUT", "PATCH"})
-_KEYED = frozenset({"POST", "PATCH"})  # the account API ignores a key on any other method (account.md, 6)
+_NOT_EXECUTED = frozenset({429, 503})
+_SETTING_VALUES = frozenset({"PUT", "PATCH"})
+# The methods of which the account source does not ignore the key (docs/upstreams/account.md, "Idempotency").
+_WITH_KEY = frozenset({"POST", "PATCH"})
 _SUCCESS = range(200, 300)
 _FAILURES = range(400, 600)
 
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:
-    """Tries in all; in seconds the upper end of the first wait, which doubles, its cap, and the time a try needs."""
+    """The maximum of attempts, including the first one, and times in seconds.
+
+    The wait before the first retry is random, up to `first_wait`; this upper limit doubles with each retry, up to
+    `max_wait`. There is no retry with less than `min_time` left after the wait.
+    """
 
     attempts: int = 3
     first_wait: float = 0.1
-    longest_wait: float = 2.0
-    least_time: float = 0.1
+    max_wait: float = 2.0
+    min_time: float = 0.1
 
 
 def is_transient(result: Result) -> bool:
-    """Whether the same call may succeed in a moment. A refusal of our own is not: its reason stays."""
+    """Whether the same call may succeed shortly after. If the circuit refused it, it may not."""
     if isinstance(result, GatewayError):
         return isinstance(result, SourceUnavailable | SourceTimeout) and not isinstance(result, CircuitOpenError)
-    return result.status in _TRANSIENT or (result.status in _FAILURES and _says_transient(result.body))
+    return result.status in _TRANSIENT or (result.status in _FAILURES and _has_transient_flag(result.body))
 
 
-def may_replay(request: Request, result: Result) -> bool:
-    """Whether sending it again cannot do anything twice."""
+def may_repeat(request: Request, result: Result) -> bool:
+    """Whether sending the request again cannot execute a change twice with another effect than once."""
     if not request.writes:
         return True
-    if request.method in _KEYED and any(name.lower() == "idempotency-key" for name in request.headers):
+    if request.method in _WITH_KEY and any(name.lower() == "idempotency-key" for name in request.headers):
         return True
     if isinstance(result, GatewayError):
-        return request.method in _SETS_VALUES or not leaves_doubt(request, result)
-    return result.status in _NOT_CARRIED_OUT
+        return request.method in _SETTING_VALUES or not has_unknown_outcome(request, result)
+    return result.status in _NOT_EXECUTED
 
 
 def full_jitter(settings: RetrySettings) -> Callable[[int], float]:
-    """Seconds to wait after the n-th attempt: anything up to an upper end that doubles."""
-    wait = wait_random_exponential(multiplier=settings.first_wait, max=settings.longest_wait)
+    """Return a function from the number of the last attempt to a random wait in seconds."""
+    wait = wait_random_exponential(multiplier=settings.first_wait, max=settings.max_wait)
     state = RetryCallState(AsyncRetrying(), None, (), {})
 
     def backoff(attempt: int) -> float:
@@ -141,7 +150,7 @@ def full_jitter(settings: RetrySettings) -> Callable[[int], float]:
 
 
 class Retry:
-    """Tries again within the attempts, the time and the process's budget; `Retry-After` wins over the backoff."""
+    """Repeats calls within the attempts, the deadline and the budget. A `Retry-After` replaces the backoff."""
 
     def __init__(
         self,
@@ -150,7 +159,7 @@ class Retry:
         budget: RetryBudget | None = None,
         backoff: Callable[[int], float] | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        observe: Observer = unobserved,
+        observe: Observer = ignore_event,
     ) -> None:
         self._settings = settings
         self._budget = budget or RetryBudget()
@@ -159,56 +168,56 @@ class Retry:
         self._observe = observe
 
     async def __call__(self, request: Request, send: Send) -> Response:
-        self._budget.called()
-        doubtful: Result | None = None
+        self._budget.count_call()
+        unknown: Result | None = None
         for attempt in count(1):
-            result = await _tried(request, send)
+            result = await _attempt(request, send)
             if isinstance(result, Response) and result.status in _SUCCESS:
                 return result
-            if leaves_doubt(request, result):
-                doubtful = result
+            if has_unknown_outcome(request, result):
+                unknown = result
             wait = self._wait(request, result, attempt)
             if wait is None:
                 break
             self._observe(CallEvent.of(PipelineEvent.RETRY, request, seconds=wait))
             await self._sleep(wait)
         try:
-            if isinstance(told := doubtful or result, GatewayError):
-                raise told
-            return told
+            if isinstance(final := unknown or result, GatewayError):
+                raise final
+            return final
         finally:
-            del result, doubtful, told  # an exception in its own frame is a cycle
+            del result, unknown, final  # an exception that its frame refers to is a reference cycle
 
     def _wait(self, request: Request, result: Result, attempt: int) -> float | None:
-        """Seconds until the next try, or None where there is to be none."""
+        """Return the seconds until the next attempt, or None if there is none."""
         if not is_transient(result):
             return None
-        asked = retry_after(result.headers) if isinstance(result, Response) else result.retry_after
-        wait = self._backoff(attempt) if asked is None else asked
+        requested = retry_after(result.headers) if isinstance(result, Response) else result.retry_after
+        wait = self._backoff(attempt) if requested is None else requested
         deadline = current_deadline.get()
-        if not may_replay(request, result):
-            why = "replay"
+        if not may_repeat(request, result):
+            reason = "replay"
         elif attempt >= self._settings.attempts:
-            why = "attempts"
-        elif wait + self._settings.least_time > (deadline.remaining() if deadline else math.nextafter(math.inf, 0)):
-            why = "deadline"
-        elif not self._budget.spend():
-            why = "budget"
+            reason = "attempts"
+        elif wait + self._settings.min_time > (deadline.remaining() if deadline else math.nextafter(math.inf, 0)):
+            reason = "deadline"
+        elif not self._budget.try_spend():
+            reason = "budget"
         else:
             return wait
-        self._observe(CallEvent.of(PipelineEvent.GAVE_UP, request, detail=why))
+        self._observe(CallEvent.of(PipelineEvent.GAVE_UP, request, detail=reason))
         return None
 
 
-async def _tried(request: Request, send: Send) -> Result:
+async def _attempt(request: Request, send: Send) -> Result:
     try:
         return await send(request)
     except GatewayError as error:
         return error
 
 
-def _says_transient(body: bytes) -> bool:
-    """The account API's own word (account.md, 7)."""
+def _has_transient_flag(body: bytes) -> bool:
+    """Whether the error body has `is_transient: true` (docs/upstreams/account.md, "Errors")."""
     if b'"is_transient"' not in body:
         return False
     try:

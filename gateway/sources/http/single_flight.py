@@ -1,8 +1,8 @@
-"""Identical reads under way share one call (issue 4, Single flight; field-notes.md 1.1: Cosmo, Fusion).
+"""A step that uses one call for all identical reads that are made while it is under way.
 
-Identical is: the same GET with the same URL and the same headers, but for those that only trace. Every
-header counts, credential or not: one that nobody thought of keeps calls apart instead of mixing
-callers. Two principals are kept apart too, even with one credential.
+Reads are identical if they are GETs with the same URL and the same headers, except those for tracing, and are made for
+the same principal. All headers are compared, not only credentials: an unforeseen one then prevents sharing, instead
+of giving one caller the response of another. Principals are compared even if they use the same credential.
 """
 
 import asyncio
@@ -14,44 +14,44 @@ from functools import lru_cache
 from gateway.errors import GatewayError
 from gateway.operation import Deadline, current_deadline, current_principal
 from gateway.sources.http.exchange import Request, Response, Send
-from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, unobserved
+from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
-__all__ = ["SingleFlight", "identity"]
+__all__ = ["SingleFlight", "flight_key"]
 
 _TRACING = frozenset({"traceparent", "tracestate", "baggage", "x-request-id"})
 
 
-def identity(request: Request) -> Hashable:
-    """What two reads must have in common to be one."""
+def flight_key(request: Request) -> Hashable:
+    """Return a value that is equal for identical reads."""
     headers = request.headers
-    names, spelled = _compared(tuple(headers))
-    return request.url, names, tuple(map(headers.__getitem__, spelled)), current_principal.get().identity
+    names, spellings = _compared_headers(tuple(headers))
+    return request.url, names, tuple(map(headers.__getitem__, spellings)), current_principal.get().identity
 
 
 @lru_cache(maxsize=256)
-def _compared(given: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of the headers that count, in one order: in lower case, and as they were given."""
-    spelled = sorted((name for name in given if name.lower() not in _TRACING), key=str.lower)
-    return tuple(map(str.lower, spelled)), tuple(spelled)
+def _compared_headers(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the sorted names of the headers that are compared: in lower case, and in the spelling of the request."""
+    spellings = sorted((name for name in names if name.lower() not in _TRACING), key=str.lower)
+    return tuple(map(str.lower, spellings)), tuple(spellings)
 
 
 @dataclass(slots=True, eq=False)
 class _Flight:
-    """One call and who waits for it; it may take as long as the most patient one has."""
+    """A call and the callers that wait for it. Its deadline is the latest of theirs."""
 
     deadline: Deadline | None
-    waiting: list[asyncio.Future[Response]] = field(default_factory=list)
+    waiters: list[asyncio.Future[Response]] = field(default_factory=list)
     task: asyncio.Task[None] = field(init=False)
 
 
 class SingleFlight:
-    """Shares one call between identical reads, its failure included.
+    """Shares one call between identical reads, including its failure.
 
-    The call goes on while anyone waits for it, and is cancelled with the last one. A read that is asked for after a
-    change joins none from before it.
+    The call continues while a caller waits for it, and is cancelled when the last one leaves. A read that is made
+    after a change does not share a call from before the change.
     """
 
-    def __init__(self, *, key: Callable[[Request], Hashable] = identity, observe: Observer = unobserved) -> None:
+    def __init__(self, *, key: Callable[[Request], Hashable] = flight_key, observe: Observer = ignore_event) -> None:
         self._key = key
         self._observe = observe
         self._flights: dict[Hashable, _Flight] = {}
@@ -61,59 +61,59 @@ class SingleFlight:
             try:
                 return await send(request)
             finally:
-                self._flights.clear()  # who asks from now on is told what is so after the change
+                self._flights.clear()  # later reads must return the data after the change
         loop = asyncio.get_running_loop()
         key = self._key(request)
         flight = self._flights.get(key)
         if flight is None:
-            own = current_deadline.get()
-            flight = self._flights[key] = _Flight(Deadline(own.at, own.clock) if own else None)
-            flight.task = loop.create_task(self._fly(key, flight, request, send))
+            deadline = current_deadline.get()
+            flight = self._flights[key] = _Flight(Deadline(deadline.at, deadline.clock) if deadline else None)
+            flight.task = loop.create_task(self._run(key, flight, request, send))
         else:
             self._observe(CallEvent.of(PipelineEvent.SHARED, request))
-            _lengthen(flight)
-        answer: asyncio.Future[Response] = loop.create_future()
-        flight.waiting.append(answer)
+            _extend_deadline(flight)
+        response: asyncio.Future[Response] = loop.create_future()
+        flight.waiters.append(response)
         try:
-            return await answer
+            return await response
         except asyncio.CancelledError:
-            # The task removes itself from the flights only when it runs again: nobody may join it until then.
-            if answer in flight.waiting:
-                flight.waiting.remove(answer)
-                if not flight.waiting:
-                    self._land(key, flight)
+            # The task removes its flight only when it runs again. Until then no read may join the cancelled call.
+            if response in flight.waiters:
+                flight.waiters.remove(response)
+                if not flight.waiters:
+                    self._remove(key, flight)
                     flight.task.cancel()
             raise
 
-    async def _fly(self, key: Hashable, flight: _Flight, request: Request, send: Send) -> None:
-        """The call, in a task of its own, so that it outlives whoever began it."""
+    async def _run(self, key: Hashable, flight: _Flight, request: Request, send: Send) -> None:
+        """Make the call, in a separate task, so that it continues when its first caller leaves."""
         current_deadline.set(flight.deadline)
         try:
             response = await send(request)
         except asyncio.CancelledError:
-            self._land(key, flight)
-            for answer in flight.waiting:
-                answer.cancel()
+            self._remove(key, flight)
+            for waiter in flight.waiters:
+                waiter.cancel()
             raise
-        except BaseException as error:  # noqa: BLE001 - it is told to all who wait
-            self._land(key, flight)
-            for number, answer in enumerate(flight.waiting):
-                if not answer.done():
-                    # Each caller's own: raising one object twice mixes tracebacks.
-                    answer.set_exception(copy.copy(error) if number and isinstance(error, GatewayError) else error)
+        except BaseException as error:  # noqa: BLE001 - it is raised in every waiting caller
+            self._remove(key, flight)
+            for number, waiter in enumerate(flight.waiters):
+                if not waiter.done():
+                    # Each caller gets a copy: raising one object several times mixes the tracebacks.
+                    waiter.set_exception(copy.copy(error) if number and isinstance(error, GatewayError) else error)
         else:
-            self._land(key, flight)
-            for answer in flight.waiting:
-                if not answer.done():
-                    answer.set_result(response)
-        flight.waiting.clear()
+            self._remove(key, flight)
+            for waiter in flight.waiters:
+                if not waiter.done():
+                    waiter.set_result(response)
+        flight.waiters.clear()
 
-    def _land(self, key: Hashable, flight: _Flight) -> None:
+    def _remove(self, key: Hashable, flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
 
-def _lengthen(flight: _Flight) -> None:
-    own = current_deadline.get()
-    if flight.deadline is not None and own is not None:
-        flight.deadline.extend(own)
+def _extend_deadline(flight: _Flight) -> None:
+    deadline = current_deadline.get()
+    if flight.deadline is not None and deadline is not None:
+        flight.deadline.extend(deadline)

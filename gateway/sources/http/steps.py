@@ -1,19 +1,25 @@
-"""The steps of a source's pipeline and their order: the one place that knows it.
+"""The steps of a source's pipeline and their order. No other module depends on the order.
 
-Outermost first, each with the reason why it is outside of the next:
+The steps from the outermost to the innermost, each with the reason why it is outside of the next one:
 
-1. `Forwarding`       before all that shares or counts by credential: it puts in the caller's own.
-2. `WithinDeadline`   before sharing: each caller of a shared call keeps its own time.
-3. `SingleFlight`     before retrying: those who share a call share its retries, and spend one budget.
-4. `Retry`            before the circuit: every try is counted, and an open circuit ends the tries.
-5. `Circuit`          before pacing: a call that will be refused neither queues nor takes a token.
-                      What pacing itself refuses says nothing about the source and is not counted.
-6. `Pacing`           before the hand-over: a call in the queue has not been sent.
-7. `Handover`         before hedging: a pair is one attempt.
-8. `Hedging`          next to the wire: it measures the source, not our own queue. Its second call is
-                      no retry and passes no queue, so it asks the budget and the bucket itself.
+1. `Forwarding`       replaces the configured credential with the caller's. It is first, because single flight compares
+                      credentials, and pacing has a bucket for each.
+2. `WithinDeadline`   is outside of single flight, so that each caller of a shared call keeps its deadline.
+3. `SingleFlight`     is outside of retry, so that the callers of a shared call share its retries as well, which
+                      then take from the retry budget once.
+4. `Retry`            is outside of the circuit, so that the circuit counts every attempt, and an open circuit ends
+                      the attempts.
+5. `Circuit`          is outside of pacing, so that a call that it refuses neither waits nor takes a token. A refusal
+                      by pacing is no evidence about the source, so the circuit does not count it.
+6. `Pacing`           is outside of the handover, because a call that waits for a token has not been sent.
+7. `Handover`         is outside of hedging, because the two calls of a hedged read are one attempt.
+8. `Hedging`          is next to the transport, so that it measures the source without the wait for a token. Its second
+                      call passes neither retry nor pacing, so it takes from the retry budget and the bucket directly.
 
-What a step refuses on its own is final for the steps around it.
+`Timing` comes after these, where the composition root wants attempts to be measured (`gateway/app/sources.py`).
+
+No outer step retries or counts what an inner step refuses itself: `Retry` does not repeat a call that the circuit or
+pacing refused, and `Circuit` does not count a call that pacing refused.
 """
 
 import time
@@ -27,7 +33,7 @@ from gateway.sources.http.exchange import Request, Step
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.handover import Handover
 from gateway.sources.http.hedging import Hedging, HedgingSettings
-from gateway.sources.http.observing import Observer, unobserved
+from gateway.sources.http.observing import Observer, ignore_event
 from gateway.sources.http.pacing import Pacing, by_credential
 from gateway.sources.http.retry import Retry, RetryBudget, RetrySettings
 from gateway.sources.http.single_flight import SingleFlight
@@ -35,23 +41,24 @@ from gateway.sources.http.single_flight import SingleFlight
 __all__ = ["RATES", "StepSettings", "steps"]
 
 RATES = {
-    "account": Rate(20, 1.0),  # account.md, 8
-    "reseller": Rate(50, 5.0),  # reseller.md, 3
+    "account": Rate(20, 1.0),  # docs/upstreams/account.md, "Rate limits"
+    "reseller": Rate(50, 5.0),  # docs/upstreams/reseller.md, "Rate limits"
 }
-"""The rate limits that the sources document; softwareone documents none (softwareone.md, 3)."""
+"""The documented rate limits of the sources. softwareone has none (docs/upstreams/softwareone.md, "Rate limits")."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepSettings:
-    """How one source is treated. `timeout` is in seconds; without a rate it is not paced, only paused on 429.
+    """The settings of one source's steps.
 
-    `forwarding` is the step of a source that is called with its callers' own credentials.
+    `timeout` is in seconds, for a call with its retries. Without a `rate` calls are not paced, but a 429 still pauses
+    them. `forwarding` is for a source that is called with the credentials of the callers.
     """
 
     timeout: float = 10.0
     rate: Rate | None = None
     retry: RetrySettings = field(default_factory=RetrySettings)
-    share: bool = True
+    single_flight: bool = True
     hedging: HedgingSettings | None = None
     forwarding: Forwarding | None = None
 
@@ -63,16 +70,16 @@ def steps(
     circuit: Circuit | None = None,
     pacing_key: Callable[[Request], str] = by_credential,
     clock: Callable[[], float] = time.monotonic,
-    observe: Observer = unobserved,
+    observe: Observer = ignore_event,
 ) -> list[Step]:
-    """The steps of one source, for `exchange.pipeline`.
+    """Return the steps of one source, for `exchange.pipeline`.
 
-    `budget` is the process's. `circuit` is given by whoever wants to see its state.
+    `budget` is the one of the whole process. A `circuit` is passed where its state has to be read from outside.
     """
     pacing = Pacing(settings.rate, key=pacing_key, clock=clock, observe=observe)
     order: list[Step] = [] if settings.forwarding is None else [settings.forwarding]
     order.append(WithinDeadline(settings.timeout, clock=clock, observe=observe))
-    if settings.share:
+    if settings.single_flight:
         order.append(SingleFlight(observe=observe))
     order += [
         Retry(settings.retry, budget=budget, observe=observe),
@@ -82,9 +89,9 @@ def steps(
     ]
     if settings.hedging is not None:
 
-        def may(request: Request) -> bool:
-            # The token last: one that is taken and not used is lost.
-            return budget.spend() and pacing.spare(request)
+        def allow(request: Request) -> bool:
+            # The token comes last: one that is taken and then not used is lost.
+            return budget.try_spend() and pacing.try_take(request)
 
-        order.append(Hedging(settings.hedging, may=may, clock=clock, observe=observe))
+        order.append(Hedging(settings.hedging, allow=allow, clock=clock, observe=observe))
     return order

@@ -1,4 +1,4 @@
-"""Measures each try of a call, right at the wire."""
+"""A step that measures each attempt. It is the innermost step, so it measures the transport alone."""
 
 import time
 from collections.abc import Callable
@@ -8,25 +8,25 @@ from gateway.sources.http.exchange import Request, Response, Send
 
 __all__ = ["Timing"]
 
-Measured = Callable[[Request, str, float], None]
+AttemptObserver = Callable[[Request, str, float], None]
 
 
 class Timing:
-    """Tells `measured` the request, its status or error code, and the seconds that it took."""
+    """Reports each attempt to `observe`: the request, its status or error code, and its duration in seconds."""
 
-    def __init__(self, measured: Measured, *, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._measured = measured
+    def __init__(self, observe: AttemptObserver, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._observe = observe
         self._clock = clock
 
     async def __call__(self, request: Request, send: Send) -> Response:
         started = self._clock()
-        told = "cancelled"
+        status = "cancelled"
         try:
             response = await send(request)
-            told = str(response.status)
+            status = str(response.status)
         except GatewayError as error:
-            told = error.code
+            status = error.code
             raise
         finally:
-            self._measured(request, told, self._clock() - started)
+            self._observe(request, status, self._clock() - started)
         return response

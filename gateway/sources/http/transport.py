@@ -1,4 +1,4 @@
-"""The wire, by aiohttp: one session a source, kept alive."""
+"""A transport on aiohttp: one session for each source, with keep-alive."""
 
 import asyncio
 import ssl
@@ -9,25 +9,32 @@ from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from gateway.sources.http.errors import cut_off, late, lost, no_http, not_reached, too_large
+from gateway.sources.http.errors import (
+    disconnected_error,
+    not_http_error,
+    timeout_error,
+    too_large_error,
+    truncated_error,
+    unreachable_error,
+)
 from gateway.sources.http.exchange import Multipart, Request, Response, TransportLimits
-from gateway.sources.http.multipart import Form
+from gateway.sources.http.multipart import EncodedMultipart
 
 __all__ = ["AiohttpTransport"]
 
-_CHUNK = 64 * 1024
+_CHUNK_BYTES = 64 * 1024
 
 
 class _ConnectionLostError(Exception):
-    """The connection broke after the call was sent."""
+    """The connection broke after the request was sent."""
 
 
-async def _never_again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a change a second time.
+async def _prevent_resend(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a request a second time.
 
-    It repeats PUT and DELETE by itself when a connection drops before the answer
-    (aio-libs/aiohttp#10790), on whatever its own two exceptions say; another one stops that. A failed
-    connect passes: nothing was sent. Reads are kept from it too: repeating a call is a step of the pipeline.
+    It repeats PUT and DELETE when the connection is lost before the response (aio-libs/aiohttp#10790), on two of its
+    exceptions only; raising another one prevents that. The exception of a failed connect passes, since nothing was
+    sent. Reads are not repeated here either: repeating a call is a step of the pipeline.
     """
     try:
         return await handler(request)
@@ -38,21 +45,26 @@ async def _never_again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
 
 
 class AiohttpTransport:
-    """Calls of one source over one session. Made inside a running loop. `tls` says whom to trust, None as usual."""
+    """Sends the calls of one source over one session. It must be created inside a running event loop.
+
+    `tls` is the context for https; None verifies certificates against the default roots.
+    """
 
     def __init__(self, limits: TransportLimits, *, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limits.connections, keepalive_timeout=limits.kept, ssl=tls or True),
-            # `connect` covers the wait for a free socket too, so that its end means: nothing was sent.
+            connector=aiohttp.TCPConnector(
+                limit=limits.connections, keepalive_timeout=limits.keep_alive, ssl=tls or True
+            ),
+            # `connect` includes the wait for a free connection, so when it passes, nothing was sent.
             timeout=aiohttp.ClientTimeout(
                 total=limits.total,
                 connect=min(limits.connect, limits.total),
-                # A timer set anew with every read: none where it could not end before the whole call's.
+                # It costs a timer for each read, so it is left out where the total timeout is not later.
                 sock_read=limits.read if limits.read < limits.total else None,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            middlewares=(_never_again,),
+            middlewares=(_prevent_resend,),
             headers={hdrs.USER_AGENT: "user-gateway", hdrs.ACCEPT: "application/json"},
         )
 
@@ -60,8 +72,8 @@ class AiohttpTransport:
         headers: Mapping[str, str] = request.headers
         body: bytes | aiohttp.Payload | None
         if isinstance(request.body, Multipart):
-            form = Form(request.body)
-            headers, body = form.headed(headers), _Payload(form)
+            form = EncodedMultipart(request.body)
+            headers, body = form.with_content_type(headers), _MultipartPayload(form)
         else:
             body = request.body
         try:
@@ -71,43 +83,46 @@ class AiohttpTransport:
                 headers=headers,
                 data=body,
                 allow_redirects=False,
-            ) as answer:
-                return Response(answer.status, answer.headers, await self._body(answer, request))
+            ) as response:
+                return Response(response.status, response.headers, await self._read_body(response, request))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            raise not_reached(request, late=isinstance(error, TimeoutError)) from error
+            raise unreachable_error(request, timed_out=isinstance(error, TimeoutError)) from error
         except TimeoutError as error:
-            raise late(request) from error
+            raise timeout_error(request) from error
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, _ConnectionLostError) as error:
-            raise lost(request) from error
+            raise disconnected_error(request) from error
         except aiohttp.ClientPayloadError as error:
-            raise cut_off(request) from error
+            raise truncated_error(request) from error
         except aiohttp.ClientError as error:
-            raise no_http(request) from error
+            raise not_http_error(request) from error
 
-    async def _body(self, answer: aiohttp.ClientResponse, request: Request) -> bytes:
-        """The whole body, decompressed; never more than the cap in memory."""
+    async def _read_body(self, response: aiohttp.ClientResponse, request: Request) -> bytes:
+        """Return the complete body, decompressed. At most the allowed number of bytes is held in memory."""
         chunks: list[bytes] = []
         size = 0
-        async for chunk in answer.content.iter_chunked(_CHUNK):
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             size += len(chunk)
             if size > self._limits.response_bytes:
-                answer.close()
-                raise too_large(request, answer.status, self._limits.response_bytes)
+                response.close()
+                raise too_large_error(request, response.status, self._limits.response_bytes)
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def aclose(self) -> None:
         await self._session.close()
-        await asyncio.sleep(0)  # lets the closed sockets' callbacks run before the loop may end
+        await asyncio.sleep(0)  # the callbacks of the closed sockets run before the event loop may stop
 
 
-class _Payload(aiohttp.Payload):
-    """A form that aiohttp writes piece by piece, waiting until there is room."""
+class _MultipartPayload(aiohttp.Payload):
+    """A form that aiohttp writes piece by piece, as fast as the source reads it.
 
-    _value: Form
+    `_value`, `_size` and `_autoclose` are attributes that aiohttp's payload classes set (checked with 3.14.5).
+    """
+
+    _value: EncodedMultipart
     _autoclose = True
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: EncodedMultipart) -> None:
         super().__init__(form, content_type=form.content_type)
         self._size = form.size
 
@@ -116,4 +131,4 @@ class _Payload(aiohttp.Payload):
             await writer.write(chunk)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's parameters
-        raise TypeError("a form is no text")
+        raise TypeError("a multipart body is not text")

@@ -1,4 +1,4 @@
-"""The reseller licensing API (Cryptlex, web API v3): users and organizations of a reseller."""
+"""The reseller source (Cryptlex Web API v3): the users and organizations of a reseller."""
 
 from gateway.sources.reseller.client import ResellerSource
 

@@ -1,4 +1,4 @@
-"""The calls of the reseller API."""
+"""The calls to the reseller source."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +8,9 @@ import orjson
 from gateway.errors import Origin, SourceNotConfigured
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
-from gateway.sources.http.json import Shape, read, read_changed
-from gateway.sources.indexed import covering, window
-from gateway.sources.reseller.errors import reseller_refusal
+from gateway.sources.http.json import JsonDecoder, decode_change_response, decode_response
+from gateway.sources.indexed import page_containing, window
+from gateway.sources.reseller.errors import reseller_error
 from gateway.sources.reseller.wire import ResellerWireOrganization, ResellerWireUser
 from gateway.users import model
 from gateway.users.changes import UpdateResellerUser
@@ -20,14 +20,14 @@ from gateway.users.source import Directory, Page, UserQuery, Window
 
 __all__ = ["ResellerSource"]
 
-_USER = Shape(ResellerWireUser)
-_USERS = Shape(list[ResellerWireUser])
-_ORGANIZATION = Shape(ResellerWireOrganization)
-_ORGANIZATIONS = Shape(list[ResellerWireOrganization])
-_LIST = "/v3/resellers/{reseller}/users"
-_ONE = "/v3/resellers/{reseller}/users/{id}"
-_PAGE = 100  # the largest that the source gives
-_NAMES = {
+_USER = JsonDecoder(ResellerWireUser)
+_USER_LIST = JsonDecoder(list[ResellerWireUser])
+_ORGANIZATION = JsonDecoder(ResellerWireOrganization)
+_ORGANIZATION_LIST = JsonDecoder(list[ResellerWireOrganization])
+_USERS_PATH = "/v3/resellers/{reseller}/users"
+_USER_PATH = "/v3/resellers/{reseller}/users/{id}"
+_MAX_LIMIT = 100  # docs/upstreams/reseller.md, "Lists"
+_WIRE_NAMES = {
     "first_name": "firstName",
     "last_name": "lastName",
     "organization_id": "organizationId",
@@ -36,12 +36,12 @@ _NAMES = {
 
 
 class ResellerSource:
-    """Users of resellers over HTTP; `tenant` is the configured reseller, else empty."""
+    """The users of resellers over HTTP. `tenant` is the configured reseller; it is empty if there is none."""
 
     name = UserSource.RESELLER
 
     def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], tenant: str) -> None:
-        self._api = Api(self.name, send, base_url, headers, reseller_refusal)
+        self._api = Api(self.name, send, base_url, headers, reseller_error)
         self.tenant = tenant
         self.directories: Mapping[Kind, Directory[Any]] = {
             Kind.ORGANIZATION: _Organizations(self._api),
@@ -49,71 +49,76 @@ class ResellerSource:
 
     async def probe(self) -> str | None:
         if not self.tenant:
-            raise _unnamed(self.name)  # every path of this API names one
+            raise _no_tenant(self.name)  # every path of this API contains one
         query = [("page", "1"), ("limit", "1")]
-        _, response = await self._api.call("GET", _LIST, {"reseller": self.tenant}, query=query)
+        _, response = await self._api.call("GET", _USERS_PATH, {"reseller": self.tenant}, query=query)
         return response.headers.get("X-Rate-Limit-Remaining")
 
-    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:  # noqa: ARG002 - it sends all it has
-        answer = await self._api.find(_ONE, {"reseller": ref.tenant, "id": ref.source_id})
-        return read(_USER, *answer).record(ref.tenant) if answer else None
+    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:  # noqa: ARG002 - responses always contain all fields
+        found = await self._api.find(_USER_PATH, {"reseller": ref.tenant, "id": ref.source_id})
+        return decode_response(_USER, *found).record(ref.tenant) if found else None
 
     async def page_users(
         self,
         query: UserQuery,
         position: str | None,
         limit: int,
-        needs: frozenset[str],  # noqa: ARG002 - it sends all it has
+        needs: frozenset[str],  # noqa: ARG002 - responses always contain all fields
     ) -> Window:
         tenant = query.tenant or self.tenant
         if not tenant:
-            raise _unnamed(self.name)
-        page, size = covering(int(position or 0), min(limit, _PAGE))
-        asked = [("page", str(page)), ("limit", str(size)), ("sort", "-createdAt")]
+            raise _no_tenant(self.name)
+        page, size = page_containing(int(position or 0), min(limit, _MAX_LIMIT))
+        params = [("page", str(page)), ("limit", str(size)), ("sort", "-createdAt")]
         optional = {"email[eq]": query.email, "search": query.search}
-        asked += [(name, value) for name, value in optional.items() if value]
-        rows = read(_USERS, *await self._api.call("GET", _LIST, {"reseller": tenant}, query=asked))
-        # No total is told: a full page may be the last one, a shorter one is.
+        params += [(name, value) for name, value in optional.items() if value]
+        exchange = await self._api.call("GET", _USERS_PATH, {"reseller": tenant}, query=params)
+        rows = decode_response(_USER_LIST, *exchange)
         users = tuple(row.record(tenant) for row in rows)
-        return window(users, (page - 1) * size, size=size, more=len(rows) >= size)
+        # There is no total: a full page may be the last one, a shorter one certainly is.
+        return window(users, (page - 1) * size, size=size, has_more=len(rows) >= size)
 
-    async def update_user(self, ref: Ref, change: UpdateResellerUser, key: str) -> model.User | None:  # noqa: ARG002 - none known here
-        body = orjson.dumps({_NAMES.get(name, name): value for name, value in change.given().items()})
-        parts = {"reseller": ref.tenant, "id": ref.source_id}
+    async def update_user(self, ref: Ref, change: UpdateResellerUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys
+        body = orjson.dumps({_WIRE_NAMES.get(name, name): value for name, value in change.given().items()})
+        path_params = {"reseller": ref.tenant, "id": ref.source_id}
         headers = {"Content-Type": "application/json"}
-        answer = await self._api.call("PATCH", _ONE, parts, headers=headers, body=body)
-        user = read_changed(_USER, *answer)
+        exchange = await self._api.call("PATCH", _USER_PATH, path_params, headers=headers, body=body)
+        user = decode_change_response(_USER, *exchange)
         return None if user is None else user.record(ref.tenant)
 
 
-def _unnamed(source: UserSource) -> SourceNotConfigured:
-    return SourceNotConfigured("No reseller is configured here, and none is named.", origin=Origin(source=source))
+def _no_tenant(source: UserSource) -> SourceNotConfigured:
+    return SourceNotConfigured("No reseller was specified, and none is configured.", origin=Origin(source=source))
 
 
 class _Organizations:
-    """A reseller's organizations. The paths of these reads are inferred from those of the writes (reseller.md, 2)."""
+    """The organizations of a reseller. The paths of these reads are inferred from those of the changes.
 
-    _LIST = "/v3/resellers/{reseller}/organizations"
+    See docs/upstreams/reseller.md, "Endpoints".
+    """
+
+    _PATH = "/v3/resellers/{reseller}/organizations"
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def fetch(self, ref: Ref, needs: frozenset[str]) -> model.Organization | None:  # noqa: ARG002 - it sends all it has
-        answer = await self._api.find(f"{self._LIST}/{{id}}", {"reseller": ref.tenant, "id": ref.source_id})
-        return read(_ORGANIZATION, *answer).record(ref.tenant) if answer else None
+    async def fetch(self, ref: Ref, needs: frozenset[str]) -> model.Organization | None:  # noqa: ARG002 - responses always contain all fields
+        found = await self._api.find(f"{self._PATH}/{{id}}", {"reseller": ref.tenant, "id": ref.source_id})
+        return decode_response(_ORGANIZATION, *found).record(ref.tenant) if found else None
 
     async def page(
         self,
         tenant: str,
-        needs: frozenset[str],  # noqa: ARG002 - it sends all it has
+        needs: frozenset[str],  # noqa: ARG002 - responses always contain all fields
         after: str | None,
         *,
         search: str | None = None,
         limit: int | None = None,
     ) -> Page[model.Organization]:
-        number, size = int(after or 1), min(limit or _PAGE, _PAGE)
+        number, size = int(after or 1), min(limit or _MAX_LIMIT, _MAX_LIMIT)
         query = [("page", str(number)), ("limit", str(size)), *([("search", search)] if search else [])]
-        rows = read(_ORGANIZATIONS, *await self._api.call("GET", self._LIST, {"reseller": tenant}, query=query))
-        # No total is told: a full page may be the last one, a shorter one is.
-        more = str(number + 1) if len(rows) >= size else None
-        return Page(tuple(row.record(tenant) for row in rows), more)
+        exchange = await self._api.call("GET", self._PATH, {"reseller": tenant}, query=query)
+        rows = decode_response(_ORGANIZATION_LIST, *exchange)
+        # There is no total: a full page may be the last one, a shorter one certainly is.
+        next_page = str(number + 1) if len(rows) >= size else None
+        return Page(tuple(row.record(tenant) for row in rows), next_page)

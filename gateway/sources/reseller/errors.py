@@ -1,31 +1,31 @@
-"""The reseller API's error bodies: a message, and sometimes a code (reseller.md, 3)."""
+"""Parses the error bodies of the reseller source (docs/upstreams/reseller.md, "Errors")."""
 
 from codecs import BOM_UTF8
 
 from msgspec import UNSET, UnsetType
 
 from gateway.errors import GatewayError
-from gateway.sources.http.errors import SourceErrorBody, refusal
+from gateway.sources.http.errors import SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.json import Shape, Wire
+from gateway.sources.http.json import JsonDecoder, Wire
 
-__all__ = ["reseller_refusal"]
+__all__ = ["reseller_error"]
 
 
 class _Error(Wire, frozen=True):
-    message: str | UnsetType | None = UNSET  # null is said, too
+    message: str | UnsetType | None = UNSET  # null is a value too: the body is documented if the key is there
     code: int | str | UnsetType | None = UNSET
 
 
-_ERROR = Shape(_Error)
+_ERROR = JsonDecoder(_Error)
 
 
-def reseller_refusal(request: Request, response: Response) -> GatewayError:
-    """The error that a status outside 2xx means."""
+def reseller_error(request: Request, response: Response) -> GatewayError:
+    """Return the exception for a status outside 2xx."""
     try:
-        error = _ERROR.read(response.body.removeprefix(BOM_UTF8))
+        error = _ERROR.decode(response.body.removeprefix(BOM_UTF8))
     except ValueError:
-        return refusal(request, response, SourceErrorBody())
+        return source_error(request, response, SourceErrorBody())
     documented = error.message is not UNSET or error.code is not UNSET
     code = None if error.code in {None, UNSET} else str(error.code)
-    return refusal(request, response, SourceErrorBody(documented, code, error.message or None))
+    return source_error(request, response, SourceErrorBody(documented, code, error.message or None))

@@ -1,8 +1,8 @@
-"""The reseller API's webhooks: which events there are of users, and what their bodies mean (reseller.md, 4)."""
+"""Parses the bodies of the webhooks of the reseller source (docs/upstreams/reseller.md, "Webhooks")."""
 
 from typing import Any
 
-from gateway.sources.http.json import CamelWire, Shape
+from gateway.sources.http.json import CamelWire, JsonDecoder
 from gateway.sources.reseller.wire import ResellerWireUser
 from gateway.users import model
 from gateway.users.model import UserChange
@@ -21,16 +21,18 @@ class _Webhook(CamelWire, frozen=True):
     data: Any = None
 
 
-_WEBHOOK = Shape(_Webhook)
-_USER = Shape(ResellerWireUser)
+_WEBHOOK = JsonDecoder(_Webhook)
+_USER = JsonDecoder(ResellerWireUser)
 
 
 def read_webhook(body: bytes, tenant: str) -> tuple[UserChange, model.User] | None:
-    """What happened to which user of that reseller, whom the body does not name; None where it is no user's event.
+    """Return the change and the user; None for an event that is not about a user.
+
+    `tenant` is the reseller, which the body does not contain.
 
     Raises:
-        ValueError: it is not what the source documents.
+        ValueError: the body does not have the documented form.
     """
-    webhook = _WEBHOOK.read(body)
+    webhook = _WEBHOOK.decode(body)
     change = _CHANGES.get(webhook.event)
-    return None if change is None else (change, _USER.of(webhook.data).record(tenant))
+    return None if change is None else (change, _USER.convert(webhook.data).record(tenant))

@@ -1,18 +1,18 @@
-"""The reseller API's JSON and what it means."""
+"""The JSON of the reseller source and its conversion to records."""
 
 from typing import Annotated
 
 from msgspec import Meta
 from msgspec.structs import asdict, replace
 
-from gateway.sources.http.json import CamelWire, Instant
+from gateway.sources.http.json import CamelWire
 from gateway.users import model
-from gateway.users.model import UserSource
+from gateway.users.model import Timestamp, UserSource
 
 __all__ = ["ResellerWireOrganization", "ResellerWireUser"]
 
 
-_LEAST, _MOST = -(2**31), 2**31 - 1  # what the schema's Int has room for
+_MIN_INT, _MAX_INT = -(2**31), 2**31 - 1  # of the type Int of GraphQL
 
 
 class _PostalAddress(CamelWire, frozen=True):
@@ -32,10 +32,10 @@ class ResellerWireOrganization(CamelWire, frozen=True):
     name: str | None = None
     email: str | None = None
     description: str | None = None
-    allowed_users: Annotated[int, Meta(ge=_LEAST, le=_MOST)] | None = None
+    allowed_users: Annotated[int, Meta(ge=_MIN_INT, le=_MAX_INT)] | None = None
     address: _PostalAddress | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self, tenant: str) -> model.Organization:
         return model.Organization(
@@ -51,15 +51,15 @@ class ResellerWireOrganization(CamelWire, frozen=True):
         )
 
 
-class _Within(ResellerWireOrganization, frozen=True):
-    """An organization as it comes with its users, whom none of its numbers makes unreadable."""
+class _EmbeddedOrganization(ResellerWireOrganization, frozen=True):
+    """The organization in the JSON of a user. A number that is out of range must not make the user invalid."""
 
     allowed_users: int | None = None
 
     @property
-    def readable(self) -> bool:
-        """Whether it would also be read by itself."""
-        return self.allowed_users is None or _LEAST <= self.allowed_users <= _MOST
+    def valid(self) -> bool:
+        """Whether the organization would be valid if it were read by itself."""
+        return self.allowed_users is None or _MIN_INT <= self.allowed_users <= _MAX_INT
 
 
 class ResellerWireUser(CamelWire, frozen=True):
@@ -72,20 +72,20 @@ class ResellerWireUser(CamelWire, frozen=True):
     company: str | None = None
     two_factor_enabled: bool | None = None
     google_sso_enabled: bool | None = None
-    last_login_at: Instant | None = None
+    last_login_at: Timestamp | None = None
     organization_id: str | None = None
-    organization: _Within | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    organization: _EmbeddedOrganization | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
     def record(self, tenant: str) -> model.User:
-        """The user of that reseller."""
+        """Return the user; `tenant` is the reseller."""
         organization: model.Organization | None = None
-        own = (self.organization and self.organization.id) or self.organization_id
-        if own and self.organization is not None and self.organization.readable:
-            organization = replace(self.organization, id=own).record(tenant)
-        elif own:
-            organization = model.Organization(tenant, own)  # a bare reference: it is looked up where it is wanted
+        organization_id = (self.organization and self.organization.id) or self.organization_id
+        if organization_id and self.organization is not None and self.organization.valid:
+            organization = replace(self.organization, id=organization_id).record(tenant)
+        elif organization_id:
+            organization = model.Organization(tenant, organization_id)  # a bare reference
         return model.User(
             UserSource.RESELLER,
             self.id,

@@ -1,4 +1,4 @@
-"""The SoftwareOne Marketplace: users of accounts, RQL lists, an update by multipart PUT."""
+"""The softwareone source: the users of the SoftwareOne Marketplace."""
 
 from gateway.sources.softwareone.client import SoftwareOneSource
 

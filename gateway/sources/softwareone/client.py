@@ -1,4 +1,4 @@
-"""The calls of the Marketplace."""
+"""The calls to the softwareone source."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -8,10 +8,10 @@ import orjson
 from gateway.errors import BadUserInput
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Multipart, Part, Send
-from gateway.sources.http.json import Shape, read, read_changed
+from gateway.sources.http.json import JsonDecoder, decode_change_response, decode_response
 from gateway.sources.indexed import window
 from gateway.sources.softwareone import rql
-from gateway.sources.softwareone.errors import softwareone_refusal
+from gateway.sources.softwareone.errors import softwareone_error
 from gateway.sources.softwareone.polling import SoftwareOneChanges
 from gateway.sources.softwareone.wire import ListMeta, MarketplaceWireUser, MarketplaceWireUsers
 from gateway.users import model
@@ -22,18 +22,18 @@ from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["SoftwareOneSource"]
 
-_USER = Shape(MarketplaceWireUser)
-_USERS = Shape(MarketplaceWireUsers)
-_LIST = "/public/v1/accounts/users"
-_ONE = "/public/v1/accounts/users/{id}"
-# What the source may leave out unless it is asked for (softwareone.md, 3: `$meta.omitted`).
+_USER = JsonDecoder(MarketplaceWireUser)
+_USER_LIST = JsonDecoder(MarketplaceWireUsers)
+_USERS_PATH = "/public/v1/accounts/users"
+_USER_PATH = "/public/v1/accounts/users/{id}"
+# The fields that a response may omit unless they are selected (docs/upstreams/softwareone.md, "Include").
 _SELECTABLE = ("audit", "accounts")
-_PAGE = 100  # the largest that the source gives
-_NAMES = {"first_name": "firstName", "last_name": "lastName", "current_account_id": "currentAccount"}
+_MAX_LIMIT = 100  # docs/upstreams/softwareone.md, "Lists"
+_WIRE_NAMES = {"first_name": "firstName", "last_name": "lastName", "current_account_id": "currentAccount"}
 
 
 class SoftwareOneSource:
-    """Marketplace users over HTTP. `icon_bytes` is the largest picture that is sent on, `icon_types` the kinds."""
+    """Marketplace users over HTTP. An icon may have at most `icon_bytes` bytes, and a media type of `icon_types`."""
 
     name = UserSource.SOFTWAREONE
     tenant = ""
@@ -42,56 +42,61 @@ class SoftwareOneSource:
     def __init__(
         self, send: Send, base_url: str, headers: Mapping[str, str], icon_bytes: int, icon_types: Collection[str]
     ) -> None:
-        self._api = Api(self.name, send, base_url, headers, softwareone_refusal)
+        self._api = Api(self.name, send, base_url, headers, softwareone_error)
         self._base_url = base_url.rstrip("/")
         self._icon_bytes = icon_bytes
         self._icon_types = icon_types
         self.news = SoftwareOneChanges(self._api, base_url).news
 
     async def probe(self) -> str | None:
-        await self._api.call("GET", _LIST, query=[("limit", "1")])
+        await self._api.call("GET", _USERS_PATH, query=[("limit", "1")])
         return None
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
         select = _select(needs)
-        answer = await self._api.find(_ONE, {"id": ref.source_id}, query=[("select", select)] if select else ())
-        return read(_USER, *answer).record(self._base_url) if answer else None
+        found = await self._api.find(_USER_PATH, {"id": ref.source_id}, query=[("select", select)] if select else ())
+        return decode_response(_USER, *found).record(self._base_url) if found else None
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
-        start, size = int(position or 0), min(limit, _PAGE)
-        asked = [
+        start, size = int(position or 0), min(limit, _MAX_LIMIT)
+        params = [
             ("limit", str(size)),
             ("offset", str(start)),
             ("order", "-audit.created.at"),
-            ("select", _select(needs | {"audit"})),  # sorting by it takes selecting it
+            ("select", _select(needs | {"audit"})),  # required for sorting by it
         ]
-        listing = read(_USERS, *await self._api.call("GET", _LIST, query=asked, raw_query=_condition(query)))
+        exchange = await self._api.call("GET", _USERS_PATH, query=params, raw_query=_condition(query))
+        listing = decode_response(_USER_LIST, *exchange)
         meta = listing.meta or ListMeta()
-        users = tuple(one.record(self._base_url, tuple(meta.omitted or ())) for one in listing.data)
-        return window(users, start, size=size, more=listing.goes_on(start, size))
+        users = tuple(user.record(self._base_url, tuple(meta.omitted or ())) for user in listing.data)
+        return window(users, start, size=size, has_more=listing.has_more(start, size))
 
-    async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User | None:  # noqa: ARG002 - none known here
-        answer = await self._api.call("PUT", _ONE, {"id": ref.source_id}, body=self._form(change))
-        user = read_changed(_USER, *answer)
+    async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys
+        exchange = await self._api.call("PUT", _USER_PATH, {"id": ref.source_id}, body=self._form(change))
+        user = decode_change_response(_USER, *exchange)
         return None if user is None else user.record(self._base_url)
 
     def _form(self, change: UpdateSoftwareOneUser) -> Multipart:
-        """The form as the vendor's own client sends it: the picture, then `user` with plain camelCase JSON."""
+        """Return the form as the vendor's client sends it: a part `icon`, then a part `user` with camelCase JSON."""
         given = change.given()
         parts: list[Part] = []
         if change.icon is not None:
             del given["icon"]
-            parts.append(self._picture(change.icon))
-        user = {_NAMES.get(name, name): _spelled(name, value) for name, value in given.items()}
+            parts.append(self._icon_part(change.icon))
+        user = {_WIRE_NAMES.get(name, name): _encode(name, value) for name, value in given.items()}
         return Multipart((*parts, Part("user", orjson.dumps(user), "application/json")))
 
-    def _picture(self, icon: Icon) -> Part:
-        """The picture's part; which ones the source takes is documented nowhere (softwareone.md, what is not known)."""
+    def _icon_part(self, icon: Icon) -> Part:
+        """Return the part for an icon, within configured limits: those of the source are not documented.
+
+        Raises:
+            BadUserInput: the icon is too large or of another type.
+        """
         message = None
         if icon.content.size > self._icon_bytes:
             message = f"must not be larger than {self._icon_bytes} bytes"
         elif icon.content_type.lower() not in self._icon_types:
-            message = f"must be a picture of one of the types {', '.join(self._icon_types)}, not {icon.content_type}"
+            message = f"must have one of the media types {', '.join(self._icon_types)}, not {icon.content_type}"
         if message is not None:
             raise BadUserInput.at(("change", "icon"), message)
         return Part("icon", icon.content, icon.content_type, icon.filename)
@@ -104,13 +109,13 @@ def _select(needs: frozenset[str]) -> str:
 def _condition(query: UserQuery) -> str:
     conditions: list[str] = []
     if query.search:
-        conditions.append(rql.either(*(rql.contains(field, query.search) for field in ("name", "email"))))
+        conditions.append(rql.any_of(*(rql.contains(field, query.search) for field in ("name", "email"))))
     if query.email:
-        conditions.append(rql.same("email", query.email))
-    return rql.both(*conditions) if conditions else ""
+        conditions.append(rql.equals_ignoring_case("email", query.email))
+    return rql.all_of(*conditions) if conditions else ""
 
 
-def _spelled(name: str, value: Any) -> Any:
+def _encode(name: str, value: Any) -> Any:
     if isinstance(value, PhoneNumberChange):
         return value.given()
     if isinstance(value, UserSettingsChange):

@@ -1,13 +1,16 @@
-"""The Marketplace's error bodies: problem details, with `errors` in two documented forms (softwareone.md, 3)."""
+"""Parses the error bodies of the softwareone source: problem details, with `errors` in two documented forms.
+
+See docs/upstreams/softwareone.md, "Errors".
+"""
 
 from typing import Any
 
 from gateway.errors import GatewayError, Violation
-from gateway.sources.http.errors import SourceErrorBody, refusal
+from gateway.sources.http.errors import SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.json import CamelWire, Shape
+from gateway.sources.http.json import CamelWire, JsonDecoder
 
-__all__ = ["softwareone_refusal"]
+__all__ = ["softwareone_error"]
 
 
 class _Problem(CamelWire, frozen=True):
@@ -18,8 +21,8 @@ class _Problem(CamelWire, frozen=True):
     errors: Any = None
 
 
-_PROBLEM = Shape(_Problem)
-_OURS = {
+_PROBLEM = JsonDecoder(_Problem)
+_FIELDS = {
     "firstname": "first_name",
     "lastname": "last_name",
     "email": "email",
@@ -30,15 +33,15 @@ _OURS = {
 }
 
 
-def softwareone_refusal(request: Request, response: Response) -> GatewayError:
-    """The error that a status outside 2xx means."""
+def softwareone_error(request: Request, response: Response) -> GatewayError:
+    """Return the exception for a status outside 2xx."""
     try:
-        problem = _PROBLEM.read(response.body)
+        problem = _PROBLEM.decode(response.body)
     except ValueError:
-        return refusal(request, response, SourceErrorBody())
+        return source_error(request, response, SourceErrorBody())
     texts = (problem.detail or problem.title, *_messages(problem.errors))
     message = " ".join(dict.fromkeys(text for text in texts if text))
-    return refusal(
+    return source_error(
         request,
         response,
         SourceErrorBody(
@@ -46,19 +49,21 @@ def softwareone_refusal(request: Request, response: Response) -> GatewayError:
             code=_code(problem.type),
             message=message or None,
             request_id=problem.trace_id,
-            violations=_violations(problem.errors) if request.writes else (),  # a question has no fields of a change
+            violations=_violations(problem.errors)
+            if request.writes
+            else (),  # the parameters of a read are no fields of the caller's input
         ),
     )
 
 
 def _code(link: str | None) -> str | None:
-    """The vendor's own code is the fragment of its link; a link to a section of the HTTP standard is none."""
+    """Return the code of an error: the fragment of a link to the documentation, but not of one to an RFC."""
     page, _, fragment = (link or "").partition("#")
     return None if "://tools.ietf.org/" in page else fragment or None
 
 
 def _pairs(errors: Any) -> list[tuple[str, str]]:
-    """Property and message, from either form: an object of lists, or a list of objects with `properties`."""
+    """Return pairs of property and message from either form: an object of lists, or a list with `properties`."""
     if isinstance(errors, dict):
         return [
             (str(name), str(text))
@@ -68,15 +73,15 @@ def _pairs(errors: Any) -> list[tuple[str, str]]:
         ]
     if isinstance(errors, list):
         return [
-            (str(name), str(one.get("message") or "is refused"))
-            for one in errors
-            if isinstance(one, dict)
-            for name in _listed(one.get("properties"))
+            (str(name), str(error.get("message") or "is rejected by the softwareone source"))
+            for error in errors
+            if isinstance(error, dict)
+            for name in _names(error.get("properties"))
         ]
     return []
 
 
-def _listed(properties: Any) -> list[Any]:
+def _names(properties: Any) -> list[Any]:
     return properties if isinstance(properties, list) and properties else [""]
 
 
@@ -85,11 +90,14 @@ def _messages(errors: Any) -> list[str]:
 
 
 def _violations(errors: Any) -> tuple[Violation, ...]:
-    """Those of fields that a change of ours has."""
+    """Return the violations of those fields that the changes of the gateway have."""
     named = ((_field(name), text) for name, text in _pairs(errors))
     return tuple(Violation(("change", field), text) for field, text in named if field)
 
 
 def _field(name: str) -> str | None:
-    """Ours of a path with dots: of a nested one, or below a form's `User.Data` (softwareone.md, 2.4)."""
-    return next((_OURS[part] for part in name.lower().split(".") if part in _OURS), None)
+    """Return the gateway's name of a field, whose path may be nested or begin with `User.Data`.
+
+    See docs/upstreams/softwareone.md, "User.Data".
+    """
+    return next((_FIELDS[part] for part in name.lower().split(".") if part in _FIELDS), None)

@@ -1,29 +1,34 @@
-"""What has changed in the Marketplace, which tells of nothing by itself: its users by the times of their audit."""
+"""Finds the changes of users in the softwareone source, which sends no webhooks for them, by the times in `audit`.
+
+See docs/upstreams/softwareone.md, "Events".
+"""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from gateway.sources.http.api import Api
-from gateway.sources.http.json import Shape, read
+from gateway.sources.http.json import JsonDecoder, decode_response
 from gateway.sources.softwareone.wire import MarketplaceWireUsers
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.source import SourceChanges
 
 __all__ = ["SoftwareOneChanges"]
 
-_USERS = Shape(MarketplaceWireUsers)
-_LIST = "/public/v1/accounts/users"
-_PAGE = 100  # the largest that the source gives
-_PAGES = 10  # what is beyond is for the next time
-_OVERLAP = timedelta(seconds=5)  # a change may be seen a little after its time, once it is committed
-# Two questions: a user that was never changed has no `audit.updated` (softwareone.md, 2.5).
+_USER_LIST = JsonDecoder(MarketplaceWireUsers)
+_USERS_PATH = "/public/v1/accounts/users"
+_MAX_LIMIT = 100  # docs/upstreams/softwareone.md, "Lists"
+_MAX_PAGES = 10  # the next poll continues after them
+_OVERLAP = timedelta(seconds=5)  # a change may become visible a little after its time, when it is committed
+# Two lists, because a user that was never changed has no `audit.updated`.
 _TIMES = ("audit.created.at", "audit.updated.at")
 
 
 class SoftwareOneChanges:
-    """See `gateway.users.source.Reports`. A user that was added and changed between two polls is told as changed.
+    """Implements `gateway.users.source.PolledSource`.
 
-    A position is two times: where it all began, and where to go on, which is a little earlier.
+    A user that was created and changed between two polls is reported as changed. A position is a text of two times,
+    separated by a space: the time at which polling began, and the time from which the next poll continues, from which
+    `_OVERLAP` is subtracted.
     """
 
     name = UserSource.SOFTWAREONE
@@ -42,44 +47,46 @@ class SoftwareOneChanges:
         ends: list[str] = []
         for field in _TIMES:
             users, end = await self._since(field, since)
-            found |= {user.source_id: user for user in users if _changed(user) > began}
+            found |= {user.source_id: user for user in users if _changed_at(user) > began}
             ends += end
-        changes = sorted(found.values(), key=_changed)
-        newest = max([at, *map(_changed, changes)])
+        changes = sorted(found.values(), key=_changed_at)
+        newest = max([at, *map(_changed_at, changes)])
         return SourceChanges(tuple((_change(user), user) for user in changes), f"{began} {min([newest, *ends])}")
 
     async def _newest(self, field: str) -> str:
         users, _ = await self._page(field, "", 0, order="-", limit=1)
-        return max(map(_changed, users), default="")
+        return max(map(_changed_at, users), default="")
 
     async def _since(self, field: str, since: str) -> tuple[list[User], list[str]]:
-        """The users from that time on, and, where there were too many, the position to go on from."""
+        """Return the users from that time on; if there are too many, also the time at which to continue."""
         found: list[User] = []
-        place = 0
-        for _ in range(_PAGES):
-            page, more = await self._page(field, since, place)
+        offset = 0
+        for _ in range(_MAX_PAGES):
+            page, has_more = await self._page(field, since, offset)
             found += page
-            if not more:
+            if not has_more:
                 return found, []
-            # By time and not by place: users move to the end when they change. By place only among equal times.
+            # The next page begins at a time, since users move to the end when they change, and offsets shift then.
+            # An offset is used only among users with equal times.
             last = _time(page[-1], field)
-            since, place = (last, 0) if last > since else (since, place + len(page))
-        return found, [_text(datetime.fromisoformat(since) + _OVERLAP)]
+            since, offset = (last, 0) if last > since else (since, offset + len(page))
+        return found, [_format(datetime.fromisoformat(since) + _OVERLAP)]
 
     async def _page(
-        self, field: str, since: str, place: int, *, order: str = "", limit: int = _PAGE
+        self, field: str, since: str, offset: int, *, order: str = "", limit: int = _MAX_LIMIT
     ) -> tuple[list[User], bool]:
-        """The users from a place on, and whether there are more."""
-        asked = [
+        """Return the users from an offset on, and whether more follow."""
+        params = [
             ("limit", str(limit)),
-            ("offset", str(place)),
+            ("offset", str(offset)),
             ("order", order + field),
-            ("select", "audit,accounts"),  # filtering and sorting by it takes selecting it
+            ("select", "audit,accounts"),  # `audit` is required for filtering and sorting by it
         ]
         condition = f'ge({field},"{quote(since)}")' if since else ""
-        listing = read(_USERS, *await self._api.call("GET", _LIST, query=asked, raw_query=condition))
+        exchange = await self._api.call("GET", _USERS_PATH, query=params, raw_query=condition)
+        listing = decode_response(_USER_LIST, *exchange)
         omitted = tuple(listing.meta.omitted or ()) if listing.meta else ()
-        return [one.record(self._base_url, omitted) for one in listing.data], listing.goes_on(place, limit)
+        return [user.record(self._base_url, omitted) for user in listing.data], listing.has_more(offset, limit)
 
 
 def _change(user: User) -> UserChange:
@@ -87,22 +94,25 @@ def _change(user: User) -> UserChange:
     return UserChange.CREATED if new else UserChange.UPDATED
 
 
-def _changed(user: User) -> str:
-    return max(_written(user.created_at), _written(user.updated_at))
+def _changed_at(user: User) -> str:
+    return max(_text(user.created_at), _text(user.updated_at))
 
 
 def _time(user: User, field: str) -> str:
-    return _written(user.created_at if field == _TIMES[0] else user.updated_at)
+    return _text(user.created_at if field == _TIMES[0] else user.updated_at)
 
 
-def _written(time: Timestamp | None) -> str:
-    return "" if time is None else _text(time.instant())
+def _text(time: Timestamp | None) -> str:
+    return "" if time is None else _format(time.instant())
 
 
-def _text(moment: datetime) -> str:
-    """As filters take it: UTC with three digits (softwareone.md, 3). So the later one is the greater text."""
+def _format(moment: datetime) -> str:
+    """Return the time as filters take it: in UTC, with milliseconds (docs/upstreams/softwareone.md, "Lists").
+
+    The later of two times is then the greater text.
+    """
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def _earlier(time: str) -> str:
-    return _text(datetime.fromisoformat(time) - _OVERLAP) if time else ""
+    return _format(datetime.fromisoformat(time) - _OVERLAP) if time else ""

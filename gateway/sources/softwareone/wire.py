@@ -1,17 +1,21 @@
-"""The Marketplace's JSON and what it means. Null fields are absent there; omitted ones are named in `$meta`."""
+"""The JSON of the softwareone source and its conversion to records.
+
+A field that is null is absent there; one that was left out is named in `$meta.omitted`
+(docs/upstreams/softwareone.md, "Fields").
+"""
 
 from typing import Any
 
 from msgspec import field
 
-from gateway.sources.http.json import CamelWire, Instant, Wire
+from gateway.sources.http.json import CamelWire, Wire
 from gateway.users import model
-from gateway.users.model import UserSource, UserStatus
+from gateway.users.model import Timestamp, UserSource, UserStatus
 
 __all__ = ["MarketplaceWireUser", "MarketplaceWireUsers"]
 
 
-class Meta(Wire, frozen=True):
+class _Meta(Wire, frozen=True):
     omitted: list[str] | None = None
 
 
@@ -24,15 +28,15 @@ class _Actor(CamelWire, frozen=True):
         return model.Actor(self.id or "", self.name, _absolute(self.icon, base_url))
 
 
-class _Event(CamelWire, frozen=True):
-    at: Instant | None = None
+class _AuditEvent(CamelWire, frozen=True):
+    at: Timestamp | None = None
     by: _Actor | None = None
 
 
-class Audit(CamelWire, frozen=True):
-    created: _Event | None = None
-    updated: _Event | None = None
-    invitation_accepted_at: Instant | None = None
+class _Audit(CamelWire, frozen=True):
+    created: _AuditEvent | None = None
+    updated: _AuditEvent | None = None
+    invitation_accepted_at: Timestamp | None = None
 
 
 class _Account(CamelWire, frozen=True):
@@ -48,7 +52,7 @@ class _Account(CamelWire, frozen=True):
         )
 
 
-class Phone(CamelWire, frozen=True):
+class _Phone(CamelWire, frozen=True):
     prefix: str | None = None
     number: str | None = None
 
@@ -66,20 +70,20 @@ class MarketplaceWireUser(CamelWire, frozen=True):
     email: str | None = None
     status: str | None = None
     icon: str | None = None
-    phone: Phone | None = None
+    phone: _Phone | None = None
     settings: _Settings | None = None
-    last_login_at: Instant | None = None
+    last_login_at: Timestamp | None = None
     accounts: list[_Account] | None = None
     current_account: _Account | None = None
-    audit: Audit | None = None
-    meta: Meta | None = field(default=None, name="$meta")
+    audit: _Audit | None = None
+    meta: _Meta | None = field(default=None, name="$meta")
 
     def record(self, base_url: str, omitted: tuple[str, ...] = ()) -> model.User:
-        """The user; pictures get their absolute URL, `omitted` is what the whole list left out."""
-        audit = self.audit or Audit()
-        created, updated = audit.created or _Event(), audit.updated or _Event()
-        said = self.meta.omitted if self.meta else None
-        own = omitted if said is None else tuple(said)
+        """Return the user, with absolute URLs of icons. `omitted` are the fields that the whole list left out."""
+        audit = self.audit or _Audit()
+        created, updated = audit.created or _AuditEvent(), audit.updated or _AuditEvent()
+        meta_omitted = self.meta.omitted if self.meta else None
+        omitted_fields = omitted if meta_omitted is None else tuple(meta_omitted)
         fields: dict[str, Any] = {
             "name": self.name,
             "first_name": self.first_name,
@@ -89,7 +93,7 @@ class MarketplaceWireUser(CamelWire, frozen=True):
             "phone": model.PhoneNumber(self.phone.prefix, self.phone.number) if self.phone else None,
             "status": _STATUS.get("".join(filter(str.isalpha, self.status or "")).lower()),
             "source_status": self.status,
-            "accounts": None if self.accounts is None else tuple(one.record(base_url) for one in self.accounts),
+            "accounts": None if self.accounts is None else tuple(account.record(base_url) for account in self.accounts),
             "current_account": self.current_account.record(base_url) if self.current_account else None,
             "settings": self.settings and model.UserSettings(self.settings.culture_code, self.settings.language_code),
             "last_active_at": self.last_login_at,
@@ -99,37 +103,38 @@ class MarketplaceWireUser(CamelWire, frozen=True):
             "created_by": created.by.record(base_url) if created.by else None,
             "updated_by": updated.by.record(base_url) if updated.by else None,
         }
-        return model.User(UserSource.SOFTWAREONE, self.id, omitted_fields=own, **fields)
+        return model.User(UserSource.SOFTWAREONE, self.id, omitted_fields=omitted_fields, **fields)
 
 
-class Pagination(Wire, frozen=True):
+class _Pagination(Wire, frozen=True):
     offset: int | None = None
     limit: int | None = None
     total: int | None = None
 
 
-class ListMeta(Meta, frozen=True):
-    pagination: Pagination | None = None
+class ListMeta(_Meta, frozen=True):
+    pagination: _Pagination | None = None
 
 
 class MarketplaceWireUsers(Wire, frozen=True):
-    """A list of users, with what it left out of each and where it stands."""
+    """A list of users. `meta` has its pagination and the fields that were left out of each user."""
 
     data: list[MarketplaceWireUser]
     meta: ListMeta | None = field(default=None, name="$meta")
 
-    def goes_on(self, start: int, asked: int) -> bool:
-        """Whether there are more behind these; a page may be smaller than was asked for.
+    def has_more(self, start: int, limit: int) -> bool:
+        """Whether more users follow. The source may have cut the requested `limit` to a smaller one.
 
-        Without a total, a page that is shorter than the source's own limit is the last one.
+        Without a total, a page that is shorter than the limit in its `meta` is the last one.
         """
-        pages = (self.meta and self.meta.pagination) or Pagination()
-        if not self.data or pages.total is None:
-            return bool(self.data) and len(self.data) >= (pages.limit or asked)
-        return start + len(self.data) < pages.total
+        pagination = (self.meta and self.meta.pagination) or _Pagination()
+        if not self.data or pagination.total is None:
+            return bool(self.data) and len(self.data) >= (pagination.limit or limit)
+        return start + len(self.data) < pagination.total
 
 
-_STATUS = {  # softwareone.md, 2.5; the documents write some with a space
+# docs/upstreams/softwareone.md, "Fields". They are compared as lower-case letters, since one also occurs with spaces.
+_STATUS = {
     "new": UserStatus.NEW,
     "invited": UserStatus.INVITED,
     "invitationexpired": UserStatus.INVITATION_EXPIRED,
@@ -141,7 +146,7 @@ _STATUS = {  # softwareone.md, 2.5; the documents write some with a space
 
 
 def _absolute(icon: str | None, base_url: str) -> str | None:
-    """Pictures are named relative to `/public`, below the base URL."""
+    """Return the URL of an icon, whose path is relative to `/public` below the base URL."""
     if not icon or "://" in icon:
         return icon or None
     path = icon if icon.startswith("/") else f"/{icon}"

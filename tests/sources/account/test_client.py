@@ -8,7 +8,7 @@ from gateway.users.changes import CreateAccountUser, UpdateAccountUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 
-APRIL, CURRENT = "1.0.forge-preview.1", "1.0.forge-preview.3"
+PREVIEW_1, CURRENT = "1.0.forge-preview.1", "1.0.forge-preview.3"
 BASE = "https://account.test"
 USERS = f"{BASE}/v1/identity/account-users"
 ALL = "include[]=user&include[]=role&include[]=department"
@@ -18,12 +18,12 @@ WRITE = {"Idempotency-Key": "key-1", "Content-Type": "application/json"}
 
 @pytest.fixture
 def account(source: Any) -> Any:
-    """Builds the account system for a version of its API."""
+    """A function that builds the account source for an API version."""
     return lambda version=CURRENT: source(UserSource.ACCOUNT, api_version=version)
 
 
-def own(request: Any) -> dict[str, str]:
-    """The headers that are the call's, not the credentials."""
+def change_headers(request: Any) -> dict[str, str]:
+    """Return the headers that depend on the call."""
     return {name: value for name, value in request.headers.items() if name in {*WRITE, "Accept", "If-Match"}}
 
 
@@ -35,22 +35,22 @@ def own(request: Any) -> dict[str, str]:
         (CURRENT, {"department", "role", "profile"}, f"?{ALL}"),
         (CURRENT, {"audit", "accounts"}, ""),
         ("1.0.forge-preview.8", {"role"}, "?include[]=role"),
-        (APRIL, {"profile"}, ""),
-        (APRIL, {"department", "role", "profile"}, "?include[]=role&include[]=department"),
+        (PREVIEW_1, {"profile"}, ""),
+        (PREVIEW_1, {"department", "role", "profile"}, "?include[]=role&include[]=department"),
     ],
 )
-async def test_fetch_user(account: Any, wire: Any, version: str, needs: set[str], query: str) -> None:
-    """A user is one GET with the includes that are needed and that this version of the API takes."""
-    wire.answer({"id": "acus_1"})
+async def test_fetch_user(account: Any, fake: Any, version: str, needs: set[str], query: str) -> None:
+    """A user is fetched by one GET, with those needed includes that the API version takes."""
+    fake.respond({"id": "acus_1"})
     assert (await account(version).fetch_user(ADA, frozenset(needs))).source_id == "acus_1"
-    [request] = wire.requests
+    [request] = fake.requests
     assert (request.method, request.url, request.body) == ("GET", f"{USERS}/acus_1{query}", None)
-    assert own(request) == {}
+    assert change_headers(request) == {}
 
 
-async def test_no_such_user(account: Any, wire: Any) -> None:
-    """A user that is not there is None to a read and an error to a change."""
-    wire.answer({"error": {"code": "resource_not_found", "message": "Account user not found."}}, 404)
+async def test_no_such_user(account: Any, fake: Any) -> None:
+    """Reading a user that does not exist returns None, and changing it raises NotFound."""
+    fake.respond({"error": {"code": "resource_not_found", "message": "Account user not found."}}, 404)
     assert await account().fetch_user(ADA, frozenset()) is None
     with pytest.raises(NotFound, match="Account user not found"):
         await account().update_user(ADA, UpdateAccountUser(name="A"), "key-1")
@@ -60,7 +60,8 @@ INVOICE = [{"notification_type": "invoice", "enabled": False}]
 
 
 @pytest.mark.parametrize(
-    ("version", "query", "word"), [(CURRENT, f"?{ALL}", "notification_type"), (APRIL, "", "notification_type_code")]
+    ("version", "query", "field"),
+    [(CURRENT, f"?{ALL}", "notification_type"), (PREVIEW_1, "", "notification_type_code")],
 )
 @pytest.mark.parametrize(
     "change",
@@ -73,39 +74,39 @@ INVOICE = [{"notification_type": "invoice", "enabled": False}]
         {"preferences": []},
     ],
 )
-async def test_update(account: Any, wire: Any, *, version: str, query: str, word: str, change: Any) -> None:
-    """A change is one PATCH of exactly the fields given, null as null, under its key; April takes no include there."""
-    wire.answer({"id": "acus_1"})
+async def test_update(account: Any, fake: Any, *, version: str, query: str, field: str, change: Any) -> None:
+    """A change is one PATCH with its key and exactly the given fields, including null; preview.1 takes no include."""
+    fake.respond({"id": "acus_1"})
     await account(version).update_user(ADA, UpdateAccountUser.parse(change), "key-1")
-    [request] = wire.requests
+    [request] = fake.requests
     assert (request.method, request.url) == ("PATCH", f"{USERS}/acus_1{query}")
-    sent = change | ({"preferences": [{word: "invoice", "enabled": False}]} if change.get("preferences") else {})
+    sent = change | ({"preferences": [{field: "invoice", "enabled": False}]} if change.get("preferences") else {})
     assert orjson.loads(request.body) == sent
-    assert own(request) == WRITE
+    assert change_headers(request) == WRITE
 
 
 @pytest.mark.parametrize(
-    ("version", "query", "word"),
+    ("version", "query", "field"),
     [
         (CURRENT, f"?{ALL}", "notification_type"),
-        (APRIL, "?include[]=role&include[]=department", "notification_type_code"),
+        (PREVIEW_1, "?include[]=role&include[]=department", "notification_type_code"),
     ],
 )
-async def test_create(account: Any, wire: Any, *, version: str, query: str, word: str) -> None:
-    """A new user is one POST of exactly the fields given, under its key, in the words of the API's version."""
-    wire.answer({"id": "acus_2"}, 201)
+async def test_create(account: Any, fake: Any, *, version: str, query: str, field: str) -> None:
+    """A creation is one POST with its key and exactly the given fields, by the names of the API version."""
+    fake.respond({"id": "acus_2"}, 201)
     change = {"username": "scan-1", "password": "Secret_12", "preferences": INVOICE}
     assert (await account(version).create_user(CreateAccountUser.parse(change), "key-1")).source_id == "acus_2"
-    [request] = wire.requests
+    [request] = fake.requests
     assert (request.method, request.url) == ("POST", f"{USERS}{query}")
-    assert orjson.loads(request.body) == change | {"preferences": [{word: "invoice", "enabled": False}]}
-    assert own(request) == WRITE
+    assert orjson.loads(request.body) == change | {"preferences": [{field: "invoice", "enabled": False}]}
+    assert change_headers(request) == WRITE
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"object":"account_user"}'])
-async def test_answer_of_a_change(account: Any, wire: Any, body: bytes) -> None:
-    """A change whose answer cannot be read may have been carried out."""
-    wire.answer(body)
+async def test_response_to_a_change(account: Any, fake: Any, body: bytes) -> None:
+    """If the response to a change cannot be decoded, the outcome is unknown."""
+    fake.respond(body)
     with pytest.raises(SourceInvalidResponse) as caught:
         await account().update_user(ADA, UpdateAccountUser(name="A"), "key-1")
     assert caught.value.outcome is Outcome.UNKNOWN
@@ -128,19 +129,19 @@ DIRECTORIES = [
 
 
 @pytest.mark.parametrize(("kind", "path", "needs", "query"), DIRECTORIES)
-async def test_directories(account: Any, wire: Any, *, kind: Kind, path: str, needs: set[str], query: str) -> None:
-    """Reference records come one by one, or in the largest pages, with just the includes that are needed."""
+async def test_directories(account: Any, fake: Any, *, kind: Kind, path: str, needs: set[str], query: str) -> None:
+    """Reference data is fetched by id, or in the largest pages, with only the needed includes."""
     directory = account().directories[kind]
     ref = Ref(kind, UserSource.ACCOUNT, "x_1")
-    wire.answer({"id": "x_1", "name": "X"})
+    fake.respond({"id": "x_1", "name": "X"})
     assert (await directory.fetch(ref, frozenset(needs))).loaded == needs - {"details"}
     await directory.fetch(ref, frozenset({"details"}))
-    wire.answer({"data": [{"id": "x_1", "name": "X"}]})
-    wire.answers.pop(0)
+    fake.respond({"data": [{"id": "x_1", "name": "X"}]})
+    fake.responses.pop(0)
     page = await directory.page("", frozenset(needs), None)
-    assert [(one.source_id, one.loaded) for one in page.items] == [("x_1", needs - {"details"})]
+    assert [(record.source_id, record.loaded) for record in page.items] == [("x_1", needs - {"details"})]
     await directory.page("", frozenset(), "c+/=")
-    assert [(request.method, request.url.removeprefix(BASE)) for request in wire.requests] == [
+    assert [(request.method, request.url.removeprefix(BASE)) for request in fake.requests] == [
         ("GET", f"{path}/x_1?{query}"),
         ("GET", f"{path}/x_1"),
         ("GET", f"{path}?limit=1000&{query}"),
@@ -148,9 +149,9 @@ async def test_directories(account: Any, wire: Any, *, kind: Kind, path: str, ne
     ]
 
 
-async def test_no_such_role(account: Any, wire: Any) -> None:
-    """A role that is not there, or not any more, is None."""
-    wire.answer({"error": {"code": "resource_gone"}}, 410)
+async def test_no_such_role(account: Any, fake: Any) -> None:
+    """Fetching a role that does not exist, or was deleted, returns None."""
+    fake.respond({"error": {"code": "resource_gone"}}, 410)
     ref = Ref(Kind.ROLE, UserSource.ACCOUNT, "rl_1")
     assert await account().directories[Kind.ROLE].fetch(ref, frozenset()) is None
 
@@ -169,8 +170,8 @@ async def test_no_such_role(account: Any, wire: Any) -> None:
         (None, None),
     ],
 )
-async def test_page_info(account: Any, wire: Any, info: Any, position: str | None) -> None:
-    """Where a list goes on is read in both versions' words; the position is good for the next call."""
-    wire.answer({"object": "list", "page_info": info, "data": None})
+async def test_page_info(account: Any, fake: Any, info: Any, position: str | None) -> None:
+    """The position of the next page is read in the forms of both versions."""
+    fake.respond({"object": "list", "page_info": info, "data": None})
     page = await account().directories[Kind.ROLE].page("", frozenset(), None)
     assert (page.items, page.next) == ((), position)

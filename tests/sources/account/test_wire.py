@@ -8,7 +8,7 @@ from gateway.sources.account.client import _USER
 from gateway.sources.account.departments import AccountWireDepartment
 from gateway.sources.account.wire import AccountWireRole
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.json import Shape, read
+from gateway.sources.http.json import JsonDecoder, decode_response
 from gateway.users import model
 from gateway.users.model import OwnerType, RoleOwner, RoleType, UserSource, UserStatus
 
@@ -74,25 +74,25 @@ COMMON = {
 } | TIME
 PERSON = {"name": "Ada", "email": "ada@x.y", "username": "ada", "image_url": "/i"}
 CURRENT = COMMON | {"user": {"id": "us_1", "email_verified_at": TIME["created_at"], **PERSON, **TIME}}
-APRIL = COMMON | PERSON
+PREVIEW_1 = COMMON | PERSON
 
 
 def user(document: dict[str, Any]) -> model.User:
-    return _USER.of(document).record()
+    return _USER.convert(document).record()
 
 
 def test_both_profiles() -> None:
-    """The profile is read where it is: nested in the current version, flat in April's, a reference in between."""
-    current, april = user(CURRENT), user(APRIL)
-    between = user(APRIL | {"user": {"id": "us_1", "object": "entity", "type": "user", "handle": "ada@x.y"}})
-    for one in (current, april, between):
-        assert {name: getattr(one, name) for name in PERSON} == PERSON
+    """The profile is read from `user` in the current form, from the account user in the form of preview.1."""
+    current, preview_1 = user(CURRENT), user(PREVIEW_1)
+    between = user(PREVIEW_1 | {"user": {"id": "us_1", "object": "entity", "type": "user", "handle": "ada@x.y"}})
+    for found in (current, preview_1, between):
+        assert {name: getattr(found, name) for name in PERSON} == PERSON
     assert current.email_verified_at == TIME["created_at"]
     assert user(COMMON | {"user": None}).email is None
 
 
-def test_whole_user() -> None:
-    """Every field of a user's document is where the model has it, times to their last digit."""
+def test_all_fields() -> None:
+    """Every field of a user becomes an attribute of the record; times keep all their digits."""
     found = user(CURRENT)
     assert (found.source, found.source_id, found.tenant) == (UserSource.ACCOUNT, "acus_1", "")
     assert (found.created_at, found.updated_at, found.last_active_at) == (TIME["created_at"], TIME["updated_at"], None)
@@ -113,9 +113,9 @@ def test_whole_user() -> None:
     assert department.machines.nodes[0].serial_number == "7"
 
 
-@pytest.mark.parametrize("document", [CURRENT, APRIL], ids=["current", "april"])
-def test_nothing_missing_breaks(variants: Any, document: Any) -> None:
-    """A document without one of its fields, or with null there, is read; only the user's own id has to be there."""
+@pytest.mark.parametrize("document", [CURRENT, PREVIEW_1], ids=["current", "preview.1"])
+def test_missing_fields(variants: Any, document: Any) -> None:
+    """A user is decoded although any field but its id is absent or null."""
     for replaced in (None, lambda _: None):
         for path, variant in variants(document, replaced):
             if path == "id":
@@ -123,38 +123,38 @@ def test_nothing_missing_breaks(variants: Any, document: Any) -> None:
             assert user(variant).source_id == "acus_1", path
 
 
-def test_nothing_new_breaks(variants: Any) -> None:
-    """Fields that are not known are passed over wherever they are."""
+def test_unknown_fields(variants: Any) -> None:
+    """Unknown fields are ignored at every level."""
 
-    def more(value: Any) -> Any:
+    def with_new_field(value: Any) -> Any:
         return value | {"new": {"x": [1]}} if isinstance(value, dict) else value
 
-    for path, variant in variants(CURRENT, more):
-        if not KEPT & set(path.split(".")):
+    for path, variant in variants(CURRENT, with_new_field):
+        if not UNDOCUMENTED & set(path.split(".")):
             assert user(variant | {"is_commission_eligible": None}) == user(CURRENT), path
 
 
-# Kept as the source's JSON, and not read at all.
-KEPT = {"labor_rate"}
+# Fields that are kept as JSON, and fields that are not decoded.
+UNDOCUMENTED = {"labor_rate"}
 UNREAD = {"object", "user.id", "user.created_at", "user.updated_at", "role.owner.object", "role.owner.account.object"}
 
 
 def test_wrong_types(variants: Any) -> None:
-    """A field of another type than documented is the source's fault, never a crash."""
+    """A field of another type than documented is reported as an invalid response."""
 
     def another(value: Any) -> Any:
         return {"x": 1} if isinstance(value, str | bool) else 5
 
     for path, variant in variants(CURRENT, another):
-        if path in UNREAD or KEPT & set(path.split(".")):
+        if path in UNREAD or UNDOCUMENTED & set(path.split(".")):
             continue
-        answer = Response(200, {}, orjson.dumps(variant))
+        response = Response(200, {}, orjson.dumps(variant))
         with pytest.raises(SourceInvalidResponse):
-            print(path, read(_USER, Request("account", "GET", "u", "/x"), answer))  # noqa: T201 - tells which
+            print(path, decode_response(_USER, Request("account", "GET", "u", "/x"), response))  # noqa: T201 - shown if it fails
 
 
 @pytest.mark.parametrize(
-    ("word", "status"),
+    ("text", "status"),
     [
         ("active", UserStatus.ACTIVE),
         ("disabled", UserStatus.DISABLED),
@@ -164,18 +164,18 @@ def test_wrong_types(variants: Any) -> None:
         (None, None),
     ],
 )
-def test_status(word: str | None, status: UserStatus | None) -> None:
-    """A status that is not known is kept in the source's word, never an error."""
-    found = user({"id": "u", "status": word})
-    assert (found.status, found.source_status) == (status, word)
+def test_status(text: str | None, status: UserStatus | None) -> None:
+    """An unknown status is kept as the text of the source."""
+    found = user({"id": "u", "status": text})
+    assert (found.status, found.source_status) == (status, text)
 
 
-@pytest.mark.parametrize("word", [*map(str, RoleType), "viewer", None])
-def test_role_type(word: str | None) -> None:
-    """A kind of role that is not known is kept in the source's word."""
-    found = AccountWireRole(id="r", name="R", type=word).record()
-    assert found.source_type == word
-    assert found.type == (word if word in set(RoleType) else None)
+@pytest.mark.parametrize("text", [*map(str, RoleType), "viewer", None])
+def test_role_type(text: str | None) -> None:
+    """An unknown role type is kept as the text of the source."""
+    found = AccountWireRole(id="r", name="R", type=text).record()
+    assert found.source_type == text
+    assert found.type == (text if text in set(RoleType) else None)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_role_type(word: str | None) -> None:
     ],
 )
 def test_permissions(sent: Any, included: set[str], permissions: Any, loaded: set[str]) -> None:
-    """Null permissions mean none where they were included, and otherwise that they were not sent (account.md, 3.2)."""
+    """Null permissions mean none if they were included, and otherwise that they were not sent."""
     found = AccountWireRole(id="r", permissions=sent).record(frozenset(included))
     assert (found.permissions, found.loaded) == (permissions, loaded)
 
@@ -209,8 +209,8 @@ def test_permissions(sent: Any, included: set[str], permissions: Any, loaded: se
     ],
 )
 def test_owner(sent: Any, owner: Any, loaded: set[str]) -> None:
-    """An owner that is the platform has no account to look up; an account that was not included has."""
-    found = Shape(AccountWireRole).of({"id": "r", "owner": sent}).record()
+    """A role of the platform needs no lookup of the owning account; one of an account that was not included does."""
+    found = JsonDecoder(AccountWireRole).convert({"id": "r", "owner": sent}).record()
     assert (found.owner, found.loaded) == (owner, loaded)
 
 
@@ -226,20 +226,20 @@ def test_owner(sent: Any, owner: Any, loaded: set[str]) -> None:
     ],
 )
 def test_material_check(sent: Any, required: bool | None) -> None:  # noqa: FBT001 - a table's column
-    """Whether material is checked is read in both versions' words."""
+    """Whether material is checked is read in the forms of both versions."""
     document = {"id": "d", "scanning_stations": [{"id": "s", **sent}]}
-    [station] = Shape(AccountWireDepartment).of(document).record().scanning_stations.nodes
+    [station] = JsonDecoder(AccountWireDepartment).convert(document).record().scanning_stations.nodes
     assert station.material_check_required is required
 
 
 def test_bare_department() -> None:
-    """A department that arrived as its id alone has nothing that can be trusted but that."""
+    """Of a department with nothing but an id, only requested fields count as loaded."""
     found = AccountWireDepartment(id="dp_1").record()
     assert (found.name, found.loaded) == (None, frozenset())
     assert AccountWireDepartment(id="dp_1").record(frozenset({"location"})).loaded == {"location"}
 
 
 def test_user_without_id() -> None:
-    """A user without an id is no user."""
+    """A user without an id is invalid."""
     with pytest.raises(ValueError, match="id"):
-        _USER.of({"name": "Ada"})
+        _USER.convert({"name": "Ada"})

@@ -9,26 +9,26 @@ from gateway.errors import Internal, NotFound
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Request, Response
 
-SEEN: list[Request] = []
+SENT: list[Request] = []
 
 
-async def remember(request: Request) -> Response:
-    SEEN.append(request)
+async def record(request: Request) -> Response:
+    SENT.append(request)
     return Response(200, {}, b"{}")
 
 
-def refuse(request: Request, response: Response) -> Internal | NotFound:
-    return NotFound("gone") if response.status == 404 else Internal(f"refused {response.status}")
+def to_error(request: Request, response: Response) -> Internal | NotFound:
+    return NotFound("gone") if response.status == 404 else Internal(f"status {response.status}")
 
 
 @pytest.fixture
-def api(wire: Any) -> Api:
-    """An API below a path of its own, on the wire in memory."""
-    return Api("account", wire.send, "https://proxy.test/own/", {"Authorization": "Bearer x", "A": "1"}, refuse)
+def api(fake: Any) -> Api:
+    """An API whose base URL has a path, over a transport in memory."""
+    return Api("account", fake.send, "https://proxy.test/base/", {"Authorization": "Bearer x", "A": "1"}, to_error)
 
 
 @pytest.mark.parametrize(
-    ("template", "parts", "query", "raw_query", "url"),
+    ("template", "path_params", "query", "raw_query", "url"),
     [
         ("/v1/users", {}, (), "", "/v1/users"),
         ("/v1/users/{id}", {"id": "a/b?c#d"}, (), "", "/v1/users/a%2Fb%3Fc%23d"),
@@ -46,12 +46,14 @@ def api(wire: Any) -> Api:
         ("/users", {}, (), "eq(id,%22a%22)", "/users?eq(id,%22a%22)"),
     ],
 )
-async def test_url(api: Api, wire: Any, *, template: str, parts: Any, query: Any, raw_query: str, url: str) -> None:
-    """A URL is the base, the template with its parts percent-encoded, and the query, brackets bare in its names."""
-    wire.answer()
-    await api.call("GET", template, parts, query=query, raw_query=raw_query)
-    [request] = wire.requests
-    assert request.url == f"https://proxy.test/own{url}"
+async def test_url(
+    api: Api, fake: Any, *, template: str, path_params: Any, query: Any, raw_query: str, url: str
+) -> None:
+    """A URL is the base URL, the template with encoded parameters, and the query with bare brackets in names."""
+    fake.respond()
+    await api.call("GET", template, path_params, query=query, raw_query=raw_query)
+    [request] = fake.requests
+    assert request.url == f"https://proxy.test/base{url}"
     assert request.template == template
 
 
@@ -59,44 +61,44 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(texts, texts)
-async def test_any_part(part: str, value: str) -> None:
-    """Whatever a part or a value holds, it stays one part and one value."""
-    await Api("account", remember, "https://x.test", {}, refuse).call(
-        "GET", "/a/{p}/z", {"p": part}, query=[("q", value)]
+async def test_any_value(segment_value: str, value: str) -> None:
+    """Any path parameter remains one segment, and any query value one value."""
+    await Api("account", record, "https://x.test", {}, to_error).call(
+        "GET", "/a/{p}/z", {"p": segment_value}, query=[("q", value)]
     )
-    url = urlsplit(SEEN.pop().url)
-    assert [unquote(segment) for segment in url.path.split("/")] == ["", "a", part, "z"]
+    url = urlsplit(SENT.pop().url)
+    assert [unquote(segment) for segment in url.path.split("/")] == ["", "a", segment_value, "z"]
     assert parse_qsl(url.query, keep_blank_values=True) == [("q", value)]
     assert url.fragment == ""
 
 
-async def test_headers(api: Api, wire: Any) -> None:
-    """A call carries the API's own headers and those of the call, which win."""
-    wire.answer()
+async def test_headers(api: Api, fake: Any) -> None:
+    """A call has the headers of the API and its additional ones, which replace those of the same name."""
+    fake.respond()
     await api.call("POST", "/x", headers={"A": "2", "B": "3"}, body=b"{}")
-    [request] = wire.requests
+    [request] = fake.requests
     assert (request.method, request.source, request.body) == ("POST", "account", b"{}")
     assert request.headers == {"Authorization": "Bearer x", "A": "2", "B": "3"}
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
-async def test_success(api: Api, wire: Any, status: int) -> None:
-    """Every status of the class of success is one."""
-    wire.answer(b"x", status)
+async def test_success(api: Api, fake: Any, status: int) -> None:
+    """Every 2xx status is a success."""
+    fake.respond(b"x", status)
     assert (await api.call("GET", "/x"))[1].status == status
 
 
 @pytest.mark.parametrize("status", [101, 302, 307, 400, 500])
-async def test_no_success(api: Api, wire: Any, status: int) -> None:
-    """Every other one is what the source's table says, a redirect too."""
-    wire.answer(b"x", status)
-    with pytest.raises(Internal, match=f"refused {status}"):
+async def test_failure(api: Api, fake: Any, status: int) -> None:
+    """Every other status, including redirects, raises what `to_error` returns."""
+    fake.respond(b"x", status)
+    with pytest.raises(Internal, match=f"status {status}"):
         await api.find("/x", {})
 
 
-async def test_find(api: Api, wire: Any) -> None:
-    """No such record is None to a read, and an error to all else."""
-    wire.answer(b"", 404)
+async def test_find(api: Api, fake: Any) -> None:
+    """A 404 is None for `find`, and an exception for `call`."""
+    fake.respond(b"", 404)
     assert await api.find("/x", {}) is None
     with pytest.raises(NotFound):
         await api.call("PATCH", "/x")

@@ -1,4 +1,4 @@
-"""What becomes of connections, for each transport: kept, given up, lost, left, secured."""
+"""How each transport keeps, closes, limits and secures its connections, over real sockets."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sources.raw import KEEP, Staying, read_request
+from sources.raw import KEEP, KeepOpen, read_request
 
 from gateway.errors import Outcome, SourceError, SourceInvalidResponse, SourceTimeout, SourceUnavailable
 from gateway.sources.http.exchange import Multipart, Part, Request
@@ -29,7 +29,7 @@ def form(size: int) -> Multipart:
 
 @pytest.fixture
 async def served() -> AsyncIterator[Callable[..., Awaitable[int]]]:
-    """Serves each connection with what a test says, and tells the port."""
+    """A function that starts a server with a handler for connections, and returns its port."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(handle: Handle, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> int:
@@ -60,14 +60,14 @@ async def served() -> AsyncIterator[Callable[..., Awaitable[int]]]:
         yield start
 
 
-async def heard(reader: asyncio.StreamReader) -> bytes:
+async def read_head(reader: asyncio.StreamReader) -> bytes:
     return await reader.readuntil(b"\r\n\r\n")
 
 
 async def polite(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers every call."""
+    """Respond to every request."""
     while True:
-        await heard(reader)
+        await read_head(reader)
         writer.write(KEEP)
 
 
@@ -82,8 +82,8 @@ async def polite(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     ids=["chunked", "interim", "204", "304"],
 )
 async def test_kept(raw: Any, transport: Any, reply: bytes, body: bytes) -> None:
-    """An answer whose end is known leaves its connection to the next call."""
-    server = await raw(Staying(reply))
+    """After a response whose end is known, the connection is used for the next call."""
+    server = await raw(KeepOpen(reply))
     calls = transport()
     assert [(await calls.send(call(server.url))).body for _ in range(3)] == [body] * 3
     assert server.connections == 1
@@ -100,7 +100,7 @@ async def test_kept(raw: Any, transport: Any, reply: bytes, body: bytes) -> None
     ids=["close", "HTTP/1.0", "until the end", "HTTP/1.0 until the end"],
 )
 async def test_not_kept(raw: Any, transport: Any, reply: bytes) -> None:
-    """A connection that the server ends with its answer is not used again."""
+    """A connection that the server closes with its response is not used again."""
     server = await raw(reply)
     calls = transport(connections=1)
     assert [(await calls.send(call(server.url))).body for _ in range(3)] == [b"{}"] * 3
@@ -108,68 +108,68 @@ async def test_not_kept(raw: Any, transport: Any, reply: bytes) -> None:
 
 
 async def test_head(raw: Any, transport: Any) -> None:
-    """An answer to HEAD has no body, whatever length it tells."""
-    server = await raw(Staying(OK + b"Content-Length: 40\r\n\r\n"), KEEP)
+    """A response to HEAD has no body, whatever its Content-Length."""
+    server = await raw(KeepOpen(OK + b"Content-Length: 40\r\n\r\n"), KEEP)
     calls = transport()
-    answer = await calls.send(call(server.url, "HEAD"))
-    assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "40")
+    response = await calls.send(call(server.url, "HEAD"))
+    assert (response.status, response.body, response.headers["content-length"]) == (200, b"", "40")
     assert (await calls.send(call(server.url))).body == b"{}"
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-async def test_hung_up_while_idle(served: Any, transport: Any, method: str) -> None:
-    """A connection that the server has closed in between is not used: the next call, a change too, just works."""
+async def test_closed_while_idle(served: Any, transport: Any, method: str) -> None:
+    """A connection that the server closed between calls is not used, and the next call, also a change, succeeds."""
     accepted = 0
-    hung_up = asyncio.Event()
+    closed = asyncio.Event()
 
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal accepted
         accepted += 1
-        await heard(reader)
+        await read_head(reader)
         writer.write(KEEP)
         await writer.drain()
         writer.close()
-        hung_up.set()
+        closed.set()
 
     url = f"http://127.0.0.1:{await served(once)}/"
     calls = transport()
     for _ in range(2):
-        hung_up.clear()
+        closed.clear()
         assert (await calls.send(call(url, method))).status == 200
-        await hung_up.wait()
-        for _ in range(5):  # what has arrived is noticed
+        await closed.wait()
+        for _ in range(5):  # so that the client notices the end of the connection
             await asyncio.sleep(0)
     assert accepted == 2
 
 
 async def test_closed_when_unused(served: Any, transport: Any) -> None:
-    """A connection that nobody uses is closed after a while."""
+    """A connection that is not used is closed after a while."""
     ended = asyncio.Event()
 
     async def watched(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await heard(reader)
+        await read_head(reader)
         writer.write(KEEP)
         assert await reader.read() == b""
         ended.set()
 
-    calls = transport(kept=0.05)
+    calls = transport(keep_alive=0.05)
     await calls.send(call(f"http://127.0.0.1:{await served(watched)}/"))
     async with asyncio.timeout(10):
         await ended.wait()
 
 
-async def test_more_than_an_answer(raw: Any, transport: Any) -> None:
-    """What a server says after an answer is no answer to the next call, and nothing follows it on that connection."""
-    server = await raw(Staying(KEEP + OK + b"Content-Length: 5\r\n\r\nwrong"))
+async def test_bytes_after_a_response(raw: Any, transport: Any) -> None:
+    """Bytes after a response are no response to the next call, and the connection is not used again."""
+    server = await raw(KeepOpen(KEEP + OK + b"Content-Length: 5\r\n\r\nwrong"))
     calls = transport()
     for _ in range(3):
         assert (await calls.send(call(server.url))).body == b"{}"
     assert server.connections == 3
 
 
-async def test_left(served: Any, transport: Any) -> None:
-    """A call that its caller leaves ends with its connection: its late answer is nobody's."""
-    asked, ended = asyncio.Event(), asyncio.Event()
+async def test_cancelled_call(served: Any, transport: Any) -> None:
+    """A call that is cancelled closes its connection, so its late response is given to no other call."""
+    requested, ended = asyncio.Event(), asyncio.Event()
     first = True
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -177,9 +177,9 @@ async def test_left(served: Any, transport: Any) -> None:
         if not first:
             await polite(reader, writer)
         first = False
-        await heard(reader)
+        await read_head(reader)
         writer.write(OK + b"Content-Length: 40\r\n\r\nhalf")
-        asked.set()
+        requested.set()
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
         ended.set()
@@ -187,7 +187,7 @@ async def test_left(served: Any, transport: Any) -> None:
     url = f"http://127.0.0.1:{await served(slow)}/"
     calls = transport(connections=1)
     leaving = asyncio.create_task(calls.send(call(url)))
-    await asked.wait()
+    await requested.wait()
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaving
@@ -196,13 +196,13 @@ async def test_left(served: Any, transport: Any) -> None:
     assert (await calls.send(call(url))).body == b"{}"
 
 
-async def test_left_in_line(served: Any, transport: Any) -> None:
-    """Callers who leave while they wait for a connection take none along, and those behind them get theirs."""
+async def test_cancelled_while_waiting(served: Any, transport: Any) -> None:
+    """Calls that are cancelled while they wait for a connection do not take one, and the others get theirs."""
     go = asyncio.Event()
 
     async def waiting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            await heard(reader)
+            await read_head(reader)
             await go.wait()
             writer.write(KEEP)
 
@@ -213,52 +213,52 @@ async def test_left_in_line(served: Any, transport: Any) -> None:
     for task in tasks[1:20:2]:
         task.cancel()
     go.set()
-    answers = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [getattr(one, "body", None) for one in answers] == [b"{}", None] * 10
+    responses = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [getattr(response, "body", None) for response in responses] == [b"{}", None] * 10
     assert (await calls.send(call(url))).body == b"{}"
 
 
-async def test_as_many_as_allowed(served: Any, transport: Any) -> None:
-    """There are never more connections than the limit, and all calls are answered."""
-    now = most = 0
+async def test_connection_limit(served: Any, transport: Any) -> None:
+    """There are never more connections than the limit, and all calls get a response."""
+    current = maximum = 0
 
     async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
+        nonlocal current, maximum
+        current += 1
+        maximum = max(maximum, current)
         try:
-            for _ in range(10):  # then it hangs up: new ones are opened in its place
-                await heard(reader)
+            for _ in range(10):  # then it closes, and a new connection is opened instead
+                await read_head(reader)
                 await asyncio.sleep(0)
                 writer.write(KEEP if _ < 9 else KEEP.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"))
             await writer.drain()
         finally:
-            now -= 1
+            current -= 1
 
     url = f"http://127.0.0.1:{await served(counted)}/"
     calls = transport(connections=3, connect=8)
-    answers = await asyncio.gather(*(calls.send(call(url)) for _ in range(200)))
-    assert {one.body for one in answers} == {b"{}"}
-    assert most == 3
+    responses = await asyncio.gather(*(calls.send(call(url)) for _ in range(200)))
+    assert {response.body for response in responses} == {b"{}"}
+    assert maximum == 3
 
 
-async def test_refused_in_line(transport: Any) -> None:
-    """A host that cannot be reached leaves nobody waiting."""
+async def test_refused_while_waiting(transport: Any) -> None:
+    """If a host cannot be reached, no call is left waiting."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         calls = transport(connections=1)
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
-        answers = await asyncio.gather(*(calls.send(call(url)) for _ in range(5)), return_exceptions=True)
-    assert [type(one) for one in answers] == [SourceUnavailable] * 5
+        responses = await asyncio.gather(*(calls.send(call(url)) for _ in range(5)), return_exceptions=True)
+    assert [type(response) for response in responses] == [SourceUnavailable] * 5
 
 
-async def test_closed_with_calls_under_way(raw: Any, transport: Any) -> None:
-    """Closing ends what is under way, and what waits for it."""
+async def test_closing_during_calls(raw: Any, transport: Any) -> None:
+    """Closing the transport ends the calls under way and those that wait."""
     server = await raw(None)
     calls = transport(connections=1)
     under_way = [asyncio.create_task(calls.send(call(server.url, "PUT", b"{}"))) for _ in range(2)]
     async with asyncio.timeout(10):
-        while not server.requests:  # noqa: ASYNC110 - the fixture tells no event
+        while not server.requests:  # noqa: ASYNC110 - the fixture sets no event
             await asyncio.sleep(0.01)
     await calls.aclose()
     async with asyncio.timeout(10):
@@ -268,17 +268,17 @@ async def test_closed_with_calls_under_way(raw: Any, transport: Any) -> None:
     assert isinstance(second, SourceUnavailable | asyncio.CancelledError)
 
 
-async def test_answered_too_soon(served: Any, transport: Any) -> None:
-    """A refusal that comes before the whole call was heard is its answer, and the connection is given up."""
+async def test_early_response(served: Any, transport: Any) -> None:
+    """A response before the end of the request is returned, and the connection is not used again."""
     accepted = 0
 
     async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal accepted
         accepted += 1
-        await heard(reader)
+        await read_head(reader)
         if accepted == 1:
             writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}")
-            await asyncio.sleep(0.3)  # read on, slowly: closing now would be a reset that overtakes the answer
+            await asyncio.sleep(0.3)  # closing at once would be a reset, which can overtake the response
             while await reader.read(65536):
                 pass
         else:
@@ -292,7 +292,7 @@ async def test_answered_too_soon(served: Any, transport: Any) -> None:
 
 
 async def test_a_large_change(served: Any, transport: Any) -> None:
-    """A body of megabytes arrives whole, and its connection is kept."""
+    """A body of megabytes arrives complete, and its connection is used again."""
     received: list[int] = []
 
     async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -307,11 +307,11 @@ async def test_a_large_change(served: Any, transport: Any) -> None:
     assert received == [5_000_000] * 2
 
 
-async def test_slow_but_alive(served: Any, transport: Any) -> None:
-    """The time between two reads is anew with each: an answer may take longer than that in all."""
+async def test_read_timeout(served: Any, transport: Any) -> None:
+    """The read timeout starts again with each read: a response may take longer in all."""
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await heard(reader)
+        await read_head(reader)
         writer.write(OK + b"Content-Length: 8\r\n\r\n")
         for _ in range(8):
             await asyncio.sleep(0.1)
@@ -321,14 +321,14 @@ async def test_slow_but_alive(served: Any, transport: Any) -> None:
     assert (await calls.send(call(f"http://127.0.0.1:{await served(drip)}/"))).body == b"x" * 8
 
 
-async def test_one_call_after_another_has_its_own_time(served: Any, transport: Any) -> None:
-    """The time of a call begins with it, whatever happened on its connection before."""
+async def test_timeout_of_each_call(served: Any, transport: Any) -> None:
+    """The timeout of a call starts with it, whatever happened on its connection before."""
     replies = 0
 
     async def slower(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal replies
         while True:
-            await heard(reader)
+            await read_head(reader)
             replies += 1
             await asyncio.sleep(0.3 if replies < 4 else 5)
             writer.write(KEEP)
@@ -342,7 +342,7 @@ async def test_one_call_after_another_has_its_own_time(served: Any, transport: A
 
 
 async def test_no_proxy(raw: Any, transport: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy in the environment is not used: calls carry credentials."""
+    """A proxy in the environment is not used, because calls carry credentials."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     server = await raw(KEEP)
@@ -350,17 +350,17 @@ async def test_no_proxy(raw: Any, transport: Any, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_ipv6(served: Any, transport: Any) -> None:
-    """An IPv6 address is a host, too, and is named in brackets."""
+    """An IPv6 address can be the host, and is in brackets in the header Host."""
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
     hosts: list[bytes] = []
 
-    async def told(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        hosts.extend(line for line in (await heard(reader)).split(b"\r\n") if line.startswith(b"Host: "))
+    async def record_host(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hosts.extend(line for line in (await read_head(reader)).split(b"\r\n") if line.startswith(b"Host: "))
         writer.write(KEEP)
 
     try:
-        port = await served(told, "::1")
+        port = await served(record_host, "::1")
     except OSError:
         pytest.skip("no IPv6 loopback here")
     assert (await transport().send(call(f"http://[::1]:{port}/"))).status == 200
@@ -369,7 +369,7 @@ async def test_ipv6(served: Any, transport: Any) -> None:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of `localhost` that only those trust who are told to."""
+    """The folder of a certificate for `localhost` that is not trusted by default."""
     folder = tmp_path_factory.mktemp("tls")
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(folder / "key.pem")]
@@ -380,7 +380,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def secured(served: Any, authority: Path) -> tuple[int, list[str | None]]:
-    """A polite server behind TLS: its port, and the names that it was asked for."""
+    """A server with TLS: its port, and the host names that clients sent in the handshake."""
     names: list[str | None] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
@@ -393,7 +393,7 @@ def trusting(authority: Path) -> ssl.SSLContext:
 
 
 async def test_tls(secured: tuple[int, list[str | None]], authority: Path, transport: Any) -> None:
-    """A server whose certificate is trusted is called by its name, on one connection."""
+    """A server with a trusted certificate is called by its name, on one connection."""
     port, names = secured
     calls = transport(tls=trusting(authority))
     for _ in range(3):
@@ -402,13 +402,13 @@ async def test_tls(secured: tuple[int, list[str | None]], authority: Path, trans
 
 
 async def test_tls_with_many_bytes(served: Any, authority: Path, transport: Any) -> None:
-    """A body of megabytes passes TLS both ways."""
+    """A body of megabytes is sent and received through TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            await heard(reader)
+            await read_head(reader)
             writer.write(OK + b"Content-Length: 9000000\r\n\r\n" + 9 * (await reader.readexactly(1_000_000)))
 
     port = await served(echo, tls=context)
@@ -418,10 +418,12 @@ async def test_tls_with_many_bytes(served: Any, authority: Path, transport: Any)
         assert (await calls.send(call(f"https://localhost:{port}/", "PUT", body))).body == body * 9
 
 
-@pytest.mark.filterwarnings("ignore:.*")  # the server's side of a handshake that is broken off
+@pytest.mark.filterwarnings("ignore:.*")  # of the server, when a handshake is aborted
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-async def test_no_trust(secured: tuple[int, list[str | None]], authority: Path, transport: Any, host: str) -> None:
-    """A server that cannot prove who it is gets nothing: not known, or known by another name."""
+async def test_untrusted_certificate(
+    secured: tuple[int, list[str | None]], authority: Path, transport: Any, host: str
+) -> None:
+    """A server whose certificate is not trusted, or has another name, is sent nothing."""
     tls = None if host == "localhost" else trusting(authority)
     with pytest.raises(SourceUnavailable) as caught:
         await transport(tls=tls).send(call(f"https://{host}:{secured[0]}/", "PUT", b"secret"))
@@ -429,8 +431,8 @@ async def test_no_trust(secured: tuple[int, list[str | None]], authority: Path, 
 
 
 @pytest.mark.parametrize("handle", ["plain", "silent"])
-async def test_no_tls_there(served: Any, transport: Any, handle: str) -> None:
-    """A port without TLS behind an https address was sent nothing."""
+async def test_server_without_tls(served: Any, transport: Any, handle: str) -> None:
+    """A port without TLS is sent nothing if the URL is https."""
 
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -445,13 +447,13 @@ async def test_no_tls_there(served: Any, transport: Any, handle: str) -> None:
     assert caught.value.outcome is None
 
 
-async def test_tls_lost_in_the_middle(served: Any, authority: Path, transport: Any) -> None:
-    """Half an answer over TLS is none."""
+async def test_incomplete_response_over_tls(served: Any, authority: Path, transport: Any) -> None:
+    """An incomplete response over TLS is an error, with an unknown outcome of a change."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
 
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await heard(reader)
+        await read_head(reader)
         writer.write(OK + b"Content-Length: 40\r\n\r\nhalf")
         await writer.drain()
         await asyncio.sleep(0.05)
@@ -462,8 +464,8 @@ async def test_tls_lost_in_the_middle(served: Any, authority: Path, transport: A
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
-async def test_a_compression_that_was_not_asked_for(raw: Any, transport: Any) -> None:
-    """A body that cannot be read is an error of the source's, not garbage for whoever reads it."""
+async def test_unaccepted_coding(raw: Any, transport: Any) -> None:
+    """A body in a coding that was not accepted is an invalid response."""
     server = await raw(OK + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}")
     with pytest.raises(SourceInvalidResponse):
         await transport().send(call(server.url))

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from gateway import errors
 from gateway.errors import Outcome, Violation
-from gateway.sources.http.errors import SourceErrorBody, refusal, retry_after
+from gateway.sources.http.errors import SourceErrorBody, retry_after, source_error
 from gateway.sources.http.exchange import Request, Response
 
-BROKEN = (Violation(("change", "email"), "is taken"),)
-TOLD = SourceErrorBody(documented=True, code="c", message="why", request_id="rq", violations=BROKEN)
+VIOLATIONS = (Violation(("change", "email"), "is taken"),)
+BODY = SourceErrorBody(documented=True, code="c", message="why", request_id="rq", violations=VIOLATIONS)
 
 TABLE = [
     (400, errors.BadUserInput, errors.SourceInvalidResponse),
@@ -38,51 +38,51 @@ TABLE = [
     (302, errors.SourceInvalidResponse, errors.SourceInvalidResponse),
     (418, errors.SourceInvalidResponse, errors.SourceInvalidResponse),
 ]
-UNCERTAIN = {408, 499, 500, 502, 504, 524}
+UNKNOWN_OUTCOME = {408, 499, 500, 502, 504, 524}
 
 
 @pytest.mark.parametrize(("status", "documented", "other"), TABLE)
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 def test_table(status: int, documented: type, other: type, method: str) -> None:
-    """A status means the same for the three systems; a body that is none of theirs makes no record missing."""
+    """A status means the same for all sources; a 404 with an undocumented body is no missing record."""
     request = Request("account", method, "u", "/x")
-    for told, body, kind in ((TOLD, b"{}", documented), (SourceErrorBody(), b"<html>", other)):
-        error = refusal(request, Response(status, {}, body), told)
+    for error_body, body, kind in ((BODY, b"{}", documented), (SourceErrorBody(), b"<html>", other)):
+        error = source_error(request, Response(status, {}, body), error_body)
         assert type(error) is kind
         assert (error.origin.source, error.origin.http_status) == ("account", status)
-        assert error.origin.code == told.code
-        assert error.outcome is (Outcome.UNKNOWN if method == "PATCH" and status in UNCERTAIN else None)
+        assert error.origin.code == error_body.code
+        assert error.outcome is (Outcome.UNKNOWN if method == "PATCH" and status in UNKNOWN_OUTCOME else None)
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_missing_without_a_word(status: int) -> None:
-    """An empty body is enough for a record to be missing."""
+def test_missing_without_a_body(status: int) -> None:
+    """A 404 or 410 with an empty body means that there is no such record."""
     assert (
-        type(refusal(Request("account", "GET", "u", "/x"), Response(status, {}, b" \n"), SourceErrorBody()))
+        type(source_error(Request("account", "GET", "u", "/x"), Response(status, {}, b" \n"), SourceErrorBody()))
         is errors.NotFound
     )
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
-def test_says_why(status: int) -> None:
-    """What the caller can mend carries the source's words and its violations."""
-    error = refusal(Request("account", "PATCH", "u", "/x"), Response(status, {}, b"{}"), TOLD)
+def test_message_and_violations(status: int) -> None:
+    """An error that the caller can correct has the message and the violations of the source."""
+    error = source_error(Request("account", "PATCH", "u", "/x"), Response(status, {}, b"{}"), BODY)
     assert error.message == "why"
-    assert error.violations == BROKEN
+    assert error.violations == VIOLATIONS
     assert error.origin.request_id == "rq"
 
 
-def test_keeps_words_about_keys() -> None:
-    """What a source says of a credential, which may name a part of it, goes to nobody."""
-    error = refusal(Request("account", "GET", "u", "/x"), Response(401, {}, b"{}"), TOLD)
+def test_message_about_a_key() -> None:
+    """The message of a 401, which may contain a part of the credential, is not passed on."""
+    error = source_error(Request("account", "GET", "u", "/x"), Response(401, {}, b"{}"), BODY)
     assert error.origin.message is None
     assert "why" not in error.message
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503, 504])
 def test_waits(status: int) -> None:
-    """What may pass says when to come back, if the source did."""
-    error = refusal(
+    """A transient error has the `Retry-After` of the source."""
+    error = source_error(
         Request("account", "GET", "u", "/x"), Response(status, {"Retry-After": "7"}, b""), SourceErrorBody()
     )
     assert error.retryable
@@ -90,9 +90,11 @@ def test_waits(status: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["90000", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_a_wait_without_end(text: str) -> None:
-    """Callers are told of a day at most, which every surface can spell."""
-    error = refusal(Request("account", "GET", "u", "/x"), Response(503, {"Retry-After": text}, b""), SourceErrorBody())
+def test_longest_retry_after(text: str) -> None:
+    """`retry_after` is at most a day, which every surface can represent."""
+    error = source_error(
+        Request("account", "GET", "u", "/x"), Response(503, {"Retry-After": text}, b""), SourceErrorBody()
+    )
     assert error.retry_after == 86_400
 
 
@@ -112,39 +114,39 @@ def test_a_wait_without_end(text: str) -> None:
     ],
 )
 def test_retry_after(text: str, seconds: float | None) -> None:
-    """Seconds or an HTTP date, one in the past meaning now; anything else is not there (RFC 9110, 10.2.3)."""
+    """The header is seconds or a date, of which one in the past is 0; any other text is None (RFC 9110, 10.2.3)."""
     assert retry_after({"Retry-After": text}) == seconds
 
 
 def test_retry_after_a_date() -> None:
-    """A date means the time from now until then."""
+    """A date becomes the seconds until then."""
     wait = retry_after({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)})
     assert wait is not None
     assert 0 < wait <= 3600
 
 
 def test_no_retry_after() -> None:
-    """No header, no wait."""
+    """Without the header the result is None."""
     assert retry_after({}) is None
 
 
 @given(st.text())
 def test_any_retry_after(text: Any) -> None:
-    """No header breaks the reading of an error."""
+    """No text raises an exception."""
     wait = retry_after({"Retry-After": text})
     assert wait is None or wait >= 0
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("sent", "redacted"),
     [
         ("GET /v3/resellers/7f3a/users could not be processed.", "GET … could not be processed."),
         ("See https://internal.example/x?token=1 for more", "See … for more"),
         ("Either first and/or last name; 1/2 done, N/A.", "Either first and/or last name; 1/2 done, N/A."),
     ],
 )
-def test_addresses_are_not_told(said: str, told: str) -> None:
-    """A source's words reach a caller without the URLs and paths in them."""
+def test_addresses_are_redacted(sent: str, redacted: str) -> None:
+    """URLs and paths in the message of a source are redacted."""
     request = Request("reseller", "PATCH", "http://x", "/x")
-    error = refusal(request, Response(400, {}, b"{}"), SourceErrorBody(documented=True, message=said))
-    assert error.message == error.origin.message == told
+    error = source_error(request, Response(400, {}, b"{}"), SourceErrorBody(documented=True, message=sent))
+    assert error.message == error.origin.message == redacted

@@ -7,34 +7,35 @@ from hypothesis import strategies as st
 
 from gateway.errors import Outcome, SourceInvalidResponse
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.json import CamelWire, Instant, Shape, Wire, read, read_changed
+from gateway.sources.http.json import CamelWire, JsonDecoder, Wire, decode_change_response, decode_response
+from gateway.users.model import Timestamp
 
 
 class Thing(CamelWire, frozen=True):
-    """A source's object."""
+    """An object with camelCase names."""
 
     id: str
     full_name: str | None = None
-    created_at: Instant | None = None
+    created_at: Timestamp | None = None
 
 
 class Plain(Wire, frozen=True):
-    """Another, in snake case."""
+    """An object with snake_case names."""
 
-    created_at: Instant | None = None
-
-
-THING = Shape(Thing)
+    created_at: Timestamp | None = None
 
 
-def said(body: bytes, method: str = "GET", status: int = 200) -> tuple[Request, Response]:
+THING = JsonDecoder(Thing)
+
+
+def exchange(body: bytes, method: str = "GET", status: int = 200) -> tuple[Request, Response]:
     return Request("account", method, "u", "/x"), Response(status, {}, body)
 
 
-def test_reads() -> None:
-    """Known names are read, unknown ones passed over, missing ones left empty, in the spelling of the source."""
+def test_tolerance() -> None:
+    """Known fields are decoded by their names, unknown ones are ignored, and absent ones are None."""
     body = b'{"id":"1","fullName":null,"createdAt":null,"new":{"x":[1]}}'
-    assert read(THING, *said(body)) == Thing(id="1")
+    assert decode_response(THING, *exchange(body)) == Thing(id="1")
 
 
 @pytest.mark.parametrize(
@@ -46,10 +47,10 @@ def test_reads() -> None:
     ],
 )
 @pytest.mark.parametrize(("method", "outcome"), [("GET", None), ("PUT", Outcome.UNKNOWN)])
-def test_not_the_documented_shape(body: bytes, method: str, outcome: Outcome | None) -> None:
-    """What is no JSON or another shape is the source's fault, and after a change its outcome is unknown."""
+def test_undocumented_form(body: bytes, method: str, outcome: Outcome | None) -> None:
+    """A body that is not JSON of the documented form is an invalid response; the outcome of a change is unknown."""
     with pytest.raises(SourceInvalidResponse) as caught:
-        read(THING, *said(body, method))
+        decode_response(THING, *exchange(body, method))
     assert caught.value.outcome is outcome
     assert caught.value.origin.source == "account"
 
@@ -61,30 +62,30 @@ def test_not_the_documented_shape(body: bytes, method: str, outcome: Outcome | N
         *((status, body, None) for status in (200, 201, 204) for body in (b"", b"\n")),
     ],
 )
-def test_a_change_without_an_answer(status: int, body: bytes, found: Thing | None) -> None:
-    """After a change an answer without a body says that it is done."""
-    assert read_changed(THING, *said(body, "PUT", status)) == found
+def test_confirmation_without_a_body(status: int, body: bytes, found: Thing | None) -> None:
+    """A successful response to a change without a body confirms it."""
+    assert decode_change_response(THING, *exchange(body, "PUT", status)) == found
 
 
 @pytest.mark.parametrize(("status", "body"), [(202, b""), (202, b"{}"), (200, b"{}"), (200, b"<html>")])
-def test_a_change_that_is_not_done(status: int, body: bytes) -> None:
-    """202 says that a change is still to be done, and of what cannot be read nobody knows what it says."""
+def test_unconfirmed_change(status: int, body: bytes) -> None:
+    """After a 202, or a body that cannot be decoded, the outcome of a change is unknown."""
     with pytest.raises(SourceInvalidResponse) as caught:
-        read_changed(THING, *said(body, "PUT", status))
+        decode_change_response(THING, *exchange(body, "PUT", status))
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
-def test_the_log_holds_no_data() -> None:
-    """Where the shape differs is for the log; what the source sent is for nobody."""
+def test_exceptions_hold_no_data() -> None:
+    """The exception has the path of the wrong value, and no data of the source."""
     with pytest.raises(SourceInvalidResponse) as caught:
-        read(THING, *said(b'{"id":{"secret":"ada@example.com"}}'))
-    told = str(caught.value) + str(caught.value.__cause__)
-    assert "ada@" not in told
-    assert "$.id" in told
+        decode_response(THING, *exchange(b'{"id":{"secret":"ada@example.com"}}'))
+    text = str(caught.value) + str(caught.value.__cause__)
+    assert "ada@" not in text
+    assert "$.id" in text
 
 
 @pytest.mark.parametrize(
-    ("text", "kept", "moment"),
+    ("text", "expected", "moment"),
     [
         ("2026-05-10T00:23:00Z", None, datetime(2026, 5, 10, 0, 23, tzinfo=UTC)),
         ("2026-05-10T02:23:00.886+02:00", None, datetime(2026, 5, 10, 0, 23, 0, 886000, tzinfo=UTC)),
@@ -99,18 +100,18 @@ def test_the_log_holds_no_data() -> None:
         ("2018-05-01", "2018-05-01T00:00:00Z", datetime(2018, 5, 1, tzinfo=UTC)),
     ],
 )
-def test_instants(text: str, kept: str | None, moment: datetime) -> None:
-    """A time is kept to its last digit as the source wrote it; without an offset it is UTC."""
-    found = read(Shape(Plain), *said(orjson.dumps({"created_at": text}))).created_at
-    assert found == (kept or text)
+def test_timestamps(text: str, expected: str | None, moment: datetime) -> None:
+    """A time is kept as it was sent, to its last digit; without an offset it is UTC."""
+    found = decode_response(JsonDecoder(Plain), *exchange(orjson.dumps({"created_at": text}))).created_at
+    assert found == (expected or text)
     assert found.instant() == moment
 
 
 @given(st.one_of(st.datetimes().map(datetime.isoformat), st.dates().map(str), st.text(max_size=25)))
-def test_every_instant_is_one(text: str) -> None:
-    """What was read as a time can be counted with."""
+def test_any_timestamp(text: str) -> None:
+    """Every text that is accepted as a time can be converted to a datetime with a time zone."""
     try:
-        found = read(Shape(Plain), *said(orjson.dumps({"created_at": text}))).created_at
+        found = decode_response(JsonDecoder(Plain), *exchange(orjson.dumps({"created_at": text}))).created_at
     except SourceInvalidResponse:
         return
     assert found.instant().tzinfo is not None

@@ -5,24 +5,24 @@ import pytest
 from gateway.sources.http.exchange import Multipart, Part, Request, Response, pipeline
 
 
-async def test_order(wire: Any) -> None:
-    """The first step is the outermost, and the transport comes last; a step may repeat or answer by itself."""
-    wire.answer()
+async def test_order(fake: Any) -> None:
+    """The first step is the outermost and the transport the innermost; a step may send several times."""
+    fake.respond()
     seen = []
 
     def step(name: str, times: int) -> Any:
         async def run(request: Request, send: Any) -> Response:
             seen.append(name)
             for _ in range(times):
-                answer = await send(request)
+                response = await send(request)
             seen.append(f"/{name}")
-            return answer
+            return response
 
         return run
 
-    await pipeline(wire, [step("a", 1), step("b", 2), step("c", 1)])(Request("account", "GET", "u", "/x"))
+    await pipeline(fake, [step("a", 1), step("b", 2), step("c", 1)])(Request("account", "GET", "u", "/x"))
     assert seen == ["a", "b", "c", "/c", "c", "/c", "/b", "/a"]
-    assert len(wire.requests) == 2
+    assert len(fake.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,12 @@ async def test_order(wire: Any) -> None:
     [("GET", False), ("HEAD", False), ("POST", True), ("PUT", True), ("PATCH", True), ("DELETE", True)],
 )
 def test_writes(method: str, writes: bool) -> None:  # noqa: FBT001 - a table's column
-    """What may change something is told from what cannot."""
+    """All methods but GET and HEAD are changes."""
     assert Request("account", method, "u", "/x").writes is writes
 
 
 def test_repr_keeps_secrets() -> None:
-    """Neither credentials nor people's data are in a repr, which may end in a log."""
+    """A repr, which may be logged, contains neither credentials nor personal data."""
     form = Multipart((Part("user", b"hidden", "application/json"),))
     request = Request("account", "PUT", "https://x/hidden", "/x/{id}", {"Authorization": "hidden"}, form)
     assert "hidden" not in repr(request) + repr(form) + repr(Response(200, {"a": "hidden"}, b"hidden"))

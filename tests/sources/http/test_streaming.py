@@ -1,4 +1,4 @@
-"""Forms whose content is somewhere else: read while they are sent, by each transport over real sockets."""
+"""Forms whose content is not in memory: each transport reads it while it sends, over real sockets."""
 
 import asyncio
 import contextlib
@@ -18,13 +18,13 @@ from gateway.kit.blob import Blob, BlobWriter
 from gateway.sources.http.exchange import Content, Multipart, Part, Request
 
 CHUNK = b"x" * 65_536
-LARGE = 1_024  # chunks: more than all the sockets' buffers take
+LARGE = 1_024  # chunks: more than the buffers of the sockets hold
 TOO_LARGE = KEEP.replace(b"200 OK", b"413 Too Large")
 
 
 @dataclass
-class Counted:
-    """Content that counts how many chunks of it were read; after so many of them its file breaks."""
+class CountedContent:
+    """Content that counts the chunks that were read, and raises an error after `breaks` of them."""
 
     chunks_of_it: int = LARGE
     breaks: int = LARGE + 1
@@ -42,28 +42,28 @@ class Counted:
             yield CHUNK
 
 
-class Stubborn:
-    """A server that reads a call's head, and the rest of it when it is told to."""
+class SlowReader:
+    """A server that reads the head of a request, and its body once `may_read` is set."""
 
-    def __init__(self, answer: bytes = b"") -> None:
-        self.answer = answer
-        self.heard = asyncio.Event()
-        self.listens = asyncio.Event()
+    def __init__(self, reply: bytes = b"") -> None:
+        self.reply = reply
+        self.head_received = asyncio.Event()
+        self.may_read = asyncio.Event()
         self.body = 0
         self.ended = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         left = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
-        self.heard.set()
-        writer.write(self.answer)
-        waiting = asyncio.ensure_future(self.listens.wait())
+        self.head_received.set()
+        writer.write(self.reply)
+        waiting = asyncio.ensure_future(self.may_read.wait())
         try:
             await waiting
             while left and (read := await reader.read(65_536)):
                 self.body += len(read)
                 left -= len(read)
-            if not left and not self.answer:
+            if not left and not self.reply:
                 writer.write(KEEP)
         except ConnectionError:
             pass
@@ -73,18 +73,18 @@ class Stubborn:
 
 
 @pytest.fixture
-async def stubborn() -> AsyncIterator[Callable[..., Awaitable[tuple[str, Stubborn]]]]:
+async def slow_reader() -> AsyncIterator[Callable[..., Awaitable[tuple[str, SlowReader]]]]:
     """Starts such a server."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(answer: bytes = b"") -> tuple[str, Stubborn]:
-            behaviour = Stubborn(answer)
+        async def start(reply: bytes = b"") -> tuple[str, SlowReader]:
+            behaviour = SlowReader(reply)
             server = await asyncio.start_server(behaviour.serve, "127.0.0.1", 0)
 
             async def stop() -> None:
-                behaviour.listens.set()
+                behaviour.may_read.set()
                 server.close()
-                if behaviour.heard.is_set():
+                if behaviour.head_received.is_set():
                     async with asyncio.timeout(10):
                         await behaviour.ended.wait()
                 await server.wait_closed()
@@ -113,13 +113,13 @@ def without_boundary(head: bytes, body: bytes) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 300_000])
-async def test_the_same_on_the_wire(raw: Any, transport: Any, size: int) -> None:
-    """Content from elsewhere is sent as bytes are, with a length; and again when it is sent again."""
+async def test_same_bytes(raw: Any, transport: Any, size: int) -> None:
+    """Content from a file is sent with a length and the same bytes as content in memory, also a second time."""
     server = await raw(KEEP)
     calls, content = transport(), os.urandom(size)
     streamed = put(server.url, blob(content))
-    for one in (put(server.url, content), streamed, streamed):
-        assert (await calls.send(one)).status == 200
+    for request in (put(server.url, content), streamed, streamed):
+        assert (await calls.send(request)).status == 200
     as_bytes, first, second = [without_boundary(*request) for request in server.requests]
     assert as_bytes == first == second
     assert content in as_bytes[1]
@@ -127,27 +127,27 @@ async def test_the_same_on_the_wire(raw: Any, transport: Any, size: int) -> None
     assert server.connections == 1
 
 
-async def test_read_as_it_is_taken(stubborn: Any, transport: Any) -> None:
-    """Where the source reads slowly, no more is read than the sockets hold; in the end all of it has arrived."""
-    url, server = await stubborn()
-    content = Counted()
+async def test_slow_source(slow_reader: Any, transport: Any) -> None:
+    """While a source reads slowly, no more content is read than fits the buffers; in the end all of it arrives."""
+    url, server = await slow_reader()
+    content = CountedContent()
     sending = asyncio.create_task(transport().send(put(url, content)))
-    await server.heard.wait()
+    await server.head_received.wait()
     before = -1
-    while content.read != before:  # until it waits
+    while content.read != before:  # until it pauses
         before = content.read
         await asyncio.sleep(0.1)
     assert 0 < content.read < LARGE / 2
-    server.listens.set()
+    server.may_read.set()
     assert (await sending).status == 200
     assert content.read == LARGE
     assert server.body > content.size
 
 
-async def test_answered_before_the_end(stubborn: Any, transport: Any) -> None:
-    """An answer that comes before all was sent is the answer, and the rest is not read for it any more."""
-    url, _ = await stubborn(TOO_LARGE)
-    content = Counted()
+async def test_early_response(slow_reader: Any, transport: Any) -> None:
+    """A response before the end of the request is returned, and the rest of the content is not read."""
+    url, _ = await slow_reader(TOO_LARGE)
+    content = CountedContent()
     calls = transport(connections=1)
     assert (await calls.send(put(url, content))).status == 413
     await calls.aclose()
@@ -157,37 +157,37 @@ async def test_answered_before_the_end(stubborn: Any, transport: Any) -> None:
     assert content.read == read
 
 
-async def test_left_in_the_middle(stubborn: Any, transport: Any) -> None:
-    """A call that its caller leaves while it is sent ends there, and the source sees that it does."""
-    url, server = await stubborn()
-    content = Counted()
+async def test_cancelled(slow_reader: Any, transport: Any) -> None:
+    """A call that is cancelled while it is sent ends at once, and the source sees the connection close."""
+    url, server = await slow_reader()
+    content = CountedContent()
     sending = asyncio.create_task(transport().send(put(url, content)))
-    await server.heard.wait()
+    await server.head_received.wait()
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
-    server.listens.set()
+    server.may_read.set()
     async with asyncio.timeout(10):
         await server.ended.wait()
     assert server.body < content.size
     assert content.read < LARGE
 
 
-async def test_not_sent_in_time(stubborn: Any, transport: Any) -> None:
-    """A source that does not take all of a change in time may have taken enough of it."""
-    url, _ = await stubborn()
+async def test_sending_times_out(slow_reader: Any, transport: Any) -> None:
+    """If a source does not read all of a change in time, the outcome is unknown."""
+    url, _ = await slow_reader()
     with pytest.raises(SourceTimeout) as caught:
-        await transport(total=0.3).send(put(url, Counted()))
+        await transport(total=0.3).send(put(url, CountedContent()))
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize("breaks", [0, 1, LARGE - 1])
-async def test_a_file_that_breaks(stubborn: Any, transport: Any, breaks: int) -> None:
-    """Content that cannot be read to its end ends the call in our words, and its connection with it."""
-    url, server = await stubborn()
-    server.listens.set()
+async def test_unreadable_content(slow_reader: Any, transport: Any, breaks: int) -> None:
+    """Content that cannot be read to its end fails the call with an error of the gateway, and closes the connection."""
+    url, server = await slow_reader()
+    server.may_read.set()
     with pytest.raises(SourceUnavailable) as caught:
-        await transport().send(put(url, Counted(breaks=breaks)))
+        await transport().send(put(url, CountedContent(breaks=breaks)))
     assert caught.value.outcome is Outcome.UNKNOWN
     async with asyncio.timeout(10):
         await server.ended.wait()
@@ -206,9 +206,9 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 
 async def test_over_tls(transport: Any, certificate: tuple[Path, Path]) -> None:
-    """The same through TLS, which has buffers of its own."""
-    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    own.load_cert_chain(*certificate)
+    """The same works through TLS, which has additional buffers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
     received: list[int] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -218,10 +218,10 @@ async def test_over_tls(transport: Any, certificate: tuple[Path, Path]) -> None:
         await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=own)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     async with server:
         calls = transport(tls=ssl.create_default_context(cafile=str(certificate[0])))
-        content = Counted(chunks_of_it=200)
+        content = CountedContent(chunks_of_it=200)
         port = server.sockets[0].getsockname()[1]
         assert (await calls.send(put(f"https://localhost:{port}/", content))).status == 200
         await calls.aclose()

@@ -1,4 +1,4 @@
-"""All of it over real sockets, for each transport: what one does when a connection breaks shows nowhere else."""
+"""Each transport over real sockets, since its reaction to a lost connection cannot be seen otherwise."""
 
 import asyncio
 import gzip
@@ -24,15 +24,15 @@ def call(url: str, method: str = "GET", body: Any = None) -> Request:
 
 
 async def failure(transport: Any, request: Request) -> SourceError:
-    """What a call that must fail fails with: never an exception of a library's."""
+    """Return the exception of a call that must fail, which is never one of a library."""
     with pytest.raises(SourceError) as caught:
         await transport.send(request)
     assert caught.value.origin.source == "account"
     return caught.value
 
 
-async def test_the_trap(raw: Any) -> None:
-    """aiohttp by itself sends a PUT or a DELETE a second time when the connection drops before the answer."""
+async def test_aiohttp_alone_sends_twice(raw: Any) -> None:
+    """aiohttp alone sends a PUT or DELETE again when the connection is lost before the response."""
     for method, sent in {"PUT": 2, "DELETE": 2, "PATCH": 1, "POST": 1}.items():
         server = await raw(b"")
         async with aiohttp.ClientSession() as session:
@@ -43,7 +43,7 @@ async def test_the_trap(raw: Any) -> None:
 
 @pytest.mark.parametrize("method", WRITES)
 async def test_a_change_is_sent_once(raw: Any, transport: Any, method: str) -> None:
-    """A change whose connection drops, on a fresh connection, is sent once, and its outcome is unknown."""
+    """A change whose new connection is lost is sent once, and its outcome is unknown."""
     server = await raw(b"")
     error = await failure(transport(), call(server.url, method, b"{}"))
     assert isinstance(error, SourceUnavailable)
@@ -53,7 +53,7 @@ async def test_a_change_is_sent_once(raw: Any, transport: Any, method: str) -> N
 
 @pytest.mark.parametrize("method", WRITES)
 async def test_a_change_is_sent_once_on_a_kept_connection(raw: Any, transport: Any, method: str) -> None:
-    """The same on a connection that has served before."""
+    """The same holds on a connection that was used before."""
     server = await raw(KEEP, b"")
     calls = transport()
     assert (await calls.send(call(server.url))).status == 200
@@ -65,7 +65,7 @@ async def test_a_change_is_sent_once_on_a_kept_connection(raw: Any, transport: A
 
 
 async def test_a_multipart_change_is_sent_once(raw: Any, transport: Any) -> None:
-    """The same for a form."""
+    """The same holds for a form."""
     server = await raw(b"")
     form = Multipart((Part("icon", b"x", "image/png", "x.png"), Part("user", b"{}", "application/json")))
     assert (await failure(transport(), call(server.url, "PUT", form))).outcome is Outcome.UNKNOWN
@@ -73,7 +73,7 @@ async def test_a_multipart_change_is_sent_once(raw: Any, transport: Any) -> None
 
 
 async def test_a_read_has_no_outcome(raw: Any, transport: Any) -> None:
-    """A read that fails leaves nothing in doubt."""
+    """The exception of a read that failed has no outcome."""
     server = await raw(b"")
     error = await failure(transport(), call(server.url))
     assert isinstance(error, SourceUnavailable)
@@ -83,16 +83,18 @@ async def test_a_read_has_no_outcome(raw: Any, transport: Any) -> None:
 
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 async def test_refused(transport: Any, method: str) -> None:
-    """A refused connection carried nothing: there is no outcome to doubt."""
+    """After a refused connection nothing was sent, so there is no unknown outcome."""
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: refuses, and nobody else gets the port
+        taken.bind(
+            ("127.0.0.1", 0)
+        )  # bound and not listening, so it refuses connections, and no other process gets the port
         error = await failure(transport(), call(f"http://127.0.0.1:{taken.getsockname()[1]}/", method))
     assert isinstance(error, SourceUnavailable)
     assert error.outcome is None
 
 
 async def test_no_such_host(transport: Any) -> None:
-    """A name without an address was sent nothing either (`.invalid` has none, RFC 2606)."""
+    """A host name without an address was sent nothing (`.invalid` has none, RFC 2606)."""
     error = await failure(transport(), call("http://source.invalid/", "PUT", b"{}"))
     assert isinstance(error, SourceUnavailable)
     assert error.outcome is None
@@ -100,8 +102,8 @@ async def test_no_such_host(transport: Any) -> None:
 
 @pytest.mark.parametrize(("method", "outcome"), [("GET", None), ("PUT", Outcome.UNKNOWN), ("POST", Outcome.UNKNOWN)])
 @pytest.mark.parametrize("limits", [{"read": 0.2}, {"total": 0.2}])
-async def test_no_answer_in_time(raw: Any, transport: Any, method: str, outcome: Any, limits: Any) -> None:
-    """A source that got the call and does not answer: a change may have been carried out."""
+async def test_no_response_in_time(raw: Any, transport: Any, method: str, outcome: Any, limits: Any) -> None:
+    """If a source received a change and does not respond in time, the outcome is unknown."""
     server = await raw(None)
     error = await failure(transport(**limits), call(server.url, method))
     assert isinstance(error, SourceTimeout)
@@ -110,7 +112,7 @@ async def test_no_answer_in_time(raw: Any, transport: Any, method: str, outcome:
 
 
 async def test_stalled_body(raw: Any, transport: Any) -> None:
-    """The time counts to the last byte of the answer."""
+    """The timeout covers the response to its last byte."""
     server = await raw((HEAD + b"Content-Length: 40\r\n\r\nhalf of it", None))
     error = await failure(transport(total=0.2), call(server.url, "PATCH"))
     assert isinstance(error, SourceTimeout)
@@ -118,22 +120,22 @@ async def test_stalled_body(raw: Any, transport: Any) -> None:
 
 
 async def test_no_connection_in_time(transport: Any) -> None:
-    """A host that does not take the connection was sent nothing."""
-    with socket.socket() as deaf, socket.socket() as first:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(0)
-        first.connect(deaf.getsockname())  # its queue is full now: further ones wait
+    """A host that does not accept the connection in time was sent nothing."""
+    with socket.socket() as unresponsive, socket.socket() as first:
+        unresponsive.bind(("127.0.0.1", 0))
+        unresponsive.listen(0)
+        first.connect(unresponsive.getsockname())  # the queue is full now, so further connections wait
         with socket.socket() as second:
             second.setblocking(False)
-            second.connect_ex(deaf.getsockname())
-            request = call(f"http://127.0.0.1:{deaf.getsockname()[1]}/", "PUT", b"{}")
+            second.connect_ex(unresponsive.getsockname())
+            request = call(f"http://127.0.0.1:{unresponsive.getsockname()[1]}/", "PUT", b"{}")
             error = await failure(transport(connect=0.05), request)
     assert isinstance(error, SourceTimeout)
     assert error.outcome is None
 
 
 async def test_no_free_connection_in_time(raw: Any, transport: Any) -> None:
-    """A change that only waited for a free socket was not sent."""
+    """A change that only waited for a free connection was not sent."""
     server = await raw(None)
     calls = transport(connections=1, connect=0.2, total=0.5)
     first, second = await asyncio.gather(
@@ -157,8 +159,8 @@ async def test_no_free_connection_in_time(raw: Any, transport: Any) -> None:
     ],
     ids=["ssh", "tls", "no status", "huge header", "no chunk", "half a body", "half the chunks", "no gzip"],
 )
-async def test_no_whole_answer(raw: Any, transport: Any, reply: bytes, kind: type) -> None:
-    """Garbage and halves are errors of the contract; after a change they leave its outcome unknown."""
+async def test_no_complete_response(raw: Any, transport: Any, reply: bytes, kind: type) -> None:
+    """A response that is invalid or incomplete raises an error of the gateway, with an unknown outcome of a change."""
     for method, outcome in (("GET", None), ("PATCH", Outcome.UNKNOWN), ("PUT", Outcome.UNKNOWN)):
         server = await raw(reply)
         error = await failure(transport(), call(server.url, method, None if method == "GET" else b"{}"))
@@ -169,7 +171,7 @@ async def test_no_whole_answer(raw: Any, transport: Any, reply: bytes, kind: typ
 
 @pytest.fixture
 async def site() -> AsyncIterator[str]:
-    """A well-behaved server: documents of a size, redirects, an echo."""
+    """A correct server with documents of any size, redirects, and an echo."""
 
     async def document(request: web.Request) -> web.StreamResponse:
         body = b" " * int(request.match_info["size"])
@@ -201,7 +203,7 @@ CAP = 100_000
 @pytest.mark.parametrize("query", ["", "?gzip"])
 @pytest.mark.parametrize("size", [0, 1, CAP, CAP + 1, 50_000_000])
 async def test_size_cap(site: str, transport: Any, size: int, query: str) -> None:
-    """An answer is read up to the cap, which counts what comes out of a compression."""
+    """A response may have as many bytes as allowed, counted after decompression."""
     calls = transport(response_bytes=CAP)
     request = call(f"{site}/size/{size}{query}")
     if size <= CAP:
@@ -215,32 +217,32 @@ async def test_size_cap(site: str, transport: Any, size: int, query: str) -> Non
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "POST"])
 async def test_redirects_are_not_followed(site: str, transport: Any, method: str) -> None:
-    """A redirect is the answer: following it would take the credentials and the change to another host."""
+    """A redirect is returned: following it would send the credential and the change to another host."""
     assert (await transport().send(call(f"{site}/away", method))).status == 307
 
 
 @pytest.mark.parametrize("target", ["/a%2Fb%3Fc%23d/?include[]=user&x=%25%2B%20", "/v1/x?eq(id,%22a%22)", "/%2E%2E/x"])
-async def test_the_target_goes_as_it_is(site: str, transport: Any, target: str) -> None:
-    """A URL is final: nothing on the way escapes, unescapes or shortens it."""
-    answer = await transport().send(call(site + target))
-    assert orjson.loads(answer.body)["target"] == target
+async def test_the_target_is_unchanged(site: str, transport: Any, target: str) -> None:
+    """The request target is sent as it is, neither escaped, unescaped nor normalized."""
+    response = await transport().send(call(site + target))
+    assert orjson.loads(response.body)["target"] == target
 
 
 async def test_headers(site: str, transport: Any) -> None:
-    """A call says who asks and what it reads; answers' header names are found in any case; cookies are not kept."""
-    answer = await transport().send(call(f"{site}/x", "POST", b"{}"))
-    headers = orjson.loads(answer.body)["headers"]
+    """A request names its client and the accepted type; the names of response headers ignore case."""
+    response = await transport().send(call(f"{site}/x", "POST", b"{}"))
+    headers = orjson.loads(response.body)["headers"]
     assert headers["User-Agent"] == "user-gateway"
     assert headers["Accept"] == "application/json"
     assert headers["Content-Type"] == "application/json"
-    assert answer.headers["content-TYPE"].startswith("application/json")
+    assert response.headers["content-TYPE"].startswith("application/json")
 
 
 async def test_cookies_are_not_kept(raw: Any, transport: Any) -> None:
-    """A source's cookie is not sent back: the account API refuses a cookie beside a token."""
+    """A cookie is not sent back, since the account source rejects a cookie beside a token."""
     server = await raw(KEEP.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b\r\nConnection: close\r\n\r\n"))
     calls = transport()
-    url = server.url.replace("127.0.0.1", "localhost")  # a name: cookies of addresses are not kept by anyone
+    url = server.url.replace("127.0.0.1", "localhost")  # a host name, since no client keeps cookies of addresses
     await calls.send(call(url))
     await calls.send(call(url))
     assert [b"Cookie" in head for head, _ in server.requests] == [False, False]
@@ -264,7 +266,7 @@ PARTS = (
 )
 @pytest.mark.parametrize("size", [0, 4, 2 * 1024 * 1024])
 async def test_multipart(raw: Any, transport: Any, name: str, written: bytes, size: int) -> None:
-    """A form's parts are on the wire as given, in their order, with no other header than theirs."""
+    """The parts of a form are sent unchanged and in order, without additional headers."""
     server = await raw(KEEP)
     icon, user = b"\x89" * size, '{"firstName":"Ångström"}'.encode()
     form = Multipart((Part("icon", icon, "image/png", name), Part("user", user, "application/json")))
@@ -276,7 +278,7 @@ async def test_multipart(raw: Any, transport: Any, name: str, written: bytes, si
 
 
 async def test_multipart_without_a_file(raw: Any, transport: Any) -> None:
-    """A form of one text part is a form, too."""
+    """A form of one text part is sent as a form."""
     server = await raw(KEEP)
     form = Multipart((Part("user", b"{}", "application/json"),))
     await transport().send(Request("softwareone", "PUT", server.url, "/x", {}, form))

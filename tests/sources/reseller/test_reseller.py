@@ -6,9 +6,9 @@ import pytest
 from gateway import errors
 from gateway.errors import NotFound, Outcome, SourceInvalidResponse, SourceNotConfigured
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.json import Shape
+from gateway.sources.http.json import JsonDecoder
 from gateway.sources.reseller import ResellerSource
-from gateway.sources.reseller.errors import reseller_refusal
+from gateway.sources.reseller.errors import reseller_error
 from gateway.sources.reseller.wire import ResellerWireUser
 from gateway.users import model
 from gateway.users.changes import UpdateResellerUser
@@ -46,32 +46,32 @@ DOCUMENT: dict[str, Any] = {
 
 @pytest.fixture
 def reseller(source: Any) -> ResellerSource:
-    """The reseller system on the wire in memory."""
+    """The reseller source over a transport in memory."""
     return source(UserSource.RESELLER)
 
 
 def user(document: Any) -> model.User:
-    return Shape(ResellerWireUser).of(document).record("t1")
+    return JsonDecoder(ResellerWireUser).convert(document).record("t1")
 
 
 def test_tenant(reseller: ResellerSource) -> None:
-    """The configured reseller is the one that is meant where none is named."""
+    """The tenant is the configured reseller."""
     assert reseller.tenant == "t1"
 
 
-async def test_fetch_user(reseller: ResellerSource, wire: Any) -> None:
-    """A user is one GET below its reseller, every part percent-encoded."""
-    wire.answer({"id": "b/1"})
+async def test_fetch_user(reseller: ResellerSource, fake: Any) -> None:
+    """A user is fetched by one GET below its reseller, with both ids percent-encoded."""
+    fake.respond({"id": "b/1"})
     found = await reseller.fetch_user(BOB, frozenset({"profile", "role", "audit"}))
     assert (found.source_id, found.tenant) == ("b/1", "t 1")
-    [request] = wire.requests
+    [request] = fake.requests
     assert (request.method, request.url, request.body) == ("GET", f"{BASE}/t%201/users/b%2F1", None)
     assert dict(request.headers) == {"Authorization": "Bearer r-token"}
 
 
-async def test_no_such_user(reseller: ResellerSource, wire: Any) -> None:
-    """A user that is not there is None to a read and an error to a change."""
-    wire.answer({"message": "ResellerWireUser not found."}, 404)
+async def test_no_such_user(reseller: ResellerSource, fake: Any) -> None:
+    """Reading a user that does not exist returns None, and changing it raises NotFound."""
+    fake.respond({"message": "User not found."}, 404)
     assert await reseller.fetch_user(BOB, frozenset()) is None
     with pytest.raises(NotFound, match="User not found"):
         await reseller.update_user(BOB, UpdateResellerUser(company="x"), "k")
@@ -80,9 +80,9 @@ async def test_no_such_user(reseller: ResellerSource, wire: Any) -> None:
 @pytest.mark.parametrize(
     "body", [b'{"message":"No.","code":404}', b'{"message":null}', b'{"code":null}', b'\xef\xbb\xbf{"message":"No."}']
 )
-async def test_spellings_of_no_such_user(reseller: ResellerSource, wire: Any, body: bytes) -> None:
-    """What servers make of the documented error says the same: a number as code, null, a mark in front."""
-    wire.answer(body, 404)
+async def test_variants_of_not_found(reseller: ResellerSource, fake: Any, body: bytes) -> None:
+    """Variants of the documented error are accepted: a number as code, null, a byte order mark."""
+    fake.respond(body, 404)
     assert await reseller.fetch_user(BOB, frozenset()) is None
 
 
@@ -96,80 +96,80 @@ async def test_spellings_of_no_such_user(reseller: ResellerSource, wire: Any, bo
         ({"allow_customer_portal_access": False}, {"allowCustomerPortalAccess": False}),
     ],
 )
-async def test_update(reseller: ResellerSource, wire: Any, change: Any, sent: Any) -> None:
-    """A change is one PATCH of exactly the fields given, in camelCase."""
-    wire.answer({"id": "b/1"})
+async def test_update(reseller: ResellerSource, fake: Any, change: Any, sent: Any) -> None:
+    """A change is one PATCH of exactly the given fields, in camelCase."""
+    fake.respond({"id": "b/1"})
     await reseller.update_user(BOB, UpdateResellerUser.parse(change), "k")
-    [request] = wire.requests
+    [request] = fake.requests
     assert (request.method, request.url) == ("PATCH", f"{BASE}/t%201/users/b%2F1")
     assert orjson.loads(request.body) == sent
     assert dict(request.headers) == {"Authorization": "Bearer r-token", "Content-Type": "application/json"}
 
 
-async def test_unreadable_answer(reseller: ResellerSource, wire: Any) -> None:
-    """A change whose answer cannot be read may have been carried out."""
-    wire.answer(b"<html>")
+async def test_invalid_response_to_a_change(reseller: ResellerSource, fake: Any) -> None:
+    """If the response to a change cannot be decoded, the outcome is unknown."""
+    fake.respond(b"<html>")
     with pytest.raises(SourceInvalidResponse) as caught:
         await reseller.update_user(BOB, UpdateResellerUser(company="x"), "k")
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
-async def test_no_reseller(source: Any, wire: Any) -> None:
-    """Where no reseller is configured there is no call to try the system with."""
+async def test_no_reseller(source: Any, fake: Any) -> None:
+    """Without a configured reseller the probe fails before any request."""
     with pytest.raises(SourceNotConfigured) as caught:
         await source(UserSource.RESELLER, reseller_id="").probe()
     assert caught.value.origin.source == UserSource.RESELLER
-    assert wire.requests == []
+    assert fake.requests == []
 
 
-async def test_probe(reseller: ResellerSource, wire: Any) -> None:
-    """The system is tried with one call to the configured reseller, whose headers tell what is left."""
-    wire.answer([], headers={"X-Rate-Limit-Remaining": "41"})
+async def test_probe(reseller: ResellerSource, fake: Any) -> None:
+    """The probe is one call for the configured reseller, and returns the number of calls left."""
+    fake.respond([], headers={"X-Rate-Limit-Remaining": "41"})
     assert await reseller.probe() == "41"
-    assert [request.url for request in wire.requests] == [f"{BASE}/t1/users?page=1&limit=1"]
+    assert [request.url for request in fake.requests] == [f"{BASE}/t1/users?page=1&limit=1"]
 
 
-async def test_organizations(reseller: ResellerSource, wire: Any) -> None:
-    """Organizations come one by one or in numbered pages of 100, of which one that is not full is the last."""
+async def test_organizations(reseller: ResellerSource, fake: Any) -> None:
+    """Organizations are fetched by id, or in numbered pages of 100, the last of which is not full."""
     directory = reseller.directories[Kind.ORGANIZATION]
-    wire.answer({"id": "o1", "name": "Org"})
+    fake.respond({"id": "o1", "name": "Org"})
     found = await directory.fetch(Ref(Kind.ORGANIZATION, UserSource.RESELLER, "o1", "t2"), frozenset())
     assert found == model.Organization("t2", "o1", "Org")
-    wire.answers = []
+    fake.responses = []
     for size in (100, 99):
-        wire.answer([{"id": f"o{n}"} for n in range(size)])
+        fake.respond([{"id": f"o{n}"} for n in range(size)])
     first = await directory.page("t2", frozenset(), None)
     second = await directory.page("t2", frozenset(), first.next)
     assert (len(first.items), len(second.items), second.next) == (100, 99, None)
     assert first.items[0] == model.Organization("t2", "o0")
-    assert [request.url.removeprefix(BASE) for request in wire.requests] == [
+    assert [request.url.removeprefix(BASE) for request in fake.requests] == [
         "/t2/organizations/o1",
         "/t2/organizations?page=1&limit=100",
         "/t2/organizations?page=2&limit=100",
     ]
 
 
-@pytest.mark.parametrize("many", [2**31, -(2**31) - 1, 2**63, str(2**31), str(2**70)])
-async def test_more_users_than_a_surface_can_tell(reseller: ResellerSource, wire: Any, many: Any) -> None:
-    """A number of users past 32 bits, GraphQL's Int, is no answer that the source documents, for either surface."""
+@pytest.mark.parametrize("count", [2**31, -(2**31) - 1, 2**63, str(2**31), str(2**70)])
+async def test_number_beyond_32_bits(reseller: ResellerSource, fake: Any, count: Any) -> None:
+    """A number beyond the range of GraphQL's Int makes an organization an invalid response."""
     directory = reseller.directories[Kind.ORGANIZATION]
     organization = Ref(Kind.ORGANIZATION, UserSource.RESELLER, "o1", "t2")
-    wire.answer({"id": "o1", "allowedUsers": many})
-    wire.answer({"id": "o1", "allowedUsers": 2**31 - 1})
+    fake.respond({"id": "o1", "allowedUsers": count})
+    fake.respond({"id": "o1", "allowedUsers": 2**31 - 1})
     with pytest.raises(SourceInvalidResponse):
         await directory.fetch(organization, frozenset())
     assert (await directory.fetch(organization, frozenset())).allowed_users == 2**31 - 1
 
 
-async def test_empty_page(reseller: ResellerSource, wire: Any) -> None:
-    """A page past the end is empty, and the end."""
-    wire.answer([])
+async def test_empty_page(reseller: ResellerSource, fake: Any) -> None:
+    """A page after the end is empty and is the last."""
+    fake.respond([])
     page = await reseller.directories[Kind.ORGANIZATION].page("t2", frozenset(), "3")
     assert (page.items, page.next) == ((), None)
 
 
-def test_whole_user() -> None:
-    """Every field of a user's document is where the model has it, times to their last digit."""
+def test_all_fields() -> None:
+    """Every field of a user becomes an attribute of the record; times keep all their digits."""
     found = user(DOCUMENT)
     assert (found.source, found.tenant, found.source_id) == (UserSource.RESELLER, "t1", "b1")
     assert (found.name, found.first_name, found.last_name, found.company) == ("Bob Roe", "Bob", "Roe", "Acme")
@@ -197,14 +197,14 @@ def test_whole_user() -> None:
     ],
 )
 def test_organization(sent: Any, organization: Any) -> None:
-    """An organization is a whole record, a bare reference, or none."""
+    """The organization of a user is a complete record, a bare reference, or None."""
     found = user({"id": "b1"} | sent)
     assert found.organization == organization
     assert found.role is None
 
 
-def test_nothing_missing_breaks(variants: Any) -> None:
-    """A document without one of its fields, or with null there, is read; only the user's own id has to be there."""
+def test_missing_fields(variants: Any) -> None:
+    """A user is decoded although any field but its id is absent or null."""
     for replaced in (None, lambda _: None):
         for path, variant in variants(DOCUMENT, replaced):
             if path != "id":
@@ -212,10 +212,10 @@ def test_nothing_missing_breaks(variants: Any) -> None:
 
 
 def test_wrong_types(variants: Any) -> None:
-    """A field of another type than documented is no user."""
+    """A field of another type than documented makes the user invalid."""
     for path, variant in variants(DOCUMENT, lambda value: {"x": 1} if isinstance(value, str | int) else 5):
         with pytest.raises(ValueError, match=" - at "):
-            print(path, user(variant))  # noqa: T201 - tells which
+            print(path, user(variant))  # noqa: T201 - shown if it fails
 
 
 @pytest.mark.parametrize(
@@ -241,10 +241,10 @@ def test_wrong_types(variants: Any) -> None:
         ({"code": "C"}, "C", None),
     ],
 )
-def test_refusals(*, status: int, kind: type, body: Any, code: str | None, message: str | None) -> None:
-    """Every status that the source documents has its place, with the source's message and code."""
+def test_errors(*, status: int, kind: type, body: Any, code: str | None, message: str | None) -> None:
+    """Every documented status becomes an exception with the message and the code of the source."""
     request = Request("reseller", "PATCH", "u", "/x")
-    error = reseller_refusal(request, Response(status, {"Retry-After": "3"}, orjson.dumps(body)))
+    error = reseller_error(request, Response(status, {"Retry-After": "3"}, orjson.dumps(body)))
     assert type(error) is kind
     assert error.origin.code == code
     assert error.origin.message == (None if status == 401 else message)
@@ -253,7 +253,7 @@ def test_refusals(*, status: int, kind: type, body: Any, code: str | None, messa
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"message":5}', b'{"error":"x"}'])
-def test_undocumented_refusal(body: bytes) -> None:
-    """A body that is not the source's is passed over, whatever it is."""
-    error = reseller_refusal(Request("reseller", "PATCH", "u", "/x"), Response(400, {}, body))
+def test_undocumented_error(body: bytes) -> None:
+    """A body that does not have the documented form is ignored."""
+    error = reseller_error(Request("reseller", "PATCH", "u", "/x"), Response(400, {}, body))
     assert type(error) is SourceInvalidResponse

@@ -18,7 +18,7 @@ KEEP = b"HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n" + b'{"id":"USR-0000-0001
 
 @pytest.fixture
 def market(source: Any) -> SoftwareOneSource:
-    """The Marketplace on the wire in memory, with icons of 8 bytes."""
+    """The softwareone source over a transport in memory, with icons of at most 8 bytes."""
     return source(UserSource.SOFTWAREONE)
 
 
@@ -35,18 +35,18 @@ def parse(change: Any) -> UpdateSoftwareOneUser:
         ({"accounts", "audit"}, "?select=audit%2Caccounts"),
     ],
 )
-async def test_fetch_user(market: SoftwareOneSource, wire: Any, needs: set[str], query: str) -> None:
-    """A user is one GET that names what the source would leave out."""
-    wire.answer({"id": "USR-0000-0001"})
+async def test_fetch_user(market: SoftwareOneSource, fake: Any, needs: set[str], query: str) -> None:
+    """A user is fetched by one GET that selects the fields which would be omitted."""
+    fake.respond({"id": "USR-0000-0001"})
     assert (await market.fetch_user(ADA, frozenset(needs))).source_id == "USR-0000-0001"
-    [request] = wire.requests
+    [request] = fake.requests
     assert (request.method, request.url, request.body) == ("GET", URL + query, None)
     assert dict(request.headers) == {"Authorization": "Bearer s-token"}
 
 
-async def test_no_such_user(market: SoftwareOneSource, wire: Any) -> None:
-    """A user that is not there is None to a read and an error to a change."""
-    wire.answer({"status": 404, "title": "Not Found"}, 404)
+async def test_no_such_user(market: SoftwareOneSource, fake: Any) -> None:
+    """Reading a user that does not exist returns None, and changing it raises NotFound."""
+    fake.respond({"status": 404, "title": "Not Found"}, 404)
     assert await market.fetch_user(ADA, frozenset()) is None
     with pytest.raises(NotFound):
         await market.update_user(ADA, parse({"first_name": "A"}), "k")
@@ -67,11 +67,11 @@ async def test_no_such_user(market: SoftwareOneSource, wire: Any) -> None:
         ({"icon": None}, {"icon": None}),
     ],
 )
-async def test_update(market: SoftwareOneSource, wire: Any, change: Any, user: Any) -> None:
-    """A change is one PUT of a form whose part `user` holds exactly the fields given, in plain camelCase."""
-    wire.answer({"id": "USR-0000-0001"})
+async def test_update(market: SoftwareOneSource, fake: Any, change: Any, user: Any) -> None:
+    """A change is one PUT of a form whose part `user` has exactly the given fields, in camelCase."""
+    fake.respond({"id": "USR-0000-0001"})
     await market.update_user(ADA, parse(change), "k")
-    [request] = wire.requests
+    [request] = fake.requests
     assert (request.method, request.url) == ("PUT", URL)
     assert dict(request.headers) == {"Authorization": "Bearer s-token"}
     [part] = request.body.parts
@@ -82,17 +82,16 @@ async def test_update(market: SoftwareOneSource, wire: Any, change: Any, user: A
 ICON = {"content": b"\x89PNG\r\n\x1a\n", "filename": 'C:\\my "logo"\r\n.png', "content_type": "image/png"}
 
 
-async def test_on_the_wire(raw: Any, transport: Any) -> None:
-    """A form is the picture's part, then the user's, as the vendor's client writes them, and nothing else."""
+async def test_bytes_of_a_form(raw: Any, transport: Any) -> None:
+    """The bytes of a form are those of the vendor's client: the part `icon`, then the part `user`."""
     server = await raw(KEEP)
-    own = SoftwareOneSettings()
-    market = SoftwareOneSource(transport().send, server.url, {}, own.icon_bytes, own.icon_types)
+    defaults = SoftwareOneSettings()
+    market = SoftwareOneSource(transport().send, server.url, {}, defaults.icon_bytes, defaults.icon_types)
     await market.update_user(ADA, parse({"first_name": "A", "last_name": None, "icon": ICON}), "k")
     [(head, body)] = server.requests
     assert head.startswith(b"PUT /public/v1/accounts/users/USR-0000-0001 HTTP/1.1\r\n")
     boundary = head.split(b"Content-Type: multipart/form-data; boundary=")[1].split(b"\r\n")[0]
-    between = body.replace(boundary, b"B")
-    assert between == (
+    assert body.replace(boundary, b"B") == (
         b'--B\r\nContent-Type: image/png\r\nContent-Disposition: form-data; name="icon"; filename="my logo.png"\r\n\r\n'
         b"\x89PNG\r\n\x1a\n\r\n"
         b'--B\r\nContent-Type: application/json\r\nContent-Disposition: form-data; name="user"\r\n\r\n'
@@ -101,37 +100,37 @@ async def test_on_the_wire(raw: Any, transport: Any) -> None:
     assert b"User.Data" not in body
 
 
-async def test_icon_alone(market: SoftwareOneSource, wire: Any) -> None:
-    """A picture alone goes with an empty delta."""
-    wire.answer({"id": "USR-0000-0001"})
+async def test_icon_alone(market: SoftwareOneSource, fake: Any) -> None:
+    """An icon without other fields is sent with an empty part `user`."""
+    fake.respond({"id": "USR-0000-0001"})
     await market.update_user(ADA, parse({"icon": ICON}), "k")
-    icon, user = wire.requests[0].body.parts
+    icon, user = fake.requests[0].body.parts
     assert (icon.name, icon.content) == ("icon", Blob.of(ICON["content"]))
     assert (user.name, user.content) == ("user", b"{}")
 
 
-async def test_icon_over_the_cap(market: SoftwareOneSource, wire: Any) -> None:
-    """A picture over the cap is refused before any call."""
+async def test_icon_too_large(market: SoftwareOneSource, fake: Any) -> None:
+    """An icon over the limit is refused before any request."""
     with pytest.raises(BadUserInput) as caught:
         await market.update_user(ADA, parse({"icon": ICON | {"content": b"123456789"}}), "k")
     assert [v.path for v in caught.value.violations] == [("change", "icon")]
-    assert wire.requests == []
+    assert fake.requests == []
 
 
-@pytest.mark.parametrize("kind", ["application/octet-stream", "text/html", "image/x-icon"])
-async def test_icon_of_another_kind(market: SoftwareOneSource, wire: Any, kind: str) -> None:
-    """What is not declared as one of the pictures that the settings name is refused before any call."""
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "text/html", "image/x-icon"])
+async def test_icon_of_another_type(market: SoftwareOneSource, fake: Any, content_type: str) -> None:
+    """An icon of a media type that is not configured is refused before any request."""
     with pytest.raises(BadUserInput, match="image/png") as caught:
-        await market.update_user(ADA, parse({"icon": ICON | {"content_type": kind}}), "k")
+        await market.update_user(ADA, parse({"icon": ICON | {"content_type": content_type}}), "k")
     assert [v.path for v in caught.value.violations] == [("change", "icon")]
-    assert wire.requests == []
+    assert fake.requests == []
 
 
-async def test_unreadable_answer(market: SoftwareOneSource, wire: Any) -> None:
-    """A change whose answer cannot be read may have been carried out; 202 says only that it will be."""
+async def test_invalid_response_to_a_change(market: SoftwareOneSource, fake: Any) -> None:
+    """If the response to a change cannot be decoded, or is a 202, the outcome is unknown."""
     for body, status in ((b"<html>", 200), (b"{}", 201), (b"", 202)):
-        wire.answers = []
-        wire.answer(body, status)
+        fake.responses = []
+        fake.respond(body, status)
         with pytest.raises(SourceInvalidResponse) as caught:
             await market.update_user(ADA, parse({"first_name": "A"}), "k")
         assert caught.value.outcome is Outcome.UNKNOWN

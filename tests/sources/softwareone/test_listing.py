@@ -11,7 +11,7 @@ FIRST = f"limit=9&offset=0&{SORTED}"
 
 
 @pytest.mark.parametrize(
-    ("query", "position", "limit", "needs", "asked"),
+    ("query", "position", "limit", "needs", "expected"),
     [
         (UserQuery(), None, 51, (), f"limit=51&offset=0&{SORTED}"),
         (UserQuery(), "99", 1000, ("profile", "role"), f"limit=100&offset=99&{SORTED}"),
@@ -36,22 +36,22 @@ FIRST = f"limit=9&offset=0&{SORTED}"
 )
 async def test_query(
     source: Any,
-    wire: Any,
+    fake: Any,
     *,
     query: UserQuery,
     position: str | None,
     limit: int,
     needs: tuple[str, ...],
-    asked: str,
+    expected: str,
 ) -> None:
-    """A window is one GET: by offset, at most a hundred, newest first, filters as RQL behind the rest."""
-    wire.answer({"data": []})
+    """A window is one GET of at most 100 users by offset, newest first, with the filters as RQL at the end."""
+    fake.respond({"data": []})
     await source(UserSource.SOFTWAREONE).page_users(query, position, limit, frozenset(needs))
-    assert [(one.method, one.url) for one in wire.requests] == [("GET", f"{PATH}?{asked}")]
+    assert [(request.method, request.url) for request in fake.requests] == [("GET", f"{PATH}?{expected}")]
 
 
 @pytest.mark.parametrize(
-    ("position", "users", "pagination", "places"),
+    ("position", "users", "pagination", "positions"),
     [
         (None, 3, {"offset": 0, "limit": 3, "total": 9}, ("2", None)),
         ("4", 3, {"offset": 4, "limit": 3, "total": 9}, ("6", "2")),
@@ -68,19 +68,19 @@ async def test_query(
     ],
 )
 async def test_window(
-    source: Any, wire: Any, *, position: str | None, users: int, pagination: Any, places: Any
+    source: Any, fake: Any, *, position: str | None, users: int, pagination: Any, positions: Any
 ) -> None:
-    """The next window begins with the last user of this one; the end is told by the total, else by a short page."""
+    """The next window begins with the last user of this one; the total, or else a short page, marks the end."""
     meta = {"$meta": {"pagination": pagination}} if pagination else {}
-    wire.answer({"data": [{"id": f"USR-{number}"} for number in range(users)]} | meta)
+    fake.respond({"data": [{"id": f"USR-{number}"} for number in range(users)]} | meta)
     window = await source(UserSource.SOFTWAREONE).page_users(UserQuery(), position, 3, frozenset())
     assert [user.source_id for user in window.items] == [f"USR-{number}" for number in range(users)]
-    assert (window.next, window.previous) == places
+    assert (window.next, window.previous) == positions
     assert window.overlapping
 
 
-async def test_omitted(source: Any, wire: Any) -> None:
-    """What the whole list leaves out, every user of it leaves out."""
-    wire.answer({"$meta": {"omitted": ["accounts"]}, "data": [{"id": "USR-1"}, {"id": "USR-2"}]})
+async def test_omitted(source: Any, fake: Any) -> None:
+    """The fields that a list omitted are omitted fields of each of its users."""
+    fake.respond({"$meta": {"omitted": ["accounts"]}, "data": [{"id": "USR-1"}, {"id": "USR-2"}]})
     window = await source(UserSource.SOFTWAREONE).page_users(UserQuery(), None, 3, frozenset())
     assert [user.omitted_fields for user in window.items] == [("accounts",)] * 2

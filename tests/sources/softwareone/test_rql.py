@@ -1,4 +1,4 @@
-"""What is written is read back by a parser of the vendor's grammar (mpt-rql-net, RqlParser.cs, Like.cs)."""
+"""Conditions are parsed by the rules of the vendor's parser (mpt-rql-net, RqlParser.cs and Like.cs)."""
 
 from urllib.parse import unquote
 
@@ -6,22 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import BadUserInput
-from gateway.sources.softwareone.rql import both, contains, either, equal, out
+from gateway.sources.softwareone.rql import all_of, any_of, contains, equals_ignoring_case
 
 texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\"'\\*%,()&;|=+# "), max_size=20)
 
 
 def parsed(query: str) -> list[object]:
-    """A query as nested lists: a call is its name and its arguments, a quoted value is a `(value,)`.
+    """Return a query as nested lists: a call is its name and its arguments, a quoted value is a `(value,)`.
 
-    As in the vendor's parser a value ends at the next mark of the kind that it began with, whatever is before it.
+    As in the vendor's parser, a value ends at the next quotation mark of the same kind, whatever is before it.
     """
     text = unquote(query)
 
     def items(at: int) -> tuple[list[object], int]:
         found: list[object] = []
-        word = ""
+        name = ""
         while at < len(text):
             c = text[at]
             if c in "\"'":
@@ -30,53 +29,56 @@ def parsed(query: str) -> list[object]:
                 at = end
             elif c == "(":
                 inner, at = items(at + 1)
-                found.append([word, *inner])
-                word = ""
+                found.append([name, *inner])
+                name = ""
             elif c in ",&;|)":
-                found += [word] if word else []
-                word = ""
+                found += [name] if name else []
+                name = ""
                 if c == ")":
                     return found, at
             else:
-                word += c
+                name += c
             at += 1
-        return found + ([word] if word else []), at
+        return found + ([name] if name else []), at
 
     return items(0)[0]
 
 
-def searched(pattern: str) -> str:
-    """The text that a pattern of `ilike` looks for (Like.cs): between its outer wildcards nothing is special."""
+def text_between_wildcards(pattern: str) -> str:
+    """Return the text that a pattern of `ilike` searches for: between its outer wildcards no character is special."""
     assert pattern.startswith("*")
     assert pattern.endswith("*")
     assert not pattern.endswith("\\*")
     return pattern[1:-1]
 
 
-def writable(text: str) -> bool:
+def expressible(text: str) -> bool:
     return not ('"' in text and "'" in text)
 
 
 @given(texts)
-def test_equal(value: str) -> None:
-    """Any value stays one value, unless it has both quotation marks, which RQL cannot write."""
-    if not writable(value):
-        with pytest.raises(BadUserInput):
-            equal("email", value)
+def test_equals(value: str) -> None:
+    """A comparison has the value with escaped outer wildcards, or is the wider search if it cannot be expressed."""
+    query = equals_ignoring_case("email", value)
+    if not expressible(value) or value.startswith("\\*") or value == "*":
+        assert query == contains("email", value)
         return
-    assert parsed(equal("email", value)) == [["eq", "email", (value,)]]
+    [[name, field, (pattern,)]] = parsed(query)
+    assert (name, field) == ("ilike", "email")
+    unescaped = pattern[1:] if pattern.startswith("\\*") else pattern
+    assert (f"{unescaped[:-2]}*" if value.endswith("*") else unescaped) == value
 
 
 @given(texts)
 def test_contains(value: str) -> None:
-    """A search finds every text that contains the value; it is exact but for what RQL cannot write."""
+    """A search finds every text that contains the value, and no others if the value can be expressed in RQL."""
     query = parsed(contains("name", value))
     calls = query[0][1:] if query[0][0] == "and" else query
-    looked_for = [searched(pattern) for _, _, (pattern,) in calls]
+    searched = [text_between_wildcards(pattern) for _, _, (pattern,) in calls]
     assert [call[:2] for call in calls] == [["ilike", "name"]] * len(calls)
-    assert all(one in value for one in looked_for)
-    if writable(value):
-        assert looked_for == [value.rstrip("\\")]
+    assert all(text in value for text in searched)
+    if expressible(value):
+        assert searched == [value.rstrip("\\")]
 
 
 @pytest.mark.parametrize(
@@ -98,41 +100,34 @@ def test_contains(value: str) -> None:
     ],
 )
 def test_attempts(value: str) -> None:
-    """An attempt to leave a value stays in it, and in its part of the URL."""
-    for query, value_of in (
-        (equal("f", value), [["eq", "f", (value,)]]),
-        (out("f", value), [["out", "f", ["", (value,)]]]),
-    ):
-        assert parsed(query) == value_of
+    """A value that tries to end its quotation, or its part of the URL, remains one value."""
+    for query in (contains("f", value), equals_ignoring_case("f", value)):
+        [[name, field, (pattern,)]] = parsed(query)
+        assert (name, field) == ("ilike", "f")
+        assert value.strip("*\\") in pattern
         assert query.isascii()
         assert not set(query) & set("&#?+; \\")
 
 
-def test_both_marks_break_nothing() -> None:
-    """A value with both quotation marks that tries to leave is refused, or searched for in pieces."""
+def test_both_quotes() -> None:
+    """A value with both kinds of quotation marks is searched for in pieces, and does not end its quotation."""
     value = 'x\'"),eq(id,"y'
-    with pytest.raises(BadUserInput):
-        equal("f", value)
-    with pytest.raises(BadUserInput):
-        out("f", "a", value)
-    assert parsed(contains("f", value)) == [
-        ["and", ["ilike", "f", ("*x'*",)], ["ilike", "f", ("*),eq(id,*",)], ["ilike", "f", ("*y*",)]]
-    ]
+    pieces = [["and", ["ilike", "f", ("*x'*",)], ["ilike", "f", ("*),eq(id,*",)], ["ilike", "f", ("*y*",)]]]
+    assert parsed(contains("f", value)) == parsed(equals_ignoring_case("f", value)) == pieces
 
 
-def test_written() -> None:
-    """The documents' own form: double quotes, bare parentheses and wildcards, everything else percent-encoded."""
-    assert equal("id", "USR-0000-0001") == 'eq(id,"USR-0000-0001")'
-    assert equal("email", "a@b.c") == 'eq(email,"a%40b.c")'
-    assert equal("name", 'the "one"') == "eq(name,'the%20%22one%22')"
+def test_encoding() -> None:
+    """As documented: double quotes, bare parentheses and wildcards, all other characters percent-encoded."""
+    assert equals_ignoring_case("id", "USR-0000-0001") == 'ilike(id,"USR-0000-0001")'
+    assert equals_ignoring_case("email", "a@b.c") == 'ilike(email,"a%40b.c")'
+    assert equals_ignoring_case("name", 'the "one"') == "ilike(name,'the%20%22one%22')"
     assert contains("name", "a b") == 'ilike(name,"*a%20b*")'
     assert contains("name", "") == 'ilike(name,"**")'
-    assert out("status", "Deleted", "Disabled") == 'out(status,("Deleted","Disabled"))'
 
 
 def test_combining() -> None:
-    """Conditions are joined by name; one needs no joining."""
-    a, b = equal("a", "1"), equal("b", "2")
-    assert both(a, b) == f"and({a},{b})"
-    assert either(a, both(a, b)) == f"or({a},and({a},{b}))"
-    assert both(a) == either(a) == a
+    """Several conditions are combined by a function; a single one is returned unchanged."""
+    a, b = equals_ignoring_case("a", "1"), equals_ignoring_case("b", "2")
+    assert all_of(a, b) == f"and({a},{b})"
+    assert any_of(a, all_of(a, b)) == f"or({a},and({a},{b}))"
+    assert all_of(a) == any_of(a) == a

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sources.http.json import Shape
+from gateway.sources.http.json import JsonDecoder
 from gateway.sources.softwareone.wire import MarketplaceWireUser, MarketplaceWireUsers
 from gateway.users import model
 from gateway.users.model import UserStatus
@@ -32,11 +32,11 @@ DOCUMENT: dict[str, Any] = {
 
 
 def user(document: Any) -> model.User:
-    return Shape(MarketplaceWireUser).of(document).record(BASE)
+    return JsonDecoder(MarketplaceWireUser).convert(document).record(BASE)
 
 
-def test_whole_user() -> None:
-    """Every field of a user's document is where the model has it; pictures have their absolute address."""
+def test_all_fields() -> None:
+    """Every field of a user becomes an attribute of the record; icons have absolute URLs."""
     found = user(DOCUMENT)
     assert (found.name, found.first_name, found.last_name, found.email) == ("John Doe", "John", "Doe", "john@x.y")
     assert found.image_url == f"{BASE}/public/v1/accounts/users/USR-3758-7092/icon"
@@ -52,8 +52,8 @@ def test_whole_user() -> None:
     assert found.omitted_fields == ("groups",)
 
 
-def test_nothing_missing_breaks(variants: Any) -> None:
-    """A document without one of its fields, or with null there, is read; only the user's own id has to be there."""
+def test_missing_fields(variants: Any) -> None:
+    """A user is decoded although any field but its id is absent or null."""
     for replaced in (None, lambda _: None):
         for path, variant in variants(DOCUMENT, replaced):
             if path != "id":
@@ -61,17 +61,17 @@ def test_nothing_missing_breaks(variants: Any) -> None:
 
 
 def test_wrong_types(variants: Any) -> None:
-    """A field of another type than documented is no user."""
+    """A field of another type than documented makes the user invalid."""
     for path, variant in variants(DOCUMENT, lambda value: {"x": 1} if isinstance(value, str) else 5):
         if path not in {"revision", "settings.timeZone"}:
             with pytest.raises(ValueError, match=" - at "):
-                print(path, user(variant))  # noqa: T201 - tells which
+                print(path, user(variant))  # noqa: T201 - shown if it fails
 
 
 @pytest.mark.parametrize(
-    ("word", "status"),
+    ("text", "status"),
     [
-        *((word, UserStatus(word.lower())) for word in ("New", "Invited", "Active", "Blocked", "Disabled")),
+        *((text, UserStatus(text.lower())) for text in ("New", "Invited", "Active", "Blocked", "Disabled")),
         ("InvitationExpired", UserStatus.INVITATION_EXPIRED),
         ("Invitation expired", UserStatus.INVITATION_EXPIRED),
         ("Deleted", UserStatus.REMOVED),
@@ -80,10 +80,10 @@ def test_wrong_types(variants: Any) -> None:
         (None, None),
     ],
 )
-def test_status(word: str | None, status: UserStatus | None) -> None:
-    """A status is read however it is written; one that is not known is kept in the source's word."""
-    found = user({"id": "USR-1", "status": word})
-    assert (found.status, found.source_status) == (status, word)
+def test_status(text: str | None, status: UserStatus | None) -> None:
+    """A status is read in any spelling; an unknown one is kept as the text of the source."""
+    found = user({"id": "USR-1", "status": text})
+    assert (found.status, found.source_status) == (status, text)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_status(word: str | None, status: UserStatus | None) -> None:
     ],
 )
 def test_icon(icon: str | None, url: str | None) -> None:
-    """A picture's address is absolute, whatever form the source wrote."""
+    """The URL of an icon is absolute, whatever form the source sends."""
     assert user({"id": "USR-1", "icon": icon}).image_url == url
 
 
 @pytest.mark.parametrize(
-    ("own", "omitted"),
+    ("fields", "omitted"),
     [
         ({}, ("audit",)),
         ({"$meta": {}}, ("audit",)),
@@ -112,12 +112,12 @@ def test_icon(icon: str | None, url: str | None) -> None:
         ({"$meta": {"omitted": ["x"]}}, ("x",)),
     ],
 )
-def test_list(own: Any, omitted: tuple[str, ...]) -> None:
-    """What a list left out is told of each of its users, unless the user says it itself."""
-    page = Shape(MarketplaceWireUsers).of(
+def test_list(fields: Any, omitted: tuple[str, ...]) -> None:
+    """The fields that a list omitted are omitted of each user, unless the user has its list of them."""
+    page = JsonDecoder(MarketplaceWireUsers).convert(
         {
             "$meta": {"pagination": {"offset": 0, "limit": 10, "total": None}, "omitted": ["audit"]},
-            "data": [{"id": "USR-1"} | own],
+            "data": [{"id": "USR-1"} | fields],
         }
     )
     [row] = page.data

@@ -1,1 +1,1 @@
-"""The wire by asyncio's own protocols and a parser in C: `gateway.sources.http.lean.transport`."""
+"""A transport on asyncio protocols and a parser in C: `gateway.sources.http.lean.transport`."""

@@ -1,4 +1,4 @@
-"""One connection: a call at a time, on it or on no other."""
+"""One connection to a source. It has at most one call at a time, and sends no call a second time."""
 
 import asyncio
 import math
@@ -6,113 +6,114 @@ import select
 from collections.abc import Callable, Iterator
 
 from gateway.errors import GatewayError
-from gateway.sources.http.errors import late, lost, not_reached
+from gateway.sources.http.errors import disconnected_error, timeout_error, unreachable_error
 from gateway.sources.http.exchange import Request, Response, TransportLimits
-from gateway.sources.http.lean.answer import AnswerReader
+from gateway.sources.http.lean.response_reader import ResponseReader
 
 __all__ = ["ClientConnection"]
 
-_DOUBTED = 1.0  # seconds without a call after which it is looked at before the next one
+_TRUSTED_SECONDS = 1.0  # after this time without a call, the socket is checked before the next one
 
 
 class ClientConnection(asyncio.Protocol):
-    """A connection to a source. `idle` is told when it can take another call, `gone` when it is no more.
+    """A connection to a source. It calls `on_idle` when it can take another call, and `on_closed` once it is closed.
 
-    One timer watches over all of its time: it is set when there is none that rings early enough, and looks when
-    it rings at what the time is for by then.
+    One timer serves for all timeouts. It is moved only to an earlier time; when it fires before `_timeout_at`, it is
+    set again. So a later timeout costs nothing.
     """
 
     def __init__(
         self,
         limits: TransportLimits,
         *,
-        idle: Callable[["ClientConnection"], None],
-        gone: Callable[["ClientConnection"], None],
+        on_idle: Callable[["ClientConnection"], None],
+        on_closed: Callable[["ClientConnection"], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._reader = AnswerReader(limits.response_bytes)
-        # Where it could not end before the whole call's, the time between two reads is not watched.
-        self._read = limits.read if limits.read < limits.total else None
-        self._kept = limits.kept
-        self._idle = idle
-        self._gone = gone
+        self._reader = ResponseReader(limits.response_bytes)
+        # None where the timeout for the whole attempt is not later: then the time between two reads is not checked.
+        self._read_timeout = limits.read if limits.read < limits.total else None
+        self._keep_alive = limits.keep_alive
+        self._on_idle = on_idle
+        self._on_closed = on_closed
         self._transport: asyncio.Transport | None = None
         self._request: Request | None = None
-        self._answer: asyncio.Future[Response] | None = None
-        self._rest: Iterator[bytes] | None = None  # of the call, to be written when there is room
-        self._full = False
-        self._until = self._due = self._kept_since = math.inf
+        self._response: asyncio.Future[Response] | None = None
+        self._unsent: Iterator[bytes] | None = None  # the rest of the request, written when there is room
+        self._writing_paused = False
+        # Times of the event loop's clock: the end of the attempt, the next timeout, the end of the last call.
+        self._attempt_ends_at = self._timeout_at = self._idle_since = math.inf
         self._timer: asyncio.TimerHandle | None = None
-        self._rings = math.inf
+        self._timer_at = math.inf
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
     def usable(self) -> bool:
-        """Whether a call may be sent: the other side has not hung up, as far as can be known."""
+        """Whether a call can be sent: the source has not closed the connection, as far as is known."""
         if self._transport is None or self._transport.is_closing():
             return False
-        if self._loop.time() - self._kept_since < _DOUBTED:
+        if self._loop.time() - self._idle_since < _TRUSTED_SECONDS:
             return True
-        # The loop may have been too busy to see that it ended.
+        # The event loop may have been too busy to notice that the connection was closed.
         poll = select.poll()
         poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return not poll.poll(0)
 
-    def begin(
-        self, request: Request, message: bytes, until: float, rest: Iterator[bytes] | None = None
+    def send(
+        self, request: Request, message: bytes, timeout_at: float, unsent: Iterator[bytes] | None = None
     ) -> asyncio.Future[Response]:
-        """Send a call, the rest of it as the other side takes it.
+        """Send a request: `message` at once, the pieces of `unsent` as fast as the source reads them.
 
-        Its answer comes, or its failure, by that time of the loop's clock.
+        The returned future has a response or an exception at the latest at `timeout_at`, a time of the loop's clock.
 
         Raises:
-            SourceUnavailable: it broke before anything was sent.
+            SourceUnavailable: the connection was closed before anything was sent.
         """
         transport = self._transport
         if transport is None or transport.is_closing():
-            raise not_reached(request)
+            raise unreachable_error(request)
         self._reader.expect(request)
         transport.write(message)
-        if transport.is_closing():  # the system took none of it
-            raise not_reached(request)
-        self._request, self._until, self._due = request, until, until
-        if self._read is not None:
-            self._due = min(until, self._loop.time() + self._read)
-        if self._due < self._rings:
-            self._watch()
-        self._answer = answer = self._loop.create_future()
-        if rest is not None:
-            self._rest = rest
-            self._send()
-        return answer
+        if transport.is_closing():  # the operating system accepted no byte
+            raise unreachable_error(request)
+        self._request, self._attempt_ends_at, self._timeout_at = request, timeout_at, timeout_at
+        if self._read_timeout is not None:
+            self._timeout_at = min(timeout_at, self._loop.time() + self._read_timeout)
+        if self._timeout_at < self._timer_at:
+            self._set_timer()
+        self._response = response = self._loop.create_future()
+        if unsent is not None:
+            self._unsent = unsent
+            self._write_unsent()
+        return response
 
-    def leave(self, answer: asyncio.Future[Response]) -> None:
-        """Nobody waits for that answer any more: the call is broken off if it is still under way."""
-        if self._answer is answer:
-            self._answer = None
+    def abandon(self, response: asyncio.Future[Response]) -> None:
+        """Close the connection if its call is still under way, because no caller waits for this response any more."""
+        if self._response is response:
+            self._response = None
             self.close()
 
     def close(self) -> None:
-        """Close at once, whatever is under way."""
-        self._rest = None
+        """Close at once, even during a call."""
+        self._unsent = None
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # asyncio's own types say less than its documentation
+        self._transport = transport  # type: ignore[assignment]  # asyncio documents a Transport, its types do not
 
     def pause_writing(self) -> None:
-        self._full = True
+        self._writing_paused = True
 
     def resume_writing(self) -> None:
-        self._full = False
-        if self._rest is not None:
-            if self._read is not None:  # it takes what is written: it is not stuck
-                self._due = min(self._until, self._loop.time() + self._read)
-            self._send()
+        self._writing_paused = False
+        if self._unsent is not None:
+            if self._read_timeout is not None:  # the source reads the request, so it works
+                self._timeout_at = min(self._attempt_ends_at, self._loop.time() + self._read_timeout)
+            self._write_unsent()
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:
-            self.close()  # it speaks unasked
+        if self._response is None:
+            self.close()  # data without a request
             return
         try:
             response = self._reader.feed(data)
@@ -120,80 +121,80 @@ class ClientConnection(asyncio.Protocol):
             self._fail(failure)
             return
         if response is not None:
-            self._end(response)
-        elif self._read is not None:
-            self._due = min(self._until, self._loop.time() + self._read)
+            self._complete(response)
+        elif self._read_timeout is not None:
+            self._timeout_at = min(self._attempt_ends_at, self._loop.time() + self._read_timeout)
 
     def eof_received(self) -> None:
-        if self._answer is not None:
+        if self._response is not None:
             try:
-                self._end(self._reader.end())
+                self._complete(self._reader.end())
             except GatewayError as failure:
                 self._fail(failure)
         self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._lose(error)
+        self._fail_disconnected(error)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._transport = self._rest = None
-        self._gone(self)
+        self._transport = self._unsent = None
+        self._on_closed(self)
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def _end(self, response: Response) -> None:
-        answer, self._answer, self._request = self._answer, None, None
-        if answer is not None and not answer.done():
-            answer.set_result(response)
+    def _complete(self, response: Response) -> None:
+        future, self._response, self._request = self._response, None, None
+        if future is not None and not future.done():
+            future.set_result(response)
         transport = self._transport
-        # What is still to be sent belongs to a call that was answered before it was heard out.
-        sent = self._rest is None and transport is not None and not transport.get_write_buffer_size()
+        # If a part of the request is unsent, the source responded before it had read all of it.
+        sent = self._unsent is None and transport is not None and not transport.get_write_buffer_size()
         if not sent or not self._reader.reusable:
             self.close()
             return
-        self._kept_since = now = self._loop.time()
-        self._due = now + self._kept
-        if self._due < self._rings:
-            self._watch()
-        self._idle(self)
+        self._idle_since = now = self._loop.time()
+        self._timeout_at = now + self._keep_alive
+        if self._timeout_at < self._timer_at:
+            self._set_timer()
+        self._on_idle(self)
 
-    def _send(self) -> None:
-        """Write what is left of the call, as long as there is room."""
-        while self._rest is not None and not self._full:
+    def _write_unsent(self) -> None:
+        """Write the rest of the request until the transport pauses."""
+        while self._unsent is not None and not self._writing_paused:
             try:
-                piece = next(self._rest, None)
-            except OSError as error:  # of the file that it is read from: what was begun cannot be ended
-                self._lose(error)
+                piece = next(self._unsent, None)
+            except OSError as error:  # the file with the content cannot be read, so the request cannot be completed
+                self._fail_disconnected(error)
                 return
             if piece is None or self._transport is None or self._transport.is_closing():
-                self._rest = None
+                self._unsent = None
             else:
                 self._transport.write(piece)
 
-    def _lose(self, error: Exception | None) -> None:
-        if self._answer is not None and self._request is not None:
-            failure = lost(self._request)
+    def _fail_disconnected(self, error: Exception | None) -> None:
+        if self._response is not None and self._request is not None:
+            failure = disconnected_error(self._request)
             failure.__cause__ = error
             self._fail(failure)
 
     def _fail(self, failure: GatewayError) -> None:
-        answer, self._answer, self._request = self._answer, None, None
-        if answer is not None and not answer.done():
-            answer.set_exception(failure)
+        future, self._response, self._request = self._response, None, None
+        if future is not None and not future.done():
+            future.set_exception(failure)
         self.close()
 
-    def _watch(self) -> None:
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._rings = self._due
-        self._timer = self._loop.call_at(self._due, self._ring)
+        self._timer_at = self._timeout_at
+        self._timer = self._loop.call_at(self._timeout_at, self._on_timer)
 
-    def _ring(self) -> None:
-        self._timer, self._rings = None, math.inf
-        if self._loop.time() < self._due:
-            self._watch()
-        elif self._answer is not None and self._request is not None:
-            self._fail(late(self._request))
+    def _on_timer(self) -> None:
+        self._timer, self._timer_at = None, math.inf
+        if self._loop.time() < self._timeout_at:
+            self._set_timer()
+        elif self._response is not None and self._request is not None:
+            self._fail(timeout_error(self._request))
         else:
             self.close()

@@ -2,9 +2,9 @@
 
 from gateway.kit.inflate import Inflater
 
-__all__ = ["ACCEPTED", "decoder"]
+__all__ = ["ACCEPT_ENCODING", "decoder"]
 
-ACCEPTED = "gzip, deflate"
+ACCEPT_ENCODING = "gzip, deflate"
 
 
 def decoder(coding: bytes) -> Inflater | None:

@@ -1,36 +1,41 @@
-"""The connections to one origin: at most so many, and whoever finds none free waits in line."""
+"""The connections to one host: a limited number, and a queue of calls that wait for a free one."""
 
 import asyncio
 import ssl
 from collections import deque
 from typing import Any
 
-from gateway.sources.http.errors import not_reached
+from gateway.sources.http.errors import unreachable_error
 from gateway.sources.http.exchange import Request, TransportLimits
 from gateway.sources.http.lean.connection import ClientConnection
 from gateway.sources.http.lean.encoding import BaseUrl
 
-__all__ = ["Pool"]
+__all__ = ["ConnectionPool"]
 
-# Seconds that one address has before the next is tried beside it (RFC 8305, 5). uvloop tries them one by one.
-_ADDRESSES: dict[str, Any] = {"happy_eyeballs_delay": 0.25}
+# Seconds before the next address of a host is tried at the same time (RFC 8305, section 5). uvloop lacks the option.
+_CONNECT_OPTIONS: dict[str, Any] = {"happy_eyeballs_delay": 0.25}
 
 
-class Pool:
-    """Connections to `origin`. A free one goes to the longest waiting call, else the last used one to the next."""
+class ConnectionPool:
+    """Connections to the host of `base_url`.
 
-    def __init__(self, origin: BaseUrl, limits: TransportLimits, tls: ssl.SSLContext | None) -> None:
-        self.origin = origin
+    A free connection is given to the call that has waited longest. If no call waits, the next one gets the connection
+    that was used last.
+    """
+
+    def __init__(self, base_url: BaseUrl, limits: TransportLimits, tls: ssl.SSLContext | None) -> None:
+        self.base_url = base_url
         self._limits = limits
-        self._tls = tls if origin.secure else None
+        self._tls = tls if base_url.secure else None
         self._idle: list[ClientConnection] = []
         self._open: set[ClientConnection] = set()
-        self._places = limits.connections
-        self._line: deque[asyncio.Future[ClientConnection | None]] = deque()
+        self._free_slots = limits.connections
+        # The calls that wait, each for a connection, or for None: a slot, in which it opens a connection.
+        self._waiters: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._closed = False
 
-    def take(self) -> ClientConnection | None:
-        """A connection that is free now."""
+    def take_idle(self) -> ClientConnection | None:
+        """Take an idle connection; return None if there is none."""
         while self._idle:
             connection = self._idle.pop()
             if connection.usable():
@@ -38,43 +43,43 @@ class Pool:
             connection.close()
         return None
 
-    async def wait(self, request: Request) -> ClientConnection:
-        """A connection for that call, a new one or the next to be free.
+    async def acquire(self, request: Request) -> ClientConnection:
+        """Return a connection for this request: a new one, or the next that becomes free.
 
         Raises:
-            SourceTimeout: not in the time to connect.
-            SourceUnavailable: refused, no such host, no trusted certificate.
+            SourceTimeout: there was none within the time for connecting.
+            SourceUnavailable: the connection was refused, the host not found, or its certificate not trusted.
         """
         try:
             async with asyncio.timeout(min(self._limits.connect, self._limits.total)):
-                return await self._next()
-        # A host's name that cannot be one is a UnicodeError.
+                return await self._acquire()
+        # A UnicodeError is raised for text that cannot be a host name.
         except (OSError, UnicodeError) as error:
-            raise not_reached(request, late=isinstance(error, TimeoutError)) from error
+            raise unreachable_error(request, timed_out=isinstance(error, TimeoutError)) from error
 
     async def aclose(self) -> None:
-        """Close all of them, the calls on them with them."""
+        """Close all connections, including those with a call under way."""
         self._closed = True
-        for turn in self._line:
-            if not turn.done():
-                turn.set_exception(ConnectionAbortedError())
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(ConnectionAbortedError())
         connections = list(self._open)
         for connection in connections:
             connection.close()
         if connections:
-            await asyncio.wait([one.closed for one in connections])
+            await asyncio.wait([connection.closed for connection in connections])
 
-    async def _next(self) -> ClientConnection:
+    async def _acquire(self) -> ClientConnection:
         while True:
-            if self._places:
-                self._places -= 1
+            if self._free_slots:
+                self._free_slots -= 1
                 return await self._connect()
-            turn: asyncio.Future[ClientConnection | None] = asyncio.get_running_loop().create_future()
-            self._line.append(turn)
+            waiter: asyncio.Future[ClientConnection | None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
             try:
-                connection = await turn
+                connection = await waiter
             except asyncio.CancelledError:
-                self._step_out(turn)
+                self._leave(waiter)
                 raise
             if connection is None:
                 return await self._connect()
@@ -83,58 +88,61 @@ class Pool:
             connection.close()
 
     async def _connect(self) -> ClientConnection:
-        """A new connection, in the place that was taken for it."""
-        origin, loop = self.origin, asyncio.get_running_loop()
+        """Open a connection in a slot that was taken for it."""
+        base_url, loop = self.base_url, asyncio.get_running_loop()
         try:
             _, connection = await loop.create_connection(
-                lambda: ClientConnection(self._limits, idle=self._free, gone=self._gone),
-                origin.host,
-                origin.port,
+                lambda: ClientConnection(self._limits, on_idle=self._release, on_closed=self._remove),
+                base_url.host,
+                base_url.port,
                 ssl=self._tls,
-                server_hostname=origin.host.rstrip(".") if self._tls else None,
-                **(_ADDRESSES if isinstance(loop, asyncio.BaseEventLoop) else {}),
+                server_hostname=base_url.host.rstrip(".") if self._tls else None,
+                **(_CONNECT_OPTIONS if isinstance(loop, asyncio.BaseEventLoop) else {}),
             )
         except BaseException:
-            self._vacate()
+            self._release_slot()
             raise
         if connection.closed.done() or self._closed:
             connection.close()
-            self._vacate()
+            self._release_slot()
             raise ConnectionAbortedError
         self._open.add(connection)
         return connection
 
-    def _free(self, connection: ClientConnection) -> None:
-        while self._line:
-            turn = self._line.popleft()
-            if not turn.done():
-                turn.set_result(connection)
+    def _release(self, connection: ClientConnection) -> None:
+        """Give a connection without a call to the first waiter, or keep it idle."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
                 return
         self._idle.append(connection)
 
-    def _gone(self, connection: ClientConnection) -> None:
+    def _remove(self, connection: ClientConnection) -> None:
+        """Remove a closed connection."""
         if connection in self._idle:
             self._idle.remove(connection)
         if connection in self._open:
             self._open.remove(connection)
-            self._vacate()
+            self._release_slot()
 
-    def _vacate(self) -> None:
-        while self._line:
-            turn = self._line.popleft()
-            if not turn.done():
-                turn.set_result(None)
+    def _release_slot(self) -> None:
+        """Give a slot to the first waiter, or count it as free."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
                 return
-        self._places += 1
+        self._free_slots += 1
 
-    def _step_out(self, turn: asyncio.Future[ClientConnection | None]) -> None:
-        """Leave the line; what this turn had got already goes to the next one."""
-        if turn.cancelled():
-            if turn in self._line:
-                self._line.remove(turn)
-        elif turn.exception() is None:
-            connection = turn.result()
+    def _leave(self, waiter: asyncio.Future[ClientConnection | None]) -> None:
+        """Remove a cancelled waiter; the connection or slot that it may have got already goes to the next one."""
+        if waiter.cancelled():
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+        elif waiter.exception() is None:
+            connection = waiter.result()
             if connection is None:
-                self._vacate()
+                self._release_slot()
             else:
-                self._free(connection)
+                self._release(connection)

@@ -1,4 +1,4 @@
-"""A source made of a list of answers, and calls to it."""
+"""A source with fixed results, and calls to it."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -13,13 +13,14 @@ from gateway.sources.http.observing import CallEvent
 OK = Response(200, {}, b"{}")
 
 
-def answer(status: int, body: Any = None, **headers: str) -> Response:
-    """An answer; header names with underscores for dashes."""
+def response(status: int, body: Any = None, **headers: str) -> Response:
+    """Return a response; header names have underscores instead of hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(status, named, b"" if body is None else orjson.dumps(body))
 
 
 def call(method: str = "GET", path: str = "/users", **headers: str) -> Request:
+    """Return a request; header names have underscores instead of hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Request("account", method, f"http://source{path}", path, named)
 
@@ -38,17 +39,17 @@ Scripted = Response | BaseException | tuple[float, Response | BaseException]
 
 
 class Source:
-    """Gives its answers in turn, the last one for ever; a pair takes that many seconds first."""
+    """Returns or raises the results in their order, and repeats the last one; for a pair it first waits the seconds."""
 
-    def __init__(self, *answers: Scripted) -> None:
-        self._answers = list(answers) or [OK]
+    def __init__(self, *results: Scripted) -> None:
+        self._results = list(results) or [OK]
         self.sent: list[tuple[float, Request]] = []
         self.cancelled = 0
 
     async def __call__(self, request: Request) -> Response:
         self.sent.append((asyncio.get_running_loop().time(), request))
-        given = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        seconds, result = given if isinstance(given, tuple) else (0.0, given)
+        scripted = self._results.pop(0) if len(self._results) > 1 else self._results[0]
+        seconds, result = scripted if isinstance(scripted, tuple) else (0.0, scripted)
         try:
             if seconds:
                 await asyncio.sleep(seconds)
@@ -65,7 +66,7 @@ class Source:
 
 
 class Log:
-    """An observer that remembers."""
+    """An observer that keeps the events."""
 
     def __init__(self) -> None:
         self.events: list[CallEvent] = []
@@ -74,12 +75,13 @@ class Log:
         self.events.append(event)
 
     @property
-    def told(self) -> list[str]:
-        return [f"{one.happening}:{one.detail}" if one.detail else one.happening.value for one in self.events]
+    def names(self) -> list[str]:
+        """The names of the events, with the detail where there is one."""
+        return [f"{call.event}:{call.detail}" if call.detail else call.event.value for call in self.events]
 
 
 async def outcome(step: Callable[..., Any], request: Request, source: Any) -> Response | GatewayError:
-    """What a call through the step ends with."""
+    """Return the response or the exception of a call through the step."""
     try:
         result: Response = await step(request, source)
     except GatewayError as error:
@@ -88,7 +90,7 @@ async def outcome(step: Callable[..., Any], request: Request, source: Any) -> Re
 
 
 def through(steps: Iterable[Step], source: Any) -> Callable[[Request], Any]:
-    """The steps in front of the source, as `exchange.pipeline` puts them."""
+    """Return a function that sends a request through the steps to the source, as `exchange.pipeline` does."""
     send = source
     for step in reversed(list(steps)):
         send = _bound(step, send)
@@ -96,7 +98,7 @@ def through(steps: Iterable[Step], source: Any) -> Callable[[Request], Any]:
 
 
 def _bound(step: Step, send: Any) -> Any:
-    async def go(request: Request) -> Response:
+    async def bound(request: Request) -> Response:
         return await step(request, send)
 
-    return go
+    return bound

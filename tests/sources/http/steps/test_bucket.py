@@ -6,7 +6,7 @@ from gateway.sources.http.bucket import Bucket, Quota, Rate
 
 
 class Now:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.at = 100.0
@@ -19,13 +19,13 @@ RATE = Rate(4, 1.0, margin=0.0)
 
 
 def test_rates() -> None:
-    """A rate may be less than one a second."""
+    """A rate may be less than one call a second."""
     assert (Rate.per_second(20), Rate.per_second(0.5)) == (Rate(20, 1.0), Rate(1, 2.0))
 
 
 @given(st.lists(st.one_of(st.floats(0, 2), st.builds(Quota, st.none() | st.integers(0, 10), st.integers(0, 10)))))
-def test_free(history: list[float | Quota]) -> None:
-    """A token is free just when there is nothing to wait for."""
+def test_try_take(history: list[float | Quota]) -> None:
+    """A token can be taken at once exactly when there is no wait."""
     now = Now()
     bucket = Bucket(RATE, clock=now)
     for event in history:
@@ -34,11 +34,11 @@ def test_free(history: list[float | Quota]) -> None:
         else:
             now.at += event
         waits = bucket.wait() > 0
-        assert bucket.take_free() == (None if waits else now.at)
+        assert bucket.try_take() == (None if waits else now.at)
 
 
-def test_comes_back() -> None:
-    """A token is back one window after it was taken, not before and not all at once."""
+def test_window() -> None:
+    """Each token is available again one window after it was taken."""
     now = Now()
     bucket = Bucket(RATE, clock=now)
     for _ in range(4):
@@ -51,7 +51,7 @@ def test_comes_back() -> None:
 
 
 def test_given_back() -> None:
-    """A token that was not used is there again."""
+    """A token that is given back is available again."""
     bucket = Bucket(Rate(1, 1.0), clock=Now())
     token = bucket.take()
     assert bucket.wait() > 0
@@ -61,7 +61,7 @@ def test_given_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "left"),
+    ("reported", "left"),
     [
         (Quota(4, 1), 1),
         (Quota(4, 0), 0),
@@ -75,11 +75,11 @@ def test_given_back() -> None:
         (Quota(), 2),
     ],
 )
-def test_corrected(told: Quota, left: int) -> None:
-    """After two calls of ours, what others used is gone too; the source's word never adds to the rate."""
+def test_corrected(reported: Quota, left: int) -> None:
+    """After two calls, the calls of other clients are subtracted too, and a report never adds to the rate."""
     bucket = Bucket(RATE, clock=Now())
     bucket.take()
-    bucket.correct(told, bucket.take())
+    bucket.correct(reported, bucket.take())
     free = 0
     while bucket.wait() == 0:
         bucket.take()
@@ -88,21 +88,21 @@ def test_corrected(told: Quota, left: int) -> None:
 
 
 def test_in_flight() -> None:
-    """Calls that the source has not counted yet are no one else's, and are not counted twice."""
+    """Calls that the source has not counted yet are not counted twice."""
     now = Now()
     bucket = Bucket(RATE, clock=now)
     for _ in range(3):
         bucket.take()
     now.at += 0.5
     token = bucket.take()
-    bucket.correct(Quota(4, 3), token)  # the source has seen one of the four so far
+    bucket.correct(Quota(4, 3), token)  # the source has counted one of the four so far
     now.at += 0.7
-    bucket.correct(Quota(4, 0), token)  # it had seen them all; three are back by now
+    bucket.correct(Quota(4, 0), token)  # the source has counted all of them; three are available again by now
     assert (bucket.wait(2), bucket.wait(3) > 0) == (0, True)
 
 
-def test_told_too_late() -> None:
-    """An answer that took longer than the window tells nothing about this one."""
+def test_late_report() -> None:
+    """A report that took longer than the window is ignored."""
     now = Now()
     bucket = Bucket(RATE, clock=now)
     token = bucket.take()
@@ -114,7 +114,7 @@ def test_told_too_late() -> None:
 @pytest.mark.parametrize(("seconds", "wait"), [(3.0, 3.0), (None, 1.0), (1e9, 900.0), (float("inf"), 900.0)])
 @pytest.mark.parametrize("rate", [RATE, None])
 def test_paused(rate: Rate | None, seconds: float | None, wait: float) -> None:
-    """A pause holds everything back, with or without a rate, and never for ever."""
+    """A pause stops all calls, with or without a rate, for at most 15 minutes."""
     now = Now()
     bucket = Bucket(rate, clock=now)
     bucket.pause(seconds)
@@ -125,14 +125,14 @@ def test_paused(rate: Rate | None, seconds: float | None, wait: float) -> None:
 
 
 def test_reset() -> None:
-    """With nothing left the bucket waits for the source's reset where that is later than its own."""
+    """With no call left, the bucket waits for the reset that the source reports."""
     bucket = Bucket(RATE, clock=Now())
     bucket.correct(Quota(4, 0, 30.0), bucket.take())
     assert bucket.wait() == 30
 
 
 def test_no_rate() -> None:
-    """Without a rate any number passes, whatever is told."""
+    """Without a rate there is no limit, whatever the source reports."""
     bucket = Bucket(None, clock=Now())
     for _ in range(1000):
         bucket.correct(Quota(1, 0), bucket.take())
@@ -146,25 +146,25 @@ def test_no_rate() -> None:
         st.one_of(
             st.floats(0, 2),
             st.just("take"),
-            st.just("back"),
+            st.just("give back"),
             st.builds(Quota, *[st.none() | st.integers(0, 10)] * 2, st.none() | st.floats(0, 5)),
         ),
         max_size=200,
     ),
 )
 def test_any_window(calls: int, seconds: float, history: list[float | str | Quota]) -> None:
-    """In no history does any window hold more calls than the rate, whatever the source tells."""
+    """In no history does a window have more calls than the rate, whatever the source reports."""
     now = Now()
     bucket = Bucket(Rate(calls, seconds, margin=0.0), clock=now)
-    used: list[float] = []
+    taken: list[float] = []
     for event in history:
         if isinstance(event, float):
             now.at += event
         elif isinstance(event, Quota):
-            bucket.correct(event, used[-1] if used else now.at)
-        elif event == "back" and used and used[-1] == now.at:
-            bucket.give_back(used.pop())
+            bucket.correct(event, taken[-1] if taken else now.at)
+        elif event == "give back" and taken and taken[-1] == now.at:
+            bucket.give_back(taken.pop())
         elif event == "take" and bucket.wait() == 0:
-            used.append(bucket.take())
-    for start in used:
-        assert sum(start <= one < start + seconds for one in used) <= calls
+            taken.append(bucket.take())
+    for start in taken:
+        assert sum(start <= at < start + seconds for at in taken) <= calls

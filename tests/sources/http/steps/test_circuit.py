@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources.http.steps.fakes import BARE, LOST, OK, READ, SLOW, Log, Source, answer, outcome, through
+from sources.http.steps.fakes import BARE, LOST, OK, READ, SLOW, Log, Source, outcome, response, through
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import RateLimited, SourceInvalidResponse, SourceUnavailable
@@ -13,7 +13,7 @@ from gateway.sources.http.deadline import WithinDeadline
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.handover import Handover
 
-SETTINGS = CircuitSettings(window=10, slices=10, least_calls=4, ratio=0.5, open_for=5, probes=2, successes=2)
+SETTINGS = CircuitSettings(window=10, slices=10, min_calls=4, ratio=0.5, open_for=5, probes=2, successes=2)
 
 
 def circuit(**more: Any) -> Circuit:
@@ -30,17 +30,17 @@ async def feed(step: Circuit, *results: Any) -> None:
     [
         (LOST, True),
         (SLOW, True),
-        (answer(500), True),
-        (answer(503), True),
+        (response(500), True),
+        (response(503), True),
         (OK, False),
-        (answer(404), False),
-        (answer(429), False),
-        (RateLimited("our own pace"), False),
+        (response(404), False),
+        (response(429), False),
+        (RateLimited("by pacing"), False),
         (SourceInvalidResponse("garbage"), False),
     ],
 )
 def test_counts(result: Any, *, counts: bool) -> None:
-    """Timeouts, connection errors and 5xx open it; 4xx, 429 and our own refusals do not."""
+    """Timeouts, failed connections and 5xx count as failures; 4xx, 429 and refusals by pacing do not."""
 
     async def scenario() -> None:
         step = circuit()
@@ -50,8 +50,8 @@ def test_counts(result: Any, *, counts: bool) -> None:
     run(scenario())
 
 
-def test_share() -> None:
-    """It opens at half of enough calls, not at fewer of either."""
+def test_threshold() -> None:
+    """It opens when half of the calls failed, and only after the minimum of calls."""
 
     async def scenario() -> None:
         step = circuit()
@@ -66,8 +66,8 @@ def test_share() -> None:
     run(scenario())
 
 
-def test_forgets() -> None:
-    """What is older than the window no longer counts."""
+def test_rolling_window() -> None:
+    """Failures older than the window do not count."""
 
     async def scenario() -> None:
         step = circuit()
@@ -79,8 +79,8 @@ def test_forgets() -> None:
     run(scenario())
 
 
-def test_refuses() -> None:
-    """While it is open nothing is sent; the refusal says when to come back and that nothing happened."""
+def test_open() -> None:
+    """While it is open nothing is sent; the exception has a `retry_after` and no unknown outcome."""
 
     async def scenario() -> None:
         log, source = Log(), Source()
@@ -90,13 +90,13 @@ def test_refuses() -> None:
         error = await outcome(step, BARE, source)
         assert isinstance(error, SourceUnavailable)
         assert (error.retry_after, error.outcome, error.retryable, source.count) == (3.0, None, True, 0)
-        assert log.told == ["opened", "refused:circuit"]
+        assert log.names == ["opened", "refused:circuit"]
 
     run(scenario())
 
 
-def test_heals() -> None:
-    """After its time a few good probes close it."""
+def test_closes() -> None:
+    """After its open time it closes when enough probes succeed."""
 
     async def scenario() -> None:
         log = Log()
@@ -106,16 +106,16 @@ def test_heals() -> None:
         states = [step.state]
         await feed(step, OK)
         states.append(step.state)
-        await feed(step, answer(404))
+        await feed(step, response(404))
         states.append(step.state)
         assert states == [CircuitState.HALF_OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED]
-        assert log.told == ["opened", "closed"]
+        assert log.names == ["opened", "closed"]
 
     run(scenario())
 
 
-def test_fails_again() -> None:
-    """One bad probe opens it for its whole time again."""
+def test_failed_probe() -> None:
+    """A failed probe opens it for its full time again."""
 
     async def scenario() -> None:
         step = circuit()
@@ -130,7 +130,7 @@ def test_fails_again() -> None:
 
 
 def test_probes_at_once() -> None:
-    """Half open lets so many through at once; a probe that is cancelled makes room for another."""
+    """Half open, it lets a limited number of probes through at once; a cancelled probe makes room for another."""
 
     async def scenario() -> None:
         step, source = circuit(), Source((60.0, OK))
@@ -146,17 +146,17 @@ def test_probes_at_once() -> None:
         for task in tasks:
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert sum(isinstance(one, CircuitOpenError) for one in results) == 8
+        assert sum(isinstance(result, CircuitOpenError) for result in results) == 8
 
     run(scenario())
 
 
-def test_late_answers() -> None:
-    """Answers to calls from before it opened neither close it nor keep it open."""
+def test_late_results() -> None:
+    """Results of calls from before it opened neither close it nor keep it open."""
 
     async def scenario() -> None:
         step = circuit()
-        late = [asyncio.ensure_future(outcome(step, READ, Source((6.0, one)))) for one in (OK, OK, *[LOST] * 5)]
+        late = [asyncio.ensure_future(outcome(step, READ, Source((6.0, result)))) for result in (OK, OK, *[LOST] * 5)]
         await asyncio.sleep(0)
         await feed(step, *[LOST] * 4)
         await asyncio.gather(*late)
@@ -168,7 +168,7 @@ def test_late_answers() -> None:
 
 
 def test_late_probe() -> None:
-    """A probe that outlives its half-open time frees no place in the next one."""
+    """A probe that ends after its half-open period makes no room for a probe of the next one."""
 
     async def scenario() -> None:
         step, slow = circuit(), Source((60.0, OK))
@@ -186,27 +186,27 @@ def test_late_probe() -> None:
 
 
 @pytest.mark.parametrize(("timeout", "counts"), [(2.0, True), (0.5, False)])
-def test_hurry(timeout: float, *, counts: bool) -> None:
-    """A call cut short by its deadline counts if the source had it long enough: callers in a hurry open nothing."""
+def test_short_deadline(timeout: float, *, counts: bool) -> None:
+    """A call that its deadline stopped counts as failed only if the source had it long enough."""
 
     async def scenario() -> None:
         step = circuit()
-        go = through([WithinDeadline(timeout, clock=clock), step, Handover(clock=clock)], Source((60.0, OK)))
+        send = through([WithinDeadline(timeout, clock=clock), step, Handover(clock=clock)], Source((60.0, OK)))
         for _ in range(4):
-            await outcome(lambda request, _: go(request), READ, None)
+            await outcome(lambda request, _: send(request), READ, None)
         assert (step.state is CircuitState.OPEN) is counts
 
     run(scenario())
 
 
-def test_left() -> None:
-    """A caller who leaves says nothing about the source."""
+def test_cancelled() -> None:
+    """A call that its caller cancelled does not count."""
 
     async def scenario() -> None:
         step = circuit()
-        go = through([WithinDeadline(50, clock=clock), step, Handover(clock=clock)], Source((60.0, OK)))
+        send = through([WithinDeadline(50, clock=clock), step, Handover(clock=clock)], Source((60.0, OK)))
         for _ in range(5):
-            task = asyncio.ensure_future(go(READ))
+            task = asyncio.ensure_future(send(READ))
             await asyncio.sleep(1.5)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -218,7 +218,7 @@ def test_left() -> None:
 EVENTS = st.lists(
     st.one_of(
         st.tuples(
-            st.just("call"), st.sampled_from([OK, LOST, answer(500), answer(404)]), st.sampled_from([0.0, 0.5, 7.0])
+            st.just("call"), st.sampled_from([OK, LOST, response(500), response(404)]), st.sampled_from([0.0, 0.5, 7.0])
         ),
         st.tuples(st.just("wait"), st.floats(0, 6)),
     ),

@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from sources.http.steps.fakes import BARE, LOST, OK, READ, SETS, Log, Source, answer, outcome, through
+from sources.http.steps.fakes import BARE, LOST, OK, READ, SETS, Log, Source, outcome, response, through
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import GatewayError, Outcome, SourceTimeout
@@ -11,8 +11,8 @@ from gateway.sources.http.exchange import Request, Response, Send, pipeline
 from gateway.sources.http.handover import DispatchState, Handover
 
 
-class Queue:
-    """A step that keeps every call waiting before it hands it on, or after."""
+class Delay:
+    """A step that delays every call, before it sends it or after."""
 
     def __init__(self, before: float = 0.0, after: float = 0.0) -> None:
         self.before, self.after = before, after
@@ -26,15 +26,15 @@ class Queue:
 
 
 @pytest.mark.parametrize(("timeout", "left", "ended"), [(2.0, None, 2.0), (2.0, 5.0, 2.0), (5.0, 2.0, 2.0)])
-def test_shorter_one(timeout: float, left: float | None, ended: float) -> None:
-    """A call ends at the source's timeout or at the operation's deadline, whichever is first."""
+def test_earlier_one(timeout: float, left: float | None, ended: float) -> None:
+    """A call ends at the timeout of the source or at the deadline of the operation, whichever is earlier."""
 
     async def scenario() -> None:
-        source, begun = Source((60.0, OK)), clock()
+        source, started = Source((60.0, OK)), clock()
         with operation(timeout=left, clock=clock):
             error = await outcome(WithinDeadline(timeout, clock=clock), READ, source)
         assert isinstance(error, SourceTimeout)
-        assert (clock() - begun, error.outcome, source.cancelled) == (ended, None, 1)
+        assert (clock() - started, error.outcome, source.cancelled) == (ended, None, 1)
         assert error.retryable
 
     run(scenario())
@@ -44,10 +44,10 @@ def test_shorter_one(timeout: float, left: float | None, ended: float) -> None:
     ("request_", "before", "unknown"), [(SETS, 0.0, True), (BARE, 0.0, True), (READ, 0.0, False), (SETS, 9.0, False)]
 )
 def test_outcome(request_: Request, before: float, *, unknown: bool) -> None:
-    """A change that ran out of time is of unknown outcome once it was handed over; in the queue it was not sent."""
+    """When the deadline passes, the outcome of a change is unknown after the handover, and known before."""
 
     async def scenario() -> None:
-        steps = [WithinDeadline(2.0, clock=clock), Queue(before), Handover(clock=clock)]
+        steps = [WithinDeadline(2.0, clock=clock), Delay(before), Handover(clock=clock)]
         source = Source((60.0, OK))
         error = await outcome(lambda r, _: through(steps, source)(r), request_, source)
         assert isinstance(error, SourceTimeout)
@@ -59,13 +59,13 @@ def test_outcome(request_: Request, before: float, *, unknown: bool) -> None:
 
 @pytest.mark.parametrize(
     ("first", "unknown"),
-    [(LOST, True), (answer(502), True), (answer(503), False), (answer(429), False), (OK, False)],
+    [(LOST, True), (response(502), True), (response(503), False), (response(429), False), (OK, False)],
 )
-def test_doubt_stays(first: Response | GatewayError, *, unknown: bool) -> None:
-    """Time that runs out between two tries leaves the outcome as unknown as the first try left it."""
+def test_unknown_outcome_stays(first: Response | GatewayError, *, unknown: bool) -> None:
+    """When the deadline passes between attempts, the outcome is unknown if that of the first one was."""
 
     async def scenario() -> None:
-        steps = [WithinDeadline(2.0, clock=clock), Queue(after=9.0), Handover(clock=clock)]
+        steps = [WithinDeadline(2.0, clock=clock), Delay(after=9.0), Handover(clock=clock)]
         error = await outcome(lambda r, _: through(steps, Source(first))(r), SETS, None)
         assert isinstance(error, SourceTimeout)
         assert (error.outcome is Outcome.UNKNOWN) is unknown
@@ -73,34 +73,34 @@ def test_doubt_stays(first: Response | GatewayError, *, unknown: bool) -> None:
     run(scenario())
 
 
-def test_none_left() -> None:
-    """A call that begins after the deadline is not sent, and says so."""
+def test_no_time_left() -> None:
+    """A call after the deadline is refused and not sent."""
 
     async def scenario() -> None:
         source, log = Source(), Log()
         with operation(timeout=0.0, clock=clock):
             error = await outcome(WithinDeadline(2.0, clock=clock, observe=log), SETS, source)
         assert isinstance(error, SourceTimeout)
-        assert (error.outcome, source.count, log.told) == (None, 0, ["refused:deadline"])
+        assert (error.outcome, source.count, log.names) == (None, 0, ["refused:deadline"])
 
     run(scenario())
 
 
-def test_steps_see_it() -> None:
-    """The steps within see the time that is left; afterwards the operation's own counts again."""
+def test_deadline_of_inner_steps() -> None:
+    """The inner steps get the deadline of the call; afterwards that of the operation is current again."""
 
     async def scenario() -> None:
         seen: list[float] = []
 
-        async def look(request: Request) -> Response:
+        async def record(request: Request) -> Response:
             deadline = current_deadline.get()
             assert deadline is not None
             seen.append(deadline.remaining())
             return OK
 
-        with operation(timeout=30.0, clock=clock) as own:
-            await WithinDeadline(2.0, clock=clock)(READ, look)
-            assert current_deadline.get() is own
+        with operation(timeout=30.0, clock=clock) as operation_deadline:
+            await WithinDeadline(2.0, clock=clock)(READ, record)
+            assert current_deadline.get() is operation_deadline
         assert current_deadline.get() is None
         assert seen == [2.0]
 
@@ -108,7 +108,7 @@ def test_steps_see_it() -> None:
 
 
 def test_other_timeouts() -> None:
-    """A TimeoutError that is not the deadline's stays what it is."""
+    """A TimeoutError that the deadline did not cause is raised unchanged."""
 
     async def scenario() -> None:
         with pytest.raises(TimeoutError):
@@ -118,10 +118,10 @@ def test_other_timeouts() -> None:
 
 
 def test_real_clock() -> None:
-    """On the real clock and a real loop a call ends at its timeout, too."""
+    """On a real clock and event loop a call ends at its timeout too."""
 
-    class Wire:
-        async def send(self, request: Request) -> Response:  # noqa: ARG002 - the shape of a transport
+    class HangingTransport:
+        async def send(self, request: Request) -> Response:  # noqa: ARG002 - the parameter of a transport
             await asyncio.sleep(60)
             return OK
 
@@ -129,13 +129,13 @@ def test_real_clock() -> None:
 
     async def scenario() -> None:
         with pytest.raises(SourceTimeout):
-            await pipeline(Wire(), [WithinDeadline(0.005)])(READ)
+            await pipeline(HangingTransport(), [WithinDeadline(0.005)])(READ)
 
     asyncio.run(scenario())
 
 
-def test_value() -> None:
-    """A deadline counts down to nothing, and extends to the later of two only."""
+def test_deadline_object() -> None:
+    """The time that is left does not become negative, and a deadline is only extended to a later one."""
     now = 10.0
     deadline = Deadline.after(5.0, lambda: now)
     deadline.extend(Deadline(12.0))
@@ -146,10 +146,10 @@ def test_value() -> None:
 
 
 def test_handover_alone() -> None:
-    """Without a deadline around it the hand-over only hands over."""
+    """Without a deadline step, the handover only sends the request."""
 
     async def scenario() -> None:
         assert await Handover()(READ, Source()) is OK
 
     run(scenario())
-    assert not DispatchState().uncertain
+    assert not DispatchState().may_be_executed

@@ -4,69 +4,69 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources.http.steps.fakes import KEYED, OK, READ, READ_LOST, Log, Source, answer, outcome
+from sources.http.steps.fakes import KEYED, OK, READ, READ_LOST, Log, Source, outcome, response
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import GatewayError
 from gateway.sources.http.exchange import Request
 from gateway.sources.http.hedging import Hedging, HedgingSettings
 
-SECOND = answer(200, {"second": True})
+SECOND = response(200, {"second": True})
 
 
-async def seasoned(*, may: bool = True, **more: Any) -> Hedging:
-    """Has seen twenty answers of a second each."""
-    step = Hedging(HedgingSettings(), may=lambda _: may, clock=clock, **more)
+async def hedging_step(*, allow: bool = True, **more: Any) -> Hedging:
+    """Return the step after twenty responses of a second each."""
+    step = Hedging(HedgingSettings(), allow=lambda _: allow, clock=clock, **more)
     for _ in range(20):
         await step(READ, Source((1.0, OK)))
     return step
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "given_", "took", "calls"),
+    ("first", "second", "expected", "took", "calls"),
     [
         ((0.5, OK), (1.0, SECOND), OK, 0.5, 1),
         ((5.0, OK), (1.0, SECOND), SECOND, 2.0, 2),
         ((1.5, OK), (1.0, SECOND), OK, 1.5, 2),
-        ((5.0, OK), (1.0, answer(503)), OK, 5.0, 2),
+        ((5.0, OK), (1.0, response(503)), OK, 5.0, 2),
         ((5.0, OK), (1.0, READ_LOST), OK, 5.0, 2),
         ((1.5, READ_LOST), (1.0, SECOND), SECOND, 2.0, 2),
-        ((1.5, READ_LOST), (1.0, answer(503)), READ_LOST, 2.0, 2),
+        ((1.5, READ_LOST), (1.0, response(503)), READ_LOST, 2.0, 2),
         ((0.5, READ_LOST), (1.0, SECOND), READ_LOST, 0.5, 1),
-        ((5.0, OK), (1.0, answer(404)), 404, 2.0, 2),
+        ((5.0, OK), (1.0, response(404)), 404, 2.0, 2),
     ],
 )
-def test_first_good_one(first: Any, second: Any, given_: Any, took: float, calls: int) -> None:
-    """The first good answer is given and the other call ended; without a good one, the first call's failure."""
+def test_first_good_response(first: Any, second: Any, expected: Any, took: float, calls: int) -> None:
+    """The first good response is returned and the other request cancelled; without one, the first failure is raised."""
 
     async def scenario() -> None:
-        step, source = await seasoned(), Source(first, second)
-        begun = clock()
+        step, source = await hedging_step(), Source(first, second)
+        started = clock()
         result = await outcome(step, READ, source)
-        assert result is given_ or getattr(result, "status", None) == given_
-        assert (clock() - begun, source.count) == (pytest.approx(took), calls)
+        assert result is expected or getattr(result, "status", None) == expected
+        assert (clock() - started, source.count) == (pytest.approx(took), calls)
 
     run(scenario())
 
 
-def test_told() -> None:
-    """A hedge and its win are told."""
+def test_events() -> None:
+    """A second request, and the use of its response, are reported."""
 
     async def scenario() -> None:
         log = Log()
-        step = await seasoned(observe=log)
+        step = await hedging_step(observe=log)
         await step(READ, Source((5.0, OK), SECOND))
-        assert log.told == ["hedged", "hedge_won"]
+        assert log.names == ["hedged", "hedge_won"]
 
     run(scenario())
 
 
-@pytest.mark.parametrize(("may", "request_"), [(False, READ), (True, KEYED)])
-def test_not_hedged(request_: Request, *, may: bool) -> None:
-    """Nothing is sent twice without leave, and no write ever."""
+@pytest.mark.parametrize(("allow", "request_"), [(False, READ), (True, KEYED)])
+def test_not_hedged(request_: Request, *, allow: bool) -> None:
+    """Nothing is sent twice unless it is allowed, and a change never."""
 
     async def scenario() -> None:
-        step, source = await seasoned(may=may), Source((5.0, OK))
+        step, source = await hedging_step(allow=allow), Source((5.0, OK))
         assert await step(request_, source) is OK
         assert source.count == 1
 
@@ -74,10 +74,10 @@ def test_not_hedged(request_: Request, *, may: bool) -> None:
 
 
 def test_delay() -> None:
-    """The delay is the p95 of what was seen lately, once enough was; a lost first call counts as slow, not as quick."""
+    """The delay is the p95 of recent responses, once there are enough; a request that lost counts as slow."""
 
     async def scenario() -> None:
-        step = Hedging(HedgingSettings(sample=100), may=lambda _: True, clock=clock)
+        step = Hedging(HedgingSettings(sample_size=100), allow=lambda _: True, clock=clock)
         for number in range(19):
             await step(READ, Source((number + 1, OK)))
         assert step.delay is None
@@ -87,22 +87,22 @@ def test_delay() -> None:
         for _ in range(100):
             await step(READ, Source((0.001, OK)))
         assert step.delay == 0.01
-        before = list(step._seconds)
+        before = list(step._durations)
         await step(READ, Source((5.0, OK), OK))
-        assert step._seconds[-1] >= before[-1]
+        assert step._durations[-1] >= before[-1]
 
     run(scenario())
 
 
 @given(st.floats(0, 3), st.floats(0, 3), st.floats(0.1, 4))
-def test_cancelled(first: float, second: float, leaves: float) -> None:
-    """Whenever the caller leaves, no call is left running."""
+def test_cancelled(first: float, second: float, cancelled_at: float) -> None:
+    """Whenever the call is cancelled, no request remains running."""
 
     async def scenario() -> None:
-        step = await seasoned()
+        step = await hedging_step()
         source = Source((first, OK), (second, SECOND))
         task = asyncio.ensure_future(outcome(step, READ, source))
-        await asyncio.wait([task], timeout=leaves)
+        await asyncio.wait([task], timeout=cancelled_at)
         task.cancel()
         result = (await asyncio.gather(task, return_exceptions=True))[0]
         assert not isinstance(result, GatewayError)

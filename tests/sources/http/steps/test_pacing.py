@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources.http.steps.fakes import OK, READ, Log, Source, answer, call, outcome
+from sources.http.steps.fakes import OK, READ, Log, Source, call, outcome, response
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import RateLimited
@@ -21,61 +21,65 @@ def pacing(rate: Rate | None = RATE, **more: Any) -> Pacing:
     return Pacing(rate, clock=clock, **more)
 
 
-async def ask(step: Pacing, source: Any, principal: str = "", within: float | None = None, **headers: str) -> Any:
+async def send(step: Pacing, source: Any, principal: str = "", within: float | None = None, **headers: str) -> Any:
     with acting_as(Principal(principal)), operation(timeout=within, clock=clock):
         return await outcome(step, call(**headers), source)
 
 
-def test_keeps_the_pace() -> None:
-    """Calls above the rate wait for their turn, and say how long."""
+def test_keeps_the_rate() -> None:
+    """Calls above the rate wait for a token, and the wait is reported."""
 
     async def scenario() -> None:
-        source, log, begun = Source(), Log(), clock()
+        source, log, started = Source(), Log(), clock()
         step = pacing(observe=log)
-        await asyncio.gather(*(ask(step, source) for _ in range(5)))
-        assert [round(at - begun, 2) for at, _ in source.sent] == [0, 0, 1, 1, 2]
-        assert [(one.happening, round(one.seconds, 2)) for one in log.events] == [("wait", 1), ("wait", 1), ("wait", 2)]
+        await asyncio.gather(*(send(step, source) for _ in range(5)))
+        assert [round(at - started, 2) for at, _ in source.sent] == [0, 0, 1, 1, 2]
+        assert [(event.event, round(event.seconds, 2)) for event in log.events] == [
+            ("wait", 1),
+            ("wait", 1),
+            ("wait", 2),
+        ]
 
     run(scenario())
 
 
 def test_refused_at_once() -> None:
-    """A wait that would pass the deadline is refused when it begins, with the wait that it would be."""
+    """A call whose wait would pass its deadline is refused at once, with that wait as `retry_after`."""
 
     async def scenario() -> None:
-        source, log, begun = Source(), Log(), clock()
+        source, log, started = Source(), Log(), clock()
         step = pacing(observe=log)
-        results = await asyncio.gather(*(ask(step, source, within=1.5) for _ in range(6)))
-        refused = [one for one in results if isinstance(one, RateLimited)]
-        assert [one.retry_after for one in refused] == [2, 2]
-        assert all(one.retryable and one.outcome is None for one in refused)
-        assert (source.count, log.told.count("refused:pace"), clock() - begun) == (4, 2, pytest.approx(1))
+        results = await asyncio.gather(*(send(step, source, within=1.5) for _ in range(6)))
+        refused = [result for result in results if isinstance(result, RateLimited)]
+        assert [error.retry_after for error in refused] == [2, 2]
+        assert all(error.retryable and error.outcome is None for error in refused)
+        assert (source.count, log.names.count("refused:pace"), clock() - started) == (4, 2, pytest.approx(1))
 
     run(scenario())
 
 
 def test_refused_later() -> None:
-    """A caller in the queue is refused as soon as a 429 of the source makes its wait too long."""
+    """A waiting call is refused as soon as a 429 makes its wait too long."""
 
     async def scenario() -> None:
-        source = Source((0.2, answer(429, Retry_After="10")), OK)
-        step, begun = pacing(), clock()
-        results = await asyncio.gather(*(ask(step, source, within=4) for _ in range(4)))
-        assert clock() - begun == pytest.approx(0.2)
-        assert [type(one) for one in results] == [Response, Response, RateLimited, RateLimited]
+        source = Source((0.2, response(429, Retry_After="10")), OK)
+        step, started = pacing(), clock()
+        results = await asyncio.gather(*(send(step, source, within=4) for _ in range(4)))
+        assert clock() - started == pytest.approx(0.2)
+        assert [type(result) for result in results] == [Response, Response, RateLimited, RateLimited]
         assert results[2].retry_after == pytest.approx(10)
 
     run(scenario())
 
 
 def test_paused() -> None:
-    """After a 429 nothing is sent for as long as the source asks; without a rate, too."""
+    """After a 429 nothing is sent for the time of `Retry-After`, also without a rate."""
 
     async def scenario(rate: Rate | None) -> None:
-        source = Source(answer(429, Retry_After="7"), OK)
+        source = Source(response(429, Retry_After="7"), OK)
         step = pacing(rate)
-        assert (await ask(step, source)).status == 429
-        assert await ask(step, source) is OK
+        assert (await send(step, source)).status == 429
+        assert await send(step, source) is OK
         assert source.sent[1][0] - source.sent[0][0] == pytest.approx(7)
 
     run(scenario(RATE))
@@ -83,13 +87,13 @@ def test_paused() -> None:
 
 
 def test_corrected() -> None:
-    """What others use of the limit is left to them."""
+    """Calls of other clients, which the quota shows, count too."""
 
     async def scenario() -> None:
-        source = Source(answer(200, RateLimit_Limit="2", RateLimit_Remaining="0"), OK)
+        source = Source(response(200, RateLimit_Limit="2", RateLimit_Remaining="0"), OK)
         step = pacing()
-        await ask(step, source)
-        await ask(step, source)
+        await send(step, source)
+        await send(step, source)
         assert source.sent[1][0] - source.sent[0][0] == pytest.approx(1)
 
     run(scenario())
@@ -97,19 +101,19 @@ def test_corrected() -> None:
 
 @pytest.mark.parametrize(("key", "waits"), [(by_credential, False), (by_source, True)])
 def test_keys(key: Any, *, waits: bool) -> None:
-    """Each credential has its own bucket, or all of a source share one."""
+    """Each credential has its bucket, or the whole source has one."""
 
     async def scenario() -> None:
-        source, begun = Source(), clock()
+        source, started = Source(), clock()
         step = pacing(Rate(1, 1.0), key=key)
-        await asyncio.gather(*(ask(step, source, authorization=token) for token in ("a", "b")))
-        assert (clock() > begun) is waits
+        await asyncio.gather(*(send(step, source, authorization=token) for token in ("a", "b")))
+        assert (clock() > started) is waits
 
     run(scenario())
 
 
-def test_turns() -> None:
-    """A caller with one call is not behind all of a caller with many; each one's calls stay in order."""
+def test_rotation() -> None:
+    """Waiting calls are served in rotation by principal, those of one principal in order."""
 
     async def scenario() -> None:
         order: list[str] = []
@@ -120,84 +124,84 @@ def test_turns() -> None:
 
         step = pacing(Rate(1, 1.0, margin=0.0))
         names = [*(f"a{n}" for n in range(5)), "b0", "b1", "c0"]
-        await asyncio.gather(*(ask(step, source, name[0], X_Name=name) for name in names))
+        await asyncio.gather(*(send(step, source, name[0], X_Name=name) for name in names))
         assert order == ["a0", "a1", "b0", "c0", "a2", "b1", "a3", "a4"]
 
     run(scenario())
 
 
-def test_foreseen() -> None:
-    """The wait that is foreseen is the one that it takes, turns included."""
+def test_predicted_wait() -> None:
+    """The predicted wait includes the rotation."""
 
     async def scenario() -> None:
         step, source = pacing(Rate(1, 1.0, margin=0.0)), Source()
-        first = [asyncio.ensure_future(ask(step, source, name)) for name in "aaaabbc"]
+        first = [asyncio.ensure_future(send(step, source, name)) for name in "aaaabbc"]
         await asyncio.sleep(0)
-        refused = [await ask(step, source, name, within=0.5) for name in "abcd"]
-        # Three of a wait, two of b, one of c: a b c a b a. A fourth a is the last, as is a third b; a second c comes
-        # behind the second b, and d behind the first c.
-        assert [round(one.retry_after, 2) for one in refused] == [7, 7, 6, 4]
+        refused = [await send(step, source, name, within=0.5) for name in "abcd"]
+        # Three calls of a wait, two of b, one of c, in the order a b c a b a. A fourth call of a would be last, and so
+        # would a third of b; a second of c would come after the second of b, and one of d after the first of c.
+        assert [round(error.retry_after, 2) for error in refused] == [7, 7, 6, 4]
         await asyncio.gather(*first)
 
     run(scenario())
 
 
 def test_cancelled() -> None:
-    """A caller who leaves the queue frees its place, also at the very moment of its turn."""
+    """A cancelled call leaves the queue and gives its token back, even when it has just got it."""
 
     async def scenario() -> None:
-        step, source, begun = pacing(Rate(1, 1.0, margin=0.0)), Source(), clock()
-        tasks = [asyncio.ensure_future(ask(step, source)) for _ in range(4)]
+        step, source, started = pacing(Rate(1, 1.0, margin=0.0)), Source(), clock()
+        tasks = [asyncio.ensure_future(send(step, source)) for _ in range(4)]
         await asyncio.sleep(0.5)
         tasks[1].cancel()
-        # Behind the timer that hands out the token, before the task that got it wakes up.
-        asyncio.get_running_loop().call_at(begun + 1 + 1e-10, tasks[2].cancel)
+        # After the timer that gives out the token, and before the task that gets it continues.
+        asyncio.get_running_loop().call_at(started + 1 + 1e-10, tasks[2].cancel)
         await asyncio.gather(*tasks, return_exceptions=True)
-        lane = step._lane(READ)
-        assert [round(at - begun, 2) for at, _ in source.sent] == [0, 1]
-        assert (lane.timer, dict(lane.queues)) == (None, {})
+        queue = step._queue(READ)
+        assert [round(at - started, 2) for at, _ in source.sent] == [0, 1]
+        assert (queue.timer, dict(queue.queues)) == (None, {})
 
     run(scenario())
 
 
-def test_everybody_leaves() -> None:
-    """With the last waiter its timer is gone."""
+def test_all_cancelled() -> None:
+    """When the last waiting call is cancelled, its timer is too."""
 
     async def scenario() -> None:
         step, source = pacing(Rate(1, 60.0)), Source()
-        await ask(step, source)
-        tasks = [asyncio.ensure_future(ask(step, source, name)) for name in "abc"]
+        await send(step, source)
+        tasks = [asyncio.ensure_future(send(step, source, name)) for name in "abc"]
         await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert step._lane(READ).timer is None
+        assert step._queue(READ).timer is None
 
     run(scenario())
 
 
-def test_spare() -> None:
-    """A spare token is one that is there and that nobody waits for."""
+def test_try_take() -> None:
+    """A token is taken at once only if one is available and no call waits for it."""
 
     async def scenario() -> None:
         step, source = pacing(Rate(1, 1.0)), Source()
-        assert step.spare(READ)
-        assert not step.spare(READ)
-        await ask(step, source)
+        assert step.try_take(READ)
+        assert not step.try_take(READ)
+        await send(step, source)
         assert clock() == 1001.05
 
     run(scenario())
 
 
 def test_many_credentials() -> None:
-    """Buckets that are as good as new are let go when there are many."""
+    """When there are many buckets, those that are like new are removed."""
 
     async def scenario() -> None:
         step, source = pacing(), Source()
         for number in range(3000):
-            await ask(step, source, authorization=str(number))
+            await send(step, source, authorization=str(number))
             await asyncio.sleep(0.1)
-        assert len(step._lanes) <= 1024
+        assert len(step._queues) <= 1024
 
     run(scenario())
 
@@ -216,33 +220,33 @@ def test_many_credentials() -> None:
     ),
 )
 def test_any_callers(calls: int, callers: list[tuple[str, float, float | None, float | None]]) -> None:
-    """Whoever comes, waits or leaves: no window holds too many, nobody waits too long, and no place is left over."""
+    """In no history does a window have too many calls, does a call wait too long, or is a queue or timer left."""
 
     async def scenario() -> None:
         step = pacing(Rate(calls, 1.0, margin=0.0))
         sent: list[float] = []
 
-        async def one(name: str, deadline: float | None, patience: float | None) -> None:
-            begun = clock()
+        async def caller(name: str, deadline: float | None, cancelled_after: float | None) -> None:
+            started = clock()
 
             async def source(_: Any) -> Response:
                 sent.append(clock())
-                assert deadline is None or clock() < begun + deadline + 1e-6
+                assert deadline is None or clock() < started + deadline + 1e-6
                 return OK
 
-            task = asyncio.ensure_future(ask(step, source, name, deadline))
-            await asyncio.wait([task], timeout=patience)
+            task = asyncio.ensure_future(send(step, source, name, deadline))
+            await asyncio.wait([task], timeout=cancelled_after)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            assert deadline is None or clock() <= begun + deadline + 1e-6
+            assert deadline is None or clock() <= started + deadline + 1e-6
 
         tasks = []
-        for name, pause, deadline, patience in callers:
-            tasks.append(asyncio.ensure_future(one(name, deadline, patience)))
+        for name, pause, deadline, cancelled_after in callers:
+            tasks.append(asyncio.ensure_future(caller(name, deadline, cancelled_after)))
             await asyncio.sleep(pause)
         await asyncio.gather(*tasks)
-        lane = step._lane(READ)
-        assert (dict(lane.queues), lane.timer) == ({}, None)
+        queue = step._queue(READ)
+        assert (dict(queue.queues), queue.timer) == ({}, None)
         for start in sent:
             assert sum(start <= at < start + 1.0 - 1e-9 for at in sent) <= calls
 
@@ -251,24 +255,24 @@ def test_any_callers(calls: int, callers: list[tuple[str, float, float | None, f
 
 @given(st.lists(st.integers(1, 8), min_size=2, max_size=5))
 def test_fair(loads: list[int]) -> None:
-    """While several wait nobody is ahead of another by more than one turn."""
+    """Of several waiting principals, none is served more than once more than another."""
 
     async def scenario() -> None:
         step = pacing(Rate(1, 1.0, margin=0.0))
-        await ask(step, Source())
+        await send(step, Source())
         left = {str(name): load for name, load in enumerate(loads)}
-        had: Counter[str] = Counter()
+        served: Counter[str] = Counter()
 
-        async def one(name: str) -> None:
+        async def caller(name: str) -> None:
             async def source(_: Any) -> Response:
-                had[name] += 1
+                served[name] += 1
                 left[name] -= 1
-                still = [other for other in left if left[other]]
-                assert all(had[name] - had[other] <= 1 for other in still)
+                waiting = [other for other in left if left[other]]
+                assert all(served[name] - served[other] <= 1 for other in waiting)
                 return OK
 
-            await ask(step, source, name)
+            await send(step, source, name)
 
-        await asyncio.gather(*(one(str(name)) for name, load in enumerate(loads) for _ in range(load)))
+        await asyncio.gather(*(caller(str(name)) for name, load in enumerate(loads) for _ in range(load)))
 
     run(scenario())

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from gateway.sources.http.bucket import Quota, quota
+from gateway.sources.http.bucket import Quota, parse_quota
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "reported"),
     [
         ({}, Quota()),
         ({"RateLimit-Limit": "20", "RateLimit-Remaining": "7", "RateLimit-Reset": "1"}, Quota(20, 7, 1.0)),
@@ -36,13 +36,13 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
         ({"X-Rate-Limit-Limit": "50", "X-Rate-Limit-Remaining": "x", "X-Rate-Limit-Reset": "soon"}, Quota()),
     ],
 )
-def test_told(headers: dict[str, str], told: Quota) -> None:
-    """Both spellings are read; what is malformed is as if it had not been told."""
-    assert quota(CIMultiDict(headers), now=NOW) == told
+def test_parse_quota(headers: dict[str, str], reported: Quota) -> None:
+    """Both forms of headers are parsed; a malformed value counts as absent."""
+    assert parse_quota(CIMultiDict(headers), now=NOW) == reported
 
 
 @given(st.text(), st.text(), st.text(), st.sampled_from(["RateLimit", "X-Rate-Limit"]))
 def test_anything(limit: str, remaining: str, reset: str, prefix: str) -> None:
-    """No header breaks a call."""
-    told = quota({f"{prefix}-Limit": limit, f"{prefix}-Remaining": remaining, f"{prefix}-Reset": reset})
-    assert told.reset is None or told.reset >= 0
+    """No value of a header raises an exception."""
+    reported = parse_quota({f"{prefix}-Limit": limit, f"{prefix}-Remaining": remaining, f"{prefix}-Reset": reset})
+    assert reported.reset is None or reported.reset >= 0

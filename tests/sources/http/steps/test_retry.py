@@ -16,9 +16,9 @@ from sources.http.steps.fakes import (
     SLOW,
     Log,
     Source,
-    answer,
     call,
     outcome,
+    response,
 )
 from sources.http.steps.virtual import clock, run
 
@@ -33,7 +33,7 @@ from gateway.errors import (
 from gateway.operation import operation
 from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.handover import leaves_doubt
+from gateway.sources.http.handover import has_unknown_outcome
 from gateway.sources.http.retry import (
     BudgetSettings,
     Retry,
@@ -41,11 +41,11 @@ from gateway.sources.http.retry import (
     RetrySettings,
     full_jitter,
     is_transient,
-    may_replay,
+    may_repeat,
 )
 
 TRANSIENT_BODY = {"error": {"code": "internal_error", "is_transient": True}}
-IN_PROGRESS = answer(409, {"error": {"code": "idempotency_in_progress", "is_transient": True}})
+IN_PROGRESS = response(409, {"error": {"code": "idempotency_in_progress", "is_transient": True}})
 OPEN = CircuitOpenError("open", retry_after=0.1)
 
 
@@ -59,22 +59,22 @@ def retry(**more: Any) -> Retry:
         (REFUSED, True),
         (SLOW, True),
         (OPEN, False),
-        (RateLimited("ours"), False),
+        (RateLimited("by pacing"), False),
         (SourceInvalidResponse("garbage"), False),
-        *((answer(status), True) for status in (429, 502, 503, 504)),
-        *((answer(status), False) for status in (301, 400, 404, 408, 409, 499, 500, 501)),
-        (answer(500, TRANSIENT_BODY), True),
-        (answer(408, TRANSIENT_BODY), True),
+        *((response(status), True) for status in (429, 502, 503, 504)),
+        *((response(status), False) for status in (301, 400, 404, 408, 409, 499, 500, 501)),
+        (response(500, TRANSIENT_BODY), True),
+        (response(408, TRANSIENT_BODY), True),
         (IN_PROGRESS, True),
-        (answer(500, {"error": {"is_transient": False}}), False),
-        (answer(500, {"error": {"is_transient": "true"}}), False),
-        (answer(500, ["is_transient"]), False),
+        (response(500, {"error": {"is_transient": False}}), False),
+        (response(500, {"error": {"is_transient": "true"}}), False),
+        (response(500, ["is_transient"]), False),
         (Response(500, {}, b'{"is_transient": tru'), False),
-        (answer(200, TRANSIENT_BODY), False),
+        (response(200, TRANSIENT_BODY), False),
     ],
 )
 def test_transient(result: Response | GatewayError, *, transient: bool) -> None:
-    """Failed connections, timeouts, 429, 502, 503, 504 and the account API's word are transient; nothing else is."""
+    """Failed connections, timeouts, 429, 502, 503, 504 and a flag in the error body are transient, nothing else."""
     assert is_transient(result) is transient
 
 
@@ -90,29 +90,29 @@ def test_transient(result: Response | GatewayError, *, transient: bool) -> None:
         (call("DELETE", Idempotency_Key="ignored"), {"refused", "429", "503"}),
     ],
 )
-def test_replay(request_: Request, allowed: set[str]) -> None:
-    """Reads and keyed writes may be sent again; set values after a lost connection; else what was not carried out."""
+def test_may_repeat(request_: Request, allowed: set[str]) -> None:
+    """Reads and changes with a key may be repeated; PUT and PATCH after most failures; others if not executed."""
     results = {"refused": REFUSED, "lost": LOST, "slow": SLOW, "409": IN_PROGRESS}
-    results |= {str(status): answer(status) for status in (429, 502, 503, 504)}
-    assert {name for name, result in results.items() if may_replay(request_, result)} == allowed
+    results |= {str(status): response(status) for status in (429, 502, 503, 504)}
+    assert {name for name, result in results.items() if may_repeat(request_, result)} == allowed
 
 
 @pytest.mark.parametrize(
-    ("request_", "answers", "calls"),
+    ("request_", "results", "calls"),
     [
-        (READ, [answer(503), READ_LOST, OK], 3),
+        (READ, [response(503), READ_LOST, OK], 3),
         (KEYED, [LOST, IN_PROGRESS, OK], 3),
-        (KEYED, [answer(500, TRANSIENT_BODY), OK], 2),
-        (SETS, [LOST, answer(503), OK], 3),
+        (KEYED, [response(500, TRANSIENT_BODY), OK], 2),
+        (SETS, [LOST, response(503), OK], 3),
         (SETS, [SLOW, OK], 2),
         (BARE, [REFUSED, OK], 2),
     ],
 )
-def test_success_in_the_end(request_: Request, answers: list[Any], calls: int) -> None:
-    """A success settles whatever happened before."""
+def test_success_in_the_end(request_: Request, results: list[Any], calls: int) -> None:
+    """A success is definite, whatever happened before."""
 
     async def scenario() -> None:
-        source = Source(*answers)
+        source = Source(*results)
         assert await outcome(retry(), request_, source) is OK
         assert source.count == calls
 
@@ -120,50 +120,50 @@ def test_success_in_the_end(request_: Request, answers: list[Any], calls: int) -
 
 
 @pytest.mark.parametrize(
-    ("request_", "answers", "told", "calls"),
+    ("request_", "results", "expected", "calls"),
     [
-        (READ, [answer(503)], 0, 3),
-        (READ, [answer(404)], 0, 1),
-        (READ, [answer(500)], 0, 1),
-        (READ, [answer(503), OPEN], 1, 2),
-        (SETS, [answer(502)], 0, 1),
+        (READ, [response(503)], 0, 3),
+        (READ, [response(404)], 0, 1),
+        (READ, [response(500)], 0, 1),
+        (READ, [response(503), OPEN], 1, 2),
+        (SETS, [response(502)], 0, 1),
         (BARE, [LOST], 0, 1),
-        (KEYED, [LOST, answer(429)], 0, 3),
-        (SETS, [LOST, answer(404)], 0, 2),
-        (SETS, [LOST, answer(301)], 0, 2),
+        (KEYED, [LOST, response(429)], 0, 3),
+        (SETS, [LOST, response(404)], 0, 2),
+        (SETS, [LOST, response(301)], 0, 2),
         (SETS, [LOST, RateLimited("no time")], 0, 2),
         (SETS, [LOST, OPEN], 0, 2),
-        (SETS, [answer(503), LOST, REFUSED], 1, 3),
-        (KEYED, [answer(502), answer(503)], 0, 3),
-        (SETS, [answer(429), answer(400)], 1, 2),
-        (SETS, [REFUSED, answer(400)], 1, 2),
+        (SETS, [response(503), LOST, REFUSED], 1, 3),
+        (KEYED, [response(502), response(503)], 0, 3),
+        (SETS, [response(429), response(400)], 1, 2),
+        (SETS, [REFUSED, response(400)], 1, 2),
     ],
 )
-def test_failure_in_the_end(request_: Request, answers: list[Any], told: int, calls: int) -> None:
-    """The last failure is told, but for one that left a change in doubt: that one stays."""
+def test_failure_in_the_end(request_: Request, results: list[Any], expected: int, calls: int) -> None:
+    """The last failure is reported, unless an earlier one left the outcome unknown: then that one is."""
 
     async def scenario() -> None:
-        source = Source(*answers)
+        source = Source(*results)
         result = await outcome(retry(), request_, source)
-        assert result is answers[told]
+        assert result is results[expected]
         assert source.count == calls
 
     run(scenario())
 
 
-FAILURES = [REFUSED, LOST, SLOW, OPEN, IN_PROGRESS, *(answer(s) for s in (301, 400, 404, 429, 500, 502, 503, 504))]
+FAILURES = [REFUSED, LOST, SLOW, OPEN, IN_PROGRESS, *(response(s) for s in (301, 400, 404, 429, 500, 502, 503, 504))]
 
 
 @given(st.sampled_from([READ, KEYED, SETS, BARE]), st.lists(st.sampled_from([*FAILURES, OK]), min_size=1))
-def test_doubt(request_: Request, answers: list[Any]) -> None:
-    """Whatever comes after it, an attempt that left doubt is not told as anything else, and doubt is not made up."""
+def test_unknown_outcome(request_: Request, results: list[Any]) -> None:
+    """After an attempt with an unknown outcome the result of the call has one too, and only then."""
 
     async def scenario() -> None:
-        source = Source(*answers)
+        source = Source(*results)
         result = await outcome(retry(), request_, source)
-        given_ = [*answers, *[answers[-1]] * 3][: source.count]
-        doubt = [one for one in given_ if leaves_doubt(request_, one)]
-        assert result is OK if given_[-1] is OK else leaves_doubt(request_, result) is bool(doubt)
+        received = [*results, *[results[-1]] * 3][: source.count]
+        unknown = [failed for failed in received if has_unknown_outcome(request_, failed)]
+        assert result is OK if received[-1] is OK else has_unknown_outcome(request_, result) is bool(unknown)
 
     run(scenario())
 
@@ -171,68 +171,70 @@ def test_doubt(request_: Request, answers: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("first", "waited"),
     [
-        (answer(429, Retry_After="3"), 3.0),
-        (answer(503, Retry_After="0"), 0.0),
-        (answer(503, Retry_After="soon"), 0.1),
+        (response(429, Retry_After="3"), 3.0),
+        (response(503, Retry_After="0"), 0.0),
+        (response(503, Retry_After="soon"), 0.1),
         (SourceUnavailable("later", retry_after=2.0), 2.0),
-        (answer(503), 0.1),
+        (response(503), 0.1),
     ],
 )
 def test_waits(first: Any, waited: float) -> None:
-    """A wait that the source asks for wins over the backoff."""
+    """A wait that the source requests replaces the backoff."""
 
     async def scenario() -> None:
         source, log = Source(first, OK), Log()
         await retry(observe=log)(READ, source)
         assert source.sent[1][0] - source.sent[0][0] == pytest.approx(waited)
-        assert [(one.happening, one.seconds) for one in log.events] == [("retry", waited)]
+        assert [(event.event, event.seconds) for event in log.events] == [("retry", waited)]
 
     run(scenario())
 
 
 @pytest.mark.parametrize(
-    ("first", "calls", "told"),
+    ("first", "calls", "expected"),
     [
-        (answer(429, Retry_After="5"), 1, ["gave_up:deadline"]),
-        (answer(429, Retry_After="9" * 400), 1, ["gave_up:deadline"]),
-        (answer(429, Retry_After="3"), 2, ["retry"]),
+        (response(429, Retry_After="5"), 1, ["gave_up:deadline"]),
+        (response(429, Retry_After="9" * 400), 1, ["gave_up:deadline"]),
+        (response(429, Retry_After="3"), 2, ["retry"]),
         ((3.85, SLOW), 1, ["gave_up:deadline"]),
         ((3.0, SLOW), 2, ["retry"]),
     ],
 )
-def test_time(first: Any, calls: int, told: list[str]) -> None:
-    """What does not fit into the time that is left is given up at once."""
+def test_time(first: Any, calls: int, expected: list[str]) -> None:
+    """If the wait does not fit into the time that is left, the call ends at once."""
 
     async def scenario() -> None:
         source, log = Source(first, OK), Log()
         with operation(timeout=4.0, clock=clock):
-            begun = clock()
+            started = clock()
             result = await outcome(retry(observe=log), SETS, source)
-            assert clock() - begun < 4
-        assert (source.count, log.told) == (calls, told)
+            assert clock() - started < 4
+        assert (source.count, log.names) == (calls, expected)
         if isinstance(result, SourceTimeout):
             assert result.outcome is Outcome.UNKNOWN
 
     run(scenario())
 
 
-@pytest.mark.parametrize(("request_", "first", "why"), [(READ, answer(503), "attempts"), (SETS, answer(502), "replay")])
-def test_says_why(request_: Request, first: Response, why: str) -> None:
-    """Giving up on a transient failure is told with its reason."""
+@pytest.mark.parametrize(
+    ("request_", "first", "reason"), [(READ, response(503), "attempts"), (SETS, response(502), "replay")]
+)
+def test_reason(request_: Request, first: Response, reason: str) -> None:
+    """The end of attempts after a transient failure is reported with its reason."""
 
     async def scenario() -> None:
         log = Log()
         await retry(observe=log)(request_, Source(first))
-        assert log.told[-1] == f"gave_up:{why}"
+        assert log.names[-1] == f"gave_up:{reason}"
 
     run(scenario())
 
 
 def test_endless_wait() -> None:
-    """A wait without end is no wait, also where there is no deadline."""
+    """An infinite wait is never begun, even without a deadline."""
 
     async def scenario() -> None:
-        source = Source(answer(429, Retry_After="9" * 400))
+        source = Source(response(429, Retry_After="9" * 400))
         await retry()(READ, source)
         assert source.count == 1
 
@@ -240,22 +242,22 @@ def test_endless_wait() -> None:
 
 
 @given(st.integers(1, 50), st.floats(0.001, 1), st.floats(0.001, 10))
-def test_full_jitter(attempt: int, first: float, longest: float) -> None:
-    """The backoff is anything up to an upper end, which doubles and is capped."""
-    backoff = full_jitter(RetrySettings(first_wait=first, longest_wait=longest))
-    assert 0 <= backoff(attempt) <= min(longest, first * 2 ** (attempt - 1)) * (1 + 1e-9)
+def test_full_jitter(attempt: int, first_wait: float, max_wait: float) -> None:
+    """The backoff is random, up to a limit that doubles and has a maximum."""
+    backoff = full_jitter(RetrySettings(first_wait=first_wait, max_wait=max_wait))
+    assert 0 <= backoff(attempt) <= min(max_wait, first_wait * 2 ** (attempt - 1)) * (1 + 1e-9)
 
 
-def test_spreads() -> None:
-    """Two callers do not wait equally long."""
+def test_jitter_differs() -> None:
+    """Different callers wait for different times."""
     assert len({full_jitter(RetrySettings())(3) for _ in range(20)}) > 10
 
 
 def test_cancelled() -> None:
-    """A caller who leaves during the wait ends the retries."""
+    """A call that is cancelled during the wait is not repeated."""
 
     async def scenario() -> None:
-        source = Source(answer(503))
+        source = Source(response(503))
         task = asyncio.ensure_future(Retry(backoff=lambda _: 5.0)(READ, source))
         await asyncio.sleep(1)
         task.cancel()
@@ -267,14 +269,14 @@ def test_cancelled() -> None:
 
 
 def test_shared_budget() -> None:
-    """Two sources' retries spend one budget; without it the first failure is the answer."""
+    """The retries of several sources take from one budget; when it is empty the first failure is returned."""
 
     async def scenario() -> None:
-        budget, log = RetryBudget(BudgetSettings(floor=1), clock=clock), Log()
-        one, other = (retry(budget=budget, observe=log) for _ in range(2))
-        assert (await one(READ, Source(answer(503), OK))).status == 200
-        assert (await other(READ, Source(answer(503), OK))).status == 503
-        assert log.told == ["retry", "gave_up:budget"]
+        budget, log = RetryBudget(BudgetSettings(per_second=1), clock=clock), Log()
+        first, second = (retry(budget=budget, observe=log) for _ in range(2))
+        assert (await first(READ, Source(response(503), OK))).status == 200
+        assert (await second(READ, Source(response(503), OK))).status == 503
+        assert log.names == ["retry", "gave_up:budget"]
 
     run(scenario())
 
@@ -285,34 +287,34 @@ def test_shared_budget() -> None:
     st.integers(0, 20),
     st.lists(st.one_of(st.sampled_from(["call", "retry", "retry"]), st.floats(0, 3)), max_size=400),
 )
-def test_budget(ratio: float, floor: int, most: int, history: list[str | float]) -> None:
-    """In no history are there more retries than the share of the calls and the floor of the time allow."""
+def test_budget(ratio: float, per_second: int, max_saved: int, history: list[str | float]) -> None:
+    """In no history are there more retries than the share of the calls and the rate by time allow."""
     now, calls, retries = 0.0, 0, 0
-    budget = RetryBudget(BudgetSettings(ratio, floor, most), clock=lambda: now)
+    budget = RetryBudget(BudgetSettings(ratio, per_second, max_saved), clock=lambda: now)
     for event in history:
         if event == "call":
-            budget.called()
+            budget.count_call()
             calls += 1
         elif event == "retry":
-            retries += budget.spend()
+            retries += budget.try_spend()
         elif isinstance(event, float):
             now += event
-        assert retries <= ratio * calls + floor * (1 + now) + 1e-6
+        assert retries <= ratio * calls + per_second * (1 + now) + 1e-6
 
 
 def test_savings() -> None:
-    """A long calm saves up no storm."""
-    budget = RetryBudget(BudgetSettings(floor=0, most=10), clock=lambda: 0.0)
+    """The retries that many calls permit are saved only up to a maximum."""
+    budget = RetryBudget(BudgetSettings(per_second=0, max_saved=10), clock=lambda: 0.0)
     for _ in range(10_000):
-        budget.called()
-    assert sum(budget.spend() for _ in range(100)) == 10
+        budget.count_call()
+    assert sum(budget.try_spend() for _ in range(100)) == 10
 
 
 def test_share() -> None:
-    """Of calls that all fail, a fifth is tried again."""
-    budget = RetryBudget(BudgetSettings(floor=0), clock=lambda: 0.0)
+    """Of calls that all fail, a fifth is repeated."""
+    budget = RetryBudget(BudgetSettings(per_second=0), clock=lambda: 0.0)
     retries = 0
     for _ in range(1000):
-        budget.called()
-        retries += budget.spend()
+        budget.count_call()
+        retries += budget.try_spend()
     assert retries == 200

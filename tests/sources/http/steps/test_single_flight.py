@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources.http.steps.fakes import KEYED, OK, READ, SETS, Log, Source, answer, call, outcome, through
+from sources.http.steps.fakes import KEYED, OK, READ, SETS, Log, Source, call, outcome, response, through
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import Origin, SourceTimeout, SourceUnavailable
@@ -15,13 +15,13 @@ from gateway.sources.http.single_flight import SingleFlight
 
 
 def test_shared() -> None:
-    """Identical reads under way are one call; the next one after it is another."""
+    """Identical reads under way are one call; a read after its end is another call."""
 
     async def scenario() -> None:
         source, log = Source((1.0, OK)), Log()
         step = SingleFlight(observe=log)
         results = await asyncio.gather(*(step(call(authorization="a"), source) for _ in range(5)))
-        assert (results, source.count, log.told) == ([OK] * 5, 1, ["shared"] * 4)
+        assert (results, source.count, log.names) == ([OK] * 5, 1, ["shared"] * 4)
         await step(call(authorization="a"), source)
         assert source.count == 2
 
@@ -30,7 +30,7 @@ def test_shared() -> None:
 
 @pytest.mark.parametrize("request_", [KEYED, SETS, call("HEAD")])
 def test_reads_only(request_: Request) -> None:
-    """Nothing but a GET is shared."""
+    """Only GETs are shared."""
 
     async def scenario() -> None:
         source, step = Source((1.0, OK)), SingleFlight()
@@ -41,7 +41,7 @@ def test_reads_only(request_: Request) -> None:
 
 
 def test_tracing() -> None:
-    """Headers that only trace a call do not keep it apart."""
+    """Calls that differ only in tracing headers are shared."""
 
     async def scenario() -> None:
         source, step = Source((1.0, OK)), SingleFlight()
@@ -52,12 +52,12 @@ def test_tracing() -> None:
 
 
 def test_spelling() -> None:
-    """Neither the order of the headers nor the case of their names keeps calls apart."""
+    """Calls that differ only in the order or the case of header names are shared."""
 
     async def scenario() -> None:
         source, step = Source((1.0, OK)), SingleFlight()
         spelled = [call(A="1", B="2"), call(b="2", a="1"), call(B="2", traceparent="t", a="1")]
-        await asyncio.gather(*(step(one, source) for one in spelled))
+        await asyncio.gather(*(step(request, source) for request in spelled))
         assert source.count == 1
         await asyncio.gather(step(call(A="1", B="2"), source), step(call(A="2", B="1"), source))
         assert source.count == 3
@@ -65,11 +65,11 @@ def test_spelling() -> None:
     run(scenario())
 
 
-WORDS = st.sampled_from(["", "a", "b"])
+VALUES = st.sampled_from(["", "a", "b"])
 CALLERS = st.lists(
     st.tuples(
-        st.fixed_dictionaries({}, optional={"Authorization": WORDS, "OpenMRP-Account": WORDS, "X-Other": WORDS}),
-        WORDS,
+        st.fixed_dictionaries({}, optional={"Authorization": VALUES, "OpenMRP-Account": VALUES, "X-Other": VALUES}),
+        VALUES,
         st.sampled_from(["/1", "/2"]),
     ),
     min_size=2,
@@ -78,50 +78,50 @@ CALLERS = st.lists(
 
 
 @given(CALLERS)
-def test_apart(callers: list[tuple[dict[str, str], str, str]]) -> None:
-    """Calls of other credentials, other principals or other URLs are never one; everybody gets their own answer."""
+def test_not_shared(callers: list[tuple[dict[str, str], str, str]]) -> None:
+    """Calls with different credentials, principals or URLs are never shared, and each gets its response."""
 
     async def scenario() -> None:
         step = SingleFlight()
         sent = []
 
-        async def ask(headers: dict[str, str], principal: str, path: str) -> None:
-            mine = repr((sorted(headers.items()), principal, path)).encode()
+        async def send_as(headers: dict[str, str], principal: str, path: str) -> None:
+            identification = repr((sorted(headers.items()), principal, path)).encode()
 
             async def source(request: Request) -> Response:
-                sent.append(mine)
+                sent.append(identification)
                 await asyncio.sleep(1)
-                return Response(200, {}, mine)
+                return Response(200, {}, identification)
 
             with acting_as(Principal(principal)):
                 request = Request("account", "GET", f"http://source{path}", path, headers)
-                assert (await step(request, source)).body == mine
+                assert (await step(request, source)).body == identification
 
-        await asyncio.gather(*(ask(*one) for one in callers))
+        await asyncio.gather(*(send_as(*caller) for caller in callers))
         assert len(sent) == len(set(sent))
 
     run(scenario())
 
 
-def test_follower_leaves() -> None:
-    """One who leaves does not take the call along, be it the first or another."""
+def test_one_cancelled() -> None:
+    """A caller that is cancelled, the first or another, does not cancel the call for the others."""
 
-    async def scenario(leaver: int) -> None:
+    async def scenario(cancelled: int) -> None:
         source, step = Source((1.0, OK)), SingleFlight()
         tasks = [asyncio.ensure_future(step(READ, source)) for _ in range(3)]
         await asyncio.sleep(0.5)
-        tasks[leaver].cancel()
+        tasks[cancelled].cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [one for one in results if one is OK] == [OK, OK]
-        assert isinstance(results[leaver], asyncio.CancelledError)
+        assert [result for result in results if result is OK] == [OK, OK]
+        assert isinstance(results[cancelled], asyncio.CancelledError)
         assert source.cancelled == 0
 
     run(scenario(0))
     run(scenario(2))
 
 
-def test_everybody_leaves() -> None:
-    """With the last one the call is cancelled, and who comes then gets a new one."""
+def test_all_cancelled() -> None:
+    """When the last caller is cancelled the call is too, and a later read makes a new one."""
 
     async def scenario() -> None:
         source, step = Source((1.0, OK)), SingleFlight()
@@ -130,20 +130,20 @@ def test_everybody_leaves() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.sleep(0)
-        late = asyncio.ensure_future(step(READ, source))
+        later = asyncio.ensure_future(step(READ, source))
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert await late is OK
+        assert await later is OK
         assert (source.cancelled, source.count) == (1, 2)
 
     run(scenario())
 
 
 @pytest.mark.parametrize("change", [OK, SourceUnavailable("lost")])
-def test_none_from_before_a_change(change: Response | SourceUnavailable) -> None:
-    """Who reads after a change, whatever became of it, shares no call that was sent before its end."""
+def test_reads_after_a_change(change: Response | SourceUnavailable) -> None:
+    """A read after a change, successful or not, shares no call from before its end."""
 
     async def scenario() -> None:
-        before, after = answer(200, "before"), answer(200, "after")
+        before, after = response(200, "before"), response(200, "after")
         source, step = Source((1.0, before), change, (1.0, after)), SingleFlight()
         early = asyncio.ensure_future(step(READ, source))
         await asyncio.sleep(0.5)
@@ -154,20 +154,20 @@ def test_none_from_before_a_change(change: Response | SourceUnavailable) -> None
     run(scenario())
 
 
-def test_broken_off() -> None:
-    """A call that is broken off within ends for all who wait, at once, and nobody joins it any more."""
+def test_inner_cancellation() -> None:
+    """A call that is cancelled from inside ends for all callers at once, and is not joined any more."""
 
     async def scenario() -> None:
         source, step = Source((1.0, asyncio.CancelledError()), OK), SingleFlight()
         results = await asyncio.gather(*(step(READ, source) for _ in range(2)), return_exceptions=True)
-        assert [type(one) for one in results] == [asyncio.CancelledError] * 2
+        assert [type(result) for result in results] == [asyncio.CancelledError] * 2
         assert await step(READ, source) is OK
 
     run(scenario())
 
 
 def test_failure() -> None:
-    """A failure is everybody's, each one's a copy of its own."""
+    """A failure is raised in every caller, in each as a separate object."""
 
     async def scenario() -> None:
         failure = SourceUnavailable("gone", origin=Origin("account"), retry_after=2.0)
@@ -175,10 +175,10 @@ def test_failure() -> None:
         results = await asyncio.gather(*(outcome(step, READ, source) for _ in range(3)))
         assert source.count == 1
         assert results[0] is failure
-        assert len({id(one) for one in results}) == 3
-        for one in results:
-            assert isinstance(one, SourceUnavailable)
-            assert (str(one), one.message, one.origin, one.retry_after, one.retryable) == (
+        assert len({id(result) for result in results}) == 3
+        for error in results:
+            assert isinstance(error, SourceUnavailable)
+            assert (str(error), error.message, error.origin, error.retry_after, error.retryable) == (
                 "gone",
                 "gone",
                 Origin("account"),
@@ -189,32 +189,32 @@ def test_failure() -> None:
     run(scenario())
 
 
-def test_each_in_its_own_time() -> None:
-    """A hurried caller fails alone; the call has as long as the most patient caller."""
+def test_deadlines() -> None:
+    """A caller with a short deadline fails alone; the call has the latest deadline of all callers."""
 
     async def scenario() -> None:
-        left: list[float] = []
+        remaining: list[float] = []
 
         async def source(_: Request) -> Response:
             for _ in range(2):
                 await asyncio.sleep(0.5)
                 deadline = current_deadline.get()
                 assert deadline is not None
-                left.append(deadline.remaining())
+                remaining.append(deadline.remaining())
             await asyncio.sleep(1)
             return OK
 
         step = through([WithinDeadline(10, clock=clock), SingleFlight()], source)
 
-        async def ask(within: float) -> Any:
-            with operation(timeout=within, clock=clock):
+        async def send_within(seconds: float) -> Any:
+            with operation(timeout=seconds, clock=clock):
                 return await outcome(lambda request, _: step(request), READ, None)
 
-        hurried = asyncio.ensure_future(ask(1.5))
+        short = asyncio.ensure_future(send_within(1.5))
         await asyncio.sleep(0.75)
-        patient = asyncio.ensure_future(ask(5))
-        assert isinstance(await hurried, SourceTimeout)
-        assert await patient is OK
-        assert left == [1.0, 4.75]
+        long = asyncio.ensure_future(send_within(5))
+        assert isinstance(await short, SourceTimeout)
+        assert await long is OK
+        assert remaining == [1.0, 4.75]
 
     run(scenario())

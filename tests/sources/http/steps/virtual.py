@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when everybody waits: timers, timeouts and sleeps take no time and are exact."""
+"""An event loop on virtual time: when every task waits, the clock moves to the next timer, so timeouts are exact."""
 
 import asyncio
 import selectors
@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]  # a platform's class
-    """Instead of waiting for the next timer it moves the clock there."""
+    """Moves the clock to the next timer instead of waiting for it."""
 
     loop: "VirtualLoop"
 
     def select(self, timeout: float | None = None) -> list[Any]:
         ready = super().select(0)
         if not ready and timeout is None:
-            raise RuntimeError("everybody waits, and nothing will ever happen")
+            raise RuntimeError("every task waits, and there is no timer")
         if not ready and timeout:
             self.loop.now += timeout
         return ready
@@ -35,12 +35,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def clock() -> float:
-    """The running loop's time: what the steps are given as their clock."""
+    """Return the time of the running loop; the steps under test use it as their clock."""
     return asyncio.get_running_loop().time()
 
 
 def run(scenario: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; no task may be left over."""
+    """Run a coroutine to its end, and check that no task is left running."""
 
     async def main() -> T:
         try:

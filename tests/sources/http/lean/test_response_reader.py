@@ -1,4 +1,4 @@
-"""Answers out of bytes: whatever the pieces, the same answer; and what is none is none."""
+"""Parsing of responses: the result does not depend on the pieces, and invalid bytes are refused."""
 
 import gzip
 import zlib
@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, SourceInvalidResponse, SourceUnavailable
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.lean.answer import AnswerReader
+from gateway.sources.http.lean.response_reader import ResponseReader
 
 CAP = 10_000
 OK = b"HTTP/1.1 200 OK\r\n"
 TEXT = b"some text, some more text" * 20
 
 
-def bare(data: bytes) -> bytes:
-    """Deflated without the zlib format around it, as some servers do."""
-    squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return squeeze.compress(data) + squeeze.flush()
+def raw_deflate(data: bytes) -> bytes:
+    """Compress without the zlib format around the data, as some servers do."""
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(data) + compressor.flush()
 
 
 def chunked(data: bytes, size: int = 7) -> bytes:
@@ -32,7 +32,7 @@ def sized(data: bytes, *fields: bytes) -> bytes:
     return OK + b"".join(field + b"\r\n" for field in fields) + b"Content-Length: %d\r\n\r\n" % len(data) + data
 
 
-ANSWERS = {
+RESPONSES = {
     "sized": sized(b"{}"),
     "empty": sized(b""),
     "chunked": OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(TEXT),
@@ -43,7 +43,7 @@ ANSWERS = {
     + b"Content-Encoding: GZIP\r\nTransfer-Encoding: chunked\r\n\r\n"
     + chunked(gzip.compress(TEXT)),
     "deflate": sized(zlib.compress(TEXT), b"Content-Encoding: deflate"),
-    "bare deflate": sized(bare(TEXT), b"Content-Encoding: deflate"),
+    "bare deflate": sized(raw_deflate(TEXT), b"Content-Encoding: deflate"),
     "identity": sized(b"{}", b"Content-Encoding: identity"),
     "compressed nothing": sized(b"", b"Content-Encoding: gzip"),
     "no content": b"HTTP/1.1 204 No Content\r\nX-Id: 1\r\n\r\n",
@@ -59,50 +59,50 @@ BODIES = {"sized": b"{}", "chunk extension": b"{}", "identity": b"{}", "interim"
 }
 
 
-def reader(method: str = "GET") -> AnswerReader:
-    made = AnswerReader(CAP)
+def reader(method: str = "GET") -> ResponseReader:
+    made = ResponseReader(CAP)
     made.expect(Request("account", method, "u", "/x"))
     return made
 
 
-def fed(reading: AnswerReader, *pieces: bytes) -> Response | None:
-    """The answer after all of these pieces; none came before the last one."""
-    answer = None
+def fed(reading: ResponseReader, *pieces: bytes) -> Response | None:
+    """Return the response after all of these pieces; there is none before the last one."""
+    response = None
     for piece in pieces:
-        assert answer is None
-        answer = reading.feed(piece)
-    return answer
+        assert response is None
+        response = reading.feed(piece)
+    return response
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("name", RESPONSES)
 def test_cut_anywhere(name: str) -> None:
-    """An answer is the same wherever it is cut, is there with its last byte, and leaves the connection usable."""
-    data = ANSWERS[name]
-    whole = reader()
-    answer = whole.feed(data)
-    assert answer is not None
-    assert whole.reusable
-    assert answer.body == BODIES.get(name, TEXT)
-    assert type(answer.body) is bytes
+    """A response is the same wherever it is cut, is returned with its last byte, and leaves the connection reusable."""
+    data = RESPONSES[name]
+    complete = reader()
+    response = complete.feed(data)
+    assert response is not None
+    assert complete.reusable
+    assert response.body == BODIES.get(name, TEXT)
+    assert type(response.body) is bytes
     for at in range(1, len(data)):
         again = reader()
-        one = fed(again, data[:at], data[at:])
-        assert one is not None
-        assert (one.status, dict(one.headers), one.body) == (answer.status, dict(answer.headers), answer.body)
+        cut = fed(again, data[:at], data[at:])
+        assert cut is not None
+        assert (cut.status, dict(cut.headers), cut.body) == (response.status, dict(response.headers), response.body)
         assert again.reusable
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("name", RESPONSES)
 def test_byte_by_byte(name: str) -> None:
-    """The same when every byte comes alone."""
-    data = ANSWERS[name]
-    answer = fed(reader(), *(data[at : at + 1] for at in range(len(data))))
-    assert answer is not None
-    assert answer.body == BODIES.get(name, TEXT)
+    """The same holds if every byte comes alone."""
+    data = RESPONSES[name]
+    response = fed(reader(), *(data[at : at + 1] for at in range(len(data))))
+    assert response is not None
+    assert response.body == BODIES.get(name, TEXT)
 
 
 def test_one_after_the_other() -> None:
-    """Each answer of a connection is on its own: nothing of the one before is in it."""
+    """A response on a reused connection contains nothing of the one before."""
     reading = reader()
     first = reading.feed(sized(gzip.compress(TEXT), b"Content-Encoding: gzip", b"X-First: 1"))
     reading.expect(Request("account", "GET", "u", "/x"))
@@ -115,29 +115,29 @@ def test_one_after_the_other() -> None:
 
 
 def test_headers() -> None:
-    """A header is found in any case; of two the first one counts; trailers and interim answers add none."""
+    """Header names ignore case; the first of two is used; trailers and interim responses add none."""
     early = b"HTTP/1.1 103 Early Hints\r\nX-Hint: 1\r\n\r\n"
     head = OK + b"X-A: 1\r\nx-a: 2\r\nX-B: 3\r\nX-B: 4\r\nX-C: \xc3\xb6\xff\r\n"
-    answer = reader().feed(early + head + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Late: 1\r\n\r\n")
-    assert answer is not None
-    assert [answer.headers.get(name) for name in ("x-A", "X-a", "X-B", "x-b")] == ["1", "1", "3", "3"]
-    assert answer.headers["X-C"] == "ö\udcff"
-    assert "X-ä" not in answer.headers
-    assert "X-Hint" not in answer.headers
-    assert "X-Late" not in answer.headers
-    assert 1 not in answer.headers
-    assert len(answer.headers) == len(list(answer.headers))
+    response = reader().feed(early + head + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Late: 1\r\n\r\n")
+    assert response is not None
+    assert [response.headers.get(name) for name in ("x-A", "X-a", "X-B", "x-b")] == ["1", "1", "3", "3"]
+    assert response.headers["X-C"] == "ö\udcff"
+    assert "X-ä" not in response.headers
+    assert "X-Hint" not in response.headers
+    assert "X-Late" not in response.headers
+    assert 1 not in response.headers
+    assert len(response.headers) == len(list(response.headers))
 
 
 @pytest.mark.parametrize(
-    "after", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"x", b"\x00", b"0\r\n\r\n"]
+    "trailing", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"x", b"\x00", b"0\r\n\r\n"]
 )
-def test_smuggled(after: bytes) -> None:
-    """What follows an answer unasked ends the use of its connection, and is no part of it."""
+def test_trailing_bytes(trailing: bytes) -> None:
+    """Bytes after a response are no part of it, and the connection is not reusable."""
     reading = reader()
-    answer = reading.feed(sized(b"{}") + after)
-    assert answer is not None
-    assert (answer.status, answer.body, dict(answer.headers)) == (200, b"{}", {"content-length": "2"})
+    response = reading.feed(sized(b"{}") + trailing)
+    assert response is not None
+    assert (response.status, response.body, dict(response.headers)) == (200, b"{}", {"content-length": "2"})
     assert not reading.reusable
 
 
@@ -152,10 +152,10 @@ def test_smuggled(after: bytes) -> None:
     ],
 )
 def test_no_body(method: str, data: bytes) -> None:
-    """An answer that has no body ends with its head, whatever length it names."""
-    answer = reader(method).feed(data)
-    assert answer is not None
-    assert answer.body == b""
+    """A response that cannot have a body ends with its head, whatever its length header."""
+    response = reader(method).feed(data)
+    assert response is not None
+    assert response.body == b""
 
 
 @pytest.mark.parametrize(
@@ -165,25 +165,25 @@ def test_no_body(method: str, data: bytes) -> None:
         b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
     ],
 )
-def test_the_last_one(data: bytes) -> None:
-    """A server that will hang up gets no other call."""
+def test_not_reusable(data: bytes) -> None:
+    """A connection that the server will close is not reusable."""
     reading = reader()
     assert reading.feed(data) is not None
     assert not reading.reusable
 
 
-def test_until_the_end() -> None:
-    """A body without a length ends with its connection."""
+def test_until_the_end_of_the_connection() -> None:
+    """A body without a length ends with the connection."""
     reading = reader()
     assert fed(reading, OK + b"\r\n", TEXT[:9], TEXT[9:]) is None
     assert reading.end().body == TEXT
     assert not reading.reusable
 
 
-@pytest.mark.parametrize("name", [name for name in ANSWERS if name != "no content"])
-def test_cut_off(name: str) -> None:
-    """Half of an answer is none, wherever it ends."""
-    data = ANSWERS[name]
+@pytest.mark.parametrize("name", [name for name in RESPONSES if name != "no content"])
+def test_incomplete(name: str) -> None:
+    """An incomplete response is an error, wherever it ends."""
+    data = RESPONSES[name]
     for at in range(len(data)):
         reading = reader()
         assert fed(reading, data[:at]) is None
@@ -219,14 +219,14 @@ def test_cut_off(name: str) -> None:
     ids=lambda data: repr(data[:60]),
 )
 @pytest.mark.parametrize("size", [1, 7, 65_536, 1_000_000])
-def test_no_http(data: bytes, size: int) -> None:
-    """What is no answer, or an answer of two meanings, is refused, in whatever pieces it comes."""
+def test_invalid_http(data: bytes, size: int) -> None:
+    """A response that is invalid or ambiguous is refused, in whatever pieces it comes."""
     with pytest.raises(SourceInvalidResponse):
         fed(reader(), *(data[at : at + size] for at in range(0, len(data), size)))
 
 
 @pytest.mark.parametrize(
-    ("start", "more"),
+    ("start", "repeated"),
     [
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
         (OK, b"X: 1\r\n"),
@@ -237,17 +237,17 @@ def test_no_http(data: bytes, size: int) -> None:
     ],
     ids=["interim", "headers", "a header", "trailers", "a trailer", "chunk extension"],
 )
-def test_endless(start: bytes, more: bytes) -> None:
-    """What never comes to its end is refused before it fills the memory."""
+def test_endless(start: bytes, repeated: bytes) -> None:
+    """A head, trailer or extension without an end is refused before it fills the memory."""
     reading = reader()
     with pytest.raises(SourceInvalidResponse):
-        fed(reading, start, *[more] * (100_000 // len(more) + 1))
+        fed(reading, start, *[repeated] * (100_000 // len(repeated) + 1))
 
 
 @pytest.mark.parametrize("size", [CAP, CAP + 1])
 @pytest.mark.parametrize("form", ["sized", "chunked", "gzip", "until the end"])
-def test_cap(size: int, form: str) -> None:
-    """A body may have as many bytes as the cap says, after decompression, in any form."""
+def test_size_limit(size: int, form: str) -> None:
+    """A body may have as many bytes as allowed, after decompression, in any form."""
     body = b"x" * size
     data = {
         "sized": sized(body),
@@ -260,17 +260,17 @@ def test_cap(size: int, form: str) -> None:
         with pytest.raises(SourceInvalidResponse, match=str(CAP)):
             reading.feed(data)
         return
-    answer = reading.feed(data) or reading.end()
-    assert answer.body == body
+    response = reading.feed(data) or reading.end()
+    assert response.body == body
 
 
-def test_a_bomb_is_not_unpacked() -> None:
-    """A small body that would be a large one is refused when the cap is reached, not afterwards."""
+def test_compression_bomb() -> None:
+    """A compressed body is refused as soon as it exceeds the limit, without being decompressed further."""
     bomb = gzip.compress(b"\0" * 50_000_000)
     reading = reader()
     with pytest.raises(SourceInvalidResponse):
         reading.feed(sized(bomb, b"Content-Encoding: gzip"))
-    assert reading._size == CAP + 1
+    assert reading._body_size == CAP + 1
 
 
 @pytest.mark.parametrize(
@@ -279,23 +279,23 @@ def test_a_bomb_is_not_unpacked() -> None:
     ids=["none", "half", "more", "two"],
 )
 def test_broken_compression(body: bytes) -> None:
-    """A body that is not the compression it says it is, is no whole answer."""
+    """A body that does not match its coding is an error."""
     with pytest.raises(SourceUnavailable):
         reader().feed(sized(body, b"Content-Encoding: gzip"))
 
 
 @given(st.data())
-def test_noise(data: Any) -> None:
-    """Whatever comes, in whatever pieces, is an answer, a wait for more, or one of our errors."""
+def test_any_bytes(data: Any) -> None:
+    """Any bytes in any pieces result in a response, in waiting for more, or in an error of the gateway."""
     bits = [b"\r\n", b"0\r\n\r\n", b"HTTP/1.1 ", b"100 ", b"\x00", b"Content-Length: 1"]
-    parts = st.sampled_from([*ANSWERS.values(), *bits])
+    parts = st.sampled_from([*RESPONSES.values(), *bits])
     noise = b"".join(data.draw(st.lists(st.one_of(parts, st.binary(max_size=20)), max_size=4)))
     cuts = sorted(data.draw(st.sets(st.integers(0, len(noise)), max_size=4)))
     reading = reader()
     try:
         for start, end in zip([0, *cuts], [*cuts, len(noise)], strict=True):
-            if answer := reading.feed(noise[start:end]):
-                assert 200 <= answer.status <= 999
+            if response := reading.feed(noise[start:end]):
+                assert 200 <= response.status <= 999
                 return
         reading.end()
     except GatewayError:

@@ -6,18 +6,18 @@ import pytest
 
 from gateway import errors
 from gateway.errors import Outcome
-from gateway.sources.account.errors import account_refusal
+from gateway.sources.account.errors import account_error
 from gateway.sources.http.exchange import Request, Response
 
 
-def refused(
+def error_for(
     status: int, *, method: str = "PATCH", headers: Mapping[str, str] | None = None, **error: Any
 ) -> errors.GatewayError:
-    """What a call that the source refuses with that error body comes to."""
+    """Return the exception for a response with this error body."""
     whole = {"code": None, "type": "invalid_request_error", "message": "Why.", "param": None, "is_transient": False}
     body = orjson.dumps({"error": whole | {"quota": None, "doc_url": None, "request_log_url": "u"} | error})
     request = Request("account", method, "https://x/", "/x")
-    return account_refusal(request, Response(status, {"Request-ID": "rq_1", **(headers or {})}, body))
+    return account_error(request, Response(status, {"Request-ID": "rq_1", **(headers or {})}, body))
 
 
 TABLE: list[tuple[int, str, type, str | None]] = [
@@ -45,8 +45,8 @@ TABLE: list[tuple[int, str, type, str | None]] = [
 
 @pytest.mark.parametrize(("status", "code", "kind", "param"), TABLE)
 def test_documented(status: int, code: str, kind: type, param: str | None) -> None:
-    """Every error that the source documents has its place, with the source's code and request id."""
-    error = refused(status, code=code, param=param)
+    """Every documented error becomes an exception with the code and the request id of the source."""
+    error = error_for(status, code=code, param=param)
     assert type(error) is kind
     origin = error.origin
     assert (origin.source, origin.code, origin.request_id, origin.http_status) == ("account", code, "rq_1", status)
@@ -56,12 +56,12 @@ def test_documented(status: int, code: str, kind: type, param: str | None) -> No
     ("status", "kind"), [(400, errors.BadUserInput), (409, errors.Conflict), (404, errors.NotFound)]
 )
 def test_violations(status: int, kind: type) -> None:
-    """A field that the source names is a violation with the source's words; its own parameters are not the caller's."""
-    error = refused(status, code="x", param="email", message="Taken.")
+    """A field that the source names becomes a violation, but not a parameter that the gateway chose."""
+    error = error_for(status, code="x", param="email", message="Taken.")
     assert type(error) is kind
     assert [(v.path, v.message) for v in error.violations] == [(("change", "email"), "Taken.")]
-    assert refused(status, code="x", param="include[]").violations == ()
-    assert refused(status, code="x").violations == ()
+    assert error_for(status, code="x", param="include[]").violations == ()
+    assert error_for(status, code="x").violations == ()
 
 
 @pytest.mark.parametrize(
@@ -77,19 +77,19 @@ def test_violations(status: int, kind: type) -> None:
         ("parameter_invalid", "role_type", errors.BadUserInput),
     ],
 )
-def test_questions(code: str, param: str | None, kind: type) -> None:
-    """Of a refused question those words are not the caller's that this gateway chose; nothing of it is an input."""
-    error = refused(400, method="GET", code=code, param=param)
+def test_rejected_reads(code: str, param: str | None, kind: type) -> None:
+    """For a read, a rejected parameter that the gateway chose is no bad input, and there are no violations."""
+    error = error_for(400, method="GET", code=code, param=param)
     assert type(error) is kind
     assert (error.origin.code, error.origin.request_id, error.violations) == (code, "rq_1", ())
 
 
-def test_a_wait_without_end() -> None:
-    """Who comes while the first call still runs is told of a day at most, as everywhere."""
-    error = refused(409, headers={"Retry-After": "9" * 400}, code="idempotency_in_progress")
+def test_longest_retry_after() -> None:
+    """For a key whose first call still runs, `retry_after` is at most a day."""
+    error = error_for(409, headers={"Retry-After": "9" * 400}, code="idempotency_in_progress")
     assert type(error) is errors.IdempotencyInProgress
     assert error.retry_after == 86_400
-    assert refused(409, headers={"Retry-After": "7"}, code="idempotency_in_progress").retry_after == 7
+    assert error_for(409, headers={"Retry-After": "7"}, code="idempotency_in_progress").retry_after == 7
 
 
 @pytest.mark.parametrize(
@@ -101,33 +101,33 @@ def test_a_wait_without_end() -> None:
     ],
 )
 def test_idempotency(status: int, code: str, kind: type, retryable: bool) -> None:  # noqa: FBT001 - a table's column
-    """A key used with another payload, and one whose first call still runs, are told from other refusals."""
-    error = refused(status, code=code, type="idempotency_error", message="Idempotency key 'K' …")
+    """A key that was used with another payload, or whose first call still runs, has an exception of that name."""
+    error = error_for(status, code=code, type="idempotency_error", message="Idempotency key 'K' …")
     assert type(error) is kind
     assert error.retryable is retryable
     assert "'K'" not in error.message
 
 
 def test_outcome() -> None:
-    """A change that broke inside the source may have been carried out; one that was refused was not."""
-    assert refused(500, code="internal_error").outcome is Outcome.UNKNOWN
-    assert refused(499, code="client_closed_request").outcome is Outcome.UNKNOWN
-    assert refused(400, code="validation_failed").outcome is None
+    """The outcome of a change is unknown after an internal error of the source, and known after a rejection."""
+    assert error_for(500, code="internal_error").outcome is Outcome.UNKNOWN
+    assert error_for(499, code="client_closed_request").outcome is Outcome.UNKNOWN
+    assert error_for(400, code="validation_failed").outcome is None
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error":"x"}', b'{"error":{"code":5}}', b'{"message":"x"}'])
 @pytest.mark.parametrize(("status", "kind"), [(400, errors.SourceInvalidResponse), (502, errors.SourceUnavailable)])
 def test_undocumented(body: bytes, status: int, kind: type) -> None:
-    """A body that is not the source's is passed over, whatever it is."""
+    """A body that does not have the documented form is ignored."""
     request = Request("account", "PATCH", "https://x/", "/x")
-    error = account_refusal(request, Response(status, {"Request-ID": "rq_1"}, body))
+    error = account_error(request, Response(status, {"Request-ID": "rq_1"}, body))
     assert type(error) is kind
     assert error.origin.request_id == "rq_1"
     assert error.origin.message is None
 
 
-def test_bad_key_shows_nothing() -> None:
-    """What the source says of a credential stays here."""
+def test_message_about_a_key() -> None:
+    """The message of the source about a credential is in no attribute of the exception."""
     assert "aug_sk" not in str(
-        vars(refused(401, code="invalid_credentials", message="Invalid API Key: aug_sk_prod_UN"))
+        vars(error_for(401, code="invalid_credentials", message="Invalid API Key: aug_sk_prod_UN"))
     )

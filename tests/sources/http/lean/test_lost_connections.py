@@ -1,4 +1,4 @@
-"""Connections that end at the worst moment: what was not sent is told from what may have been."""
+"""Connections that end at bad moments: a change that was not sent is distinguished from one that may have been."""
 
 import asyncio
 import socket
@@ -14,11 +14,11 @@ from gateway.errors import Outcome, SourceTimeout, SourceUnavailable
 from gateway.sources.http.exchange import Request, TransportLimits
 from gateway.sources.http.lean.transport import LeanTransport
 
-AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER for no seconds: closing is a RST
+LINGER_ZERO = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends a RST
 
 
-class Threaded:
-    """A server in a thread, so that it acts while the event loop does not look; each connection gets one answer."""
+class ThreadedServer:
+    """A server in a thread, so that it acts while the event loop is busy; it sends one response on each connection."""
 
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -38,28 +38,28 @@ class Threaded:
             connection.recv(65536)
             connection.sendall(KEEP)
 
-    def hang_up(self, *, reset: bool) -> None:
-        """End the first connection; it has arrived when this returns."""
+    def close_first(self, *, reset: bool) -> None:
+        """Close the first connection; the client's socket has received it when this returns."""
         if reset:
-            self.accepted[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            self.accepted[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
         self.accepted[0].close()
 
     def stop(self) -> None:
         self.socket.shutdown(socket.SHUT_RDWR)
         self.thread.join()
-        for one in (self.socket, *self.accepted):
-            one.close()
+        for opened in (self.socket, *self.accepted):
+            opened.close()
 
 
 @pytest.fixture
-def threaded() -> Iterator[Threaded]:
-    server = Threaded()
+def threaded() -> Iterator[ThreadedServer]:
+    server = ThreadedServer()
     yield server
     server.stop()
 
 
 @pytest.fixture
-async def calls() -> AsyncIterator[Callable[..., LeanTransport]]:
+async def lean_transport() -> AsyncIterator[Callable[..., LeanTransport]]:
     made: list[LeanTransport] = []
 
     def make(**limits: Any) -> LeanTransport:
@@ -67,13 +67,13 @@ async def calls() -> AsyncIterator[Callable[..., LeanTransport]]:
         return made[-1]
 
     yield make
-    for one in made:
-        await one.aclose()
+    for transport in made:
+        await transport.aclose()
 
 
-async def until(truth: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not truth():  # noqa: ASYNC110 - nothing in there tells an event
+        while not condition():  # noqa: ASYNC110 - the conditions have no event
             await asyncio.sleep(0.01)
 
 
@@ -81,42 +81,42 @@ def change(url: str) -> Request:
     return Request("account", "PUT", url, "/x", {}, b"{}")
 
 
-async def test_reset_before_anything_was_sent(threaded: Threaded, calls: Any) -> None:
-    """A change that the system would not send, for its connection had been reset, leaves nothing in doubt."""
-    lean = calls()
+async def test_reset_before_anything_was_sent(threaded: ThreadedServer, lean_transport: Any) -> None:
+    """If the connection was reset before a change was sent, its outcome is not unknown."""
+    lean = lean_transport()
     await lean.send(change(threaded.url))
-    threaded.hang_up(reset=True)
+    threaded.close_first(reset=True)
     with pytest.raises(SourceUnavailable) as caught:
         await lean.send(change(threaded.url))
     assert caught.value.outcome is None
     assert (await lean.send(change(threaded.url))).status == 200
 
 
-async def test_hung_up_unseen(threaded: Threaded, calls: Any) -> None:
-    """A change sent into a connection that was closed a moment ago is not sent again, and its outcome is unknown."""
-    lean = calls()
+async def test_closed_unnoticed(threaded: ThreadedServer, lean_transport: Any) -> None:
+    """A change on a connection that was closed just before is not sent again, and its outcome is unknown."""
+    lean = lean_transport()
     await lean.send(change(threaded.url))
-    threaded.hang_up(reset=False)
+    threaded.close_first(reset=False)
     with pytest.raises(SourceUnavailable) as caught:
         await lean.send(change(threaded.url))
     assert caught.value.outcome is Outcome.UNKNOWN
     assert len(threaded.accepted) == 1
 
 
-async def test_hung_up_long_ago(threaded: Threaded, calls: Any) -> None:
-    """A connection without calls for a second is looked at first, so that one that ended is not used."""
-    lean = calls()
+async def test_closed_before_a_second(threaded: ThreadedServer, lean_transport: Any) -> None:
+    """A connection without calls for a second is checked, so that a closed one is not used."""
+    lean = lean_transport()
     await lean.send(change(threaded.url))
     [pool] = lean._pools.values()
     [connection] = pool._idle
-    connection._kept_since -= 1
-    threaded.hang_up(reset=False)
+    connection._idle_since -= 1
+    threaded.close_first(reset=False)
     assert (await lean.send(change(threaded.url))).status == 200
     assert len(threaded.accepted) == 2
 
 
-async def test_said_something_while_idle(calls: Any) -> None:
-    """What a server says between two calls is no answer: the connection is closed."""
+async def test_bytes_between_calls(lean_transport: Any) -> None:
+    """Bytes between two calls are no response, and the connection is closed."""
     connections = 0
 
     async def chatty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -130,7 +130,7 @@ async def test_said_something_while_idle(calls: Any) -> None:
         writer.close()
 
     async with await asyncio.start_server(chatty, "127.0.0.1", 0) as server:
-        lean = calls()
+        lean = lean_transport()
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         for _ in range(3):
             assert (await lean.send(change(url))).body == b"{}"
@@ -140,14 +140,14 @@ async def test_said_something_while_idle(calls: Any) -> None:
         await lean.aclose()
 
 
-async def test_no_place_is_lost(raw: Any, calls: Any) -> None:
-    """Whatever happens to calls, every place in the pool comes back."""
-    lean = calls(connections=2, total=0.1, connect=0.05, kept=0.05)
+async def test_no_slot_is_lost(raw: Any, lean_transport: Any) -> None:
+    """However calls end, every slot of the pool becomes free again."""
+    lean = lean_transport(connections=2, total=0.1, connect=0.05, keep_alive=0.05)
     server, silent = await raw(KEEP), await raw(None)
     with socket.socket() as refusing:
         refusing.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{refusing.getsockname()[1]}/"
-        for url in (server.url, silent.url, nobody):
+        unreachable = f"http://127.0.0.1:{refusing.getsockname()[1]}/"
+        for url in (server.url, silent.url, unreachable):
             tasks = [asyncio.create_task(lean.send(change(url))) for _ in range(12)]
             await asyncio.sleep(0)
             for task in tasks[::3]:
@@ -155,22 +155,24 @@ async def test_no_place_is_lost(raw: Any, calls: Any) -> None:
             await asyncio.gather(*tasks, return_exceptions=True)
     pools = list(lean._pools.values())
     await until(lambda: not any(pool._open for pool in pools))
-    assert [(pool._places, pool._idle, list(pool._line)) for pool in pools] == [(2, [], [])] * 3
+    assert [(pool._free_slots, pool._idle, list(pool._waiters)) for pool in pools] == [(2, [], [])] * 3
 
 
 @pytest.mark.parametrize(
-    ("reply", "rounds"), [(KEEP, 0), (KEEP.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"), 1)], ids=["free", "gone"]
+    ("reply", "rounds"),
+    [(KEEP, 0), (KEEP.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"), 1)],
+    ids=["connection", "slot"],
 )
-async def test_left_when_it_was_its_turn(raw: Any, calls: Any, reply: bytes, rounds: int) -> None:
-    """Who leaves in the moment of getting a connection, or a place for one, passes it on."""
+async def test_cancelled_with_a_connection(raw: Any, lean_transport: Any, reply: bytes, rounds: int) -> None:
+    """A call that is cancelled when it has just got a connection or a slot passes it on."""
     server = await raw(reply)
-    lean = calls(connections=1, connect=0.5)
+    lean = lean_transport(connections=1, connect=0.5)
 
     async def first() -> None:
         await lean.send(change(server.url))
         for _ in range(rounds):
             await asyncio.sleep(0)
-        second.cancel()  # it has got its turn, and has not run since
+        second.cancel()  # its waiter has a result, and the task has not continued yet
 
     opening = asyncio.create_task(first())
     second = asyncio.create_task(lean.send(change(server.url)))
@@ -181,10 +183,10 @@ async def test_left_when_it_was_its_turn(raw: Any, calls: Any, reply: bytes, rou
     assert (await lean.send(change(server.url))).status == 200
 
 
-async def test_one_timer(raw: Any, calls: Any) -> None:
-    """However many calls there are, a connection has one timer, and closing takes it along."""
+async def test_one_timer(raw: Any, lean_transport: Any) -> None:
+    """A connection has one timer for all its calls, and closing cancels it."""
     server = await raw(KEEP)
-    lean = calls(connections=1)
+    lean = lean_transport(connections=1)
     await lean.send(change(server.url))
     [pool] = lean._pools.values()
     [connection] = pool._idle
@@ -196,14 +198,14 @@ async def test_one_timer(raw: Any, calls: Any) -> None:
     assert timer.cancelled()
 
 
-async def test_a_late_one_after_many(raw: Any, calls: Any) -> None:
-    """The one timer is in time also for a call that began long after it was set."""
+async def test_timer_of_a_later_call(raw: Any, lean_transport: Any) -> None:
+    """The one timer is also exact for a call that began long after it was set."""
     server = await raw(KEEP, KEEP, None)
-    lean = calls(connections=1, total=0.4)
+    lean = lean_transport(connections=1, total=0.4)
     for _ in range(2):
         await lean.send(change(server.url))
         await asyncio.sleep(0.3)
-    begun = asyncio.get_running_loop().time()
+    started = asyncio.get_running_loop().time()
     with pytest.raises(SourceTimeout):
         await lean.send(change(server.url))
-    assert asyncio.get_running_loop().time() - begun >= 0.4
+    assert asyncio.get_running_loop().time() - started >= 0.4
