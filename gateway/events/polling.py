@@ -112,7 +112,7 @@ class Poller:
             self._number = None
             return Poll.STANDBY
         self._number, position = taken
-        news = await self._source.news(position)
+        news = await self._source.changes_since(position)
         told = [await self._log.append(change, user) for change, user in news.changes]
         if not await self._turn.note(self._number, news.position):
             return Poll.OVERTAKEN

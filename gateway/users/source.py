@@ -170,7 +170,7 @@ class PolledSource(Protocol):
     @property
     def name(self) -> UserSource: ...
 
-    async def news(self, position: str | None) -> SourceChanges:
+    async def changes_since(self, position: str | None) -> SourceChanges:
         """What happened after a position; after None, which is now, nothing.
 
         What happened close to a position may be told again: a system may write down late what happened earlier.

@@ -33,7 +33,7 @@ class System:
         self.gate.set()
         self.was_asked = asyncio.Event()
 
-    async def news(self, position: str | None) -> SourceChanges:
+    async def changes_since(self, position: str | None) -> SourceChanges:
         self.asked.append(position)
         self.was_asked.set()
         await self.gate.wait()

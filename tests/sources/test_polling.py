@@ -69,32 +69,32 @@ async def test_protocol(sources: PolledSources) -> None:
 async def test_first_poll(sources: PolledSources) -> None:
     """The first poll reports nothing, and neither does the next one if nothing has changed."""
     for source in (sources.account_changes, sources.market_changes):
-        first = await source.news(None)
+        first = await source.changes_since(None)
         assert first.changes == ()
-        assert (await source.news(first.position)).changes == ()
+        assert (await source.changes_since(first.position)).changes == ()
 
 
 async def test_softwareone(sources: PolledSources) -> None:
     """Changed users are reported in order of time, as a read returns them, and after that at most in the overlap."""
     ada, eve, *_ = await sources.first(sources.market, 5)
-    position = (await sources.market_changes.news(None)).position
+    position = (await sources.market_changes.changes_since(None)).position
     for user, name in ((ada, "First"), (eve, "Second")):
         await asyncio.sleep(0.002)  # the times of this source have milliseconds
         await sources.market.update_user(ref(user), UpdateSoftwareOneUser(first_name=name), "k")
-    found = await sources.market_changes.news(position)
+    found = await sources.market_changes.changes_since(position)
     assert pairs(found) == [(UPDATED, ada.source_id), (UPDATED, eve.source_id)]
     assert found.changes[0][1] == await sources.market.fetch_user(ref(ada), frozenset({"audit", "accounts"}))
-    again = await sources.market_changes.news(found.position)
+    again = await sources.market_changes.changes_since(found.position)
     assert set(pairs(again)) <= set(pairs(found))  # the overlap is reported again, and the event log recognises it
 
 
 async def test_many_changes(sources: PolledSources) -> None:
     """More changes than a page has are all reported once, although users move while the pages are read."""
-    position = (await sources.market_changes.news(None)).position
+    position = (await sources.market_changes.changes_since(None)).position
     everyone = [user for offset in ("0", "100") for user in (await page(sources, offset))]
     for user in everyone[:130]:
         await sources.market.update_user(ref(user), UpdateSoftwareOneUser(first_name="New"), "k")
-    found = await sources.market_changes.news(position)
+    found = await sources.market_changes.changes_since(position)
     assert sorted(pairs(found)) == sorted((UPDATED, user.source_id) for user in everyone[:130])
 
 
@@ -106,7 +106,7 @@ async def test_small_pages_of_softwareone(fake: Any, source: Any) -> None:
         pagination = {"offset": 0, "limit": 2, "total": total}
         fake.respond({"data": users[start : start + 2], "$meta": {"pagination": pagination}})
     fake.respond({"data": []})
-    found = await source(UserSource.SOFTWAREONE).news("2026-11-22T11:00:00.000Z 2026-11-22T11:59:59.000Z")
+    found = await source(UserSource.SOFTWAREONE).changes_since("2026-11-22T11:00:00.000Z 2026-11-22T11:59:59.000Z")
     assert pairs(found) == [(CREATED, f"USR-{number}") for number in range(3)]
     assert f'ge(audit.created.at,"{times[1].replace(":", "%3A")}")' in fake.requests[1].url
     assert len(fake.requests) == 3
@@ -120,18 +120,18 @@ async def page(sources: PolledSources, offset: str) -> tuple[User, ...]:
 async def test_account(sources: PolledSources) -> None:
     """Created and changed users are reported once each, with their current fields, and not again in the next poll."""
     ada, eve, *_ = await sources.first(sources.account, 5)
-    position = (await sources.account_changes.news(None)).position
+    position = (await sources.account_changes.changes_since(None)).position
     for name in ("First", "Second"):
         changed = await sources.account.update_user(ref(ada), UpdateAccountUser(name=name), name)
     made = await sources.account.create_user(CreateAccountUser(name="New", email="new@example.com"), "create")
     await sources.account.update_user(ref(made), UpdateAccountUser(name="Newer"), "newer")
-    found = await sources.account_changes.news(position)
+    found = await sources.account_changes.changes_since(position)
     assert pairs(found) == [(UPDATED, ada.source_id), (CREATED, made.source_id)]
     assert found.changes[0][1] == changed
     assert found.changes[1][1].name == "Newer"
-    assert (await sources.account_changes.news(found.position)).changes == ()
+    assert (await sources.account_changes.changes_since(found.position)).changes == ()
     await sources.account.update_user(ref(eve), UpdateAccountUser(name="Third"), "third")
-    assert pairs(await sources.account_changes.news(found.position)) == [(UPDATED, eve.source_id)]
+    assert pairs(await sources.account_changes.changes_since(found.position)) == [(UPDATED, eve.source_id)]
 
 
 async def test_removed_users(fake: Any, source: Any) -> None:
@@ -148,7 +148,7 @@ async def test_removed_users(fake: Any, source: Any) -> None:
     fake.respond(gone, 404)
     fake.respond(gone, 404)
     fake.respond({"id": "acus_1", "status": "removed"})
-    found = await changes.news("2026-11-22T11:00:00.000000Z 2026-11-22T11:59:59.000000Z e9")
+    found = await changes.changes_since("2026-11-22T11:00:00.000000Z 2026-11-22T11:59:59.000000Z e9")
     assert pairs(found) == [(DELETED, "acus_2"), (DELETED, "acus_1")]
     assert [user.status for _, user in found.changes] == [None, UserStatus.REMOVED]
     assert found.position == "2026-11-22T11:00:00.000000Z 2026-11-22T12:00:03.000000Z e3 e2 e1"
@@ -168,5 +168,5 @@ async def test_pages_of_events(fake: Any, source: Any, after: dict[str, str]) ->
         fake.respond({"data": [event], "page_info": {"has_next_page": bool(info), **info}})
     fake.respond({"id": "acus_1"})
     fake.respond({"id": "acus_2"})
-    assert pairs(await changes.news(" ")) == [(CREATED, "acus_1"), (CREATED, "acus_2")]
+    assert pairs(await changes.changes_since(" ")) == [(CREATED, "acus_1"), (CREATED, "acus_2")]
     assert "cursor=c1" in fake.requests[1].url

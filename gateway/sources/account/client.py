@@ -43,7 +43,7 @@ class AccountSource:
     def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], version: AccountVersion) -> None:
         self._api = Api(self.name, send, base_url, headers, account_error)
         self._version = version
-        self.news = AccountChanges(self._api, self.fetch_user).news
+        self.changes_since = AccountChanges(self._api, self.fetch_user).changes_since
         self.directories: Mapping[Kind, Directory[Any]] = {
             Kind.ROLE: _Directory[model.Role](
                 self._api,

@@ -55,7 +55,7 @@ class AccountChanges:
         self._api = api
         self._fetch = fetch
 
-    async def news(self, position: str | None) -> SourceChanges:
+    async def changes_since(self, position: str | None) -> SourceChanges:
         if position is None:
             newest = max([event.at for event in await self._events("", pages=1, limit=1)], default="")
             return SourceChanges((), f"{newest} {newest}")

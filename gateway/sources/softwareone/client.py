@@ -46,7 +46,7 @@ class SoftwareOneSource:
         self._base_url = base_url.rstrip("/")
         self._icon_bytes = icon_bytes
         self._icon_types = icon_types
-        self.news = SoftwareOneChanges(self._api, base_url).news
+        self.changes_since = SoftwareOneChanges(self._api, base_url).changes_since
 
     async def probe(self) -> str | None:
         await self._api.call("GET", _USERS_PATH, query=[("limit", "1")])

@@ -37,7 +37,7 @@ class SoftwareOneChanges:
         self._api = api
         self._base_url = base_url.rstrip("/")
 
-    async def news(self, position: str | None) -> SourceChanges:
+    async def changes_since(self, position: str | None) -> SourceChanges:
         if position is None:
             newest = max([await self._newest(field) for field in _TIMES])
             return SourceChanges((), f"{newest} {newest}")

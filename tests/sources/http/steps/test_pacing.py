@@ -255,7 +255,7 @@ def test_any_callers(calls: int, callers: list[tuple[str, float, float | None, f
 
 @given(st.lists(st.integers(1, 8), min_size=2, max_size=5))
 def test_fair(loads: list[int]) -> None:
-    """Of several waiting principals, none is served more than once more than another."""
+    """While several principals wait, the numbers of their served calls differ by at most one."""
 
     async def scenario() -> None:
         step = pacing(Rate(1, 1.0, margin=0.0))
