@@ -105,7 +105,7 @@ class Gateway:
             sources,
             reference=ReferenceData(sources, ttl=settings.reference_ttl),
             cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
-            once=once,
+            execute_once=once,
             publish=self._events.publish,
         )
         self._open.push_async_callback(self._users.drain)

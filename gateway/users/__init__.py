@@ -1,1 +1,1 @@
-"""The domain: what a user is and what may be done with one. Knows no transport and no source."""
+"""The domain: the records of users, and reading and changing them. It imports no surface and no source."""

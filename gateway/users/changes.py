@@ -1,7 +1,7 @@
-"""The four changes: every rule that the sources state, and three states a field.
+"""The four changes, with all rules that the sources state for their fields.
 
-A field that was not given is in no `model_fields_set` and never reaches a source; None was given as
-null; all else is a value. Broken rules are reported all at once, as violations.
+A field has three states: absent (not in `model_fields_set`, and not sent to the source), null (None) or a value. All
+broken rules are reported at once, as violations.
 """
 
 import re
@@ -38,7 +38,7 @@ __all__ = [
     "UserSettingsChange",
 ]
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")  # the form only: which addresses exist is the source's affair
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")  # the form only: the source checks the rest
 _USERNAME = re.compile(r"[A-Za-z0-9_-]{3,255}")
 _PASSWORD_CLASSES = (r"[A-Z]", r"[a-z]", r"[0-9]", r"[^A-Za-z0-9\s]")
 
@@ -56,7 +56,7 @@ def _username(value: str) -> str:
 
 
 def _password(value: str) -> str:
-    if not all(re.search(wanted, value) for wanted in _PASSWORD_CLASSES):
+    if not all(re.search(characters, value) for characters in _PASSWORD_CLASSES):
         raise PydanticCustomError(
             "password", "must have an uppercase letter, a lowercase letter, a digit and a special character"
         )
@@ -77,35 +77,35 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class Change(BaseModel):
-    """What a caller asks to alter. Build it with `parse`, which speaks our errors."""
+    """The alteration of a user that a caller requests. Create it with `parse`, which raises `BadUserInput`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     @classmethod
-    def parse(cls, given: "Mapping[str, Any] | Self") -> Self:
-        """The change that these fields describe; an absent key is an absent field.
+    def parse(cls, fields: "Mapping[str, Any] | Self") -> Self:
+        """Return the change with these fields; an absent key is an absent field.
 
         Raises:
             BadUserInput: with one violation for every broken rule, its path starting with `change`.
         """
-        if isinstance(given, cls):
-            return given
+        if isinstance(fields, cls):
+            return fields
         try:
-            return cls.model_validate(dict(given) if isinstance(given, Mapping) else given)
+            return cls.model_validate(dict(fields) if isinstance(fields, Mapping) else fields)
         except ValidationError as error:
             violations = [
-                Violation(("change", *broken["loc"]), _sentence(broken["type"], broken["msg"], broken.get("input")))
-                for broken in error.errors(include_url=False)
+                Violation(("change", *details["loc"]), _message(details["type"], details["msg"], details.get("input")))
+                for details in error.errors(include_url=False)
             ]
             raise BadUserInput.of(violations) from None
 
     def given(self) -> dict[str, Any]:
-        """The fields that the caller gave, None among them, and no others."""
+        """Return the fields that the caller gave, also those that are None."""
         names = self.model_fields_set
-        return {name: value for name, value in self.__dict__.items() if name in names}  # in the fields' order
+        return {name: value for name, value in self.__dict__.items() if name in names}  # in the order of the model
 
 
-_SENTENCES: Mapping[str, str] = {
+_MESSAGES: Mapping[str, str] = {
     "extra_forbidden": "is not a field of this change",
     "missing": "is required",
     "string_type": "must be a string",
@@ -113,18 +113,19 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
-def _sentence(kind: str, message: str, value: object) -> str:
+def _message(kind: str, message: str, value: object) -> str:
+    """Return the message of a violation for a pydantic error of that kind."""
     if value is None and kind.endswith(("_type", "_attributes_type")):
         return "must not be null"
-    if kind in _SENTENCES:
-        return _SENTENCES[kind]
-    for pydantics in ("String should ", "Input should ", "Value should "):
-        message = message.replace(pydantics, "must ")
+    if kind in _MESSAGES:
+        return _MESSAGES[kind]
+    for beginning in ("String should ", "Input should ", "Value should "):
+        message = message.replace(beginning, "must ")
     return message
 
 
 class NotificationType(StrEnum):
-    """What an external account's user may be notified of."""
+    """The notifications that a user of an external account can get."""
 
     INVOICE = "invoice"
     ORDER_ACKNOWLEDGEMENT = "order_acknowledgement"
@@ -132,14 +133,14 @@ class NotificationType(StrEnum):
 
 
 class NotificationPreference(Change):
-    """Whether one kind of notification is wanted."""
+    """Enables or disables one kind of notification."""
 
     notification_type: Annotated[NotificationType, Field(strict=False)]
     enabled: bool
 
 
 class CreateAccountUser(Change):
-    """account: create. A username without an e-mail makes a scanning-station user."""
+    """Creates a user in the account source. A username without an e-mail address makes a scanning-station user."""
 
     name: Annotated[str, StringConstraints(max_length=255)] = ""
     email: Email = ""
@@ -151,24 +152,24 @@ class CreateAccountUser(Change):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """The rules between fields, reported together with those of the fields."""
+    def _check(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Check the rules between fields in addition to those of the fields, and report all of them at once."""
         broken: list[InitErrorDetails] = []
         change: Self | None = None
         try:
             change = handler(data)
         except ValidationError as error:
-            broken += [_again(one) for one in error.errors(include_url=False)]
+            broken += [_init_details(details) for details in error.errors(include_url=False)]
         if isinstance(data, Mapping):
-            named = {str(one["loc"][0]) for one in broken if one["loc"]}
-            broken += [one for one in cls._between(data) if one["loc"][0] not in named]
+            reported = {str(details["loc"][0]) for details in broken if details["loc"]}
+            broken += [details for details in cls._check_between(data) if details["loc"][0] not in reported]
         if broken or change is None:
             raise ValidationError.from_exception_data(cls.__name__, broken)
         return change
 
     @staticmethod
-    def _between(data: Mapping[str, Any]) -> list[InitErrorDetails]:
-        """account: create, `email`, `username`, `password`."""
+    def _check_between(data: Mapping[str, Any]) -> list[InitErrorDetails]:
+        """Check `email`, `username` and `password` (docs/upstreams/account.md, "Create")."""
         email, username, password = (data.get(name) is not None for name in ("email", "username", "password"))
         if not email and not username:
             return [_rule("email", "either email or username is required", data)]
@@ -183,9 +184,9 @@ def _rule(name: str, message: str, data: Mapping[str, Any]) -> InitErrorDetails:
     return {"type": PydanticCustomError("rule", message), "loc": (name,), "input": data.get(name, "")}
 
 
-def _again(error: Any) -> InitErrorDetails:
-    """An error of a field, to be raised once more beside others."""
-    message = _sentence(error["type"], error["msg"], error["input"])
+def _init_details(error: Any) -> InitErrorDetails:
+    """Return a reported error of a field in the form in which it can be raised with others."""
+    message = _message(error["type"], error["msg"], error["input"])
     return {
         "type": PydanticCustomError("field", "{message}", {"message": message}),
         "loc": error["loc"],
@@ -194,7 +195,7 @@ def _again(error: Any) -> InitErrorDetails:
 
 
 class UpdateAccountUser(Change):
-    """account: update. Null clears the role and the department and is an error elsewhere."""
+    """Updates a user of the account source. Null clears the role and the department and is an error elsewhere."""
 
     name: Name = ""
     email: Email = ""
@@ -205,23 +206,23 @@ class UpdateAccountUser(Change):
 
 
 class PhoneNumberChange(Change):
-    """softwareone: a whole phone number."""
+    """The phone number of a user of SoftwareOne; it is replaced as a whole."""
 
     prefix: str
     number: str
 
 
 class UserSettingsChange(Change):
-    """softwareone: the settings to alter; an absent one is left as it is."""
+    """The settings of a user of SoftwareOne; an absent one stays unchanged."""
 
     culture_code: str | None = None
     language_code: str | None = None
 
 
 def _file_name(value: str) -> str:
-    """A name that is safe in a header: its last part, printable, not too long."""
-    last = re.split(r"[/\\]", value)[-1]
-    return "".join(c for c in last if c.isprintable() and c != '"')[-255:] or "icon"
+    """Return a file name that is safe in a header: the last part of the path, printable, at most 255 characters."""
+    name = re.split(r"[/\\]", value)[-1]
+    return "".join(c for c in name if c.isprintable() and c != '"')[-255:] or "icon"
 
 
 def _blob(content: object) -> object:
@@ -229,7 +230,7 @@ def _blob(content: object) -> object:
 
 
 class Icon(BaseModel):
-    """softwareone: a picture, as the caller sent it."""
+    """The picture of a user of SoftwareOne, as the caller sent it."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -238,14 +239,14 @@ class Icon(BaseModel):
     content_type: Annotated[str, StringConstraints(pattern=r"^[\w.+-]+/[\w.+-]+$")] = "application/octet-stream"
 
 
-Given = Annotated[str, StringConstraints(min_length=1)]
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
 
 class UpdateSoftwareOneUser(Change):
-    """softwareone: update. A delta: absent is left unchanged, null is sent as null."""
+    """Updates a user of SoftwareOne. An absent field stays unchanged, null is sent as null."""
 
-    first_name: Given | None = None
-    last_name: Given | None = None
+    first_name: NonEmpty | None = None
+    last_name: NonEmpty | None = None
     email: Email | None = None
     phone: PhoneNumberChange | None = None
     settings: UserSettingsChange | None = None
@@ -254,7 +255,10 @@ class UpdateSoftwareOneUser(Change):
 
 
 class UpdateResellerUser(Change):
-    """reseller: update. Nothing is known to be cleared by null; an empty string is allowed where the source says so."""
+    """Updates a user of a reseller. No field is known to accept null; some accept an empty string.
+
+    The lengths are those of docs/upstreams/reseller.md, "Fields".
+    """
 
     first_name: Annotated[str, StringConstraints(min_length=1, max_length=256)] = ""
     last_name: Annotated[str, StringConstraints(max_length=256)] = ""

@@ -1,4 +1,4 @@
-"""Idempotency keys: what a caller gives, and what a source is sent for it."""
+"""Idempotency: the keys that sources are sent, and the results that are stored under the keys of callers."""
 
 import hashlib
 import hmac
@@ -15,80 +15,82 @@ from gateway.errors import BadUserInput, Conflict, GatewayError, NotFound, Origi
 from gateway.users.ids import Ref
 from gateway.users.model import User
 
-__all__ = ["Once", "from_bytes", "is_refusal", "new_key", "source_key", "to_bytes"]
+__all__ = ["ExecuteOnce", "from_bytes", "is_final", "random_key", "source_key", "to_bytes"]
 
 
-def new_key() -> str:
-    """A key for a caller that gave none: a random UUID."""
+def random_key() -> str:
+    """Return a random UUID, the source key of a change for which the caller gave no key."""
     return str(uuid.uuid4())
 
 
 def source_key(caller_key: str, operation: str, target: Ref | None, principal: str = "") -> str:
-    """The key that a source is sent for a caller's key; `principal` is empty where callers are not told apart.
+    """Return the idempotency key to send to a source, derived from the caller's key: a UUID, always the same one.
 
-    Derived from the operation and its target too, since the account API leaves the id out of a
-    key's scope: one key for two users would answer the second with the first one's record
-    (account.md, 6), and from the caller, since there all callers of the
-    gateway may be one. The payload is left out, so that a key used again with another one is noticed.
+    `principal` is the identity of the caller, empty where callers are not distinguished.
+
+    The operation and the target are included because the account API ignores the id of the user: the same key for two
+    users would return the record of the first one for the second (docs/upstreams/account.md, "Idempotency"). The
+    principal is included because all callers of the gateway may be one caller of the source. The payload is not
+    included, so that the source detects a key that is used again with another payload.
     """
-    named = (caller_key, operation, *((target.source, target.tenant, target.source_id) if target else ()))
-    text = "\x1f".join(named).encode(errors="surrogatepass")
-    # Keyed by the caller, not joined to the rest: no key that a caller makes up can be another caller's.
-    who = principal.encode(errors="surrogatepass")
-    digest = hmac.digest(who, text, hashlib.sha256) if who else hashlib.sha256(text).digest()
+    parts = (caller_key, operation, *((target.source, target.tenant, target.source_id) if target else ()))
+    text = "\x1f".join(parts).encode(errors="surrogatepass")
+    # The identity is the key of an HMAC, not one of the parts: no key that a caller makes up equals that of another.
+    identity = principal.encode(errors="surrogatepass")
+    digest = hmac.digest(identity, text, hashlib.sha256) if identity else hashlib.sha256(text).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
-class Once(Protocol):
-    """Carries a change out, or gives the answer that it had."""
+class ExecuteOnce(Protocol):
+    """Executes a change at most once in its scope, and returns the stored result to repeated calls."""
 
     async def __call__(
         self, scope: Sequence[str], fingerprint: str, change: Callable[[], Awaitable[bytes]]
     ) -> tuple[bytes, bool]:
-        """The answer of the one change of that scope, and whether it is the first call's, given again.
+        """Return the result of the change of that scope, and whether it is a replay of a stored result.
 
-        What the change returns is kept; where it raises, nothing is, and it may be sent again.
+        A result that `change` returns is stored. If it raises, nothing is stored, and a later call executes it again.
 
         Raises:
-            IdempotencyConflict: the scope had another fingerprint before.
-            IdempotencyInProgress: the first call still runs.
+            IdempotencyConflict: the scope was used with another fingerprint.
+            IdempotencyInProgress: the first call is still running.
         """
 
 
-def is_refusal(error: GatewayError) -> bool:
-    """Whether a failed change would fail in the same way again, and was not carried out: then that is the answer.
+def is_final(error: GatewayError) -> bool:
+    """Return whether a change was not executed and would fail with the same error again, so that it is its result.
 
-    Not a source's refusal of our own credentials, which somebody will put right, nor what may pass.
+    Errors that may pass are not final, nor is a refusal of the gateway's credentials, which an operator will correct.
     """
     return isinstance(error, (BadUserInput, NotFound, Conflict)) and not error.retryable and error.outcome is None
 
 
-_FAMILY: dict[str, type[GatewayError]] = {
+_ERROR_CLASSES: dict[str, type[GatewayError]] = {
     kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GatewayError)
 }
 
 
-def to_bytes(answer: User | GatewayError) -> bytes:
-    """The answer as JSON."""
-    if isinstance(answer, User):
-        return orjson.dumps({"user": msgspec.to_builtins(answer, enc_hook=str, order="deterministic")})
+def to_bytes(result: User | GatewayError) -> bytes:
+    """Return the result of a change as JSON."""
+    if isinstance(result, User):
+        return orjson.dumps({"user": msgspec.to_builtins(result, enc_hook=str, order="deterministic")})
     refusal = {
-        "kind": type(answer).__name__,
-        "message": answer.message,
-        "origin": asdict(answer.origin),
-        "violations": [{"path": one.path, "message": one.message} for one in answer.violations],
+        "kind": type(result).__name__,
+        "message": result.message,
+        "origin": asdict(result.origin),
+        "violations": [{"path": violation.path, "message": violation.message} for violation in result.violations],
     }
     return orjson.dumps({"refusal": refusal})
 
 
-def from_bytes(kept: bytes) -> User | GatewayError:
-    """What `to_bytes` was given."""
-    answer: dict[str, Any] = orjson.loads(kept)
-    if "user" in answer:
-        return msgspec.convert(answer["user"], User, dec_hook=lambda kind, text: kind(text))
-    refusal = answer["refusal"]
-    return _FAMILY[refusal["kind"]](
+def from_bytes(stored: bytes) -> User | GatewayError:
+    """Return the result that `to_bytes` was called with."""
+    result: dict[str, Any] = orjson.loads(stored)
+    if "user" in result:
+        return msgspec.convert(result["user"], User, dec_hook=lambda kind, text: kind(text))
+    refusal = result["refusal"]
+    return _ERROR_CLASSES[refusal["kind"]](
         refusal["message"],
         origin=Origin(**refusal["origin"]),
-        violations=[Violation(tuple(one["path"]), one["message"]) for one in refusal["violations"]],
+        violations=[Violation(tuple(violation["path"]), violation["message"]) for violation in refusal["violations"]],
     )

@@ -1,4 +1,4 @@
-"""Global ids: opaque outside, a reference to one record of one system inside."""
+"""Global ids: opaque to clients, a reference to one record of one source inside the gateway."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
@@ -13,10 +13,11 @@ from gateway.users.model import Department, Organization, Role, User, UserSource
 
 __all__ = ["Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
 
-_VERSION = "g1"  # the form of the ids; another form gets another version, and old ids stay readable
-_BEGINNING = urlsafe_b64encode(f"{_VERSION}:".encode()).decode()  # three bytes are four characters: all ids have these
-_LONGEST_SOURCE_ID = 255
-_KEPT = 256  # characters: what strangers send is read again each time where it is longer
+_VERSION = "g1"  # of the format; another format gets another version, and old ids stay readable
+_PREFIX = urlsafe_b64encode(f"{_VERSION}:".encode()).decode()  # of all ids: three bytes are exactly four characters
+_MAX_SOURCE_ID = 255  # characters
+_MAX_CACHED_ID = 256  # characters: clients choose the ids that they send, so longer ones are decoded each time
+_CACHED_IDS = 16_384
 
 
 class Kind(StrEnum):
@@ -29,9 +30,9 @@ class Kind(StrEnum):
 
 
 class Ref(msgspec.Struct, frozen=True, gc=False):
-    """One record: its kind, its system, its tenant there (the reseller's id, else empty) and its id there.
+    """A reference to one record: its kind, source and source id, and its tenant (the reseller's id, else empty).
 
-    It is a key wherever records are looked up: a dataclass is made and hashed by code in Python.
+    A msgspec struct, because it is the key of all lookups: a dataclass is created and hashed by Python code.
     """
 
     kind: Kind
@@ -40,23 +41,14 @@ class Ref(msgspec.Struct, frozen=True, gc=False):
     tenant: str = ""
 
 
-@lru_cache(16_384)  # five parts to quote, and the same records come again and again
-def encode(ref: Ref) -> str:
-    """The opaque, stable global id of a record: URL-safe base64 without padding."""
+def _encode(ref: Ref) -> str:
+    """Return the opaque, stable global id of a record: URL-safe base64 without padding."""
     parts = (_VERSION, ref.kind.value, ref.source.value, ref.tenant, ref.source_id)
     text = ":".join(quote(part, safe="") for part in parts)
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode(text: str) -> Ref | None:
-    """The record that a global id names, or None where the text is no global id of this gateway."""
-    if not text.startswith(_BEGINNING):
-        return None
-    return _decoded(text) if len(text) <= _KEPT else _decoded.__wrapped__(text)
-
-
-@lru_cache(16_384)  # for the same reason as `encode`
-def _decoded(text: str) -> Ref | None:
+def _decode(text: str) -> Ref | None:
     try:
         plain = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)).decode("ascii")
         version, kind, source, tenant, source_id = (unquote(part) for part in plain.split(":"))
@@ -65,7 +57,19 @@ def _decoded(text: str) -> Ref | None:
         ref = Ref(Kind(kind), UserSource(source), source_id, tenant)
     except (Base64Error, UnicodeError, ValueError):
         return None
-    return ref if _can_name(ref) and encode.__wrapped__(ref) == text else None
+    return ref if _is_possible(ref) and _encode(ref) == text else None
+
+
+# Cached: five parts have to be quoted or unquoted, and the same records occur again and again.
+encode = lru_cache(_CACHED_IDS)(_encode)
+_decode_cached = lru_cache(_CACHED_IDS)(_decode)
+
+
+def decode(text: str) -> Ref | None:
+    """Return the reference in a global id, or None if the text is not a global id of this gateway."""
+    if not text.startswith(_PREFIX):
+        return None
+    return _decode_cached(text) if len(text) <= _MAX_CACHED_ID else _decode(text)
 
 
 def resolve(
@@ -77,31 +81,33 @@ def resolve(
     tenant: str = "",
     path: tuple[str | int, ...] = ("id",),
 ) -> Ref:
-    """The record that an id argument means: a global id, or the id that the source uses.
+    """Return the reference for an id argument, which is a global id or a source id.
 
-    `source` is the system that it must be in, `default` the one that a source's own id is taken to be
-    in, `tenant` the tenant that such an id is taken to belong to.
+    `source` is the source that the record must be in. `default` is the source that a source id is taken to be of, and
+    `tenant` the tenant.
 
     Raises:
-        BadUserInput: a global id of another kind or system, or a source's own id with no system named.
+        BadUserInput: a global id of another kind or source, or a source id without a source.
     """
     ref = decode(text)
     if ref is None:
-        home = source or default
-        if home is None:
-            raise BadUserInput.at(path, "is no global id; to use a source's own id, name the source too")
+        source_of_id = source or default
+        if source_of_id is None:
+            raise BadUserInput.at(
+                path, "is not a global id; to use the id of a record in its source, name the source too"
+            )
         if not can_exist(text):
-            raise BadUserInput.at(path, "is no id that a source could have given")
-        return Ref(kind, home, text, tenant)
+            raise BadUserInput.at(path, "is not a valid source id")
+        return Ref(kind, source_of_id, text, tenant)
     if ref.kind is not kind:
         raise BadUserInput.at(path, f"is the id of a {ref.kind}, not of a {kind}")
     if source is not None and ref.source is not source:
-        raise BadUserInput.at(path, f"is an id of the {ref.source} system, not of the {source} system")
+        raise BadUserInput.at(path, f"is an id of the {ref.source} source, not of the {source} source")
     return ref
 
 
 def ref_of(record: User | Role | Department | Organization) -> Ref:
-    """The reference to a record in hand."""
+    """Return the reference to a record."""
     if isinstance(record, User):
         return Ref(Kind.USER, record.source, record.source_id, record.tenant)
     if isinstance(record, Role):
@@ -112,17 +118,17 @@ def ref_of(record: User | Role | Department | Organization) -> Ref:
 
 
 def can_exist(source_id: str) -> bool:
-    """Whether a source could have given that id."""
-    # "." and ".." would be resolved away in a URL's path, whatever their escaping (RFC 3986, 5.2.4).
+    """Return whether a source could have assigned that id."""
+    # "." and ".." would be removed from the path of a URL, however they are escaped (RFC 3986, 5.2.4).
     return (
-        0 < len(source_id) <= _LONGEST_SOURCE_ID
+        0 < len(source_id) <= _MAX_SOURCE_ID
         and source_id not in {".", ".."}
         and source_id.isprintable()
         and not source_id.isspace()
     )
 
 
-def _can_name(ref: Ref) -> bool:
-    """Whether the id, and a tenant exactly where its system has tenants, can be one of that system's."""
-    tenanted = ref.source is UserSource.RESELLER and ref.kind in {Kind.USER, Kind.ORGANIZATION}
-    return can_exist(ref.source_id) and (can_exist(ref.tenant) if tenanted else not ref.tenant)
+def _is_possible(ref: Ref) -> bool:
+    """Return whether the source could have assigned the id, and there is a tenant exactly if the source has tenants."""
+    has_tenants = ref.source is UserSource.RESELLER and ref.kind in {Kind.USER, Kind.ORGANIZATION}
+    return can_exist(ref.source_id) and (can_exist(ref.tenant) if has_tenants else not ref.tenant)

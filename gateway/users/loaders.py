@@ -1,4 +1,4 @@
-"""Per-operation loaders: what an operation asks for twice is fetched once, what it asks for together in a batch."""
+"""Loaders: within one operation, each record is fetched once, and lookups made at the same time are one batch."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -15,11 +15,11 @@ from gateway.users.planning import DETAILS, Plan
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
 
-__all__ = ["Loaders", "expanded", "whole"]
+__all__ = ["Loaders", "load_expansion", "load_reference"]
 
 
 class Loaders:
-    """The loaders of one operation, for its caller. Never kept longer: what they hold is not refreshed."""
+    """The loaders of one operation and its principal. Do not reuse them for another: their records are not renewed."""
 
     def __init__(self, sources: Sources, reference: ReferenceData, plan: Plan, principal: Principal = ANYONE) -> None:
         self.plan = plan
@@ -29,22 +29,22 @@ class Loaders:
         self._loaders: dict[Kind, _Loader] = {}
 
     def load(self, ref: Ref) -> "asyncio.Future[Any]":
-        """The record, or None where its source has none; raises what its source raised, or Forbidden."""
+        """Return a future of the record, None if its source has none; it raises the source's error, or Forbidden."""
         return self._of(ref.kind).load(ref)
 
     def load_many(self, kind: Kind, refs: Iterable[Ref]) -> "list[asyncio.Future[Any]]":
-        """Each record of that kind, as `load` does; what is asked for before anybody waits is one batch."""
+        """Do the same for several records of one kind. All lookups made before the next await are one batch."""
         load = self._of(kind).load
         return [load(ref) for ref in refs]
 
-    async def load_alone(self, ref: Ref) -> User | None:
-        """The one user that an operation is about: as `load` does, without the tasks that a batch takes."""
+    async def load_single(self, ref: Ref) -> User | None:
+        """Return the only user of an operation, as `load` does, without the tasks that a batch takes."""
         self._principal.require(Action.READ, ref.source)
         with acting_as(self._principal):
             return await self._sources.named(ref.source).fetch_user(ref, self.plan.of(Kind.USER))
 
     def close(self) -> None:
-        """End what is still being loaded: nobody waits for it any more."""
+        """Cancel the batches under way, at the end of the operation."""
         for loader in self._loaders.values():
             loader.close()
 
@@ -61,11 +61,14 @@ class Loaders:
 
 
 class _Loader(DataLoader[Ref, Any], ABC):
-    """aiodataloader runs each batch in a task of its own, which would outlive a caller that goes away."""
+    """Loads the records of one kind.
+
+    aiodataloader runs each batch in a task, which would outlive an operation that is cancelled: `close` ends them.
+    """
 
     def __init__(self, needs: frozenset[str], principal: Principal) -> None:
-        self._asked: dict[Ref, asyncio.Future[Any]] = {}
-        super().__init__(cache_map=self._asked)
+        self._requested: dict[Ref, asyncio.Future[Any]] = {}
+        super().__init__(cache_map=self._requested)
         self._needs = needs
         self._principal = principal
         self._batches: set[asyncio.Task[Any]] = set()
@@ -75,28 +78,29 @@ class _Loader(DataLoader[Ref, Any], ABC):
         if task is not None:
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
-        current_principal.set(self._principal)  # the batch's task has a context of its own
-        # Here and not only in the service: a record in hand leads to others, and may be a change's answer.
+        current_principal.set(self._principal)  # the task of a batch has a separate context
+        # Scopes are checked here and not only in the service, because a record refers to records of other sources, and
+        # the first record may be the result of a change.
         if all(self._principal.may(Action.READ, key.source) for key in keys):
             return await self.fetch(keys)
-        return await self._allowed(keys)
+        return await self._fetch_allowed(keys)
 
-    async def _allowed(self, keys: list[Ref]) -> list[Any]:
-        """The records of the systems that may be read, and in the others' places why not."""
+    async def _fetch_allowed(self, keys: list[Ref]) -> list[Any]:
+        """Return the records of the sources that the principal may read, and Forbidden for the others."""
         found: dict[Ref, Any] = {}
         for key in keys:
             try:
                 self._principal.require(Action.READ, key.source)
             except Forbidden as error:
                 found[key] = error
-        asked = [key for key in keys if key not in found]
-        if asked:
-            found |= dict(zip(asked, await self.fetch(asked), strict=True))
+        allowed = [key for key in keys if key not in found]
+        if allowed:
+            found |= dict(zip(allowed, await self.fetch(allowed), strict=True))
         return [found[key] for key in keys]
 
     @abstractmethod
     async def fetch(self, refs: list[Ref]) -> list[Any]:
-        """The records in the order of their references; an exception in a record's place is its own."""
+        """Return the records in the order of their references, for each that failed its exception."""
 
     def close(self) -> None:
         for task in self._batches:
@@ -104,14 +108,14 @@ class _Loader(DataLoader[Ref, Any], ABC):
 
 
 class _UserLoader(_Loader):
-    """One call a user; those of a batch come back together, so that their lookups batch too."""
+    """Loads users, by one call each. A batch waits for all of them, so that their lookups are one batch too."""
 
     def __init__(self, sources: Sources, needs: frozenset[str], principal: Principal) -> None:
         super().__init__(needs, principal)
         self._sources = sources
 
     async def fetch(self, refs: list[Ref]) -> list[Any]:
-        if len(refs) == 1:  # without a task of its own
+        if len(refs) == 1:  # without another task
             return [await self._fetch(refs[0])]
         return await asyncio.gather(*(self._fetch(ref) for ref in refs), return_exceptions=True)
 
@@ -120,43 +124,43 @@ class _UserLoader(_Loader):
 
 
 class _RecordLoader(_Loader):
-    """Reference records of one kind."""
+    """Loads reference data of one kind."""
 
     def __init__(self, reference: ReferenceData, needs: frozenset[str], principal: Principal) -> None:
         super().__init__(needs, principal)
         self._reference = reference
 
     def load(self, key: Ref) -> "asyncio.Future[Any]":
-        """What is kept is there at once, without the tasks that a batch takes."""
-        asked = self._asked.get(key)
-        if asked is None:
-            kept = self._reference.kept(key, self._needs, self._principal)
-            if kept is not None and self._principal.may(Action.READ, key.source):
-                asked = self._asked[key] = self.loop.create_future()
-                asked.set_result(kept[0])
-        return asked or super().load(key)
+        """Return a future of the record, which is already done if the record is cached: no batch, no tasks."""
+        requested = self._requested.get(key)
+        if requested is None:
+            cached = self._reference.cached(key, self._needs, self._principal)
+            if cached is not None and self._principal.may(Action.READ, key.source):
+                requested = self._requested[key] = self.loop.create_future()
+                requested.set_result(cached[0])
+        return requested or super().load(key)
 
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         found = await self._reference.look_up(refs, self._needs, self._principal)
         return [found[ref] for ref in refs]
 
 
-def expanded(record: Role | Department, name: str, loaders: Loaders) -> Any | Awaitable[Any]:
-    """A field that arrives only where it is included: from the record in hand, else from a batched lookup."""
+def load_expansion(record: Role | Department, name: str, loaders: Loaders) -> Any | Awaitable[Any]:
+    """Return the value of a field that the record has only if it was included, or an awaitable of its lookup."""
     ref = ref_of(record)
     if loaders.plan.below(ref.kind, name) <= record.loaded or not ref.source_id:
         return getattr(record, name)
-    return _field(loaders, ref, name)
+    return _load_field(loaders, ref, name)
 
 
-def whole(record: Organization | Department | None, loaders: Loaders) -> Any | Awaitable[Any]:
-    """A record that may be a bare reference: looked up where more than its identity is asked for."""
+def load_reference(record: Organization | Department | None, loaders: Loaders) -> Any | Awaitable[Any]:
+    """Return the record, or an awaitable of its lookup if it is a bare reference and more than its id was requested."""
     if record is None or record.name is not None:
         return record
     ref = ref_of(record)
     return loaders.load(ref) if DETAILS in loaders.plan.of(ref.kind) else record
 
 
-async def _field(loaders: Loaders, ref: Ref, name: str) -> Any:
+async def _load_field(loaders: Loaders, ref: Ref, name: str) -> Any:
     found = await loaders.load(ref)
     return None if found is None else getattr(found, name)

@@ -1,8 +1,8 @@
-"""What a user is, in one vocabulary for the three systems: plain, frozen records.
+"""The records: immutable, with the same fields whichever source they were read from.
 
-A field that a source has no notion of is None. Records that a source delivers in part carry
-`loaded`: the expandable fields whose value here can be trusted, also when it is None or empty.
-Longer than most files here: it is the whole vocabulary, and reads best in one place.
+A field that a source does not have is None. Some fields are expansions: a source sends them only if a call includes
+them. Records with such fields have `loaded`, the expansions whose values are valid, also if these are None or empty.
+The module is longer than others because the records refer to one another, and readers find all of them in one file.
 """
 
 from datetime import UTC, datetime
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class UserSource(StrEnum):
-    """Where a user record lives."""
+    """The sources of users."""
 
     ACCOUNT = "account"
     SOFTWAREONE = "softwareone"
@@ -53,7 +53,7 @@ class UserSource(StrEnum):
 
 
 class UserStatus(StrEnum):
-    """One vocabulary for three; the source's own word is in `User.source_status`."""
+    """The status of a user, the same for all sources; `User.source_status` has the value that the source sent."""
 
     NEW = "new"
     INVITED = "invited"
@@ -65,7 +65,7 @@ class UserStatus(StrEnum):
 
 
 class UserChange(StrEnum):
-    """What happened to a user."""
+    """The kinds of event of a user."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -73,7 +73,7 @@ class UserChange(StrEnum):
 
 
 class RoleType(StrEnum):
-    """The kinds of account role that this gateway knows; another word is kept in `Role.source_type`."""
+    """The known types of a role of the account source; `Role.source_type` has every value, also unknown ones."""
 
     ADMIN = "admin"
     USER = "user"
@@ -83,30 +83,33 @@ class RoleType(StrEnum):
 
 
 class OwnerType(StrEnum):
-    """Who provides a role: the platform or the account."""
+    """The owner of a role: the platform or the account."""
 
     SYSTEM = "system"
     ACCOUNT = "account"
 
 
 class Timestamp(str):
-    """An RFC 3339 instant exactly as the source wrote it: its offset and all its fractional digits."""
+    """An instant in RFC 3339 exactly as the source sent it, with its offset and all fractional digits."""
 
     __slots__ = ()
 
     def instant(self) -> datetime:
-        """The moment as an aware datetime, cut to microseconds; no offset means UTC."""
+        """Return the instant as an aware datetime, truncated to microseconds; no offset means UTC."""
         moment = datetime.fromisoformat(self.upper())
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-# Made by the thousand, and at once: a frozen dataclass takes a call for each field. They hold no circles.
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """What a system has told of something."""
+    """An immutable object built from the JSON of a source.
+
+    A msgspec struct, because thousands are created at once and a frozen dataclass makes a call for each field
+    (docs/decisions/msgspec-records.md). Without garbage collection, because records contain no reference cycles.
+    """
 
 
 class Listed(Record, Generic[T], frozen=True):
-    """A list that arrived inside an object: what the source sent, and whether there is more."""
+    """A list inside another record: the items that the source sent, and whether there are more."""
 
     nodes: tuple[T, ...]
     has_next_page: bool = False
@@ -184,7 +187,7 @@ class Portal(Record, frozen=True):
 
 
 class Account(Record, frozen=True):
-    """The account that owns an account-owned role."""
+    """The account to which a role of `OwnerType.ACCOUNT` belongs."""
 
     source_id: str
     name: str
@@ -202,7 +205,7 @@ class RoleOwner(Record, frozen=True):
 
 
 class Role(Record, frozen=True):
-    """What a user may do. `loaded` is drawn from `owner`, `owner.account`, `permissions`."""
+    """The role of a user, with its permissions. `loaded` can have `owner`, `owner.account` and `permissions`."""
 
     source: UserSource
     source_id: str
@@ -217,7 +220,7 @@ class Role(Record, frozen=True):
 
     @classmethod
     def named(cls, source: UserSource, name: str) -> "Role":
-        """A role that is a name and nothing else, as resellers' are: nothing is left to look up."""
+        """Return a role that consists of its name, as in the reseller source: nothing can be looked up."""
         return cls(source, name, name, loaded=frozenset({"owner", "owner.account", "permissions"}))
 
 
@@ -242,7 +245,7 @@ class Machine(Record, frozen=True):
 
 
 class ProductionStep(Record, frozen=True):
-    """A step of production. Rates and quantities are kept as the source's JSON: it documents no more."""
+    """A step of production. Rates and quantities are JSON as the source sent it, which documents no structure."""
 
     source_id: str
     name: str
@@ -278,9 +281,9 @@ class ScanningStation(Record, frozen=True):
 
 
 class Department(Record, frozen=True):
-    """Where a user works. `loaded` is drawn from `location`, `scanning_stations`, `machines`.
+    """The department of a user. `loaded` can have `location`, `scanning_stations` and `machines`.
 
-    Without a name it is a bare reference: the source sent nothing but the id.
+    Without a name, it is a bare reference.
     """
 
     source_id: str
@@ -306,7 +309,7 @@ class PostalAddress(Record, frozen=True):
 class Organization(Record, frozen=True):
     """A customer organization of a reseller; `tenant` is the reseller's id.
 
-    Without a name it is a bare reference: the source sent nothing but the id.
+    Without a name, it is a bare reference.
     """
 
     tenant: str
@@ -321,7 +324,7 @@ class Organization(Record, frozen=True):
 
 
 class User(Record, frozen=True):
-    """A user record in one of the three systems; `tenant` is the reseller's id, else empty."""
+    """A user of one source; `tenant` is the reseller's id, empty in the other sources."""
 
     source: UserSource
     source_id: str

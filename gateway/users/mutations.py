@@ -1,4 +1,4 @@
-"""Carrying changes out: at most once under a caller's key, to the end once begun, the answer checked."""
+"""Executes changes: at most once under a caller's key, to the end once started, and with a check of the response."""
 
 import asyncio
 import hashlib
@@ -11,26 +11,27 @@ from msgspec.structs import replace
 
 from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured
 from gateway.users.changes import Change, Icon
-from gateway.users.idempotency import Once, from_bytes, is_refusal, new_key, source_key, to_bytes
+from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, random_key, source_key, to_bytes
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.planning import EVERYTHING
 from gateway.users.reference import ReferenceData
-from gateway.users.source import Creates, Source, Sources
+from gateway.users.source import CreatingSource, Source, Sources
 
 __all__ = ["Command", "Mutations", "Publish"]
 
 Publish = Callable[[UserChange, User], None]
-"""Tells the world what happened to a user."""
+"""Publishes the event of a change."""
 
 _LOG = logging.getLogger("gateway.users")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One change to carry out: the mutation's name, its target (None for a new user), and the caller's key.
+    """One change to execute: the mutation's name, its target (None for a new user) and the caller's key.
 
-    `principal` is the caller's identity: two callers may use the same key.
+    `on_replay` is called if the result is a replay. `principal` is the identity of the caller: two callers may use the
+    same key.
     """
 
     name: str
@@ -41,34 +42,34 @@ class Command:
     principal: str = ""
 
     def source_key(self) -> str:
-        """The key that the source is sent: another each time where the caller gave none."""
-        return source_key(self.key, self.name, self.target, self.principal) if self.key else new_key()
+        """Return the key to send to the source, a random one each time if the caller gave none."""
+        return source_key(self.key, self.name, self.target, self.principal) if self.key else random_key()
 
     def scope(self, key: str) -> tuple[str, ...]:
-        """What the answer is kept under."""
+        """Return what the result is stored under."""
         target = self.target
         caller = (self.principal,) if self.principal else ()
         return (*caller, self.name, *((target.source, target.tenant, target.source_id) if target else ()), key)
 
     def fingerprint(self) -> str:
-        """What tells one payload from another: the given fields in one order, a picture by its content."""
-        given = orjson.dumps(self.change.given(), default=_plain, option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(given).hexdigest()
+        """Return the hash of the payload: the given fields in sorted order, an icon by the hash of its content."""
+        payload = orjson.dumps(self.change.given(), default=_to_json, option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(payload).hexdigest()
 
 
 class Mutations:
-    """Changes of users in the systems that they live in.
+    """Executes changes of users in their sources.
 
-    `once` keeps the answers of changes that have a caller's key; without it only the account system's
-    own memory stands between a repeated change and its effect. `on_change` hears of every change that may
-    have been carried out, `publish` of each that was, once: an answer given again is no change.
+    `execute_once` stores the results of changes that have a caller's key; without it, only the account API recognises
+    a repeated key. `on_change` is called after every change that may have been executed. `publish` is called once for
+    every change that was executed, and not for a replay.
     """
 
     def __init__(
         self,
         sources: Sources,
         reference: ReferenceData,
-        once: Once | None = None,
+        execute_once: ExecuteOnce | None = None,
         *,
         on_change: Callable[[], None] = lambda: None,
         publish: Publish | None = None,
@@ -77,124 +78,130 @@ class Mutations:
         self._on_change = on_change
         self._publish = publish
         self._reference = reference
-        self._once = once
-        self._under_way: set[asyncio.Task[User]] = set()
+        self._execute_once = execute_once
+        self._tasks: set[asyncio.Task[User]] = set()
 
-    async def carry_out(self, command: Command) -> User:
-        """The user as it is after the change.
+    async def execute(self, command: Command) -> User:
+        """Execute a change and return the user after it.
 
-        A caller that goes away does not stop a change that may have been sent: it is finished, and its
-        answer is there for who asks again under the key.
+        If the caller goes away, a change that may have been sent is not cancelled: it is completed, and its result is
+        stored for the next request with the same key.
         """
-        task = asyncio.get_running_loop().create_task(self._kept(command))
-        self._under_way.add(task)
-        task.add_done_callback(self._forget)
+        task = asyncio.get_running_loop().create_task(self._execute_or_replay(command))
+        self._tasks.add(task)
+        task.add_done_callback(self._discard)
         return await asyncio.shield(task)
 
     async def drain(self) -> None:
-        """Wait for the changes under way whose callers have gone."""
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        """Wait for the changes under way, also those whose callers have gone away."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
-    async def _kept(self, command: Command) -> User:
-        if command.key is None or self._once is None:
-            return await self._run(command)
+    async def _execute_or_replay(self, command: Command) -> User:
+        if command.key is None or self._execute_once is None:
+            return await self._execute(command)
 
-        async def answer() -> bytes:
+        async def execute() -> bytes:
             try:
-                return to_bytes(await self._run(command))
+                return to_bytes(await self._execute(command))
             except GatewayError as error:
-                if not is_refusal(error):
+                if not is_final(error):
                     raise
                 return to_bytes(error)
 
-        kept, replayed = await self._once(command.scope(command.key), command.fingerprint(), answer)
+        stored, replayed = await self._execute_once(command.scope(command.key), command.fingerprint(), execute)
         if replayed and command.on_replay is not None:
             command.on_replay()
-        result = from_bytes(kept)
+        result = from_bytes(stored)
         if isinstance(result, GatewayError):
             raise result
         return result
 
-    async def _run(self, command: Command) -> User:
+    async def _execute(self, command: Command) -> User:
         try:
-            user = await self._sent(command)
+            user = await self._call_source(command)
         finally:
             self._on_change()
-        self._tell(UserChange.CREATED if command.target is None else UserChange.UPDATED, user)
+        self._publish_event(UserChange.CREATED if command.target is None else UserChange.UPDATED, user)
         return user
 
-    def _tell(self, change: UserChange, user: User) -> None:
+    def _publish_event(self, change: UserChange, user: User) -> None:
         if self._publish is None:
             return
         try:
             self._publish(change, user)
-        except Exception:  # noqa: BLE001 - carried out: that nobody heard of it must not make it look otherwise
-            _LOG.exception("the change of a user of %s could not be published", user.source)
+        except Exception:  # noqa: BLE001 - the change was executed: an unpublished event must not make it a failure
+            _LOG.exception("the event of a change in the %s source could not be published", user.source)
 
-    async def _sent(self, command: Command) -> User:
+    async def _call_source(self, command: Command) -> User:
         if command.target is None:
-            source = self._sources.named(UserSource.ACCOUNT)
-            if not isinstance(source, Creates):  # pragma: no cover - the registry's account source does
-                raise SourceNotConfigured("Users cannot be created in the account system here.")
-            user = await source.create_user(command.change, command.source_key())
+            creating = self._sources.named(UserSource.ACCOUNT)
+            if not isinstance(creating, CreatingSource):  # pragma: no cover - the configured account source is one
+                raise SourceNotConfigured("The account source cannot create users.")
+            user = await creating.create_user(command.change, command.source_key())
         else:
-            system = self._sources.named(command.target.source)
-            answer = await system.update_user(command.target, command.change, command.source_key())
-            now = _named_now(command.target, command.change)
-            user = _confirmed(answer or await _read_back(system, now), command.target, now)
-        # Assigning a role may make the source create it (account: a sales rep's role is made one of its own).
+            source = self._sources.named(command.target.source)
+            updated = await source.update_user(command.target, command.change, command.source_key())
+            new_ref = _ref_after(command.target, command.change)
+            user = _check_identity(updated or await _read_back(source, new_ref), command.target, new_ref)
+        # Assigning a role may make the source create one: in the account source, a role of type `sales_rep`.
         if "role_id" in command.change.model_fields_set:
             self._reference.drop(UserSource.ACCOUNT, Kind.ROLE)
         return user
 
-    def _forget(self, task: asyncio.Task[User]) -> None:
-        self._under_way.discard(task)
+    def _discard(self, task: asyncio.Task[User]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # its caller was told, if there still was one
+            task.exception()  # the caller got it, if still there; asyncio must not log it as never retrieved
 
 
-async def _read_back(system: Source, ref: Ref) -> User:
-    """The user after a change that its system says to have carried out and no more: unknown it is not."""
+async def _read_back(source: Source, ref: Ref) -> User:
+    """Return the user after a change that its source confirmed without a body.
+
+    A failure here is no failure of the change, so its error has an unknown outcome.
+    """
     try:
-        user = await system.fetch_user(ref, EVERYTHING.of(Kind.USER))
+        user = await source.fetch_user(ref, EVERYTHING.of(Kind.USER))
     except GatewayError as error:
-        raise _untold(ref) from error
+        raise _no_user_returned(ref) from error
     if user is None:
-        raise _untold(ref)
+        raise _no_user_returned(ref)
     return user
 
 
-def _untold(ref: Ref) -> SourceInvalidResponse:
+def _no_user_returned(ref: Ref) -> SourceInvalidResponse:
     return SourceInvalidResponse(
-        f"The {ref.source} system did not tell what the user is like after the change.",
+        f"The {ref.source} source did not return the user after the change.",
         origin=Origin(source=ref.source),
         outcome=Outcome.UNKNOWN,
     )
 
 
-def _named_now(ref: Ref, change: Change) -> Ref:
-    """The reference that is good after the change: the Marketplace takes an e-mail for an id, and that may change."""
+def _ref_after(ref: Ref, change: Change) -> Ref:
+    """Return the reference after the change: SoftwareOne accepts an e-mail address as an id, and that may change."""
     email = change.given().get("email")
     return replace(ref, source_id=email) if email and "@" in ref.source_id else ref
 
 
-def _confirmed(user: User, ref: Ref, now: Ref) -> User:
-    """The user, if it is the one that was to be changed, as it was named or as it is now.
+def _check_identity(user: User, ref: Ref, new_ref: Ref) -> User:
+    """Return the user if it is the target, by its reference before or after the change.
 
-    In any case of letters: GUIDs are written in both, and so are e-mails.
+    Ids are compared without case: GUIDs are written in both cases, and so are e-mail addresses.
+
+    Raises:
+        SourceInvalidResponse: it is another user, so the outcome is unknown.
     """
-    names = {user.source_id.casefold(), (user.email or "").casefold()}
-    if names & {ref.source_id.casefold(), now.source_id.casefold()}:
+    ids = {user.source_id.casefold(), (user.email or "").casefold()}
+    if ids & {ref.source_id.casefold(), new_ref.source_id.casefold()}:
         return user
     raise SourceInvalidResponse(
-        f"The {ref.source} system answered with another user than the one to be changed.",
+        f"The {ref.source} source returned another user than the one to be changed.",
         origin=Origin(source=ref.source),
         outcome=Outcome.UNKNOWN,
     )
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, Icon):
         return [value.content.digest, value.filename, value.content_type]
     if isinstance(value, Change):

@@ -1,4 +1,4 @@
-"""One human: the records that share an e-mail address, over every source."""
+"""Persons: the user records of all sources that have one e-mail address."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from gateway.users.source import Source, Unavailable, UserQuery, raise_most_rele
 
 __all__ = ["Person", "find_person"]
 
-_LIMIT = 1000  # one call a source: as much as it gives, where it looks for the address less exactly than we do
+_LIMIT = 1000  # one call for each source, as large as it allows: some match addresses less exactly than the gateway
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The users with an e-mail address, in any case, by source; and the sources that could not be asked."""
+    """The users with an e-mail address, compared without case, by source, and the sources that failed."""
 
     email: str
     users: tuple[User, ...]
@@ -25,33 +25,33 @@ class Person:
 async def find_person(
     sources: Iterable[Source], email: str, needs: frozenset[str], *, include_removed: bool = False
 ) -> Person:
-    """Everybody with that address, by one call to every source at once.
+    """Return all users with that address, by one call to each source at the same time.
 
     Raises:
-        BadUserInput: a source does not take the address.
-        GatewayError: no source answered; the most telling of their errors.
+        BadUserInput: a source does not accept the address.
+        GatewayError: no source responded; the most relevant of their errors.
     """
     query = UserQuery(email=email, include_removed=include_removed)
-    asked = list(sources)
-    answers = await gather(_ask(source, query, needs) for source in asked)
-    errors = [answer for answer in answers if isinstance(answer, GatewayError)]
+    called = list(sources)
+    results = await gather(_find_users(source, query, needs) for source in called)
+    errors = [result for result in results if isinstance(result, GatewayError)]
     for error in errors:
         if isinstance(error, BadUserInput):
             raise error
-    if errors and len(errors) == len(answers):
+    if errors and len(errors) == len(results):
         raise_most_relevant(errors)
-    users = [user for answer in answers if not isinstance(answer, GatewayError) for user in answer]
+    users = [user for result in results if not isinstance(result, GatewayError) for user in result]
     unavailable = [
-        Unavailable.of(source.name, answer)
-        for source, answer in zip(asked, answers, strict=True)
-        if isinstance(answer, GatewayError)
+        Unavailable.of(source.name, result)
+        for source, result in zip(called, results, strict=True)
+        if isinstance(result, GatewayError)
     ]
     return Person(email, tuple(users), tuple(unavailable))
 
 
-async def _ask(source: Source, query: UserQuery, needs: frozenset[str]) -> list[User] | GatewayError:
+async def _find_users(source: Source, query: UserQuery, needs: frozenset[str]) -> list[User] | GatewayError:
     try:
         window = await source.page_users(query, None, _LIMIT, needs)
     except GatewayError as error:
         return error
-    return [user for user in window.items if query.takes(user)]
+    return [user for user in window.items if query.matches(user)]

@@ -1,7 +1,7 @@
-"""Selection → plan: what every call to a source is asked to bring along. Pure: no I/O, no clock.
+"""Planning: computes from a selection what each call to a source has to include. Pure: no I/O, no clock.
 
-One plan serves a whole operation, so that one record is fetched once whatever its aliases ask for,
-and all lookups of a kind fit into one batch.
+An operation has one plan, so that a record is fetched once whatever its aliases select, and all lookups of a kind can
+be one batch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,10 +14,10 @@ __all__ = ["DETAILS", "EVERYTHING", "Plan", "Selection", "merged", "plan"]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Field names in the domain's spelling, each with what is asked of it.
+    """The requested fields of a record as a tree, by their names in `gateway.users.model`.
 
-    `fields` holds under one name what all its aliases ask for; `on` holds what is asked only of
-    records of that type (a GraphQL fragment with a type condition).
+    `fields` has one entry for all aliases of a field. `on` has the fields that are requested only of records of that
+    type: a GraphQL fragment with a type condition.
     """
 
     fields: "Mapping[str, Selection]" = field(default_factory=dict)
@@ -25,14 +25,14 @@ class Selection:
 
     @classmethod
     def of(cls, *paths: str) -> "Selection":
-        """A selection from dotted paths, e.g. `Selection.of("role.name", "department.location.name")`."""
+        """Return a selection made of dotted paths, e.g. `Selection.of("role.name", "department.location.name")`."""
         return merged(
-            cls({head: cls.of(*([rest] if rest else []))}) for head, _, rest in (p.partition(".") for p in paths)
+            cls({head: cls.of(*([rest] if rest else []))}) for head, _, rest in (path.partition(".") for path in paths)
         )
 
 
 def merged(selections: Iterable[Selection]) -> Selection:
-    """One selection that asks for everything that any of the given ones asks for."""
+    """Return one selection of all fields that any of the given ones has."""
     fields: dict[str, list[Selection]] = {}
     on: dict[str, list[Selection]] = {}
     for selection in selections:
@@ -46,31 +46,31 @@ def merged(selections: Iterable[Selection]) -> Selection:
     )
 
 
-DETAILS = "details"  # more than the identity that a bare reference has
+DETAILS = "details"
+"""The need of a record for more fields than a bare reference has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What each kind of record has to bring along, in the domain's words.
+    """The needs of an operation for each kind of record.
 
     Users: `profile`, `role`, `department`, `audit`, `accounts`. Roles: `owner`, `owner.account`,
     `permissions`. Departments: `location`, `scanning_stations`, `machines`. All but users: `details`.
-    `alone`: the operation is about one user, so there is nothing to make a batch of.
+    `single_user`: the operation fetches one user only, so there is no batch to wait for.
     """
 
     needs: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
-    alone: bool = False
+    single_user: bool = False
 
     def of(self, kind: Kind) -> frozenset[str]:
-        """The needs of one kind of record."""
+        """Return the needs of one kind of record."""
         return self.needs.get(kind, frozenset())
 
     def below(self, kind: Kind, name: str) -> frozenset[str]:
-        """The needs that a field of a record answers: its own and those of what lies below it."""
+        """Return the needs of a field of a record and of the fields below it, e.g. `owner` and `owner.account`."""
         return frozenset(need for need in self.of(kind) if need == name or need.startswith(f"{name}."))
 
 
-# What a caller gets who selects nothing: all that costs no call of its own.
 EVERYTHING = Plan(
     {
         Kind.USER: frozenset({"profile", "role", "department", "audit", "accounts"}),
@@ -79,11 +79,12 @@ EVERYTHING = Plan(
         Kind.ORGANIZATION: frozenset({DETAILS}),
     }
 )
+"""All needs: the plan of a caller that gives no selection. None of them takes a separate call."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field that matters to planning: the type behind it, and the need that it puts on a kind of record."""
+    """A field that planning has to know: the type of its value, and the need that it adds to a kind of record."""
 
     type: str | None = None
     kind: Kind | None = None
@@ -94,38 +95,38 @@ def _needs(kind: Kind, need: str, *names: str, type: str | None = None) -> dict[
     return {name: _Field(type, kind, need) for name in names}
 
 
-def _leads(type: str, *names: str) -> dict[str, _Field]:
+def _typed(type: str, *names: str) -> dict[str, _Field]:
     return {name: _Field(type) for name in names}
 
 
-# The API's types as far as planning has to know them. A field that is not here costs nothing.
+# The types of the API as far as planning has to know them. A field that is not here adds no need.
 _TYPES: Mapping[str, Mapping[str, _Field]] = {
     "Query": {
-        **_leads("Node", "node", "nodes"),
-        **_leads("User", "user"),
-        **_leads("Role", "role"),
-        **_leads("Department", "department"),
-        **_leads("UserConnection", "users"),
-        **_leads("Person", "person"),
-        **_leads("RoleConnection", "roles"),
-        **_leads("DepartmentConnection", "departments"),
+        **_typed("Node", "node", "nodes"),
+        **_typed("User", "user"),
+        **_typed("Role", "role"),
+        **_typed("Department", "department"),
+        **_typed("UserConnection", "users"),
+        **_typed("Person", "person"),
+        **_typed("RoleConnection", "roles"),
+        **_typed("DepartmentConnection", "departments"),
     },
-    "UserConnection": {**_leads("User", "nodes"), **_leads("UserEdge", "edges")},
-    "UserEdge": _leads("User", "node"),
-    "RoleConnection": {**_leads("Role", "nodes"), **_leads("RoleEdge", "edges")},
-    "RoleEdge": _leads("Role", "node"),
-    "DepartmentConnection": {**_leads("Department", "nodes"), **_leads("DepartmentEdge", "edges")},
-    "DepartmentEdge": _leads("Department", "node"),
-    "Person": _leads("User", "users"),
-    "Mutation": _leads(
+    "UserConnection": {**_typed("User", "nodes"), **_typed("UserEdge", "edges")},
+    "UserEdge": _typed("User", "node"),
+    "RoleConnection": {**_typed("Role", "nodes"), **_typed("RoleEdge", "edges")},
+    "RoleEdge": _typed("Role", "node"),
+    "DepartmentConnection": {**_typed("Department", "nodes"), **_typed("DepartmentEdge", "edges")},
+    "DepartmentEdge": _typed("Department", "node"),
+    "Person": _typed("User", "users"),
+    "Mutation": _typed(
         "User",
         "create_account_user",
         "update_account_user",
         "update_software_one_user",
         "update_reseller_user",
     ),
-    "Subscription": _leads("UserEvent", "user_changed"),
-    "UserEvent": _leads("User", "user"),
+    "Subscription": _typed("UserEvent", "user_changed"),
+    "UserEvent": _typed("User", "user"),
     "Node": {},
     "User": {
         **_needs(Kind.USER, "profile", "name", "email", "username", "email_verified_at", "image_url"),
@@ -134,7 +135,7 @@ _TYPES: Mapping[str, Mapping[str, _Field]] = {
         **_needs(Kind.USER, "accounts", "accounts"),
         **_needs(Kind.USER, "role", "role", type="Role"),
         **_needs(Kind.USER, "department", "department", type="Department"),
-        **_leads("Organization", "organization"),
+        **_typed("Organization", "organization"),
     },
     "Role": {
         **_needs(Kind.ROLE, "owner", "owner", type="RoleOwner"),
@@ -146,19 +147,19 @@ _TYPES: Mapping[str, Mapping[str, _Field]] = {
         **_needs(Kind.DEPARTMENT, "scanning_stations", "scanning_stations", type="ScanningStationConnection"),
         **_needs(Kind.DEPARTMENT, "machines", "machines", type="MachineConnection"),
     },
-    "ScanningStationConnection": _leads("ScanningStation", "nodes"),
+    "ScanningStationConnection": _typed("ScanningStation", "nodes"),
     "ScanningStation": {
-        **_leads("Department", "department"),
-        **_leads("ProductionStepConnection", "production_steps"),
+        **_typed("Department", "department"),
+        **_typed("ProductionStepConnection", "production_steps"),
     },
-    "MachineConnection": _leads("Machine", "nodes"),
-    "Machine": _leads("Department", "department"),
-    "ProductionStepConnection": _leads("ProductionStep", "nodes"),
+    "MachineConnection": _typed("Machine", "nodes"),
+    "Machine": _typed("Department", "department"),
+    "ProductionStepConnection": _typed("ProductionStep", "nodes"),
     "ProductionStep": {
-        **_leads("Department", "department"),
-        **_leads("Machine", "machines"),
-        **_leads("ScanningStation", "scanning_station"),
-        **_leads("ProductionStep", "in_steps", "out_steps"),
+        **_typed("Department", "department"),
+        **_typed("Machine", "machines"),
+        **_typed("ScanningStation", "scanning_station"),
+        **_typed("ProductionStep", "in_steps", "out_steps"),
     },
     "Organization": {},
 }
@@ -167,7 +168,7 @@ _LOOKED_UP = {"Role": Kind.ROLE, "Department": Kind.DEPARTMENT, "Organization": 
 
 
 def plan(selection: Selection, on: str = "Query") -> Plan:
-    """The plan for a selection on a type of the API, by default on the root of a query."""
+    """Return the plan for a selection on a type of the API, by default on the root of a query."""
     needs: dict[Kind, set[str]] = {}
     _visit(on, selection, needs)
     return Plan({kind: frozenset(names) for kind, names in needs.items()})
@@ -185,7 +186,7 @@ def _visit(type_name: str, selection: Selection, needs: dict[Kind, set[str]]) ->
     if kind is not None and not selection.fields.keys() <= _IDENTITY:
         needs.setdefault(kind, set()).add(DETAILS)
     for condition, below in selection.on.items():
-        # A condition on the interface or on the type in hand narrows nothing; on the interface's
-        # implementations each is planned as itself.
+        # A condition on the interface or on the current type selects all records. Below the interface, a condition on
+        # an implementation is planned as that type.
         if type_name == "Node" or condition in {type_name, "Node"}:
             _visit(type_name if condition == "Node" else condition, below, needs)

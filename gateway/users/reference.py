@@ -1,10 +1,10 @@
-"""Reference data: roles, departments and organizations, looked up together and reused for a while.
+"""Reference data: roles, departments and organizations, looked up in batches and cached for some seconds.
 
-No source filters by a list of ids and the account API allows 20 calls a second, so one distinct id
-costs one GET, and more cost one list call (and its next pages while ids are missing). Lookups of one
-kind that come in while one is under way wait for it and go together next, whoever asks: under load
-many operations share few calls. Callers for whom a source is called with the gateway's own credential
-share records, those who forward their own share nothing (`Principal.credential`).
+No source filters by a list of ids, and the account API allows 20 calls in a second. So the lookup of one id is one GET,
+and that of several ids is a call for a page, and for the next pages as long as ids are missing. Lookups that arrive
+while a batch with the same key is under way wait in a queue and are the next batch, whichever operation they belong to:
+under load many operations share few calls. Principals for whom a source is called with the configured credential share
+records and calls. Principals with forwarded credentials share nothing (`Principal.credential`).
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from gateway.users.source import Directory, Sources
 
 __all__ = ["ReferenceData"]
 
-_MOST_RECORDS = 20_000
+_MAX_RECORDS = 20_000
 
 
-_Key = tuple[str, frozenset[str], Ref]
-"""What is kept, by whose credential it was read and what it has to have: a bare tuple, made for every lookup."""
+_CacheKey = tuple[str, frozenset[str], Ref]
+"""The credential that a record was read with, its needs and its reference: a plain tuple, created for every lookup."""
 
 
-class _Desk(msgspec.Struct, frozen=True, gc=False):
-    """Where lookups of one kind, with the same needs and by the same credential, come together."""
+class _BatchKey(msgspec.Struct, frozen=True, gc=False):
+    """What lookups must have in common to be one batch."""
 
     credential: str
     source: UserSource
@@ -42,16 +42,16 @@ class _Desk(msgspec.Struct, frozen=True, gc=False):
     kind: Kind
     needs: frozenset[str]
 
-    def key(self, ref: Ref) -> _Key:
-        """What a record that was looked up here is kept under."""
+    def cache_key(self, ref: Ref) -> _CacheKey:
+        """Return the key under which a record of this batch is cached."""
         return self.credential, self.needs, ref
 
 
 @dataclass(slots=True)
 class _Queue:
-    """What is asked at a desk: what waits, what is being looked up now, and how many callers wait for either.
+    """The lookups of one batch key: those waiting, those under way, and the number of callers that wait for either.
 
-    It is asked on behalf of `principal`, who came first: for all who come there the answers are the same.
+    The calls are made with the `principal` that came first: the results are the same for all principals of the key.
     """
 
     principal: Principal
@@ -62,9 +62,9 @@ class _Queue:
 
 
 class ReferenceData:
-    """Records that may be reused for `ttl` seconds; with 0 every operation looks up for itself.
+    """Looks up records and caches them for `ttl` seconds; with 0, nothing is cached and every operation calls alone.
 
-    `most` bounds how many are kept, the least recently used going first.
+    At most `max_records` are cached; the least recently used are removed first.
     """
 
     def __init__(
@@ -72,136 +72,138 @@ class ReferenceData:
         sources: Sources,
         *,
         ttl: float = 0,
-        most: int = _MOST_RECORDS,
+        max_records: int = _MAX_RECORDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = sources
         self._ttl = ttl
-        self._most = most
+        self._max_records = max_records
         self._clock = clock
-        self._kept: OrderedDict[_Key, tuple[float, Any]] = OrderedDict()
-        self._queues: dict[_Desk, _Queue] = {}
+        self._cache: OrderedDict[_CacheKey, tuple[float, Any]] = OrderedDict()  # when it expires, the record
+        self._queues: dict[_BatchKey, _Queue] = {}
 
-    def kept(self, ref: Ref, needs: frozenset[str], principal: Principal = ANYONE) -> tuple[Any] | None:
-        """The record, or the None in its place, where it was looked up a while ago; None where it was not.
+    def cached(self, ref: Ref, needs: frozenset[str], principal: Principal = ANYONE) -> tuple[Any] | None:
+        """Return the record in a tuple, which holds None if the source has none, or None if it is not cached.
 
-        That the principal may read is for the caller to know: what is kept is given without asking again.
+        The caller checks the scope: no scope is needed here.
         """
-        if not self._kept:
+        if not self._cache:
             return None
-        return self._fresh((principal.credential(ref.source), needs, ref))
+        return self._find((principal.credential(ref.source), needs, ref))
 
     async def look_up(
         self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
     ) -> dict[Ref, Any]:
-        """Each record, None where its source has none, or the error that kept it away; as `kept` does."""
+        """Return for each reference its record, None if there is none, or an exception. The caller checks the scope."""
         groups: dict[tuple[Kind, UserSource, str], list[Ref]] = {}
         for ref in refs:
             groups.setdefault((ref.kind, ref.source, ref.tenant), []).append(ref)
         found: dict[Ref, Any] = {}
-        desks = [(_desk(group[0], needs, principal), group) for group in groups.values()]
-        for records in await gather(self._at(desk, group, principal) for desk, group in desks):
+        batches = [(_batch_key(group[0], needs, principal), group) for group in groups.values()]
+        for records in await gather(self._look_up_batch(key, group, principal) for key, group in batches):
             found |= records
         return found
 
     def drop(self, source: UserSource, kind: Kind) -> None:
-        """Forget what a change through the gateway may have altered, also what is being looked up now."""
-        for key in [key for key in self._kept if key[2].source is source and key[2].kind is kind]:
-            del self._kept[key]
-        for desk in [desk for desk in self._queues if desk.source is source and desk.kind is kind]:
-            del self._queues[desk]
+        """Remove what a change may have altered from the cache, and let lookups under way not enter it."""
+        for key in [key for key in self._cache if key[2].source is source and key[2].kind is kind]:
+            del self._cache[key]
+        for batch_key in [key for key in self._queues if key.source is source and key.kind is kind]:
+            del self._queues[batch_key]
 
-    async def _at(self, desk: _Desk, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
+    async def _look_up_batch(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         if not self._ttl:
-            return await self._fetch(desk, refs, principal)
-        found = {ref: kept[0] for ref in refs if (kept := self._fresh(desk.key(ref)))}
-        asked = [ref for ref in refs if ref not in found]
-        if asked:
-            found |= dict(zip(asked, await self._ask(desk, asked, principal), strict=True))
+            return await self._fetch(key, refs, principal)
+        found = {ref: cached[0] for ref in refs if (cached := self._find(key.cache_key(ref)))}
+        missing = [ref for ref in refs if ref not in found]
+        if missing:
+            found |= dict(zip(missing, await self._enqueue(key, missing, principal), strict=True))
         return found
 
-    def _fresh(self, key: _Key) -> tuple[Any] | None:
-        found = self._kept.get(key)
-        if found is None or self._clock() >= found[0]:
+    def _find(self, key: _CacheKey) -> tuple[Any] | None:
+        entry = self._cache.get(key)
+        if entry is None or self._clock() >= entry[0]:
             return None
-        self._kept.move_to_end(key)
-        return (found[1],)
+        self._cache.move_to_end(key)
+        return (entry[1],)
 
-    async def _ask(self, desk: _Desk, refs: Iterable[Ref], principal: Principal) -> list[Any]:
-        queue = self._queues.setdefault(desk, _Queue(principal))
+    async def _enqueue(self, key: _BatchKey, refs: Iterable[Ref], principal: Principal) -> list[Any]:
+        """Queue lookups and return their results, or the operation's timeout."""
+        queue = self._queues.setdefault(key, _Queue(principal))
         loop = asyncio.get_running_loop()
-        answers = [queue.under_way.get(ref) or queue.waiting.setdefault(ref, loop.create_future()) for ref in refs]
+        futures = [queue.under_way.get(ref) or queue.waiting.setdefault(ref, loop.create_future()) for ref in refs]
         if queue.task is None:
-            # In a context of its own: the deadline of whoever came first is not everybody's.
-            queue.task = loop.create_task(self._serve(desk, queue), context=contextvars.Context())
+            # In an empty context: the deadline of the operation that came first does not apply to the others.
+            queue.task = loop.create_task(self._run(key, queue), context=contextvars.Context())
         queue.callers += 1
         try:
             async with asyncio.timeout(seconds_left()):
-                return await asyncio.gather(*(asyncio.shield(answer) for answer in answers))
+                return await asyncio.gather(*(asyncio.shield(future) for future in futures))
         except TimeoutError:
-            late = SourceTimeout(
-                f"The {desk.source} source did not respond in time.", origin=Origin(source=desk.source)
+            timeout = SourceTimeout(
+                f"The {key.source} source did not respond in time.", origin=Origin(source=key.source)
             )
-            return [late] * len(answers)
+            return [timeout] * len(futures)
         finally:
             queue.callers -= 1
-            if not queue.callers and queue.task is not None:  # everybody has gone before it was done
-                self._close(desk, queue)
+            if not queue.callers and queue.task is not None:  # nobody waits any more
+                self._remove(key, queue)
                 queue.task.cancel()
 
-    async def _serve(self, desk: _Desk, queue: _Queue) -> None:
+    async def _run(self, key: _BatchKey, queue: _Queue) -> None:
+        """Fetch batch after batch until no lookup is waiting."""
         try:
             while queue.waiting:
                 queue.under_way, queue.waiting = queue.waiting, {}
-                found = await self._fetch(desk, list(queue.under_way), queue.principal)
-                for ref, answer in queue.under_way.items():
+                found = await self._fetch(key, list(queue.under_way), queue.principal)
+                for ref, future in queue.under_way.items():
                     record = found.get(ref)
-                    if self._queues.get(desk) is queue and not isinstance(record, Exception):
-                        self._keep(desk.key(ref), record)
-                    answer.set_result(record)  # an error too: it is each record's own, not the batch's
+                    if self._queues.get(key) is queue and not isinstance(record, Exception):
+                        self._store(key.cache_key(ref), record)
+                    future.set_result(record)  # an exception too: it concerns this record, not the whole batch
         finally:
             queue.task = None
-            self._close(desk, queue)
-            for answer in (*queue.under_way.values(), *queue.waiting.values()):
-                answer.cancel()  # only where the loop is ending; an answer that was given stays
+            self._remove(key, queue)
+            for future in (*queue.under_way.values(), *queue.waiting.values()):
+                future.cancel()  # has an effect only if this task was cancelled; a result that was set stays
 
-    def _close(self, desk: _Desk, queue: _Queue) -> None:
-        if self._queues.get(desk) is queue:  # whoever comes now is served by a new one
-            del self._queues[desk]
+    def _remove(self, key: _BatchKey, queue: _Queue) -> None:
+        if self._queues.get(key) is queue:  # after `drop` there may be a new one
+            del self._queues[key]
 
-    def _keep(self, key: _Key, record: Any) -> None:
-        self._kept[key] = (self._clock() + self._ttl, record)
-        self._kept.move_to_end(key)
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+    def _store(self, key: _CacheKey, record: Any) -> None:
+        self._cache[key] = (self._clock() + self._ttl, record)
+        self._cache.move_to_end(key)
+        while len(self._cache) > self._max_records:
+            self._cache.popitem(last=False)
 
-    async def _fetch(self, desk: _Desk, refs: Sequence[Ref], principal: Principal) -> dict[Ref, Any]:
+    async def _fetch(self, key: _BatchKey, refs: Sequence[Ref], principal: Principal) -> dict[Ref, Any]:
         with acting_as(principal):
-            return await self._fetched(desk, refs)
+            return await self._fetch_records(key, refs)
 
-    async def _fetched(self, desk: _Desk, refs: Sequence[Ref]) -> dict[Ref, Any]:
-        """The records by the fewest calls; a failure is every record's that it kept away."""
+    async def _fetch_records(self, key: _BatchKey, refs: Sequence[Ref]) -> dict[Ref, Any]:
+        """Fetch the records with as few calls as possible; an error is the result of each that is still missing."""
         missing = {ref.source_id: ref for ref in refs}
         found: dict[Ref, Any] = dict.fromkeys(refs)
         try:
-            directory: Directory[Any] | None = self._sources.named(desk.source).directories.get(desk.kind)
-            if directory is None:  # an id can be written by hand: that system has no records of this kind
+            directory: Directory[Any] | None = self._sources.named(key.source).directories.get(key.kind)
+            if directory is None:  # the source has no records of this kind: the client made up the id
                 return found
             position: str | None = None
             while len(missing) > 1:
-                page = await directory.page(desk.tenant, desk.needs, position)
+                page = await directory.page(key.tenant, key.needs, position)
                 for record in page.items:
                     if ref := missing.pop(record.source_id, None):
                         found[ref] = record
                 if page.next is None or page.next == position:
                     return found
                 position = page.next
-            for ref in missing.values():  # at most one: a GET costs no more than a page, and settles it
-                found[ref] = await directory.fetch(ref, desk.needs)
-        except Exception as error:  # noqa: BLE001 - each record fails alone; the loader hands the error on
+            for ref in missing.values():  # at most one: a GET costs no more than a page, and is sure to find it
+                found[ref] = await directory.fetch(ref, key.needs)
+        except Exception as error:  # noqa: BLE001 - each record fails for itself; the loader raises the error
             return found | dict.fromkeys(missing.values(), error)
         return found
 
 
-def _desk(ref: Ref, needs: frozenset[str], principal: Principal) -> _Desk:
-    return _Desk(principal.credential(ref.source), ref.source, ref.tenant, ref.kind, needs)
+def _batch_key(ref: Ref, needs: frozenset[str], principal: Principal) -> _BatchKey:
+    return _BatchKey(principal.credential(ref.source), ref.source, ref.tenant, ref.kind, needs)

@@ -1,4 +1,4 @@
-"""What the service needs from a system behind it. The systems implement it; the service knows no other."""
+"""What the service requires of a source, as protocols, and the types that pass between the two."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from gateway.users.ids import Kind, Ref
 from gateway.users.model import RoleType, User, UserChange, UserSource, UserStatus
 
 __all__ = [
-    "Creates",
+    "CreatingSource",
     "Directory",
     "Page",
     "PolledSource",
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Records in the source's order, and the position of the next page: None at the end."""
+    """Records in the source's order, and the position of the next page, None at the end."""
 
     items: tuple[T, ...]
     next: str | None = None
@@ -35,7 +35,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class UserQuery:
-    """Which users are wanted; `tenant` is the reseller, empty for the configured one."""
+    """The filter of a list of users; `tenant` is the reseller, empty for the configured one."""
 
     search: str | None = None
     email: str | None = None
@@ -43,8 +43,8 @@ class UserQuery:
     include_removed: bool = False
     tenant: str = ""
 
-    def takes(self, user: User) -> bool:
-        """Whether a user that a source listed is really meant: not every source can look that closely."""
+    def matches(self, user: User) -> bool:
+        """Return whether a user that a source returned matches: not every source filters by each part of a query."""
         if self.email is not None and (user.email or "").casefold() != self.email.casefold():
             return False
         return self.include_removed or user.status is not UserStatus.REMOVED
@@ -54,9 +54,10 @@ class UserQuery:
 class Window:
     """Users in the source's order, newest first, from a position on.
 
-    `next` is the position to go on from, None at the end. Where the source counts places, users move when others come
-    and go: there windows are `overlapping`, the next one beginning with the last user of this one, and `previous` is
-    the position of an earlier window, where users of this one may have gone, None at the first place.
+    `next` is the position to continue from, None at the end. If the positions of a source are indices into its list,
+    users move to other indices when users are created or deleted. Its windows are then `overlapping`: the next one
+    begins with the last user of this one. `previous` is then the position of an earlier window, to which users of this
+    one may have moved, None at index 0.
     """
 
     items: tuple[User, ...]
@@ -66,10 +67,10 @@ class Window:
 
 
 class Directory(Protocol[T]):
-    """One kind of reference data of a system: roles, departments, organizations."""
+    """One kind of reference data of a source: roles, departments or organizations."""
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> T | None:
-        """One record, or None where the source has none under that id."""
+        """Return one record, or None if the source has none of that id."""
 
     async def page(
         self,
@@ -80,14 +81,14 @@ class Directory(Protocol[T]):
         search: str | None = None,
         limit: int | None = None,
     ) -> Page[T]:
-        """Records from a position on, None being the start; without a limit, as many as the source gives at once."""
+        """Return records from a position on, None for the start: `limit`, or as many as one response can contain."""
 
 
 class Source(Protocol):
-    """A system that users live in.
+    """A source of users.
 
-    Every method raises the errors of `gateway.errors`; a failed change whose effect is not known
-    carries `outcome`.
+    Every method raises the errors of `gateway.errors`. The error of a change that may have been executed has an
+    `outcome`.
     """
 
     @property
@@ -95,31 +96,32 @@ class Source(Protocol):
 
     @property
     def tenant(self) -> str:
-        """The tenant that is meant where none is named: the configured reseller, else empty."""
+        """The tenant to use where none is given: the configured reseller, empty in the other sources."""
 
     @property
     def directories(self) -> Mapping[Kind, Directory[Any]]:
-        """The reference data that this system has."""
+        """The reference data of this source."""
 
     async def probe(self) -> str | None:
-        """One small call: what is left of the source's rate budget, None where it does not tell."""
+        """Make one small call and return what is left of the rate limit, None if the source does not report it."""
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
-        """One user with what is needed of it (`planning.Plan`), or None where there is none."""
+        """Return one user with its needs (`planning.Plan`), or None if there is none."""
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
-        """Users from a position on, None being the start: `limit` of them, or as many as the source gives at once.
+        """Return users from a position on, None for the start: `limit`, or as many as one response can contain.
 
-        They may be more than the query means, where the source cannot filter by a part of it (`UserQuery.takes`).
+        Users that do not match the query may be among them, if the source cannot filter by a part of it
+        (`UserQuery.matches`).
 
         Raises:
-            BadUserInput: the source does not take the query, or no longer the position.
+            BadUserInput: the source does not accept the query, or no longer accepts the position.
         """
 
     async def update_user(self, ref: Ref, change: Any, key: str) -> User | None:
-        """Carry out a change of this system's own kind, at most once under the idempotency key.
+        """Execute a change of this source's class, at most once under the idempotency key.
 
-        None where the system says that it is done and not what the user is like now.
+        Returns None if the source confirms the change without returning the user.
 
         Raises:
             NotFound: there is no such user.
@@ -127,15 +129,15 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Creates(Protocol):
-    """A system in which users can be created."""
+class CreatingSource(Protocol):
+    """A source in which users can be created."""
 
     async def create_user(self, change: Any, key: str) -> User:
         """Create a user, at most once under the idempotency key."""
 
 
 class Sources:
-    """The systems that are configured here."""
+    """The configured sources."""
 
     def __init__(self, sources: Iterable[Source]) -> None:
         self._by_name = {source.name: source for source in sources}
@@ -144,20 +146,20 @@ class Sources:
         return iter(self._by_name.values())
 
     def named(self, name: UserSource) -> Source:
-        """The system of that name.
+        """Return the source of that name.
 
         Raises:
-            SourceNotConfigured: it has no base URL and token here.
+            SourceNotConfigured: it has no base URL and token.
         """
         source = self._by_name.get(name)
         if source is None:
-            raise SourceNotConfigured(f"The {name} system is not configured here.", origin=Origin(source=name))
+            raise SourceNotConfigured(f"The {name} source is not configured.", origin=Origin(source=name))
         return source
 
 
 @dataclass(frozen=True, slots=True)
 class SourceChanges:
-    """Changes, the earlier ones first, each with the user as it is now; and the position to ask from next time."""
+    """Changes, the oldest first, each with the user as it is now, and the position to pass to the next request."""
 
     changes: tuple[tuple[UserChange, User], ...]
     position: str
@@ -165,21 +167,21 @@ class SourceChanges:
 
 @runtime_checkable
 class PolledSource(Protocol):
-    """A system that can be asked what has changed."""
+    """A source whose changes can be requested."""
 
     @property
     def name(self) -> UserSource: ...
 
     async def changes_since(self, position: str | None) -> SourceChanges:
-        """What happened after a position; after None, which is now, nothing.
+        """Return the changes after a position; None stands for the present, after which there are none.
 
-        What happened close to a position may be told again: a system may write down late what happened earlier.
+        A change shortly before the position may be returned again, because a source may record changes late.
         Raises the errors of `gateway.errors`.
         """
 
 
-# What somebody has to put right comes before what passes by itself.
-_TELLING = (
+# Errors that somebody has to correct come before those that pass.
+_RELEVANCE = (
     Code.UNAUTHENTICATED,
     Code.SOURCE_CREDENTIALS,
     Code.SOURCE_INVALID_RESPONSE,
@@ -191,7 +193,7 @@ _TELLING = (
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """A source whose part is missing, and why; `retry_after` is in seconds."""
+    """A source whose users are missing from a list, and the error; `retry_after` is in seconds."""
 
     source: UserSource
     code: Code
@@ -200,11 +202,11 @@ class Unavailable:
 
     @classmethod
     def of(cls, source: UserSource, error: GatewayError) -> "Unavailable":
-        """What a caller is told of a source's failure."""
+        """Return what a caller gets of a source's error."""
         return cls(source, error.code, error.message, error.retry_after)
 
 
 def raise_most_relevant(errors: Sequence[GatewayError]) -> NoReturn:
-    """Raise the error that says most of why no source answered."""
-    ranks = {code: rank for rank, code in enumerate(_TELLING)}
+    """Raise the error that best explains why no source responded."""
+    ranks = {code: rank for rank, code in enumerate(_RELEVANCE)}
     raise min(errors, key=lambda error: ranks.get(error.code, len(ranks)))

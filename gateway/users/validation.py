@@ -1,4 +1,4 @@
-"""What callers give the service, read: filters, sizes of pages, changes."""
+"""Validates the service's arguments: filters, page sizes, changes."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -9,77 +9,78 @@ from gateway.users.ids import Kind, can_exist, resolve
 from gateway.users.model import RoleType, UserSource
 from gateway.users.source import UserQuery
 
-__all__ = ["check_first", "check_length", "parse", "query_of"]
+__all__ = ["check_first", "check_length", "parse_change", "parse_filter"]
 
-_LARGEST_PAGE = 200  # what `first` may be; a source's own pages are another matter
-# Characters: what the account system takes (account.md, 3.1.1), and the longest address (RFC 3696, 3).
-_LONGEST: Mapping[str, int] = {"search": 500, "email": 320}
+_MAX_FIRST = 200  # users; the page sizes of the sources do not depend on it
+# Characters. The account API accepts 500 (docs/upstreams/account.md, "Lists", `q`); an address has 320 at most
+# (RFC 3696, 3).
+_MAX_LENGTHS: Mapping[str, int] = {"search": 500, "email": 320}
 AnyChange = TypeVar("AnyChange", bound=Change)
 
-# Fields of a change that name a record: a global id is as good there as the source's own.
-_NAMED: Mapping[str, tuple[Kind, UserSource]] = {
+# The fields of changes that hold the id of a record: a global id or a source id.
+_ID_FIELDS: Mapping[str, tuple[Kind, UserSource]] = {
     "role_id": (Kind.ROLE, UserSource.ACCOUNT),
     "department_id": (Kind.DEPARTMENT, UserSource.ACCOUNT),
     "organization_id": (Kind.ORGANIZATION, UserSource.RESELLER),
 }
 
 
-def query_of(given: Mapping[str, Any]) -> tuple[UserQuery, list[UserSource] | None]:
-    """A filter → what every source is asked, and which sources are.
+def parse_filter(filter: Mapping[str, Any]) -> tuple[UserQuery, list[UserSource] | None]:
+    """Return the query for each source, and the requested sources, None where the filter does not name any.
 
     Raises:
-        BadUserInput: no source can be asked that.
+        BadUserInput: no source would accept the filter.
     """
-    tenant = given.get("reseller_id") or ""
+    tenant = filter.get("reseller_id") or ""
     if tenant and not can_exist(tenant):
-        raise BadUserInput.at(("filter", "reseller_id"), "is no id that the source could have given")
-    for name in _LONGEST:
-        check_length(name, given.get(name), "filter")
-    role_type, sources = given.get("role_type"), given.get("sources")
+        raise BadUserInput.at(("filter", "reseller_id"), "is not a valid source id")
+    for name in _MAX_LENGTHS:
+        check_length(name, filter.get(name), "filter")
+    role_type, sources = filter.get("role_type"), filter.get("sources")
     return UserQuery(
-        search=given.get("search") or None,
-        email=given.get("email") or None,
+        search=filter.get("search") or None,
+        email=filter.get("email") or None,
         role_type=None if role_type is None else RoleType(role_type),
-        include_removed=bool(given.get("include_removed")),
+        include_removed=bool(filter.get("include_removed")),
         tenant=tenant,
-    ), None if sources is None else [UserSource(one) for one in sources]
+    ), None if sources is None else [UserSource(source) for source in sources]
 
 
-def check_length(name: str, text: str | None, *above: str) -> None:
-    """Let pass a text to search for; `above` is what the argument is part of.
+def check_length(name: str, text: str | None, *parents: str) -> None:
+    """Check the length of a text to search for; `parents` is the path of the object that contains the argument.
 
     Raises:
-        BadUserInput: it is longer than all systems take.
+        BadUserInput: it is longer than every source accepts.
     """
-    if text is not None and len(text) > _LONGEST[name]:
-        raise BadUserInput.at((*above, name), f"must not be longer than {_LONGEST[name]} characters")
+    if text is not None and len(text) > _MAX_LENGTHS[name]:
+        raise BadUserInput.at((*parents, name), f"must not be longer than {_MAX_LENGTHS[name]} characters")
 
 
 def check_first(first: int) -> None:
-    """Let pass a size of a page.
+    """Check the size of a page.
 
     Raises:
-        BadUserInput: there are no pages of that size.
+        BadUserInput: it is negative or too large.
     """
-    if not 0 <= first <= _LARGEST_PAGE:
-        raise BadUserInput.at(("first",), f"must be from 0 to {_LARGEST_PAGE}")
+    if not 0 <= first <= _MAX_FIRST:
+        raise BadUserInput.at(("first",), f"must be from 0 to {_MAX_FIRST}")
 
 
-def parse(kind: type[AnyChange], given: AnyChange | Mapping[str, Any]) -> AnyChange:
-    """The change that is meant, with the source's own ids in it.
+def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -> AnyChange:
+    """Return the change with all global ids in it replaced by source ids.
 
     Raises:
-        BadUserInput: all of its rules that are broken.
+        BadUserInput: with all broken rules.
     """
-    change = kind.parse(given)
-    own: dict[str, str] = {}
-    broken: list[Violation] = []
-    for name, (of, source) in _NAMED.items():
+    change = kind.parse(fields)
+    source_ids: dict[str, str] = {}
+    violations: list[Violation] = []
+    for name, (id_kind, source) in _ID_FIELDS.items():
         if name in change.model_fields_set and (value := getattr(change, name)):
             try:
-                own[name] = resolve(value, of, source=source, path=("change", name)).source_id
+                source_ids[name] = resolve(value, id_kind, source=source, path=("change", name)).source_id
             except BadUserInput as error:
-                broken += error.violations
-    if broken:
-        raise BadUserInput.of(broken)
-    return change.model_copy(update=own) if own else change
+                violations += error.violations
+    if violations:
+        raise BadUserInput.of(violations)
+    return change.model_copy(update=source_ids) if source_ids else change

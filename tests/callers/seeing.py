@@ -81,7 +81,7 @@ def served(wire: Seeing, *, forward: bool = True, ttl: float = 30.0) -> UserServ
     source = AccountSource(send, "https://account.test", {"Authorization": CONFIGURED}, account_version("current"))
     sources = Sources([source])
     once = IdempotentChanges(MemoryIdempotency())
-    return UserService(sources, reference=ReferenceData(sources, ttl=ttl), once=once)
+    return UserService(sources, reference=ReferenceData(sources, ttl=ttl), execute_once=once)
 
 
 def caller(name: str, credential: str | None, scopes: frozenset[str] = frozenset({"users:read", "users:write"})) -> Any:

@@ -45,7 +45,7 @@ def service(settings: Settings, transport: Any) -> Callable[..., UserService]:
         }
         send = transport().send
         sources = [build(name, settings.model_copy(update=updates), send) for name in servers]
-        return UserService(Sources(sources), once=IdempotentChanges(MemoryIdempotency()))
+        return UserService(Sources(sources), execute_once=IdempotentChanges(MemoryIdempotency()))
 
     return make
 

@@ -1,4 +1,4 @@
-"""A system of three records, in memory: what it was asked is in `calls`."""
+"""Fake sources and directories in memory; they record their calls in `calls`."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -16,18 +16,18 @@ Record = Role | Department | Organization
 
 @dataclass
 class FakeDirectory:
-    """Reference records in pages of two; `failing` ids and positions raise."""
+    """A directory in pages of two records. `failing` ids and positions raise; a fetch waits for `gate`."""
 
     records: Mapping[str, Record]
     failing: Mapping[str | None, Exception] = field(default_factory=dict)
     stuck: bool = False
     gate: asyncio.Event | None = None
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    requested: asyncio.Event = field(default_factory=asyncio.Event)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> Record | None:
         self.calls.append(("fetch", ref.tenant, ref.source_id, needs))
-        self.asked.set()
+        self.requested.set()
         if self.gate is not None:
             await self.gate.wait()
         if ref.source_id in self.failing:
@@ -47,9 +47,9 @@ class FakeDirectory:
 
 @dataclass
 class FakeSource:
-    """A system: it knows the users of `users`, and fails for those of `failing`; `slow` ones take longer.
+    """A source with `users`; the ids in `failing` raise, and those in `slow` take longer.
 
-    A `silent` one answers a change without the user.
+    A `silent` one confirms a change without a body. With `answers_as`, a change returns the user of that id.
     """
 
     name: UserSource
@@ -83,18 +83,18 @@ class FakeSource:
 
 
 @pytest.fixture
-def system() -> Callable[..., FakeSource]:
-    """Makes a system."""
+def make_source() -> Callable[..., FakeSource]:
+    """The class of fake sources."""
     return FakeSource
 
 
 @pytest.fixture
-def directory() -> Callable[..., FakeDirectory]:
-    """Makes the reference data of a system."""
+def make_directory() -> Callable[..., FakeDirectory]:
+    """The class of fake directories."""
     return FakeDirectory
 
 
 @pytest.fixture
 def roles() -> FakeDirectory:
-    """Five account roles, r1 to r5: three pages."""
+    """A directory of five roles, r1 to r5, on three pages."""
     return FakeDirectory({f"r{n}": Role(UserSource.ACCOUNT, f"r{n}", f"Role {n}") for n in range(1, 6)})

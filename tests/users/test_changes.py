@@ -29,7 +29,7 @@ TYPES = "must be 'invoice', 'order_acknowledgement' or 'purchase_order_submissio
 
 
 def broken(kind: type[Change], fields: Any) -> dict[str, str]:
-    """The violations: dotted path → message."""
+    """Return the violations: dotted path to message."""
     with pytest.raises(BadUserInput) as caught:
         kind.parse(fields)
     assert all(v.path[0] == "change" for v in caught.value.violations)
@@ -90,7 +90,7 @@ CREATE: list[tuple[Mapping[str, Any], Mapping[str, str]]] = [
 
 @pytest.mark.parametrize(("fields", "expected"), CREATE)
 def test_create_account_user(fields: Mapping[str, Any], expected: Mapping[str, str]) -> None:
-    """Every rule that the source states for a new user, the broken ones reported all at once."""
+    """Every rule of the source for a new user is checked, and all broken ones are reported at once."""
     assert broken(CreateAccountUser, fields) == expected
 
 
@@ -106,7 +106,7 @@ def test_create_account_user(fields: Mapping[str, Any], expected: Mapping[str, s
     ],
 )
 def test_create_accepts(fields: Mapping[str, Any]) -> None:
-    """What the source takes is taken, up to the edge of every rule."""
+    """Values at the limits of every rule are accepted."""
     assert CreateAccountUser.parse(fields).given().keys() == fields.keys()
 
 
@@ -141,7 +141,7 @@ UPDATES: list[tuple[type[Change], Mapping[str, Any], Mapping[str, str]]] = [
 
 @pytest.mark.parametrize(("kind", "fields", "expected"), UPDATES)
 def test_updates(kind: type[Change], fields: Mapping[str, Any], expected: Mapping[str, str]) -> None:
-    """Every rule of the three updates, the broken ones all at once; null is an error but where it clears."""
+    """Every rule of the three updates is checked, all at once; null is an error except where it clears a field."""
     assert broken(kind, fields) == expected
 
 
@@ -154,7 +154,7 @@ def test_updates(kind: type[Change], fields: Mapping[str, Any], expected: Mappin
     ],
 )
 def test_clearing(kind: type[Change], fields: Mapping[str, Any]) -> None:
-    """What clears a field reaches the source as the caller gave it."""
+    """A value that clears a field is kept as the caller gave it."""
     assert kind.parse(fields).given() == fields
 
 
@@ -183,7 +183,7 @@ VALUES: Mapping[type[Change], Mapping[str, Any]] = {
 
 @given(st.data())
 def test_three_states(data: st.DataObject) -> None:
-    """A change holds exactly the fields that were given, with their values, whatever the mapping's type."""
+    """A change has exactly the given fields, with their values, whatever the type of the mapping."""
     kind = data.draw(st.sampled_from(list(VALUES)))
     names = data.draw(st.sets(st.sampled_from(list(VALUES[kind]))))
     fields = {name: VALUES[kind][name] for name in names}
@@ -195,14 +195,14 @@ def test_three_states(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", [*VALUES])
-@pytest.mark.parametrize("given_", [None, 5, "x", [("email", "a@b.c")], object()])
-def test_no_change(kind: type[Change], given_: object) -> None:
-    """What is no mapping is no change."""
-    assert set(broken(kind, given_)) == {""}
+@pytest.mark.parametrize("fields", [None, 5, "x", [("email", "a@b.c")], object()])
+def test_no_change(kind: type[Change], fields: object) -> None:
+    """A value that is not a mapping is refused."""
+    assert set(broken(kind, fields)) == {""}
 
 
-def test_another_systems_change() -> None:
-    """The change of another system is refused, since its unset fields would be taken for given ones."""
+def test_change_of_another_source() -> None:
+    """The change of another source is refused, because its absent fields would count as given."""
     assert set(broken(UpdateAccountUser, UpdateResellerUser(company="x"))) == {""}
 
 
@@ -220,18 +220,18 @@ def test_another_systems_change() -> None:
     ],
 )
 def test_icon_file_name(name: str, kept: str) -> None:
-    """A picture's file name is its last part, and nothing in it can end a header."""
+    """The file name of an icon is the last part of the path, without characters that could end a header."""
     assert Icon(content=b"x", filename=name).filename == kept
 
 
 @pytest.mark.parametrize("text", ["png", "image/png\r\nX: 1", "image/png\n", "", "image/", 'image/p"ng'])
 def test_icon_type(text: str) -> None:
-    """A picture's type is a media type and nothing that could end a header."""
+    """The content type of an icon is a media type, without characters that could end a header."""
     assert set(broken(UpdateSoftwareOneUser, {"icon": {"content": b"x", "content_type": text}})) == {
         "icon.content_type"
     }
 
 
 def test_repr_keeps_pictures_out() -> None:
-    """A picture's bytes are in no log."""
+    """The repr of an icon does not contain its bytes, so no log does."""
     assert "PNG" not in repr(Icon(content=b"\x89PNG"))

@@ -12,7 +12,7 @@ TENANTED = {(UserSource.RESELLER, Kind.USER), (UserSource.RESELLER, Kind.ORGANIZ
 
 @st.composite
 def refs(draw: st.DrawFn) -> Ref:
-    """Every reference that can be made."""
+    """Draw any possible reference."""
     kind, source = draw(st.sampled_from(Kind)), draw(st.sampled_from(UserSource))
     tenant = draw(source_ids) if (source, kind) in TENANTED else ""
     return Ref(kind, source, draw(source_ids), tenant)
@@ -20,7 +20,7 @@ def refs(draw: st.DrawFn) -> Ref:
 
 @given(refs())
 def test_round_trip(ref: Ref) -> None:
-    """An id means the record that it was made of, and can stand in a URL as it is."""
+    """An id decodes to the reference that it was encoded from, and needs no escaping in a URL."""
     text = encode(ref)
     assert decode(text) == ref
     assert text.isascii()
@@ -28,20 +28,20 @@ def test_round_trip(ref: Ref) -> None:
 
 
 @given(refs(), refs())
-def test_distinct(one: Ref, other: Ref) -> None:
-    """Two records never share an id."""
-    assert (encode(one) == encode(other)) is (one == other)
+def test_distinct(ref: Ref, other: Ref) -> None:
+    """Two records never have the same id."""
+    assert (encode(ref) == encode(other)) is (ref == other)
 
 
 @given(st.one_of(st.text(), st.text(alphabet="ABCDabcd0123-_=", max_size=80)))
 def test_garbage_is_no_id(text: str) -> None:
-    """A text that this gateway did not make is no global id, and reading it never fails."""
+    """A text that the gateway did not encode is not a global id, and decoding it does not raise."""
     assert decode(text) is None
 
 
 @given(refs(), st.sampled_from(["=", "==", " ", "\n", "A", "%"]))
 def test_one_spelling(ref: Ref, addition: str) -> None:
-    """An id has one spelling: padding, white space or another letter make it none."""
+    """An id has one spelling: with padding, white space or another character it is not an id."""
     assert decode(encode(ref) + addition) is None
     assert decode(addition + encode(ref)) is None
 
@@ -64,19 +64,19 @@ def test_one_spelling(ref: Ref, addition: str) -> None:
     ids=repr,
 )
 def test_forged(ref: Ref) -> None:
-    """An id made by hand names no record that a source cannot have; `..` would lead to another endpoint."""
+    """A forged id of an impossible record is not an id, because for example `..` leads to another endpoint."""
     assert decode(encode(ref)) is None
 
 
 @given(refs(), st.sampled_from(Kind), st.sampled_from([*UserSource, None]))
-def test_wrong_kind_or_system(ref: Ref, kind: Kind, source: UserSource | None) -> None:
-    """A global id serves only where its kind and its system are asked for; the complaint names the argument."""
+def test_wrong_kind_or_source(ref: Ref, kind: Kind, source: UserSource | None) -> None:
+    """A global id of another kind or source is refused, and the violation has the path of the argument."""
     if ref.kind is kind and source in {None, ref.source}:
         assert resolve(encode(ref), kind, source=source, tenant="ignored") == ref
         return
     with pytest.raises(BadUserInput) as caught:
         resolve(encode(ref), kind, source=source, path=("change", "role_id"))
-    assert [v.path for v in caught.value.violations] == [("change", "role_id")]
+    assert [violation.path for violation in caught.value.violations] == [("change", "role_id")]
 
 
 @pytest.mark.parametrize(
@@ -87,21 +87,21 @@ def test_wrong_kind_or_system(ref: Ref, kind: Kind, source: UserSource | None) -
         ({"source": UserSource.RESELLER, "tenant": "t"}, Ref(Kind.USER, UserSource.RESELLER, "acus_1", "t")),
     ],
 )
-def test_own_ids(named: dict, expected: Ref) -> None:
-    """A source's own id is good where it is plain which source is meant."""
+def test_source_ids(named: dict, expected: Ref) -> None:
+    """A source id is accepted if the source is given."""
     assert resolve("acus_1", Kind.USER, **named) == expected
 
 
 @pytest.mark.parametrize("text", [".", "..", "", " ", "a\nb", "\ud800", "x" * 256])
-def test_impossible_own_ids(text: str) -> None:
-    """A text that would lead a call astray is no source's id."""
+def test_impossible_source_ids(text: str) -> None:
+    """A text that would change the path of a call is not a valid source id."""
     with pytest.raises(BadUserInput) as caught:
         resolve(text, Kind.USER, source=UserSource.ACCOUNT)
-    assert caught.value.violations == (Violation(("id",), "is no id that a source could have given"),)
+    assert caught.value.violations == (Violation(("id",), "is not a valid source id"),)
 
 
-def test_own_id_without_system() -> None:
-    """A source's own id without a source is refused with what to do about it."""
+def test_source_id_without_source() -> None:
+    """A source id without a source is refused with a message that states what to do."""
     with pytest.raises(BadUserInput, match="name the source too"):
         resolve("acus_1", Kind.USER)
 
@@ -116,6 +116,6 @@ def test_own_id_without_system() -> None:
     ],
 )
 def test_ref_of(record: User | Role | Department | Organization, expected: Ref) -> None:
-    """Every record knows its reference, and the reference survives the id."""
+    """Every record has a reference, which can be encoded and decoded."""
     assert ref_of(record) == expected
     assert decode(encode(expected)) == expected

@@ -26,14 +26,16 @@ def user(name: str) -> Ref:
 
 
 @pytest.fixture
-def load(system: Callable[..., Any], roles: Any) -> Callable[..., Any]:
-    """Loads references together; answers their source ids, or their errors."""
+def load(make_source: Callable[..., Any], roles: Any) -> Callable[..., Any]:
+    """Loads references at the same time; returns their source ids, or their errors."""
 
     async def load(*refs: Ref, directories: Any = None) -> list[Any]:
-        account = system(UserSource.ACCOUNT, directories={Kind.ROLE: roles} if directories is None else directories)
+        account = make_source(
+            UserSource.ACCOUNT, directories={Kind.ROLE: roles} if directories is None else directories
+        )
         loaders = UserService(Sources([account])).loaders(PLAN)
         found = await asyncio.gather(*map(loaders.load, refs), return_exceptions=True)
-        return [getattr(one, "source_id", one) for one in found]
+        return [getattr(record, "source_id", record) for record in found]
 
     return load
 
@@ -42,7 +44,7 @@ P1, P2, P3 = (("page", "", at, NEEDS) for at in (None, "2", "4"))
 
 
 @pytest.mark.parametrize(
-    ("asked", "found", "calls"),
+    ("numbers", "found", "calls"),
     [
         ([4], ["r4"], [("fetch", "", "r4", NEEDS)]),
         ([4, 4, 4], ["r4"] * 3, [("fetch", "", "r4", NEEDS)]),
@@ -55,46 +57,46 @@ P1, P2, P3 = (("page", "", at, NEEDS) for at in (None, "2", "4"))
         ([5, 4, 3, 2, 1], ["r5", "r4", "r3", "r2", "r1"], [P1, P2, ("fetch", "", "r5", NEEDS)]),
     ],
 )
-async def test_calls(load: Any, roles: Any, asked: list[int], found: list[Any], calls: list[Any]) -> None:
-    """One id is one GET; more are pages until none or one is missing, and the last one missing is a GET."""
-    assert await load(*map(role, asked)) == found
+async def test_calls(load: Any, roles: Any, numbers: list[int], found: list[Any], calls: list[Any]) -> None:
+    """One id is one GET; several are pages until at most one is missing, which is then a GET."""
+    assert await load(*map(role, numbers)) == found
     assert roles.calls == calls
 
 
 async def test_failing_page(load: Any, roles: Any) -> None:
-    """A page that fails takes with it only the records that were not found before."""
+    """If a page fails, only the records fail that were not found before."""
     roles.failing = {"2": (down := SourceUnavailable("down"))}
     assert await load(role(1), role(3), role(4)) == ["r1", down, down]
 
 
 async def test_failing_fetch(load: Any, roles: Any) -> None:
-    """The last one missing fails alone."""
+    """If the GET of the last record fails, only that record fails."""
     roles.failing = {"r5": (down := SourceUnavailable("down"))}
     assert await load(role(1), role(2), role(5)) == ["r1", "r2", down]
 
 
-async def test_failure_of_one_system_is_its_own(system: Any, directory: Any, roles: Any) -> None:
-    """Records of different systems and tenants are looked up apart, and fail apart."""
-    organizations = directory({n: Organization("t", n) for n in ("o1", "o2")})
-    account = system(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
-    reseller = system(UserSource.RESELLER, directories={Kind.ORGANIZATION: organizations})
+async def test_sources_fail_separately(make_source: Any, make_directory: Any, roles: Any) -> None:
+    """Records of different sources and tenants are looked up separately, and fail separately."""
+    organizations = make_directory({n: Organization("t", n) for n in ("o1", "o2")})
+    account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
+    reseller = make_source(UserSource.RESELLER, directories={Kind.ORGANIZATION: organizations})
     loaders = UserService(Sources([account, reseller])).loaders(Plan())
     refs = [Ref(Kind.ORGANIZATION, UserSource.RESELLER, f"o{n}", tenant) for tenant in ("t", "u") for n in (1, 2)]
     refs.append(Ref(Kind.ORGANIZATION, UserSource.SOFTWAREONE, "o1"))
     found = await asyncio.gather(*map(loaders.load, refs), return_exceptions=True)
-    assert [getattr(one, "source_id", None) for one in found] == ["o1", "o2", "o1", "o2", None]
+    assert [getattr(record, "source_id", None) for record in found] == ["o1", "o2", "o1", "o2", None]
     assert isinstance(found[-1], SourceNotConfigured)
     assert sorted(call[1] for call in organizations.calls) == ["t", "u"]
 
 
 async def test_no_such_kind(load: Any) -> None:
-    """A system that has no records of a kind has none under any id: an id can be written by hand."""
+    """For a source without records of a kind every id is None, because a client can forge one."""
     assert await load(role(1), role(2), directories={}) == [None, None]
 
 
-async def test_once_an_operation(system: Any, roles: Any) -> None:
-    """What was loaded is not asked for again within an operation, and anew in the next one."""
-    users = UserService(Sources([system(UserSource.ACCOUNT, directories={Kind.ROLE: roles})]))
+async def test_once_per_operation(make_source: Any, roles: Any) -> None:
+    """A record is fetched once within an operation, and again in the next one."""
+    users = UserService(Sources([make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})]))
     loaders = users.loaders(PLAN)
     first = await loaders.load(role(1))
     assert await loaders.load(role(1)) is first
@@ -103,23 +105,23 @@ async def test_once_an_operation(system: Any, roles: Any) -> None:
     assert len(roles.calls) == 2
 
 
-async def test_users(system: Any) -> None:
-    """Each user is one call with the plan's needs; one that fails leaves the others alone."""
+async def test_users(make_source: Any) -> None:
+    """Each user is one call with the needs of the plan, and fails alone."""
     down = SourceUnavailable("down")
-    account = system(UserSource.ACCOUNT, users={"a": User(UserSource.ACCOUNT, "a")}, failing={"b": down})
+    account = make_source(UserSource.ACCOUNT, users={"a": User(UserSource.ACCOUNT, "a")}, failing={"b": down})
     loaders = UserService(Sources([account])).loaders(PLAN)
     found = await asyncio.gather(*map(loaders.load, map(user, "abca")), return_exceptions=True)
     assert found == [account.users["a"], down, None, account.users["a"]]
     assert account.calls == [("fetch_user", user(name), frozenset({"profile"})) for name in "abc"]
 
 
-async def test_users_come_back_together(system: Any, roles: Any) -> None:
-    """The lookups of all users of a batch are one batch, though some users took longer to arrive."""
+async def test_users_of_a_batch_are_returned_at_once(make_source: Any, roles: Any) -> None:
+    """The lookups of all users of a batch are one batch, although some users took longer."""
     users = {
         name: User(UserSource.ACCOUNT, name, role=Role(UserSource.ACCOUNT, f"r{n}", ""))
         for n, name in enumerate("ab", 1)
     }
-    account = system(UserSource.ACCOUNT, users=users, directories={Kind.ROLE: roles}, slow=frozenset("b"))
+    account = make_source(UserSource.ACCOUNT, users=users, directories={Kind.ROLE: roles}, slow=frozenset("b"))
     loaders = UserService(Sources([account])).loaders(PLAN)
 
     async def role_name(name: str) -> str:
@@ -130,9 +132,9 @@ async def test_users_come_back_together(system: Any, roles: Any) -> None:
     assert roles.calls == [P1]
 
 
-async def test_what_is_kept_takes_no_batch(system: Callable[..., Any], roles: Any) -> None:
-    """A record that was looked up a while ago is there at once, in an operation that has not asked for it yet."""
-    account = system(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
+async def test_a_cached_record_takes_no_batch(make_source: Callable[..., Any], roles: Any) -> None:
+    """The future of a cached record is done at once in a new operation, if its principal may read it."""
+    account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
     sources = Sources([account])
     service = UserService(sources, reference=ReferenceData(sources, ttl=30))
     assert (await service.loaders(PLAN).load(role(1))).source_id == "r1"

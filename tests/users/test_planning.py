@@ -55,7 +55,7 @@ TABLE: list[tuple[Selection, Mapping[Kind, set[str]]]] = [
 
 @pytest.mark.parametrize(("selection", "needs"), TABLE)
 def test_plan(selection: Selection, needs: Mapping[Kind, set[str]]) -> None:
-    """A selection's plan holds what its fields need, nothing for identities, and nothing for what it does not know."""
+    """A plan has the needs of the selected fields, and none for ids and unknown fields."""
     assert plan(selection).needs == needs
 
 
@@ -64,17 +64,17 @@ def test_plan(selection: Selection, needs: Mapping[Kind, set[str]]) -> None:
     ["create_account_user", "update_account_user", "update_software_one_user", "update_reseller_user"],
 )
 def test_mutations(mutation: str) -> None:
-    """A mutation's answer is planned like a user."""
+    """The user that a mutation returns is planned like any other."""
     assert plan(of(f"{mutation}.role.permissions"), "Mutation").needs == {U: {"role"}, R: {DETAILS, "permissions"}}
 
 
 def test_any_type() -> None:
-    """A plan can start at a type, as a read mask does."""
+    """A plan can start at any type, as a read mask does."""
     assert plan(of("owner.type"), "Role").needs == {R: {DETAILS, "owner"}}
 
 
 def test_below() -> None:
-    """A field's needs are its own and those of what lies below it."""
+    """The needs of a field include those of the fields below it."""
     below = EVERYTHING.below
     assert below(R, "owner") == {"owner", "owner.account"}
     assert below(R, "permissions") == {"permissions"}
@@ -90,22 +90,22 @@ selections = st.recursive(
 
 
 @given(selections, selections)
-def test_merging_adds_up(one: Selection, other: Selection) -> None:
-    """The plan of two aliases together has every need of each, and their order is of no matter."""
-    both = plan(merged([one, other]))
+def test_merging_adds_up(selection: Selection, other: Selection) -> None:
+    """The plan of two merged selections has every need of both, in whichever order they are merged."""
+    both = plan(merged([selection, other]))
     for kind in Kind:
-        assert plan(one).of(kind) | plan(other).of(kind) <= both.of(kind)
-        assert both.of(kind) == plan(merged([other, one])).of(kind)
+        assert plan(selection).of(kind) | plan(other).of(kind) <= both.of(kind)
+        assert both.of(kind) == plan(merged([other, selection])).of(kind)
 
 
 @given(selections)
-def test_merging_with_itself(one: Selection) -> None:
-    """A selection that is asked for twice is asked for once."""
-    assert merged([one, one]) == one
+def test_merging_with_itself(selection: Selection) -> None:
+    """Merging a selection with itself does not change it."""
+    assert merged([selection, selection]) == selection
 
 
 def test_of_paths() -> None:
-    """Dotted paths that share a beginning share a branch."""
+    """Dotted paths with the same beginning become one branch."""
     assert of("role.name", "role.owner.type", "id") == Selection(
         {"role": Selection({"name": Selection(), "owner": Selection({"type": Selection()})}), "id": Selection()}
     )

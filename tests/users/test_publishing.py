@@ -1,4 +1,4 @@
-"""What is told of changes: each that was carried out, once."""
+"""Events of changes: one for each change that was executed."""
 
 import logging
 from typing import Any
@@ -17,60 +17,60 @@ ADA = User(ACCOUNT, "acus_1")
 
 
 @pytest.fixture
-def told() -> list[tuple[UserChange, User]]:
-    """What was told."""
+def published() -> list[tuple[UserChange, User]]:
+    """The events that were published."""
     return []
 
 
 @pytest.fixture
-def account(system: Any) -> Any:
-    """The account system, with Ada."""
-    return system(ACCOUNT, users={"acus_1": ADA})
+def account(make_source: Any) -> Any:
+    """The account source, with Ada."""
+    return make_source(ACCOUNT, users={"acus_1": ADA})
 
 
 @pytest.fixture
-def service(account: Any, told: Any) -> UserService:
-    """A service that keeps answers."""
-    once = IdempotentChanges(MemoryIdempotency())
-    return UserService(Sources((account,)), once=once, publish=lambda *event: told.append(event))
+def service(account: Any, published: Any) -> UserService:
+    """A service that stores results."""
+    execute_once = IdempotentChanges(MemoryIdempotency())
+    return UserService(Sources((account,)), execute_once=execute_once, publish=lambda *event: published.append(event))
 
 
 @pytest.mark.parametrize("key", [None, "k-1"])
-async def test_a_change(service: UserService, told: list[Any], key: str | None) -> None:
-    """A change is told with the user that it was answered with; an answer given again under its key is not."""
+async def test_a_change(service: UserService, published: list[Any], key: str | None) -> None:
+    """A change is published with the returned user; a replay is not published."""
     for _ in range(2):
         await service.update_account_user("acus_1", {"name": "Ada"}, idempotency_key=key)
-    assert told == [(UserChange.UPDATED, ADA)] * (1 if key else 2)
+    assert published == [(UserChange.UPDATED, ADA)] * (1 if key else 2)
 
 
-async def test_a_change_without_an_answer(service: UserService, account: Any, told: list[Any]) -> None:
-    """A change that is answered without the user is told once, as it was read back; a repeat asks nothing again."""
+async def test_a_change_without_a_user(service: UserService, account: Any, published: list[Any]) -> None:
+    """A change that was confirmed without a body is published with the user read back; a replay makes no call."""
     account.silent = True
     for _ in range(2):
         assert await service.update_account_user("acus_1", {"name": "Ada"}, idempotency_key="k-1") == ADA
     assert [call[0] for call in account.calls] == ["update_user", "fetch_user"]
-    assert told == [(UserChange.UPDATED, ADA)]
+    assert published == [(UserChange.UPDATED, ADA)]
 
 
-async def test_a_creation(service: UserService, told: list[Any]) -> None:
-    """A user that was added is told as such."""
+async def test_a_creation(service: UserService, published: list[Any]) -> None:
+    """A new user is published as created."""
     made = await service.create_account_user({"name": "New", "email": "new@example.com"})
-    assert told == [(UserChange.CREATED, made)]
+    assert published == [(UserChange.CREATED, made)]
 
 
-async def test_what_failed(service: UserService, account: Any, told: list[Any]) -> None:
-    """A change that failed, or of which nobody knows whether it was carried out, is not told."""
+async def test_what_failed(service: UserService, account: Any, published: list[Any]) -> None:
+    """A change that failed, or has an unknown outcome, is not published."""
     account.answers_as = "acus_2"
     with pytest.raises(SourceInvalidResponse):
         await service.update_account_user("acus_1", {"name": "Ada"}, idempotency_key="k-1")
-    assert told == []
+    assert published == []
 
 
-async def test_telling_fails(account: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A change was carried out, whatever becomes of its news: that goes to the log."""
+async def test_publishing_fails(account: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A change succeeds although its event cannot be published, which is logged."""
 
     def fail(*_: Any) -> None:
-        raise RuntimeError("no news today")
+        raise RuntimeError("the log is closed")
 
     service = UserService(Sources((account,)), publish=fail)
     assert await service.update_account_user("acus_1", {"name": "Ada"}) == ADA

@@ -18,7 +18,7 @@ def role(number: int) -> Ref:
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -33,29 +33,29 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def reference(system: Any, roles: Any, clock: Clock) -> ReferenceData:
-    """Roles that may be reused for thirty seconds, three at the most."""
-    account = system(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
-    return ReferenceData(Sources([account]), ttl=30, most=3, clock=clock)
+def reference(make_source: Any, roles: Any, clock: Clock) -> ReferenceData:
+    """Reference data that is cached for thirty seconds, three records at most."""
+    account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
+    return ReferenceData(Sources([account]), ttl=30, max_records=3, clock=clock)
 
 
-async def test_reused_until_it_is_too_old(reference: ReferenceData, roles: Any, clock: Clock) -> None:
-    """A record is asked for again only when its time is over."""
+async def test_cached_until_it_expires(reference: ReferenceData, roles: Any, clock: Clock) -> None:
+    """A record is fetched again only after its time in the cache."""
     for now, calls in ((0, 1), (29, 1), (30, 2)):
         clock.now = now
         assert (await reference.look_up([role(1)], NEEDS))[role(1)].source_id == "r1"
         assert len(roles.calls) == calls
 
 
-async def test_nothing_there_is_remembered_too(reference: ReferenceData, roles: Any) -> None:
-    """That a source has no such record is worth remembering as much as a record is."""
+async def test_a_missing_record_is_cached(reference: ReferenceData, roles: Any) -> None:
+    """The fact that a source has no such record is cached like a record."""
     for _ in range(2):
         assert await reference.look_up([role(9)], NEEDS) == {role(9): None}
     assert len(roles.calls) == 1
 
 
 async def test_not_shared_between_principals_nor_needs(reference: ReferenceData, roles: Any) -> None:
-    """Who forwards a credential of its own, and who has other needs, gets a call of their own."""
+    """Principals with forwarded credentials, and lookups with other needs, use separate calls and cached records."""
     ada, grace = (Principal(name, forwarded={UserSource.ACCOUNT: {"Authorization": name}}) for name in ("ada", "grace"))
     await reference.look_up([role(1)], NEEDS, ada)
     await reference.look_up([role(1)], NEEDS, grace)
@@ -67,43 +67,43 @@ async def test_not_shared_between_principals_nor_needs(reference: ReferenceData,
     assert len(roles.calls) == 4
 
 
-async def test_shared_by_those_who_forward_nothing(reference: ReferenceData, roles: Any) -> None:
-    """Callers for whom the source is called with one and the same credential share a call."""
+async def test_shared_without_forwarded_credentials(reference: ReferenceData, roles: Any) -> None:
+    """Callers for whom the source is called with the same credential share a call."""
     for name in ("ada", "grace"):
         await reference.look_up([role(1)], NEEDS, Principal(name))
     assert len(roles.calls) == 1
 
 
-async def test_whoever_waits_shares_the_call(reference: ReferenceData, roles: Any) -> None:
-    """A hundred operations that want the same record at once cost one call."""
+async def test_waiting_operations_share_a_call(reference: ReferenceData, roles: Any) -> None:
+    """A hundred operations that look up the same record at once make one call."""
     found = await asyncio.gather(*(reference.look_up([role(1)], NEEDS) for _ in range(100)))
-    assert {one[role(1)].source_id for one in found} == {"r1"}
+    assert {records[role(1)].source_id for records in found} == {"r1"}
     assert len(roles.calls) == 1
 
 
-async def test_what_comes_in_meanwhile_goes_together_next(reference: ReferenceData, roles: Any) -> None:
-    """Lookups of different records that come in while one is under way are one list call after it."""
+async def test_the_next_batch(reference: ReferenceData, roles: Any) -> None:
+    """Lookups of different records that arrive while one is under way are one call for a page after it."""
     roles.gate = asyncio.Event()
-    asked = [asyncio.ensure_future(reference.look_up([role(5)], NEEDS))]
-    await roles.asked.wait()
-    asked += [asyncio.ensure_future(reference.look_up([role(number)], NEEDS)) for number in (1, 2)]
+    lookups = [asyncio.ensure_future(reference.look_up([role(5)], NEEDS))]
+    await roles.requested.wait()
+    lookups += [asyncio.ensure_future(reference.look_up([role(number)], NEEDS)) for number in (1, 2)]
     await asyncio.sleep(0)
     roles.gate.set()
-    await asyncio.gather(*asked)
+    await asyncio.gather(*lookups)
     assert [call[0] for call in roles.calls] == ["fetch", "page"]
 
 
-async def test_an_error_is_not_kept(reference: ReferenceData, roles: Any) -> None:
-    """A failed lookup is everybody's who waited for it, and the next one asks again."""
+async def test_an_error_is_not_cached(reference: ReferenceData, roles: Any) -> None:
+    """A failed lookup fails for all that waited for it, and the next one calls again."""
     roles.failing = {"r1": (down := SourceUnavailable("down"))}
     found = await asyncio.gather(*(reference.look_up([role(1)], NEEDS) for _ in range(2)))
-    assert [one[role(1)] for one in found] == [down, down]
+    assert [records[role(1)] for records in found] == [down, down]
     roles.failing = {}
     assert (await reference.look_up([role(1)], NEEDS))[role(1)].source_id == "r1"
 
 
-async def test_a_caller_that_goes_away_takes_nothing_from_the_others(reference: ReferenceData) -> None:
-    """One of two waiters that is cancelled leaves the other its answer."""
+async def test_a_cancelled_caller(reference: ReferenceData) -> None:
+    """If one of two waiting callers is cancelled, the other one gets the record."""
     first, second = (asyncio.ensure_future(reference.look_up([role(1)], NEEDS)) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
@@ -111,14 +111,14 @@ async def test_a_caller_that_goes_away_takes_nothing_from_the_others(reference: 
 
 
 async def test_bounded(reference: ReferenceData, roles: Any) -> None:
-    """No more records are kept than allowed: the least recently used go first."""
+    """The number of cached records is bounded: the least recently used are removed first."""
     for number in (1, 2, 3, 1, 4, 1, 2):
         await reference.look_up([role(number)], NEEDS)
     assert [call[2] for call in roles.calls] == ["r1", "r2", "r3", "r4", "r2"]
 
 
 async def test_dropped(reference: ReferenceData, roles: Any) -> None:
-    """What a change may have altered is asked for again."""
+    """Dropped records are fetched again."""
     await reference.look_up([role(1)], NEEDS)
     reference.drop(UserSource.ACCOUNT, Kind.DEPARTMENT)
     await reference.look_up([role(1)], NEEDS)
@@ -128,11 +128,11 @@ async def test_dropped(reference: ReferenceData, roles: Any) -> None:
     assert len(roles.calls) == 2
 
 
-async def test_dropped_while_it_is_looked_up(reference: ReferenceData, roles: Any) -> None:
-    """What was asked for before a change is answered, not kept; who asks after it shares no call from before."""
+async def test_dropped_during_a_lookup(reference: ReferenceData, roles: Any) -> None:
+    """A lookup that started before a drop is not cached, and a lookup after the drop does not share its call."""
     roles.gate = asyncio.Event()
     early = asyncio.ensure_future(reference.look_up([role(1)], NEEDS))
-    await roles.asked.wait()
+    await roles.requested.wait()
     reference.drop(UserSource.ACCOUNT, Kind.ROLE)
     late = asyncio.ensure_future(reference.look_up([role(1)], NEEDS))
     await asyncio.sleep(0)
@@ -143,18 +143,18 @@ async def test_dropped_while_it_is_looked_up(reference: ReferenceData, roles: An
     assert len(roles.calls) == 2
 
 
-async def test_never_reused_where_the_ttl_is_nought(system: Any, roles: Any) -> None:
-    """With a TTL of 0 every lookup asks the source."""
-    account = system(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
+async def test_not_cached_without_a_ttl(make_source: Any, roles: Any) -> None:
+    """With a TTL of 0 every lookup calls the source."""
+    account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
     reference = ReferenceData(Sources([account]), ttl=0)
     for _ in range(2):
         await reference.look_up([role(1)], NEEDS)
     assert len(roles.calls) == 2
 
 
-async def test_a_page_that_leads_to_itself_ends_the_lookup(system: Any, roles: Any) -> None:
-    """A source that gives the same position again and again is not followed for ever."""
+async def test_a_page_that_refers_to_itself(make_source: Any, roles: Any) -> None:
+    """A lookup ends if a source returns the same position again."""
     roles.stuck = True
-    account = system(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
+    account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
     found = await ReferenceData(Sources([account])).look_up([role(4), role(5)], NEEDS)
     assert found == {role(4): None, role(5): None}

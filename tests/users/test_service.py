@@ -11,7 +11,7 @@ from gateway.users.model import Department, Role, User, UserSource
 from gateway.users.planning import EVERYTHING
 from gateway.users.service import UserService
 from gateway.users.source import Sources
-from gateway.users.validation import query_of
+from gateway.users.validation import parse_filter
 
 ACCOUNT, SOFTWAREONE, RESELLER = UserSource
 ADA = Ref(Kind.USER, ACCOUNT, "acus_1")
@@ -19,23 +19,23 @@ BOB = Ref(Kind.USER, RESELLER, "b1", "t1")
 
 
 @pytest.fixture
-def service(system: Callable[..., Any]) -> Callable[..., UserService]:
-    """The service of the given systems."""
-    return lambda *systems: UserService(Sources(systems))
+def service(make_source: Callable[..., Any]) -> Callable[..., UserService]:
+    """Makes the service of the given sources."""
+    return lambda *sources: UserService(Sources(sources))
 
 
 @pytest.fixture
-def account(system: Callable[..., Any], directory: Callable[..., Any], roles: Any) -> Any:
-    """The account system, with Ada, five roles and a department."""
-    return system(
+def account(make_source: Callable[..., Any], make_directory: Callable[..., Any], roles: Any) -> Any:
+    """The account source, with Ada, five roles and a department."""
+    return make_source(
         ACCOUNT,
         users={"acus_1": User(ACCOUNT, "acus_1", name="Ada")},
-        directories={Kind.ROLE: roles, Kind.DEPARTMENT: directory({"dp_1": Department("dp_1", "Shop")})},
+        directories={Kind.ROLE: roles, Kind.DEPARTMENT: make_directory({"dp_1": Department("dp_1", "Shop")})},
     )
 
 
 @pytest.mark.parametrize(
-    ("id_", "source", "asked"),
+    ("id_", "source", "ref"),
     [
         (encode(ADA), None, ADA),
         (encode(ADA), ACCOUNT, ADA),
@@ -45,12 +45,12 @@ def account(system: Callable[..., Any], directory: Callable[..., Any], roles: An
         ("b1", RESELLER, Ref(Kind.USER, RESELLER, "b1", "configured")),
     ],
 )
-async def test_get_user(service: Any, system: Any, account: Any, *, id_: str, source: Any, asked: Ref) -> None:
-    """A user is found by its global id, or by a source and the id there; resellers' in the configured reseller."""
-    reseller = system(RESELLER, tenant="configured")
+async def test_get_user(service: Any, make_source: Any, account: Any, *, id_: str, source: Any, ref: Ref) -> None:
+    """A user is found by its global id, or by source and source id, which belongs to the configured reseller."""
+    reseller = make_source(RESELLER, tenant="configured")
     found = await service(account, reseller).get_user(id_, source)
-    assert (account.calls + reseller.calls) == [("fetch_user", asked, EVERYTHING.of(Kind.USER))]
-    assert found == account.users.get(asked.source_id)
+    assert (account.calls + reseller.calls) == [("fetch_user", ref, EVERYTHING.of(Kind.USER))]
+    assert found == account.users.get(ref.source_id)
 
 
 @pytest.mark.parametrize(
@@ -65,16 +65,18 @@ async def test_get_user(service: Any, system: Any, account: Any, *, id_: str, so
         (encode(Ref(Kind.USER, SOFTWAREONE, "USR-1")), None, SourceNotConfigured),
     ],
 )
-async def test_get_user_refused(service: Any, system: Any, account: Any, *, id_: str, source: Any, error: Any) -> None:
-    """What no system can be asked for is an error, and no call is made."""
-    reseller = system(RESELLER)
+async def test_get_user_refused(
+    service: Any, make_source: Any, account: Any, *, id_: str, source: Any, error: Any
+) -> None:
+    """An id that no source can have is an error, and no call is made."""
+    reseller = make_source(RESELLER)
     with pytest.raises(error):
         await service(account, reseller).get_user(id_, source)
     assert account.calls == reseller.calls == []
 
 
 async def test_get_reference_records(service: Any, account: Any) -> None:
-    """Roles and departments are found by global id and by the account's own id; what is not there is None."""
+    """Roles and departments are found by global id and by source id; a missing one is None."""
     users = service(account)
     assert (await users.get_role("r1")).name == "Role 1"
     assert (await users.get_role(encode(Ref(Kind.ROLE, ACCOUNT, "r2")))).name == "Role 2"
@@ -84,22 +86,22 @@ async def test_get_reference_records(service: Any, account: Any) -> None:
 
 
 async def test_role_that_is_a_name(service: Any) -> None:
-    """A reseller's role is the name in its id: no system is asked."""
+    """The role of a reseller's user is the name in its id: no call is made."""
     ref = Ref(Kind.ROLE, RESELLER, "organization-admin")
     assert await service().get_role(encode(ref)) == Role.named(RESELLER, "organization-admin")
 
 
-async def test_forged_kind(service: Any, system: Any) -> None:
-    """An id of a kind that its system does not have names nothing."""
+async def test_forged_kind(service: Any, make_source: Any) -> None:
+    """The record of a kind that its source does not have is None."""
     ref = Ref(Kind.ROLE, SOFTWAREONE, "r1")
-    assert await service(system(SOFTWAREONE)).get(ref) is None
+    assert await service(make_source(SOFTWAREONE)).get(ref) is None
 
 
 CONFIGURED = Ref(Kind.USER, RESELLER, "b1", "configured")
 
 
 @pytest.mark.parametrize(
-    ("id_", "named", "configured", "asked"),
+    ("id_", "reseller_id", "configured", "expected"),
     [
         ("b1", "t1", "configured", BOB),
         ("b1", "t1", "", BOB),
@@ -117,18 +119,18 @@ CONFIGURED = Ref(Kind.USER, RESELLER, "b1", "configured")
     ],
 )
 async def test_which_reseller(
-    service: Any, system: Any, *, id_: str, named: str | None, configured: str, asked: Ref | str
+    service: Any, make_source: Any, *, id_: str, reseller_id: str | None, configured: str, expected: Ref | str
 ) -> None:
-    """The reseller is the one named, else the id's, else the configured one; two at odds are refused."""
-    reseller = system(RESELLER, tenant=configured)
+    """The reseller is the given one, else that of the id, else the configured one; a conflict is refused."""
+    reseller = make_source(RESELLER, tenant=configured)
     users = service(reseller)
-    if isinstance(asked, Ref):
-        await users.update_reseller_user(id_, {"company": "x"}, reseller_id=named)
-        assert [call[1] for call in reseller.calls] == [asked]
+    if isinstance(expected, Ref):
+        await users.update_reseller_user(id_, {"company": "x"}, reseller_id=reseller_id)
+        assert [call[1] for call in reseller.calls] == [expected]
         return
     with pytest.raises(BadUserInput) as caught:
-        await users.update_reseller_user(id_, {"company": "x"}, reseller_id=named)
-    assert [v.path for v in caught.value.violations] == [(asked,)]
+        await users.update_reseller_user(id_, {"company": "x"}, reseller_id=reseller_id)
+    assert [violation.path for violation in caught.value.violations] == [(expected,)]
     assert reseller.calls == []
 
 
@@ -140,9 +142,9 @@ UPDATES: list[tuple[str, UserSource, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("method", "source", "change", "operation"), UPDATES)
-async def test_update(service: Any, system: Any, *, method: str, source: Any, change: Any, operation: str) -> None:
-    """An update reaches its own system with exactly the fields given, and a key of its own made of the caller's."""
-    behind = system(source, tenant="t1" if source is RESELLER else "")
+async def test_update(service: Any, make_source: Any, *, method: str, source: Any, change: Any, operation: str) -> None:
+    """An update is sent to its source with exactly the given fields and the source key of the caller's key."""
+    behind = make_source(source, tenant="t1" if source is RESELLER else "")
     ref = Ref(Kind.USER, source, "u1", behind.tenant)
     update = getattr(service(behind), method)
     await update("u1", change, idempotency_key="k")
@@ -156,39 +158,39 @@ async def test_update(service: Any, system: Any, *, method: str, source: Any, ch
 
 @pytest.mark.parametrize(("method", "source", "change", "operation"), UPDATES)
 async def test_not_configured(service: Any, method: str, source: Any, change: Any, operation: str) -> None:
-    """A change for a system that is not configured says so and names the system."""
+    """A change in a source that is not configured is an error with that source as its origin."""
     with pytest.raises(SourceNotConfigured) as caught:
         await getattr(service(), method)(encode(Ref(Kind.USER, source, "u1", "t" * (source is RESELLER))), change)
     assert caught.value.origin.source == source
 
 
 async def test_create(service: Any, account: Any) -> None:
-    """A new user is made under a key derived from the caller's."""
+    """A new user is created under the source key of the caller's key."""
     change = {"email": "a@b.c", "role_id": "r1"}
     assert (await service(account).create_account_user(change, idempotency_key="k")).source_id == "acus_new"
     assert account.calls == [("create_user", change, source_key("k", "createAccountUser", None))]
 
 
 async def test_create_not_configured(service: Any) -> None:
-    """Nobody can be added to an account that is not configured."""
+    """Creating a user is an error if the account source is not configured."""
     with pytest.raises(SourceNotConfigured):
         await service().create_account_user({"email": "a@b.c"})
 
 
 @pytest.mark.parametrize(("method", "source", "change", "operation"), UPDATES)
-async def test_another_users_answer(
-    service: Any, system: Any, *, method: str, source: Any, change: Any, operation: str
+async def test_another_user_returned(
+    service: Any, make_source: Any, *, method: str, source: Any, change: Any, operation: str
 ) -> None:
-    """An answer with another user is no success: what became of the change is not known (account.md, 6)."""
-    behind = system(source, tenant="t1" if source is RESELLER else "", answers_as="another")
+    """A response with another user has an unknown outcome (docs/upstreams/account.md, "Idempotency")."""
+    behind = make_source(source, tenant="t1" if source is RESELLER else "", answers_as="another")
     with pytest.raises(SourceInvalidResponse) as caught:
         await getattr(service(behind), method)("u1", change)
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
-async def test_a_user_named_by_its_email(service: Any, system: Any) -> None:
-    """Who is named by an e-mail address may get another one; one user is still not confirmed by another's answer."""
-    market = system(SOFTWAREONE, answers_as="USR-1")
+async def test_a_user_identified_by_email(service: Any, make_source: Any) -> None:
+    """A user that is identified by an e-mail address can get another address; another user is still refused."""
+    market = make_source(SOFTWAREONE, answers_as="USR-1")
     changed = await service(market).update_software_one_user("ada@x.y", {"email": "Countess@x.y"})
     assert (changed.source_id, changed.email) == ("USR-1", "Countess@x.y")
     for id_, change in (("USR-2", {"email": "Countess@x.y"}), ("ada@x.y", {"first_name": "Ada"})):
@@ -197,32 +199,32 @@ async def test_a_user_named_by_its_email(service: Any, system: Any) -> None:
 
 
 @pytest.mark.parametrize(("method", "source", "change", "operation"), UPDATES)
-async def test_a_change_without_an_answer(
-    service: Any, system: Any, *, method: str, source: Any, change: Any, operation: str
+async def test_a_change_without_a_user(
+    service: Any, make_source: Any, *, method: str, source: Any, change: Any, operation: str
 ) -> None:
-    """Where a system says only that a change is done, the user is read back, whole and once."""
+    """If a source confirms a change without a body, the user is read back once, with all needs."""
     ref = Ref(Kind.USER, source, "u1", "t1" if source is RESELLER else "")
     now = User(source, "u1", ref.tenant, name="Now")
-    behind = system(source, tenant=ref.tenant, silent=True, users={"u1": now})
+    behind = make_source(source, tenant=ref.tenant, silent=True, users={"u1": now})
     assert await getattr(service(behind), method)("u1", change, idempotency_key="k") == now
     sent = ("update_user", ref, change, source_key("k", operation, ref))
     assert behind.calls == [sent, ("fetch_user", ref, EVERYTHING.of(Kind.USER))]
 
 
-async def test_read_back_by_the_new_email(service: Any, system: Any) -> None:
-    """Who was named by an e-mail address that is no longer theirs is read back by the new one."""
+async def test_read_back_by_the_new_email(service: Any, make_source: Any) -> None:
+    """A user that was identified by an e-mail address which was changed is read back by the new one."""
     now = User(SOFTWAREONE, "USR-1", email="new@x.y")
-    market = system(SOFTWAREONE, silent=True, users={"new@x.y": now})
+    market = make_source(SOFTWAREONE, silent=True, users={"new@x.y": now})
     assert await service(market).update_software_one_user("ada@x.y", {"email": "new@x.y"}) == now
 
 
 @pytest.mark.parametrize(
     "back", [None, User(SOFTWAREONE, "USR-2"), SourceTimeout("late"), NotFound("gone"), BadUserInput("no")], ids=repr
 )
-async def test_nothing_read_back(service: Any, system: Any, back: Any) -> None:
-    """Where the user cannot be read back, nobody knows what became of the change: no refusal is made of it."""
-    known = {"failing": {"USR-1": back}} if isinstance(back, Exception) else {"users": {"USR-1": back}}
-    market = system(SOFTWAREONE, silent=True, **known)
+async def test_nothing_read_back(service: Any, make_source: Any, back: Any) -> None:
+    """If the user cannot be read back, the outcome is unknown, whatever the error of the read-back."""
+    users = {"failing": {"USR-1": back}} if isinstance(back, Exception) else {"users": {"USR-1": back}}
+    market = make_source(SOFTWAREONE, silent=True, **users)
     with pytest.raises(SourceInvalidResponse) as caught:
         await service(market).update_software_one_user("USR-1", {"first_name": "A"})
     assert caught.value.outcome is Outcome.UNKNOWN
@@ -240,25 +242,25 @@ TOO_LONG: list[tuple[Any, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("call", "path"), TOO_LONG, ids=[".".join(path) for _, path in TOO_LONG])
 async def test_too_long_to_search_for(service: Any, account: Any, roles: Any, *, call: Any, path: Any) -> None:
-    """A text that is longer than the systems take is refused where it was given, and no system is asked."""
+    """A text that is too long for the sources is refused with the path of the argument, and no call is made."""
     with pytest.raises(BadUserInput, match="must not be longer than") as caught:
         await call(service(account))
-    assert [v.path for v in caught.value.violations] == [path]
+    assert [violation.path for violation in caught.value.violations] == [path]
     assert account.calls == roles.calls == []
 
 
 async def test_just_short_enough(service: Any, account: Any, roles: Any) -> None:
-    """The longest text that the systems take is searched for."""
+    """The longest text that the sources accept is accepted."""
     assert (await service(account).list_roles(search="x" * 500)).edges
     assert len(roles.calls) > 0
-    query, _ = query_of({"search": "x" * 500, "email": "x" * 320})
+    query, _ = parse_filter({"search": "x" * 500, "email": "x" * 320})
     assert (len(query.search or ""), len(query.email or "")) == (500, 320)
 
 
-async def test_global_ids_in_a_change(service: Any, account: Any, system: Any) -> None:
-    """Global ids in a change reach the source as its own; null, empty and absent stay what they are."""
+async def test_global_ids_in_a_change(service: Any, account: Any, make_source: Any) -> None:
+    """Global ids in a change are sent as source ids; null, empty and absent are not changed."""
     role, department = Ref(Kind.ROLE, ACCOUNT, "r1"), Ref(Kind.DEPARTMENT, ACCOUNT, "dp_1")
-    reseller = system(RESELLER, tenant="t1")
+    reseller = make_source(RESELLER, tenant="t1")
     users = service(account, reseller)
     await users.update_account_user("acus_1", {"role_id": encode(role), "department_id": encode(department)})
     await users.update_account_user("acus_1", UpdateAccountUser(role_id="r9", department_id=None))
@@ -274,16 +276,19 @@ async def test_global_ids_in_a_change(service: Any, account: Any, system: Any) -
 
 
 async def test_wrong_ids_in_a_change(service: Any, account: Any) -> None:
-    """Ids of another kind or system are reported all at once, before any call."""
+    """Ids of another kind or source are all reported at once, before any call."""
     change = {"role_id": encode(ADA), "department_id": encode(Ref(Kind.ROLE, RESELLER, "user"))}
     with pytest.raises(BadUserInput) as caught:
         await service(account).update_account_user("acus_1", change)
-    assert {v.path for v in caught.value.violations} == {("change", "role_id"), ("change", "department_id")}
+    assert {violation.path for violation in caught.value.violations} == {
+        ("change", "role_id"),
+        ("change", "department_id"),
+    }
     assert account.calls == []
 
 
 async def test_broken_rules_make_no_call(service: Any, account: Any) -> None:
-    """A change that breaks a rule reaches no source."""
+    """A change that breaks a rule is not sent."""
     with pytest.raises(BadUserInput):
         await service(account).update_account_user("acus_1", {"email": None})
     with pytest.raises(BadUserInput):

@@ -1,10 +1,10 @@
-"""The service as callers with scopes get it."""
+"""The service for principals with scopes."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from users.listed import World, world
+from users.fake_lists import World, make_world
 
 from gateway.errors import Forbidden, SourceNotConfigured
 from gateway.operation import ANYONE, Principal
@@ -25,14 +25,14 @@ def having(*scopes: str) -> Principal:
 
 
 @pytest.fixture
-def service(system: Any, roles: Any, directory: Any) -> UserService:
-    """All three systems; the account system has roles."""
+def service(make_source: Any, roles: Any, make_directory: Any) -> UserService:
+    """A service of all three sources; the account source has roles."""
     return UserService(
         Sources(
             [
-                system(ACCOUNT, users={"u1": User(ACCOUNT, "u1")}, directories={Kind.ROLE: roles}),
-                system(SOFTWAREONE, users={"s1": User(SOFTWAREONE, "s1")}),
-                system(RESELLER, "t1", users={"b1": User(RESELLER, "b1", "t1")}),
+                make_source(ACCOUNT, users={"u1": User(ACCOUNT, "u1")}, directories={Kind.ROLE: roles}),
+                make_source(SOFTWAREONE, users={"s1": User(SOFTWAREONE, "s1")}),
+                make_source(RESELLER, "t1", users={"b1": User(RESELLER, "b1", "t1")}),
             ]
         )
     )
@@ -57,11 +57,11 @@ WRITES: dict[str, tuple[UserSource, Callable[[UserService], Any]]] = {
 
 @pytest.mark.parametrize(("source", "read"), READS.values(), ids=READS)
 async def test_reads(service: UserService, source: UserSource, read: Any) -> None:
-    """A record is read by who has the scope for its system, and by nobody else."""
+    """Reading a record requires the scope for its source."""
     for scope in ("users:read", f"users:read:{source}"):
         assert (await read(service.by(having(scope)))).source is source
     assert (await read(service)).source is source
-    others = [f"users:read:{one}" for one in UserSource if one is not source]
+    others = [f"users:read:{name}" for name in UserSource if name is not source]
     for scopes in ((), ("users:write", *others), (f"users:write:{source}",)):
         with pytest.raises(Forbidden, match=f"users:read:{source}"):
             await read(service.by(having(*scopes)))
@@ -69,19 +69,19 @@ async def test_reads(service: UserService, source: UserSource, read: Any) -> Non
 
 @pytest.mark.parametrize(("source", "write"), WRITES.values(), ids=WRITES)
 async def test_writes(service: UserService, source: UserSource, write: Any) -> None:
-    """A change is carried out for who may write in its system, who then gets its answer; for others nothing is sent."""
+    """A change requires the scope to write in its source, and returns the user; without it nothing is sent."""
     for scope in ("users:write", f"users:write:{source}"):
         assert (await write(service.by(having(scope)))).source is source
     assert (await write(service)).source is source
-    sent = [len(one.calls) for one in service._sources]  # type: ignore[attr-defined]  # the fake's own  # what they were asked
-    others = [f"users:write:{one}" for one in UserSource if one is not source]
+    sent = [len(fake.calls) for fake in service._sources]  # type: ignore[attr-defined]  # only the fake has it
+    others = [f"users:write:{name}" for name in UserSource if name is not source]
     with pytest.raises(Forbidden, match=f"users:write:{source}"):
         await write(service.by(having("users:read", *others)))
-    assert [len(one.calls) for one in service._sources] == sent  # type: ignore[attr-defined]  # the fake's own
+    assert [len(fake.calls) for fake in service._sources] == sent  # type: ignore[attr-defined]  # only the fake has it
 
 
-async def test_what_is_wrong_comes_after_who_may(service: UserService) -> None:
-    """Who may not change users learns nothing of what is wrong with a change."""
+async def test_scopes_are_checked_first(service: UserService) -> None:
+    """Without the scope, the errors of the input are not reported."""
     with pytest.raises(Forbidden):
         await service.by(having()).update_account_user("..", {"nonsense": 1})
     with pytest.raises(Forbidden):
@@ -89,7 +89,7 @@ async def test_what_is_wrong_comes_after_who_may(service: UserService) -> None:
 
 
 async def test_a_batch_fails_one_by_one(service: UserService) -> None:
-    """Of records that are loaded together those are given that may be read."""
+    """Of a batch, the records are returned that the principal may read."""
     loaders = service.by(having("users:read:account")).loaders(Plan())
     ada, bob = (loaders.load(Ref(Kind.USER, *one)) for one in ((ACCOUNT, "u1"), (RESELLER, "b1", "t1")))
     assert (await ada).source_id == "u1"
@@ -99,31 +99,31 @@ async def test_a_batch_fails_one_by_one(service: UserService) -> None:
 
 @pytest.fixture
 def listed() -> World:
-    """Three systems with three users each."""
-    return world((1, 2, 3), (1, 2, 3), (1, 2, 3))
+    """Three sources with three users each."""
+    return make_world((1, 2, 3), (1, 2, 3), (1, 2, 3))
 
 
 @pytest.fixture
 def lists(listed: World) -> UserService:
-    """The service of those."""
-    return UserService(Sources(listed.systems), cursors=Cursors(b"s"))  # type: ignore[arg-type]  # a stand-in with the methods that are used
+    """The service of these sources."""
+    return UserService(Sources(listed.sources), cursors=Cursors(b"s"))  # type: ignore[arg-type]  # they have the methods that are used
 
 
 @pytest.mark.parametrize("scopes", [("users:read:reseller",), ("users:read:account", "users:read:softwareone")])
 async def test_lists_are_narrowed(lists: UserService, listed: World, scopes: tuple[str, ...]) -> None:
-    """A list, and a person, have the systems that the caller may read; the others are neither asked nor told of."""
-    may = [source for source in UserSource if f"users:read:{source}" in scopes]
+    """Lists and persons have the sources that the principal may read; the others are not called or reported."""
+    readable = [source for source in UserSource if f"users:read:{source}" in scopes]
     service = lists.by(having(*scopes))
     page = await service.list_users()
-    assert {edge.node.source for edge in page.edges} == set(may)
+    assert {edge.node.source for edge in page.edges} == set(readable)
     assert page.unavailable == ()
     person = await service.find_person("u1@example.com")
-    assert {user.source for user in person.users} == set(may)
-    assert [bool(reads) for reads in listed.reads] == [source in may for source in UserSource]
+    assert {user.source for user in person.users} == set(readable)
+    assert [bool(reads) for reads in listed.reads] == [source in readable for source in UserSource]
 
 
-async def test_lists_that_name_a_system(lists: UserService) -> None:
-    """A list that names a system which its caller may not read is refused, as is every list of who may read none."""
+async def test_lists_of_requested_sources(lists: UserService) -> None:
+    """A list of a source that the principal may not read is refused, as is any list without a scope."""
     service = lists.by(having("users:read:account"))
     assert (await service.list_users({"sources": ["account"]})).edges
     for filter_ in ({"sources": ["account", "reseller"]}, {"sources": ["reseller"]}):
@@ -136,25 +136,25 @@ async def test_lists_that_name_a_system(lists: UserService) -> None:
             await call()
 
 
-async def test_a_system_that_is_not_configured(system: Any) -> None:
-    """One that is named and not configured is told of to who may read it, and to others only that they may not."""
-    service = UserService(Sources([system(ACCOUNT)]))
+async def test_a_source_that_is_not_configured(make_source: Any) -> None:
+    """That a requested source is not configured is reported only to principals that may read it."""
+    service = UserService(Sources([make_source(ACCOUNT)]))
     with pytest.raises(SourceNotConfigured):
         await service.by(having("users:read")).list_users({"sources": ["reseller"]})
     with pytest.raises(Forbidden):
         await service.by(having("users:read:account")).list_users({"sources": ["reseller"]})
 
 
-async def test_a_cursor_of_somebody_who_may_more(lists: UserService) -> None:
-    """With the cursor of a caller who may read all, a walk goes on in the systems that its own caller may read."""
+async def test_a_cursor_of_another_principal(lists: UserService) -> None:
+    """With the cursor of a principal with more scopes, a walk continues in the sources that the caller may read."""
     page = await lists.by(having("users:read")).list_users(first=2)
     rest = await lists.by(having("users:read:account")).list_users(after=page.end_cursor)
     assert {edge.node.source for edge in rest.edges} == {ACCOUNT}
     assert not rest.has_next_page
 
 
-async def test_the_program_itself(service: UserService) -> None:
-    """The service as the program gets it is nobody's, and stays so when it is given to callers."""
+async def test_the_embedding_program(service: UserService) -> None:
+    """The service of the embedding program has no principal, and `by` does not change it."""
     bound = service.by(having("users:read"))
     assert service.by(ANYONE) is service
     assert bound is not service

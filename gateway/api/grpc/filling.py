@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.api.grpc.read_mask import EXPANSIONS, REFERENCES
-from gateway.users.loaders import Loaders, expanded, whole
+from gateway.users.loaders import Loaders, load_expansion, load_reference
 from gateway.users.planning import Selection
 
 __all__ = ["Filler"]
@@ -45,9 +45,9 @@ class Filler:
         expansion = name in EXPANSIONS.get(kind, ())
         try:
             if expansion:
-                value = expanded(record, name, self._loaders)
+                value = load_expansion(record, name, self._loaders)
             elif name in REFERENCES.get(kind, ()):
-                value = whole(getattr(record, name), self._loaders)
+                value = load_reference(getattr(record, name), self._loaders)
             else:
                 value = getattr(record, name)
             if isawaitable(value):

@@ -33,7 +33,7 @@ class UserServicer:
         service = self._service.by(call.principal)
         reading = read_plan_of_user(request.view, request.read_mask.paths)
         source = SOURCES.word(request.source, ("source",))
-        loaders = call.loading(service.loaders(replace(reading.plan, alone=True)))
+        loaders = call.loading(service.loaders(replace(reading.plan, single_user=True)))
         found = await service.get_user(request.id, source, loaders=loaders)
         return await _resource(users_pb2.User, found, reading, loaders, call)
 

@@ -1,1 +1,1 @@
-"""Lists: newest first, merged out of the pages of all sources, with positions and cursors to go on from."""
+"""Lists: users of all sources merged into one list, pages of reference data, and the positions in their cursors."""

@@ -1,4 +1,4 @@
-"""Cursors: opaque to the client, signed, and good for one list only."""
+"""Cursors: opaque, signed, and valid for one list only."""
 
 import hashlib
 import hmac
@@ -12,39 +12,40 @@ from gateway.errors import BadUserInput
 
 __all__ = ["Cursors"]
 
-_VERSION = b"\x01"  # the form of what is inside; another form gets another version
+_VERSION = b"\x01"  # of the content's format: a change of the format needs another version
 _SCOPE_BYTES = 8
 _SIGNATURE_BYTES = 16
-_LONGEST = 8192
+_MAX_LENGTH = 8192  # characters
 
 
 class Cursors:
-    """Writes and reads cursors. What is inside can be decoded but not altered by who does not have the secret.
+    """Writes and reads cursors. Without the secret the content can be decoded, but not altered.
 
-    `scope` names the list with all that its order and content depend on: a cursor of another one is refused.
+    `scope` is the name of the list and of all that its order and content depend on: a cursor of another scope is
+    refused.
     """
 
     def __init__(self, secret: bytes) -> None:
-        # Derived, so that the same secret signs nothing else with this key.
+        # A derived key: the same secret signs nothing else with it.
         self._key = hmac.digest(secret, b"gateway.users.listing.cursor", hashlib.sha256)
 
     def write(self, scope: str, state: Any) -> str:
-        """The cursor for a state, which is anything that JSON can hold."""
+        """Return the cursor for a state, which is any value that JSON can represent."""
         content = _VERSION + _digest(scope) + orjson.dumps(state)
         return urlsafe_b64encode(content + self._signature(content)).decode().rstrip("=")
 
     def read(self, scope: str, text: str) -> Any:
-        """The state in a cursor.
+        """Return the state in a cursor.
 
         Raises:
-            BadUserInput: no cursor of this gateway, altered, of another version, or of another list.
+            BadUserInput: the text is not a cursor of this gateway, was altered, or has another version or scope.
         """
         raw = _decoded(text)
         content, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(content)) or content[:1] != _VERSION:
-            raise BadUserInput.at(("after",), "is no cursor of this list; start again without one")
+            raise BadUserInput.at(("after",), "is not a cursor of this list; start again without a cursor")
         if content[1 : 1 + _SCOPE_BYTES] != _digest(scope):
-            raise BadUserInput.at(("after",), "belongs to a list with other arguments; start again without one")
+            raise BadUserInput.at(("after",), "belongs to a list with other arguments; start again without a cursor")
         return orjson.loads(content[1 + _SCOPE_BYTES :])
 
     def _signature(self, content: bytes) -> bytes:
@@ -56,12 +57,13 @@ def _digest(scope: str) -> bytes:
 
 
 def _decoded(text: str) -> bytes:
-    if len(text) <= _LONGEST:
+    """Return the decoded bytes, empty where the text is not base64 in its one canonical spelling."""
+    if len(text) <= _MAX_LENGTH:
         try:
             raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         except (Base64Error, UnicodeError):
             raw = b""
-        # The decoder passes over foreign characters; a cursor has one spelling.
+        # The decoder ignores foreign characters, so the spelling is compared.
         if urlsafe_b64encode(raw).decode().rstrip("=") == text:
             return raw
     return b""

@@ -1,9 +1,18 @@
-"""One list out of three: the users of all sources, newest first, page by page.
+"""The merge: one list of users out of those of all sources, newest first, page by page.
 
-A walk over the pages never skips and never repeats a user that did not change in between: also when pages differ in
-size, when a source's window ends inside a page, when users come and go, and when a source fails for a page or more
-(its part is then caught up with, so that only its users come out of order). Every source's own order is kept, and
-taken to be the same at every read, among users of one instant too.
+Each source lists its users newest first. A merge keeps one stream for each source and always takes the user that ranks
+first among the heads of the streams. A user may be taken only if no stream that has to be read first could hold one
+that ranks before it: so streams without a head are read first if their rank, that of the last user passed, is lower.
+
+What a client can rely on, for a walk over the pages:
+
+- No user that stays unchanged is skipped or repeated. This holds if pages differ in size, if a window of a source ends
+  inside a page, if users are created and deleted between pages, and if a source fails for a page or more.
+- Users are in order over the whole walk, except those of a source that failed: they follow when it responds again.
+- The order within one source is that of the source, which is assumed to be the same at every read, among users of one
+  instant too.
+
+How each source is found again after changes: `position.py`. How its windows are read: `source_stream.py`.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -15,51 +24,51 @@ import msgspec
 from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
 from gateway.kit.tasks import gather
 from gateway.users.listing.cursor import Cursors
-from gateway.users.listing.position import Progress
+from gateway.users.listing.position import WalkPosition
 from gateway.users.listing.prefetched import PrefetchedUsers
-from gateway.users.listing.source_stream import SourceStream, WalkPosition
+from gateway.users.listing.source_stream import SegmentPosition, SourceStream
 from gateway.users.model import User, UserSource
 from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_relevant
 
 __all__ = ["Merge", "UserEdge", "UserPage"]
 
-State = dict[UserSource, Progress]
 WalkPositions = dict[UserSource, WalkPosition]
+SegmentPositions = dict[UserSource, SegmentPosition]
 
-_LARGEST = 1000  # as many as any source gives at once; each cuts it to its own
+_MAX_WINDOW = 1000  # users, the most that any source returns at once; the others return fewer
 
 
 @dataclass(frozen=True, slots=True)
 class SourceTurn:
-    """One source's turn: where the others stand meanwhile, and what writes cursors."""
+    """Consecutive users that a merge takes from one source, while the positions in the other sources do not change."""
 
     name: UserSource
-    others: WalkPositions = field(repr=False)
-    write: Callable[[WalkPositions], str] = field(repr=False, compare=False)
+    other_positions: SegmentPositions = field(repr=False)
+    write_cursor: Callable[[SegmentPositions], str] = field(repr=False, compare=False)
 
 
 class UserEdge(msgspec.Struct, frozen=True):
-    """A user, and where the walk stands behind it. Made for every user, so nothing is computed for it."""
+    """A user, and the position after it in its source. The cursor is computed on access: most are never read."""
 
     node: User
-    place: WalkPosition
-    turn: SourceTurn
+    position: SegmentPosition
+    source_turn: SourceTurn
 
     def __repr__(self) -> str:
-        return f"UserEdge({self.node!r})"  # its place holds all that was read with it
+        return f"UserEdge({self.node!r})"  # the position holds all users of the segment
 
     @property
     def cursor(self) -> str:
-        """The cursor to go on from behind this user, made when it is asked for."""
-        return self.turn.write(self.turn.others | {self.turn.name: self.place})
+        """The cursor of the page that starts after this user."""
+        return self.source_turn.write_cursor(self.source_turn.other_positions | {self.source_turn.name: self.position})
 
 
 @dataclass(frozen=True, slots=True)
 class UserPage:
-    """Users of all sources, newest first, and the sources whose part is missing.
+    """Users of all sources, newest first, and the sources that are missing.
 
-    `end_cursor` goes on behind the page also where the page is empty: a source may be missing, or its users were
-    looked through as far as one page may. It is None at the end of an empty list.
+    `end_cursor` is None only where the list is empty. An empty page has one if a source is missing, or if the users
+    that were read do not match the query.
     """
 
     edges: tuple[UserEdge, ...]
@@ -69,12 +78,12 @@ class UserPage:
 
 
 class Merge:
-    """Pages of the users of the configured sources."""
+    """Reads pages of the users of all configured sources."""
 
-    def __init__(self, sources: Sources, cursors: Cursors, leftovers: PrefetchedUsers) -> None:
+    def __init__(self, sources: Sources, cursors: Cursors, prefetched: PrefetchedUsers) -> None:
         self._sources = sources
         self._cursors = cursors
-        self._leftovers = leftovers
+        self._prefetched = prefetched
 
     async def page(
         self,
@@ -83,111 +92,119 @@ class Merge:
         *,
         first: int,
         after: str | None = None,
-        named: Sequence[UserSource] | None = None,
-        among: Collection[UserSource] = tuple(UserSource),
+        requested: Sequence[UserSource] | None = None,
+        readable: Collection[UserSource] = tuple(UserSource),
         principal: str = "",
     ) -> UserPage:
-        """The `first` users behind a cursor.
+        """Return the `first` users after a cursor.
 
-        `needs` are those of a user (`planning.Plan`). `named` are the sources that are meant, all that are configured
-        where it is None; of those, sources that are not `among` what the caller may read are passed over. What was
-        read for one `principal` is not given to another: that needs no part in a cursor, which only names places.
+        `needs` are those of a user (`planning.Plan`). `requested` are the sources to read, None for all that are
+        configured and `readable` by the caller. Users that were read for one `principal` are not returned to another
+        one; a cursor holds positions only, so it is valid for every principal.
 
         Raises:
-            BadUserInput: the cursor is none of this list, or a source does not take the query.
-            GatewayError: no source answered; the most telling of their errors.
+            BadUserInput: the cursor is not one of this list, or a source does not accept the query.
+            GatewayError: no source responded; the most relevant of their errors.
         """
-        scope = repr((query, None if named is None else sorted(set(named))))
-        before: State = {} if after is None else _unpacked(self._cursors.read(scope, after))
-        sources, unknown = self._select(query, named, among)
-        clock = self._leftovers.clock
+        scope = repr((query, None if requested is None else sorted(set(requested))))
+        before: WalkPositions = {} if after is None else _unpack(self._cursors.read(scope, after))
+        sources, not_configured = self._select(query, requested, readable)
+        clock = self._prefetched.clock
         streams = [
-            SourceStream(source, query, needs, before.get(source.name, Progress()), order=order, clock=clock)
+            SourceStream(source, query, needs, before.get(source.name, WalkPosition()), order=order, clock=clock)
             for order, source in enumerate(sources)
         ]
         if after is not None:
-            kept = self._leftovers.find(principal, after, needs)
+            prefetched = self._prefetched.find(principal, after, needs)
             for stream in streams:
-                if stream.name in kept:
-                    stream.take_up(kept[stream.name])
+                if stream.name in prefetched:
+                    stream.use_prefetched(prefetched[stream.name])
 
-        def write(places: WalkPositions) -> str:
-            state = before | {name: place.progress for name, place in places.items()}
-            return self._cursors.write(scope, {name.value: one.packed() for name, one in state.items()})
+        def write_cursor(positions: SegmentPositions) -> str:
+            state = before | {name: position.walk_position for name, position in positions.items()}
+            return self._cursors.write(scope, {name.value: position.pack() for name, position in state.items()})
 
-        # Nobody waits for more than a page at the start; who goes on may go on further.
-        edges = await _draw(streams, first, first + 1 if after is None else _LARGEST, write)
+        # A first page reads little more than itself; a client that continues may continue further.
+        edges = await _take_users(streams, first, first + 1 if after is None else _MAX_WINDOW, write_cursor)
         failed = {stream.name: stream.error for stream in streams if stream.error is not None}
-        if not any(stream.answered for stream in streams) and (failed or (unknown and not streams)):
-            raise_most_relevant([*failed.values(), *unknown.values()])
-        # The last user's cursor also goes on behind what was looked at in vain after it.
-        places = {stream.name: stream.place for stream in streams}
+        if not any(stream.responded for stream in streams) and (failed or (not_configured and not streams)):
+            raise_most_relevant([*failed.values(), *not_configured.values()])
+        # The last user's cursor also skips the users after it that were read and do not match.
+        positions = {stream.name: stream.position for stream in streams}
         for last in edges[-1:]:
-            edges[-1] = UserEdge(last.node, places[last.turn.name], replace(last.turn, others=places))
-        has_next_page = any(_goes_on(stream) for stream in streams)
-        end_cursor = write(places) if edges or has_next_page else None
+            source_turn = replace(last.source_turn, other_positions=positions)
+            edges[-1] = UserEdge(last.node, positions[last.source_turn.name], source_turn)
+        has_next_page = any(_has_more(stream) for stream in streams)
+        end_cursor = write_cursor(positions) if edges or has_next_page else None
         if end_cursor is not None:
-            unread = {stream.name: stream.unread for stream in streams}
-            self._leftovers.keep(principal, end_cursor, needs, {name: one for name, one in unread.items() if one})
-        told = sorted((failed | unknown).items(), key=lambda pair: list(UserSource).index(pair[0]))
-        unavailable = tuple(Unavailable.of(name, error) for name, error in told)
+            windows = {stream.name: stream.prefetched for stream in streams}
+            self._prefetched.store(
+                principal, end_cursor, needs, {name: window for name, window in windows.items() if window}
+            )
+        errors = sorted((failed | not_configured).items(), key=lambda pair: list(UserSource).index(pair[0]))
+        unavailable = tuple(Unavailable.of(name, error) for name, error in errors)
         return UserPage(tuple(edges), has_next_page, end_cursor, unavailable)
 
     def _select(
-        self, query: UserQuery, named: Sequence[UserSource] | None, among: Collection[UserSource]
+        self, query: UserQuery, requested: Sequence[UserSource] | None, readable: Collection[UserSource]
     ) -> tuple[list[Source], dict[UserSource, GatewayError]]:
-        """The sources to ask, in the order of users of one instant, and those named but not configured."""
-        wanted = [name for name in UserSource if name in (among if named is None else named)]
-        if query.role_type is not None:  # only its users have one
-            wanted = [name for name in wanted if name is UserSource.ACCOUNT]
-        found: list[Source] = []
-        unknown: dict[UserSource, GatewayError] = {}
-        for name in wanted:
+        """Return the sources to read, in the order of their users of one instant, and those not configured."""
+        names = [name for name in UserSource if name in (readable if requested is None else requested)]
+        if query.role_type is not None:  # only users of the account source have one
+            names = [name for name in names if name is UserSource.ACCOUNT]
+        sources: list[Source] = []
+        not_configured: dict[UserSource, GatewayError] = {}
+        for name in names:
             try:
-                found.append(self._sources.named(name))
+                sources.append(self._sources.named(name))
             except SourceNotConfigured as error:
-                if named is not None or query.role_type is not None:
-                    unknown[name] = error
-        return found, unknown
+                if requested is not None or query.role_type is not None:
+                    not_configured[name] = error
+        return sources, not_configured
 
 
-async def _draw(
-    streams: Sequence[SourceStream], first: int, limit: int, write: Callable[[WalkPositions], str]
+async def _take_users(
+    streams: Sequence[SourceStream], first: int, limit: int, write_cursor: Callable[[SegmentPositions], str]
 ) -> list[UserEdge]:
-    """The next users in order, each with the places behind.
+    """Take the next users of all streams in order, each with the positions after it.
 
-    Windows are read only of streams that could hold the next user, those at the same time. Also behind the last user
-    where nothing is in hand: whether there is more should be true.
+    In each round, either the streams that could hold the next user are read at the same time, `limit` users each, or
+    the stream with the next user takes as many as rank before the other streams. After the last user, streams are read
+    on if no head is left, so that `has_next_page` is true only if there is a next user.
     """
-    drawn: list[UserEdge] = []
+    edges: list[UserEdge] = []
     while True:
         ready = min((stream for stream in streams if stream.head is not None), key=_rank, default=None)
-        if len(drawn) == first and (ready is not None or any(stream.error for stream in streams)):
-            return drawn
-        due = [stream for stream in streams if stream.due and (ready is None or stream.rank < ready.rank)]
-        if any(stream.spent for stream in due) or not (due or ready):
-            return drawn
-        if due:
-            await gather(stream.read(limit) for stream in due)
-            for stream in due:
+        if len(edges) == first and (ready is not None or any(stream.error for stream in streams)):
+            return edges
+        to_read = [stream for stream in streams if stream.needs_read and (ready is None or stream.rank < ready.rank)]
+        if any(stream.read_limit_reached for stream in to_read) or not (to_read or ready):
+            return edges
+        if to_read:
+            await gather(stream.read(limit) for stream in to_read)
+            for stream in to_read:
                 if isinstance(stream.error, BadUserInput):
                     raise stream.error
-            limit = _LARGEST
+            limit = _MAX_WINDOW
         elif ready is not None:
             others = [stream for stream in streams if stream is not ready]
-            turn = SourceTurn(ready.name, {stream.name: stream.place for stream in others}, write)
-            before = min((stream.rank for stream in others if stream.head is not None or stream.due), default=None)
-            drawn += [UserEdge(user, place, turn) for user, place in ready.take(first - len(drawn), before)]
+            source_turn = SourceTurn(ready.name, {stream.name: stream.position for stream in others}, write_cursor)
+            before = min(
+                (stream.rank for stream in others if stream.head is not None or stream.needs_read), default=None
+            )
+            edges += [
+                UserEdge(user, position, source_turn) for user, position in ready.take(first - len(edges), before)
+            ]
 
 
 def _rank(stream: SourceStream) -> tuple[float, int]:
     return stream.rank
 
 
-def _goes_on(stream: SourceStream) -> bool:
-    """Whether there is more to come, also after a failure; a source that is not configured has nothing to catch up."""
+def _has_more(stream: SourceStream) -> bool:
+    """Return whether the source may have more users; after a failure it may, unless it is not configured."""
     return not stream.done and not isinstance(stream.error, SourceNotConfigured)
 
 
-def _unpacked(packed: Any) -> State:
-    return {UserSource(name): Progress.unpacked(one) for name, one in packed.items()}
+def _unpack(state: Any) -> WalkPositions:
+    return {UserSource(name): WalkPosition.unpack(packed) for name, packed in state.items()}

@@ -1,7 +1,18 @@
-"""How far a walk over the users has come in one source, and how it finds its place again in a list that moved.
+"""How far a walk has come in one source, and how it continues there although the list has changed meanwhile.
 
-Lists by offset and by page number move while somebody is paging: a new user pushes everything one place on, a
-deleted one pulls it back. So a walk remembers not only the position to read from, but also whom it passed last.
+A walk reads a list page by page; days may pass between two pages. A source that lists by cursor continues exactly
+after the last user. A source that lists by offset or page number moves: each new user pushes all later ones one index
+on, each deletion pulls them one index back. So a walk position holds, besides the position of the source to read from,
+an anchor: the last users that the walk passed, that is, that it returned or that did not match the query.
+
+What holds at every read, whatever was created or deleted before it:
+
+1. No user that the walk passed is read as a new one.
+2. No user after the anchor is skipped.
+3. A user that was created before the anchor, in the order of the list, may be skipped: a walk does not go back.
+
+This requires that a source lists users in the same order at every read, among users of one instant too. How many
+deletions between two pages it withstands: `_MAX_HASHES`.
 """
 
 import hashlib
@@ -15,160 +26,169 @@ from typing import Any
 from gateway.users.model import User
 from gateway.users.source import Window
 
-__all__ = ["Anchor", "Progress", "Search", "instant_of"]
+__all__ = ["Anchor", "AnchorSearch", "WalkPosition", "instant_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_UNDATED = -(2**63)  # older than everything: users whose source does not say when they were created come last
-# So many of the users passed last are remembered one by one, each by six bytes. The place stays exact until that many
-# are deleted between two pages together with more of the same instant.
-_REMEMBERED = 8
-_MARK_BYTES = 6
+_UNDATED = -(2**63)  # older than everything: users without a time of creation come last
+# The anchor is found exactly unless, between two pages, so many passed users are deleted, and with them others of the
+# same instant.
+_MAX_HASHES = 8
+_HASH_BYTES = 6
 
 
 def instant_of(user: User) -> int:
-    """When the user was created, in microseconds since 1970; what is undated is older than everything."""
+    """Return when the user was created, in microseconds since 1970; a user without that time is older than all."""
     return _UNDATED if user.created_at is None else (user.created_at.instant() - _EPOCH) // _MICROSECOND
 
 
-def _mark(user: User) -> bytes:
-    return hashlib.blake2b(user.source_id.encode(errors="surrogatepass"), digest_size=_MARK_BYTES).digest()
+def _id_hash(user: User) -> bytes:
+    return hashlib.blake2b(user.source_id.encode(errors="surrogatepass"), digest_size=_HASH_BYTES).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Whom a walk passed last.
+    """The users that a walk passed last.
 
-    `trail` holds marks of the last few, the latest at the end; `instant` is the latest one's, and `tied` counts how
-    many of that same instant were passed where they may be read again.
+    `id_hashes` are short hashes of the ids of the last few, the very last one at the end. `instant` is that of the
+    very last one. `ties` counts the users of that instant that were passed and can be read again.
     """
 
     instant: int
-    trail: tuple[bytes, ...]
-    tied: int
+    id_hashes: tuple[bytes, ...]
+    ties: int
 
     @classmethod
-    def behind(cls, users: Sequence[User], before: "Anchor | None") -> "Anchor | None":
-        """The anchor once these users were passed, too."""
+    def after(cls, users: Sequence[User], previous: "Anchor | None") -> "Anchor | None":
+        """Return the anchor for a walk that had the previous anchor and then passed these users."""
         if not users:
-            return before
+            return previous
         instant = instant_of(users[-1])
-        tied = sum(1 for _ in takewhile(lambda user: instant_of(user) == instant, reversed(users)))
-        trail = tuple(map(_mark, users[-_REMEMBERED:]))
-        if before is None:
-            return cls(instant, trail, tied)
-        if tied == len(users) and instant == before.instant:
-            tied += before.tied
-        return cls(instant, (*before.trail, *trail)[-_REMEMBERED:], tied)
+        ties = sum(1 for _ in takewhile(lambda user: instant_of(user) == instant, reversed(users)))
+        id_hashes = tuple(map(_id_hash, users[-_MAX_HASHES:]))
+        if previous is None:
+            return cls(instant, id_hashes, ties)
+        if ties == len(users) and instant == previous.instant:
+            ties += previous.ties
+        return cls(instant, (*previous.id_hashes, *id_hashes)[-_MAX_HASHES:], ties)
 
-    def counting_anew(self) -> "Anchor":
-        """The same, where nobody of its instant who was passed so far will be read again."""
-        return replace(self, tied=0)
+    def without_ties(self) -> "Anchor":
+        """Return the same anchor for a position from which no passed user of its instant can be read again."""
+        return replace(self, ties=0)
 
     @property
-    def forgotten(self) -> int:
-        """How many of the anchor's instant were passed that the trail no longer has."""
-        return max(0, self.tied - len(self.trail))
+    def ties_without_hash(self) -> int:
+        """How many of the ties have no hash in the anchor."""
+        return max(0, self.ties - len(self.id_hashes))
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a walk stands in one source: at the start, behind the anchor, or done.
+class WalkPosition:
+    """How far a walk has come in one source: at the start, after the anchor, or done. A cursor holds one per source.
 
-    The anchor is to be looked for from the position on, unless that is `exact`: right behind the anchor.
+    `read_from` is the position of the source from which to read, None for the start of the list. If `exact`, the first
+    user there is the next one. Otherwise the anchor has to be searched for from there.
     """
 
-    position: str | None = None
+    read_from: str | None = None
     anchor: Anchor | None = None
     exact: bool = False
     done: bool = False
 
     @classmethod
-    def behind(cls, window: Window, anchor: Anchor | None, *, sure: bool) -> "Progress":
-        """The progress where all of a window was passed; `sure` says that all whom the walk passed were in it."""
+    def after_window(cls, window: Window, anchor: Anchor | None, *, exact: bool) -> "WalkPosition":
+        """Return the position at the end of a window; `exact`: no passed user can follow that window."""
         if window.next is None:
             return cls(done=True)
         if window.overlapping or anchor is None:
             return cls(window.next, anchor)
-        return cls(window.next, anchor.counting_anew(), exact=sure)
+        return cls(window.next, anchor.without_ties(), exact=exact)
 
-    def search(self) -> "Search":
-        """The search for the first user who was not passed."""
-        return Search(None if self.exact else self.anchor, self.position)
+    def search(self) -> "AnchorSearch":
+        """Return a search for the first user that was not passed."""
+        return AnchorSearch(None if self.exact else self.anchor, self.read_from)
 
-    def packed(self) -> Any:
-        """The progress for a cursor, small: `unpacked` reads it."""
+    def pack(self) -> Any:
+        """Return the position as a short JSON value for a cursor, which `unpack` reads."""
         if self.done:
             return None
         if self.anchor is None:
-            return [self.position]
-        trail = b64encode(b"".join(self.anchor.trail)).decode()
-        return [self.position, self.anchor.instant, self.anchor.tied, trail, int(self.exact)]
+            return [self.read_from]
+        id_hashes = b64encode(b"".join(self.anchor.id_hashes)).decode()
+        return [self.read_from, self.anchor.instant, self.anchor.ties, id_hashes, int(self.exact)]
 
     @classmethod
-    def unpacked(cls, packed: Any) -> "Progress":
-        """What `packed` wrote."""
+    def unpack(cls, packed: Any) -> "WalkPosition":
+        """Return the position that `pack` was called on."""
         if packed is None:
             return cls(done=True)
-        position, *anchor = packed
+        read_from, *anchor = packed
         if not anchor:
-            return cls(position)
-        instant, tied, trail, exact = anchor
-        marks = b64decode(trail)
-        trail = tuple(marks[at : at + _MARK_BYTES] for at in range(0, len(marks), _MARK_BYTES))
-        return cls(position, Anchor(instant, trail, tied), bool(exact))
+            return cls(read_from)
+        instant, ties, encoded, exact = anchor
+        joined = b64decode(encoded)
+        id_hashes = tuple(joined[start : start + _HASH_BYTES] for start in range(0, len(joined), _HASH_BYTES))
+        return cls(read_from, Anchor(instant, id_hashes, ties), bool(exact))
 
 
 @dataclass(slots=True)
-class Search:
-    """Looks for the first user behind the anchor, window by window; `position` is where to read next.
+class AnchorSearch:
+    """Searches a source, window by window, for the first user after the anchor.
 
-    The anchor is looked for by the trail first, since that holds in whatever order the source has. Where none of
-    it is left, the instants say what is behind it. Windows that begin behind the place, or among many users of the
-    anchor's instant, cannot tell: then the search goes back, until nothing can have moved out to the left.
+    Call `users_after` with the window at `read_from` until it returns users. The rules, in order:
+
+    1. If the window contains a user of the anchor's hashes, the users after the latest such one are the result. This
+       works in whatever order the source lists its users.
+    2. Otherwise the instants decide, but only once the windows are known to begin at or before the anchor: with the
+       start of the list, or with a user newer than the anchor. Until then the search goes back, window by window,
+       since after deletions users that were not passed may come before the first window.
+    3. From there it goes on to the first user older than the anchor's instant, because a user of the hashes may still
+       come. Users of the anchor's instant are collected on the way: the instant does not show which were passed.
+    4. If no user of the hashes came, all of them were deleted. The result is the collected users without as many as
+       were passed and have no hash, and then the older users.
     """
 
     anchor: Anchor | None
-    position: str | None
-    start: str | None = None  # where the users that were found can be read again
-    sure: bool = False  # nobody whom the walk has passed can come behind them
-    _connected: bool = False  # nothing behind the anchor can be left of the windows from here on
-    _tied: dict[bytes, User] = field(default_factory=dict)  # users of the anchor's instant in those windows
+    read_from: str | None
+    reread_from: str | None = None  # the position of the source from which the returned users can be read again
+    exact: bool = False  # all users that the walk passed come before the returned ones
+    _reaches_anchor: bool = False  # no user after the anchor can come before the windows from here on (rule 2)
+    _tied_users: dict[bytes, User] = field(default_factory=dict)  # of the anchor's instant in those windows (rule 3)
 
-    def behind(self, window: Window) -> tuple[User, ...] | None:
-        """The users behind the anchor in the window at `position`, or None where the search has to go on."""
-        here, anchor = self.position, self.anchor
-        if not self._tied:
-            self.start = here
+    def users_after(self, window: Window) -> tuple[User, ...] | None:
+        """Return the users after the anchor in the window at `read_from`, or None: read the next `read_from`."""
+        read_from, anchor = self.read_from, self.anchor
+        if not self._tied_users:
+            self.reread_from = read_from
         if anchor is None:
-            self.sure = True
+            self.exact = True
             return window.items
-        marks = [_mark(user) for user in window.items]
-        found = next((marks.index(mark) for mark in reversed(anchor.trail) if mark in marks), None)
+        hashes = [_id_hash(user) for user in window.items]
+        found = next((hashes.index(known) for known in reversed(anchor.id_hashes) if known in hashes), None)
         if found is not None:
-            self.start = here
-            self.sure = latest = marks[found] == anchor.trail[-1]
-            # Where it is not the latest, those passed after it are gone, or further on: others were put in between.
-            rest = tuple(
+            self.reread_from = read_from
+            self.exact = is_last = hashes[found] == anchor.id_hashes[-1]
+            # If it is not the last one passed, those passed after it were deleted, or come later because users were
+            # created in between. Such new users are skipped if they are newer than the anchor: see 3 above.
+            users = tuple(
                 user
-                for mark, user in zip(marks[found + 1 :], window.items[found + 1 :], strict=True)
-                if mark not in anchor.trail and (latest or instant_of(user) <= anchor.instant)
+                for id_hash, user in zip(hashes[found + 1 :], window.items[found + 1 :], strict=True)
+                if id_hash not in anchor.id_hashes and (is_last or instant_of(user) <= anchor.instant)
             )
-            if rest or latest or window.overlapping or window.next is None:
-                return rest
-            self.anchor, self.position = anchor.counting_anew(), window.next
+            if users or is_last or window.overlapping or window.next is None:
+                return users
+            self.anchor, self.read_from = anchor.without_ties(), window.next
             return None
         instants = [instant_of(user) for user in window.items]
-        self._connected = self._connected or window.previous is None or instants[:1] > [anchor.instant]
-        if not self._connected:
-            self.position = window.previous
+        self._reaches_anchor = self._reaches_anchor or window.previous is None or instants[:1] > [anchor.instant]
+        if not self._reaches_anchor:
+            self.read_from = window.previous
             return None
-        older = next((at for at, instant in enumerate(instants) if instant < anchor.instant), len(instants))
-        for at in range(older):
-            if instants[at] == anchor.instant:
-                self._tied.setdefault(marks[at], window.items[at])
+        older = next((index for index, instant in enumerate(instants) if instant < anchor.instant), len(instants))
+        for index in range(older):
+            if instants[index] == anchor.instant:
+                self._tied_users.setdefault(hashes[index], window.items[index])
         if older == len(instants) and window.next is not None:
-            self.position = window.next  # the trail may still come
+            self.read_from = window.next
             return None
-        # None of the trail is left. Of the anchor's instant, those that it had forgotten were passed, too.
-        return (*tuple(self._tied.values())[anchor.forgotten :], *window.items[older:])
+        return (*tuple(self._tied_users.values())[anchor.ties_without_hash :], *window.items[older:])

@@ -1,4 +1,4 @@
-"""What was read beyond a page, kept for the page after it."""
+"""Prefetched users: users that were read for one page and not returned on it, kept in memory for the next one."""
 
 import math
 import time
@@ -9,76 +9,81 @@ from dataclasses import dataclass
 from gateway.users.model import UserSource
 from gateway.users.source import Window
 
-__all__ = ["PrefetchedUsers", "Unread"]
+__all__ = ["PrefetchedUsers", "PrefetchedWindow"]
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
-    """What is left of a window of one source behind a cursor, and when it was read (`Search.sure`)."""
+class PrefetchedWindow:
+    """The part of a source's window that comes after a cursor, and the time of reading on the clock of the cache.
+
+    `exact`: all users that the walk passed come before these (`AnchorSearch.exact`).
+    """
 
     window: Window
-    sure: bool
+    exact: bool
     read_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     needs: frozenset[str]
-    unread: Mapping[UserSource, Unread]
+    windows: Mapping[UserSource, PrefetchedWindow]
     size: int
 
 
 class PrefetchedUsers:
-    """Users in memory, each entry for one cursor and one principal; only a saving: without them they are read again.
+    """A cache of prefetched users, an entry for each cursor and principal. Without an entry, users are read again.
 
-    An entry may be used again and again, since a client may ask for a page twice. It holds users as they were read, at
-    most `seconds` ago: who changes one through the gateway should `clear`. `most` bounds the users held in all; the
-    entries that were used longest ago go first.
+    An entry can be used several times, since a client may request a page twice. The users in it were read at most
+    `seconds` ago; call `clear` when one was changed through the gateway. At most `max_users` are held in all: the least
+    recently used entries are removed first.
     """
 
     def __init__(
-        self, *, most: int = 50_000, seconds: float = 300.0, clock: Callable[[], float] = time.monotonic
+        self, *, max_users: int = 50_000, seconds: float = 300.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most = most
+        self._max_users = max_users
         self._seconds = seconds
         self.clock = clock
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
-        self._held = 0
-        self._cleared = -math.inf
+        self._size = 0
+        self._cleared_at = -math.inf
 
-    def keep(self, principal: str, cursor: str, needs: frozenset[str], unread: Mapping[UserSource, Unread]) -> None:
-        """Keep what was read behind a cursor; `needs` is what the users were asked to bring along."""
-        # What was being read while somebody changed a user may be from before.
-        unread = {source: one for source, one in unread.items() if one.read_at > self._cleared}
-        size = sum(len(one.window.items) for one in unread.values())
-        self._forget((principal, cursor))
-        if not 0 < size <= self._most:
+    def store(
+        self, principal: str, cursor: str, needs: frozenset[str], windows: Mapping[UserSource, PrefetchedWindow]
+    ) -> None:
+        """Store the users after a cursor, which were read with these needs."""
+        # A read that was under way when a user was changed may have returned the user before the change.
+        windows = {source: window for source, window in windows.items() if window.read_at > self._cleared_at}
+        size = sum(len(prefetched.window.items) for prefetched in windows.values())
+        self._remove((principal, cursor))
+        if not 0 < size <= self._max_users:
             return
-        self._entries[principal, cursor] = _Entry(needs, unread, size)
-        self._held += size
-        while self._held > self._most:
-            self._forget(next(iter(self._entries)))
+        self._entries[principal, cursor] = _Entry(needs, windows, size)
+        self._size += size
+        while self._size > self._max_users:
+            self._remove(next(iter(self._entries)))
 
-    def find(self, principal: str, cursor: str, needs: frozenset[str]) -> Mapping[UserSource, Unread]:
-        """What is still fresh behind that cursor and brings along what is needed."""
+    def find(self, principal: str, cursor: str, needs: frozenset[str]) -> Mapping[UserSource, PrefetchedWindow]:
+        """Return the windows after that cursor that have not expired and fulfil the needs."""
         entry = self._entries.get((principal, cursor))
         if entry is None or not needs <= entry.needs:
             return {}
-        oldest = self.clock() - self._seconds
-        fresh = {source: one for source, one in entry.unread.items() if one.read_at > oldest}
-        if fresh:
+        expired = self.clock() - self._seconds
+        windows = {source: window for source, window in entry.windows.items() if window.read_at > expired}
+        if windows:
             self._entries.move_to_end((principal, cursor))
         else:
-            self._forget((principal, cursor))
-        return fresh
+            self._remove((principal, cursor))
+        return windows
 
     def clear(self) -> None:
-        """Forget everything, also what is being read now."""
-        self._cleared = self.clock()
+        """Remove all entries, and let `store` ignore the reads that are under way."""
+        self._cleared_at = self.clock()
         self._entries.clear()
-        self._held = 0
+        self._size = 0
 
-    def _forget(self, key: tuple[str, str]) -> None:
+    def _remove(self, key: tuple[str, str]) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._held -= entry.size
+            self._size -= entry.size

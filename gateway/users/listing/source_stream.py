@@ -1,4 +1,9 @@
-"""One source's part of a merge: its users one by one, read window by window."""
+"""The users of one source during a merge, read window after window.
+
+Terms: a window is the result of one call. A segment is a window without the users that come before the anchor. The
+stream takes users from the front of the segment. A segment position counts how many were passed: those that were taken
+and those that do not match the query. Once the segment is used up, the next window is read.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,68 +12,72 @@ from itertools import pairwise, takewhile
 import msgspec
 
 from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResponse
-from gateway.users.listing.position import Anchor, Progress, Search, instant_of
-from gateway.users.listing.prefetched import Unread
+from gateway.users.listing.position import Anchor, AnchorSearch, WalkPosition, instant_of
+from gateway.users.listing.prefetched import PrefetchedWindow
 from gateway.users.model import User
 from gateway.users.source import Source, UserQuery, Window
 
-__all__ = ["SourceStream", "WalkPosition", "WalkSegment"]
+__all__ = ["SegmentPosition", "SourceStream", "WalkSegment"]
 
 
 @dataclass(frozen=True, slots=True)
 class WalkSegment:
-    """The users to be passed next; without a window none are in hand yet, and the walk stands at `start`.
+    """Consecutive users that a walk passes next; it has no window as long as none was read.
 
-    `sure` says that all whom the walk passed come before them (`Search.sure`).
+    `start` is the walk position before the first user. `exact`: all users that the walk passed come before these
+    (`AnchorSearch.exact`).
     """
 
-    start: Progress
+    start: WalkPosition
     window: Window | None = None
-    sure: bool = False
+    exact: bool = False
 
     @property
     def users(self) -> tuple[User, ...]:
         return () if self.window is None else self.window.items
 
-    def done(self, passed: int) -> bool:
-        """Whether the walk is through with the source once so many of the users were passed."""
+    def is_last(self, passed: int) -> bool:
+        """Return whether the walk is done with the source once that many users of the segment were passed."""
         if self.window is None:
             return self.start.done
         return passed == len(self.window.items) and self.window.next is None
 
-    def behind(self, passed: int) -> Progress:
-        """The progress once so many of the users were passed."""
+    def position_after(self, passed: int) -> WalkPosition:
+        """Return the walk position once that many users of the segment were passed."""
         if self.window is None:
             return self.start
-        anchor = Anchor.behind(self.users[:passed], self.start.anchor)
+        anchor = Anchor.after(self.users[:passed], self.start.anchor)
         if passed < len(self.users):
-            return Progress(self.start.position, anchor)
-        return Progress.behind(self.window, anchor, sure=self.sure)
+            return WalkPosition(self.start.read_from, anchor)
+        return WalkPosition.after_window(self.window, anchor, exact=self.exact)
 
 
-class WalkPosition(msgspec.Struct, frozen=True):
-    """Where a walk stands in one source. Made for every user, so nothing is computed for it."""
+class SegmentPosition(msgspec.Struct, frozen=True):
+    """A walk position in its cheapest form: a segment and how many of its users were passed.
 
-    stretch: WalkSegment
+    One is created for each user of a page, so the walk position is computed only when a cursor is written.
+    """
+
+    segment: WalkSegment
     passed: int
 
     @property
-    def progress(self) -> Progress:
-        return self.stretch.behind(self.passed)
+    def walk_position(self) -> WalkPosition:
+        return self.segment.position_after(self.passed)
 
 
 Rank = tuple[float, int]
 
-_MOST_READS = 20
-_LONGEST_SEARCH = 200  # windows: a source that needs more does not keep to its own order
+_MAX_READS = 20
+_MAX_SEARCHED = 200  # windows; more are needed only if a source does not keep its order
 
 
 class SourceStream:
-    """The users of one source that a query means, in the source's own order, from a walk's progress on.
+    """The users of one source that match a query, in the source's order, from a walk position on.
 
-    `head` is the next user. Without one, a window has to be read (`due`), unless the walk is through with the source
-    or the source has failed with `error`. Streams are merged by `rank`, the lowest first: without a head it is that
-    of the user passed last, since what will be read can only come after it.
+    `head` is the next user. If it is None, a window has to be read (`needs_read`), unless the walk is done with the
+    source or the source has failed with `error`. Streams are merged by `rank`, the lowest first. Without a head, the
+    rank is that of the last user passed, because any user still to be read comes after that one.
     """
 
     def __init__(
@@ -76,7 +85,7 @@ class SourceStream:
         source: Source,
         query: UserQuery,
         needs: frozenset[str],
-        progress: Progress,
+        start: WalkPosition,
         *,
         order: int,
         clock: Callable[[], float],
@@ -84,127 +93,134 @@ class SourceStream:
         self.name = source.name
         self.head: User | None = None
         self.error: GatewayError | None = None
-        self.answered = False
+        self.responded = False
         self._source = source
         self._query = query
         self._needs = needs
-        self._order = order
+        self._order = order  # among streams whose next users have one instant
         self._clock = clock
-        self._search: Search | None = None
+        self._search: AnchorSearch | None = None  # under way, over several windows
         self._restarted = False
         self._reads = 0
         self._searched = 0
-        self._stretch = WalkSegment(progress)
-        self._ahead: list[tuple[User, int]] = []  # who is meant of those in hand, and how many are passed with each
-        self._taken = 0  # of them
-        self._passed = 0  # of all in hand
+        self._segment = WalkSegment(start)
+        # The users of the segment that match, each with how many users of the segment are passed once it is taken.
+        self._matching: list[tuple[User, int]] = []
+        self._taken = 0  # users of `_matching`
+        self._passed = 0  # users of the segment
         self._read_at = 0.0
         self._rank: Rank | None = None
 
     @property
-    def place(self) -> WalkPosition:
-        """Where the walk stands now."""
-        return WalkPosition(self._stretch, self._passed)
+    def position(self) -> SegmentPosition:
+        """The current position of the walk in this source."""
+        return SegmentPosition(self._segment, self._passed)
 
     @property
-    def progress(self) -> Progress:
-        """How far the walk has come."""
-        return self.place.progress
+    def walk_position(self) -> WalkPosition:
+        """The same, in the form that a cursor holds."""
+        return self.position.walk_position
 
     @property
     def done(self) -> bool:
-        """Whether the walk is through with the source."""
-        return self._stretch.done(self._passed)
+        """Whether the walk is done with the source."""
+        return self._segment.is_last(self._passed)
 
     @property
-    def due(self) -> bool:
-        """Whether a window has to be read to know the next user."""
+    def needs_read(self) -> bool:
+        """Whether a window has to be read to get the next user."""
         return self.head is None and self.error is None and not self.done
 
     @property
-    def spent(self) -> bool:
-        """Whether this page may read no more here.
+    def read_limit_reached(self) -> bool:
+        """Whether this page may read no more windows of this source.
 
-        That is so only where a source filters less than is asked: the page may then come back short, and its cursor
-        goes on behind what was looked at.
+        This happens only where a source filters by less than the query: the page may then have fewer users than
+        requested, and its cursor continues after those that did not match.
         """
-        return self._reads >= _MOST_READS
+        return self._reads >= _MAX_READS
 
     @property
     def rank(self) -> Rank:
-        """Its place among the streams."""
+        """The order of this stream among the streams of a merge."""
         if self._rank is None:
             self._rank = (-self._instant(), self._order)
         return self._rank
 
     @property
-    def unread(self) -> Unread | None:
-        """What is in hand, for a later page to take up."""
-        window, left = self._stretch.window, self._stretch.users[self._passed :]
-        return Unread(replace(window, items=left), self._stretch.sure, self._read_at) if window and left else None
+    def prefetched(self) -> PrefetchedWindow | None:
+        """The rest of the segment, for a later page, or None where there is none."""
+        window, rest = self._segment.window, self._segment.users[self._passed :]
+        return (
+            PrefetchedWindow(replace(window, items=rest), self._segment.exact, self._read_at)
+            if window and rest
+            else None
+        )
 
-    def take_up(self, unread: Unread) -> None:
-        """Go on with what an earlier page has read behind this progress."""
-        self.answered = True
-        self._have(unread, self.progress.position)
+    def use_prefetched(self, prefetched: PrefetchedWindow) -> None:
+        """Continue with users that were read for an earlier page at this walk position."""
+        self.responded = True
+        self._set_segment(prefetched, self.walk_position.read_from)
 
-    def take(self, most: int, before: Rank | None) -> list[tuple[User, WalkPosition]]:
-        """The next users as far as they rank before that, at most so many, each with the place behind; now passed."""
-        taken = self._ahead[self._taken : self._taken + most]
+    def take(self, limit: int, before: Rank | None) -> list[tuple[User, SegmentPosition]]:
+        """Pass and return the next users that rank before `before`, `limit` at most, each with the position after."""
+        taken = self._matching[self._taken : self._taken + limit]
         if before is not None:
-            taken = list(takewhile(lambda one: (-instant_of(one[0]), self._order) < before, taken))
+            taken = list(takewhile(lambda pair: (-instant_of(pair[0]), self._order) < before, taken))
         if taken:
-            self._go_on(self._taken + len(taken), taken[-1][1])
-        stretch = self._stretch
-        return [(user, WalkPosition(stretch, passed)) for user, passed in taken]
+            self._advance(self._taken + len(taken), taken[-1][1])
+        segment = self._segment
+        return [(user, SegmentPosition(segment, passed)) for user, passed in taken]
 
     async def read(self, limit: int) -> None:
-        """Read one window; whatever the source raises is in `error`."""
-        search = self._search or self.progress.search()
+        """Read one window; an error of the source is stored in `error`."""
+        search = self._search or self.walk_position.search()
         read_at = self._clock()
         try:
-            window = await self._source.page_users(self._query, search.position, limit, self._needs)
+            window = await self._source.page_users(self._query, search.read_from, limit, self._needs)
         except BadUserInput as error:
-            if search.position is None or self._restarted:
+            if search.read_from is None or self._restarted:
                 self.error = error
             else:
-                # The position is what it no longer takes, e.g. a cursor that has expired there: from the top, then,
-                # to where the anchor is.
-                self._restarted, self._search = True, Search(self.progress.anchor, None)
+                # The source no longer accepts its position, for example an expired cursor: search for the anchor
+                # from the start of the list.
+                self._restarted, self._search = True, AnchorSearch(self.walk_position.anchor, None)
             return
         except GatewayError as error:
             self.error = error
             return
-        self.answered = True
-        users = search.behind(window)
+        self.responded = True
+        users = search.users_after(window)
         if users is not None:
             self._search = None
             self._reads += 1
-            self._have(Unread(replace(window, items=users), search.sure, read_at), search.start)
+            self._set_segment(PrefetchedWindow(replace(window, items=users), search.exact, read_at), search.reread_from)
             return
         self._search = search
         self._searched += 1
-        if self._searched >= _LONGEST_SEARCH:
-            message = f"The {self.name} system does not list its users in the same order again."
+        if self._searched >= _MAX_SEARCHED:
+            message = f"The {self.name} source did not list its users in the same order as before."
             self.error = SourceInvalidResponse(message, origin=Origin(source=self.name))
 
-    def _have(self, unread: Unread, position: str | None) -> None:
-        self._stretch = WalkSegment(Progress(position, self.progress.anchor), unread.window, unread.sure)
-        self._read_at = unread.read_at
-        users, takes = unread.window.items, self._query.takes
-        # Who is not meant is passed with whoever is before.
-        steps = [*(number for number, user in enumerate(users) if takes(user)), len(users)]
-        self._ahead = [(users[number], passed) for number, passed in pairwise(steps)]
-        self._go_on(0, steps[0])
+    def _set_segment(self, prefetched: PrefetchedWindow, read_from: str | None) -> None:
+        self._segment = WalkSegment(
+            WalkPosition(read_from, self.walk_position.anchor), prefetched.window, prefetched.exact
+        )
+        self._read_at = prefetched.read_at
+        users, matches = prefetched.window.items, self._query.matches
+        # A user that does not match is passed with the matching one before it, at the start of the segment at once.
+        indices = [*(index for index, user in enumerate(users) if matches(user)), len(users)]
+        self._matching = [(users[index], passed) for index, passed in pairwise(indices)]
+        self._advance(0, indices[0])
 
-    def _go_on(self, taken: int, passed: int) -> None:
+    def _advance(self, taken: int, passed: int) -> None:
         self._taken, self._passed = taken, passed
-        self.head = self._ahead[taken][0] if taken < len(self._ahead) else None
+        self.head = self._matching[taken][0] if taken < len(self._matching) else None
         self._rank = None
 
     def _instant(self) -> float:
-        """The head's, else that of the user passed last; before all others where nobody was."""
+        """Return the instant of the head, else of the last user passed, else one that is newer than all."""
         if self.head is not None:
             return instant_of(self.head)
-        anchor = self.progress.anchor
+        anchor = self.walk_position.anchor
         return float("inf") if anchor is None else anchor.instant

@@ -4,18 +4,18 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from users.listed import world
+from users.fake_lists import make_world
 
 from gateway.errors import BadUserInput
 from gateway.users.listing.cursor import Cursors
-from gateway.users.listing.position import Anchor, Progress
+from gateway.users.listing.position import Anchor, WalkPosition
 
 STATE = {"account": ["position", 1_767_225_600_000_000, 3, "c29tZSBtYXJrcw=="], "reseller": None}
 
 
 @pytest.fixture
 def cursors() -> Cursors:
-    """Cursors with a secret."""
+    """Cursors that are signed with a secret."""
     return Cursors(b"a secret")
 
 
@@ -26,14 +26,14 @@ def refused(cursors: Cursors, text: str, scope: str = "list") -> None:
 
 
 def test_read_back(cursors: Cursors) -> None:
-    """A cursor holds its state, and needs no escaping in a URL."""
+    """A cursor contains its state, and needs no escaping in a URL."""
     text = cursors.write("list", STATE)
     assert cursors.read("list", text) == STATE
     assert text.replace("-", "").replace("_", "").isalnum()
 
 
 def test_another_list(cursors: Cursors) -> None:
-    """A cursor of another list is refused, and the message says so."""
+    """A cursor of another list is refused with a message that states the reason."""
     with pytest.raises(BadUserInput, match="other arguments"):
         cursors.read("another list", cursors.write("list", STATE))
 
@@ -44,7 +44,7 @@ def test_another_secret(cursors: Cursors) -> None:
 
 
 def test_another_version(cursors: Cursors, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cursor of another form is refused although its signature is right."""
+    """A cursor of another version is refused although its signature is valid."""
     monkeypatch.setattr("gateway.users.listing.cursor._VERSION", b"\x02")
     text = cursors.write("list", STATE)
     monkeypatch.undo()
@@ -79,7 +79,7 @@ def test_every_bit_counts(cursors: Cursors) -> None:
     ],
 )
 def test_garbage(cursors: Cursors, alter: object) -> None:
-    """What is no cursor, letter by letter, is refused: as the caller's mistake, whatever it is."""
+    """A text that is not exactly a cursor is refused as invalid input, whatever it is."""
     refused(cursors, alter(cursors.write("list", STATE)))  # type: ignore[operator]  # a table's column
 
 
@@ -91,25 +91,25 @@ def test_any_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "progress",
+    "position",
     [
-        Progress(),
-        Progress(done=True),
-        Progress("position"),
-        Progress(None, Anchor(-(2**63), (b"123456",), 1)),
-        Progress("99", Anchor(1_767_225_600_000_000, (b"123456", b"abcdef"), 2)),
-        Progress("99", Anchor(1_767_225_600_000_000, (b"123456", b"abcdef"), 0), exact=True),
+        WalkPosition(),
+        WalkPosition(done=True),
+        WalkPosition("position"),
+        WalkPosition(None, Anchor(-(2**63), (b"123456",), 1)),
+        WalkPosition("99", Anchor(1_767_225_600_000_000, (b"123456", b"abcdef"), 2)),
+        WalkPosition("99", Anchor(1_767_225_600_000_000, (b"123456", b"abcdef"), 0), exact=True),
     ],
 )
-def test_progress(cursors: Cursors, progress: Progress) -> None:
-    """A walk's progress goes into a cursor and comes back."""
-    assert Progress.unpacked(cursors.read("list", cursors.write("list", progress.packed()))) == progress
+def test_walk_position(cursors: Cursors, position: WalkPosition) -> None:
+    """A walk position is the same after it was written to a cursor and read back."""
+    assert WalkPosition.unpack(cursors.read("list", cursors.write("list", position.pack()))) == position
 
 
 async def test_length() -> None:
-    """A cursor stays below a kilobyte however far a walk has come, and says nothing of who was passed."""
-    pages = await world(*[[10] * 500] * 3).walk(100)
+    """A cursor stays below a kilobyte however far a walk has come, and contains no e-mail address of a passed user."""
+    pages = await make_world(*[[10] * 500] * 3).walk(100)
     cursors = [page.end_cursor for page in pages if page.end_cursor]
     assert max(map(len, cursors)) < 700
-    assert all(one != another for one, another in pairwise(cursors))
+    assert all(cursor != following for cursor, following in pairwise(cursors))
     assert not any(b"example.com" in urlsafe_b64decode(cursor + "==") for cursor in cursors)

@@ -1,4 +1,4 @@
-"""Whole walks over random systems that change while somebody is paging."""
+"""Whole walks over random sources whose users change between the pages."""
 
 import asyncio
 from collections import Counter
@@ -6,80 +6,82 @@ from dataclasses import dataclass
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from users.listed import DOWN, World, name_of, order, world
+from users.fake_lists import DOWN, World, make_world, name_of, order
 
 from gateway.errors import SourceUnavailable
 from gateway.users.model import User
 
-# Few instants, so that many are equal; some differ by less than a microsecond; some are missing.
+# Few instants, so that many are equal. Some differ by less than a microsecond, some are missing.
 TICKS = st.sampled_from([None, 0, 1, 7, 10, 11, 13, 20, 25, 30, 40, 50, 60])
 POPULATION = st.lists(TICKS, max_size=30) | st.lists(st.sampled_from([10, 20]), max_size=40)
-# Numbered pages of less than seven could not overlap everywhere.
-LARGEST = st.tuples(st.integers(1, 9), st.integers(2, 9), st.integers(7, 12))
-WORLDS = st.builds(world, POPULATION, POPULATION, POPULATION, largest=LARGEST)
+# Numbered pages of fewer than seven users cannot overlap everywhere.
+MAX_WINDOWS = st.tuples(st.integers(1, 9), st.integers(2, 9), st.integers(7, 12))
+WORLDS = st.builds(make_world, POPULATION, POPULATION, POPULATION, max_windows=MAX_WINDOWS)
 PAGE = st.integers(1, 9)
 THOROUGHLY = settings(
     max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
-_MOST_DELETED = 7  # of one system: one less than a walk remembers
+_MOST_DELETED = 7  # of one source: one less than the hashes in an anchor
 
 
 @dataclass(frozen=True)
 class Step:
-    """A page, and what happens before it: users come and go, systems fail, what was left over is lost.
+    """A page, and what happens before it: users are created and deleted, sources fail, prefetched users are cleared.
 
-    With `kept` the client goes on behind that user of the page instead of behind the last one.
+    With `kept`, the client continues after that user of the page instead of after the last one.
     """
 
     first: int
     created: tuple[tuple[int, int | None], ...] = ()
     deleted: tuple[tuple[int, int], ...] = ()
     failing: frozenset[int] = frozenset()
-    forgetting: bool = False
+    clearing: bool = False
     kept: int | None = None
 
 
 def steps(*, failing: bool) -> st.SearchStrategy[list[Step]]:
-    """Some pages of a walk."""
-    which = st.integers(0, 2)
+    """Return a strategy for some pages of a walk."""
+    index = st.integers(0, 2)
     return st.lists(
         st.builds(
             Step,
             first=st.integers(0, 9),
-            created=st.lists(st.tuples(which, TICKS | st.integers(61, 99)), max_size=4).map(tuple),
-            deleted=st.lists(st.tuples(which, st.integers(0, 40)), max_size=4).map(tuple),
-            failing=st.frozensets(which, max_size=3) if failing else st.just(frozenset()),
-            forgetting=st.booleans(),
+            created=st.lists(st.tuples(index, TICKS | st.integers(61, 99)), max_size=4).map(tuple),
+            deleted=st.lists(st.tuples(index, st.integers(0, 40)), max_size=4).map(tuple),
+            failing=st.frozensets(index, max_size=3) if failing else st.just(frozenset()),
+            clearing=st.booleans(),
             kept=st.none() | st.integers(0, 8),
         ),
         max_size=12,
     )
 
 
-async def walk(systems: World, plan: list[Step], rest: int) -> list[User]:
-    """Everybody whom a client sees that takes these steps, then pages of `rest` users to the end."""
+async def walk(world: World, plan: list[Step], rest: int) -> list[User]:
+    """Return the users that a client gets that takes these steps, and then pages of `rest` users to the end."""
     seen: list[User] = []
     cursor: str | None = None
     deleted: Counter[int] = Counter()
     created = 1000
     for step in (*plan, *[Step(rest)] * 1000):
-        for which, ticks in step.created:
+        for index, ticks in step.created:
             created += 1
-            systems.systems[which].add(created, ticks)
-        for which, index in step.deleted:
-            deleted[which] += 1
-            if deleted[which] <= _MOST_DELETED:
-                systems.systems[which].delete(index)
-        for which, system in enumerate(systems.systems):
-            system.failing = DOWN if which in step.failing else None
-        if step.forgetting:
-            systems.leftovers.clear()
+            world.sources[index].add(created, ticks)
+        for index, user_index in step.deleted:
+            deleted[index] += 1
+            if deleted[index] <= _MOST_DELETED:
+                world.sources[index].delete(user_index)
+        for index, source in enumerate(world.sources):
+            source.failing = DOWN if index in step.failing else None
+        if step.clearing:
+            world.prefetched.clear()
         try:
-            page = await systems.page(step.first, cursor)
+            page = await world.page(step.first, cursor)
         except SourceUnavailable:
-            assert step.failing, "systems fail only where they are told to"
+            assert step.failing, "sources fail only in the steps for it"
             continue
-        assert {one.source for one in page.unavailable} <= {systems.systems[which].name for which in step.failing}
+        assert {unavailable.source for unavailable in page.unavailable} <= {
+            world.sources[index].name for index in step.failing
+        }
         edges = page.edges[: None if step.kept is None else step.kept + 1]
         if not step.failing:
             assert len(page.edges) == step.first or not page.has_next_page, "a page is full unless it is the last one"
@@ -93,46 +95,46 @@ async def walk(systems: World, plan: list[Step], rest: int) -> list[User]:
 
 @THOROUGHLY
 @given(WORLDS, PAGE)
-def test_still(systems: World, rest: int) -> None:
-    """Where nothing changes, a walk is everybody once, newest first, ties by source and then in its own order."""
-    seen = asyncio.run(walk(systems, [], rest))
-    assert [name_of(user) for user in seen] == systems.expected()
+def test_still(world: World, rest: int) -> None:
+    """Without changes a walk returns every user once: newest first, then by source, then in the source's order."""
+    seen = asyncio.run(walk(world, [], rest))
+    assert [name_of(user) for user in seen] == world.expected()
 
 
-def _proven(systems: World, plan: list[Step], rest: int) -> list[User]:
-    """Walk, and look for losses and repeats; answers those who were there all the time, in the order seen."""
-    before = set(systems.expected())
-    seen = asyncio.run(walk(systems, plan, rest))
+def _checked_walk(world: World, plan: list[Step], rest: int) -> list[User]:
+    """Walk, check for skipped and repeated users, and return the unchanged ones in the order of the walk."""
+    before = set(world.expected())
+    seen = asyncio.run(walk(world, plan, rest))
     counts = Counter(map(name_of, seen))
-    assert max(counts.values(), default=0) <= 1, "nobody is repeated"
-    stayed = before & set(systems.expected())
-    assert stayed <= set(counts), "nobody is lost"
+    assert max(counts.values(), default=0) <= 1, "no user is repeated"
+    stayed = before & set(world.expected())
+    assert stayed <= set(counts), "no user is skipped"
     return [user for user in seen if name_of(user) in stayed]
 
 
 @THOROUGHLY
-@example(  # by offset: somebody of the last one's instant is put in before it, and its window ends in between
-    world([50, 50, 30, 30, 25, 25, 13, 11], [10, 10, *[20] * 9], largest=(8, 3, 11)),
-    [Step(9, ((0, 80), (0, 50), (0, 25))), Step(4), Step(8), Step(1, ((1, 10), (1, 61)), forgetting=True)],
+@example(  # by offset: a user of the anchor's instant is inserted before it, and the window ends between the two
+    make_world([50, 50, 30, 30, 25, 25, 13, 11], [10, 10, *[20] * 9], max_windows=(8, 3, 11)),
+    [Step(9, ((0, 80), (0, 50), (0, 25))), Step(4), Step(8), Step(1, ((1, 10), (1, 61)), clearing=True)],
     8,
 )
 @example(  # the same by cursor
-    world([20, None, 11, 60, 50, 50], [], [*[20] * 4, *[10] * 3], largest=(7, 8, 7)),
-    [Step(8), Step(0, ((0, 40), (0, 11))), Step(4, ((0, 69),)), Step(6, forgetting=True)],
+    make_world([20, None, 11, 60, 50, 50], [], [*[20] * 4, *[10] * 3], max_windows=(7, 8, 7)),
+    [Step(8), Step(0, ((0, 40), (0, 11))), Step(4, ((0, 69),)), Step(6, clearing=True)],
     5,
 )
 @given(WORLDS, steps(failing=False), PAGE)
-def test_moving(systems: World, plan: list[Step], rest: int) -> None:
-    """Users come and go between pages of any size: who stays is seen once, and in order over the whole walk."""
-    stayed = _proven(systems, plan, rest)
+def test_moving(world: World, plan: list[Step], rest: int) -> None:
+    """If users are created and deleted between pages, the others are returned once, in order over the whole walk."""
+    stayed = _checked_walk(world, plan, rest)
     assert list(map(order, stayed)) == sorted(map(order, stayed))
 
 
 @THOROUGHLY
 @given(WORLDS, steps(failing=True), PAGE)
-def test_failing(systems: World, plan: list[Step], rest: int) -> None:
-    """Systems fail and come back, too: still nobody is lost or repeated, and each system's own order is kept."""
-    stayed = _proven(systems, plan, rest)
+def test_failing(world: World, plan: list[Step], rest: int) -> None:
+    """If sources fail as well, no user is skipped or repeated, and the order within each source is kept."""
+    stayed = _checked_walk(world, plan, rest)
     for source in {user.source for user in stayed}:
-        own = [order(user) for user in stayed if user.source is source]
-        assert own == sorted(own)
+        of_source = [order(user) for user in stayed if user.source is source]
+        assert of_source == sorted(of_source)

@@ -78,7 +78,7 @@ class Prepared:
         known = self._plans.get(key)
         if known is None:
             selection = selection_of(self.document, self.operation, given)
-            known = replace(plan(selection, _ROOTS[self.kind]), alone=_is_about_one_user(self.operation))
+            known = replace(plan(selection, _ROOTS[self.kind]), single_user=_is_about_one_user(self.operation))
             if len(self._plans) < _MOST_PLANS:
                 self._plans[key] = known
         return known

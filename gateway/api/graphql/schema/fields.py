@@ -13,7 +13,7 @@ import strawberry
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.limits.directives import Cost
 from gateway.users.ids import encode, ref_of
-from gateway.users.loaders import expanded, whole
+from gateway.users.loaders import load_expansion, load_reference
 
 __all__ = [
     "Computed",
@@ -44,14 +44,14 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A field of that name that is looked up if the record came without it (`gateway.users.loaders.expanded`)."""
+    """A field of that name that is looked up if the record came without it (`gateway.users.loaders.load_expansion`)."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A field of that name that is looked up if it holds a bare reference (`gateway.users.loaders.whole`)."""
+    """A field of that name that is looked up if it holds a bare reference (`gateway.users.loaders.load_reference`)."""
 
     name: str
 
@@ -75,7 +75,7 @@ def expansion(name: str, description: str) -> Any:
     """Declare a field that is in the record if its source included it, and is otherwise looked up in a batch."""
 
     def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
-        return expanded(root, name, info.context.loaders)
+        return load_expansion(root, name, info.context.loaders)
 
     metadata = {"how": Expansion(name)}
     return strawberry.field(resolver=resolve, description=description, directives=[_LOOKUP], metadata=metadata)
@@ -85,7 +85,7 @@ def reference(name: str, description: str) -> Any:
     """Declare a field that holds a record or a bare reference; the latter is looked up in a batch where needed."""
 
     def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
-        return whole(getattr(root, name), info.context.loaders)
+        return load_reference(getattr(root, name), info.context.loaders)
 
     metadata = {"how": Reference(name)}
     return strawberry.field(resolver=resolve, description=description, directives=[_LOOKUP], metadata=metadata)

@@ -1,4 +1,4 @@
-"""Three systems in memory that list users as the real ones do: by cursor, by offset and by page number."""
+"""Three sources in memory that list users as the real ones do: by cursor, by offset and by page number."""
 
 import asyncio
 import json
@@ -22,22 +22,22 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def created(ticks: int | None) -> Timestamp | None:
-    """A time so many tenths of a microsecond after the new year, with all seven digits of its fraction."""
+    """Return the time that many tenths of a microsecond after the new year, with a fraction of seven digits."""
     if ticks is None:
         return None
     moment = _START + timedelta(microseconds=ticks // 10)
-    # Every other one is written in another time zone: what is compared is the instant, not the text.
+    # Every second one has another time zone, because instants have to be compared, not texts.
     if ticks % 2:
         return Timestamp(f"{moment:%Y-%m-%dT%H:%M:%S.%f}{ticks % 10}Z")
     return Timestamp(f"{moment + timedelta(hours=2):%Y-%m-%dT%H:%M:%S.%f}{ticks % 10}+02:00")
 
 
 @dataclass
-class Listed(ABC):
-    """A system: its users as (ticks, id), in its own order; `largest` is what it gives at once."""
+class ListingSource(ABC):
+    """A source with users as `keys`, (-ticks, -number), in its order; `max_window` is its largest window."""
 
     name: ClassVar[UserSource]
-    largest: int = 1000
+    max_window: int = 1000
     tenant: str = ""
     directories: dict[Any, Any] = field(default_factory=dict)
     keys: list[tuple[float, int]] = field(default_factory=list)
@@ -48,20 +48,20 @@ class Listed(ABC):
     log: list[str] = field(default_factory=list)
 
     def add(self, number: int, ticks: int | None, *, removed: bool = False) -> None:
-        """Create a user; nobody else has that number."""
-        # Undated ones last, ties by falling number.
+        """Create a user with a new number."""
+        # Users without a time last; of one time, in descending order of numbers.
         self.keys.append((float("inf") if ticks is None else -ticks, -number))
         self.keys.sort()
         if removed:
             self.removed.add(number)
 
     def delete(self, index: int) -> None:
-        """Delete the user at that place, counted round."""
+        """Delete the user at that index, modulo the number of users."""
         if self.keys:
             del self.keys[index % len(self.keys)]
 
     def user(self, key: tuple[float, int]) -> User:
-        """The record of a key."""
+        """Return the record of a key."""
         ticks = None if key[0] == float("inf") else int(-key[0])
         status = UserStatus.REMOVED if -key[1] in self.removed else None
         email = f"U{-key[1]}@example.com"
@@ -74,26 +74,26 @@ class Listed(ABC):
 
     async def page_users(
         self,
-        query: UserQuery,  # noqa: ARG002 - it filters nothing
+        query: UserQuery,  # noqa: ARG002 - it does not filter
         position: str | None,
         limit: int,
-        needs: frozenset[str],  # noqa: ARG002 - it sends all it has
+        needs: frozenset[str],  # noqa: ARG002 - it sends all fields
     ) -> Window:
         self.reads.append((position, limit))
-        self.log.append("asked")
+        self.log.append("requested")
         await asyncio.sleep(self.delay)
-        self.log.append("answered")
+        self.log.append("responded")
         if self.failing is not None:
             raise self.failing
-        return self.listed(position, min(limit, self.largest))
+        return self.listed(position, min(limit, self.max_window))
 
     @abstractmethod
     def listed(self, position: str | None, size: int) -> Window:
-        """The window from a position on."""
+        """Return the window from a position on."""
 
 
-class ByCursor(Listed):
-    """Like the account system: a cursor names the last user of the window before."""
+class ByCursor(ListingSource):
+    """Like the account API: the position is the last user of the previous window."""
 
     name = ACCOUNT
 
@@ -101,13 +101,13 @@ class ByCursor(Listed):
         if position == "expired":
             raise BadUserInput("Query parameter 'cursor' is invalid.")
         key = None if position is None else tuple(json.loads(position))
-        keys = [one for one in self.keys if key is None or one > key]
+        keys = [candidate for candidate in self.keys if key is None or candidate > key]
         more = json.dumps(keys[size - 1]) if len(keys) > size else None
         return Window(tuple(map(self.user, keys[:size])), more)
 
 
-class ByOffset(Listed):
-    """Like SoftwareOne: places, and a total."""
+class ByOffset(ListingSource):
+    """Like SoftwareOne: the position is an index, and there is a total."""
 
     name = SOFTWAREONE
 
@@ -117,8 +117,8 @@ class ByOffset(Listed):
         return window(users, start, size=size, has_more=bool(users) and start + len(users) < len(self.keys))
 
 
-class ByNumber(Listed):
-    """Like the reseller system: numbered pages, and no total."""
+class ByNumber(ListingSource):
+    """Like the reseller API: numbered pages, and no total."""
 
     name = RESELLER
 
@@ -131,67 +131,69 @@ class ByNumber(Listed):
 
 @dataclass
 class World:
-    """The three systems and the merge over them."""
+    """The three sources and their merge."""
 
-    systems: tuple[Listed, Listed, Listed]
-    leftovers: PrefetchedUsers = field(default_factory=PrefetchedUsers)
+    sources: tuple[ListingSource, ListingSource, ListingSource]
+    prefetched: PrefetchedUsers = field(default_factory=PrefetchedUsers)
 
     def __post_init__(self) -> None:
-        self.merge = Merge(Sources(self.systems), Cursors(b"secret"), self.leftovers)  # type: ignore[arg-type]  # a stand-in with the methods that are used
+        self.merge = Merge(Sources(self.sources), Cursors(b"secret"), self.prefetched)  # type: ignore[arg-type]  # they have the methods that are used
 
     async def page(
-        self, first: int, after: str | None = None, query: UserQuery | None = None, **given: Any
+        self, first: int, after: str | None = None, query: UserQuery | None = None, **options: Any
     ) -> UserPage:
-        return await self.merge.page(query or UserQuery(), given.pop("needs", NEEDS), first=first, after=after, **given)
+        return await self.merge.page(
+            query or UserQuery(), options.pop("needs", NEEDS), first=first, after=after, **options
+        )
 
-    async def walk(self, first: int, query: UserQuery | None = None, **given: Any) -> list[UserPage]:
-        """All pages of that size."""
-        pages = [await self.page(first, None, query, **given)]
+    async def walk(self, first: int, query: UserQuery | None = None, **options: Any) -> list[UserPage]:
+        """Return all pages of that size."""
+        pages = [await self.page(first, None, query, **options)]
         while pages[-1].has_next_page:
-            pages.append(await self.page(first, pages[-1].end_cursor, query, **given))
+            pages.append(await self.page(first, pages[-1].end_cursor, query, **options))
         return pages
 
     @property
     def reads(self) -> list[int]:
-        """How many windows were read of each system so far."""
-        return [len(system.reads) for system in self.systems]
+        """How many windows were read from each source so far."""
+        return [len(source.reads) for source in self.sources]
 
     def expected(self) -> list[tuple[UserSource, str]]:
-        """Everybody who is not removed, newest first, then by source, then in the source's order."""
-        everybody = [user for system in self.systems for user in system.users if user.status is None]
-        return [name_of(user) for user in sorted(everybody, key=order)]
+        """Return all users that are not removed, newest first, then by source, then in the source's order."""
+        users = [user for source in self.sources for user in source.users if user.status is None]
+        return [name_of(user) for user in sorted(users, key=order)]
 
 
-def world(
+def make_world(
     account: Iterable[int | None] = (),
     softwareone: Iterable[int | None] = (),
     reseller: Iterable[int | None] = (),
     *,
-    largest: tuple[int, int, int] = (1000, 100, 100),
-    leftovers: PrefetchedUsers | None = None,
+    max_windows: tuple[int, int, int] = (1000, 100, 100),
+    prefetched: PrefetchedUsers | None = None,
 ) -> World:
-    """Three systems with users of these ticks, numbered from 0 in each."""
-    systems = ByCursor(largest[0]), ByOffset(largest[1]), ByNumber(largest[2])
-    for system, population in zip(systems, (account, softwareone, reseller), strict=True):
+    """Return three sources with users of these ticks, numbered from 0 in each source."""
+    sources = ByCursor(max_windows[0]), ByOffset(max_windows[1]), ByNumber(max_windows[2])
+    for source, population in zip(sources, (account, softwareone, reseller), strict=True):
         keys = [(float("inf") if ticks is None else -ticks, -number) for number, ticks in enumerate(population)]
-        system.keys = sorted(keys)
-    return World(systems, leftovers or PrefetchedUsers())
+        source.keys = sorted(keys)
+    return World(sources, prefetched or PrefetchedUsers())
 
 
 def order(user: User) -> tuple[float, int]:
-    """The merge's order of a user among those of other sources."""
+    """Return the sort key of a user among those of all sources."""
     since = None if user.created_at is None else (user.created_at.instant() - _START) // timedelta(microseconds=1)
     return (float("inf") if since is None else -since), list(UserSource).index(user.source)
 
 
 def name_of(user: User) -> tuple[UserSource, str]:
-    """Who it is."""
+    """Return the source and the source id of a user."""
     return user.source, user.source_id
 
 
 def names(*pages: UserPage) -> list[tuple[UserSource, str]]:
-    """Who is on these pages."""
+    """Return the sources and source ids of all users on these pages."""
     return [name_of(edge.node) for page in pages for edge in page.edges]
 
 
-DOWN = SourceUnavailable("The system could not be reached.", retry_after=3.0)
+DOWN = SourceUnavailable("The source could not be reached.", retry_after=3.0)
