@@ -4,12 +4,12 @@ An operation has one plan, so that a record is fetched once whatever its aliases
 be one batch.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.users.ids import Kind
 
-__all__ = ["DETAILS", "EVERYTHING", "Plan", "Selection", "merged", "plan"]
+__all__ = ["DETAILS", "EVERYTHING", "EXPANSIONS", "REFERENCES", "Plan", "Selection", "merged", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +84,33 @@ EVERYTHING = Plan(
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field that planning has to know: the type of its value, and the need that it adds to a kind of record."""
+    """A field that planning has to know: the type of its value, and the need that it adds to a kind of record.
+
+    `is_expansion`: the record has the field only if a call included it. `is_reference`: its value may be a bare
+    reference.
+    """
 
     type: str | None = None
     kind: Kind | None = None
     need: str = ""
+    is_expansion: bool = False
+    is_reference: bool = False
 
 
 def _needs(kind: Kind, need: str, *names: str, type: str | None = None) -> dict[str, _Field]:
     return {name: _Field(type, kind, need) for name in names}
 
 
+def _expansion(kind: Kind, name: str, type: str | None = None) -> dict[str, _Field]:
+    return {name: _Field(type, kind, name, is_expansion=True)}
+
+
 def _typed(type: str, *names: str) -> dict[str, _Field]:
     return {name: _Field(type) for name in names}
+
+
+def _reference(type: str, name: str) -> dict[str, _Field]:
+    return {name: _Field(type, is_reference=True)}
 
 
 # The types of the API as far as planning has to know them. A field that is not here adds no need.
@@ -135,34 +149,50 @@ _TYPES: Mapping[str, Mapping[str, _Field]] = {
         **_needs(Kind.USER, "accounts", "accounts"),
         **_needs(Kind.USER, "role", "role", type="Role"),
         **_needs(Kind.USER, "department", "department", type="Department"),
-        **_typed("Organization", "organization"),
+        **_reference("Organization", "organization"),
     },
     "Role": {
-        **_needs(Kind.ROLE, "owner", "owner", type="RoleOwner"),
-        **_needs(Kind.ROLE, "permissions", "permissions"),
+        **_expansion(Kind.ROLE, "owner", "RoleOwner"),
+        **_expansion(Kind.ROLE, "permissions"),
     },
     "RoleOwner": _needs(Kind.ROLE, "owner.account", "account"),
     "Department": {
-        **_needs(Kind.DEPARTMENT, "location", "location"),
-        **_needs(Kind.DEPARTMENT, "scanning_stations", "scanning_stations", type="ScanningStationConnection"),
-        **_needs(Kind.DEPARTMENT, "machines", "machines", type="MachineConnection"),
+        **_expansion(Kind.DEPARTMENT, "location"),
+        **_expansion(Kind.DEPARTMENT, "scanning_stations", "ScanningStationConnection"),
+        **_expansion(Kind.DEPARTMENT, "machines", "MachineConnection"),
     },
     "ScanningStationConnection": _typed("ScanningStation", "nodes"),
     "ScanningStation": {
-        **_typed("Department", "department"),
+        **_reference("Department", "department"),
         **_typed("ProductionStepConnection", "production_steps"),
     },
     "MachineConnection": _typed("Machine", "nodes"),
-    "Machine": _typed("Department", "department"),
+    "Machine": _reference("Department", "department"),
     "ProductionStepConnection": _typed("ProductionStep", "nodes"),
     "ProductionStep": {
-        **_typed("Department", "department"),
+        **_reference("Department", "department"),
         **_typed("Machine", "machines"),
         **_typed("ScanningStation", "scanning_station"),
         **_typed("ProductionStep", "in_steps", "out_steps"),
     },
     "Organization": {},
 }
+
+
+def _names_where(has_property: Callable[[_Field], bool]) -> dict[str, frozenset[str]]:
+    names = {
+        type_name: frozenset(name for name, field in fields.items() if has_property(field))
+        for type_name, fields in _TYPES.items()
+    }
+    return {type_name: found for type_name, found in names.items() if found}
+
+
+EXPANSIONS: Mapping[str, frozenset[str]] = _names_where(lambda field: field.is_expansion)
+"""By type: the fields that a record has only if a call included them; otherwise they are looked up."""
+
+REFERENCES: Mapping[str, frozenset[str]] = _names_where(lambda field: field.is_reference)
+"""By type: the fields whose value may be a bare reference, which is looked up if more than its id is requested."""
+
 _IDENTITY = frozenset({"id", "source", "source_id", "__typename"})
 _LOOKED_UP = {"Role": Kind.ROLE, "Department": Kind.DEPARTMENT, "Organization": Kind.ORGANIZATION}
 

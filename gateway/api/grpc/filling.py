@@ -6,9 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.api.grpc.read_mask import EXPANSIONS, REFERENCES
 from gateway.users.loaders import Loaders, load_expansion, load_reference
-from gateway.users.planning import Selection
+from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
 
 __all__ = ["Filler"]
 

@@ -7,10 +7,9 @@ from typing import Any
 from google.protobuf import struct_pb2
 
 from gateway.api.grpc.enums import NUMBERS
-from gateway.api.grpc.read_mask import EXPANSIONS
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.users.ids import encode, ref_of
-from gateway.users.planning import Selection
+from gateway.users.planning import EXPANSIONS, Selection
 
 __all__ = ["message_of", "source_error"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.api.grpc.paging import page_of
 from gateway.api.grpc.read_mask import ReadPlan, read_plan_of_department, read_plan_of_role, read_plan_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.users.planning import Selection
+from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
 
 __all__ = ["price_of"]
 
@@ -18,7 +18,7 @@ _SYSTEM = 10
 _SYSTEMS = 3 * _SYSTEM
 _LOOKUP = 10
 _SOME = 5  # records of a list that has no page
-_LOOKED_UP = frozenset({"owner", "permissions", "location", "scanning_stations", "machines", "organization"})
+_LOOKED_UP = frozenset[str]().union(*EXPANSIONS.values(), REFERENCES["User"])
 
 
 def price_of(request: Any) -> int:

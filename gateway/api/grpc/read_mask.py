@@ -7,23 +7,9 @@ from typing import Any
 
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, Violation
-from gateway.users.planning import Plan, Selection, plan
+from gateway.users.planning import EXPANSIONS, REFERENCES, Plan, Selection, plan
 
-__all__ = ["EXPANSIONS", "REFERENCES", "ReadPlan", "read_plan_of_department", "read_plan_of_role", "read_plan_of_user"]
-
-EXPANSIONS = {
-    "Role": frozenset({"owner", "permissions"}),
-    "Department": frozenset({"location", "scanning_stations", "machines"}),
-}
-"""By type: fields that arrive only where they were included."""
-
-REFERENCES = {
-    "User": frozenset({"organization"}),
-    "ScanningStation": frozenset({"department"}),
-    "Machine": frozenset({"department"}),
-    "ProductionStep": frozenset({"department"}),
-}
-"""By type: fields that may hold a bare reference to a record."""
+__all__ = ["ReadPlan", "read_plan_of_department", "read_plan_of_role", "read_plan_of_user"]
 
 _MOST_PATHS = 200
 _LONGEST_PATH = 16  # names: types contain one another, and each turn may cost a lookup
