@@ -144,14 +144,14 @@ UPDATES: list[tuple[str, UserSource, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("method", "source", "change", "operation"), UPDATES)
 async def test_update(service: Any, make_source: Any, *, method: str, source: Any, change: Any, operation: str) -> None:
     """An update is sent to its source with exactly the given fields and the source key of the caller's key."""
-    behind = make_source(source, tenant="t1" if source is RESELLER else "")
-    ref = Ref(Kind.USER, source, "u1", behind.tenant)
-    update = getattr(service(behind), method)
+    fake = make_source(source, tenant="t1" if source is RESELLER else "")
+    ref = Ref(Kind.USER, source, "u1", fake.tenant)
+    update = getattr(service(fake), method)
     await update("u1", change, idempotency_key="k")
     await update(encode(ref), change, idempotency_key="k")
     await update("u1", change)
     await update("u1", change)
-    *keyed, third, fourth = behind.calls
+    *keyed, third, fourth = fake.calls
     assert keyed == [("update_user", ref, change, source_key("k", operation, ref))] * 2
     assert third[3] != fourth[3]
 
@@ -182,9 +182,9 @@ async def test_another_user_returned(
     service: Any, make_source: Any, *, method: str, source: Any, change: Any, operation: str
 ) -> None:
     """A response with another user has an unknown outcome (docs/upstreams/account.md, "Idempotency")."""
-    behind = make_source(source, tenant="t1" if source is RESELLER else "", answers_as="another")
+    fake = make_source(source, tenant="t1" if source is RESELLER else "", answers_as="another")
     with pytest.raises(SourceInvalidResponse) as caught:
-        await getattr(service(behind), method)("u1", change)
+        await getattr(service(fake), method)("u1", change)
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
@@ -205,10 +205,10 @@ async def test_a_change_without_a_user(
     """If a source confirms a change without a body, the user is read back once, with all needs."""
     ref = Ref(Kind.USER, source, "u1", "t1" if source is RESELLER else "")
     now = User(source, "u1", ref.tenant, name="Now")
-    behind = make_source(source, tenant=ref.tenant, silent=True, users={"u1": now})
-    assert await getattr(service(behind), method)("u1", change, idempotency_key="k") == now
+    fake = make_source(source, tenant=ref.tenant, silent=True, users={"u1": now})
+    assert await getattr(service(fake), method)("u1", change, idempotency_key="k") == now
     sent = ("update_user", ref, change, source_key("k", operation, ref))
-    assert behind.calls == [sent, ("fetch_user", ref, EVERYTHING.of(Kind.USER))]
+    assert fake.calls == [sent, ("fetch_user", ref, EVERYTHING.of(Kind.USER))]
 
 
 async def test_read_back_by_the_new_email(service: Any, make_source: Any) -> None:

@@ -91,7 +91,7 @@ async def test_scopes_are_checked_first(service: UserService) -> None:
 async def test_a_batch_fails_one_by_one(service: UserService) -> None:
     """Of a batch, the records are returned that the principal may read."""
     loaders = service.by(having("users:read:account")).loaders(Plan())
-    ada, bob = (loaders.load(Ref(Kind.USER, *one)) for one in ((ACCOUNT, "u1"), (RESELLER, "b1", "t1")))
+    ada, bob = (loaders.load(Ref(Kind.USER, *record)) for record in ((ACCOUNT, "u1"), (RESELLER, "b1", "t1")))
     assert (await ada).source_id == "u1"
     with pytest.raises(Forbidden):
         await bob

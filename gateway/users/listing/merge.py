@@ -1,8 +1,9 @@
 """The merge: one list of users out of those of all sources, newest first, page by page.
 
 Each source lists its users newest first. A merge keeps one stream for each source and always takes the user that ranks
-first among the heads of the streams. A user may be taken only if no stream that has to be read first could hold one
-that ranks before it: so streams without a head are read first if their rank, that of the last user passed, is lower.
+first among the heads of the streams. A stream whose next user is not read yet has no head; that user can rank anywhere
+after the last one that the stream passed. The rank of such a stream is therefore that of its last user, and a window is
+read of it before a user of a higher rank is taken from another stream.
 
 What a client can rely on, for a walk over the pages:
 

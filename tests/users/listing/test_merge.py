@@ -94,10 +94,10 @@ async def test_only_what_is_needed_is_read() -> None:
 async def test_every_edge_has_a_cursor() -> None:
     """The cursor of any user continues with the users after it."""
     world = make_world([10, 10, 30, None], [10, 20, 30], [30, 10, 40, 40])
-    whole = await world.page(20)
-    for number, edge in enumerate(whole.edges, 1):
-        assert names(await world.page(20, edge.cursor)) == names(whole)[number:]
-    assert whole.edges[-1].cursor == whole.end_cursor
+    page = await world.page(20)
+    for number, edge in enumerate(page.edges, 1):
+        assert names(await world.page(20, edge.cursor)) == names(page)[number:]
+    assert page.edges[-1].cursor == page.end_cursor
 
 
 @pytest.mark.parametrize("down", [0, 1, 2])

@@ -28,7 +28,7 @@ _MOST_DELETED = 7  # of one source: one less than the hashes in an anchor
 class Step:
     """A page, and what happens before it: users are created and deleted, sources fail, prefetched users are cleared.
 
-    With `kept`, the client continues after that user of the page instead of after the last one.
+    With `continue_at`, the client continues after that user of the page instead of after the last one.
     """
 
     first: int
@@ -36,7 +36,7 @@ class Step:
     deleted: tuple[tuple[int, int], ...] = ()
     failing: frozenset[int] = frozenset()
     clearing: bool = False
-    kept: int | None = None
+    continue_at: int | None = None
 
 
 def steps(*, failing: bool) -> st.SearchStrategy[list[Step]]:
@@ -50,7 +50,7 @@ def steps(*, failing: bool) -> st.SearchStrategy[list[Step]]:
             deleted=st.lists(st.tuples(index, st.integers(0, 40)), max_size=4).map(tuple),
             failing=st.frozensets(index, max_size=3) if failing else st.just(frozenset()),
             clearing=st.booleans(),
-            kept=st.none() | st.integers(0, 8),
+            continue_at=st.none() | st.integers(0, 8),
         ),
         max_size=12,
     )
@@ -82,7 +82,7 @@ async def walk(world: World, plan: list[Step], rest: int) -> list[User]:
         assert {unavailable.source for unavailable in page.unavailable} <= {
             world.sources[index].name for index in step.failing
         }
-        edges = page.edges[: None if step.kept is None else step.kept + 1]
+        edges = page.edges[: None if step.continue_at is None else step.continue_at + 1]
         if not step.failing:
             assert len(page.edges) == step.first or not page.has_next_page, "a page is full unless it is the last one"
             assert [order(edge.node) for edge in page.edges] == sorted(order(edge.node) for edge in page.edges)
