@@ -1,4 +1,4 @@
-"""One GraphQL API over three user systems; this is how it is embedded in another program."""
+"""One API over three user sources. `Gateway` and `Settings` are for programs that embed it."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Gateway", "Settings"]
 
-_HOMES = {"Gateway": "gateway.app", "Settings": "gateway.settings"}
+_MODULES = {"Gateway": "gateway.app", "Settings": "gateway.settings"}
 
 
 def __getattr__(name: str) -> Any:
-    """The two, imported when they are asked for: the command has something to set before it imports all that."""
-    if name not in _HOMES:
+    """Import `Gateway` or `Settings` on first use: the command configures garbage collection before these imports."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

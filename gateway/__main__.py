@@ -1,4 +1,4 @@
-"""`python -m gateway` is the command `gateway`."""
+"""Runs the command line: `python -m gateway` and the console script `gateway`."""
 
 import gc
 
@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Import without the collector, which else walks again and again over what stays, and run the command."""
+    """Import the command line without garbage collection, which would inspect the modules repeatedly, and run it."""
     gc.disable()
     from gateway.cli import main as run  # noqa: PLC0415 - after the line above
 

@@ -1,4 +1,4 @@
-"""The command `gateway`."""
+"""The command line `gateway`."""
 
 import argparse
 import asyncio
@@ -26,14 +26,14 @@ _FAILED, _USAGE = 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; exits 1 when it fails and 2 when it was asked for wrongly."""
+    """Run one command. Exit with 1 if it fails, and with 2 if the arguments or the settings are not valid."""
     parsed = _parser().parse_args(arguments)
     try:
         sys.exit(parsed.run(parsed))
-    except (SettingsError, ValueError) as error:  # a ValueError: a file that a setting names says what cannot be
+    except (SettingsError, ValueError) as error:  # a ValueError: a file that a setting names is not valid
         print(error, file=sys.stderr)
         sys.exit(_USAGE)
-    except OSError as error:  # a port that is taken, a file that cannot be written
+    except OSError as error:  # a port that is in use, a file that cannot be written
         print(f"gateway: {error.strerror or error}", file=sys.stderr)
         sys.exit(_FAILED)
     except KeyboardInterrupt:
@@ -41,42 +41,52 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("gateway", description="One GraphQL API over three user systems.")
+    parser = argparse.ArgumentParser("gateway", description="One API, GraphQL and gRPC, over three user sources.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Any, told: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=told, description=told)
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(run=run)
         return added
 
-    add_options(command("serve", _serve, "serve GraphQL in front of the configured systems"))
-    demo = command("demo", _demo, "serve GraphQL in front of an embedded sandbox with seeded people")
+    add_options(command("serve", _serve, "serve GraphQL and gRPC over the configured sources"))
+    demo = command("demo", _demo, "serve GraphQL and gRPC over an embedded sandbox with example users")
     add_options(demo)
     _add_sandbox_options(demo)
-    sandbox = command("sandbox", _sandbox, "run only the sandbox: the three systems, simulated")
-    sandbox.add_argument("--host", default="127.0.0.1", help="where to listen [default 127.0.0.1]")
-    sandbox.add_argument("--port", type=int, default=8100, help="one port for the three; 0 picks one [default 8100]")
-    sandbox.add_argument("--webhook-url", metavar="URL", help="tell this address what happens to reseller users")
-    sandbox.add_argument("--webhook-token", help="signs that [default: always the same, which is shown]")
-    _add_sandbox_options(sandbox)
-    schema = command("schema", _schema, "print the GraphQL schema, or check a file against it")
-    schema.add_argument("--check", action="store_true", help="exit 1 with a diff when the file is stale")
-    schema.add_argument("--out", type=Path, metavar="FILE", help="the file [default schema.graphql for --check]")
-    key = command("key", _key, "make an API key for a caller, and its entry for the file of keys")
-    key.add_argument("name", help="the caller's name, which no other has")
-    key.add_argument(
-        "--scope", action="append", required=True, choices=sorted(scopes(UserSource)), help="what it may do; repeat it"
+    sandbox = command("sandbox", _sandbox, "run only the sandbox, a simulator of the three sources")
+    sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on [default 127.0.0.1]")
+    sandbox.add_argument(
+        "--port", type=int, default=8100, help="port for all sources; 0 selects a free one [default 8100]"
     )
-    key.add_argument("--days", type=float, help="days until the key expires [default: never]")
-    add_options(command("check", _check, "call each system once: reachable, credentials, latency, rate budget"))
-    add_options(command("config", _config, "show the settings in force and where each came from"))
+    sandbox.add_argument("--webhook-url", metavar="URL", help="send the events of reseller users to this address")
+    sandbox.add_argument("--webhook-token", help="token to sign webhooks with [default: a fixed one, which is printed]")
+    _add_sandbox_options(sandbox)
+    schema = command("schema", _schema, "print the GraphQL schema, or compare a file with it")
+    schema.add_argument("--check", action="store_true", help="print a diff and exit with 1 if the file differs")
+    schema.add_argument(
+        "--out", type=Path, metavar="FILE", help="file to write or check [default for --check: schema.graphql]"
+    )
+    key = command("key", _key, "create an API key for a caller, and print its entry for the file of keys")
+    key.add_argument("name", help="unique name of the caller")
+    key.add_argument(
+        "--scope",
+        action="append",
+        required=True,
+        choices=sorted(scopes(UserSource)),
+        help="scope of the caller; may be repeated",
+    )
+    key.add_argument("--days", type=float, help="days until the key expires [default: it does not expire]")
+    add_options(
+        command("check", _check, "call each source once, and print the result, the latency and the remaining calls")
+    )
+    add_options(command("config", _config, "print all settings with their values, and where each value comes from"))
     return parser
 
 
 def _add_sandbox_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--users", type=int, default=40, help="people in each simulated system [default 40]")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="keep the sandbox's state in a file, not in memory")
-    parser.add_argument("--no-rate-limits", action="store_true", help="never answer 429, as the real systems would")
+    parser.add_argument("--users", type=int, default=40, help="users in each simulated source [default 40]")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="store the state in a file instead of in memory")
+    parser.add_argument("--no-rate-limits", action="store_true", help="disable the rate limits of the sources")
 
 
 def _sandbox_options(parsed: argparse.Namespace) -> dict[str, Any]:
@@ -126,8 +136,8 @@ def _demo(parsed: argparse.Namespace) -> int:
     return _run(run(), load(parsed).log_level)
 
 
-def _welcome(addresses: Addresses, control: str, somebody: str) -> str:
-    query = f'{{ user(id: "{somebody}", source: ACCOUNT) {{ name role {{ name }} }} }}'
+def _welcome(addresses: Addresses, control: str, user_id: str) -> str:
+    query = f'{{ user(id: "{user_id}", source: ACCOUNT) {{ name role {{ name }} }} }}'
     return (
         f"ready\n  GraphiQL  {addresses.http}/graphql\n{_table(addresses)}\n  sandbox   {control}/calls\ntry\n  {query}"
     )
@@ -175,10 +185,10 @@ def _schema(parsed: argparse.Namespace) -> int:
     text = sdl()
     if parsed.check:
         file = parsed.out or Path("schema.graphql")
-        there = file.read_text() if file.exists() else ""
-        diff = difflib.unified_diff(there.splitlines(True), text.splitlines(True), str(file), "the code's schema")
+        present = file.read_text() if file.exists() else ""
+        diff = difflib.unified_diff(present.splitlines(True), text.splitlines(True), str(file), "schema of the code")
         sys.stdout.writelines(diff)
-        return 0 if there == text else _FAILED
+        return 0 if present == text else _FAILED
     if parsed.out:
         parsed.out.write_text(text)
     else:
@@ -195,27 +205,27 @@ def _check(parsed: argparse.Namespace) -> int:
             for source in gateway.sources:
                 started = time.perf_counter()
                 try:
-                    budget = await source.probe()
-                    told = "ok" if budget is None else f"ok, {budget} calls left in the window"
+                    calls_left = await source.probe()
+                    result = "ok" if calls_left is None else f"ok, {calls_left} calls left in the rate limit window"
                 except GatewayError as error:
                     failed += 1
-                    told = f"{error.code}: {error.message}"
+                    result = f"{error.code}: {error.message}"
                 milliseconds = (time.perf_counter() - started) * 1000
-                print(f"{source.name:<12} {milliseconds:7.1f} ms  {told}")
+                print(f"{source.name:<12} {milliseconds:7.1f} ms  {result}")
             if not list(gateway.sources):
                 failed += 1
-                print("no system is configured: set a base URL and a token (gateway config shows the names)")
+                print("no source is configured: set a base URL and a token (`gateway config` prints the names)")
         return _FAILED if failed else 0
 
     return _run(run(), settings.log_level)
 
 
 def _key(parsed: argparse.Namespace) -> int:
-    """The entry goes to standard output, so that it can be appended to the file; the key is for eyes only."""
+    """Print the entry to standard output, so that it can be appended to the file, and the key to standard error."""
     expires = datetime.now(UTC) + timedelta(days=parsed.days) if parsed.days else None
     key, entry = new_api_key(parsed.name, parsed.scope, scopes(UserSource), expires=expires)
     print(entry.text(), end="")
-    print(f"the key, shown this once: {key}", file=sys.stderr)
+    print(f"API key, not stored anywhere: {key}", file=sys.stderr)
     return 0
 
 
@@ -227,6 +237,6 @@ def _config(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _run(program: Coroutine[Any, Any, int], log_level: str) -> int:
+def _run(command: Coroutine[Any, Any, int], log_level: str) -> int:
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    return asyncio.run(program)
+    return asyncio.run(command)

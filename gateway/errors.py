@@ -1,21 +1,21 @@
-"""What can go wrong, as one family of exceptions; each surface spells it in its own table.
+"""All exceptions that a caller can get, as one family. Each surface translates them by a table of its codes.
 
 GatewayError
- ├─ BadUserInput            a rule of ours or of the source is broken
- ├─ Unauthenticated         the caller did not say who it is
- ├─ Forbidden               the caller may not do this
+ ├─ BadUserInput            the input breaks a rule of the gateway or of a source
+ ├─ Unauthenticated         no credential, or one that is not valid
+ ├─ Forbidden               the caller lacks a scope
  ├─ NotFound                the target of a change does not exist
- ├─ Conflict                taken e-mail, taken username, already linked
- ├─ IdempotencyConflict     a key was used again with another payload
- ├─ IdempotencyInProgress   the first call under this key still runs
- ├─ RateLimited             the source's limit or ours
- ├─ Internal                a defect of ours
+ ├─ Conflict                e-mail or username in use, or already linked
+ ├─ IdempotencyConflict     an idempotency key was used with another payload
+ ├─ IdempotencyInProgress   the first request with this idempotency key is still running
+ ├─ RateLimited             the rate limit of the source or of the gateway is exceeded
+ ├─ Internal                a defect of the gateway
  └─ SourceError
-     ├─ SourceNotConfigured     no base URL and token for that system
-     ├─ SourceCredentials       the source refused our token or its scope
-     ├─ SourceTimeout           no answer in time
+     ├─ SourceNotConfigured     the source has no base URL or no token
+     ├─ SourceCredentials       the source refused the credential or its scope
+     ├─ SourceTimeout           the source did not respond in time
      ├─ SourceUnavailable       connection refused or lost, 5xx
-     └─ SourceInvalidResponse   not JSON, not the documented shape
+     └─ SourceInvalidResponse   not JSON, or not the documented shape
 """
 
 from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ __all__ = [
 
 
 class Code(StrEnum):
-    """The error vocabulary: GraphQL's `extensions.code`, gRPC's `ErrorInfo.reason`."""
+    """The stable names of errors: `extensions.code` in GraphQL, `ErrorInfo.reason` in gRPC."""
 
     BAD_USER_INPUT = "BAD_USER_INPUT"
     UNAUTHENTICATED = "UNAUTHENTICATED"
@@ -68,17 +68,20 @@ class Code(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a change that failed, where that is not plain from the code."""
+    """Whether a failed change was executed, where the code does not imply it.
+
+    `UNKNOWN`: the source may have executed it.
+    """
 
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule.
+    """One broken rule of the input.
 
-    `path` names the field in the domain's spelling, e.g. `("preferences", 0, "enabled")`;
-    the surface puts it into the words that its client wrote.
+    `path` is the field by the names of the domain, e.g. `("preferences", 0, "enabled")`; each surface translates it to
+    the names of its API. `message` continues after the field: `must not be empty`.
     """
 
     path: tuple[str | int, ...]
@@ -86,13 +89,13 @@ class Violation:
 
     @property
     def field(self) -> str:
-        """The field in the domain's spelling, e.g. `preferences.0.enabled`."""
+        """The path as text, by the names of the domain, e.g. `preferences.0.enabled`."""
         return ".".join(map(str, self.path))
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The source's side of a failure, as far as a caller may see it: never a URL, a header or a body."""
+    """What the source reported about a failure and callers may see: never a URL, a header or a body."""
 
     source: str | None = None
     code: str | None = None
@@ -102,10 +105,11 @@ class Origin:
 
 
 class GatewayError(Exception):
-    """A failure in the gateway's own words.
+    """The base of all exceptions that callers can get.
 
-    `retry_after` is in seconds. `retryable` says whether the same call may succeed later.
-    `outcome` is set on a change that may have been carried out although it failed.
+    `message` is shown to callers, except that of `Internal`. `retry_after` is in seconds. `retryable`: the same
+    operation may succeed later; by default that is `transient`, which each class sets. `outcome` is set on a change
+    that may have been executed although it failed.
     """
 
     code: ClassVar[Code] = Code.INTERNAL
@@ -131,34 +135,34 @@ class GatewayError(Exception):
 
 
 class BadUserInput(GatewayError):
-    """A rule of ours or of the source is broken; `violations` says which, all at once."""
+    """The input breaks rules of the gateway or of a source; `violations` lists all of them."""
 
     code = Code.BAD_USER_INPUT
 
     @classmethod
     def at(cls, path: tuple[str | int, ...], message: str) -> Self:
-        """One broken rule; `message` goes on after the name of the field, e.g. `must not be empty`."""
+        """Create an error with one violation; `message` continues after the field, e.g. `must not be empty`."""
         return cls.of([Violation(path, message)])
 
     @classmethod
     def of(cls, violations: Sequence[Violation]) -> Self:
-        """Broken rules, as one message that names each field."""
+        """Create an error whose message names the field of each violation."""
         return cls(_sentence(violations, _field), violations=violations)
 
-    def spelled(self, field_path: Callable[[Violation], str]) -> str:
-        """The message, its fields spelled as `field_path` says, where it was made of the violations."""
-        is_made_of_them = self.violations and self.message == _sentence(self.violations, _field)
-        return _sentence(self.violations, field_path) if is_made_of_them else self.message
+    def message_with_paths(self, field_path: Callable[[Violation], str]) -> str:
+        """Return the message with the fields as `field_path` formats them, if it was made from the violations."""
+        from_violations = self.violations and self.message == _sentence(self.violations, _field)
+        return _sentence(self.violations, field_path) if from_violations else self.message
 
 
 class Unauthenticated(GatewayError):
-    """The caller did not say who it is, or was not believed."""
+    """The request has no credential, or one that is not valid."""
 
     code = Code.UNAUTHENTICATED
 
 
 class Forbidden(GatewayError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated and lacks the scope for this operation."""
 
     code = Code.FORBIDDEN
 
@@ -170,69 +174,72 @@ class NotFound(GatewayError):
 
 
 class Conflict(GatewayError):
-    """The change collides with a record that is there: taken e-mail, taken username, already linked."""
+    """The change conflicts with an existing record: e-mail or username in use, or already linked."""
 
     code = Code.CONFLICT
 
 
 class IdempotencyConflict(GatewayError):
-    """An idempotency key was used again with another payload."""
+    """The idempotency key was used before with another payload."""
 
     code = Code.IDEMPOTENCY_CONFLICT
 
 
 class IdempotencyInProgress(GatewayError):
-    """The first call under this idempotency key still runs."""
+    """The first request with this idempotency key is still running."""
 
     code = Code.IDEMPOTENCY_IN_PROGRESS
     transient = True
 
 
 class RateLimited(GatewayError):
-    """The source's limit or ours is reached; `retry_after` says when to come back."""
+    """The rate limit of the source or of the gateway is exceeded; `retry_after` is the time to wait."""
 
     code = Code.RATE_LIMITED
     transient = True
 
 
 class Internal(GatewayError):
-    """A defect of ours. Its message is for the log, never for the caller."""
+    """A defect of the gateway. Its message goes to the log and never to the caller."""
 
     code = Code.INTERNAL
 
 
 class SourceError(GatewayError):
-    """A system behind the gateway failed or could not be asked."""
+    """A source failed or could not be called."""
 
 
 class SourceNotConfigured(SourceError):
-    """That system has no base URL and token here."""
+    """The source has no base URL or no token in the settings."""
 
     code = Code.SOURCE_NOT_CONFIGURED
 
 
 class SourceCredentials(SourceError):
-    """The source refused our token or its scope: never the caller's own 401."""
+    """The source refused the credential of the gateway, or its scope.
+
+    It is not `Unauthenticated`: the caller's credential for the gateway was accepted.
+    """
 
     code = Code.SOURCE_CREDENTIALS
 
 
 class SourceTimeout(SourceError):
-    """The source did not answer in time."""
+    """The source did not respond in time."""
 
     code = Code.SOURCE_TIMEOUT
     transient = True
 
 
 class SourceUnavailable(SourceError):
-    """The source could not be reached, hung up, or answered 5xx."""
+    """The source could not be reached, closed the connection, or returned 5xx."""
 
     code = Code.SOURCE_UNAVAILABLE
     transient = True
 
 
 class SourceInvalidResponse(SourceError):
-    """The source answered something that it does not document."""
+    """The response of the source is not as documented."""
 
     code = Code.SOURCE_INVALID_RESPONSE
 
@@ -241,4 +248,4 @@ _field = attrgetter("field")
 
 
 def _sentence(violations: Sequence[Violation], field_path: Callable[[Violation], str]) -> str:
-    return f"{'; '.join(f'{field_path(one)} {one.message}' for one in violations)}."
+    return f"{'; '.join(f'{field_path(violation)} {violation.message}' for violation in violations)}."

@@ -1,7 +1,7 @@
-"""The running operation: its request id, its deadline, its trace and on whose behalf it runs.
+"""The running operation: its request id, deadline, trace context and principal.
 
-Whoever needs one of them reads it here: `current_deadline`, `current_trace` and `current_principal` are context
-variables, so tasks that an operation starts see them too.
+`current_deadline`, `current_trace` and `current_principal` are context variables: code reads them where it needs them,
+and the tasks that an operation starts inherit them.
 """
 
 import hashlib
@@ -42,12 +42,12 @@ Forwarded = Mapping[str, Mapping[str, str]]
 
 
 def request_id(sent: str | None = None) -> str:
-    """The id that the client sent with its request (`X-Request-ID`) if it is plain text; else a new one."""
+    """Return the id that the client sent (`X-Request-ID`) if it is plain text, else a new one."""
     return sent if sent is not None and _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
 
 
 def traceparent(sent: str | None) -> str | None:
-    """The `traceparent` header of a request if it has the form of W3C Trace Context; else None."""
+    """Return the `traceparent` header of a request if it is valid by W3C Trace Context, else None."""
     return sent if sent is not None and _TRACEPARENT.fullmatch(sent) else None
 
 
@@ -55,8 +55,8 @@ def traceparent(sent: str | None) -> str | None:
 class Deadline:
     """The instant on a monotonic clock at which an operation, or one call of it, times out.
 
-    It never moves, but for a call whose response several operations wait for: its deadline is the latest of theirs
-    (`gateway/sources/http/single_flight.py`).
+    It does not change, except for a call whose response several operations wait for: its deadline is the latest of
+    their deadlines (`gateway/sources/http/single_flight.py`).
     """
 
     at: float
@@ -64,46 +64,47 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> "Deadline":
-        """The deadline that many seconds from now."""
+        """Create the deadline that is `seconds` from now."""
         return cls(clock() + seconds, clock)
 
     def remaining(self) -> float:
-        """The seconds that are left, 0 when there are none."""
+        """Return the seconds until the deadline; 0 after it."""
         return max(0.0, self.at - self.clock())
 
     @property
     def expired(self) -> bool:
-        """Whether no time is left."""
+        """Whether the deadline has passed."""
         return self.remaining() <= 0
 
     def extend(self, other: "Deadline") -> None:
-        """Move it to the later one of the two."""
+        """Move the deadline to `other` if that is later."""
         self.at = max(self.at, other.at)
 
 
 class Action(StrEnum):
-    """What may be done with users; the value is the scope for it in all sources."""
+    """Reading or writing users; the value is the scope that permits it in all sources."""
 
     READ = "users:read"
     WRITE = "users:write"
 
     def within(self, source: str) -> str:
-        """The scope for it in one source."""
+        """Return the scope that permits it in one source."""
         return f"{self}:{source}"
 
 
 def scopes(sources: Iterable[str]) -> frozenset[str]:
-    """Every scope that exists: `users:read`, `users:write`, and each with a source, e.g. `users:read:account`."""
+    """Return all scopes: `users:read`, `users:write`, and each for one source, e.g. `users:read:account`."""
     return frozenset(Action) | {action.within(source) for source in sources for action in Action}
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller. `name` is unique to one caller; it is empty where callers are not distinguished.
+    """An authenticated caller.
 
-    `forwarded` has, for each source that is called with its callers' credentials, the headers that this caller sent
-    for it, by the names that the source takes; none where they were left out. `expires` is when the caller's
-    credential expires, in seconds since 1970: subscriptions and streams end then.
+    `name` is unique to one caller; it is empty where callers are not distinguished. `forwarded` has the headers that
+    this caller sent for each source that is called with forwarded credentials, by the header names of the source; it
+    is empty for a source whose headers were left out. `expires` is when the caller's credential expires, in seconds
+    since 1970: subscriptions and streams end then.
     """
 
     name: str
@@ -111,76 +112,76 @@ class Principal:
     forwarded: Forwarded = field(default_factory=dict, repr=False, hash=False)
     expires: float | None = None
     identity: str = field(init=False, repr=False)
-    """Name and forwarded credentials in one text without secrets: what is kept for one is not used for another.
+    """The name and a hash of the forwarded credentials, without secrets, for cache and idempotency keys.
 
-    So a change that is sent again under its idempotency key must bring the same forwarded credential.
+    A change that is repeated with its idempotency key must therefore have the same forwarded credentials.
     """
 
     def __post_init__(self) -> None:
-        # In front of the name, which may hold text that somebody else has chosen.
+        # Before the name, which may contain text that another party has chosen.
         credentials = f"{_digest(self.forwarded)}#" if self.forwarded else ""
         object.__setattr__(self, "identity", credentials + self.name)
 
     def may(self, action: Action, source: str) -> bool:
-        """Whether the caller has the scope for it."""
+        """Return whether the caller has the scope for an action in a source."""
         return action in self.scopes or action.within(source) in self.scopes
 
     def require(self, action: Action, source: str) -> None:
-        """Check that the caller has the scope for it.
+        """Check that the caller has the scope for an action in a source.
 
         Raises:
-            Forbidden: it names the scopes of which one is missing.
+            Forbidden: the caller has neither scope; the message names both.
         """
         if not self.may(action, source):
             raise Forbidden(f"This requires the scope {action} or {action.within(source)}.")
 
     def readable(self, sources: Iterable[Source]) -> tuple[Source, ...]:
-        """The sources among these whose users the caller may read.
+        """Return the sources among these whose users the caller may read.
 
         Raises:
-            Forbidden: there is none.
+            Forbidden: the caller may read none of them.
         """
         found = tuple(source for source in sources if self.may(Action.READ, source))
         if not found:
-            raise Forbidden(f"This requires the scope {Action.READ}, for one source at least.")
+            raise Forbidden(f"This requires the scope {Action.READ}, for at least one source.")
         return found
 
     def credential(self, source: str) -> str:
-        """A name for the credential that a source is called with: what was read with one may be shown under it again.
+        """Return a key for the credential that a source is called with: data read under one key may be reused under it.
 
-        Callers for whom the source is called with the gateway's configured credential see the same there and share a
-        name; a forwarded credential is shared with nobody. The embedding program has a name of its own, since the
-        configured credential serves it even where callers must send theirs.
+        All callers for whom the source is called with the configured credential get the same data from it and share one
+        key; a forwarded credential has a key for each caller. The embedding program has a separate key, since it is
+        served with the configured credential even where callers must send theirs.
         """
         if source in self.forwarded:
-            return f"own:{self.identity}"
+            return f"forwarded:{self.identity}"
         return "" if self is ANYONE else "configured"
 
 
 ANYONE = Principal("", frozenset(Action))
-"""The program that embeds the gateway, and every caller where callers are not distinguished. It may do everything."""
+"""The program that embeds the gateway, and every caller where callers are not distinguished. It has all scopes."""
 
 current_deadline: ContextVar[Deadline | None] = ContextVar("current_deadline", default=None)
-"""The operation's deadline, and within a call to a source that call's; None leaves only the source's timeout."""
+"""The deadline of the operation; within a call to a source, that of the call. None: only the timeout of the source."""
 
 current_trace: ContextVar[str | None] = ContextVar("current_trace", default=None)
-"""The caller's `traceparent`. The gateway adds no span, so sources get it unchanged (W3C Trace Context, section 4)."""
+"""The `traceparent` of the caller. The gateway adds no span; sources get it unchanged (W3C Trace Context, 4)."""
 
 current_principal: ContextVar[Principal] = ContextVar("current_principal", default=ANYONE)
-"""On whose behalf sources are called. The service sets it around its calls."""
+"""The principal on whose behalf sources are called. `UserService` sets it around its calls."""
 
 
 def seconds_left() -> float | None:
-    """The seconds until the running operation's deadline; None where it has no deadline."""
+    """Return the seconds until the deadline of the running operation; None if it has no deadline."""
     deadline = current_deadline.get()
     return None if deadline is None else deadline.remaining()
 
 
 class operation:  # noqa: N801 - it is used like a function, as the standard library's `suppress` is
-    """Run an operation within a deadline and a trace; both apply to every call and task started inside.
+    """Run an operation within a deadline and a trace; both apply to all calls and tasks that are started inside.
 
-    `timeout` is in seconds from where the block is entered; None leaves each source's timeout. `trace` is the
-    `traceparent` that is sent along.
+    `timeout` is in seconds from the entry of the block; None: only the timeout of each source applies. `trace` is the
+    `traceparent` that the sources are sent.
     """
 
     # A class, since entering and leaving a generator takes twice the time.
@@ -214,7 +215,7 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
 
 
 class acting_as:  # noqa: N801 - as above
-    """Make the calls inside, and in the tasks started inside, on a principal's behalf."""
+    """Make all calls inside, and in the tasks that are started inside, on behalf of a principal."""
 
     __slots__ = ("_before", "_principal")
 

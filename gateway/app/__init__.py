@@ -1,4 +1,4 @@
-"""The composition root: settings → sources → service → surfaces. Only in here are things built out of others."""
+"""The composition root: builds sources, service and surfaces out of the settings."""
 
 from gateway.app.gateway import Gateway
 

@@ -1,4 +1,4 @@
-"""The modes of `GATEWAY_AUTH__MODE`: how callers are told apart, made from the settings."""
+"""Authentication as the settings configure it (`GATEWAY_AUTH__MODE`)."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,21 +9,21 @@ from gateway.operation import scopes
 from gateway.settings import AuthSettings
 from gateway.users.model import UserSource
 
-__all__ = ["opened"]
+__all__ = ["open_authentication"]
 
 
 @asynccontextmanager
-async def opened(settings: AuthSettings, forwards: Forwards) -> AsyncIterator[Authentication]:
-    """The authentication that is set, until it is left.
+async def open_authentication(settings: AuthSettings, forwards: Forwards) -> AsyncIterator[Authentication]:
+    """Open the configured authentication; its connections and tasks are closed when the block ends.
 
     Raises:
-        OSError, ValueError: a file of keys cannot be read or used.
+        OSError, ValueError: a file of keys cannot be read or is not valid.
     """
     async with AsyncExitStack() as stack:
         keys = ApiKeys(settings.keys_file, scopes(UserSource)) if settings.with_keys and settings.keys_file else None
         tokens = None
         if settings.with_tokens:
-            from gateway.app.tokens import tokens_of  # noqa: PLC0415 - what checks signatures is 11 MiB
+            from gateway.app.tokens import open_token_verifier  # noqa: PLC0415 - the JWT library takes 11 MiB
 
-            tokens = await tokens_of(settings, stack)
+            tokens = await open_token_verifier(settings, stack)
         yield Authentication(keys, tokens, forwards)

@@ -1,4 +1,4 @@
-"""How the gateway hears of changes that were made elsewhere: webhooks, and looks at systems that send none."""
+"""The change intake: webhooks of the reseller API, and polling of the sources that send none."""
 
 from contextlib import AsyncExitStack
 from functools import partial
@@ -13,37 +13,39 @@ from gateway.sources.reseller.webhook import read_webhook
 from gateway.users.model import UserSource
 from gateway.users.source import PolledSource, Sources
 
-__all__ = ["poll", "webhooks"]
+__all__ = ["build_webhooks", "start_polling"]
 
 
-def webhooks(settings: Settings, events: EventLog, observed: MetricsObserver) -> ResellerWebhooks:
-    """The endpoint for the reseller's; without a token and a reseller it is not there."""
-    own = settings.reseller
-    # A webhook's body names no reseller: it is the configured one's.
-    tokens = own.webhook_token.get_secret_value().split() if own.webhook_token and own.reseller_id else ()
-    read = partial(read_webhook, tenant=own.reseller_id)
-    return ResellerWebhooks(tokens, read, events, observe=observed.webhook)
+def build_webhooks(settings: Settings, events: EventLog, observer: MetricsObserver) -> ResellerWebhooks:
+    """Build the endpoint for the webhooks of the reseller API; without a token and a reseller id it accepts none."""
+    reseller = settings.reseller
+    # The body of a webhook does not name the reseller: it belongs to the configured one.
+    tokens = (
+        reseller.webhook_token.get_secret_value().split() if reseller.webhook_token and reseller.reseller_id else ()
+    )
+    read = partial(read_webhook, tenant=reseller.reseller_id)
+    return ResellerWebhooks(tokens, read, events, observe=observer.webhook)
 
 
-def poll(
+def start_polling(
     settings: Settings,
     sources: Sources,
     events: EventLog,
-    shared: MemoryState,
+    state: MemoryState,
     *,
-    open: AsyncExitStack,
-    observed: MetricsObserver,
+    stack: AsyncExitStack,
+    observer: MetricsObserver,
 ) -> None:
-    """Begin to look at the systems for which the settings have an interval; the stack ends it."""
+    """Start to poll each source for which an interval is set; `stack` stops it."""
     intervals = {
         UserSource.ACCOUNT: settings.account.poll_interval,
         UserSource.SOFTWAREONE: settings.softwareone.poll_interval,
     }
     for source in sources:
-        every = intervals.get(source.name)
-        if every is None or not isinstance(source, PolledSource):
+        interval = intervals.get(source.name)
+        if interval is None or not isinstance(source, PolledSource):
             continue
-        turn = shared.turn(f"polling:{source.name}", every)
-        poller = Poller(source, events, turn, interval=every, observe=observed.poll)
-        open.push_async_callback(poller.close)
+        lock = state.polling_lock(f"polling:{source.name}", interval)
+        poller = Poller(source, events, lock, interval=interval, observe=observer.poll)
+        stack.push_async_callback(poller.close)
         poller.start()

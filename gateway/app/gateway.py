@@ -1,4 +1,4 @@
-"""The gateway as an object: what programs embed, and what the command line serves."""
+"""The gateway as an object, which programs embed and the command line serves."""
 
 import secrets
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ from gateway.api.web.health import health
 from gateway.api.web.metrics import Metrics, scrape
 from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
-from gateway.app.callers import opened
-from gateway.app.change_intake import poll, webhooks
-from gateway.app.graphql import executor_of
+from gateway.app.callers import open_authentication
+from gateway.app.change_intake import build_webhooks, start_polling
+from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
@@ -43,64 +43,68 @@ from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 from gateway.users.source import Sources
 
-if TYPE_CHECKING:  # what the settings can have off is imported where it is on
+if TYPE_CHECKING:  # what the settings can disable is only imported where it is enabled
     from aiohttp import web
 
     from gateway.api.grpc.server import GrpcServer
-__all__ = ["Gateway"]
 
+__all__ = ["Gateway"]
 
 Part = TypeVar("Part")
 
 
 class Gateway:
-    """The gateway as an object, inside your program or behind its own command line.
+    """The gateway, to embed in another program or to serve.
 
         async with Gateway(Settings()) as gateway:
             user = await gateway.users.get_user(user_id)
 
-    Enter it inside the event loop that it is used in; leaving it finishes the changes under way and closes
-    its connections.
+    Enter it inside the event loop in which it is used. When the block ends, it finishes the changes that are being
+    executed and closes its connections.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.metrics = Metrics()
-        self._open = AsyncExitStack()
-        self._systems: ConfiguredSources | None = None
+        self._stack = AsyncExitStack()
+        self._sources: ConfiguredSources | None = None
         self._users: UserService | None = None
         self._events: EventLog | None = None
         self._capacity: Capacity | None = None
         self._executor: Executor | None = None
+        self._incoming: IncomingFactory | None = None
         self._live: Live | None = None
         self._authenticate: Authenticate = Authentication()
-        self._observed = MetricsObserver(self.metrics)
+        self._observer = MetricsObserver(self.metrics)
         self._retired = False
 
     async def __aenter__(self) -> Self:
-        """Open everything.
+        """Build and start all parts.
 
         Raises:
-            OSError, ValueError: a file that the settings name cannot be read or used.
+            OSError, ValueError: a file that the settings name cannot be read or is not valid.
         """
         try:
             await self._enter()
         except BaseException:
-            await self._open.aclose()
+            await self._stack.aclose()
             raise
         return self
 
     async def _enter(self) -> None:
-        """What is opened last is closed first: whoever brings changes, then whoever carries them out, then the wire."""
-        settings, observed = self.settings, self._observed
-        shared = _shared_of(settings, self._open, observed)
-        self._systems = ConfiguredSources(settings, self._open, observed)
-        sources = self._systems.sources
-        self._authenticate = await self._open.enter_async_context(opened(settings.auth, self._systems.forwards))
-        self._events = shared.events()
+        """Build the parts in such an order that closing them in reverse closes the intake of changes first.
+
+        The service, which finishes the changes, is closed after that, and the connections at the end.
+        """
+        settings, observer, stack = self.settings, self._observer, self._stack
+        state = _build_state(settings, stack, observer)
+        self._sources = ConfiguredSources(settings, stack, observer)
+        sources, forwards = self._sources.sources, self._sources.forwards
+        self._authenticate = await stack.enter_async_context(open_authentication(settings.auth, forwards))
+        self._events = state.events()
         secret = settings.cursor_secret
-        once = IdempotentChanges(shared.idempotency())
-        self._open.push_async_callback(once.aclose)
+        once = IdempotentChanges(state.idempotency())
+        stack.push_async_callback(once.aclose)
         self._users = UserService(
             sources,
             reference=ReferenceData(sources, ttl=settings.reference_ttl),
@@ -108,42 +112,50 @@ class Gateway:
             execute_once=once,
             publish=self._events.publish,
         )
-        self._open.push_async_callback(self._users.drain)
-        self._capacity = _capacity_of(settings, shared, observed)
-        self._executor = executor_of(settings, shared, self._open, observed, self._capacity)
+        stack.push_async_callback(self._users.drain)
+        self._capacity = _build_capacity(settings, state, observer)
+        self._executor = build_executor(settings, state, stack, observer, self._capacity)
+        forwarded = {header for headers in forwards.values() for header in headers}
+        self._incoming = IncomingFactory(
+            self._users,
+            self._events,
+            self._authenticate,
+            settings.request_timeout,
+            credentials=frozenset({"authorization", "x-api-key", *forwarded}),
+        )
         allows = Cors(settings.cors_origins).allows
         options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
-        self._live = Live(self._executor, self._reception, options, allows=allows, observe=observed.live)
-        self._open.push_async_callback(self._live.drain)
-        poll(settings, sources, self._events, shared, open=self._open, observed=observed)
+        self._live = Live(self._executor, self._incoming, options, allows=allows, observe=observer.live)
+        stack.push_async_callback(self._live.drain)
+        start_polling(settings, sources, self._events, state, stack=stack, observer=observer)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._users = self._events = None
-        await self._open.aclose()
+        await self._stack.aclose()
 
     @property
     def ready(self) -> bool:
-        """Whether the gateway can serve: entered, not retired, and not every source's circuit open."""
-        if self._users is None or self._systems is None or self._retired:
+        """Whether the gateway can serve: entered, not retired, and the circuit of at least one source is not open."""
+        if self._users is None or self._sources is None or self._retired:
             return False
-        states = self._systems.circuits().values()
+        states = self._sources.circuits().values()
         return not states or any(state is not CircuitState.OPEN for state in states)
 
     @property
     def sources(self) -> Sources:
-        """The systems behind, those that are configured."""
-        return self._entered(self._systems).sources
+        """The configured sources."""
+        return self._entered(self._sources).sources
 
     @property
     def users(self) -> UserService:
-        """The typed service, without GraphQL."""
+        """The service that all surfaces use, with typed arguments and records."""
         return self._entered(self._users)
 
     @property
     def events(self) -> EventLog:
-        """What happens to users, by any surface of this gateway."""
+        """The event log, with the changes of users."""
         return self._entered(self._events)
 
     async def execute(
@@ -153,11 +165,11 @@ class Gateway:
         *,
         operation_name: str | None = None,
         idempotency_key: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - a budget for the sources' calls, not a cancellation
+        timeout: float | None = None,  # noqa: ASYNC109 - a deadline for calls to sources, not a cancellation
     ) -> Result:
-        """Execute a GraphQL document; errors are in the result, in the words that HTTP clients get.
+        """Execute a GraphQL document. Errors are in the result, in the same form as over HTTP.
 
-        `timeout` is in seconds, the setting where it is None.
+        `timeout` is in seconds; None means the setting `request_timeout`.
         """
         incoming = Incoming(
             self.users,
@@ -166,48 +178,49 @@ class Gateway:
             timeout or self.settings.request_timeout,
             events=self.events,
         )
-        asked = GraphQLRequest(query, dict(variables or {}), operation_name)
+        request = GraphQLRequest(query, dict(variables or {}), operation_name)
         executor = self._entered(self._executor)
         try:
-            return await executor.execute(asked, incoming)
+            return await executor.execute(request, incoming)
         except RefusedError as refused:
             return executor.ending(refused.error, incoming)
 
     def aiohttp_app(self) -> "web.Application":
-        """Everything that is served by HTTP as an aiohttp application, to run or to mount as a sub-application.
+        """Return all HTTP routes as an aiohttp application, to run or to mount as a sub-application.
 
-        Run it with `handler_cancellation=True`, so that a client who goes away stops what it asked for.
+        Run it with `handler_cancellation=True`: otherwise a request is executed to its end although its client has
+        disconnected.
         """
-        from gateway.api.web.aiohttp_server import aiohttp_application  # noqa: PLC0415 - where it is asked for
+        from gateway.api.web.aiohttp_server import aiohttp_application  # noqa: PLC0415 - other servers do not need it
 
         return aiohttp_application(self._site())
 
     def asgi_app(self) -> Asgi:
-        """The same as an ASGI application, to run or to mount in FastAPI, Starlette or any other."""
+        """Return all HTTP routes as an ASGI application, to run or to mount in FastAPI, Starlette and others."""
         return Asgi(self._site())
 
     async def serve_http(self, *, grace: float) -> HttpServer:
-        """The same on a socket of its own, started; its requests get so many seconds to finish when it is stopped."""
-        own = self.settings
-        return await serve(own.http_server, self._site(), own.http_host, own.http_port, grace=grace)
+        """Start the HTTP server of the settings; on its stop, requests have `grace` seconds to finish."""
+        settings = self.settings
+        return await serve(settings.http_server, self._site(), settings.http_host, settings.http_port, grace=grace)
 
     async def serve_grpc(self) -> "GrpcServer | None":
-        """The gRPC server, started; None where the settings have it off."""
-        own = self.settings
-        if own.grpc_port is None:
+        """Start the gRPC server; return None if it is disabled."""
+        settings = self.settings
+        if settings.grpc_port is None:
             return None
-        from gateway.api.grpc.server import GrpcOptions, Tls, start_grpc  # noqa: PLC0415 - 14 MiB that `off` spares
+        from gateway.api.grpc.server import GrpcOptions, Tls, start_grpc  # noqa: PLC0415 - 14 MiB that `off` saves
 
         tls = None
-        if own.grpc_tls_certificate and own.grpc_tls_key:
-            tls = Tls(own.grpc_tls_certificate, own.grpc_tls_key, own.grpc_tls_client_ca)
+        if settings.grpc_tls_certificate and settings.grpc_tls_key:
+            tls = Tls(settings.grpc_tls_certificate, settings.grpc_tls_key, settings.grpc_tls_client_ca)
         options = GrpcOptions(
-            host=own.grpc_host,
-            port=own.grpc_port,
+            host=settings.grpc_host,
+            port=settings.grpc_port,
             tls=tls,
-            icon_bytes=own.softwareone.icon_bytes,
-            reflection=own.in_development if own.reflection is None else own.reflection,
-            request_timeout=own.request_timeout,
+            icon_bytes=settings.softwareone.icon_bytes,
+            reflection=settings.in_development if settings.reflection is None else settings.reflection,
+            request_timeout=settings.request_timeout,
         )
         return await start_grpc(
             self.users,
@@ -218,18 +231,18 @@ class Gateway:
         )
 
     def retire(self) -> None:
-        """Be not ready from now on, so that load balancers look elsewhere; everything is still answered."""
+        """Make `ready` false, so that load balancers use other replicas. Requests are still executed."""
         self._retired = True
 
     async def drain(self) -> None:
-        """Retire, and send the clients of live operations away; other requests are still answered. Safe to repeat."""
+        """Retire, and close the live connections. Other requests are still executed. May be called repeatedly."""
         self.retire()
         if self._live is not None:
             await self._live.drain()
 
     def _site(self) -> Site:
-        """Everything that is served by HTTP."""
-        settings, live, systems = self.settings, self._entered(self._live), self._entered(self._systems)
+        """Build the routes of everything that is served over HTTP."""
+        settings, live, sources = self.settings, self._entered(self._live), self._entered(self._sources)
         uploads = UploadLimits(file=settings.softwareone.icon_bytes)
         options = EndpointOptions(
             RequestLimits(settings.max_body_bytes, uploads, settings.request_timeout),
@@ -239,7 +252,7 @@ class Gateway:
         graphiql = settings.in_development if settings.graphiql is None else settings.graphiql
         endpoint = GraphQLEndpoint(
             self._entered(self._executor),
-            self._reception,
+            self._entered(self._incoming),
             live,
             options,
             graphiql=GraphiQL() if graphiql else None,
@@ -248,41 +261,35 @@ class Gateway:
             [
                 *endpoint.routes(),
                 *health(lambda: self.ready),
-                webhooks(settings, self.events, self._observed).route,
-                scrape(self.metrics, systems.circuits, live.traffic, lambda: self.events.subscribers),
+                build_webhooks(settings, self.events, self._observer).route,
+                scrape(self.metrics, sources.circuits, live.traffic, lambda: self.events.subscribers),
             ],
             [live.route()],
             cors=Cors(settings.cors_origins),
         )
 
-    @property
-    def _reception(self) -> IncomingFactory:
-        forwarded = {header for headers in self._entered(self._systems).forwards.values() for header in headers}
-        return IncomingFactory(
-            self.users,
-            self.events,
-            self._authenticate,
-            self.settings.request_timeout,
-            credentials=frozenset({"authorization", "x-api-key", *forwarded}),
-        )
-
     def _entered(self, part: Part | None) -> Part:
+        """Return a part that exists only inside the block.
+
+        Raises:
+            RuntimeError: the gateway has not been entered.
+        """
         if part is None:
             raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
         return part
 
 
-def _shared_of(settings: Settings, open: AsyncExitStack, observed: MetricsObserver) -> MemoryState:
-    """What the settings have of the two."""
+def _build_state(settings: Settings, stack: AsyncExitStack, observer: MetricsObserver) -> MemoryState:
+    """Build the state in memory or, if a URL is set, in Redis."""
     if settings.redis_url is None:
-        return MemoryState(settings, open, observed)
-    from gateway.app.state_redis import RedisState  # noqa: PLC0415 - the Redis client is 6 MiB that few need
+        return MemoryState(settings, stack, observer)
+    from gateway.app.state_redis import RedisState  # noqa: PLC0415 - the Redis client takes 6 MiB
 
-    return RedisState(settings.redis_url.get_secret_value(), settings, open, observed)
+    return RedisState(settings.redis_url.get_secret_value(), settings, stack, observer)
 
 
-def _capacity_of(settings: Settings, shared: MemoryState, observed: MetricsObserver) -> Capacity:
-    """The one capacity of both surfaces."""
-    own = settings.gate
-    gate = Gate(own.at_once, queue=own.queue, patience=own.patience, observe=observed.gate)
-    return Capacity(rates=shared.rates(), gate=gate)
+def _build_capacity(settings: Settings, state: MemoryState, observer: MetricsObserver) -> Capacity:
+    """Build the capacity that all surfaces have in common."""
+    configured = settings.gate
+    gate = Gate(configured.at_once, queue=configured.queue, patience=configured.patience, observe=observer.gate)
+    return Capacity(rates=state.rates(), gate=gate)

@@ -1,4 +1,4 @@
-"""GraphQL, put together: the schema, its documents, and what an operation has to pass."""
+"""Builds the GraphQL executor: the schema, its documents, the limits and the compiler."""
 
 import asyncio
 import logging
@@ -20,60 +20,63 @@ from gateway.app.state_memory import MemoryState
 from gateway.kit.tasks import cancel_and_wait
 from gateway.settings import Settings
 
-__all__ = ["executor_of"]
+__all__ = ["build_executor"]
 
 _LOG = logging.getLogger("gateway.graphql")
 
 
-def executor_of(
-    settings: Settings, shared: MemoryState, open: AsyncExitStack, observed: MetricsObserver, capacity: Capacity
+def build_executor(
+    settings: Settings, state: MemoryState, stack: AsyncExitStack, observer: MetricsObserver, capacity: Capacity
 ) -> Executor:
-    """What executes operations as the settings have it. Made inside the event loop."""
-    told = settings.in_development if settings.introspection is None else settings.introspection
+    """Build the executor of GraphQL operations. Call it inside the event loop; `stack` stops its tasks."""
+    introspection = settings.in_development if settings.introspection is None else settings.introspection
     schema = executable(build_schema())
-    own = settings.limits
-    limits = DocumentLimits(**own.model_dump(exclude={"log"}), log=frozenset(map(Limit, own.log)))
-    guard = Guard(limits, observed.limited)
+    limits = DocumentLimits(
+        **settings.limits.model_dump(exclude={"log"}), log=frozenset(map(Limit, settings.limits.log))
+    )
+    guard = Guard(limits, observer.limited)
     documents = Documents(
         schema,
-        rules(introspection=told),
+        rules(introspection=introspection),
         guard=guard,
-        suggestions=told,
-        compiling=_compiling(suggestions=told),
+        suggestions=introspection,
+        compiling=_compiler(suggestions=introspection),
         held=settings.documents.memory,
     )
     admission = Admission(guard, capacity)
-    named = _named(settings, shared, open, observed, documents)
-    return Executor(schema, documents, admission, named=named, suggestions=told)
+    named = _build_named_documents(settings, state, stack, observer, documents)
+    return Executor(schema, documents, admission, named=named, suggestions=introspection)
 
 
-def _named(
-    settings: Settings, shared: MemoryState, open: AsyncExitStack, observed: MetricsObserver, documents: Documents
+def _build_named_documents(
+    settings: Settings, state: MemoryState, stack: AsyncExitStack, observer: MetricsObserver, documents: Documents
 ) -> NamedDocuments | None:
-    """The documents that clients may name; None where they cannot."""
-    own = settings.documents
-    if own.trust == "off" and not own.manifests and not own.automatic:
+    """Build the trusted documents and persisted queries; None where both are disabled."""
+    configured = settings.documents
+    if configured.trust == "off" and not configured.manifests and not configured.automatic:
         return None
-    files = ManifestFiles(own.manifests)
+    files = ManifestFiles(configured.manifests)
 
     def prepare(manifest: Manifest) -> None:
-        """Parse, validate and compile what will be asked for, before it is."""
+        """Parse, validate and compile all documents of a manifest before they are requested."""
         for text in manifest:
             try:
                 documents.prepare(text, trusted=True)
             except InvalidDocument as invalid:
-                _LOG.warning("a document of the manifest is not valid here: %s", invalid)
+                _LOG.warning("a document of the manifest is not valid for this schema: %s", invalid)
 
     prepare(files.manifest)
-    if own.manifests:
-        watching = asyncio.get_running_loop().create_task(files.watch(prepare, every=own.reload))
-        open.push_async_callback(cancel_and_wait, watching)
+    if configured.manifests:
+        watching = asyncio.get_running_loop().create_task(files.watch(prepare, every=configured.reload))
+        stack.push_async_callback(cancel_and_wait, watching)
     return NamedDocuments(
-        Trust(own.trust), lambda: files.manifest, automatic=shared.documents(), observe=observed.document
+        Trust(configured.trust), lambda: files.manifest, automatic=state.documents(), observe=observer.document
     )
 
 
-def _compiling(*, suggestions: bool) -> Compile:
+def _compiler(*, suggestions: bool) -> Compile:
+    """Return the function that compiles an operation; it returns None for one that cannot be compiled."""
+
     def compiled(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Compiled | None:
         found = compile_operation(schema, document, operation, hide_suggestions=not suggestions)
         return None if isinstance(found, Uncovered) else found

@@ -1,4 +1,4 @@
-"""What happens inside, counted: observers over the metrics."""
+"""The observers of one gateway, which count in its metrics."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,60 +12,60 @@ from gateway.sources.http.observing import CallEvent
 __all__ = ["MetricsObserver"]
 
 Series = TypeVar("Series")
-_MANY = 4096  # series of one metric that are at hand: more than there are
+_MAX_SERIES = 4096  # cached series of one metric: more than there are
 
 
 class MetricsObserver:
-    """The observers of one gateway."""
+    """Counts what the parts of a gateway report. Each method is passed to one part as its observer."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._calls = _at_hand(metrics.calls.labels)
-        self._pipeline = _at_hand(metrics.events.labels)
-        self._limits = _at_hand(metrics.limits.labels)
-        self._gate = _at_hand(metrics.gate.labels)
-        self._documents = _at_hand(metrics.documents.labels)
-        self._news = _at_hand(metrics.news.labels)
-        self._live = _at_hand(metrics.live.labels)
-        self._webhooks = _at_hand(metrics.webhooks.labels)
-        self._polls = _at_hand(metrics.polls.labels)
+        self._calls = _cached(metrics.calls.labels)
+        self._pipeline = _cached(metrics.source_events.labels)
+        self._limits = _cached(metrics.limits.labels)
+        self._gate = _cached(metrics.gate.labels)
+        self._documents = _cached(metrics.documents.labels)
+        self._log_events = _cached(metrics.log_events.labels)
+        self._live = _cached(metrics.live.labels)
+        self._webhooks = _cached(metrics.webhooks.labels)
+        self._polls = _cached(metrics.polls.labels)
 
-    def call(self, event: CallEvent) -> None:
-        """Something that the pipeline did to a call."""
+    def pipeline_event(self, event: CallEvent) -> None:
+        """Count an event of a pipeline."""
         self._pipeline(event.source, event.method, event.template, event.event, event.detail).inc()
 
-    def answered(self, request: Request, status: str, seconds: float) -> None:
-        """One try of a call."""
+    def call_finished(self, request: Request, status: str, seconds: float) -> None:
+        """Record the duration of one attempt of a call."""
         self._calls(request.source, request.method, request.template, status).observe(seconds)
 
-    def limited(self, finding: Finding, refused: bool) -> None:  # noqa: FBT001 - an observer's shape
-        """A document that broke a limit."""
+    def limited(self, finding: Finding, refused: bool) -> None:  # noqa: FBT001 - the signature of an observer
+        """Count a document that exceeded a limit."""
         self._limits(finding.limit.value, str(refused).lower()).inc()
 
     def gate(self, event: str) -> None:
-        """An operation that did not simply begin."""
+        """Count an operation that waited for a slot or got none."""
         self._gate(event).inc()
 
     def document(self, event: str) -> None:
-        """How a request named its document."""
+        """Count how a request named its document."""
         self._documents(event).inc()
 
-    def news(self, happening: str, detail: str) -> None:
-        """Something in the event log."""
-        self._news(happening, detail).inc()
+    def log_event(self, event: str, detail: str) -> None:
+        """Count an event of the event log."""
+        self._log_events(event, detail).inc()
 
-    def live(self, happening: str, detail: str) -> None:
-        """A connection or a subscription."""
-        self._live(happening, detail).inc()
+    def live(self, event: str, detail: str) -> None:
+        """Count an event of a live connection."""
+        self._live(event, detail).inc()
 
     def webhook(self, result: str) -> None:
-        """A webhook."""
+        """Count a webhook by its result."""
         self._webhooks(result).inc()
 
     def poll(self, source: str, result: str) -> None:
-        """A look at a system that sends no webhooks."""
+        """Count a round of polling by its result."""
         self._polls(source, result).inc()
 
 
-def _at_hand(labels: Callable[..., Series]) -> Callable[..., Series]:
-    """The series of these labels, without the library's own look-up, which costs as much as counting."""
-    return lru_cache(_MANY)(labels)
+def _cached(labels: Callable[..., Series]) -> Callable[..., Series]:
+    """Cache the series of each combination of labels: finding it in the library takes as long as counting."""
+    return lru_cache(_MAX_SERIES)(labels)

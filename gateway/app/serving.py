@@ -1,4 +1,4 @@
-"""A gateway on its sockets: start, say so, serve until told to stop, drain, stop."""
+"""Starts, serves and stops a gateway on its ports, for the command line."""
 
 import asyncio
 import gc
@@ -13,13 +13,13 @@ from gateway.settings import Settings
 
 __all__ = ["Addresses", "collect_less", "serving", "stop_requested"]
 
-_DRAIN = 10.0  # seconds that requests under way get to finish
+_GRACE = 10.0  # seconds for the requests that are executed when the process stops
 _YOUNG = 20_000  # objects
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a gateway is served: a base URL, and gRPC's `host:port` where it is on."""
+    """Where a gateway is served: the base URL of HTTP, and `host:port` of gRPC, None where it is disabled."""
 
     http: str
     grpc: str | None
@@ -27,9 +27,9 @@ class Addresses:
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Addresses]:
-    """A running gateway. Leaving tells load balancers, and lets the requests under way finish."""
+    """Serve a gateway until the block ends; then fail `/readyz`, drain, and finish the requests that are executed."""
     async with Gateway(settings) as gateway:
-        server = await gateway.serve_http(grace=_DRAIN)
+        server = await gateway.serve_http(grace=_GRACE)
         grpc = None
         try:
             grpc = await gateway.serve_grpc()
@@ -42,18 +42,18 @@ async def serving(settings: Settings) -> AsyncIterator[Addresses]:
                 await grpc.drain()
             await asyncio.sleep(settings.drain_delay)
             if grpc is not None:
-                await asyncio.gather(_stopped(gateway, server), grpc.stop(_DRAIN))
+                await asyncio.gather(_stop_http(gateway, server), grpc.stop(_GRACE))
             else:
-                await _stopped(gateway, server)
+                await _stop_http(gateway, server)
 
 
-async def _stopped(gateway: Gateway, server: HttpServer) -> None:
+async def _stop_http(gateway: Gateway, server: HttpServer) -> None:
     await gateway.drain()
     await server.stop()
 
 
 def stop_requested() -> asyncio.Event:
-    """Set by SIGINT or SIGTERM. To be called first: a process may be told to stop while it starts."""
+    """Return an event that SIGINT and SIGTERM set. Call it first: the signal may arrive while the process starts."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -62,10 +62,10 @@ def stop_requested() -> asyncio.Event:
 
 
 def collect_less() -> None:
-    """For a process that does nothing but serve, once it has started: no garbage collection looks at what stays.
+    """Exclude all present objects from garbage collection, and collect less often. For a started server process.
 
-    What a request makes goes by its reference counts, all but a few cycles. With Python's own thresholds the
-    collector took 10 to 20 % of the CPU of a request, most of it in walking over modules and schema again.
+    Reference counts free almost all objects of a request, except a few cycles. With Python's default thresholds the
+    collector took 10 to 20 % of the CPU time of a request, most of it for the modules and the schema.
     """
     gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])

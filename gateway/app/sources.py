@@ -1,4 +1,4 @@
-"""One line a system: how each is made from its settings. A fourth is a folder beside these and a line here."""
+"""Builds the sources out of their settings. A further source is one function and one entry in `BUILDERS`."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -26,16 +26,16 @@ __all__ = ["BUILDERS", "ConfiguredSources", "build", "settings_of"]
 
 
 def _account(settings: Settings, send: Send, base_url: str, bearer: dict[str, str]) -> Source:
-    own = settings.account
-    headers = bearer | {f"{own.header_prefix}-Version": own.api_version}
-    if own.account_id:
-        headers[f"{own.header_prefix}-Account"] = own.account_id
-    return AccountSource(send, base_url, headers, account_version(own.api_version))
+    account = settings.account
+    headers = bearer | {f"{account.header_prefix}-Version": account.api_version}
+    if account.account_id:
+        headers[f"{account.header_prefix}-Account"] = account.account_id
+    return AccountSource(send, base_url, headers, account_version(account.api_version))
 
 
 def _softwareone(settings: Settings, send: Send, base_url: str, bearer: dict[str, str]) -> Source:
-    own = settings.softwareone
-    return SoftwareOneSource(send, base_url, bearer, own.icon_bytes, own.icon_types)
+    softwareone = settings.softwareone
+    return SoftwareOneSource(send, base_url, bearer, softwareone.icon_bytes, softwareone.icon_types)
 
 
 def _reseller(settings: Settings, send: Send, base_url: str, bearer: dict[str, str]) -> Source:
@@ -50,65 +50,69 @@ BUILDERS: dict[UserSource, Callable[[Settings, Send, str, dict[str, str]], Sourc
 
 
 def settings_of(settings: Settings, name: UserSource) -> SourceSettings:
-    """The settings of one system."""
-    own: SourceSettings = getattr(settings, name.value)
-    return own
+    """Return the settings of one source."""
+    source_settings: SourceSettings = getattr(settings, name.value)
+    return source_settings
 
 
 def build(name: UserSource, settings: Settings, send: Send) -> Source:
-    """A configured system, its calls going through `send`."""
-    own = settings_of(settings, name)
-    if own.base_url is None:
+    """Build a source whose calls go through `send`.
+
+    Raises:
+        ValueError: the source has no base URL.
+    """
+    configured = settings_of(settings, name)
+    if configured.base_url is None:
         raise ValueError(f"{name} is not configured")
-    bearer = {"Authorization": f"Bearer {own.token.get_secret_value()}"} if own.token else {}
-    return BUILDERS[name](settings, send, str(own.base_url).rstrip("/"), bearer)
+    bearer = {"Authorization": f"Bearer {configured.token.get_secret_value()}"} if configured.token else {}
+    return BUILDERS[name](settings, send, str(configured.base_url).rstrip("/"), bearer)
 
 
 class ConfiguredSources:
-    """The configured ones. Made inside the event loop; their connections are closed by the stack."""
+    """The configured sources with their pipelines. Create it inside the event loop; `stack` closes the connections."""
 
-    def __init__(self, settings: Settings, open: AsyncExitStack, observed: MetricsObserver) -> None:
+    def __init__(self, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver) -> None:
         self._settings = settings
-        self._open = open
-        self._observed = observed
+        self._stack = stack
+        self._observer = observer
         self._circuits: dict[UserSource, Circuit] = {}
         budget = RetryBudget()
         configured = [name for name in BUILDERS if settings_of(settings, name).configured]
-        self.sources = Sources([self._source(name, budget) for name in configured])
+        self.sources = Sources([self._build(name, budget) for name in configured])
 
     @property
     def forwards(self) -> Forwards:
-        """The callers' headers that go to the systems which are called with their callers' own credentials."""
-        every = {name: settings_of(self._settings, name).forwards for name in self._circuits}
-        return {name: headers for name, headers in every.items() if headers}
+        """The headers of callers that are forwarded, for each source that is called with forwarded credentials."""
+        forwards = {name: settings_of(self._settings, name).forwards for name in self._circuits}
+        return {name: headers for name, headers in forwards.items() if headers}
 
     def circuits(self) -> Mapping[str, CircuitState]:
-        """How each system's circuit stands."""
+        """Return the state of the circuit of each source."""
         return {name: circuit.state for name, circuit in self._circuits.items()}
 
-    def _source(self, name: UserSource, budget: RetryBudget) -> Source:
-        own = settings_of(self._settings, name)
-        transport = CLIENTS[self._settings.http_client](_limits(own))
-        self._open.push_async_callback(transport.aclose)
-        circuit = self._circuits[name] = Circuit(observe=self._observed.call)
+    def _build(self, name: UserSource, budget: RetryBudget) -> Source:
+        configured = settings_of(self._settings, name)
+        transport = CLIENTS[self._settings.http_client](_limits(configured))
+        self._stack.push_async_callback(transport.aclose)
+        circuit = self._circuits[name] = Circuit(observe=self._observer.pipeline_event)
         step_settings = StepSettings(
-            forwarding=Forwarding(name, own.forwards) if own.forwards else None,
-            timeout=own.timeout,
-            rate=RATES.get(name) if own.rate_limit is None else Rate.per_second(own.rate_limit),
-            retry=RetrySettings(attempts=own.max_attempts),
-            hedging=HedgingSettings() if own.hedge else None,
+            forwarding=Forwarding(name, configured.forwards) if configured.forwards else None,
+            timeout=configured.timeout,
+            rate=RATES.get(name) if configured.rate_limit is None else Rate.per_second(configured.rate_limit),
+            retry=RetrySettings(attempts=configured.max_attempts),
+            hedging=HedgingSettings() if configured.hedge else None,
         )
-        within = steps(step_settings, budget=budget, circuit=circuit, observe=self._observed.call)
-        return build(name, self._settings, pipeline(transport, [*within, Timing(self._observed.answered)]))
+        outer_steps = steps(step_settings, budget=budget, circuit=circuit, observe=self._observer.pipeline_event)
+        return build(name, self._settings, pipeline(transport, [*outer_steps, Timing(self._observer.call_finished)]))
 
 
-def _limits(own: SourceSettings) -> TransportLimits:
-    """The wire's limits: those of one try."""
-    one_try = own.timeout / 2 if own.try_timeout is None else min(own.try_timeout, own.timeout)
+def _limits(settings: SourceSettings) -> TransportLimits:
+    """Return the limits of the transport, which apply to each attempt."""
+    timeout = settings.timeout / 2 if settings.try_timeout is None else min(settings.try_timeout, settings.timeout)
     return TransportLimits(
-        total=one_try,
-        connect=own.connect_timeout,
-        read=one_try,
-        connections=own.max_connections,
-        response_bytes=own.max_response_bytes,
+        total=timeout,
+        connect=settings.connect_timeout,
+        read=timeout,
+        connections=settings.max_connections,
+        response_bytes=settings.max_response_bytes,
     )

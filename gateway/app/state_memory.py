@@ -1,4 +1,4 @@
-"""What replicas share: in Redis where the settings have one, else in this process's memory."""
+"""The state that replicas have in common, in the memory of one process."""
 
 from contextlib import AsyncExitStack
 
@@ -19,33 +19,35 @@ __all__ = ["MemoryState"]
 
 
 class MemoryState:
-    """By the parts of one process. Made inside the event loop; what it opens is closed by the stack."""
+    """Builds the stores of one process. Create it inside the event loop; `stack` closes what it opens."""
 
-    def __init__(self, settings: Settings, open: AsyncExitStack, observed: MetricsObserver) -> None:
+    def __init__(self, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver) -> None:
         self._settings = settings
-        self._open = open
-        self._observed = observed
+        self._stack = stack
+        self._observer = observer
 
     def idempotency(self) -> IdempotencyStore:
-        """The answers to changes."""
+        """Build the store of idempotency records."""
         return self._idempotency(IdempotencySettings(ttl=self._settings.idempotency_ttl))
 
     def rates(self) -> RateLimit | None:
-        """What callers have spent; None where they may spend what they like."""
-        own = self._settings.rate_limit
-        return None if own.cost is None else self._rates(RateSettings(limit=own.cost, window=own.window))
+        """Build the allowances of callers; None where their cost is not limited."""
+        settings = self._settings.rate_limit
+        return None if settings.cost is None else self._rates(RateSettings(limit=settings.cost, window=settings.window))
 
     def documents(self) -> DocumentStore | None:
-        """Documents that clients sent, to be named from then on; None where that is off."""
+        """Build the store of automatic persisted queries; None where they are disabled."""
         return self._documents() if self._settings.documents.automatic else None
 
     def events(self) -> EventLog:
-        """What happened to users."""
-        own = self._settings
-        return self._events(EventLogSettings(held=own.events_held, queue=own.events_queue, window=own.events_window))
+        """Build the event log."""
+        settings = self._settings
+        return self._events(
+            EventLogSettings(held=settings.events_held, queue=settings.events_queue, window=settings.events_window)
+        )
 
-    def turn(self, name: str, seconds: float) -> PollingLock:  # noqa: ARG002 - replicas need them
-        """Which replica does something that one is to do every so many seconds."""
+    def polling_lock(self, name: str, interval: float) -> PollingLock:  # noqa: ARG002 - RedisState needs them
+        """Build the lock for something that one replica does every `interval` seconds for all of them."""
         return MemoryPollingLock()
 
     def _idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
@@ -58,6 +60,6 @@ class MemoryState:
         return MemoryDocuments(self._settings.documents.automatic_bytes)
 
     def _events(self, settings: EventLogSettings) -> EventLog:
-        log = MemoryEventLog(settings, observe=self._observed.news)
-        self._open.push_async_callback(log.close)
+        log = MemoryEventLog(settings, observe=self._observer.log_event)
+        self._stack.push_async_callback(log.close)
         return log

@@ -1,4 +1,4 @@
-"""What replicas share, in Redis."""
+"""The state that replicas have in common, in Redis. Only imported where Redis is configured."""
 
 from contextlib import AsyncExitStack
 
@@ -23,15 +23,16 @@ __all__ = ["RedisState"]
 
 
 class RedisState(MemoryState):
-    """The same with a Redis, which all replicas have in common."""
+    """Builds the same stores in Redis, over one client."""
 
-    def __init__(self, url: str, settings: Settings, open: AsyncExitStack, observed: MetricsObserver) -> None:
-        super().__init__(settings, open, observed)
+    def __init__(self, url: str, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver) -> None:
+        super().__init__(settings, stack, observer)
         self._client = connect(url)
-        open.push_async_callback(self._client.aclose)
+        stack.push_async_callback(self._client.aclose)
 
-    def turn(self, name: str, seconds: float) -> PollingLock:
-        return RedisPollingLock(self._client, name, lease=2 * seconds + 30)
+    def polling_lock(self, name: str, interval: float) -> PollingLock:
+        """Build the lock; its lease outlasts two intervals and one slow round."""
+        return RedisPollingLock(self._client, name, lease=2 * interval + 30)
 
     def _idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
         return RedisIdempotency(self._client, settings)
@@ -44,7 +45,7 @@ class RedisState(MemoryState):
 
     def _events(self, settings: EventLogSettings) -> EventLog:
         stream = RedisEventStream(self._client, held=settings.held, window=settings.window)
-        log = ReplicatedEventLog(stream, settings, observe=self._observed.news)
-        self._open.push_async_callback(log.close)
+        log = ReplicatedEventLog(stream, settings, observe=self._observer.log_event)
+        self._stack.push_async_callback(log.close)
         log.start()
         return log

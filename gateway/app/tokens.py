@@ -1,4 +1,4 @@
-"""Tokens by the settings: the rules that they are checked by, and the keys."""
+"""The verification of tokens as the settings configure it. Only imported where tokens are accepted."""
 
 from contextlib import AsyncExitStack
 from functools import partial
@@ -11,14 +11,14 @@ from gateway.operation import scopes
 from gateway.settings import AuthSettings
 from gateway.users.model import UserSource
 
-__all__ = ["tokens_of"]
+__all__ = ["open_token_verifier"]
 
 
-async def tokens_of(settings: AuthSettings, stack: AsyncExitStack) -> TokenVerifier:
-    """The tokens that are set; what it opens is closed by the stack.
+async def open_token_verifier(settings: AuthSettings, stack: AsyncExitStack) -> TokenVerifier:
+    """Open the configured verifier of tokens; `stack` closes what it needs.
 
     Raises:
-        OSError, ValueError: a file of keys cannot be read or used.
+        OSError, ValueError: the file of the JWK set cannot be read or is not valid.
     """
     rules = TokenRules(
         settings.issuer,
@@ -30,10 +30,10 @@ async def tokens_of(settings: AuthSettings, stack: AsyncExitStack) -> TokenVerif
         subject=settings.subject_claim,
         longest=settings.max_token_length,
     )
-    return TokenVerifier(rules, await _keys(settings, stack))
+    return TokenVerifier(rules, await _open_keys(settings, stack))
 
 
-async def _keys(settings: AuthSettings, stack: AsyncExitStack) -> Keys:
+async def _open_keys(settings: AuthSettings, stack: AsyncExitStack) -> Keys:
     kinds = frozenset(KINDS[name[:2]] for name in settings.algorithms)
     if settings.jwks_file is not None:
         return FileKeys(settings.jwks_file, kinds)

@@ -14,14 +14,12 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 from joserfc.jwt import JWTClaimsRegistry
 
+from gateway.callers.algorithms import ALGORITHMS
 from gateway.callers.key_sets import Keys, KeySet
 from gateway.errors import Unauthenticated
 from gateway.operation import Principal
 
-__all__ = ["ALGORITHMS", "KINDS", "TokenRules", "TokenVerifier"]
-
-ALGORITHMS = ("RS256", "ES256", "PS256", "EdDSA", "Ed25519")
-"""What tokens may be signed with unless others are named: public keys only."""
+__all__ = ["KINDS", "TokenRules", "TokenVerifier"]
 
 KINDS = {"HS": "oct", "RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 """The kind of key by the first letters of an algorithm; `none` has none."""

@@ -1,4 +1,4 @@
-"""Everything that can be set. Only in here is the environment read."""
+"""All settings. Only this package reads the environment."""
 
 from gateway.settings.callers import AuthMode, AuthSettings
 from gateway.settings.sources import AccountSettings, Credentials, ResellerSettings, SoftwareOneSettings, SourceSettings

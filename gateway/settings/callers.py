@@ -1,4 +1,4 @@
-"""Who may call."""
+"""The settings of authentication."""
 
 import re
 from enum import StrEnum
@@ -15,13 +15,14 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.settings.kinds import Words
+from gateway.callers.algorithms import ALGORITHMS
+from gateway.settings.kinds import StringList
 
 __all__ = ["AuthMode", "AuthSettings"]
 
 
 class AuthMode(StrEnum):
-    """How callers say who they are; `none` is for development."""
+    """How callers are authenticated; `none` is for development."""
 
     NONE = "none"
     API_KEY = "api_key"
@@ -29,7 +30,7 @@ class AuthMode(StrEnum):
     BOTH = "api_key jwt"
 
 
-def _in_order(value: object) -> object:
+def _sorted(value: object) -> object:
     return " ".join(sorted(value.replace(",", " ").split())) if isinstance(value, str) else value
 
 
@@ -37,61 +38,64 @@ _ALGORITHM = re.compile(r"(RS|PS|ES|HS)(256|384|512)|EdDSA|Ed25519|Ed448")
 
 
 class AuthSettings(BaseModel):
-    """Who may call."""
+    """The settings of authentication."""
 
     model_config = ConfigDict(frozen=True)
 
-    mode: Annotated[AuthMode, BeforeValidator(_in_order)] = Field(
-        AuthMode.NONE, description="`none`, `api_key`, `jwt` or `api_key jwt`; production takes another than `none`"
+    mode: Annotated[AuthMode, BeforeValidator(_sorted)] = Field(
+        AuthMode.NONE, description="`none`, `api_key`, `jwt` or `api_key jwt`; `none` is refused in production"
     )
-    keys_file: FilePath | None = Field(None, description="TOML file of hashed API keys, read again when it changes")
-    jwks_file: FilePath | None = Field(None, description="JWK set that tokens are checked with, read again likewise")
-    jwks_url: HttpUrl | None = Field(None, description="the same from the issuer: https, or http on loopback")
-    jwks_ttl: Annotated[float, Field(ge=1)] = Field(300.0, description="seconds until it is fetched again")
-    issuer: str = Field("", description="the `iss` that a token must have")
-    audience: Words = Field((), description="the `aud` that a token must have, one of these")
-    algorithms: Words = Field(
-        ("RS256", "ES256", "PS256", "EdDSA", "Ed25519"),
-        description="what tokens may be signed with; HS256 takes a JWK set in a file",
+    keys_file: FilePath | None = Field(None, description="TOML file of hashed API keys; reloaded when it changes")
+    jwks_file: FilePath | None = Field(None, description="file with the JWK set for tokens; reloaded when it changes")
+    jwks_url: HttpUrl | None = Field(None, description="URL of the JWK set at the issuer: https, or http on loopback")
+    jwks_ttl: Annotated[float, Field(ge=1)] = Field(300.0, description="seconds until the JWK set is fetched again")
+    issuer: str = Field("", description="the required `iss` of tokens")
+    audience: StringList = Field((), description="accepted `aud` of tokens; one of them is required")
+    algorithms: StringList = Field(
+        ALGORITHMS, description="accepted signing algorithms of tokens; HS* requires the JWK set in a file"
     )
-    leeway: Annotated[float, Field(ge=0, le=300)] = Field(30.0, description="seconds that the clocks may differ")
-    scope_claim: str = Field("scope", min_length=1, description="the claim with the scopes, a text or a list")
-    subject_claim: str = Field("sub", min_length=1, description="the claim that tells callers apart")
-    max_token_length: Annotated[int, Field(ge=256)] = Field(8192, description="the longest token that is looked at")
+    leeway: Annotated[float, Field(ge=0, le=300)] = Field(
+        30.0, description="accepted difference between the clocks, in seconds"
+    )
+    scope_claim: str = Field("scope", min_length=1, description="claim with the scopes, as a text or a list")
+    subject_claim: str = Field("sub", min_length=1, description="claim with the name of the caller")
+    max_token_length: Annotated[int, Field(ge=256)] = Field(
+        8192, description="maximum length of a token, in characters"
+    )
 
     @property
     def with_keys(self) -> bool:
-        """Whether callers may come with an API key."""
+        """Whether API keys are accepted."""
         return self.mode in {AuthMode.API_KEY, AuthMode.BOTH}
 
     @property
     def with_tokens(self) -> bool:
-        """Whether callers may come with a token."""
+        """Whether tokens are accepted."""
         return self.mode in {AuthMode.JWT, AuthMode.BOTH}
 
     @field_validator("algorithms")
     @classmethod
-    def _signed(cls, algorithms: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [word for word in algorithms if not _ALGORITHM.fullmatch(word)]:
-            raise ValueError(f"no algorithm to trust is {', '.join(unknown)}")
+    def _supported(cls, algorithms: tuple[str, ...]) -> tuple[str, ...]:
+        if unsupported := [name for name in algorithms if not _ALGORITHM.fullmatch(name)]:
+            raise ValueError(f"unsupported signing algorithm: {', '.join(unsupported)}")
         return algorithms
 
     @field_validator("jwks_url")
     @classmethod
-    def _trusted(cls, url: HttpUrl | None) -> HttpUrl | None:
+    def _secure(cls, url: HttpUrl | None) -> HttpUrl | None:
         if url is not None and url.scheme != "https" and url.host not in {"127.0.0.1", "[::1]", "localhost"}:
-            raise ValueError("keys come by https, or by http from this machine")
+            raise ValueError("the URL must be https, or http on the loopback interface")
         return url
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.with_keys and self.keys_file is None:
-            raise ValueError("API keys take a file: GATEWAY_AUTH__KEYS_FILE")
+            raise ValueError("the mode api_key requires GATEWAY_AUTH__KEYS_FILE")
         if self.with_tokens:
             if (self.jwks_file is None) == (self.jwks_url is None):
-                raise ValueError("tokens take one key set: GATEWAY_AUTH__JWKS_FILE or GATEWAY_AUTH__JWKS_URL")
+                raise ValueError("the mode jwt requires one key set: GATEWAY_AUTH__JWKS_FILE or GATEWAY_AUTH__JWKS_URL")
             if not (self.issuer and self.audience and self.algorithms):
-                raise ValueError("tokens take GATEWAY_AUTH__ISSUER, __AUDIENCE and __ALGORITHMS")
-            if self.jwks_url is not None and any(word.startswith("HS") for word in self.algorithms):
-                raise ValueError("a secret key is fetched from nowhere: HS* in __ALGORITHMS takes __JWKS_FILE")
+                raise ValueError("the mode jwt requires GATEWAY_AUTH__ISSUER, __AUDIENCE and __ALGORITHMS")
+            if self.jwks_url is not None and any(name.startswith("HS") for name in self.algorithms):
+                raise ValueError("HS* in GATEWAY_AUTH__ALGORITHMS requires __JWKS_FILE: secret keys are not fetched")
         return self

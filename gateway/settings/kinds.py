@@ -1,19 +1,19 @@
-"""The kinds of values that settings have."""
+"""The types of values that settings have."""
 
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-__all__ = ["Count", "PollInterval", "Port", "PortOrOff", "Seconds", "Words", "words"]
+__all__ = ["Count", "PollInterval", "Port", "PortOrOff", "Seconds", "StringList", "split_blanks"]
 
 
 def _port_or_off(value: object) -> object:
     return None if value == "off" else value
 
 
-def words(value: object) -> object:
-    """What is separated by blanks in the environment."""
+def split_blanks(value: object) -> object:
+    """Split a text at its blanks, as lists are written in environment variables; return other values unchanged."""
     return tuple(value.split()) if isinstance(value, str) else value
 
 
@@ -22,4 +22,4 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 PortOrOff = Annotated[Port | None, BeforeValidator(_port_or_off)]
 Seconds = Annotated[float, Field(gt=0, le=600)]
 PollInterval = Annotated[float, Field(ge=1)] | None
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)]
+StringList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_blanks)]

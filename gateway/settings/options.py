@@ -1,4 +1,4 @@
-"""Every setting as an option of the command line, and where each value came from."""
+"""The command-line option of each setting, and the origin of each value."""
 
 import argparse
 import os
@@ -16,16 +16,16 @@ from gateway.settings import Settings
 
 __all__ = ["Leaf", "SettingsError", "add_options", "leaves", "load", "origins"]
 
-_USER_OF_A_URL = re.compile(r"//[^/@\s]*@")
+_URL_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used, in sentences for whoever set it."""
+    """A setting that is not valid; the message is for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One setting: its place in the tree, its variable and its option."""
+    """One setting: its path in the tree, its environment variable and its option."""
 
     path: tuple[str, ...]
     field: FieldInfo
@@ -44,7 +44,7 @@ class Leaf:
 
 
 def leaves(model: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
-    """Every setting of the tree, in its order."""
+    """Yield all settings, in the order of the tree."""
     for name, field in model.model_fields.items():
         nested = field.annotation
         if isinstance(nested, type) and issubclass(nested, BaseModel):
@@ -54,12 +54,12 @@ def leaves(model: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> Ite
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """An option for every setting; secrets are left to the environment and the file."""
-    parser.add_argument("--config", metavar="FILE.toml", help="settings in a file [GATEWAY_CONFIG]")
-    group = parser.add_argument_group("settings", "each option has its environment variable, in brackets")
+    """Add an option for each setting that is not a secret."""
+    parser.add_argument("--config", metavar="FILE.toml", help="read settings from a file [GATEWAY_CONFIG]")
+    group = parser.add_argument_group("settings", "the environment variable of each option is in brackets")
     for leaf in leaves():
-        if _secret(leaf):
-            continue  # a process's arguments are there for everybody on the machine to read
+        if _is_secret(leaf):
+            continue  # all users of the machine can read the arguments of a process
         default = "" if leaf.default in {None, ""} else f", default {_shown(leaf.default)}"
         group.add_argument(
             leaf.option,
@@ -70,36 +70,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def load(arguments: argparse.Namespace, **fixed: Any) -> Settings:
-    """The settings in force; `fixed` is set by the command itself.
+    """Load the settings; `fixed` has those that the command sets itself.
 
     Raises:
-        SettingsError: naming each bad setting, what it got and what it takes.
+        SettingsError: settings are not valid; the message names each of them, its value and the rule.
     """
     if arguments.config:
         os.environ["GATEWAY_CONFIG"] = arguments.config
     file = os.environ.get("GATEWAY_CONFIG")
-    if file and not Path(file).is_file():  # pydantic-settings passes over it in silence
-        raise SettingsError(f"{file}: there is no such file")
+    if file and not Path(file).is_file():  # pydantic-settings ignores a missing file
+        raise SettingsError(f"{file}: the settings file does not exist")
     try:
-        return Settings(**_deep(_given(arguments), fixed))
+        return Settings(**_merged(_given(arguments), fixed))
     except ValidationError as error:
-        raise SettingsError("\n".join(_complaint(one) for one in error.errors(include_url=False))) from None
+        raise SettingsError("\n".join(_line(details) for details in error.errors(include_url=False))) from None
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from None
 
 
 def origins(arguments: argparse.Namespace, settings: Settings) -> Iterator[tuple[Leaf, str, str]]:
-    """Each setting with its value, secrets masked, and where the value came from."""
+    """Yield each setting with its value, secrets masked, and the origin of the value."""
     given = _given(arguments)
     file = os.environ.get("GATEWAY_CONFIG")
-    filed = tomllib.loads(Path(file).read_text()) if file else {}
+    from_file = tomllib.loads(Path(file).read_text()) if file else {}
     for leaf in leaves():
         value = _at(settings.model_dump(), leaf.path)
         if _at(given, leaf.path) is not None:
             origin = f"option {leaf.option}"
         elif os.environ.get(leaf.variable):
             origin = f"environment {leaf.variable}"
-        elif _at(filed, leaf.path) is not None:
+        elif _at(from_file, leaf.path) is not None:
             origin = f"file {file}"
         else:
             origin = "default"
@@ -107,23 +107,24 @@ def origins(arguments: argparse.Namespace, settings: Settings) -> Iterator[tuple
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the command line sets, as a tree."""
+    """Return the settings of the command line as a tree."""
     tree: dict[str, Any] = {}
     for leaf in leaves():
         value = getattr(arguments, ".".join(leaf.path), None)
         if value is not None:
-            place = tree
+            group = tree
             for name in leaf.path[:-1]:
-                place = place.setdefault(name, {})
-            place[leaf.path[-1]] = value
+                group = group.setdefault(name, {})
+            group[leaf.path[-1]] = value
     return tree
 
 
-def _deep(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(low)
-    for name, value in high.items():
-        below = merged.get(name)
-        merged[name] = _deep(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+def _merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two trees; where both have a value, the one of `override` wins."""
+    merged = dict(base)
+    for name, value in override.items():
+        group = merged.get(name)
+        merged[name] = _merged(group, value) if isinstance(group, dict) and isinstance(value, Mapping) else value
     return merged
 
 
@@ -133,21 +134,22 @@ def _at(tree: Any, path: tuple[str, ...]) -> Any:
     return tree
 
 
-def _secret(leaf: Leaf) -> bool:
+def _is_secret(leaf: Leaf) -> bool:
     return "SecretStr" in str(leaf.field.annotation)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "********"
-    return "" if value is None else _USER_OF_A_URL.sub("//********@", str(value))
+    return "" if value is None else _URL_CREDENTIALS.sub("//********@", str(value))
 
 
-def _complaint(error: Any) -> str:
-    leaf = next((one for one in leaves() if one.path == error["loc"][: len(one.path)]), None)
+def _line(error: Any) -> str:
+    """Format one error of pydantic for the operator, without secrets."""
+    leaf = next((leaf for leaf in leaves() if leaf.path == error["loc"][: len(leaf.path)]), None)
     name = leaf.variable if leaf else "GATEWAY_" + "__".join(map(str, error["loc"])).upper()
-    told = f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    message = f"{error['msg'][0].lower()}{error['msg'][1:]}"
     if leaf is None:
-        return f"{name}: {told}"  # an error of a whole group comes with all that is set in it, secrets too
-    got = "a value that is not shown" if _secret(leaf) else _USER_OF_A_URL.sub("//********@", repr(error["input"]))
-    return f"{name}: got {got}; {told}"
+        return f"{name}: {message}"  # the input of an error in a whole group is the group, with its secrets
+    value = "a secret value" if _is_secret(leaf) else _URL_CREDENTIALS.sub("//********@", repr(error["input"]))
+    return f"{name}: got {value}; {message}"

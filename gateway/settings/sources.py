@@ -1,4 +1,4 @@
-"""The systems behind."""
+"""The settings of the sources."""
 
 import re
 from enum import StrEnum
@@ -14,20 +14,20 @@ from pydantic import (
     field_validator,
 )
 
-from gateway.settings.kinds import PollInterval, Seconds, Words
+from gateway.settings.kinds import PollInterval, Seconds, StringList
 
 __all__ = ["AccountSettings", "Credentials", "ResellerSettings", "SoftwareOneSettings", "SourceSettings"]
 
 
 class Credentials(StrEnum):
-    """Whose credential a system is called with: the gateway's own, or the caller's."""
+    """The credential that a source is called with: the configured one, or one that the caller sends."""
 
     CONFIGURED = "configured"
     FORWARD = "forward"
 
 
 _HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
-# Headers of the connection, of the body, and of the gateway's own dealings with a system.
+# Headers of the connection and of the body, and those that the gateway itself sends to sources.
 _NEVER_FORWARDED = re.compile(
     r"host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-.*|proxy-.*"
     r"|idempotency-key|accept-encoding|traceparent|tracestate|baggage|x-request-id"
@@ -35,40 +35,44 @@ _NEVER_FORWARDED = re.compile(
 
 
 class SourceSettings(BaseModel):
-    """A system behind the gateway: configured when it has a base URL and a token."""
+    """The settings that all sources have."""
 
     model_config = ConfigDict(frozen=True)
 
-    base_url: HttpUrl | None = Field(None, description="address of the system, with a path prefix if it has one")
-    token: SecretStr | None = Field(None, description="the credential that the system gave this gateway")
+    base_url: HttpUrl | None = Field(None, description="base URL of the source, with a path prefix if it has one")
+    token: SecretStr | None = Field(None, description="token for the source")
     credentials: Credentials = Field(
-        Credentials.CONFIGURED, description="`forward` calls it with the caller's own credential instead"
+        Credentials.CONFIGURED, description="`forward` sends the credential of the caller instead of the token"
     )
-    forward_headers: Words = Field(
+    forward_headers: StringList = Field(
         ("authorization",),
-        description="the caller's headers with that credential, e.g. `x-account-authorization=authorization` where "
-        "the system knows it by another name",
+        description="headers of the caller that have that credential; `x-account-authorization=authorization` forwards "
+        "one by another name",
     )
-    timeout: Seconds = Field(10.0, description="seconds for a whole call, retries included")
-    try_timeout: Seconds | None = Field(None, description="seconds for one try; unset: half of the timeout")
-    max_attempts: Annotated[int, Field(ge=1, le=10)] = Field(3, description="tries of a call that may be repeated")
+    timeout: Seconds = Field(10.0, description="seconds for a call with all its attempts")
+    try_timeout: Seconds | None = Field(None, description="seconds for one attempt; unset: half of the timeout")
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = Field(
+        3, description="maximum number of attempts for a call that may be repeated"
+    )
     rate_limit: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="calls a second; unset: what the system documents"
+        None, description="calls per second; unset: the documented rate limit of the source"
     )
-    hedge: bool = Field(False, description="send a read a second time when the first is slower than most")
-    connect_timeout: Seconds = Field(3.0, description="seconds to get a connection")
-    max_connections: Annotated[int, Field(ge=1, le=10_000)] = Field(100, description="sockets kept to the system")
+    hedge: bool = Field(False, description="send a read a second time if the first attempt is unusually slow")
+    connect_timeout: Seconds = Field(3.0, description="seconds to open a connection")
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        100, description="maximum number of connections to the source"
+    )
     max_response_bytes: Annotated[int, Field(ge=1024)] = Field(
-        32 * 1024 * 1024, description="the largest answer that is read"
+        32 * 1024 * 1024, description="maximum size of a response in bytes"
     )
 
     @field_validator("base_url")
     @classmethod
     def _plain(cls, url: HttpUrl | None) -> HttpUrl | None:
         if url is not None and (url.query is not None or url.fragment is not None):
-            raise ValueError("a base URL has no query and no fragment")
+            raise ValueError("a base URL must not have a query or a fragment")
         if url is not None and (url.username or url.password):
-            raise ValueError("a base URL has no user: the credential is the token")
+            raise ValueError("a base URL must not have a user name or a password: set the token instead")
         return url
 
     @field_validator("forward_headers")
@@ -77,42 +81,42 @@ class SourceSettings(BaseModel):
         names = _renamed(given)
         for name in (*names, *names.values()):
             if not _HEADER.fullmatch(name):
-                raise ValueError(f"{name!r} is no name of a header")
+                raise ValueError(f"{name!r} is not a valid header name")
             if _NEVER_FORWARDED.fullmatch(name):
                 raise ValueError(f"{name} cannot be forwarded")
         if "x-api-key" in names:
-            raise ValueError("x-api-key is this gateway's own; a system may take another header by that name")
+            raise ValueError("x-api-key is for the gateway; use another header, e.g. x-source-key=x-api-key")
         if not names:
-            raise ValueError("at least one header is needed")
+            raise ValueError("at least one header is required")
         return given
 
     @property
     def forwards(self) -> dict[str, str]:
-        """The caller's headers that are sent on, with the names that the system takes; none with our own credential."""
+        """The forwarded headers of the caller with their names at the source; none with the configured credential."""
         return _renamed(self.forward_headers) if self.credentials is Credentials.FORWARD else {}
 
     @property
     def configured(self) -> bool:
-        """Whether the system can be called at all."""
+        """Whether the source can be called: with a base URL, and a token unless credentials are forwarded."""
         if self.base_url is None:
             return False
         return self.credentials is Credentials.FORWARD or bool(self.token and self.token.get_secret_value())
 
 
 def _renamed(given: tuple[str, ...]) -> dict[str, str]:
-    pairs = (word.lower().partition("=") for word in given)
-    return {name: theirs or name for name, _, theirs in pairs}
+    pairs = (pair.lower().partition("=") for pair in given)
+    return {name: sent_as or name for name, _, sent_as in pairs}
 
 
 class AccountSettings(SourceSettings):
-    """The identity API (`/v1/identity/…`)."""
+    """The settings of the account source, the identity API (`/v1/identity/…`)."""
 
     poll_interval: PollInterval = Field(
-        None, description="seconds between looks for changes made elsewhere; unset: off"
+        None, description="seconds between requests for changes made elsewhere; unset: no polling"
     )
-    account_id: str = Field("", description="the account whose users these are, sent as `<Prefix>-Account`")
+    account_id: str = Field("", description="id of the account, sent as `<Prefix>-Account`")
     api_version: Annotated[str, StringConstraints(min_length=1)] = Field(
-        "1.0.forge-preview.3", description="the API version, sent as `<Prefix>-Version`"
+        "1.0.forge-preview.3", description="version of the API, sent as `<Prefix>-Version`"
     )
     header_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = Field(
         "OpenMRP", description="prefix of the version and account headers; `Augno` before August 2026"
@@ -120,22 +124,22 @@ class AccountSettings(SourceSettings):
 
 
 class SoftwareOneSettings(SourceSettings):
-    """SoftwareOne Marketplace; the base URL is without `/public/v1`."""
+    """The settings of the SoftwareOne Marketplace; its base URL is without `/public/v1`."""
 
     poll_interval: PollInterval = Field(
-        None, description="seconds between looks for changes made elsewhere; unset: off"
+        None, description="seconds between requests for changes made elsewhere; unset: no polling"
     )
-    icon_bytes: Annotated[int, Field(ge=0)] = Field(5 * 1024 * 1024, description="the largest icon that is sent on")
-    icon_types: Words = Field(
+    icon_bytes: Annotated[int, Field(ge=0)] = Field(5 * 1024 * 1024, description="maximum size of an icon in bytes")
+    icon_types: StringList = Field(
         ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"),
-        description="the content types that an icon may have",
+        description="accepted content types of icons",
     )
 
 
 class ResellerSettings(SourceSettings):
-    """The reseller API; the base URL is without `/v3`."""
+    """The settings of the reseller API; its base URL is without `/v3`."""
 
     webhook_token: SecretStr | None = Field(
-        None, description="tokens that its webhooks are signed with, several separated by blanks; unset: none are taken"
+        None, description="tokens that webhooks are signed with, separated by blanks; unset: no webhooks are accepted"
     )
-    reseller_id: str = Field("", description="the reseller that is meant where none is named")
+    reseller_id: str = Field("", description="reseller to use where a request names none")

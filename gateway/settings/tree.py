@@ -1,7 +1,7 @@
-"""The settings: one tree, and the one place that reads the environment.
+"""All settings as one tree of models.
 
-A value is taken from the command line, else from the environment (`GATEWAY_ACCOUNT__BASE_URL`), else from
-the TOML file given as `--config` or `GATEWAY_CONFIG`, else it is the default.
+A value is taken from the command line, else from the environment (`GATEWAY_ACCOUNT__BASE_URL`), else from the TOML file
+of `--config` or `GATEWAY_CONFIG`, else it is the default.
 """
 
 import os
@@ -13,7 +13,7 @@ from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gateway.settings.callers import AuthMode, AuthSettings
-from gateway.settings.kinds import Port, PortOrOff, Seconds, Words
+from gateway.settings.kinds import Port, PortOrOff, Seconds, StringList
 from gateway.settings.operations import DocumentSettings, GateSettings, LimitSettings, LiveSettings, RateLimitSettings
 from gateway.settings.sources import AccountSettings, ResellerSettings, SoftwareOneSettings
 
@@ -21,75 +21,82 @@ __all__ = ["Environment", "Settings"]
 
 
 class Environment(StrEnum):
-    """`production` turns off introspection and GraphiQL unless they are set on."""
+    """`production` disables introspection, gRPC reflection and GraphiQL unless a setting enables them."""
 
     DEVELOPMENT = "development"
     PRODUCTION = "production"
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. A setting's variable is `GATEWAY_` and its name, nested ones with `__`."""
+    """All settings. The variable of a setting is `GATEWAY_` and its path in capitals, joined by `__`."""
 
     model_config = SettingsConfigDict(
         env_prefix="GATEWAY_", env_nested_delimiter="__", env_ignore_empty=True, frozen=True, extra="ignore"
     )
 
-    http_host: str = Field("127.0.0.1", description="where GraphQL, GraphiQL and health are served")
-    http_port: Port = Field(8000, description="their port; 0 picks one")
-    grpc_host: str = Field("127.0.0.1", description="where gRPC is served")
-    grpc_port: PortOrOff = Field(50051, description="its port; 0 picks one, `off` disables gRPC")
-    grpc_tls_certificate: FilePath | None = Field(None, description="PEM file of the gRPC server's certificate chain")
-    grpc_tls_key: FilePath | None = Field(None, description="PEM file of its key")
-    grpc_tls_client_ca: FilePath | None = Field(None, description="PEM file of the CA whose clients are let in (mTLS)")
+    http_host: str = Field(
+        "127.0.0.1", description="address to serve HTTP on: GraphQL, GraphiQL, health, metrics and webhooks"
+    )
+    http_port: Port = Field(8000, description="port for HTTP; 0 selects a free one")
+    grpc_host: str = Field("127.0.0.1", description="address to serve gRPC on")
+    grpc_port: PortOrOff = Field(50051, description="port for gRPC; 0 selects a free one, `off` disables gRPC")
+    grpc_tls_certificate: FilePath | None = Field(
+        None, description="PEM file with the certificate chain of the gRPC server"
+    )
+    grpc_tls_key: FilePath | None = Field(None, description="PEM file with the key of the certificate")
+    grpc_tls_client_ca: FilePath | None = Field(
+        None, description="PEM file with the CA of accepted client certificates (mTLS)"
+    )
     auth: AuthSettings = AuthSettings()
     environment: Environment = Field(
-        Environment.DEVELOPMENT, description="`production` turns off introspection and GraphiQL"
+        Environment.DEVELOPMENT,
+        description="`production` disables introspection, reflection and GraphiQL, and requires authentication",
     )
-    introspection: bool | None = Field(None, description="answer introspection; unset: not in production")
+    introspection: bool | None = Field(None, description="execute introspection queries; unset: not in production")
     reflection: bool | None = Field(None, description="serve gRPC reflection; unset: not in production")
     graphiql: bool | None = Field(None, description="serve GraphiQL; unset: not in production")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
-        1024 * 1024, description="the largest request without a file; with one, an icon may be added"
+        1024 * 1024, description="maximum size of a request in bytes; an upload may have an icon in addition"
     )
     status_profile: Literal["audit", "draft"] = Field(
-        "audit", description="HTTP statuses: as the graphql-http audit has them, or as the draft of 2026 (422, 294)"
+        "audit", description="HTTP statuses of the graphql-http `audit`, or of the `draft` of 2026 (422, 294)"
     )
     preflight: bool = Field(
-        True, description="refuse GETs and forms that another site's page could send unasked (CSRF)"
+        True, description="refuse requests that a page of another site can send without a preflight (CSRF)"
     )
-    cors_origins: Words = Field(
-        (), description="origins whose pages may call the gateway, separated by blanks; `*` is every one"
+    cors_origins: StringList = Field(
+        (), description="origins whose pages may call the gateway, separated by blanks; `*` permits all"
     )
     request_timeout: Seconds = Field(
-        30.0, description="seconds for a whole operation, where its caller sets no shorter time"
+        30.0, description="maximum seconds for an operation; the caller may set a shorter time"
     )
     drain_delay: Annotated[float, Field(ge=0, le=600)] = Field(
-        0.0, description="seconds from `/readyz` saying no to the ports closing, when told to stop"
+        0.0, description="seconds between `/readyz` returning 503 and the closing of the ports, when the process stops"
     )
     idempotency_ttl: Annotated[float, Field(gt=0)] = Field(
-        24 * 3600.0, description="seconds that the answer to a change is kept under its idempotency key"
+        24 * 3600.0, description="seconds that the result of a change is stored under its idempotency key"
     )
     redis_url: SecretStr | None = Field(
-        None, description="shared state for several replicas; unset: in this process's memory"
+        None, description="URL of Redis, for the state of several replicas; unset: state in memory"
     )
-    events_held: Annotated[int, Field(ge=1)] = Field(10_000, description="events that are held to resume among")
-    events_queue: Annotated[int, Field(ge=1)] = Field(256, description="events that may wait for one subscriber")
+    events_held: Annotated[int, Field(ge=1)] = Field(10_000, description="maximum number of events in the event log")
+    events_queue: Annotated[int, Field(ge=1)] = Field(
+        256, description="maximum number of events that wait for one subscriber"
+    )
     events_window: Annotated[float, Field(gt=0)] = Field(
-        3600.0, description="seconds that a change is known by when it is told again"
+        3600.0, description="seconds within which a repeated report of a change is ignored"
     )
     http_client: Literal["aiohttp", "lean"] = Field(
-        "aiohttp", description="how the systems are called; `lean` takes a fraction of the CPU"
+        "aiohttp", description="HTTP client for the sources; `lean` uses less CPU time"
     )
-    http_server: Literal["aiohttp", "lean"] = Field(
-        "aiohttp", description="how HTTP is served; `lean` takes a fraction of the CPU"
-    )
+    http_server: Literal["aiohttp", "lean"] = Field("aiohttp", description="HTTP server; `lean` uses less CPU time")
     reference_ttl: Annotated[float, Field(ge=0)] = Field(
-        30.0, description="seconds that roles, departments and organizations may be reused; 0: never"
+        30.0, description="seconds that roles, departments and organizations are cached; 0: not at all"
     )
     cursor_secret: SecretStr | None = Field(
-        None, description="signs cursors; unset: made at start, so cursors end with the process"
+        None, description="secret that cursors are signed with; unset: a random one, so cursors end with the process"
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="minimum level of log records")
     limits: LimitSettings = LimitSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
     gate: GateSettings = GateSettings()
@@ -101,23 +108,23 @@ class Settings(BaseSettings):
 
     @field_validator("environment")
     @classmethod
-    def _told_apart(cls, environment: Environment, info: ValidationInfo) -> Environment:
-        auth = info.data.get("auth")  # not there where it is wrong itself
+    def _authenticated(cls, environment: Environment, info: ValidationInfo) -> Environment:
+        auth = info.data.get("auth")  # absent if it is invalid itself
         if environment is Environment.PRODUCTION and auth is not None and auth.mode is AuthMode.NONE:
-            raise ValueError("it takes callers that say who they are: set GATEWAY_AUTH__MODE")
+            raise ValueError("production requires GATEWAY_AUTH__MODE: api_key, jwt or both")
         return environment
 
     @model_validator(mode="after")
-    def _both_of_tls(self) -> Self:
+    def _complete_tls(self) -> Self:
         if (self.grpc_tls_certificate is None) != (self.grpc_tls_key is None):
-            raise ValueError("gRPC over TLS takes a certificate and a key: GATEWAY_GRPC_TLS_CERTIFICATE and _KEY")
+            raise ValueError("set both GATEWAY_GRPC_TLS_CERTIFICATE and GATEWAY_GRPC_TLS_KEY, or neither")
         if self.grpc_tls_client_ca is not None and self.grpc_tls_certificate is None:
-            raise ValueError("GATEWAY_GRPC_TLS_CLIENT_CA takes TLS: GATEWAY_GRPC_TLS_CERTIFICATE and _KEY")
+            raise ValueError("GATEWAY_GRPC_TLS_CLIENT_CA requires GATEWAY_GRPC_TLS_CERTIFICATE and _KEY")
         return self
 
     @property
     def in_development(self) -> bool:
-        """Whether the conveniences of development are on."""
+        """Whether introspection, reflection and GraphiQL are enabled by default."""
         return self.environment is Environment.DEVELOPMENT
 
     @classmethod

@@ -6,7 +6,7 @@ from callers.issuing import AUDIENCE, ISSUER, Issuer
 from multidict import CIMultiDict
 
 from gateway import Settings
-from gateway.app.callers import opened
+from gateway.app.callers import open_authentication
 from gateway.callers.api_keys import new_api_key
 from gateway.callers.authentication import Authentication
 from gateway.errors import Unauthenticated
@@ -49,7 +49,7 @@ def bearer(credential: str, **other: str) -> CIMultiDict[str]:
 
 async def test_nobody_is_told_apart_without_a_mode(settings: Any) -> None:
     """With the mode `none` everybody is anyone, whatever they send."""
-    async with opened(settings("none"), {}) as authenticate:
+    async with open_authentication(settings("none"), {}) as authenticate:
         for headers in ({}, bearer("x"), {"x-api-key": "x"}):
             assert await authenticate(headers) is ANYONE
 
@@ -65,7 +65,7 @@ async def test_nobody_is_told_apart_without_a_mode(settings: Any) -> None:
 )
 async def test_modes(settings: Any, issuer: Issuer, *, mode: str, keys: bool, tokens: bool) -> None:
     """Each mode takes what it names, by either header for a key, and refuses what it does not name."""
-    async with opened(settings(mode), {}) as authenticate:
+    async with open_authentication(settings(mode), {}) as authenticate:
         for headers, name, taken in (
             (bearer(KEY), "key:billing", keys),
             (CIMultiDict({"X-API-Key": KEY}), "key:billing", keys),
@@ -87,14 +87,14 @@ async def test_modes(settings: Any, issuer: Issuer, *, mode: str, keys: bool, to
 )
 async def test_nobody(settings: Any, mode: str, headers: dict[str, str]) -> None:
     """Who says nothing, or in a way that is not understood, is told how to."""
-    async with opened(settings(mode), {}) as authenticate:
+    async with open_authentication(settings(mode), {}) as authenticate:
         with pytest.raises(Unauthenticated, match="Authorization: Bearer"):
             await authenticate(headers)
 
 
 async def test_a_wrong_key_is_not_tried_as_a_token(settings: Any, issuer: Issuer) -> None:
     """In both modes a key that is wrong ends it, though a right token stands beside it."""
-    async with opened(settings("api_key jwt"), {}) as authenticate:
+    async with open_authentication(settings("api_key jwt"), {}) as authenticate:
         with pytest.raises(Unauthenticated):
             await authenticate(bearer(issuer.token(), X_API_Key="wrong"))
 
@@ -102,7 +102,7 @@ async def test_a_wrong_key_is_not_tried_as_a_token(settings: Any, issuer: Issuer
 async def test_forwarded(settings: Any, issuer: Issuer) -> None:
     """Only the headers that are named are kept, each for its system and by the system's name."""
     sent = bearer(issuer.token(), X_SoftwareOne_Token="Bearer theirs", Cookie="c", X_Other="o")
-    async with opened(settings("jwt"), FORWARDS) as authenticate:
+    async with open_authentication(settings("jwt"), FORWARDS) as authenticate:
         principal = await authenticate(sent)
     assert principal.forwarded == {
         ACCOUNT: {"authorization": sent["Authorization"]},
@@ -112,7 +112,7 @@ async def test_forwarded(settings: Any, issuer: Issuer) -> None:
 
 async def test_our_keys_are_not_forwarded(settings: Any) -> None:
     """An API key of this gateway is sent to no system; beside `X-API-Key` the caller's own credential is."""
-    async with opened(settings("api_key"), FORWARDS) as authenticate:
+    async with open_authentication(settings("api_key"), FORWARDS) as authenticate:
         assert (await authenticate(bearer(KEY))).forwarded == {ACCOUNT: {}, SOFTWAREONE: {}}
         principal = await authenticate(bearer("theirs", X_API_Key=KEY))
         assert principal.forwarded[ACCOUNT] == {"authorization": "Bearer theirs"}
@@ -121,7 +121,7 @@ async def test_our_keys_are_not_forwarded(settings: Any) -> None:
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer  ", "ApiKey ", ""])
 async def test_a_key_that_is_sent_twice(settings: Any, scheme: str) -> None:
     """A key that stands in `Authorization` beside `X-API-Key` goes to no system either, however it is written there."""
-    async with opened(settings("api_key jwt"), FORWARDS) as authenticate:
+    async with open_authentication(settings("api_key jwt"), FORWARDS) as authenticate:
         principal = await authenticate(CIMultiDict({"X-API-Key": KEY, "Authorization": f"{scheme}{KEY}"}))
     assert principal.forwarded == {ACCOUNT: {}, SOFTWAREONE: {}}
 
@@ -135,7 +135,7 @@ async def test_forwarded_without_a_mode() -> None:
 
 async def test_the_client_is_closed(settings: Any, issuer: Issuer) -> None:
     """What the authentication has opened is closed when it is left."""
-    async with opened(settings("jwt"), {}) as authenticate:
+    async with open_authentication(settings("jwt"), {}) as authenticate:
         await authenticate(bearer(issuer.token()))
     issuer.rotate("k2")
     with pytest.raises(RuntimeError, match="closed"):

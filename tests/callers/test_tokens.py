@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import KeySet, OctKey
 
+from gateway.callers.algorithms import ALGORITHMS
 from gateway.callers.key_sets import FileKeys, read_keys
-from gateway.callers.tokens import ALGORITHMS, KINDS, TokenRules, TokenVerifier
+from gateway.callers.tokens import KINDS, TokenRules, TokenVerifier
 from gateway.errors import Unauthenticated
 from gateway.operation import scopes as all_scopes
 from gateway.users.model import UserSource

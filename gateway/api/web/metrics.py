@@ -1,4 +1,4 @@
-"""The metrics of a gateway, and the endpoint `/metrics` from which Prometheus reads them."""
+"""The metrics of a gateway, and `/metrics` for Prometheus."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -13,7 +13,7 @@ _STATES = ("closed", "half_open", "open")
 
 
 class Traffic(Protocol):
-    """The numbers of live connections and of the operations on them."""
+    """The numbers of open live connections and of operations on them."""
 
     @property
     def connections(self) -> int: ...
@@ -23,71 +23,71 @@ class Traffic(Protocol):
 
 
 class Metrics:
-    """The metrics of one gateway, in a separate registry, so that two gateways in a process have separate metrics."""
+    """The metrics of one gateway, in a separate registry: several gateways in one process do not share them."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         labels = ("source", "method", "template")
-        self.events = Counter(
+        self.source_events = Counter(
             "gateway_source_events",
-            "Pipeline events of calls to sources: retry, wait, refused, shared, hedged and others.",
+            "Pipeline events of calls to sources: retry, wait, refused, shared, hedged, …",
             (*labels, "event", "detail"),
             registry=self.registry,
         )
         self.calls = Histogram(
             "http_client_request_duration_seconds",
-            "Attempts of calls to sources, in seconds.",
+            "Duration of calls to sources, each attempt separately.",
             (*labels, "status"),
             registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )
         self.limits = Counter(
             "gateway_document_limit",
-            "Documents that exceed a limit.",
+            "GraphQL documents that exceeded a limit.",
             ("limit", "refused"),
             registry=self.registry,
         )
         self.gate = Counter(
             "gateway_gate",
-            "Operations that did not get a slot at once: waited (executed later), full and late (refused).",
+            "Operations that got no slot at once: waited (then executed), full and late (refused).",
             ("event",),
             registry=self.registry,
         )
         self.documents = Counter(
             "gateway_documents",
-            "Documents by how requests name them: trusted, untrusted, refused, missing, automatic_hit and others.",
+            "Requests by the way they named their document: trusted, untrusted, refused, missing, automatic_hit, …",
             ("event",),
             registry=self.registry,
         )
-        self.news = Counter(
+        self.log_events = Counter(
             "gateway_events",
-            "What happened in the event log: published, repeated, lost, slow_reader, gap.",
+            "Events of the event log: published, repeated, lost, slow_reader, gap.",
             ("happening", "detail"),
             registry=self.registry,
         )
         self.webhooks = Counter("gateway_webhooks", "Webhooks by result.", ("result",), registry=self.registry)
         self.polls = Counter(
             "gateway_polls",
-            "Polls of sources that send no webhooks, by result.",
+            "Rounds of polling by result.",
             ("source", "result"),
             registry=self.registry,
         )
         self.live = Counter(
             "gateway_live",
-            "WebSockets and event streams: opened, closed, refused, slow_reader.",
+            "Events of WebSockets and event streams: opened, closed, refused, slow_reader.",
             ("happening", "detail"),
             registry=self.registry,
         )
         self.connections = Gauge(
-            "gateway_live_connections", "WebSockets and event streams that are open.", registry=self.registry
+            "gateway_live_connections", "Open WebSockets and event streams.", registry=self.registry
         )
         self.operations = Gauge(
-            "gateway_live_operations", "Operations on open WebSockets and event streams.", registry=self.registry
+            "gateway_live_operations", "Operations on WebSockets and event streams.", registry=self.registry
         )
         self.subscribers = Gauge("gateway_event_subscribers", "Subscriptions to the event log.", registry=self.registry)
         self.circuits = Gauge(
             "gateway_circuit_state",
-            "1 for the current state of the circuit of a source, 0 for the other states.",
+            "1 for the present state of the circuit of a source, 0 for the other states.",
             ("source", "state"),
             registry=self.registry,
         )
@@ -99,12 +99,15 @@ def scrape(
     traffic: Traffic,
     subscribers: Callable[[], int],
 ) -> Route:
-    """Return the route `/metrics`. `circuits` returns the state of each source's circuit, `subscribers` a number."""
+    """Return the route of `/metrics`.
+
+    `circuits` returns the state of the circuit of each source, `subscribers` the number of subscriptions to the log.
+    """
 
     async def respond(_request: WebRequest) -> WebResponse:
         for source, state in circuits().items():
-            for label in _STATES:
-                metrics.circuits.labels(source, label).set(label == state)
+            for possible in _STATES:
+                metrics.circuits.labels(source, possible).set(possible == state)
         metrics.connections.set(traffic.connections)
         metrics.operations.set(traffic.operations)
         metrics.subscribers.set(subscribers())

@@ -21,7 +21,7 @@ def spelled(error: GraphQLError, request_id: str) -> GraphQLError:
         _LOG.error("defect in request %s at %s", request_id, error.path, exc_info=error.original_error or error)
         known = Internal("Something went wrong here. The request id finds it in the log.")
     return GraphQLError(
-        known.spelled(field_path) if isinstance(known, BadUserInput) else known.message,
+        known.message_with_paths(field_path) if isinstance(known, BadUserInput) else known.message,
         nodes=error.nodes,
         source=error.source,
         positions=error.positions,
