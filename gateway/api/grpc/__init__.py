@@ -1,1 +1,1 @@
-"""The gRPC surface: the .proto, the servicer, the status table."""
+"""The gRPC surface: the .proto, the server, the servicer and the table of statuses."""

@@ -1,4 +1,4 @@
-"""What happens around every call: who calls, what it may take and how long, our errors as statuses, the trailers."""
+"""What all methods have in common: parsing, authentication, capacity, the deadline, errors as statuses, trailers."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from gateway.api.capacity import Capacity, Spent, ratelimit_headers
-from gateway.api.grpc.errors import partial_errors, spelled
+from gateway.api.grpc.errors import partial_errors, status_of
 from gateway.api.grpc.prices import price_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.callers.authentication import Authenticate
@@ -20,21 +20,21 @@ from gateway.kit.rate_limit import Allowance
 from gateway.operation import ANYONE, Principal, operation, request_id, traceparent
 from gateway.users.loaders import Loaders
 
-__all__ = ["PARTIAL_ERRORS", "Call", "CallAdmission", "Method", "UnderWay", "stream", "unary"]
+__all__ = ["PARTIAL_ERRORS", "Call", "CallAdmission", "Method", "RunningCalls", "stream", "unary"]
 
 PARTIAL_ERRORS = "usergateway-partial-errors-bin"
 
-_MOST_BYTES = 4096  # of partial errors: clients take 8 KiB of metadata
-_LAST_WORD = 0.05  # seconds
+_MAX_PARTIAL_ERROR_BYTES = 4096  # clients accept 8 KiB of metadata
+_RESPONSE_TIME = 0.05  # seconds before the client's deadline, to send the response in time
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 @dataclass(slots=True)
 class Call:
-    """One call: what its client sent beside the request, and what it is sent beside the answer.
+    """One call: what the client sent in addition to the request, and the trailers of the response.
 
-    `headers` are the metadata that are text, by their names in small letters; `principal` is whose call it is.
-    `timeout` is in seconds: what was left of the client's deadline when the call arrived, None without one.
+    `headers` are the metadata that are text, by their names in lower case. `timeout` is the time until the deadline of
+    the client when the call arrived, in seconds; None without a deadline.
     """
 
     method: str
@@ -43,79 +43,80 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     principal: Principal = ANYONE
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
-    _held: list[Loaders] = field(default_factory=list)
+    _loaders: list[Loaders] = field(default_factory=list)
 
-    def loading(self, loaders: Loaders) -> Loaders:
-        """Loaders of this call: what they still load when it ends, its client having gone, ends with it."""
-        self._held.append(loaders)
+    def track(self, loaders: Loaders) -> Loaders:
+        """Return the loaders, to be closed when the call ends: a client that disconnects stops their lookups."""
+        self._loaders.append(loaders)
         return loaders
 
     def close(self) -> None:
-        for loaders in self._held:
+        """Close the tracked loaders."""
+        for loaders in self._loaders:
             loaders.close()
 
-    def budget(self, longest: float) -> float:
-        """The seconds for the sources: what the client waits, less a little to tell it how it went."""
+    def seconds_to_execute(self, maximum: float) -> float:
+        """Return the time for the operation: the client's, less the time for the response, and at most `maximum`."""
         if self.timeout is None:
-            return longest
-        return min(longest, self.timeout - min(_LAST_WORD, self.timeout * 0.05))
+            return maximum
+        return min(maximum, self.timeout - min(_RESPONSE_TIME, self.timeout * 0.05))
 
-    def charged(self, allowance: Allowance) -> None:
-        """Tell the client what is left of its allowance, as HTTP's are told; RetryInfo says when to come back."""
-        told = ((name.lower(), value) for name, value in ratelimit_headers(allowance))
-        self.trailers += [(name, value) for name, value in told if name != "retry-after"]
+    def add_allowance(self, allowance: Allowance) -> None:
+        """Add the allowance to the trailers, by the header names of HTTP. `Retry-After` is in RetryInfo instead."""
+        headers = ((name.lower(), value) for name, value in ratelimit_headers(allowance))
+        self.trailers += [(name, value) for name, value in headers if name != "retry-after"]
 
-    def replayed(self) -> None:
-        """Tell the client that the answer is an earlier call's under the same request_id."""
+    def mark_replayed(self) -> None:
+        """Add the trailer of a change whose result was stored under the same request_id."""
         self.trailers.append(("idempotency-replayed", "true"))
 
-    def missing(self, failures: Iterable[tuple[str, Exception]]) -> None:
-        """Tell the client in a trailer what of the answer could not be looked up."""
-        told = users_pb2.PartialErrors()
+    def add_partial_errors(self, failures: Iterable[tuple[str, Exception]]) -> None:
+        """Add a trailer with the failed lookups, as many as its size permits."""
+        partial = users_pb2.PartialErrors()
         for error in partial_errors(failures, self.request_id, self.method):
-            told.errors.append(error)
-            while told.ByteSize() > _MOST_BYTES and told.errors:
-                told.omitted += 1
-                del told.errors[-1].paths[-1]
-                if not told.errors[-1].paths:
-                    del told.errors[-1]
-        if told.errors or told.omitted:
-            self.trailers.append((PARTIAL_ERRORS, told.SerializeToString()))
+            partial.errors.append(error)
+            while partial.ByteSize() > _MAX_PARTIAL_ERROR_BYTES and partial.errors:
+                partial.omitted += 1
+                del partial.errors[-1].paths[-1]
+                if not partial.errors[-1].paths:
+                    del partial.errors[-1]
+        if partial.errors or partial.omitted:
+            self.trailers.append((PARTIAL_ERRORS, partial.SerializeToString()))
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of the .proto, and what reads its requests."""
+    """A method of the .proto, and the function that parses its requests."""
 
     name: str
-    reads: Callable[[bytes], Any]
+    parse: Callable[[bytes], Any]
 
     @property
-    def changes(self) -> bool:
-        """Whether a call of it may change something."""
+    def is_change(self) -> bool:
+        """Whether its calls change users."""
         return not self.name.startswith(("Get", "List", "Find", "Watch"))
 
-    def request(self, sent: bytes) -> Any:
-        """What was asked: grpcio would call what it cannot read UNKNOWN, by the name of a class and without details.
+    def parse_request(self, data: bytes) -> Any:
+        """Parse a request. grpcio's error for one that is not valid would be UNKNOWN, without details.
 
         Raises:
-            BadUserInput: it is no such message.
+            BadUserInput: the bytes are not a valid message.
         """
         try:
-            return self.reads(sent)
+            return self.parse(data)
         except DecodeError:
-            raise BadUserInput("The request is no message of this method.") from None
+            raise BadUserInput("The request is not a valid message of this method.") from None
 
 
 @dataclass(slots=True)
-class UnderWay:
-    """The calls that a server has to answer before it stops."""
+class RunningCalls:
+    """The tasks of the unary calls of a server."""
 
     stopping: bool = False
     tasks: "set[asyncio.Task[Any]]" = field(default_factory=set)
 
-    def end(self) -> None:
-        """End them while they can still be told why, which is not so once grpcio cancels them."""
+    def cancel(self) -> None:
+        """Cancel all calls. They still send a status, which is impossible after grpcio has cancelled them."""
         self.stopping = True
         for task in self.tasks:
             task.cancel()
@@ -123,18 +124,18 @@ class UnderWay:
 
 @dataclass(frozen=True, slots=True)
 class CallAdmission:
-    """Tells whose call it is, and whether that caller may have it."""
+    """Authenticates the callers of a server and charges them for their calls."""
 
     authenticate: Authenticate
     capacity: Capacity
-    under_way: UnderWay = field(default_factory=UnderWay)
+    running: RunningCalls = field(default_factory=RunningCalls)
 
     async def admit(self, call: Call, request: Any) -> None:
-        """Charge the caller for the call.
+        """Set the principal of the call, and charge its caller.
 
         Raises:
-            Unauthenticated: nobody knows whose it is.
-            Spent: the caller has not so much left.
+            Unauthenticated: the credential is missing or not valid.
+            Spent: the rest of the caller's allowance is less than the price.
         """
         call.principal = await self.authenticate(call.headers)
         if not self.capacity.counted:
@@ -142,42 +143,44 @@ class CallAdmission:
         try:
             allowance = await self.capacity.take(call.principal.name, price_of(request))
         except Spent as spent:
-            call.charged(spent.allowance)
+            call.add_allowance(spent.allowance)
             raise
         if allowance is not None:
-            call.charged(allowance)
+            call.add_allowance(allowance)
 
 
 def unary(
     method: Method,
     respond: Callable[[Any, Call], Awaitable[Any]],
     admission: CallAdmission,
-    longest: float,
+    timeout: float,
 ) -> Callable[[Any, Any], Awaitable[Any]]:
-    """A method's behaviour for the server: one request, one answer; by the deadline, or in `longest` seconds."""
-    under_way = admission.under_way
+    """Return the handler of a unary method. A call ends at its deadline, or `timeout` seconds after its start."""
+    running = admission.running
 
-    async def handle(sent: bytes, context: Any) -> Any:
+    async def handle(data: bytes, context: Any) -> Any:
         started = time.perf_counter()
-        call = _incoming(method.name, context)
+        call = _new_call(method.name, context)
         task: Any = asyncio.current_task()
-        under_way.tasks.add(task)
+        running.tasks.add(task)
         try:
-            with operation(timeout=call.budget(longest), trace=traceparent(call.headers.get("traceparent"))):
-                request = method.request(sent)
+            with operation(
+                timeout=call.seconds_to_execute(timeout), trace=traceparent(call.headers.get("traceparent"))
+            ):
+                request = method.parse_request(data)
                 await admission.admit(call, request)
                 async with admission.capacity.turn():
                     answer = await respond(request, call)
         except asyncio.CancelledError:
-            if not under_way.stopping:
+            if not running.stopping:
                 raise
-            outcome = Outcome.UNKNOWN if method.changes else None
-            stopping = SourceUnavailable("This server is stopping.", retry_after=1.0, outcome=outcome)
-            await _refuse(context, call, stopping, started)
-        except Exception as error:  # noqa: BLE001 - whatever happens, the client gets a status in our words
-            await _refuse(context, call, error, started)
+            outcome = Outcome.UNKNOWN if method.is_change else None
+            stopping = SourceUnavailable("The server stopped before the call ended.", retry_after=1.0, outcome=outcome)
+            await _abort(context, call, stopping, started)
+        except Exception as error:  # noqa: BLE001 - the client gets a status with details for every exception
+            await _abort(context, call, error, started)
         finally:
-            under_way.tasks.discard(task)
+            running.tasks.discard(task)
             call.close()
         context.set_trailing_metadata(_trailers(call, started))
         return answer
@@ -188,44 +191,44 @@ def unary(
 def stream(
     method: Method, respond: Callable[[Any, Call, Any], Awaitable[None]], admission: CallAdmission
 ) -> Callable[[Any, Any], Awaitable[None]]:
-    """A server stream's behaviour for the server: it writes to the context, until its client has enough."""
+    """Return the handler of a server-streaming method; `respond` writes to the context until the stream ends."""
 
-    async def handle(sent: bytes, context: Any) -> None:
+    async def handle(data: bytes, context: Any) -> None:
         started = time.perf_counter()
-        call = _incoming(method.name, context)
+        call = _new_call(method.name, context)
         try:
-            request = method.request(sent)
+            request = method.parse_request(data)
             await admission.admit(call, request)
             await respond(request, call, context)
-        except grpc.aio.InternalError:  # the client left while it was written to: nobody is there to be told
+        except grpc.aio.InternalError:  # the client disconnected during a write: it cannot get a status
             raise
-        except Exception as error:  # noqa: BLE001 - as above
-            with suppress(grpc.aio.InternalError):  # the status waits until a client reads, who may leave instead
-                await _refuse(context, call, error, started)
+        except Exception as error:  # noqa: BLE001 - as in `unary`
+            with suppress(grpc.aio.InternalError):  # the client may disconnect before it reads the status
+                await _abort(context, call, error, started)
         context.set_trailing_metadata(_trailers(call, started))
 
     return handle
 
 
-async def _refuse(context: Any, call: Call, error: Exception, started: float) -> None:
-    status = spelled(error, call.request_id, call.method)
+async def _abort(context: Any, call: Call, error: Exception, started: float) -> None:
+    status = status_of(error, call.request_id, call.method)
     details = ("grpc-status-details-bin", status.SerializeToString())
     await context.abort(_CODES[status.code], status.message, (*_trailers(call, started), details))
 
 
-def _incoming(method: str, context: Any) -> Call:
-    sent: dict[str, str] = {}
+def _new_call(method: str, context: Any) -> Call:
+    headers: dict[str, str] = {}
     for name, value in context.invocation_metadata() or ():
         if isinstance(value, str):
-            sent.setdefault(name, value)  # the first counts, as over HTTP
+            headers.setdefault(name, value)  # the first one of a name, as over HTTP
     return Call(
         method,
-        request_id(sent.get("x-request-id")),
+        request_id(headers.get("x-request-id")),
         context.time_remaining(),
-        sent,
+        headers,
     )
 
 
 def _trailers(call: Call, started: float) -> tuple[tuple[str, str | bytes], ...]:
-    spent = (time.perf_counter() - started) * 1000
-    return (("x-request-id", call.request_id), ("server-timing", f"total;dur={spent:.1f}"), *call.trailers)
+    milliseconds = (time.perf_counter() - started) * 1000
+    return (("x-request-id", call.request_id), ("server-timing", f"total;dur={milliseconds:.1f}"), *call.trailers)

@@ -1,4 +1,4 @@
-"""The domain's enums as the .proto's, and back."""
+"""Converts the enums of the domain into those of the .proto, and back."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -8,70 +8,77 @@ from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput
 from gateway.users import changes, model
 
-__all__ = ["NUMBERS", "SOURCES", "TYPES", "sources_of", "word"]
+__all__ = ["NUMBERS", "ROLE_TYPES", "SOURCES", "enum_value", "sources_of"]
 
-Word = TypeVar("Word", bound=StrEnum)
+Value = TypeVar("Value", bound=StrEnum)
 
-_MOST_SOURCES = 100  # there are three, and each one named is looked at
+_MAX_SOURCES = 100  # there are three, and each number of a request takes time
 
 
-class Words(Generic[Word]):
-    """One enum: buf's style puts its name before each value, and leaves 0 for none."""
+class EnumMapping(Generic[Value]):
+    """Maps one enum of the domain to its numbers in the .proto, and back.
 
-    def __init__(self, domain: type[Word], descriptor: Any) -> None:
+    In buf's style the name of the enum precedes each value, and 0 stands for no value.
+    """
+
+    def __init__(self, domain: type[Value], descriptor: Any) -> None:
         self.prefix = descriptor.values_by_number[0].name.removesuffix("UNSPECIFIED")
-        self.numbers: dict[Word, int] = {
-            word: descriptor.values_by_name[self.prefix + word.name].number for word in domain
+        self.numbers: dict[Value, int] = {
+            value: descriptor.values_by_name[self.prefix + value.name].number for value in domain
         }
-        self._words = {number: word for word, number in self.numbers.items()}
+        self._values = {number: value for value, number in self.numbers.items()}
 
-    def word(self, number: int, path: tuple[str | int, ...]) -> Word | None:
-        """What a client means by a number, None for none.
+    def value(self, number: int, path: tuple[str | int, ...]) -> Value | None:
+        """Return the value of the domain for a number of a client; None for 0.
 
         Raises:
-            BadUserInput: a number that this version has no word for.
+            BadUserInput: this version has no value with that number.
         """
-        if number and number not in self._words:
-            message = f"must be one of {', '.join(self.prefix + word.name for word in self.numbers)}"
+        if number and number not in self._values:
+            message = f"must be one of {', '.join(self.prefix + value.name for value in self.numbers)}"
             raise BadUserInput.at(path, message)
-        return self._words.get(number)
+        return self._values.get(number)
 
 
 _ENUMS = users_pb2.DESCRIPTOR.enum_types_by_name
-SOURCES = Words(model.UserSource, _ENUMS["UserSource"])
-TYPES = Words(model.RoleType, _ENUMS["RoleType"])
+SOURCES = EnumMapping(model.UserSource, _ENUMS["UserSource"])
+ROLE_TYPES = EnumMapping(model.RoleType, _ENUMS["RoleType"])
 NUMBERS: dict[str, dict[Any, int]] = {
     "UserSource": dict(SOURCES.numbers),
-    "RoleType": dict(TYPES.numbers),
-    "UserStatus": dict(Words(model.UserStatus, _ENUMS["UserStatus"]).numbers),
-    "OwnerType": dict(Words(model.OwnerType, _ENUMS["OwnerType"]).numbers),
-    "UserChange": dict(Words(model.UserChange, _ENUMS["UserChange"]).numbers),
+    "RoleType": dict(ROLE_TYPES.numbers),
+    "UserStatus": dict(EnumMapping(model.UserStatus, _ENUMS["UserStatus"]).numbers),
+    "OwnerType": dict(EnumMapping(model.OwnerType, _ENUMS["OwnerType"]).numbers),
+    "UserChange": dict(EnumMapping(model.UserChange, _ENUMS["UserChange"]).numbers),
 }
-"""By the enum's name: the number of each of the domain's words."""
+"""For the name of each enum of records: the number of each value of the domain."""
 
-_NOTIFICATIONS = Words(changes.NotificationType, _ENUMS["NotificationType"])
+_NOTIFICATION_TYPES = EnumMapping(changes.NotificationType, _ENUMS["NotificationType"])
 
 
 def sources_of(numbers: Collection[int], path: tuple[str, ...]) -> list[model.UserSource]:
-    """The systems that a client names.
+    """Return the sources for the numbers of a client.
 
     Raises:
-        BadUserInput: too many, or a number that is no system's.
+        BadUserInput: there are too many, or one is not the number of a source.
     """
-    if len(numbers) > _MOST_SOURCES:
-        raise BadUserInput.at(path, f"may name {_MOST_SOURCES} systems at most")
+    if len(numbers) > _MAX_SOURCES:
+        raise BadUserInput.at(path, f"may name {_MAX_SOURCES} sources at most")
     found = []
-    for place, number in enumerate(numbers):
-        source = SOURCES.word(number, (*path, place))
+    for index, number in enumerate(numbers):
+        source = SOURCES.value(number, (*path, index))
         if source is None:
-            raise BadUserInput.at((*path, place), "is unspecified")
+            raise BadUserInput.at((*path, index), "must not be unspecified")
         found.append(source)
     return found
 
 
-def word(enum: str, number: int) -> str:
-    """The domain's word for a value in a change; a number without one as it is, to be refused with the other rules."""
+def enum_value(enum: str, number: int) -> str:
+    """Return the domain's value for a number in a change.
+
+    A number without a value is returned as text, so that it is refused together with the other broken rules.
+    """
     known = {
-        number: str(word) for word, number in (_NOTIFICATIONS.numbers if enum == "NotificationType" else {}).items()
+        number: str(value)
+        for value, number in (_NOTIFICATION_TYPES.numbers if enum == "NotificationType" else {}).items()
     }
     return known.get(number, str(number))

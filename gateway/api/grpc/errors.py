@@ -1,4 +1,4 @@
-"""How gRPC spells our errors: the status table, details by an allow-list, everything unexpected masked."""
+"""Translates exceptions into gRPC statuses, with details from an allow-list; unexpected exceptions are masked."""
 
 import logging
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, Code, GatewayError, Internal, Violation
 
-__all__ = ["DOMAIN", "STATUS", "field_path", "partial_errors", "spelled"]
+__all__ = ["DOMAIN", "STATUS", "field_path", "partial_errors", "status_of"]
 
 DOMAIN = "usergateway"
 
@@ -31,20 +31,21 @@ STATUS = {
     Code.SOURCE_INVALID_RESPONSE: grpc.StatusCode.INTERNAL,
     Code.INTERNAL: grpc.StatusCode.INTERNAL,
 }
-"""contract.md, "Errors"."""
+"""The status of each code. It is a part of the API: clients depend on it."""
 
 _LOG = logging.getLogger("gateway.grpc")
-_LONGEST_TEXT = 512  # bytes: clients take 8 KiB of metadata, and a status is in it twice, once as %E6%BC%A2
-_MOST_BYTES = 2048  # of violations: what is left of those 8 KiB, with the other trailers
-_SOON = 1.0  # seconds: when to come back where the source does not say
-_HEADS = {"change": "user", "first": "page_size", "after": "page_token"}
+# Clients accept 8 KiB of metadata. The message of a status is in it twice, once percent-encoded as %E6%BC%A2.
+_MAX_TEXT_BYTES = 512
+_MAX_VIOLATION_BYTES = 2048
+_DEFAULT_RETRY_AFTER = 1.0  # seconds, where the source states no time
+_REQUEST_FIELDS = {"change": "user", "first": "page_size", "after": "page_token"}
 
 
-def spelled(error: Exception, request_id: str, where: str) -> status_pb2.Status:
-    """The error as a client may see it; a defect of ours goes to the log under the request id."""
+def status_of(error: Exception, request_id: str, location: str) -> status_pb2.Status:
+    """Return the status of an exception; log a defect of the gateway with the request id, and mask it."""
     if not isinstance(error, GatewayError) or isinstance(error, Internal):
-        _LOG.error("defect in request %s at %s", request_id, where, exc_info=error)
-        error = Internal("Something went wrong here. The request id finds it in the log.")
+        _LOG.error("internal error in request %s at %s", request_id, location, exc_info=error)
+        error = Internal("Internal error. The log of the gateway has the details under the request id.")
     details: list[any_pb2.Any] = [
         _packed(error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN, metadata=_metadata(error))),
         _packed(error_details_pb2.RequestInfo(request_id=request_id)),
@@ -56,61 +57,63 @@ def spelled(error: Exception, request_id: str, where: str) -> status_pb2.Status:
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     if error.violations:
         details.append(_packed(_bad_request(error.violations)))
-    message = error.spelled(field_path) if isinstance(error, BadUserInput) else error.message
-    return status_pb2.Status(code=STATUS[error.code].value[0], message=_cut(message), details=details)
+    message = error.message_with_paths(field_path) if isinstance(error, BadUserInput) else error.message
+    return status_pb2.Status(code=STATUS[error.code].value[0], message=_truncate(message), details=details)
 
 
 def partial_errors(
     failures: Iterable[tuple[str, Exception]], request_id: str, method: str
 ) -> list[users_pb2.PartialError]:
-    """What could not be looked up, each failure once with all the paths that it kept empty."""
-    same: dict[tuple[str, str], users_pb2.PartialError] = {}
+    """Return the failed lookups: equal failures as one partial error with all their paths."""
+    by_failure: dict[tuple[str, str], users_pb2.PartialError] = {}
     for path, error in failures:
         key = (type(error).__name__, str(error))
-        if key not in same:
-            same[key] = users_pb2.PartialError(status=spelled(error, request_id, f"{method} {path}"))
-        same[key].paths.append(path)
-    return list(same.values())
+        if key not in by_failure:
+            by_failure[key] = users_pb2.PartialError(status=status_of(error, request_id, f"{method} {path}"))
+        by_failure[key].paths.append(path)
+    return list(by_failure.values())
 
 
 def field_path(violation: Violation) -> str:
-    """The field as the client wrote it, e.g. `user.preferences[0].notification_type`."""
-    head, *rest = violation.path
-    below = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in rest)
-    return f"{_HEADS.get(str(head), head)}{below}"
+    """Return the path of a violation by the names of the request, e.g. `user.preferences[0].notification_type`."""
+    first, *rest = violation.path
+    suffix = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in rest)
+    return f"{_REQUEST_FIELDS.get(str(first), first)}{suffix}"
 
 
 def _metadata(error: GatewayError) -> dict[str, str]:
-    """The allow-listed facts: those that say something, spelled as in GraphQL."""
+    """Return the permitted facts that are known, by their names in GraphQL."""
     origin = error.origin
-    said = {
+    facts = {
         "source": origin.source and origin.source.upper(),
-        "sourceCode": origin.code and _cut(origin.code),
-        "sourceMessage": origin.message and _cut(origin.message),
-        "sourceRequestId": origin.request_id and _cut(origin.request_id),
+        "sourceCode": origin.code and _truncate(origin.code),
+        "sourceMessage": origin.message and _truncate(origin.message),
+        "sourceRequestId": origin.request_id and _truncate(origin.request_id),
         "httpStatus": origin.http_status,
         "retryAfter": error.retry_after,
         "outcome": error.outcome,
     }
-    known = {name: str(value) for name, value in said.items() if value is not None}
+    known = {name: str(value) for name, value in facts.items() if value is not None}
     return {"retryable": "true" if error.retryable else "false"} | known
 
 
 def _retry_after(error: GatewayError) -> float | None:
     if error.retry_after is None and error.retryable and error.code in {Code.RATE_LIMITED, Code.SOURCE_UNAVAILABLE}:
-        return _SOON
+        return _DEFAULT_RETRY_AFTER
     return error.retry_after
 
 
 def _bad_request(violations: Iterable[Violation]) -> error_details_pb2.BadRequest:
-    """As many violations as metadata has room for."""
-    told = error_details_pb2.BadRequest()
+    """Return as many violations as the size of metadata permits."""
+    bad_request = error_details_pb2.BadRequest()
     for violation in violations:
-        told.field_violations.add(field=_cut(field_path(violation)), description=_cut(violation.message))
-        if told.ByteSize() > _MOST_BYTES:
-            del told.field_violations[-1]
+        bad_request.field_violations.add(
+            field=_truncate(field_path(violation)), description=_truncate(violation.message)
+        )
+        if bad_request.ByteSize() > _MAX_VIOLATION_BYTES:
+            del bad_request.field_violations[-1]
             break
-    return told
+    return bad_request
 
 
 def _packed(message: Message) -> any_pb2.Any:
@@ -119,8 +122,8 @@ def _packed(message: Message) -> any_pb2.Any:
     return packed
 
 
-def _cut(text: str) -> str:
+def _truncate(text: str) -> str:
     encoded = text.encode()
-    if len(encoded) <= _LONGEST_TEXT:
+    if len(encoded) <= _MAX_TEXT_BYTES:
         return text
-    return f"{encoded[: _LONGEST_TEXT - 3].decode(errors='ignore')}…"
+    return f"{encoded[: _MAX_TEXT_BYTES - 3].decode(errors='ignore')}…"

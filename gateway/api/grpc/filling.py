@@ -1,4 +1,4 @@
-"""Looks up what a record came without, along a selection: everything at once, each field failing alone."""
+"""Looks up the selected records that a source did not send along. All lookups run at once, and each fails alone."""
 
 import asyncio
 from inspect import isawaitable
@@ -13,33 +13,33 @@ __all__ = ["Filler"]
 
 
 class Filler:
-    """Fills records of one operation; what could not be looked up is in `failures`, by the path of the field."""
+    """Fills the records of one operation. `failures` has the lookups that failed: the path of the field, the error."""
 
     def __init__(self, loaders: Loaders) -> None:
         self.failures: list[tuple[str, Exception]] = []
         self._loaders = loaders
 
     async def fill(self, record: Any, lookups: Selection, path: str = "") -> Any:
-        """The record, or a tuple of records, with the looked-up fields in it; None in place of what failed."""
+        """Return the record, or the tuple of records, with the results of the lookups; a failed one is None."""
         if record is None or not lookups.fields:
             return record
         if isinstance(record, tuple):
             return tuple(
-                # Together, so that all lookups of a kind come into one batch.
-                await asyncio.gather(*(self.fill(one, lookups, f"{path}[{n}]") for n, one in enumerate(record)))
+                # At the same time, so that all lookups of one kind are one batch.
+                await asyncio.gather(*(self.fill(item, lookups, f"{path}[{n}]") for n, item in enumerate(record)))
             )
         names = tuple(lookups.fields)
         values = await asyncio.gather(*(self._field(record, name, lookups.fields[name], path) for name in names))
         changed: dict[str, Any] = {
             name: value for name, (value, _) in zip(names, values, strict=True) if value is not getattr(record, name)
         }
-        if known := {name for name, (_, told) in zip(names, values, strict=True) if told}:
-            changed["loaded"] = record.loaded | known
+        if expansions := {name for name, (_, is_loaded) in zip(names, values, strict=True) if is_loaded}:
+            changed["loaded"] = record.loaded | expansions
         return replace(record, **changed) if changed else record
 
-    async def _field(self, record: Any, name: str, below: Selection, path: str) -> tuple[Any, bool]:
-        """The field's value, and whether it is an expansion that can be trusted now."""
-        here = f"{path}.{name}" if path else name
+    async def _field(self, record: Any, name: str, selection: Selection, path: str) -> tuple[Any, bool]:
+        """Return the value of a field, and whether it is an expansion that is loaded now."""
+        field_path = f"{path}.{name}" if path else name
         kind = type(record).__name__
         expansion = name in EXPANSIONS.get(kind, ())
         try:
@@ -51,7 +51,7 @@ class Filler:
                 value = getattr(record, name)
             if isawaitable(value):
                 value = await value
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this field's alone
-            self.failures.append((here, error))
+        except Exception as error:  # noqa: BLE001 - any exception fails this field only
+            self.failures.append((field_path, error))
             return None, False
-        return await self.fill(value, below, here), expansion
+        return await self.fill(value, selection, field_path), expansion

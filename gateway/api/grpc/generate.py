@@ -1,6 +1,6 @@
-"""Python from the .proto, and checks: `python -m gateway.api.grpc.generate [--check | --release]`.
+"""Generates the Python code of the .proto, or checks both: `python -m gateway.api.grpc.generate [--check | --release]`.
 
-The result is committed: who installs the gateway needs no compiler. Needs grpcio-tools and, for `--check`, buf.
+The generated code is committed, so an installation needs no compiler. Requires grpcio-tools and, for `--check`, buf.
 """
 
 import argparse
@@ -14,26 +14,32 @@ from pathlib import Path
 
 __all__ = ["main"]
 
-_HERE = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 _PROTO = "usergateway/v1/users.proto"
-_MADE = ("usergateway/v1/users_pb2.py", "usergateway/v1/users_pb2.pyi")
-_RELEASED = _HERE / "released"  # the .proto as of the last release
+_GENERATED = ("usergateway/v1/users_pb2.py", "usergateway/v1/users_pb2.pyi")
+_RELEASED = _FOLDER / "released"  # the .proto as of the last release
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the Python; with `--check` nothing is written and the exit status says whether all is well."""
+    """Write the code; with `--check`, write nothing and return 1 if there are problems. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m gateway.api.grpc.generate", description=__doc__)
-    does = parser.add_mutually_exclusive_group()
-    does.add_argument("--check", action="store_true", help="is it fresh, well-styled, and no break of the last release")
-    does.add_argument("--release", action="store_true", help="keep the .proto as the one that later ones may not break")
-    parser.add_argument("--root", type=Path, default=_HERE, help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
-    root: Path = given.root
-    if given.check:
-        complaints = [*_stale(root), *_unstyled(root), *_broken(root)]
-        sys.stderr.writelines(f"{line}\n" for line in complaints)
-        return 1 if complaints else 0
-    if given.release:
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--check",
+        action="store_true",
+        help="check that the code is up to date, and the style and the compatibility of the .proto",
+    )
+    mode.add_argument(
+        "--release", action="store_true", help="store the .proto as the release that later ones must be compatible with"
+    )
+    parser.add_argument("--root", type=Path, default=_FOLDER, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    root: Path = options.root
+    if options.check:
+        problems = [*_check_generated(root), *_check_style(root), *_check_compatibility(root)]
+        sys.stderr.writelines(f"{line}\n" for line in problems)
+        return 1 if problems else 0
+    if options.release:
         (root / _RELEASED.name / _PROTO).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / _PROTO, root / _RELEASED.name / _PROTO)
         return 0
@@ -41,68 +47,70 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _stale(root: Path) -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as made:
-        _compile(root, f"--python_out={made}", f"--pyi_out={made}")
-        for name in _MADE:
+def _check_generated(root: Path) -> Iterator[str]:
+    """Yield a problem for each generated file that differs from the committed one."""
+    with tempfile.TemporaryDirectory() as folder:
+        _compile(root, f"--python_out={folder}", f"--pyi_out={folder}")
+        for name in _GENERATED:
             committed = root / name
-            now = committed.read_text() if committed.is_file() else ""
+            present = committed.read_text() if committed.is_file() else ""
             diff = difflib.unified_diff(
-                now.splitlines(),
-                (Path(made) / name).read_text().splitlines(),
+                present.splitlines(),
+                (Path(folder) / name).read_text().splitlines(),
                 name,
-                "as the .proto has it",
+                "generated from the .proto",
                 lineterm="",
             )
             if lines := list(diff)[:20]:
                 yield "\n".join([*lines, f"{name} is stale: run `python -m gateway.api.grpc.generate`"])
 
 
-def _unstyled(root: Path) -> Iterator[str]:
+def _check_style(root: Path) -> Iterator[str]:
+    """Yield the differences from buf's format, and the broken rules of its linter."""
     yield from _buf("format", str(root / _PROTO), "--diff", "--exit-code", config=root)
     with tempfile.TemporaryDirectory() as folder:
         yield from _buf("lint", _image(root, folder, "new"), "--path", _PROTO, config=root)
 
 
-def _broken(root: Path) -> Iterator[str]:
-    """What clients of the last release would stumble over; nothing where there has been no release."""
+def _check_compatibility(root: Path) -> Iterator[str]:
+    """Yield the changes that break clients of the last release; none where there has been no release."""
     if not (root / _RELEASED.name / _PROTO).is_file():
         return
     with tempfile.TemporaryDirectory() as folder:
-        before = _image(root / _RELEASED.name, folder, "released")
-        yield from _buf("breaking", _image(root, folder, "new"), "--path", _PROTO, "--against", before, config=root)
+        released = _image(root / _RELEASED.name, folder, "released")
+        yield from _buf("breaking", _image(root, folder, "new"), "--path", _PROTO, "--against", released, config=root)
 
 
 def _image(root: Path, folder: str, name: str) -> str:
-    """The .proto with all that it imports, compiled: buf can then do without its registry."""
+    """Compile the .proto with its imports into a descriptor set, so that buf needs no registry; return its path."""
     image = f"{folder}/{name}.binpb"
     _compile(root, f"--descriptor_set_out={image}", "--include_imports", "--include_source_info")
     return image
 
 
 def _compile(root: Path, *options: str) -> None:
-    import grpc_tools  # noqa: PLC0415 - of the development environment only
-    from google.api import field_behavior_pb2  # noqa: PLC0415 - only here, not where the gateway runs
-    from grpc_tools import protoc  # noqa: PLC0415 - a package of the build
+    import grpc_tools  # noqa: PLC0415 - only in the development environment
+    from google.api import field_behavior_pb2  # noqa: PLC0415 - not needed when the gateway runs
+    from grpc_tools import protoc  # noqa: PLC0415 - only in the development environment
 
-    known = Path(grpc_tools.__file__).parent / "_proto"
-    common = Path(field_behavior_pb2.__file__).parents[2]  # googleapis-common-protos brings its sources
-    status = protoc.main(["protoc", f"-I{root}", f"-I{known}", f"-I{common}", *options, _PROTO])
+    well_known = Path(grpc_tools.__file__).parent / "_proto"
+    google = Path(field_behavior_pb2.__file__).parents[2]  # googleapis-common-protos has its .proto files
+    status = protoc.main(["protoc", f"-I{root}", f"-I{well_known}", f"-I{google}", *options, _PROTO])
     if status:
-        raise SystemExit(int(status))
+        sys.exit(int(status))
 
 
 def _buf(command: str, *arguments: str, config: Path) -> Iterator[str]:
     buf = Path(sys.executable).with_name("buf")
-    done = subprocess.run(  # noqa: S603 - the environment's own tool
+    completed = subprocess.run(  # noqa: S603 - a tool of the development environment
         [str(buf), command, *arguments, "--config", str(config / "buf.yaml")],
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        yield done.stdout + done.stderr
+    if completed.returncode:
+        yield completed.stdout + completed.stderr
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""A record of the domain → its message. What is None, or was not brought along, stays unset."""
+"""Converts records of the domain into messages. A field that is None or was not loaded stays unset."""
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
@@ -13,18 +13,18 @@ from gateway.users.planning import EXPANSIONS, Selection
 
 __all__ = ["message_of", "source_error"]
 
-_Make = Callable[[Any, Selection | None], Any]
+_Convert = Callable[[Any, Selection | None], Any]
 
 
 def message_of(record: Any, only: Selection | None = None) -> Any:
-    """The message for a record; with `only`, those of its fields."""
+    """Return the message of a record; with `only`, just these fields of it."""
     name = type(record).__name__
     message: Any = getattr(users_pb2, name)
-    return message(**_writer(name)(record, only))
+    return message(**_converter(name)(record, only))
 
 
 def source_error(unavailable: Any) -> users_pb2.SourceError:
-    """A source that could not be asked."""
+    """Return the message of a source that is missing in a list."""
     number: Any = NUMBERS["UserSource"][unavailable.source]
     return users_pb2.SourceError(
         source=number,
@@ -34,110 +34,110 @@ def source_error(unavailable: Any) -> users_pb2.SourceError:
     )
 
 
-class _Writer:
-    """Writes one type: a message's fields have the names of the record's attributes.
+class _Converter:
+    """Converts the records of one type into the fields of its message, which have the names of the attributes.
 
-    What is inside is given as fields too, not as messages: those would be made twice, as a message copies them.
+    Nested records become mappings of fields as well: a message would be copied into the outer one.
     """
 
     def __init__(self, name: str) -> None:
-        kind = users_pb2.DESCRIPTOR.message_types_by_name[name]
+        descriptor = users_pb2.DESCRIPTOR.message_types_by_name[name]
         self._expansions = EXPANSIONS.get(name, frozenset())
-        self._made: dict[str, _Make] = {}
+        self._converted: dict[str, _Convert] = {}
         plain = []
-        for field in kind.fields:
+        for field in descriptor.fields:
             if field.name == "id":
                 continue
-            if make := _make(field):
-                self._made[field.name] = make
+            if convert := _conversion(field):
+                self._converted[field.name] = convert
             else:
                 plain.append(field.name)
         self._plain = tuple(plain)
         self._get = attrgetter(*plain) if len(plain) > 1 else lambda record: (getattr(record, plain[0]),)
-        self._has_id = "id" in kind.fields_by_name
+        self._has_id = "id" in descriptor.fields_by_name
 
     def __call__(self, record: Any, only: Selection | None = None) -> dict[str, Any]:
         if only is not None and only.fields:
-            return self._some(record, only.fields)
-        given = dict(zip(self._plain, self._get(record), strict=True)) if self._plain else {}
+            return self._selected(record, only.fields)
+        fields = dict(zip(self._plain, self._get(record), strict=True)) if self._plain else {}
         if self._has_id:
-            given["id"] = encode(ref_of(record))
-        for name, make in self._made.items():
+            fields["id"] = encode(ref_of(record))
+        for name, convert in self._converted.items():
             value = getattr(record, name)
             if value is not None and (name not in self._expansions or name in record.loaded):
-                given[name] = make(value, None)
-        return given
+                fields[name] = convert(value, None)
+        return fields
 
-    def _some(self, record: Any, only: Mapping[str, Selection]) -> dict[str, Any]:
-        given: dict[str, Any] = {}
-        for name, below in only.items():
+    def _selected(self, record: Any, only: Mapping[str, Selection]) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        for name, selection in only.items():
             if name == "id":
-                given[name] = encode(ref_of(record))
+                fields[name] = encode(ref_of(record))
                 continue
             value = getattr(record, name)
             if value is not None and (name not in self._expansions or name in record.loaded):
-                make = self._made.get(name)
-                given[name] = make(value, below) if make else value
-        return given
+                convert = self._converted.get(name)
+                fields[name] = convert(value, selection) if convert else value
+        return fields
 
 
-_WRITERS: dict[str, _Writer] = {}
+_CONVERTERS: dict[str, _Converter] = {}
 
 
-def _writer(name: str) -> _Writer:
-    # Made when first needed: types contain one another.
-    found = _WRITERS.get(name)
+def _converter(name: str) -> _Converter:
+    # Created on first use: types contain each other.
+    found = _CONVERTERS.get(name)
     if found is None:
-        found = _WRITERS[name] = _Writer(name)
+        found = _CONVERTERS[name] = _Converter(name)
     return found
 
 
-def _make(field: Any) -> _Make | None:
-    """How to make a field's value; None where it is taken as it is."""
+def _conversion(field: Any) -> _Convert | None:
+    """Return the function that converts the values of a field; None where they need no conversion."""
     if field.enum_type:
         numbers = NUMBERS[field.enum_type.name]
         return lambda value, _: numbers[value]
-    kind = field.message_type
-    if kind is None:
+    descriptor = field.message_type
+    if descriptor is None:
         return None
-    if kind.full_name == "google.protobuf.Value":
+    if descriptor.full_name == "google.protobuf.Value":
         return lambda value, _: _json(value)
-    if kind.name.endswith("Connection"):
-        return _connection(kind)
-    if kind.name.endswith("List"):
-        return _list(kind)
-    name = kind.name  # its writer is looked up when it is used: types contain one another
-    return lambda value, only: _writer(name)(value, only)  # noqa: PLW0108 - looked up late: messages hold one another
+    if descriptor.name.endswith("Connection"):
+        return _connection(descriptor)
+    if descriptor.name.endswith("List"):
+        return _list(descriptor)
+    name = descriptor.name
+    return lambda value, only: _converter(name)(value, only)  # noqa: PLW0108 - not before use: types contain each other
 
 
-def _list(kind: Any) -> _Make:
-    """A list that may be unknown, in a message of its own."""
-    inner = kind.fields_by_name["nodes"].message_type
+def _list(descriptor: Any) -> _Convert:
+    """Return the conversion of a list that may be unknown, whose message has the items in `nodes`."""
+    inner = descriptor.fields_by_name["nodes"].message_type
 
-    def make(value: Any, only: Selection | None) -> Any:
-        below = only and only.fields.get("nodes")
-        return {"nodes": [_writer(inner.name)(one, below) for one in value] if inner else value}
+    def convert(value: Any, only: Selection | None) -> Any:
+        selection = only and only.fields.get("nodes")
+        return {"nodes": [_converter(inner.name)(item, selection) for item in value] if inner else value}
 
-    return make
+    return convert
 
 
-def _connection(kind: Any) -> _Make:
-    """A list that arrived inside an object, and where it stands."""
-    inner = kind.fields_by_name["nodes"].message_type.name
+def _connection(descriptor: Any) -> _Convert:
+    """Return the conversion of a list inside a record, with its page info."""
+    inner = descriptor.fields_by_name["nodes"].message_type.name
 
-    def make(value: Any, only: Selection | None) -> Any:
-        wanted = only.fields if only is not None and only.fields else {"nodes": None, "page_info": None}
-        given: dict[str, Any] = {}
-        if "nodes" in wanted:
-            given["nodes"] = [_writer(inner)(one, wanted["nodes"]) for one in value.nodes]
-        if "page_info" in wanted:
-            given["page_info"] = {
+    def convert(value: Any, only: Selection | None) -> Any:
+        selected = only.fields if only is not None and only.fields else {"nodes": None, "page_info": None}
+        fields: dict[str, Any] = {}
+        if "nodes" in selected:
+            fields["nodes"] = [_converter(inner)(item, selected["nodes"]) for item in value.nodes]
+        if "page_info" in selected:
+            fields["page_info"] = {
                 "has_next_page": value.has_next_page,
                 "has_previous_page": value.has_previous_page,
             }
-        return given
+        return fields
 
-    return make
+    return convert
 
 
 def _json(value: Any) -> struct_pb2.Value:
@@ -148,8 +148,8 @@ def _json(value: Any) -> struct_pb2.Value:
     if isinstance(value, int | float):
         return struct_pb2.Value(number_value=value)
     if isinstance(value, Mapping):
-        fields = {str(name): _json(one) for name, one in value.items()}
+        fields = {str(name): _json(item) for name, item in value.items()}
         return struct_pb2.Value(struct_value=struct_pb2.Struct(fields=fields))
     if isinstance(value, list | tuple):
-        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=[_json(one) for one in value]))
+        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=[_json(item) for item in value]))
     return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)

@@ -1,4 +1,4 @@
-"""How much of a list is asked for (AIP-158)."""
+"""Reads the page size and the page token of a request (AIP-158)."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ from gateway.errors import BadUserInput
 
 __all__ = ["page_of"]
 
-_USUAL = 50
-_LARGEST = 200
+_DEFAULT_SIZE = 50
+_MAX_SIZE = 200
 
 
 def page_of(request: Any) -> tuple[int, str | None]:
-    """How many are wanted, and behind which token.
+    """Return the size of the requested page, and the token of the page before; None for the first page.
 
     Raises:
-        BadUserInput: a negative number.
+        BadUserInput: the size is negative.
     """
     if request.page_size < 0:
         raise BadUserInput.at(("page_size",), "must not be negative")
-    return min(request.page_size or _USUAL, _LARGEST), request.page_token or None
+    return min(request.page_size or _DEFAULT_SIZE, _MAX_SIZE), request.page_token or None

@@ -1,7 +1,7 @@
-"""What a call costs: what the same work costs by GraphQL, whose schema has the prices (`@cost`, `@listSize`).
+"""Computes the cost of a call. It is the cost of the same work in GraphQL, whose schema has `@cost` and `@listSize`.
 
-Asking a system costs 10, a record 1. A lookup costs 10 once, also for the records of a list, where it is one batch.
-What a record has inside costs nothing here, since a message always has room for it.
+A call to a source costs 10, a record 1. A lookup costs 10, and for the records of a list it costs 10 once, since it is
+one batch. The records inside a record are free.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,36 +14,37 @@ from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
 
 __all__ = ["price_of"]
 
-_SYSTEM = 10
-_SYSTEMS = 3 * _SYSTEM
+_CALL = 10
+_CALLS_TO_ALL = 3 * _CALL
 _LOOKUP = 10
-_SOME = 5  # records of a list that has no page
+_ASSUMED_SIZE = 5  # records of a list without pages
+_EVENT = 2  # for a whole stream: an event and its user
 _LOOKED_UP = frozenset[str]().union(*EXPANSIONS.values(), REFERENCES["User"])
 
 
 def price_of(request: Any) -> int:
-    """The price of a method's request.
+    """Return the cost of a request.
 
     Raises:
-        BadUserInput: what is to be read, or how much, is asked for in a way that the method refuses too.
+        BadUserInput: the view, the read mask or the page size is not valid.
     """
     return _PRICES[type(request)](request)
 
 
-def _lookups(selection: Selection, *, inside: bool = False) -> int:
-    # A user comes with its department; a station, a machine and a step only say which it is.
+def _lookups(selection: Selection, *, nested: bool = False) -> int:
+    # A source sends the department of a user along, but only the id of that of a station, a machine or a step.
     return sum(
-        (name in _LOOKED_UP or (inside and name == "department")) * _LOOKUP + _lookups(below, inside=True)
-        for name, below in selection.fields.items()
+        (name in _LOOKED_UP or (nested and name == "department")) * _LOOKUP + _lookups(fields, nested=True)
+        for name, fields in selection.fields.items()
     )
 
 
-def _one(read: Callable[[Any], ReadPlan]) -> Callable[[Any], int]:
-    return lambda request: _SYSTEM + 1 + _lookups(read(request).lookups)
+def _record(read_plan: Callable[[Any], ReadPlan]) -> Callable[[Any], int]:
+    return lambda request: _CALL + 1 + _lookups(read_plan(request).lookups)
 
 
-def _page(weight: int, read: Callable[[Any], ReadPlan]) -> Callable[[Any], int]:
-    return lambda request: weight + 1 + page_of(request)[0] + _lookups(read(request).lookups)
+def _page(calls: int, read_plan: Callable[[Any], ReadPlan]) -> Callable[[Any], int]:
+    return lambda request: calls + 1 + page_of(request)[0] + _lookups(read_plan(request).lookups)
 
 
 def _user(request: Any) -> ReadPlan:
@@ -59,16 +60,16 @@ def _department(request: Any) -> ReadPlan:
 
 
 _PRICES: Mapping[type, Callable[[Any], int]] = {
-    users_pb2.GetUserRequest: _one(_user),
-    users_pb2.ListUsersRequest: _page(_SYSTEMS, _user),
-    users_pb2.FindPersonRequest: lambda request: _SYSTEMS + 1 + _SOME + _lookups(_user(request).lookups),
-    users_pb2.CreateAccountUserRequest: _one(_user),
-    users_pb2.UpdateAccountUserRequest: _one(_user),
-    users_pb2.UpdateSoftwareOneUserRequest: _one(_user),
-    users_pb2.UpdateResellerUserRequest: _one(_user),
-    users_pb2.GetRoleRequest: _one(_role),
-    users_pb2.ListRolesRequest: _page(_SYSTEM, _role),
-    users_pb2.GetDepartmentRequest: _one(_department),
-    users_pb2.ListDepartmentsRequest: _page(_SYSTEM, _department),
-    users_pb2.WatchUsersRequest: lambda _: 2,  # once, however long it is watched: an event and its user
+    users_pb2.GetUserRequest: _record(_user),
+    users_pb2.ListUsersRequest: _page(_CALLS_TO_ALL, _user),
+    users_pb2.FindPersonRequest: lambda request: _CALLS_TO_ALL + 1 + _ASSUMED_SIZE + _lookups(_user(request).lookups),
+    users_pb2.CreateAccountUserRequest: _record(_user),
+    users_pb2.UpdateAccountUserRequest: _record(_user),
+    users_pb2.UpdateSoftwareOneUserRequest: _record(_user),
+    users_pb2.UpdateResellerUserRequest: _record(_user),
+    users_pb2.GetRoleRequest: _record(_role),
+    users_pb2.ListRolesRequest: _page(_CALL, _role),
+    users_pb2.GetDepartmentRequest: _record(_department),
+    users_pb2.ListDepartmentsRequest: _page(_CALL, _department),
+    users_pb2.WatchUsersRequest: lambda _: _EVENT,
 }

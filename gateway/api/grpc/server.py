@@ -1,4 +1,4 @@
-"""The gRPC server: on its port, with health and reflection, until it is drained and stopped."""
+"""The gRPC server: its port, TLS, health, reflection, draining and stopping."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.api.capacity import Capacity
-from gateway.api.grpc.calls import CallAdmission, Method, UnderWay, stream, unary
+from gateway.api.grpc.calls import CallAdmission, Method, RunningCalls, stream, unary
 from gateway.api.grpc.servicer import UserServicer
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import Watching
@@ -25,16 +25,16 @@ from gateway.users.service import UserService
 __all__ = ["GrpcOptions", "GrpcServer", "Tls", "start_grpc"]
 
 _SERVICE = users_pb2.DESCRIPTOR.services_by_name["UserService"]
-_NAMES = (_SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
-_LAST_WORD = 0.1  # seconds for a watcher to be told of the end
-_OVERHEAD = 1024 * 1024  # bytes of a request beside its icon
+_REFLECTED = (_SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
+_CLOSE_TIMEOUT = 0.1  # seconds before the end of the grace, to send the last status of calls and health watches
+_OVERHEAD = 1024 * 1024  # bytes of a request in addition to its icon
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """PEM files: the server's certificate chain and key, and with `client_ca` whose clients are let in (mTLS).
+    """PEM files: the certificate chain and key of the server, and the CA of accepted client certificates (mTLS).
 
-    The files are read again for a new connection after they have changed: certificates are renewed without a restart.
+    Changed files are read again for the next connection, so certificates can be renewed without a restart.
     """
 
     certificate: Path
@@ -44,13 +44,13 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class GrpcOptions:
-    """Where and how to serve.
+    """The options of a server. Sizes are in bytes, times in seconds.
 
-    `port` 0 picks one. Sizes are in bytes, times in seconds. `max_message_bytes` None is what the largest icon
-    needs. `request_timeout` bounds a call whose client sets no shorter deadline. Load balancers drop quiet
-    connections and send all calls of one to the same server: so it is pinged every `keepalive_time`, and closed
-    gracefully after about `max_connection_age`, upon which clients connect anew, perhaps to another server.
-    Clients may ping every `min_ping_interval`, also without calls.
+    `port` 0 selects a free one. `max_message_bytes` None permits the largest icon. `request_timeout` applies to calls
+    whose client sets no shorter deadline. Load balancers close idle connections and send all calls of a connection to
+    one server. Therefore a connection is pinged every `keepalive_time`, and closed gracefully after about
+    `max_connection_age`, so that its client connects again, possibly to another server. Clients may ping every
+    `min_ping_interval`, also without calls.
     """
 
     host: str = "127.0.0.1"
@@ -68,7 +68,7 @@ class GrpcOptions:
     max_connection_age_grace: float = 60.0
 
     def arguments(self) -> list[tuple[str, int]]:
-        """The server's channel arguments."""
+        """Return the channel arguments of grpcio."""
         largest = self.icon_bytes + _OVERHEAD if self.max_message_bytes is None else self.max_message_bytes
         times = {
             "grpc.keepalive_time_ms": self.keepalive_time,
@@ -80,7 +80,7 @@ class GrpcOptions:
         return [
             ("grpc.max_receive_message_length", largest),
             ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.so_reuseport", 0),  # with it two servers share a port, and nobody is told
+            ("grpc.so_reuseport", 0),  # with it two servers share a port without an error
             *((name, round(seconds * 1000)) for name, seconds in times.items()),
         ]
 
@@ -93,44 +93,45 @@ class GrpcServer:
     port: int
     _server: Any = field(repr=False)
     _health: "_Health" = field(repr=False)
-    _under_way: UnderWay = field(repr=False)
+    _running: RunningCalls = field(repr=False)
     _watching: Watching | None = field(default=None, repr=False)
 
     async def drain(self) -> None:
-        """Turn NOT_SERVING, so that load balancers look elsewhere, and end the watches; other calls are still taken."""
+        """Report NOT_SERVING, so that load balancers use other servers, and end the streams. Accept other calls."""
         await self._health.enter_graceful_shutdown()
         if self._watching is not None:
             self._watching.drain()
 
     async def stop(self, grace: float = 10.0) -> None:
-        """Drain, take no more calls, and let those under way finish for `grace` seconds."""
+        """Drain, refuse new calls, and stop when the running ones have ended, after `grace` seconds at most."""
         await self.drain()
-        self._health.dismiss()
+        self._health.close_watches()
         stopping = asyncio.ensure_future(self._server.stop(grace))
-        await asyncio.wait({stopping}, timeout=max(0.0, grace - _LAST_WORD))
-        self._under_way.end()
+        await asyncio.wait({stopping}, timeout=max(0.0, grace - _CLOSE_TIMEOUT))
+        self._running.cancel()
         await stopping
 
 
 class _Health(health.aio.HealthServicer):
-    """Health v1. Its watchers would hold up a stop until the end of the grace: they are dismissed."""
+    """grpc.health.v1, with watches that can be closed: they would delay the stop until the end of the grace."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._dismissed = asyncio.Event()
+        self._closing = asyncio.Event()
 
-    def dismiss(self) -> None:
-        self._dismissed.set()
+    def close_watches(self) -> None:
+        """End all watches."""
+        self._closing.set()
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802 - the method's name
         watching = asyncio.ensure_future(super().Watch(request, context))
-        ending = asyncio.ensure_future(self._dismissed.wait())
+        closing = asyncio.ensure_future(self._closing.wait())
         try:
-            await asyncio.wait({watching, ending}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({watching}, timeout=_LAST_WORD)
+            await asyncio.wait({watching, closing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({watching}, timeout=_CLOSE_TIMEOUT)
         finally:
             watching.cancel()
-            ending.cancel()
+            closing.cancel()
 
 
 async def start_grpc(
@@ -141,22 +142,21 @@ async def start_grpc(
     authenticate: Authenticate = anyone,
     capacity: Capacity | None = None,
 ) -> GrpcServer:
-    """Serve the service; each call runs as an operation with a deadline.
+    """Start a server; each call is executed as an operation with a deadline.
 
-    `authenticate` tells by the metadata whose call of UserService it is, and `capacity` what it may take; health and
-    reflection are for anybody.
-    Without `events` there is nothing to watch: WatchUsers is UNIMPLEMENTED.
+    Calls of UserService are authenticated by their metadata and limited by `capacity`; health and reflection are open
+    to all clients. Without `events`, WatchUsers is UNIMPLEMENTED.
 
     Raises:
-        OSError: the address cannot be listened on, or a TLS file cannot be read or used.
+        OSError: the address is not available, or a TLS file cannot be read or is not valid.
     """
     options = options or GrpcOptions()
     server = grpc.aio.server(options=options.arguments(), maximum_concurrent_rpcs=options.max_concurrent_calls)
     watching = Watching(events) if events is not None else None
     admission = CallAdmission(authenticate, capacity or Capacity())
     server.add_generic_rpc_handlers((_handlers(service, options, watching, admission),))
-    checks = _Health()
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    health_servicer = _Health()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if options.reflection:
         _reflect(server)
     host = f"[{options.host}]" if ":" in options.host else options.host
@@ -166,43 +166,44 @@ async def start_grpc(
         await server.stop(None)
         raise
     await server.start()
-    await checks.set(_SERVICE.full_name, health_pb2.HealthCheckResponse.SERVING)
-    return GrpcServer(f"{host}:{port}", port, server, checks, admission.under_way, watching)
+    await health_servicer.set(_SERVICE.full_name, health_pb2.HealthCheckResponse.SERVING)
+    return GrpcServer(f"{host}:{port}", port, server, health_servicer, admission.running, watching)
 
 
 def _handlers(service: UserService, options: GrpcOptions, watching: Watching | None, admission: CallAdmission) -> Any:
-    """Every method of the .proto: there is none without a behaviour, and no behaviour without a method."""
+    """Return a handler for each method of the .proto."""
     servicer = UserServicer(service, icon_bytes=options.icon_bytes)
-    found = {}
+    handlers = {}
     for method in _SERVICE.methods:
         request, response = (getattr(users_pb2, kind.name) for kind in (method.input_type, method.output_type))
-        own = Method(method.name, request.FromString)
-        codecs = {"response_serializer": response.SerializeToString}  # requests are read where errors are spelled
+        called = Method(method.name, request.FromString)
+        # Requests are parsed by `Method`, whose errors have details.
+        codecs = {"response_serializer": response.SerializeToString}
         if method.server_streaming:
-            watch = stream(own, watching.watch_users, admission) if watching else _not_here
-            found[method.name] = grpc.unary_stream_rpc_method_handler(watch, **codecs)
+            watch = stream(called, watching.watch_users, admission) if watching else _unimplemented
+            handlers[method.name] = grpc.unary_stream_rpc_method_handler(watch, **codecs)
         else:
             respond = getattr(servicer, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())
-            found[method.name] = grpc.unary_unary_rpc_method_handler(
-                unary(own, respond, admission, options.request_timeout), **codecs
+            handlers[method.name] = grpc.unary_unary_rpc_method_handler(
+                unary(called, respond, admission, options.request_timeout), **codecs
             )
-    return grpc.method_handlers_generic_handler(_SERVICE.full_name, found)
+    return grpc.method_handlers_generic_handler(_SERVICE.full_name, handlers)
 
 
-async def _not_here(_request: Any, context: Any) -> None:
-    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "WatchUsers is not served here: there is no event log.")
+async def _unimplemented(_request: Any, context: Any) -> None:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "WatchUsers is not available: this server has no event log.")
 
 
 def _reflect(server: Any) -> None:
-    """Reflection by both its names: newer clients ask for v1, which is v1alpha's protocol on the wire."""
-    reflection.enable_server_reflection(_NAMES, server)
-    answering = reflection.aio.ReflectionServicer(_NAMES)
+    """Serve reflection by both of its names: newer clients call v1, whose messages are those of v1alpha."""
+    reflection.enable_server_reflection(_REFLECTED, server)
+    servicer = reflection.aio.ReflectionServicer(_REFLECTED)
     v1 = grpc.stream_stream_rpc_method_handler(
-        answering.ServerReflectionInfo,
+        servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
-    handler = grpc.method_handlers_generic_handler(_NAMES[-1], {"ServerReflectionInfo": v1})
+    handler = grpc.method_handlers_generic_handler(_REFLECTED[-1], {"ServerReflectionInfo": v1})
     server.add_generic_rpc_handlers((handler,))
 
 
@@ -217,38 +218,38 @@ def _listen(server: Any, address: str, tls: Tls | None) -> int:
 def _credentials(tls: Tls) -> Any:
     files = [path for path in (tls.certificate, tls.key, tls.client_ca) if path]
 
-    def stamps() -> Sequence[FileVersion | None]:
+    def versions() -> Sequence[FileVersion | None]:
         return [file_version(path) for path in files]
 
     def read() -> Any:
-        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+        key_and_chain = (tls.key.read_bytes(), tls.certificate.read_bytes())
         authority = tls.client_ca.read_bytes() if tls.client_ca else None
-        _try(tls)
-        return grpc.ssl_server_certificate_configuration([pair], authority)
+        _check(tls)
+        return grpc.ssl_server_certificate_configuration([key_and_chain], authority)
 
-    known = stamps()
+    loaded = versions()
 
-    def fresh() -> Any:
-        """For each new connection: None keeps the certificate in use, as do files that are just being replaced."""
-        nonlocal known
-        now = stamps()
-        if now == known:
+    def reload() -> Any:
+        """Return the configuration for a connection; None keeps the present one, also while files are replaced."""
+        nonlocal loaded
+        present = versions()
+        if present == loaded:
             return None
         try:
             configuration = read()
         except OSError:
             return None
-        known = now
+        loaded = present
         return configuration
 
-    return grpc.dynamic_ssl_server_credentials(read(), fresh, tls.client_ca is not None)
+    return grpc.dynamic_ssl_server_credentials(read(), reload, tls.client_ca is not None)
 
 
-def _try(tls: Tls) -> None:
-    """Find out what cannot be used: grpcio tells that in its own log alone, and that there is no port.
+def _check(tls: Tls) -> None:
+    """Load the TLS files, since grpcio reports those that are not valid only in its log.
 
     Raises:
-        OSError: it names the files.
+        OSError: a file is not valid; the message names the files.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     files = f"{tls.certificate} and {tls.key}"

@@ -1,4 +1,4 @@
-"""The methods of UserService: each reads its request, asks the one service, and writes the answer."""
+"""The methods of the gRPC service: each reads its request, calls `UserService`, and builds the response."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.changes import change_of
-from gateway.api.grpc.enums import SOURCES, TYPES, sources_of
+from gateway.api.grpc.enums import ROLE_TYPES, SOURCES, sources_of
 from gateway.api.grpc.errors import partial_errors
 from gateway.api.grpc.filling import Filler
 from gateway.api.grpc.messages import message_of, source_error
@@ -23,7 +23,10 @@ Resource = TypeVar("Resource", users_pb2.User, users_pb2.Role, users_pb2.Departm
 
 
 class UserServicer:
-    """The same service, loaders and rules as GraphQL's. An icon may have `icon_bytes`."""
+    """Executes all methods except WatchUsers, with the service and loaders that GraphQL uses too.
+
+    `icon_bytes` is the maximum size of an icon.
+    """
 
     def __init__(self, service: UserService, *, icon_bytes: int) -> None:
         self._service = service
@@ -31,65 +34,67 @@ class UserServicer:
 
     async def get_user(self, request: users_pb2.GetUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        reading = read_plan_of_user(request.view, request.read_mask.paths)
-        source = SOURCES.word(request.source, ("source",))
-        loaders = call.loading(service.loaders(replace(reading.plan, single_user=True)))
+        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
+        source = SOURCES.value(request.source, ("source",))
+        loaders = call.track(service.loaders(replace(read_plan.plan, single_user=True)))
         found = await service.get_user(request.id, source, loaders=loaders)
-        return await _resource(users_pb2.User, found, reading, loaders, call)
+        return await _resource(users_pb2.User, found, read_plan, loaders, call)
 
     async def list_users(self, request: users_pb2.ListUsersRequest, call: Call) -> users_pb2.ListUsersResponse:
         service = self._service.by(call.principal)
-        reading = read_plan_of_user(request.view, request.read_mask.paths)
+        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
         first, after = page_of(request)
-        loaders = call.loading(service.loaders(reading.plan))
+        loaders = call.track(service.loaders(read_plan.plan))
         page = await service.list_users(_filter(request.filter), first=first, after=after, loaders=loaders)
         filler = Filler(loaders)
-        users = await filler.fill(tuple(edge.node for edge in page.edges), reading.lookups, "users")
+        users = await filler.fill(tuple(edge.node for edge in page.edges), read_plan.lookups, "users")
         return users_pb2.ListUsersResponse(
-            users=[message_of(user, reading.only) for user in users],
-            next_page_token=_next(page),
-            unavailable=[source_error(one) for one in page.unavailable],
+            users=[message_of(user, read_plan.only) for user in users],
+            next_page_token=_next_page_token(page),
+            unavailable=[source_error(source) for source in page.unavailable],
             partial_errors=partial_errors(filler.failures, call.request_id, call.method),
         )
 
     async def find_person(self, request: users_pb2.FindPersonRequest, call: Call) -> users_pb2.Person:
         service = self._service.by(call.principal)
-        reading = read_plan_of_user(request.view, request.read_mask.paths)
-        loaders = call.loading(service.loaders(reading.plan))
+        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
+        loaders = call.track(service.loaders(read_plan.plan))
         person = await service.find_person(request.email, loaders=loaders)
         filler = Filler(loaders)
-        users = await filler.fill(tuple(person.users), reading.lookups, "users")
+        users = await filler.fill(tuple(person.users), read_plan.lookups, "users")
         return users_pb2.Person(
             email=person.email,
-            users=[message_of(user, reading.only) for user in users],
-            unavailable=[source_error(one) for one in person.unavailable],
+            users=[message_of(user, read_plan.only) for user in users],
+            unavailable=[source_error(source) for source in person.unavailable],
             partial_errors=partial_errors(filler.failures, call.request_id, call.method),
         )
 
     async def create_account_user(self, request: users_pb2.CreateAccountUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        reading = read_plan_of_user(request.view, request.read_mask.paths)  # before anything is changed
-        made = await service.create_account_user(
-            change_of(request.user), idempotency_key=request.request_id or None, on_replay=call.replayed
+        read_plan = read_plan_of_user(
+            request.view, request.read_mask.paths
+        )  # before the change, which it must not follow if it is not valid
+        created = await service.create_account_user(
+            change_of(request.user), idempotency_key=request.request_id or None, on_replay=call.mark_replayed
         )
-        return await _resource(users_pb2.User, made, reading, call.loading(service.loaders(reading.plan)), call)
+        return await _resource(users_pb2.User, created, read_plan, call.track(service.loaders(read_plan.plan)), call)
 
     async def update_account_user(self, request: users_pb2.UpdateAccountUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        reading = read_plan_of_user(request.view, request.read_mask.paths)
+        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
         changed = await service.update_account_user(
             request.id,
             change_of(request.user, request.update_mask.paths),
             idempotency_key=request.request_id or None,
-            on_replay=call.replayed,
+            on_replay=call.mark_replayed,
         )
-        return await _resource(users_pb2.User, changed, reading, call.loading(service.loaders(reading.plan)), call)
+        return await _resource(users_pb2.User, changed, read_plan, call.track(service.loaders(read_plan.plan)), call)
 
     async def update_software_one_user(
         self, request: users_pb2.UpdateSoftwareOneUserRequest, call: Call
     ) -> users_pb2.User:
         service = self._service.by(call.principal)
-        reading = read_plan_of_user(request.view, request.read_mask.paths)
+        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
         if len(request.user.icon.content) > self._icon_bytes:
             path = ("change", "icon", "content")
             raise BadUserInput.at(path, f"must not have more than {self._icon_bytes} bytes")
@@ -97,95 +102,99 @@ class UserServicer:
             request.id,
             change_of(request.user, request.update_mask.paths),
             idempotency_key=request.request_id or None,
-            on_replay=call.replayed,
+            on_replay=call.mark_replayed,
         )
-        return await _resource(users_pb2.User, changed, reading, call.loading(service.loaders(reading.plan)), call)
+        return await _resource(users_pb2.User, changed, read_plan, call.track(service.loaders(read_plan.plan)), call)
 
     async def update_reseller_user(self, request: users_pb2.UpdateResellerUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        reading = read_plan_of_user(request.view, request.read_mask.paths)
+        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
         changed = await service.update_reseller_user(
             request.id,
             change_of(request.user, request.update_mask.paths),
             reseller_id=_given(request, "reseller_id"),
             idempotency_key=request.request_id or None,
-            on_replay=call.replayed,
+            on_replay=call.mark_replayed,
         )
-        return await _resource(users_pb2.User, changed, reading, call.loading(service.loaders(reading.plan)), call)
+        return await _resource(users_pb2.User, changed, read_plan, call.track(service.loaders(read_plan.plan)), call)
 
     async def get_role(self, request: users_pb2.GetRoleRequest, call: Call) -> users_pb2.Role:
         service = self._service.by(call.principal)
-        reading = read_plan_of_role(request.read_mask.paths)
-        loaders = call.loading(service.loaders(reading.plan))
+        read_plan = read_plan_of_role(request.read_mask.paths)
+        loaders = call.track(service.loaders(read_plan.plan))
         found = await service.get_role(request.id, loaders=loaders)
-        return await _resource(users_pb2.Role, found, reading, loaders, call)
+        return await _resource(users_pb2.Role, found, read_plan, loaders, call)
 
     async def list_roles(self, request: users_pb2.ListRolesRequest, call: Call) -> users_pb2.ListRolesResponse:
         service = self._service.by(call.principal)
-        reading = read_plan_of_role(request.read_mask.paths)
+        read_plan = read_plan_of_role(request.read_mask.paths)
         first, after = page_of(request)
-        loaders = call.loading(service.loaders(reading.plan))
+        loaders = call.track(service.loaders(read_plan.plan))
         page = await service.list_roles(first=first, after=after, search=_given(request, "search"), loaders=loaders)
         filler = Filler(loaders)
-        roles = await filler.fill(tuple(edge.node for edge in page.edges), reading.lookups, "roles")
+        roles = await filler.fill(tuple(edge.node for edge in page.edges), read_plan.lookups, "roles")
         return users_pb2.ListRolesResponse(
-            roles=[message_of(role, reading.only) for role in roles],
-            next_page_token=_next(page),
+            roles=[message_of(role, read_plan.only) for role in roles],
+            next_page_token=_next_page_token(page),
             partial_errors=partial_errors(filler.failures, call.request_id, call.method),
         )
 
     async def get_department(self, request: users_pb2.GetDepartmentRequest, call: Call) -> users_pb2.Department:
         service = self._service.by(call.principal)
-        reading = read_plan_of_department(request.read_mask.paths)
-        loaders = call.loading(service.loaders(reading.plan))
+        read_plan = read_plan_of_department(request.read_mask.paths)
+        loaders = call.track(service.loaders(read_plan.plan))
         found = await service.get_department(request.id, loaders=loaders)
-        return await _resource(users_pb2.Department, found, reading, loaders, call)
+        return await _resource(users_pb2.Department, found, read_plan, loaders, call)
 
     async def list_departments(
         self, request: users_pb2.ListDepartmentsRequest, call: Call
     ) -> users_pb2.ListDepartmentsResponse:
         service = self._service.by(call.principal)
-        reading = read_plan_of_department(request.read_mask.paths)
+        read_plan = read_plan_of_department(request.read_mask.paths)
         first, after = page_of(request)
-        loaders = call.loading(service.loaders(reading.plan))
+        loaders = call.track(service.loaders(read_plan.plan))
         page = await service.list_departments(
             first=first, after=after, search=_given(request, "search"), loaders=loaders
         )
         filler = Filler(loaders)
-        departments = await filler.fill(tuple(edge.node for edge in page.edges), reading.lookups, "departments")
+        departments = await filler.fill(tuple(edge.node for edge in page.edges), read_plan.lookups, "departments")
         return users_pb2.ListDepartmentsResponse(
-            departments=[message_of(department, reading.only) for department in departments],
-            next_page_token=_next(page),
+            departments=[message_of(department, read_plan.only) for department in departments],
+            next_page_token=_next_page_token(page),
             partial_errors=partial_errors(filler.failures, call.request_id, call.method),
         )
 
 
-async def _resource(kind: type[Resource], record: Any, reading: ReadPlan, loaders: Loaders, call: Call) -> Resource:
-    """The answer that is the resource itself: what it lacks is told in a trailer."""
+async def _resource(kind: type[Resource], record: Any, read_plan: ReadPlan, loaders: Loaders, call: Call) -> Resource:
+    """Return the message of a record, its lookups done; failed lookups are in a trailer, as the message has no room.
+
+    Raises:
+        NotFound: the record is None.
+    """
     if record is None:
-        raise NotFound(f"There is no such {kind.DESCRIPTOR.name.lower()}.")
-    if reading.lookups.fields:
+        raise NotFound(f"This {kind.DESCRIPTOR.name.lower()} does not exist.")
+    if read_plan.lookups.fields:
         filler = Filler(loaders)
-        record = await filler.fill(record, reading.lookups)
-        call.missing(filler.failures)
-    message: Resource = message_of(record, reading.only)
+        record = await filler.fill(record, read_plan.lookups)
+        call.add_partial_errors(filler.failures)
+    message: Resource = message_of(record, read_plan.only)
     return message
 
 
-def _next(page: Any) -> str:
+def _next_page_token(page: Any) -> str:
     return (page.end_cursor or "") if page.has_next_page else ""
 
 
 def _filter(given: users_pb2.UserFilter) -> Mapping[str, Any] | None:
-    wanted = {name: _given(given, name) for name in ("search", "email", "reseller_id")}
-    said = {name: value for name, value in wanted.items() if value is not None}
+    texts = {name: _given(given, name) for name in ("search", "email", "reseller_id")}
+    criteria = {name: value for name, value in texts.items() if value is not None}
     if given.sources:
-        said["sources"] = sources_of(given.sources, ("filter", "sources"))
+        criteria["sources"] = sources_of(given.sources, ("filter", "sources"))
     if given.role_type:
-        said["role_type"] = TYPES.word(given.role_type, ("filter", "role_type"))
+        criteria["role_type"] = ROLE_TYPES.value(given.role_type, ("filter", "role_type"))
     if given.include_removed:
-        said["include_removed"] = True
-    return said or None
+        criteria["include_removed"] = True
+    return criteria or None
 
 
 def _given(message: Any, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""WatchUsers: what happens to users, as a stream."""
+"""WatchUsers: streams the events of users."""
 
 import asyncio
 from collections import OrderedDict
@@ -14,94 +14,93 @@ from gateway.events.log import Draining, EventLog, SlowReader, Subscription, Use
 from gateway.events.watching import MOST_IDS, watching
 from gateway.users.ids import Kind, Ref, decode
 
-__all__ = ["RESUME_TOKEN", "Rendered", "Watching"]
-
-R = TypeVar("R")
-_MOST = 256  # as many as may wait for one reader, so that the slowest finds what the quickest had made
-
-
-class Rendered(Generic[R]):
-    """Renders events, and keeps the latest `most` of what it made: by their ids, which no two events share."""
-
-    def __init__(self, render: Callable[[UserEvent], R], *, most: int = _MOST) -> None:
-        self._render = render
-        self._most = most
-        self._made: OrderedDict[str, R] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._made)
-
-    def __call__(self, event: UserEvent) -> R:
-        """The event's form; it is shared, so nobody may alter it."""
-        try:
-            return self._made[event.id]
-        except KeyError:
-            made = self._made[event.id] = self._render(event)
-        if len(self._made) > self._most:
-            self._made.popitem(last=False)
-        return made
-
+__all__ = ["RESUME_TOKEN", "RenderedEvents", "Watching"]
 
 RESUME_TOKEN = "usergateway-resume-token"  # noqa: S105 - the name of a header
 
-_LAST_WORDS = 1.0  # seconds to send what waits when the server drains
+R = TypeVar("R")
+
+_CACHED_EVENTS = 256  # the queue of one subscription: its slowest reader finds what the fastest one rendered
+_DRAIN_TIMEOUT = 1.0  # seconds to send the queued events when the server drains
+
+
+class RenderedEvents(Generic[R]):
+    """Renders events for several streams, and caches the latest `size` results by the ids of the events."""
+
+    def __init__(self, render: Callable[[UserEvent], R], *, size: int = _CACHED_EVENTS) -> None:
+        self._render = render
+        self._size = size
+        self._cache: OrderedDict[str, R] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._cache)
+
+    def __call__(self, event: UserEvent) -> R:
+        """Return the rendered event; it is shared and must not be modified."""
+        try:
+            return self._cache[event.id]
+        except KeyError:
+            rendered = self._cache[event.id] = self._render(event)
+        if len(self._cache) > self._size:
+            self._cache.popitem(last=False)
+        return rendered
 
 
 class Watching:
-    """The streams of one server, out of one log; all of them end when the server drains."""
+    """The streams of one server, which read one event log; they end when the server drains."""
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
-        self._message = Rendered(_message)  # one for all who watch
+        self._message = RenderedEvents(_message)  # shared by all streams
         self._streams: set[Subscription] = set()
         self._draining = False
 
     def drain(self) -> None:
-        """End every stream once what had happened was sent, and take no new one."""
+        """End each stream after its queued events, and refuse new streams."""
         self._draining = True
         for subscription in self._streams:
             subscription.end(Draining())
 
     async def watch_users(self, request: users_pb2.WatchUsersRequest, call: Call, context: Any) -> None:
-        """Write events to the context; raises what ends them."""
+        """Write events to the context until the stream ends; raise the reason of its end."""
         ids, sources = list(_refs(request.ids)), sources_of(request.sources, ("sources",))
         if self._draining:
             raise Draining
         after = request.resume_token or None
         async with watching(self._events, call.principal, ids=ids, sources=sources, after=after) as subscription:
             self._streams.add(subscription)
-            if self._draining:  # since it was asked above
+            if self._draining:  # since the check above
                 subscription.end(Draining())
             try:
-                # At once, so that the client knows from when on it misses nothing.
+                # At once: from the token on, the client misses no event.
                 headers = ((RESUME_TOKEN, subscription.start), ("x-request-id", call.request_id))
                 await context.send_initial_metadata(headers)
-                raise await _sent(subscription, context, self._message)
+                raise await _send_events(subscription, context, self._message)
             finally:
                 self._streams.discard(subscription)
 
 
-async def _sent(
+async def _send_events(
     subscription: Subscription, context: Any, message: Callable[[UserEvent], users_pb2.UserEvent]
 ) -> GatewayError:
-    """Send events until there will be no more; a client that reads none of them does not hold up the end."""
+    """Send events until the subscription ends, and return the reason. A client that does not read delays it briefly."""
 
     async def send() -> None:
         async for event in subscription:
             await context.write(message(event))
 
     sending = asyncio.ensure_future(send())
-    ending = asyncio.ensure_future(subscription.ended())
+    ended = asyncio.ensure_future(subscription.ended())
     try:
-        await asyncio.wait({sending, ending}, return_when=asyncio.FIRST_COMPLETED)
-        if ending.done() and not isinstance(ending.result(), SlowReader):
-            await asyncio.wait({sending}, timeout=_LAST_WORDS)
+        await asyncio.wait({sending, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done() and not isinstance(ended.result(), SlowReader):
+            await asyncio.wait({sending}, timeout=_DRAIN_TIMEOUT)
     finally:
         sending.cancel()
-        ending.cancel()
-        [why, _] = await asyncio.gather(sending, ending, return_exceptions=True)
-    if isinstance(why, Exception) and not isinstance(why, GatewayError):
-        raise why
+        ended.cancel()
+        [error, _] = await asyncio.gather(sending, ended, return_exceptions=True)
+    if isinstance(error, Exception) and not isinstance(error, GatewayError):
+        raise error
     return await subscription.ended()
 
 
@@ -118,5 +117,5 @@ def _refs(ids: Collection[str]) -> Iterator[Ref]:
     for index, text in enumerate(ids):
         ref = decode(text)
         if ref is None or ref.kind is not Kind.USER:
-            raise BadUserInput.at(("ids", index), "is no global id of a user")
+            raise BadUserInput.at(("ids", index), "is not the global id of a user")
         yield ref

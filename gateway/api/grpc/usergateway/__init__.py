@@ -1,1 +1,1 @@
-"""The API's packages, by their names in the .proto."""
+"""The packages of the API, by their names in the .proto."""

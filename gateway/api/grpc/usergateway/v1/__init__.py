@@ -1,1 +1,1 @@
-"""Version 1 of the API: `users.proto` is written by hand, the Python beside it by `gateway.api.grpc.generate`."""
+"""Version 1 of the API. `users.proto` is the source; `gateway.api.grpc.generate` generates the Python code."""
