@@ -1,4 +1,4 @@
-"""The real server on a real socket, in this process, in front of a sandbox; and a client of it."""
+"""A gRPC server on a real socket in this process, over a sandbox, and a client of it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -30,7 +30,7 @@ _METHODS = users_pb2.DESCRIPTOR.services_by_name["UserService"].methods_by_name
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that failed, with its details taken apart."""
+    """A failed call, with its details by name."""
 
     status: grpc.StatusCode
     message: str
@@ -43,22 +43,22 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Answered:
-    """A call that succeeded: its answer and its trailers."""
+class Success:
+    """A successful call: its response message and its trailers."""
 
-    answer: Any
+    message: Any
     trailers: dict[str, Any]
 
     @property
     def partial_errors(self) -> dict[str, str]:
         """The reasons by path, from the trailer."""
-        told = users_pb2.PartialErrors.FromString(self.trailers.get("usergateway-partial-errors-bin", b""))
-        return {path: taken_apart(error.status).reason for error in told.errors for path in error.paths}
+        partial = users_pb2.PartialErrors.FromString(self.trailers.get("usergateway-partial-errors-bin", b""))
+        return {path: parse_status(error.status).reason for error in partial.errors for path in error.paths}
 
 
 @dataclass(slots=True)
 class World:
-    """A client of the server, and the sandbox's own account of what reached it."""
+    """A client of the server, and the sandbox with its list of received calls."""
 
     channel: grpc.aio.Channel
     server: GrpcServer
@@ -68,66 +68,66 @@ class World:
     sent: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
-    def taken_apart(status: status_pb2.Status) -> Failure:
-        """A status with its details."""
-        return taken_apart(status)
+    def parse_status(status: status_pb2.Status) -> Failure:
+        """Parse a status with its details."""
+        return parse_status(status)
 
     def start(self, method: str, request: Any = None, /, *, timeout: float | None = 20, **fields: Any) -> Any:
-        """A call that has begun; the request may be given as its fields."""
-        kind = _METHODS[method]
-        call = (self.channel.unary_stream if kind.server_streaming else self.channel.unary_unary)(
+        """Start a call; the request may be given by its fields."""
+        descriptor = _METHODS[method]
+        call = (self.channel.unary_stream if descriptor.server_streaming else self.channel.unary_unary)(
             f"/usergateway.v1.UserService/{method}",
             request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=getattr(users_pb2, kind.output_type.name).FromString,
+            response_deserializer=getattr(users_pb2, descriptor.output_type.name).FromString,
         )
-        asked = request or getattr(users_pb2, kind.input_type.name)(**fields)
-        return call(asked, timeout=timeout, metadata=tuple(self.sent.items()))
+        message = request or getattr(users_pb2, descriptor.input_type.name)(**fields)
+        return call(message, timeout=timeout, metadata=tuple(self.sent.items()))
 
-    async def call(self, method: str, request: Any = None, /, **fields: Any) -> Answered:
-        """A call that has to succeed."""
+    async def call(self, method: str, request: Any = None, /, **fields: Any) -> Success:
+        """Make a call that must succeed."""
         call = self.start(method, request, **fields)
-        answer = await call
-        return Answered(answer, dict(await call.trailing_metadata()))
+        message = await call
+        return Success(message, dict(await call.trailing_metadata()))
 
     async def get(self, method: str, request: Any = None, /, **fields: Any) -> Any:
-        """The answer of a call that has to succeed."""
-        return (await self.call(method, request, **fields)).answer
+        """Make a call that must succeed, and return its response message."""
+        return (await self.call(method, request, **fields)).message
 
     async def fail(self, method: str, request: Any = None, /, **fields: Any) -> Failure:
-        """A call that has to fail."""
+        """Make a call that must fail."""
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await self.start(method, request, **fields)
         trailers = dict(raised.value.trailing_metadata() or ())
         status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
         assert status.code == raised.value.code().value[0]
         assert status.message == raised.value.details()
-        failure = taken_apart(status)
+        failure = parse_status(status)
         assert trailers["x-request-id"] == failure.request_id
         return failure
 
     async def calls(self, source: str | None = None) -> list[dict[str, Any]]:
-        """Every call that reached the sandbox since the last `forget`."""
-        async with self.session.get(f"{self.control}/calls") as answer:
-            return [call for call in await answer.json() if source in {None, call["source"]}]
+        """Return the calls that the sandbox received since the last `forget`."""
+        async with self.session.get(f"{self.control}/calls") as response:
+            return [call for call in await response.json() if source in {None, call["source"]}]
 
     async def forget(self) -> None:
-        """Forget the calls."""
+        """Delete the list of calls."""
         await (await self.session.delete(f"{self.control}/calls")).read()
 
     async def fault(self, **fault: Any) -> None:
-        """Let the next matching calls go wrong."""
-        async with self.session.post(f"{self.control}/faults", json=fault) as answer:
-            assert answer.status < 300, await answer.text()
+        """Let the next matching calls fail."""
+        async with self.session.post(f"{self.control}/faults", json=fault) as response:
+            assert response.status < 300, await response.text()
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        """Wait for something that happens soon."""
+        """Wait until the condition is true."""
         async with asyncio.timeout(5):
             while not await condition():  # noqa: ASYNC110 - the other side of a socket sets no event
                 await asyncio.sleep(0.01)
 
 
-def taken_apart(status: status_pb2.Status) -> Failure:
-    """A status with its details; each kind of detail is there at most once."""
+def parse_status(status: status_pb2.Status) -> Failure:
+    """Parse a status; each kind of detail is present at most once."""
     kinds = (
         error_details_pb2.ErrorInfo,
         error_details_pb2.RequestInfo,
@@ -136,7 +136,7 @@ def taken_apart(status: status_pb2.Status) -> Failure:
     )
     found: dict[Any, Any] = {}
     for detail in status.details:
-        [kind] = [one for one in kinds if detail.Is(one.DESCRIPTOR)]
+        [kind] = [kind for kind in kinds if detail.Is(kind.DESCRIPTOR)]
         assert kind not in found
         found[kind] = kind.FromString(detail.value)
     info, request, retry, bad = (found.get(kind) for kind in kinds)
@@ -148,34 +148,36 @@ def taken_apart(status: status_pb2.Status) -> Failure:
         dict(info.metadata),
         request.request_id,
         None if retry is None else retry.retry_delay.ToTimedelta().total_seconds(),
-        [(one.field, one.description) for one in bad.field_violations] if bad else [],
+        [(violation.field, violation.description) for violation in bad.field_violations] if bad else [],
     )
 
 
 def settings_for(sandbox: Sandbox, changed: Mapping[str, dict[str, Any] | None]) -> Settings:
-    """A gateway in front of a sandbox, a system's own settings changed, or the system left out.
+    """Return the settings of a gateway over a sandbox, with changed settings of sources; None leaves a source out.
 
-    Reference data is looked up anew each time, so that calls can be counted.
+    Reference data is not cached, so that calls can be counted.
     """
-    systems: dict[str, dict[str, Any]] = {
+    sources: dict[str, dict[str, Any]] = {
         "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
         "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
         "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
     }
     merged = {
-        name: own | (changed.get(name) or {}) for name, own in systems.items() if changed.get(name, {}) is not None
+        name: source | (changed.get(name) or {})
+        for name, source in sources.items()
+        if changed.get(name, {}) is not None
     }
     return Settings(reference_ttl=0, **merged)
 
 
 @asynccontextmanager
 async def opened(
-    options: GrpcOptions | None = None, authenticate: Authenticate = anyone, **systems: dict[str, Any] | None
+    options: GrpcOptions | None = None, authenticate: Authenticate = anyone, **sources: dict[str, Any] | None
 ) -> AsyncIterator[World]:
-    """A world of its own."""
+    """Open a separate world."""
     async with (
         Sandbox(SandboxOptions(users=8, rate_limits=False)) as sandbox,
-        Gateway(settings_for(sandbox, systems)) as gateway,
+        Gateway(settings_for(sandbox, sources)) as gateway,
         ClientSession() as session,
     ):
         server = await start_grpc(
@@ -193,12 +195,12 @@ async def opened(
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    """A server in front of all three systems."""
+    """A server over all three sources."""
     async with opened() as world:
         yield world
 
 
 @pytest.fixture
 def open_world() -> Any:
-    """Opens a world with options and settings of its own."""
+    """Opens a world with other options and settings."""
     return opened

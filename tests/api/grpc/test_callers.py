@@ -1,4 +1,4 @@
-"""Who calls, over gRPC: by metadata, for unary calls and for the stream."""
+"""Authentication by metadata, for unary calls and for streams."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ ADA = encode(Ref(Kind.USER, ACCOUNT, LANDMARKS["account"]["ada"]))
 
 @dataclass
 class Callers:
-    """Those who may come: keys by name, and an issuer of tokens."""
+    """Known callers: API keys by name, and an issuer of tokens."""
 
     keys: dict[str, str]
     issuer: Issuer
@@ -38,7 +38,7 @@ class Callers:
 
 @pytest.fixture
 def callers(tmp_path: Path) -> Callers:
-    """A reader of all systems, one of the account system, a writer, and tokens."""
+    """A reader of all sources, a reader of the account source, a writer, and an issuer of tokens."""
     scopes = {"reader": ["users:read"], "narrow": ["users:read:account"], "writer": ["users:write"], "nobody": []}
     made = {name: new_api_key(name, given, KNOWN) for name, given in scopes.items()}
     (tmp_path / "keys.toml").write_text("".join(entry.text() for _, entry in made.values()))
@@ -54,13 +54,13 @@ def callers(tmp_path: Path) -> Callers:
 
 @pytest.fixture
 async def world(open_world: Any, callers: Callers) -> AsyncIterator[Any]:
-    """A server for those callers."""
+    """A server for these callers."""
     async with open_world(authenticate=callers.authenticate) as world:
         yield world
 
 
-async def test_nobody(world: Any, callers: Callers) -> None:
-    """Without a credential, with a wrong one or a forged one, no method answers, and no system is called."""
+async def test_without_a_valid_credential(world: Any, callers: Callers) -> None:
+    """Without a credential, or with one that is not valid, every method is UNAUTHENTICATED, and no source is called."""
     await world.forget()
     forged = Issuer().token()
     for sent in ({}, {"authorization": "Bearer x"}, {"x-api-key": "x"}, {"authorization": f"Bearer {forged}"}):
@@ -75,7 +75,7 @@ async def test_nobody(world: Any, callers: Callers) -> None:
 
 
 async def test_by_key_and_by_token(world: Any, callers: Callers) -> None:
-    """A key by either header, and a token, let their callers in."""
+    """An API key in either header, and a token, are accepted."""
     for sent in (
         {"x-api-key": callers.keys["reader"]},
         {"authorization": f"Bearer {callers.keys['reader']}"},
@@ -86,7 +86,7 @@ async def test_by_key_and_by_token(world: Any, callers: Callers) -> None:
 
 
 async def test_scopes(world: Any, callers: Callers) -> None:
-    """A caller gets what its scopes allow, and PERMISSION_DENIED with the missing scope for the rest."""
+    """A caller gets what its scopes permit, and otherwise PERMISSION_DENIED with the missing scope."""
     world.sent = {"x-api-key": callers.keys["narrow"]}
     users = (await world.get("ListUsers")).users
     assert {user.source for user in users} == {1}
@@ -99,17 +99,17 @@ async def test_scopes(world: Any, callers: Callers) -> None:
     assert (await world.fail("GetUser", id=ADA)).reason == "FORBIDDEN"
 
 
-def happened(source: UserSource, number: int) -> tuple[UserChange, User]:
+def an_event(source: UserSource, number: int) -> tuple[UserChange, User]:
     return UserChange.UPDATED, User(source, f"u{number}")
 
 
-async def test_a_watch_is_narrowed(world: Any, callers: Callers) -> None:
-    """A watcher hears of the systems that it may read; one that it names and may not is refused."""
+async def test_a_stream_is_limited_to_readable_sources(world: Any, callers: Callers) -> None:
+    """A stream has events of the sources that the caller may read; requesting another source is refused."""
     world.sent = {"x-api-key": callers.keys["narrow"]}
     call = world.start("WatchUsers")
     await call.initial_metadata()
     for number, source in enumerate((SOFTWAREONE, ACCOUNT)):
-        world.gateway.events.publish(*happened(source, number))
+        world.gateway.events.publish(*an_event(source, number))
     assert (await call.read()).user.source_id == "u1"
     call.cancel()
     other = encode(Ref(Kind.USER, SOFTWAREONE, "u1"))
@@ -119,8 +119,8 @@ async def test_a_watch_is_narrowed(world: Any, callers: Callers) -> None:
     assert (await _ended(world.start("WatchUsers"))) is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_a_watch_ends_with_its_token(world: Any, callers: Callers) -> None:
-    """A watch goes on no longer than the token is good that it began with."""
+async def test_a_stream_ends_with_its_token(world: Any, callers: Callers) -> None:
+    """A stream ends when the token that it was started with expires."""
     world.sent = {"authorization": f"Bearer {callers.issuer.token(exp=timedelta(seconds=2))}"}
     call = world.start("WatchUsers")
     await call.initial_metadata()
@@ -128,21 +128,21 @@ async def test_a_watch_ends_with_its_token(world: Any, callers: Callers) -> None
         assert (await _ended(call)) is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_nobody_watches_what_each_sees_by_their_own_credential(open_world: Any) -> None:
-    """Changes of a system that is called with its callers' own credentials are streamed to no caller."""
+async def test_sources_with_forwarded_credentials_are_not_streamed(open_world: Any) -> None:
+    """Events of a source that is called with forwarded credentials are sent to no caller."""
     authenticate = Authentication(forwards={ACCOUNT: {"authorization": "authorization"}})
     async with open_world(authenticate=authenticate) as world:
         assert (await _ended(world.start("WatchUsers", sources=[1]))) is grpc.StatusCode.PERMISSION_DENIED
         call = world.start("WatchUsers")
         await call.initial_metadata()
         for number, source in enumerate((ACCOUNT, SOFTWAREONE)):
-            world.gateway.events.publish(*happened(source, number))
+            world.gateway.events.publish(*an_event(source, number))
         assert (await call.read()).user.source_id == "u1"
         call.cancel()
 
 
-async def test_health_is_for_anybody(world: Any) -> None:
-    """Health answers without a credential."""
+async def test_health_needs_no_credential(world: Any) -> None:
+    """Health checks need no credential."""
     check = health_pb2_grpc.HealthStub(world.channel).Check
     assert (await check(health_pb2.HealthCheckRequest())).status == health_pb2.HealthCheckResponse.SERVING
 

@@ -1,4 +1,4 @@
-"""Around a call: its deadline, its cancellation, its metadata, its size."""
+"""The deadline, the cancellation, the metadata and the size of calls."""
 
 import asyncio
 import re
@@ -18,87 +18,87 @@ from gateway.errors import SourceUnavailable
 ADA = {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}
 
 
-class Silent:
-    """A system that takes calls and never answers; it counts them, and how many were hung up on."""
+class SilentSource:
+    """A source that never responds; it counts the requests and the closed connections."""
 
     def __init__(self) -> None:
-        self.begun = self.gone = 0
+        self.requests = self.closed = 0
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        self.begun += 1
+        self.requests += 1
         await reader.read()
-        self.gone += 1
+        self.closed += 1
         writer.close()
 
 
 @pytest.fixture
-async def silent(open_world: Any) -> AsyncIterator[tuple[Any, Silent]]:
-    """A world whose account system never answers."""
-    system = Silent()
-    async with await asyncio.start_server(system, "127.0.0.1", 0) as listening:
+async def silent(open_world: Any) -> AsyncIterator[tuple[Any, SilentSource]]:
+    """A world whose account source never responds."""
+    source = SilentSource()
+    async with await asyncio.start_server(source, "127.0.0.1", 0) as listening:
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         async with open_world(account={"base_url": url, "max_attempts": 1}) as world:
-            yield world, system
+            yield world, source
 
 
-async def test_a_deadline_ends_the_sources_call(silent: tuple[Any, Silent]) -> None:
-    """A client that waits 0.2 s is answered then, and the source's connection is closed: its call does not go on."""
-    world, system = silent
+async def test_a_deadline_ends_the_sources_call(silent: tuple[Any, SilentSource]) -> None:
+    """After a deadline of 0.2 s the client gets a status, and the connection to the source is closed."""
+    world, source = silent
     started = time.perf_counter()
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await world.start("GetUser", **ADA, timeout=0.2)
     assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert time.perf_counter() - started < 1
-    await world.until(lambda: _true(system.gone == system.begun == 1))
+    await world.until(lambda: _true(source.closed == source.requests == 1))
 
 
 async def test_time_is_shared_by_all_calls_of_a_request(open_world: Any) -> None:
-    """What the first call to a source spent is not there for the lookups that follow; what was read is answered."""
+    """All calls to sources of one call have one deadline; the records read until then are returned."""
     async with open_world(GrpcOptions(port=0, request_timeout=0.8)) as world:
         await world.fault(source="account", path="account-users", kind="slow", delay=0.5, times=1)
         await world.fault(source="account", path="roles|departments", kind="slow", delay=3, times=9)
         started = time.perf_counter()
         call = await world.call("GetUser", **ADA, view=users_pb2.VIEW_FULL)
         assert time.perf_counter() - started < 1.2
-        assert call.answer.role.name == "Admin"
+        assert call.message.role.name == "Admin"
         assert set(call.partial_errors.values()) == {"SOURCE_TIMEOUT"}
 
 
-async def test_the_servers_own_limit(open_world: Any) -> None:
-    """A client without a deadline is answered within the server's own, with details."""
+async def test_the_timeout_of_the_server(open_world: Any) -> None:
+    """A client without a deadline gets DEADLINE_EXCEEDED with details after the timeout of the server."""
     async with open_world(GrpcOptions(port=0, request_timeout=0.2)) as world:
         await world.fault(source="account", kind="slow", delay=3, times=9)
         failure = await world.fail("GetUser", **ADA, timeout=None)
         assert (failure.status.name, failure.reason) == ("DEADLINE_EXCEEDED", "SOURCE_TIMEOUT")
 
 
-async def test_a_cancelled_read_stops(silent: tuple[Any, Silent]) -> None:
-    """A client that goes away takes the source's call with it."""
-    world, system = silent
+async def test_a_cancelled_read_stops(silent: tuple[Any, SilentSource]) -> None:
+    """A client that cancels its call closes the connection to the source."""
+    world, source = silent
     call = world.start("GetUser", **ADA)
-    await world.until(lambda: _true(system.begun == 1))
+    await world.until(lambda: _true(source.requests == 1))
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await world.until(lambda: _true(system.gone == 1))
+    await world.until(lambda: _true(source.closed == 1))
 
 
 async def test_metadata(world: Any) -> None:
-    """The client's request id comes back with the time spent; a foreign form of id is replaced."""
+    """The request id of the client is returned with the duration; one that is not valid is replaced."""
     world.sent |= {"x-request-id": "mine-1", "authorization": "Bearer t", "traceparent": "00-1-2-01"}
     call = await world.call("GetUser", **ADA)
     assert call.trailers["x-request-id"] == "mine-1"
     assert re.fullmatch(r"total;dur=\d+\.\d", call.trailers["server-timing"])
-    world.sent["x-request-id"] = "two words"
+    world.sent["x-request-id"] = "with a blank"
     call = await world.call("GetUser", **ADA)
     assert re.fullmatch(r"[0-9a-f]{32}", call.trailers["x-request-id"])
     seen = await world.calls()
-    assert all("Bearer t" not in str(one["headers"]) for one in seen)
+    assert all("Bearer t" not in str(received["headers"]) for received in seen)
 
 
 async def test_a_request_that_is_too_large(open_world: Any) -> None:
-    """A request above the cap is RESOURCE_EXHAUSTED, an icon above its own a violation; both reach no source."""
+    """A request that is too large is RESOURCE_EXHAUSTED, a too large icon a violation; no source is called."""
     async with open_world(GrpcOptions(port=0, icon_bytes=1000)) as world:
         icon = {"content": b"x" * 1001}
         failure = await world.fail("UpdateSoftwareOneUser", id="USR-0000-0001", user={"icon": icon})
@@ -112,38 +112,40 @@ async def test_a_request_that_is_too_large(open_world: Any) -> None:
 
 @pytest.mark.parametrize("sent", [b"\x0a\x09cut", b"\x0a\x02\xc3\x28", b"\x07"], ids=["cut", "no UTF-8", "no tag"])
 @pytest.mark.parametrize("method", ["GetUser", "UpdateAccountUser", "WatchUsers"])
-async def test_a_request_that_is_no_message(world: Any, method: str, sent: bytes) -> None:
-    """Bytes that are no such message are INVALID_ARGUMENT, with details and a request id like any other refusal."""
+async def test_a_request_that_is_not_valid(world: Any, method: str, sent: bytes) -> None:
+    """Bytes that are not a valid message are INVALID_ARGUMENT, with details and a request id as for other errors."""
     path = f"/usergateway.v1.UserService/{method}"
     streams = method == "WatchUsers"
     call = (world.channel.unary_stream if streams else world.channel.unary_unary)(path)(sent, timeout=20)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await (call.read() if streams else call)
     trailers = dict(raised.value.trailing_metadata() or ())
-    failure = world.taken_apart(status_pb2.Status.FromString(trailers["grpc-status-details-bin"]))
+    failure = world.parse_status(status_pb2.Status.FromString(trailers["grpc-status-details-bin"]))
     assert raised.value.code() is failure.status is grpc.StatusCode.INVALID_ARGUMENT
     assert (failure.reason, failure.request_id) == ("BAD_USER_INPUT", trailers["x-request-id"])
 
 
 def test_partial_errors_fit_into_metadata() -> None:
-    """Where there are more than a trailer has room for, it says how many were left out."""
+    """Partial errors beyond the size of the trailer are counted in it."""
     call = Call("GetUser", "r-1")
-    call.missing((f"department.machines.nodes[{n}].department", SourceUnavailable("Down.")) for n in range(500))
+    call.add_partial_errors(
+        (f"department.machines.nodes[{n}].department", SourceUnavailable("Down.")) for n in range(500)
+    )
     [(name, value)] = call.trailers
-    told = users_pb2.PartialErrors.FromString(value)
-    [error] = told.errors
+    partial = users_pb2.PartialErrors.FromString(value)
+    [error] = partial.errors
     assert name == PARTIAL_ERRORS
     assert len(value) <= 4096
-    assert len(error.paths) + told.omitted == 500
+    assert len(error.paths) + partial.omitted == 500
     assert isinstance(error.status, status_pb2.Status)
 
 
-def test_nothing_missing_is_no_trailer() -> None:
-    """Where everything could be looked up there is no trailer."""
+def test_no_trailer_without_partial_errors() -> None:
+    """Without failed lookups there is no trailer."""
     call = Call("GetUser", "r-1")
-    call.missing([])
+    call.add_partial_errors([])
     assert call.trailers == []
 
 
-async def _true(condition: bool) -> bool:  # noqa: FBT001 - it is what it says
+async def _true(condition: bool) -> bool:  # noqa: FBT001 - the condition itself
     return condition

@@ -1,4 +1,4 @@
-"""What callers may take of the gateway by gRPC: the same allowance and the same gate as by GraphQL."""
+"""The capacity for gRPC calls: the same allowance and the same gate as for GraphQL."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,8 +20,8 @@ QUERY = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
 Start = Callable[..., Any]
 
 
-class Both:
-    """A gateway by both of its surfaces, and the sandbox behind it."""
+class BothSurfaces:
+    """Clients of both surfaces of a gateway, and its sandbox."""
 
     def __init__(self, addresses: Addresses, sandbox: Sandbox, channel: grpc.aio.Channel, session: ClientSession):
         self._url = addresses.http
@@ -30,7 +30,7 @@ class Both:
         self._session = session
 
     def get_user(self, seconds: float = 20) -> Any:
-        """GetUser, begun, with a deadline."""
+        """Start GetUser with a deadline."""
         call = self._channel.unary_unary(
             "/usergateway.v1.UserService/GetUser",
             request_serializer=users_pb2.GetUserRequest.SerializeToString,
@@ -39,7 +39,7 @@ class Both:
         return call(USER, timeout=seconds)
 
     def watch(self) -> Any:
-        """WatchUsers, begun."""
+        """Start WatchUsers."""
         call = self._channel.unary_stream(
             "/usergateway.v1.UserService/WatchUsers",
             request_serializer=users_pb2.WatchUsersRequest.SerializeToString,
@@ -48,49 +48,49 @@ class Both:
         return call(users_pb2.WatchUsersRequest(), timeout=20)
 
     async def query(self, **headers: str) -> Any:
-        """The same by GraphQL: its status and its answer."""
-        async with self._session.post(f"{self._url}/graphql", json={"query": QUERY}, headers=headers) as answer:
-            return answer.status, await answer.json()
+        """Read the same user by GraphQL; return the status and the JSON."""
+        async with self._session.post(f"{self._url}/graphql", json={"query": QUERY}, headers=headers) as response:
+            return response.status, await response.json()
 
     async def calls(self) -> int:
-        """How many calls have reached the sandbox."""
-        async with self._session.get(f"{self._control}/calls") as answer:
-            return len(await answer.json())
+        """Return the number of calls that the sandbox has received."""
+        async with self._session.get(f"{self._control}/calls") as response:
+            return len(await response.json())
 
-    async def under_way(self, call: Any) -> Any:
-        """The call, begun, once it has reached the sandbox."""
+    async def started(self, call: Any) -> Any:
+        """Start a call, and return its task when the sandbox has received it."""
         before = await self.calls()
-        begun = asyncio.ensure_future(call)
+        task = asyncio.ensure_future(call)
         async with asyncio.timeout(10):
             while await self.calls() == before:  # noqa: ASYNC110 - the other side of a socket sets no event
                 await asyncio.sleep(0.01)
-        return begun
+        return task
 
     async def slow_down(self, seconds: float) -> None:
-        """Let the next call take its time."""
+        """Delay the response to the next call."""
         fault = {"source": "account", "kind": "slow", "delay": seconds}
-        async with self._session.post(f"{self._control}/faults", json=fault) as answer:
-            assert answer.status < 300, await answer.text()
+        async with self._session.post(f"{self._control}/faults", json=fault) as response:
+            assert response.status < 300, await response.text()
 
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Starts a gateway in front of one system, with settings of its own."""
+    """Starts a gateway over one source, with further settings."""
     async with AsyncExitStack() as stack:
 
-        async def start(**own: Any) -> Both:
+        async def start(**further: Any) -> BothSurfaces:
             sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(users=2, rate_limits=False)))
             account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
-            settings = Settings(http_port=0, grpc_port=0, account=account, **own)
+            settings = Settings(http_port=0, grpc_port=0, account=account, **further)
             addresses = await stack.enter_async_context(serving(settings))
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(addresses.grpc))
-            return Both(addresses, sandbox, channel, await stack.enter_async_context(ClientSession()))
+            return BothSurfaces(addresses, sandbox, channel, await stack.enter_async_context(ClientSession()))
 
         yield start
 
 
 async def refused(call: Any) -> tuple[grpc.StatusCode, str, float, dict[str, Any]]:
-    """The status, the reason, when to come back, and the trailers of a call that fails."""
+    """Return the status, the reason, the seconds to retry after, and the trailers of a failed call."""
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call
     trailers = dict(raised.value.trailing_metadata() or ())
@@ -103,7 +103,7 @@ async def refused(call: Any) -> tuple[grpc.StatusCode, str, float, dict[str, Any
 
 
 async def test_an_allowance(start: Start) -> None:
-    """Who has spent its allowance is told when to come back, and nothing of its call reaches a source."""
+    """A caller without allowance gets the time to retry after, and no source is called."""
     both = await start(rate_limit={"cost": 25, "window": 600})
     for left in (14, 3):
         call = both.get_user()
@@ -120,17 +120,17 @@ async def test_an_allowance(start: Start) -> None:
 
 
 async def test_one_allowance_for_both(start: Start) -> None:
-    """What is spent by one surface is missing by the other."""
+    """Both surfaces use the same allowance."""
     both = await start(rate_limit={"cost": 45, "window": 600})
-    assert (await both.query())[0] == 200  # 20 for a document that is not known yet, and 11
+    assert (await both.query())[0] == 200  # 20 for a new document, and 11
     assert (await both.get_user()).name
-    status, answer = await both.query()
-    assert (status, answer["errors"][0]["extensions"]["code"]) == (429, "RATE_LIMITED")
+    status, result = await both.query()
+    assert (status, result["errors"][0]["extensions"]["code"]) == (429, "RATE_LIMITED")
     assert (await refused(both.get_user()))[1] == "RATE_LIMITED"
 
 
-async def test_a_watch_is_charged_once(start: Start) -> None:
-    """A stream costs when it begins; when there is nothing left for that, it does not."""
+async def test_a_stream_is_charged_once(start: Start) -> None:
+    """A stream is charged at its start, and refused without enough allowance."""
     both = await start(rate_limit={"cost": 3, "window": 600})
     watching = both.watch()
     assert "usergateway-resume-token" in dict(await watching.initial_metadata())
@@ -141,7 +141,7 @@ async def test_a_watch_is_charged_once(start: Start) -> None:
 
 
 async def test_without_an_allowance(start: Start) -> None:
-    """Where nobody's is limited, nobody is told of one."""
+    """Without a rate limit, no trailers report one."""
     both = await start()
     call = both.get_user()
     await call
@@ -149,10 +149,10 @@ async def test_without_an_allowance(start: Start) -> None:
 
 
 async def test_one_gate_for_both(start: Start) -> None:
-    """While as much is executed as may be, by either surface, others are sent away, and let in again after it."""
+    """While all slots are used, by either surface, calls are refused; afterwards they are executed again."""
     both = await start(gate={"at_once": 1, "queue": 0, "patience": 2}, reference_ttl=0)
     await both.slow_down(1)
-    first = await both.under_way(both.query())
+    first = await both.started(both.query())
     code, reason, seconds, _ = await refused(both.get_user())
     assert (code, reason, seconds) == (grpc.StatusCode.UNAVAILABLE, "SOURCE_UNAVAILABLE", 2)
     assert (await first)[0] == 200
@@ -160,13 +160,13 @@ async def test_one_gate_for_both(start: Start) -> None:
 
 
 async def test_waiting_for_the_gate(start: Start) -> None:
-    """A call has its turn when the one before it is done; one that has no time to wait for that loses its place.
+    """A call that waits for a slot is executed after the one before it, or ends at its deadline.
 
-    It is told so by the gateway, or by its own client, whose time ends a little later: whichever is heard first.
+    The status is from the gateway, or from the client, whose deadline ends a little later.
     """
     both = await start(gate={"at_once": 1, "queue": 2, "patience": 10}, reference_ttl=0)
     await both.slow_down(1)
-    first = await both.under_way(both.get_user())
+    first = await both.started(both.get_user())
     second, hasty = both.get_user(), both.get_user(0.2)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await hasty
@@ -177,14 +177,14 @@ async def test_waiting_for_the_gate(start: Start) -> None:
 
 
 async def test_a_query_that_has_no_time_to_wait(start: Start) -> None:
-    """A query waits for the gate no longer than its client does: it is sent away in time, and no source is asked."""
+    """A query waits for a slot no longer than its timeout: then it is refused, and no source is called."""
     both = await start(gate={"at_once": 1, "queue": 2, "patience": 10}, reference_ttl=0)
     await both.slow_down(2)
-    first = await both.under_way(both.get_user())
+    first = await both.started(both.get_user())
     before = await both.calls()
-    status, answer = await both.query(**{"X-Request-Timeout": "0.2"})
+    status, result = await both.query(**{"X-Request-Timeout": "0.2"})
     assert not first.done()
-    assert (status, answer["errors"][0]["extensions"]["code"]) == (503, "SOURCE_UNAVAILABLE")
-    assert "data" not in answer
+    assert (status, result["errors"][0]["extensions"]["code"]) == (503, "SOURCE_UNAVAILABLE")
+    assert "data" not in result
     assert (await first).name
     assert await both.calls() == before

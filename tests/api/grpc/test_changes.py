@@ -1,4 +1,4 @@
-"""The four changes, from a client's message and mask to the source's wire."""
+"""The four changes: from the message and the mask of a client to the request of the source."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ RESELLER = "00000000-0000-4000-8000-000000000001"
     ],
 )
 async def test_three_states_reach_the_account_api(world: Any, user: Any, mask: list[str], body: Any) -> None:
-    """A value is sent, a named field without one is null, one that is not named is absent; no mask means the values."""
+    """A value is sent, a field in the mask without a value is null, other fields are absent; no mask: the values."""
     changed = await world.get("UpdateAccountUser", id=ADA, user=user, update_mask=FieldMask(paths=mask))
     assert changed.source_id == ADA
     [call] = await world.calls()
@@ -60,14 +60,14 @@ async def test_three_states_reach_the_account_api(world: Any, user: Any, mask: l
     ],
 )
 async def test_three_states_reach_the_marketplace(world: Any, user: Any, mask: list[str], sent: Any) -> None:
-    """The Marketplace gets one JSON part of exactly what was given; a mask may name one of the settings."""
+    """The Marketplace gets one JSON part with exactly the given fields; a mask can name a single setting."""
     await world.get("UpdateSoftwareOneUser", id=MARKET, user=user, update_mask=FieldMask(paths=mask))
     [call] = await world.calls()
     assert json.loads(call["body"][0]["text"]) == sent
 
 
-async def test_a_picture(world: Any) -> None:
-    """A picture reaches the Marketplace as the part `icon`, with its name, its type and its bytes."""
+async def test_an_icon(world: Any) -> None:
+    """An icon is sent to the Marketplace as the part `icon`, with its name, type and bytes."""
     icon = {"content": b"\x89PNG not really", "filename": "ada.png", "content_type": "image/png"}
     await world.get("UpdateSoftwareOneUser", id=MARKET, user={"last_name": "King", "icon": icon})
     [call] = await world.calls()
@@ -77,7 +77,7 @@ async def test_a_picture(world: Any) -> None:
 
 
 async def test_reseller_update(world: Any) -> None:
-    """The reseller gets exactly what was given: also an empty text and a false."""
+    """The reseller gets exactly the given fields, also an empty text and false."""
     user = {"company": "Analytical Engines", "last_name": "", "allow_customer_portal_access": False}
     changed = await world.get("UpdateResellerUser", id=RESELLER, user=user)
     assert changed.company == "Analytical Engines"
@@ -92,27 +92,27 @@ async def test_reseller_update(world: Any) -> None:
 
 
 async def test_a_user_is_created(world: Any) -> None:
-    """A user is created from exactly the given fields, in one call, and answered with what that brought."""
+    """A user is created from exactly the given fields, in one call, whose response is returned."""
     given = {"username": "station-77", "password": "Passw0rd!", "department_id": "dp_returns00000"}
-    made = await world.get("CreateAccountUser", user=given)
-    assert (made.username, made.role.type) == ("station-77", users_pb2.ROLE_TYPE_SCANNER)
+    created = await world.get("CreateAccountUser", user=given)
+    assert (created.username, created.role.type) == ("station-77", users_pb2.ROLE_TYPE_SCANNER)
     [call] = await world.calls()
     assert (call["method"], json.loads(call["body"])) == ("POST", given)
 
 
-async def test_the_answer_of_a_change_may_be_whole(world: Any) -> None:
-    """After a change what the view wants is looked up; that it fails does not fail the change."""
+async def test_a_change_with_lookups(world: Any) -> None:
+    """After a change the lookups of the view are made; their failure does not fail the change."""
     whole = await world.get("UpdateAccountUser", id=ADA, user={"name": "Ada"}, view=users_pb2.VIEW_FULL)
     assert whole.role.permissions.nodes
     await world.fault(source="account", path="/v1/identity/roles", kind="status", status=503, times=9)
     mask = FieldMask(paths=["name", "role.permissions"])
     call = await world.call("UpdateAccountUser", id=ADA, user={"name": "A"}, read_mask=mask)
-    assert call.answer.name == "A"
+    assert call.message.name == "A"
     assert call.partial_errors == {"role.permissions": "SOURCE_UNAVAILABLE"}
 
 
 async def test_a_bad_read_mask_changes_nothing(world: Any) -> None:
-    """What is wrong with the wished-for answer is found before the change is carried out."""
+    """A read mask that is not valid is refused before the change is executed."""
     mask = FieldMask(paths=["nope"])
     failure = await world.fail("UpdateAccountUser", id=ADA, user={"name": "Ada"}, read_mask=mask)
     assert [field for field, _ in failure.violations] == ["read_mask"]
@@ -177,7 +177,7 @@ async def test_a_bad_read_mask_changes_nothing(world: Any) -> None:
     ],
 )
 async def test_broken_rules(world: Any, method: str, user: Any, mask: list[str], violations: Any) -> None:
-    """Every broken rule is a violation at the field as the client wrote it, and the source is not asked."""
+    """Each broken rule is a violation with the field name of the request, and the source is not called."""
     target = {"UpdateAccountUser": ADA, "UpdateSoftwareOneUser": MARKET, "UpdateResellerUser": RESELLER}[method]
     failure = await world.fail(method, id=target, user=user, update_mask=FieldMask(paths=mask))
     assert (failure.status.name, failure.reason) == ("INVALID_ARGUMENT", "BAD_USER_INPUT")
@@ -193,8 +193,8 @@ async def test_broken_rules(world: Any, method: str, user: Any, mask: list[str],
         ({"preferences": [{"notification_type": 1, "enabled": True}] * 201}, ["preferences"], "user.preferences"),
     ],
 )
-async def test_too_much_for_a_change(world: Any, user: Any, mask: list[str], field: str) -> None:
-    """A mask of more than 200 paths, or a list of more than 200 items, is one violation, and no source is asked."""
+async def test_too_many_items_in_a_change(world: Any, user: Any, mask: list[str], field: str) -> None:
+    """A mask of more than 200 paths, or a list of more than 200 items, is one violation, and no source is called."""
     failure = await world.fail("UpdateAccountUser", id=ADA, user=user, update_mask=FieldMask(paths=mask))
     assert (failure.status.name, failure.reason) == ("INVALID_ARGUMENT", "BAD_USER_INPUT")
     [(name, message)] = failure.violations
@@ -202,27 +202,27 @@ async def test_too_much_for_a_change(world: Any, user: Any, mask: list[str], fie
     assert await world.calls() == []
 
 
-async def test_as_much_as_a_change_may_have(world: Any) -> None:
-    """A mask of 200 paths is taken."""
+async def test_the_maximum_of_paths(world: Any) -> None:
+    """A mask of 200 paths is accepted."""
     changed = await world.get(
         "UpdateAccountUser", id=ADA, user={"name": "Ada"}, update_mask=FieldMask(paths=["name"] * 200)
     )
     assert changed.name == "Ada"
 
 
-async def test_words_that_are_none(world: Any) -> None:
-    """An enum's number without a word is refused together with the change's other rules."""
+async def test_unknown_enum_values(world: Any) -> None:
+    """An unknown number of an enum is reported together with the other broken rules of a change."""
     user = {"email": "x", "preferences": [{"notification_type": 9, "enabled": False}]}
     failure = await world.fail("UpdateAccountUser", id=ADA, user=user)
     assert [field for field, _ in failure.violations] == ["user.email", "user.preferences[0].notification_type"]
 
 
 async def test_a_request_id_is_used_once(world: Any) -> None:
-    """Under one request_id a change is carried out once and answered twice; another change under it is refused."""
+    """With one request_id a change is executed once and its result returned twice; another change is refused."""
     given = {"user": {"email": "once@example.com"}, "request_id": "6d3f2c0e-6a54-4c9f-8a53-0d9fb3b0a001"}
     first = await world.call("CreateAccountUser", **given)
     second = await world.call("CreateAccountUser", **given)
-    assert first.answer == second.answer
+    assert first.message == second.message
     assert "idempotency-replayed" not in first.trailers
     assert second.trailers["idempotency-replayed"] == "true"
     assert len(await world.calls()) == 1
@@ -231,7 +231,7 @@ async def test_a_request_id_is_used_once(world: Any) -> None:
 
 
 async def test_ids_may_be_global(world: Any) -> None:
-    """A global id is as good as the source's own, for the target and inside the change."""
+    """Global ids are accepted in place of source ids, for the target and inside the change."""
     ada = await world.get("GetUser", id=ADA, source=users_pb2.USER_SOURCE_ACCOUNT)
     returns = await world.get("GetDepartment", id="dp_returns00000")
     await world.forget()

@@ -1,4 +1,4 @@
-"""The status table, row by row, and what a client is told beside the status."""
+"""The table of statuses, and the details of a status."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway.api.grpc.errors import STATUS, field_path, spelled
+from gateway.api.grpc.errors import STATUS, field_path, status_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import (
     BadUserInput,
@@ -29,23 +29,23 @@ ADA = {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}
 
 
 @asynccontextmanager
-async def saying(answer: Callable[[bytes], tuple[bytes, Any]]) -> AsyncIterator[str]:
-    """The URL of a system that answers, by a request's first line, with a status and JSON."""
+async def source_with(respond: Callable[[bytes], tuple[bytes, Any]]) -> AsyncIterator[str]:
+    """Start a source whose `respond` gets the first line of a request and returns status and JSON; return its URL."""
 
-    async def system(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        status, document = answer((await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0])
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        status, document = respond((await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0])
         body = json.dumps(document).encode()
         writer.write(b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nConnection: close\r\n" % status)
         writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(system, "127.0.0.1", 0) as listening:
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as listening:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
 
 
 def test_every_code_has_its_status() -> None:
-    """The table is the contract's, and no code is missing in it."""
+    """Each code has the status that clients depend on."""
     assert {code.value: status.name for code, status in STATUS.items()} == {
         "BAD_USER_INPUT": "INVALID_ARGUMENT",
         "UNAUTHENTICATED": "UNAUTHENTICATED",
@@ -79,7 +79,7 @@ def test_every_code_has_its_status() -> None:
 async def test_a_read_that_fails(
     world: Any, fault: dict[str, Any], status: str, reason: str, retry_after: float | None
 ) -> None:
-    """A failing source is its status, reason and facts; where asking again may help there is RetryInfo."""
+    """A failing source results in a status with reason and facts, and RetryInfo if a later call may succeed."""
     await world.fault(source="account", times=20, **fault)
     failure = await world.fail("GetUser", **ADA)
     assert (failure.status.name, failure.reason, failure.domain) == (status, reason, "usergateway")
@@ -94,7 +94,7 @@ async def test_a_read_that_fails(
 
 
 async def test_a_slow_source(open_world: Any) -> None:
-    """A source that does not answer in its time is DEADLINE_EXCEEDED, with details: the client still waits."""
+    """A source that exceeds its timeout is DEADLINE_EXCEEDED with details, while the client still waits."""
     async with open_world(account={"timeout": 0.2, "max_attempts": 1}) as world:
         await world.fault(source="account", kind="slow", delay=5, times=9)
         failure = await world.fail("GetUser", **ADA)
@@ -102,33 +102,33 @@ async def test_a_slow_source(open_world: Any) -> None:
         assert failure.metadata["source"] == "ACCOUNT"
 
 
-async def test_a_change_that_may_have_been_carried_out(world: Any) -> None:
-    """A change whose fate is unknown says so, and that it is not to be repeated blindly."""
+async def test_a_change_that_may_have_been_executed(world: Any) -> None:
+    """A change that may have been executed has the outcome `unknown`."""
     await world.fault(source="softwareone", method="PUT", kind="hangup-after", times=9)
     failure = await world.fail("UpdateSoftwareOneUser", id="USR-0000-0001", user={"first_name": "Ada"})
     assert (failure.status.name, failure.metadata["outcome"]) == ("UNAVAILABLE", "unknown")
 
 
 async def test_refusals_of_a_source(world: Any) -> None:
-    """A taken e-mail is ALREADY_EXISTS with the field as written; nobody to change is NOT_FOUND."""
+    """An e-mail address in use is ALREADY_EXISTS with its field; a missing user is NOT_FOUND."""
     grace = await world.get("GetUser", id="acus_gracehopper1", source=users_pb2.USER_SOURCE_ACCOUNT)
     taken = await world.fail("UpdateAccountUser", id=ADA["id"], user={"email": grace.email})
     assert (taken.status.name, taken.reason) == ("ALREADY_EXISTS", "CONFLICT")
     assert [field for field, _ in taken.violations] == ["user.email"]
     assert taken.metadata["sourceCode"] == "resource_conflict"
     assert taken.metadata["sourceRequestId"].startswith("rq_")
-    nobody = await world.fail("UpdateAccountUser", id="acus_nobody", user={"name": "Nobody"})
-    assert (nobody.status.name, nobody.reason) == ("NOT_FOUND", "NOT_FOUND")
+    missing = await world.fail("UpdateAccountUser", id="acus_nobody", user={"name": "Nobody"})
+    assert (missing.status.name, missing.reason) == ("NOT_FOUND", "NOT_FOUND")
 
 
 @pytest.mark.parametrize("sign", ["é", "漢", "😀"])
 @pytest.mark.parametrize("length", [100, 600, 5000])
 async def test_a_refusal_in_another_script(open_world: Any, sign: str, length: int) -> None:
-    """However long a source's words are, and in whatever script, the client gets the status with its details."""
-    words = sign * length
-    refusal = {"title": words, "errors": {"firstName": [words], "email": [sign * 10] * 500}}
+    """A client gets the status with details for messages of a source in any length and script."""
+    text = sign * length
+    refusal = {"title": text, "errors": {"firstName": [text], "email": [sign * 10] * 500}}
     async with (
-        saying(lambda _: (b"400 Bad Request", refusal)) as url,
+        source_with(lambda _: (b"400 Bad Request", refusal)) as url,
         open_world(softwareone={"base_url": url}) as world,
     ):
         failure = await world.fail("UpdateSoftwareOneUser", id="USR-0000-0001", user={"first_name": "A"})
@@ -139,50 +139,50 @@ async def test_a_refusal_in_another_script(open_world: Any, sign: str, length: i
 
 
 @pytest.mark.parametrize("many", [2**31, 2**63])
-async def test_a_number_that_no_surface_can_tell(open_world: Any, many: int) -> None:
-    """A number of users past 32 bits fails its organization's lookup, by either surface in the same words."""
+async def test_a_number_past_32_bits(open_world: Any, many: int) -> None:
+    """A number of users past 32 bits fails the lookup of its organization, with the same code on both surfaces."""
     organization = {"id": "o1", "name": "Org", "allowedUsers": many}
 
-    def answer(asked: bytes) -> tuple[bytes, Any]:
+    def respond(request_line: bytes) -> tuple[bytes, Any]:
         user = {"id": "u1", "name": "Bob", "organization": organization}
-        return b"200 OK", organization if b"/organizations/" in asked else user
+        return b"200 OK", organization if b"/organizations/" in request_line else user
 
-    asked = '{ user(id: "u1", source: RESELLER) { name organization { allowedUsers } } }'
-    async with saying(answer) as url, open_world(reseller={"base_url": url}) as world:
+    query = '{ user(id: "u1", source: RESELLER) { name organization { allowedUsers } } }'
+    async with source_with(respond) as url, open_world(reseller={"base_url": url}) as world:
         call = await world.call("GetUser", id="u1", source=users_pb2.USER_SOURCE_RESELLER, view=users_pb2.VIEW_FULL)
-        result = await world.gateway.execute(asked)
-    assert call.answer.name == result.data["user"]["name"] == "Bob"
+        result = await world.gateway.execute(query)
+    assert call.message.name == result.data["user"]["name"] == "Bob"
     assert call.partial_errors["organization"] == "SOURCE_INVALID_RESPONSE"
     [error] = result.errors
     assert error.extensions["code"] == "SOURCE_INVALID_RESPONSE"
     assert error.path[:2] == ["user", "organization"]
 
 
-async def test_a_system_that_is_not_configured(open_world: Any) -> None:
-    """Asking for a system without base URL and token says so."""
+async def test_a_source_that_is_not_configured(open_world: Any) -> None:
+    """A read of a source without base URL and token is SOURCE_NOT_CONFIGURED."""
     async with open_world(reseller=None) as world:
         failure = await world.fail("GetUser", id="x", source=users_pb2.USER_SOURCE_RESELLER)
         assert (failure.status.name, failure.reason) == ("FAILED_PRECONDITION", "SOURCE_NOT_CONFIGURED")
 
 
 async def test_a_request_that_still_runs(world: Any) -> None:
-    """A second change under a request_id whose first still runs is ABORTED, and says when to come back."""
+    """A second change with the request_id of a running one is ABORTED, with RetryInfo."""
     await world.fault(source="account", method="POST", kind="slow", delay=0.6, times=1)
     given = {"user": {"email": "slow@example.com"}, "request_id": "still-running"}
     first = asyncio.ensure_future(world.get("CreateAccountUser", **given))
 
-    async def begun() -> bool:
+    async def started() -> bool:
         return bool(await world.calls())
 
-    await world.until(begun)
+    await world.until(started)
     second = await world.fail("CreateAccountUser", **given)
     assert (second.status.name, second.reason) == ("ABORTED", "IDEMPOTENCY_IN_PROGRESS")
     assert second.retry_after
     assert (await first).email == "slow@example.com"
 
 
-async def test_a_defect_of_ours_is_masked(world: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """An unexpected exception is INTERNAL without a word about it; its request id finds it in the log."""
+async def test_an_unexpected_exception_is_masked(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """An unexpected exception is INTERNAL without its text, which is in the log with the request id."""
 
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("secret detail")
@@ -203,8 +203,8 @@ async def test_a_defect_of_ours_is_masked(world: Any, caplog: pytest.LogCaptureF
     [Unauthenticated("Who?"), Forbidden("No."), IdempotencyInProgress("Still running."), Internal("secret")],
 )
 def test_rows_that_no_source_reaches(error: Any) -> None:
-    """The rows that only the gateway itself can cause have ErrorInfo and RequestInfo too."""
-    status = spelled(error, "r-1", "GetUser")
+    """Errors that only the gateway causes have ErrorInfo and RequestInfo too."""
+    status = status_of(error, "r-1", "GetUser")
     assert status.code == STATUS[error.code].value[0]
     kinds = [detail.type_url.rpartition(".")[2] for detail in status.details]
     assert kinds == ["ErrorInfo", "RequestInfo"]
@@ -212,20 +212,20 @@ def test_rows_that_no_source_reaches(error: Any) -> None:
 
 
 def test_a_status_fits_into_metadata() -> None:
-    """However many rules are broken and however long the texts are, the status stays below what clients take."""
+    """A status with many violations and long texts is within the metadata that clients accept."""
     violations = [Violation(("change", "preferences", n, "enabled"), "é" * 2000) for n in range(500)]
-    status = spelled(BadUserInput("é" * 10_000, violations=violations), "r-1", "UpdateAccountUser")
+    status = status_of(BadUserInput("é" * 10_000, violations=violations), "r-1", "UpdateAccountUser")
     assert status.ByteSize() < 5500
 
 
 @pytest.mark.parametrize("sign", ["é", "漢", "😀", "\n", "%"])
 @pytest.mark.parametrize("length", [100, 600, 5000])
-def test_a_status_fits_whatever_its_script(sign: str, length: int) -> None:
-    """As it is sent, in base64 and percent-encoded, it leaves room for the other trailers in 8 KiB."""
+def test_a_status_fits_in_any_script(sign: str, length: int) -> None:
+    """An encoded status leaves space for the other trailers in 8 KiB."""
     text = sign * length
     violations = [Violation(("change", "name"), sign * 10) for _ in range(500)]
     origin = Origin(UserSource.ACCOUNT, text, text, text, 400)
-    status = spelled(BadUserInput(text, origin=origin, violations=violations), "r" * 128, "UpdateAccountUser")
+    status = status_of(BadUserInput(text, origin=origin, violations=violations), "r" * 128, "UpdateAccountUser")
     size = len(b64encode(status.SerializeToString())) + len(quote(status.message))
     assert size < 7680
 
@@ -240,6 +240,6 @@ def test_a_status_fits_whatever_its_script(sign: str, length: int) -> None:
         (("update_mask",), "update_mask"),
     ],
 )
-def test_fields_as_the_client_spelled_them(path: tuple[str | int, ...], field: str) -> None:
-    """A violation names the request's field, not the domain's."""
+def test_fields_by_their_names_in_the_request(path: tuple[str | int, ...], field: str) -> None:
+    """A violation has the field name of the request, not of the domain."""
     assert field_path(Violation(path, "is wrong")) == field

@@ -1,4 +1,4 @@
-"""Looking up what a record came without."""
+"""Lookups of fields that a source did not send along."""
 
 import asyncio
 import logging
@@ -20,17 +20,17 @@ from gateway.users.planning import Plan
 
 @dataclass
 class FakeLoaders:
-    """Loaders that answer from a table, each reference in a turn of its own; what was asked for is in `asked`."""
+    """Loaders that return records from a table, each in a separate task; `requested` has the references."""
 
     plan: Plan
     table: dict[str, Any]
-    asked: list[Ref] = field(default_factory=list)
+    requested: list[Ref] = field(default_factory=list)
 
     def load(self, ref: Ref) -> "asyncio.Future[Any]":
-        self.asked.append(ref)
-        return asyncio.ensure_future(self._answer(ref))
+        self.requested.append(ref)
+        return asyncio.ensure_future(self._fetch(ref))
 
-    async def _answer(self, ref: Ref) -> Any:
+    async def _fetch(self, ref: Ref) -> Any:
         await asyncio.sleep(0)
         found = self.table[ref.source_id]
         if isinstance(found, Exception):
@@ -38,29 +38,29 @@ class FakeLoaders:
         return found
 
 
-READING = read_plan_of_user(users_pb2.VIEW_FULL, ())
+READ_PLAN = read_plan_of_user(users_pb2.VIEW_FULL, ())
 WITH_ORGANIZATION = User(UserSource.RESELLER, "u1", "r1", organization=Organization("r1", "o1"))
 
 
 async def test_a_bare_reference_is_looked_up() -> None:
-    """An organization of which nothing but the id came is looked up, and put in its place."""
+    """An organization that is a bare reference is looked up and replaced by the whole record."""
     whole = Organization("r1", "o1", name="Engines", allowed_users=-1)
-    loaders: Any = FakeLoaders(READING.plan, {"o1": whole})
-    filled = await Filler(loaders).fill(WITH_ORGANIZATION, READING.lookups)
+    loaders: Any = FakeLoaders(READ_PLAN.plan, {"o1": whole})
+    filled = await Filler(loaders).fill(WITH_ORGANIZATION, READ_PLAN.lookups)
     assert filled.organization is whole
-    assert loaders.asked == [Ref(Kind.ORGANIZATION, UserSource.RESELLER, "o1", "r1")]
+    assert loaders.requested == [Ref(Kind.ORGANIZATION, UserSource.RESELLER, "o1", "r1")]
     assert message_of(filled).organization.allowed_users == -1
     assert not message_of(WITH_ORGANIZATION).organization.HasField("name")
 
 
-async def test_what_failed_is_unset_and_told() -> None:
-    """What could not be looked up is unset, each field with its own error; the other users of a list stand."""
+async def test_failed_lookups() -> None:
+    """The field of a failed lookup is unset and has an error; the other users of a list are returned."""
     role = Role(UserSource.ACCOUNT, "r1", "Admin")
     users = (WITH_ORGANIZATION, User(UserSource.ACCOUNT, "u2", role=role), User(UserSource.ACCOUNT, "u3"))
     down = SourceUnavailable("Down.")
-    loaders: Any = FakeLoaders(READING.plan, {"o1": down, "r1": down})
+    loaders: Any = FakeLoaders(READ_PLAN.plan, {"o1": down, "r1": down})
     filler = Filler(loaders)
-    first, second, third = await filler.fill(users, READING.lookups, "users")
+    first, second, third = await filler.fill(users, READ_PLAN.lookups, "users")
     assert not message_of(first).HasField("organization")
     assert message_of(second).role.name == "Admin"
     assert third is users[2]
@@ -69,10 +69,10 @@ async def test_what_failed_is_unset_and_told() -> None:
 
 
 async def test_a_defect_in_a_lookup_is_masked(caplog: pytest.LogCaptureFixture) -> None:
-    """An unexpected exception in a lookup is told as INTERNAL at its path, and logged under the request id."""
-    loaders: Any = FakeLoaders(READING.plan, {"o1": RuntimeError("secret")})
+    """An unexpected exception in a lookup is INTERNAL at its path, and is logged with the request id."""
+    loaders: Any = FakeLoaders(READ_PLAN.plan, {"o1": RuntimeError("secret")})
     filler = Filler(loaders)
-    await filler.fill(WITH_ORGANIZATION, READING.lookups)
+    await filler.fill(WITH_ORGANIZATION, READ_PLAN.lookups)
     with caplog.at_level(logging.ERROR, "gateway.grpc"):
         [error] = partial_errors(filler.failures, "r-9", "GetUser")
     assert error.status.code == 13
@@ -80,9 +80,9 @@ async def test_a_defect_in_a_lookup_is_masked(caplog: pytest.LogCaptureFixture) 
     assert "r-9" in caplog.text
 
 
-async def test_nothing_to_look_up_costs_nothing() -> None:
-    """In the basic view a record is answered as it came."""
-    reading = read_plan_of_user(users_pb2.VIEW_BASIC, ())
-    loaders: Any = FakeLoaders(reading.plan, {})
-    assert await Filler(loaders).fill(WITH_ORGANIZATION, reading.lookups) is WITH_ORGANIZATION
-    assert loaders.asked == []
+async def test_no_lookups_in_the_basic_view() -> None:
+    """In the basic view a record is returned as the source sent it."""
+    read_plan = read_plan_of_user(users_pb2.VIEW_BASIC, ())
+    loaders: Any = FakeLoaders(read_plan.plan, {})
+    assert await Filler(loaders).fill(WITH_ORGANIZATION, read_plan.lookups) is WITH_ORGANIZATION
+    assert loaders.requested == []

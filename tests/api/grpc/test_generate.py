@@ -1,4 +1,4 @@
-"""The .proto and what is made from it."""
+"""The .proto, its generated code, and the checks of both."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ HOME = Path(generate.__file__).parent
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The .proto, its Python and buf's settings, to be spoiled."""
+    """A copy of the .proto, the generated code and the settings of buf, to be modified."""
     for name in (
         "usergateway/v1/users.proto",
         "usergateway/v1/users_pb2.py",
@@ -26,12 +26,12 @@ def copy(tmp_path: Path) -> Path:
 
 
 def check(root: Path) -> int:
-    """The exit status of `generate --check`."""
+    """Return the exit status of `generate --check`."""
     return generate.main(["--check", "--root", str(root)])
 
 
 def change(root: Path, old: str, new: str) -> None:
-    """Alter the .proto, and make its Python anew."""
+    """Change the .proto, and generate its code again."""
     proto = root / "usergateway/v1/users.proto"
     text = proto.read_text()
     assert old in text
@@ -39,14 +39,14 @@ def change(root: Path, old: str, new: str) -> None:
     assert generate.main(["--root", str(root)]) == 0
 
 
-def test_all_is_well(capfd: pytest.CaptureFixture[str]) -> None:
-    """The committed Python is that of the .proto, which is well-styled and breaks no release."""
+def test_no_problems(capfd: pytest.CaptureFixture[str]) -> None:
+    """The committed code is up to date, and the .proto has the right style and is compatible with the release."""
     assert generate.main(["--check"]) == 0
     assert capfd.readouterr().err == ""
 
 
-def test_stale_python_is_told(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Python that is not the .proto's fails the check, with the command that helps."""
+def test_stale_code_is_reported(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Code that differs from the .proto fails the check, which prints the command to run."""
     (copy / "usergateway/v1/users_pb2.pyi").write_text("# old\n")
     assert check(copy) == 1
     assert "python -m gateway.api.grpc.generate" in capsys.readouterr().err
@@ -58,21 +58,21 @@ def test_stale_python_is_told(copy: Path, capsys: pytest.CaptureFixture[str]) ->
         ("USER_STATUS_NEW = 1", "BRAND_NEW = 1", "USER_STATUS_"),
         ("  string next_page_token = 2", "  string nextPageToken = 2", "lower_snake_case"),
         ("  rpc GetUser(", "    rpc GetUser(", "rpc GetUser("),
-        ("  // The whole name.\n", "", 'Field "name" should have'),
+        ("  // The full name.\n", "", 'Field "name" should have'),
     ],
 )
 def test_style_is_checked(copy: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, rule: str) -> None:
-    """What buf's rules or its format do not take fails the check."""
+    """A broken rule of buf, or another format, fails the check."""
     change(copy, old, new)
     assert check(copy) == 1
     assert rule in capsys.readouterr().err
 
 
 def test_a_release_is_not_broken(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Once released, a field that changes its type fails the check; one that is added does not."""
+    """A changed type of a released field fails the check; an added field does not."""
     assert generate.main(["--release", "--root", str(copy)]) == 0
-    added = "  // More.\n  int32 more = 3 [(google.api.field_behavior) = OUTPUT_ONLY];\n  // How many"
-    change(copy, "  // How many more", f"{added} more")
+    comment = "  // The number of further paths"
+    change(copy, comment, f"  // New.\n  int32 new = 3 [(google.api.field_behavior) = OUTPUT_ONLY];\n{comment}")
     assert check(copy) == 0, capsys.readouterr().err
     change(copy, "  int32 omitted = 2 [", "  string omitted = 2 [")
     assert check(copy) == 1
@@ -80,7 +80,7 @@ def test_a_release_is_not_broken(copy: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "problem"),
     [
         ("  string id = 1 [", "  string key = 1 [", "changed name"),
         ("  USER_SOURCE_RESELLER = 3;", "  USER_SOURCE_RESELLER = 4;", "Previously present enum value"),
@@ -92,18 +92,18 @@ def test_a_release_is_not_broken(copy: Path, capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_the_released_api_is_kept(
-    copy: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, told: str
+    copy: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, problem: str
 ) -> None:
-    """What the committed release has, the .proto keeps: a field renamed, a number or a type changed fails the check."""
+    """A renamed field, a changed number or a changed type of the committed release fails the check."""
     shutil.copytree(HOME / "released", copy / "released")
     assert check(copy) == 0, capsys.readouterr().err
     change(copy, old, new)
     assert check(copy) == 1
-    assert told in capsys.readouterr().err
+    assert problem in capsys.readouterr().err
 
 
 def test_every_field_has_its_behaviour() -> None:
-    """Each field says by an annotation who sets it (AIP-203); its comment is asked for by buf."""
+    """Each field has an annotation of its behaviour (AIP-203); buf requires its comment."""
     from google.api import field_behavior_pb2
 
     for message in users_pb2.DESCRIPTOR.message_types_by_name.values():

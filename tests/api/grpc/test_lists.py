@@ -1,4 +1,4 @@
-"""Lists: pages, tokens, filters, and what is missing in them."""
+"""Lists: pages, tokens, filters, missing sources and failed lookups."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ ACCOUNT = users_pb2.USER_SOURCE_ACCOUNT
 
 
 async def test_a_walk_over_all_users(world: Any) -> None:
-    """Page by page every user of every system comes once; the last page has no token."""
+    """The pages have each user of each source once; the last page has no token."""
     seen: list[str] = []
     token, pages = "", 0
     while token or not pages:
@@ -26,20 +26,20 @@ async def test_a_walk_over_all_users(world: Any) -> None:
 
 @pytest.mark.parametrize("method", ["ListUsers", "ListRoles", "ListDepartments"])
 async def test_the_rules_of_a_page(world: Any, method: str) -> None:
-    """A page size below 0 and a foreign token are refused by name; 0 is the usual size, too much is cut to the most."""
+    """A negative size and an unknown token are violations; 0 is the default size, and sizes are limited."""
     negative = await world.fail(method, page_size=-1)
     assert (negative.status.name, negative.violations) == (
         "INVALID_ARGUMENT",
         [("page_size", "must not be negative")],
     )
-    foreign = await world.fail(method, page_token="no token of ours")
-    assert [field for field, _ in foreign.violations] == ["page_token"]
-    usual, most = await world.get(method), await world.get(method, page_size=100_000)
-    assert usual == most
+    unknown = await world.fail(method, page_token="not a token")
+    assert [field for field, _ in unknown.violations] == ["page_token"]
+    default, largest = await world.get(method), await world.get(method, page_size=100_000)
+    assert default == largest
 
 
-async def test_a_token_goes_with_its_own_arguments(world: Any) -> None:
-    """A token is refused with another filter or search, and taken with another page size."""
+async def test_a_token_requires_the_same_arguments(world: Any) -> None:
+    """A token is refused with another filter or search, and accepted with another page size."""
     page = await world.get("ListUsers", page_size=2, filter={"sources": [ACCOUNT]})
     token = page.next_page_token
     other = await world.fail("ListUsers", page_size=2, page_token=token)
@@ -52,7 +52,7 @@ async def test_a_token_goes_with_its_own_arguments(world: Any) -> None:
 
 
 async def test_filters(world: Any) -> None:
-    """A filter narrows by system, address, words and kind of role."""
+    """Users are filtered by source, e-mail address, search text and role type."""
     ada = await world.get("GetUser", id="acus_adalovelace1", source=ACCOUNT)
     by_mail = await world.get("ListUsers", filter={"email": ada.email.upper(), "sources": [ACCOUNT]})
     assert [user.id for user in by_mail.users] == [ada.id]
@@ -75,14 +75,14 @@ async def test_filters(world: Any) -> None:
         ({"reseller_id": ".."}, "filter.reseller_id"),
     ],
 )
-async def test_filters_that_say_nothing(world: Any, given: dict[str, Any], field: str) -> None:
-    """A number without a word, an id that cannot be, or more systems than there are, is refused where it stands."""
+async def test_filters_that_are_not_valid(world: Any, given: dict[str, Any], field: str) -> None:
+    """Unknown enum values, ids that are not valid and too many sources are violations of their field."""
     failure = await world.fail("ListUsers", filter=given)
     assert [name for name, _ in failure.violations] == [field]
 
 
 async def test_a_page_of_whole_users(world: Any) -> None:
-    """Whatever the number of users, a full page costs one list a system and one more for each kind looked up."""
+    """A full page of any size costs one list for each source and one for each kind of lookups."""
     page = await world.get("ListUsers", page_size=20, view=users_pb2.VIEW_FULL)
     assert all(user.role.owner.type for user in page.users if user.source == ACCOUNT and user.HasField("role"))
     assert any(user.department.HasField("machines") for user in page.users)
@@ -92,7 +92,7 @@ async def test_a_page_of_whole_users(world: Any) -> None:
 
 
 async def test_lookups_of_a_list_fail_alone(world: Any) -> None:
-    """What cannot be looked up for a list is told in the answer, once for each failure, with all its paths."""
+    """Failed lookups of a list are in the response: one partial error for each failure, with all its paths."""
     await world.fault(source="account", path="/v1/identity/roles", kind="status", status=503, times=50)
     mask = FieldMask(paths=["name", "role.name", "role.permissions"])
     page = await world.get("ListUsers", page_size=20, filter={"sources": [ACCOUNT]}, read_mask=mask)
@@ -103,8 +103,8 @@ async def test_lookups_of_a_list_fail_alone(world: Any) -> None:
     assert all(user.role.name for user in page.users if user.HasField("role"))
 
 
-async def test_a_system_that_is_missing(world: Any) -> None:
-    """A list without one of its systems says which, why, and when to come back."""
+async def test_a_missing_source(world: Any) -> None:
+    """A list reports a source that is missing, with its code and the time to retry after."""
     await world.fault(source="reseller", kind="status", status=429, retryAfter=60, times=20)
     page = await world.get("ListUsers")
     [missing] = page.unavailable
@@ -113,29 +113,29 @@ async def test_a_system_that_is_missing(world: Any) -> None:
     assert page.users
 
 
-async def test_one_human(world: Any) -> None:
-    """A person is every record with the address, over all systems, with what is looked up where it is wanted."""
+async def test_a_person(world: Any) -> None:
+    """A person has the users of all sources with one e-mail address, with the requested lookups."""
     person = await world.get("FindPerson", email="ADA.lovelace@example.com", view=users_pb2.VIEW_FULL)
     assert person.email == "ADA.lovelace@example.com"
     assert len({user.source for user in person.users}) == len(person.users) > 1
     assert any(user.role.HasField("owner") for user in person.users)
-    nobody = await world.get("FindPerson", email="nobody@example.com")
-    assert not nobody.users
+    unknown = await world.get("FindPerson", email="nobody@example.com")
+    assert not unknown.users
     refused = await world.fail("FindPerson")
     assert [field for field, _ in refused.violations] == ["email"]
 
 
-async def test_a_person_without_a_system(world: Any) -> None:
-    """A system that could not be asked for a person is named beside the others' records."""
+async def test_a_person_with_a_missing_source(world: Any) -> None:
+    """A source that could not be searched for a person is reported beside the users of the others."""
     await world.fault(source="softwareone", kind="status", status=401, times=9)
     person = await world.get("FindPerson", email="ada.lovelace@example.com")
-    assert [(one.source, one.code) for one in person.unavailable] == [(2, "SOURCE_CREDENTIALS")]
+    assert [(missing.source, missing.code) for missing in person.unavailable] == [(2, "SOURCE_CREDENTIALS")]
     assert person.users
 
 
 @pytest.mark.parametrize(("method", "field"), [("ListRoles", "roles"), ("ListDepartments", "departments")])
 async def test_reference_data(world: Any, method: str, field: str) -> None:
-    """Roles and departments are walked page by page, whole, and narrowed by a search."""
+    """Roles and departments are listed page by page with all fields, and can be searched."""
     whole = getattr(await world.get(method), field)
     await world.forget()
     seen: list[Any] = []
@@ -145,6 +145,6 @@ async def test_reference_data(world: Any, method: str, field: str) -> None:
         seen += getattr(page, field)
         token = page.next_page_token
     assert seen == list(whole)
-    assert all(one.HasField("permissions" if field == "roles" else "machines") for one in whole)
+    assert all(record.HasField("permissions" if field == "roles" else "machines") for record in whole)
     found = getattr(await world.get(method, search=whole[0].name, read_mask=FieldMask(paths=["name"])), field)
-    assert whole[0].name in [one.name for one in found]
+    assert whole[0].name in [record.name for record in found]

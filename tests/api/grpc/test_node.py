@@ -1,4 +1,4 @@
-"""A foreign client: Node with @grpc/grpc-js, generated from the .proto as it is, over every method."""
+"""A client in Node with @grpc/grpc-js, which loads the .proto, calls all methods."""
 
 import asyncio
 import json
@@ -19,12 +19,12 @@ COMMON = Path(field_behavior_pb2.__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def node(node_in: Callable[[Path], Path]) -> Path:
-    """Node, with the client's packages installed."""
+    """Node with the packages of the client."""
     return node_in(HERE)
 
 
-async def said(node: Path, address: str, steps: list[tuple[str, dict[str, Any]]]) -> list[Any]:
-    """What Node was answered to each call."""
+async def call_from_node(node: Path, address: str, steps: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+    """Return the results of the calls in Node."""
     process = await asyncio.create_subprocess_exec(
         *(str(node), "client.mjs", address, str(PROTOS), str(COMMON)),
         cwd=HERE,
@@ -33,13 +33,13 @@ async def said(node: Path, address: str, steps: list[tuple[str, dict[str, Any]]]
     )
     out, _ = await process.communicate(json.dumps(steps).encode())
     assert process.returncode == 0
-    answered: list[Any] = json.loads(out)
-    return answered
+    results: list[Any] = json.loads(out)
+    return results
 
 
 @asynccontextmanager
 async def watching(node: Path, address: str, **request: Any) -> AsyncIterator[asyncio.StreamReader]:
-    """The lines of Node's watch, which ends itself when it is left."""
+    """Stream events in Node until the block ends, and return its output lines."""
     process = await asyncio.create_subprocess_exec(
         *(str(node), "watch.mjs", address, str(PROTOS), str(COMMON), json.dumps(request)),
         cwd=HERE,
@@ -61,8 +61,8 @@ async def watching(node: Path, address: str, **request: Any) -> AsyncIterator[as
 
 
 async def test_the_four_changes(world: Any, node: Path) -> None:
-    """Node makes the four changes; each reaches its source with the three states of its fields."""
-    answers = await said(
+    """Node makes the four changes; each sends values, null and absent fields to its source."""
+    results = await call_from_node(
         node,
         world.server.address,
         [
@@ -92,10 +92,10 @@ async def test_the_four_changes(world: Any, node: Path) -> None:
             ),
         ],
     )
-    assert [one.get("error") for one in answers] == [None] * 5
-    made, again, ada, market, reseller = (one["answer"] for one in answers)
-    assert made == again
-    assert answers[1]["trailers"]["idempotency-replayed"] == "true"
+    assert [result.get("error") for result in results] == [None] * 5
+    created, again, ada, market, reseller = (result["answer"] for result in results)
+    assert created == again
+    assert results[1]["trailers"]["idempotency-replayed"] == "true"
     assert (ada["name"], ada.get("department")) == ("Ada N.", None)
     assert (market["first_name"], market["source"]) == ("Augusta", "USER_SOURCE_SOFTWAREONE")
     assert reseller["company"] == "Engines"
@@ -106,8 +106,8 @@ async def test_the_four_changes(world: Any, node: Path) -> None:
 
 
 async def test_every_read(world: Any, node: Path) -> None:
-    """Node reads by every method, and is told what went wrong in words that it can read."""
-    answers = await said(
+    """Node calls all methods that read, and can read the details of an error."""
+    results = await call_from_node(
         node,
         world.server.address,
         [
@@ -121,10 +121,10 @@ async def test_every_read(world: Any, node: Path) -> None:
             ("UpdateAccountUser", {"id": "acus_adalovelace1", "user": {"email": "no"}}),
         ],
     )
-    *read, refused = answers
-    assert [one.get("error") for one in read] == [None] * 7
-    user, page, person, role, roles, department, departments = (one["answer"] for one in read)
-    assert read[0]["trailers"]["x-request-id"] == "node-GetUser"
+    *reads, refused = results
+    assert [result.get("error") for result in reads] == [None] * 7
+    user, page, person, role, roles, department, departments = (result["answer"] for result in reads)
+    assert reads[0]["trailers"]["x-request-id"] == "node-GetUser"
     assert user["role"]["owner"]["type"] == "OWNER_TYPE_SYSTEM"
     assert user["department"]["location"]["name"]
     assert (len(page["users"]), bool(page["next_page_token"])) == (3, True)
@@ -138,18 +138,18 @@ async def test_every_read(world: Any, node: Path) -> None:
 
 
 async def test_a_watch(world: Any, node: Path) -> None:
-    """Node follows what is changed by itself and by GraphQL, and goes on behind the first with its token."""
+    """Node receives events of changes by gRPC and GraphQL, and resumes after the first with its token."""
     async with watching(node, world.server.address, sources=["USER_SOURCE_RESELLER"]) as lines:
         assert json.loads(await lines.readline())["begun"]["usergateway-resume-token"]
         change = {"id": "00000000-0000-4000-8000-000000000001", "user": {"company": "Engines"}}
-        [made] = await said(node, world.server.address, [("UpdateResellerUser", change)])
+        [created] = await call_from_node(node, world.server.address, [("UpdateResellerUser", change)])
         result = await world.gateway.execute(
             'mutation($id: ID!) { updateResellerUser(id: $id, input: {company: "Looms"}) { id } }',
-            {"id": made["answer"]["id"]},
+            {"id": created["answer"]["id"]},
         )
         assert result.errors is None
         events = [json.loads(await lines.readline())["event"] for _ in range(2)]
-    assert events[0]["user"] == made["answer"]
+    assert events[0]["user"] == created["answer"]
     assert [(event["change"], event["user"]["company"]) for event in events] == [
         ("USER_CHANGE_UPDATED", "Engines"),
         ("USER_CHANGE_UPDATED", "Looms"),

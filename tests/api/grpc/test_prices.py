@@ -1,4 +1,4 @@
-"""What calls cost."""
+"""The cost of calls."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ SAME: dict[str, tuple[Any, str]] = {
     ),
     "a person": (users_pb2.FindPersonRequest(email="e"), '{ person(email: "e") { users { id } } }'),
     "a page of users": (users_pb2.ListUsersRequest(page_size=7), "{ users(first: 7) { nodes { id } } }"),
-    "the usual page of users": (users_pb2.ListUsersRequest(), "{ users { nodes { id } } }"),
+    "a page of users of default size": (users_pb2.ListUsersRequest(), "{ users { nodes { id } } }"),
     "a page of roles": (
         users_pb2.ListRolesRequest(page_size=7, read_mask={"paths": ["name", "permissions"]}),
         "{ roles(first: 7) { nodes { name permissions } } }",
@@ -41,13 +41,13 @@ SAME: dict[str, tuple[Any, str]] = {
         users_pb2.UpdateAccountUserRequest(id="u"),
         'mutation { updateAccountUser(id: "u", input: {}) { id name } }',
     ),
-    "a watch": (users_pb2.WatchUsersRequest(), "subscription { userChanged { change user { id } } }"),
+    "a stream": (users_pb2.WatchUsersRequest(), "subscription { userChanged { change user { id } } }"),
 }
 
 
 @pytest.mark.parametrize(("request_", "text"), SAME.values(), ids=SAME.keys())
-def test_as_by_graphql(request_: Any, text: str) -> None:
-    """A call costs what the same work costs by GraphQL."""
+def test_the_same_cost_as_in_graphql(request_: Any, text: str) -> None:
+    """A call costs the same as the same work in GraphQL."""
     document = parse(text)
     operation = get_operation_ast(document)
     assert operation is not None
@@ -55,7 +55,7 @@ def test_as_by_graphql(request_: Any, text: str) -> None:
 
 
 def test_every_method_has_a_price() -> None:
-    """No method is for nothing."""
+    """Each method has a cost."""
     for method in USERS.methods:
         assert price_of(getattr(users_pb2, method.input_type.name)()) > 0
 
@@ -63,7 +63,7 @@ def test_every_method_has_a_price() -> None:
 @pytest.mark.parametrize(
     ("paths", "lookups"),
     [
-        (["department"], 0),  # comes with the user
+        (["department"], 0),  # sent with the user
         (["organization.name"], 1),
         (["organization"], 0),  # a bare reference
         (["role.owner", "role.permissions", "organization.name"], 3),
@@ -71,14 +71,14 @@ def test_every_method_has_a_price() -> None:
     ],
 )
 def test_lookups(paths: list[str], lookups: int) -> None:
-    """What has to be looked up beside the record costs as much as asking for another one, in a list once."""
+    """Each lookup adds the cost of one call, in a list once for all records."""
     mask = {"paths": paths}
     assert price_of(users_pb2.GetUserRequest(id="u", read_mask=mask)) == 11 + 10 * lookups
     assert price_of(users_pb2.ListUsersRequest(page_size=2, read_mask=mask)) == 33 + 10 * lookups
 
 
 def test_a_page_that_is_too_large() -> None:
-    """A page costs as many as it will have, and what no page can be has no price."""
+    """A page that is too large costs as much as the largest one; a negative size is refused."""
     assert price_of(users_pb2.ListUsersRequest(page_size=100_000)) == 231
     with pytest.raises(BadUserInput):
         price_of(users_pb2.ListUsersRequest(page_size=-1))

@@ -1,4 +1,4 @@
-"""Reading: what is answered, and what it costs the sources."""
+"""Reads: the returned fields, and the calls to sources."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ ADA = {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}
 
 
 def masked(*paths: str) -> dict[str, Any]:
-    """A request for some fields of Ada."""
+    """Return a request for some fields of Ada."""
     return ADA | {"read_mask": FieldMask(paths=paths)}
 
 
-async def test_a_user_of_each_system(world: Any) -> None:
-    """A user of each system is read in one call; fields that its system has no notion of are unset."""
+async def test_a_user_of_each_source(world: Any) -> None:
+    """A user of each source is read in one call; fields that the source does not have are unset."""
     account = await world.get("GetUser", **ADA)
     market = await world.get("GetUser", id="USR-0000-0001", source="USER_SOURCE_SOFTWAREONE")
     reseller = await world.get(
@@ -50,13 +50,13 @@ async def test_a_user_of_each_system(world: Any) -> None:
     ],
 )
 async def test_the_view_decides_on_the_calls(world: Any, request_: dict[str, Any], calls: int) -> None:
-    """A basic read is one call; each kind of record to be looked up costs one more, and only where it is wanted."""
+    """A basic read is one call; each requested kind of lookups is one more."""
     await world.get("GetUser", **request_)
     assert len(await world.calls()) == calls
 
 
 async def test_a_full_read_has_what_is_looked_up(world: Any) -> None:
-    """The full view adds the role's owner and permissions, and the department's place, stations and machines."""
+    """The full view adds owner and permissions of the role, and location, stations and machines of the department."""
     user = await world.get("GetUser", **ADA, view=users_pb2.VIEW_FULL)
     assert user.role.owner.type == users_pb2.OWNER_TYPE_SYSTEM
     assert "team:read" in user.role.permissions.nodes
@@ -69,7 +69,7 @@ async def test_a_full_read_has_what_is_looked_up(world: Any) -> None:
 
 
 async def test_a_mask_answers_what_it_names(world: Any) -> None:
-    """With a read mask nothing else is answered, at any depth; `*` stands for a list's items too."""
+    """With a read mask only its fields are returned, at any depth; `*` can stand for the items of a list."""
     named = masked("name", "role.owner.type", "department.machines.nodes.*.name")
     user = await world.get("GetUser", **named)
     assert {field.name for field, _ in user.ListFields()} == {"name", "role", "department"}
@@ -80,7 +80,7 @@ async def test_a_mask_answers_what_it_names(world: Any) -> None:
 
 
 async def test_a_mask_may_name_a_record_and_below_it(world: Any) -> None:
-    """A record that is named together with a field below it is answered whole, with that field looked up."""
+    """A mask with a record and a field below it returns the whole record, with the lookup of that field."""
     for paths in (("role", "role.permissions"), ("role.permissions", "role")):
         user = await world.get("GetUser", **masked(*paths))
         assert user.role.name == "Admin"
@@ -111,7 +111,7 @@ async def test_a_mask_may_name_a_record_and_below_it(world: Any) -> None:
     ],
 )
 async def test_what_cannot_be_read(world: Any, fields: dict[str, Any], violation: tuple[str, str] | None) -> None:
-    """A path that leads nowhere, two ways at once or a number without a word are refused by name and cost no call."""
+    """Unknown paths, a view together with a mask, and unknown enum values are violations, without a call."""
     failure = await world.fail("GetUser", **ADA | fields)
     assert failure.reason == "BAD_USER_INPUT"
     if violation:
@@ -122,7 +122,7 @@ async def test_what_cannot_be_read(world: Any, fields: dict[str, Any], violation
 
 
 async def test_roles_and_departments(world: Any) -> None:
-    """A role and a department come whole in one call, or what a mask names of them."""
+    """A role and a department are returned whole by one call, or with the fields of a mask."""
     role = await world.get("GetRole", id="rl_admin0000000")
     assert role.permissions.nodes
     assert role.owner.type
@@ -142,17 +142,17 @@ async def test_roles_and_departments(world: Any) -> None:
         ("GetDepartment", {"id": "dp_none"}),
     ],
 )
-async def test_nobody_there(world: Any, method: str, fields: dict[str, Any]) -> None:
-    """A record that does not exist is NOT_FOUND: an answer cannot be null here."""
+async def test_a_missing_record(world: Any, method: str, fields: dict[str, Any]) -> None:
+    """A record that does not exist is NOT_FOUND: a response cannot be null."""
     failure = await world.fail(method, **fields)
     assert (failure.status.name, failure.reason) == ("NOT_FOUND", "NOT_FOUND")
 
 
 async def test_a_failed_lookup_fails_alone(world: Any) -> None:
-    """When roles cannot be listed the user stands: what is missing is told in a trailer, by path, with its reason."""
+    """If roles cannot be listed, the user is returned; a trailer has the paths of the missing fields with reasons."""
     await world.fault(source="account", path="/v1/identity/roles", kind="status", status=503, times=9)
     call = await world.call("GetUser", **ADA, view=users_pb2.VIEW_FULL)
-    assert call.answer.role.name == "Admin"
-    assert not call.answer.role.HasField("owner")
-    assert call.answer.department.location.name
+    assert call.message.role.name == "Admin"
+    assert not call.message.role.HasField("owner")
+    assert call.message.department.location.name
     assert call.partial_errors == {"role.owner": "SOURCE_UNAVAILABLE", "role.permissions": "SOURCE_UNAVAILABLE"}

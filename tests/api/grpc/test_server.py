@@ -1,4 +1,4 @@
-"""The server: health, reflection, TLS, draining, and a port that is taken."""
+"""The server: health, reflection, TLS, draining, and a port in use."""
 
 import asyncio
 import subprocess
@@ -26,13 +26,13 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 @pytest.fixture
 def service() -> UserService:
-    """A service without any system: what is tested here asks none."""
+    """A service without sources."""
     return UserService(Sources(()))
 
 
 @pytest.mark.parametrize("name", ["", SERVICE])
 async def test_health(world: Any, name: str) -> None:
-    """The whole server and the service are SERVING, and NOT_SERVING once it drains, while calls are still taken."""
+    """The server and the service are SERVING, and NOT_SERVING while it drains; calls are still accepted."""
     stub: Any = health_pb2_grpc.HealthStub(world.channel)
     request = health_pb2.HealthCheckRequest(service=name)
     assert (await stub.Check(request)).status == SERVING
@@ -42,7 +42,7 @@ async def test_health(world: Any, name: str) -> None:
 
 
 async def test_health_of_another_service(world: Any) -> None:
-    """A service that is not served here is NOT_FOUND."""
+    """The health of an unknown service is NOT_FOUND."""
     stub: Any = health_pb2_grpc.HealthStub(world.channel)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.Check(health_pb2.HealthCheckRequest(service="other.v1.Service"))
@@ -50,14 +50,14 @@ async def test_health_of_another_service(world: Any) -> None:
 
 
 async def test_stopping_lets_calls_finish(world: Any) -> None:
-    """A call that is under way when the server stops is answered; a new one is refused."""
+    """A stopping server finishes its running calls and refuses new ones."""
     await world.fault(source="account", kind="slow", delay=0.4, times=1)
     running = world.start("GetRole", id="rl_admin0000000")
 
-    async def begun() -> bool:
+    async def started() -> bool:
         return bool(await world.calls())
 
-    await world.until(begun)
+    await world.until(started)
     stopping = asyncio.create_task(world.server.stop(5))
     assert (await running).name == "Admin"
     await stopping
@@ -67,21 +67,21 @@ async def test_stopping_lets_calls_finish(world: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "asked", "outcome"),
+    ("method", "fields", "outcome"),
     [
         ("UpdateAccountUser", {"id": "acus_adalovelace1", "user": {"name": "Ada"}}, "unknown"),
         ("GetUser", {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}, None),
     ],
 )
-async def test_a_call_that_the_stop_ends(world: Any, method: str, asked: Any, outcome: str | None) -> None:
-    """A call that is still under way when the grace ends is told so: a change that it may have been carried out."""
+async def test_a_call_that_the_stop_ends(world: Any, method: str, fields: Any, outcome: str | None) -> None:
+    """A call that is still running at the end of the grace is UNAVAILABLE; a change has the outcome `unknown`."""
     await world.fault(source="account", kind="slow", delay=2, times=1)
-    running = asyncio.ensure_future(world.fail(method, **asked))
+    running = asyncio.ensure_future(world.fail(method, **fields))
 
-    async def begun() -> bool:
+    async def started() -> bool:
         return bool(await world.calls())
 
-    await world.until(begun)
+    await world.until(started)
     await world.server.stop(0.3)
     failure = await running
     assert (failure.status.name, failure.reason) == ("UNAVAILABLE", "SOURCE_UNAVAILABLE")
@@ -90,7 +90,7 @@ async def test_a_call_that_the_stop_ends(world: Any, method: str, asked: Any, ou
 
 
 async def test_a_health_watcher_does_not_hold_up_the_stop(service: UserService) -> None:
-    """A client that watches the health hears that the server drains, and the stop does not wait for it."""
+    """A health watch receives NOT_SERVING when the server drains, and does not delay the stop."""
     server = await start_grpc(service, GrpcOptions(port=0))
     async with grpc.aio.insecure_channel(server.address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
@@ -104,13 +104,13 @@ async def test_a_health_watcher_does_not_hold_up_the_stop(service: UserService) 
 
 
 async def test_reflection(service: UserService) -> None:
-    """Where it is on, a client finds every method and its types, by both names that reflection has."""
+    """With reflection enabled, a client finds all methods and types, by both names of reflection."""
     server = await start_grpc(service, GrpcOptions(port=0, reflection=True))
     try:
         async with grpc.aio.insecure_channel(server.address) as channel:
             for version in ("v1", "v1alpha"):
-                answer = await _reflected(channel, version, list_services="*")
-                names = {one.name for one in answer.list_services_response.service}
+                response = await _reflected(channel, version, list_services="*")
+                names = {listed.name for listed in response.list_services_response.service}
                 assert {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} <= names
                 found = await _reflected(channel, version, file_containing_symbol=SERVICE)
                 assert found.file_descriptor_response.file_descriptor_proto
@@ -121,15 +121,15 @@ async def test_reflection(service: UserService) -> None:
         await server.stop(0)
 
 
-async def test_no_reflection_unless_asked_for(world: Any) -> None:
-    """By default a client has to bring the .proto."""
+async def test_no_reflection_by_default(world: Any) -> None:
+    """By default reflection is UNIMPLEMENTED."""
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await _reflected(world.channel, "v1", list_services="*")
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_a_taken_port(service: UserService) -> None:
-    """A second server on the same port is refused with a sentence, not silently given half of the calls."""
+async def test_a_port_in_use(service: UserService) -> None:
+    """A second server on the same port fails to start, instead of getting half of the calls."""
     server = await start_grpc(service, GrpcOptions(port=0))
     try:
         with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{server.port}"):
@@ -140,7 +140,7 @@ async def test_a_taken_port(service: UserService) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority, and certificates by it for a server and a client."""
+    """A certificate authority, and its certificates for a server and a client."""
     folder = tmp_path_factory.mktemp("tls")
     _openssl(folder, "req", "-x509", "-newkey", "ec", *_CURVE, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
     for name in ("server", "client", "renewed"):
@@ -153,7 +153,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def test_tls(service: UserService, certificates: Path) -> None:
-    """With a certificate the server speaks TLS; with a client authority only clients that have one are let in."""
+    """With a certificate the server uses TLS; with a CA for clients it accepts only clients with a certificate."""
     tls = Tls(certificates / "server.pem", certificates / "server.key")
     ca = (certificates / "ca.pem").read_bytes()
     plain = grpc.ssl_channel_credentials(ca)
@@ -171,7 +171,7 @@ async def test_tls(service: UserService, certificates: Path) -> None:
 
 
 async def test_a_renewed_certificate(service: UserService, certificates: Path, tmp_path: Path) -> None:
-    """A certificate that was replaced on disk is shown to new connections, without a restart."""
+    """A certificate that was replaced on disk is used for new connections, without a restart."""
     tls = Tls(tmp_path / "tls.pem", tmp_path / "tls.key")
     ca = grpc.ssl_channel_credentials((certificates / "ca.pem").read_bytes())
     seen = []
@@ -188,17 +188,17 @@ async def test_a_renewed_certificate(service: UserService, certificates: Path, t
     assert seen == ["CN=server", "CN=renewed"]
 
 
-async def test_a_certificate_that_is_not_there(service: UserService, tmp_path: Path) -> None:
-    """A TLS file that cannot be read ends the start with its name."""
+async def test_a_missing_certificate(service: UserService, tmp_path: Path) -> None:
+    """A TLS file that cannot be read fails the start; the error has its name."""
     with pytest.raises(OSError, match="nowhere"):
         await start_grpc(service, GrpcOptions(port=0, tls=Tls(tmp_path / "nowhere.pem", tmp_path / "nowhere.key")))
 
 
 @pytest.mark.parametrize("wrong", ["another's key", "no key", "a key with a password", "no authority"])
-async def test_tls_files_that_cannot_be_used(
+async def test_tls_files_that_are_not_valid(
     service: UserService, certificates: Path, tmp_path: Path, wrong: str
 ) -> None:
-    """TLS files that are there and cannot be used end the start with their names, which grpcio would not tell."""
+    """TLS files that are not valid fail the start; the error has their names, which grpcio does not report."""
     certificate, key, junk = certificates / "server.pem", certificates / "server.key", tmp_path / "junk.pem"
     junk.write_text("not PEM\n")
     locked = tmp_path / "locked.key"
@@ -214,8 +214,8 @@ async def test_tls_files_that_cannot_be_used(
     assert all(name in str(raised.value) for name in named)
 
 
-def test_a_client_authority_takes_tls(certificates: Path) -> None:
-    """Settings that name whose clients are let in, and no certificate, would serve without TLS: they are refused."""
+def test_a_client_ca_requires_tls(certificates: Path) -> None:
+    """A CA for clients without a certificate is refused, since the server would run without TLS."""
     with pytest.raises(ValidationError, match="GATEWAY_GRPC_TLS_CLIENT_CA"):
         Settings(grpc_tls_client_ca=certificates / "ca.pem")
 
@@ -225,12 +225,12 @@ _CURVE = ("-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 def _openssl(folder: Path, *arguments: str) -> str:
     command = ["openssl", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, check=True, stdin=subprocess.DEVNULL)
-    return done.stdout.decode(errors="replace")
+    completed = subprocess.run(command, cwd=folder, capture_output=True, check=True, stdin=subprocess.DEVNULL)
+    return completed.stdout.decode(errors="replace")
 
 
 async def _healthy(address: str, credentials: Any) -> bool:
-    # Each with a pool of connections of its own: a new handshake is the point.
+    # A separate pool of connections, for a new handshake.
     options = (("grpc.use_local_subchannel_pool", 1),)
     async with grpc.aio.secure_channel(address, credentials, options) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
@@ -240,17 +240,17 @@ async def _healthy(address: str, credentials: Any) -> bool:
             return False
 
 
-async def _reflected(channel: Any, version: str, **asked: Any) -> Any:
+async def _reflected(channel: Any, version: str, **fields: Any) -> Any:
     call = channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
-    )(iter([reflection_pb2.ServerReflectionRequest(**asked)]))
+    )(iter([reflection_pb2.ServerReflectionRequest(**fields)]))
     return await call.read()
 
 
 def _discovered(address: str) -> list[str]:
-    """The service's methods as a client without the .proto finds them."""
+    """Return the methods of the service, as a client without the .proto finds them."""
     with grpc.insecure_channel(address) as channel:
         pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
         return [method.name for method in pool.FindServiceByName(SERVICE).methods]

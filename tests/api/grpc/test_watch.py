@@ -1,4 +1,4 @@
-"""WatchUsers on real sockets: changes by both surfaces, once each; how a stream goes on and how it ends."""
+"""WatchUsers on real sockets: events of changes by both surfaces, resuming, and the ends of streams."""
 
 import asyncio
 import logging
@@ -25,19 +25,19 @@ GRAPHQL = "mutation($id: ID!, $name: String) { updateAccountUser(id: $id, input:
 
 
 async def watch(world: Any, **fields: Any) -> Any:
-    """A stream that has begun: what happens from now on is in it."""
+    """Start a stream, and return it when it has started."""
     call = world.start("WatchUsers", **fields)
     await call.initial_metadata()
     return call
 
 
 async def token(call: Any) -> str:
-    """The token of the place where a stream began."""
+    """Return the token of the start of a stream."""
     return str(dict(await call.initial_metadata())["usergateway-resume-token"])
 
 
 async def quiet(call: Any) -> bool:
-    """Whether nothing waits to be read."""
+    """Return whether a stream has no event to read."""
     reading = asyncio.ensure_future(call.read())
     done, _ = await asyncio.wait({reading}, timeout=0.1)
     reading.cancel()
@@ -51,35 +51,35 @@ async def read_on(call: Any, events: list[Any]) -> None:
             events.append(event)
 
 
-async def ending(world: Any, call: Any, events: list[Any] | None = None) -> Any:
-    """How the stream ended, its last events read."""
+async def failure_of(world: Any, call: Any, events: list[Any] | None = None) -> Any:
+    """Read the last events of a stream, and return the failure that ended it."""
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await read_on(call, [] if events is None else events)
     trailers = dict(raised.value.trailing_metadata() or ())
-    failure = world.taken_apart(status_pb2.Status.FromString(trailers["grpc-status-details-bin"]))
+    failure = world.parse_status(status_pb2.Status.FromString(trailers["grpc-status-details-bin"]))
     assert trailers["x-request-id"] == failure.request_id
     assert raised.value.code() is failure.status
     return failure
 
 
 async def refused(world: Any, **fields: Any) -> Any:
-    """How a stream ends that never begins."""
-    return await ending(world, world.start("WatchUsers", **fields))
+    """Return the failure of a stream that is refused."""
+    return await failure_of(world, world.start("WatchUsers", **fields))
 
 
 async def rename(world: Any, name: str, **fields: Any) -> users_pb2.User:
-    """A change by gRPC."""
+    """Change a name by gRPC."""
     user: users_pb2.User = await world.get("UpdateAccountUser", id=ADA, user={"name": name}, **fields)
     return user
 
 
 async def test_changes_by_both_surfaces(world: Any) -> None:
-    """Each change arrives once, in order, whatever the surface; with the user as it is, and no call to a source."""
+    """Each change of either surface is one event, in order, with the user after it, without a call to a source."""
     call = await watch(world)
     changed = await rename(world, "Augusta")
     result = await world.gateway.execute(GRAPHQL, {"id": changed.id, "name": "Countess"})
     assert result.errors is None
-    made = await world.get("CreateAccountUser", user={"name": "New", "email": "new@example.com"})
+    created = await world.get("CreateAccountUser", user={"name": "New", "email": "new@example.com"})
     await world.get("UpdateSoftwareOneUser", id=MARKET, user={"last_name": "King"})
     await world.get("UpdateResellerUser", id=RESELLER, user={"company": "Analytical"})
     before = len(await world.calls())
@@ -87,13 +87,13 @@ async def test_changes_by_both_surfaces(world: Any) -> None:
     assert [(event.change, event.user.source_id) for event in events] == [
         (UPDATED, ADA),
         (UPDATED, ADA),
-        (CREATED, made.source_id),
+        (CREATED, created.source_id),
         (UPDATED, MARKET),
         (UPDATED, RESELLER),
     ]
     assert events[0].user == changed
     assert events[1].user.name == "Countess"
-    assert events[2].user == made
+    assert events[2].user == created
     assert len({event.resume_token for event in events}) == 5
     assert all(datetime.fromisoformat(event.occurred_at).tzinfo for event in events)
     assert await quiet(call)
@@ -101,7 +101,7 @@ async def test_changes_by_both_surfaces(world: Any) -> None:
 
 
 async def test_no_change_no_event(world: Any) -> None:
-    """An answer given again under its key is no change, nor is one that was refused; the stream stays quiet."""
+    """A replayed change and a refused change are no events."""
     call = await watch(world)
     for _ in range(2):
         await rename(world, "Augusta", request_id="key-1")
@@ -112,8 +112,8 @@ async def test_no_change_no_event(world: Any) -> None:
     assert await quiet(call)
 
 
-async def test_a_change_whose_caller_has_gone(world: Any) -> None:
-    """A change that is finished after its caller went away is told all the same."""
+async def test_a_change_whose_client_has_disconnected(world: Any) -> None:
+    """A change that ends after its client has disconnected is an event."""
     call = await watch(world)
     await world.fault(source="account", kind="slow", delay=0.3, times=1)
     changing = world.start("UpdateAccountUser", id=ADA, user={"name": "Augusta"})
@@ -127,7 +127,7 @@ async def test_a_change_whose_caller_has_gone(world: Any) -> None:
 
 
 async def test_filters(world: Any) -> None:
-    """A stream tells only of the users and of the systems that it was asked for."""
+    """A stream has events of the requested users and sources only."""
     ada = encode(Ref(Kind.USER, UserSource.ACCOUNT, ADA))
     by_id = await watch(world, ids=[ada])
     by_source = await watch(world, sources=[users_pb2.USER_SOURCE_SOFTWAREONE])
@@ -151,17 +151,17 @@ async def test_filters(world: Any) -> None:
         ({"resume_token": "nonsense"}, "resume_token"),
     ],
 )
-async def test_what_cannot_be_watched(world: Any, fields: dict[str, Any], field: str) -> None:
-    """An id, a system or a token that is none, or too many of them, is INVALID_ARGUMENT with the field."""
+async def test_requests_that_are_not_valid(world: Any, fields: dict[str, Any], field: str) -> None:
+    """Ids, sources and tokens that are not valid, or too many, are INVALID_ARGUMENT with the field."""
     failure = await refused(world, **fields)
     assert (failure.status.name, failure.reason) == ("INVALID_ARGUMENT", "BAD_USER_INPUT")
     assert [violation[0] for violation in failure.violations] == [field]
 
 
 async def test_resuming(world: Any) -> None:
-    """After a disconnection the stream goes on behind the last event that was read: none is lost or repeated."""
+    """A resumed stream continues after the last event that was read: none is lost or repeated."""
     call = await watch(world)
-    began = await token(call)
+    start = await token(call)
     for name in "abc":
         await rename(world, name)
     assert (await call.read()).user.name == "a"
@@ -172,12 +172,12 @@ async def test_resuming(world: Any) -> None:
     await rename(world, "e")
     assert [(await resumed.read()).user.name for _ in range(3)] == ["c", "d", "e"]
     assert await token(resumed) == last.resume_token
-    from_the_start = await watch(world, resume_token=began)
+    from_the_start = await watch(world, resume_token=start)
     assert [(await from_the_start.read()).user.name for _ in range(5)] == [*"abcde"]
 
 
 async def test_the_token_of_an_earlier_process(world: Any) -> None:
-    """A token whose events nobody holds any more is NOT_FOUND, not silence and not the caller's mistake."""
+    """A token whose events are no longer in the log is NOT_FOUND."""
     log = MemoryEventLog()
     async with log.subscribe() as subscription:
         failure = await refused(world, resume_token=subscription.start)
@@ -186,85 +186,80 @@ async def test_the_token_of_an_earlier_process(world: Any) -> None:
     assert "no longer held" in failure.message
 
 
-def happen(world: Any, number: int, *, length: int = 1) -> None:
-    """Something happens to a user with a name of that length."""
+def publish(world: Any, number: int, *, length: int = 1) -> None:
+    """Publish an event of a user with a name of that length."""
     world.gateway.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, f"acus_{number}", name="x" * length))
 
 
-def tasks() -> set[asyncio.Task[Any]]:
-    """The tasks that follow the log."""
-    return {task for task in asyncio.all_tasks() if "watching.py" in str(task.get_stack()) or "send" in repr(task)}
-
-
 async def test_a_slow_reader(world: Any) -> None:
-    """A client that reads nothing is dropped from the log at once, and told so; the log lets it go on without loss."""
+    """The stream of a client that does not read is closed with RATE_LIMITED, and can be resumed without loss."""
     call = await watch(world)
     quick = await watch(world)
-    happened = 0
+    published = 0
     async with asyncio.timeout(20):
         while world.gateway.events.subscribers == 2:
-            happen(world, happened, length=4000)
-            assert (await quick.read()).user.source_id == f"acus_{happened}"
-            happened += 1
+            publish(world, published, length=4000)
+            assert (await quick.read()).user.source_id == f"acus_{published}"
+            published += 1
     received: list[Any] = []
-    failure = await ending(world, call, received)
+    failure = await failure_of(world, call, received)
     assert (failure.status.name, failure.reason) == ("RESOURCE_EXHAUSTED", "RATE_LIMITED")
     assert failure.retry_after == 1
-    assert 0 < len(received) < happened - 256
+    assert 0 < len(received) < published - 256
     resumed = await watch(world, resume_token=received[-1].resume_token)
-    received += [await resumed.read() for _ in range(happened - len(received))]
-    assert [event.user.source_id for event in received] == [f"acus_{number}" for number in range(happened)]
+    received += [await resumed.read() for _ in range(published - len(received))]
+    assert [event.user.source_id for event in received] == [f"acus_{number}" for number in range(published)]
 
 
 async def test_draining(world: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A server that drains sends what had happened, and then UNAVAILABLE; a new stream is refused, a call is not."""
+    """A draining server sends the queued events and then UNAVAILABLE; it refuses streams and accepts calls."""
     call, idle = await watch(world), await watch(world, sources=[users_pb2.USER_SOURCE_RESELLER])
     for number in range(100):
-        happen(world, number)
+        publish(world, number)
     await world.server.drain()
     read = [(await call.read()).user.source_id for _ in range(100)]
     assert read == [f"acus_{number}" for number in range(100)]
     for stream in (call, idle, world.start("WatchUsers")):
-        failure = await ending(world, stream)
+        failure = await failure_of(world, stream)
         assert (failure.status.name, failure.reason) == ("UNAVAILABLE", "SOURCE_UNAVAILABLE")
         assert failure.retry_after == 1
     assert (await world.get("GetUser", id=ADA, source=users_pb2.USER_SOURCE_ACCOUNT)).source_id == ADA
     assert not caplog.records
 
 
-async def test_watching_does_not_hold_up_the_stop(world: Any) -> None:
-    """The server stops at once, however long its grace is, though streams are open."""
+async def test_streams_do_not_delay_the_stop(world: Any) -> None:
+    """A server with open streams stops at once, independent of its grace."""
     call = await watch(world)
     async with asyncio.timeout(3):
         stopping = asyncio.create_task(world.server.stop(60))
-        assert (await ending(world, call)).status is grpc.StatusCode.UNAVAILABLE
+        assert (await failure_of(world, call)).status is grpc.StatusCode.UNAVAILABLE
         await stopping
 
 
 async def test_a_closed_log(world: Any) -> None:
-    """Where the gateway ends before its server, its streams end as if the server drained."""
+    """If the gateway is closed before its server, streams end with UNAVAILABLE."""
     call = await watch(world)
     await world.gateway.events.close()
-    assert (await ending(world, call)).status is grpc.StatusCode.UNAVAILABLE
+    assert (await failure_of(world, call)).status is grpc.StatusCode.UNAVAILABLE
     assert (await refused(world)).status is grpc.StatusCode.UNAVAILABLE
 
 
 async def fill(world: Any, backlog: int) -> None:
-    """Let much happen while nobody reads: until that many events wait for the one stream, or it is dropped.
+    """Publish events until that many wait for the only stream, or until it is closed.
 
-    Looks into the queue, for a server cannot be seen to be stuck.
+    The queue is read directly, since a client cannot observe it.
     """
     [subscription] = world.gateway.events._recent._subscriptions
     async with asyncio.timeout(20):
         while world.gateway.events.subscribers and len(subscription._queue) < backlog:
             for _ in range(2):
-                happen(world, 1, length=20_000)
+                publish(world, 1, length=20_000)
             await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("backlog", [0, 50, 999])
-async def test_a_client_that_goes_away(world: Any, caplog: pytest.LogCaptureFixture, *, backlog: int) -> None:
-    """A client that cancels leaves no task and no error: waiting, behind, or dropped already."""
+async def test_a_client_that_disconnects(world: Any, caplog: pytest.LogCaptureFixture, *, backlog: int) -> None:
+    """A client that cancels leaves no task and no log record: waiting, late, or closed already."""
     before = len(asyncio.all_tasks())
     call = await watch(world)
     await fill(world, backlog)
@@ -279,19 +274,19 @@ async def test_a_client_that_goes_away(world: Any, caplog: pytest.LogCaptureFixt
 
 
 async def test_a_client_that_does_not_read(world: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A dropped client that does not come for its status holds a stop up no longer than the grace."""
+    """A closed stream whose client does not read its status delays the stop by the grace at most."""
     call = await watch(world)
     await fill(world, 999)
     async with asyncio.timeout(3):
         await world.server.stop(0.2)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await read_on(call, [])
-    assert raised.value.code().name in {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}  # what it got, it is told when it reads
+    assert raised.value.code().name in {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}  # the client gets the status when it reads
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-async def test_the_clients_deadline(world: Any) -> None:
-    """A stream ends by its client's deadline, and the log forgets it."""
+async def test_the_deadline_of_the_client(world: Any) -> None:
+    """A stream ends at the deadline of its client, and is removed from the log."""
     call = world.start("WatchUsers", timeout=0.2)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call.read()
@@ -304,16 +299,16 @@ async def test_the_clients_deadline(world: Any) -> None:
 
 
 async def test_metadata(world: Any) -> None:
-    """The request id is in the headers already: a stream may last."""
+    """The request id is in the headers, since a stream may take long, and in the status."""
     world.sent["x-request-id"] = "mine-1"
     call = await watch(world)
     assert dict(await call.initial_metadata())["x-request-id"] == "mine-1"
     await world.server.drain()
-    assert (await ending(world, call)).request_id == "mine-1"
+    assert (await failure_of(world, call)).request_id == "mine-1"
 
 
 async def test_without_a_log() -> None:
-    """A server that was given no log says that there is nothing to watch."""
+    """WatchUsers is UNIMPLEMENTED on a server without an event log."""
     server = await start_grpc(UserService(Sources(())), GrpcOptions(port=0))
     async with grpc.aio.insecure_channel(server.address) as channel:
         watching: Any = channel.unary_stream("/usergateway.v1.UserService/WatchUsers")
