@@ -1,4 +1,4 @@
-"""The real thing for every test: the console script in a process of its own, on real sockets."""
+"""Fixtures for all tests: the console script in a separate process, on real sockets."""
 
 import os
 import re
@@ -17,19 +17,21 @@ from gateway.api.graphql.graphiql.build import find_node
 
 ROOT = Path(__file__).parents[1]
 GATEWAY = str(Path(sys.executable).with_name("gateway"))
-SERVER = "GATEWAY_HTTP_SERVER"  # the one setting that tests take from outside: all of them can be run over either
-_READY = 20.0  # seconds: a process that is not ready by then has hung
+SERVER = (
+    "GATEWAY_HTTP_SERVER"  # the only setting that tests take from the environment: all of them can use either server
+)
+_READY_TIMEOUT = 20.0  # seconds: a process that is not ready by then hangs
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that said it is ready: its number and what it printed until then."""
+    """A process that is ready: its id, and its output until then."""
 
     pid: int
     printed: str
 
     def address(self, name: str) -> str:
-        """The URL that it printed behind a name."""
+        """Return the URL that was printed after a name."""
         found = re.search(rf"^\s*{re.escape(name)}[ =]+(http\S+)", self.printed, re.MULTILINE)
         assert found, f"no {name} in:\n{self.printed}"
         return found[1]
@@ -37,7 +39,7 @@ class Running:
 
 @contextmanager
 def command(*arguments: str, last: str, **environment: str) -> Iterator[Running]:
-    """Run `gateway …` until the block ends; it is ready once it printed a line with `last`."""
+    """Run `gateway …` until the block ends; it is ready when it has printed a line that contains `last`."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == SERVER}
     process = subprocess.Popen(
         [GATEWAY, *arguments],
@@ -49,8 +51,8 @@ def command(*arguments: str, last: str, **environment: str) -> Iterator[Running]
         bufsize=1,
     )
     assert process.stdout is not None
-    alarm = signal.signal(signal.SIGALRM, lambda *_: process.kill())
-    signal.setitimer(signal.ITIMER_REAL, _READY)
+    previous_handler = signal.signal(signal.SIGALRM, lambda *_: process.kill())
+    signal.setitimer(signal.ITIMER_REAL, _READY_TIMEOUT)
     printed = ""
     try:
         for line in process.stdout:
@@ -62,7 +64,7 @@ def command(*arguments: str, last: str, **environment: str) -> Iterator[Running]
         yield Running(process.pid, printed)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, alarm)
+        signal.signal(signal.SIGALRM, previous_handler)
         process.terminate()
         try:
             process.wait(15)
@@ -74,20 +76,20 @@ def command(*arguments: str, last: str, **environment: str) -> Iterator[Running]
 
 @pytest.fixture(scope="session")
 def demo() -> Iterator[Running]:
-    """`gateway demo`, shared by the tests that need no state of their own."""
+    """`gateway demo`, shared by all tests that need no separate state."""
     with command("demo", "--http-port", "0", "--grpc-port", "0", "--no-rate-limits", last="{ user(") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def gateway_url(demo: Running) -> str:
-    """Base URL of a running `gateway demo`."""
+    """The base URL of the shared `gateway demo`."""
     return demo.address("GraphQL").removesuffix("/graphql")
 
 
 @pytest.fixture(scope="session")
 def node_in() -> Callable[[Path], Path]:
-    """Node, once the packages of a folder's lock are installed there."""
+    """Returns Node after installing the locked packages of a folder."""
 
     def installed(folder: Path) -> Path:
         node, npm = find_node()

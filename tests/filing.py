@@ -1,4 +1,4 @@
-"""Files at bad moments."""
+"""Simulates files that cannot be opened, and changes that are hard to detect."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def no_file_opens() -> Iterator[None]:
-    """This process can open no file in here, root's neither: it has as many as it may have. What is there is seen."""
+    """Set the limit of open files to 0 inside the block, so that this process, even as root, can only stat files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
@@ -19,7 +19,7 @@ def no_file_opens() -> Iterator[None]:
 
 
 def rewrite(path: Path, content: str) -> None:
-    """Write into the file itself, and let it look unmodified: only `ctime`, which nobody sets, tells."""
+    """Overwrite a file in place and restore its times; only `ctime`, which cannot be set, shows the change."""
     before = path.stat()
     path.write_text(content)
     while path.stat().st_ctime_ns == before.st_ctime_ns:  # a clock that ticks every few milliseconds

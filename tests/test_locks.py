@@ -1,4 +1,4 @@
-"""What is locked, and that no lock says where from."""
+"""The lock files: each package has hashes, and no file names a registry."""
 
 import json
 import re
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize("name", ["run", "build", "dev"])
 def test_every_package_has_hashes_and_no_address(name: str) -> None:
-    """Each locked Python package has its version and hashes; the machine's own settings say where it comes from."""
+    """Each locked Python package has a version and hashes; the settings of the machine determine the index."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     packages = re.findall(r"^[a-z0-9][^ \n]*==[^\n]*(?:\n    --hash=[^\n]*)*", text, re.MULTILINE)
     assert len(packages) >= 20
@@ -20,8 +20,8 @@ def test_every_package_has_hashes_and_no_address(name: str) -> None:
     assert not re.search(r"://|--(extra-)?index-url|--find-links", text)
 
 
-def test_no_lock_of_npm_names_a_registry() -> None:
-    """The Node packages are locked by hash, without the address that they were found at."""
+def test_no_npm_lock_names_a_registry() -> None:
+    """The Node packages are locked by hash, without a URL."""
     command = ["git", "ls-files", "*package-lock.json"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     locks = [json.loads((ROOT / name).read_text()) for name in listed.stdout.split()]

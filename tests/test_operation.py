@@ -25,7 +25,7 @@ READ, WRITE = Action
     ],
 )
 def test_scopes(scope: str, allowed: set[tuple[Action, UserSource]]) -> None:
-    """A scope allows one action, in all systems or in the one that it names; neither allows the other."""
+    """A scope permits one action, in all sources or in the one that it names, and not the other action."""
     principal = Principal("key:a", frozenset({scope}))
     for action in Action:
         for source in UserSource:
@@ -38,13 +38,13 @@ def test_scopes(scope: str, allowed: set[tuple[Action, UserSource]]) -> None:
 
 
 def test_vocabulary() -> None:
-    """There are a scope for each action and one for each action in each system."""
+    """There is a scope for each action, and for each action in each source."""
     assert len(scopes(UserSource)) == 8
     assert {"users:read", "users:write:reseller"} < scopes(UserSource)
 
 
 def test_readable() -> None:
-    """The systems that may be read are told in one order; who may read none is told what is missing."""
+    """The readable sources are in a fixed order; without any, the error names the missing scope."""
     assert Principal("key:a", frozenset({"users:read:reseller", "users:read:account"})).readable(UserSource) == (
         ACCOUNT,
         RESELLER,
@@ -54,13 +54,13 @@ def test_readable() -> None:
 
 
 def test_the_program_may_do_all() -> None:
-    """The program around the gateway has every scope, and is who acts where nobody else does."""
+    """The embedding program has all scopes, and is the principal by default."""
     assert all(ANYONE.may(action, source) for action in Action for source in UserSource)
     assert current_principal.get() is ANYONE
 
 
 def test_secrets_are_in_no_text() -> None:
-    """A forwarded credential shows neither in the repr nor in the identity."""
+    """A forwarded credential is in neither the repr, the identity nor the key of the credential."""
     principal = Principal("key:a", forwarded={ACCOUNT: {"authorization": "Bearer s3cret"}})
     assert "s3cret" not in repr(principal) + principal.identity + principal.credential(ACCOUNT)
 
@@ -74,24 +74,24 @@ PRINCIPALS = st.builds(
 
 
 @given(PRINCIPALS, PRINCIPALS)
-def test_identities(one: Principal, other: Principal) -> None:
-    """Two principals are of one identity exactly when name and forwarded credentials are the same."""
-    same = (one.name, one.forwarded) == (other.name, other.forwarded)
-    assert (one.identity == other.identity) is same
+def test_identities(first: Principal, second: Principal) -> None:
+    """Two principals have the same identity if and only if name and forwarded credentials are equal."""
+    same = (first.name, first.forwarded) == (second.name, second.forwarded)
+    assert (first.identity == second.identity) is same
 
 
 @given(PRINCIPALS, PRINCIPALS)
-def test_credentials(one: Principal, other: Principal) -> None:
-    """What was read with a forwarded credential is shared with nobody, and no caller's is shared with the program."""
+def test_credentials(first: Principal, second: Principal) -> None:
+    """Only callers without forwarded credentials share a key, and none shares it with the embedding program."""
     for source in UserSource:
-        if one.credential(source) == other.credential(source) and one.identity != other.identity:
-            assert source not in one.forwarded
-            assert source not in other.forwarded
-        assert one.credential(source) != ANYONE.credential(source)
+        if first.credential(source) == second.credential(source) and first.identity != second.identity:
+            assert source not in first.forwarded
+            assert source not in second.forwarded
+        assert first.credential(source) != ANYONE.credential(source)
 
 
 async def test_on_whose_behalf() -> None:
-    """Who acts is said inside, in the tasks begun inside until they end, and nowhere else."""
+    """The principal is set inside the block and in tasks started inside, until they end, and nowhere else."""
     ada = Principal("key:ada")
 
     async def later() -> Principal:

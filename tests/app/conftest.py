@@ -1,4 +1,4 @@
-"""Sources over a transport in memory, as the sources' tests have them."""
+"""Fixtures for sources over a transport in memory, from the tests of the sources."""
 
 from sources.conftest import fake, settings, source
 

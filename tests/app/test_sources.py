@@ -42,7 +42,7 @@ from gateway.users.model import UserSource
     ],
 )
 async def test_build(source: Any, fake: Any, *, name: UserSource, altered: Any, url: str, headers: Any) -> None:
-    """Each system calls below its base URL, also behind a path of its own, with its credentials and no others."""
+    """Each source is called below its base URL, also with a path prefix, with its credential only."""
     fake.respond({"id": "u"})
     await source(name, **altered).fetch_user(Ref(Kind.USER, name, "u", "t"), frozenset())
     [request] = fake.requests
@@ -50,15 +50,15 @@ async def test_build(source: Any, fake: Any, *, name: UserSource, altered: Any, 
     assert dict(request.headers) == headers
 
 
-def test_every_system(settings: Settings, fake: Any) -> None:
-    """Every source that a user can have can be built, and says its own name."""
+def test_every_source(settings: Settings, fake: Any) -> None:
+    """Every source can be built, and has its name."""
     assert set(BUILDERS) == set(UserSource)
     assert [build(name, settings, fake.send).name for name in BUILDERS] == list(BUILDERS)
 
 
 @pytest.mark.parametrize("name", list(UserSource))
 def test_not_configured(name: UserSource, fake: Any) -> None:
-    """Without a base URL and a token there is nothing to build."""
+    """A source without base URL and token is not configured and cannot be built."""
     bare = Settings(account=AccountSettings(), softwareone=SoftwareOneSettings(), reseller=ResellerSettings())
     assert not settings_of(bare, name).configured
     with pytest.raises(ValueError, match="not configured"):

@@ -1,18 +1,17 @@
-"""An image without an engine: a small interpreter of docker/Dockerfile, and the image that it builds.
+"""Builds the image without a container engine, by a small interpreter of docker/Dockerfile.
 
-What it runs: FROM, ARG, ENV, WORKDIR, COPY and RUN, each stage in a folder of its own that begins empty, on
-the files of the checkout that .dockerignore lets through. All stages are built at one path and moved away
-when they end, so that a file which names its place (a venv's script) is right in the next stage, as in a
-container, and whatever still reached for the stage before would not find it.
+It executes FROM, ARG, ENV, WORKDIR, COPY and RUN, each stage in a separate folder that is empty at first, with the
+files of the checkout that .dockerignore does not exclude. All stages are built at one path and moved away at their end.
+So a file that contains its path (a script of a venv) is correct in the next stage, as in a container, and an access to
+the path of an earlier stage fails.
 
-How it maps places: an absolute path in a value of ARG, ENV, WORKDIR or COPY lies below the stage's folder.
-RUN's text is not touched, so it may hold no absolute path; it finds `python`, `sh` and `env` on PATH, nothing
-else: neither Node nor a compiler. Python is the version that FROM names where this machine has it, else the
-one that runs the tests; pip and npm have this machine's settings, as by the Dockerfile's secrets.
+An absolute path in a value of ARG, ENV, WORKDIR or COPY is mapped to a path below the folder of the stage. The text of
+RUN is not changed, so it must not contain absolute paths; its PATH has `python`, `sh` and `env` only, and neither Node
+nor a compiler. Python has the version of FROM if this machine has it, otherwise that of the tests. pip and npm have the
+settings of this machine, which the secrets of the Dockerfile provide in a container.
 
-What it only notes, for the tests to look at or use: USER (nobody can be that user without an engine), EXPOSE,
-STOPSIGNAL, HEALTHCHECK, ENTRYPOINT, CMD, LABEL, and RUN's cache and secret mounts. Any other instruction is an
-error, never skipped.
+USER (which requires an engine), EXPOSE, STOPSIGNAL, HEALTHCHECK, ENTRYPOINT, CMD, LABEL, and the cache and secret
+mounts of RUN are only recorded for the tests. Any other instruction is an error.
 """
 
 import json
@@ -32,12 +31,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-RUN_SECONDS = 240  # an install that takes longer has hung
+RUN_SECONDS = 240  # an installation that takes longer hangs
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction: `flags` are its leading `--name=value`, `text` is the rest."""
+    """One instruction: its leading `--name=value` in `flags`, the rest in `text`."""
 
     name: str
     flags: tuple[str, ...]
@@ -45,13 +44,13 @@ class Instruction:
 
     @property
     def pairs(self) -> dict[str, str]:
-        """The `NAME=value` of ARG, ENV and LABEL; an ARG without a value is not among them."""
-        return dict(word.split("=", 1) for word in shlex.split(self.text) if "=" in word)
+        """The pairs `NAME=value` of ARG, ENV and LABEL, without an ARG that has no value."""
+        return dict(pair.split("=", 1) for pair in shlex.split(self.text) if "=" in pair)
 
 
 @dataclass
 class Stage:
-    """What a stage has become: its files, and what its image says about running them."""
+    """A built stage: its files, and the recorded instructions."""
 
     base: str
     root: Path
@@ -61,48 +60,50 @@ class Stage:
     notes: dict[str, str] = field(default_factory=dict)
 
     def expand(self, text: str) -> str:
-        """Put in the variables."""
+        """Replace the variables in a text."""
         return Template(text).substitute(self.args | self.env)
 
-    def place(self, text: str) -> str:
-        """Put in the variables and map absolute paths, also each of a PATH; a variable's is mapped already."""
+    def map_paths(self, text: str) -> str:
+        """Replace the variables in a text, and map its absolute paths; those in variables are mapped already."""
         return self.expand(re.sub(r"(^|:)/(?!/)", rf"\1{self.root}/", text))
 
     def argv(self, name: str) -> list[str]:
-        """ENTRYPOINT, CMD or HEALTHCHECK's command, in the form that needs no shell."""
+        """Return ENTRYPOINT, CMD or the command of HEALTHCHECK, from the form without a shell."""
         return json.loads(self.notes[name])
 
 
 def parse(dockerfile: str) -> list[Instruction]:
-    """Split a Dockerfile into its instructions: comments out, continued lines joined."""
+    """Parse a Dockerfile into instructions, without comments and with continued lines joined."""
     lines = "\n".join(line for line in dockerfile.splitlines() if not line.lstrip().startswith("#"))
-    found = []
+    instructions = []
     for line in lines.replace("\\\n", "").splitlines():
         name, _, rest = line.strip().partition(" ")
-        words = rest.split()
-        flags = tuple(words[: next((at for at, word in enumerate(words) if not word.startswith("--")), 0)])
+        parts = rest.split()
+        flags = tuple(parts[: next((index for index, part in enumerate(parts) if not part.startswith("--")), 0)])
         for flag in flags:
             rest = rest.lstrip().removeprefix(flag)
         if name:
-            found.append(Instruction(name, flags, rest.strip()))
-    return found
+            instructions.append(Instruction(name, flags, rest.strip()))
+    return instructions
 
 
 def context_files() -> Iterator[str]:
-    """The checkout's files that .dockerignore lets through: the last pattern that matches decides."""
+    """Yield the files of the checkout that .dockerignore does not exclude; the last matching pattern decides."""
     lines = [line.strip() for line in (ROOT / ".dockerignore").read_text().splitlines()]
     rules = [(not line.startswith("!"), line.lstrip("!")) for line in lines if line and not line.startswith("#")]
     kept = [pattern for ignored, pattern in rules if not ignored]
 
     def ignored(path: str) -> bool:
         parts = path.split("/")
-        above = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]  # a folder's rule is its files'
-        found = [out for out, pattern in rules if any(_matches(pattern, one) for one in above)]
-        return bool(found) and found[-1]
+        prefixes = [
+            "/".join(parts[:depth]) for depth in range(1, len(parts) + 1)
+        ]  # a rule of a folder is for its files
+        matching = [excludes for excludes, pattern in rules if any(_matches(pattern, prefix) for prefix in prefixes)]
+        return bool(matching) and matching[-1]
 
     for folder, folders, names in os.walk(ROOT):
         here = Path(folder).relative_to(ROOT)
-        # As the engine does: not into a folder that is ignored, unless a `!` pattern begins with it.
+        # As an engine does: an ignored folder is not entered, unless a `!` pattern starts with it.
         folders[:] = [
             name
             for name in folders
@@ -114,8 +115,8 @@ def context_files() -> Iterator[str]:
 
 def _matches(pattern: str, path: str) -> bool:
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    meaning = {"**/": "(.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.fullmatch("".join(meaning.get(part) or re.escape(part) for part in parts), path) is not None
+    regexes = {"**/": "(.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.fullmatch("".join(regexes.get(part) or re.escape(part) for part in parts), path) is not None
 
 
 class Builder:
@@ -130,18 +131,18 @@ class Builder:
         self._stage: Stage | None = None
 
     def build(self) -> Stage:
-        """Run everything; gives the last stage, whose files stay where it was built. All else is deleted."""
+        """Execute all instructions, and return the last stage. All other files are deleted."""
         for path in context_files():
             (self.context / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, self.context / path)
         for instruction in self.instructions:
-            self._do(instruction)
+            self._execute(instruction)
         assert self._stage is not None
-        for gone in (self.context, *self.work.glob("was-*")):
-            shutil.rmtree(gone)
+        for folder in (self.context, *self.work.glob("was-*")):
+            shutil.rmtree(folder)
         return self._stage
 
-    def _do(self, it: Instruction) -> None:
+    def _execute(self, it: Instruction) -> None:
         if it.name == "FROM":
             self._from(it)
         elif self._stage is None:
@@ -168,15 +169,15 @@ class Builder:
         self._stage = self.stages[name] = Stage(base, root, root, {"PATH": str(self._base_tools(base))})
 
     def _arg(self, it: Instruction, stage: Stage) -> None:
-        given = it.pairs or {it.text: self._global[it.text]}
-        stage.args |= {name: stage.place(value) for name, value in given.items()}
+        values = it.pairs or {it.text: self._global[it.text]}
+        stage.args |= {name: stage.map_paths(value) for name, value in values.items()}
 
     def _base_tools(self, base: str) -> Path:
-        """The base image's PATH: Python, and the two programs of Debian that a script may expect."""
+        """Create the PATH of the base image: Python, and the two programs of Debian that scripts need."""
         folder = self.work / "base"
         folder.mkdir(exist_ok=True)
         python = folder / "python"
-        # A script and no link: a venv takes its Python's own folder for the place where the library is.
+        # A script instead of a link: a venv expects the library beside its Python.
         python.write_text(f'#!/bin/sh\nexec {shlex.quote(_python(base))} "$@"\n')
         python.chmod(0o755)
         for name in ("sh", "env"):
@@ -186,13 +187,13 @@ class Builder:
 
     def _copy(self, it: Instruction, stage: Stage) -> None:
         *sources, target = it.text.split()
-        into = stage.workdir / stage.place(target)
+        into = stage.workdir / stage.map_paths(target)
         source_root = self.context
         for flag in it.flags:
             source_root = self.stages[flag.removeprefix("--from=")].root
         for source in sources:
-            # Another stage's files were at this stage's path and have been moved away since.
-            path = source_root / Path(stage.place(source).removeprefix(f"{stage.root}/"))
+            # The files of another stage were at the path of this one, and have been moved.
+            path = source_root / Path(stage.map_paths(source).removeprefix(f"{stage.root}/"))
             if path.is_dir():
                 shutil.copytree(path, into, symlinks=True, dirs_exist_ok=True)
             else:
@@ -202,11 +203,11 @@ class Builder:
 
 
 def _env(it: Instruction, stage: Stage) -> None:
-    stage.env |= {name: stage.place(value) for name, value in it.pairs.items()}
+    stage.env |= {name: stage.map_paths(value) for name, value in it.pairs.items()}
 
 
 def _workdir(it: Instruction, stage: Stage) -> None:
-    stage.workdir = stage.workdir / stage.place(it.text)
+    stage.workdir = stage.workdir / stage.map_paths(it.text)
     stage.workdir.mkdir(parents=True, exist_ok=True)
 
 
@@ -215,16 +216,16 @@ def _label(it: Instruction, stage: Stage) -> None:
 
 
 def _note(it: Instruction, stage: Stage) -> None:
-    stage.notes[it.name] = it.text.removeprefix("CMD ")  # HEALTHCHECK's command comes behind that word
+    stage.notes[it.name] = it.text.removeprefix("CMD ")  # the command of HEALTHCHECK follows this name
 
 
 def _run(it: Instruction, stage: Stage) -> None:
     assert all(re.match(r"--mount=type=(cache|secret),", flag) for flag in it.flags), it.flags
-    absolute = [word for word in shlex.split(it.text) if word.startswith("/")]
+    absolute = [argument for argument in shlex.split(it.text) if argument.startswith("/")]
     assert not absolute, f"RUN cannot be mapped: {absolute}"
-    alien = re.compile(r"(GATEWAY|PYTHON|VIRTUAL_ENV|PYENV|NODE)")
-    machine = {name: value for name, value in os.environ.items() if not alien.match(name)}
-    done = subprocess.run(
+    excluded = re.compile(r"(GATEWAY|PYTHON|VIRTUAL_ENV|PYENV|NODE)")
+    machine = {name: value for name, value in os.environ.items() if not excluded.match(name)}
+    completed = subprocess.run(
         ["/bin/sh", "-c", it.text],
         cwd=stage.workdir,
         env=machine | stage.args | stage.env,
@@ -236,29 +237,29 @@ def _run(it: Instruction, stage: Stage) -> None:
         umask=0o022,
         check=False,
     )
-    assert done.returncode == 0, f"RUN {it.text}\n{done.stdout[-4000:]}"
+    assert completed.returncode == 0, f"RUN {it.text}\n{completed.stdout[-4000:]}"
 
 
 def _python(base: str) -> str:
-    """An interpreter of the version in `python:3.13-slim`, else the one that the tests run on."""
-    named = f"python{base.partition(':')[2].partition('-')[0]}"
-    if found := shutil.which(named):
-        asked = [found, "-c", "import pip, sys, venv; print(sys.executable)"]
-        answer = subprocess.run(asked, capture_output=True, text=True, check=False)
-        if answer.returncode == 0:
-            return answer.stdout.strip()
+    """Return an interpreter of the version in e.g. `python:3.13-slim`, else the one of the tests."""
+    name = f"python{base.partition(':')[2].partition('-')[0]}"
+    if found := shutil.which(name):
+        command = [found, "-c", "import pip, sys, venv; print(sys.executable)"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode == 0:
+            return result.stdout.strip()
     return sys._base_executable  # type: ignore[attr-defined]  # no stub has it
 
 
 @pytest.fixture(scope="session")
 def instructions() -> list[Instruction]:
-    """docker/Dockerfile, parsed."""
+    """The instructions of docker/Dockerfile."""
     return parse((ROOT / "docker/Dockerfile").read_text())
 
 
 @pytest.fixture(scope="session")
 def context() -> set[str]:
-    """The files that an engine is sent."""
+    """The files that are sent to an engine."""
     return set(context_files())
 
 

@@ -1,4 +1,4 @@
-"""docker/compose.yaml and the Dockerfile as data."""
+"""The contents of docker/compose.yaml and of the Dockerfile."""
 
 import subprocess
 import tomllib
@@ -13,18 +13,24 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_variable_is_a_setting(instructions, services):
-    """The names that compose and the image set are names of settings."""
+    """All variables that compose and the image set are settings."""
     known = {leaf.variable for leaf in leaves()}
-    image = {name for each in instructions if each.name == "ENV" for name in each.pairs if name.startswith("GATEWAY_")}
+    image = {
+        name
+        for instruction in instructions
+        if instruction.name == "ENV"
+        for name in instruction.pairs
+        if name.startswith("GATEWAY_")
+    }
     assert image == {"GATEWAY_HTTP_HOST", "GATEWAY_HTTP_PORT", "GATEWAY_GRPC_HOST"}
     assert image <= known
     assert set(services["gateway"]["environment"]) <= known
 
 
 def test_the_credentials_are_the_sandboxs(services):
-    """The gateway has the sandbox's public credentials, each where it belongs."""
-    given = services["gateway"]["environment"]
-    assert {name: value for name, value in given.items() if not name.endswith("URL")} == {
+    """The gateway has the public credentials of the sandbox."""
+    environment = services["gateway"]["environment"]
+    assert {name: value for name, value in environment.items() if not name.endswith("URL")} == {
         "GATEWAY_ACCOUNT__TOKEN": ACCOUNT_TOKEN,
         "GATEWAY_ACCOUNT__ACCOUNT_ID": ACCOUNT_ID,
         "GATEWAY_SOFTWAREONE__TOKEN": SOFTWAREONE_TOKEN,
@@ -35,21 +41,21 @@ def test_the_credentials_are_the_sandboxs(services):
 
 
 def test_the_gateway_waits_for_a_healthy_sandbox(services):
-    """The sandbox has a health check of its own and the gateway starts once it passes."""
+    """The sandbox has a separate health check, and the gateway starts after it has passed."""
     assert services["gateway"]["depends_on"] == {"sandbox": {"condition": "service_healthy"}}
     assert services["sandbox"]["healthcheck"]["test"][0] == "CMD"
-    assert "healthcheck" not in services["gateway"]  # the image's
+    assert "healthcheck" not in services["gateway"]  # the one of the image
 
 
-def test_only_this_machine_reaches_it(services):
-    """The gateway is published on loopback alone, the sandbox not at all."""
+def test_ports_are_published_on_loopback(services):
+    """The gateway is published on loopback only, the sandbox not at all."""
     assert services["gateway"]["ports"] == ["127.0.0.1:8000:8000", "127.0.0.1:50051:50051"]
     assert "ports" not in services["sandbox"]
 
 
 @pytest.mark.parametrize("name", ["gateway", "sandbox"])
 def test_a_service_is_locked_down(services, name):
-    """A service writes to no file, has no capability and can win none."""
+    """A service has a read-only file system, and no capabilities or new privileges."""
     assert services[name]["read_only"] is True
     assert services[name]["cap_drop"] == ["ALL"]
     assert services[name]["security_opt"] == ["no-new-privileges:true"]
@@ -57,7 +63,7 @@ def test_a_service_is_locked_down(services, name):
 
 @pytest.mark.parametrize("name", ["gateway", "sandbox"])
 def test_a_service_is_built_here(services, name):
-    """A service's image is built from this checkout's Dockerfile."""
+    """The image of a service is built from the Dockerfile of this checkout."""
     built = services[name]["build"]
     context = (ROOT / "docker" / built["context"]).resolve()
     assert context == ROOT
@@ -65,25 +71,28 @@ def test_a_service_is_built_here(services, name):
 
 
 def test_the_bases_are_official_python_images(instructions):
-    """A base image is named without a registry, so that the engine's own settings decide on it."""
-    bases = {each.text.split(" AS ")[0] for each in instructions if each.name == "FROM"}
+    """A base image is named without a registry, which the settings of the engine determine."""
+    bases = {instruction.text.split(" AS ")[0] for instruction in instructions if instruction.name == "FROM"}
     assert bases == {"python:${PYTHON}-slim"}
     assert "# syntax=" not in (ROOT / "docker/Dockerfile").read_text()
 
 
 def test_code_comes_after_dependencies(instructions):
-    """A change of the gateway's code reuses the layers of both locks and of GraphiQL."""
-    texts = [each.text for each in instructions]
+    """After a change of the code, the layers of both locks and of GraphiQL are reused."""
+    texts = [instruction.text for instruction in instructions]
     code = texts.index("gateway gateway")
     for layer in ("requirements/run.txt", "requirements/build.txt", "graphiql/build.py"):
-        assert max(at for at, text in enumerate(texts) if layer in text) < code
+        assert max(index for index, text in enumerate(texts) if layer in text) < code
 
 
 def test_the_labels_are_the_projects(instructions):
-    """The image's version and description are those of pyproject.toml."""
+    """Version, title and description of the image are those of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pairs = {
-        name: value for each in instructions if each.name in {"ARG", "LABEL"} for name, value in each.pairs.items()
+        name: value
+        for instruction in instructions
+        if instruction.name in {"ARG", "LABEL"}
+        for name, value in instruction.pairs.items()
     }
     assert pairs["VERSION"] == project["version"]
     assert pairs["org.opencontainers.image.title"] == project["name"]
@@ -91,13 +100,13 @@ def test_the_labels_are_the_projects(instructions):
 
 
 def test_docker_reads_nothing_that_git_ignores(context):
-    """No file of this machine alone gets to an image: all that .dockerignore lets through git would take too."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    known = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    """The context of the image has no file that git ignores."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    known = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     assert context <= set(known)
 
 
 def test_docker_reads_what_the_image_needs_and_no_more(context):
-    """Of the checkout only the package, its lock and its two files are sent to the engine."""
+    """The context of the image has the package, its locks and its two files only."""
     assert {path.split("/")[0] for path in context} == {"gateway", "pyproject.toml", "README.md", "requirements"}
     assert not [path for path in context if path.endswith(".pyc") or "/dist/" in path]

@@ -1,4 +1,4 @@
-"""A client of the gateway, and the sandbox's own account of what reached it."""
+"""A client of the gateway, and the sandbox with its list of received calls."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -24,44 +24,44 @@ from gateway.sandbox import (
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A running gateway and the sandbox behind it, over HTTP."""
+    """A running gateway and its sandbox, over HTTP."""
 
     session: ClientSession
     url: str
     control: str
 
     async def graphql(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> Any:
-        """Send one operation; the answer's JSON."""
-        sent = {"query": query, "variables": variables or {}}
-        async with self.session.post(f"{self.url}/graphql", json=sent, headers=headers) as answer:
-            return await answer.json()
+        """Execute an operation, and return the JSON of the response."""
+        body = {"query": query, "variables": variables or {}}
+        async with self.session.post(f"{self.url}/graphql", json=body, headers=headers) as response:
+            return await response.json()
 
     async def data(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> Any:
-        """Send one operation that must succeed; its data."""
-        answer = await self.graphql(query, variables, **headers)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
+        """Execute an operation that must succeed, and return its data."""
+        result = await self.graphql(query, variables, **headers)
+        assert "errors" not in result, result["errors"]
+        return result["data"]
 
     async def calls(self, source: str | None = None) -> list[dict[str, Any]]:
-        """Every call that reached the sandbox since the last `forget`; not the webhooks that it sent."""
-        async with self.session.get(f"{self.control}/calls") as answer:
-            calls = [call for call in await answer.json() if call["source"] != "webhooks"]
+        """Return the calls that the sandbox received since the last `forget`, without the webhooks that it sent."""
+        async with self.session.get(f"{self.control}/calls") as response:
+            calls = [call for call in await response.json() if call["source"] != "webhooks"]
         return [call for call in calls if source in {None, call["source"]}]
 
     async def forget(self) -> None:
-        """Forget calls and faults."""
+        """Delete the lists of calls and faults."""
         await (await self.session.delete(f"{self.control}/calls")).read()
         await (await self.session.delete(f"{self.control}/faults")).read()
 
     async def fault(self, **fault: Any) -> None:
-        """Let the next matching calls go wrong."""
-        async with self.session.post(f"{self.control}/faults", json=fault) as answer:
-            assert answer.status < 300, await answer.text()
+        """Let the next matching calls fail."""
+        async with self.session.post(f"{self.control}/faults", json=fault) as response:
+            assert response.status < 300, await response.text()
 
     async def stored(self, source: str, user_id: str) -> Any:
-        """A user as the sandbox has it stored."""
-        async with self.session.get(f"{self.control}/state/{source}/users/{user_id}") as answer:
-            return await answer.json()
+        """Return a user as the sandbox has it stored."""
+        async with self.session.get(f"{self.control}/state/{source}/users/{user_id}") as response:
+            return await response.json()
 
 
 def _world(session: ClientSession, running: Running) -> World:
@@ -72,28 +72,31 @@ def _world(session: ClientSession, running: Running) -> World:
 
 @pytest.fixture
 def world_of() -> Callable[[ClientSession, Running], World]:
-    """Makes the world of a demo of one's own."""
+    """Returns the world of another demo."""
     return _world
 
 
 @pytest.fixture
 async def fresh() -> AsyncIterator[Callable[..., Any]]:
-    """Makes worlds of a test's own, in this process but on real sockets: faults there are nobody else's.
+    """Opens worlds for one test, in this process but on real sockets, so that faults affect no other test.
 
-    Settings are given by name: the gateway's own, and those of all three systems, e.g. `await fresh(max_attempts=1)`.
+    Settings are given by name: those of the gateway, and those of all sources, e.g. `await fresh(max_attempts=1)`.
     """
     async with AsyncExitStack() as stack:
 
-        async def make(**own: Any) -> World:
+        async def make(**given: Any) -> World:
             sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False)))
-            systems: dict[str, Any] = {
+            sources: dict[str, Any] = {
                 "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
                 "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
                 "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
             }
-            top = {name: own.pop(name) for name in list(own) if name in Settings.model_fields}
+            top_level = {name: given.pop(name) for name in list(given) if name in Settings.model_fields}
             settings = Settings(
-                http_port=0, grpc_port=None, **top, **{name: system | own for name, system in systems.items()}
+                http_port=0,
+                grpc_port=None,
+                **top_level,
+                **{name: source | given for name, source in sources.items()},
             )
             addresses = await stack.enter_async_context(serving(settings))
             return World(await stack.enter_async_context(ClientSession()), addresses.http, sandbox.control_url)
@@ -103,7 +106,7 @@ async def fresh() -> AsyncIterator[Callable[..., Any]]:
 
 @pytest.fixture
 async def world(demo: Running) -> AsyncIterator[World]:
-    """The shared demo, its sandbox without memory of earlier calls."""
+    """The shared demo, without earlier calls in its sandbox."""
     async with ClientSession() as session:
         world = _world(session, demo)
         await world.forget()

@@ -1,4 +1,4 @@
-"""How many calls a query costs its sources: the fewest possible, counted by the sandbox."""
+"""The number of calls to sources for a query, as counted by the sandbox."""
 
 import asyncio
 from itertools import count
@@ -12,11 +12,11 @@ DEEP = "name role { name owner { type account { name } } permissions } departmen
 
 
 @pytest.fixture
-async def someone(world: Any) -> str:
-    """An account user of the test's own, with a role and a department."""
-    made = await _created(world, next(_NUMBERS))
+async def user_id(world: Any) -> str:
+    """The id of a new account user with a role and a department."""
+    user_id = await _create(world, next(_NUMBERS))
     await world.forget()
-    return made
+    return user_id
 
 
 @pytest.mark.parametrize(
@@ -30,18 +30,20 @@ async def someone(world: Any) -> str:
         ("department { machines { nodes { name department { name } } } scanningStations { nodes { name } } }", 2),
     ],
 )
-async def test_one_account_user(world: Any, someone: str, selection: str, calls: int) -> None:
-    """What the endpoint can bring along comes in the one call; a kind that it cannot costs one more."""
-    data = await world.data(f'{{ user(id: "{someone}", source: ACCOUNT) {{ {selection} }} }}')
+async def test_one_account_user(world: Any, user_id: str, selection: str, calls: int) -> None:
+    """Included records are in the response of one call; each other kind of records is one more call."""
+    data = await world.data(f'{{ user(id: "{user_id}", source: ACCOUNT) {{ {selection} }} }}')
     assert data["user"]
     assert len(await world.calls()) == calls
 
 
 async def test_ten_users_with_everything(world: Any) -> None:
-    """Ten users with role owners and department locations cost ten calls and one list a kind."""
-    people = [await _created(world, number) for number in range(10)]
+    """Ten users with role owners and department locations are ten calls, and one list for each kind of lookups."""
+    user_ids = [await _create(world, number) for number in range(10)]
     await world.forget()
-    aliases = " ".join(f'u{n}: user(id: "{one}", source: ACCOUNT) {{ {DEEP} }}' for n, one in enumerate(people))
+    aliases = " ".join(
+        f'u{n}: user(id: "{user_id}", source: ACCOUNT) {{ {DEEP} }}' for n, user_id in enumerate(user_ids)
+    )
     data = await world.data(f"{{ {aliases} }}")
     assert all(data[f"u{n}"]["name"] for n in range(10))
     calls = await world.calls()
@@ -50,8 +52,8 @@ async def test_ten_users_with_everything(world: Any) -> None:
     assert all("limit=1000" in call["query"] for call in lists)
 
 
-async def test_only_what_is_selected_is_included(world: Any) -> None:
-    """The includes of a call are those of the selection, through fragments and past what is skipped."""
+async def test_only_selected_records_are_included(world: Any) -> None:
+    """A call includes the selected records, also those in fragments, without skipped ones."""
     await world.data(
         """query ($no: Boolean = false) {
           user(id: "acus_adalovelace1", source: ACCOUNT) { ...Person department @include(if: $no) { name } }
@@ -63,19 +65,19 @@ async def test_only_what_is_selected_is_included(world: Any) -> None:
 
 
 async def test_one_user_by_two_aliases(world: Any) -> None:
-    """A record is fetched once in an operation, however often it is asked for."""
+    """A record is fetched once for an operation."""
     user = 'user(id: "acus_adalovelace1", source: ACCOUNT)'
     await world.data(f"{{ a: {user} {{ name }} b: {user} {{ role {{ name }} }} }}")
     assert len(await world.calls()) == 1
 
 
-async def test_a_socket_serves_no_stale_user(world: Any) -> None:
-    """Two queries on one WebSocket are two operations: the second sees what changed in between."""
+async def test_operations_of_a_socket_do_not_share_records(world: Any) -> None:
+    """The second query on a WebSocket returns a change that was made after the first."""
     query = '{ user(id: "acus_plainperson1", source: ACCOUNT) { name } }'
     async with world.session.ws_connect(f"{world.url}/graphql", protocols=["graphql-transport-ws"]) as socket:
         await socket.send_json({"type": "connection_init"})
         assert (await socket.receive_json())["type"] == "connection_ack"
-        seen = []
+        names = []
         for name in ("Before", "After"):
             await world.data(
                 'mutation ($n: String) { updateAccountUser(id: "acus_plainperson1", input: {name: $n}) { id } }',
@@ -87,13 +89,13 @@ async def test_a_socket_serves_no_stale_user(world: Any) -> None:
                     assert message.type is WSMsgType.TEXT
                     body = message.json()
                     if body["type"] == "next":
-                        seen.append(body["payload"]["data"]["user"]["name"])
+                        names.append(body["payload"]["data"]["user"]["name"])
                     if body["type"] == "complete":
                         break
-    assert seen == ["Before", "After"]
+    assert names == ["Before", "After"]
 
 
-async def _created(world: Any, number: int) -> str:
+async def _create(world: Any, number: int) -> str:
     document = "mutation ($input: CreateAccountUserInput!) { createAccountUser(input: $input) { sourceId } }"
     roles, departments = ["rl_admin0000000", "rl_viewer000000"], ["dp_returns00000", "dp_sewing000000"]
     given = {

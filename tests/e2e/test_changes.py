@@ -1,4 +1,4 @@
-"""The four changes, from a client's variable to the source's wire."""
+"""The four changes: from the variables of a client to the request of the source."""
 
 import json
 from typing import Any
@@ -66,7 +66,7 @@ async def test_account_create(world: Any) -> None:
 
 
 async def test_ids_may_be_global(world: Any) -> None:
-    """A global id is as good as the source's own, for the target and inside the input."""
+    """Global ids are accepted in place of source ids, for the target and inside the input."""
     found = await world.data(
         'query ($id: ID!) { user(id: $id, source: ACCOUNT) { id } department(id: "dp_returns00000") { id } }',
         {"id": ACCOUNT},
@@ -79,8 +79,8 @@ async def test_ids_may_be_global(world: Any) -> None:
     assert json.loads(call["body"]) == {"department_id": "dp_returns00000"}
 
 
-async def test_one_key_for_two_users_changes_both(world: Any) -> None:
-    """The source replays one user's answer for another under one key; what it is sent differs by user."""
+async def test_one_key_for_two_users(world: Any) -> None:
+    """Changes of two users with one key have different source keys, since the source would replay the first one."""
     document = """mutation ($key: String) {
       a: updateAccountUser(id: "acus_adalovelace1", input: {departmentId: null}, idempotencyKey: $key) { sourceId }
       b: updateAccountUser(id: "acus_gracehopper1", input: {departmentId: null}, idempotencyKey: $key) { sourceId }
@@ -92,16 +92,16 @@ async def test_one_key_for_two_users_changes_both(world: Any) -> None:
 
 
 async def test_a_key_used_again(world: Any) -> None:
-    """The same change under its key is carried out once; another change under it is a conflict."""
+    """With one key a change is executed once; another change with the key is a conflict."""
     twice = {"input": {"email": "once@example.com"}, "key": "create-once"}
     first, second = [(await world.data(CREATE, twice))["createAccountUser"] for _ in range(2)]
     assert first == second
-    answer = await world.graphql(CREATE, {"input": {"email": "other@example.com"}, "key": "create-once"})
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["IDEMPOTENCY_CONFLICT"]
+    result = await world.graphql(CREATE, {"input": {"email": "other@example.com"}, "key": "create-once"})
+    assert [error["extensions"]["code"] for error in result["errors"]] == ["IDEMPOTENCY_CONFLICT"]
 
 
-async def test_the_header_is_each_mutations_key(world: Any) -> None:
-    """One `Idempotency-Key` header gives every mutation of a document a key of its own, the same when repeated."""
+async def test_the_key_of_the_header(world: Any) -> None:
+    """An `Idempotency-Key` header results in a different key for each mutation field, the same when repeated."""
     document = """mutation {
       a: createAccountUser(input: {email: "header-a@example.com"}) { sourceId }
       b: createAccountUser(input: {email: "header-b@example.com"}) { sourceId }
@@ -112,21 +112,21 @@ async def test_the_header_is_each_mutations_key(world: Any) -> None:
     assert first["a"] != first["b"]
 
 
-async def test_a_failed_change_leaves_the_others(world: Any) -> None:
-    """In a document of several changes one that fails takes nothing away from the others."""
-    answer = await world.graphql(
+async def test_a_failed_change_beside_others(world: Any) -> None:
+    """A failed change does not affect the other changes of its document."""
+    result = await world.graphql(
         """mutation {
           good: updateAccountUser(id: "acus_adalovelace1", input: {name: "Ada L."}) { name }
           bad: updateAccountUser(id: "acus_nobody", input: {name: "Nobody"}) { name }
         }"""
     )
-    assert answer["data"] == {"good": {"name": "Ada L."}, "bad": None}
-    [error] = answer["errors"]
+    assert result["data"] == {"good": {"name": "Ada L."}, "bad": None}
+    [error] = result["errors"]
     assert (error["path"], error["extensions"]["code"]) == (["bad"], "NOT_FOUND")
 
 
-async def test_marketplace_update_without_a_picture(world: Any) -> None:
-    """The Marketplace gets one form part `user` with plain camelCase JSON of exactly what was given."""
+async def test_marketplace_update_without_an_icon(world: Any) -> None:
+    """The Marketplace gets one form part `user`, with exactly the given fields as JSON in camelCase."""
     sent = {"firstName": "Augusta", "phone": None, "settings": {"languageCode": "en-GB"}}
     changed = (await world.data(UPDATE_MARKETPLACE, {"id": MARKETPLACE, "input": sent}))["updateSoftwareOneUser"]
     assert changed["firstName"] == "Augusta"
@@ -137,16 +137,16 @@ async def test_marketplace_update_without_a_picture(world: Any) -> None:
     assert json.loads(part["text"]) == sent
 
 
-async def test_marketplace_update_with_a_picture(world: Any) -> None:
-    """A file of a multipart request arrives as the part `icon`, with its name, its type and its bytes."""
+async def test_marketplace_update_with_an_icon(world: Any) -> None:
+    """A file of a multipart request is sent as the part `icon`, with its name, type and bytes."""
     form = FormData()
     variables = {"id": MARKETPLACE, "input": {"lastName": "King", "icon": None}}
     form.add_field("operations", json.dumps({"query": UPDATE_MARKETPLACE, "variables": variables}))
     form.add_field("map", json.dumps({"0": ["variables.input.icon"]}))
     form.add_field("0", b"\x89PNG not really", filename="ada.png", content_type="image/png")
     headers = {"Apollo-Require-Preflight": "1"}
-    async with world.session.post(f"{world.url}/graphql", data=form, headers=headers) as answer:
-        assert "errors" not in await answer.json()
+    async with world.session.post(f"{world.url}/graphql", data=form, headers=headers) as response:
+        assert "errors" not in await response.json()
     [call] = await world.calls()
     icon, user = call["body"]
     assert (icon["name"], icon["filename"], icon["contentType"], icon["size"]) == ("icon", "ada.png", "image/png", 15)
@@ -154,7 +154,7 @@ async def test_marketplace_update_with_a_picture(world: Any) -> None:
 
 
 async def test_marketplace_current_account(world: Any) -> None:
-    """The current account is sent as a reference to it; one that is not the user's is refused with its field."""
+    """The current account is sent as a reference; an account of another user is BAD_USER_INPUT."""
     found = await world.data('query { user(id: "USR-0000-0001", source: SOFTWAREONE) { accounts { sourceId } } }')
     account = found["user"]["accounts"][0]["sourceId"]
     await world.forget()
@@ -163,14 +163,14 @@ async def test_marketplace_current_account(world: Any) -> None:
     assert data["updateSoftwareOneUser"]["currentAccount"] == {"sourceId": account}
     [call] = await world.calls()
     assert json.loads(call["body"][0]["text"]) == {"currentAccount": {"id": account}}
-    answer = await world.graphql(
+    result = await world.graphql(
         UPDATE_MARKETPLACE, {"id": MARKETPLACE, "input": {"currentAccountId": "ACC-9999-9999"}}
     )
-    assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert result["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 async def test_reseller_update(world: Any) -> None:
-    """The reseller gets exactly what was given, in its own spelling, below the configured reseller."""
+    """The reseller gets exactly the given fields, by its names, below the path of the configured reseller."""
     sent = {"company": "Analytical Engines", "lastName": "", "allowCustomerPortalAccess": False}
     changed = (await world.data(UPDATE_RESELLER, {"id": RESELLER, "input": sent}))["updateResellerUser"]
     assert changed["company"] == "Analytical Engines"

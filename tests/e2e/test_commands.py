@@ -1,4 +1,4 @@
-"""The command line as an operator meets it."""
+"""The commands of the command line."""
 
 import os
 import re
@@ -24,14 +24,14 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_the_checked_in_schema_is_the_codes() -> None:
-    """`schema.graphql` is what the code serves."""
+def test_the_committed_schema() -> None:
+    """`schema.graphql` is the schema of the code."""
     checked = run("schema", "--check")
     assert (checked.returncode, checked.stdout) == (0, "")
 
 
-def test_a_stale_schema_is_a_diff(tmp_path: Path) -> None:
-    """`schema --check` exits 1 and shows what differs."""
+def test_a_stale_schema(tmp_path: Path) -> None:
+    """`schema --check` exits with 1 and prints a diff."""
     stale = tmp_path / "schema.graphql"
     stale.write_text((ROOT / "schema.graphql").read_text().replace("username", "userName"))
     checked = run("schema", "--check", "--out", str(stale))
@@ -40,24 +40,24 @@ def test_a_stale_schema_is_a_diff(tmp_path: Path) -> None:
 
 
 def test_a_bad_setting_is_named() -> None:
-    """A bad value exits 2, naming the setting, what it got and what it takes."""
-    for done in (run("serve", GATEWAY_HTTP_PORT="http"), run("serve", "--http-port", "http")):
-        assert done.returncode == 2
-        assert "GATEWAY_HTTP_PORT" in done.stderr
-        assert "'http'" in done.stderr
-        assert "integer" in done.stderr
+    """A value that is not valid exits with 2; the message has the setting, the value and the expected type."""
+    for completed in (run("serve", GATEWAY_HTTP_PORT="http"), run("serve", "--http-port", "http")):
+        assert completed.returncode == 2
+        assert "GATEWAY_HTTP_PORT" in completed.stderr
+        assert "'http'" in completed.stderr
+        assert "integer" in completed.stderr
 
 
 def test_a_bad_secret_is_not_shown() -> None:
-    """A complaint about a source does not print its token."""
-    done = run("serve", GATEWAY_ACCOUNT__TOKEN="s3cret-t0ken", GATEWAY_ACCOUNT__BASE_URL="nonsense")
-    assert done.returncode == 2
-    assert "GATEWAY_ACCOUNT__BASE_URL" in done.stderr
-    assert "s3cret" not in done.stdout + done.stderr
+    """An error in the settings of a source does not contain its token."""
+    completed = run("serve", GATEWAY_ACCOUNT__TOKEN="s3cret-t0ken", GATEWAY_ACCOUNT__BASE_URL="nonsense")
+    assert completed.returncode == 2
+    assert "GATEWAY_ACCOUNT__BASE_URL" in completed.stderr
+    assert "s3cret" not in completed.stdout + completed.stderr
 
 
-def test_config_tells_values_and_where_from(tmp_path: Path) -> None:
-    """`config` shows each value in force and whether option, environment, file or default set it; no secret."""
+def test_config_prints_values_and_origins(tmp_path: Path) -> None:
+    """`config` prints each value with its origin (option, environment, file or default), and no secret."""
     file = tmp_path / "gateway.toml"
     file.write_text('http_port = 9001\n[reseller]\nreseller_id = "from-file"\n')
     shown = run(
@@ -81,7 +81,7 @@ def test_config_tells_values_and_where_from(tmp_path: Path) -> None:
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
-    """A setting in both is taken from the environment."""
+    """The environment has precedence over the file."""
     file = tmp_path / "gateway.toml"
     file.write_text("http_port = 9001\n")
     shown = run("config", GATEWAY_CONFIG=str(file), GATEWAY_HTTP_PORT="9002").stdout
@@ -89,13 +89,13 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert "9001" not in shown
 
 
-def test_check_has_a_row_a_source() -> None:
-    """`check` calls each configured system once; it exits 1 when one fails."""
+def test_check_has_a_row_for_each_source() -> None:
+    """`check` calls each configured source once, and exits with 1 if one fails."""
     with command("sandbox", "--port", "0", last="control") as sandbox:
-        found = [
+        pairs = [
             line.strip().split("=", 1) for line in sandbox.printed.splitlines() if line.strip().startswith("GATEWAY_")
         ]
-        environment: dict[str, Any] = dict(found)
+        environment: dict[str, Any] = dict(pairs)
         good = run("check", **environment)
         bad = run("check", **environment | {"GATEWAY_SOFTWAREONE__TOKEN": "wrong"})
     assert good.returncode == 0, good.stdout
@@ -106,26 +106,26 @@ def test_check_has_a_row_a_source() -> None:
 
 
 def test_check_without_a_reseller() -> None:
-    """`check` says what is missing where the reseller system has no reseller's id, and calls nobody."""
+    """`check` reports a reseller source without a reseller id, and makes no call."""
     given = {"GATEWAY_RESELLER__BASE_URL": "http://127.0.0.1:9", "GATEWAY_RESELLER__TOKEN": "token-1"}
-    done = run("check", **given)
-    assert done.returncode == 1
-    [row] = done.stdout.splitlines()
+    completed = run("check", **given)
+    assert completed.returncode == 1
+    [row] = completed.stdout.splitlines()
     assert row.split()[0] == "reseller"
     assert "SOURCE_NOT_CONFIGURED" in row
 
 
-def test_a_taken_port_is_one_line(demo: Running) -> None:
-    """A port that is taken ends the command with a sentence, not with a stack."""
+def test_a_port_in_use(demo: Running) -> None:
+    """A port in use ends the command with one line instead of a traceback."""
     port = demo.address("GraphQL").removesuffix("/graphql").rpartition(":")[2]
-    done = run("serve", "--http-port", port)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "use" in done.stderr
+    completed = run("serve", "--http-port", port)
+    assert completed.returncode == 1
+    assert "Traceback" not in completed.stderr
+    assert "use" in completed.stderr
 
 
-def test_demo_is_small_and_stops_when_told() -> None:
-    """`gateway demo` needs less than 150 MiB and ends by itself on SIGTERM."""
+def test_demo_is_small_and_stops_on_sigterm() -> None:
+    """`gateway demo` uses less than 150 MiB and ends on SIGTERM."""
     with command("demo", "--http-port", "0", "--grpc-port", "0", last="{ user(") as running:
         status = Path(f"/proc/{running.pid}/status").read_text()
         resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
@@ -133,19 +133,18 @@ def test_demo_is_small_and_stops_when_told() -> None:
 
 
 async def test_health(world: Any) -> None:
-    """The process says that it is alive and that it can serve."""
+    """`/healthz` and `/readyz` return 200."""
     for path in ("healthz", "readyz"):
-        async with world.session.get(f"{world.url}/{path}") as answer:
-            assert answer.status == 200
+        async with world.session.get(f"{world.url}/{path}") as response:
+            assert response.status == 200
 
 
 def test_the_tables_have_every_setting() -> None:
-    """Each setting of the code is in the tables of docs/settings.md, and no other is."""
+    """The tables of docs/settings.md have exactly the settings of the code."""
     rows = re.findall(r"^\| (`GATEWAY_.*?) \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
-    told = {name for row in rows for name in re.findall(r"`(GATEWAY_[A-Z_<>]+)`", row)}
+    documented = {name for row in rows for name in re.findall(r"`(GATEWAY_[A-Z_<>]+)`", row)}
     known: set[str] = set()
     for leaf in leaves():
-        own = leaf.variable
-        shared = re.sub(r"_(ACCOUNT|SOFTWAREONE|RESELLER)__", "_<SYSTEM>__", own)
-        known.add(shared if shared in told and own not in told else own)
-    assert told == known
+        general = re.sub(r"_(ACCOUNT|SOFTWAREONE|RESELLER)__", "_<SOURCE>__", leaf.variable)
+        known.add(general if general in documented and leaf.variable not in documented else leaf.variable)
+    assert documented == known

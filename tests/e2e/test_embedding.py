@@ -1,4 +1,4 @@
-"""The gateway inside another program."""
+"""The gateway embedded in another program."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -32,7 +32,7 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 async def test_execute(gateway: Gateway) -> None:
-    """A document is executed without HTTP; its errors are in the words that HTTP clients get."""
+    """A document is executed without HTTP, with errors in the same form as over HTTP."""
     query = "query ($id: ID!) { user(id: $id, source: ACCOUNT) { name role { name } } }"
     result = await gateway.execute(query, {"id": "acus_adalovelace1"})
     assert result.errors is None
@@ -44,7 +44,7 @@ async def test_execute(gateway: Gateway) -> None:
 
 
 async def test_the_typed_service(gateway: Gateway) -> None:
-    """Users are read and changed without GraphQL; errors are the family's exceptions."""
+    """Users are read and changed without GraphQL; errors are exceptions of `gateway.errors`."""
     changed = await gateway.users.update_account_user("acus_adalovelace1", {"department_id": None})
     assert changed.department is None
     again = await gateway.users.get_user(changed.source_id, changed.source)
@@ -52,11 +52,11 @@ async def test_the_typed_service(gateway: Gateway) -> None:
     assert again.name == changed.name
     with pytest.raises(BadUserInput) as refused:
         await gateway.users.update_account_user("acus_adalovelace1", {"name": None})
-    assert [one.path for one in refused.value.violations] == [("change", "name")]
+    assert [violation.path for violation in refused.value.violations] == [("change", "name")]
 
 
 async def test_as_a_sub_application(gateway: Gateway) -> None:
-    """Mounted under a prefix, GraphQL, GraphiQL's page and its assets are served there."""
+    """An application that is mounted at a prefix serves GraphQL, and GraphiQL with its assets, below it."""
     outer = web.Application()
     outer.add_subapp("/users", gateway.aiohttp_app())
     runner = web.AppRunner(outer)

@@ -1,4 +1,4 @@
-"""Nothing grows: memory, tasks and sockets stay what they are, however many requests come."""
+"""Memory and sockets of a process do not grow with the number of requests."""
 
 import asyncio
 import os
@@ -13,8 +13,8 @@ from aiohttp import ClientSession, TCPConnector
 from conftest import Running, command
 
 REQUESTS = int(os.environ.get("GATEWAY_GROWTH_REQUESTS", "9000"))
-_AT_ONCE = 32
-_WARM = max(6_000, REQUESTS // 10)  # requests until caches are as full as they get
+_CONCURRENCY = 32
+_WARM_UP = max(6_000, REQUESTS // 10)  # requests until all caches are full
 
 USER = "query U($id: ID!) { user(id: $id, source: ACCOUNT) { name role { name permissions } department { name } } }"
 ROLE = "query R($id: ID!) { role(id: $id) { name } }"
@@ -23,15 +23,15 @@ UPDATE = 'mutation ($name: String!) { updateAccountUser(id: "acus_adalovelace1",
 WRONG = "{ nothing }"
 
 
-def _request(chance: random.Random, number: int) -> dict[str, Any]:
-    """One of a mix: reads, lists, changes, mistakes, and documents that never come again."""
-    kind = chance.random()
+def _request(rng: random.Random, number: int) -> dict[str, Any]:
+    """Return a random request: a read, a list, a change, an error, or a document that is not repeated."""
+    kind = rng.random()
     if kind < 0.4:
         return {"query": ROLE, "variables": {"id": "nobody"}}
     if kind < 0.5:
-        return {"query": USER, "variables": {"id": chance.choice(["acus_adalovelace1", f"acus_nobody{number:06d}"])}}
+        return {"query": USER, "variables": {"id": rng.choice(["acus_adalovelace1", f"acus_nobody{number:06d}"])}}
     if kind < 0.55:
-        return {"query": USERS, "variables": {"first": chance.randrange(1, 20)}}
+        return {"query": USERS, "variables": {"first": rng.randrange(1, 20)}}
     if kind < 0.65:
         return {"query": UPDATE, "variables": {"name": f"Ada {number}"}}
     if kind < 0.7:
@@ -40,16 +40,16 @@ def _request(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 async def _send(session: ClientSession, url: str, numbers: range) -> None:
-    chance = random.Random(numbers.start)  # noqa: S311 - the same mix every time
-    left = ((number, _request(chance, number)) for number in numbers)
+    rng = random.Random(numbers.start)  # noqa: S311 - the same requests in each run
+    remaining = ((number, _request(rng, number)) for number in numbers)
 
-    async def one_after_another() -> None:
-        for number, request in left:
-            async with session.post(url, json=request, headers={"X-Request-ID": str(number)}) as answer:
-                assert answer.status == 200, await answer.text()
-                await answer.read()
+    async def send_sequentially() -> None:
+        for number, request in remaining:
+            async with session.post(url, json=request, headers={"X-Request-ID": str(number)}) as response:
+                assert response.status == 200, await response.text()
+                await response.read()
 
-    await asyncio.gather(*(one_after_another() for _ in range(_AT_ONCE)))
+    await asyncio.gather(*(send_sequentially() for _ in range(_CONCURRENCY)))
 
 
 def _memory(pid: int) -> int:
@@ -58,29 +58,32 @@ def _memory(pid: int) -> int:
 
 
 def _sockets(pid: int) -> int:
-    return sum("socket:" in str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir())
+    return sum("socket:" in str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir())
 
 
 @pytest.fixture
 def served() -> Iterator[Running]:
-    """`gateway serve` by itself: its sandbox is another process, for that one keeps a log."""
+    """`gateway serve` with the sandbox in another process, since the sandbox keeps a list of calls."""
     with command("sandbox", "--no-rate-limits", "--port", "0", last="control") as sandbox:
-        own = dict(re.findall(r"(GATEWAY_\w+)=(\S+)", sandbox.printed))
-        own |= {"GATEWAY_HTTP_PORT": "0", "GATEWAY_GRPC_PORT": "0", "GATEWAY_ACCOUNT__RATE_LIMIT": "100000"}
-        own |= {"GATEWAY_RESELLER__RATE_LIMIT": "100000", "GATEWAY_EVENTS_HELD": "100"}  # what is held is no growth
-        own |= {"GATEWAY_EVENTS_WINDOW": "5"}
-        own |= {"GATEWAY_DOCUMENTS__MEMORY": str(4 * 1024 * 1024)}
-        with command("serve", last="metrics", **own) as running:
+        environment = dict(re.findall(r"(GATEWAY_\w+)=(\S+)", sandbox.printed))
+        environment |= {"GATEWAY_HTTP_PORT": "0", "GATEWAY_GRPC_PORT": "0", "GATEWAY_ACCOUNT__RATE_LIMIT": "100000"}
+        environment |= {
+            "GATEWAY_RESELLER__RATE_LIMIT": "100000",
+            "GATEWAY_EVENTS_HELD": "100",
+        }  # so that the event log is full soon
+        environment |= {"GATEWAY_EVENTS_WINDOW": "5"}
+        environment |= {"GATEWAY_DOCUMENTS__MEMORY": str(4 * 1024 * 1024)}
+        with command("serve", last="metrics", **environment) as running:
             yield running
 
 
-async def test_nothing_grows(served: Running) -> None:
-    """After a mix of many requests, a third of which send a document that never comes again, memory is what it was."""
+async def test_memory_does_not_grow(served: Running) -> None:
+    """Memory is the same after many requests, a third of which send a document that is not repeated."""
     running, url = served, served.address("GraphQL")
-    async with ClientSession(connector=TCPConnector(limit=_AT_ONCE)) as session:
-        await _send(session, url, range(_WARM))
+    async with ClientSession(connector=TCPConnector(limit=_CONCURRENCY)) as session:
+        await _send(session, url, range(_WARM_UP))
         before = _memory(running.pid)
-        await _send(session, url, range(_WARM, max(REQUESTS, _WARM + 2_000)))
+        await _send(session, url, range(_WARM_UP, max(REQUESTS, _WARM_UP + 2_000)))
         after = _memory(running.pid)
-        assert _sockets(running.pid) <= 4 * _AT_ONCE  # a caller's, and one to each system
+        assert _sockets(running.pid) <= 4 * _CONCURRENCY  # one of the client, and one to each source
     assert after <= before * 1.05, f"{before / 1e6:.1f} MB became {after / 1e6:.1f} MB"

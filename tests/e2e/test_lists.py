@@ -1,4 +1,4 @@
-"""One list, one person: what a frontend gets, and what it costs the sources."""
+"""Lists of users, persons, roles and departments, and the calls to sources for them."""
 
 import itertools
 from collections import Counter
@@ -18,8 +18,8 @@ FIRST_PAGE = {"account", "softwareone", "reseller"}
 
 
 @pytest.fixture(scope="module")
-def crowd() -> Any:
-    """A demo of its own with ten thousand people in each system."""
+def large_demo() -> Any:
+    """A separate demo with ten thousand users in each source."""
     with command(
         "demo", "--http-port", "0", "--grpc-port", "0", "--no-rate-limits", "--users", "10000", last="{ user("
     ) as running:
@@ -27,23 +27,24 @@ def crowd() -> Any:
 
 
 @pytest.fixture
-async def large(crowd: Any, world_of: Any) -> AsyncIterator[Any]:
+async def large(large_demo: Any, world_of: Any) -> AsyncIterator[Any]:
+    """The world of the large demo."""
     async with ClientSession() as session:
-        world = world_of(session, crowd)
+        world = world_of(session, large_demo)
         await world.forget()
         yield world
 
 
-async def test_first_page_costs_one_call_a_system(world: Any) -> None:
-    """Fifty users with role and department names are three calls, one a system."""
+async def test_the_first_page_is_one_call_to_each_source(world: Any) -> None:
+    """Fifty users with role and department names are three calls, one to each source."""
     data = await world.data(f"{{ users(first: 50) {{ {PLAIN} unavailable {{ code }} }} }}")
     assert len(data["users"]["nodes"]) == 50
     assert data["users"]["unavailable"] == []
     assert Counter(call["source"] for call in await world.calls()) == Counter(FIRST_PAGE)
 
 
-async def test_nested_costs_one_list_a_kind_and_is_reused(world_of: Any) -> None:
-    """Locations, machines, owners and permissions add one list a kind; again within the TTL they add nothing."""
+async def test_lookups_are_one_list_for_each_kind_and_cached(world_of: Any) -> None:
+    """Lookups of roles and departments add one list each, and no calls while they are cached."""
     with command("demo", "--http-port", "0", "--grpc-port", "0", "--no-rate-limits", last="{ user(") as running:
         async with ClientSession() as session:
             world = world_of(session, running)
@@ -56,7 +57,7 @@ async def test_nested_costs_one_list_a_kind_and_is_reused(world_of: Any) -> None
 
 
 async def test_two_hundred_users_with_their_departments(large: Any) -> None:
-    """However many users and departments, the lookups are at most one list a kind beside the sources' pages."""
+    """The lookups of 200 users are at most one list for each kind."""
     await large.data(f"{{ users(first: 200) {{ {NESTED} }} }}")
     paths = Counter(call["path"] for call in await large.calls())
     assert paths["/v1/identity/roles"] <= 1
@@ -64,8 +65,8 @@ async def test_two_hundred_users_with_their_departments(large: Any) -> None:
 
 
 async def test_a_whole_walk(large: Any) -> None:
-    """Thirty thousand users by pages of 200: each once, in order, by hardly more calls than the largest pages need."""
-    seen: list[tuple[str, str]] = []
+    """A walk over 30,000 users by pages of 200 has each once, in order, with at most 10 % more calls than needed."""
+    users: list[tuple[str, str]] = []
     created: list[str] = []
     after = None
     for _ in range(160):
@@ -78,26 +79,24 @@ async def test_a_whole_walk(large: Any) -> None:
             )
         )["users"]
         assert page["unavailable"] == []
-        seen += [(node["source"], node["sourceId"]) for node in page["nodes"]]
+        users += [(node["source"], node["sourceId"]) for node in page["nodes"]]
         created += [node["createdAt"][:19] for node in page["nodes"]]
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
             break
-    assert len(seen) == len(set(seen))
-    people = Counter(source for source, _ in seen)
-    assert min(people[name] for name in ("SOFTWAREONE", "RESELLER")) >= 10_000
-    assert people["ACCOUNT"] >= 9_000  # less those who were removed
+    assert len(users) == len(set(users))
+    count = Counter(source for source, _ in users)
+    assert min(count[name] for name in ("SOFTWAREONE", "RESELLER")) >= 10_000
+    assert count["ACCOUNT"] >= 9_000  # without removed users
     assert all(newer >= older for newer, older in itertools.pairwise(created))
-    needed = sum(
-        -(-people[name] // size) for name, size in (("ACCOUNT", 1000), ("SOFTWAREONE", 100), ("RESELLER", 100))
-    )
+    needed = sum(-(-count[name] // size) for name, size in (("ACCOUNT", 1000), ("SOFTWAREONE", 100), ("RESELLER", 100)))
     made = len(await large.calls())
     assert made <= needed * 1.1, (made, needed)
 
 
-async def test_pages_of_any_size_while_somebody_joins(world: Any) -> None:
-    """Pages of different sizes give everybody once, also when a user is created in between."""
-    everybody = await _walk(world, itertools.repeat(200))
+async def test_pages_of_any_size_while_a_user_is_created(world: Any) -> None:
+    """Pages of different sizes have each user once, also if a user is created in between."""
+    all_ids = await _walk(world, itertools.repeat(200))
     seen, after = [], None
     for number, size in enumerate(itertools.cycle([1, 7, 3, 20])):
         if number == 2:
@@ -107,36 +106,38 @@ async def test_pages_of_any_size_while_somebody_joins(world: Any) -> None:
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
             break
-    assert seen == everybody
+    assert seen == all_ids
 
 
-async def test_a_system_that_is_down_is_told_and_caught_up(fresh: Any) -> None:
-    """A failing system is missing and named; the cursor goes on with it when it is back, and nobody is lost."""
+async def test_a_failing_source_continues_on_later_pages(fresh: Any) -> None:
+    """A failing source is reported as unavailable, and later pages have its users, without losing any."""
     world = await fresh()
-    everybody = set(await _walk(world, itertools.repeat(200)))
+    all_ids = set(await _walk(world, itertools.repeat(200)))
     await world.fault(source="reseller", kind="status", status=503, times=20)
     page = await _page(world, 20, None)
-    assert [(one["source"], one["code"]) for one in page["unavailable"]] == [("RESELLER", "SOURCE_UNAVAILABLE")]
+    assert [(missing["source"], missing["code"]) for missing in page["unavailable"]] == [
+        ("RESELLER", "SOURCE_UNAVAILABLE")
+    ]
     assert len(page["nodes"]) == 20
     await world.forget()
     seen = {node["sourceId"] for node in page["nodes"]}
     while page["pageInfo"]["hasNextPage"]:
         page = await _page(world, 50, page["pageInfo"]["endCursor"])
         seen |= {node["sourceId"] for node in page["nodes"]}
-    assert seen == everybody
+    assert seen == all_ids
 
 
-async def test_all_systems_down_is_an_error(fresh: Any) -> None:
-    """When no system answers there is no list, but an error."""
+async def test_all_sources_failing(fresh: Any) -> None:
+    """A list of which all sources fail is an error."""
     world = await fresh()
     for source in ("account", "softwareone", "reseller"):
         await world.fault(source=source, kind="status", status=503, times=20)
-    answer = await world.graphql("{ users { nodes { id } } }")
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["SOURCE_UNAVAILABLE"]
+    result = await world.graphql("{ users { nodes { id } } }")
+    assert [error["extensions"]["code"] for error in result["errors"]] == ["SOURCE_UNAVAILABLE"]
 
 
 @pytest.mark.parametrize(
-    ("narrowed", "sources"),
+    ("criteria", "sources"),
     [
         ({"sources": ["RESELLER"]}, {"RESELLER"}),
         ({"roleType": "ADMIN"}, {"ACCOUNT"}),
@@ -144,33 +145,33 @@ async def test_all_systems_down_is_an_error(fresh: Any) -> None:
         ({"search": "lovelace", "sources": ["ACCOUNT", "SOFTWAREONE"]}, {"ACCOUNT", "SOFTWAREONE"}),
     ],
 )
-async def test_filters(world: Any, narrowed: Any, sources: set[str]) -> None:
-    """A filter narrows the list to the users that it means, in the systems that have any."""
+async def test_filters(world: Any, criteria: Any, sources: set[str]) -> None:
+    """A filter limits the list to the matching users and sources."""
     document = "query ($f: UserFilter) { users(filter: $f) { nodes { source email role { type } } } }"
-    found = (await world.data(document, {"f": narrowed}))["users"]["nodes"]
+    found = (await world.data(document, {"f": criteria}))["users"]["nodes"]
     assert {node["source"] for node in found} == sources
     assert {call["source"].upper() for call in await world.calls()} == sources
-    if "email" in narrowed:
-        assert {node["email"].casefold() for node in found} == {narrowed["email"].casefold()}
-    if "roleType" in narrowed:
+    if "email" in criteria:
+        assert {node["email"].casefold() for node in found} == {criteria["email"].casefold()}
+    if "roleType" in criteria:
         assert {node["role"]["type"] for node in found} == {"ADMIN"}
 
 
-async def test_removed_users_are_listed_when_asked_for(world: Any) -> None:
-    """Who was removed is left out unless `includeRemoved` is set."""
+async def test_removed_users(world: Any) -> None:
+    """Removed users are listed only with `includeRemoved`."""
     document = """query ($all: Boolean) { users(first: 200, filter: {sources: [ACCOUNT], includeRemoved: $all}) {
       nodes { sourceId }
     } }"""
     listed = [
-        {node["sourceId"] for node in (await world.data(document, {"all": every}))["users"]["nodes"]}
-        for every in (False, True)
+        {node["sourceId"] for node in (await world.data(document, {"all": include}))["users"]["nodes"]}
+        for include in (False, True)
     ]
     assert "acus_removeduser1" not in listed[0]
     assert "acus_removeduser1" in listed[1]
 
 
 async def test_person(world: Any) -> None:
-    """One human's records are found in every system at once, in any case, by one call each."""
+    """The users of a person are found in all sources, with case ignored, by one call to each."""
     found = (
         await world.data(
             '{ person(email: "ADA.lovelace@Example.com") { users { source sourceId } unavailable { code } } }'
@@ -180,8 +181,8 @@ async def test_person(world: Any) -> None:
     assert Counter(call["source"] for call in await world.calls()) == Counter(FIRST_PAGE)
 
 
-async def test_person_with_a_system_down(fresh: Any) -> None:
-    """A system that cannot be asked is named beside the records of the others."""
+async def test_person_with_a_failing_source(fresh: Any) -> None:
+    """A failing source is reported beside the users of the others."""
     world = await fresh()
     await world.fault(source="softwareone", kind="status", status=401, times=20)
     found = await world.data(
@@ -192,8 +193,8 @@ async def test_person_with_a_system_down(fresh: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["roles", "departments"])
-async def test_pickers(world: Any, kind: str) -> None:
-    """Roles and departments page forwards by Relay's rules: each once, cursors of edges good to go on from."""
+async def test_reference_data(world: Any, kind: str) -> None:
+    """Roles and departments have forward pagination by the rules of Relay: each once, with a cursor for each edge."""
     document = f"""query ($first: Int, $after: String, $search: String) {{
       {kind}(first: $first, after: $after, search: $search) {{
         edges {{ cursor node {{ sourceId name }} }} nodes {{ name }}
@@ -204,16 +205,16 @@ async def test_pickers(world: Any, kind: str) -> None:
     assert whole["pageInfo"]["hasNextPage"] is False
     ids = [edge["node"]["sourceId"] for edge in whole["edges"]]
     assert len(ids) == len(set(ids)) >= 8
-    after, seen = None, []
+    after, paged = None, []
     while True:
         page = (await world.data(document, {"first": 3, "after": after}))[kind]
         assert page["pageInfo"]["hasPreviousPage"] is (after is not None)
         assert page["pageInfo"]["startCursor"] == page["edges"][0]["cursor"]
-        seen += [edge["node"]["sourceId"] for edge in page["edges"]]
+        paged += [edge["node"]["sourceId"] for edge in page["edges"]]
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
             break
-    assert seen == ids
+    assert paged == ids
     second = (await world.data(document, {"first": 1, "after": whole["edges"][0]["cursor"]}))[kind]
     assert second["edges"][0]["node"]["sourceId"] == ids[1]
     name = whole["nodes"][0]["name"]
@@ -223,23 +224,23 @@ async def test_pickers(world: Any, kind: str) -> None:
 
 @pytest.mark.parametrize("field", ["users", "roles", "departments"])
 @pytest.mark.parametrize(
-    ("arguments", "named"), [("first: -1", "first"), ("first: 201", "first"), ('after: "no"', "after")]
+    ("arguments", "name"), [("first: -1", "first"), ("first: 201", "first"), ('after: "no"', "after")]
 )
-async def test_bad_pages(world: Any, field: str, arguments: str, named: str) -> None:
-    """A negative page, one over the cap, and a cursor that is none are BAD_USER_INPUT, naming the argument."""
-    answer = await world.graphql(f"{{ {field}({arguments}) {{ nodes {{ id }} }} }}")
-    [error] = answer["errors"]
+async def test_page_arguments_that_are_not_valid(world: Any, field: str, arguments: str, name: str) -> None:
+    """A negative or too large size and an unknown cursor are BAD_USER_INPUT at the argument."""
+    result = await world.graphql(f"{{ {field}({arguments}) {{ nodes {{ id }} }} }}")
+    [error] = result["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert [one["field"] for one in error["extensions"]["violations"]] == [named]
+    assert [violation["field"] for violation in error["extensions"]["violations"]] == [name]
     assert await world.calls() == []
 
 
-async def test_a_cursor_is_good_for_its_list_only(world: Any) -> None:
-    """A cursor of another list, and one that was altered, are refused."""
+async def test_a_cursor_requires_the_same_list(world: Any) -> None:
+    """A cursor of another list and a modified cursor are refused."""
     cursor = (await _page(world, 3, None))["pageInfo"]["endCursor"]
-    for after, narrowed in ((cursor, 'filter: {search: "a"}'), (cursor[:-2] + "AA", ""), (cursor[2:], "")):
-        answer = await world.graphql(f'{{ users(first: 3, after: "{after}" {narrowed}) {{ nodes {{ id }} }} }}')
-        assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    for after, filter_ in ((cursor, 'filter: {search: "a"}'), (cursor[:-2] + "AA", ""), (cursor[2:], "")):
+        result = await world.graphql(f'{{ users(first: 3, after: "{after}" {filter_}) {{ nodes {{ id }} }} }}')
+        assert result["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 async def _page(world: Any, first: int, after: str | None) -> Any:
@@ -261,7 +262,7 @@ async def _walk(world: Any, sizes: Any) -> list[str]:
 
 
 async def test_a_change_is_seen_on_the_next_page(fresh: Any) -> None:
-    """What was read ahead for the next page does not hide a change made through the gateway."""
+    """Prefetched users do not hide a change that was made through the gateway."""
     world = await fresh()
     document = """query ($after: String) { users(first: 1, after: $after, filter: {sources: [ACCOUNT]}) {
       nodes { sourceId name } pageInfo { endCursor }

@@ -1,4 +1,4 @@
-"""Being told to stop: load balancers hear of it first."""
+"""Stopping a process: readiness fails before the ports are closed."""
 
 import asyncio
 import os
@@ -9,8 +9,8 @@ from aiohttp import ClientSession
 from conftest import command
 
 
-async def test_readiness_goes_first() -> None:
-    """A process that is told to stop says so at /readyz, and still answers until its delay is over."""
+async def test_readiness_fails_first() -> None:
+    """A stopping process returns 503 at /readyz, and still executes requests until the end of its delay."""
     with command("demo", "--http-port", "0", "--grpc-port", "0", last="{ user(", GATEWAY_DRAIN_DELAY="3") as running:
         url = running.address("GraphQL").removesuffix("/graphql")
         async with ClientSession() as session:
@@ -20,11 +20,11 @@ async def test_readiness_goes_first() -> None:
                 while await _status(session, f"{url}/readyz") != 503:
                     pass
             assert await _status(session, f"{url}/healthz") == 200
-            async with session.post(f"{url}/graphql", json={"query": "{ __typename }"}) as answer:
-                said: Any = await answer.json()
-            assert said == {"data": {"__typename": "Query"}}
+            async with session.post(f"{url}/graphql", json={"query": "{ __typename }"}) as response:
+                result: Any = await response.json()
+            assert result == {"data": {"__typename": "Query"}}
 
 
 async def _status(session: ClientSession, url: str) -> int:
-    async with session.get(url) as answer:
-        return answer.status
+    async with session.get(url) as response:
+        return response.status
