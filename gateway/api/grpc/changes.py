@@ -93,5 +93,5 @@ def _convert(value: Any, field: Any) -> Any:
     return enum_value(field.enum_type.name, value) if field.enum_type else value
 
 
-def _too_many(path: _Path, what: str) -> BadUserInput:
-    return BadUserInput.at(path, f"may have {_MAX_ITEMS} {what} at most")
+def _too_many(path: _Path, items: str) -> BadUserInput:
+    return BadUserInput.at(path, f"may have {_MAX_ITEMS} {items} at most")
