@@ -10,14 +10,14 @@ from graphql import (
     FragmentSpreadNode,
     OperationDefinitionNode,
     OperationType,
-    VariableNode,
     Visitor,
     visit,
 )
 
+from gateway.api.graphql.skip_include import condition_of
+
 __all__ = ["Coverage", "Uncovered"]
 
-_CONDITIONS = frozenset({"skip", "include"})
 _INTROSPECTION = frozenset({"__schema", "__type"})
 
 
@@ -68,12 +68,11 @@ class Coverage(Visitor):
             self._exclude("fragment with variables")
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
-        if node.name.value not in _CONDITIONS:
+        condition = condition_of(node)
+        if condition is None:
             self._exclude(f"@{node.name.value}")
-            return
-        for argument in node.arguments or ():
-            if isinstance(argument.value, VariableNode):
-                self._condition_variables.add(argument.value.name.value)
+        elif isinstance(condition, tuple):
+            self._condition_variables.add(condition[0])
 
     def _exclude(self, reason: str) -> None:
         self.uncovered = self.uncovered or reason

@@ -11,12 +11,9 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    Visitor,
-    visit,
 )
 from graphql.execution import Executor, VariableValues, default_field_resolver, default_type_resolver
 from graphql.execution.collect_fields import FragmentDetails
-from graphql.language import REMOVE
 
 from gateway.api.graphql.compiled.arguments import Variables
 from gateway.api.graphql.compiled.codegen import TooLargeError
@@ -25,6 +22,7 @@ from gateway.api.graphql.compiled.program import Program, build_program
 from gateway.api.graphql.compiled.run import Run
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.prepared import Executed
+from gateway.api.graphql.skip_include import without_conditions
 
 __all__ = ["Compiled", "compile_operation"]
 
@@ -92,9 +90,8 @@ class Compiled:
         if not self._condition_variables:
             self._slot_count = self._program(_NO_VARIABLES).slot_count
             return
-        everything = _ConditionsRemoved()
-        fragments = {name: visit(node, everything) for name, node in self._fragments.items()}
-        operation = visit(self._operation, everything)
+        fragments = {name: without_conditions(node) for name, node in self._fragments.items()}
+        operation = without_conditions(self._operation)
         whole = build_program(
             self._schema, fragments, operation, _NO_VARIABLES, hide_suggestions=self._hide_suggestions
         )
@@ -149,10 +146,3 @@ def compile_operation(
     except RecursionError:
         return Uncovered("depth")
     return compiled
-
-
-class _ConditionsRemoved(Visitor):
-    """Removes `@skip` and `@include`, so that every field is selected."""
-
-    def enter_directive(self, *_: Any) -> Any:
-        return REMOVE

@@ -5,21 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import msgspec
-from graphql import (
-    DirectiveNode,
-    DocumentNode,
-    FieldNode,
-    GraphQLError,
-    OperationDefinitionNode,
-    OperationType,
-    VariableNode,
-    Visitor,
-    visit,
-)
+from graphql import DocumentNode, FieldNode, GraphQLError, OperationDefinitionNode, OperationType
 
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.selections import selection_of
 from gateway.api.graphql.limits.cost_model import Price
+from gateway.api.graphql.skip_include import condition_variables
 from gateway.users.planning import Plan, plan
 
 __all__ = ["Executable", "Executed", "Prepared", "prepared"]
@@ -92,26 +83,8 @@ def prepared(
     incremental: DocumentNode | None = None,
 ) -> Prepared:
     """The operation with what can be known before it is executed."""
-    switches = _Switches()
-    visit(document, switches)
-    return Prepared(
-        document, operation, price, compiled, incremental, _mutations(operation), tuple(sorted(switches.names))
-    )
-
-
-class _Switches(Visitor):
-    """The variables that decide what is selected."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        if node.name.value not in {"skip", "include"}:
-            return
-        for argument in node.arguments or ():
-            if isinstance(argument.value, VariableNode):
-                self.names.add(argument.value.name.value)
+    variables = tuple(sorted(condition_variables(document)))
+    return Prepared(document, operation, price, compiled, incremental, _mutations(operation), variables)
 
 
 def _is_about_one_user(operation: OperationDefinitionNode) -> bool:

@@ -13,10 +13,10 @@ from graphql import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
-    VariableNode,
 )
 from graphql.language import BooleanValueNode
 
+from gateway.api.graphql.skip_include import conditions_of
 from gateway.users.planning import Selection, merged
 
 __all__ = ["selection_of"]
@@ -44,7 +44,7 @@ def _set(node: SelectionSetNode | None, fragments: _Fragments, variables: Mappin
 
 def _parts(nodes: Iterable[SelectionNode], fragments: _Fragments, variables: Mapping[str, Any]) -> Iterable[Selection]:
     for node in nodes:
-        if _left_out(node, variables):
+        if _is_excluded(node, variables):
             continue
         if isinstance(node, FieldNode):
             yield Selection({_snake(node.name.value): _set(node.selection_set, fragments, variables)})
@@ -56,17 +56,9 @@ def _parts(nodes: Iterable[SelectionNode], fragments: _Fragments, variables: Map
             yield Selection(on={fragment.type_condition.name.value: below})
 
 
-def _left_out(node: SelectionNode, variables: Mapping[str, Any]) -> bool:
-    for directive in node.directives or ():
-        wanted = {"skip": False, "include": True}.get(directive.name.value)
-        if wanted is None:
-            continue
-        for argument in directive.arguments or ():
-            value = argument.value
-            said = variables.get(value.name.value) if isinstance(value, VariableNode) else getattr(value, "value", None)
-            if isinstance(said, bool) and said is not wanted:
-                return True
-    return False
+def _is_excluded(node: SelectionNode, variables: Mapping[str, Any]) -> bool:
+    conditions = conditions_of(node)
+    return conditions is None or any(variables.get(name) is (not value) for name, value in conditions)
 
 
 def _snake(name: str) -> str:

@@ -28,13 +28,13 @@ from gateway.api.graphql.limits.cost_model import (
     Varying,
     count,
 )
+from gateway.api.graphql.skip_include import conditions_of
 
 __all__ = ["price_of"]
 
 _INTROSPECTION = {"__schema": 100, "__type": 20}  # by itself: how deep it goes is limited
 _ALWAYS: Conditions = frozenset()
 _ONE = Size(1)
-_SWITCHES = {"skip": False, "include": True}
 
 _Sets = Iterable[tuple[SelectionSetNode, Conditions]]
 
@@ -144,15 +144,5 @@ def _asked(node: FieldNode, argument: str, otherwise: int) -> Size:
 
 def _conditions(node: SelectionNode, outer: Conditions) -> Conditions | None:
     """The variables that decide on a selection, beside those around it; None where it is left out for certain."""
-    when = outer
-    for directive in node.directives or ():
-        wanted = _SWITCHES.get(directive.name.value)
-        if wanted is None:
-            continue
-        for argument in directive.arguments or ():
-            value = argument.value
-            if isinstance(value, VariableNode):
-                when |= {(value.name.value, wanted)}
-            elif value_from_ast_untyped(value) is not wanted:
-                return None
-    return when
+    conditions = conditions_of(node)
+    return None if conditions is None else outer.union(conditions)

@@ -23,12 +23,14 @@ from graphql.pyutils import Undefined
 
 from gateway.api.graphql.definitions import definition_of
 from gateway.api.graphql.limits.directives import Cost, ListSize
+from gateway.api.graphql.skip_include import Condition
 
 __all__ = ["ANY_LIST", "Charge", "Conditions", "Price", "Size", "Slicing", "Tariff", "Term", "Varying", "count"]
 
 _MOST = 10**9  # as good as any larger number
 
-Conditions = frozenset[tuple[str, bool]]  # variables, and what each must be; all of them
+Conditions = frozenset[Condition]
+"""The conditions of one selection; all of them have to hold."""
 
 
 @dataclass(frozen=True, slots=True)
