@@ -15,7 +15,7 @@ from graphql.execution import experimental_execute_incrementally
 from gateway.api.graphql.compiled import Compiled
 from gateway.api.graphql.execution.context import Context, Incoming
 from gateway.api.graphql.execution.selections import selection_of
-from gateway.api.graphql.schema.build import build_schema
+from gateway.api.graphql.schema.build import build_schema, executable
 from gateway.users.listing.cursor import Cursors
 from gateway.users.planning import plan
 from gateway.users.service import UserService
@@ -23,7 +23,7 @@ from gateway.users.source import Sources
 
 __all__ = ["SCHEMA", "Answer", "Case", "answer_of", "case_in", "case_of", "parse_operation"]
 
-SCHEMA = build_schema()._schema
+SCHEMA = executable(build_schema())
 _SECRET = b"the same for both executors, since responses contain cursors"
 
 Compile = Callable[..., Any]

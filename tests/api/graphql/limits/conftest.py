@@ -4,13 +4,13 @@ import pytest
 from graphql import GraphQLSchema
 
 from gateway.api.graphql.limits.cost_model import Tariff
-from gateway.api.graphql.schema.build import build_schema
+from gateway.api.graphql.schema.build import build_schema, executable
 
 
 @pytest.fixture(scope="session")
 def schema() -> GraphQLSchema:
     """The schema as it is served."""
-    return build_schema()._schema
+    return executable(build_schema())
 
 
 @pytest.fixture(scope="session")
