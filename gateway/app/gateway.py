@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gateway.api.capacity import Capacity
 from gateway.api.gate import Gate
-from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.executor import Executor
-from gateway.api.graphql.execution.reception import IncomingFactory
+from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL

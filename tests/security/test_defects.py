@@ -9,7 +9,7 @@ from aiohttp import ClientSession, web
 from api.graphql.defaults import live_options
 
 from gateway import Gateway, Settings
-from gateway.api.graphql.execution.reception import IncomingFactory
+from gateway.api.graphql.execution.incoming import IncomingFactory
 from gateway.api.graphql.http.endpoint import EndpointOptions, GraphQLEndpoint
 from gateway.api.graphql.http.parsing import RequestLimits
 from gateway.api.graphql.http.uploads import UploadLimits

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.admission import Admission
-from gateway.api.graphql.execution.context import Context, Incoming
+from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.documents import Documents, InvalidDocument
 from gateway.api.graphql.execution.errors import all_spelled, located, respelled
+from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, refusal, refused_for
 from gateway.api.graphql.execution.result import Result

@@ -8,9 +8,8 @@ from functools import partial
 
 from graphql import OperationType
 
-from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.executor import ANYTHING, ONE_ANSWER, READ_AND_WATCH, READ_ONLY, Executor
-from gateway.api.graphql.execution.reception import IncomingFactory
+from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
@@ -74,7 +73,9 @@ class GraphQLEndpoint:
             if not kinds:
                 raise refusal(406, _TAKES)
             key = headers.get("idempotency-key", "").strip().strip('"')  # the IETF draft quotes it, most clients do not
-            incoming = await self._reception.receive(headers, own_id, key=key or None, seconds=_own_timeout(headers))
+            incoming = await self._reception.create(
+                headers, own_id, idempotency_key=key or None, max_seconds=_own_timeout(headers)
+            )
             response = await self._respond(request, incoming, kinds, single)
         except RefusedError as error:
             response = refused(error, single or MediaType.JSON, self._options.status_profile, own_id)

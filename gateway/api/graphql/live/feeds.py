@@ -23,8 +23,8 @@ from graphql import OperationType
 from msgspec.structs import replace
 
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.executor import ANYTHING, Executor
+from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.execution.result import Result

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from gateway.api.graphql.execution.executor import Executor
-from gateway.api.graphql.execution.reception import IncomingFactory
+from gateway.api.graphql.execution.incoming import IncomingFactory
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.options import LiveOptions, LiveTraffic, Observe, unobserved

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Collection
 
 from graphql import OperationType
 
-from gateway.api.graphql.execution.context import Incoming
 from gateway.api.graphql.execution.executor import ANYTHING
+from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.execution.context import Incoming
+from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.http.accept import MediaType, accepted

@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.execution.context import Incoming
-from gateway.api.graphql.execution.reception import IncomingFactory, next_operation
+from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory, next_operation
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, from_mapping
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
@@ -113,9 +112,9 @@ class WebSocketConnection:
         if self._incoming is not None:
             raise SocketClose(CloseCode.TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
         factory = self._incoming_factory
-        headers = dict(self._socket.request.headers) | factory.said(message.payload)
+        headers = dict(self._socket.request.headers) | factory.credentials_in(message.payload)
         try:
-            self._incoming = incoming = await factory.receive(headers, request_id(headers.get("x-request-id")))
+            self._incoming = incoming = await factory.create(headers, request_id(headers.get("x-request-id")))
         except GatewayError as refused:
             raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
         if (expires := incoming.principal.expires) is not None:

@@ -13,7 +13,8 @@ from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, get_ope
 from graphql.execution import experimental_execute_incrementally
 
 from gateway.api.graphql.compiled import Compiled
-from gateway.api.graphql.execution.context import Context, Incoming
+from gateway.api.graphql.execution.context import Context
+from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.selections import selection_of
 from gateway.api.graphql.schema.build import build_schema, executable
 from gateway.users.listing.cursor import Cursors

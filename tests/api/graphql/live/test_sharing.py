@@ -7,8 +7,8 @@ import pytest
 from api.graphql.defaults import live_options
 from graphql import OperationDefinitionNode, parse
 
+from gateway.api.graphql.execution.incoming import IncomingFactory
 from gateway.api.graphql.execution.prepared import Prepared
-from gateway.api.graphql.execution.reception import IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.live.feed import Feed, ResumedFeeds
 from gateway.api.graphql.live.feeds import Feeds
@@ -85,7 +85,7 @@ def test_callers_that_may_not_share() -> None:
 async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
     """A subscription that starts between the last response of a feed and its end gets a new feed."""
     feeds = Feeds(server.gateway._executor, live_options(), LiveTraffic(), unobserved)
-    incoming = await IncomingFactory(server.gateway.users, server.event_log, anyone, 5).receive({}, "r1")
+    incoming = await IncomingFactory(server.gateway.users, server.event_log, anyone, 5).create({}, "r1")
     request = GraphQLRequest("subscription { userChanged { user { name } } }")
     async with feeds.follow(request, incoming) as responses:
         await server.wait_for_subscribers()
