@@ -1,4 +1,4 @@
-"""What callers may take of the gateway, by whichever surface: each its allowance, all of them together the gate."""
+"""The capacity that all surfaces use in common: the allowance of each caller, and the gate."""
 
 import math
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -7,57 +7,63 @@ from gateway.api.gate import Gate
 from gateway.errors import RateLimited
 from gateway.kit.rate_limit import Allowance, RateLimit
 
-__all__ = ["Capacity", "Spent", "ratelimit_headers"]
+__all__ = ["AllowanceExceeded", "Capacity", "ratelimit_headers", "whole_seconds"]
 
 
-class Spent(RateLimited):
-    """The caller has spent what it may for now; nothing was executed."""
+class AllowanceExceeded(RateLimited):
+    """The operation costs more than the rest of its caller's allowance; it was not executed."""
 
     def __init__(self, allowance: Allowance) -> None:
-        super().__init__("You have spent what you may for now.", retry_after=allowance.retry_after)
+        seconds = whole_seconds(allowance.retry_after)
+        super().__init__(f"Rate limit exceeded. Retry after {seconds} s.", retry_after=allowance.retry_after)
         self.allowance = allowance
 
 
 class Capacity:
-    """Without `rates` a caller may spend what it likes, without a `gate` all go at once."""
+    """The allowances and the gate. Without `rates` callers have no allowance, without a `gate` there is no bound."""
 
     def __init__(self, *, rates: RateLimit | None = None, gate: Gate | None = None) -> None:
         self._rates = rates
         self._gate = gate
 
     @property
-    def counted(self) -> bool:
-        """Whether what callers spend is limited."""
+    def has_allowances(self) -> bool:
+        """Whether the cost that callers may spend is limited."""
         return self._rates is not None
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """What an operation is executed in.
+    def slot(self) -> AbstractAsyncContextManager[None]:
+        """Return the context manager that holds a slot of the gate; an operation is executed inside it.
 
-        Raises:
-            Overloaded: too many wait already, or it waited too long.
+        Entering it raises:
+            Overloaded: the queue is full, or the wait was too long.
         """
         return self._gate if self._gate is not None else nullcontext()
 
-    async def take(self, caller: str, price: int) -> Allowance | None:
-        """Charge a caller for an operation; what is left, where that is limited.
+    async def charge(self, caller: str, cost: int) -> Allowance | None:
+        """Charge a caller for an operation, and return its allowance; None where there are no allowances.
 
         Raises:
-            Spent: it has not so much left.
+            AllowanceExceeded: the rest of the allowance does not suffice.
         """
         if self._rates is None:
             return None
-        allowance = await self._rates.take(caller, price)
+        allowance = await self._rates.take(caller, cost)
         if not allowance.allowed:
-            raise Spent(allowance)
+            raise AllowanceExceeded(allowance)
         return allowance
 
 
 def ratelimit_headers(allowance: Allowance) -> list[tuple[str, str]]:
-    """The headers of draft-ietf-httpapi-ratelimit-headers, and `Retry-After` beside a refusal. In whole seconds."""
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers, and `Retry-After` for a refusal. In whole seconds."""
     headers = [
         ("RateLimit-Policy", f'"default";q={allowance.limit};w={math.ceil(allowance.window)}'),
         ("RateLimit", f'"default";r={allowance.remaining};t={math.ceil(allowance.reset_after)}'),
     ]
     if not allowance.allowed:
-        headers.append(("Retry-After", str(max(1, math.ceil(allowance.retry_after)))))
+        headers.append(("Retry-After", str(whole_seconds(allowance.retry_after))))
     return headers
+
+
+def whole_seconds(retry_after: float) -> int:
+    """Return the seconds until a retry as a client is sent them: rounded up, at least 1."""
+    return max(1, math.ceil(retry_after))

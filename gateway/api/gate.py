@@ -1,6 +1,7 @@
-"""The one gate of all executions: so many at once, so many waiting for so long, and no more."""
+"""The gate: the bound on how many operations are executed, and on how many wait, at the same time."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from types import TracebackType
 from typing import Literal
@@ -14,57 +15,57 @@ Event = Literal["waited", "full", "late"]
 
 
 class Overloaded(SourceUnavailable):
-    """The gateway has as much to do as it takes on; nothing was executed. HTTP 503, gRPC UNAVAILABLE."""
+    """The gateway has no slot for the operation; nothing was executed. HTTP 503, gRPC UNAVAILABLE."""
 
 
 class Gate:
-    """Lets `most` in at once; up to `queue` others wait in their order, each `patience` seconds at the most.
+    """Has `slots` for operations; up to `queue` others wait in order of arrival, each at most `max_wait` seconds.
 
         async with gate:
             ...
 
-    Nobody waits past the deadline of the operation that enters it.
-    `observe` is called for those that did not get in at once: `waited` (and got in), `full` and `late` (refused).
+    An operation does not wait past its deadline. `observe` is called for each that got no slot at once: `waited` (and
+    got one), `full` and `late` (refused).
     """
 
     def __init__(
         self,
-        most: int,
+        slots: int,
         *,
         queue: int,
-        patience: float,
+        max_wait: float,
         observe: Callable[[Event], None] = lambda _event: None,
     ) -> None:
-        self._most = most
+        self._slots = slots
         self._queue = queue
-        self._patience = patience
+        self._max_wait = max_wait
         self._observe = observe
         self._inside = 0
-        self._waiting: dict[asyncio.Future[None], None] = {}  # in order; while there are any, nobody else gets in
+        self._waiting: dict[asyncio.Future[None], None] = {}  # in order; while there are any, no slot is free
 
     @property
     def inside(self) -> int:
-        """How many are being executed."""
+        """The number of operations that have a slot."""
         return self._inside
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of operations that wait for a slot."""
         return len(self._waiting)
 
     async def __aenter__(self) -> None:
-        """Get in.
+        """Take a slot.
 
         Raises:
             Overloaded: the queue is full, or the wait was too long.
         """
-        if self._inside < self._most:
+        if self._inside < self._slots:
             self._inside += 1
         else:
             await self._wait()
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._leave()
 
@@ -73,30 +74,31 @@ class Gate:
             self._observe("full")
             raise self._overloaded()
         left = seconds_left()
-        patience = self._patience if left is None else min(self._patience, left)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[turn] = None
+        max_wait = self._max_wait if left is None else min(self._max_wait, left)
+        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[slot] = None
         try:
-            await asyncio.wait((turn,), timeout=patience)
+            await asyncio.wait((slot,), timeout=max_wait)
         except asyncio.CancelledError:
-            if turn.done():
-                self._leave()  # the place came together with the cancellation
+            if slot.done():
+                self._leave()  # the slot was assigned at the moment of the cancellation
             raise
         finally:
-            self._waiting.pop(turn, None)
-        if not turn.done():
+            self._waiting.pop(slot, None)
+        if not slot.done():
             self._observe("late")
             raise self._overloaded()
         self._observe("waited")
 
     def _leave(self) -> None:
-        """Hand the place on to who waits longest, so that nobody gets in between."""
+        """Assign the slot to the operation that has waited longest, so that no other takes it in between."""
         if self._waiting:
-            turn = next(iter(self._waiting))
-            del self._waiting[turn]
-            turn.set_result(None)
+            slot = next(iter(self._waiting))
+            del self._waiting[slot]
+            slot.set_result(None)
         else:
             self._inside -= 1
 
     def _overloaded(self) -> Overloaded:
-        return Overloaded("The gateway has too much to do.", retry_after=max(1.0, self._patience))
+        seconds = max(1.0, self._max_wait)
+        return Overloaded(f"The gateway is overloaded. Retry after {math.ceil(seconds)} s.", retry_after=seconds)

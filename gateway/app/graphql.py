@@ -8,7 +8,6 @@ from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
 from gateway.api.capacity import Capacity
 from gateway.api.graphql.compiled import Compiled, Uncovered, compile_operation
-from gateway.api.graphql.execution.admission import Admission
 from gateway.api.graphql.execution.documents import Compile, Documents, InvalidDocument
 from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.limits.limits import DocumentLimits, Guard, Limit
@@ -43,9 +42,8 @@ def build_executor(
         compiling=_compiler(suggestions=introspection),
         held=settings.documents.memory,
     )
-    admission = Admission(guard, capacity)
     named = _build_named_documents(settings, state, stack, observer, documents)
-    return Executor(schema, documents, admission, named=named, suggestions=introspection)
+    return Executor(schema, documents, guard, capacity, named=named, suggestions=introspection)
 
 
 def _build_named_documents(

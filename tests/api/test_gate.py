@@ -42,12 +42,12 @@ class Caller:
 
 
 @settings(deadline=None)
-@given(most=st.integers(1, 3), queue=st.integers(0, 3), steps=STEPS)
-def test_model(most: int, queue: int, steps: list[tuple[str, int]]) -> None:
+@given(slots=st.integers(1, 3), queue=st.integers(0, 3), steps=STEPS)
+def test_model(slots: int, queue: int, steps: list[tuple[str, int]]) -> None:
     """In any order of comings, goings and cancellations as many are inside as may be, in their order."""
 
     async def run() -> None:
-        gate = Gate(most, queue=queue, patience=60)
+        gate = Gate(slots, queue=queue, max_wait=60)
         entered: list[Caller] = []
         inside: list[Caller] = []
         waiting: list[Caller] = []
@@ -55,7 +55,7 @@ def test_model(most: int, queue: int, steps: list[tuple[str, int]]) -> None:
             if step == "come":
                 caller = Caller(gate, entered)
                 caller.start()
-                if len(inside) < most:
+                if len(inside) < slots:
                     inside.append(caller)
                 elif len(waiting) < queue:
                     waiting.append(caller)
@@ -69,7 +69,7 @@ def test_model(most: int, queue: int, steps: list[tuple[str, int]]) -> None:
                 else:
                     caller.task.cancel()
                 (inside if caller in inside else waiting).remove(caller)
-                if len(inside) < most and waiting:
+                if len(inside) < slots and waiting:
                     inside.append(waiting.pop(0))
             await settle()
             assert (gate.inside, gate.waiting) == (len(inside), len(waiting))
@@ -84,7 +84,7 @@ def test_model(most: int, queue: int, steps: list[tuple[str, int]]) -> None:
 
 async def test_cancelled_with_its_turn() -> None:
     """Who is cancelled in the moment in which its turn comes hands the place on."""
-    gate = Gate(1, queue=2, patience=60)
+    gate = Gate(1, queue=2, max_wait=60)
     entered: list[Caller] = []
     first, second, third = (Caller(gate, entered) for _ in range(3))
     for caller in (first, second, third):
@@ -105,7 +105,7 @@ async def test_cancelled_with_its_turn() -> None:
 async def test_full() -> None:
     """Beyond the queue nobody waits, and the refusal says when to come back."""
     seen: list[str] = []
-    gate = Gate(1, queue=0, patience=3, observe=seen.append)
+    gate = Gate(1, queue=0, max_wait=3, observe=seen.append)
     async with gate:
         with pytest.raises(Overloaded) as refused:
             async with gate:
@@ -124,7 +124,7 @@ async def test_full() -> None:
 async def test_late() -> None:
     """Whoever has waited as long as it may is refused, and its place in the queue is free."""
     seen: list[str] = []
-    gate = Gate(1, queue=1, patience=0.01, observe=seen.append)
+    gate = Gate(1, queue=1, max_wait=0.01, observe=seen.append)
     async with gate:
         with pytest.raises(Overloaded):
             async with gate:
@@ -135,7 +135,7 @@ async def test_late() -> None:
 
 async def test_no_time_left() -> None:
     """Whoever has less time than the gate has patience is refused when it is over, and leaves the queue to others."""
-    gate = Gate(1, queue=1, patience=60)
+    gate = Gate(1, queue=1, max_wait=60)
     async with gate, asyncio.timeout(30):
         with operation(timeout=0.01), pytest.raises(Overloaded):
             async with gate:
@@ -147,7 +147,7 @@ async def test_no_time_left() -> None:
 async def test_waited() -> None:
     """Whoever waited gets in, and is counted apart from those who did not have to."""
     seen: list[str] = []
-    gate = Gate(1, queue=1, patience=60, observe=seen.append)
+    gate = Gate(1, queue=1, max_wait=60, observe=seen.append)
     entered: list[Caller] = []
     callers = [Caller(gate, entered) for _ in range(2)]
     for caller in callers:
@@ -161,7 +161,7 @@ async def test_waited() -> None:
 
 async def test_failure_inside() -> None:
     """An execution that fails gives its place back like any other."""
-    gate = Gate(1, queue=0, patience=1)
+    gate = Gate(1, queue=0, max_wait=1)
     with pytest.raises(ZeroDivisionError):
         async with gate:
             1 / 0  # noqa: B018 - it fails

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from gateway.api.capacity import Capacity, Spent, ratelimit_headers
+from gateway.api.capacity import AllowanceExceeded, Capacity, ratelimit_headers
 from gateway.api.grpc.errors import partial_errors, status_of
 from gateway.api.grpc.prices import price_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
@@ -135,15 +135,15 @@ class CallAdmission:
 
         Raises:
             Unauthenticated: the credential is missing or not valid.
-            Spent: the rest of the caller's allowance is less than the price.
+            AllowanceExceeded: the rest of the caller's allowance is less than the price.
         """
         call.principal = await self.authenticate(call.headers)
-        if not self.capacity.counted:
+        if not self.capacity.has_allowances:
             return
         try:
-            allowance = await self.capacity.take(call.principal.name, price_of(request))
-        except Spent as spent:
-            call.add_allowance(spent.allowance)
+            allowance = await self.capacity.charge(call.principal.name, price_of(request))
+        except AllowanceExceeded as exceeded:
+            call.add_allowance(exceeded.allowance)
             raise
         if allowance is not None:
             call.add_allowance(allowance)
@@ -169,7 +169,7 @@ def unary(
             ):
                 request = method.parse_request(data)
                 await admission.admit(call, request)
-                async with admission.capacity.turn():
+                async with admission.capacity.slot():
                     answer = await respond(request, call)
         except asyncio.CancelledError:
             if not running.stopping:

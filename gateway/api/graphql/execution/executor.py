@@ -13,8 +13,8 @@ from graphql.execution import (
 )
 from msgspec.structs import replace
 
+from gateway.api.capacity import AllowanceExceeded, Capacity
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.execution.admission import Admission
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.documents import Documents, InvalidDocument
 from gateway.api.graphql.execution.errors import all_spelled, located, respelled
@@ -22,6 +22,7 @@ from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, refusal, refused_for
 from gateway.api.graphql.execution.result import Result
+from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
 from gateway.errors import GatewayError
 from gateway.kit.rate_limit import Allowance
@@ -32,6 +33,8 @@ READ_ONLY = frozenset({OperationType.QUERY})
 READ_AND_WATCH = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
 ONE_ANSWER = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANYTHING = frozenset(OperationType)
+
+_PREPARATION_COST = 20  # of a document that is not in the cache: it takes about the CPU time of two lookups
 
 
 class Executor:
@@ -45,14 +48,16 @@ class Executor:
         self,
         schema: GraphQLSchema,
         documents: Documents,
-        admission: Admission,
+        guard: Guard,
+        capacity: Capacity,
         *,
         named: NamedDocuments | None = None,
         suggestions: bool = True,
     ) -> None:
         self._schema = schema
         self._documents = documents
-        self._admission = admission
+        self._guard = guard
+        self._capacity = capacity
         self._named = named or NamedDocuments()
         self._names = named is not None
         self._hide_suggestions = not suggestions
@@ -71,7 +76,10 @@ class Executor:
                 raise refused_for(error) from None
             asked = replace(asked, query=found.text, trusted=found.known)
         if not asked.trusted and not self._documents.knows(asked.query, asked.operation_name):
-            await self._admission.preparing(incoming.caller)
+            try:
+                await self._capacity.charge(incoming.caller, _PREPARATION_COST)
+            except AllowanceExceeded as error:
+                raise refused_for(error) from None
         if found is not None and found.sha256 is not None:
             with suppress(InvalidDocument):
                 self._prepared(asked)
@@ -116,17 +124,18 @@ class Executor:
         _check_kind(prepared, allowed)
         return prepared
 
-    async def afford(
+    async def charge(
         self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming
     ) -> tuple[int, Allowance | None]:
-        """Charge the caller for the operation: its price, and what is left.
+        """Charge the caller for the operation; return its cost and the caller's allowance.
 
         Raises:
-            RefusedError: it costs too much, or its caller has spent too much.
+            RefusedError: it costs more than any operation may, or more than the rest of the allowance.
         """
-        price = prepared.price(asked.variables or {})
+        cost = prepared.price(asked.variables or {})
         try:
-            return price, await self._admission.afford(incoming.caller, price)
+            self._guard.check_cost(cost)
+            return cost, await self._capacity.charge(incoming.caller, cost)
         except GatewayError as error:
             raise refused_for(error) from None
 
@@ -177,7 +186,7 @@ class Executor:
             return prepared
         if prepared.incremental is None:
             return await self.answer(prepared, asked, incoming)
-        await self.afford(prepared, asked, incoming)
+        await self.charge(prepared, asked, incoming)
         return self._parts(prepared, asked, incoming)
 
     async def answer(
@@ -189,10 +198,10 @@ class Executor:
         """
         price, allowance = None, None
         if event is None:
-            price, allowance = await self.afford(prepared, asked, incoming)
+            price, allowance = await self.charge(prepared, asked, incoming)
         try:
             with incoming.operation():  # around the wait for its turn too: that is the client's time
-                async with self._admission.turn():
+                async with self._capacity.slot():
                     result = await self._executed(prepared, asked, incoming, event)
         except Overloaded as overloaded:
             raise refused_for(overloaded) from None
@@ -221,7 +230,7 @@ class Executor:
         """The answer's extensions, with what the operation cost where its client wants to know."""
         if asked.extensions.get("cost") is not True or price is None:
             return result.extensions
-        cost = {"requested": price, "limit": self._admission.guard.limits.cost}
+        cost = {"requested": price, "limit": self._guard.limits.cost}
         if allowance is not None:
             cost["remaining"] = allowance.remaining
         return {**(result.extensions or {}), "cost": cost}
@@ -250,7 +259,7 @@ class Executor:
         context = _context(prepared, asked, incoming)
         try:
             with incoming.operation():
-                async with self._admission.turn():
+                async with self._capacity.slot():
                     whole = await self._by_core(prepared.incremental or prepared.document, asked, context)
                     asked.close()  # the root's fields are never deferred, and they alone take files
                     if isinstance(whole, ExecutionResult):

@@ -1,11 +1,11 @@
-"""A GraphQL request as a value, and what refuses one before it is executed."""
+"""A GraphQL request as a value, and the refusals of requests that are not executed."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from gateway.api.capacity import AllowanceExceeded, ratelimit_headers, whole_seconds
 from gateway.api.graphql.trusted.naming import DocumentName, PersistedQueryNotFound, PersistedQueryNotSupported, name_of
 from gateway.errors import BadUserInput, Code, GatewayError
 from gateway.users.changes import Icon
@@ -23,10 +23,10 @@ _STATUSES = {
 
 
 class GraphQLRequest(msgspec.Struct, frozen=True):
-    """What a client sent; nothing of it is checked against the schema yet.
+    """The content of a GraphQL request, not yet checked against the schema.
 
-    `query` is empty where the client only names a document. `trusted` says whether it is one that the gateway was
-    given, once that has been looked up. `files` are those that came with it; the variables only refer to them.
+    `query` is empty if the client only names a document. `trusted` is None until the document has been looked up, then
+    whether it is a trusted document. `files` are the uploaded files, to which the variables only refer.
     """
 
     query: str
@@ -38,18 +38,18 @@ class GraphQLRequest(msgspec.Struct, frozen=True):
     files: tuple[Icon, ...] = ()
 
     def close(self) -> None:
-        """Let the files of what was executed go at once: the traceback of what went wrong would keep them."""
+        """Free the files of an executed request now: the traceback of an error would keep them."""
         for file in self.files:
             file.content.close()
 
     def __repr__(self) -> str:
-        return f"GraphQLRequest({self.operation_name!r})"  # the document and its variables may hold a password
+        return f"GraphQLRequest({self.operation_name!r})"  # the document and its variables may contain a password
 
 
 class RefusedError(Exception):
-    """A request that is not executed: the error, the HTTP status for it, and header fields that belong to it.
+    """A request that is not executed: the error, the HTTP status, and further response headers.
 
-    `draft_status` is the one by the draft's profile, where that is another.
+    `draft_status` is the status in the profile `draft`, if it is another one.
     """
 
     def __init__(
@@ -68,50 +68,52 @@ class RefusedError(Exception):
 
 
 def refusal(status: int, message: str, *headers: tuple[str, str]) -> RefusedError:
-    """A refusal of what is no GraphQL request, or none that is taken here."""
+    """Return the refusal of a request that is not a GraphQL request, or not one for this endpoint."""
     return RefusedError(status, BadUserInput(message), headers)
 
 
 def refused_for(error: GatewayError) -> RefusedError:
-    """The refusal of an operation that breaks a rule of the gateway, or comes at a bad time."""
+    """Return the refusal for an error that was raised before the operation was executed."""
     if isinstance(error, (PersistedQueryNotFound, PersistedQueryNotSupported)):
-        return RefusedError(200, error, (("Cache-Control", "no-store"),))  # clients read it as an answer, and send more
-    status, headers = _STATUSES.get(error.code, 400), []
-    if error.retry_after is not None:
-        headers.append(("Retry-After", str(max(1, math.ceil(error.retry_after)))))
+        return RefusedError(200, error, (("Cache-Control", "no-store"),))  # clients react to it as to a normal response
+    headers: list[tuple[str, str]] = []
+    if isinstance(error, AllowanceExceeded):
+        headers = ratelimit_headers(error.allowance)
+    elif error.retry_after is not None:
+        headers.append(("Retry-After", str(whole_seconds(error.retry_after))))
     if error.code is Code.UNAUTHENTICATED:
         headers.append(("WWW-Authenticate", "Bearer"))
-    return RefusedError(status, error, headers)
+    return RefusedError(_STATUSES.get(error.code, 400), error, headers)
 
 
 def from_mapping(sent: Any) -> GraphQLRequest:
-    """The request in a JSON object, as it comes in a body, a WebSocket's message or a URL's parameters.
+    """Return the request in a JSON object from a body, a WebSocket message or the parameters of a URL.
 
     Raises:
-        RefusedError: 400, it is none. By the draft 422, where it is JSON with something missing or of another type.
+        RefusedError: 400, it contains none. In the profile `draft` 422, where an entry is missing or of a wrong type.
     """
     if isinstance(sent, list):
-        raise refusal(400, "Send one operation a request: a batch is not taken.")
+        raise refusal(400, "Send one operation per request: batches are not supported.")
     if not isinstance(sent, dict):
         raise refusal(400, "The request must be a JSON object with a `query`.")
     query, variables, name = sent.get("query"), sent.get("variables"), sent.get("operationName")
     extensions = sent.get("extensions")
     if query is not None and not isinstance(query, str):
-        raise _wrong("`query` must be a string.")
+        raise _malformed("`query` must be a string.")
     if variables is not None and not isinstance(variables, dict):
-        raise _wrong("`variables` must be an object.")
+        raise _malformed("`variables` must be an object.")
     if name is not None and not isinstance(name, str):
-        raise _wrong("`operationName` must be a string.")
+        raise _malformed("`operationName` must be a string.")
     if extensions is not None and not isinstance(extensions, dict):
-        raise _wrong("`extensions` must be an object.")
+        raise _malformed("`extensions` must be an object.")
     try:
         document = name_of(sent)
     except BadUserInput as error:
         raise RefusedError(400, error, draft_status=422) from None
     if not query and document.id is None:
-        raise _wrong("The request has no `query`.")
+        raise _malformed("The request has no `query`.")
     return GraphQLRequest(query or "", variables, name or None, extensions or {}, document)
 
 
-def _wrong(message: str) -> RefusedError:
+def _malformed(message: str) -> RefusedError:
     return RefusedError(400, BadUserInput(message), draft_status=422)

@@ -161,14 +161,14 @@ class Guard:
         self._found(check(document, limits))
         return document
 
-    def afford(self, price: int) -> None:
-        """Let an operation of that price through.
+    def check_cost(self, cost: int) -> None:
+        """Check the cost of an operation.
 
         Raises:
             BadUserInput: it costs more than any operation may.
         """
-        if price > self.limits.cost:
-            self._found([Finding(Limit.COST, price, self.limits.cost)])
+        if cost > self.limits.cost:
+            self._found([Finding(Limit.COST, cost, self.limits.cost)])
 
     def _found(self, findings: Iterable[Finding]) -> None:
         broken = []

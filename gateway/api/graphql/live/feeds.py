@@ -86,7 +86,7 @@ class Feeds:
             self._observe(LiveEvent.REFUSED, "operations")
             raise Overloaded("Too many running operations. Retry after 1 s.", retry_after=1.0)
         if prepared.kind is OperationType.SUBSCRIPTION:
-            await self._executor.afford(prepared, request, incoming)
+            await self._executor.charge(prepared, request, incoming)
         feed = self._feed(prepared, request, incoming)
         mailbox = feed.join()
         self._feed_of[mailbox] = feed

@@ -131,7 +131,7 @@ def test_tried_out(caplog: pytest.LogCaptureFixture) -> None:
     )
     with caplog.at_level(logging.WARNING):
         assert len(guard.parse("{a{b}}").definitions) == 1
-        guard.afford(2)
+        guard.check_cost(2)
     expected = [Finding(Limit.LENGTH, 6, 1), Finding(Limit.TOKENS, 6, 1), Finding(Limit.DEPTH, 2, 1)]
     assert seen == [(one, False) for one in (*expected, Finding(Limit.COST, 2, 1))]
     assert [record.getMessage() for record in caplog.records] == [
@@ -156,6 +156,6 @@ def test_one_tried_out() -> None:
 def test_too_expensive() -> None:
     """An operation may cost as much as the limit says, and no more."""
     guard = Guard(document_limits(cost=10))
-    guard.afford(10)
+    guard.check_cost(10)
     with pytest.raises(BadUserInput, match="costs 11; 10 are allowed"):
-        guard.afford(11)
+        guard.check_cost(11)
