@@ -202,7 +202,15 @@ class Executor:
         try:
             with incoming.operation():  # around the wait for its turn too: that is the client's time
                 async with self._capacity.slot():
-                    result = await self._executed(prepared, asked, incoming, event)
+                    context = _context(prepared, asked, incoming)
+                    try:
+                        if prepared.compiled is not None and event is None:
+                            executed: Executed = await prepared.compiled.execute(context, asked.variables or {})
+                        else:
+                            executed = await self._by_core(prepared.document, asked, context, event)
+                    finally:
+                        context.loaders.close()
+                    result = _result(executed, context, incoming)
         except Overloaded as overloaded:
             raise refused_for(overloaded) from None
         if event is None:
@@ -210,19 +218,6 @@ class Executor:
         if allowance is None and not asked.extensions:
             return result
         return replace(result, allowance=allowance, extensions=self._told(result, asked, price, allowance))
-
-    async def _executed(
-        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming, event: object = None
-    ) -> Result:
-        context = _context(prepared, asked, incoming)
-        try:
-            if prepared.compiled is not None and event is None:
-                executed: Executed = await prepared.compiled.execute(context, asked.variables or {})
-            else:
-                executed = await self._by_core(prepared.document, asked, context, event)
-        finally:
-            context.loaders.close()
-        return _result(executed, context, incoming)
 
     def _told(
         self, result: Result, asked: GraphQLRequest, price: int | None, allowance: Allowance | None

@@ -67,8 +67,9 @@ class GraphQLEndpoint:
         started = time.perf_counter()
         headers = request.headers
         own_id = request_id(headers.get("x-request-id"))
+        profile = self._options.status_profile
         kinds = accepted(headers.get("accept", ""))
-        single = next((kind for kind in kinds if kind in _SINGLE), None)
+        single = next((kind for kind in kinds if kind in _SINGLE), MediaType.JSON)
         try:
             if not kinds:
                 raise refusal(406, _TAKES)
@@ -76,11 +77,27 @@ class GraphQLEndpoint:
             incoming = await self._reception.create(
                 headers, own_id, idempotency_key=key or None, max_seconds=_own_timeout(headers)
             )
-            response = await self._respond(request, incoming, kinds, single)
+            if self._live.reservations.handles(request):
+                response = await self._live.reservations.respond(
+                    request,
+                    incoming,
+                    partial(self._asked, request, incoming, ANYTHING),
+                    lambda result: responded(result, single, profile),
+                )
+            elif request.method not in _METHODS:
+                raise refusal(405, "Send the request by POST, or a query by GET.", ("Allow", ", ".join(_METHODS)))
+            elif kinds[0] is MediaType.EVENT_STREAM:
+                response = self._live.streams.respond(await self._asked(request, incoming, READ_AND_WATCH), incoming)
+            else:
+                asked = await self._asked(request, incoming, READ_ONLY)
+                allowed = READ_ONLY if request.method == "GET" else ONE_ANSWER
+                execute = self._executor.increments if MediaType.MULTIPART in kinds else self._executor.execute
+                answer = await execute(asked, incoming, allowed=allowed)
+                response = responded(answer, single, profile) if isinstance(answer, Result) else multipart(answer)
         except RefusedError as error:
-            response = refused(error, single or MediaType.JSON, self._options.status_profile, own_id)
+            response = refused(error, single, profile, own_id)
         except GatewayError as error:
-            response = refused(refused_for(error), single or MediaType.JSON, self._options.status_profile, own_id)
+            response = refused(refused_for(error), single, profile, own_id)
         told = (
             ("X-Request-ID", own_id),
             ("Server-Timing", f"total;dur={(time.perf_counter() - started) * 1000:.1f}"),
@@ -100,32 +117,6 @@ class GraphQLEndpoint:
         if self._options.preflight:
             require_preflight(request)
         return await read_request(request, self._options.limits)
-
-    async def _respond(
-        self, request: WebRequest, incoming: Incoming, kinds: tuple[MediaType, ...], single: MediaType | None
-    ) -> WebResponse:
-        profile = self._options.status_profile
-        if self._live.reservations.handles(request):
-            return await self._live.reservations.respond(
-                request,
-                incoming,
-                partial(self._asked, request, incoming, ANYTHING),
-                lambda result: responded(result, single or MediaType.JSON, profile),
-            )
-        if request.method not in _METHODS:
-            raise refusal(405, "Send the request by POST, or a query by GET.", ("Allow", ", ".join(_METHODS)))
-        if kinds[0] is MediaType.EVENT_STREAM:
-            return self._live.streams.respond(await self._asked(request, incoming, READ_AND_WATCH), incoming)
-        asked = await self._asked(request, incoming, READ_ONLY)
-        allowed = READ_ONLY if request.method == "GET" else ONE_ANSWER
-        if MediaType.MULTIPART in kinds:
-            answer = await self._executor.increments(asked, incoming, allowed=allowed)
-            if not isinstance(answer, Result):
-                return multipart(answer)
-            return responded(answer, single or MediaType.JSON, profile)
-        if single is None:
-            raise refusal(406, _TAKES)
-        return responded(await self._executor.execute(asked, incoming, allowed=allowed), single, profile)
 
 
 def _is_browser(request: WebRequest) -> bool:
