@@ -1,4 +1,4 @@
-"""GraphiQL as a person meets it: a real Chromium against the running gateway."""
+"""GraphiQL in a real Chromium against a running gateway."""
 
 import asyncio
 import json
@@ -33,21 +33,21 @@ addEventListener("securitypolicyviolation", (event) => console.error("CSP:", eve
 
 
 def is_post(response: Response) -> bool:
-    """Tell an answer of the API from an asset."""
+    """Return whether a response is one of the API, not an asset."""
     return response.request.method == "POST"
 
 
 @dataclass
 class Visit:
-    """One visitor's browser: the open page, what was asked for, and what went wrong."""
+    """One visitor's browser: the open page, the URLs of its requests, and errors and warnings."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     received: list[dict[str, Any]] = field(default_factory=list)
 
     def watch(self, page: Page) -> None:
-        """Keep the addresses of the page's sockets beside those of its requests, and what comes in by them."""
+        """Record the URLs of the page's WebSockets, and the messages that they receive."""
 
         def opened(socket: WebSocket) -> None:
             self.requests.append(socket.url)
@@ -56,27 +56,27 @@ class Visit:
         page.on("websocket", opened)
 
     def note(self, message: ConsoleMessage) -> None:
-        """Keep what the console complains about."""
+        """Record an error or a warning of the console."""
         if message.type in {"error", "warning"}:
-            self.complaints.append(message.text)
+            self.problems.append(message.text)
 
     async def type_into(self, editor: str, text: str) -> None:
-        """Replace an editor's content by keyboard, as a person does."""
+        """Replace an editor's content by keyboard."""
         await self.page.click(f"{editor} .CodeMirror-lines")
         await self.page.keyboard.press("Control+A")
         await self.page.keyboard.press("Delete")
-        # insert_text: typed one by one, the editor would close each bracket that the text closes too.
+        # insert_text: the editor closes each bracket that is typed singly, and the text closes it too.
         await self.page.keyboard.insert_text(text)
 
     async def open_example(self, name: str, page: Page | None = None) -> None:
-        """Choose an example's tab, with the keyboard in its editor."""
+        """Open the tab of an example, with the focus in its editor."""
         page = page or self.page
         await page.click(f".graphiql-tab-button:text-is('{name}')")
         await expect(page.locator(QUERY_EDITOR)).to_contain_text(f" {name}(")
         await page.click(f"{QUERY_EDITOR} .CodeMirror-lines")
 
     async def stored(self, area: str) -> str:
-        """Read all that the page remembers, GraphiQL's half second after the last key."""
+        """Read all that the page has stored, which GraphiQL does half a second after the last key."""
         await asyncio.sleep(1)
         # evaluate, as wait_for_function needs eval, which the page's policy forbids.
         return str(await self.page.evaluate(f"JSON.stringify({{...{area}}})"))
@@ -90,39 +90,39 @@ class Visit:
 
     async def start(self, page: Page) -> None:
         """Run the operation by keyboard."""
-        # GraphiQL learns the operation's name a tenth of a second after the text: no person is faster.
+        # GraphiQL parses the operation's name a tenth of a second after the text: no person is faster.
         await asyncio.sleep(0.2)
         await page.keyboard.press("Control+Enter")
 
 
 @pytest.fixture
 async def visit(gateway_url: str) -> AsyncIterator[Visit]:
-    """Open GraphiQL with fresh storage; afterwards nothing may have left the origin or gone wrong."""
+    """Open GraphiQL with empty storage; afterwards check that there were no requests to other origins and no errors."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        # The context, not the page, is watched: it sees every page of this visitor.
+        # Handlers of the context, not of the page: they get the events of all pages of this visitor.
         context = await browser.new_context()
         visit = Visit(await context.new_page())
         visit.watch(visit.page)
         context.on("page", visit.watch)
         context.on("request", lambda request: visit.requests.append(request.url))
         context.on("console", visit.note)
-        context.on("weberror", lambda error: visit.complaints.append(str(error.error)))
+        context.on("weberror", lambda error: visit.problems.append(str(error.error)))
         await context.add_init_script(REPORT_VIOLATIONS)
-        # The schema has to have come: it is the last thing that the page loads by itself.
+        # Wait for the schema, the last that the page loads by itself.
         async with visit.page.expect_response(is_post):
             await visit.page.goto(f"{gateway_url}/graphql")
         await visit.page.wait_for_selector(QUERY_EDITOR)
         yield visit
         await browser.close()
     origin = gateway_url.removeprefix("http")
-    ours = (f"http{origin}/", f"ws{origin}/", "data:")
-    strangers = [url for url in visit.requests if not url.startswith(ours)]
-    assert (strangers, visit.complaints) == ([], [])
+    expected = (f"http{origin}/", f"ws{origin}/", "data:")
+    foreign = [url for url in visit.requests if not url.startswith(expected)]
+    assert (foreign, visit.problems) == ([], [])
 
 
 async def test_first_visit_shows_the_examples(visit: Visit) -> None:
-    """A first visitor finds the example operations as tabs, the first one with its variables."""
+    """On the first visit there is a tab for each example, the first one with its variables."""
     tabs = visit.page.locator(".graphiql-tab-button")
     await expect(tabs).to_have_text(EXAMPLES)
     await expect(visit.page).to_have_title("User gateway")
@@ -132,7 +132,7 @@ async def test_first_visit_shows_the_examples(visit: Visit) -> None:
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name != SUBSCRIPTION])
 async def test_examples_fit_the_schema(visit: Visit, name: str) -> None:
-    """Each example is valid against the schema that the gateway serves, and its variables are sent."""
+    """Each example is valid against the served schema, and its variables are sent."""
     await visit.open_example(name)
     request = await visit.run()
     sent = json.loads(request.post_data or "")
@@ -146,13 +146,16 @@ async def test_examples_fit_the_schema(visit: Visit, name: str) -> None:
 
 
 async def test_two_windows_follow_each_other(visit: Visit, gateway_url: str) -> None:
-    """A change made in one window appears in another that follows, once, though the source's webhook tells it too."""
+    """A change in one window appears in a subscription of another one, once, although a webhook reports it too."""
     async with ClientSession(gateway_url) as session:
-        followers, echoes = "gateway_event_subscribers", 'gateway_events_total{detail="reseller",happening="repeated"}'
+        subscribers, repeated = (
+            "gateway_event_subscribers",
+            'gateway_events_total{detail="reseller",happening="repeated"}',
+        )
         before = await metrics(session)
         await visit.open_example(SUBSCRIPTION)
         await visit.start(visit.page)
-        await reached(session, followers, before.get(followers, 0) + 1)
+        await reached(session, subscribers, before.get(subscribers, 0) + 1)
         other = await visit.page.context.new_page()
         await other.goto(visit.page.url)
         await visit.open_example("ResellerCompany", other)
@@ -161,15 +164,15 @@ async def test_two_windows_follow_each_other(visit: Visit, gateway_url: str) -> 
         changed = (await response.json())["data"]["updateResellerUser"]
         await expect(visit.page.locator(RESULT)).to_contain_text('"change": "UPDATED"')
         await expect(visit.page.locator(RESULT)).to_contain_text(changed["id"])
-        await reached(session, echoes, before.get(echoes, 0) + 1)
+        await reached(session, repeated, before.get(repeated, 0) + 1)
         events = [message for message in visit.received if message["type"] == "next"]
         assert [event["payload"]["data"]["userChanged"]["user"]["id"] for event in events] == [changed["id"]]
         await visit.page.click("button[aria-label='Stop query (Ctrl-Enter)']")
-        await reached(session, followers, before.get(followers, 0))
+        await reached(session, subscribers, before.get(subscribers, 0))
 
 
 async def metrics(session: ClientSession) -> dict[str, float]:
-    """What the gateway has counted, by series."""
+    """Return the gateway's metrics, by series."""
     async with session.get("/metrics") as response:
         lines = [line for line in (await response.text()).splitlines() if not line.startswith("#")]
     return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
@@ -183,7 +186,7 @@ async def reached(session: ClientSession, series: str, value: float) -> None:
 
 
 async def test_typed_query_is_answered(visit: Visit) -> None:
-    """A query typed into the editor and run by Ctrl+Enter shows its answer in the result pane."""
+    """A query typed into the editor and run by Ctrl+Enter shows its response in the result pane."""
     await visit.type_into(QUERY_EDITOR, "query Typed { __typename }")
     await expect(visit.page.locator(".graphiql-tab-button >> nth=0")).to_have_text("Typed")
     request = await visit.run()
@@ -207,7 +210,7 @@ async def test_typed_header_is_sent_and_kept_only_in_its_tab(visit: Visit) -> No
 
 
 async def test_returning_visitor_keeps_the_tabs(visit: Visit) -> None:
-    """A visitor who comes back finds the tabs as they were left, without the examples again."""
+    """On a later visit the tabs are as they were left, without the examples again."""
     await visit.page.click(".graphiql-tab-button >> nth=1")
     await visit.page.click("button[aria-label='Close Tab'] >> nth=1")
     await visit.page.click(".graphiql-tab-button >> nth=0")
@@ -223,7 +226,7 @@ async def test_returning_visitor_keeps_the_tabs(visit: Visit) -> None:
 
 
 async def test_docs_and_dialogs_open(visit: Visit) -> None:
-    """The documentation explorer and the settings dialog open without asking the policy for more."""
+    """The documentation explorer and the settings dialog open within the Content-Security-Policy."""
     await visit.page.click("button[aria-label='Show Documentation Explorer']")
     await visit.page.click(".graphiql-doc-explorer a:text-is('Query')")
     await expect(visit.page.locator(".graphiql-doc-explorer")).to_contain_text("user(")
@@ -231,7 +234,7 @@ async def test_docs_and_dialogs_open(visit: Visit) -> None:
     await expect(visit.page.locator(".graphiql-dialog")).to_contain_text("Theme")
 
 
-async def test_page_names_a_strict_policy_and_immutable_assets(gateway_url: str) -> None:
+async def test_page_has_a_strict_policy_and_immutable_assets(gateway_url: str) -> None:
     """The page allows no inline script and no eval, and its assets may be cached for ever."""
     async with ClientSession(gateway_url) as session:
         async with session.get("/graphql", headers={"Accept": "text/html"}) as response:
@@ -265,7 +268,7 @@ async def test_page_names_a_strict_policy_and_immutable_assets(gateway_url: str)
     ],
 )
 async def test_nothing_but_assets_is_served(gateway_url: str, name: str) -> None:
-    """No spelling of a path reaches a file that is not an asset."""
+    """No spelling of a path returns a file that is not an asset."""
     async with (
         ClientSession() as session,
         session.get(URL(f"{gateway_url}/graphiql/{name}", encoded=True)) as response,

@@ -1,1 +1,1 @@
-"""GraphiQL, built from its npm package and served with every asset from this gateway."""
+"""GraphiQL, built from its npm package; the gateway serves all of its assets."""

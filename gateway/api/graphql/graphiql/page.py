@@ -1,7 +1,7 @@
-"""The page that a browser sees at the API's path, and the routes of its assets.
+"""The page of GraphiQL, and the routes of its assets.
 
-The GraphQL endpoint answers a browser's GET with it. It may live under any prefix: the page names its
-assets relative to itself.
+The GraphQL endpoint returns the page to a browser's GET. It works under any path prefix, since the page refers to its
+assets by relative paths.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,14 @@ import orjson
 
 from gateway.api.web.http import Route, WebRequest, WebResponse
 
+__all__ = ["CONTENT_SECURITY_POLICY", "DIST", "TITLE", "Bundle", "GraphiQL"]
+
 DIST: Final = Path(__file__).parent / "dist"
 TITLE: Final = "User gateway"
 
-# No inline script or style, no eval, no worker and no other origin: GraphiQL's bundle needs none of
-# them (src/no-inline-styles.ts says how). data: pictures are those of its style sheet. 'self' lets
-# connect-src reach the API by HTTP and, in current browsers, by WebSocket.
+# No inline script or style, no eval, no worker and no other origin: GraphiQL's bundle needs none of them (see
+# src/no-inline-styles.ts). The data: images are those of its style sheet. With 'self' connect-src permits the API by
+# HTTP and, in current browsers, by WebSocket.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
@@ -35,7 +37,7 @@ _PAGE_HEADERS: Final = (
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
-    # It names the assets of one build, so it is asked for anew; and one path answers HTML and JSON.
+    # The page refers to the assets of one build, so it is revalidated; and one path serves HTML and JSON.
     ("Cache-Control", "no-cache"),
     ("Vary", "Accept"),
 )
@@ -43,14 +45,14 @@ _PAGE_HEADERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What the npm build left in dist/: the page that loads it, and each asset by its name."""
+    """The build in dist/: the HTML of the page that loads it, and the path of each asset by its name."""
 
     html: str
     assets: dict[str, Path]
 
     @classmethod
     def load(cls, dist: Path = DIST) -> Self | None:
-        """Read dist/, or return None when GraphiQL has not been built."""
+        """Read dist/; return None if GraphiQL has not been built."""
         try:
             entry = orjson.loads((dist / "manifest.json").read_bytes())
         except FileNotFoundError:
@@ -64,7 +66,7 @@ class Bundle:
 class GraphiQL:
     """GraphiQL for an API at `path`: the page there, and its assets beside it.
 
-    With the API at /graphql they are at /graphiql/…. What dist/ holds is looked up once, here.
+    If the API is at /graphql, the assets are at /graphiql/…. dist/ is read once, by the constructor.
     """
 
     def __init__(self, path: str = "/graphql") -> None:
@@ -72,26 +74,26 @@ class GraphiQL:
         self._assets = f"{path.rpartition('/')[0]}/graphiql/"
 
     def routes(self) -> list[Route]:
-        """Where the assets are."""
+        """Return the route of the assets."""
         return [Route(("GET",), f"{self._assets}{{asset}}", self._asset)]
 
     def page(self) -> WebResponse:
-        """The page, or one that says how to build it where that has not been done."""
+        """Return the page; if GraphiQL has not been built, one with instructions to build it."""
         if self._bundle is None:
             return WebResponse(503, _NOT_BUILT.encode(), _PAGE_HEADERS)
         return WebResponse(200, self._bundle.html.encode(), _PAGE_HEADERS)
 
     async def _asset(self, request: WebRequest) -> WebResponse:
-        # A look-up among known names: nothing in a URL is ever made into a path.
+        # Looked up among the names of assets: no part of a URL becomes a part of a path.
         path = self._bundle.assets.get(request.path.removeprefix(self._assets)) if self._bundle else None
         if path is None:
             return WebResponse(404)
         return WebResponse(
             200,
-            path.read_bytes(),  # a person opens GraphiQL now and then: nothing is gained by keeping it
+            path.read_bytes(),  # not cached: people open GraphiQL too rarely
             (
                 ("Content-Type", _CONTENT_TYPES[path.suffix]),
-                # The name holds a hash of the content, so neither ever changes.
+                # The name contains a hash of the content, so the content of a name never changes.
                 ("Cache-Control", "public, max-age=31536000, immutable"),
                 ("X-Content-Type-Options", "nosniff"),
             ),
@@ -127,7 +129,7 @@ _NOT_BUILT: Final = f"""<!doctype html>
 <h1>GraphiQL is not built</h1>
 <p>The API itself works: send it queries by POST to this address.</p>
 <p>To have GraphiQL here, run <code>make install</code> in the gateway's checkout
-(it takes Node and npm from PATH, or brings its own), then start the gateway again.</p>
+(it takes Node and npm from PATH, or installs them), then start the gateway again.</p>
 </body>
 </html>
 """

@@ -7,15 +7,15 @@ export interface Example {
 
 const json = (variables: object) => JSON.stringify(variables, null, 2);
 
-/** A key of this visitor's own: the same key with other input is an error. */
+/** A random key: the same key with other input would be an error. */
 const newKey = (name: string) =>
   `${name}-${Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(36)).join("")}`;
 
 export const examples: Example[] = [
   {
     query: `# One account user with role and department.
-# The id is the source's own, as here, or a global
-# one: then drop the source.
+# The id is a source id, as here, or a global id:
+# then leave out the source.
 query OneUser($id: ID!, $source: UserSource) {
   user(id: $id, source: $source) {
     id
@@ -40,9 +40,9 @@ query OneUser($id: ID!, $source: UserSource) {
   },
   {
     query: `# Sets an account user's department, then clears it:
-# null clears, and a field left out stays as it is.
-# To repeat a key changes nothing: it answers what it
-# answered before. Use a new key for a new change.
+# null clears a field, an absent one is not changed.
+# A repeated key changes nothing: the stored result is
+# returned. Use a new key for a new change.
 mutation ChangeDepartment(
   $id: ID!
   $departmentId: ID!
@@ -84,7 +84,7 @@ mutation ChangeDepartment(
   },
   {
     query: `# Renames a SoftwareOne Marketplace user.
-# What the input leaves out stays as it is.
+# Absent fields of the input are not changed.
 mutation RenameInMarketplace(
   $id: ID!
   $firstName: String
@@ -106,9 +106,9 @@ mutation RenameInMarketplace(
     variables: json({ id: "USR-0000-0001", firstName: "Ada", lastName: "Lovelace" }),
   },
   {
-    query: `# Follows users, whoever changes them: run this,
-# open this page in a second window, and run the
-# next tab there. The change appears here.
+    query: `# Follows all changes of users: run this, open this
+# page in a second window, and run the next tab there.
+# The change appears here.
 subscription FollowUsers(
   $sources: [UserSource!]
 ) {
@@ -130,8 +130,8 @@ subscription FollowUsers(
   },
   {
     query: `# Changes a reseller user's company.
-# The variable resellerId is needed where the id is no
-# global one and the gateway has no reseller configured.
+# resellerId is required if the id is no global id
+# and the gateway has no reseller configured.
 mutation ResellerCompany(
   $id: ID!
   $company: String

@@ -1,4 +1,4 @@
-// GraphiQL for this gateway. The page stands at the API's own path, so that path is the endpoint.
+// GraphiQL for this gateway. The page has the same path as the API, so that path is the endpoint.
 
 import { createGraphiQLFetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
@@ -25,7 +25,7 @@ createRoot(document.getElementById("graphiql")!).render(
     storage={storage}
     defaultTabs={examples}
     defaultQuery={"# Ctrl+Enter runs the operation, Ctrl+Space completes, the book icon opens the docs.\n"}
-    // Header values last as long as the browser tab (see storage.ts), unless the visitor says no.
+    // Header values last as long as the browser tab (see storage.ts), unless the visitor has switched that off.
     shouldPersistHeaders={storage.getItem("graphiql:shouldPersistHeaders") !== "false"}
     inputValueDeprecation
     schemaDescription

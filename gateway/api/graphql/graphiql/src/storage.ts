@@ -1,7 +1,7 @@
-// What GraphiQL remembers. Each browser tab keeps its own working copy, all of it, in sessionStorage;
-// localStorage takes the latest copy for the next visit, without header values: those may be tokens,
-// and must not outlive the tab that they were typed in. Keys hold the page's path, so that two
-// gateways on one origin do not mix their tabs.
+// The storage of GraphiQL. Each browser tab has a complete copy in sessionStorage. localStorage has the
+// latest copy for the next visit, without header values: those may be tokens, and must not outlive the
+// tab in which they were typed. Keys contain the page's path, so that two gateways on one origin do not
+// mix their tabs.
 
 const PREFIX = `user-gateway:${location.pathname}:`;
 const AREAS = [sessionStorage, localStorage];
