@@ -182,7 +182,7 @@ class Gateway:
         try:
             return await executor.execute(request, incoming)
         except RefusedError as refused:
-            return executor.ending(refused.error, incoming)
+            return executor.error_result(refused.error, incoming)
 
     def aiohttp_app(self) -> "web.Application":
         """Return all HTTP routes as an aiohttp application, to run or to mount as a sub-application.

@@ -40,7 +40,7 @@ def build_executor(
         guard=guard,
         suggestions=introspection,
         compiling=_compiler(suggestions=introspection),
-        held=settings.documents.memory,
+        max_bytes=settings.documents.memory,
     )
     named = _build_named_documents(settings, state, stack, observer, documents)
     return Executor(schema, documents, guard, capacity, named=named, suggestions=introspection)

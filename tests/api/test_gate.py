@@ -1,4 +1,4 @@
-"""The gate of all executions."""
+"""The gate: how many operations are executed and wait at the same time."""
 
 import asyncio
 from contextlib import suppress
@@ -12,7 +12,9 @@ from gateway.api.gate import Gate, Overloaded
 from gateway.api.graphql.execution.errors import extensions
 from gateway.operation import operation
 
-STEPS = st.lists(st.tuples(st.sampled_from(["come", "come", "come", "go", "cancel"]), st.integers(0, 9)), max_size=40)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["arrive", "arrive", "arrive", "leave", "cancel"]), st.integers(0, 9)), max_size=40
+)
 
 
 async def settle() -> None:
@@ -22,7 +24,7 @@ async def settle() -> None:
 
 @dataclass
 class Caller:
-    """One execution, which ends when it is told to."""
+    """One execution, which ends when `ends` is set."""
 
     gate: Gate
     entered: list["Caller"]
@@ -44,7 +46,7 @@ class Caller:
 @settings(deadline=None)
 @given(slots=st.integers(1, 3), queue=st.integers(0, 3), steps=STEPS)
 def test_model(slots: int, queue: int, steps: list[tuple[str, int]]) -> None:
-    """In any order of comings, goings and cancellations as many are inside as may be, in their order."""
+    """In any order of arrivals, departures and cancellations all slots are used, in order of arrival."""
 
     async def run() -> None:
         gate = Gate(slots, queue=queue, max_wait=60)
@@ -52,7 +54,7 @@ def test_model(slots: int, queue: int, steps: list[tuple[str, int]]) -> None:
         inside: list[Caller] = []
         waiting: list[Caller] = []
         for step, number in steps:
-            if step == "come":
+            if step == "arrive":
                 caller = Caller(gate, entered)
                 caller.start()
                 if len(inside) < slots:
@@ -62,9 +64,9 @@ def test_model(slots: int, queue: int, steps: list[tuple[str, int]]) -> None:
                 else:
                     await settle()
                     assert caller.refused is not None
-            elif alive := inside + waiting:
-                caller = alive[number % len(alive)]
-                if step == "go" and caller in inside:
+            elif callers := inside + waiting:
+                caller = callers[number % len(callers)]
+                if step == "leave" and caller in inside:
                     caller.ends.set()
                 else:
                     caller.task.cancel()
@@ -73,7 +75,7 @@ def test_model(slots: int, queue: int, steps: list[tuple[str, int]]) -> None:
                     inside.append(waiting.pop(0))
             await settle()
             assert (gate.inside, gate.waiting) == (len(inside), len(waiting))
-            assert [one for one in entered if one in inside] == inside
+            assert [caller for caller in entered if caller in inside] == inside
         for caller in inside + waiting:
             caller.ends.set()
         await asyncio.gather(*(caller.task for caller in inside + waiting))
@@ -82,8 +84,8 @@ def test_model(slots: int, queue: int, steps: list[tuple[str, int]]) -> None:
     asyncio.run(run())
 
 
-async def test_cancelled_with_its_turn() -> None:
-    """Who is cancelled in the moment in which its turn comes hands the place on."""
+async def test_cancelled_when_assigned_a_slot() -> None:
+    """An execution that is cancelled at the moment at which it gets a slot passes the slot on."""
     gate = Gate(1, queue=2, max_wait=60)
     entered: list[Caller] = []
     first, second, third = (Caller(gate, entered) for _ in range(3))
@@ -91,7 +93,7 @@ async def test_cancelled_with_its_turn() -> None:
         caller.start()
     await settle()
     first.ends.set()
-    await asyncio.sleep(0)  # the turn is given, and not taken yet
+    await asyncio.sleep(0)  # the slot is assigned, and the second has not run yet
     second.task.cancel()
     await settle()
     assert entered[-1] is third
@@ -103,14 +105,15 @@ async def test_cancelled_with_its_turn() -> None:
 
 
 async def test_full() -> None:
-    """Beyond the queue nobody waits, and the refusal says when to come back."""
+    """An execution beyond the queue is refused at once, and the refusal states when to retry."""
     seen: list[str] = []
     gate = Gate(1, queue=0, max_wait=3, observe=seen.append)
     async with gate:
         with pytest.raises(Overloaded) as refused:
             async with gate:
-                pytest.fail("let in")
+                pytest.fail("got a slot")
     assert seen == ["full"]
+    assert refused.value.message == "The gateway is overloaded. Retry after 3 s."
     assert extensions(refused.value, "r") == {
         "code": "SOURCE_UNAVAILABLE",
         "retryable": True,
@@ -122,30 +125,30 @@ async def test_full() -> None:
 
 
 async def test_late() -> None:
-    """Whoever has waited as long as it may is refused, and its place in the queue is free."""
+    """An execution that has waited for the maximum is refused and leaves the queue."""
     seen: list[str] = []
     gate = Gate(1, queue=1, max_wait=0.01, observe=seen.append)
     async with gate:
         with pytest.raises(Overloaded):
             async with gate:
-                pytest.fail("let in")
+                pytest.fail("got a slot")
         assert gate.waiting == 0
     assert (gate.inside, seen) == (0, ["late"])
 
 
 async def test_no_time_left() -> None:
-    """Whoever has less time than the gate has patience is refused when it is over, and leaves the queue to others."""
+    """An execution whose deadline ends before the maximum wait is refused at its deadline and leaves the queue."""
     gate = Gate(1, queue=1, max_wait=60)
     async with gate, asyncio.timeout(30):
         with operation(timeout=0.01), pytest.raises(Overloaded):
             async with gate:
-                pytest.fail("let in")
+                pytest.fail("got a slot")
         assert gate.waiting == 0
     assert gate.inside == 0
 
 
 async def test_waited() -> None:
-    """Whoever waited gets in, and is counted apart from those who did not have to."""
+    """An execution that waited gets a slot, and is counted separately from those that did not wait."""
     seen: list[str] = []
     gate = Gate(1, queue=1, max_wait=60, observe=seen.append)
     entered: list[Caller] = []
@@ -160,7 +163,7 @@ async def test_waited() -> None:
 
 
 async def test_failure_inside() -> None:
-    """An execution that fails gives its place back like any other."""
+    """An execution that fails releases its slot."""
     gate = Gate(1, queue=0, max_wait=1)
     with pytest.raises(ZeroDivisionError):
         async with gate:

@@ -56,7 +56,7 @@ async def test_tried_out(trying: Recorded, at: Callable[..., Caller], limit: str
     assert f"document.{_camel(limit)}" not in str(said)
     assert "errors" not in said
     assert said["data"]
-    assert f"limit {limit} tried out" in trying.said
+    assert f"limit {limit} exceeded, not enforced" in trying.said
     async with caller.session.get(trying.address("metrics")) as answer:
         assert f'gateway_document_limit_total{{limit="{limit}",refused="false"}}' in await answer.text()
 

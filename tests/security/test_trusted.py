@@ -91,7 +91,7 @@ async def test_a_manifest_that_changes(serve: Serve, at: Callable[..., Caller], 
             return "data" in (await at(running).send({"documentId": "mine"}))[1]
 
         async def told() -> bool:
-            return "stay as they were" in running.said
+            return "were not replaced" in running.said
 
         await until(mine)
         assert (await at(running).send({"query": ADA}))[0] == 403

@@ -1,1 +1,1 @@
-"""The GraphQL surface: the schema, and how it is served."""
+"""The GraphQL surface: the schema, and the code that serves it."""

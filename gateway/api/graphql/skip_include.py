@@ -12,8 +12,8 @@ Condition = tuple[str, bool]
 """The name of a variable, and the value with which the directive includes its selection."""
 
 _INCLUDING = {"skip": False, "include": True}
-_NONE: tuple[Condition, ...] = ()
-_N = TypeVar("_N", bound=Node)
+_UNCONDITIONAL: tuple[Condition, ...] = ()
+_Node = TypeVar("_Node", bound=Node)
 
 
 def condition_of(directive: DirectiveNode) -> Condition | bool | None:
@@ -34,7 +34,7 @@ def condition_of(directive: DirectiveNode) -> Condition | bool | None:
 def conditions_of(node: SelectionNode) -> Sequence[Condition] | None:
     """Return the conditions that must all hold for a selection to be included; None where a literal excludes it."""
     if not node.directives:
-        return _NONE
+        return _UNCONDITIONAL
     conditions = []
     for directive in node.directives:
         condition = condition_of(directive)
@@ -47,18 +47,18 @@ def conditions_of(node: SelectionNode) -> Sequence[Condition] | None:
 
 def condition_variables(node: Node) -> set[str]:
     """Return the names of all variables in `@skip` and `@include` anywhere below a node."""
-    variables = _Variables()
-    visit(node, variables)
-    return variables.names
+    collector = _VariableCollector()
+    visit(node, collector)
+    return collector.names
 
 
-def without_conditions(node: _N) -> _N:
+def without_conditions(node: _Node) -> _Node:
     """Return a node without `@skip` and `@include`, so that everything is selected."""
-    whole: _N = visit(node, _Unconditional())
+    whole: _Node = visit(node, _ConditionRemover())
     return whole
 
 
-class _Variables(Visitor):
+class _VariableCollector(Visitor):
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
@@ -69,6 +69,6 @@ class _Variables(Visitor):
             self.names.add(condition[0])
 
 
-class _Unconditional(Visitor):
+class _ConditionRemover(Visitor):
     def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
         return REMOVE if condition_of(node) is not None else None

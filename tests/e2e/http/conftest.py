@@ -1,4 +1,4 @@
-"""Everything in here runs over each of the servers."""
+"""Fixtures that run every test of this folder with each of the HTTP servers."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,13 +12,13 @@ from gateway.api.web.servers import ServerName
 
 @pytest.fixture(scope="session", params=get_args(ServerName))
 def http_server(request: pytest.FixtureRequest) -> str:
-    """The server, as the setting names it."""
+    """The name of the server, as in the setting."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def demo(http_server: str) -> Iterator[Running]:
-    """`gateway demo` over that server."""
+    """`gateway demo` with that server."""
     options = ("--http-port", "0", "--grpc-port", "off", "--no-rate-limits")
     with command("demo", *options, last="{ user(", **{SERVER: http_server}) as running:
         yield running
@@ -26,5 +26,5 @@ def demo(http_server: str) -> Iterator[Running]:
 
 @pytest.fixture
 def fresh(fresh: Any, http_server: str) -> Callable[..., Any]:
-    """Makes worlds of a test's own over that server."""
+    """Starts gateways for one test, with that server."""
     return partial(fresh, http_server=http_server)

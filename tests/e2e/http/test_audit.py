@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, checked by the only suite that can be run: npm's graphql-http."""
+"""GraphQL over HTTP, checked by its only runnable test suite: npm's graphql-http."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ HERE = Path(__file__).parent / "node"
 
 
 def test_the_audits(gateway_url: str, node_in: Callable[[Path], Path]) -> None:
-    """All 61 audits pass, those of what a server may leave out too."""
+    """All 61 audits pass, including those of optional behaviour."""
     command = [str(node_in(HERE)), "audit.mjs", f"{gateway_url}/graphql"]
     done = subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True, timeout=60)
     audits = [json.loads(line) for line in done.stdout.splitlines()]

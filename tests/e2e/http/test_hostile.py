@@ -1,4 +1,4 @@
-"""What strangers send instead of a request: always a 4xx, never a 500."""
+"""Hostile requests: the response is always a 4xx, never a 500."""
 
 import asyncio
 import gzip
@@ -20,7 +20,7 @@ HOSTILE = {
     "nested arrays": b"[" * 100_000,
     "nested variables": (TYPENAME + ', "variables": {"a": ' + "[" * 5_000 + "]" * 5_000 + "}}").encode(),
     "nested within orjson's limit": (TYPENAME + ', "variables": {"a": ' + "[" * 1_000 + "]" * 1_000 + "}").encode(),
-    "nested past what is written": (TYPENAME + ', "variables": {"a": ' + "[" * 300 + "]" * 300 + "}}").encode(),
+    "nested beyond what orjson writes": (TYPENAME + ', "variables": {"a": ' + "[" * 300 + "]" * 300 + "}}").encode(),
     "an integer past 64 bits": (TYPENAME + f', "variables": {{"a": {2**64}}}}}').encode(),
     "a negative integer past 64 bits": (TYPENAME + f', "variables": {{"a": {-(2**63) - 1}}}}}').encode(),
     "a number past a double": (TYPENAME + ', "variables": {"a": 1e999}}').encode(),
@@ -32,29 +32,29 @@ HOSTILE = {
     "a variable twice": b'{"query": "{ __typename }", "variables": {"a": 1, "a": 2}}',
     "no UTF-8": b'{"query": "\xff"}',
     "UTF-16": '{"query": "{ __typename }"}'.encode("utf-16"),
-    "nothing": b"",
+    "an empty body": b"",
     "a string": b'"{ __typename }"',
     "a batch": b'[{"query": "{ __typename }"}]',
     "no query": b"{}",
     "a query that is a number": b'{"query": 1}',
-    "half of it": b'{"query": "{ __type',
+    "a truncated body": b'{"query": "{ __type',
     "trailing bytes": b'{"query": "{ __typename }"} {}',
     "a null byte": b'{"query": "{ __typename }"}\x00',
 }
 
 
-@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
-async def test_a_hostile_body(gateway_url: str, body: bytes) -> None:
-    """JSON that is none, or that two parsers could read in two ways, is a 400 with an error in our words."""
-    async with ClientSession() as session, session.post(f"{gateway_url}/graphql", data=body, headers=JSON) as answer:
-        said = await answer.json()
-        assert answer.status == 400, said
-    assert said["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+@pytest.mark.parametrize("sent", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_a_hostile_body(gateway_url: str, sent: bytes) -> None:
+    """Invalid JSON, and JSON that two parsers could interpret in two ways, is a 400 with a GraphQL error."""
+    async with ClientSession() as session, session.post(f"{gateway_url}/graphql", data=sent, headers=JSON) as answer:
+        body = await answer.json()
+        assert answer.status == 400, body
+    assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize("number", [2**64 - 1, -(2**63)])
 async def test_large_integers(gateway_url: str, number: int) -> None:
-    """Integers of 64 bits are taken as they are."""
+    """Integers of 64 bits are accepted."""
     sent = {"query": "query ($id: ID!) { node(id: $id) { id } }", "variables": {"id": number}}
     async with ClientSession() as session, session.post(f"{gateway_url}/graphql", json=sent) as answer:
         assert (answer.status, await answer.json()) == (200, {"data": {"node": None}})
@@ -66,7 +66,7 @@ FOLLOW = "subscription ($ids: [ID!]) { userChanged(ids: $ids) { id } }"
 
 @pytest.mark.parametrize("query", ["{ __typename }", FOLLOW])
 async def test_deep_variables_of_an_event_stream(gateway_url: str, query: str) -> None:
-    """Variables that nothing of ours could write down are refused before a stream begins."""
+    """Variables that cannot be serialized again are refused before a stream begins."""
     headers = JSON | {"Accept": "text/event-stream", "GraphQL-Require-Preflight": "1"}
     posted: dict[str, Any] = {"json": {"query": query, "variables": {"ids": DEEP}}}
     got: dict[str, Any] = {"params": {"query": query, "variables": json.dumps({"ids": DEEP})}}
@@ -86,7 +86,7 @@ async def test_deep_variables_of_an_event_stream(gateway_url: str, query: str) -
     ids=lambda message: message["type"],
 )
 async def test_a_deep_message(gateway_url: str, message: Any) -> None:
-    """A message on a socket that nothing of ours could write down ends it as the client's mistake."""
+    """A message that cannot be serialized again closes its WebSocket as the client's mistake."""
     async with (
         ClientSession() as session,
         session.ws_connect(f"{gateway_url}/graphql", protocols=("graphql-transport-ws",)) as socket,
@@ -106,7 +106,7 @@ QUERIES = {
     "a control character": "{ \x00 }",
     "a lone surrogate, escaped": '{ user(id: "\\ud800") { id } }',
     "a huge integer": "{ users(first: 99999999999999999999) { nodes { id } } }",
-    "a circle of fragments": "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+    "a cycle of fragments": "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
 }
 
 
@@ -116,9 +116,9 @@ async def test_a_hostile_document(gateway_url: str, query: str) -> None:
     headers = JSON | {"Accept": "application/graphql-response+json"}
     sent = json.dumps({"query": query})
     async with ClientSession() as session, session.post(f"{gateway_url}/graphql", data=sent, headers=headers) as answer:
-        said = await answer.json()
-        assert answer.status == 400, said
-    assert {error["extensions"]["code"] for error in said["errors"]} == {"BAD_USER_INPUT"}
+        body = await answer.json()
+        assert answer.status == 400, body
+    assert {error["extensions"]["code"] for error in body["errors"]} == {"BAD_USER_INPUT"}
 
 
 async def test_a_body_past_the_cap(gateway_url: str) -> None:
@@ -129,7 +129,7 @@ async def test_a_body_past_the_cap(gateway_url: str) -> None:
 
 
 async def test_a_compressed_body(gateway_url: str) -> None:
-    """gzip and deflate are taken."""
+    """gzip and deflate are accepted."""
     for encoding, compress in (("gzip", gzip.compress), ("deflate", zlib.compress)):
         body = compress(b'{"query": "{ __typename }"}')
         async with ClientSession() as session:
@@ -139,7 +139,7 @@ async def test_a_compressed_body(gateway_url: str) -> None:
 
 
 async def test_a_compression_bomb(gateway_url: str, demo: Any) -> None:
-    """A body that is 200 MB once it is unpacked is refused, and never held."""
+    """A body that inflates to 200 MB is refused, and is never in memory as a whole."""
     before = _peak(demo.pid)
     async with ClientSession() as session:
         headers = JSON | {"Content-Encoding": "gzip"}
@@ -148,8 +148,8 @@ async def test_a_compression_bomb(gateway_url: str, demo: Any) -> None:
     assert _peak(demo.pid) - before < 20_000_000
 
 
-async def test_a_body_that_claims_to_be_compressed(gateway_url: str) -> None:
-    """Bytes that are not what their encoding says are a 400."""
+async def test_a_body_that_is_not_compressed_as_stated(gateway_url: str) -> None:
+    """A body that does not have the stated encoding is a 400."""
     async with ClientSession() as session:
         headers = JSON | {"Content-Encoding": "gzip"}
         async with session.post(f"{gateway_url}/graphql", data=b"not gzip", headers=headers) as answer:
@@ -157,7 +157,7 @@ async def test_a_body_that_claims_to_be_compressed(gateway_url: str) -> None:
 
 
 async def test_a_slow_body(fresh: Any) -> None:
-    """A body that does not arrive in time is a 408, and its connection is free again."""
+    """A body that does not arrive in time is a 408."""
     world = await fresh(request_timeout=0.5)
     at = urlsplit(world.url)
     reader, writer = await asyncio.open_connection(at.hostname, at.port)

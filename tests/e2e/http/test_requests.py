@@ -1,4 +1,4 @@
-"""Media types, methods, statuses, and where another site's page stands."""
+"""Media types, methods, statuses, and requests of other sites."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ async def session() -> AsyncIterator[ClientSession]:
 
 
 @pytest.mark.parametrize(
-    ("accept", "kind"),
+    ("accept", "media_type"),
     [
         (RESPONSE, RESPONSE),
         ("application/json", "application/json"),
@@ -40,10 +40,12 @@ async def session() -> AsyncIterator[ClientSession]:
         ("application/*;q=0, application/json", "application/json"),
     ],
 )
-async def test_the_answers_form(session: ClientSession, gateway_url: str, accept: str, kind: str) -> None:
-    """The answer has the form that the client's Accept ranks first."""
+async def test_the_media_type_of_the_response(
+    session: ClientSession, gateway_url: str, accept: str, media_type: str
+) -> None:
+    """The response has the media type that the client's Accept prefers."""
     async with session.post(f"{gateway_url}/graphql", json=TYPENAME, headers={"Accept": accept}) as answer:
-        assert (answer.status, answer.headers["Content-Type"]) == (200, f"{kind}; charset=utf-8")
+        assert (answer.status, answer.headers["Content-Type"]) == (200, f"{media_type}; charset=utf-8")
         assert "Accept" in answer.headers["Vary"]
 
 
@@ -51,8 +53,8 @@ async def test_the_answers_form(session: ClientSession, gateway_url: str, accept
     "accept",
     ["image/png", "application/json;q=0", f"application/json;q=0, {RESPONSE};q=0, */*", "application/*;q=0, */*"],
 )
-async def test_a_form_that_is_not_served(session: ClientSession, gateway_url: str, accept: str) -> None:
-    """A client that takes no form of ours gets a 406 that names them."""
+async def test_media_types_that_are_not_supported(session: ClientSession, gateway_url: str, accept: str) -> None:
+    """A client that accepts none of the supported media types gets a 406 that names them."""
     async with session.post(f"{gateway_url}/graphql", json=TYPENAME, headers={"Accept": accept}) as answer:
         assert answer.status == 406
         assert RESPONSE in await answer.text()
@@ -60,7 +62,7 @@ async def test_a_form_that_is_not_served(session: ClientSession, gateway_url: st
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 async def test_other_methods(session: ClientSession, gateway_url: str, method: str) -> None:
-    """What is neither GET nor POST is a 405 that names them."""
+    """A method that is not supported is a 405 that names the supported ones."""
     async with session.request(method, f"{gateway_url}/healthz", json=TYPENAME) as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "GET")
     async with session.request("PATCH", f"{gateway_url}/graphql", json=TYPENAME) as answer:
@@ -70,7 +72,7 @@ async def test_other_methods(session: ClientSession, gateway_url: str, method: s
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/graphql", None])
 async def test_other_media_types(session: ClientSession, gateway_url: str, kind: str | None) -> None:
-    """A body that cannot hold a request is a 415, whatever it says."""
+    """A media type that cannot contain a request is a 415, whatever the body is."""
     skip = ["Content-Type"] if kind is None else None
     headers = {} if kind is None else {"Content-Type": kind}
     body = b'{"query": "{ __typename }"}'
@@ -86,41 +88,41 @@ async def test_another_charset(session: ClientSession, gateway_url: str) -> None
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_wish_for_another_protocol(gateway_url: str, method: str) -> None:
-    """Java's client asks for HTTP/2 with its requests: they are answered as if it did not, on one connection."""
-    wish = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABk"}
+def test_an_upgrade_to_http2(gateway_url: str, method: str) -> None:
+    """Requests that ask to upgrade to HTTP/2, as Java's client sends them, get normal responses, on one connection."""
+    upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABk"}
     headers = {"Content-Type": "application/json", "GraphQL-Require-Preflight": "1"}
     target, body = f"/graphql?{urlencode(TYPENAME)}" if method == "GET" else "/graphql", json.dumps(TYPENAME)
     with closing(HTTPConnection(urlsplit(gateway_url).netloc, timeout=5)) as connection:
         connection.connect()
         connection.auto_open = 0  # one that is closed stays closed
-        for more in (wish, wish, {}):
-            connection.request(method, target, None if method == "GET" else body, headers | more)
+        for extra in (upgrade, upgrade, {}):
+            connection.request(method, target, None if method == "GET" else body, headers | extra)
             answer = connection.getresponse()
             assert (answer.status, answer.read()) == (200, b'{"data":{"__typename":"Query"}}')
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
-async def test_too_many_parameters(session: ClientSession, gateway_url: str, kind: str) -> None:
-    """More than a hundred parameters are a 400, also where one of them is an event stream's token."""
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_too_many_parameters(session: ClientSession, gateway_url: str, accept: str) -> None:
+    """More than a hundred parameters are a 400, also if one of them is the token of an event stream."""
     many = "&".join(f"a{number}=" for number in range(100))
     for method in ("GET", "POST", "DELETE"):
         url = URL(f"{gateway_url}/graphql?token=x&{many}", encoded=True)
-        async with session.request(method, url, headers={"Accept": kind}) as answer:
+        async with session.request(method, url, headers={"Accept": accept}) as answer:
             assert answer.status == 400
             [error] = (await answer.json())["errors"]
         assert (error["extensions"]["code"], "too many" in error["message"]) == ("BAD_USER_INPUT", True)
 
 
 async def test_head(session: ClientSession, gateway_url: str) -> None:
-    """HEAD answers as GET does, without the body."""
+    """The response to HEAD is that to GET without the body."""
     async with session.head(f"{gateway_url}/healthz") as answer:
         assert (answer.status, await answer.read()) == (200, b"")
 
 
 @pytest.mark.parametrize("name", ["GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name"])
-async def test_a_get_with_a_header_of_ones_own(session: ClientSession, gateway_url: str, name: str) -> None:
-    """A GET is executed with a header that another site's page could not send unasked, and refused without one."""
+async def test_a_get_with_a_preflight_header(session: ClientSession, gateway_url: str, name: str) -> None:
+    """A GET is executed with a header that another site could send only after a preflight, and refused without one."""
     async with session.get(f"{gateway_url}/graphql", params=TYPENAME, headers={name: "1"}) as answer:
         assert (await answer.json()) == {"data": {"__typename": "Query"}}
     async with session.get(f"{gateway_url}/graphql", params=TYPENAME) as answer:
@@ -129,7 +131,7 @@ async def test_a_get_with_a_header_of_ones_own(session: ClientSession, gateway_u
 
 
 async def test_a_form_needs_the_header_too(session: ClientSession, gateway_url: str) -> None:
-    """A multipart form is executed only with such a header: a page could post it without being asked."""
+    """A multipart form is executed only with such a header, since another site could send it without a preflight."""
 
     def form() -> FormData:
         form = FormData(default_to_multipart=True)
@@ -146,7 +148,7 @@ async def test_a_form_needs_the_header_too(session: ClientSession, gateway_url: 
 
 
 async def test_the_preflight_can_be_switched_off(fresh: Any) -> None:
-    """With `preflight` off a plain GET is executed, and a change by GET still is not."""
+    """With `preflight` off a query by GET is executed without a header, and a mutation by GET is still refused."""
     world = await fresh(preflight=False)
     async with world.session.get(f"{world.url}/graphql", params=TYPENAME) as answer:
         assert answer.status == 200
@@ -156,23 +158,23 @@ async def test_the_preflight_can_be_switched_off(fresh: Any) -> None:
 
 
 async def test_other_sites_are_shut_out(session: ClientSession, gateway_url: str) -> None:
-    """No other site's page may read an answer, unless the settings name it."""
-    asking = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
-    async with session.options(f"{gateway_url}/graphql", headers=asking) as answer:
+    """Other sites may not read responses unless the settings list them."""
+    headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    async with session.options(f"{gateway_url}/graphql", headers=headers) as answer:
         assert "Access-Control-Allow-Origin" not in answer.headers
-    async with session.post(f"{gateway_url}/graphql", json=TYPENAME, headers=asking) as answer:
+    async with session.post(f"{gateway_url}/graphql", json=TYPENAME, headers=headers) as answer:
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 async def test_a_site_that_is_let_in(fresh: Any) -> None:
-    """A site that the settings name may ask, and read the answer and its headers; another one may not."""
+    """A site that the settings list may send requests and read the responses and their headers; others may not."""
     world = await fresh(cors_origins=("https://app.example",))
-    asking = {
+    headers = {
         "Origin": "https://app.example",
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type,idempotency-key",
     }
-    async with world.session.options(f"{world.url}/graphql", headers=asking) as answer:
+    async with world.session.options(f"{world.url}/graphql", headers=headers) as answer:
         assert answer.status == 204
         assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
         assert answer.headers["Access-Control-Allow-Headers"] == "content-type,idempotency-key"
@@ -200,27 +202,27 @@ DRAFT = [
 
 @pytest.mark.parametrize(("sent", "status"), DRAFT)
 async def test_the_drafts_statuses(fresh: Any, sent: Any, status: int) -> None:
-    """By the draft's profile what can be read and is wrong is a 422, in either form of the answer."""
+    """In the profile `draft` a request that can be parsed and is invalid is a 422, for both media types."""
     world = await fresh(status_profile="draft")
-    for kind in (RESPONSE, "application/json"):
-        async with world.session.post(f"{world.url}/graphql", json=sent, headers={"Accept": kind}) as answer:
+    for media_type in (RESPONSE, "application/json"):
+        async with world.session.post(f"{world.url}/graphql", json=sent, headers={"Accept": media_type}) as answer:
             assert answer.status == status
 
 
-async def test_the_drafts_partial_answer(fresh: Any) -> None:
-    """By the draft's profile data with errors is a 294, in the form that is GraphQL's own; else a 200."""
+async def test_the_drafts_status_of_partial_data(fresh: Any) -> None:
+    """In the profile `draft` data with errors is a 294 for GraphQL's media type, and a 200 for JSON."""
     world = await fresh(status_profile="draft")
-    for kind, status in ((RESPONSE, 294), ("application/json", 200)):
+    for media_type, status in ((RESPONSE, 294), ("application/json", 200)):
         sent = {"query": PARTIAL}
-        async with world.session.post(f"{world.url}/graphql", json=sent, headers={"Accept": kind}) as answer:
-            said = await answer.json(content_type=None)
-            assert said["data"]["user"]
-            assert said["errors"]
+        async with world.session.post(f"{world.url}/graphql", json=sent, headers={"Accept": media_type}) as answer:
+            body = await answer.json(content_type=None)
+            assert body["data"]["user"]
+            assert body["errors"]
             assert answer.status == status
 
 
 async def test_deferred_parts(fresh: Any) -> None:
-    """Where the client takes several parts, what is deferred comes in a later one; else all comes in one."""
+    """Deferred fields are in a later part for a client that accepts parts, else all fields are in one response."""
     query = """
         { users(first: 2, filter: {sources: [ACCOUNT]}) { nodes { name ... @defer { role { permissions } } } } }
     """
@@ -238,7 +240,7 @@ async def test_deferred_parts(fresh: Any) -> None:
 
 
 async def _parts(world: Any, query: str, **headers: str) -> list[Any]:
-    """The parts of an answer, read to its end."""
+    """Return the parts of a response, read to its end."""
     headers = {"Accept": "multipart/mixed;deferSpec=20220824, application/json"} | headers
     async with world.session.post(f"{world.url}/graphql", json={"query": query}, headers=headers) as answer:
         assert answer.headers["Content-Type"] == 'multipart/mixed; boundary="-"'
@@ -246,7 +248,7 @@ async def _parts(world: Any, query: str, **headers: str) -> list[Any]:
 
 
 async def test_deferred_parts_pass_the_gate(fresh: Any) -> None:
-    """What is deferred counts until its last part; who finds no room is told by the one part that it gets."""
+    """An operation holds its slot until its last part; if there is no slot, the response is one part with the error."""
     query = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name ... @defer { role { permissions } } } }'
     world = await fresh(gate={"at_once": 1, "queue": 0, "patience": 2}, reference_ttl=0)
     await world.fault(source="account", path="roles", kind="slow", delay=1, times=1)
@@ -264,8 +266,8 @@ async def test_deferred_parts_pass_the_gate(fresh: Any) -> None:
     assert len(await _parts(world, query)) > 1
 
 
-async def test_a_deferred_change_that_was_made_before(fresh: Any) -> None:
-    """A change whose answer comes in parts, sent again under its key, is told as an earlier one in the first part."""
+async def test_the_replay_of_a_deferred_change(fresh: Any) -> None:
+    """A replayed change whose response has several parts is marked as a replay in the first part."""
     query = """
         mutation { createAccountUser(input: {email: "parts@example.com"}) { id ... @defer { role { permissions } } } }
     """

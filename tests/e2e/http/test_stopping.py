@@ -1,4 +1,4 @@
-"""A gateway that is told to stop."""
+"""The end of a gateway that receives SIGTERM."""
 
 import asyncio
 import os
@@ -14,8 +14,8 @@ USER = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
 FOLLOW = {"type": "subscribe", "id": "1", "payload": {"query": "subscription { userChanged { id } }"}}
 
 
-async def test_what_is_under_way(http_server: str, world_of: Callable[..., Any]) -> None:
-    """On SIGTERM a request under way is answered, whoever follows is sent elsewhere, and the process ends by itself."""
+async def test_sigterm(http_server: str, world_of: Callable[..., Any]) -> None:
+    """On SIGTERM a running request gets its response, live connections are closed with 1001, and the process ends."""
     options = ("--http-port", "0", "--grpc-port", "off", "--no-rate-limits")
     with command("demo", *options, last="{ user(", **{SERVER: http_server}) as running:
         async with ClientSession() as session:
@@ -26,7 +26,7 @@ async def test_what_is_under_way(http_server: str, world_of: Callable[..., Any])
                 assert await socket.receive_json(timeout=5) == {"type": "connection_ack"}
                 await socket.send_json(FOLLOW)
                 await world.fault(source="account", kind="slow", delay=1.5)
-                asked = asyncio.ensure_future(world.data(USER))
+                response = asyncio.ensure_future(world.data(USER))
                 async with asyncio.timeout(5):
                     while len(await world.calls("account")) < 2:  # noqa: ASYNC110 - another process sets no event
                         await asyncio.sleep(0.02)
@@ -34,7 +34,7 @@ async def test_what_is_under_way(http_server: str, world_of: Callable[..., Any])
                 while (await socket.receive(timeout=10)).type.name == "TEXT":
                     pass
                 assert socket.close_code == 1001
-                assert (await asked)["user"]
+                assert (await response)["user"]
             async with asyncio.timeout(10):
                 while True:
                     try:

@@ -1,4 +1,4 @@
-"""Files by the GraphQL multipart request specification: what is taken, what is refused, and what it takes."""
+"""Uploads by the GraphQL multipart request specification: which are accepted and refused, and their use of memory."""
 
 import asyncio
 import base64
@@ -30,7 +30,7 @@ Part = tuple[str, bytes | str]
 
 
 def form(*parts: Part, end: bytes = b"--B--\r\n") -> bytes:
-    """A form's bytes: each part by its Content-Disposition, with whatever other header follows it."""
+    """Return the bytes of a form; each part is its Content-Disposition, with any further headers, and its content."""
     pieces = [f"--B\r\nContent-Disposition: {head}\r\n\r\n".encode() for head, _ in parts]
     contents = [content.encode() if isinstance(content, str) else content for _, content in parts]
     return b"".join(b"".join((*pair, b"\r\n")) for pair in zip(pieces, contents, strict=True)) + end
@@ -40,145 +40,145 @@ def field(name: str, value: Any) -> Part:
     return f'form-data; name="{name}"', value if isinstance(value, str) else json.dumps(value)
 
 
-def asking(query: str = UPDATE, **variables: Any) -> Part:
-    given = {"id": "USR-0000-0001", "input": {"icon": None}} | variables
-    return field("operations", {"query": query, "variables": given})
+def operations(query: str = UPDATE, **variables: Any) -> Part:
+    sent = {"id": "USR-0000-0001", "input": {"icon": None}} | variables
+    return field("operations", {"query": query, "variables": sent})
 
 
-PLACES = field("map", {"0": ["variables.input.icon"]})
-GOOD = (asking(), PLACES, (FILE, PNG))
+PATHS = field("map", {"0": ["variables.input.icon"]})
+GOOD = (operations(), PATHS, (FILE, PNG))
 
 
 async def send(world: Any, body: bytes, **headers: str) -> tuple[int, Any]:
-    """The status and the answer."""
+    """Send a form; return the status and the body of the response."""
     async with world.session.post(f"{world.url}/graphql", data=BytesIO(body), headers=HEADERS | headers) as answer:
         return answer.status, await answer.json()
 
 
-async def pictures(world: Any) -> list[dict[str, Any]]:
-    """The icons that reached the marketplace."""
+async def icons(world: Any) -> list[dict[str, Any]]:
+    """Return the icons that were sent to the marketplace."""
     return [part for call in await world.calls() for part in call["body"] if part["name"] == "icon"]
 
 
 async def test_a_file(world: Any) -> None:
-    """A file goes to the source as it is, with its name and its type."""
+    """A file is sent to the source unchanged, with its name and its type."""
     status, answer = await send(world, form(*GOOD))
     assert (status, "errors" in answer) == (200, False), answer
-    [icon] = await pictures(world)
+    [icon] = await icons(world)
     assert (icon["filename"], icon["contentType"]) == ("ada.png", "image/png")
     assert base64.b64decode(icon["base64"]) == PNG
 
 
 async def test_an_empty_file(world: Any) -> None:
-    """A file without a byte is one, too."""
-    status, answer = await send(world, form(asking(), PLACES, (FILE, b"")))
+    """A file may be empty."""
+    status, answer = await send(world, form(operations(), PATHS, (FILE, b"")))
     assert (status, "errors" in answer) == (200, False), answer
-    [icon] = await pictures(world)
+    [icon] = await icons(world)
     assert icon["size"] == 0
 
 
-async def test_a_file_in_two_places(world: Any) -> None:
-    """A file may be put in several places, and is sent for each of them."""
-    places = field("map", {"0": ["variables.input.icon", "variables.more.icon"]})
-    status, answer = await send(world, form(asking(TWICE, more={"icon": None}), places, (FILE, PNG)))
+async def test_a_file_at_two_paths(world: Any) -> None:
+    """A file may have several paths, and is sent for each of them."""
+    paths = field("map", {"0": ["variables.input.icon", "variables.more.icon"]})
+    status, answer = await send(world, form(operations(TWICE, more={"icon": None}), paths, (FILE, PNG)))
     assert (status, "errors" in answer) == (200, False), answer
-    assert [icon["size"] for icon in await pictures(world)] == [len(PNG)] * 2
+    assert [icon["size"] for icon in await icons(world)] == [len(PNG)] * 2
 
 
 async def test_a_file_in_a_list(world: Any) -> None:
-    """A place may lead through a list; a list that the operation does not take is refused as any other value is."""
-    places = field("map", {"0": ["variables.files.1.icon"]})
-    body = form(asking(files=[0, {"icon": None}], input={"firstName": "Ada"}), places, (FILE, PNG))
+    """A path may lead through a list."""
+    paths = field("map", {"0": ["variables.files.1.icon"]})
+    body = form(operations(files=[0, {"icon": None}], input={"firstName": "Ada"}), paths, (FILE, PNG))
     status, answer = await send(world, body)
-    assert (status, "errors" in answer) == (200, False), answer  # a variable that is not used is nobody's concern
+    assert (status, "errors" in answer) == (200, False), answer  # unused variables are ignored
     [call] = await world.calls()
     assert [part["name"] for part in call["body"]] == ["user"]
 
 
-async def test_a_name_that_is_no_name(world: Any) -> None:
-    """What is a path, or too long for a header, is cut down to a file's name."""
+async def test_the_name_of_a_file(world: Any) -> None:
+    """A file name is reduced to its last component, and to 255 characters."""
     name = "../../" + "é" * 400 + "ada.png"
     head = f'form-data; name="0"; filename="{name}"\r\nContent-Type: image/png'
-    status, answer = await send(world, form(asking(), PLACES, (head, PNG)))
+    status, answer = await send(world, form(operations(), PATHS, (head, PNG)))
     assert (status, "errors" in answer) == (200, False), answer
-    [icon] = await pictures(world)
+    [icon] = await icons(world)
     assert icon["filename"] == ("é" * 400 + "ada.png")[-255:]
 
 
 def mapped(*paths: Any) -> tuple[Part, ...]:
-    """A form whose file goes to these places."""
-    return asking(), field("map", {"0": list(paths)}), (FILE, PNG)
+    """Return the parts of a form whose file has these paths."""
+    return operations(), field("map", {"0": list(paths)}), (FILE, PNG)
 
 
 TWO = field("map", {"0": ["variables.input.icon"], "1": ["variables.id"]})
 REFUSED: dict[str, tuple[tuple[Part, ...], int, str]] = {
     "no part": ((), 400, "must start with"),
-    "no map": ((asking(),), 400, "must start with"),
-    "the map first": ((PLACES, asking(), (FILE, PNG)), 400, "must start with"),
-    "a file before the map": ((asking(), (FILE, PNG), PLACES), 400, "must start with"),
-    "no file": ((asking(), PLACES), 400, "not in the form"),
-    "a file that is not in the map": ((asking(), field("map", {}), (FILE, PNG)), 400, "not in `map`"),
-    "two parts of one name": ((asking(), PLACES, (FILE, PNG), (FILE, PNG)), 400, "two parts"),
-    "two operations": ((asking(), asking()), 400, "two parts"),
-    "more files than may be": ((asking(), TWO, (FILE, PNG)), 400, "more files"),
-    "a batch": ((field("operations", [{"query": UPDATE}]), PLACES, (FILE, PNG)), 400, "batch"),
-    "operations that are no JSON": ((field("operations", "{"), PLACES, (FILE, PNG)), 400, "not JSON"),
-    "a map that is no JSON": ((asking(), field("map", "{"), (FILE, PNG)), 400, "not JSON"),
-    "a map that is a list": ((asking(), field("map", ["0"]), (FILE, PNG)), 400, "list of places"),
-    "a map of texts": ((asking(), field("map", {"0": "variables.input.icon"}), (FILE, PNG)), 400, "list of places"),
-    "a file without a place": (mapped(), 400, "list of places"),
-    "a place that is a number": (mapped(1), 400, "below `variables.`"),
-    "a place beside the variables": (mapped("query"), 400, "below `variables.`"),
+    "no map": ((operations(),), 400, "must start with"),
+    "the map first": ((PATHS, operations(), (FILE, PNG)), 400, "must start with"),
+    "a file before the map": ((operations(), (FILE, PNG), PATHS), 400, "must start with"),
+    "no file": ((operations(), PATHS), 400, "not in the form"),
+    "a file that is not in the map": ((operations(), field("map", {}), (FILE, PNG)), 400, "not in `map`"),
+    "two parts of one name": ((operations(), PATHS, (FILE, PNG), (FILE, PNG)), 400, "two parts"),
+    "two operations": ((operations(), operations()), 400, "two parts"),
+    "more files than may be": ((operations(), TWO, (FILE, PNG)), 400, "more files"),
+    "a batch": ((field("operations", [{"query": UPDATE}]), PATHS, (FILE, PNG)), 400, "batch"),
+    "operations that are no JSON": ((field("operations", "{"), PATHS, (FILE, PNG)), 400, "not JSON"),
+    "a map that is no JSON": ((operations(), field("map", "{"), (FILE, PNG)), 400, "not JSON"),
+    "a map that is a list": ((operations(), field("map", ["0"]), (FILE, PNG)), 400, "list of paths"),
+    "a map of texts": ((operations(), field("map", {"0": "variables.input.icon"}), (FILE, PNG)), 400, "list of paths"),
+    "a file without a path": (mapped(), 400, "list of paths"),
+    "a path that is a number": (mapped(1), 400, "below `variables.`"),
+    "a path outside the variables": (mapped("query"), 400, "below `variables.`"),
     "the variables": (mapped("variables"), 400, "below `variables.`"),
-    "a place in the first of a batch": (mapped("0.variables.input.icon"), 400, "below `variables.`"),
-    "a place that has a value": (mapped("variables.id"), 400, "has no null"),
-    "a place that is not there": (mapped("variables.input.picture"), 400, "has no null"),
-    "a place below null": (mapped("variables.input.icon.a"), 400, "has no null"),
-    "a place in a text": (mapped("variables.id.0"), 400, "has no null"),
+    "a path in the first request of a batch": (mapped("0.variables.input.icon"), 400, "below `variables.`"),
+    "a path to a value": (mapped("variables.id"), 400, "has no null"),
+    "a path to nothing": (mapped("variables.input.picture"), 400, "has no null"),
+    "a path below null": (mapped("variables.input.icon.a"), 400, "has no null"),
+    "a path in a text": (mapped("variables.id.0"), 400, "has no null"),
     "an attribute's name": (mapped("variables.__class__.__init__"), 400, "has no null"),
     "a prototype's name": (mapped("variables.__proto__.icon", "variables.constructor.prototype"), 400, "has no null"),
     "an index of 5,000 digits": (
-        (asking(files=[None]), field("map", {"0": ["variables.files." + "9" * 5_000]}), (FILE, PNG)),
+        (operations(files=[None]), field("map", {"0": ["variables.files." + "9" * 5_000]}), (FILE, PNG)),
         400,
         "has no null",
     ),
     "an index from the end": (
-        (asking(files=[None]), field("map", {"0": ["variables.files.-1"]}), (FILE, PNG)),
+        (operations(files=[None]), field("map", {"0": ["variables.files.-1"]}), (FILE, PNG)),
         400,
         "has no null",
     ),
-    "a place twice": (mapped("variables.input.icon", "variables.input.icon"), 400, "a place twice"),
-    "too many places": (mapped(*(f"variables.a{n}" for n in range(21))), 400, "more than 20 places"),
+    "a path twice": (mapped("variables.input.icon", "variables.input.icon"), 400, "a path twice"),
+    "too many paths": (mapped(*(f"variables.a{n}" for n in range(21))), 400, "more than 20 paths"),
     "a large map": (mapped("variables." + "a" * 20_000), 413, "`map` is larger"),
-    "large operations": ((field("operations", " " * 1_100_000), PLACES), 413, "`operations` is larger"),
+    "large operations": ((field("operations", " " * 1_100_000), PATHS), 413, "`operations` is larger"),
     "large operations with a file's name": (
-        (('form-data; name="operations"; filename="a"', b" " * 1_100_000), PLACES),
+        (('form-data; name="operations"; filename="a"', b" " * 1_100_000), PATHS),
         413,
         "`operations` is larger",
     ),
-    "a part without a name": ((("form-data", "{}"), PLACES), 400, "must start with"),
-    "a part that is no field": ((('attachment; name="operations"', "{}"), PLACES), 400, "malformed"),
+    "a part without a name": ((("form-data", "{}"), PATHS), 400, "must start with"),
+    "a part that is no field": ((('attachment; name="operations"', "{}"), PATHS), 400, "malformed"),
     "a long file name": (
-        (asking(), PLACES, (f'form-data; name="0"; filename="{"a" * 10_000}"', PNG)),
+        (operations(), PATHS, (f'form-data; name="0"; filename="{"a" * 10_000}"', PNG)),
         400,
-        "headers past their cap",
+        "headers that are too large",
     ),
-    "many headers": ((asking(), PLACES, (FILE + "\r\nX-A: b" * 20, PNG)), 400, "headers past their cap"),
-    "a type that is none": (
-        (asking(), PLACES, ('form-data; name="0"\r\nContent-Type: image', PNG)),
+    "many headers": ((operations(), PATHS, (FILE + "\r\nX-A: b" * 20, PNG)), 400, "headers that are too large"),
+    "an invalid type": (
+        (operations(), PATHS, ('form-data; name="0"\r\nContent-Type: image', PNG)),
         400,
-        "content type that is none",
+        "invalid content type",
     ),
 }
 
 
-@pytest.mark.parametrize(("parts", "status", "words"), REFUSED.values(), ids=REFUSED.keys())
-async def test_a_form_that_is_refused(world: Any, parts: tuple[Part, ...], status: int, words: str) -> None:
-    """What is no such form, or too much of one, is refused in our words, and nothing reaches a source."""
+@pytest.mark.parametrize(("parts", "status", "message"), REFUSED.values(), ids=REFUSED.keys())
+async def test_a_form_that_is_refused(world: Any, parts: tuple[Part, ...], status: int, message: str) -> None:
+    """A form that is malformed or too large is refused with a GraphQL error, and no source is called."""
     found, answer = await send(world, form(*parts))
     [error] = answer["errors"]
     assert (found, error["extensions"]["code"]) == (status, "BAD_USER_INPUT"), answer
-    assert words in error["message"]
+    assert message in error["message"]
     assert await world.calls() == []
 
 
@@ -186,13 +186,13 @@ async def test_a_form_that_is_refused(world: Any, parts: tuple[Part, ...], statu
     "content_type", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=C"]
 )
 async def test_another_boundary(world: Any, content_type: str) -> None:
-    """A form whose boundary is not told, or told wrong, is malformed."""
+    """A form whose boundary is missing or wrong is malformed."""
     status, answer = await send(world, form(*GOOD), **{"Content-Type": content_type})
     assert (status, "malformed" in answer["errors"][0]["message"]) == (400, True)
 
 
-async def test_a_name_that_is_no_text(world: Any) -> None:
-    """A part's header that is not UTF-8 is malformed, and the answer quotes neither it nor an exception."""
+async def test_a_header_that_is_no_text(world: Any) -> None:
+    """A header of a part that is not UTF-8 is malformed, and the response quotes neither it nor an exception."""
     status, answer = await send(world, form(*GOOD).replace(b"ada.png", b"ad\xff.png"))
     [error] = answer["errors"]
     assert (status, error["extensions"]["code"], "malformed" in error["message"]) == (400, "BAD_USER_INPUT", True)
@@ -202,24 +202,24 @@ async def test_a_name_that_is_no_text(world: Any) -> None:
 
 @pytest.mark.parametrize("end", [b"", b"--B", b"--B\r\n", b"--B\r\nContent-Dispo"])
 async def test_a_form_without_its_end(world: Any, end: bytes) -> None:
-    """A form that ends too early is malformed, also where all of its files are there."""
+    """A form without its end is malformed, also if all of its files are complete."""
     status, answer = await send(world, form(*GOOD, end=end))
     assert (status, "malformed" in answer["errors"][0]["message"]) == (400, True)
     assert await world.calls() == []
 
 
 async def test_a_file_over_the_cap(world: Any) -> None:
-    """A file of more than 5 MiB is a 413, before all of it has come."""
-    status, answer = await send(world, form(asking(), PLACES, (FILE, b"x" * (5 * 1024 * 1024 + 1))))
+    """A file of more than 5 MiB is a 413."""
+    status, answer = await send(world, form(operations(), PATHS, (FILE, b"x" * (5 * 1024 * 1024 + 1))))
     assert (status, "larger than 5242880 bytes" in answer["errors"][0]["message"]) == (413, True)
     assert await world.calls() == []
 
 
 @pytest.mark.parametrize("kind", ["", "\r\nContent-Type: text/html", "\r\nContent-Type: application/pdf"])
 async def test_a_file_of_another_kind(world: Any, kind: str) -> None:
-    """What is not declared as a picture is a violation at its field, and so is what is not declared at all."""
+    """A file without the content type of an image is a violation at its field."""
     head = f'form-data; name="0"; filename="ada.png"{kind}'
-    _, answer = await send(world, form(asking(), PLACES, (head, PNG)))
+    _, answer = await send(world, form(operations(), PATHS, (head, PNG)))
     [error] = answer["errors"]
     [violation] = error["extensions"]["violations"]
     assert violation["field"] == "input.icon"
@@ -228,16 +228,16 @@ async def test_a_file_of_another_kind(world: Any, kind: str) -> None:
 
 
 async def test_a_file_for_another_type(world: Any) -> None:
-    """A file where the operation takes a text is refused as any wrong value is."""
-    places = field("map", {"0": ["variables.input.firstName"]})
-    _, answer = await send(world, form(asking(input={"firstName": None}), places, (FILE, PNG)))
+    """A file in place of a text is refused like any invalid value."""
+    paths = field("map", {"0": ["variables.input.firstName"]})
+    _, answer = await send(world, form(operations(input={"firstName": None}), paths, (FILE, PNG)))
     [error] = answer["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert await world.calls() == []
 
 
 async def test_a_text_for_a_file(world: Any) -> None:
-    """A file comes by a form only: JSON in its place is a violation."""
+    """A file must be uploaded in a form: JSON in its place is refused."""
     for value in ("iVBORw0KGgo=", {"content": "iVBORw0KGgo=", "filename": "a.png", "content_type": "image/png"}):
         answer = await world.graphql(UPDATE, {"id": "USR-0000-0001", "input": {"icon": value}})
         [error] = answer["errors"]
@@ -246,7 +246,7 @@ async def test_a_text_for_a_file(world: Any) -> None:
 
 
 async def test_the_preflight(world: Any) -> None:
-    """Another site's page could send a form unasked: without a header that it could not send, it is refused."""
+    """A form without a preflight header is refused, since another site could send it."""
     headers = {"Content-Type": HEADERS["Content-Type"]}
     async with world.session.post(f"{world.url}/graphql", data=form(*GOOD), headers=headers) as answer:
         assert (answer.status, "GraphQL-Require-Preflight" in await answer.text()) == (400, True)
@@ -254,31 +254,33 @@ async def test_the_preflight(world: Any) -> None:
 
 
 async def test_the_same_file_again(world: Any) -> None:
-    """An idempotency key knows a file by its content: the same one is not sent again, another one is a conflict."""
+    """A repeated change with the same file is not sent again; with another file its idempotency key is a conflict."""
     key = {"Idempotency-Key": os.urandom(8).hex()}
     large = os.urandom(300_000)
     for _ in range(2):
-        status, answer = await send(world, form(asking(), PLACES, (FILE, large)), **key)
+        status, answer = await send(world, form(operations(), PATHS, (FILE, large)), **key)
         assert (status, "errors" in answer) == (200, False), answer
-    assert len(await pictures(world)) == 1
-    _, answer = await send(world, form(asking(), PLACES, (FILE, large[:-1] + b"\0\0")), **key)
+    assert len(await icons(world)) == 1
+    _, answer = await send(world, form(operations(), PATHS, (FILE, large[:-1] + b"\0\0")), **key)
     assert answer["errors"][0]["extensions"]["code"] == "IDEMPOTENCY_CONFLICT"
 
 
 @pytest.fixture(scope="module", params=["aiohttp", "lean"])
 def apart(request: pytest.FixtureRequest, http_server: str) -> Iterator[Running]:
-    """A gateway in a process of its own, which takes icons of 60 MB; calling by each of the HTTP clients."""
-    own = {"GATEWAY_HTTP_CLIENT": request.param, "GATEWAY_SOFTWAREONE__ICON_BYTES": "60000000", SERVER: http_server}
+    """A gateway in a separate process that accepts icons of 60 MB, with each of the HTTP clients."""
+    options = {"GATEWAY_HTTP_CLIENT": request.param, "GATEWAY_SOFTWAREONE__ICON_BYTES": "60000000", SERVER: http_server}
     with command("sandbox", "--port", "0", "--no-rate-limits", last="/_sandbox") as sandbox:
         lines = [line.strip() for line in sandbox.printed.splitlines()]
-        systems = dict(line.split("=", 1) for line in lines if line.startswith("GATEWAY_"))
-        with command("serve", "--http-port", "0", "--grpc-port", "off", last="GraphQL", **systems, **own) as gateway:
-            control = systems["GATEWAY_SOFTWAREONE__BASE_URL"].replace("/softwareone", "/_sandbox/calls")
+        sources = dict(line.split("=", 1) for line in lines if line.startswith("GATEWAY_"))
+        with command(
+            "serve", "--http-port", "0", "--grpc-port", "off", last="GraphQL", **sources, **options
+        ) as gateway:
+            control = sources["GATEWAY_SOFTWAREONE__BASE_URL"].replace("/softwareone", "/_sandbox/calls")
             yield Running(gateway.pid, f"{gateway.printed}\nsandbox {control}")
 
 
 async def test_a_large_file_is_never_held(apart: Running, world_of: Any) -> None:
-    """12 MiB go through the gateway while its memory grows by a fraction of that, and leave no file behind."""
+    """A file of 12 MiB passes through while memory grows by a fraction of that, and no temporary file remains."""
     large = os.urandom(12 * 1024 * 1024)
     async with ClientSession() as session:
         world, pid = world_of(session, apart), apart.pid
@@ -286,17 +288,17 @@ async def test_a_large_file_is_never_held(apart: Running, world_of: Any) -> None
         status, answer = await send(world, form(*GOOD))
         assert (status, "errors" in answer) == (200, False), answer
         before = peak(pid)
-        status, answer = await send(world, form(asking(), PLACES, (FILE, large)))
+        status, answer = await send(world, form(operations(), PATHS, (FILE, large)))
         assert (status, "errors" in answer) == (200, False), answer
         grown = peak(pid) - before
-        assert base64.b64decode((await pictures(world))[-1]["base64"]) == large
+        assert base64.b64decode((await icons(world))[-1]["base64"]) == large
         await until(lambda: not temporary(pid))
     assert grown < 4 * 1024 * 1024
 
 
-async def test_who_leaves_in_the_middle(apart: Running, world_of: Any) -> None:
-    """A client that goes away in the middle of its file leaves no file, and nothing reaches a source."""
-    body = form(asking(), PLACES, (FILE, b"x" * 1_000_000))
+async def test_a_disconnect_during_an_upload(apart: Running, world_of: Any) -> None:
+    """If a client disconnects during an upload, no temporary file remains, and no source is called."""
+    body = form(operations(), PATHS, (FILE, b"x" * 1_000_000))
     async with ClientSession() as session:
         world, pid = world_of(session, apart), apart.pid
         await world.forget()
@@ -313,21 +315,21 @@ async def test_who_leaves_in_the_middle(apart: Running, world_of: Any) -> None:
 
 
 FAILING: dict[str, tuple[Part, str]] = {
-    "at the source": (asking(id="USR-9999-9999"), FILE),
-    "of another kind": (asking(), FILE.replace("png", "pdf")),
-    "unknown fields": (asking("mutation { nothing }"), FILE),
-    "no document": (asking("{"), FILE),
-    "other variables": (asking(id=[]), FILE),
+    "at the source": (operations(id="USR-9999-9999"), FILE),
+    "of another kind": (operations(), FILE.replace("png", "pdf")),
+    "unknown fields": (operations("mutation { nothing }"), FILE),
+    "no document": (operations("{"), FILE),
+    "other variables": (operations(id=[]), FILE),
 }
 
 
 @pytest.mark.parametrize("accept", ["application/json", "multipart/mixed, application/json", "text/event-stream"])
-@pytest.mark.parametrize(("asked", "head"), FAILING.values(), ids=FAILING.keys())
-async def test_a_change_that_fails(apart: Running, world_of: Any, asked: Part, head: str, accept: str) -> None:
-    """A file goes with its request also where the change fails, here or at the source, whatever form the answer has."""
+@pytest.mark.parametrize(("part", "head"), FAILING.values(), ids=FAILING.keys())
+async def test_a_change_that_fails(apart: Running, world_of: Any, part: Part, head: str, accept: str) -> None:
+    """No temporary file remains if the change fails, here or at the source, for any media type of the response."""
     async with ClientSession() as session:
         world = world_of(session, apart)
-        body, headers = form(asked, PLACES, (head, b"x" * 1_000_000)), HEADERS | {"Accept": accept}
+        body, headers = form(part, PATHS, (head, b"x" * 1_000_000)), HEADERS | {"Accept": accept}
         for _ in range(3):
             async with session.post(f"{world.url}/graphql", data=BytesIO(body), headers=headers) as answer:
                 assert '"errors"' in await answer.text()
@@ -335,19 +337,19 @@ async def test_a_change_that_fails(apart: Running, world_of: Any, asked: Part, h
 
 
 def peak(pid: int) -> int:
-    """The most bytes that the process has ever held."""
+    """Return the peak memory of the process, in bytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def temporary(pid: int) -> list[str]:
-    """The files without a name that the process has open."""
+    """Return the temporary files that the process has open."""
     links = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
     return [link for link in links if link.startswith("/") and link.endswith("(deleted)")]
 
 
-async def until(truth: Callable[[], Any]) -> None:
-    """Wait for something that happens soon."""
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait at most 10 seconds for a condition."""
     async with asyncio.timeout(10):
-        while not truth():  # noqa: ASYNC110 - another process sets no event
+        while not condition():  # noqa: ASYNC110 - another process sets no event
             await asyncio.sleep(0.01)

@@ -1,1 +1,1 @@
-"""Executing operations: documents parsed, validated, planned and kept; admission, execution, results and errors."""
+"""Executing operations: preparing documents, executing them, and their results and errors."""

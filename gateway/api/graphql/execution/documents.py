@@ -1,4 +1,4 @@
-"""From a document's text to an operation that is ready, once."""
+"""Prepares operations from the text of documents, and caches them."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,9 +16,9 @@ from graphql import (
 )
 from graphql.language import REMOVE
 
-from gateway.api.graphql.execution.prepared import Executable, Prepared, prepared
+from gateway.api.graphql.execution.prepared import Executable, Prepared, prepare_operation
 from gateway.api.graphql.limits.cost_analysis import price_of
-from gateway.api.graphql.limits.cost_model import Tariff
+from gateway.api.graphql.limits.cost_model import CostModel
 from gateway.api.graphql.limits.limits import Guard
 from gateway.errors import BadUserInput
 from gateway.kit.segmented_cache import SegmentedCache
@@ -26,16 +26,15 @@ from gateway.kit.segmented_cache import SegmentedCache
 __all__ = ["Compile", "Documents", "InvalidDocument"]
 
 Compile = Callable[[GraphQLSchema, DocumentNode, OperationDefinitionNode], Executable | None]
-"""Makes code of a valid operation, or None of one that graphql-core is to execute."""
+"""Compiles a valid operation; None if graphql-core has to execute it."""
+
+_MAX_BYTES = 32 * 1024 * 1024  # of all cached operations, approximately
+_BYTES_PER_OPERATION = 6_000  # however short its document is
+_BYTES_PER_CHARACTER = 120  # of a document, once it is parsed
 
 
-_HELD = 32 * 1024 * 1024  # bytes, about: what all of it may take
-_EACH = 6_000  # bytes of an operation that is ready, however short it is
-_A_CHARACTER = 120  # bytes that a character of a document takes when it is parsed
-
-
-class InvalidDocument(Exception):  # noqa: N818 - read in `except`
-    """A document that cannot be executed, and what is wrong with it. `syntax`: it cannot even be read."""
+class InvalidDocument(Exception):  # noqa: N818 - named as it is read in `except`
+    """A document that cannot be executed, with the errors in it. `syntax`: it could not be parsed."""
 
     def __init__(self, errors: Sequence[GraphQLError], *, syntax: bool = False) -> None:
         super().__init__(errors[0].message)
@@ -44,9 +43,9 @@ class InvalidDocument(Exception):  # noqa: N818 - read in `except`
 
 
 class Documents:
-    """The documents of one schema.
+    """The prepared operations of one schema, in a cache of at most about `max_bytes`.
 
-    `suggestions` tells a client of a wrong name which one it may have meant.
+    `suggestions`: an error about an unknown name lists similar names of the schema.
     """
 
     def __init__(
@@ -57,36 +56,35 @@ class Documents:
         guard: Guard,
         suggestions: bool = True,
         compiling: Compile | None = None,
-        held: int = _HELD,
+        max_bytes: int = _MAX_BYTES,
     ) -> None:
         self._schema = schema
         self._rules = tuple(rules)
         self._guard = guard
-        self._tariff = Tariff(schema)
+        self._cost_model = CostModel(schema)
         self._suggestions = suggestions
         self._compile = compiling
-        self._kept: SegmentedCache[tuple[str, str | None], Prepared] = SegmentedCache(held)
+        self._cache: SegmentedCache[tuple[str, str | None], Prepared] = SegmentedCache(max_bytes)
 
-    def knows(self, text: str, operation_name: str | None) -> bool:
-        """Whether that operation is ready."""
-        return (text, operation_name) in self._kept
+    def is_prepared(self, text: str, operation_name: str | None) -> bool:
+        """Return whether the operation is in the cache."""
+        return (text, operation_name) in self._cache
 
     def prepare(self, text: str, operation_name: str | None = None, *, trusted: bool = False) -> Prepared:
-        """The operation of that name in a document, or its only one; a trusted one may be of any size.
+        """Return the operation of that name in a document, or the only one. A trusted document may be of any size.
 
         Raises:
-            InvalidDocument: it is no document, too much of one, not valid here, or has no such operation.
+            InvalidDocument: the text is no document, exceeds a limit, is not valid, or has no such operation.
         """
         key = (text, operation_name)
-        known = self._kept.get(key)
-        if known is None:
-            known = self._prepared(text, operation_name, trusted=trusted)
-            self._kept.put(
-                key, known, _EACH + _A_CHARACTER * len(text) + (known.compiled.weight if known.compiled else 0)
-            )
-        return known
+        operation = self._cache.get(key)
+        if operation is None:
+            operation = self._prepare(text, operation_name, trusted=trusted)
+            compiled_bytes = operation.compiled.weight if operation.compiled else 0
+            self._cache.put(key, operation, _BYTES_PER_OPERATION + _BYTES_PER_CHARACTER * len(text) + compiled_bytes)
+        return operation
 
-    def _prepared(self, text: str, name: str | None, *, trusted: bool) -> Prepared:
+    def _prepare(self, text: str, name: str | None, *, trusted: bool) -> Prepared:
         try:
             document = parse(text, allow_empty_selection_sets=False) if trusted else self._guard.parse(text)
         except GraphQLError as error:
@@ -101,12 +99,12 @@ class Documents:
             hide_suggestions=not self._suggestions,
         ):
             raise InvalidDocument(errors[: self._guard.limits.errors])
-        finder = _Incremental()
-        whole = visit(document, finder)
+        remover = _IncrementalRemover()
+        whole = visit(document, remover)
         operation = _operation(whole, name)
         compiled = self._compile(self._schema, whole, operation) if self._compile is not None else None
-        price = price_of(self._tariff, whole, operation)
-        return prepared(whole, operation, price, compiled, document if finder.found else None)
+        price = price_of(self._cost_model, whole, operation)
+        return prepare_operation(whole, operation, price, compiled, document if remover.found else None)
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -122,8 +120,8 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
     raise InvalidDocument([GraphQLError("There is no operation of that name.")])
 
 
-class _Incremental(Visitor):
-    """Takes `@defer` and `@stream` out."""
+class _IncrementalRemover(Visitor):
+    """Removes `@defer` and `@stream`. `found`: there was one."""
 
     found = False
 

@@ -1,4 +1,4 @@
-"""How GraphQL spells our errors: `extensions` by an allow-list, everything unexpected masked."""
+"""GraphQL errors as clients may see them: `extensions` from an allow-list, and unexpected exceptions masked."""
 
 import logging
 import re
@@ -9,55 +9,55 @@ from graphql import GraphQLError
 
 from gateway.errors import BadUserInput, GatewayError, Internal, Violation
 
-__all__ = ["all_spelled", "extensions", "field_path", "is_spelled", "located", "respelled", "spelled"]
+__all__ = ["as_graphql_error", "extensions", "field_path", "is_public", "public_error", "public_errors", "public_part"]
 
 _LOG = logging.getLogger("gateway.graphql")
 
 
-def spelled(error: GraphQLError, request_id: str) -> GraphQLError:
-    """The error as a client may see it; a defect of ours goes to the log under the request id."""
-    known = _known(error)
-    if known is None:
+def public_error(error: GraphQLError, request_id: str) -> GraphQLError:
+    """Return the error as a client may see it; a defect of the gateway is masked, and logged with the request id."""
+    cause = _cause(error)
+    if cause is None:
         _LOG.error("defect in request %s at %s", request_id, error.path, exc_info=error.original_error or error)
-        known = Internal("Something went wrong here. The request id finds it in the log.")
+        cause = Internal("Something went wrong here. The request id finds it in the log.")
     return GraphQLError(
-        known.message_with_paths(field_path) if isinstance(known, BadUserInput) else known.message,
+        cause.message_with_paths(field_path) if isinstance(cause, BadUserInput) else cause.message,
         nodes=error.nodes,
         source=error.source,
         positions=error.positions,
         path=error.path,
-        extensions=extensions(known, request_id),
+        extensions=extensions(cause, request_id),
     )
 
 
-def is_spelled(error: GraphQLError) -> bool:
-    """Whether the error is in our words already."""
+def is_public(error: GraphQLError) -> bool:
+    """Return whether `public_error` made the error."""
     return "code" in (error.extensions or {})
 
 
-def all_spelled(errors: Iterable[GraphQLError], request_id: str) -> list[GraphQLError]:
-    """Errors as a client may see them; those that are already stay."""
-    return [error if is_spelled(error) else spelled(error, request_id) for error in errors]
+def public_errors(errors: Iterable[GraphQLError], request_id: str) -> list[GraphQLError]:
+    """Return errors as a client may see them."""
+    return [error if is_public(error) else public_error(error, request_id) for error in errors]
 
 
-def respelled(part: Any, request_id: str) -> dict[str, Any]:
-    """A part of an answer as the incremental delivery proposal's map, its errors as a client may see them."""
+def public_part(part: Any, request_id: str) -> dict[str, Any]:
+    """Return a part of an incremental delivery as the proposal's map, its errors as a client may see them."""
     for holder in (part, *(getattr(part, "incremental", None) or ()), *(getattr(part, "completed", None) or ())):
         if getattr(holder, "errors", None):
-            holder.errors = all_spelled(holder.errors, request_id)
+            holder.errors = public_errors(holder.errors, request_id)
     formatted: dict[str, Any] = part.formatted
     return formatted
 
 
-def located(error: Exception) -> GraphQLError:
-    """Any exception as GraphQL's."""
+def as_graphql_error(error: Exception) -> GraphQLError:
+    """Return the exception, wrapped in a GraphQL error unless it is one."""
     return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
 
 
 def extensions(error: GatewayError, request_id: str) -> dict[str, Any]:
-    """The allow-listed extensions of an error: those that say something, and no others."""
+    """Return the `extensions` of an error: the entries of the allow-list that have a value."""
     origin = error.origin
-    said = {
+    entries = {
         "code": error.code.value,
         "source": origin.source and origin.source.upper(),
         "sourceCode": origin.code,
@@ -66,19 +66,20 @@ def extensions(error: GatewayError, request_id: str) -> dict[str, Any]:
         "httpStatus": origin.http_status,
         "retryAfter": error.retry_after,
         "outcome": error.outcome,
-        "violations": [{"field": field_path(one), "message": one.message} for one in error.violations] or None,
+        "violations": [{"field": field_path(broken), "message": broken.message} for broken in error.violations] or None,
         "requestId": request_id,
     }
-    return {"retryable": error.retryable} | {name: value for name, value in said.items() if value is not None}
+    return {"retryable": error.retryable} | {name: value for name, value in entries.items() if value is not None}
 
 
 def field_path(violation: Violation) -> str:
-    """The field as the client wrote it, e.g. `input.preferences.0.notificationType`."""
+    """Return the field as the client spelled it, e.g. `input.preferences.0.notificationType`."""
     head, *rest = violation.path
     return ".".join(("input" if head == "change" else _camel(head), *map(_camel, rest)))
 
 
-def _known(error: GraphQLError) -> GatewayError | None:
+def _cause(error: GraphQLError) -> GatewayError | None:
+    """Return the gateway's error behind the error; None for a defect."""
     original = error.original_error
     if isinstance(original, GatewayError):
         return None if isinstance(original, Internal) else original
@@ -87,4 +88,4 @@ def _known(error: GraphQLError) -> GatewayError | None:
 
 
 def _camel(name: str | int) -> str:
-    return re.sub(r"_([a-z0-9])", lambda hump: hump[1].upper(), str(name))
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), str(name))

@@ -1,4 +1,4 @@
-"""A GraphQL operation, executed: the one way, whichever surface carries it."""
+"""Executes GraphQL operations for every transport: HTTP, WebSockets, event streams and the embedding API."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
@@ -17,7 +17,7 @@ from gateway.api.capacity import AllowanceExceeded, Capacity
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.documents import Documents, InvalidDocument
-from gateway.api.graphql.execution.errors import all_spelled, located, respelled
+from gateway.api.graphql.execution.errors import as_graphql_error, public_errors, public_part
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, refusal, refused_for
@@ -40,8 +40,8 @@ _PREPARATION_COST = 20  # of a document that is not in the cache: it takes about
 class Executor:
     """Executes operations against one schema.
 
-    A document becomes code where `Documents` could compile it; the rest (introspection, incremental delivery, events)
-    is graphql-core's. Every error that leaves is in our words.
+    Compiled operations run as generated code; graphql-core executes the others, incremental delivery and events. All
+    errors in results are such as a client may see.
     """
 
     def __init__(
@@ -59,80 +59,84 @@ class Executor:
         self._guard = guard
         self._capacity = capacity
         self._named = named or NamedDocuments()
-        self._names = named is not None
+        self._looks_up_all = named is not None
         self._hide_suggestions = not suggestions
 
-    async def resolve(self, asked: GraphQLRequest, incoming: Incoming) -> GraphQLRequest:
-        """The request with the text of its document, where it only names one. What is resolved stays as it is.
+    async def resolve(self, request: GraphQLRequest, incoming: Incoming) -> GraphQLRequest:
+        """Return the request with the text of its document; a request that was resolved before is not changed.
 
         Raises:
-            RefusedError: there is no such document, it may not be executed here, or its caller has spent too much.
+            RefusedError: the document is unknown or not trusted, or its preparation exceeds the caller's allowance.
         """
         found = None
-        if asked.trusted is None and (self._names or not asked.query):
+        if request.trusted is None and (self._looks_up_all or not request.query):
             try:
-                found = await self._named.resolve(asked.document, asked.query or None)
+                found = await self._named.resolve(request.document, request.query or None)
             except GatewayError as error:
                 raise refused_for(error) from None
-            asked = replace(asked, query=found.text, trusted=found.known)
-        if not asked.trusted and not self._documents.knows(asked.query, asked.operation_name):
+            request = replace(request, query=found.text, trusted=found.trusted)
+        if not request.trusted and not self._documents.is_prepared(request.query, request.operation_name):
             try:
                 await self._capacity.charge(incoming.caller, _PREPARATION_COST)
             except AllowanceExceeded as error:
                 raise refused_for(error) from None
         if found is not None and found.sha256 is not None:
             with suppress(InvalidDocument):
-                self._prepared(asked)
+                self._prepared(request)
                 await self._named.keep(found)
-        return asked
+        return request
 
-    def check(self, asked: GraphQLRequest, allowed: Collection[OperationType]) -> None:
-        """Look at the kind of a resolved request's operation, and at nothing else.
+    def check(self, request: GraphQLRequest, allowed: Collection[OperationType]) -> None:
+        """Check the type of a resolved request's operation; an invalid document is left to `prepare`.
 
         Raises:
-            RefusedError: it is of a kind that is not allowed here.
+            RefusedError: the type is not among the allowed ones.
         """
         with suppress(InvalidDocument):
-            _check_kind(self._prepared(asked), allowed)
+            _check_type(self._prepared(request), allowed)
 
     async def execute(
-        self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ONE_ANSWER
+        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ONE_ANSWER
     ) -> Result:
-        """The one answer to a query or a mutation.
+        """Execute a query or a mutation.
 
         Raises:
             RefusedError: it is not executed, for a reason that has an HTTP status.
         """
-        asked = await self.resolve(asked, incoming)
-        prepared = self.prepare(asked, incoming, allowed=allowed)
+        request = await self.resolve(request, incoming)
+        prepared = self.prepare(request, incoming, allowed=allowed)
         if isinstance(prepared, Result):
             return prepared
-        return await self.answer(prepared, asked, incoming)
+        return await self.answer(prepared, request, incoming)
 
     def prepare(
-        self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType]
+        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType]
     ) -> Prepared | Result:
-        """The operation of a resolved request, ready to be executed; or why it cannot be.
+        """Return the prepared operation of a resolved request, or a result with the errors of an invalid document.
 
         Raises:
-            RefusedError: as above.
+            RefusedError: the operation's type is not among the allowed ones.
         """
         try:
-            prepared = self._prepared(asked)
+            prepared = self._prepared(request)
         except InvalidDocument as invalid:
-            return _invalid(invalid, incoming)
-        _check_kind(prepared, allowed)
+            return Result(
+                errors=public_errors(invalid.errors, incoming.request_id),
+                executed=False,
+                readable=not invalid.syntax,
+            )
+        _check_type(prepared, allowed)
         return prepared
 
     async def charge(
-        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
     ) -> tuple[int, Allowance | None]:
         """Charge the caller for the operation; return its cost and the caller's allowance.
 
         Raises:
             RefusedError: it costs more than any operation may, or more than the rest of the allowance.
         """
-        cost = prepared.price(asked.variables or {})
+        cost = prepared.price(request.variables or {})
         try:
             self._guard.check_cost(cost)
             return cost, await self._capacity.charge(incoming.caller, cost)
@@ -141,25 +145,25 @@ class Executor:
 
     @asynccontextmanager
     async def events(
-        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
     ) -> AsyncIterator[AsyncIterator[Any]]:
-        """What a subscription is answered for, each with `answer`. Who follows it is charged for by whoever shares it.
+        """Open a subscription and yield its events, each to be passed to `answer`. The caller charges its followers.
 
         Raises:
-            Exception: why there are none, and in the middle of them why they end: `ending` tells it.
+            Exception: the subscription cannot be opened, or ends while it is read; for `error_result`.
         """
-        asking = CoreExecutor.build(
+        executor = CoreExecutor.build(
             self._schema,
             prepared.document,
             None,
-            _context(prepared, asked, incoming),
-            asked.variables,
-            asked.operation_name,
+            _context(prepared, request, incoming),
+            request.variables,
+            request.operation_name,
             hide_suggestions=self._hide_suggestions,
         )
-        if isinstance(asking, list):
-            raise asking[0]
-        source: Any = create_source_event_stream(asking)
+        if isinstance(executor, list):
+            raise executor[0]
+        source: Any = create_source_event_stream(executor)
         events = await source if isawaitable(source) else source
         if isinstance(events, ExecutionResult):
             raise (events.errors or [GraphQLError("There are no events.")])[0]
@@ -168,133 +172,132 @@ class Executor:
         finally:
             await events.aclose()
 
-    def ending(self, error: Exception, incoming: Incoming) -> Result:
-        """The last answer to a subscription, where it ends by an error."""
-        return Result(errors=all_spelled([located(error)], incoming.request_id), executed=False)
+    def error_result(self, error: Exception, incoming: Incoming) -> Result:
+        """Return the result of an operation that was refused, or of a subscription that ends with this error."""
+        return Result(errors=public_errors([as_graphql_error(error)], incoming.request_id), executed=False)
 
-    async def increments(
-        self, asked: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ONE_ANSWER
+    async def execute_incrementally(
+        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ONE_ANSWER
     ) -> Result | AsyncIterator[dict[str, Any]]:
-        """One answer, or its parts as they come where the document asks for that with `@defer` or `@stream`.
+        """Return one result, or the parts of it if the document requests them with `@defer` or `@stream`.
 
         Raises:
-            RefusedError: as above.
+            RefusedError: it is not executed, for a reason that has an HTTP status.
         """
-        asked = await self.resolve(asked, incoming)
-        prepared = self.prepare(asked, incoming, allowed=allowed)
+        request = await self.resolve(request, incoming)
+        prepared = self.prepare(request, incoming, allowed=allowed)
         if isinstance(prepared, Result):
             return prepared
         if prepared.incremental is None:
-            return await self.answer(prepared, asked, incoming)
-        await self.charge(prepared, asked, incoming)
-        return self._parts(prepared, asked, incoming)
+            return await self.answer(prepared, request, incoming)
+        await self.charge(prepared, request, incoming)
+        return self._parts(prepared, request, incoming)
 
     async def answer(
-        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming, event: object = None
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming, event: object = None
     ) -> Result:
-        """The answer to a query or a mutation, or to one event of a subscription.
+        """Execute a query, a mutation, or a subscription for one event, with new loaders.
 
-        Each has loaders of its own: what an event says is read anew.
+        Raises:
+            RefusedError: its caller cannot pay for it, or there is no slot for it.
         """
-        price, allowance = None, None
+        cost, allowance = None, None
         if event is None:
-            price, allowance = await self.charge(prepared, asked, incoming)
+            cost, allowance = await self.charge(prepared, request, incoming)
         try:
-            with incoming.operation():  # around the wait for its turn too: that is the client's time
+            with incoming.operation():  # outside the slot: the timeout includes the wait for it
                 async with self._capacity.slot():
-                    context = _context(prepared, asked, incoming)
+                    context = _context(prepared, request, incoming)
                     try:
                         if prepared.compiled is not None and event is None:
-                            executed: Executed = await prepared.compiled.execute(context, asked.variables or {})
+                            executed: Executed = await prepared.compiled.execute(context, request.variables or {})
                         else:
-                            executed = await self._by_core(prepared.document, asked, context, event)
+                            executed = await self._execute_by_core(prepared.document, request, context, event)
                     finally:
                         context.loaders.close()
                     result = _result(executed, context, incoming)
         except Overloaded as overloaded:
             raise refused_for(overloaded) from None
         if event is None:
-            asked.close()
-        if allowance is None and not asked.extensions:
+            request.close()
+        if allowance is None and not request.extensions:
             return result
-        return replace(result, allowance=allowance, extensions=self._told(result, asked, price, allowance))
+        return replace(result, allowance=allowance, extensions=self._extensions(result, request, cost, allowance))
 
-    def _told(
-        self, result: Result, asked: GraphQLRequest, price: int | None, allowance: Allowance | None
+    def _extensions(
+        self, result: Result, request: GraphQLRequest, cost: int | None, allowance: Allowance | None
     ) -> dict[str, Any] | None:
-        """The answer's extensions, with what the operation cost where its client wants to know."""
-        if asked.extensions.get("cost") is not True or price is None:
+        """Return the result's extensions, with the cost if the client requested it."""
+        if request.extensions.get("cost") is not True or cost is None:
             return result.extensions
-        cost = {"requested": price, "limit": self._guard.limits.cost}
+        costs = {"requested": cost, "limit": self._guard.limits.cost}
         if allowance is not None:
-            cost["remaining"] = allowance.remaining
-        return {**(result.extensions or {}), "cost": cost}
+            costs["remaining"] = allowance.remaining
+        return {**(result.extensions or {}), "cost": costs}
 
-    def _prepared(self, asked: GraphQLRequest) -> Prepared:
-        return self._documents.prepare(asked.query, asked.operation_name, trusted=bool(asked.trusted))
+    def _prepared(self, request: GraphQLRequest) -> Prepared:
+        return self._documents.prepare(request.query, request.operation_name, trusted=bool(request.trusted))
 
-    async def _by_core(
-        self, document: DocumentNode, asked: GraphQLRequest, context: Context, root: object = None
+    async def _execute_by_core(
+        self, document: DocumentNode, request: GraphQLRequest, context: Context, root: object = None
     ) -> Any:
-        """One result for a document without `@defer` and `@stream`: `execute` takes no schema that has them."""
-        answer: Any = experimental_execute_incrementally(
+        """Execute with graphql-core, whose `execute` refuses a schema that has `@defer` and `@stream`."""
+        executed: Any = experimental_execute_incrementally(
             self._schema,
             document,
             root,
             context,
-            asked.variables,
-            asked.operation_name,
+            request.variables,
+            request.operation_name,
             hide_suggestions=self._hide_suggestions,
         )
-        return await answer if isawaitable(answer) else answer
+        return await executed if isawaitable(executed) else executed
 
     async def _parts(
-        self, prepared: Prepared, asked: GraphQLRequest, incoming: Incoming
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
     ) -> AsyncIterator[dict[str, Any]]:
-        context = _context(prepared, asked, incoming)
+        context = _context(prepared, request, incoming)
         try:
             with incoming.operation():
                 async with self._capacity.slot():
-                    whole = await self._by_core(prepared.incremental or prepared.document, asked, context)
-                    asked.close()  # the root's fields are never deferred, and they alone take files
-                    if isinstance(whole, ExecutionResult):
-                        yield _result(whole, context, incoming).payload()
+                    document = prepared.incremental or prepared.document
+                    executed = await self._execute_by_core(document, request, context)
+                    request.close()  # only root fields take files, and those are never deferred
+                    if isinstance(executed, ExecutionResult):
+                        yield _result(executed, context, incoming).payload()
                         return
-                    first = respelled(whole.initial_result, incoming.request_id)
-                    yield first | {"extensions": told} if (told := _replayed(context)) else first
-                    async for part in whole.subsequent_results:
-                        yield respelled(part, incoming.request_id)
-        except Overloaded as overloaded:  # the answer has begun: there is no status left to say it with
-            yield self.ending(overloaded, incoming).payload()
+                    first = public_part(executed.initial_result, incoming.request_id)
+                    extensions = _replay_extensions(context)
+                    yield first | {"extensions": extensions} if extensions else first
+                    async for part in executed.subsequent_results:
+                        yield public_part(part, incoming.request_id)
+        except Overloaded as overloaded:  # the response has begun, so its status cannot be changed
+            yield self.error_result(overloaded, incoming).payload()
         finally:
             context.loaders.close()
 
 
-def _context(prepared: Prepared, asked: GraphQLRequest, incoming: Incoming) -> Context:
-    return Context.of(incoming, prepared.plan(asked.variables), prepared.mutations)
+def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Context:
+    return Context.of(incoming, prepared.plan(request.variables), prepared.mutations)
 
 
-def _check_kind(prepared: Prepared, allowed: Collection[OperationType]) -> None:
-    kind = prepared.kind
-    if kind in allowed:
+def _check_type(prepared: Prepared, allowed: Collection[OperationType]) -> None:
+    operation_type = prepared.operation_type
+    if operation_type in allowed:
         return
-    if kind is OperationType.SUBSCRIPTION:
+    if operation_type is OperationType.SUBSCRIPTION:
         raise refusal(400, "Subscribe over a WebSocket, or accept text/event-stream.")
-    raise refusal(405, f"A {kind.value} is sent by POST.", ("Allow", "POST"))
-
-
-def _invalid(invalid: InvalidDocument, incoming: Incoming) -> Result:
-    return Result(errors=all_spelled(invalid.errors, incoming.request_id), executed=False, readable=not invalid.syntax)
+    raise refusal(405, f"Send a {operation_type.value} by POST.", ("Allow", "POST"))
 
 
 def _result(executed: Executed | ExecutionResult, context: Context, incoming: Incoming) -> Result:
     errors = executed.errors
-    extensions = _replayed(context)
+    extensions = _replay_extensions(context)
     if not errors:
         return Result(executed.data, None, extensions)
     refused = executed.data is None and all(error.path is None for error in errors)
-    return Result(executed.data, all_spelled(errors, incoming.request_id), extensions, executed=not refused)
+    return Result(executed.data, public_errors(errors, incoming.request_id), extensions, executed=not refused)
 
 
-def _replayed(context: Context) -> dict[str, Any] | None:
+def _replay_extensions(context: Context) -> dict[str, Any] | None:
     return {"idempotency": {"replayed": context.replayed}} if context.replayed else None

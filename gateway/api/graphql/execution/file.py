@@ -1,4 +1,4 @@
-"""A file of a request, as it stands among the request's variables."""
+"""An uploaded file among the variables of a request."""
 
 import weakref
 
@@ -8,10 +8,10 @@ __all__ = ["File"]
 
 
 class File:
-    """Leads to a file as long as its request is there: `GraphQLRequest.files` is what keeps it.
+    """Refers to an uploaded file weakly; `GraphQLRequest.files` keeps it alive.
 
-    graphql-core keeps the variables of an operation, in a circle, until the garbage collector comes by. A file's
-    bytes would stay on the disk until then.
+    graphql-core keeps the variables of an operation in a reference cycle until the garbage collector runs. By a strong
+    reference the file would stay on the disk until then.
     """
 
     __slots__ = ("_icon",)
@@ -23,8 +23,12 @@ class File:
         return "a file"
 
     def icon(self) -> Icon:
-        """The file."""
+        """Return the file.
+
+        Raises:
+            RuntimeError: its request no longer exists.
+        """
         icon = self._icon()
         if icon is None:
-            raise RuntimeError("the request that had the file is over")
+            raise RuntimeError("the request of this file no longer exists")
         return icon

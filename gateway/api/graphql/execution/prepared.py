@@ -1,4 +1,4 @@
-"""A document's operation, ready to be executed any number of times."""
+"""An operation of a valid document, prepared to be executed any number of times."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,10 +13,10 @@ from gateway.api.graphql.limits.cost_model import Price
 from gateway.api.graphql.skip_include import condition_variables
 from gateway.users.planning import Plan, plan
 
-__all__ = ["Executable", "Executed", "Prepared", "prepared"]
+__all__ = ["Executable", "Executed", "Prepared", "prepare_operation"]
 
 _ROOTS = {OperationType.QUERY: "Query", OperationType.MUTATION: "Mutation", OperationType.SUBSCRIPTION: "Subscription"}
-_MOST_PLANS = 64  # of one document: each switch doubles what is possible
+_MAX_PLANS = 64  # of one document: each variable of `@skip` and `@include` doubles the number of possible plans
 
 
 class Executed(msgspec.Struct, frozen=True):
@@ -42,11 +42,11 @@ class Executable(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Prepared:
-    """One operation of a valid document.
+    """A prepared operation.
 
-    `price` is a function of the variables. `compiled` is None where graphql-core executes it. `incremental` is the
-    document as its client wrote it, where it holds `@defer` or `@stream`; `document` is without them, for clients that
-    take one answer. `mutations` is how many changes it may hold.
+    `price` computes its cost from the variables. `compiled` is None if graphql-core executes it. `document` is without
+    `@defer` and `@stream`; if it has them, `incremental` is the document as the client wrote it. `mutations` is how
+    many mutations it may have.
     """
 
     document: DocumentNode
@@ -55,45 +55,45 @@ class Prepared:
     compiled: Executable | None
     incremental: DocumentNode | None
     mutations: int
-    _switches: tuple[str, ...]
+    _plan_variables: tuple[str, ...]
     _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
 
     @property
-    def kind(self) -> OperationType:
+    def operation_type(self) -> OperationType:
         return self.operation.operation
 
     def plan(self, variables: Mapping[str, Any] | None) -> Plan:
-        """What is to be fetched: it depends on the document and on the variables that `@skip` and `@include` name."""
-        given = variables or {}
-        key = tuple(value if isinstance(value := given.get(name), bool) else None for name in self._switches)
-        known = self._plans.get(key)
-        if known is None:
-            selection = selection_of(self.document, self.operation, given)
-            known = replace(plan(selection, _ROOTS[self.kind]), single_user=_is_about_one_user(self.operation))
-            if len(self._plans) < _MOST_PLANS:
-                self._plans[key] = known
-        return known
+        """Return the plan for these variables: it depends on those that `@skip` and `@include` name."""
+        values = variables or {}
+        key = tuple(value if isinstance(value := values.get(name), bool) else None for name in self._plan_variables)
+        found = self._plans.get(key)
+        if found is None:
+            selection = selection_of(self.document, self.operation, values)
+            found = replace(plan(selection, _ROOTS[self.operation_type]), single_user=_selects_one_user(self.operation))
+            if len(self._plans) < _MAX_PLANS:
+                self._plans[key] = found
+        return found
 
 
-def prepared(
+def prepare_operation(
     document: DocumentNode,
     operation: OperationDefinitionNode,
     price: Price,
     compiled: Executable | None,
     incremental: DocumentNode | None = None,
 ) -> Prepared:
-    """The operation with what can be known before it is executed."""
+    """Return the prepared operation of a valid document; the parameters are the attributes of `Prepared`."""
     variables = tuple(sorted(condition_variables(document)))
-    return Prepared(document, operation, price, compiled, incremental, _mutations(operation), variables)
+    return Prepared(document, operation, price, compiled, incremental, _count_mutations(operation), variables)
 
 
-def _is_about_one_user(operation: OperationDefinitionNode) -> bool:
+def _selects_one_user(operation: OperationDefinitionNode) -> bool:
     selected = operation.selection_set.selections
     return len(selected) == 1 and isinstance(selected[0], FieldNode) and selected[0].name.value == "user"
 
 
-def _mutations(operation: OperationDefinitionNode) -> int:
-    """How many changes the operation may hold; a fragment counts as several."""
+def _count_mutations(operation: OperationDefinitionNode) -> int:
+    """Return how many mutations the operation may have; a fragment counts as several."""
     if operation.operation is not OperationType.MUTATION:
         return 0
     return sum(1 if node.kind == "field" else 2 for node in operation.selection_set.selections)

@@ -1,4 +1,4 @@
-"""What became of an operation."""
+"""The result of an operation."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ __all__ = ["Result"]
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The answer to an operation; its errors are in our words already.
+    """The answer to an operation; its errors are such as a client may see.
 
-    `executed` is False where it was refused before: then there is no `data`, not even null. `readable` is False where
-    it is no GraphQL at all. `allowance` is what its caller may still spend, where that is limited.
+    `executed` is False if it was refused before: then the response has no `data`, not even null. `readable` is False if
+    the document has a syntax error. `allowance` is that of the caller, where allowances are configured.
     """
 
     data: Any = None
@@ -25,7 +25,7 @@ class Result(msgspec.Struct, frozen=True):
     allowance: Allowance | None = None
 
     def payload(self) -> dict[str, Any]:
-        """The answer as the specification's map."""
+        """Return the response map of the GraphQL specification."""
         payload: dict[str, Any] = {}
         if self.errors:
             payload["errors"] = [error.formatted for error in self.errors]

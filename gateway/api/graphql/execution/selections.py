@@ -1,4 +1,4 @@
-"""A GraphQL operation's selection → the domain's `Selection`."""
+"""Converts the selection of a GraphQL operation into the `Selection` that plans are made of."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,10 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 def selection_of(
     document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any] | None
 ) -> Selection:
-    """What the operation asks for; `@skip` and `@include` are followed where they are decided."""
+    """Return what the operation selects with these variables, which may be as the client sent them.
+
+    A selection whose `@skip` or `@include` depends on a variable without a boolean value is included.
+    """
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     defaults = {
         definition.variable.name.value: definition.default_value.value

@@ -1,1 +1,1 @@
-"""GraphQL over HTTP: the endpoint, parsing, content negotiation, the CSRF rule, uploads and responses."""
+"""GraphQL over HTTP: the endpoint, parsing, content negotiation, the CSRF check, uploads and responses."""

@@ -1,4 +1,4 @@
-"""What a client accepts as an answer."""
+"""Negotiates the media type of a response from the `Accept` header."""
 
 from enum import StrEnum
 from functools import lru_cache
@@ -7,7 +7,7 @@ __all__ = ["MediaType", "accepted"]
 
 
 class MediaType(StrEnum):
-    """The forms that an answer has."""
+    """The media types of responses."""
 
     RESPONSE = "application/graphql-response+json"
     JSON = "application/json"
@@ -16,28 +16,31 @@ class MediaType(StrEnum):
 
 
 _ANY = (MediaType.JSON, MediaType.RESPONSE)
-_OFFERED = {kind.value: (kind,) for kind in MediaType} | {"application/*": _ANY, "*/*": _ANY}
+_OFFERED = {media_type.value: (media_type,) for media_type in MediaType} | {"application/*": _ANY, "*/*": _ANY}
 
 
 @lru_cache(256)
 def accepted(accept: str) -> tuple[MediaType, ...]:
-    """The media types of ours that an `Accept` takes, the best first; those it weighs alike in its own order.
+    """Return the accepted media types, by descending weight, and in the order of the header for equal weights.
 
-    Without the field JSON is assumed, as the GraphQL over HTTP specification has it. A wildcard stands for the first of
-    ours that is not itself named with `q=0` (RFC 9110, 12.5.1).
+    Without the header JSON is accepted, as GraphQL over HTTP requires. A wildcard matches the first media type that is
+    not itself listed with `q=0` (RFC 9110, 12.5.1).
     """
     if not accept.strip():
         return (MediaType.JSON,)
-    weighed: list[tuple[float, str]] = []
+    ranges: list[tuple[float, str]] = []
     for part in accept.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        weighed.append((next((_weight(one[2:]) for one in parameters if one.startswith("q=")), 1.0), name))
-    wanted = sorted((one for one in weighed if one[0] > 0), key=lambda one: -one[0])
-    refused = {name for weight, name in weighed if not weight > 0}
+        weight = next((_weight(parameter[2:]) for parameter in parameters if parameter.startswith("q=")), 1.0)
+        ranges.append((weight, name))
+    ranked = sorted((item for item in ranges if item[0] > 0), key=lambda item: -item[0])
+    refused = {name for weight, name in ranges if not weight > 0}
     if "application/*" in refused:
-        refused.add("*/*")  # both stand for the same
-    left = ([kind for kind in _OFFERED.get(name, ()) if not {kind, name} & refused] for _, name in wanted)
-    return tuple(dict.fromkeys(kinds[0] for kinds in left if kinds))
+        refused.add("*/*")  # all that this could match here is application/*
+    matches = (
+        [media_type for media_type in _OFFERED.get(name, ()) if not {media_type, name} & refused] for _, name in ranked
+    )
+    return tuple(dict.fromkeys(media_types[0] for media_types in matches if media_types))
 
 
 def _weight(text: str) -> float:

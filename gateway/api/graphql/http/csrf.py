@@ -1,7 +1,7 @@
-"""Cross-site request forgery: nothing is executed that a browser would send for a stranger without asking first.
+"""The check against cross-site request forgery.
 
-A browser asks ("preflight") before it sends another site's request with a content type of its own or a header
-that is not on its short list. Apollo Client, Apollo's mobile clients and Relay's fetch do send such a thing.
+A browser sends a preflight before a request of another site that has a content type or a header outside a short list.
+Apollo Client, Apollo's mobile clients and Relay's fetch send such requests; all others are refused.
 """
 
 from gateway.api.graphql.execution.request import refusal
@@ -15,19 +15,19 @@ _SIMPLE = frozenset({"", "application/x-www-form-urlencoded", "multipart/form-da
 
 
 def require_preflight(request: WebRequest) -> None:
-    """Refuse what a browser sends to any site without asking it.
+    """Refuse a request that a browser sends to another site without a preflight.
 
     Raises:
-        RefusedError: 400, with the header to add; 415 for a POST whose content type could not be read anyway.
+        RefusedError: 400, with the header to add; 415 for a POST with a content type that is not supported anyway.
     """
-    kind = request.content_type
-    if kind not in _SIMPLE or any(request.headers.get(name) for name in NAMES):
+    content_type = request.content_type
+    if content_type not in _SIMPLE or any(request.headers.get(name) for name in NAMES):
         return
-    if request.method != "GET" and kind != "multipart/form-data":
+    if request.method != "GET" and content_type != "multipart/form-data":
         raise refusal(415, "Send the request as application/json, or with files as multipart/form-data.")
-    what = "A GET" if request.method == "GET" else "A form"
+    subject = "A GET" if request.method == "GET" else "A form"
     raise refusal(
         400,
-        f"{what} is executed only with a header that another site's page cannot send unasked: add "
+        f"{subject} needs a header that another site can send only after a preflight. Add "
         f"`{NAMES[0]}: 1` (or `{NAMES[1]}`, or `{NAMES[2]}`).",
     )

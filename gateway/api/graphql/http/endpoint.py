@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: one endpoint for queries by GET and POST, streams of events, and people with a browser."""
+"""The GraphQL endpoint: operations by GET and POST, event streams, and GraphiQL for browsers."""
 
 import math
 import time
@@ -16,7 +16,7 @@ from gateway.api.graphql.graphiql.page import GraphiQL
 from gateway.api.graphql.http.accept import MediaType, accepted
 from gateway.api.graphql.http.csrf import require_preflight
 from gateway.api.graphql.http.parsing import RequestLimits, read_request
-from gateway.api.graphql.http.response import StatusProfile, multipart, refused, responded
+from gateway.api.graphql.http.response import StatusProfile, multipart_response, refusal_response, result_response
 from gateway.api.graphql.live.live import Live
 from gateway.api.web.http import Route, WebRequest, WebResponse
 from gateway.errors import GatewayError
@@ -26,12 +26,12 @@ __all__ = ["EndpointOptions", "GraphQLEndpoint"]
 
 _METHODS = ("GET", "POST")
 _SINGLE = frozenset({MediaType.RESPONSE, MediaType.JSON})
-_TAKES = f"The answer can be {MediaType.RESPONSE.value} or {MediaType.JSON.value}."
+_SUPPORTED = f"Accept {MediaType.RESPONSE.value} or {MediaType.JSON.value}."
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointOptions:
-    """`preflight`: nothing is executed that another site's page could send unasked."""
+    """`preflight`: refuse requests that a browser sends for another site without a preflight."""
 
     limits: RequestLimits
     status_profile: StatusProfile = StatusProfile.AUDIT
@@ -39,81 +39,86 @@ class EndpointOptions:
 
 
 class GraphQLEndpoint:
-    """Answers in the form that the client's `Accept` ranks first; see `StatusProfile` for the statuses."""
+    """Responds with the media type that the client's `Accept` prefers; for the statuses see `StatusProfile`."""
 
     def __init__(
         self,
         executor: Executor,
-        reception: IncomingFactory,
+        incoming_factory: IncomingFactory,
         live: Live,
         options: EndpointOptions,
         *,
         graphiql: GraphiQL | None = None,
     ) -> None:
         self._executor = executor
-        self._reception = reception
+        self._incoming_factory = incoming_factory
         self._live = live
         self._options = options
         self._graphiql = graphiql
 
     def routes(self, path: str = "/graphql") -> list[Route]:
-        """The endpoint at its path, and GraphiQL's assets beside it."""
-        own = Route(("GET", "POST", "PUT", "DELETE"), path, self.__call__)  # the last two for reserved event streams
-        return [own, *(self._graphiql.routes() if self._graphiql else ())]
+        """Return the route of the endpoint, and those of GraphiQL's assets beside it."""
+        methods = (*_METHODS, "PUT", "DELETE")  # the last two for reserved event streams
+        return [Route(methods, path, self.__call__), *(self._graphiql.routes() if self._graphiql else ())]
 
     async def __call__(self, request: WebRequest) -> WebResponse:
         if self._graphiql is not None and _is_browser(request):
             return self._graphiql.page()
         started = time.perf_counter()
         headers = request.headers
-        own_id = request_id(headers.get("x-request-id"))
+        operation_id = request_id(headers.get("x-request-id"))
         profile = self._options.status_profile
-        kinds = accepted(headers.get("accept", ""))
-        single = next((kind for kind in kinds if kind in _SINGLE), MediaType.JSON)
+        media_types = accepted(headers.get("accept", ""))
+        single = next((media_type for media_type in media_types if media_type in _SINGLE), MediaType.JSON)
         try:
-            if not kinds:
-                raise refusal(406, _TAKES)
+            if not media_types:
+                raise refusal(406, _SUPPORTED)
             key = headers.get("idempotency-key", "").strip().strip('"')  # the IETF draft quotes it, most clients do not
-            incoming = await self._reception.create(
-                headers, own_id, idempotency_key=key or None, max_seconds=_own_timeout(headers)
+            incoming = await self._incoming_factory.create(
+                headers, operation_id, idempotency_key=key or None, max_seconds=_requested_timeout(headers)
             )
             if self._live.reservations.handles(request):
                 response = await self._live.reservations.respond(
                     request,
                     incoming,
-                    partial(self._asked, request, incoming, ANYTHING),
-                    lambda result: responded(result, single, profile),
+                    partial(self._read, request, incoming, ANYTHING),
+                    lambda result: result_response(result, single, profile),
                 )
             elif request.method not in _METHODS:
                 raise refusal(405, "Send the request by POST, or a query by GET.", ("Allow", ", ".join(_METHODS)))
-            elif kinds[0] is MediaType.EVENT_STREAM:
-                response = self._live.streams.respond(await self._asked(request, incoming, READ_AND_WATCH), incoming)
+            elif media_types[0] is MediaType.EVENT_STREAM:
+                response = self._live.streams.respond(await self._read(request, incoming, READ_AND_WATCH), incoming)
             else:
-                asked = await self._asked(request, incoming, READ_ONLY)
+                graphql_request = await self._read(request, incoming, READ_ONLY)
                 allowed = READ_ONLY if request.method == "GET" else ONE_ANSWER
-                execute = self._executor.increments if MediaType.MULTIPART in kinds else self._executor.execute
-                answer = await execute(asked, incoming, allowed=allowed)
-                response = responded(answer, single, profile) if isinstance(answer, Result) else multipart(answer)
+                is_incremental = MediaType.MULTIPART in media_types
+                execute = self._executor.execute_incrementally if is_incremental else self._executor.execute
+                answer = await execute(graphql_request, incoming, allowed=allowed)
+                if isinstance(answer, Result):
+                    response = result_response(answer, single, profile)
+                else:
+                    response = multipart_response(answer)
         except RefusedError as error:
-            response = refused(error, single, profile, own_id)
+            response = refusal_response(error, single, profile, operation_id)
         except GatewayError as error:
-            response = refused(refused_for(error), single, profile, own_id)
-        told = (
-            ("X-Request-ID", own_id),
+            response = refusal_response(refused_for(error), single, profile, operation_id)
+        more_headers = (
+            ("X-Request-ID", operation_id),
             ("Server-Timing", f"total;dur={(time.perf_counter() - started) * 1000:.1f}"),
         )
-        return WebResponse(response.status, response.body, (*response.headers, *told))
+        return WebResponse(response.status, response.body, (*response.headers, *more_headers))
 
-    async def _asked(
-        self, request: WebRequest, incoming: Incoming, by_get: Collection[OperationType]
+    async def _read(
+        self, request: WebRequest, incoming: Incoming, allowed_by_get: Collection[OperationType]
     ) -> GraphQLRequest:
+        """Read the GraphQL request, and check what must be checked before it is executed."""
         if request.method == "GET":
-            asked = await read_request(request, self._options.limits)
-            asked = await self._executor.resolve(asked, incoming)
-            self._executor.check(asked, by_get)  # first: no header makes a change by GET right
+            graphql_request = await read_request(request, self._options.limits)
+            graphql_request = await self._executor.resolve(graphql_request, incoming)
+            self._executor.check(graphql_request, allowed_by_get)  # first: no header permits a mutation by GET
             if self._options.preflight:
                 require_preflight(request)
-            return asked
+            return graphql_request
         if self._options.preflight:
             require_preflight(request)
         return await read_request(request, self._options.limits)
@@ -125,13 +130,13 @@ def _is_browser(request: WebRequest) -> bool:
     )
 
 
-def _own_timeout(headers: Mapping[str, str]) -> float | None:
-    """The seconds that `X-Request-Timeout` gives the operation; what is no number of seconds counts for nothing."""
-    sent = headers.get("x-request-timeout")
-    if sent is None:
+def _requested_timeout(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds in `X-Request-Timeout`; None without the header and for a value that is no positive number."""
+    value = headers.get("x-request-timeout")
+    if value is None:
         return None
     try:
-        seconds = float(sent)
+        seconds = float(value)
     except ValueError:
         return None
     return seconds if 0 < seconds < math.inf else None

@@ -1,4 +1,4 @@
-"""An HTTP request → a GraphQL request: JSON, URL parameters or a multipart form with files."""
+"""Reads the GraphQL request in an HTTP request: JSON, the parameters of a URL, or a multipart form with files."""
 
 import asyncio
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["RequestLimits", "read_request"]
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """`body` in bytes, without files; `seconds` is the time that a whole body may take to arrive."""
+    """`body` is in bytes, without files; `seconds` is the time in which a whole body has to arrive."""
 
     body: int
     uploads: UploadLimits
@@ -24,59 +24,59 @@ class RequestLimits:
 
 
 async def read_request(request: WebRequest, limits: RequestLimits) -> GraphQLRequest:
-    """The GraphQL request in an HTTP request.
+    """Read the GraphQL request in an HTTP request.
 
     Raises:
-        RefusedError: 400 for what is no GraphQL request, 408 for one that comes too slowly, 413 for too much of it,
-            415 for a media type that cannot hold one.
+        RefusedError: 400 if it contains none, 408 if it arrives too slowly, 413 if it is too large, 415 for another
+            media type.
     """
     if request.method == "GET":
         return from_mapping(_parameters(request.query))
     if isinstance(request.body, bytes):
-        return await _posted(request, limits)
+        return await _read_body(request, limits)
     try:
         async with asyncio.timeout(limits.seconds):
-            return await _posted(request, limits)
+            return await _read_body(request, limits)
     except TimeoutError:
-        raise refusal(408, f"The request's body took longer than {limits.seconds:g} seconds.") from None
+        raise refusal(408, f"The request's body took longer than {limits.seconds:g} s.") from None
     except Malformed:
-        raise refusal(400, "The request's body is not what its header fields say.") from None
+        raise refusal(400, "The request's body does not match its header fields.") from None
 
 
-async def _posted(request: WebRequest, limits: RequestLimits) -> GraphQLRequest:
-    kind = request.content_type
-    if kind in {"application/json", "application/graphql+json"}:
+async def _read_body(request: WebRequest, limits: RequestLimits) -> GraphQLRequest:
+    content_type = request.content_type
+    if content_type in {"application/json", "application/graphql+json"}:
         if not _is_utf8(request.headers["content-type"]):
-            raise refusal(415, "JSON is sent in UTF-8.")
+            raise refusal(415, "Send JSON in UTF-8.")
         try:
             return from_mapping(parse_json(await request.read(limits.body), "The request's body"))
         except TooLarge:
             raise refusal(413, f"The request is larger than {limits.body} bytes.") from None
-    if kind == "multipart/form-data":
+    if content_type == "multipart/form-data":
         return await read_form(request, limits.body, limits.uploads)
     raise refusal(415, "Send the request as application/json, or with files as multipart/form-data.")
 
 
-@lru_cache(maxsize=64)  # most clients send the same one
+@lru_cache(maxsize=64)  # most clients send the same value
 def _is_utf8(content_type: str) -> bool:
     parameters = (part.strip().lower() for part in content_type.split(";")[1:])
-    sent = next((one.removeprefix("charset=").strip('"') for one in parameters if one.startswith("charset=")), "utf-8")
-    return sent in {"utf-8", "utf8", "us-ascii"}
+    charsets = (value.removeprefix("charset=").strip('"') for value in parameters if value.startswith("charset="))
+    return next(charsets, "utf-8") in {"utf-8", "utf8", "us-ascii"}
 
 
 def _parameters(query: str) -> dict[str, Any]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError:
-        raise refusal(400, "The URL's parameters are not UTF-8, or too many.") from None
-    sent: dict[str, Any] = {}
+        raise refusal(400, "The URL has too many parameters, or some that are not UTF-8.") from None
+    parameters: dict[str, Any] = {}
     for name, value in pairs:
-        if name in sent:
+        if name in parameters:
             raise refusal(400, "The URL has a parameter twice.")
-        sent[name] = value
+        parameters[name] = value
     for name in ("variables", "extensions"):
-        if text := sent.get(name):
-            sent[name] = parse_json(text.encode(), f"The parameter `{name}`")
+        if text := parameters.get(name):
+            parameters[name] = parse_json(text.encode(), f"The parameter `{name}`")
         else:
-            sent.pop(name, None)
-    return sent
+            parameters.pop(name, None)
+    return parameters

@@ -1,4 +1,4 @@
-"""JSON from strangers: what two parsers could read in two ways is refused."""
+"""Parses JSON from clients, and refuses what two parsers could interpret in two ways."""
 
 import json
 from typing import Any
@@ -10,28 +10,30 @@ from gateway.api.graphql.execution.request import refusal
 __all__ = ["parse_json"]
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> None:
-    if len(pairs) != len({name for name, _ in pairs}):
-        raise _TwiceError
-
-
-class _TwiceError(ValueError):
+class _DuplicateNameError(ValueError):
     pass
 
 
-def _exact(digits: str) -> None:
+def _check_names(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) != len({name for name, _ in pairs}):
+        raise _DuplicateNameError
+
+
+def _check_integer(digits: str) -> None:
     if not -(2**63) <= int(digits) < 2**64:
         raise ValueError(digits)
 
 
-_NAMES = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_exact)  # past 64 bits orjson makes it a double
+# orjson makes a double of an integer that has more than 64 bits.
+_CHECKER = json.JSONDecoder(object_pairs_hook=_check_names, parse_int=_check_integer)
 
 
-def parse_json(body: bytes, what: str) -> Any:
-    """The value; `what` begins the sentence that a refused client is sent.
+def parse_json(body: bytes, subject: str) -> Any:
+    """Return the value of a JSON text; `subject` begins the message of an error.
 
-    orjson refuses what no GraphQL value can be: numbers past a double, lone surrogates, 1,024 levels. It takes the
-    last of two equal names, where a firewall before us may have read the first: so names are looked at once more.
+    orjson refuses what no GraphQL value can be: numbers beyond a double, lone surrogates, 1,024 levels. Of two equal
+    names it takes the last, while a firewall in front of the gateway may have read the first; so names are checked
+    separately.
 
     Raises:
         RefusedError: 400.
@@ -39,12 +41,12 @@ def parse_json(body: bytes, what: str) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise refusal(400, f"{what} is not JSON: {error.msg}.") from None
+        raise refusal(400, f"{subject} is not JSON: {error.msg}.") from None
     try:
-        _NAMES.raw_decode(body.decode().lstrip())  # that nothing follows is known by now
-        orjson.dumps(value)  # it writes 254 levels: what is said back, or told apart by its text, is written
-    except _TwiceError:
-        raise refusal(400, f"{what} has a name twice in one object.") from None
+        _CHECKER.raw_decode(body.decode().lstrip())  # orjson has found that nothing follows the value
+        orjson.dumps(value)  # fails beyond 254 levels: values are also written, in responses and as keys
+    except _DuplicateNameError:
+        raise refusal(400, f"{subject} has a name twice in one object.") from None
     except (ValueError, RecursionError, orjson.JSONEncodeError):
-        raise refusal(400, f"{what} is JSON of a kind that is not taken.") from None
+        raise refusal(400, f"{subject} has numbers or nesting that are not supported.") from None
     return value

@@ -1,4 +1,4 @@
-"""The GraphQL multipart request specification: `operations`, `map`, then one part a file."""
+"""Reads forms of the GraphQL multipart request specification: `operations`, `map`, then one part for each file."""
 
 import re
 from dataclasses import dataclass
@@ -17,28 +17,29 @@ from gateway.users.changes import Icon
 
 __all__ = ["UploadLimits", "read_form"]
 
-_MAP = 16 * 1024  # bytes
+_MAX_MAP = 16 * 1024  # bytes
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """`file` in bytes, one file; `files` how many a request may have, `places` in how many all of them may be put."""
+    """`file` is in bytes, for each file; `files` is how many a request may have, `paths` how many `map` may have."""
 
     file: int
     files: int = 1
-    places: int = 20
+    paths: int = 20
 
 
-async def read_form(request: WebRequest, most: int, limits: UploadLimits) -> GraphQLRequest:
-    """The request in the form's `operations`, its files in their places.
+async def read_form(request: WebRequest, max_bytes: int, limits: UploadLimits) -> GraphQLRequest:
+    """Read the request in the form's `operations`, with its files among the variables.
 
-    Whatever can be refused is refused before a file's bytes are read. More than a few of them are in a file of ours.
+    All checks are made as early as possible, most of them before the content of a file is read. A large file is written
+    to a temporary file. `max_bytes` bounds `operations`.
 
     Raises:
-        RefusedError: 400 for what is no such form, 413 for a part past its cap.
+        RefusedError: 400 for a form that is not as specified, 413 for a part that is too large.
     """
-    form = _Form(most, limits)
+    form = _Form(max_bytes, limits)
     try:
         boundary = parse_options_header(request.headers["content-type"])[1].get("boundary", "")
         parser = PushMultipartParser(boundary)
@@ -51,110 +52,120 @@ async def read_form(request: WebRequest, most: int, limits: UploadLimits) -> Gra
                 else:
                     form.write(event)
         parser.close()
-        return form.whole()
+        return form.request()
     except ParserLimitReached as error:
-        raise refusal(400, f"A part of the form has headers past their cap: {error}.") from None
+        raise refusal(400, f"A part of the form has headers that are too large: {error}.") from None
     except (MultipartError, UnicodeError) as error:
-        # Its second part, if any, is an exception of Python's with the bytes in it.
-        raise refusal(400, f"The form is malformed: {error.args[0] if error.args else 'of whatever kind'}.") from None
+        # Only the first argument: a second one is a Python exception with the client's bytes in it.
+        raise refusal(400, f"The form is malformed: {error.args[0] if error.args else 'unknown error'}.") from None
     finally:
-        form.drop()  # at once, though an exception of the server's may keep all that is in here
+        form.release()  # now, since the traceback of an exception may keep the form alive
 
 
 class _Form:
-    """A form as it comes in, one part after the other."""
+    """A form that is being received, part by part."""
 
-    def __init__(self, most: int, limits: UploadLimits) -> None:
+    def __init__(self, max_bytes: int, limits: UploadLimits) -> None:
         self._limits = limits
-        self._caps = {"operations": most, "map": min(most, _MAP)}
-        self._asked: GraphQLRequest | None = None
+        self._max_field_bytes = {"operations": max_bytes, "map": min(max_bytes, _MAX_MAP)}
+        self._request: GraphQLRequest | None = None
         self._files: list[Icon] = []
-        self._awaited: dict[str, list[tuple[Any, str | int]]] | None = None  # by file, until it is there
-        self._begun: list[str] = []
+        self._targets: dict[str, list[tuple[Any, str | int]]] | None = None  # of each file that has not arrived
+        self._names: list[str] = []
         self._part: MultipartSegment
         self._content = BlobWriter()
-        self._cap = 0
+        self._max_bytes = 0
 
     def begin(self, part: MultipartSegment) -> None:
-        name, place = part.name, len(self._begun)
-        if name in self._begun:
+        """Start a part."""
+        name, index = part.name, len(self._names)
+        if name in self._names:
             raise refusal(400, f"The form has two parts `{name}`.")
-        if place < len(self._caps):
-            if name != list(self._caps)[place]:
+        is_file = index >= len(self._max_field_bytes)
+        if not is_file:
+            if name != list(self._max_field_bytes)[index]:
                 raise refusal(400, "The form must start with the parts `operations` and `map`.")
-            self._cap = self._caps[name]
+            self._max_bytes = self._max_field_bytes[name]
         else:
-            if self._awaited is None or name not in self._awaited:
+            if self._targets is None or name not in self._targets:
                 raise refusal(400, f"The part `{name}` is not in `map`.")
-            self._cap = self._limits.file
-        self._begun.append(name)
-        # Only files are worth a file.
-        self._part, self._content = part, BlobWriter() if place >= len(self._caps) else BlobWriter(self._cap)
+            self._max_bytes = self._limits.file
+        self._names.append(name)
+        self._part = part
+        self._content = BlobWriter() if is_file else BlobWriter(self._max_bytes)  # only files go to a temporary file
 
     def write(self, chunk: bytes) -> None:
-        if self._content.size + len(chunk) > self._cap:
-            raise refusal(413, f"The part `{self._part.name}` is larger than {self._cap} bytes.")
+        """Add bytes to the part."""
+        if self._content.size + len(chunk) > self._max_bytes:
+            raise refusal(413, f"The part `{self._part.name}` is larger than {self._max_bytes} bytes.")
         self._content.write(chunk)
 
     def end(self) -> None:
+        """Finish the part: parse it, or put the file among the variables."""
         content = self._content.close()
-        if self._awaited is not None:
+        if self._targets is not None:
             name = self._part.name
             try:
-                # The specification knows no file without a type; browsers send this for one that they do not know.
-                kind = self._part.content_type or "application/octet-stream"
-                file = Icon(content=content, filename=self._part.filename or name, content_type=kind)
+                # The specification requires a content type; browsers send this one if they cannot determine it.
+                content_type = self._part.content_type or "application/octet-stream"
+                file = Icon(content=content, filename=self._part.filename or name, content_type=content_type)
             except ValidationError:
-                raise refusal(400, f"The part `{name}` has a content type that is none.") from None
-            for holder, key in self._awaited.pop(name):
+                raise refusal(400, f"The part `{name}` has an invalid content type.") from None
+            for holder, key in self._targets.pop(name):
                 holder[key] = File(file)
             self._files.append(file)
             return
-        sent = parse_json(b"".join(content.chunks()), f"The part `{self._part.name}`")
-        if self._asked is None:
-            self._asked = from_mapping(sent)
+        value = parse_json(b"".join(content.chunks()), f"The part `{self._part.name}`")
+        if self._request is None:
+            self._request = from_mapping(value)
         else:
-            self._awaited = self._mapped(sent, {"variables": self._asked.variables})
+            self._targets = self._targets_in(value, {"variables": self._request.variables})
 
-    def whole(self) -> GraphQLRequest:
-        """The request, once there are no more parts."""
-        if self._asked is None or self._awaited is None:
+    def request(self) -> GraphQLRequest:
+        """Return the request, after the last part."""
+        if self._request is None or self._targets is None:
             raise refusal(400, "The form must start with the parts `operations` and `map`.")
-        for name in self._awaited:
+        for name in self._targets:
             raise refusal(400, f"The file `{name}` is in `map` and not in the form.")
-        return replace(self._asked, files=tuple(self._files))
+        return replace(self._request, files=tuple(self._files))
 
-    def drop(self) -> None:
-        """Hold no files any more."""
+    def release(self) -> None:
+        """Release the references to files."""
         self._files.clear()
         self._content = BlobWriter()
 
-    def _mapped(self, sent: Any, operations: dict[str, Any]) -> dict[str, list[tuple[Any, str | int]]]:
-        """Where each file goes."""
-        if not isinstance(sent, dict) or not all(isinstance(paths, list) and paths for paths in sent.values()):
-            raise refusal(400, "The part `map` must give each file a list of places in `operations`.")
-        if len(sent) > self._limits.files:
+    def _targets_in(self, paths_by_file: Any, operations: dict[str, Any]) -> dict[str, list[tuple[Any, str | int]]]:
+        """Return where each file of `map` belongs: containers among the variables, each with a key or an index."""
+        if not isinstance(paths_by_file, dict) or not all(
+            isinstance(paths, list) and paths for paths in paths_by_file.values()
+        ):
+            raise refusal(400, "The part `map` must give each file a list of paths in `operations`.")
+        if len(paths_by_file) > self._limits.files:
             raise refusal(400, f"The form has more files than the {self._limits.files} that a request may have.")
-        paths = [path for several in sent.values() for path in several]
-        if len(paths) > self._limits.places:
-            raise refusal(400, f"The part `map` has more than {self._limits.places} places.")
-        if len(paths) != len(set(map(str, paths))):
-            raise refusal(400, "The part `map` has a place twice.")
-        return {name: [_place(operations, path) for path in several] for name, several in sent.items()}
+        all_paths = [path for paths in paths_by_file.values() for path in paths]
+        if len(all_paths) > self._limits.paths:
+            raise refusal(400, f"The part `map` has more than {self._limits.paths} paths.")
+        if len(all_paths) != len({str(path) for path in all_paths}):
+            raise refusal(400, "The part `map` has a path twice.")
+        return {name: [_target(operations, path) for path in paths] for name, paths in paths_by_file.items()}
 
 
-def _place(operations: dict[str, Any], path: Any) -> tuple[Any, str | int]:
-    """Where a path leads, e.g. `variables.input.icon` or `variables.icons.0`; there must be null."""
+def _target(operations: dict[str, Any], path: Any) -> tuple[Any, str | int]:
+    """Return the container and the key for a path, e.g. `variables.input.icon` or `variables.icons.0`.
+
+    Raises:
+        RefusedError: the path is malformed, or leads to anything but null.
+    """
     first, *names = path.split(".") if isinstance(path, str) else [""]
     if first != "variables" or not names:
-        raise refusal(400, f"`map` names {path}: files go below `variables.`.")
+        raise refusal(400, f"`map` has the path {path}: files belong below `variables.`.")
     holder: Any = operations
     key = _key(holder, first)
     for name in names:
         holder = holder[key] if key is not None else None
         key = _key(holder, name)
     if key is None or holder[key] is not None:
-        raise refusal(400, f"`map` names {path}, where `operations` has no null.")
+        raise refusal(400, f"`map` has the path {path}, where `operations` has no null.")
     return holder, key
 
 

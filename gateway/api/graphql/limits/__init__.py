@@ -1,1 +1,1 @@
-"""What a document may ask for: limits on its shape, and its price."""
+"""Limits on documents, and the cost of operations."""

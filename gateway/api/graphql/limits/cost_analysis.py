@@ -1,4 +1,4 @@
-"""A document's operation → its price."""
+"""Analyses the cost of an operation: its fields, with fragments followed, against the cost model."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ from graphql import (
 
 from gateway.api.graphql.limits.cost_model import (
     ANY_LIST,
-    Charge,
     Conditions,
+    CostModel,
+    FieldCost,
     Price,
     Size,
-    Tariff,
     Term,
     Varying,
     count,
@@ -32,7 +32,7 @@ from gateway.api.graphql.skip_include import conditions_of
 
 __all__ = ["price_of"]
 
-_INTROSPECTION = {"__schema": 100, "__type": 20}  # by itself: how deep it goes is limited
+_INTROSPECTION = {"__schema": 100, "__type": 20}  # in total: a limit bounds their depth
 _ALWAYS: Conditions = frozenset()
 _ONE = Size(1)
 
@@ -41,75 +41,75 @@ _Sets = Iterable[tuple[SelectionSetNode, Conditions]]
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The fields of one answer's name, on one type: they are executed as one."""
+    """The fields of one type that have the same response name: they are executed as one."""
 
     name: str
-    charge: Charge
+    cost: FieldCost
     nodes: list[tuple[FieldNode, Conditions]] = field(default_factory=list)
 
 
-def price_of(tariff: Tariff, document: DocumentNode, operation: OperationDefinitionNode) -> Price:
-    """The price of an operation; the document is valid, and within the limits."""
+def price_of(cost_model: CostModel, document: DocumentNode, operation: OperationDefinitionNode) -> Price:
+    """Return the price of an operation of a document that is valid and within the limits."""
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-    root = tariff.schema.get_root_type(operation.operation)
+    root = cost_model.schema.get_root_type(operation.operation)
     defaults = {
-        one.variable.name.value: value_from_ast_untyped(one.default_value)
-        for one in operation.variable_definitions or ()
-        if one.default_value is not None
+        definition.variable.name.value: value_from_ast_untyped(definition.default_value)
+        for definition in operation.variable_definitions or ()
+        if definition.default_value is not None
     }
-    term = _Pricing(tariff, fragments).selected(root.name if root else "", [(operation.selection_set, _ALWAYS)], {})
-    return Price(term, defaults)
+    analysis = _Analysis(cost_model, fragments)
+    return Price(analysis.selected(root.name if root else "", [(operation.selection_set, _ALWAYS)], {}), defaults)
 
 
 @dataclass(frozen=True, slots=True)
-class _Pricing:
-    tariff: Tariff
+class _Analysis:
+    cost_model: CostModel
     fragments: Mapping[str, FragmentDefinitionNode]
 
     def selected(self, type: str, sets: _Sets, sizes: Mapping[str, Size]) -> Term:
-        """What is selected on one object of the type; `sizes` are those that its own field said of its lists."""
+        """Return the cost of what is selected on one object; `sizes` are those of its lists, from its parent field."""
         groups: dict[tuple[str, str], _Group] = {}
         for on, node, when in self._fields(type, sets):
             name = node.name.value
-            charge = self.tariff.of(on, name) or Charge("", _INTROSPECTION.get(name, 0))
+            cost = self.cost_model.of(on, name) or FieldCost("", _INTROSPECTION.get(name, 0))
             key = (node.alias.value if node.alias else name, on)
-            groups.setdefault(key, _Group(name, charge)).nodes.append((node, when))
+            groups.setdefault(key, _Group(name, cost)).nodes.append((node, when))
         term = Term()
         for group in groups.values():
-            term += self._priced(group, sizes)
+            term += self._group_cost(group, sizes)
         return term
 
-    def _priced(self, group: _Group, sizes: Mapping[str, Size]) -> Term:
-        charge, (first, _) = group.charge, group.nodes[0]
-        term = Term(calls=charge.weight)
-        for argument, weight in charge.arguments:
-            term += _times(Term(objects=weight), _asked(first, argument, 0))
-        if charge.is_object:
-            own = self._size(group, first)
-            slicing = charge.slicing
-            below = dict.fromkeys(slicing.fields, own) if slicing else {}
-            alone = len(group.nodes) == 1  # then its own condition is the group's, and told there
+    def _group_cost(self, group: _Group, sizes: Mapping[str, Size]) -> Term:
+        cost, (first, _) = group.cost, group.nodes[0]
+        term = Term(calls=cost.weight)
+        for argument, weight in cost.arguments:
+            term += _times(Term(objects=weight), _requested(first, argument, 0))
+        if cost.is_object:
+            requested = self._size(group, first)
+            slicing = cost.slicing
+            sizes_below = dict.fromkeys(slicing.fields, requested) if slicing else {}
+            is_single = len(group.nodes) == 1  # its conditions are those of the group, and are applied there
             sets = [
-                (node.selection_set, _ALWAYS if alone else when) for node, when in group.nodes if node.selection_set
+                (node.selection_set, _ALWAYS if is_single else when) for node, when in group.nodes if node.selection_set
             ]
-            item = Term(objects=1) + self.selected(charge.type, sets, below)
-            size = sizes.get(group.name, own if slicing and not slicing.fields else Size(ANY_LIST))
-            term += _times(item, size if charge.is_list else _ONE)
+            item = Term(objects=1) + self.selected(cost.type, sets, sizes_below)
+            size = sizes.get(group.name, requested if slicing and not slicing.fields else Size(ANY_LIST))
+            term += _times(item, size if cost.is_list else _ONE)
         when = tuple(dict.fromkeys(conditions for _, conditions in group.nodes))
         return term if _ALWAYS in when else Term(varying=(Varying(term, _ONE, when),))
 
     def _size(self, group: _Group, node: FieldNode) -> Size:
-        slicing = group.charge.slicing
+        slicing = group.cost.slicing
         if slicing is None:
             return Size(ANY_LIST)
-        given = {argument.name.value for argument in node.arguments or ()}
+        present = {argument.name.value for argument in node.arguments or ()}
         for name, default in slicing.arguments:
-            if name in given:
-                return _asked(node, name, count(default, slicing.assumed))
+            if name in present:
+                return _requested(node, name, count(default, slicing.assumed))
         return Size(next((count(default, slicing.assumed) for _, default in slicing.arguments), slicing.assumed))
 
     def _fields(self, type: str, sets: _Sets) -> Iterator[tuple[str, FieldNode, Conditions]]:
-        """The fields of selection sets with those of their fragments, each with the type that it is asked of."""
+        """Yield the fields of selection sets and of their fragments, each with the type on which it is selected."""
         seen: set[tuple[str, Conditions]] = set()
         stack = [(type, selections, when) for selections, when in sets]
         while stack:
@@ -131,18 +131,18 @@ class _Pricing:
 
 
 def _times(term: Term, size: Size) -> Term:
-    return term.times(size.known) if size.variable is None else Term(varying=(Varying(term, size),))
+    return term.times(size.default) if size.variable is None else Term(varying=(Varying(term, size),))
 
 
-def _asked(node: FieldNode, argument: str, otherwise: int) -> Size:
-    """How many an argument asks for."""
-    value: ValueNode | None = next((one.value for one in node.arguments or () if one.name.value == argument), None)
+def _requested(node: FieldNode, argument: str, default: int) -> Size:
+    """Return how many items an argument requests."""
+    value: ValueNode | None = next((node.value for node in node.arguments or () if node.name.value == argument), None)
     if isinstance(value, VariableNode):
-        return Size(otherwise, value.name.value)
-    return Size(otherwise if value is None else count(value_from_ast_untyped(value), otherwise))
+        return Size(default, value.name.value)
+    return Size(default if value is None else count(value_from_ast_untyped(value), default))
 
 
 def _conditions(node: SelectionNode, outer: Conditions) -> Conditions | None:
-    """The variables that decide on a selection, beside those around it; None where it is left out for certain."""
+    """Return the conditions of a selection, including those around it; None where a literal excludes it."""
     conditions = conditions_of(node)
     return None if conditions is None else outer.union(conditions)

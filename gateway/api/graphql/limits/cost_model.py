@@ -1,9 +1,8 @@
-"""What an operation costs: worked out once a document, then a sum over its variables.
+"""The cost model: the cost of each field, and sums of costs that depend on an operation's variables.
 
-A call to a source costs its `@cost`, once: what is looked up inside a list is looked up in one batch. Each
-object of the answer costs 1, and lists inside lists multiply. Scalars cost nothing. The price is an upper
-bound: a list counts for as many as were asked for, and what is asked of several types behind an interface
-is added up.
+A call to a source costs the `@cost` of its field, once: lookups inside a list are made in one batch. Each object of the
+answer costs 1, and nested lists multiply. Scalars cost nothing. The cost is an upper bound: a list counts with as many
+items as are requested, and selections on several types behind an interface are added up.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,9 +24,11 @@ from gateway.api.graphql.definitions import definition_of
 from gateway.api.graphql.limits.directives import Cost, ListSize
 from gateway.api.graphql.skip_include import Condition
 
-__all__ = ["ANY_LIST", "Charge", "Conditions", "Price", "Size", "Slicing", "Tariff", "Term", "Varying", "count"]
+__all__ = ["ANY_LIST", "Conditions", "CostModel", "FieldCost", "Price", "Size", "Slicing", "Term", "Varying", "count"]
 
-_MOST = 10**9  # as good as any larger number
+ANY_LIST = 5  # objects of a list whose size the schema does not state
+_MAX_COST = 10**9  # larger costs make no difference
+_Directive = TypeVar("_Directive", Cost, ListSize)
 
 Conditions = frozenset[Condition]
 """The conditions of one selection; all of them have to hold."""
@@ -35,18 +36,18 @@ Conditions = frozenset[Condition]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many: what the variable says if it is given, else so many."""
+    """A number of items: that of the variable if it has a value, else `default`."""
 
-    known: int
+    default: int
     variable: str | None = None
 
     def __call__(self, variables: Mapping[str, Any]) -> int:
-        return self.known if self.variable is None else count(variables.get(self.variable), self.known)
+        return self.default if self.variable is None else count(variables.get(self.variable), self.default)
 
 
 @dataclass(frozen=True, slots=True)
 class Varying:
-    """A part of the price that depends on variables: so many times, where one of the conditions holds."""
+    """A cost that depends on variables: `term`, `size` times. With `when`, only if one of its alternatives holds."""
 
     term: "Term"
     size: Size
@@ -55,83 +56,79 @@ class Varying:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A price in two parts: calls, and objects, which alone multiply with the lists around them."""
+    """A cost in three parts: calls; objects, which alone multiply with the lists around them; and what varies."""
 
     calls: int = 0
     objects: int = 0
     varying: tuple[Varying, ...] = ()
 
     def times(self, size: int) -> "Term":
-        """The price inside a list of that many."""
+        """Return the cost inside a list of that many items."""
         return Term(
             self.calls,
-            min(_MOST, self.objects * size),
-            tuple(Varying(one.term.times(size), one.size, one.when) for one in self.varying),
+            min(_MAX_COST, self.objects * size),
+            tuple(Varying(part.term.times(size), part.size, part.when) for part in self.varying),
         )
 
     def __add__(self, other: "Term") -> "Term":
         return Term(
-            min(_MOST, self.calls + other.calls),
-            min(_MOST, self.objects + other.objects),
+            min(_MAX_COST, self.calls + other.calls),
+            min(_MAX_COST, self.objects + other.objects),
             self.varying + other.varying,
         )
 
-    def priced(self, variables: Mapping[str, Any]) -> tuple[int, int]:
-        """Calls and objects, with these variables."""
+    def evaluate(self, variables: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the cost of the calls and that of the objects, with these variables."""
         calls, objects = self.calls, self.objects
-        for one in self.varying:
-            if one.when and not any(_holds(conditions, variables) for conditions in one.when):
+        for part in self.varying:
+            if part.when and not any(_holds(conditions, variables) for conditions in part.when):
                 continue
-            more_calls, more_objects = one.term.priced(variables)
-            calls += more_calls
-            objects += more_objects * one.size(variables)
-        return min(_MOST, calls), min(_MOST, objects)
+            part_calls, part_objects = part.term.evaluate(variables)
+            calls += part_calls
+            objects += part_objects * part.size(variables)
+        return min(_MAX_COST, calls), min(_MAX_COST, objects)
 
 
 class Price:
-    """The price of one operation of one document."""
+    """Computes the cost of one operation from its variables. `defaults` are those of the operation."""
 
     def __init__(self, term: Term, defaults: Mapping[str, Any]) -> None:
         self._term = term
         self._defaults = defaults
-        self._fixed = None if term.varying else min(_MOST, sum(term.priced({})))
+        self._fixed = None if term.varying else min(_MAX_COST, sum(term.evaluate({})))
 
     def __call__(self, variables: Mapping[str, Any] | None = None) -> int:
-        """The price with these variables, which may be as the client sent them: a wrong one is never an error here."""
+        """Return the cost; the variables are as the client sent them, and invalid values raise no error here."""
         if self._fixed is not None:
             return self._fixed
-        return min(_MOST, sum(self._term.priced({**self._defaults, **(variables or {})})))
+        return min(_MAX_COST, sum(self._term.evaluate({**self._defaults, **(variables or {})})))
 
 
-def count(value: Any, otherwise: int) -> int:
-    """How many a value asks for: a number itself, a list its length; one that is not given, the other."""
+def count(value: Any, default: int) -> int:
+    """Return how many items a value requests: a number itself, a list its length, null the default."""
     if value is None:
-        return otherwise
-    if isinstance(value, int | float):  # 5.0 is an Int too, as JSON writes it
-        return int(min(_MOST, max(0, value)))
+        return default
+    if isinstance(value, int | float):  # JSON may spell an Int as 5.0
+        return int(min(_MAX_COST, max(0, value)))
     return len(value) if isinstance(value, list | tuple) else 1
 
 
 def _holds(conditions: Conditions, variables: Mapping[str, Any]) -> bool:
-    return all(variables.get(name) is wanted for name, wanted in conditions)
-
-
-ANY_LIST = 5  # objects of a list of which the schema does not say how long it is
-_D = TypeVar("_D", Cost, ListSize)
+    return all(variables.get(name) is required for name, required in conditions)
 
 
 @dataclass(frozen=True, slots=True)
 class Slicing:
-    """How many objects a list counts for: by the first of the arguments that is given, else as assumed."""
+    """The size of a list by `@listSize`: the first of the arguments that has a value, else `assumed`."""
 
     assumed: int = ANY_LIST
     arguments: tuple[tuple[str, Any], ...] = ()  # with their defaults
-    fields: frozenset[str] = frozenset()  # those that are the list; none: the field itself
+    fields: frozenset[str] = frozenset()  # the fields that are the list; none: the field itself
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """One field: what asking costs, whether it answers objects and how many, and what an item of an argument costs."""
+class FieldCost:
+    """The cost of one field: `weight` for its call, its objects, and for each argument the cost of an item."""
 
     type: str
     weight: int = 0
@@ -142,27 +139,27 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Tariff:
-    """The charges of a schema, by type and field."""
+class CostModel:
+    """The cost of each field of a schema."""
 
     schema: GraphQLSchema
-    _charges: dict[tuple[str, str], Charge] = field(default_factory=dict, init=False, repr=False)
+    _costs: dict[tuple[str, str], FieldCost] = field(default_factory=dict, init=False, repr=False)
 
-    def of(self, type_name: str, field_name: str) -> Charge | None:
-        """The charge of a field; None for one that is not the schema's own, as introspection's are not."""
-        known = self._charges.get((type_name, field_name))
-        if known is None:
+    def of(self, type_name: str, field_name: str) -> FieldCost | None:
+        """Return the cost of a field; None for a field that the type does not define, such as `__schema`."""
+        found = self._costs.get((type_name, field_name))
+        if found is None:
             fields: dict[str, GraphQLField] = getattr(self.schema.get_type(type_name), "fields", {})
             if field_name not in fields:
                 return None
-            known = self._charges[type_name, field_name] = _charge(fields[field_name])
-        return known
+            found = self._costs[type_name, field_name] = _field_cost(fields[field_name])
+        return found
 
 
-def _charge(field: GraphQLField) -> Charge:
-    cost, size = _one(Cost, field), _one(ListSize, field)
-    weights = ((name, _one(Cost, argument)) for name, argument in field.args.items())
-    return Charge(
+def _field_cost(field: GraphQLField) -> FieldCost:
+    cost, size = _directive(Cost, field), _directive(ListSize, field)
+    weights = ((name, _directive(Cost, argument)) for name, argument in field.args.items())
+    return FieldCost(
         type=get_named_type(field.type).name,
         weight=int(cost.weight) if cost else 0,
         is_object=is_composite_type(get_named_type(field.type)),
@@ -185,6 +182,6 @@ def _default(field: GraphQLField, argument: str) -> Any:
     return None if value is Undefined else value
 
 
-def _one(kind: type[_D], priced: GraphQLField | GraphQLArgument) -> _D | None:
+def _directive(type: type[_Directive], priced: GraphQLField | GraphQLArgument) -> _Directive | None:
     directives: Iterable[object] = getattr(definition_of(priced), "directives", None) or ()
-    return next((one for one in directives if isinstance(one, kind)), None)
+    return next((directive for directive in directives if isinstance(directive, type)), None)

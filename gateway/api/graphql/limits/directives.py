@@ -1,4 +1,4 @@
-"""`@cost` and `@listSize`, as IBM's cost directives specification writes them: what the schema says of prices."""
+"""The schema directives `@cost` and `@listSize` of IBM's cost directives specification."""
 
 import strawberry
 from strawberry.schema_directive import Location
@@ -9,22 +9,27 @@ __all__ = ["Cost", "ListSize"]
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION, Location.ARGUMENT_DEFINITION],
     description=(
-        "What a field costs beside the objects that it answers, which cost 1 each. It is asked for in batches, "
-        "so inside a list it costs this once, not once an item. An argument costs this for each of its items."
+        "The cost of a field, in addition to its objects, which cost 1 each. Inside a list it is charged once, not "
+        "once per item, since lookups are made in batches. On an argument: the cost of each of its items."
     ),
 )
 class Cost:
+    """`@cost`. The weight is a whole number, written as a string since the specification has it so."""
+
     weight: str
 
 
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION],
     description=(
-        "How many objects a list counts for: what one of the slicing arguments says, else the assumed size. "
-        "The sized fields are the lists, where it is not the field itself. A list without it counts for 5."
+        "The number of objects that a list is charged for: the value of the first slicing argument that is given, "
+        "else the assumed size. The sized fields are the lists, if the field itself is none. A list without this "
+        "directive is charged for 5 objects."
     ),
 )
 class ListSize:
+    """`@listSize`, as the specification defines it."""
+
     assumed_size: int | None = strawberry.UNSET
     slicing_arguments: list[str] | None = strawberry.UNSET
     sized_fields: list[str] | None = strawberry.UNSET

@@ -1,7 +1,7 @@
-"""The limits on a document, and what breaks one.
+"""The limits on a document.
 
-The code of every refusal is BAD_USER_INPUT; the violation's field tells which limit, as `document.depth`:
-no argument is called `document`, so a program can tell a limit from a wrong input by that word alone.
+The code of every refusal is BAD_USER_INPUT, and the field of the violation names the limit, e.g. `document.depth`. No
+argument is called `document`, so a program can distinguish a limit from invalid input by that name alone.
 """
 
 import logging
@@ -14,11 +14,11 @@ from graphql import DocumentNode, GraphQLSyntaxError, Lexer, Source, TokenKind, 
 from gateway.api.graphql.limits.shape import shape_of
 from gateway.errors import BadUserInput, Violation
 
-__all__ = ["DocumentLimits", "Finding", "Guard", "Limit", "check", "refusal"]
+__all__ = ["DocumentLimits", "Finding", "Guard", "Limit", "check", "limit_error"]
 
 
 class Limit(StrEnum):
-    """The limits by name: `DocumentLimits` says what each counts."""
+    """The names of the limits; `DocumentLimits` describes what each counts."""
 
     LENGTH = "length"
     TOKENS = "tokens"
@@ -36,16 +36,16 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    """The most that a document may have; but for the first two, of its largest operation, fragments spread out.
+    """The maxima of a document. All but `length` and `tokens` apply to its largest operation, with fragments spread.
 
-    `length`: characters. `tokens`: lexical tokens, comments aside. `depth`: fields inside each other;
-    introspection's `ofType`, which only unwraps, adds none. `nesting`: selection sets inside each other, those
-    of fragments included. `aliases`: aliased fields, `__typename` too. `directives`: in one place. `spreads`:
-    fragments spread, each as often as it is. `overlaps`: pairs of fields of one name in the document, which
-    validation compares. `introspection`: its lists of types and fields inside each other. `cost`: see `price`.
+    `length`: characters. `tokens`: lexical tokens without comments. `depth`: nested fields; `ofType` of introspection
+    only unwraps a type and does not count. `nesting`: nested selection sets, including those of fragments. `aliases`:
+    aliased fields, including `__typename`. `directives`: on one node. `spreads`: fragment spreads, with repetitions.
+    `overlaps`: pairs of fields with one response name in the document, which validation compares. `introspection`:
+    nested lists of types and fields. `cost`: the cost of an operation, see `cost_model.py`.
 
-    `errors` is how many mistakes of one document are told. `log` names the limits that are tried out: what
-    breaks them is logged and counted, and executed.
+    `errors` is how many validation errors of one document are reported. `log` names the limits that are not enforced:
+    a document that exceeds them is logged, counted and executed.
     """
 
     length: int
@@ -64,47 +64,8 @@ class DocumentLimits:
     log: frozenset[Limit]
 
 
-_TELLING = {
-    Limit.LENGTH: "has {found} characters",
-    Limit.TOKENS: "has more than {allowed} tokens",
-    Limit.DEPTH: "is {found} fields deep",
-    Limit.NESTING: "has {found} selection sets inside each other",
-    Limit.FIELDS: "has {found} fields",
-    Limit.ALIASES: "has {found} aliases",
-    Limit.ROOT_FIELDS: "has {found} fields at its root",
-    Limit.DIRECTIVES: "has {found} directives in one place",
-    Limit.SPREADS: "spreads fragments {found} times",
-    Limit.OVERLAPS: "has {found} pairs of fields of one name",
-    Limit.INTROSPECTION: "asks for {found} lists of introspection inside each other",
-    Limit.COST: "costs {found}",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One limit that a document breaks: what was found, and what is allowed."""
-
-    limit: Limit
-    found: int
-    allowed: int
-
-    @property
-    def message(self) -> str:
-        told = _TELLING[self.limit].format(found=self.found, allowed=self.allowed)
-        return f"{told}; {self.allowed} are allowed"
-
-
-def refusal(findings: Iterable[Finding]) -> BadUserInput:
-    """The error for a document that breaks these limits: all of them at once."""
-    violations = [Violation(("document", one.limit.value), one.message) for one in findings]
-    return BadUserInput(
-        " ".join(f"The document {one.message}." for one in violations),
-        violations=violations,
-    )
-
-
 _LOG = logging.getLogger("gateway.graphql")
-_SHAPE = (
+_SHAPE_LIMITS = (
     Limit.DEPTH,
     Limit.NESTING,
     Limit.FIELDS,
@@ -115,21 +76,54 @@ _SHAPE = (
     Limit.OVERLAPS,
     Limit.INTROSPECTION,
 )
+_MESSAGES = {
+    Limit.LENGTH: "has {found} characters",
+    Limit.TOKENS: "has more than {allowed} tokens",
+    Limit.DEPTH: "is {found} fields deep",
+    Limit.NESTING: "has {found} nested selection sets",
+    Limit.FIELDS: "has {found} fields",
+    Limit.ALIASES: "has {found} aliases",
+    Limit.ROOT_FIELDS: "has {found} fields at its root",
+    Limit.DIRECTIVES: "has {found} directives on one node",
+    Limit.SPREADS: "spreads fragments {found} times",
+    Limit.OVERLAPS: "has {found} pairs of fields with one response name",
+    Limit.INTROSPECTION: "has {found} nested lists of introspection",
+    Limit.COST: "costs {found}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A limit that a document exceeds, with the number that was found and the number that is allowed."""
+
+    limit: Limit
+    found: int
+    allowed: int
+
+    @property
+    def message(self) -> str:
+        excess = _MESSAGES[self.limit].format(found=self.found, allowed=self.allowed)
+        return f"{excess}; {self.allowed} are allowed"
+
+
+def limit_error(findings: Iterable[Finding]) -> BadUserInput:
+    """Return the error for a document that exceeds these limits, with one violation for each."""
+    violations = [Violation(("document", finding.limit.value), finding.message) for finding in findings]
+    return BadUserInput(
+        " ".join(f"The document {violation.message}." for violation in violations),
+        violations=violations,
+    )
 
 
 def check(document: DocumentNode, limits: DocumentLimits) -> list[Finding]:
-    """The limits that a document's shape breaks."""
+    """Return the limits that a document's shape exceeds."""
     shape = shape_of(document)
-    sizes = ((limit, getattr(shape, limit.value), getattr(limits, limit.value)) for limit in _SHAPE)
+    sizes = ((limit, getattr(shape, limit.value), getattr(limits, limit.value)) for limit in _SHAPE_LIMITS)
     return [Finding(limit, found, allowed) for limit, found, allowed in sizes if found > allowed]
 
 
 class Guard:
-    """The limits of one gateway.
-
-    `observe` is told of every finding, and whether the document was refused for it. A limit that is only
-    tried out protects nothing: what breaks it is executed.
-    """
+    """Enforces the limits. `observe` is called for every finding, with whether the document was refused for it."""
 
     def __init__(
         self, limits: DocumentLimits, observe: Callable[[Finding, bool], None] = lambda _finding, _refused: None
@@ -138,27 +132,27 @@ class Guard:
         self._observe = observe
 
     def parse(self, text: str) -> DocumentNode:
-        """The document of a text within the limits.
+        """Parse a document and check all limits but the cost.
 
         Raises:
-            BadUserInput: a limit is broken; a text that is too long is not read, one of too many tokens no further.
-            GraphQLSyntaxError: it is no document.
+            BadUserInput: it exceeds a limit. It is not parsed beyond the limits of length and tokens.
+            GraphQLSyntaxError: the text is no document.
         """
         limits = self.limits
         if len(text) > limits.length:
-            self._found([Finding(Limit.LENGTH, len(text), limits.length)])
-        refusing = Limit.TOKENS not in limits.log
+            self._handle([Finding(Limit.LENGTH, len(text), limits.length)])
+        is_enforced = Limit.TOKENS not in limits.log
         try:
             document = parse(
-                text, max_lexical_tokens=limits.tokens if refusing else None, allow_empty_selection_sets=False
+                text, max_lexical_tokens=limits.tokens if is_enforced else None, allow_empty_selection_sets=False
             )
         except GraphQLSyntaxError:
-            if refusing and _is_longer(text, limits.tokens):
-                self._found([Finding(Limit.TOKENS, limits.tokens + 1, limits.tokens)])
+            if is_enforced and _has_more_tokens(text, limits.tokens):
+                self._handle([Finding(Limit.TOKENS, limits.tokens + 1, limits.tokens)])
             raise
         if document.token_count > limits.tokens:
-            self._found([Finding(Limit.TOKENS, document.token_count, limits.tokens)])
-        self._found(check(document, limits))
+            self._handle([Finding(Limit.TOKENS, document.token_count, limits.tokens)])
+        self._handle(check(document, limits))
         return document
 
     def check_cost(self, cost: int) -> None:
@@ -168,23 +162,23 @@ class Guard:
             BadUserInput: it costs more than any operation may.
         """
         if cost > self.limits.cost:
-            self._found([Finding(Limit.COST, cost, self.limits.cost)])
+            self._handle([Finding(Limit.COST, cost, self.limits.cost)])
 
-    def _found(self, findings: Iterable[Finding]) -> None:
-        broken = []
-        for one in findings:
-            refused = one.limit not in self.limits.log
-            self._observe(one, refused)
-            if refused:
-                broken.append(one)
+    def _handle(self, findings: Iterable[Finding]) -> None:
+        enforced = []
+        for finding in findings:
+            is_enforced = finding.limit not in self.limits.log
+            self._observe(finding, is_enforced)
+            if is_enforced:
+                enforced.append(finding)
             else:
-                _LOG.warning("limit %s tried out: a document %s", one.limit.value, one.message)
-        if broken:
-            raise refusal(broken)
+                _LOG.warning("limit %s exceeded, not enforced: a document %s", finding.limit.value, finding.message)
+        if enforced:
+            raise limit_error(enforced)
 
 
-def _is_longer(text: str, tokens: int) -> bool:
-    """Whether the text has more tokens; asked only of one that could not be parsed."""
+def _has_more_tokens(text: str, tokens: int) -> bool:
+    """Return whether the text has more tokens. It cannot be parsed, so the lexer counts them."""
     lexer = Lexer(Source(text))
     try:
         for _ in range(tokens + 1):

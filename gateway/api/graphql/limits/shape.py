@@ -1,11 +1,11 @@
-"""How large a document is, once its fragments are spread out: counted in one pass and without spreading them.
+"""Measures a document as if its fragments were spread out, in one pass and without spreading them.
 
-Each definition is walked once, by a stack of its own rather than by recursion. A fragment is measured once,
-however often it is spread, so a document that would spread out to 2^400 fields costs what it is long.
+Each definition is traversed once, with an explicit stack instead of recursion. A fragment is measured once, however
+often it is spread, so the time is linear in the length even of a document that would spread out to 2^400 fields.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from graphql import (
     DocumentNode,
@@ -19,14 +19,14 @@ from graphql import (
 
 __all__ = ["DocumentShape", "shape_of"]
 
-_MANY = 10**9  # as good as any larger number
-_UNWRAPS = "ofType"
-_LISTS = frozenset({"fields", "interfaces", "possibleTypes", "inputFields"})
+_MAX_COUNT = 10**9  # larger numbers make no difference
+_UNWRAPPING_FIELD = "ofType"
+_INTROSPECTION_LISTS = frozenset({"fields", "interfaces", "possibleTypes", "inputFields"})
 
 
 @dataclass(slots=True)
 class DocumentShape:
-    """The sizes of a document's largest operation, and of what the document has as a whole."""
+    """The sizes of a document's largest operation; `directives` and `overlaps` are those of the whole document."""
 
     depth: int = 0
     nesting: int = 0
@@ -41,7 +41,7 @@ class DocumentShape:
 
 @dataclass(frozen=True, slots=True)
 class _Spread:
-    """Where a fragment is spread: how much of each is around it."""
+    """A fragment spread, with the depth, the nesting and the introspection lists around it."""
 
     name: str
     depth: int
@@ -51,66 +51,67 @@ class _Spread:
 
 
 @dataclass(slots=True)
-class _Part:
-    """One definition by itself, and the fragments that it spreads."""
+class _Definition:
+    """The shape of one definition without its fragments, and the spreads of these."""
 
-    own: DocumentShape = field(default_factory=DocumentShape)
+    shape: DocumentShape = field(default_factory=DocumentShape)
     spreads: list[_Spread] = field(default_factory=list)
 
 
 def shape_of(document: DocumentNode) -> DocumentShape:
-    """The document's shape. What is no valid document has one too: a fragment inside itself counts once."""
+    """Return the document's shape. The document may be invalid: a fragment that spreads itself counts once."""
     names: Counter[str] = Counter()
-    operations: list[_Part] = []
-    fragments: dict[str, _Part] = {}
+    operations: list[_Definition] = []
+    fragments: dict[str, _Definition] = {}
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
-            operations.append(_walked(definition, names))
+            operations.append(_measure(definition, names))
         elif isinstance(definition, FragmentDefinitionNode):
-            fragments[definition.name.value] = _walked(definition, names)
-    whole = _measured(fragments)
+            fragments[definition.name.value] = _measure(definition, names)
+    whole = _spread_fragments(fragments)
     shape = DocumentShape(
-        directives=max((part.own.directives for part in (*operations, *fragments.values())), default=0),
-        overlaps=min(_MANY, sum(count * (count - 1) // 2 for count in names.values())),
+        directives=max((part.shape.directives for part in (*operations, *fragments.values())), default=0),
+        overlaps=min(_MAX_COUNT, sum(count * (count - 1) // 2 for count in names.values())),
     )
     for operation in operations:
-        spread_out = _spread_out(operation, whole)
-        for one in fields(DocumentShape):
-            setattr(shape, one.name, max(getattr(shape, one.name), getattr(spread_out, one.name)))
+        spread_out = _spread(operation, whole)
+        for size in fields(DocumentShape):
+            setattr(shape, size.name, max(getattr(shape, size.name), getattr(spread_out, size.name)))
     return shape
 
 
-def _walked(definition: OperationDefinitionNode | FragmentDefinitionNode, names: Counter[str]) -> _Part:
-    part = _Part()
-    own = part.own
+def _measure(definition: OperationDefinitionNode | FragmentDefinitionNode, names: Counter[str]) -> _Definition:
+    """Measure a definition without its fragments; count the response names of its fields in `names`."""
+    measured = _Definition()
+    shape = measured.shape
     variables = definition.variable_definitions or ()
-    own.directives = max(len(node.directives or ()) for node in (definition, *variables))
+    shape.directives = max(len(node.directives or ()) for node in (definition, *variables))
     stack: list[tuple[SelectionSetNode, int, int, int, bool]] = [(definition.selection_set, 0, 1, 0, True)]
     while stack:
         selections, depth, nesting, lists, at_root = stack.pop()
-        own.nesting = max(own.nesting, nesting)
+        shape.nesting = max(shape.nesting, nesting)
         for node in selections.selections:
             if node.directives:
-                own.directives = max(own.directives, len(node.directives))
+                shape.directives = max(shape.directives, len(node.directives))
             if isinstance(node, FieldNode):
                 name = node.name.value
                 names[node.alias.value if node.alias else name] += 1
-                own.fields += 1
-                own.aliases += node.alias is not None
-                own.root_fields += at_root
-                deep, listed = depth + (name != _UNWRAPS), lists + (name in _LISTS)
-                own.depth, own.introspection = max(own.depth, deep), max(own.introspection, listed)
+                shape.fields += 1
+                shape.aliases += node.alias is not None
+                shape.root_fields += at_root
+                deep, listed = depth + (name != _UNWRAPPING_FIELD), lists + (name in _INTROSPECTION_LISTS)
+                shape.depth, shape.introspection = max(shape.depth, deep), max(shape.introspection, listed)
                 if node.selection_set:
                     stack.append((node.selection_set, deep, nesting + 1, listed, False))
             elif isinstance(node, InlineFragmentNode):
                 stack.append((node.selection_set, depth, nesting + 1, lists, at_root))
             elif isinstance(node, FragmentSpreadNode):
-                part.spreads.append(_Spread(node.name.value, depth, nesting, lists, at_root))
-    return part
+                measured.spreads.append(_Spread(node.name.value, depth, nesting, lists, at_root))
+    return measured
 
 
-def _measured(fragments: dict[str, _Part]) -> dict[str, DocumentShape]:
-    """Each fragment with those inside it, the innermost first."""
+def _spread_fragments(fragments: dict[str, _Definition]) -> dict[str, DocumentShape]:
+    """Return the shape of each fragment with those inside it; the innermost are computed first."""
     whole: dict[str, DocumentShape] = {}
     begun: set[str] = set()
     stack = list(fragments)
@@ -119,28 +120,26 @@ def _measured(fragments: dict[str, _Part]) -> dict[str, DocumentShape]:
         if name not in begun:
             begun.add(name)
             inside = {spread.name for spread in fragments[name].spreads}
-            stack.extend(one for one in inside if one in fragments and one not in begun)
+            stack.extend(other for other in inside if other in fragments and other not in begun)
             continue
         stack.pop()
         if name not in whole:
-            whole[name] = _spread_out(fragments[name], whole)
+            whole[name] = _spread(fragments[name], whole)
     return whole
 
 
-def _spread_out(part: _Part, whole: dict[str, DocumentShape]) -> DocumentShape:
-    own = part.own
-    shape = DocumentShape(
-        own.depth, own.nesting, own.introspection, own.fields, own.aliases, own.root_fields, len(part.spreads)
-    )
-    for spread in part.spreads:
+def _spread(definition: _Definition, whole: dict[str, DocumentShape]) -> DocumentShape:
+    """Return the shape of a definition with its fragments, whose shapes are `whole`."""
+    shape = replace(definition.shape, spreads=len(definition.spreads))
+    for spread in definition.spreads:
         inside = whole.get(spread.name)
         if inside is None:
-            continue  # unknown, or around this one: validation says so
+            continue  # unknown, or a cycle: validation reports it
         shape.depth = max(shape.depth, spread.depth + inside.depth)
         shape.nesting = max(shape.nesting, spread.nesting + inside.nesting)
         shape.introspection = max(shape.introspection, spread.introspection + inside.introspection)
-        shape.fields = min(_MANY, shape.fields + inside.fields)
-        shape.aliases = min(_MANY, shape.aliases + inside.aliases)
-        shape.root_fields = min(_MANY, shape.root_fields + inside.root_fields * spread.at_root)
-        shape.spreads = min(_MANY, shape.spreads + inside.spreads)
+        shape.fields = min(_MAX_COUNT, shape.fields + inside.fields)
+        shape.aliases = min(_MAX_COUNT, shape.aliases + inside.aliases)
+        shape.root_fields = min(_MAX_COUNT, shape.root_fields + inside.root_fields * spread.at_root)
+        shape.spreads = min(_MAX_COUNT, shape.spreads + inside.spreads)
     return shape

@@ -85,7 +85,7 @@ class Feeds:
         if self._traffic.operations >= self._options.operations:
             self._observe(LiveEvent.REFUSED, "operations")
             raise Overloaded("Too many running operations. Retry after 1 s.", retry_after=1.0)
-        if prepared.kind is OperationType.SUBSCRIPTION:
+        if prepared.operation_type is OperationType.SUBSCRIPTION:
             await self._executor.charge(prepared, request, incoming)
         feed = self._feed(prepared, request, incoming)
         mailbox = feed.join()
@@ -102,7 +102,7 @@ class Feeds:
     def last_response(self, error: Exception, incoming: Incoming) -> LiveResponse:
         """Return the response with which an operation ends because of an error."""
         reason = error.error if isinstance(error, RefusedError) else error
-        return LiveResponse.of(self._executor.ending(reason, incoming))
+        return LiveResponse.of(self._executor.error_result(reason, incoming))
 
     async def aclose(self) -> None:
         """Cancel all operations."""
@@ -114,7 +114,7 @@ class Feeds:
 
     def _feed(self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Feed:
         """Find or start the feed of an operation."""
-        if prepared.kind is not OperationType.SUBSCRIPTION:
+        if prepared.operation_type is not OperationType.SUBSCRIPTION:
             return self._start(self._single_response(prepared, request, incoming), incoming)
         sharing = sharing_of(prepared, request, incoming.principal)
         shared = self._shared.get(sharing.key)

@@ -1,1 +1,1 @@
-"""Documents that are known before they are sent, and documents that are sent once and named afterwards."""
+"""Trusted documents and automatic persisted queries."""

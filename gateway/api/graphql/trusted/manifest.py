@@ -1,4 +1,4 @@
-"""Manifests of trusted documents, in the three forms that clients' builds write."""
+"""Reads manifests of trusted documents, in the three formats that builds of clients write."""
 
 import asyncio
 import logging
@@ -12,19 +12,20 @@ from gateway.kit.watched_file import FileVersion, file_version
 
 __all__ = ["Manifest", "ManifestError", "ManifestFiles", "UnreadableManifestError", "read_manifests"]
 
+_LOG = logging.getLogger("gateway.graphql")
 _APOLLO = "apollo-persisted-query-manifest"
 
 
 class ManifestError(Exception):
-    """A manifest that cannot be used, in a sentence that names the file."""
+    """A manifest cannot be used; the message names the file."""
 
 
 class UnreadableManifestError(ManifestError):
-    """It cannot be read, now: what is in it is not known."""
+    """A manifest cannot be read at the moment, so its content is unknown."""
 
 
 class Manifest:
-    """The trusted documents by id. An id is an opaque word: Relay's is an MD5, others are whatever a build likes."""
+    """The trusted documents by id. An id is opaque: an MD5 hash in Relay's manifests, any text in others."""
 
     __slots__ = ("_by_id", "_texts")
 
@@ -33,7 +34,7 @@ class Manifest:
         self._texts = frozenset(self._by_id.values())
 
     def find(self, id: str) -> str | None:
-        """The text of a document, by its id as the manifest or as a client's prefix (`sha256:`, `x-…:`) writes it."""
+        """Return the text of a document; the id may have a prefix (`sha256:`, `x-…:`) that it lacks in the manifest."""
         found = self._by_id.get(id)
         if found is None and ":" in id:
             found = self._by_id.get(id.partition(":")[2])
@@ -42,7 +43,7 @@ class Manifest:
         return found
 
     def has(self, text: str) -> bool:
-        """Whether a text is one of the documents, to the letter."""
+        """Return whether a document has exactly this text."""
         return text in self._texts
 
     def __iter__(self) -> Iterator[str]:
@@ -53,10 +54,10 @@ class Manifest:
 
 
 def read_manifests(files: Iterable[Path]) -> Manifest:
-    """All documents of the files: `apollo-persisted-query-manifest`, a map of id to text, or a list of such pairs.
+    """Read files that contain an `apollo-persisted-query-manifest`, a map of id to text, or a list of such pairs.
 
     Raises:
-        ManifestError: a file cannot be read, is none of these, or gives an id another text than a file before.
+        ManifestError: a file cannot be read, has another format, or has another text for an id than an earlier file.
     """
     documents: dict[str, str] = {}
     for file in files:
@@ -77,9 +78,9 @@ def _entries(file: Path) -> Iterable[tuple[Any, Any]]:
         raise ManifestError(f"The manifest {file} is not JSON: {error}.") from error
     match content:
         case {"format": str(form), **rest} if form != _APOLLO or rest.get("version") != 1:
-            raise ManifestError(f"The manifest {file} is {form} {rest.get('version')}; {_APOLLO} 1 is known.")
-        case {"format": str(), "operations": [*operations]} if all(isinstance(one, dict) for one in operations):
-            return [(one.get("id"), one.get("body")) for one in operations]
+            raise ManifestError(f"The manifest {file} is {form} {rest.get('version')}; only {_APOLLO} 1 is supported.")
+        case {"format": str(), "operations": [*entries]} if all(isinstance(entry, dict) for entry in entries):
+            return [(entry.get("id"), entry.get("body")) for entry in entries]
         case dict() if "format" not in content:
             return content.items()
         case [*pairs] if all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004 - a pair
@@ -90,11 +91,8 @@ def _entries(file: Path) -> Iterable[tuple[Any, Any]]:
             )
 
 
-_LOG = logging.getLogger("gateway.graphql")
-
-
 class ManifestFiles:
-    """The manifest that the files hold. One that is broken when it changes leaves the one before in place."""
+    """The manifest in the files. If they change and cannot be used, the previous manifest remains."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         """Read the files.
@@ -103,40 +101,40 @@ class ManifestFiles:
             ManifestError: a file cannot be used.
         """
         self._files = tuple(files)
-        self._stamp = self._stamped()
-        self._complaint = ""
+        self._versions = self._current_versions()
+        self._logged_error = ""
         self._manifest = read_manifests(self._files)
 
     @property
     def manifest(self) -> Manifest:
-        """The documents of the moment."""
+        """The current documents."""
         return self._manifest
 
     def refresh(self) -> bool:
-        """Read the files again if one has changed; whether there is another manifest now."""
-        stamp = self._stamped()
-        if stamp == self._stamp:
-            self._complaint = ""
+        """Read the files again if one has changed; return whether the manifest was replaced."""
+        versions = self._current_versions()
+        if versions == self._versions:
+            self._logged_error = ""
             return False
         try:
             self._manifest = read_manifests(self._files)
         except ManifestError as error:
-            complaint, self._complaint = self._complaint, str(error)
-            if complaint != self._complaint:
-                _LOG.error("the trusted documents stay as they were: %s", error)
-            if not isinstance(error, UnreadableManifestError):  # which may be readable later, without having changed
-                self._stamp = stamp
+            if str(error) != self._logged_error:
+                self._logged_error = str(error)
+                _LOG.error("the trusted documents were not replaced: %s", error)
+            if not isinstance(error, UnreadableManifestError):  # an unreadable one may become readable unchanged
+                self._versions = versions
             return False
-        self._stamp = stamp
-        _LOG.info("the trusted documents have changed: %d now", len(self._manifest))
+        self._versions = versions
+        _LOG.info("the trusted documents were replaced: there are %d", len(self._manifest))
         return True
 
     async def watch(self, changed: Callable[[Manifest], None], *, every: float = 5.0) -> None:
-        """Look after so many seconds again and again, until cancelled; `changed` is told of each new manifest."""
+        """Refresh every so many seconds until cancelled, and call `changed` with each new manifest."""
         while True:
             await asyncio.sleep(every)
             if await asyncio.to_thread(self.refresh):
                 changed(self._manifest)
 
-    def _stamped(self) -> tuple[FileVersion | None, ...]:
+    def _current_versions(self) -> tuple[FileVersion | None, ...]:
         return tuple(file_version(file) for file in self._files)

@@ -1,4 +1,4 @@
-"""Documents are prepared once, kept while they are used, and never more of them than there is room for."""
+"""Operations are prepared once and cached within a bound."""
 
 import random
 
@@ -19,7 +19,7 @@ def documents() -> Documents:
 
 
 def test_a_document_is_prepared_once(documents: Documents) -> None:
-    """The same text gives the same operation, whoever sends it; another name another one."""
+    """The same text and operation name give the same object; another name gives another one."""
     text = "query A { __typename } query B { __typename }"
     first = documents.prepare(text, "A")
     assert documents.prepare("query A { __typename }" + " query B { __typename }", "A") is first
@@ -37,25 +37,23 @@ def test_a_document_is_prepared_once(documents: Documents) -> None:
         ("fragment A on Query { __typename }", None, "never used", False),
     ],
 )
-def test_what_cannot_be_executed(
-    documents: Documents, text: str, name: str | None, message: str, *, syntax: bool
-) -> None:
-    """A document that cannot be read or is not valid says what is wrong."""
+def test_invalid_documents(documents: Documents, text: str, name: str | None, message: str, *, syntax: bool) -> None:
+    """A document that cannot be parsed or is not valid raises an error with the reason."""
     with pytest.raises(InvalidDocument) as invalid:
         documents.prepare(text, name)
     assert message in invalid.value.errors[0].message
     assert invalid.value.syntax is syntax
 
 
-def test_few_errors_are_told(documents: Documents) -> None:
-    """A document with a hundred mistakes is told of five."""
+def test_few_errors_are_reported(documents: Documents) -> None:
+    """At most five errors of a document with a hundred errors are reported."""
     with pytest.raises(InvalidDocument) as invalid:
         documents.prepare("{ " + " ".join(f"a{number}" for number in range(100)) + " }")
     assert len(invalid.value.errors) <= 6
 
 
-def test_the_plan_follows_the_switches(documents: Documents) -> None:
-    """What is fetched depends on the variables that `@include` names, and on no others."""
+def test_the_plan_depends_on_include(documents: Documents) -> None:
+    """The plan depends on the variables that `@include` names, and on no others."""
     text = """
         query ($id: ID!, $wide: Boolean!, $other: String) {
             user(id: $id) { name role @include(if: $wide) { name } }
@@ -68,17 +66,17 @@ def test_the_plan_follows_the_switches(documents: Documents) -> None:
     assert prepared.plan({"wide": True, "other": "x"}) is wide
 
 
-def test_what_is_deferred_is_known(documents: Documents) -> None:
-    """A document with `@defer` is kept in both forms: as written, and for clients that take one answer."""
+def test_incremental_documents(documents: Documents) -> None:
+    """A document with `@defer` is cached in two forms: as written, and for clients that accept one response."""
     prepared = documents.prepare("{ ... @defer { __typename } }")
     assert prepared.incremental is not None
-    assert prepared.kind is OperationType.QUERY
+    assert prepared.operation_type is OperationType.QUERY
     assert documents.prepare("{ __typename }").incremental is None
 
 
-def test_the_cache_never_weighs_more_than_it_may() -> None:
-    """Whatever is put and asked for in whatever order, the weight stays within its bound and adds up."""
-    chance = random.Random(7)  # noqa: S311 - it decides nothing but a test's order
+def test_the_cache_is_bounded() -> None:
+    """For any order of puts and gets the weight of the cache stays within its bound."""
+    chance = random.Random(7)  # noqa: S311 - it only decides the order of a test
     cache: SegmentedCache[int, str] = SegmentedCache(1_000)
     for _ in range(20_000):
         key = chance.randrange(200)
@@ -90,8 +88,8 @@ def test_the_cache_never_weighs_more_than_it_may() -> None:
     assert len(cache) > 0
 
 
-def test_what_never_repeats_cannot_push_out_what_does() -> None:
-    """A stream of a hundred thousand documents asked for once leaves the hot ones where they are."""
+def test_single_uses_do_not_evict_repeated_ones() -> None:
+    """A hundred thousand documents that are used once do not evict those that are used repeatedly."""
     cache: SegmentedCache[str, int] = SegmentedCache(100)
     for number in range(20):
         cache.put(f"hot {number}", number, 2)

@@ -1,19 +1,19 @@
-"""The gateway's own schema, for limits and prices."""
+"""The schema and the cost model of the gateway."""
 
 import pytest
 from graphql import GraphQLSchema
 
-from gateway.api.graphql.limits.cost_model import Tariff
+from gateway.api.graphql.limits.cost_model import CostModel
 from gateway.api.graphql.schema.build import build_schema, executable
 
 
 @pytest.fixture(scope="session")
 def schema() -> GraphQLSchema:
-    """The schema as it is served."""
+    """The schema of the API."""
     return executable(build_schema())
 
 
 @pytest.fixture(scope="session")
-def tariff(schema: GraphQLSchema) -> Tariff:
-    """Its charges."""
-    return Tariff(schema)
+def cost_model(schema: GraphQLSchema) -> CostModel:
+    """The cost of its fields."""
+    return CostModel(schema)

@@ -1,4 +1,4 @@
-"""What operations cost on the gateway's own schema."""
+"""The cost of operations on the gateway's schema."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.graphql.limits.cost_analysis import price_of
-from gateway.api.graphql.limits.cost_model import Price, Tariff
+from gateway.api.graphql.limits.cost_model import CostModel, Price
 from gateway.api.graphql.schema.build import sdl
 
 JSON = st.recursive(
@@ -18,18 +18,18 @@ JSON = st.recursive(
 )
 
 
-TWO_REASONS = """
+TWO_OCCURRENCES = """
 query ($a: Boolean!, $b: Boolean!) { user(id: "u") { ...F @include(if: $a) role @include(if: $b) { id } } }
 fragment F on User { role { owner { type } } }
 """
 
 
-def priced(tariff: Tariff, text: str) -> Price:
+def priced(cost_model: CostModel, text: str) -> Price:
     document = parse(text)
-    assert validate(tariff.schema, document) == []
+    assert validate(cost_model.schema, document) == []
     operation = get_operation_ast(document)
     assert operation is not None
-    return price_of(tariff, document, operation)
+    return price_of(cost_model, document, operation)
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ def priced(tariff: Tariff, text: str) -> Price:
         ('{ user(id: "u") { id name email createdAt } }', 11),
         ('{ user(id: "u") { role { name } department { name } } }', 13),
         ('{ person(email: "e") { email } }', 31),
-        # every alias of a root calls again, what merges into one answer does not
+        # each alias of a root field is a call; fields with one response name are merged
         ('{ a: user(id: "u") { id } b: user(id: "u") { id } }', 22),
         ('{ user(id: "u") { id } user(id: "u") { name } }', 11),
         ('{ user(id: "u") { ...F ...F } } fragment F on User { role { name } }', 12),
-        # lists multiply objects; the pages of three systems are three calls
+        # lists multiply objects; the pages of three sources are three calls
         ("{ users { nodes { id } } }", 30 + 1 + 50),
         ("{ users(first: 3) { nodes { id } } }", 30 + 1 + 3),
         ("{ users(first: 3) { edges { node { id } } } }", 30 + 1 + 6),
@@ -70,9 +70,9 @@ def priced(tariff: Tariff, text: str) -> Price:
         (get_introspection_query(), 100),
     ],
 )
-def test_prices(tariff: Tariff, text: str, expected: int) -> None:
-    """Calls cost what the schema says, once a batch; objects cost 1 each, as often as the lists around them."""
-    assert priced(tariff, text)() == expected
+def test_prices(cost_model: CostModel, text: str, expected: int) -> None:
+    """Calls cost the weight in the schema, once per batch; objects cost 1 each, times the sizes of the lists around."""
+    assert priced(cost_model, text)() == expected
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_prices(tariff: Tariff, text: str, expected: int) -> None:
         ('query ($w: Boolean!) { user(id: "u") { role @include(if: $w) { name } } }', {"w": False}, 11),
         ('query ($w: Boolean!) { user(id: "u") @skip(if: $w) { role { name } } }', {"w": True}, 0),
         ('query ($w: Boolean = false) { user(id: "u") { ... @include(if: $w) { role { name } } } }', {}, 11),
-        # one of two reasons is enough, and a field that is there anyway needs none
+        # a field counts if one of its occurrences is included
         (
-            TWO_REASONS,
+            TWO_OCCURRENCES,
             {"a": False, "b": True},
             12,
         ),
         (
-            TWO_REASONS,
+            TWO_OCCURRENCES,
             {"a": True, "b": False},
             12 + 11,
         ),
@@ -110,45 +110,45 @@ def test_prices(tariff: Tariff, text: str, expected: int) -> None:
         ),
     ],
 )
-def test_variables(tariff: Tariff, text: str, variables: dict[str, Any], expected: int) -> None:
-    """List sizes and switches come from the variables, else from the operation's defaults, else from the schema."""
-    assert priced(tariff, text)(variables) == expected
+def test_variables(cost_model: CostModel, text: str, variables: dict[str, Any], expected: int) -> None:
+    """List sizes and conditions come from the variables, else from the operation's defaults, else from the schema."""
+    assert priced(cost_model, text)(variables) == expected
 
 
 @given(n=JSON, i=JSON, w=JSON)
-def test_any_variables(tariff: Tariff, n: Any, i: Any, w: Any) -> None:
-    """Whatever a client sends as variables has a price: that they are wrong is said elsewhere."""
+def test_any_variables(cost_model: CostModel, n: Any, i: Any, w: Any) -> None:
+    """Any variables have a cost; that they are invalid is reported elsewhere."""
     text = """query ($n: Int, $i: [ID!]!, $w: Boolean!) {
       users(first: $n) { nodes { accounts { name } role @skip(if: $w) { owner { type } } } }
       nodes(ids: $i) { id }
     }"""
-    assert 0 <= priced(tariff, text)({"n": n, "i": i, "w": w}) <= 10**9
+    assert 0 <= priced(cost_model, text)({"n": n, "i": i, "w": w}) <= 10**9
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
-def test_more_costs_more(tariff: Tariff, some: int, more: int) -> None:
+def test_longer_lists_cost_more(cost_model: CostModel, length: int, extra: int) -> None:
     """A longer list never costs less."""
-    price = priced(tariff, "query ($n: Int) { users(first: $n) { nodes { accounts { name } role { name } } } }")
-    assert (price({"n": some}) <= price({"n": some + more})) is True
+    price = priced(cost_model, "query ($n: Int) { users(first: $n) { nodes { accounts { name } role { name } } } }")
+    assert (price({"n": length}) <= price({"n": length + extra})) is True
 
 
-def test_lists_in_lists(tariff: Tariff) -> None:
-    """Lists inside lists multiply, and the largest number ends the multiplication."""
+def test_lists_in_lists(cost_model: CostModel) -> None:
+    """Nested lists multiply, up to the maximum cost."""
     below = "department { name }"
     for _ in range(40):
         below = f"inSteps {{ {below} }}"
     inner = f"scanningStations {{ nodes {{ productionSteps {{ nodes {{ {below} }} }} }} }}"
-    assert priced(tariff, f'{{ department(id: "d") {{ {inner} }} }}')() == 10**9
+    assert priced(cost_model, f'{{ department(id: "d") {{ {inner} }} }}')() == 10**9
 
 
-def test_bomb(tariff: Tariff) -> None:
-    """Fragments that are spread over and over into one answer are priced as that answer, without spreading them."""
+def test_bomb(cost_model: CostModel) -> None:
+    """Fragments that are spread exponentially often into one field cost that field, and are not spread for it."""
     text = "{ ...F0 }" + "".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(60))
-    assert priced(tariff, text + 'fragment F60 on Query { user(id: "u") { id } }')() == 11
+    assert priced(cost_model, text + 'fragment F60 on Query { user(id: "u") { id } }')() == 11
 
 
 def test_declared() -> None:
-    """The schema's definition says what costs what."""
+    """The schema definition contains the cost directives."""
     text = sdl()
     assert "directive @cost(weight: String!) on FIELD_DEFINITION | ARGUMENT_DEFINITION" in text
     assert "directive @listSize(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!]" in text
@@ -156,11 +156,11 @@ def test_declared() -> None:
     assert 'nodes(ids: [ID!]! @cost(weight: "10")): [Node]! @listSize(slicingArguments: ["ids"]' in text
 
 
-def test_every_call_costs(schema: GraphQLSchema, tariff: Tariff) -> None:
-    """No field at a root is free: each of them calls a source."""
+def test_every_call_costs(schema: GraphQLSchema, cost_model: CostModel) -> None:
+    """Every root field costs something, since each calls a source."""
     for root in (schema.query_type, schema.mutation_type):
         assert root is not None
         for name in root.fields:
-            charge = tariff.of(root.name, name)
-            assert charge is not None
-            assert charge.weight > 0 or charge.arguments, name
+            cost = cost_model.of(root.name, name)
+            assert cost is not None
+            assert cost.weight > 0 or cost.arguments, name

@@ -1,4 +1,4 @@
-"""What the limits let through, and how they refuse."""
+"""The limits on documents: what passes, and how refusals are reported."""
 
 import logging
 from contextlib import suppress
@@ -19,20 +19,20 @@ DEEPEST = """
   machines { department { location { parent { name } } } }
 } } } } } } } }
 """
-# Of the shape that GraphQL Cop sends: from type to field to type, without an end.
+# As GraphQL Cop sends it: from type to field to type, arbitrarily deep.
 CIRCULAR = "{ __schema { types { fields { type { fields { type { fields { type { name } } } } } } } } }"
 
 
 def fields_refused(guard: Guard, text: str) -> set[str]:
     with pytest.raises(BadUserInput) as refused:
         guard.parse(text)
-    told = extensions(refused.value, "request")
-    assert told["code"] == "BAD_USER_INPUT"
-    return {one["field"] for one in told["violations"]}
+    found = extensions(refused.value, "request")
+    assert found["code"] == "BAD_USER_INPUT"
+    return {violation["field"] for violation in found["violations"]}
 
 
 def test_introspection_passes(schema: GraphQLSchema) -> None:
-    """What GraphiQL asks before anything else is within the limits, with everything that it may ask."""
+    """GraphiQL's introspection query is within the limits, with all of its options."""
     text = get_introspection_query(
         specified_by_url=True,
         directive_is_repeatable=True,
@@ -44,7 +44,7 @@ def test_introspection_passes(schema: GraphQLSchema) -> None:
 
 
 def test_deepest_passes(schema: GraphQLSchema) -> None:
-    """The deepest question that makes sense on this schema may be asked."""
+    """The deepest query that makes sense on this schema is within the limits."""
     assert validate(schema, Guard(document_limits()).parse(DEEPEST)) == []
 
 
@@ -58,7 +58,7 @@ def test_deepest_passes(schema: GraphQLSchema) -> None:
     ],
 )
 def test_known_attacks(text: str, field: str) -> None:
-    """The overloads that scanners send are refused, each by the name of its limit."""
+    """The overload documents that scanners send are refused, each with the name of its limit."""
     assert field in fields_refused(Guard(document_limits()), text)
 
 
@@ -79,30 +79,30 @@ def test_known_attacks(text: str, field: str) -> None:
     ],
 )
 def test_each(limit: Limit, within: str, beyond: str, field: str) -> None:
-    """Each limit lets through as much as it says and no more, and is named in the refusal."""
+    """A document at a limit passes; one beyond it is refused with the name of the limit."""
     guard = Guard(replace(document_limits(), **{limit.value: 2}))
     try:
         guard.parse(within)
     except GraphQLSyntaxError:
-        assert limit in {Limit.TOKENS, Limit.LENGTH}  # what is within two of those is no document
+        assert limit in {Limit.TOKENS, Limit.LENGTH}  # two tokens or characters are no document
     assert fields_refused(guard, beyond) == {f"document.{field}"}
 
 
 def test_all_at_once() -> None:
-    """A document that breaks several limits is told of all of them."""
+    """A refusal names all limits that the document exceeds."""
     limits = document_limits(depth=1, aliases=0)
     assert fields_refused(Guard(limits), "{x:a{b}}") == {"document.depth", "document.aliases"}
 
 
-def test_too_long_is_not_read() -> None:
-    """Nothing behind the last token that may be is looked at, and nothing at all of a text that is too long."""
+def test_excess_is_not_parsed() -> None:
+    """A text that is too long is not parsed, and one with too many tokens only up to the limit."""
     assert fields_refused(Guard(document_limits(tokens=10)), "{" + "a " * 50 + "\0") == {"document.tokens"}
     assert fields_refused(Guard(document_limits(length=10)), "\0" * 11) == {"document.length"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "{a", "}", "{a(", "\0", '{a(b:"'])
 def test_no_document(text: str) -> None:
-    """What is short and no document is a syntax error: no limit is blamed."""
+    """A short text that is no document is a syntax error, not a limit."""
     with pytest.raises(GraphQLSyntaxError):
         Guard(document_limits()).parse(text)
 
@@ -110,20 +110,20 @@ def test_no_document(text: str) -> None:
 @pytest.mark.parametrize("open", ["{a", "[", "{a(b:[", "{a(b:{c:", "{...", "query($a:["])
 @pytest.mark.parametrize("times", [300, 3000, 20_000])
 def test_nested(open: str, times: int) -> None:
-    """However deep a text is nested, it ends in a refusal."""
+    """Nesting of any depth ends in a refusal."""
     with pytest.raises((GraphQLSyntaxError, BadUserInput)):
         Guard(document_limits()).parse("{a(b:" * (open == "[") + open * times)
 
 
 @given(st.text(alphabet='{}()[]:$@!=|&."#\n ,\\a1F\0\ud800é', max_size=200))
 def test_anything(text: str) -> None:
-    """Any text is a document or a refusal."""
+    """Any text is a document or is refused."""
     with suppress(GraphQLSyntaxError, BadUserInput):
         Guard(document_limits(tokens=50)).parse(text)
 
 
-def test_tried_out(caplog: pytest.LogCaptureFixture) -> None:
-    """A limit that is tried out refuses nothing: what breaks it is logged, counted and parsed."""
+def test_limits_that_are_not_enforced(caplog: pytest.LogCaptureFixture) -> None:
+    """A document that exceeds a limit which is not enforced is logged, counted and parsed."""
     seen: list[tuple[Finding, bool]] = []
     guard = Guard(
         document_limits(length=1, tokens=1, depth=1, cost=1, log=frozenset(Limit)),
@@ -133,17 +133,17 @@ def test_tried_out(caplog: pytest.LogCaptureFixture) -> None:
         assert len(guard.parse("{a{b}}").definitions) == 1
         guard.check_cost(2)
     expected = [Finding(Limit.LENGTH, 6, 1), Finding(Limit.TOKENS, 6, 1), Finding(Limit.DEPTH, 2, 1)]
-    assert seen == [(one, False) for one in (*expected, Finding(Limit.COST, 2, 1))]
+    assert seen == [(finding, False) for finding in (*expected, Finding(Limit.COST, 2, 1))]
     assert [record.getMessage() for record in caplog.records] == [
-        "limit length tried out: a document has 6 characters; 1 are allowed",
-        "limit tokens tried out: a document has more than 1 tokens; 1 are allowed",
-        "limit depth tried out: a document is 2 fields deep; 1 are allowed",
-        "limit cost tried out: a document costs 2; 1 are allowed",
+        "limit length exceeded, not enforced: a document has 6 characters; 1 are allowed",
+        "limit tokens exceeded, not enforced: a document has more than 1 tokens; 1 are allowed",
+        "limit depth exceeded, not enforced: a document is 2 fields deep; 1 are allowed",
+        "limit cost exceeded, not enforced: a document costs 2; 1 are allowed",
     ]
 
 
-def test_one_tried_out() -> None:
-    """Beside a limit that is tried out the others refuse, and both are counted."""
+def test_one_limit_that_is_not_enforced() -> None:
+    """The other limits are enforced beside one that is not, and all findings are counted."""
     seen: dict[Limit, bool] = {}
     guard = Guard(
         document_limits(depth=1, aliases=0, log=frozenset({Limit.DEPTH})),
@@ -154,7 +154,7 @@ def test_one_tried_out() -> None:
 
 
 def test_too_expensive() -> None:
-    """An operation may cost as much as the limit says, and no more."""
+    """An operation may cost as much as the limit allows, and no more."""
     guard = Guard(document_limits(cost=10))
     guard.check_cost(10)
     with pytest.raises(BadUserInput, match="costs 11; 10 are allowed"):

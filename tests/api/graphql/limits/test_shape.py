@@ -1,4 +1,4 @@
-"""The shape of documents, against a model that spreads fragments out as a reader would."""
+"""The shape of documents, compared with a model that really spreads the fragments."""
 
 from dataclasses import dataclass
 
@@ -47,54 +47,54 @@ def documents(draw: st.DrawFn) -> str:
         parts.append(f"fragment F{number} on T {draw(selections(fragments))}")
         fragments.append(f"F{number}")
     operations = draw(st.lists(selections(fragments), min_size=1, max_size=2))
-    parts.extend(f"query Q{number} {one}" for number, one in enumerate(operations))
+    parts.extend(f"query Q{number} {operation}" for number, operation in enumerate(operations))
     return " ".join(draw(st.permutations(parts)))
 
 
 @dataclass
 class Naive:
-    """Spreads a document out, node by node."""
+    """Measures a document by spreading its fragments, node by node."""
 
     document: DocumentNode
 
     def __post_init__(self) -> None:
         self.shape = DocumentShape()
         self.fragments = {
-            one.name.value: one for one in self.document.definitions if isinstance(one, FragmentDefinitionNode)
+            node.name.value: node for node in self.document.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        for one in self.document.definitions:
-            if isinstance(one, OperationDefinitionNode):
+        for node in self.document.definitions:
+            if isinstance(node, OperationDefinitionNode):
                 self.counts = DocumentShape()
-                self.walk(one.selection_set, 0, 1, 0, root=True)
+                self.walk(node.selection_set, 0, 1, 0, root=True)
                 for name in ("fields", "aliases", "root_fields", "spreads"):
                     setattr(self.shape, name, max(getattr(self.shape, name), getattr(self.counts, name)))
 
-    def walk(self, node: SelectionSetNode, depth: int, nesting: int, lists: int, *, root: bool) -> None:
+    def walk(self, selection_set: SelectionSetNode, depth: int, nesting: int, lists: int, *, root: bool) -> None:
         shape, counts = self.shape, self.counts
         shape.nesting = max(shape.nesting, nesting)
-        for one in node.selections:
-            if isinstance(one, FieldNode):
-                deeper = depth + (one.name.value != "ofType")
-                listed = lists + (one.name.value == "fields")
+        for node in selection_set.selections:
+            if isinstance(node, FieldNode):
+                deeper = depth + (node.name.value != "ofType")
+                listed = lists + (node.name.value == "fields")
                 shape.depth, shape.introspection = max(shape.depth, deeper), max(shape.introspection, listed)
                 counts.fields += 1
-                counts.aliases += one.alias is not None
+                counts.aliases += node.alias is not None
                 counts.root_fields += root
-                if one.selection_set:
-                    self.walk(one.selection_set, deeper, nesting + 1, listed, root=False)
-            elif isinstance(one, FragmentSpreadNode):
+                if node.selection_set:
+                    self.walk(node.selection_set, deeper, nesting + 1, listed, root=False)
+            elif isinstance(node, FragmentSpreadNode):
                 counts.spreads += 1
-                self.walk(self.fragments[one.name.value].selection_set, depth, nesting + 1, lists, root=root)
+                self.walk(self.fragments[node.name.value].selection_set, depth, nesting + 1, lists, root=root)
             else:
-                self.walk(one.selection_set, depth, nesting + 1, lists, root=root)
+                self.walk(node.selection_set, depth, nesting + 1, lists, root=root)
 
 
 @given(documents())
 def test_as_spread_out(text: str) -> None:
-    """Counted without spreading the fragments out, everything is as if they had been."""
+    """The shape without spreading the fragments equals that with spreading them."""
     document = parse(text)
     found, expected = shape_of(document), Naive(document).shape
-    expected.directives, expected.overlaps = found.directives, found.overlaps  # of the document as it is written
+    expected.directives, expected.overlaps = found.directives, found.overlaps  # counted without spreading
     assert found == expected
     assert found.directives == ("@d" in text)
 
@@ -109,7 +109,7 @@ def test_as_spread_out(text: str) -> None:
     ],
 )
 def test_overlaps(text: str, expected: int) -> None:
-    """Fields are paired by the name of their answer, wherever they are: validation may have to compare them."""
+    """Fields with one response name are paired wherever they are: validation may have to compare them."""
     assert shape_of(parse(text)).overlaps == expected
 
 
@@ -125,12 +125,12 @@ def test_overlaps(text: str, expected: int) -> None:
     ],
 )
 def test_directives(text: str) -> None:
-    """Directives count wherever a document may have them."""
+    """Directives count on every kind of node that may have them."""
     assert shape_of(parse(text)).directives == 3
 
 
 def test_bomb() -> None:
-    """Fragments that spread out to 2^400 fields are counted like any others, and one number is as bad as another."""
+    """Fragments that spread to 2^400 fields are counted up to the maximum."""
     text = "{ ...F0 }" + "".join(f"fragment F{n} on T {{ ...F{n + 1} ...F{n + 1} }}" for n in range(400))
     shape = shape_of(parse(text + "fragment F400 on T { a { b } }"))
     assert (shape.fields, shape.spreads) == (10**9, 10**9)
@@ -138,7 +138,7 @@ def test_bomb() -> None:
 
 
 def test_long_chain() -> None:
-    """A chain of fragments longer than the interpreter's stack is measured all the same, in any order."""
+    """A chain of fragments longer than the interpreter's stack is measured, in any order."""
     chain = [f"fragment F{n} on T {{ ...F{n + 1} }}" for n in range(3000)] + ["fragment F3000 on T { a }"]
     for order in (chain, chain[::-1]):
         shape = shape_of(parse("{ ...F0 }" + "".join(order)))
@@ -146,7 +146,7 @@ def test_long_chain() -> None:
 
 
 def test_cycle() -> None:
-    """Fragments in a circle, or missing, are no endless document here: that they are wrong is validation's to say."""
+    """Fragments that form a cycle or are missing are counted once; validation reports them."""
     shape = shape_of(parse("{ ...A ...Missing } fragment A on T { a ...B } fragment B on T { b { ...A } }"))
     assert 1 <= shape.fields <= 3
     assert 2 <= shape.spreads <= 5

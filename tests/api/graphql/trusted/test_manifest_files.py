@@ -15,7 +15,7 @@ def put(file: Path, content: str) -> None:
     """Replace the file as a deployment does: in one step."""
     other = file.with_suffix(".new")
     other.write_text(content)
-    os.replace(other, file)  # noqa: PTH105 - the call that is meant
+    os.replace(other, file)  # noqa: PTH105 - the system call that deployments use
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_unchanged(file: Path) -> None:
-    """Files that have not changed are not read again: the manifest is the same object."""
+    """Files that have not changed are not read again: the manifest remains the same object."""
     files = ManifestFiles([file])
     before = files.manifest
     assert not files.refresh()
@@ -34,7 +34,7 @@ def test_unchanged(file: Path) -> None:
 
 
 def test_changed(file: Path) -> None:
-    """A changed file counts from the next look on; what is not in it any more is forgotten."""
+    """A changed file replaces the manifest at the next refresh."""
     files = ManifestFiles([file])
     put(file, json.dumps({"b": "{ b }"}))
     assert files.refresh()
@@ -43,7 +43,7 @@ def test_changed(file: Path) -> None:
 
 @pytest.mark.parametrize("content", ["{", "", '{"a": 1}', None])
 def test_broken(file: Path, content: str | None, caplog: pytest.LogCaptureFixture) -> None:
-    """A file that is broken when it changes, or gone, leaves the documents as they were: said once, then repaired."""
+    """A file that is deleted, or cannot be used after a change, is logged once and does not change the documents."""
     files = ManifestFiles([file])
     if content is None:
         file.unlink()
@@ -53,7 +53,7 @@ def test_broken(file: Path, content: str | None, caplog: pytest.LogCaptureFixtur
     assert not files.refresh()
     assert files.manifest.find("a") == "{ a }"
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [
-        "the trusted documents stay as they were"
+        "the trusted documents were not replaced"
     ]
     put(file, json.dumps({"b": "{ b }"}))
     assert files.refresh()
@@ -61,7 +61,7 @@ def test_broken(file: Path, content: str | None, caplog: pytest.LogCaptureFixtur
 
 
 def test_unreadable(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A changed file that cannot be opened for a while is said once, and counts as soon as it can, unchanged."""
+    """A changed file that cannot be opened is logged once, and is read as soon as it can be opened."""
     files = ManifestFiles([file])
     put(file, json.dumps({"b": "{ b }"}))
     with no_file_opens():
@@ -73,7 +73,7 @@ def test_unreadable(file: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_same_time_and_size(file: Path) -> None:
-    """Another content of the same length is seen in a file that says it was not modified."""
+    """A change is noticed although the file's size and modification time are the same."""
     files, before = ManifestFiles([file]), file.stat()
     rewrite(file, json.dumps({"b": "{ b }"}))
     assert (file.stat().st_mtime_ns, file.stat().st_size) == (before.st_mtime_ns, before.st_size)
@@ -82,19 +82,19 @@ def test_the_same_time_and_size(file: Path) -> None:
 
 
 def test_broken_at_start(file: Path) -> None:
-    """At the start there is nothing to fall back on: a broken manifest is an error that names the file."""
+    """At the start a manifest that cannot be used is an error that names the file."""
     put(file, "{")
     with pytest.raises(ManifestError, match=r"manifest\.json is not JSON"):
         ManifestFiles([file])
 
 
 async def test_watched(file: Path) -> None:
-    """Whoever watches is told of a new manifest, so that its documents can be made ready."""
+    """`watch` calls its callback with each new manifest, so that its documents can be prepared."""
     files = ManifestFiles([file])
-    told: asyncio.Queue[Manifest] = asyncio.Queue()
-    task = asyncio.create_task(files.watch(told.put_nowait, every=0.01))
+    manifests: asyncio.Queue[Manifest] = asyncio.Queue()
+    task = asyncio.create_task(files.watch(manifests.put_nowait, every=0.01))
     put(file, json.dumps({"b": "{ b }"}))
-    manifest = await asyncio.wait_for(told.get(), 10)
+    manifest = await asyncio.wait_for(manifests.get(), 10)
     assert list(manifest) == ["{ b }"]
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

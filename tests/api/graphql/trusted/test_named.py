@@ -1,4 +1,4 @@
-"""Which text is executed for a request that names a document, sends one, or both."""
+"""The text that is executed for a request with a document's name, a text, or both."""
 
 import hashlib
 
@@ -16,43 +16,43 @@ from gateway.errors import BadUserInput, GatewayError
 from gateway.state.memory.documents import MemoryDocuments
 
 MANIFEST = Manifest({"ab": "{ a }"})
-NOTHING = DocumentName()
+NO_NAME = DocumentName()
 KNOWN = DocumentName("ab")
 UNKNOWN = DocumentName("zz")
 TEXT = "{ other }"
 HASH = hashlib.sha256(TEXT.encode()).hexdigest()
 HASHED = DocumentName(HASH, HASH)
-TRUSTED = Resolved("{ a }", known=True)
-SENT = Resolved(TEXT, known=False)
+TRUSTED = Resolved("{ a }", trusted=True)
+SENT = Resolved(TEXT, trusted=False)
 
 
 @pytest.mark.parametrize(
     ("trust", "name", "text", "expected"),
     [
-        (Trust.OFF, NOTHING, TEXT, SENT),
+        (Trust.OFF, NO_NAME, TEXT, SENT),
         (Trust.OFF, KNOWN, None, TRUSTED),
         (Trust.OFF, UNKNOWN, TEXT, SENT),
         (Trust.OFF, UNKNOWN, None, PersistedQueryNotFound),
         (Trust.OFF, HASHED, TEXT, SENT),
-        (Trust.OFF, NOTHING, None, BadUserInput),
-        (Trust.LOG, NOTHING, TEXT, SENT),
+        (Trust.OFF, NO_NAME, None, BadUserInput),
+        (Trust.LOG, NO_NAME, TEXT, SENT),
         (Trust.LOG, KNOWN, None, TRUSTED),
         (Trust.LOG, UNKNOWN, None, PersistedQueryNotFound),
         (Trust.ENFORCE, KNOWN, None, TRUSTED),
-        (Trust.ENFORCE, NOTHING, "{ a }", TRUSTED),
+        (Trust.ENFORCE, NO_NAME, "{ a }", TRUSTED),
         (Trust.ENFORCE, UNKNOWN, "{ a }", TRUSTED),
-        (Trust.ENFORCE, KNOWN, TEXT, TRUSTED),  # the name decides, so what is executed is trusted
-        (Trust.ENFORCE, NOTHING, TEXT, NotTrusted),
+        (Trust.ENFORCE, KNOWN, TEXT, TRUSTED),  # the name takes priority, so a trusted document is executed
+        (Trust.ENFORCE, NO_NAME, TEXT, NotTrusted),
         (Trust.ENFORCE, UNKNOWN, TEXT, NotTrusted),
         (Trust.ENFORCE, HASHED, TEXT, NotTrusted),
         (Trust.ENFORCE, UNKNOWN, None, PersistedQueryNotFound),
-        (Trust.ENFORCE, NOTHING, None, BadUserInput),
+        (Trust.ENFORCE, NO_NAME, None, BadUserInput),
     ],
 )
 async def test_manifest(
     trust: Trust, name: DocumentName, text: str | None, expected: Resolved | type[GatewayError]
 ) -> None:
-    """A name of the manifest decides, then a text of it; what is neither is executed, or refused by `enforce`."""
+    """A name in the manifest takes priority, then a text in it; `enforce` refuses all other documents."""
     documents = NamedDocuments(trust, lambda: MANIFEST)
     if isinstance(expected, Resolved):
         assert await documents.resolve(name, text) == expected
@@ -61,8 +61,8 @@ async def test_manifest(
             await documents.resolve(name, text)
 
 
-async def test_manifest_of_the_moment() -> None:
-    """A new manifest counts from the next request on."""
+async def test_a_new_manifest() -> None:
+    """A new manifest applies from the next request on."""
     manifests = [Manifest({"ab": "{ a }"}), Manifest({"ab": "{ b }"})]
     documents = NamedDocuments(Trust.ENFORCE, lambda: manifests[0])
     assert (await documents.resolve(KNOWN, None)).text == "{ a }"
@@ -70,20 +70,20 @@ async def test_manifest_of_the_moment() -> None:
     assert (await documents.resolve(KNOWN, None)).text == "{ b }"
 
 
-async def test_nothing_is_known() -> None:
-    """Where no document is known by any name, the client is told to stop naming them."""
+async def test_no_document_has_a_name() -> None:
+    """If no document can have a name, the client is requested to stop naming them."""
     with pytest.raises(PersistedQueryNotSupported, match=r"^PersistedQueryNotSupported$"):
         await NamedDocuments().resolve(HASHED, None)
 
 
 async def test_automatic() -> None:
-    """A document is asked for by its hash, sent once, kept when it proves valid, and known then."""
+    """An automatic persisted query is requested by its hash, sent once, stored once it has proved valid, then found."""
     seen: list[str] = []
     documents = NamedDocuments(automatic=MemoryDocuments(), observe=seen.append)
     with pytest.raises(PersistedQueryNotFound, match=r"^PersistedQueryNotFound$"):
         await documents.resolve(HASHED, None)
     resolved = await documents.resolve(HASHED, TEXT)
-    assert resolved == Resolved(TEXT, known=False, sha256=HASH)
+    assert resolved == Resolved(TEXT, trusted=False, sha256=HASH)
     with pytest.raises(PersistedQueryNotFound):
         await documents.resolve(HASHED, None)  # not proved valid yet
     await documents.keep(resolved)
@@ -92,18 +92,18 @@ async def test_automatic() -> None:
 
 
 async def test_automatic_hash() -> None:
-    """A text is never kept, nor executed, under a hash that is not its own."""
+    """A text with a wrong hash is neither stored nor executed."""
     documents = NamedDocuments(automatic=MemoryDocuments())
     with pytest.raises(BadUserInput) as refused:
         await documents.resolve(DocumentName("0" * 64, "0" * 64), TEXT)
     assert refused.value.violations[0].path == ("extensions", "persistedQuery", "sha256Hash")
 
 
-async def test_automatic_only_where_asked() -> None:
-    """What a client sends without asking for it to be kept is not kept."""
+async def test_automatic_only_on_request() -> None:
+    """A document is stored only if the client requests it."""
     store = MemoryDocuments()
     documents = NamedDocuments(automatic=store)
-    await documents.keep(await documents.resolve(NOTHING, TEXT))
+    await documents.keep(await documents.resolve(NO_NAME, TEXT))
     await documents.keep(await documents.resolve(UNKNOWN, TEXT))
     assert len(store) == 0
     with pytest.raises(PersistedQueryNotFound):
@@ -111,9 +111,9 @@ async def test_automatic_only_where_asked() -> None:
 
 
 async def test_automatic_beside_manifest() -> None:
-    """With automatic persisted queries too, what the manifest knows by a hash is trusted."""
+    """A document that the manifest has under its hash is trusted, also with automatic persisted queries."""
     documents = NamedDocuments(Trust.LOG, lambda: Manifest({HASH: TEXT}), automatic=MemoryDocuments())
-    assert await documents.resolve(HASHED, None) == Resolved(TEXT, known=True)
+    assert await documents.resolve(HASHED, None) == Resolved(TEXT, trusted=True)
 
 
 def test_automatic_or_enforced() -> None:
@@ -123,11 +123,11 @@ def test_automatic_or_enforced() -> None:
 
 
 async def test_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """With `log` an untrusted document is counted each time and logged once: its hash, never its text."""
+    """With `log` an untrusted document is counted each time, and its hash is logged once, but never its text."""
     seen: list[str] = []
     documents = NamedDocuments(Trust.LOG, lambda: MANIFEST, observe=seen.append)
     for _ in range(3):
-        await documents.resolve(NOTHING, TEXT)
+        await documents.resolve(NO_NAME, TEXT)
     await documents.resolve(KNOWN, None)
     with pytest.raises(PersistedQueryNotFound):
         await documents.resolve(UNKNOWN, None)
@@ -138,10 +138,10 @@ async def test_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_refusals_counted() -> None:
-    """With `enforce` what is refused is counted, apart from names that are merely not known."""
+    """With `enforce` refused documents and unknown names are counted separately."""
     seen: list[str] = []
     documents = NamedDocuments(Trust.ENFORCE, lambda: MANIFEST, observe=seen.append)
-    for name, text in ((NOTHING, TEXT), (UNKNOWN, None)):
+    for name, text in ((NO_NAME, TEXT), (UNKNOWN, None)):
         with pytest.raises(GatewayError):
             await documents.resolve(name, text)
     assert seen == ["refused", "missing"]

@@ -10,8 +10,8 @@ from gateway.errors import BadUserInput
 HASH = "ab" * 32
 
 
-def persisted(**said: Any) -> dict[str, Any]:
-    return {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": HASH} | said}}
+def persisted(**changes: Any) -> dict[str, Any]:
+    return {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": HASH} | changes}}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def persisted(**said: Any) -> dict[str, Any]:
     ],
 )
 def test_named(sent: dict[str, Any], expected: DocumentName) -> None:
-    """Each kind of client's own words name a document; the first in the list counts."""
+    """Documents are named in the format of each kind of client; the first one in the list counts."""
     assert name_of(sent) == expected
 
 
@@ -53,7 +53,7 @@ def test_named(sent: dict[str, Any], expected: DocumentName) -> None:
     ],
 )
 def test_wrong(sent: dict[str, Any], field: str) -> None:
-    """A name that is none is the client's mistake, and the refusal says where."""
+    """An invalid name is refused as the client's mistake, with the path of the field."""
     with pytest.raises(BadUserInput) as refused:
         name_of(sent)
     assert ".".join(map(str, refused.value.violations[0].path)) == field

@@ -3,7 +3,7 @@ import { serverAudits } from "graphql-http";
 
 const [url] = process.argv.slice(2);
 
-// The audits know nothing of the header that this gateway wants of a GET: another site's page could send them unasked.
+// The audits do not send the header that this gateway requires for a GET, as its check against CSRF.
 const fetchFn = (address, options = {}) =>
   fetch(address, { ...options, headers: { ...options.headers, "GraphQL-Require-Preflight": "1" } });
 
