@@ -17,9 +17,9 @@ _Node = TypeVar("_Node", bound=Node)
 
 
 def condition_of(directive: DirectiveNode) -> Condition | bool | None:
-    """Return on what a directive of a valid document makes its selection depend.
+    """Return the condition that `@skip` or `@include` in a valid document sets; None for another directive.
 
-    A literal decides at once: True includes the selection, False excludes it. None: the directive is another one.
+    With a literal instead of a variable, return whether the selection is included.
     """
     including = _INCLUDING.get(directive.name.value)
     if including is None:

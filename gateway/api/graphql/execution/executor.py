@@ -147,7 +147,7 @@ class Executor:
     async def events(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
     ) -> AsyncIterator[AsyncIterator[Any]]:
-        """Open a subscription and yield its events, each to be passed to `answer`. The caller charges its followers.
+        """Open a subscription and yield its events, each to be passed to `answer`. Nothing is charged: see `charge`.
 
         Raises:
             Exception: the subscription cannot be opened, or ends while it is read; for `error_result`.
@@ -199,7 +199,7 @@ class Executor:
         """Execute a query, a mutation, or a subscription for one event, with new loaders.
 
         Raises:
-            RefusedError: its caller cannot pay for it, or there is no slot for it.
+            RefusedError: it costs too much, or there is no slot for it.
         """
         cost, allowance = None, None
         if event is None:
