@@ -203,6 +203,8 @@ class Internal(GatewayError):
     """A defect of the gateway. Its message goes to the log and never to the caller."""
 
     code = Code.INTERNAL
+    masked: ClassVar[str] = "Internal error. The log of the gateway has the details under the request id."
+    """The message for clients, in place of an unexpected exception."""
 
 
 class SourceError(GatewayError):

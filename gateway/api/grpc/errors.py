@@ -45,7 +45,7 @@ def status_of(error: Exception, request_id: str, location: str) -> status_pb2.St
     """Return the status of an exception; log a defect of the gateway with the request id, and mask it."""
     if not isinstance(error, GatewayError) or isinstance(error, Internal):
         _LOG.error("internal error in request %s at %s", request_id, location, exc_info=error)
-        error = Internal("Internal error. The log of the gateway has the details under the request id.")
+        error = Internal(Internal.masked)
     details: list[any_pb2.Any] = [
         _packed(error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN, metadata=_metadata(error))),
         _packed(error_details_pb2.RequestInfo(request_id=request_id)),

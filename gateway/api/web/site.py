@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway.api.web.cors import Cors
 from gateway.api.web.http import Closed, Route, SocketHandler, SocketRoute, WebRequest, WebResponse
+from gateway.errors import Internal
 from gateway.operation import request_id
 
 __all__ = ["Site"]
@@ -64,7 +65,7 @@ def _internal_error(request: WebRequest, route: Route) -> WebResponse:
     logged_id = request_id(request.headers.get("x-request-id"))
     _LOG.exception("defect in request %s to %s", logged_id, route.path)
     body = {
-        "message": "Internal error. The log of the gateway has the details under the request id.",
+        "message": Internal.masked,
         "requestId": logged_id,
     }
     return WebResponse(500, orjson.dumps(body), (("Content-Type", "application/json"), ("X-Request-ID", logged_id)))

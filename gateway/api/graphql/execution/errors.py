@@ -19,7 +19,7 @@ def public_error(error: GraphQLError, request_id: str) -> GraphQLError:
     cause = _cause(error)
     if cause is None:
         _LOG.error("defect in request %s at %s", request_id, error.path, exc_info=error.original_error or error)
-        cause = Internal("Something went wrong here. The request id finds it in the log.")
+        cause = Internal(Internal.masked)
     return GraphQLError(
         cause.message_with_paths(field_path) if isinstance(cause, BadUserInput) else cause.message,
         nodes=error.nodes,
