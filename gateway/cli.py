@@ -224,7 +224,7 @@ def _key(parsed: argparse.Namespace) -> int:
     """Print the entry to standard output, so that it can be appended to the file, and the key to standard error."""
     expires = datetime.now(UTC) + timedelta(days=parsed.days) if parsed.days else None
     key, entry = new_api_key(parsed.name, parsed.scope, scopes(UserSource), expires=expires)
-    print(entry.text(), end="")
+    print(entry.to_toml(), end="")
     print(f"API key, not stored anywhere: {key}", file=sys.stderr)
     return 0
 

@@ -5,8 +5,8 @@ from functools import partial
 
 from aiohttp import ClientSession
 
-from gateway.callers.key_sets import FetchedKeys, FileKeys, Keys, fetch
-from gateway.callers.tokens import KINDS, TokenRules, TokenVerifier
+from gateway.callers.key_sets import FetchedKeys, FileKeys, KeyProvider, fetch_key_set
+from gateway.callers.tokens import KEY_TYPES, TokenRules, TokenVerifier
 from gateway.operation import scopes
 from gateway.settings import AuthSettings
 from gateway.users.model import UserSource
@@ -26,18 +26,18 @@ async def open_token_verifier(settings: AuthSettings, stack: AsyncExitStack) -> 
         scopes(UserSource),
         settings.algorithms,
         leeway=settings.leeway,
-        scopes=settings.scope_claim,
-        subject=settings.subject_claim,
-        longest=settings.max_token_length,
+        scope_claim=settings.scope_claim,
+        subject_claim=settings.subject_claim,
+        max_length=settings.max_token_length,
     )
     return TokenVerifier(rules, await _open_keys(settings, stack))
 
 
-async def _open_keys(settings: AuthSettings, stack: AsyncExitStack) -> Keys:
-    kinds = frozenset(KINDS[name[:2]] for name in settings.algorithms)
+async def _open_keys(settings: AuthSettings, stack: AsyncExitStack) -> KeyProvider:
+    kinds = frozenset(KEY_TYPES[name[:2]] for name in settings.algorithms)
     if settings.jwks_file is not None:
         return FileKeys(settings.jwks_file, kinds)
     session = await stack.enter_async_context(ClientSession())
-    keys = FetchedKeys(partial(fetch, session, str(settings.jwks_url)), kinds, ttl=settings.jwks_ttl)
+    keys = FetchedKeys(partial(fetch_key_set, session, str(settings.jwks_url)), kinds, ttl=settings.jwks_ttl)
     stack.push_async_callback(keys.aclose)
     return keys

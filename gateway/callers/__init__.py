@@ -1,1 +1,1 @@
-"""Who is asking, what they may do, and whose credential the systems are called with."""
+"""Authentication of callers: API keys, tokens, and the credentials that are forwarded to sources."""

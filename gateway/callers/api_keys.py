@@ -1,12 +1,12 @@
-"""API keys: named, scoped, kept only as hashes in a file that may change while the gateway runs.
+"""API keys: each has a name and scopes; only its hash is stored, in a file that may change while the gateway runs.
 
     [[keys]]
-    name = "billing"                               # several keys may share a name, to exchange one for the next
+    name = "billing"                               # several keys may have one name, so that one can replace another
     sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     scopes = ["users:read", "users:write:account"]
-    expires = 2027-07-01T00:00:00Z                 # may be left out
+    expires = 2027-07-01T00:00:00Z                 # optional
 
-`gateway key billing --scope users:read` makes a key and prints its entry.
+`gateway key billing --scope users:read` creates a key and prints its entry.
 """
 
 import hashlib
@@ -28,16 +28,16 @@ from gateway.operation import Principal
 
 __all__ = ["ApiKeys", "KeyEntry", "new_api_key"]
 
-_PREFIX = "ugk_"  # lets scanners for leaked secrets know one
-_LONGEST = 256
+_PREFIX = "ugk_"  # scanners for leaked secrets recognise a key by it
+_MAX_LENGTH = 256
 _ENTROPY_BYTES = 32
 
 
 class KeyEntry(BaseModel):
-    """One key of the file.
+    """The entry of one key in the file.
 
-    Its SHA-256 is enough: a key has 256 bits of chance, so no guess is better than another and a slow hash
-    (bcrypt, Argon2) would slow down nobody but us.
+    SHA-256 is sufficient: a key has 256 random bits, so it cannot be guessed, and a slow hash (bcrypt, Argon2) would
+    only slow down the gateway.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,17 +49,17 @@ class KeyEntry(BaseModel):
 
     @field_validator("scopes")
     @classmethod
-    def _known(cls, scopes: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+    def _check_scopes(cls, scopes: frozenset[str], info: ValidationInfo) -> frozenset[str]:
         known: frozenset[str] = (info.context or {}).get("known", frozenset())
         if unknown := scopes - known:
-            raise ValueError(f"no such scope: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+            raise ValueError(f"unknown scope: {', '.join(sorted(unknown))}; use {', '.join(sorted(known))}")
         return scopes
 
-    def text(self) -> str:
-        """The entry as the file has it."""
+    def to_toml(self) -> str:
+        """Return the entry as text for the file."""
         scopes = ", ".join(f'"{scope}"' for scope in sorted(self.scopes))
-        until = "" if self.expires is None else f"expires = {self.expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}\n"
-        return f'[[keys]]\nname = "{self.name}"\nsha256 = "{self.sha256}"\nscopes = [{scopes}]\n{until}'
+        expires = "" if self.expires is None else f"expires = {self.expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}\n"
+        return f'[[keys]]\nname = "{self.name}"\nsha256 = "{self.sha256}"\nscopes = [{scopes}]\n{expires}'
 
 
 class _File(BaseModel):
@@ -69,61 +69,64 @@ class _File(BaseModel):
 
 
 class ApiKeys:
-    """The keys of a file; `known` are the scopes that exist (`gateway.operation.scopes`).
+    """The API keys of a file; `known_scopes` are all scopes that exist (`gateway.operation.scopes`).
 
     Raises:
         OSError: the file cannot be read at the start.
-        ValueError: it is no file of keys; in sentences.
+        ValueError: the file is not a valid file of keys.
     """
 
     def __init__(
         self,
         path: Path,
-        known: frozenset[str],
+        known_scopes: frozenset[str],
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now = now
-        self._file = WatchedFile(path, partial(_read, known), clock=clock)
+        self._file = WatchedFile(path, partial(_read, known_scopes), clock=clock)
 
     def principal(self, key: str) -> Principal:
-        """Whose key it is.
+        """Return the caller whose key it is.
 
         Raises:
-            Unauthenticated: nobody's, or it has expired.
+            Unauthenticated: the key is unknown or has expired.
         """
-        hashed = _hashed(key) if len(key) <= _LONGEST else ""
-        for known, principal in self._file.current():
-            if hmac.compare_digest(known, hashed) and (principal.expires is None or self._now() < principal.expires):
+        sha256 = _hash(key) if len(key) <= _MAX_LENGTH else ""
+        for known_sha256, principal in self._file.current():
+            if hmac.compare_digest(known_sha256, sha256) and (
+                principal.expires is None or self._now() < principal.expires
+            ):
                 return principal
         raise Unauthenticated("The API key was not accepted.")
 
 
 def new_api_key(
-    name: str, scopes: Iterable[str], known: frozenset[str], *, expires: datetime | None = None
+    name: str, scopes: Iterable[str], known_scopes: frozenset[str], *, expires: datetime | None = None
 ) -> tuple[str, KeyEntry]:
-    """Create a key, for its caller alone, and its entry for the file.
+    """Return a new key, which is a secret of its caller, and its entry for the file.
 
     Raises:
-        ValueError: the name is malformed, or a scope is not `known`.
+        ValueError: the name is malformed, or a scope is not known.
     """
     key = _PREFIX + secrets.token_urlsafe(_ENTROPY_BYTES)
-    entry = {"name": name, "sha256": _hashed(key), "scopes": frozenset(scopes), "expires": expires}
-    return key, KeyEntry.model_validate(entry, context={"known": known})
+    entry = {"name": name, "sha256": _hash(key), "scopes": frozenset(scopes), "expires": expires}
+    return key, KeyEntry.model_validate(entry, context={"known": known_scopes})
 
 
-def _hashed(key: str) -> str:
+def _hash(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
-def _read(known: frozenset[str], content: bytes) -> tuple[tuple[str, Principal], ...]:
-    """The hash of each key, and its caller."""
+def _read(known_scopes: frozenset[str], content: bytes) -> tuple[tuple[str, Principal], ...]:
+    """Return the hash of each key, and its caller."""
     try:
-        file = _File.model_validate(tomllib.loads(content.decode()), context={"known": known})
+        file = _File.model_validate(tomllib.loads(content.decode()), context={"known": known_scopes})
     except ValidationError as error:
-        complaints = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
-        raise ValueError("; ".join(complaints)) from None
+        details = error.errors(include_url=False)
+        messages = (f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in details)
+        raise ValueError("; ".join(messages)) from None
     return tuple((entry.sha256, _principal(entry)) for entry in file.keys)
 
 

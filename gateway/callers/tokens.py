@@ -1,4 +1,4 @@
-"""Tokens (JWT): whose they are, once the signature, the issuer, the audience and the times are found right."""
+"""Verifies tokens (JWT): the signature, the issuer, the audience and the times."""
 
 import hashlib
 import json
@@ -15,48 +15,48 @@ from joserfc.jwk import Key
 from joserfc.jwt import JWTClaimsRegistry
 
 from gateway.callers.algorithms import ALGORITHMS
-from gateway.callers.key_sets import Keys, KeySet
+from gateway.callers.key_sets import KeyProvider, KeySet
 from gateway.errors import Unauthenticated
 from gateway.operation import Principal
 
-__all__ = ["KINDS", "TokenRules", "TokenVerifier"]
+__all__ = ["KEY_TYPES", "TokenRules", "TokenVerifier"]
 
-KINDS = {"HS": "oct", "RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-"""The kind of key by the first letters of an algorithm; `none` has none."""
+KEY_TYPES = {"HS": "oct", "RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
+"""The type of key by the first letters of an algorithm; `none` has none."""
 
 _LOG = logging.getLogger("gateway.callers")
-_LONGEST_NAME = 255
+_MAX_SUBJECT_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """What a token must say.
+    """The requirements for a token.
 
-    `leeway` and `trusted` are seconds: how far clocks may differ, and how long a token that was found right is
-    believed without another look, `most` of them at a time. `longest` is in characters.
-    `scopes` names the claim with the scopes, a list or one text with blanks between; `subject` that with the caller.
+    `leeway` is how far clocks may differ, and `cache_ttl` how long a verified token is accepted without verifying it
+    again, both in seconds; at most `cache_size` tokens are cached. `max_length` is in characters. `scope_claim` is the
+    claim with the scopes, a list or one text with spaces between them; `subject_claim` is the claim with the caller.
     """
 
     issuer: str
     audiences: tuple[str, ...]
-    known: frozenset[str]
+    known_scopes: frozenset[str]
     algorithms: tuple[str, ...] = ALGORITHMS
     leeway: float = 30.0
-    scopes: str = "scope"
-    subject: str = "sub"
-    longest: int = 8192
-    trusted: float = 60.0
-    most: int = 10_000
+    scope_claim: str = "scope"
+    subject_claim: str = "sub"
+    max_length: int = 8192
+    cache_ttl: float = 60.0
+    cache_size: int = 10_000
 
 
 class _Algorithms(jws.JWSRegistry):
     """The allowed algorithms and no others.
 
-    Without the library's warning at every token that is signed with EdDSA (RFC 8037): RFC 9864 gives it names that
-    issuers have yet to use.
+    It omits the library's warning at each token that is signed with EdDSA (RFC 8037): RFC 9864 has new names for it,
+    which issuers do not use yet.
     """
 
-    max_header_length = 4096  # some carry their certificate (`x5c`)
+    max_header_length = 4096  # some tokens carry their certificate (`x5c`)
 
     def get_alg(self, name: str) -> Any:
         if name not in (self.allowed or ()):
@@ -65,13 +65,13 @@ class _Algorithms(jws.JWSRegistry):
 
 
 class TokenVerifier:
-    """Tells whose token it is.
+    """Verifies tokens and identifies their callers.
 
-    A token that was found right is believed for a little while without checking its signature again, by its hash; a
-    change of the keys ends that at once.
+    A verified token is cached by its hash, so that its signature is not verified at each request; a change of the keys
+    clears the cache.
     """
 
-    def __init__(self, rules: TokenRules, keys: Keys, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, rules: TokenRules, keys: KeyProvider, *, now: Callable[[], float] = time.time) -> None:
         self._rules = rules
         self._keys = keys
         self._now = now
@@ -83,77 +83,79 @@ class TokenVerifier:
             aud={"essential": True, "values": list(rules.audiences)},
             exp={"essential": True},
         )
-        self._believed: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
-        self._believed_by: KeySet | None = None
+        self._cache: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._cache_keys: KeySet | None = None  # those that the cached tokens were verified with
 
     async def principal(self, token: str) -> Principal:
-        """Whose token it is.
+        """Return the caller whose token it is.
 
         Raises:
-            Unauthenticated: nobody's whom we believe; why is said in the log only.
-            SourceUnavailable: there are no keys yet to check it with.
+            Unauthenticated: the token is not accepted; only the log has the reason.
+            SourceUnavailable: no keys are available yet.
         """
-        if len(token) > self._rules.longest:
-            raise _refused("length")
+        if len(token) > self._rules.max_length:
+            raise _rejected("length")
         raw = token.encode(errors="replace")
         digest = hashlib.sha256(raw).digest()
-        known = self._remembered(digest)
-        if known is not None:
-            return known
+        cached = self._from_cache(digest)
+        if cached is not None:
+            return cached
         try:
             signed = jws.extract_compact(raw, registry=self._registry)
-            keys = await self._signers(signed.headers())
+            keys = await self._signing_keys(signed.headers())
             if not any(jws.validate_compact(signed, key, registry=self._registry) for key in keys):
-                raise _refused("signature")
+                raise _rejected("signature")
             principal = self._principal(json.loads(signed.payload or b""))
         except (JoseError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
-            raise _refused(type(error).__name__) from None
-        self._remember(digest, principal)
+            raise _rejected(type(error).__name__) from None
+        self._add_to_cache(digest, principal)
         return principal
 
-    async def _signers(self, header: Mapping[str, Any]) -> list[Key]:
-        """The keys that may have signed it; they are looked for only where the algorithm is allowed."""
+    async def _signing_keys(self, header: Mapping[str, Any]) -> list[Key]:
+        """Return the keys that may have signed a token; keys are fetched only if its algorithm is allowed."""
         algorithm, kid = header["alg"], header.get("kid")
         self._registry.get_alg(algorithm)
         if kid is not None and not isinstance(kid, str):
             raise ValueError("kid")
-        keys = await self._keys.having(kid)
-        return [key for key in keys.named(kid) if key.key_type == KINDS[algorithm[:2]] and key.alg in {None, algorithm}]
+        keys = await self._keys.get(kid)
+        key_type = KEY_TYPES[algorithm[:2]]
+        return [key for key in keys.matching(kid) if key.key_type == key_type and key.alg in {None, algorithm}]
 
     def _principal(self, claims: Any) -> Principal:
         if not isinstance(claims, dict):
             raise TypeError("claims")
         self._claims.validate(claims)
-        subject, told = claims.get(self._rules.subject), claims.get(self._rules.scopes, "")
-        if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_NAME:
+        subject, scopes = claims.get(self._rules.subject_claim), claims.get(self._rules.scope_claim, "")
+        if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT_LENGTH:
             raise ValueError("subject")
-        scopes = told.split() if isinstance(told, str) else told
+        if isinstance(scopes, str):
+            scopes = scopes.split()
         if not isinstance(scopes, list):
             raise TypeError("scopes")
         return Principal(
             f"jwt:{self._rules.issuer}|{subject}",
-            self._rules.known.intersection(scope for scope in scopes if isinstance(scope, str)),
+            self._rules.known_scopes.intersection(scope for scope in scopes if isinstance(scope, str)),
             expires=claims["exp"] + self._rules.leeway,
         )
 
-    def _remembered(self, digest: bytes) -> Principal | None:
+    def _from_cache(self, digest: bytes) -> Principal | None:
         keys = self._keys.current()
-        if keys is not self._believed_by:
-            self._believed_by = keys
-            self._believed.clear()
-        until, principal = self._believed.get(digest, (0.0, None))
-        return principal if self._now() < until else None
+        if keys is not self._cache_keys:
+            self._cache_keys = keys
+            self._cache.clear()
+        expires_at, principal = self._cache.get(digest, (0.0, None))
+        return principal if self._now() < expires_at else None
 
-    def _remember(self, digest: bytes, principal: Principal) -> None:
-        until = self._now() + self._rules.trusted
+    def _add_to_cache(self, digest: bytes, principal: Principal) -> None:
+        expires_at = self._now() + self._rules.cache_ttl
         if principal.expires is not None:
-            until = min(until, principal.expires)
-        self._believed[digest] = until, principal
-        self._believed.move_to_end(digest)
-        while len(self._believed) > self._rules.most:
-            self._believed.popitem(last=False)
+            expires_at = min(expires_at, principal.expires)
+        self._cache[digest] = expires_at, principal
+        self._cache.move_to_end(digest)
+        while len(self._cache) > self._rules.cache_size:
+            self._cache.popitem(last=False)
 
 
-def _refused(why: str) -> Unauthenticated:
-    _LOG.debug("a token was refused: %s", why)
+def _rejected(reason: str) -> Unauthenticated:
+    _LOG.debug("a token was not accepted: %s", reason)
     return Unauthenticated("The token was not accepted.")

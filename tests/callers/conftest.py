@@ -1,4 +1,4 @@
-"""An issuer of tokens, and time that passes when it is told to."""
+"""Fixtures: an issuer of tokens, and a clock that a test moves."""
 
 from collections.abc import AsyncIterator
 
@@ -7,7 +7,7 @@ from callers.issuing import Issuer
 
 
 class Clock:
-    """Seconds since a beginning."""
+    """A function that returns `now`, in seconds."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -18,12 +18,12 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that a test sets."""
+    """A clock that a test moves."""
     return Clock()
 
 
 @pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
-    """An issuer with its key set behind a socket."""
+    """An issuer that serves its key set over HTTP."""
     async with Issuer().served() as issuer:
         yield issuer

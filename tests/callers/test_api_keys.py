@@ -1,3 +1,5 @@
+"""API keys: which are accepted, and how changes of their file are noticed."""
+
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +18,16 @@ KNOWN = all_scopes(UserSource)
 SCOPES = ["users:read", "users:write:account"]
 
 
-def filed(path: Path, *entries: Any) -> Path:
-    path.write_text("\n".join(entry.text() for entry in entries))
+def write_keys(path: Path, *entries: Any) -> Path:
+    """Write the entries to the file, and return its path."""
+    path.write_text("\n".join(entry.to_toml() for entry in entries))
     return path
 
 
 async def test_made_filed_and_accepted(tmp_path: Path) -> None:
-    """A fresh key's entry, put into the file, lets its caller in by name and scopes; the file does not have the key."""
+    """A new key whose entry is in the file identifies its caller and scopes; the file does not contain the key."""
     key, entry = new_api_key("billing", SCOPES, KNOWN, expires=datetime(2999, 1, 1, tzinfo=UTC))
-    path = filed(tmp_path / "keys.toml", entry)
+    path = write_keys(tmp_path / "keys.toml", entry)
     principal = ApiKeys(path, KNOWN).principal(key)
     assert (principal.name, principal.scopes) == ("key:billing", frozenset(SCOPES))
     assert key not in path.read_text() + repr(entry)
@@ -32,25 +35,25 @@ async def test_made_filed_and_accepted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "ugk_", "é", "\udcff", "x" * 100_000])
-async def test_no_other_key(tmp_path: Path, wrong: str) -> None:
-    """What is no key of the file is refused, in words that say nothing more, also when it is nearly one or is huge."""
+async def test_unknown_keys(tmp_path: Path, wrong: str) -> None:
+    """A key that is not in the file is refused with the same message, also if it is similar to one or very long."""
     key, entry = new_api_key("billing", SCOPES, KNOWN)
-    keys = ApiKeys(filed(tmp_path / "keys.toml", entry), KNOWN)
-    for tried in (wrong, key[:-1], key + "x", entry.sha256):
+    keys = ApiKeys(write_keys(tmp_path / "keys.toml", entry), KNOWN)
+    for candidate in (wrong, key[:-1], key + "x", entry.sha256):
         with pytest.raises(Unauthenticated, match=r"^The API key was not accepted\.$"):
-            keys.principal(tried)
+            keys.principal(candidate)
 
 
-async def test_no_file_lets_nobody_in(tmp_path: Path) -> None:
-    """A file without entries lets nobody in."""
+async def test_an_empty_file(tmp_path: Path) -> None:
+    """With a file without entries, no key is accepted."""
     with pytest.raises(Unauthenticated):
-        ApiKeys(filed(tmp_path / "keys.toml"), KNOWN).principal("")
+        ApiKeys(write_keys(tmp_path / "keys.toml"), KNOWN).principal("")
 
 
 async def test_expired(tmp_path: Path, clock: Any) -> None:
-    """A key is good until the second in which it expires."""
+    """A key is accepted until the second in which it expires."""
     key, entry = new_api_key("billing", SCOPES, KNOWN, expires=datetime.fromtimestamp(2000, UTC))
-    keys = ApiKeys(filed(tmp_path / "keys.toml", entry), KNOWN, now=clock)
+    keys = ApiKeys(write_keys(tmp_path / "keys.toml", entry), KNOWN, now=clock)
     clock.now = 1999.9
     keys.principal(key)
     clock.now = 2000.0
@@ -59,14 +62,14 @@ async def test_expired(tmp_path: Path, clock: Any) -> None:
 
 
 async def test_rotated_without_a_restart(tmp_path: Path, clock: Any) -> None:
-    """Two keys of one name are one caller; one that is taken out of the file is refused within about a second."""
+    """Two keys with one name identify one caller; a key that is removed from the file is refused within a second."""
     (old, old_entry), (new, new_entry) = new_api_key("billing", SCOPES, KNOWN), new_api_key("billing", SCOPES, KNOWN)
     path = tmp_path / "keys.toml"
-    keys = ApiKeys(filed(path, old_entry), KNOWN, clock=clock)
-    filed(path, old_entry, new_entry)
+    keys = ApiKeys(write_keys(path, old_entry), KNOWN, clock=clock)
+    write_keys(path, old_entry, new_entry)
     clock.now += 1.0
     assert keys.principal(old).identity == keys.principal(new).identity
-    filed(path, new_entry)
+    write_keys(path, new_entry)
     clock.now += 1.0
     keys.principal(new)
     with pytest.raises(Unauthenticated):
@@ -78,9 +81,9 @@ async def test_rotated_without_a_restart(tmp_path: Path, clock: Any) -> None:
     [b"[[keys]", b'[[keys]]\nname = "x"\n', b"\xff\xfe", b'[[keys]]\nname="a"\nsha256="s3cret"\nscopes=[]\n', None],
 )
 async def test_a_broken_file_changes_nothing(tmp_path: Path, clock: Any, caplog: Any, broken: bytes | None) -> None:
-    """While the file says nothing usable, what it said stays in force; that is logged once, without its content."""
+    """While the file is not usable, its former content stays in use; that is logged once, without the content."""
     key, entry = new_api_key("billing", SCOPES, KNOWN)
-    path = filed(tmp_path / "keys.toml", entry)
+    path = write_keys(tmp_path / "keys.toml", entry)
     keys = ApiKeys(path, KNOWN, clock=clock)
     if broken is None:
         path.unlink()
@@ -92,35 +95,35 @@ async def test_a_broken_file_changes_nothing(tmp_path: Path, clock: Any, caplog:
             assert keys.principal(key).name == "key:billing"
     assert len(caplog.records) == 1
     assert "s3cret" not in caplog.text
-    filed(path, new_api_key("other", [], KNOWN)[1])
+    write_keys(path, new_api_key("other", [], KNOWN)[1])
     clock.now += 1.0
     with pytest.raises(Unauthenticated):
         keys.principal(key)
 
 
 async def test_an_unreadable_file(tmp_path: Path, clock: Any, caplog: Any) -> None:
-    """A file that cannot be opened for a while is said once, and is in force one look after it can, unchanged."""
-    (gone, gone_entry), (key, entry) = new_api_key("gone", SCOPES, KNOWN), new_api_key("billing", SCOPES, KNOWN)
+    """A file that cannot be opened for a while is logged once, and is used at the first check after that."""
+    (old, old_entry), (new, new_entry) = new_api_key("old", SCOPES, KNOWN), new_api_key("billing", SCOPES, KNOWN)
     path = tmp_path / "keys.toml"
-    keys = ApiKeys(filed(path, gone_entry), KNOWN, clock=clock)
-    filed(path, entry)
+    keys = ApiKeys(write_keys(path, old_entry), KNOWN, clock=clock)
+    write_keys(path, new_entry)
     with no_file_opens():
         for _ in range(3):
             clock.now += 1.0
-            assert keys.principal(gone).name == "key:gone"
+            assert keys.principal(old).name == "key:old"
     assert len(caplog.records) == 1
     clock.now += 1.0
-    assert keys.principal(key).name == "key:billing"
+    assert keys.principal(new).name == "key:billing"
     with pytest.raises(Unauthenticated):
-        keys.principal(gone)
+        keys.principal(old)
 
 
 async def test_the_same_time_and_size(tmp_path: Path, clock: Any) -> None:
-    """Other keys of the same length are seen in a file that says it was not modified."""
+    """A changed file is noticed although its size and time of modification are the same."""
     (old, old_entry), (new, new_entry) = new_api_key("billing", SCOPES, KNOWN), new_api_key("billing", SCOPES, KNOWN)
-    path = filed(tmp_path / "keys.toml", old_entry)
+    path = write_keys(tmp_path / "keys.toml", old_entry)
     keys, before = ApiKeys(path, KNOWN, clock=clock), path.stat()
-    rewrite(path, new_entry.text())
+    rewrite(path, new_entry.to_toml())
     assert (path.stat().st_mtime_ns, path.stat().st_size) == (before.st_mtime_ns, before.st_size)
     clock.now += 1.0
     keys.principal(new)
@@ -130,16 +133,16 @@ async def test_the_same_time_and_size(tmp_path: Path, clock: Any) -> None:
 
 @pytest.mark.parametrize("scopes", [["users:reed"], ["users:read:somewhere"], [""]])
 async def test_unknown_scopes(tmp_path: Path, scopes: list[str]) -> None:
-    """A scope that there is not is refused when the file is read at the start, by name."""
-    with pytest.raises(ValueError, match="no such scope"):
+    """An unknown scope is an error when a key is created and when the file is read at the start."""
+    with pytest.raises(ValueError, match="unknown scope"):
         new_api_key("billing", scopes, KNOWN)
     path = tmp_path / "keys.toml"
-    path.write_text(new_api_key("billing", ["users:read"], KNOWN)[1].text().replace("users:read", scopes[0]))
-    with pytest.raises(ValueError, match=r"keys\.0\.scopes: .*no such scope"):
+    path.write_text(new_api_key("billing", ["users:read"], KNOWN)[1].to_toml().replace("users:read", scopes[0]))
+    with pytest.raises(ValueError, match=r"keys\.0\.scopes: .*unknown scope"):
         ApiKeys(path, KNOWN)
 
 
-async def test_no_file(tmp_path: Path) -> None:
-    """A file that is not there at the start is an error then, not at the first request."""
+async def test_a_missing_file(tmp_path: Path) -> None:
+    """A missing file is an error at the start, not at the first request."""
     with pytest.raises(FileNotFoundError):
         ApiKeys(tmp_path / "none.toml", KNOWN)

@@ -1,3 +1,5 @@
+"""Authentication by the configured modes: API keys, tokens, or both."""
+
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,13 @@ FORWARDS = {ACCOUNT: {"authorization": "authorization"}, SOFTWAREONE: {"x-softwa
 def keys_file(tmp_path: Path) -> Path:
     """A file with one key."""
     path = tmp_path / "keys.toml"
-    path.write_text(ENTRY.text())
+    path.write_text(ENTRY.to_toml())
     return path
 
 
 @pytest.fixture
 def settings(keys_file: Path, issuer: Issuer) -> Any:
-    """Settings of a mode."""
+    """A function that returns the settings of a mode."""
 
     def make(mode: str) -> AuthSettings:
         return Settings(
@@ -43,12 +45,12 @@ def settings(keys_file: Path, issuer: Issuer) -> Any:
 
 
 def bearer(credential: str, **other: str) -> CIMultiDict[str]:
-    named = {name.replace("_", "-"): value for name, value in other.items()}
-    return CIMultiDict({"Authorization": f"Bearer {credential}"} | named)
+    headers = {name.replace("_", "-"): value for name, value in other.items()}
+    return CIMultiDict({"Authorization": f"Bearer {credential}"} | headers)
 
 
-async def test_nobody_is_told_apart_without_a_mode(settings: Any) -> None:
-    """With the mode `none` everybody is anyone, whatever they send."""
+async def test_without_a_mode(settings: Any) -> None:
+    """With the mode `none` every caller is ANYONE, whatever it sends."""
     async with open_authentication(settings("none"), {}) as authenticate:
         for headers in ({}, bearer("x"), {"x-api-key": "x"}):
             assert await authenticate(headers) is ANYONE
@@ -64,15 +66,15 @@ async def test_nobody_is_told_apart_without_a_mode(settings: Any) -> None:
     ],
 )
 async def test_modes(settings: Any, issuer: Issuer, *, mode: str, keys: bool, tokens: bool) -> None:
-    """Each mode takes what it names, by either header for a key, and refuses what it does not name."""
+    """Each mode accepts the credentials that it names, a key in either header, and refuses all others."""
     async with open_authentication(settings(mode), {}) as authenticate:
-        for headers, name, taken in (
+        for headers, name, accepted in (
             (bearer(KEY), "key:billing", keys),
             (CIMultiDict({"X-API-Key": KEY}), "key:billing", keys),
             (CIMultiDict({"authorization": f"bearer  {KEY} "}), "key:billing", keys),
             (bearer(issuer.token()), f"jwt:{ISSUER}|ada", tokens),
         ):
-            if taken:
+            if accepted:
                 assert (await authenticate(headers)).name == name
             else:
                 with pytest.raises(Unauthenticated):
@@ -85,22 +87,22 @@ async def test_modes(settings: Any, issuer: Issuer, *, mode: str, keys: bool, to
     [{}, {"authorization": ""}, {"authorization": "Bearer"}, {"authorization": "Basic YTpi"}, {"authorization": KEY}],
     ids=str,
 )
-async def test_nobody(settings: Any, mode: str, headers: dict[str, str]) -> None:
-    """Who says nothing, or in a way that is not understood, is told how to."""
+async def test_missing_credentials(settings: Any, mode: str, headers: dict[str, str]) -> None:
+    """A request without a credential, or with one in another form, gets the form that is accepted."""
     async with open_authentication(settings(mode), {}) as authenticate:
-        with pytest.raises(Unauthenticated, match="Authorization: Bearer"):
+        with pytest.raises(Unauthenticated, match=r"^Authentication required: send .* as `Authorization: Bearer …`\.$"):
             await authenticate(headers)
 
 
 async def test_a_wrong_key_is_not_tried_as_a_token(settings: Any, issuer: Issuer) -> None:
-    """In both modes a key that is wrong ends it, though a right token stands beside it."""
+    """A request with a wrong key is refused, although it has a valid token too."""
     async with open_authentication(settings("api_key jwt"), {}) as authenticate:
         with pytest.raises(Unauthenticated):
             await authenticate(bearer(issuer.token(), X_API_Key="wrong"))
 
 
 async def test_forwarded(settings: Any, issuer: Issuer) -> None:
-    """Only the headers that are named are kept, each for its system and by the system's name."""
+    """Only the configured headers are kept, each for its source and under the name that the source uses."""
     sent = bearer(issuer.token(), X_SoftwareOne_Token="Bearer theirs", Cookie="c", X_Other="o")
     async with open_authentication(settings("jwt"), FORWARDS) as authenticate:
         principal = await authenticate(sent)
@@ -110,8 +112,8 @@ async def test_forwarded(settings: Any, issuer: Issuer) -> None:
     }
 
 
-async def test_our_keys_are_not_forwarded(settings: Any) -> None:
-    """An API key of this gateway is sent to no system; beside `X-API-Key` the caller's own credential is."""
+async def test_api_keys_are_not_forwarded(settings: Any) -> None:
+    """An API key of this gateway is not forwarded; with the key in `X-API-Key`, the caller's credential is."""
     async with open_authentication(settings("api_key"), FORWARDS) as authenticate:
         assert (await authenticate(bearer(KEY))).forwarded == {ACCOUNT: {}, SOFTWAREONE: {}}
         principal = await authenticate(bearer("theirs", X_API_Key=KEY))
@@ -120,24 +122,24 @@ async def test_our_keys_are_not_forwarded(settings: Any) -> None:
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer  ", "ApiKey ", ""])
 async def test_a_key_that_is_sent_twice(settings: Any, scheme: str) -> None:
-    """A key that stands in `Authorization` beside `X-API-Key` goes to no system either, however it is written there."""
+    """A key that is in `Authorization` as well as in `X-API-Key` is not forwarded, with any scheme."""
     async with open_authentication(settings("api_key jwt"), FORWARDS) as authenticate:
         principal = await authenticate(CIMultiDict({"X-API-Key": KEY, "Authorization": f"{scheme}{KEY}"}))
     assert principal.forwarded == {ACCOUNT: {}, SOFTWAREONE: {}}
 
 
 async def test_forwarded_without_a_mode() -> None:
-    """Where callers are not told apart, what each forwards still keeps them apart."""
+    """Where callers are not distinguished, different forwarded credentials still have different identities."""
     authenticate = Authentication(forwards=FORWARDS)
-    one, other, nothing = [await authenticate(headers) for headers in (bearer("a"), bearer("b"), {})]
-    assert len({one.identity, other.identity, nothing.identity, ANYONE.identity}) == 4
+    principals = [await authenticate(headers) for headers in (bearer("a"), bearer("b"), {})]
+    assert len({principal.identity for principal in (*principals, ANYONE)}) == 4
 
 
 async def test_the_client_is_closed(settings: Any, issuer: Issuer) -> None:
-    """What the authentication has opened is closed when it is left."""
+    """The HTTP client of the authentication is closed at the end of its block."""
     async with open_authentication(settings("jwt"), {}) as authenticate:
         await authenticate(bearer(issuer.token()))
     issuer.rotate("k2")
     with pytest.raises(RuntimeError, match="closed"):
         await authenticate(bearer(issuer.token()))
-    assert issuer.asked == 1
+    assert issuer.fetches == 1

@@ -1,11 +1,11 @@
-"""A caller's own credential, forwarded to a system over real sockets."""
+"""The credential of a caller, forwarded to a source over real sockets."""
 
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from callers.seeing import ACCOUNT
+from callers.credential_echo import ACCOUNT
 
 from gateway.app.sources import build
 from gateway.callers.authentication import Authentication
@@ -28,7 +28,7 @@ FORWARDS = {ACCOUNT: {"x-account-authorization": "authorization"}}
 
 @pytest.fixture
 async def service() -> AsyncIterator[UserService]:
-    """The sandbox, its account system behind its callers' own credentials; the configured one is wrong."""
+    """The service over the sandbox; its account source needs forwarded credentials, the configured one is wrong."""
     async with Sandbox(SandboxOptions(users=8, rate_limits=False)) as sandbox:
         settings = Settings(
             account={"base_url": sandbox.account_url, "token": "c0nfigured", "account_id": ACCOUNT_ID},
@@ -47,13 +47,13 @@ async def service() -> AsyncIterator[UserService]:
 
 
 async def test_forwarded(service: UserService, caplog: Any) -> None:
-    """The system is called with what the caller brought, and it is written into no log; without it, with nothing."""
+    """The source is called with the caller's credential, which no log contains; without it, it is not called."""
     authenticate = Authentication(forwards=FORWARDS)
     with caplog.at_level(logging.DEBUG):
-        own = service.by(await authenticate({"x-account-authorization": f"Bearer {ACCOUNT_TOKEN}"}))
-        user = await own.get_user(ADA, ACCOUNT)
+        forwarding = service.by(await authenticate({"x-account-authorization": f"Bearer {ACCOUNT_TOKEN}"}))
+        user = await forwarding.get_user(ADA, ACCOUNT)
         assert user is not None
-        assert (await own.update_account_user(ADA, {"name": "Own"})).name == "Own"
+        assert (await forwarding.update_account_user(ADA, {"name": "New"})).name == "New"
         with pytest.raises(SourceCredentials):
             await service.by(await authenticate({"x-account-authorization": "Bearer wr0ng"})).get_user(ADA, ACCOUNT)
         with pytest.raises(Unauthenticated, match="x-account-authorization"):
@@ -61,8 +61,8 @@ async def test_forwarded(service: UserService, caplog: Any) -> None:
     assert all(secret not in caplog.text for secret in (ACCOUNT_TOKEN, "wr0ng", "c0nfigured"))
 
 
-async def test_one_system_of_a_list(service: UserService) -> None:
-    """In a list a system for which the caller brought nothing is named as missing, with the reason."""
+async def test_one_source_of_a_list(service: UserService) -> None:
+    """A list names the source for which the caller sent no credential as unavailable, with the reason."""
     page = await service.by(await Authentication(forwards=FORWARDS)({})).list_users()
     assert {edge.node.source for edge in page.edges} == {SOFTWAREONE}
-    assert [(one.source, one.code) for one in page.unavailable] == [(ACCOUNT, Code.UNAUTHENTICATED)]
+    assert [(missing.source, missing.code) for missing in page.unavailable] == [(ACCOUNT, Code.UNAUTHENTICATED)]

@@ -1,3 +1,5 @@
+"""Key sets: when they are fetched, which keys are used, and what happens if the issuer fails."""
+
 import asyncio
 import logging
 from collections.abc import AsyncIterator
@@ -7,10 +9,10 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import ClientSession
-from callers.issuing import AUDIENCE, ISSUER, Issuer, made
+from callers.issuing import AUDIENCE, ISSUER, Issuer, new_key
 from joserfc.jwk import RSAKey
 
-from gateway.callers.key_sets import FetchedKeys, fetch, read_keys
+from gateway.callers.key_sets import FetchedKeys, fetch_key_set, parse_key_set
 from gateway.callers.tokens import TokenRules, TokenVerifier
 from gateway.errors import SourceUnavailable, Unauthenticated
 from gateway.operation import scopes as all_scopes
@@ -23,77 +25,77 @@ PUBLIC = frozenset({"RSA", "EC", "OKP"})
 
 @pytest.fixture
 async def session() -> AsyncIterator[ClientSession]:
-    """A client."""
+    """An HTTP client."""
     async with ClientSession() as session:
         yield session
 
 
 @pytest.fixture
 async def keys(session: ClientSession, issuer: Issuer, clock: Any) -> AsyncIterator[FetchedKeys]:
-    """The issuer's keys, over a socket."""
-    keys = FetchedKeys(partial(fetch, session, issuer.url), PUBLIC, ttl=300, burst=3, pause=30, clock=clock)
+    """The keys of the issuer, fetched over HTTP."""
+    keys = FetchedKeys(partial(fetch_key_set, session, issuer.url), PUBLIC, ttl=300, burst=3, pause=30, clock=clock)
     yield keys
     await keys.aclose()
 
 
 @pytest.fixture
 def tokens(keys: FetchedKeys) -> TokenVerifier:
-    """Tells tokens of that issuer."""
+    """A verifier for tokens of the issuer."""
     return TokenVerifier(TokenRules(ISSUER, (AUDIENCE,), KNOWN), keys)
 
 
-async def settled(issuer: Issuer, asked: int) -> None:
-    """Wait until the issuer was asked so often and the answer is in."""
+async def fetched(issuer: Issuer, count: int) -> None:
+    """Wait until the keys were fetched that often and the last response was processed."""
     async with asyncio.timeout(5):
-        while issuer.asked < asked:  # noqa: ASYNC110 - the other side of a socket sets no event
+        while issuer.fetches < count:  # noqa: ASYNC110 - the other side of a socket sets no event
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
 
 
 async def test_fetched_once(tokens: TokenVerifier, issuer: Issuer) -> None:
-    """All who come at once wait for one fetch, and those who come later for none."""
+    """Concurrent requests wait for one fetch, and later requests for none."""
     principals = await asyncio.gather(*(tokens.principal(issuer.token(sub=f"u{n}")) for n in range(50)))
-    assert len({one.name for one in principals}) == 50
+    assert len({principal.name for principal in principals}) == 50
     await tokens.principal(issuer.token(sub="later"))
-    assert issuer.asked == 1
+    assert issuer.fetches == 1
 
 
 async def test_rotated(tokens: TokenVerifier, issuer: Issuer) -> None:
-    """A token of a new key makes the keys be fetched, and is accepted; one of a key that is gone is refused then."""
-    before = issuer.token()
-    await tokens.principal(before)
+    """A token with a new key causes a fetch and is accepted; a token with a removed key is refused after that."""
+    old = issuer.token()
+    await tokens.principal(old)
     issuer.rotate("k2")
     assert (await tokens.principal(issuer.token(sub="grace"))).name.endswith("grace")
-    assert issuer.asked == 2
+    assert issuer.fetches == 2
     with pytest.raises(Unauthenticated):
-        await tokens.principal(before)
+        await tokens.principal(old)
 
 
 async def test_a_flood_of_unknown_kids_is_bounded(tokens: TokenVerifier, issuer: Issuer, clock: Any) -> None:
-    """A forger who names a thousand keys makes the issuer be asked a few times, and others are served meanwhile."""
+    """Tokens with a thousand unknown key ids cause only a few fetches, and valid tokens are accepted meanwhile."""
     await tokens.principal(issuer.token())
     forger = Issuer()
     for number in range(1000):
-        forger.keys[0] = made("ES256", f"x{number}") if number < 3 else forger.keys[0]
+        forger.keys[0] = new_key("ES256", f"x{number}") if number < 3 else forger.keys[0]
         with pytest.raises(Unauthenticated):
             await tokens.principal(forger.token(sub=f"x{number}"))
-    assert issuer.asked <= 4
+    assert issuer.fetches <= 4
     assert await tokens.principal(issuer.token(sub="grace"))
-    asked = issuer.asked
+    fetches = issuer.fetches
     issuer.rotate("k2")
     clock.now += 30
     assert await tokens.principal(issuer.token(sub="ada"))
-    assert issuer.asked == asked + 1
+    assert issuer.fetches == fetches + 1
 
 
-async def test_old_keys_stay_in_force_while_they_are_fetched(tokens: TokenVerifier, issuer: Issuer, clock: Any) -> None:
-    """Keys that are older than their time are fetched beside the requests, which do not wait."""
+async def test_old_keys_are_used_while_new_ones_are_fetched(tokens: TokenVerifier, issuer: Issuer, clock: Any) -> None:
+    """Keys that are older than `ttl` are fetched in the background; requests do not wait for them."""
     token = issuer.token()
     await tokens.principal(token)
     clock.now += 300
     issuer.rotate("k2")
     await tokens.principal(token)
-    await settled(issuer, 2)
+    await fetched(issuer, 2)
     with pytest.raises(Unauthenticated):
         await tokens.principal(token)
 
@@ -104,7 +106,7 @@ async def test_old_keys_stay_in_force_while_they_are_fetched(tokens: TokenVerifi
 async def test_a_failing_fetch_keeps_the_keys(
     tokens: TokenVerifier, issuer: Issuer, clock: Any, caplog: Any, *, status: int, body: bytes | None
 ) -> None:
-    """An issuer that fails, or answers no keys, leaves the known ones in force, and is asked again after a pause."""
+    """After a failed fetch, or a response without keys, the known keys stay in use; it is repeated after a pause."""
     await tokens.principal(issuer.token())
     issuer.status, issuer.body = status, body
     clock.now += 300
@@ -112,64 +114,64 @@ async def test_a_failing_fetch_keeps_the_keys(
         for number in range(20):
             await tokens.principal(issuer.token(sub=f"u{number}"))
             await asyncio.sleep(0)
-        await settled(issuer, 2)
-    assert issuer.asked == 2
-    assert "the known ones stay" in caplog.text
+        await fetched(issuer, 2)
+    assert issuer.fetches == 2
+    assert "the known keys stay in use" in caplog.text
     assert issuer.url not in caplog.text
     clock.now += 30
     await tokens.principal(issuer.token(sub="again"))
-    await settled(issuer, 3)
+    await fetched(issuer, 3)
 
 
 async def test_no_keys_yet(tokens: TokenVerifier, issuer: Issuer, clock: Any) -> None:
-    """While the issuer has never answered it is our failure and not the caller's; once it answers, all is well."""
+    """Until the issuer has responded once, tokens get SourceUnavailable, not Unauthenticated."""
     issuer.status = 500
     for _ in range(20):
         with pytest.raises(SourceUnavailable):
             await tokens.principal(issuer.token())
-    assert issuer.asked == 3
+    assert issuer.fetches == 3
     issuer.status = 200
     clock.now += 30
     assert await tokens.principal(issuer.token())
 
 
-async def test_nobody_listens(session: ClientSession, issuer: Issuer, unused_tcp_port: int) -> None:
-    """An issuer that cannot be reached is told of without its address."""
-    with pytest.raises(OSError, match=r"^the issuer did not answer") as raised:
-        await fetch(session, f"http://127.0.0.1:{unused_tcp_port}/jwks")
+async def test_an_unreachable_issuer(session: ClientSession, issuer: Issuer, unused_tcp_port: int) -> None:
+    """The error for an unreachable issuer does not contain its address."""
+    with pytest.raises(OSError, match=r"^the issuer did not respond") as raised:
+        await fetch_key_set(session, f"http://127.0.0.1:{unused_tcp_port}/jwks")
     assert "127.0.0.1" not in str(raised.value)
 
 
-async def test_a_caller_who_leaves_takes_nothing_along(tokens: TokenVerifier, issuer: Issuer) -> None:
-    """One of two who wait for the keys is cancelled, and the other gets its answer."""
+async def test_a_cancelled_request(tokens: TokenVerifier, issuer: Issuer) -> None:
+    """When one of two requests that wait for the keys is cancelled, the other still succeeds."""
     first, second = (asyncio.ensure_future(tokens.principal(issuer.token(sub=name))) for name in ("a", "b"))
     await asyncio.sleep(0)
     first.cancel()
     assert await second
 
 
-def test_what_else_is_in_a_set() -> None:
-    """Keys of kinds unknown or unwanted, for encryption, too weak or broken are passed over."""
+def test_ignored_keys() -> None:
+    """Keys of unknown or excluded types, for encryption, too weak or malformed are ignored."""
     with pytest.warns(UserWarning, match="2048"):
         weak = RSAKey.generate_key(1024, {"kid": "weak"}).as_dict(private=False)
-    good = made("ES256", "good").as_dict(private=False)
-    told = [
+    good = new_key("ES256", "good").as_dict(private=False)
+    keys = [
         weak,
-        made("ES256", "enc").as_dict(private=False) | {"use": "enc"},
+        new_key("ES256", "enc").as_dict(private=False) | {"use": "enc"},
         {"kty": "AKP", "kid": "new"},
         good | {"kty": ["EC"], "kid": "listed"},
         {"kty": {}},
         {"kty": "RSA", "kid": "broken", "n": "x"},
         {"kty": "EC", "kid": "off", "crv": "P-256", "x": "AA", "y": "AA"},
-        made("HS256", "secret").as_dict(),
+        new_key("HS256", "secret").as_dict(),
         "text",
         good,
     ]
-    assert [key.kid for key in read_keys(orjson.dumps({"keys": told}), PUBLIC)] == ["good"]
+    assert [key.kid for key in parse_key_set(orjson.dumps({"keys": keys}), PUBLIC)] == ["good"]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"keys":{}}', b'{"keys":[{"kty":"EC"}]}'])
-def test_no_key_set(content: bytes) -> None:
-    """What holds no usable key is no key set."""
-    with pytest.raises(ValueError):  # noqa: PT011 - the JSON parser's words are its own
-        read_keys(content, PUBLIC)
+def test_an_unusable_key_set(content: bytes) -> None:
+    """A document without a usable key is an error."""
+    with pytest.raises(ValueError):  # noqa: PT011 - the message may be that of the JSON parser
+        parse_key_set(content, PUBLIC)

@@ -1,3 +1,5 @@
+"""Verifying tokens: which are accepted, which are refused, and how long one is cached."""
+
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -5,14 +7,14 @@ from typing import Any
 
 import orjson
 import pytest
-from callers.issuing import AUDIENCE, ISSUER, Issuer, claims, made, signed, unsigned
+from callers.issuing import AUDIENCE, ISSUER, Issuer, claims, new_key, signed, unsigned
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import KeySet, OctKey
 
 from gateway.callers.algorithms import ALGORITHMS
-from gateway.callers.key_sets import FileKeys, read_keys
-from gateway.callers.tokens import KINDS, TokenRules, TokenVerifier
+from gateway.callers.key_sets import FileKeys, parse_key_set
+from gateway.callers.tokens import KEY_TYPES, TokenRules, TokenVerifier
 from gateway.errors import Unauthenticated
 from gateway.operation import scopes as all_scopes
 from gateway.users.model import UserSource
@@ -23,23 +25,23 @@ RULES = TokenRules(ISSUER, (AUDIENCE, "second"), KNOWN)
 PUBLIC = frozenset({"RSA", "EC", "OKP"})
 
 
-class Fixed:
-    """A key set in hand."""
+class FixedKeys:
+    """Provides a fixed key set; `requested` has the key ids of all requests."""
 
-    def __init__(self, keys: Any, kinds: Any = PUBLIC) -> None:
-        self.set = read_keys(orjson.dumps(KeySet(keys).as_dict()), kinds)
-        self.asked: list[str | None] = []
+    def __init__(self, keys: Any, key_types: Any = PUBLIC) -> None:
+        self.set = parse_key_set(orjson.dumps(KeySet(keys).as_dict()), key_types)
+        self.requested: list[str | None] = []
 
     def current(self) -> Any:
         return self.set
 
-    async def having(self, kid: str | None) -> Any:
-        self.asked.append(kid)
+    async def get(self, kid: str | None) -> Any:
+        self.requested.append(kid)
         return self.set
 
 
-RSA, EC = made("RS256", "rsa"), made("ES256", "ec")
-STRANGER = {"RSA": made("RS256", "rsa"), "EC": made("ES256", "ec")}
+RSA, EC = new_key("RS256", "rsa"), new_key("ES256", "ec")
+STRANGER = {"RSA": new_key("RS256", "rsa"), "EC": new_key("ES256", "ec")}
 
 
 def pem(key: Any) -> bytes:
@@ -53,16 +55,16 @@ def secret(content: bytes) -> OctKey:
 
 @pytest.fixture
 def tokens() -> TokenVerifier:
-    """Tells tokens of an RSA key and of an EC key."""
-    return TokenVerifier(RULES, Fixed([RSA, EC]))
+    """A verifier with an RSA key and an EC key."""
+    return TokenVerifier(RULES, FixedKeys([RSA, EC]))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 async def test_accepted(algorithm: str) -> None:
-    """A token of the issuer tells who its caller is and what they may do, whichever allowed algorithm signs it."""
-    key = made(algorithm, "k")
+    """A token identifies its caller and the scopes, with each of the allowed algorithms."""
+    key = new_key(algorithm, "k")
     token = signed(key, algorithm, claims(scope="users:read openid users:write:account"), kid="k")
-    principal = await TokenVerifier(RULES, Fixed([key])).principal(token)
+    principal = await TokenVerifier(RULES, FixedKeys([key])).principal(token)
     assert principal.name == f"jwt:{ISSUER}|ada"
     assert principal.scopes == {"users:read", "users:write:account"}
     assert principal.expires is not None
@@ -82,8 +84,8 @@ async def test_accepted(algorithm: str) -> None:
     ],
     ids=str,
 )
-async def test_right_in_another_way(tokens: TokenVerifier, other: Any) -> None:
-    """One audience of several, times within the leeway and a list of scopes are as good."""
+async def test_accepted_variants(tokens: TokenVerifier, other: Any) -> None:
+    """One audience of several, times within the leeway, and a list of scopes are accepted."""
     principal = await tokens.principal(signed(EC, "ES256", claims(**other), kid="ec"))
     assert principal.scopes == {"users:read"}
 
@@ -113,7 +115,7 @@ async def test_right_in_another_way(tokens: TokenVerifier, other: Any) -> None:
     ids=str,
 )
 async def test_wrong_claims(tokens: TokenVerifier, other: Any) -> None:
-    """A token that is expired, too early, of another issuer, for another audience or nobody's is refused."""
+    """A token that has expired, is not valid yet, has another issuer or audience, or no subject is refused."""
     with pytest.raises(Unauthenticated, match=r"^The token was not accepted\.$"):
         await tokens.principal(signed(EC, "ES256", claims(**other), kid="ec"))
 
@@ -128,7 +130,7 @@ FORGED = {
     "HS256 with the empty key": signed(OctKey.import_key("00" * 32), "HS256", claims(), kid="rsa"),
     "an algorithm that is not allowed": signed(RSA, "RS512", claims(), kid="rsa"),
     "another key's algorithm": signed(RSA, "RS256", claims(), kid="ec"),
-    "its own key inside": signed(
+    "a key in the header": signed(
         STRANGER["EC"], "ES256", claims(), kid="ec", jwk=STRANGER["EC"].as_dict(private=False)
     ),
     "a key by address": signed(STRANGER["EC"], "ES256", claims(), kid="ec", jku="http://127.0.0.1:1/jwks"),
@@ -154,56 +156,56 @@ FORGED = {
 
 @pytest.mark.parametrize("token", FORGED.values(), ids=FORGED)
 async def test_forged(tokens: TokenVerifier, token: str) -> None:
-    """What the issuer has not signed with its key and an allowed algorithm is refused, always in the same words."""
+    """A token that the issuer did not sign with its key and an allowed algorithm is refused with the same message."""
     with pytest.raises(Unauthenticated, match=r"^The token was not accepted\.$"):
         await tokens.principal(token)
 
 
-async def test_no_keys_are_looked_for_in_vain() -> None:
-    """A token of an algorithm that is not allowed, and a huge one, bring nobody to look for keys."""
-    keys = Fixed([EC])
+async def test_no_keys_are_requested_in_vain() -> None:
+    """No keys are requested for a token with an algorithm that is not allowed, or for one that is too long."""
+    keys = FixedKeys([EC])
     for token in (unsigned(claims(), kid="x"), signed(EC, "ES256", claims(scope="x" * 10_000), kid="x"), "x" * 10**7):
         with pytest.raises(Unauthenticated):
             await TokenVerifier(RULES, keys).principal(token)
-    assert keys.asked == []
+    assert keys.requested == []
 
 
 @given(st.text(max_size=60), st.text(max_size=60), st.binary(max_size=60))
 async def test_anything(header: str, payload: str, content: bytes) -> None:
-    """Whatever is sent, the answer is a refusal and no defect, also where a real signature is around nonsense."""
-    tokens = TokenVerifier(RULES, Fixed([EC]))
+    """Any text is refused without another exception, also signed content that is not a token."""
+    tokens = TokenVerifier(RULES, FixedKeys([EC]))
     for token in (f"{header}.{payload}.x", signed(EC, "ES256", content, kid="ec")):
         with pytest.raises(Unauthenticated):
             await tokens.principal(token)
 
 
-async def test_secret_keys_only_where_they_are_wanted() -> None:
-    """A secret key of the set is used where an HS algorithm is allowed, and is not even read where none is."""
-    key = made("HS256", "s")
+async def test_secret_keys_only_with_hs_algorithms() -> None:
+    """A secret key of the set is used only if an HS algorithm is allowed; otherwise it is not even parsed."""
+    key = new_key("HS256", "s")
     token = signed(key, "HS256", claims(), kid="s")
     rules = TokenRules(ISSUER, (AUDIENCE,), KNOWN, ("HS256",))
-    assert await TokenVerifier(rules, Fixed([key], {KINDS["HS"]})).principal(token)
+    assert await TokenVerifier(rules, FixedKeys([key], {KEY_TYPES["HS"]})).principal(token)
     with pytest.raises(Unauthenticated):
-        await TokenVerifier(RULES, Fixed([EC, key])).principal(token)
+        await TokenVerifier(RULES, FixedKeys([EC, key])).principal(token)
 
 
 async def test_claims_by_other_names() -> None:
-    """Issuers that name the scopes and the caller otherwise are understood."""
-    rules = TokenRules(ISSUER, (AUDIENCE,), KNOWN, scopes="permissions", subject="client_id")
+    """The claims with the scopes and the caller can be configured."""
+    rules = TokenRules(ISSUER, (AUDIENCE,), KNOWN, scope_claim="permissions", subject_claim="client_id")
     token = signed(EC, "ES256", claims(permissions=["users:write"], client_id="bff", scope="users:read"), kid="ec")
-    principal = await TokenVerifier(rules, Fixed([EC])).principal(token)
+    principal = await TokenVerifier(rules, FixedKeys([EC])).principal(token)
     assert (principal.name, principal.scopes) == (f"jwt:{ISSUER}|bff", {"users:write"})
 
 
-async def test_believed_for_a_while(clock: Any) -> None:
-    """A token that was right is not checked again for a minute, but never longer than it lasts."""
+async def test_cached_for_a_while(clock: Any) -> None:
+    """A verified token is not verified again for a minute, but not accepted after it expires."""
     clock.now = time.time()
-    keys = Fixed([EC])
+    keys = FixedKeys([EC])
     tokens = TokenVerifier(RULES, keys, now=clock)
     token = signed(EC, "ES256", claims(exp=int(clock.now) + 50), kid="ec")
     first = await tokens.principal(token)
     assert await tokens.principal(token) is first
-    assert len(keys.asked) == 1
+    assert len(keys.requested) == 1
     clock.now += 61
     assert await tokens.principal(token) is not first
     clock.now += 20
@@ -211,37 +213,37 @@ async def test_believed_for_a_while(clock: Any) -> None:
         await tokens.principal(token)
 
 
-async def test_not_believed_with_other_keys() -> None:
-    """When the keys change, what was believed by the old ones ends at once."""
-    keys = Fixed([EC])
+async def test_the_cache_ends_with_the_keys() -> None:
+    """When the keys change, tokens that were verified with the old ones are verified again."""
+    keys = FixedKeys([EC])
     tokens = TokenVerifier(RULES, keys)
     token = signed(EC, "ES256", claims(), kid="ec")
     await tokens.principal(token)
-    keys.set = Fixed([STRANGER["EC"]]).set
+    keys.set = FixedKeys([STRANGER["EC"]]).set
     with pytest.raises(Unauthenticated):
         await tokens.principal(token)
 
 
-async def test_few_are_remembered() -> None:
-    """No more tokens are remembered than the rules say."""
-    keys = Fixed([EC])
-    tokens = TokenVerifier(TokenRules(ISSUER, (AUDIENCE,), KNOWN, most=2), keys)
+async def test_cache_size() -> None:
+    """No more tokens are cached than `cache_size`."""
+    keys = FixedKeys([EC])
+    tokens = TokenVerifier(TokenRules(ISSUER, (AUDIENCE,), KNOWN, cache_size=2), keys)
     sent = [signed(EC, "ES256", claims(sub=name), kid="ec") for name in "abc"]
     for token in (*sent, sent[2], sent[0]):
         await tokens.principal(token)
-    assert len(keys.asked) == 4
+    assert len(keys.requested) == 4
 
 
 async def test_rotated_in_a_file(tmp_path: Path, clock: Any) -> None:
-    """A key set in a file is read again when it changes: new tokens are accepted, those of a key that is gone not."""
+    """A changed file of keys is read again: tokens with its keys are accepted, those with old keys refused."""
     issuer, path = Issuer(), tmp_path / "jwks.json"
     path.write_bytes(issuer.key_set())
     tokens = TokenVerifier(RULES, FileKeys(path, PUBLIC, clock=clock))
-    before = issuer.token()
-    await tokens.principal(before)
+    old = issuer.token()
+    await tokens.principal(old)
     issuer.rotate("k2")
     path.write_bytes(issuer.key_set())
     clock.now += 1.0
     await tokens.principal(issuer.token())
     with pytest.raises(Unauthenticated):
-        await tokens.principal(before)
+        await tokens.principal(old)

@@ -42,7 +42,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     """A key for each kind of caller."""
     made = {name: new_api_key(name, scopes, KNOWN) for name, scopes in SCOPES.items()}
     file = tmp_path_factory.mktemp("keys") / "keys.toml"
-    file.write_text("\n".join(entry.text() for _, entry in made.values()))
+    file.write_text("\n".join(entry.to_toml() for _, entry in made.values()))
     return Keys(file, {name: key for name, (key, _) in made.items()})
 
 

@@ -41,7 +41,7 @@ def callers(tmp_path: Path) -> Callers:
     """A reader of all sources, a reader of the account source, a writer, and an issuer of tokens."""
     scopes = {"reader": ["users:read"], "narrow": ["users:read:account"], "writer": ["users:write"], "nobody": []}
     made = {name: new_api_key(name, given, KNOWN) for name, given in scopes.items()}
-    (tmp_path / "keys.toml").write_text("".join(entry.text() for _, entry in made.values()))
+    (tmp_path / "keys.toml").write_text("".join(entry.to_toml() for _, entry in made.values()))
     issuer = Issuer()
     (tmp_path / "jwks.json").write_bytes(issuer.key_set())
     tokens = TokenVerifier(TokenRules(ISSUER, (AUDIENCE,), KNOWN, leeway=0), FileKeys(tmp_path / "jwks.json", {"EC"}))

@@ -1,7 +1,7 @@
-"""An account system that names in every answer the credential that it was asked with.
+"""An account source whose records have the credential of the call as their name.
 
-It is the real client and the real steps, over a wire in memory. It keeps idempotency keys without looking at the
-credential, as the real one may where all of them are one account's.
+The client and the pipeline are the real ones, over a transport in memory. The source recognises idempotency keys
+whatever the credential, as the real one may where all credentials belong to one account.
 """
 
 import asyncio
@@ -31,30 +31,30 @@ _USERS = 30
 
 
 @dataclass
-class Seeing:
-    """The system's wire: what it was asked is in `asked`, as (method, path, credential)."""
+class CredentialEcho:
+    """The transport to the source; `calls` has (method, path, credential) of each call."""
 
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
-    kept: dict[str, bytes] = field(default_factory=dict)
-    gate: asyncio.Event | None = None
+    calls: list[tuple[str, str, str]] = field(default_factory=list)
+    results: dict[str, bytes] = field(default_factory=dict)
+    unblocked: asyncio.Event | None = None
 
     async def send(self, request: Request) -> Response:
         credential = next(value for name, value in request.headers.items() if name.lower() == "authorization")
         url = urlsplit(request.url)
-        self.asked.append((request.method, url.path, credential))
+        self.calls.append((request.method, url.path, credential))
         await asyncio.sleep(0)
-        if self.gate is not None:
-            await self.gate.wait()
+        if self.unblocked is not None:
+            await self.unblocked.wait()
         key = request.headers.get("Idempotency-Key")
         if key is not None:
-            made = {"id": url.path.rpartition("/")[2], "name": credential}
-            return Response(200, {}, self.kept.setdefault(key, orjson.dumps(made)))
-        return Response(200, {}, orjson.dumps(self._answer(url.path, parse_qs(url.query), credential)))
+            user = {"id": url.path.rpartition("/")[2], "name": credential}
+            return Response(200, {}, self.results.setdefault(key, orjson.dumps(user)))
+        return Response(200, {}, orjson.dumps(self._body(url.path, parse_qs(url.query), credential)))
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there are no connections."""
 
-    def _answer(self, path: str, query: dict[str, list[str]], credential: str) -> Any:
+    def _body(self, path: str, query: dict[str, list[str]], credential: str) -> Any:
         collection, _, last = path.rpartition("/")
         if last not in {"account-users", "roles", "departments"}:
             return {"id": last, "name": credential}
@@ -65,25 +65,25 @@ class Seeing:
                 "id": name,
                 "name": credential,
                 "email": "one@example.com",
-                "created_at": f"2026-01-01T00:00:{59 - at:02}Z",
+                "created_at": f"2026-01-01T00:00:{59 - number:02}Z",
             }
-            for at, name in enumerate(names)
+            for number, name in enumerate(names)
         ]
         end = start + limit
         url = f"https://account.test{collection}?cursor={end}" if end < _USERS else None
         return {"data": rows[start:end], "page_info": {"next_page_url": url, "has_next_page": url is not None}}
 
 
-def served(wire: Seeing, *, forward: bool = True, ttl: float = 30.0) -> UserService:
-    """The service in front of it, with everything that keeps or shares; with the callers' own credentials, or not."""
+def service_over(transport: CredentialEcho, *, forward: bool = True, ttl: float = 30.0) -> UserService:
+    """Return the service with all caches, with forwarded credentials or with the configured one."""
     settings = StepSettings(forwarding=Forwarding(ACCOUNT, ["x-account-token"]) if forward else None)
-    send = pipeline(wire, steps(settings, budget=RetryBudget()))
+    send = pipeline(transport, steps(settings, budget=RetryBudget()))
     source = AccountSource(send, "https://account.test", {"Authorization": CONFIGURED}, account_version("current"))
     sources = Sources([source])
-    once = IdempotentChanges(MemoryIdempotency())
-    return UserService(sources, reference=ReferenceData(sources, ttl=ttl), execute_once=once)
+    changes = IdempotentChanges(MemoryIdempotency())
+    return UserService(sources, reference=ReferenceData(sources, ttl=ttl), execute_once=changes)
 
 
 def caller(name: str, credential: str | None, scopes: frozenset[str] = frozenset({"users:read", "users:write"})) -> Any:
-    """A caller who brings that credential, or none."""
+    """Return a caller with that forwarded credential, or with none."""
     return Principal(name, scopes, {ACCOUNT: {} if credential is None else {"authorization": credential}})
