@@ -1,3 +1,5 @@
+"""Principals: their scopes, their identities, and the principal of the running operation."""
+
 import asyncio
 
 import pytest

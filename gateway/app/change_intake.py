@@ -47,5 +47,5 @@ def start_polling(
             continue
         lock = state.polling_lock(f"polling:{source.name}", interval)
         poller = Poller(source, events, lock, interval=interval, observe=observer.poll)
-        stack.push_async_callback(poller.close)
+        stack.push_async_callback(poller.aclose)
         poller.start()

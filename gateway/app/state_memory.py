@@ -43,7 +43,7 @@ class MemoryState:
         """Build the event log."""
         settings = self._settings
         return self._events(
-            EventLogSettings(held=settings.events_held, queue=settings.events_queue, window=settings.events_window)
+            EventLogSettings(max_events=settings.events_held, queue_size=settings.events_queue, window=settings.events_window)
         )
 
     def polling_lock(self, name: str, interval: float) -> PollingLock:  # noqa: ARG002 - RedisState needs them
@@ -61,5 +61,5 @@ class MemoryState:
 
     def _events(self, settings: EventLogSettings) -> EventLog:
         log = MemoryEventLog(settings, observe=self._observer.log_event)
-        self._stack.push_async_callback(log.close)
+        self._stack.push_async_callback(log.aclose)
         return log

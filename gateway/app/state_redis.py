@@ -44,8 +44,8 @@ class RedisState(MemoryState):
         return RedisDocuments(self._client, ttl=self._settings.documents.automatic_ttl)
 
     def _events(self, settings: EventLogSettings) -> EventLog:
-        stream = RedisEventStream(self._client, held=settings.held, window=settings.window)
+        stream = RedisEventStream(self._client, max_entries=settings.max_events, window=settings.window)
         log = ReplicatedEventLog(stream, settings, observe=self._observer.log_event)
-        self._stack.push_async_callback(log.close)
+        self._stack.push_async_callback(log.aclose)
         log.start()
         return log

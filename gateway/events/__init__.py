@@ -1,1 +1,1 @@
-"""What happens to users: the log of it, and those who follow it."""
+"""The log of changes that happened to users, and the subscriptions that read from it."""

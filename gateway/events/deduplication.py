@@ -1,8 +1,9 @@
-"""By what a change is known when it is told again.
+"""Recognises several reports of one change as the same event.
 
-Who changes a user through this gateway tells of it; then its system does, by a webhook or when it is asked: the
-same user, changed at the same time. A system's answer to a change may leave out when that was; then what the user
-is like has to do, but only against what was told of that user last: between two equal states may be another one.
+A change made through this gateway is reported twice: first by the gateway, then by its source, in a webhook or when
+it is polled. That second report, the echo, has the same user and the same time of change. Where a source omits the
+time in its response to a change, the content of the user is compared instead, but only with the latest report about
+that user: between two equal states there may have been another one.
 """
 
 import secrets
@@ -21,8 +22,8 @@ from gateway.users.model import User, UserChange
 
 __all__ = ["DeduplicationKeys", "RecentChanges", "deduplication_keys"]
 
-# Not among them: what a system may leave out, or what changes without anybody changing the user.
-_PLAIN = (
+# Without the fields that a source may omit, and those that change although nobody changed the user.
+_VALUE_FIELDS = (
     "name",
     "first_name",
     "last_name",
@@ -36,73 +37,82 @@ _PLAIN = (
     "two_factor_enabled",
     "google_sso_enabled",
 )
-_LINKED = ("role", "department", "organization", "current_account")
+_RECORD_FIELDS = ("role", "department", "organization", "current_account")
 
 
 @dataclass(frozen=True, slots=True)
 class DeduplicationKeys:
-    """What is said by every telling of one change, for comparing only.
+    """The hashes by which an event is recognised when it is reported again.
 
-    `once` is the change itself; `user` whom it is about and `content` what the user is then like; `dated`, whether
-    the system said when it was.
+    `event` identifies the event, `user` the user, and `content` the user's fields after the change. `dated` is whether
+    the source gave the time of the change.
     """
 
-    once: str
+    event: str
     user: str
     content: str
     dated: bool
 
 
 def deduplication_keys(change: UserChange, user: User, name: str | None = None) -> DeduplicationKeys:
-    """The marks of an event; `name` is what its teller calls it. Without name and time no other has its `once`."""
+    """Return the keys of an event.
+
+    `name` identifies the report; it is used where the user has no time of change. Without both, `event` is random, so
+    that no other event equals it.
+    """
     ref = ref_of(user)
-    who = [ref.source, ref.tenant.casefold(), ref.source_id.casefold()]
-    linked = [getattr(record, "source_id", None) for record in (getattr(user, field) for field in _LINKED)]
-    content = _digest(change is UserChange.DELETED, [getattr(user, field) for field in _PLAIN], linked)
+    identity = [ref.source, ref.tenant.casefold(), ref.source_id.casefold()]
+    record_ids = [getattr(record, "source_id", None) for record in (getattr(user, field) for field in _RECORD_FIELDS)]
+    content = _digest(change is UserChange.DELETED, [getattr(user, field) for field in _VALUE_FIELDS], record_ids)
     if user.updated_at is not None:
-        once = _digest(change, who, user.updated_at, content)
+        event = _digest(change, identity, user.updated_at, content)
     else:
-        once = secrets.token_hex(16) if name is None else _digest(name)
-    return DeduplicationKeys(once, _digest(who), content, dated=user.updated_at is not None)
+        event = secrets.token_hex(16) if name is None else _digest(name)
+    return DeduplicationKeys(event, _digest(identity), content, dated=user.updated_at is not None)
 
 
 def _digest(*parts: Any) -> str:
     return blake2b(orjson.dumps(parts, default=asdict), digest_size=16).hexdigest()
 
 
-_MOST = 100_000  # of each kind: some 20 MiB
+_MAX_ENTRIES = 100_000  # events, and as many users: about 20 MiB
 
 
 class RecentChanges:
-    """Tells news from echoes. Remembers for `window` seconds, and no more than so many."""
+    """Recognises repeated reports of changes for `window` seconds, among the latest `max_entries`."""
 
-    def __init__(self, window: float, *, most: int = _MOST, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, window: float, *, max_entries: int = _MAX_ENTRIES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._window = window
-        self._most = most
+        self._max_entries = max_entries
         self._clock = clock
-        self._once: OrderedDict[str, float] = OrderedDict()  # until when; the oldest first
-        self._last: OrderedDict[str, tuple[float, str, bool]] = OrderedDict()
+        self._events: OrderedDict[str, float] = OrderedDict()  # the expiry of each, the oldest first
+        self._users: OrderedDict[str, tuple[float, str, bool]] = OrderedDict()  # expiry, content, dated
 
     def __len__(self) -> int:
-        return len(self._once)
+        return len(self._events)
 
-    def is_news(self, marks: DeduplicationKeys, *, heard: bool) -> bool:
-        """Whether it was not told; it is from then on. `heard` is what we did not do ourselves."""
+    def is_new(self, keys: DeduplicationKeys, *, external: bool) -> bool:
+        """Return whether the change was not reported before, and remember it.
+
+        `external` is whether the report came from a source, not from this gateway.
+        """
         now = self._clock()
-        self._forget(now)
-        if marks.once in self._once:
+        self._forget_expired(now)
+        if keys.event in self._events:
             return False
-        until = now + self._window
-        self._once[marks.once] = until
-        _, content, dated = self._last.get(marks.user, (0.0, "", False))
-        echo = heard and content == marks.content and dated != marks.dated
-        # An echo says when it was: what comes with another time after it is another change.
-        self._last[marks.user] = until, marks.content, marks.dated or echo
-        self._last.move_to_end(marks.user)
+        expires_at = now + self._window
+        self._events[keys.event] = expires_at
+        _, content, dated = self._users.get(keys.user, (0.0, "", False))
+        echo = external and content == keys.content and dated != keys.dated
+        # An echo supplies the missing time: a later report with another time is another change.
+        self._users[keys.user] = expires_at, keys.content, keys.dated or echo
+        self._users.move_to_end(keys.user)
         return not echo
 
-    def _forget(self, now: float) -> None:
-        while self._once and (len(self._once) >= self._most or next(iter(self._once.values())) <= now):
-            self._once.popitem(last=False)
-        while self._last and (len(self._last) >= self._most or next(iter(self._last.values()))[0] <= now):
-            self._last.popitem(last=False)
+    def _forget_expired(self, now: float) -> None:
+        while self._events and (len(self._events) >= self._max_entries or next(iter(self._events.values())) <= now):
+            self._events.popitem(last=False)
+        while self._users and (len(self._users) >= self._max_entries or next(iter(self._users.values()))[0] <= now):
+            self._users.popitem(last=False)

@@ -1,4 +1,7 @@
-"""An event as bytes: a line of what happened when, then the user as JSON."""
+"""Events as bytes, and the stream of such entries that replicas have in common.
+
+An entry is one line with the change and its time, followed by the user as JSON.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,57 +10,63 @@ from typing import Protocol
 from gateway.users.idempotency import from_bytes, to_bytes
 from gateway.users.model import Timestamp, User, UserChange
 
-__all__ = ["Entry", "EventStream", "read_entry", "write_entry"]
+__all__ = ["Entry", "EventStream", "decode_entry", "encode_entry"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is in the log of an event, beside its number."""
+    """An event as it is stored in the log; its number is stored beside it."""
 
     change: UserChange
     occurred_at: Timestamp
     user: User
 
 
-def write_entry(entry: Entry) -> bytes:
-    """The entry as bytes."""
+def encode_entry(entry: Entry) -> bytes:
+    """Return the entry as bytes."""
     return f"{entry.change} {entry.occurred_at}\n".encode() + to_bytes(entry.user)
 
 
-def read_entry(content: bytes) -> Entry:
-    """What `write_entry` was given, by this version of the gateway or by another.
+def decode_entry(content: bytes) -> Entry:
+    """Return the entry that `encode_entry` of this or another version of the gateway wrote.
 
     Raises:
-        ValueError: it is nothing that this version knows.
+        ValueError: this version does not know the format.
     """
     line, _, user = content.partition(b"\n")
     change, _, occurred_at = line.decode().partition(" ")
-    read = from_bytes(user)
-    if not isinstance(read, User):
+    record = from_bytes(user)
+    if not isinstance(record, User):
         raise ValueError("no user")  # noqa: TRY004 - its bytes are wrong, not its type
-    return Entry(UserChange(change), Timestamp(occurred_at), read)
+    return Entry(UserChange(change), Timestamp(occurred_at), record)
 
 
 class EventStream(Protocol):
-    """Entries that replicas share, numbered without gaps; the oldest go.
+    """The entries of the log that replicas have in common, numbered without gaps; the oldest are dropped.
 
     Every method may raise SourceUnavailable.
     """
 
-    async def place(self) -> tuple[str, int, int]:
-        """The log's name, the number that it began behind, and its last one.
+    async def bounds(self) -> tuple[str, int, int]:
+        """Return the name of the log, the number before its first entry, and the number of its last one.
 
-        The name is another one as soon as entries may have been lost.
+        The name changes as soon as entries may have been lost.
         """
 
-    async def append(self, entry: bytes, *, once: str, user: str, content: str, dated: bool, heard: bool) -> int:
-        """The new entry's number; 0 where it is known by its deduplication keys, across replicas."""
+    async def append(self, entry: bytes, *, event: str, user: str, content: str, dated: bool, external: bool) -> int:
+        """Append an entry and return its number; 0 if the event is in the log already, by any replica.
+
+        `event`, `user`, `content` and `dated` are its deduplication keys; `external` is as in `RecentChanges.is_new`.
+        """
 
     async def read(self, after: int) -> Sequence[tuple[str, int, bytes]]:
-        """The next entries, each with its log's name and its number; none where none came within a moment."""
+        """Return the entries after that number, each with the name of its log and its number.
 
-    async def entry(self, number: int) -> bytes | None:
-        """The entry of that number, as long as it is held."""
+        It waits a moment for one if there is none, and then returns an empty sequence.
+        """
 
-    async def renew(self, log: str) -> None:
-        """Give the log another name, if this is still its name: entries were lost, and its numbers mean others."""
+    async def get(self, number: int) -> bytes | None:
+        """Return the entry of that number, or None if it has been dropped or is not there yet."""
+
+    async def rename(self, log: str) -> None:
+        """Give the log a new name if `log` is its current one: entries were lost, and their numbers are used again."""

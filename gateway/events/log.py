@@ -1,4 +1,4 @@
-"""The event log as its users see it, whatever form it has."""
+"""The event log as its readers and writers use it, independent of where it is stored."""
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
@@ -15,35 +15,36 @@ __all__ = [
     "EventLog",
     "EventLogSettings",
     "LogEvent",
+    "LogObserver",
     "NoLongerHeld",
-    "Observe",
     "SlowReader",
     "Subscription",
     "UserEvent",
-    "unobserved",
+    "ignore_log_event",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class EventLogSettings:
-    """How much is kept, in numbers and in seconds.
+    """The bounds of the log: numbers of events, and seconds.
 
-    `held` events to resume among (a user is a few KiB); `queue` of them may wait for one reader, `waiting` for a
-    Redis that is away. For `window` seconds a change is known when it is told again: senders repeat for half an hour
-    (reseller.md, 4).
+    The log holds the latest `max_events` (a user is a few KiB), so that a subscription can be resumed. `queue_size`
+    events may wait for one subscription, `outbox_size` for an unreachable Redis. A change that is reported again
+    within `window` seconds is recognised: senders of webhooks repeat for half an hour
+    (docs/upstreams/reseller.md, "Webhooks").
     """
 
-    held: int = 10_000
-    queue: int = 256
-    waiting: int = 10_000
+    max_events: int = 10_000
+    queue_size: int = 256
+    outbox_size: int = 10_000
     window: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class UserEvent:
-    """Something that happened to a user, and the user after it.
+    """A change that happened to a user, and the user after it.
 
-    `id` is opaque: a token to resume after. In one log a later event's is the greater text.
+    `id` is an opaque resume token. Within one log, the id of a later event is greater as text.
     """
 
     id: str
@@ -53,114 +54,115 @@ class UserEvent:
 
 
 class Subscription(Protocol):
-    """Events in their order, each once. One reader reads it."""
+    """An iterator over events in their order, each once. It has one reader."""
 
     @property
     def start(self) -> str:
-        """The token of the place that it starts behind: to resume when it ends before its first event."""
+        """The resume token of the position before its first event, for a subscription that ends without one."""
 
     def __aiter__(self) -> Self: ...
 
     async def __anext__(self) -> UserEvent:
-        """The next event, once there is one.
+        """Wait for the next event and return it.
 
         Raises:
-            SlowReader: too many waited; those are dropped here, and still in the log.
+            SlowReader: the queue overflowed; its events are dropped here, and still in the log.
             NoLongerHeld: the log was lost, and perhaps events with it.
-            Draining: the log, or who serves it, stops; whatever had happened by then was read.
+            Draining: the log or the process stops, and all events until then were read.
         """
 
     def end(self, reason: GatewayError) -> None:
-        """Take no more events: once those that wait are read, the reader gets the reason."""
+        """Accept no more events; the reader gets the reason after the events in the queue."""
 
     async def ended(self) -> GatewayError:
-        """Why it takes no more events, once it does. A reader that is stuck elsewhere can be woken by it."""
+        """Wait until it accepts no more events, and return the reason. It wakes a reader that is blocked elsewhere."""
 
 
 class EventLog(Protocol):
-    """What happened to users, held for a while.
+    """The latest changes of users.
 
-    A change that is told twice, by who carried it out and by its system, is one event.
+    A change that is reported twice, by the gateway that carried it out and by its source, is one event.
     """
 
     @property
     def subscribers(self) -> int:
-        """How many follow it in this process."""
+        """The number of subscriptions in this process."""
 
     def publish(self, change: UserChange, user: User) -> None:
-        """Put an event of our own into the log. Never waits, and never raises: what happened has happened."""
+        """Append an event of this gateway. It never waits and never raises: the change has already happened."""
 
     async def append(self, change: UserChange, user: User, *, name: str | None = None) -> bool:
-        """Put an event into the log that was heard of; False where it was there. Whichever, it is safe then.
+        """Append an event that a source reported; return False if it was in the log already.
 
-        `name` is what the event is known by where its user has no time of change.
+        When it returns, the event is in the log. `name` identifies the report where the user has no time of change.
 
         Raises:
-            SourceUnavailable: it is not known to be in the log; it may be told again.
+            SourceUnavailable: the event may not be in the log; append it again.
         """
 
     def subscribe(
         self, *, ids: Collection[Ref] = (), sources: Collection[UserSource] = (), after: str | None = None
     ) -> AbstractAsyncContextManager[Subscription]:
-        """What happens from now on, or after a token; of these users, in these systems, of all where there are none.
+        """Subscribe to events from now on, or to those after a resume token.
+
+        `ids` and `sources` are filters; an empty one admits all users or all sources.
 
         Raises, when it is entered:
-            BadUserInput: `after` is no token.
-            NoLongerHeld: some of what happened after the token is gone.
-            SourceUnavailable: the log cannot be reached, so that nothing can be said of the token.
+            BadUserInput: `after` is not a resume token.
+            NoLongerHeld: some events after the token were dropped.
+            SourceUnavailable: the log cannot be reached, so that the token cannot be checked.
             Draining: the log is closed.
         """
 
-    async def close(self) -> None:
-        """End all subscriptions with Draining; what is published later is dropped."""
+    async def aclose(self) -> None:
+        """End all subscriptions with Draining; events that are published later are dropped."""
 
 
 class SlowReader(RateLimited):
-    """Events came faster than they were read; what was read last is a place to resume at."""
+    """The queue of a subscription is full; it can be resumed after the last event that was read."""
 
     def __init__(self) -> None:
-        super().__init__("Events came faster than they were read. Resume after the last one received.", retry_after=1.0)
+        super().__init__("Events arrived faster than they were read. Resume after the last event.", retry_after=1.0)
 
 
 class NoLongerHeld(NotFound):
-    """Some of what happened after that token is gone, or was seen by a process that is."""
+    """Some events after a resume token were dropped, or only a process that has ended had them."""
 
     def __init__(self) -> None:
         super().__init__(
-            "Part of what happened after this resume token is no longer held. "
-            "Watch without a token, and then read the users anew."
+            "Some events after this resume token are no longer held. Watch without a token, then read the users again."
         )
 
 
 class Draining(SourceUnavailable):
-    """This process stops; another one may go on."""
+    """This process is stopping; a client can resume at another replica."""
 
     def __init__(self) -> None:
-        super().__init__("This server is stopping. Resume at another one.", retry_after=1.0)
+        super().__init__("This server is stopping. Connect again and resume.", retry_after=1.0)
 
 
 class LogEvent(StrEnum):
-    """Something that became of an event, or of one who follows."""
+    """What the log did with an event or a subscription, for metrics. The detail is a source, or empty."""
 
     PUBLISHED = "published"
-    """It is in the log; detail: the user's system."""
+    """The event is in the log; detail: the source of the user."""
 
     REPEATED = "repeated"
-    """It was in the log already: an echo or a replay; detail: the user's system."""
+    """The event was in the log already: its report was repeated; detail: the source of the user."""
 
     LOST = "lost"
-    """Redis was away for too long, and too much waited for it; detail: the user's system."""
+    """The event was dropped: Redis was unreachable and the outbox full; detail: the source of the user."""
 
     SLOW_READER = "slow_reader"
-    """A subscriber was ended because it did not keep up; no detail."""
+    """A subscription was ended because its queue was full; no detail."""
 
     GAP = "gap"
-    """The log in Redis was lost or trimmed, so that the subscribers were ended; no detail."""
+    """The log in Redis was lost or trimmed before it was read, so that the subscriptions were ended; no detail."""
 
 
-Observe = Callable[[LogEvent, str], None]
-"""Hears of each happening with its detail. It must not raise."""
+LogObserver = Callable[[LogEvent, str], None]
+"""A function that is called with each LogEvent and its detail. It must not raise."""
 
 
-def unobserved(_happening: LogEvent, _detail: str) -> None:
-    """Nobody counts."""
+def ignore_log_event(_event: LogEvent, _detail: str) -> None:
+    """Do nothing: the observer where no metrics are kept."""

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from gateway.events.deduplication import RecentChanges, deduplication_keys
-from gateway.events.log import Draining, EventLogSettings, LogEvent, Observe, UserEvent, unobserved
-from gateway.events.recent import MemorySubscription, Recent, wanted
-from gateway.events.resume_tokens import ResumeTokens, no_token
+from gateway.events.log import Draining, EventLogSettings, LogEvent, LogObserver, UserEvent, ignore_log_event
+from gateway.events.recent import MemorySubscription, RecentEvents, event_filter
+from gateway.events.resume_tokens import ResumeTokens, invalid_resume_token
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
@@ -15,14 +15,14 @@ __all__ = ["MemoryEventLog"]
 
 
 class MemoryEventLog:
-    """See `gateway.events.log.EventLog`. For one event loop; it is gone with its process, and its tokens say so."""
+    """An `EventLog` in memory, for one event loop. It ends with its process; its tokens are no longer held then."""
 
-    def __init__(self, settings: EventLogSettings | None = None, *, observe: Observe = unobserved) -> None:
+    def __init__(self, settings: EventLogSettings | None = None, *, observe: LogObserver = ignore_log_event) -> None:
         settings = settings or EventLogSettings()
         self._observe = observe
         self._tokens = ResumeTokens()
-        self._told = RecentChanges(settings.window)
-        self._recent = Recent(settings, observe)
+        self._changes = RecentChanges(settings.window)
+        self._recent = RecentEvents(settings, observe)
         self._closed = False
 
     def __len__(self) -> int:
@@ -34,12 +34,12 @@ class MemoryEventLog:
 
     def publish(self, change: UserChange, user: User) -> None:
         if not self._closed:
-            self._put(change, user, heard=False)
+            self._add(change, user, external=False)
 
     async def append(self, change: UserChange, user: User, *, name: str | None = None) -> bool:
         if self._closed:
             raise Draining
-        return self._put(change, user, heard=True, name=name)
+        return self._add(change, user, external=True, name=name)
 
     @asynccontextmanager
     async def subscribe(
@@ -47,20 +47,20 @@ class MemoryEventLog:
     ) -> AsyncIterator[MemorySubscription]:
         if self._closed:
             raise Draining
-        start = self._recent.last if after is None else self._tokens.read(after)
+        start = self._recent.last if after is None else self._tokens.decode(after)
         if start > self._recent.last:
-            raise no_token()
-        with self._recent.following(start, self._tokens.write(start), wanted(ids, sources)) as subscription:
+            raise invalid_resume_token()
+        with self._recent.subscribe(start, self._tokens.encode(start), event_filter(ids, sources)) as subscription:
             yield subscription
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         self._closed = True
         self._recent.end(Draining())
 
-    def _put(self, change: UserChange, user: User, *, heard: bool, name: str | None = None) -> bool:
-        news = self._told.is_news(deduplication_keys(change, user, name), heard=heard)
-        if news:
+    def _add(self, change: UserChange, user: User, *, external: bool, name: str | None = None) -> bool:
+        new = self._changes.is_new(deduplication_keys(change, user, name), external=external)
+        if new:
             now = Timestamp(datetime.now(UTC).isoformat())
-            self._recent.add(UserEvent(self._tokens.write(self._recent.last + 1), change, user, now))
-        self._observe(LogEvent.PUBLISHED if news else LogEvent.REPEATED, user.source)
-        return news
+            self._recent.add(UserEvent(self._tokens.encode(self._recent.last + 1), change, user, now))
+        self._observe(LogEvent.PUBLISHED if new else LogEvent.REPEATED, user.source)
+        return new

@@ -1,4 +1,4 @@
-"""What was published and is on its way into the log."""
+"""The queue of events that were published and are not yet in the log."""
 
 import asyncio
 import logging
@@ -9,61 +9,61 @@ from typing import Generic, TypeVar
 
 from gateway.errors import SourceUnavailable
 
-__all__ = ["Outbox", "pauses"]
+__all__ = ["Outbox", "backoff"]
 
 T = TypeVar("T")
 _LOG = logging.getLogger("gateway.events")
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds
+_MIN_DELAY, _MAX_DELAY = 0.05, 1.0  # seconds
 
 
 class Outbox(Generic[T]):
-    """Items that are sent in their order, each until it was; of more than `most` that wait the oldest are lost."""
+    """Sends items in their order, each until that succeeds; where more than `max_items` wait, the oldest are lost."""
 
-    def __init__(self, send: Callable[[T], Awaitable[None]], most: int, *, on_loss: Callable[[T], None]) -> None:
+    def __init__(self, send: Callable[[T], Awaitable[None]], max_items: int, *, on_loss: Callable[[T], None]) -> None:
         self._send = send
-        self._most = most
+        self._max_items = max_items
         self._on_loss = on_loss
-        self._waiting: deque[T] = deque()
-        self._news = asyncio.Event()
+        self._items: deque[T] = deque()
+        self._filled = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
 
     def put(self, item: T) -> None:
-        """Have it sent. Never waits."""
-        if len(self._waiting) >= self._most:
-            self._on_loss(self._waiting.popleft())
-        self._waiting.append(item)
-        self._news.set()
+        """Queue an item for sending. Never waits."""
+        if len(self._items) >= self._max_items:
+            self._on_loss(self._items.popleft())
+        self._items.append(item)
+        self._filled.set()
         self._empty.clear()
 
     async def run(self) -> None:
-        """Send what comes, until it is cancelled."""
+        """Send the items until it is cancelled."""
         while True:
-            while self._waiting:
-                await self._sent(self._waiting.popleft())
+            while self._items:
+                await self._send_with_retries(self._items.popleft())
             self._empty.set()
-            self._news.clear()
-            await self._news.wait()
+            self._filled.clear()
+            await self._filled.wait()
 
-    async def emptied(self) -> None:
-        """Wait until everything was sent."""
+    async def wait_empty(self) -> None:
+        """Wait until all items were sent."""
         await self._empty.wait()
 
-    async def _sent(self, item: T) -> None:
-        pause = pauses()
+    async def _send_with_retries(self, item: T) -> None:
+        delays = backoff()
         while True:
             try:
                 return await self._send(item)
             except SourceUnavailable:
-                await asyncio.sleep(next(pause))
-            except Exception:  # noqa: BLE001 - what cannot be sent must not hold up the rest
-                _LOG.exception("an event could not be put into the log")
+                await asyncio.sleep(next(delays))
+            except Exception:  # noqa: BLE001 - an item that cannot be sent must not hold up the rest
+                _LOG.exception("an event was dropped: writing it to the event log failed")
                 return self._on_loss(item)
 
 
-def pauses() -> Iterator[float]:
-    """Seconds to wait before each next try: doubling up to one, and somewhat random to keep replicas apart."""
-    pause = _FIRST_PAUSE
+def backoff() -> Iterator[float]:
+    """Yield the seconds to wait before each retry: doubling up to one, and random so that replicas spread out."""
+    delay = _MIN_DELAY
     while True:
-        yield pause * random.uniform(0.5, 1.0)  # noqa: S311 - nothing is kept secret by it
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        yield delay * random.uniform(0.5, 1.0)  # noqa: S311 - nothing is kept secret by it
+        delay = min(2 * delay, _MAX_DELAY)

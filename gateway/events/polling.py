@@ -1,4 +1,4 @@
-"""Asks a system for its users' changes, over and over, and puts them into the log."""
+"""Requests the changes of a source at an interval and appends them to the event log."""
 
 import asyncio
 import logging
@@ -13,107 +13,115 @@ from gateway.kit.tasks import cancel_and_wait
 from gateway.users.model import UserSource
 from gateway.users.source import PolledSource
 
-__all__ = ["Poll", "Poller", "PollingLock"]
+__all__ = ["PollResult", "Poller", "PollingLock"]
 
 
 class PollingLock(Protocol):
-    """One replica's at a time; what it notes is there for the next. Every method may raise SourceUnavailable."""
+    """A lease that one replica has at a time, with a saved position for the next holder.
 
-    async def take(self) -> tuple[int, str | None] | None:
-        """The turn's number and what was noted last, or None while it is another's.
+    Every method may raise SourceUnavailable.
+    """
 
-        Who has the turn keeps it by taking it again before the lease ends. A later turn's number is greater.
+    async def acquire(self) -> tuple[int, str | None] | None:
+        """Return the fencing number and the saved position, or None while another replica has the lease.
+
+        The holder renews the lease by acquiring it again before it ends. The number of a later holder is greater.
         """
 
-    async def note(self, number: int, text: str) -> bool:
-        """Note where to go on; False where another has had the turn since: then it is theirs to say."""
+    async def save(self, number: int, position: str) -> bool:
+        """Save the position for the next round; return False, without saving, if `number` is no longer the latest."""
 
-    async def give_up(self, number: int) -> None:
-        """Let another have the turn at once."""
+    async def release(self, number: int) -> None:
+        """End the lease, so that another replica can acquire it at once."""
 
 
 _LOG = logging.getLogger("gateway.events")
-_LONGEST = 300.0  # seconds between two tries at a system that fails
-_DOUBLINGS = 10  # of an interval of a second or more: past the longest, and far from what a float cannot hold
+_MAX_INTERVAL = 300.0  # seconds between two attempts at a source that fails
+_MAX_DOUBLINGS = 10  # for an interval of 1 s or more this exceeds _MAX_INTERVAL, and it never overflows a float
 
 
-class Poll(StrEnum):
-    """How one round ended, for who counts."""
+class PollResult(StrEnum):
+    """How one round of polling ended, for metrics."""
 
-    NOTHING = "nothing"
-    NEWS = "news"
+    UNCHANGED = "nothing"
+    """No new event."""
+
+    CHANGED = "news"
+    """At least one new event."""
 
     STANDBY = "standby"
-    """It is another replica's turn."""
+    """Another replica has the polling lock."""
 
     FAILED = "failed"
-    """The system, or the shared state, could not be asked, or the log took nothing: what there is stays there."""
+    """The source, the lock or the log failed; the position is unchanged, so that the round is repeated."""
 
     OVERTAKEN = "overtaken"
-    """It took so long that another replica has the turn; the log knows what both told."""
+    """The lease ended during the round and another replica has it; the log recognises what both reported."""
 
 
 class Poller:
-    """Polls one system every `interval` seconds, less often while it fails. Two that overlap tell nothing twice.
+    """Polls one source every `interval` seconds, less often while it fails.
 
-    It begins with what happens from then on, or where the one before it noted.
+    It starts at the saved position; without one, with the changes from now on. Where two replicas poll at the same
+    time, the log recognises repeated changes.
     """
 
     def __init__(
         self,
         source: PolledSource,
         log: EventLog,
-        turn: PollingLock,
+        lock: PollingLock,
         *,
         interval: float,
-        observe: Callable[[UserSource, Poll], None] = lambda *_: None,
+        observe: Callable[[UserSource, PollResult], None] = lambda *_: None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._source = source
         self._log = log
-        self._turn = turn
+        self._lock = lock
         self._interval = interval
         self._observe = observe
         self._sleep = sleep
-        self._number: int | None = None
+        self._number: int | None = None  # the fencing number, while this replica has the lock
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin, in this event loop."""
+        """Start polling in the running event loop."""
         self._task = asyncio.create_task(self._run())
 
-    async def close(self) -> None:
-        """End, and let another replica go on at once."""
+    async def aclose(self) -> None:
+        """Stop, and release the lock so that another replica can continue at once."""
         if self._task is not None:
             await cancel_and_wait(self._task)
         if self._number is not None:
             with suppress(SourceUnavailable):
-                await self._turn.give_up(self._number)
+                await self._lock.release(self._number)
             self._number = None
 
     async def _run(self) -> None:
         failures = 0
         while True:
-            told, wait = Poll.FAILED, 0.0
+            result, retry_after = PollResult.FAILED, 0.0
             try:
-                told = await self._round()
+                result = await self._poll()
             except GatewayError as error:
-                wait = error.retry_after or 0.0
-                _LOG.warning("polling the %s system failed: %s", self._source.name, error)
-            except Exception:  # noqa: BLE001 - a defect of ours must not end it for good
-                _LOG.exception("polling the %s system failed", self._source.name)
-            self._observe(self._source.name, told)
-            failures = min(failures + 1, _DOUBLINGS) if told is Poll.FAILED else 0
-            await self._sleep(max(wait, min(self._interval * 2**failures, max(self._interval, _LONGEST))))
+                retry_after = error.retry_after or 0.0
+                _LOG.warning("polling the changes of %s failed and will be repeated: %s", self._source.name, error)
+            except Exception:  # noqa: BLE001 - a defect must not stop polling for good
+                _LOG.exception("polling the changes of %s failed and will be repeated", self._source.name)
+            self._observe(self._source.name, result)
+            failures = min(failures + 1, _MAX_DOUBLINGS) if result is PollResult.FAILED else 0
+            interval = min(self._interval * 2**failures, max(self._interval, _MAX_INTERVAL))
+            await self._sleep(max(retry_after, interval))
 
-    async def _round(self) -> Poll:
-        taken = await self._turn.take()
-        if taken is None:
+    async def _poll(self) -> PollResult:
+        lease = await self._lock.acquire()
+        if lease is None:
             self._number = None
-            return Poll.STANDBY
-        self._number, position = taken
-        news = await self._source.changes_since(position)
-        told = [await self._log.append(change, user) for change, user in news.changes]
-        if not await self._turn.note(self._number, news.position):
-            return Poll.OVERTAKEN
-        return Poll.NEWS if any(told) else Poll.NOTHING
+            return PollResult.STANDBY
+        self._number, position = lease
+        found = await self._source.changes_since(position)
+        appended = [await self._log.append(change, user) for change, user in found.changes]
+        if not await self._lock.save(self._number, found.position):
+            return PollResult.OVERTAKEN
+        return PollResult.CHANGED if any(appended) else PollResult.UNCHANGED

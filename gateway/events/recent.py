@@ -1,4 +1,4 @@
-"""The latest events of a log as one process holds them, and those who follow them there."""
+"""The latest events of a log in the memory of one process, and its subscriptions."""
 
 import asyncio
 from collections import deque
@@ -7,38 +7,38 @@ from contextlib import contextmanager
 from typing import Self
 
 from gateway.errors import GatewayError
-from gateway.events.log import EventLogSettings, LogEvent, NoLongerHeld, Observe, SlowReader, UserEvent
+from gateway.events.log import EventLogSettings, LogEvent, LogObserver, NoLongerHeld, SlowReader, UserEvent
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import UserSource
 
-__all__ = ["MemorySubscription", "Recent", "wanted"]
+__all__ = ["MemorySubscription", "RecentEvents", "event_filter"]
 
 
 class MemorySubscription:
-    """See `gateway.events.log.Subscription`.
+    """A `Subscription` with a queue of at most `queue_size` events.
 
-    `missed` gives what is to be read first, each when it is asked for; it raises SlowReader where that has gone
-    meanwhile. Nothing is copied for it: many who resume at once cost no memory. `most` may wait in the queue;
-    `on_slow` hears of it when it is one too many.
+    `backlog` yields the events to read before those of the queue; it raises SlowReader where one has been dropped in
+    the meantime. It is read lazily, so that many subscriptions that resume at once need no memory. `accepts` is the
+    filter. `on_slow` is called when the queue overflows.
     """
 
     def __init__(
         self,
         start: str,
-        missed: Iterator[UserEvent],
-        wants: Callable[[UserEvent], bool],
-        most: int,
+        backlog: Iterator[UserEvent],
+        accepts: Callable[[UserEvent], bool],
+        queue_size: int,
         *,
         on_slow: Callable[[], None] = lambda: None,
     ) -> None:
         self.start = start
-        self._missed = missed
-        self._wants = wants
-        self._most = most
+        self._backlog = backlog
+        self._accepts = accepts
+        self._queue_size = queue_size
         self._on_slow = on_slow
         self._queue: deque[UserEvent] = deque()
-        self._news = asyncio.Event()
-        self._over = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
         self._reason: GatewayError | None = None
 
     def __aiter__(self) -> Self:
@@ -46,60 +46,60 @@ class MemorySubscription:
 
     async def __anext__(self) -> UserEvent:
         while True:
-            event = self._taken()
+            event = self._next_event()
             if event is not None:
                 return event
             if self._reason is not None:
                 raise self._reason
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
     def offer(self, event: UserEvent) -> None:
-        """Queue the event, if it is wanted here; one too many ends it all."""
-        if self._reason is not None or not self._wants(event):
+        """Queue the event if the filter accepts it; end the subscription if the queue is full."""
+        if self._reason is not None or not self._accepts(event):
             return
-        if len(self._queue) < self._most:
+        if len(self._queue) < self._queue_size:
             self._queue.append(event)
-            self._news.set()
+            self._changed.set()
         else:
-            self._drop(SlowReader())
+            self._overflow(SlowReader())
 
     def end(self, reason: GatewayError) -> None:
         if self._reason is None:
             self._reason = reason
-            self._news.set()
-            self._over.set()
+            self._changed.set()
+            self._ended.set()
 
     async def ended(self) -> GatewayError:
-        await self._over.wait()
+        await self._ended.wait()
         assert self._reason is not None  # noqa: S101 - `end` sets it first
         return self._reason
 
-    def _taken(self) -> UserEvent | None:
+    def _next_event(self) -> UserEvent | None:
         try:
-            for event in self._missed:
-                if self._wants(event):
+            for event in self._backlog:
+                if self._accepts(event):
                     return event
         except SlowReader as slow:
-            self._drop(slow)
+            self._overflow(slow)
         return self._queue.popleft() if self._queue else None
 
-    def _drop(self, reason: SlowReader) -> None:
-        self._missed = iter(())
+    def _overflow(self, reason: SlowReader) -> None:
+        self._backlog = iter(())
         self._queue.clear()
         if self._reason is None:
             self._on_slow()
         self.end(reason)
 
 
-class Recent:
-    """Events numbered without gaps, of which the latest `held` are kept; for one event loop."""
+class RecentEvents:
+    """The latest `max_events` events, numbered without gaps, and the subscriptions to them; for one event loop."""
 
-    def __init__(self, settings: EventLogSettings, observe: Observe) -> None:
+    def __init__(self, settings: EventLogSettings, observe: LogObserver) -> None:
         self._settings = settings
         self._observe = observe
-        self._ring: list[UserEvent | None] = []  # the event of number n is at n % held, once the ring is full
-        self._first = 1  # the number of the one that was added first
+        self._ring: list[UserEvent | None] = []  # a ring buffer once it is full: see `_index`
+        self._first = 1  # the number of the event that was added first, at index 0
         self._subscriptions: set[MemorySubscription] = set()
         self.last = 0
 
@@ -108,31 +108,33 @@ class Recent:
 
     @property
     def subscribers(self) -> int:
-        """How many follow."""
+        """The number of subscriptions."""
         return len(self._subscriptions)
 
     def add(self, event: UserEvent | None) -> None:
-        """Hold the event of the next number and tell it; None is one that cannot be read here."""
+        """Store the event under the next number and offer it to all subscriptions; None is one of unknown format."""
         self.last += 1
-        if len(self._ring) < self._settings.held:
+        if len(self._ring) < self._settings.max_events:
             self._ring.append(event)
         else:
-            self._ring[self._place(self.last)] = event
+            self._ring[self._index(self.last)] = event
         if event is not None:
             for subscription in self._subscriptions:
                 subscription.offer(event)
 
     @contextmanager
-    def following(self, start: int, token: str, wants: Callable[[UserEvent], bool]) -> Iterator[MemorySubscription]:
-        """Follow what comes after the number `start`, whose token that is.
+    def subscribe(self, start: int, token: str, accepts: Callable[[UserEvent], bool]) -> Iterator[MemorySubscription]:
+        """Subscribe to the events after the number `start`, whose resume token is `token`.
 
         Raises:
-            NoLongerHeld: some of it is gone.
+            NoLongerHeld: some of them were dropped.
         """
-        if self._is_gone(start + 1):
+        if self._is_dropped(start + 1):
             raise NoLongerHeld
-        missed = self._between(start, self.last)
-        subscription = MemorySubscription(token, missed, wants, self._settings.queue, on_slow=self._slow)
+        backlog = self._events_between(start, self.last)
+        subscription = MemorySubscription(
+            token, backlog, accepts, self._settings.queue_size, on_slow=self._report_slow_reader
+        )
         self._subscriptions.add(subscription)
         try:
             yield subscription
@@ -140,46 +142,48 @@ class Recent:
             self._subscriptions.discard(subscription)
 
     def end(self, reason: GatewayError) -> None:
-        """End all who follow."""
+        """End all subscriptions."""
         for subscription in self._subscriptions:
             subscription.end(reason)
 
     def restart(self, last: int) -> None:
-        """Hold nothing; the next event is the one after that number."""
+        """Drop all events; the next one gets the number after `last`."""
         self._ring = []
         self.last, self._first = last, last + 1
 
-    def _place(self, number: int) -> int:
-        return (number - self._first) % self._settings.held
+    def _index(self, number: int) -> int:
+        return (number - self._first) % self._settings.max_events
 
-    def _is_gone(self, number: int) -> bool:
+    def _is_dropped(self, number: int) -> bool:
         return number <= self.last - len(self._ring)
 
-    def _between(self, start: int, last: int) -> Iterator[UserEvent]:
-        """What happened after `start` up to `last`, read from the log only when it is asked for."""
+    def _events_between(self, start: int, last: int) -> Iterator[UserEvent]:
+        """Yield the events after `start` up to `last`, each read from the ring when it is requested."""
         ring = self._ring
         for number in range(start + 1, last + 1):
-            if ring is not self._ring or self._is_gone(number):
+            if ring is not self._ring or self._is_dropped(number):
                 raise SlowReader
-            event = ring[self._place(number)]
+            event = ring[self._index(number)]
             if event is not None:
                 yield event
 
-    def _slow(self) -> None:
+    def _report_slow_reader(self) -> None:
         self._observe(LogEvent.SLOW_READER, "")
 
 
-def wanted(ids: Collection[Ref], sources: Collection[UserSource]) -> Callable[[UserEvent], bool]:
-    """Whether an event is of one of these users and in one of these systems; where there are none, of any."""
-    users, systems = frozenset(_key(ref) for ref in ids), frozenset(sources)
+def event_filter(ids: Collection[Ref], sources: Collection[UserSource]) -> Callable[[UserEvent], bool]:
+    """Return a function that accepts events of these users in these sources; an empty collection admits all."""
+    users, accepted_sources = frozenset(_user_key(ref) for ref in ids), frozenset(sources)
 
-    def wants(event: UserEvent) -> bool:
+    def accepts(event: UserEvent) -> bool:
         user = event.user
-        return (not systems or user.source in systems) and (not users or _key(ref_of(user)) in users)
+        return (not accepted_sources or user.source in accepted_sources) and (
+            not users or _user_key(ref_of(user)) in users
+        )
 
-    return wants
+    return accepts
 
 
-def _key(ref: Ref) -> tuple[Kind, UserSource, str, str]:
-    """A user in any case of letters: GUIDs are written in both."""
+def _user_key(ref: Ref) -> tuple[Kind, UserSource, str, str]:
+    """Return the same key for any letter case: GUIDs are written in both."""
     return ref.kind, ref.source, ref.tenant.casefold(), ref.source_id.casefold()

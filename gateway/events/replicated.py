@@ -1,7 +1,8 @@
-"""The event log that replicas share: each writes to one stream, and each reads all of it.
+"""The event log that replicas have in common: each replica writes to one stream and reads all of it.
 
-What is published waits here until the stream took it: it is lost with its process, and only then. What is
-appended is in the stream when that returns. The stream is as durable as who keeps it: with Redis, `appendfsync`.
+Published events wait in the outbox of their process until they are in the stream: they are lost if the process ends
+before that, and only then. Appended events are in the stream when `append` returns. The stream is as durable as its
+storage: with Redis, that depends on `appendfsync`.
 """
 
 import asyncio
@@ -14,12 +15,12 @@ from typing import TypeVar
 
 from gateway.errors import SourceUnavailable
 from gateway.events.deduplication import DeduplicationKeys, deduplication_keys
-from gateway.events.entries import Entry, EventStream, write_entry
-from gateway.events.log import Draining, EventLogSettings, LogEvent, Observe, unobserved
+from gateway.events.entries import Entry, EventStream, encode_entry
+from gateway.events.log import Draining, EventLogSettings, LogEvent, LogObserver, ignore_log_event
 from gateway.events.outbox import Outbox
-from gateway.events.reader import StreamReader
-from gateway.events.recent import MemorySubscription, Recent, wanted
-from gateway.events.resume_tokens import no_token
+from gateway.events.reader import EventStreamReader
+from gateway.events.recent import MemorySubscription, RecentEvents, event_filter
+from gateway.events.resume_tokens import invalid_resume_token
 from gateway.kit.tasks import cancel_and_wait
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
@@ -28,37 +29,37 @@ __all__ = ["ReplicatedEventLog"]
 
 T = TypeVar("T")
 _LOG = logging.getLogger("gateway.events")
-_PATIENCE = 1.0  # seconds for the stream to answer somebody who waits
-_LAST_WORDS = 2.0  # seconds for what waits when the log is closed
+_STREAM_TIMEOUT = 1.0  # seconds that a caller waits for the stream
+_CLOSE_TIMEOUT = 2.0  # seconds to write the outbox when the log is closed
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
-    """An event on its way."""
+class _PendingEvent:
+    """An event that is not in the stream yet."""
 
     entry: bytes
-    marks: DeduplicationKeys
+    keys: DeduplicationKeys
     source: UserSource
 
 
 class ReplicatedEventLog:
-    """See `gateway.events.log.EventLog`. `start` it inside the event loop that it is used in."""
+    """An `EventLog` over an `EventStream`. Call `start` inside the event loop in which it is used."""
 
     def __init__(
-        self, stream: EventStream, settings: EventLogSettings | None = None, *, observe: Observe = unobserved
+        self, stream: EventStream, settings: EventLogSettings | None = None, *, observe: LogObserver = ignore_log_event
     ) -> None:
         settings = settings or EventLogSettings()
         self._stream = stream
         self._observe = observe
-        self._recent = Recent(settings, observe)
-        self._reader = StreamReader(stream, self._recent, held=settings.held, observe=observe)
-        self._outbox = Outbox[_Written](self._send, settings.waiting, on_loss=self._lose)
-        self._own = 0  # the last number that was written here
+        self._recent = RecentEvents(settings, observe)
+        self._reader = EventStreamReader(stream, self._recent, max_events=settings.max_events, observe=observe)
+        self._outbox = Outbox[_PendingEvent](self._publish, settings.outbox_size, on_loss=self._report_loss)
+        self._last_written = 0  # the greatest number that this process wrote
         self._closed = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to read and to write."""
+        """Start the tasks that read and write."""
         self._tasks = [asyncio.create_task(self._reader.run()), asyncio.create_task(self._outbox.run())]
 
     @property
@@ -67,75 +68,75 @@ class ReplicatedEventLog:
 
     def publish(self, change: UserChange, user: User) -> None:
         if not self._closed:
-            self._outbox.put(_written(change, user))
+            self._outbox.put(_pending(change, user))
 
     async def append(self, change: UserChange, user: User, *, name: str | None = None) -> bool:
         if self._closed:
             raise Draining
-        return await _in_time(self._put(_written(change, user, name), heard=True))
+        return await _with_timeout(self._write(_pending(change, user, name), external=True))
 
     @asynccontextmanager
     async def subscribe(
         self, *, ids: Collection[Ref] = (), sources: Collection[UserSource] = (), after: str | None = None
     ) -> AsyncIterator[MemorySubscription]:
-        start = await self._start(after)
-        if self._closed:  # meanwhile
+        start = await self._start_after(after)
+        if self._closed:  # in the meantime
             raise Draining
-        token = self._reader.tokens.write(start)
-        with self._recent.following(start, token, wanted(ids, sources)) as subscription:
+        token = self._reader.tokens.encode(start)
+        with self._recent.subscribe(start, token, event_filter(ids, sources)) as subscription:
             yield subscription
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         if self._closed:
             return
         self._closed = True
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS):
-                await self._outbox.emptied()
-                await self._reader.reached(self._own)
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self._outbox.wait_empty()
+                await self._reader.wait_for(self._last_written)
         self._recent.end(Draining())
         await cancel_and_wait(*self._tasks)
 
-    async def _start(self, after: str | None) -> int:
-        """The number to follow after. Another replica may have been ahead of this one when it gave the token."""
+    async def _start_after(self, after: str | None) -> int:
+        """Return the number to start after. The replica that gave the token may have read further than this one."""
         if self._closed:
             raise Draining
-        await _in_time(self._reader.ready())
+        await _with_timeout(self._reader.wait_ready())
         if after is None:
             return self._recent.last
-        number = self._reader.tokens.read(after)
+        number = self._reader.tokens.decode(after)
         if number > self._recent.last:
-            _, _, last = await _in_time(self._stream.place())
+            _, _, last = await _with_timeout(self._stream.bounds())
             if number > last:
-                raise no_token()
-            await _in_time(self._reader.reached(number))
+                raise invalid_resume_token()
+            await _with_timeout(self._reader.wait_for(number))
         return number
 
-    async def _send(self, written: _Written) -> None:
-        await self._put(written, heard=False)
+    async def _publish(self, pending: _PendingEvent) -> None:
+        await self._write(pending, external=False)
 
-    async def _put(self, written: _Written, *, heard: bool) -> bool:
-        marks = written.marks
+    async def _write(self, pending: _PendingEvent, *, external: bool) -> bool:
+        keys = pending.keys
         number = await self._stream.append(
-            written.entry, once=marks.once, user=marks.user, content=marks.content, dated=marks.dated, heard=heard
+            pending.entry, event=keys.event, user=keys.user, content=keys.content, dated=keys.dated, external=external
         )
-        self._own = max(self._own, number)
-        self._observe(LogEvent.PUBLISHED if number else LogEvent.REPEATED, written.source)
+        self._last_written = max(self._last_written, number)
+        self._observe(LogEvent.PUBLISHED if number else LogEvent.REPEATED, pending.source)
         return number > 0
 
-    def _lose(self, written: _Written) -> None:
-        _LOG.error("the change of a user of %s was lost: the event log could not be written", written.source)
-        self._observe(LogEvent.LOST, written.source)
+    def _report_loss(self, pending: _PendingEvent) -> None:
+        _LOG.error("an event of a user of %s was lost: it could not be written to the event log", pending.source)
+        self._observe(LogEvent.LOST, pending.source)
 
 
-def _written(change: UserChange, user: User, name: str | None = None) -> _Written:
+def _pending(change: UserChange, user: User, name: str | None = None) -> _PendingEvent:
     now = Timestamp(datetime.now(UTC).isoformat())
-    return _Written(write_entry(Entry(change, now, user)), deduplication_keys(change, user, name), user.source)
+    return _PendingEvent(encode_entry(Entry(change, now, user)), deduplication_keys(change, user, name), user.source)
 
 
-async def _in_time(answer: Awaitable[T]) -> T:
+async def _with_timeout(result: Awaitable[T]) -> T:
     try:
-        async with asyncio.timeout(_PATIENCE):
-            return await answer
+        async with asyncio.timeout(_STREAM_TIMEOUT):
+            return await result
     except TimeoutError:
-        raise SourceUnavailable("The event log does not answer.", retry_after=1.0) from None
+        raise SourceUnavailable("The event log did not respond in time. Retry later.", retry_after=1.0) from None

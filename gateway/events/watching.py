@@ -1,4 +1,4 @@
-"""Following the log on a caller's behalf: what they may see of it, and for how long."""
+"""Subscriptions of callers: restricted to the sources that they may read, until their credential expires."""
 
 import asyncio
 import time
@@ -11,9 +11,9 @@ from gateway.operation import Action, Principal
 from gateway.users.ids import Ref
 from gateway.users.model import UserSource
 
-__all__ = ["MOST_IDS", "watching"]
+__all__ = ["MAX_IDS", "watching"]
 
-MOST_IDS = 1_000  # users that a subscription may name, by whichever surface
+MAX_IDS = 1_000  # users that a subscription may name, on each surface
 
 
 @asynccontextmanager
@@ -25,38 +25,39 @@ async def watching(
     sources: Sequence[UserSource] = (),
     after: str | None = None,
 ) -> AsyncIterator[Subscription]:
-    """As `EventLog.subscribe`, for a caller; it ends with Unauthenticated when the caller's word is no longer good.
+    """Subscribe as `EventLog.subscribe` does, for a caller; it ends with Unauthenticated when the credential expires.
 
     Raises:
-        Forbidden: something that is named may not be watched, or there is nothing that may.
+        Forbidden: the caller may not watch one of the named users or sources, or no source at all.
     """
-    named = _watchable(principal, ids, sources)
-    async with log.subscribe(ids=ids, sources=named, after=after) as subscription:
-        ending = _ends_with(principal, subscription)
+    watched = _watched_sources(principal, ids, sources)
+    async with log.subscribe(ids=ids, sources=watched, after=after) as subscription:
+        expiry = _end_at_expiry(principal, subscription)
         try:
             yield subscription
         finally:
-            if ending is not None:
-                ending.cancel()
+            if expiry is not None:
+                expiry.cancel()
 
 
-def _watchable(principal: Principal, ids: Iterable[Ref], sources: Sequence[UserSource]) -> Sequence[UserSource]:
-    """The systems that are watched: those that are named, else all that the caller may read.
+def _watched_sources(principal: Principal, ids: Iterable[Ref], sources: Sequence[UserSource]) -> Sequence[UserSource]:
+    """Return the named sources, or all that the caller may read.
 
-    Not those that are called with their callers' own credentials: who else may see a changed user is unknown here.
+    Sources that are called with forwarded credentials are excluded: which callers may see a changed user is not known
+    here.
     """
     for source in (*sources, *(ref.source for ref in ids)):
         principal.require(Action.READ, source)
         if source in principal.forwarded:
-            raise Forbidden(f"The {source} system shows users to each caller by their own credential: nobody watches.")
-    found = sources or [source for source in principal.readable(UserSource) if source not in principal.forwarded]
-    if not found:
-        raise Forbidden("Every system shows users to each caller by their own credential: nobody watches.")
-    return found
+            raise Forbidden(f"Users of {source} cannot be watched: this source is called with forwarded credentials.")
+    watched = sources or [source for source in principal.readable(UserSource) if source not in principal.forwarded]
+    if not watched:
+        raise Forbidden("No users can be watched: all sources are called with forwarded credentials.")
+    return watched
 
 
-def _ends_with(principal: Principal, subscription: Subscription) -> asyncio.TimerHandle | None:
+def _end_at_expiry(principal: Principal, subscription: Subscription) -> asyncio.TimerHandle | None:
     if principal.expires is None:
         return None
-    over = Unauthenticated("What you came with has expired. Resume with a fresh one.")
-    return asyncio.get_running_loop().call_later(principal.expires - time.time(), subscription.end, over)
+    expired = Unauthenticated("The credential has expired. Connect again with a new one and resume.")
+    return asyncio.get_running_loop().call_later(principal.expires - time.time(), subscription.end, expired)

@@ -85,7 +85,7 @@ class Sandbox:
         if self._runner is not None:
             await self._runner.cleanup()
         if self._webhooks is not None:
-            await self._webhooks.close()
+            await self._webhooks.aclose()
         if self._store is not None:
             self._store.close()
         self._runner = self._webhooks = self._store = self._origin = None

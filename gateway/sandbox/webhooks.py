@@ -67,7 +67,7 @@ class Webhooks:
         if len(queue) == 1:
             self._start(self._deliver_all(event.subject, queue))
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Drop what waits, and end."""
         tasks = list(self._tasks)
         for task in tasks:

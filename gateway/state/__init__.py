@@ -1,1 +1,1 @@
-"""What replicas share, as small Protocols with an in-memory and a Redis form."""
+"""What replicas have in common: protocols, with one implementation in memory and one in Redis each."""

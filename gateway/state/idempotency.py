@@ -1,11 +1,11 @@
-"""Idempotency records: which change a key was used for, whether it still runs, and what was answered.
+"""Idempotency records: the payload for which a key was used, whether its change is running, and its result.
 
-A record goes absent → running (a lease and its owner's token) → done (the answer); a transient failure
-releases the lease and stores nothing. The key stays bound to its first payload in every state (IETF
-draft Idempotency-Key, 2.6; issue 4, 7).
+A record is absent, then running (with a lease and the id of its owner), then finished (with the result). A transient
+failure releases the lease and stores no result. The key stays bound to its first payload in each state (IETF draft
+Idempotency-Key, section 2.6).
 
-A lease ends by itself when its process is gone. The next caller with the same payload then gets the
-change to carry out `again`: it may have been carried out already.
+The lease of a process that has died ends by itself. The next caller with the same payload then executes the change
+again, although it may have been executed already: `Begun.repeated`.
 """
 
 import hashlib
@@ -14,43 +14,43 @@ from dataclasses import dataclass
 from typing import Protocol
 
 __all__ = [
-    "Beginning",
+    "BeginResult",
     "Begun",
     "IdempotencySettings",
     "IdempotencyStore",
     "InProgress",
     "PayloadConflict",
     "Replay",
-    "scope_of",
+    "record_id_of",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencySettings:
-    """In seconds: how long an answer is kept, and a lease without a renewal. Bounds count for the memory form."""
+    """The seconds that a result is kept and a lease lasts without renewal, and the bounds of the store in memory."""
 
     ttl: float = 24 * 3600.0
     lease: float = 30.0
-    entries: int = 100_000
-    total_bytes: int = 64 * 1024 * 1024
+    max_records: int = 100_000
+    max_bytes: int = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The change is the caller's to carry out; `owner` is the token to end it with.
+    """The caller has the lease and executes the change; `owner` identifies the holder in all further calls.
 
-    `again` says that an earlier call under this key ended without an answer.
+    `repeated` is whether an earlier attempt under this key ended without a result.
     """
 
     owner: str
-    again: bool = False
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The first call's answer."""
+    """The change was executed before; this is its result."""
 
-    answer: bytes
+    result: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,43 +60,43 @@ class PayloadConflict:
 
 @dataclass(frozen=True, slots=True)
 class InProgress:
-    """The first call still runs; its lease ends in `retry_after` seconds unless it is renewed."""
+    """Another caller executes the change; its lease ends in `retry_after` seconds unless it is renewed."""
 
     retry_after: float
 
 
-Beginning = Begun | Replay | PayloadConflict | InProgress
+BeginResult = Begun | Replay | PayloadConflict | InProgress
 
 
 class IdempotencyStore(Protocol):
-    """The records. A scope comes from `scope_of`, a fingerprint names the payload.
+    """The idempotency records, each under an id of `record_id_of`; a fingerprint is the hash of a payload.
 
-    Every method may raise SourceUnavailable where the records cannot be reached.
+    Every method may raise SourceUnavailable: the records cannot be reached.
     """
 
     @property
     def lease(self) -> float:
-        """Seconds that a lease lasts without being renewed."""
+        """The seconds that a lease lasts without renewal."""
 
-    async def begin(self, scope: str, fingerprint: str) -> Beginning:
-        """Take the change on, or learn what became of it.
+    async def begin(self, record_id: str, fingerprint: str) -> BeginResult:
+        """Take the lease of a change, or return why that is not possible.
 
         Raises:
-            RateLimited: there is no room, because too many changes are under way.
+            RateLimited: the store is full of running changes.
         """
 
-    async def renew(self, scope: str, owner: str) -> bool:
-        """Start the lease anew; False where somebody else has taken the change over or it is done."""
+    async def renew(self, record_id: str, owner: str) -> bool:
+        """Start the lease anew; return False where another owner has it or the change is finished."""
 
-    async def finish(self, scope: str, owner: str, answer: bytes) -> bool:
-        """Store the answer; False where somebody else has taken the change over or it does not fit."""
+    async def finish(self, record_id: str, owner: str, result: bytes) -> bool:
+        """Store the result; return False where another owner has the lease or the result is too large."""
 
-    async def abandon(self, scope: str, owner: str) -> None:
-        """Release the lease and store no answer: the failure was transient."""
+    async def abandon(self, record_id: str, owner: str) -> None:
+        """Release the lease without a result: the failure was transient."""
 
 
-def scope_of(parts: Iterable[str]) -> str:
-    """A record's name from what it belongs to: principal, mutation, target, key. Unreadable, and of one length."""
+def record_id_of(parts: Iterable[str]) -> str:
+    """Return the record id for principal, mutation, target and key: a hash, so that no part can be read from it."""
     digest = hashlib.sha256()
     for part in parts:
         content = part.encode(errors="surrogatepass")

@@ -1,4 +1,4 @@
-"""A change carried out at most once under its key, by the records of a store."""
+"""Executes a change at most once under its idempotency key, with the records of a store."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -7,32 +7,40 @@ from contextlib import asynccontextmanager, suppress
 from gateway.errors import IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
 from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import seconds_left
-from gateway.state.idempotency import Beginning, Begun, IdempotencyStore, InProgress, PayloadConflict, Replay, scope_of
+from gateway.state.idempotency import (
+    BeginResult,
+    Begun,
+    IdempotencyStore,
+    InProgress,
+    PayloadConflict,
+    Replay,
+    record_id_of,
+)
 
-__all__ = ["IdempotentChanges", "renewed"]
+__all__ = ["IdempotentChanges", "renewed_lease"]
 
-_RENEWALS = 3  # a lease: two may fail
+_RENEWALS_PER_LEASE = 3  # two of them may fail
 
 
 @asynccontextmanager
-async def renewed(
+async def renewed_lease(
     store: IdempotencyStore,
-    scope: str,
+    record_id: str,
     owner: str,
     *,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> AsyncIterator[None]:
-    """Renew the lease until the block ends, by answer, failure or cancellation; ending the change is the block's.
+    """Renew the lease until the block ends, by return, exception or cancellation; the block finishes or abandons it.
 
-    A store that cannot be reached does not stop the change: its outcome is worth more than its record.
+    An unreachable store does not stop the change: its outcome matters more than its record.
     """
 
     async def renew() -> None:
         held = True
         while held:
-            await sleep(store.lease / _RENEWALS)
+            await sleep(store.lease / _RENEWALS_PER_LEASE)
             with suppress(SourceUnavailable):
-                held = await store.renew(scope, owner)
+                held = await store.renew(record_id, owner)
 
     task = asyncio.create_task(renew())
     try:
@@ -41,76 +49,80 @@ async def renewed(
         await cancel_and_wait(task)
 
 
-_ASK_AGAIN = 1.0  # seconds, at the most: a change seldom takes as long as its lease
-_LATE_TRIES = 600
+_RETRY_DELAY = 1.0  # seconds: a change seldom takes as long as its lease
+_MAX_FINISH_RETRIES = 600
 
 
 class IdempotentChanges:
-    """The answers to changes, under what each belongs to: principal, mutation, target, key."""
+    """Executes each change at most once for its scope: principal, mutation, target and key."""
 
     def __init__(self, store: IdempotencyStore) -> None:
         self._store = store
-        self._late: set[asyncio.Task[None]] = set()
+        self._finishing: set[asyncio.Task[None]] = set()
 
     async def __call__(
         self, scope: Sequence[str], fingerprint: str, change: Callable[[], Awaitable[bytes]]
     ) -> tuple[bytes, bool]:
-        """The change's answer, and whether it is the first call's, given again.
+        """Return the result of the change, and whether it is a replay.
 
-        Where the change raises, nothing is kept and it may be sent again. A process that died under a
-        change has left its lease: after that the next call carries the change out again.
+        Where `change` raises, nothing is stored, and the change may be requested again. Where a process dies during a
+        change, the first request after the end of its lease executes the change again.
 
         Raises:
             IdempotencyConflict: the key was used with another payload.
-            IdempotencyInProgress: the first call still runs.
-            SourceUnavailable: the records cannot be reached; nothing was sent.
+            IdempotencyInProgress: the change is running.
+            SourceUnavailable: the records cannot be reached; the change was not executed.
         """
-        name = scope_of(scope)
-        match await self._begin(name, fingerprint):
-            case Replay(answer):
-                return answer, True
+        record_id = record_id_of(scope)
+        match await self._begin(record_id, fingerprint):
+            case Replay(result):
+                return result, True
             case PayloadConflict():
-                raise IdempotencyConflict("This idempotency key was used with another payload.")
-            case InProgress(wait):
-                message = "The first call under this idempotency key still runs."
-                raise IdempotencyInProgress(message, retry_after=min(wait, _ASK_AGAIN))
+                raise IdempotencyConflict(
+                    "This idempotency key was used with another payload. Use a new key for another change."
+                )
+            case InProgress(seconds):
+                message = "The first request with this idempotency key is still running. Retry later with the same key."
+                raise IdempotencyInProgress(message, retry_after=min(seconds, _RETRY_DELAY))
             case Begun(owner):
-                return await self._carry_out(name, owner, change), False
-
-    async def _begin(self, name: str, fingerprint: str) -> Beginning:
-        """As the store does, within the operation's time: nothing was sent. A lease taken too late ends by itself."""
-        try:
-            async with asyncio.timeout(seconds_left()):
-                return await self._store.begin(name, fingerprint)
-        except TimeoutError:
-            raise SourceUnavailable("The gateway's shared state does not answer.", retry_after=1.0) from None
-
-    async def _carry_out(self, name: str, owner: str, change: Callable[[], Awaitable[bytes]]) -> bytes:
-        try:
-            async with renewed(self._store, name, owner):
-                answer = await change()
-        except BaseException:
-            with suppress(SourceUnavailable):
-                await self._store.abandon(name, owner)
-            raise
-        # Carried out: that its record cannot be written must not make it look otherwise.
-        try:
-            await self._store.finish(name, owner, answer)
-        except SourceUnavailable:
-            task = asyncio.get_running_loop().create_task(self._finish_later(name, owner, answer))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
-        return answer
+                return await self._execute(record_id, owner, change), False
 
     async def aclose(self) -> None:
-        """Give up on the records that could not be written."""
-        await cancel_and_wait(*self._late)
+        """Stop trying to store the results that could not be stored so far."""
+        await cancel_and_wait(*self._finishing)
 
-    async def _finish_later(self, name: str, owner: str, answer: bytes) -> None:
-        """Write the record as soon as that can be done: without it the change is carried out again after its lease."""
-        async with renewed(self._store, name, owner):
-            for _ in range(_LATE_TRIES):
-                await asyncio.sleep(_ASK_AGAIN)
+    async def _begin(self, record_id: str, fingerprint: str) -> BeginResult:
+        """Begin within the deadline of the operation. A lease that is taken after it ends by itself."""
+        try:
+            async with asyncio.timeout(seconds_left()):
+                return await self._store.begin(record_id, fingerprint)
+        except TimeoutError:
+            raise SourceUnavailable(
+                "The gateway's shared state did not respond in time. Retry later.", retry_after=1.0
+            ) from None
+
+    async def _execute(self, record_id: str, owner: str, change: Callable[[], Awaitable[bytes]]) -> bytes:
+        try:
+            async with renewed_lease(self._store, record_id, owner):
+                result = await change()
+        except BaseException:
+            with suppress(SourceUnavailable):
+                await self._store.abandon(record_id, owner)
+            raise
+        # From here on the change has been executed: a failure to store its result must not look like a failed change.
+        try:
+            await self._store.finish(record_id, owner, result)
+        except SourceUnavailable:
+            task = asyncio.get_running_loop().create_task(self._finish_later(record_id, owner, result))
+            self._finishing.add(task)
+            task.add_done_callback(self._finishing.discard)
+        return result
+
+    async def _finish_later(self, record_id: str, owner: str, result: bytes) -> None:
+        """Store the result as soon as possible: without it, the change may be executed again after its lease."""
+        async with renewed_lease(self._store, record_id, owner):
+            for _ in range(_MAX_FINISH_RETRIES):
+                await asyncio.sleep(_RETRY_DELAY)
                 with suppress(SourceUnavailable):
-                    await self._store.finish(name, owner, answer)
+                    await self._store.finish(record_id, owner, result)
                     return

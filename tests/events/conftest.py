@@ -1,4 +1,4 @@
-"""Users to whom something happens, and the event log in both of its forms under one handle."""
+"""Fixtures: the event log in memory and in Redis, with the same interface for both, and replicas of one log."""
 
 import asyncio
 import signal
@@ -24,86 +24,88 @@ __all__ = ["redis_url"]
 
 @pytest.fixture
 def publish() -> Callable[..., Any]:
-    """Publishes that users were changed, those of these names, in that order; waits until it was told."""
+    """A function that publishes changes of users with these ids, in that order, and waits until they were read."""
 
-    async def publish(log: EventLog, *names: object, source: UserSource = UserSource.ACCOUNT) -> None:
-        for name in names:
-            log.publish(UserChange.UPDATED, User(source, str(name)))
+    async def publish(log: EventLog, *ids: object, source: UserSource = UserSource.ACCOUNT) -> None:
+        for source_id in ids:
+            log.publish(UserChange.UPDATED, User(source, str(source_id)))
         await settled(log)
 
     return publish
 
 
 class Logs(Protocol):
-    """Makes logs of one form."""
+    """Creates event logs of one implementation."""
 
-    happenings: list[tuple[LogEvent, str]]
+    log_events: list[tuple[LogEvent, str]]
 
     async def new(self, **settings: Any) -> EventLog:
-        """An empty log."""
+        """Return an empty log."""
 
     async def replica(self, log: EventLog) -> EventLog:
-        """The same log as another process sees it."""
+        """Return the same log as another process has it."""
 
 
-class InMemory:
+class MemoryLogs:
     def __init__(self) -> None:
-        self.happenings: list[tuple[LogEvent, str]] = []
+        self.log_events: list[tuple[LogEvent, str]] = []
 
     async def new(self, **settings: Any) -> EventLog:
-        return MemoryEventLog(EventLogSettings(**settings), observe=lambda *one: self.happenings.append(one))
+        return MemoryEventLog(EventLogSettings(**settings), observe=lambda *event: self.log_events.append(event))
 
     async def replica(self, log: EventLog) -> EventLog:
         return log
 
 
-class InRedis:
+class RedisLogs:
     def __init__(self, url: str, stack: AsyncExitStack) -> None:
-        self.happenings: list[tuple[LogEvent, str]] = []
+        self.log_events: list[tuple[LogEvent, str]] = []
         self._url = url
         self._stack = stack
-        self._made: dict[EventLog, Callable[[], EventLog]] = {}
+        self._factories: dict[EventLog, Callable[[], EventLog]] = {}
 
     async def new(self, **settings: Any) -> EventLog:
-        own = EventLogSettings(**settings)
-        prefix = f"log-{len(self._made)}:"
+        log_settings = EventLogSettings(**settings)
+        prefix = f"log-{len(self._factories)}:"
 
         def make() -> ReplicatedEventLog:
             client = connect(self._url)
             self._stack.push_async_callback(client.aclose)
-            stream = RedisEventStream(client, held=own.held, window=own.window, prefix=prefix)
-            log = ReplicatedEventLog(stream, own, observe=lambda *one: self.happenings.append(one))
-            self._stack.push_async_callback(log.close)
+            stream = RedisEventStream(
+                client, max_entries=log_settings.max_events, window=log_settings.window, prefix=prefix
+            )
+            log = ReplicatedEventLog(stream, log_settings, observe=lambda *event: self.log_events.append(event))
+            self._stack.push_async_callback(log.aclose)
             log.start()
             return log
 
         log = make()
-        self._made[log] = make
+        self._factories[log] = make
         return log
 
     async def replica(self, log: EventLog) -> EventLog:
-        return self._made[log]()
+        return self._factories[log]()
 
 
 @pytest.fixture(params=["memory", "redis"])
 async def logs(request: pytest.FixtureRequest) -> AsyncIterator[Logs]:
-    """The log in both of its forms; no task of theirs is left."""
+    """The log in memory, then in Redis; afterwards no task of it is left."""
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
         if request.param == "memory":
-            yield InMemory()
+            yield MemoryLogs()
         else:
             url = request.getfixturevalue("redis_url")
             client = connect(url)
             await client.flushdb()
             await client.aclose()
-            yield InRedis(url, stack)
+            yield RedisLogs(url, stack)
     assert asyncio.all_tasks() - before <= {asyncio.current_task()}
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis that keeps on the disk what it acknowledged."""
+    """A Redis that keeps on disk what it acknowledged."""
     server = RedisServer(tmp_path)
     server.start()
     yield server
@@ -112,16 +114,17 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def replica(server: RedisServer) -> AsyncIterator[Callable[..., ReplicatedEventLog]]:
-    """Makes replicas' logs, all of one stream."""
+    """A function that creates the logs of replicas, all of one stream."""
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
 
         def make(observe: Any = lambda *_: None, **settings: Any) -> ReplicatedEventLog:
             client = connect(server.url)
             stack.push_async_callback(client.aclose)
-            own = EventLogSettings(**settings)
-            log = ReplicatedEventLog(RedisEventStream(client, held=own.held, window=own.window), own, observe=observe)
-            stack.push_async_callback(log.close)
+            log_settings = EventLogSettings(**settings)
+            stream = RedisEventStream(client, max_entries=log_settings.max_events, window=log_settings.window)
+            log = ReplicatedEventLog(stream, log_settings, observe=observe)
+            stack.push_async_callback(log.aclose)
             log.start()
             return log
 

@@ -1,4 +1,4 @@
-"""Reading what a log tells."""
+"""Helpers that append events to a log and read them from subscriptions."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -9,59 +9,59 @@ from gateway.events.log import Draining, EventLog, NoLongerHeld, SlowReader, Use
 from gateway.events.replicated import ReplicatedEventLog
 from gateway.users.model import User, UserChange, UserSource
 
-__all__ = ["Reader", "append", "changed", "names", "rest", "settled", "waiting"]
+__all__ = ["Reader", "append", "changed", "next_ids", "queued_ids", "remaining_events", "settled"]
 
-_BOUND = 10.0  # seconds: nothing here takes that long
+_TIMEOUT = 10.0  # seconds: nothing here takes that long
 
 
 async def settled(log: EventLog) -> None:
-    """Wait until a log told what was published in it."""
+    """Wait until the log has offered all published events to its subscriptions."""
     if isinstance(log, ReplicatedEventLog):
-        async with asyncio.timeout(_BOUND):
-            await log._outbox.emptied()
-            await log._reader.reached(log._own)
+        async with asyncio.timeout(_TIMEOUT):
+            await log._outbox.wait_empty()
+            await log._reader.wait_for(log._last_written)
 
 
-async def waiting(subscription: Any) -> list[str]:
-    """The users of the events that wait, read one by one."""
-    names = []
+async def queued_ids(subscription: Any) -> list[str]:
+    """Read all events that are available now; return the ids of their users."""
+    ids = []
     while True:
         try:
             async with asyncio.timeout(0.001):
-                names.append((await anext(subscription)).user.source_id)
+                ids.append((await anext(subscription)).user.source_id)
         except TimeoutError:
-            return names
+            return ids
 
 
-async def rest(subscription: Any) -> list[UserEvent]:
-    """What it still gives when it is ended now."""
+async def remaining_events(subscription: Any) -> list[UserEvent]:
+    """End the subscription and return the events that it still yields."""
     subscription.end(Draining())
-    told = []
+    events = []
     try:
         async for event in subscription:
-            told.append(event)  # noqa: PERF401 - what was told before the end counts too
+            events.append(event)  # noqa: PERF401 - the events before the exception count too
     except Draining:
         pass
-    return told
+    return events
 
 
-def changed(name: object) -> tuple[UserChange, User]:
-    """An event of the user of that name."""
-    return UserChange.UPDATED, User(UserSource.ACCOUNT, str(name))
+def changed(source_id: object) -> tuple[UserChange, User]:
+    """Return the arguments of an event of the user with that id."""
+    return UserChange.UPDATED, User(UserSource.ACCOUNT, str(source_id))
 
 
-async def names(subscription: Any, count: int) -> list[str]:
-    """The users of the next events."""
+async def next_ids(subscription: Any, count: int) -> list[str]:
+    """Wait for that many events; return the ids of their users."""
     async with asyncio.timeout(20):
         return [(await anext(subscription)).user.source_id for _ in range(count)]
 
 
-async def append(log: ReplicatedEventLog, name: object) -> None:
-    """Tell of a user, again and again until it is acknowledged, as a sender of webhooks does."""
+async def append(log: ReplicatedEventLog, source_id: object) -> None:
+    """Append an event, repeatedly until it is acknowledged, as a sender of webhooks does."""
     async with asyncio.timeout(20):
         while True:
             try:
-                await log.append(*changed(name), name=str(name))
+                await log.append(*changed(source_id), name=str(source_id))
             except SourceUnavailable:
                 await asyncio.sleep(0.02)
             else:
@@ -69,38 +69,38 @@ async def append(log: ReplicatedEventLog, name: object) -> None:
 
 
 class Reader:
-    """Follows, leaves and resumes; knows what it has to be told."""
+    """Subscribes, leaves and resumes, and checks that each expected event arrives once and in order."""
 
-    def __init__(self, log: EventLog, only: UserSource | None) -> None:
-        self.log, self.only = log, only
+    def __init__(self, log: EventLog, source: UserSource | None) -> None:
+        self.log, self.source = log, source
         self.expected: list[User] = []
         self.token: str | None = None
-        self.reading: Any = None
+        self.subscription: Any = None
         self.stack = AsyncExitStack()
 
-    def happened(self, user: User) -> None:
-        if self.token is not None and self.only in {None, user.source}:
+    def expect(self, user: User) -> None:
+        if self.token is not None and self.source in {None, user.source}:
             self.expected.append(user)
 
     async def enter(self) -> None:
-        if self.reading is not None:
+        if self.subscription is not None:
             return
-        wanted = {} if self.only is None else {"sources": [self.only]}
+        filters = {} if self.source is None else {"sources": [self.source]}
         try:
-            self.reading = await self.stack.enter_async_context(self.log.subscribe(**wanted, after=self.token))
+            self.subscription = await self.stack.enter_async_context(self.log.subscribe(**filters, after=self.token))
         except NoLongerHeld:
             self.expected.clear()
             self.token = None
             await self.enter()
-        self.token = self.token or self.reading.start
+        self.token = self.token or self.subscription.start
 
     async def read(self) -> None:
-        if self.reading is None:
+        if self.subscription is None:
             return await self.enter()
         if not self.expected:
             return None
         try:
-            event: UserEvent = await anext(self.reading)
+            event: UserEvent = await anext(self.subscription)
         except SlowReader:
             return await self.leave()
         assert event.user == self.expected.pop(0)
@@ -108,5 +108,5 @@ class Reader:
         return None
 
     async def leave(self) -> None:
-        self.reading = None
+        self.subscription = None
         await self.stack.aclose()

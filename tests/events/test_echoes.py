@@ -1,9 +1,9 @@
-"""One change that is told twice, by who made it and by its system, in both forms of the log."""
+"""One change that is reported twice, by the gateway and by its source: with the log in memory and in Redis."""
 
 from typing import Any
 
 import pytest
-from events.reading import settled, waiting
+from events.reading import queued_ids, settled
 from msgspec.structs import replace
 
 from gateway.events.deduplication import RecentChanges, deduplication_keys
@@ -16,23 +16,23 @@ NOON, LATER = Timestamp("2026-11-22T12:00:00.0000001Z"), Timestamp("2026-11-22T1
 ADA = User(RESELLER, "Id-1", "t1", first_name="Ada", role=Role.named(RESELLER, "user"), updated_at=NOON)
 
 
-@pytest.mark.parametrize("own_first", [True, False])
-async def test_an_echo(logs: Any, own_first: bool) -> None:  # noqa: FBT001 - a parameter
-    """A change through the gateway and its system's news of it are one event, whichever comes first, on any replica."""
+@pytest.mark.parametrize("published_first", [True, False])
+async def test_an_echo(logs: Any, published_first: bool) -> None:  # noqa: FBT001 - a parameter
+    """A published change and the report of it by its source are one event, in either order and on any replica."""
     log = await logs.new()
     other = await logs.replica(log)
     async with log.subscribe() as here, other.subscribe() as there:
-        if own_first:
+        if published_first:
             log.publish(UPDATED, ADA)
             await settled(log)
-        assert await other.append(UPDATED, ADA) is not own_first
-        if not own_first:
+        assert await other.append(UPDATED, ADA) is not published_first
+        if not published_first:
             log.publish(UPDATED, ADA)
         log.publish(UPDATED, replace(ADA, source_id="end"))
         for subscription in (here, there):
             assert [(await anext(subscription)).user.source_id for _ in range(2)] == ["Id-1", "end"]
     await settled(log)
-    assert sorted(logs.happenings) == [(LogEvent.PUBLISHED, "reseller")] * 2 + [(LogEvent.REPEATED, "reseller")]
+    assert sorted(logs.log_events) == [(LogEvent.PUBLISHED, "reseller")] * 2 + [(LogEvent.REPEATED, "reseller")]
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ async def test_an_echo(logs: Any, own_first: bool) -> None:  # noqa: FBT001 - a 
         replace(ADA, created_at=NOON, role=replace(ADA.role, created_at=NOON)),
     ],
 )
-async def test_what_an_echo_may_add(logs: Any, echo: User) -> None:
-    """The other case of an id, and what changes by itself or was left out, make no other change of it."""
+async def test_differences_of_an_echo(logs: Any, echo: User) -> None:
+    """A report is an echo although the case of the id or fields that a source omits or changes by itself differ."""
     log = await logs.new()
     assert await log.append(UPDATED, ADA)
     assert not await log.append(UPDATED, echo)
@@ -62,8 +62,8 @@ async def test_what_an_echo_may_add(logs: Any, echo: User) -> None:
         (CREATED, ADA),
     ],
 )
-async def test_what_is_no_echo(logs: Any, change: UserChange, user: User) -> None:
-    """Another time, another user, another content or another kind of change is news."""
+async def test_another_change(logs: Any, change: UserChange, user: User) -> None:
+    """A report with another time, user, content or kind of change is a new event."""
     log = await logs.new()
     assert await log.append(UPDATED, ADA)
     assert await log.append(change, user)
@@ -71,23 +71,23 @@ async def test_what_is_no_echo(logs: Any, change: UserChange, user: User) -> Non
 
 
 async def test_without_a_time(logs: Any) -> None:
-    """Where a system answers a change without its time, the last thing told of the user decides, not an earlier one."""
+    """Where a source omits the time of a change, it is compared with the latest report about the user only."""
     log = await logs.new()
-    answered = [replace(ADA, first_name=name, updated_at=None) for name in ("Ada", "Eve", "Ada")]
+    undated = [replace(ADA, first_name=name, updated_at=None) for name in ("Ada", "Eve", "Ada")]
     async with log.subscribe() as subscription:
-        for user in answered:
+        for user in undated:
             log.publish(UPDATED, user)
         await settled(log)
-        assert len(await waiting(subscription)) == 3
-        assert not await log.append(UPDATED, ADA)  # found by a poll
+        assert len(await queued_ids(subscription)) == 3
+        assert not await log.append(UPDATED, ADA)  # found by polling
         assert await log.append(UPDATED, replace(ADA, first_name="Eve"))
         assert await log.append(UPDATED, replace(ADA, updated_at=LATER))
         await settled(log)
-        assert len(await waiting(subscription)) == 2
+        assert len(await queued_ids(subscription)) == 2
 
 
 async def test_one_echo_for_one_change(logs: Any) -> None:
-    """After a change of ours without a time the first news of it is its echo; the same at another time is news."""
+    """After a published change without a time, the first report is its echo; one with another time is a new event."""
     log = await logs.new()
     log.publish(UPDATED, replace(ADA, updated_at=None))
     await settled(log)
@@ -96,27 +96,27 @@ async def test_one_echo_for_one_change(logs: Any) -> None:
     assert await log.append(UPDATED, replace(ADA, updated_at=LATER))
 
 
-async def test_our_own_without_a_time(logs: Any) -> None:
-    """Every change of our own is an event, also when it leaves everything as it is."""
+async def test_published_without_a_time(logs: Any) -> None:
+    """Every published change is an event, also one that leaves the user as it was."""
     log = await logs.new()
     undated = replace(ADA, updated_at=None)
     async with log.subscribe() as subscription:
         for _ in range(3):
             log.publish(UPDATED, undated)
         await settled(log)
-        assert len(await waiting(subscription)) == 3
+        assert len(await queued_ids(subscription)) == 3
 
 
 async def test_by_name(logs: Any) -> None:
-    """What was heard of a user without a time of change is known by the name that its teller gives it."""
+    """A report about a user without a time of change is recognised by its name."""
     log = await logs.new()
     undated = replace(ADA, updated_at=None)
-    heard = [await log.append(UPDATED, undated, name=name) for name in ("n1", "n2", "n1")]
-    assert heard == [True, True, False]
+    appended = [await log.append(UPDATED, undated, name=name) for name in ("n1", "n2", "n1")]
+    assert appended == [True, True, False]
 
 
-async def test_after_a_while(logs: Any) -> None:
-    """A change is known again within the window only."""
+async def test_window(logs: Any) -> None:
+    """A change is recognised within the window only."""
     log = await logs.new(window=0.02)
     assert await log.append(UPDATED, ADA)
     assert not await log.append(UPDATED, ADA)
@@ -124,10 +124,10 @@ async def test_after_a_while(logs: Any) -> None:
         pass
 
 
-def test_what_is_remembered_is_bounded() -> None:
-    """However much is told, no more is remembered than it may be; the oldest goes."""
-    told = RecentChanges(60.0, most=3)
-    marks = [deduplication_keys(UPDATED, replace(ADA, source_id=str(number))) for number in range(10)]
-    assert all(told.is_news(one, heard=True) for one in marks)
-    assert len(told) == 3
-    assert [told.is_news(one, heard=True) for one in (marks[-1], marks[0])] == [False, True]
+def test_bounded_memory() -> None:
+    """No more changes are remembered than the maximum; the oldest is dropped first."""
+    changes = RecentChanges(60.0, max_entries=3)
+    events = [deduplication_keys(UPDATED, replace(ADA, source_id=str(number))) for number in range(10)]
+    assert all(changes.is_new(keys, external=True) for keys in events)
+    assert len(changes) == 3
+    assert [changes.is_new(keys, external=True) for keys in (events[-1], events[0])] == [False, True]

@@ -1,11 +1,11 @@
-"""The log in Redis when Redis lost some of it: that is noticed, and who may have missed something is told."""
+"""The event log after Redis has lost a part of it: the loss is noticed, and affected subscriptions are ended."""
 
 import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
-from events.reading import append, changed, names, settled, waiting
+from events.reading import append, changed, next_ids, queued_ids, settled
 from redis.asyncio import Redis
 from state.server import RedisServer
 
@@ -16,10 +16,10 @@ from gateway.state.redis.client import connect
 from gateway.state.redis.event_stream import RedisEventStream
 
 
-async def test_its_data_is_lost(server: RedisServer, replica: Any) -> None:
-    """A Redis that comes back empty is noticed: who follows is told, old tokens are no longer held, new ones work."""
-    happenings: list[Any] = []
-    log = replica(observe=lambda *one: happenings.append(one))
+async def test_all_data_is_lost(server: RedisServer, replica: Any) -> None:
+    """When Redis comes back empty, subscriptions end, old tokens are no longer held, and new ones work."""
+    log_events: list[Any] = []
+    log = replica(observe=lambda *event: log_events.append(event))
     async with log.subscribe() as subscription:
         log.publish(*changed("a"))
         token = (await anext(subscription)).id
@@ -31,14 +31,14 @@ async def test_its_data_is_lost(server: RedisServer, replica: Any) -> None:
     with pytest.raises(NoLongerHeld):
         async with log.subscribe(after=token):
             pass
-    assert (LogEvent.GAP, "") in happenings
+    assert (LogEvent.GAP, "") in log_events
     async with log.subscribe() as subscription:
         log.publish(*changed("c"))
-        assert await names(subscription, 1) == ["c"]
+        assert await next_ids(subscription, 1) == ["c"]
 
 
 async def test_an_older_copy(server: RedisServer, replica: Any, tmp_path: Path) -> None:
-    """A Redis that was restored from an older copy is noticed, though its log has the same name and goes on."""
+    """A Redis that was restored from an older copy is noticed, although its log has the same name and continues."""
     log = replica()
     await append(log, "a")
     await asyncio.to_thread(server.stop)
@@ -64,60 +64,60 @@ async def test_an_older_copy(server: RedisServer, replica: Any, tmp_path: Path) 
         await asyncio.to_thread(server.stop)
         await asyncio.to_thread(server.start)
         await append(log, "g")
-        while "g" not in await names(subscription, 1):
+        while "g" not in await next_ids(subscription, 1):
             pass
 
 
 async def test_trimmed_before_it_was_read(server: RedisServer, replica: Any) -> None:
-    """Where the stream was cut faster than a replica read it, its subscribers hear that something is missing."""
-    log = replica(held=3)
+    """Where the stream was trimmed before a replica read it, the subscriptions of the replica end."""
+    log = replica(max_events=3)
     async with log.subscribe() as subscription:
         client = Redis.from_url(server.url)
-        async with client, client.pipeline() as cut:
+        async with client, client.pipeline() as pipeline:
             await append(log, "a")
-            assert await names(subscription, 1) == ["a"]
-            cut.hincrby("usergateway:{events}:log", "last", 5)
-            await cut.execute()
+            assert await next_ids(subscription, 1) == ["a"]
+            pipeline.hincrby("usergateway:{events}:log", "last", 5)
+            await pipeline.execute()
         await append(log, "g")
         async with asyncio.timeout(20):
             assert isinstance(await subscription.ended(), NoLongerHeld)
 
 
-async def test_its_entries_are_gone(server: RedisServer, replica: Any) -> None:
-    """A stream that Redis evicted, but not its place, holds up nobody: who missed something hears of it."""
+async def test_evicted_entries(server: RedisServer, replica: Any) -> None:
+    """Where Redis evicted the entries but not the last number, subscriptions end and new ones work."""
     log = replica()
     async with log.subscribe() as subscription:
         await append(log, "a")
-        assert await names(subscription, 1) == ["a"]
-        async with Redis.from_url(server.url) as client, client.pipeline() as lost:
-            lost.hincrby("usergateway:{events}:log", "last", 1).delete("usergateway:{events}:entries")
-            await lost.execute()
+        assert await next_ids(subscription, 1) == ["a"]
+        async with Redis.from_url(server.url) as client, client.pipeline() as pipeline:
+            pipeline.hincrby("usergateway:{events}:log", "last", 1).delete("usergateway:{events}:entries")
+            await pipeline.execute()
         async with asyncio.timeout(20):
             assert isinstance(await subscription.ended(), NoLongerHeld)
     other = replica()
     with pytest.raises(NoLongerHeld):
         async with other.subscribe(after=subscription.start):
             pass
-    async with log.subscribe() as one, other.subscribe() as two:
+    async with log.subscribe() as first, other.subscribe() as second:
         await append(other, "b")
-        assert await names(one, 1) == await names(two, 1) == ["b"]
+        assert await next_ids(first, 1) == await next_ids(second, 1) == ["b"]
 
 
 async def test_an_entry_of_another_version(server: RedisServer, replica: Any) -> None:
-    """An entry that this version cannot read is left out, and nothing after it."""
+    """An entry that this version cannot read is skipped; the entries after it are read."""
     log = replica()
     async with log.subscribe() as subscription:
         client = connect(server.url)
         for entry in (b"", b"exploded now\n{}", b"updated now\n[]"):
-            marks = {"once": entry.hex(), "user": "u", "content": "c", "dated": False, "heard": False}
-            await RedisEventStream(client).append(entry, **marks)
+            keys = {"event": entry.hex(), "user": "u", "content": "c", "dated": False}
+            await RedisEventStream(client).append(entry, **keys, external=False)
         await client.aclose()
         await append(log, "a")
-        assert await names(subscription, 1) == ["a"]
+        assert await next_ids(subscription, 1) == ["a"]
 
 
-async def test_the_token_of_another_form(replica: Any) -> None:
-    """Tokens of a log in memory are no longer held here; what this log has not come to yet is no token."""
+async def test_the_token_of_another_log(replica: Any) -> None:
+    """A token of a log in memory is no longer held here; one with a number that this log has not reached is invalid."""
     memory = MemoryEventLog()
     async with memory.subscribe() as elsewhere:
         pass
@@ -132,10 +132,10 @@ async def test_the_token_of_another_form(replica: Any) -> None:
             pass
 
 
-async def test_too_much_waits(server: RedisServer, replica: Any) -> None:
-    """While Redis is away no more waits than may; the oldest are lost, and counted."""
-    happenings: list[Any] = []
-    log = replica(waiting=3, observe=lambda *one: happenings.append(one))
+async def test_a_full_outbox(server: RedisServer, replica: Any) -> None:
+    """While Redis is unreachable, the oldest events of a full outbox are lost, and counted."""
+    log_events: list[Any] = []
+    log = replica(outbox_size=3, observe=lambda *event: log_events.append(event))
     async with log.subscribe() as subscription:
         await asyncio.to_thread(server.stop)
         for number in range(10):
@@ -143,6 +143,6 @@ async def test_too_much_waits(server: RedisServer, replica: Any) -> None:
             await asyncio.sleep(0)
         await asyncio.to_thread(server.start)
         await settled(log)
-        told = await waiting(subscription)
-    assert told[-3:] == ["7", "8", "9"]
-    assert happenings.count((LogEvent.LOST, "account")) == 10 - len(told)
+        received = await queued_ids(subscription)
+    assert received[-3:] == ["7", "8", "9"]
+    assert log_events.count((LogEvent.LOST, "account")) == 10 - len(received)

@@ -1,4 +1,4 @@
-"""The log in memory: what it holds, and that nothing is lost or repeated whatever is done with it."""
+"""The event log in memory: its bounds, and that no event is lost or repeated in any order of steps."""
 
 from events.reading import Reader
 from hypothesis import given
@@ -11,21 +11,21 @@ from gateway.users.model import User, UserChange, UserSource
 ACCOUNT, SOFTWAREONE, RESELLER = UserSource
 
 
-def small(held: int, queue: int) -> MemoryEventLog:
-    """A log that holds little."""
-    return MemoryEventLog(EventLogSettings(held=held, queue=queue))
+def small_log(max_events: int, queue_size: int) -> MemoryEventLog:
+    """Return a log that holds few events."""
+    return MemoryEventLog(EventLogSettings(max_events=max_events, queue_size=queue_size))
 
 
 @given(st.integers(1, 6), st.integers(0, 40))
-async def test_no_more_is_held(held: int, published: int) -> None:
-    """However much happens, the log holds what it may and a queue no more than it may."""
-    log = small(held, queue=4)
+async def test_bounds(max_events: int, published: int) -> None:
+    """However many events there are, the log and a queue hold no more than their maximum."""
+    log = small_log(max_events, queue_size=4)
     async with log.subscribe() as subscription:
         for number in range(published):
             log.publish(UserChange.UPDATED, User(ACCOUNT, str(number)))
-            assert len(log) <= held
+            assert len(log) <= max_events
             assert len(subscription._queue) <= 4
-    assert len(log) == min(held, published)
+    assert len(log) == min(max_events, published)
 
 
 STEPS = st.lists(
@@ -38,23 +38,23 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(1, 30), st.integers(1, 6))
-async def test_nothing_is_lost_or_repeated(steps: list[tuple[str, int]], held: int, queue: int) -> None:
-    """Readers that read, leave, are thrown out and resume as they like get every event of theirs once, in order.
+async def test_nothing_is_lost_or_repeated(steps: list[tuple[str, int]], max_events: int, queue_size: int) -> None:
+    """Readers that read, leave, overflow and resume in any order get each event once and in order.
 
-    Or are told that a part is gone, and then start anew.
+    Or they get an error that events were dropped, and subscribe without a token.
     """
-    log = small(held, queue)
-    readers = [Reader(log, only) for only in (None, ACCOUNT, RESELLER)]
-    for number, (step, which) in enumerate(steps):
+    log = small_log(max_events, queue_size)
+    readers = [Reader(log, source) for source in (None, ACCOUNT, RESELLER)]
+    for number, (step, argument) in enumerate(steps):
         if step == "publish":
-            for turn in range(which):
-                source = (ACCOUNT, SOFTWAREONE, RESELLER)[(number + turn) % 3]
-                user = User(source, str(number * 10 + turn))
+            for offset in range(argument):
+                source = (ACCOUNT, SOFTWAREONE, RESELLER)[(number + offset) % 3]
+                user = User(source, str(number * 10 + offset))
                 log.publish(UserChange.UPDATED, user)
                 for reader in readers:
-                    reader.happened(user)
+                    reader.expect(user)
         else:
-            await getattr(readers[which], step)()
+            await getattr(readers[argument], step)()
     for reader in readers:
         await reader.enter()
         while reader.expected:

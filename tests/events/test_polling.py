@@ -1,4 +1,4 @@
-"""Polling a system: what is asked, what becomes of the answers, and who of several replicas does it."""
+"""Polling a source: the requests, the events in the log, the delays, and the lock among replicas."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,12 +6,12 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from events.reading import settled, waiting
+from events.reading import queued_ids, settled
 from redis.asyncio import Redis
 
 from gateway.errors import SourceUnavailable
 from gateway.events.memory import MemoryEventLog
-from gateway.events.polling import Poll, Poller
+from gateway.events.polling import Poller, PollResult
 from gateway.state.memory.polling_lock import MemoryPollingLock
 from gateway.state.redis.client import connect
 from gateway.state.redis.polling_lock import RedisPollingLock
@@ -19,49 +19,50 @@ from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.source import PolledSource, SourceChanges
 
 MARKET = UserSource.SOFTWAREONE
+UNCHANGED, CHANGED, STANDBY, FAILED, OVERTAKEN = PollResult
 
 
-class System:
-    """A system that gives its answers in their order, then no news; a position is how many it gave."""
+class FakeSource:
+    """A source with prepared responses, then without changes; a position is the number of requests so far."""
 
     name = MARKET
 
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self.asked: list[str | None] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.was_asked = asyncio.Event()
+    def __init__(self, *responses: Any) -> None:
+        self.responses = list(responses)
+        self.positions: list[str | None] = []
+        self.called = asyncio.Event()
+        self.unblocked = asyncio.Event()
+        self.unblocked.set()
 
     async def changes_since(self, position: str | None) -> SourceChanges:
-        self.asked.append(position)
-        self.was_asked.set()
-        await self.gate.wait()
-        answer = self.answers.pop(0) if self.answers else []
-        if isinstance(answer, Exception):
-            raise answer
-        changes = tuple((UserChange.UPDATED, User(MARKET, name, updated_at=Timestamp(name))) for name in answer)
-        return SourceChanges(changes, str(len(self.asked)))
+        self.positions.append(position)
+        self.called.set()
+        await self.unblocked.wait()
+        response = self.responses.pop(0) if self.responses else []
+        if isinstance(response, Exception):
+            raise response
+        changes = tuple((UserChange.UPDATED, User(MARKET, name, updated_at=Timestamp(name))) for name in response)
+        return SourceChanges(changes, str(len(self.positions)))
 
 
-class Clock:
-    """A sleep that ends when it is told to; it knows what was asked of it."""
+class FakeSleep:
+    """A replacement of `asyncio.sleep` that the test ends; it records the seconds."""
 
     def __init__(self) -> None:
-        self.slept: list[float] = []
-        self._steps = asyncio.Semaphore(0)
+        self.seconds: list[float] = []
+        self._wakeups = asyncio.Semaphore(0)
         self._asleep = asyncio.Event()
 
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
         self._asleep.set()
-        await self._steps.acquire()
+        await self._wakeups.acquire()
 
     async def round(self) -> None:
-        """One round more, to its end."""
+        """Run one more round of the poller to its end."""
         await self.asleep()
         self._asleep.clear()
-        self._steps.release()
+        self._wakeups.release()
         await self.asleep()
 
     async def asleep(self) -> None:
@@ -70,20 +71,25 @@ class Clock:
             await self._asleep.wait()
 
 
+def reported(*results: PollResult) -> list[tuple[UserSource, PollResult]]:
+    """What the poller reports to its observer for rounds with these results."""
+    return [(MARKET, result) for result in results]
+
+
 @pytest.fixture
-async def poll() -> AsyncIterator[Callable[..., tuple[Poller, Clock, list[Any]]]]:
-    """Starts pollers; each with its clock and what it told."""
+async def poll() -> AsyncIterator[Callable[..., tuple[Poller, FakeSleep, list[Any]]]]:
+    """A function that starts a poller; it returns the poller, its sleep and the results that it reports."""
     async with AsyncExitStack() as stack:
 
-        def poll(system: Any, log: Any, turn: Any = None, interval: float = 10.0) -> tuple[Poller, Clock, list[Any]]:
-            clock, told = Clock(), []
-            turn = MemoryPollingLock() if turn is None else turn
+        def poll(source: Any, log: Any, lock: Any = None) -> tuple[Poller, FakeSleep, list[Any]]:
+            sleep, results = FakeSleep(), []
+            lock = MemoryPollingLock() if lock is None else lock
             poller = Poller(
-                system, log, turn, interval=interval, observe=lambda *one: told.append(one), sleep=clock.sleep
+                source, log, lock, interval=10.0, observe=lambda *result: results.append(result), sleep=sleep
             )
             poller.start()
-            stack.push_async_callback(poller.close)
-            return poller, clock, told
+            stack.push_async_callback(poller.aclose)
+            return poller, sleep, results
 
         yield poll
 
@@ -98,118 +104,123 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 async def test_rounds(logs: Any, poll: Any) -> None:
-    """Each round asks from where the last one came to, and puts what is new into the log."""
+    """Each round continues at the position of the one before, and appends new events to the log."""
     log = await logs.new()
-    system = System([], ["a", "b"], ["b", "c"])
-    assert isinstance(system, PolledSource)
+    source = FakeSource([], ["a", "b"], ["b", "c"])
+    assert isinstance(source, PolledSource)
     async with log.subscribe() as subscription:
-        _, clock, told = poll(system, log)
+        _, sleep, results = poll(source, log)
         for _ in range(3):
-            await clock.round()
+            await sleep.round()
         await settled(log)
-        assert await waiting(subscription) == ["a", "b", "c"]
-    assert system.asked == [None, "1", "2", "3"]
-    assert told == [(MARKET, one) for one in (Poll.NOTHING, Poll.NEWS, Poll.NEWS, Poll.NOTHING)]
-    assert clock.slept == [10.0] * 4
+        assert await queued_ids(subscription) == ["a", "b", "c"]
+    assert source.positions == [None, "1", "2", "3"]
+    assert results == reported(UNCHANGED, CHANGED, CHANGED, UNCHANGED)
+    assert sleep.seconds == [10.0] * 4
+
+
+def test_results_are_labels_of_the_metric() -> None:
+    """The values of the results are the labels of `gateway_polls_total`."""
+    assert list(PollResult) == ["nothing", "news", "standby", "failed", "overtaken"]
 
 
 async def test_an_echo(logs: Any, poll: Any) -> None:
-    """A change of ours that the system then tells of is one event."""
+    """A published change that polling then finds is one event."""
     log = await logs.new()
     async with log.subscribe() as subscription:
         log.publish(UserChange.UPDATED, User(MARKET, "a", updated_at=Timestamp("a")))
         await settled(log)
-        _, clock, told = poll(System(["a"]), log)
-        await clock.asleep()
+        _, sleep, results = poll(FakeSource(["a"]), log)
+        await sleep.asleep()
         await settled(log)
-        assert await waiting(subscription) == ["a"]
-    assert told == [(MARKET, Poll.NOTHING)]
+        assert await queued_ids(subscription) == ["a"]
+    assert results == reported(UNCHANGED)
 
 
-@pytest.mark.parametrize("failure", [SourceUnavailable("away"), RuntimeError("a defect")])
-async def test_a_system_that_fails(poll: Any, failure: Exception) -> None:
-    """It is asked again from the same position, later each time, and as ever once it answers."""
+@pytest.mark.parametrize("failure", [SourceUnavailable("unreachable"), RuntimeError("a defect")])
+async def test_a_failing_source(poll: Any, failure: Exception) -> None:
+    """A failing source is polled again at the same position with growing delays, and as before once it responds."""
     log = MemoryEventLog()
-    system = System([], failure, failure, ["a"])
-    _, clock, told = poll(system, log)
+    source = FakeSource([], failure, failure, ["a"])
+    _, sleep, results = poll(source, log)
     for _ in range(4):
-        await clock.round()
-    assert system.asked == [None, "1", "1", "1", "4"]
-    assert clock.slept == [10.0, 20.0, 40.0, 10.0, 10.0]
-    assert [one for _, one in told] == [Poll.NOTHING, Poll.FAILED, Poll.FAILED, Poll.NEWS, Poll.NOTHING]
+        await sleep.round()
+    assert source.positions == [None, "1", "1", "1", "4"]
+    assert sleep.seconds == [10.0, 20.0, 40.0, 10.0, 10.0]
+    assert results == reported(UNCHANGED, FAILED, FAILED, CHANGED, UNCHANGED)
     assert len(log) == 1
 
 
-async def test_a_system_that_fails_for_days(poll: Any) -> None:
-    """After thousands of failures it is still asked, every five minutes, and as ever once it answers."""
-    system = System(*[SourceUnavailable("away")] * 2000)
-    _, clock, told = poll(system, MemoryEventLog())
+async def test_a_source_that_fails_for_days(poll: Any) -> None:
+    """After thousands of failures a source is still polled every five minutes, and as before once it responds."""
+    source = FakeSource(*[SourceUnavailable("unreachable")] * 2000)
+    _, sleep, results = poll(source, MemoryEventLog())
     for _ in range(2000):
-        await clock.round()
-    assert (len(system.asked), set(clock.slept[5:2000])) == (2001, {300.0})
-    assert (clock.slept[-1], told[-1]) == (10.0, (MARKET, Poll.NOTHING))
+        await sleep.round()
+    assert (len(source.positions), set(sleep.seconds[5:2000])) == (2001, {300.0})
+    assert (sleep.seconds[-1], results[-1]) == (10.0, (MARKET, UNCHANGED))
 
 
-async def test_its_own_wish(poll: Any) -> None:
-    """A system that says when to come back is not asked before."""
-    _, clock, _ = poll(System(SourceUnavailable("away", retry_after=77.0)), MemoryEventLog())
-    await clock.asleep()
-    assert clock.slept == [77.0]
+async def test_retry_after(poll: Any) -> None:
+    """A source that fails with a retry delay is not polled before it has passed."""
+    _, sleep, _ = poll(FakeSource(SourceUnavailable("unreachable", retry_after=77.0)), MemoryEventLog())
+    await sleep.asleep()
+    assert sleep.seconds == [77.0]
 
 
-async def test_the_log_takes_nothing(poll: Any) -> None:
-    """What the log did not take is asked for again: the position stays where it was."""
+async def test_a_failing_log(poll: Any) -> None:
+    """Changes that could not be appended are requested again: the position is unchanged."""
     log = MemoryEventLog()
-    system = System([], ["a"])
-    _, clock, told = poll(system, log)
-    await clock.asleep()
-    await log.close()
-    await clock.round()
-    await clock.round()
-    assert system.asked == [None, "1", "1"]
-    assert told[1] == (MARKET, Poll.FAILED)
+    source = FakeSource([], ["a"])
+    _, sleep, results = poll(source, log)
+    await sleep.asleep()
+    await log.aclose()
+    await sleep.round()
+    await sleep.round()
+    assert source.positions == [None, "1", "1"]
+    assert results[1] == (MARKET, FAILED)
 
 
 async def test_one_of_the_replicas(redis: Redis, poll: Any) -> None:
-    """One replica polls; when it ends, another goes on where it was."""
-    log, systems = MemoryEventLog(), [System([], ["a"]), System(["b"])]
-    one, clock, first = poll(systems[0], log, RedisPollingLock(redis, "market", lease=60.0))
-    await clock.asleep()
-    _, other_clock, second = poll(systems[1], log, RedisPollingLock(redis, "market", lease=60.0))
-    await other_clock.asleep()
-    await clock.round()
-    assert (systems[0].asked, systems[1].asked) == ([None, "1"], [])
-    await one.close()
-    await other_clock.round()
-    assert systems[1].asked == ["2"]
-    assert [told for _, told in first] == [Poll.NOTHING, Poll.NEWS]
-    assert [told for _, told in second] == [Poll.STANDBY, Poll.NEWS]
+    """One replica polls; when it stops, another continues at the saved position."""
+    log, source, other_source = MemoryEventLog(), FakeSource([], ["a"]), FakeSource(["b"])
+    poller, sleep, results = poll(source, log, RedisPollingLock(redis, "market", lease=60.0))
+    await sleep.asleep()
+    _, other_sleep, other_results = poll(other_source, log, RedisPollingLock(redis, "market", lease=60.0))
+    await other_sleep.asleep()
+    await sleep.round()
+    assert (source.positions, other_source.positions) == ([None, "1"], [])
+    await poller.aclose()
+    await other_sleep.round()
+    assert other_source.positions == ["2"]
+    assert results == reported(UNCHANGED, CHANGED)
+    assert other_results == reported(STANDBY, CHANGED)
     assert len(log) == 2
 
 
 async def test_overtaken(redis: Redis, poll: Any) -> None:
-    """A replica that was away for longer than its lease spoils nothing: the next one's position stays."""
-    log, slow, quick = MemoryEventLog(), System(["a"]), System(["a", "b"])
-    slow.gate.clear()
-    _, clock, told = poll(slow, log, RedisPollingLock(redis, "market", lease=0.001))
-    await slow.was_asked.wait()
+    """A replica whose lease ended during a round does not overwrite the position of the next holder."""
+    log, slow, quick = MemoryEventLog(), FakeSource(["a"]), FakeSource(["a", "b"])
+    slow.unblocked.clear()
+    _, slow_sleep, results = poll(slow, log, RedisPollingLock(redis, "market", lease=0.001))
+    await slow.called.wait()
     await asyncio.sleep(0.01)
-    _, other_clock, _ = poll(quick, log, RedisPollingLock(redis, "market", lease=60.0))
-    await other_clock.asleep()
-    slow.gate.set()
-    await clock.asleep()
-    assert told == [(MARKET, Poll.OVERTAKEN)]
-    await other_clock.round()
-    assert quick.asked == [None, "1"]
+    _, quick_sleep, _ = poll(quick, log, RedisPollingLock(redis, "market", lease=60.0))
+    await quick_sleep.asleep()
+    slow.unblocked.set()
+    await slow_sleep.asleep()
+    assert results == reported(OVERTAKEN)
+    await quick_sleep.round()
+    assert quick.positions == [None, "1"]
     assert len(log) == 2
 
 
-async def test_closing_in_the_middle(poll: Any) -> None:
-    """Closing ends a round under way."""
-    system = System([])
-    system.gate.clear()
+async def test_closing_during_a_round(poll: Any) -> None:
+    """Closing cancels a running round."""
+    source = FakeSource([])
+    source.unblocked.clear()
     before = asyncio.all_tasks()
-    poller, _, told = poll(system, MemoryEventLog())
-    await system.was_asked.wait()
-    await poller.close()
-    assert (told, asyncio.all_tasks()) == ([], before)
+    poller, _, results = poll(source, MemoryEventLog())
+    await source.called.wait()
+    await poller.aclose()
+    assert (results, asyncio.all_tasks()) == ([], before)

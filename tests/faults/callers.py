@@ -1,4 +1,4 @@
-"""A good client: it asks again under its key for as long as it does not know what became of its change."""
+"""A client that repeats a change with the same idempotency key until the outcome is known."""
 
 import asyncio
 import random
@@ -9,15 +9,21 @@ from aiohttp import ClientSession
 
 __all__ = ["Caller", "Tally"]
 
-_BOUND = 30.0  # seconds for one answer: four times what a source is given
-_TRIES = 60
-# What may pass, and what leaves a change in doubt: after these the same key is sent again.
-_AGAIN = {"SOURCE_UNAVAILABLE", "SOURCE_TIMEOUT", "SOURCE_INVALID_RESPONSE", "RATE_LIMITED", "IDEMPOTENCY_IN_PROGRESS"}
+_TIMEOUT = 30.0  # seconds for one response: several times the timeout of a source
+_MAX_ATTEMPTS = 60
+# Transient failures, and those with an unknown outcome: after these the same key is sent again.
+_REPEATABLE = {
+    "SOURCE_UNAVAILABLE",
+    "SOURCE_TIMEOUT",
+    "SOURCE_INVALID_RESPONSE",
+    "RATE_LIMITED",
+    "IDEMPOTENCY_IN_PROGRESS",
+}
 
 
 @dataclass(slots=True)
 class Tally:
-    """What all callers together sent and were told."""
+    """What all callers sent and received."""
 
     sent: int = 0
     reads: int = 0
@@ -27,65 +33,65 @@ class Tally:
     replayed: int = 0
     codes: dict[str, int] = field(default_factory=dict)
 
-    def note(self, code: str, outcome: str | None) -> None:
+    def count_error(self, code: str, outcome: str | None) -> None:
         name = f"{code} {outcome}" if outcome else code
         self.codes[name] = self.codes.get(name, 0) + 1
 
 
 @dataclass(slots=True)
 class Caller:
-    """One client over its own session; `leaves` is how often it hangs up on a change instead of waiting."""
+    """A client with one session. In `disconnect_rate` of its changes it does not wait for the response."""
 
     session: ClientSession
     url: str
     rng: random.Random
     tally: Tally
-    leaves: float = 0.0
+    disconnect_rate: float = 0.0
 
     async def read(self, query: str, variables: dict[str, Any] | None = None) -> Any:
-        """The data of a read; None where something was missing, which is told in our vocabulary."""
+        """Return the data of a read; None where a part was missing, with one of the expected codes."""
         self.tally.reads += 1
-        answer = await self._send(query, variables)
-        users = (answer["data"] or {}).get("users") or {}
-        missing = [one["code"] for one in users.get("unavailable", [])]
-        codes = [*(error["extensions"]["code"] for error in answer.get("errors", [])), *missing]
-        assert set(codes) <= _AGAIN, answer
+        response = await self._send(query, variables)
+        users = (response["data"] or {}).get("users") or {}
+        missing = [source["code"] for source in users.get("unavailable", [])]
+        codes = [*(error["extensions"]["code"] for error in response.get("errors", [])), *missing]
+        assert set(codes) <= _REPEATABLE, response
         if codes:
             self.tally.failed_reads += 1
             return None
-        return answer["data"]
+        return response["data"]
 
     async def change(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """The record as the change left it: asked for until there is an answer."""
+        """Return the record after the change, which is sent until there is a result."""
         self.tally.changes += 1
         key = {"Idempotency-Key": f"{self.rng.getrandbits(128):032x}"}
-        for attempt in range(_TRIES):
+        for attempt in range(_MAX_ATTEMPTS):
             self.tally.repeated += attempt > 0
             try:
-                if self.rng.random() < self.leaves:
+                if self.rng.random() < self.disconnect_rate:
                     async with asyncio.timeout(self.rng.uniform(0.001, 0.05)):
-                        answer = await self._send(query, variables, **key)
+                        response = await self._send(query, variables, **key)
                 else:
-                    answer = await self._send(query, variables, **key)
+                    response = await self._send(query, variables, **key)
             except TimeoutError:
                 continue
-            [record] = answer["data"].values()
+            [record] = response["data"].values()
             if record is not None:
-                self.tally.replayed += "extensions" in answer
+                self.tally.replayed += "extensions" in response
                 return record
-            [error] = answer["errors"]
-            told = error["extensions"]
-            self.tally.note(told["code"], told.get("outcome"))
-            assert told["code"] in _AGAIN, answer
-            assert told["retryable"] or told["outcome"] == "unknown"
-            await asyncio.sleep(min(told.get("retryAfter", 0.1), 10.0) * self.rng.uniform(1, 1.2))
-        raise AssertionError("it never had an answer")
+            [error] = response["errors"]
+            extensions = error["extensions"]
+            self.tally.count_error(extensions["code"], extensions.get("outcome"))
+            assert extensions["code"] in _REPEATABLE, response
+            assert extensions["retryable"] or extensions["outcome"] == "unknown"
+            await asyncio.sleep(min(extensions.get("retryAfter", 0.1), 10.0) * self.rng.uniform(1, 1.2))
+        raise AssertionError("the change had no result after all attempts")
 
     async def _send(self, query: str, variables: dict[str, Any] | None, **headers: str) -> Any:
         self.tally.sent += 1
-        sent = {"query": query, "variables": variables or {}}
+        body = {"query": query, "variables": variables or {}}
         async with (
-            asyncio.timeout(_BOUND),
-            self.session.post(f"{self.url}/graphql", json=sent, headers=headers) as answer,
+            asyncio.timeout(_TIMEOUT),
+            self.session.post(f"{self.url}/graphql", json=body, headers=headers) as response,
         ):
-            return await answer.json()
+            return await response.json()

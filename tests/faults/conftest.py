@@ -1,4 +1,4 @@
-"""Worlds with trouble: gateways, a sandbox, and a proxy in front of each of its systems, all on real sockets."""
+"""Fixtures: gateways, a sandbox, and a proxy with faults in front of each of its sources, all on real sockets."""
 
 import asyncio
 import time
@@ -26,40 +26,41 @@ from gateway.sandbox import (
     SandboxOptions,
 )
 
-__all__ = ["Troubled", "eventually", "redis_url"]
+__all__ = ["FaultyWorld", "eventually", "redis_url"]
 
-_BOUND = 15.0  # seconds: nothing here takes that long
-SYSTEMS = ("account", "softwareone", "reseller")
+_TIMEOUT = 15.0  # seconds: nothing here takes that long
+SOURCES = ("account", "softwareone", "reseller")
 
 
 @dataclass(frozen=True, slots=True)
-class Troubled(World):
-    """A gateway with a proxy in front of each system."""
+class FaultyWorld(World):
+    """A gateway with a proxy in front of each source."""
 
     sandbox: Sandbox
     proxies: dict[str, Proxy] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
     async def graphql(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> Any:
-        """Send one operation; the answer's JSON, which must come within the tests' own bound."""
-        async with asyncio.timeout(_BOUND):
-            # Not zero-argument super(): a dataclass with slots is another class than the one it is written in.
+        """Send one operation and return the JSON of the response, within the timeout of the tests."""
+        async with asyncio.timeout(_TIMEOUT):
+            # Not super() without arguments: a dataclass with slots is another class than that of its source text.
             return await World.graphql(self, query, variables, **headers)
 
     async def text(self, path: str) -> tuple[int, str]:
-        """What the gateway answers a GET."""
-        async with self.session.get(f"{self.url}{path}") as answer:
-            return answer.status, await answer.text()
+        """Return the status and the body of the response to a GET."""
+        async with self.session.get(f"{self.url}{path}") as response:
+            return response.status, await response.text()
 
     async def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples that have these labels."""
+        """Return the sum of the samples of a metric that have these labels."""
         _, text = await self.text("/metrics")
-        wanted = [f'{label}="{value}"' for label, value in labels.items()]
-        rows = [row for row in text.splitlines() if row.startswith(f"{name}{{") and all(one in row for one in wanted)]
-        return sum(float(row.rpartition(" ")[2]) for row in rows)
+        selectors = [f'{label}="{value}"' for label, value in labels.items()]
+        lines = [line for line in text.splitlines() if line.startswith(f"{name}{{")]
+        samples = [line for line in lines if all(selector in line for selector in selectors)]
+        return sum(float(sample.rpartition(" ")[2]) for sample in samples)
 
     async def accounts(self) -> list[dict[str, Any]]:
-        """Every account user that the source has, asked without the gateway."""
+        """Return every account user in the source, read without the gateway."""
         headers = {
             "Authorization": f"Bearer {ACCOUNT_TOKEN}",
             "OpenMRP-Version": "1.0.forge-preview.3",
@@ -68,8 +69,8 @@ class Troubled(World):
         url: str | None = "/v1/identity/account-users?limit=1000&include[]=user"
         users: list[dict[str, Any]] = []
         while url:
-            async with self.session.get(f"{self.sandbox.account_url}{url}", headers=headers) as answer:
-                page = await answer.json()
+            async with self.session.get(f"{self.sandbox.account_url}{url}", headers=headers) as response:
+                page = await response.json()
             users += page["data"]
             after = urlsplit(page["page_info"]["next_page_url"] or "")
             url = f"/v1/identity/account-users?{after.query}" if after.query else None
@@ -77,46 +78,46 @@ class Troubled(World):
 
 
 @pytest.fixture
-async def troubled() -> AsyncIterator[Callable[..., Any]]:
-    """Makes worlds of a test's own.
+async def faulty_world() -> AsyncIterator[Callable[..., Any]]:
+    """A function that starts a gateway with a sandbox and proxies.
 
-    A system's settings are given under its name, those of all three as `every`, the others by their names.
-    `behind` is a world whose sandbox and proxies this one shares.
+    The settings of a source are given under its name, those of all three as `every`, others by their names.
+    `behind` is another world, whose sandbox and proxies are used.
     """
     async with AsyncExitStack() as stack:
 
         async def make(
-            *, every: dict[str, Any] | None = None, users: int = 5, behind: Troubled | None = None, **own: Any
-        ) -> Troubled:
+            *, every: dict[str, Any] | None = None, users: int = 5, behind: FaultyWorld | None = None, **settings: Any
+        ) -> FaultyWorld:
             if behind is None:
                 sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False, users=users)))
                 port = urlsplit(sandbox.account_url).port or 0
-                proxies = {name: await stack.enter_async_context(proxied("127.0.0.1", port)) for name in SYSTEMS}
+                proxies = {name: await stack.enter_async_context(proxied("127.0.0.1", port)) for name in SOURCES}
             else:
                 sandbox, proxies = behind.sandbox, behind.proxies
-            systems: dict[str, Any] = {
+            sources: dict[str, Any] = {
                 "account": {"token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID, "rate_limit": 10_000},
                 "softwareone": {"token": SOFTWAREONE_TOKEN},
                 "reseller": {"token": RESELLER_TOKEN, "reseller_id": RESELLER_ID, "rate_limit": 10_000},
             }
             for name, proxy in proxies.items():
                 base = {"base_url": f"http://127.0.0.1:{proxy.port}/{name}"}
-                systems[name] = base | systems[name] | (every or {}) | own.pop(name, {})
+                sources[name] = base | sources[name] | (every or {}) | settings.pop(name, {})
             addresses = await stack.enter_async_context(
-                serving(Settings(http_port=0, grpc_port=None, **systems, **own))
+                serving(Settings(http_port=0, grpc_port=None, **sources, **settings))
             )
             session = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
-            return Troubled(session, addresses.http, sandbox.control_url, sandbox, proxies, systems)
+            return FaultyWorld(session, addresses.http, sandbox.control_url, sandbox, proxies, sources)
 
         yield make
 
 
-async def eventually(truth: Callable[[], Any], bound: float = 10.0) -> None:
-    """Wait until something is true, at most `bound` seconds; it may be awaitable."""
-    until = time.monotonic() + bound
+async def eventually(condition: Callable[[], Any], max_wait: float = 10.0) -> None:
+    """Wait at most `max_wait` seconds until the condition, which may be a coroutine function, is true."""
+    deadline = time.monotonic() + max_wait
     while True:
-        told = truth()
-        if told if not hasattr(told, "__await__") else await told:
+        result = condition()
+        if result if not hasattr(result, "__await__") else await result:
             return
-        assert time.monotonic() < until, "it never came true"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         await asyncio.sleep(0.01)

@@ -1,7 +1,7 @@
-"""A gateway in a process of its own that measures itself: each line of its input is answered by one of JSON.
+"""Program: a gateway that measures itself. For each line of input it prints one line of JSON.
 
-Its settings are those of the environment, and so is `PYTHONTRACEMALLOC`, without which it cannot tell its memory.
-It ends with its input.
+Its settings are in the environment, as is `PYTHONTRACEMALLOC`, which it needs to measure its memory. It ends at the
+end of its input.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ async def main() -> None:
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     async with serving(Settings(http_port=0, grpc_port=None)) as addresses:
-        tell(url=addresses.http)
+        report(url=addresses.http)
         while await lines.readline():
             gc.collect()
-            tell(
+            report(
                 tasks=len(asyncio.all_tasks()),
                 descriptors=descriptors(),
-                connections=sum(isinstance(one, RequestHandler) for one in gc.get_objects()),
+                connections=sum(isinstance(candidate, RequestHandler) for candidate in gc.get_objects()),
                 traced=tracemalloc.get_traced_memory()[0],
             )
 
@@ -36,7 +36,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def tell(**values: str | int) -> None:
+def report(**values: str | int) -> None:
     sys.stdout.write(json.dumps(values) + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""Idempotency keys as callers know them: of one gateway, and of two that share a real Redis."""
+"""Idempotency keys as callers use them: with one gateway, and with two replicas over a real Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from faults.conftest import Troubled
+from faults.conftest import FaultyWorld
 from faults.toxic import Toxic
 from redis.asyncio import Redis
 
@@ -26,47 +26,47 @@ each_mutation = pytest.mark.parametrize(
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Who is asked first and who is asked again; behind both is the same sandbox."""
+    """The gateway for the first request and the one for repeated requests, over the same sandbox."""
 
-    first: Troubled
-    again: Troubled
+    first: FaultyWorld
+    again: FaultyWorld
 
     async def calls(self) -> int:
         return len(await self.first.calls())
 
 
 @pytest.fixture(params=["one", "two over redis"])
-async def pair(request: pytest.FixtureRequest, troubled: Callable[..., Any]) -> AsyncIterator[Pair]:
-    """One gateway with its records in memory, then two that share theirs."""
+async def pair(request: pytest.FixtureRequest, faulty_world: Callable[..., Any]) -> AsyncIterator[Pair]:
+    """One gateway with records in memory, then two replicas with records in Redis."""
     times = {"timeout": 20, "try_timeout": 20}
     if request.param == "one":
-        world = await troubled(every=times)
+        world = await faulty_world(every=times)
         yield Pair(world, world)
         return
     url = request.getfixturevalue("redis_url")
     async with Redis.from_url(url) as redis:
         await redis.flushdb()
-    first = await troubled(every=times, redis_url=url)
-    yield Pair(first, await troubled(every=times, redis_url=url, behind=first))
+    first = await faulty_world(every=times, redis_url=url)
+    yield Pair(first, await faulty_world(every=times, redis_url=url, behind=first))
 
 
-def given(source: str, value: str = "one@faults.example") -> dict[str, Any]:
+def variables(source: str, value: str = "one@faults.example") -> dict[str, Any]:
     return {"v": value, "id": ADA[source]}
 
 
-def said(answer: dict[str, Any]) -> dict[str, Any]:
-    """The extensions of the only error."""
-    [error] = answer["errors"]
+def extensions(response: dict[str, Any]) -> dict[str, Any]:
+    """Return the extensions of the only error."""
+    [error] = response["errors"]
     return error["extensions"]
 
 
 @each_mutation
-async def test_the_first_answer_again(pair: Pair, query: str, source: str) -> None:
-    """The same key with the same payload gives the first answer, marked, and costs no call."""
-    first = await pair.first.graphql(query, given(source), **KEY)
+async def test_replay(pair: Pair, query: str, source: str) -> None:
+    """The same key with the same payload gets the first result, marked as a replay, without a call."""
+    first = await pair.first.graphql(query, variables(source), **KEY)
     assert "extensions" not in first
     for _ in range(2):
-        again = await pair.again.graphql(query, given(source), **KEY)
+        again = await pair.again.graphql(query, variables(source), **KEY)
         assert again["data"] == first["data"]
         assert again["extensions"] == {"idempotency": {"replayed": list(first["data"])}}
     assert await pair.calls() == 1
@@ -74,36 +74,36 @@ async def test_the_first_answer_again(pair: Pair, query: str, source: str) -> No
 
 @each_mutation
 async def test_another_payload(pair: Pair, query: str, source: str) -> None:
-    """The same key with another payload is refused, and nothing is sent."""
-    await pair.first.graphql(query, given(source), **KEY)
-    told = said(await pair.again.graphql(query, given(source, "two@faults.example"), **KEY))
-    assert (told["code"], told["retryable"]) == ("IDEMPOTENCY_CONFLICT", False)
+    """The same key with another payload is refused without a call."""
+    await pair.first.graphql(query, variables(source), **KEY)
+    error = extensions(await pair.again.graphql(query, variables(source, "two@faults.example"), **KEY))
+    assert (error["code"], error["retryable"]) == ("IDEMPOTENCY_CONFLICT", False)
     assert await pair.calls() == 1
 
 
 @each_mutation
 async def test_at_the_same_time(pair: Pair, query: str, source: str) -> None:
-    """Of many at once with one key one is carried out; the others are told that it runs, and when to come back."""
+    """Of many concurrent requests with one key one is executed; the others get a retry delay."""
     await pair.first.fault(source=source, kind="slow", delay=0.5)
     both = (pair.first, pair.again)
-    answers = await asyncio.gather(*(both[n % 2].graphql(query, given(source), **KEY) for n in range(10)))
-    [done] = [answer for answer in answers if "errors" not in answer]
-    for answer in answers:
-        if answer is not done:
-            told = said(answer)
-            assert (told["code"], told["retryable"]) == ("IDEMPOTENCY_IN_PROGRESS", True)
-            assert 0 < told["retryAfter"] <= 1
-            assert "outcome" not in told
-    assert (await pair.again.graphql(query, given(source), **KEY))["data"] == done["data"]
+    responses = await asyncio.gather(*(both[n % 2].graphql(query, variables(source), **KEY) for n in range(10)))
+    [done] = [response for response in responses if "errors" not in response]
+    for response in responses:
+        if response is not done:
+            error = extensions(response)
+            assert (error["code"], error["retryable"]) == ("IDEMPOTENCY_IN_PROGRESS", True)
+            assert 0 < error["retryAfter"] <= 1
+            assert "outcome" not in error
+    assert (await pair.again.graphql(query, variables(source), **KEY))["data"] == done["data"]
     assert await pair.calls() == 1
 
 
 @each_mutation
 async def test_another_target_is_another_change(pair: Pair, query: str, source: str) -> None:
-    """One key for two mutations, or for two users, is two changes: each is carried out."""
-    await pair.first.graphql(query, given(source), **KEY)
+    """One key for two mutations, or for two users, identifies two changes: each is executed."""
+    await pair.first.graphql(query, variables(source), **KEY)
     other = ACCOUNT if query == CREATE else CREATE
-    assert "errors" not in await pair.again.graphql(other, given("account", "other@faults.example"), **KEY)
+    assert "errors" not in await pair.again.graphql(other, variables("account", "other@faults.example"), **KEY)
     grace = {"v": "one@faults.example", "id": "acus_gracehopper1"}
     assert (await pair.again.graphql(ACCOUNT, grace, **KEY))["data"]["updateAccountUser"]["sourceId"] == grace["id"]
     assert await pair.calls() == 3
@@ -111,35 +111,39 @@ async def test_another_target_is_another_change(pair: Pair, query: str, source: 
 
 @each_mutation
 @pytest.mark.parametrize("kind", [{"status": 503, "times": 3}, {"status": 401}, {"status": 429, "retryAfter": 30}])
-async def test_what_may_pass_is_not_kept(pair: Pair, query: str, source: str, kind: dict[str, Any]) -> None:
-    """A failure that may pass, or that somebody can put right, is no answer: the key carries the change out later."""
+async def test_transient_failures_are_not_stored(pair: Pair, query: str, source: str, kind: dict[str, Any]) -> None:
+    """A failure that is transient, or that an operator can correct, is not stored: a repeated request is executed."""
     await pair.first.fault(source=source, kind="status", **kind)
-    failed = await pair.first.graphql(query, given(source), **{**KEY, "X-Request-Timeout": "5"})
+    failed = await pair.first.graphql(query, variables(source), **{**KEY, "X-Request-Timeout": "5"})
     assert failed["errors"]
-    # A gateway that was told to wait waits; another one, or one asked of something else, does not.
+    # Only the gateway that received the retry delay of the source waits for it.
     if "retryAfter" in kind and pair.first is pair.again:
-        assert said(await pair.again.graphql(query, given(source), **{**KEY, "X-Request-Timeout": "5"}))["retryAfter"]
+        assert extensions(await pair.again.graphql(query, variables(source), **{**KEY, "X-Request-Timeout": "5"}))[
+            "retryAfter"
+        ]
         return
-    answer = await pair.again.graphql(query, given(source), **KEY)
-    assert "errors" not in answer
-    assert "extensions" not in answer
+    response = await pair.again.graphql(query, variables(source), **KEY)
+    assert "errors" not in response
+    assert "extensions" not in response
 
 
 @each_mutation
-async def test_an_unknown_outcome_is_settled_by_asking_again(pair: Pair, query: str, source: str) -> None:
-    """A lost answer that no retry could settle is settled by the caller with the key."""
+async def test_an_unknown_outcome_is_resolved_by_repeating(pair: Pair, query: str, source: str) -> None:
+    """An unknown outcome that no retry could resolve is resolved by a repeated request with the key."""
     pair.first.proxies[source].poison(Toxic.GARBAGE)
-    told = said(await pair.first.graphql(query, given(source), **KEY))
-    assert (told["code"], told["outcome"]) == ("SOURCE_INVALID_RESPONSE", "unknown")
-    answer = await pair.again.graphql(query, given(source), **KEY)
-    [record] = answer["data"].values()
+    error = extensions(await pair.first.graphql(query, variables(source), **KEY))
+    assert (error["code"], error["outcome"]) == ("SOURCE_INVALID_RESPONSE", "unknown")
+    response = await pair.again.graphql(query, variables(source), **KEY)
+    [record] = response["data"].values()
     stored = await pair.first.stored(source, record["sourceId"])
     assert "one@faults.example" in stored.values()
-    assert sum(one["user"]["email"] == "one@faults.example" for one in await pair.first.accounts()) == (query == CREATE)
+    assert sum(user["user"]["email"] == "one@faults.example" for user in await pair.first.accounts()) == (
+        query == CREATE
+    )
 
 
 @pytest.mark.parametrize(
-    ("query", "variables", "code"),
+    ("query", "arguments", "code"),
     [
         (ACCOUNT, {"v": "x", "id": "acus_nobody"}, "NOT_FOUND"),
         (MARKET, {"v": "x", "id": "USR-9999-9999"}, "NOT_FOUND"),
@@ -147,20 +151,20 @@ async def test_an_unknown_outcome_is_settled_by_asking_again(pair: Pair, query: 
         (CREATE, {"v": "ada.lovelace@example.com"}, "CONFLICT"),
     ],
 )
-async def test_a_refusal_is_kept(pair: Pair, query: str, variables: dict[str, Any], code: str) -> None:
-    """A refusal is an answer: it is given again, with everything that the source said, and costs no call."""
-    first = await pair.first.graphql(query, variables, **KEY)
-    again = await pair.again.graphql(query, variables, **KEY)
-    for answer in (first, again):
-        said(answer).pop("requestId")
-    assert said(first)["code"] == code
+async def test_a_refusal_is_stored(pair: Pair, query: str, arguments: dict[str, Any], code: str) -> None:
+    """A refusal is a result: it is replayed, with all details of the source, without a call."""
+    first = await pair.first.graphql(query, arguments, **KEY)
+    again = await pair.again.graphql(query, arguments, **KEY)
+    for response in (first, again):
+        extensions(response).pop("requestId")
+    assert extensions(first)["code"] == code
     assert again["errors"] == first["errors"]
     assert again["extensions"] == {"idempotency": {"replayed": list(first["data"])}}
     assert await pair.calls() == 1
 
 
 async def test_one_header_for_several_mutations(pair: Pair) -> None:
-    """Each mutation of a document has its own key from the header's; a failed one is tried again, the others not."""
+    """Each mutation of a document gets a key from that of the header; only a failed one is executed again."""
     document = """mutation {
       a: createAccountUser(input: {email: "a@faults.example"}) { sourceId }
       b: updateSoftwareOneUser(id: "USR-0000-0001", input: {lastName: "B"}) { sourceId }

@@ -1,4 +1,4 @@
-"""Replicas that share a Redis: one that is killed, and a Redis that is not there."""
+"""Replicas over one Redis: a replica that is killed, and a Redis that is unreachable."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientConnectionError
 from conftest import command
-from faults.conftest import Troubled, eventually
+from faults.conftest import FaultyWorld, eventually
 from faults.toxic import FOREVER, Toxic, proxied, refusing
 from redis.asyncio import Redis
 
@@ -23,24 +23,24 @@ KEY = {"Idempotency-Key": "shared"}
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """The shared Redis, empty."""
+    """A client of the Redis of the replicas, empty."""
     async with Redis.from_url(redis_url) as client:
         await client.flushdb()
         yield client
 
 
-def of_process(world: Troubled) -> dict[str, str]:
-    """The settings of a world as a process's environment has them."""
+def environment_of(world: FaultyWorld) -> dict[str, str]:
+    """Return the settings of the sources as environment variables."""
     return {
-        f"GATEWAY_{system}__{name}".upper(): str(value)
-        for system, settings in world.settings.items()
+        f"GATEWAY_{source}__{name}".upper(): str(value)
+        for source, settings in world.settings.items()
         for name, value in settings.items()
     }
 
 
-async def test_a_replica_that_is_killed(troubled: Callable[..., Any], redis: Redis, redis_url: str) -> None:
-    """A change whose gateway is killed in the middle is carried out once more under the same key: one user."""
-    alive = await troubled(redis_url=redis_url, every={"timeout": 20, "try_timeout": 20})
+async def test_a_replica_that_is_killed(faulty_world: Callable[..., Any], redis: Redis, redis_url: str) -> None:
+    """A change whose gateway is killed meanwhile is executed again under the same key, and creates one user."""
+    alive = await faulty_world(redis_url=redis_url, every={"timeout": 20, "try_timeout": 20})
     with command(
         "serve",
         "--http-port",
@@ -49,128 +49,134 @@ async def test_a_replica_that_is_killed(troubled: Callable[..., Any], redis: Red
         "off",
         last="GraphQL",
         GATEWAY_REDIS_URL=redis_url,
-        **of_process(alive),
-    ) as one:
-        dying = Troubled(alive.session, one.address("GraphQL").removesuffix("/graphql"), alive.control, alive.sandbox)
+        **environment_of(alive),
+    ) as process:
+        dying = FaultyWorld(
+            alive.session, process.address("GraphQL").removesuffix("/graphql"), alive.control, alive.sandbox
+        )
         await alive.fault(source="account", kind="slow", delay=0.5)
         lost = asyncio.ensure_future(dying.graphql(CREATE, **KEY))
-        await eventually(lambda: _arrived(alive))
-        os.kill(one.pid, signal.SIGKILL)
+        await eventually(lambda: _has_arrived(alive))
+        os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(ClientConnectionError):
             await lost
     for _ in range(2):
         [error] = (await alive.graphql(CREATE, **KEY))["errors"]
         assert error["extensions"]["code"] == "IDEMPOTENCY_IN_PROGRESS"
         assert 0 < error["extensions"]["retryAfter"] <= 1
-    await eventually(lambda: _carried_out(alive))
+    await eventually(lambda: _was_executed(alive))
     [record] = await redis.keys("usergateway:idempotency:*")
-    await redis.hset(record, "until", 0)  # the 30 seconds of its lease pass
-    answer = await alive.graphql(CREATE, **KEY)
-    assert "extensions" not in answer
+    await redis.hset(record, "until", 0)  # instead of waiting 30 seconds for the end of the lease
+    response = await alive.graphql(CREATE, **KEY)
+    assert "extensions" not in response
     first, second = await alive.calls()
     assert first["headers"]["idempotency-key"] == second["headers"]["idempotency-key"]
-    [user] = [one for one in await alive.accounts() if one["user"]["email"] == "shared@faults.example"]
-    assert answer["data"]["createAccountUser"]["sourceId"] == user["id"]
+    [user] = [user for user in await alive.accounts() if user["user"]["email"] == "shared@faults.example"]
+    assert response["data"]["createAccountUser"]["sourceId"] == user["id"]
     assert (await alive.graphql(CREATE, **KEY))["extensions"]["idempotency"]["replayed"] == ["createAccountUser"]
 
 
-async def _arrived(world: Troubled) -> bool:
+async def _has_arrived(world: FaultyWorld) -> bool:
     return bool(await world.calls())
 
 
-async def _carried_out(world: Troubled) -> bool:
+async def _was_executed(world: FaultyWorld) -> bool:
     return any(call["status"] == 201 for call in await world.calls())
 
 
-async def test_a_redis_that_is_not_there(troubled: Callable[..., Any]) -> None:
-    """Without its records a keyed change is refused before anything is sent; what needs none is served."""
+async def test_an_unreachable_redis(faulty_world: Callable[..., Any]) -> None:
+    """While Redis is unreachable, a change with a key is refused before it is sent; other operations are executed."""
     with refusing() as port:
-        world = await troubled(redis_url=f"redis://127.0.0.1:{port}/0")
+        world = await faulty_world(redis_url=f"redis://127.0.0.1:{port}/0")
         [error] = (await world.graphql(CREATE, **KEY))["errors"]
-        said = error["extensions"]
-        assert (said["code"], said["retryable"], said["retryAfter"]) == ("SOURCE_UNAVAILABLE", True, 1.0)
-        assert not said.keys() & {"source", "outcome"}  # it is no source that is not there
-        assert error["message"] == "The gateway's shared state cannot be reached."
+        extensions = error["extensions"]
+        assert (extensions["code"], extensions["retryable"], extensions["retryAfter"]) == (
+            "SOURCE_UNAVAILABLE",
+            True,
+            1.0,
+        )
+        assert not extensions.keys() & {"source", "outcome"}  # no source has failed
+        assert error["message"] == "The gateway's shared state cannot be reached. Retry later."
         assert str(port) not in str(error)
         assert await world.calls() == []
         assert "errors" not in await world.graphql('{ user(id: "USR-0000-0001", source: SOFTWAREONE) { name } }')
         assert "errors" not in await world.graphql(CREATE)
 
 
-async def test_a_redis_that_does_not_answer(troubled: Callable[..., Any], redis_url: str) -> None:
-    """A Redis that takes connections and says nothing is waited for within the caller's time."""
-    async with proxied("127.0.0.1", urlsplit(redis_url).port or 0, http=False) as between:
-        world = await troubled(redis_url=f"redis://127.0.0.1:{between.port}/0")
-        between.poison(Toxic.BLACK_HOLE, FOREVER)
+async def test_a_redis_that_does_not_reply(faulty_world: Callable[..., Any], redis_url: str) -> None:
+    """For a Redis that accepts connections but does not reply, a request waits no longer than its deadline."""
+    async with proxied("127.0.0.1", urlsplit(redis_url).port or 0, http=False) as proxy:
+        world = await faulty_world(redis_url=f"redis://127.0.0.1:{proxy.port}/0")
+        proxy.poison(Toxic.BLACK_HOLE, FOREVER)
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        started = loop.time()
         [error] = (await world.graphql(CREATE, **KEY, **{"X-Request-Timeout": "0.1"}))["errors"]
-        assert loop.time() - begun < 1.9  # without that time it would wait for a second, twice
+        assert loop.time() - started < 1.9  # without a deadline it would wait for a second, twice
         assert error["extensions"]["code"] == "SOURCE_UNAVAILABLE"
         assert await world.calls() == []
 
 
-@pytest.mark.parametrize("trouble", ["gone", "silent"])
-async def test_a_redis_lost_in_the_middle(
-    troubled: Callable[..., Any], redis: Redis, redis_url: str, trouble: str
+@pytest.mark.parametrize("failure", ["unreachable", "silent"])
+async def test_a_redis_lost_during_a_change(
+    faulty_world: Callable[..., Any], redis: Redis, redis_url: str, failure: str
 ) -> None:
-    """A change that was carried out is answered although its record cannot be written; that is written later.
+    """The result of a change is returned although it cannot be stored; it is stored later.
 
-    So who asks again is told that it still runs, and then given the first answer: the source is called once.
+    So a repeated request first gets that the change is running, and then the replay: the source is called once.
     """
-    async with proxied("127.0.0.1", urlsplit(redis_url).port or 0, http=False) as between:
-        world = await troubled(redis_url=f"redis://127.0.0.1:{between.port}/0", every={"timeout": 20})
+    async with proxied("127.0.0.1", urlsplit(redis_url).port or 0, http=False) as proxy:
+        world = await faulty_world(redis_url=f"redis://127.0.0.1:{proxy.port}/0", every={"timeout": 20})
         await world.fault(source="account", kind="slow", delay=0.5)
-        asked = asyncio.ensure_future(world.graphql(CREATE, **KEY))
-        await eventually(lambda: _arrived(world))
-        await between.stop()
-        if trouble == "silent":
-            between.poison(Toxic.BLACK_HOLE, FOREVER)
-            await between.start()
-        answer = await asked
-        assert answer["data"]["createAccountUser"]["email"] == "shared@faults.example"
+        running = asyncio.ensure_future(world.graphql(CREATE, **KEY))
+        await eventually(lambda: _has_arrived(world))
+        await proxy.stop()
+        if failure == "silent":
+            proxy.poison(Toxic.BLACK_HOLE, FOREVER)
+            await proxy.start()
+        response = await running
+        assert response["data"]["createAccountUser"]["email"] == "shared@faults.example"
         with contextlib.suppress(OSError):
-            await between.stop()
-        between.heal()
-        await between.start()
+            await proxy.stop()
+        proxy.heal()
+        await proxy.start()
         [record] = await redis.keys("usergateway:idempotency:*")
         while "errors" in (again := await world.graphql(CREATE, **KEY)):
             [error] = again["errors"]
             assert error["extensions"]["code"] == "IDEMPOTENCY_IN_PROGRESS"
             await eventually(lambda: redis.hexists(record, "answer"))
-        assert again["data"] == answer["data"]
+        assert again["data"] == response["data"]
         assert again["extensions"]["idempotency"]["replayed"] == ["createAccountUser"]
         assert len(await world.calls("account")) == 1
 
 
-async def test_leaving_without_a_record(troubled: Callable[..., Any], redis_url: str) -> None:
-    """A gateway that is left while a change's record waits for its Redis waits for it no longer."""
-    world = await troubled()
+async def test_stopping_without_a_stored_result(faulty_world: Callable[..., Any], redis_url: str) -> None:
+    """A gateway that stops while a result could not be stored yet does not wait for Redis."""
+    world = await faulty_world()
     await world.fault(source="account", kind="slow", delay=0.5)
-    async with proxied("127.0.0.1", urlsplit(redis_url).port or 0, http=False) as between:
-        async with Gateway(Settings(redis_url=f"redis://127.0.0.1:{between.port}/0", **world.settings)) as gateway:
-            asked = asyncio.ensure_future(gateway.execute(CREATE, idempotency_key="left"))
-            await eventually(lambda: _arrived(world))
-            await between.stop()
-            assert "errors" not in (await asked).payload()
-            assert _unwritten() == 1
-        assert _unwritten() == 0
+    async with proxied("127.0.0.1", urlsplit(redis_url).port or 0, http=False) as proxy:
+        async with Gateway(Settings(redis_url=f"redis://127.0.0.1:{proxy.port}/0", **world.settings)) as gateway:
+            running = asyncio.ensure_future(gateway.execute(CREATE, idempotency_key="left"))
+            await eventually(lambda: _has_arrived(world))
+            await proxy.stop()
+            assert "errors" not in (await running).payload()
+            assert _pending_results() == 1
+        assert _pending_results() == 0
 
 
-def _unwritten() -> int:
-    """How many tasks write a record later."""
-    return sum("KeptAnswers" in repr(task.get_coro()) for task in asyncio.all_tasks())
+def _pending_results() -> int:
+    """Return the number of tasks that try to store a result."""
+    return sum("IdempotentChanges._finish_later" in repr(task.get_coro()) for task in asyncio.all_tasks())
 
 
-async def test_more_changes_than_connections(troubled: Callable[..., Any], redis: Redis, redis_url: str) -> None:
-    """Three hundred keyed changes at once all find their records: none is refused because others are there."""
+async def test_more_changes_than_connections(faulty_world: Callable[..., Any], redis: Redis, redis_url: str) -> None:
+    """Three hundred concurrent changes with keys are all executed, though there are fewer connections to Redis."""
     assert await redis.dbsize() == 0
-    world = await troubled(redis_url=redis_url, account={"timeout": 60, "try_timeout": 60, "connect_timeout": 60})
+    world = await faulty_world(redis_url=redis_url, account={"timeout": 60, "try_timeout": 60, "connect_timeout": 60})
     document = (
         "mutation ($e: String!, $k: String!) { createAccountUser(input: {email: $e}, idempotencyKey: $k) { email } }"
     )
-    many = [{"e": f"many-{n}@faults.example", "k": f"k{n}"} for n in range(300)]
-    answers = await asyncio.gather(*(world.graphql(document, one) for one in many))
-    assert [answer.get("errors") for answer in answers if "errors" in answer] == []
+    variables = [{"e": f"many-{n}@faults.example", "k": f"k{n}"} for n in range(300)]
+    responses = await asyncio.gather(*(world.graphql(document, each) for each in variables))
+    assert [response.get("errors") for response in responses if "errors" in response] == []
     assert len(await redis.keys("usergateway:idempotency:*")) == 300
     assert (await redis.info("clients"))["connected_clients"] < 100

@@ -1,7 +1,7 @@
-"""The table: for each fault and each operation, what the caller sees and what the source saw.
+"""The table of faults: for each fault and each operation, the result for the caller and the calls at the source.
 
-A source's 5xx are its own words, so the sandbox makes them; what happens on the wire the proxy makes. All else
-in a cell's world is healthy, and every cell has a world of its own. Faults of the wire meet each of the clients.
+The sandbox makes the faulty responses, the proxy the faults of the network. Each cell has a separate gateway, sandbox
+and proxy, in which all else works. Faults of the network are tested with each HTTP client.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from faults.conftest import Troubled
+from faults.conftest import FaultyWorld
 from faults.toxic import FOREVER, Toxic, refusing
 
 from gateway.sources.http.clients import CLIENTS
@@ -24,7 +24,7 @@ CREATED = "new@faults.example"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A document, the call at the source that suffers, and the column and value that show whether it was done."""
+    """A document, the call at the source that fails, and the column and value that show whether it was executed."""
 
     document: str
     source: str
@@ -42,16 +42,16 @@ def _read(source: str) -> str:
     return f'{{ user(id: "{ADA[source]}", source: {source.upper()}) {{ sourceId name }} }}'
 
 
-def _update(name: str, source: str, given: str) -> str:
-    return f'mutation {{ {name}(id: "{ADA[source]}", input: {{{given}}}) {{ sourceId }} }}'
+def _update(name: str, source: str, fields: str) -> str:
+    return f'mutation {{ {name}(id: "{ADA[source]}", input: {{{fields}}}) {{ sourceId }} }}'
 
 
-_ONE = r"/users/[^/]+$"
+_USER_PATH = r"/users/[^/]+$"
 _RENAME = _update("updateAccountUser", "account", 'name: "Changed"')
 OPERATIONS = {
     "read account": Operation(_read("account"), "account", "GET", r"/account-users/"),
-    "read softwareone": Operation(_read("softwareone"), "softwareone", "GET", _ONE),
-    "read reseller": Operation(_read("reseller"), "reseller", "GET", _ONE),
+    "read softwareone": Operation(_read("softwareone"), "softwareone", "GET", _USER_PATH),
+    "read reseller": Operation(_read("reseller"), "reseller", "GET", _USER_PATH),
     "look up": Operation(
         f'{{ user(id: "{ADA["account"]}", source: ACCOUNT) {{ sourceId role {{ name owner {{ type }} }} }} }}',
         "account",
@@ -76,14 +76,14 @@ OPERATIONS = {
         _update("updateSoftwareOneUser", "softwareone", 'firstName: "Changed"'),
         "softwareone",
         "PUT",
-        _ONE,
+        _USER_PATH,
         stored=("first_name", "Changed"),
     ),
     "update reseller": Operation(
         _update("updateResellerUser", "reseller", 'company: "Changed"'),
         "reseller",
         "PATCH",
-        _ONE,
+        _USER_PATH,
         stored=("company", "Changed"),
     ),
 }
@@ -91,16 +91,16 @@ OPERATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What the caller sees, how many calls the source saw, and whether the change is there afterwards (0 or 1)."""
+    """The result for the caller, the number of calls at the source, and whether the change is stored (0 or 1)."""
 
-    sees: str
+    result: str
     calls: int
-    done: int = 0
+    stored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A fault and its cells: reads of the account system and of the others, changes there and of the others."""
+    """A fault and its cells: reads of the account source and of the others, changes there and in the others."""
 
     fault: Any
     times: float
@@ -108,7 +108,7 @@ class Row:
     other_reads: Cell
     changes: Cell
     other_changes: Cell
-    quick: bool = False  # the fault is silence: tries are given up soon
+    quick: bool = False  # the source does not respond: the timeouts are short
 
     def __str__(self) -> str:
         fault = " ".join(map(str, self.fault.values())) if isinstance(self.fault, dict) else str(self.fault)
@@ -116,12 +116,12 @@ class Row:
 
     @property
     def clients(self) -> tuple[str, ...]:
-        """The HTTP clients that it makes a difference to; what a source says is the same to all."""
+        """The HTTP clients for which the fault may differ; the responses of a source are the same for all."""
         return ("aiohttp",) if isinstance(self.fault, dict) else tuple(CLIENTS)
 
     @property
     def addressed(self) -> bool:
-        """Whether the fault is in the source's address: then no call at all gets there."""
+        """Whether the fault is in the address of the source, so that no call at all arrives."""
         return isinstance(self.fault, str) and not isinstance(self.fault, Toxic)
 
     def expected(self, operation: Operation) -> Cell:
@@ -129,101 +129,116 @@ class Row:
             return self.changes if operation.source == "account" else self.other_changes
         cell = self.reads if operation.source == "account" else self.other_reads
         nested = operation is OPERATIONS["list"] or (operation is OPERATIONS["look up"] and not self.addressed)
-        if nested and cell.sees != "data":
-            return Cell(f"partial {cell.sees.split()[0]}", cell.calls)
+        if nested and cell.result != "data":
+            return Cell(f"partial {cell.result.split()[0]}", cell.calls)
         return cell
 
 
-def _row(fault: Any, times: float, reads: Cell, changes: Cell, **more: Any) -> Row:
-    cells = {"other_reads": reads, "other_changes": changes} | more
+def _row(fault: Any, times: float, reads: Cell, changes: Cell, **options: Any) -> Row:
+    cells = {"other_reads": reads, "other_changes": changes} | options
     return Row(fault, times, reads=reads, changes=changes, **cells)
 
 
-GONE, LATE = "SOURCE_UNAVAILABLE retryable", "SOURCE_TIMEOUT retryable"
-WRONG, LIMIT, OURS = "SOURCE_INVALID_RESPONSE", "RATE_LIMITED retryable", "SOURCE_CREDENTIALS"
+UNAVAILABLE, TIMEOUT = "SOURCE_UNAVAILABLE retryable", "SOURCE_TIMEOUT retryable"
+INVALID, RATE_LIMITED, CREDENTIALS = "SOURCE_INVALID_RESPONSE", "RATE_LIMITED retryable", "SOURCE_CREDENTIALS"
 
 
-def _status(status: int, **more: Any) -> dict[str, Any]:
-    return {"kind": "status", "status": status} | more
+def _status(status: int, **options: Any) -> dict[str, Any]:
+    return {"kind": "status", "status": status} | options
 
 
 TABLE = [
-    # the network: the proxy's
+    # faults of the network, by the proxy
     _row(Toxic.LATENCY, 1, Cell("data", 1), Cell("data", 1, 1)),
     _row(Toxic.RESET_BEFORE, 1, Cell("data", 1), Cell("data", 1, 1)),
-    _row(Toxic.RESET_BEFORE, FOREVER, Cell(GONE, 0), Cell(f"{GONE} unknown", 0)),
+    _row(Toxic.RESET_BEFORE, FOREVER, Cell(UNAVAILABLE, 0), Cell(f"{UNAVAILABLE} unknown", 0)),
     _row(Toxic.RESET_AFTER, 1, Cell("data", 2), Cell("data", 2, 1)),
-    _row(Toxic.RESET_AFTER, FOREVER, Cell(GONE, 3), Cell(f"{GONE} unknown", 3, 1)),
+    _row(Toxic.RESET_AFTER, FOREVER, Cell(UNAVAILABLE, 3), Cell(f"{UNAVAILABLE} unknown", 3, 1)),
     _row(Toxic.HALF_BODY, 1, Cell("data", 2), Cell("data", 2, 1)),
-    _row(Toxic.HALF_BODY, FOREVER, Cell(GONE, 3), Cell(f"{GONE} unknown", 3, 1)),
-    _row(Toxic.GARBAGE, 1, Cell(WRONG, 1), Cell(f"{WRONG} unknown", 1, 1)),
-    _row(Toxic.GARBAGE, FOREVER, Cell(WRONG, 1), Cell(f"{WRONG} unknown", 1, 1)),
+    _row(Toxic.HALF_BODY, FOREVER, Cell(UNAVAILABLE, 3), Cell(f"{UNAVAILABLE} unknown", 3, 1)),
+    _row(Toxic.GARBAGE, 1, Cell(INVALID, 1), Cell(f"{INVALID} unknown", 1, 1)),
+    _row(Toxic.GARBAGE, FOREVER, Cell(INVALID, 1), Cell(f"{INVALID} unknown", 1, 1)),
     _row(Toxic.DRIP, 1, Cell("data", 2), Cell("data", 2, 1), quick=True),
-    _row(Toxic.DRIP, FOREVER, Cell(LATE, 3), Cell(f"{LATE} unknown", 3, 1), quick=True),
+    _row(Toxic.DRIP, FOREVER, Cell(TIMEOUT, 3), Cell(f"{TIMEOUT} unknown", 3, 1), quick=True),
     _row(Toxic.BLACK_HOLE, 1, Cell("data", 1), Cell("data", 1, 1), quick=True),
-    _row(Toxic.BLACK_HOLE, FOREVER, Cell(LATE, 0), Cell(f"{LATE} unknown", 0), quick=True),
-    # the source: the sandbox's. Only the account system keeps keys, so only its changes are sent again after a 502
+    _row(Toxic.BLACK_HOLE, FOREVER, Cell(TIMEOUT, 0), Cell(f"{TIMEOUT} unknown", 0), quick=True),
+    # faulty responses, by the sandbox. Only the account source has idempotency keys, so only its changes are repeated
+    # after a 502
     _row(_status(429, retryAfter=0), 1, Cell("data", 2), Cell("data", 2, 1)),
-    _row(_status(429, retryAfter=0), FOREVER, Cell(LIMIT, 3), Cell(LIMIT, 3)),
-    _row(_status(429, retryAfter=60), 1, Cell(LIMIT, 1), Cell(LIMIT, 1)),
+    _row(_status(429, retryAfter=0), FOREVER, Cell(RATE_LIMITED, 3), Cell(RATE_LIMITED, 3)),
+    _row(_status(429, retryAfter=60), 1, Cell(RATE_LIMITED, 1), Cell(RATE_LIMITED, 1)),
     _row(
-        _status(500),  # only the account system says of it that it is transient
+        _status(500),  # only the account source declares it transient
         1,
         Cell("data", 2),
         Cell("data", 2, 1),
-        other_reads=Cell(GONE, 1),
-        other_changes=Cell(f"{GONE} unknown", 1),
+        other_reads=Cell(UNAVAILABLE, 1),
+        other_changes=Cell(f"{UNAVAILABLE} unknown", 1),
     ),
     _row(
         _status(500),
         FOREVER,
-        Cell(GONE, 3),
-        Cell(f"{GONE} unknown", 3),
-        other_reads=Cell(GONE, 1),
-        other_changes=Cell(f"{GONE} unknown", 1),
+        Cell(UNAVAILABLE, 3),
+        Cell(f"{UNAVAILABLE} unknown", 3),
+        other_reads=Cell(UNAVAILABLE, 1),
+        other_changes=Cell(f"{UNAVAILABLE} unknown", 1),
     ),
-    _row(_status(502), 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(f"{GONE} unknown", 1)),
-    _row(_status(502), FOREVER, Cell(GONE, 3), Cell(f"{GONE} unknown", 3), other_changes=Cell(f"{GONE} unknown", 1)),
+    _row(_status(502), 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(f"{UNAVAILABLE} unknown", 1)),
+    _row(
+        _status(502),
+        FOREVER,
+        Cell(UNAVAILABLE, 3),
+        Cell(f"{UNAVAILABLE} unknown", 3),
+        other_changes=Cell(f"{UNAVAILABLE} unknown", 1),
+    ),
     _row(_status(503), 1, Cell("data", 2), Cell("data", 2, 1)),
-    _row(_status(503), FOREVER, Cell(GONE, 3), Cell(GONE, 3)),
-    _row(_status(504), 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(f"{LATE} unknown", 1)),
-    _row(_status(504), FOREVER, Cell(LATE, 3), Cell(f"{LATE} unknown", 3), other_changes=Cell(f"{LATE} unknown", 1)),
-    _row(_status(401), FOREVER, Cell(OURS, 1), Cell(OURS, 1)),
-    _row({"kind": "html"}, FOREVER, Cell(WRONG, 1), Cell(f"{WRONG} unknown", 1)),
-    _row({"kind": "garbage"}, FOREVER, Cell(WRONG, 1), Cell(f"{WRONG} unknown", 1)),
-    # the address: nothing was sent, so nothing is in doubt
-    _row("refused", FOREVER, Cell(GONE, 0), Cell(GONE, 0)),
-    _row("no such name", FOREVER, Cell(GONE, 0), Cell(GONE, 0)),
-    _row("no TLS there", FOREVER, Cell(GONE, 0), Cell(GONE, 0)),
+    _row(_status(503), FOREVER, Cell(UNAVAILABLE, 3), Cell(UNAVAILABLE, 3)),
+    _row(_status(504), 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(f"{TIMEOUT} unknown", 1)),
+    _row(
+        _status(504),
+        FOREVER,
+        Cell(TIMEOUT, 3),
+        Cell(f"{TIMEOUT} unknown", 3),
+        other_changes=Cell(f"{TIMEOUT} unknown", 1),
+    ),
+    _row(_status(401), FOREVER, Cell(CREDENTIALS, 1), Cell(CREDENTIALS, 1)),
+    _row({"kind": "html"}, FOREVER, Cell(INVALID, 1), Cell(f"{INVALID} unknown", 1)),
+    _row({"kind": "garbage"}, FOREVER, Cell(INVALID, 1), Cell(f"{INVALID} unknown", 1)),
+    # faults in the address: nothing was sent, so no outcome is unknown
+    _row("refused", FOREVER, Cell(UNAVAILABLE, 0), Cell(UNAVAILABLE, 0)),
+    _row("no such name", FOREVER, Cell(UNAVAILABLE, 0), Cell(UNAVAILABLE, 0)),
+    _row("no TLS there", FOREVER, Cell(UNAVAILABLE, 0), Cell(UNAVAILABLE, 0)),
 ]
 
 
 @pytest.mark.parametrize("row", TABLE, ids=str)
-async def test_the_table(troubled: Callable[..., Any], row: Row) -> None:
-    """Every operation answers in time, tells the truth, and changes what it says it changed, once."""
+async def test_the_table(faulty_world: Callable[..., Any], row: Row) -> None:
+    """Every operation ends in time with the expected result, and a successful change is stored once."""
     with ExitStack() as stack:
         refused = stack.enter_context(refusing())
-        cases = {(client, name): one for client in row.clients for name, one in OPERATIONS.items()}
-        worlds = {case: await _world(troubled, row, one, refused, case[0]) for case, one in cases.items()}
-        cells = await asyncio.gather(*(_cell(worlds[case], one) for case, one in cases.items()))
-    expected = {case: row.expected(one) for case, one in cases.items()}
+        cases = {(client, name): operation for client in row.clients for name, operation in OPERATIONS.items()}
+        worlds = {case: await _world(faulty_world, row, each, refused, case[0]) for case, each in cases.items()}
+        cells = await asyncio.gather(*(_cell(worlds[case], each) for case, each in cases.items()))
+    expected = {case: row.expected(operation) for case, operation in cases.items()}
     assert dict(zip(cases, cells, strict=True)) == expected
 
 
-async def _world(troubled: Callable[..., Any], row: Row, operation: Operation, refused: int, client: str) -> Troubled:
+async def _world(
+    faulty_world: Callable[..., Any], row: Row, operation: Operation, refused: int, client: str
+) -> FaultyWorld:
     times = {"try_timeout": 0.7, "timeout": 8} if row.quick else {"try_timeout": 5, "timeout": 10}
     addresses = {
         "refused": f"http://127.0.0.1:{refused}",
-        # Longer than a name may be, so that this machine's resolver says no by itself, whatever its DNS does.
+        # Longer than a name may be, so that the resolver of this machine refuses it, whatever its DNS server does.
         "no such name": f"http://{'a-long-name.' * 30}invalid",
         "no TLS there": "https://127.0.0.1:{port}",
     }
-    own: dict[str, Any] = {"http_client": client}
-    world: Troubled = await troubled(every=times, **own)
+    settings: dict[str, Any] = {"http_client": client}
+    world: FaultyWorld = await faulty_world(every=times, **settings)
     if row.addressed:
         port = urlsplit(world.sandbox.account_url).port
-        own[operation.source] = {"base_url": addresses[row.fault].format(port=port)}
-        world = await troubled(every=times, behind=world, **own)
+        settings[operation.source] = {"base_url": addresses[row.fault].format(port=port)}
+        world = await faulty_world(every=times, behind=world, **settings)
     elif isinstance(row.fault, Toxic):
         call = f"^{operation.method} [^?]*{operation.path.removesuffix('$')}" + (
             r"(\?|$)" if operation.path.endswith("$") else ""
@@ -231,52 +246,52 @@ async def _world(troubled: Callable[..., Any], row: Row, operation: Operation, r
         world.proxies[operation.source].poison(row.fault, row.times, call=call)
     else:
         times = 1_000 if row.times == FOREVER else int(row.times)
-        where = {"source": operation.source, "method": operation.method, "path": operation.path}
-        await world.fault(**where, times=times, **row.fault)
+        matched = {"source": operation.source, "method": operation.method, "path": operation.path}
+        await world.fault(**matched, times=times, **row.fault)
     return world
 
 
-async def _cell(world: Troubled, operation: Operation) -> Cell:
-    """What really happens."""
+async def _cell(world: FaultyWorld, operation: Operation) -> Cell:
+    """Execute the operation and return what happened."""
     headers = {"Idempotency-Key": operation.key} if operation.key else {}
-    answer = await world.graphql(operation.document, **headers)
-    seen = [
+    response = await world.graphql(operation.document, **headers)
+    calls = [
         call
         for call in await world.calls(operation.source)
         if call["method"] == operation.method and re.search(operation.path, call["path"])
     ]
-    # Whatever was sent again was sent under one key: the source carries it out once.
-    assert operation.source != "account" or len({call["headers"].get("idempotency-key") for call in seen}) <= 1
-    return Cell(_sees(answer, operation), len(seen), await _done(world, operation))
+    # All attempts have one key, so that the source executes the change once.
+    assert operation.source != "account" or len({call["headers"].get("idempotency-key") for call in calls}) <= 1
+    return Cell(_result(response, operation), len(calls), await _stored(world, operation))
 
 
-def _sees(answer: dict[str, Any], operation: Operation) -> str:
-    [told] = (answer.get("data") or {None: None}).values()
-    errors = answer.get("errors", [])
+def _result(response: dict[str, Any], operation: Operation) -> str:
+    [data] = (response.get("data") or {None: None}).values()
+    errors = response.get("errors", [])
     if not errors:
-        missing = told.get("unavailable")
+        missing = data.get("unavailable")
         if missing:
-            assert [one["source"] for one in missing] == [operation.source.upper()]
-            assert {one["source"] for one in told["nodes"]} == {"SOFTWAREONE", "RESELLER"}
+            assert [source["source"] for source in missing] == [operation.source.upper()]
+            assert {user["source"] for user in data["nodes"]} == {"SOFTWAREONE", "RESELLER"}
             return f"partial {missing[0]['code']}"
-        # The right answer, too: the record that was asked for, the change that was asked for.
-        assert told.get("sourceId", ADA[operation.source]) == ADA[operation.source]
-        assert told.get("email", CREATED) == CREATED
+        # It is the requested record, or the requested change.
+        assert data.get("sourceId", ADA[operation.source]) == ADA[operation.source]
+        assert data.get("email", CREATED) == CREATED
         return "data"
     [error] = errors
-    said = error["extensions"]
-    assert said["source"] == operation.source.upper()
-    if told is not None:
+    extensions = error["extensions"]
+    assert extensions["source"] == operation.source.upper()
+    if data is not None:
         assert error["path"] == ["user", "role", "owner"]
-        assert (told["sourceId"], told["role"]["name"], told["role"]["owner"]) == (ADA["account"], "Admin", None)
-        return f"partial {said['code']}"
-    words = (said["code"], "retryable" if said["retryable"] else "", said.get("outcome", ""))
-    return " ".join(filter(None, words))
+        assert (data["sourceId"], data["role"]["name"], data["role"]["owner"]) == (ADA["account"], "Admin", None)
+        return f"partial {extensions['code']}"
+    parts = (extensions["code"], "retryable" if extensions["retryable"] else "", extensions.get("outcome", ""))
+    return " ".join(filter(None, parts))
 
 
-async def _done(world: Troubled, operation: Operation) -> int:
+async def _stored(world: FaultyWorld, operation: Operation) -> int:
     if operation.method == "POST":
-        return sum(one["user"]["email"] == CREATED for one in await world.accounts())
+        return sum(user["user"]["email"] == CREATED for user in await world.accounts())
     if operation.stored is None:
         return 0
     column, value = operation.stored

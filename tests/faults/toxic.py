@@ -1,8 +1,8 @@
-"""A TCP proxy that breaks what passes through it, in the ways that networks do.
+"""A TCP proxy with the faults of a network.
 
-Between the gateway and a source it makes each call a connection of its own, so that trouble is counted in
-calls, and leaves out the headers about rate limits: the sandbox tells those also where it does not enforce them,
-and the gateway would keep to them. Between the gateway and anything else it passes bytes.
+Between the gateway and a source it uses one connection for each call, so that faults are counted in calls, and it
+removes the headers about rate limits: the sandbox sends them also where it does not enforce a limit, and the gateway
+would obey them. Between the gateway and Redis it forwards bytes.
 """
 
 import asyncio
@@ -18,34 +18,34 @@ from enum import StrEnum
 __all__ = ["FOREVER", "Proxy", "Toxic", "proxied", "refusing"]
 
 FOREVER = math.inf
-_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER for no seconds: closing is a RST
-_TICK = 0.05
-_LIMITS = re.compile(rb"(?im)^(X-)?Rate-?Limit-[^\r\n]*\r\n")
+_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends a RST
+_TICK = 0.05  # seconds
+_RATE_LIMIT_HEADERS = re.compile(rb"(?im)^(X-)?Rate-?Limit-[^\r\n]*\r\n")
 
 
 class Toxic(StrEnum):
-    """What happens to a connection."""
+    """A fault of a connection."""
 
     LATENCY = "latency"
-    """The call is passed on late."""
+    """The call is forwarded late."""
 
     RESET_BEFORE = "reset before the request"
-    """RST; the source never hears of the call."""
+    """RST; the source does not receive the call."""
 
     RESET_AFTER = "reset after it was carried out"
-    """The source answers; instead of its answer there is a RST."""
+    """The source responds; the gateway gets a RST instead."""
 
     HALF_BODY = "half a body"
-    """The source's answer, and in the middle of its body the end."""
+    """The response of the source ends in the middle of its body."""
 
     GARBAGE = "garbage instead of HTTP"
-    """The source answers; what arrives is no HTTP."""
+    """The source responds; the gateway gets bytes that are not HTTP."""
 
     DRIP = "slow drip"
-    """The source's answer, a few bytes at a time."""
+    """The response of the source, a few bytes at a time."""
 
     BLACK_HOLE = "black hole"
-    """Taken, never passed on, never answered."""
+    """The call is accepted, but neither forwarded nor answered."""
 
 
 @dataclass(slots=True)
@@ -56,45 +56,46 @@ class _Planned:
 
 
 class Proxy:
-    """A port of the loopback in front of `host:port`.
+    """A port of the loopback interface in front of `host:port`.
 
-    `whim` is asked for each connection that no plan is for. `delay` is in seconds, `rate` in bytes a second.
+    `random_toxic` returns the fault of each connection for which none is planned. `delay` is in seconds, `rate` in
+    bytes per second.
     """
 
     def __init__(self, host: str, port: int, *, http: bool = True, delay: float = 0.1, rate: float = 200) -> None:
-        self._to = host, port
+        self._target = host, port
         self._http = http
         self._delay = delay
         self._rate = rate
         self._planned: list[_Planned] = []
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
-        self.whim: Callable[[], Toxic | None] = lambda: None
+        self.random_toxic: Callable[[], Toxic | None] = lambda: None
         self.accepted = 0
-        self.troubled = 0
+        self.faulty = 0
         self.port = 0
 
     @property
     def open(self) -> int:
-        """How many connections are open."""
+        """The number of open connections."""
         return len(self._open)
 
     def poison(self, toxic: Toxic, times: float = 1, *, call: str = "") -> None:
-        """Trouble for the next `times` connections; `call` is searched in `METHOD /path?query` where that is known."""
+        """Plan a fault for the next `times` connections; if HTTP, those whose `METHOD /path?query` contains `call`."""
         self._planned.append(_Planned(toxic, times, re.compile(call)))
 
     def heal(self) -> None:
-        """No trouble any more."""
+        """Remove all faults."""
         self._planned.clear()
-        self.whim = lambda: None
+        self.random_toxic = lambda: None
 
     async def start(self) -> None:
-        """Listen, on the port of before if there was one."""
+        """Listen, on the same port as before if there was one."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Refuse connections, and reset those that there are."""
+        """Refuse new connections, and reset the open ones."""
         if self._server is not None:
             self._server.close()
         tasks = list(self._open)
@@ -104,23 +105,23 @@ class Proxy:
         if tasks:
             await asyncio.wait(tasks)
         if self._server is not None:
-            await self._server.wait_closed()  # from Python 3.12 on it waits for the connections, too
+            await self._server.wait_closed()  # since Python 3.12 it waits for the connections too
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._open[task] = writer
         self.accepted += 1
-        # Whoever goes away in the middle is no failure of the proxy's.
+        # A peer that disconnects is not a failure of the proxy.
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await self._pass(reader, writer)
+            await self._forward(reader, writer)
         writer.close()
         del self._open[task]
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n") if self._http else b""
-        toxic = self._toxic(head.partition(b" HTTP/")[0].decode())
-        self.troubled += toxic is not None
+        toxic = self._next_toxic(head.partition(b" HTTP/")[0].decode())
+        self.faulty += toxic is not None
         if toxic is Toxic.RESET_BEFORE:
             _reset(writer)
             return
@@ -133,62 +134,62 @@ class Proxy:
         if not self._http:
             await self._both_ways(reader, writer)
             return
-        await self._answer(await self._asked(head, reader), toxic, writer)
+        await self._respond(await self._call(head, reader), toxic, writer)
 
-    async def _answer(self, answer: bytes, toxic: Toxic | None, writer: asyncio.StreamWriter) -> None:
+    async def _respond(self, response: bytes, toxic: Toxic | None, writer: asyncio.StreamWriter) -> None:
         match toxic:
             case Toxic.RESET_AFTER:
                 _reset(writer)
             case Toxic.GARBAGE:
-                writer.write(b"\x00\x01 no HTTP at all\r\n\r\n")
+                writer.write(b"\x00\x01 not HTTP at all\r\n\r\n")
             case Toxic.HALF_BODY:
-                end = answer.index(b"\r\n\r\n") + 4
-                writer.write(answer[: end + (len(answer) - end) // 2])
+                end = response.index(b"\r\n\r\n") + 4
+                writer.write(response[: end + (len(response) - end) // 2])
             case Toxic.DRIP:
                 step = max(1, int(self._rate * _TICK))
-                for at in range(0, len(answer), step):
-                    writer.write(answer[at : at + step])
+                for start in range(0, len(response), step):
+                    writer.write(response[start : start + step])
                     await writer.drain()
                     await asyncio.sleep(_TICK)
             case _:
-                writer.write(answer)
+                writer.write(response)
 
-    async def _asked(self, head: bytes, reader: asyncio.StreamReader) -> bytes:
-        """The source's whole answer; ConnectionError where the asker goes away before it is there."""
+    async def _call(self, head: bytes, reader: asyncio.StreamReader) -> bytes:
+        """Return the whole response of the source; ConnectionError where the gateway disconnects before its end."""
         line, _, rest = head.partition(b"\r\n")
-        from_source, to_source = await asyncio.open_connection(*self._to)
+        from_source, to_source = await asyncio.open_connection(*self._target)
         to_source.write(line + b"\r\nConnection: close\r\n" + rest)
         request = asyncio.create_task(_pump(reader, to_source))
-        answer = asyncio.create_task(from_source.read())
+        response = asyncio.create_task(from_source.read())
         try:
-            await asyncio.wait({request, answer}, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
+            await asyncio.wait({request, response}, return_when=asyncio.FIRST_COMPLETED)
+            if not response.done():
                 raise ConnectionResetError
-            top, end, body = answer.result().partition(b"\r\n\r\n")
-            return _LIMITS.sub(b"", top + b"\r\n") + end[2:] + body
+            response_head, end, body = response.result().partition(b"\r\n\r\n")
+            return _RATE_LIMIT_HEADERS.sub(b"", response_head + b"\r\n") + end[2:] + body
         finally:
-            for task in (request, answer):
+            for task in (request, response):
                 task.cancel()
             to_source.close()
 
     async def _both_ways(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back, there = await asyncio.open_connection(*self._to)
-        ways = [asyncio.create_task(_pump(reader, there)), asyncio.create_task(_pump(back, writer))]
+        from_target, to_target = await asyncio.open_connection(*self._target)
+        directions = [asyncio.create_task(_pump(reader, to_target)), asyncio.create_task(_pump(from_target, writer))]
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for way in ways:
-                way.cancel()
-            there.close()
+            for direction in directions:
+                direction.cancel()
+            to_target.close()
 
-    def _toxic(self, call: str) -> Toxic | None:
+    def _next_toxic(self, call: str) -> Toxic | None:
         for planned in self._planned:
             if planned.call.search(call):
                 planned.times -= 1
                 if planned.times <= 0:
                     self._planned.remove(planned)
                 return planned.toxic
-        return self.whim()
+        return self.random_toxic()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -200,14 +201,14 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def _reset(writer: asyncio.StreamWriter) -> None:
     if not writer.transport.is_closing():
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
         writer.transport.abort()
 
 
 @asynccontextmanager
-async def proxied(host: str, port: int, **how: float | bool) -> AsyncIterator[Proxy]:
-    """A proxy that runs until the block ends."""
-    proxy = Proxy(host, port, **how)  # type: ignore[arg-type]  # the options are spelled by the table
+async def proxied(host: str, port: int, **options: float | bool) -> AsyncIterator[Proxy]:
+    """Run a proxy until the block ends."""
+    proxy = Proxy(host, port, **options)  # type: ignore[arg-type]  # the options are those of Proxy
     await proxy.start()
     try:
         yield proxy
@@ -217,7 +218,7 @@ async def proxied(host: str, port: int, **how: float | bool) -> AsyncIterator[Pr
 
 @contextmanager
 def refusing() -> Iterator[int]:
-    """A port that refuses connections, and that nobody else can take meanwhile."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    """Reserve a port that refuses connections until the block ends."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]

@@ -64,7 +64,7 @@ async def url() -> AsyncIterator[str]:
         finally:
             await live.drain()
             await runner.cleanup()
-            await events.close()
+            await events.aclose()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A real Redis for the tests of the shared state, and the two forms of each store under one handle."""
+"""Fixtures: a real Redis, and the idempotency store in memory and in Redis with the same interface for both."""
 
 import shutil
 import socket
@@ -15,47 +15,47 @@ from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.redis.client import connect
 from gateway.state.redis.idempotency import RedisIdempotency
 
-_READY = 10.0  # seconds
+_START_TIMEOUT = 10.0  # seconds
 
 
 class Records(Protocol):
-    """A store whose time a test can move."""
+    """A store on two replicas, whose time a test can move."""
 
     store: IdempotencyStore
     replica: IdempotencyStore
 
-    async def lapse(self) -> None:
-        """All leases end."""
+    async def end_leases(self) -> None:
+        """End all leases."""
 
-    async def forget(self) -> None:
-        """Everything's time to live ends."""
+    async def expire(self) -> None:
+        """End the time to live of all records."""
 
 
-class InMemory:
+class MemoryRecords:
     def __init__(self, settings: IdempotencySettings | None = None) -> None:
         self.now = 0.0
         self._settings = settings or IdempotencySettings()
         self.store = self.replica = MemoryIdempotency(self._settings, clock=lambda: self.now)
 
-    async def lapse(self) -> None:
+    async def end_leases(self) -> None:
         self.now += self._settings.lease
 
-    async def forget(self) -> None:
+    async def expire(self) -> None:
         self.now += self._settings.ttl
 
 
-class InRedis:
-    """Its clock is the server's: instead of waiting, the instants in the records are moved."""
+class RedisRecords:
+    """Time is that of the Redis server: instead of waiting, a test changes the times in the records."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
         self.store, self.replica = RedisIdempotency(client), RedisIdempotency(client)
 
-    async def lapse(self) -> None:
+    async def end_leases(self) -> None:
         for key in await self._client.keys():
             await self._client.hset(key, "until", 0)
 
-    async def forget(self) -> None:
+    async def expire(self) -> None:
         settings = IdempotencySettings()
         for key in await self._client.keys():
             assert 0 < await self._client.pttl(key) <= settings.ttl * 1000
@@ -64,10 +64,10 @@ class InRedis:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """A `redis-server` of the tests' own, on a free port of the loopback, keeping nothing."""
+    """The URL of a `redis-server` for these tests, on a free port of the loopback interface, without persistence."""
     binary = shutil.which("redis-server")
     if binary is None:
-        pytest.fail("redis-server is missing: tests/debian-packages.sh says which packages the tests need")
+        pytest.fail("redis-server is missing: tests/debian-packages.sh lists the packages that the tests need")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -76,14 +76,14 @@ def redis_url() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        until = time.monotonic() + _READY
+        deadline = time.monotonic() + _START_TIMEOUT
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 break
             except OSError:
-                assert process.poll() is None, "redis-server ended by itself"
-                assert time.monotonic() < until, "redis-server does not answer"
+                assert process.poll() is None, "redis-server stopped unexpectedly"
+                assert time.monotonic() < deadline, "redis-server did not respond in time"
                 time.sleep(0.01)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
@@ -93,11 +93,11 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(params=["memory", "redis"])
 async def records(request: pytest.FixtureRequest) -> AsyncIterator[Records]:
-    """The store in both of its forms."""
+    """The store in memory, then in Redis."""
     if request.param == "memory":
-        yield InMemory()
+        yield MemoryRecords()
         return
     client = connect(request.getfixturevalue("redis_url"))
     await client.flushdb()
-    yield InRedis(client)
+    yield RedisRecords(client)
     await client.aclose()

@@ -1,4 +1,4 @@
-"""A `redis-server` of a test's own, to be stopped, killed and started again on its files."""
+"""A `redis-server` for one test, which can stop, kill and restart it with its files."""
 
 import shutil
 import signal
@@ -11,22 +11,22 @@ import pytest
 
 __all__ = ["RedisServer"]
 
-_READY = 10.0  # seconds
+_START_TIMEOUT = 10.0  # seconds
 
 
 class RedisServer:
-    """Its port stays the same; what it acknowledged is on the disk in `folder`, unless it keeps nothing."""
+    """A Redis process. Its port stays the same; if `persistent`, it keeps in `folder` what it acknowledged."""
 
-    def __init__(self, folder: Path, *, keeps: bool = True) -> None:
+    def __init__(self, folder: Path, *, persistent: bool = True) -> None:
         binary = shutil.which("redis-server")
         if binary is None:
-            pytest.fail("redis-server is missing: tests/debian-packages.sh says which packages the tests need")
+            pytest.fail("redis-server is missing: tests/debian-packages.sh lists the packages that the tests need")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        kept = ["--appendonly", "yes", "--appendfsync", "always"] if keeps else ["--appendonly", "no"]
-        own = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-        self._command = [binary, *own, *kept]
+        persistence = ["--appendonly", "yes", "--appendfsync", "always"] if persistent else ["--appendonly", "no"]
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        self._command = [binary, *options, *persistence]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -34,35 +34,35 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start it; it answers when this returns."""
+        """Start the server and wait until it responds."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + _READY
+        deadline = time.monotonic() + _START_TIMEOUT
         while True:
             try:
-                with socket.create_connection(("127.0.0.1", self.port), 1) as asked:
-                    asked.sendall(b"PING\r\n")
-                    if asked.recv(5) == b"+PONG":
+                with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                    connection.sendall(b"PING\r\n")
+                    if connection.recv(5) == b"+PONG":
                         return
             except OSError:
                 pass
-            assert self._process.poll() is None, "redis-server ended by itself"
-            assert time.monotonic() < until, "redis-server does not answer"
+            assert self._process.poll() is None, "redis-server stopped unexpectedly"
+            assert time.monotonic() < deadline, "redis-server did not respond in time"
             time.sleep(0.01)
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it, by SIGKILL without a last word."""
+    def stop(self, stop_signal: signal.Signals = signal.SIGTERM) -> None:
+        """Stop the server, with SIGKILL at once, and wait for its end."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
-            self._process.send_signal(how)
+            self._process.send_signal(stop_signal)
             self._process.wait(10)
             self._process = None
 
     def pause(self) -> None:
-        """Leave its connections open and answer nothing."""
+        """Suspend the process: its connections stay open and get no reply."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Go on."""
+        """Continue after `pause`."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)

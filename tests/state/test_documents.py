@@ -1,4 +1,4 @@
-"""Documents under their hashes, in both forms."""
+"""The texts of automatic persisted queries, in memory and in Redis."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ Store = MemoryDocuments | RedisDocuments
 
 @pytest.fixture(params=["memory", "redis"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    """The store in both of its forms."""
+    """The store in memory, then in Redis."""
     if request.param == "memory":
         yield MemoryDocuments()
         return
@@ -26,8 +26,8 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     await client.aclose()
 
 
-async def test_kept(store: Store) -> None:
-    """A text is found under its hash, letter by letter, and nothing under another."""
+async def test_stored(store: Store) -> None:
+    """A text is found unchanged under its hash, and nothing under another hash."""
     assert await store.get("h") is None
     for text in ("{ a }", '{ a(b: "é\ud800") }'):
         await store.put("h", text)
@@ -35,8 +35,8 @@ async def test_kept(store: Store) -> None:
     assert await store.get("g") is None
 
 
-async def test_least_recent_goes() -> None:
-    """Beyond its bytes the text that was used least recently goes."""
+async def test_least_recently_used() -> None:
+    """Beyond the maximum of bytes, the least recently used text is dropped."""
     store = MemoryDocuments(3 * 300)
     for name in "abc":
         await store.put(name, name)
@@ -47,7 +47,7 @@ async def test_least_recent_goes() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 900)), max_size=30))
 async def test_bounded(puts: list[tuple[str, int]]) -> None:
-    """Whatever is put, no more is held than may be, and what is held is what was put last under its name."""
+    """After any puts, the store is within its bound, and each text is the latest of its name."""
     store = MemoryDocuments(2000)
     last: dict[str, str] = {}
     for name, size in puts:
@@ -61,8 +61,8 @@ async def test_bounded(puts: list[tuple[str, int]]) -> None:
     assert store.bytes_held == sum(256 + 2 * len(text) for text in held.values())
 
 
-async def test_lives_by_use(redis_url: str) -> None:
-    """In Redis a text has a time to live, which starts anew with each use."""
+async def test_time_to_live(redis_url: str) -> None:
+    """In Redis a text has a time to live, which starts anew at each use."""
     client = connect(redis_url)
     await client.flushdb()
     store = RedisDocuments(client, ttl=100)
@@ -74,8 +74,8 @@ async def test_lives_by_use(redis_url: str) -> None:
     await client.aclose()
 
 
-async def test_gone(caplog: pytest.LogCaptureFixture) -> None:
-    """Without Redis nothing is found and nothing fails, which is said once."""
+async def test_unreachable(caplog: pytest.LogCaptureFixture) -> None:
+    """While Redis is unreachable, no text is found and no call fails; that is logged once."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
@@ -84,5 +84,5 @@ async def test_gone(caplog: pytest.LogCaptureFixture) -> None:
         assert await store.get("h") is None
         await client.aclose()
     assert [record.getMessage() for record in caplog.records] == [
-        "automatic persisted queries: Redis cannot be reached (ConnectionError)"
+        "automatic persisted queries: Redis cannot be reached (ConnectionError); clients have to send each text again"
     ]

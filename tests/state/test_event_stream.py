@@ -1,4 +1,4 @@
-"""The stream in Redis by itself; what is made of it is tested with the event log."""
+"""The event stream in Redis alone; the event log over it is tested in tests/events."""
 
 import asyncio
 import socket
@@ -22,79 +22,79 @@ async def client(redis_url: str) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
-def marks(once: str, **other: Any) -> dict[str, Any]:
-    """The marks of an entry."""
-    return {"once": once, "user": once, "content": "c", "dated": True, "heard": True} | other
+def keys(event: str) -> dict[str, Any]:
+    """Return the deduplication keys of an event."""
+    return {"event": event, "user": event, "content": "c", "dated": True, "external": True}
 
 
 async def test_numbers(client: Redis) -> None:
-    """Entries get numbers without gaps, whoever writes them at once, and are read in that order, each once."""
-    one, other = RedisEventStream(client), RedisEventStream(client)
-    log, since, last = await one.place()
-    assert (since, last) == (0, 0)
+    """Entries get numbers without gaps, also from concurrent writers, and are read in that order, each once."""
+    stream, replica = RedisEventStream(client), RedisEventStream(client)
+    log, first, last = await stream.bounds()
+    assert (first, last) == (0, 0)
     numbers = await asyncio.gather(
-        *((one, other)[at % 2].append(str(at).encode(), **marks(str(at))) for at in range(100))
+        *((stream, replica)[n % 2].append(str(n).encode(), **keys(str(n))) for n in range(100))
     )
     assert sorted(numbers) == list(range(1, 101))
-    read = list(await other.read(0))
+    read = list(await replica.read(0))
     assert [(name, number) for name, number, _ in read] == [(log, number) for number in range(1, 101)]
     assert {int(entry): number for _, number, entry in read} == dict(enumerate(numbers))
-    assert (await one.place(), await one.read(100)) == ((log, 0, 100), [])
-    assert (await one.entry(7), await one.entry(101)) == (read[6][2], None)
+    assert (await stream.bounds(), await stream.read(100)) == ((log, 0, 100), [])
+    assert (await stream.get(7), await stream.get(101)) == (read[6][2], None)
 
 
-async def test_no_more_is_held(client: Redis) -> None:
-    """The oldest entries go; Redis cuts whole nodes, so that some more are held than were asked for."""
-    stream = RedisEventStream(client, held=100)
+async def test_trimming(client: Redis) -> None:
+    """The oldest entries are dropped; Redis trims whole nodes, so that some more than the maximum are held."""
+    stream = RedisEventStream(client, max_entries=100)
     for number in range(1000):
-        await stream.append(b"x", **marks(str(number)))
+        await stream.append(b"x", **keys(str(number)))
     held = await client.xlen("usergateway:{events}:entries")
     assert 100 <= held <= 300
     assert (await stream.read(0))[0][1] == 1000 - held + 1
 
 
-async def test_known_for_a_while(client: Redis) -> None:
-    """What was told is forgotten by Redis itself."""
+async def test_deduplication_keys_expire(client: Redis) -> None:
+    """Redis drops the deduplication keys after the window."""
     stream = RedisEventStream(client, window=60.0)
-    assert await stream.append(b"x", **marks("a")) == 1
-    assert await stream.append(b"x", **marks("a")) == 0
+    assert await stream.append(b"x", **keys("a")) == 1
+    assert await stream.append(b"x", **keys("a")) == 0
     for key in ("once:a", "user:a"):
         assert 0 < await client.pttl("usergateway:{events}:" + key) <= 60_000
 
 
-async def test_a_new_name(client: Redis) -> None:
-    """A log is renamed once, by whoever first found that entries were lost, and begins where it is."""
+async def test_renaming(client: Redis) -> None:
+    """A log is renamed once, by the first replica that finds a loss, and continues with the next number."""
     stream = RedisEventStream(client)
-    await stream.append(b"x", **marks("a"))
-    log, _, _ = await stream.place()
-    await stream.renew(log)
-    renamed, since, last = await stream.place()
-    assert (renamed != log, since, last) == (True, 1, 1)
-    await stream.renew(log)
-    assert await stream.place() == (renamed, 1, 1)
+    await stream.append(b"x", **keys("a"))
+    log, _, _ = await stream.bounds()
+    await stream.rename(log)
+    renamed, first, last = await stream.bounds()
+    assert (renamed != log, first, last) == (True, 1, 1)
+    await stream.rename(log)
+    assert await stream.bounds() == (renamed, 1, 1)
 
 
 @pytest.mark.parametrize("lost", ["log", "entries"])
-async def test_half_is_lost(client: Redis, lost: str) -> None:
-    """Where Redis evicted one of its keys the other does no harm: without the name it is another log."""
+async def test_one_key_is_lost(client: Redis, lost: str) -> None:
+    """Where Redis evicted one of the two keys, appending continues; without the name it is another log."""
     stream = RedisEventStream(client)
     for name in ("a", "b"):
-        await stream.append(b"x", **marks(name))
-    log, _, _ = await stream.place()
+        await stream.append(b"x", **keys(name))
+    log, _, _ = await stream.bounds()
     await client.delete(f"usergateway:{{events}}:{lost}")
-    number = await stream.append(b"y", **marks("c"))
+    number = await stream.append(b"y", **keys("c"))
     assert number == (1 if lost == "log" else 3)
-    assert ((await stream.place())[0] == log) is (lost == "entries")
+    assert ((await stream.bounds())[0] == log) is (lost == "entries")
     assert [(number, entry) for _, number, entry in await stream.read(number - 1)] == [(number, b"y")]
 
 
-async def test_redis_is_away() -> None:
-    """Without Redis nothing is appended and nothing read, and that is told."""
+async def test_unreachable() -> None:
+    """While Redis is unreachable, every method raises SourceUnavailable."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
         stream = RedisEventStream(client)
-        for step in (stream.place(), stream.append(b"x", **marks("a")), stream.read(0), stream.entry(1)):
+        for call in (stream.bounds(), stream.append(b"x", **keys("a")), stream.read(0), stream.get(1)):
             with pytest.raises(SourceUnavailable):
-                await step
+                await call
         await client.aclose()

@@ -1,4 +1,4 @@
-"""The store against a model of it, step by step, in both forms."""
+"""The idempotency stores in memory and in Redis, compared step by step with a model."""
 
 import asyncio
 from typing import Any
@@ -7,101 +7,101 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from state.conftest import InMemory, InRedis
+from state.conftest import MemoryRecords, RedisRecords
 
 from gateway.state.idempotency import Begun, InProgress, PayloadConflict, Replay
 from gateway.state.redis.client import connect
 
-SCOPES = st.sampled_from(["s", "t"])
+RECORD_IDS = st.sampled_from(["s", "t"])
 FINGERPRINTS = st.sampled_from(["f", "f", "f", "g"])
-ANSWERS = st.sampled_from([b"", b"1", b"2"])
-OWNERS = st.integers(0, 7)
+RESULTS = st.sampled_from([b"", b"1", b"2"])
+OWNER_INDEXES = st.integers(0, 7)
 
 
-class Record:
+class ModelRecord:
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint = fingerprint
         self.owner: str | None = None
         self.leased = False
-        self.answer: bytes | None = None
+        self.result: bytes | None = None
 
 
 class Machine(RuleBasedStateMachine):
-    """The model is a plain dict of records; `owners` are all tokens ever given, so that stale ones are tried too."""
+    """The model is a dict of records; `owners` are all owner ids ever given, so that stale ones are tried too."""
 
     url: str | None = None
 
     @initialize()
     def begin_empty(self) -> None:
         self.runner = asyncio.Runner()
-        self.model: dict[str, Record] = {}
+        self.model: dict[str, ModelRecord] = {}
         self.owners: list[str] = ["nobody"]
         self.client = connect(self.url) if self.url else None
-        self.records: Any = InRedis(self.client) if self.client is not None else InMemory()
+        self.records: Any = RedisRecords(self.client) if self.client is not None else MemoryRecords()
         if self.client is not None:
             self.runner.run(self.client.flushdb())
 
-    def do(self, coroutine: Any) -> Any:
+    def run(self, coroutine: Any) -> Any:
         return self.runner.run(coroutine)
 
-    def owned(self, scope: str, owner: str) -> Record | None:
-        record = self.model.get(scope)
+    def held_record(self, record_id: str, owner: str) -> ModelRecord | None:
+        record = self.model.get(record_id)
         return record if record is not None and record.owner == owner else None
 
-    @rule(scope=SCOPES, fingerprint=FINGERPRINTS)
-    def begin(self, scope: str, fingerprint: str) -> None:
-        known = self.model.get(scope)
-        result = self.do(self.records.store.begin(scope, fingerprint))
-        record = self.model.setdefault(scope, Record(fingerprint))
+    @rule(record_id=RECORD_IDS, fingerprint=FINGERPRINTS)
+    def begin(self, record_id: str, fingerprint: str) -> None:
+        previous = self.model.get(record_id)
+        result = self.run(self.records.store.begin(record_id, fingerprint))
+        record = self.model.setdefault(record_id, ModelRecord(fingerprint))
         if record.fingerprint != fingerprint:
             assert result == PayloadConflict()
-        elif record.answer is not None:
-            assert result == Replay(record.answer)
+        elif record.result is not None:
+            assert result == Replay(record.result)
         elif record.leased:
             assert isinstance(result, InProgress)
         else:
             assert isinstance(result, Begun)
             assert result.owner not in self.owners
-            assert result.again is (known is not None)
+            assert result.repeated is (previous is not None)
             record.owner, record.leased = result.owner, True
             self.owners.append(result.owner)
 
-    @rule(scope=SCOPES, owner=OWNERS, answer=ANSWERS)
-    def finish(self, scope: str, owner: int, answer: bytes) -> None:
-        token = self.owners[-1 - owner % len(self.owners)]
-        result = self.do(self.records.replica.finish(scope, token, answer))
-        record = self.owned(scope, token)
-        if record is not None and record.answer is None:
-            record.answer, record.leased = answer, False
-        assert result is (record is not None and record.answer == answer)
+    @rule(record_id=RECORD_IDS, index=OWNER_INDEXES, stored=RESULTS)
+    def finish(self, record_id: str, index: int, stored: bytes) -> None:
+        owner = self.owners[-1 - index % len(self.owners)]
+        result = self.run(self.records.replica.finish(record_id, owner, stored))
+        record = self.held_record(record_id, owner)
+        if record is not None and record.result is None:
+            record.result, record.leased = stored, False
+        assert result is (record is not None and record.result == stored)
 
-    @rule(scope=SCOPES, owner=OWNERS)
-    def abandon(self, scope: str, owner: int) -> None:
-        token = self.owners[-1 - owner % len(self.owners)]
-        self.do(self.records.store.abandon(scope, token))
-        record = self.owned(scope, token)
-        if record is not None and record.answer is None:
+    @rule(record_id=RECORD_IDS, index=OWNER_INDEXES)
+    def abandon(self, record_id: str, index: int) -> None:
+        owner = self.owners[-1 - index % len(self.owners)]
+        self.run(self.records.store.abandon(record_id, owner))
+        record = self.held_record(record_id, owner)
+        if record is not None and record.result is None:
             record.owner, record.leased = None, False
 
-    @rule(scope=SCOPES, owner=OWNERS)
-    def renew(self, scope: str, owner: int) -> None:
-        token = self.owners[-1 - owner % len(self.owners)]
-        result = self.do(self.records.store.renew(scope, token))
-        record = self.owned(scope, token)
-        held = record is not None and record.answer is None
+    @rule(record_id=RECORD_IDS, index=OWNER_INDEXES)
+    def renew(self, record_id: str, index: int) -> None:
+        owner = self.owners[-1 - index % len(self.owners)]
+        result = self.run(self.records.store.renew(record_id, owner))
+        record = self.held_record(record_id, owner)
+        held = record is not None and record.result is None
         if held:
             record.leased = True
         assert result is held
 
     @rule()
-    def lapse(self) -> None:
-        self.do(self.records.lapse())
+    def end_leases(self) -> None:
+        self.run(self.records.end_leases())
         for record in self.model.values():
             record.leased = False
 
     @rule()
-    def forget(self) -> None:
-        self.do(self.records.forget())
+    def expire(self) -> None:
+        self.run(self.records.expire())
         self.model.clear()
 
     def teardown(self) -> None:
@@ -111,9 +111,9 @@ class Machine(RuleBasedStateMachine):
             self.runner.close()
 
 
-@pytest.mark.parametrize("form", ["memory", "redis"])
-def test_model(form: str, request: pytest.FixtureRequest) -> None:
-    """In any order of steps, with stale owners, lapses and forgetting, the store does what its model does."""
-    url = request.getfixturevalue("redis_url") if form == "redis" else None
+@pytest.mark.parametrize("storage", ["memory", "redis"])
+def test_model(storage: str, request: pytest.FixtureRequest) -> None:
+    """In any order of steps, with stale owners, ended leases and expiry, the store behaves as the model."""
+    url = request.getfixturevalue("redis_url") if storage == "redis" else None
     machine = type("Bound", (Machine,), {"url": url})
     run_state_machine_as_test(machine, settings=settings(max_examples=50, deadline=None))

@@ -1,3 +1,5 @@
+"""Renewing the lease of a change while the change is running."""
+
 import asyncio
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +9,11 @@ import pytest
 from gateway.errors import SourceUnavailable
 from gateway.state.idempotency import Begun, IdempotencySettings, InProgress
 from gateway.state.memory.idempotency import MemoryIdempotency
-from gateway.state.once import renewed
+from gateway.state.once import renewed_lease
 
 
-class Time:
-    """Seconds that pass when told to, and sleepers that wake by them."""
+class FakeTime:
+    """A clock that a test moves, and a sleep that ends by it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -25,69 +27,70 @@ class Time:
         self._sleepers.append((self.now + seconds, event))
         await event.wait()
 
-    async def passes(self, seconds: float) -> None:
+    async def advance(self, seconds: float) -> None:
         end = self.now + seconds
         while self.now < end:
             self.now = min(end, self.now + 1)
-            for at, event in self._sleepers:
-                if at <= self.now:
+            for wakes_at, event in self._sleepers:
+                if wakes_at <= self.now:
                     event.set()
             for _ in range(5):
                 await asyncio.sleep(0)
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
+def time() -> FakeTime:
+    """A clock at 0."""
+    return FakeTime()
 
 
-async def test_renewed(time: Time) -> None:
-    """A change may take longer than its lease while its process lives, and not once the block has ended."""
+async def test_renewed(time: FakeTime) -> None:
+    """The lease is renewed until the block ends, however long the change takes, and not after it."""
     store = MemoryIdempotency(IdempotencySettings(lease=30), clock=time.clock)
     first = await store.begin("s", "f")
     assert isinstance(first, Begun)
-    async with renewed(store, "s", first.owner, sleep=time.sleep):
-        await time.passes(300)
+    async with renewed_lease(store, "s", first.owner, sleep=time.sleep):
+        await time.advance(300)
         assert isinstance(await store.begin("s", "f"), InProgress)
-    await time.passes(31)
+    await time.advance(31)
     assert isinstance(await store.begin("s", "f"), Begun)
 
 
-async def test_unreachable(time: Time) -> None:
-    """A renewal that fails is tried again, and the change goes on."""
+async def test_unreachable(time: FakeTime) -> None:
+    """A renewal that fails is repeated, and the change continues."""
 
-    class Shaky(MemoryIdempotency):
+    class Unreliable(MemoryIdempotency):
         failures = 2
 
-        async def renew(self, scope: str, owner: str) -> bool:
+        async def renew(self, record_id: str, owner: str) -> bool:
             if self.failures:
                 self.failures -= 1
-                raise SourceUnavailable("gone")
-            return await super().renew(scope, owner)
+                raise SourceUnavailable("unreachable")
+            return await super().renew(record_id, owner)
 
-    store = Shaky(IdempotencySettings(lease=30), clock=time.clock)
+    store = Unreliable(IdempotencySettings(lease=30), clock=time.clock)
     first = await store.begin("s", "f")
     assert isinstance(first, Begun)
-    async with renewed(store, "s", first.owner, sleep=time.sleep):
-        await time.passes(100)
+    async with renewed_lease(store, "s", first.owner, sleep=time.sleep):
+        await time.advance(100)
         assert isinstance(await store.begin("s", "f"), InProgress)
 
 
 @pytest.mark.parametrize("end", [lambda: None, lambda: 1 / 0])
-async def test_ends(time: Time, end: Callable[[], Any]) -> None:
-    """However the block ends, nothing is left running."""
+async def test_no_task_is_left(time: FakeTime, end: Callable[[], Any]) -> None:
+    """No task is left, however the block ends."""
     store = MemoryIdempotency(clock=time.clock)
     try:
-        async with renewed(store, "s", "nobody", sleep=time.sleep):
+        async with renewed_lease(store, "s", "nobody", sleep=time.sleep):
             end()
     except ZeroDivisionError:
         pass
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_taken_over(time: Time) -> None:
-    """Once somebody else has taken the change over there is nothing to renew."""
+async def test_taken_over(time: FakeTime) -> None:
+    """Once another owner has the lease, renewing stops."""
     store = MemoryIdempotency(clock=time.clock)
-    async with renewed(store, "s", "nobody", sleep=time.sleep):
-        await time.passes(20)
+    async with renewed_lease(store, "s", "nobody", sleep=time.sleep):
+        await time.advance(20)
         assert len(asyncio.all_tasks()) == 1

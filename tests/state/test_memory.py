@@ -1,3 +1,5 @@
+"""The bounds of the idempotency records in memory."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,44 +9,45 @@ from gateway.state.idempotency import Begun, IdempotencySettings, InProgress, Re
 from gateway.state.memory.idempotency import MemoryIdempotency
 
 
-async def store_answer(store: MemoryIdempotency, scope: str, answer: bytes = b"") -> bool:
-    result = await store.begin(scope, "f")
-    assert isinstance(result, Begun)
-    return await store.finish(scope, result.owner, answer)
+async def execute(store: MemoryIdempotency, record_id: str, result: bytes = b"") -> bool:
+    """Begin a change and store its result; return whether that fitted."""
+    begun = await store.begin(record_id, "f")
+    assert isinstance(begun, Begun)
+    return await store.finish(record_id, begun.owner, result)
 
 
-async def test_oldest_goes() -> None:
-    """Beyond its entries the answer that was asked for least recently goes."""
-    store = MemoryIdempotency(IdempotencySettings(entries=2))
-    await store_answer(store, "a")
-    await store_answer(store, "b")
+async def test_least_recently_used() -> None:
+    """Beyond the maximum of records, the least recently requested result is dropped."""
+    store = MemoryIdempotency(IdempotencySettings(max_records=2))
+    await execute(store, "a")
+    await execute(store, "b")
     await store.begin("a", "f")
-    await store_answer(store, "c")
+    await execute(store, "c")
     assert isinstance(await store.begin("a", "f"), Replay)
     assert isinstance(await store.begin("c", "f"), Replay)
     assert len(store) == 2
     assert isinstance(await store.begin("b", "f"), Begun)
 
 
-async def test_running_stays() -> None:
-    """A change under way is never forgotten to make room: the next one is refused instead."""
-    store = MemoryIdempotency(IdempotencySettings(entries=2))
-    for scope in "ab":
-        await store.begin(scope, "f")
+async def test_running_changes_are_kept() -> None:
+    """A running change is never dropped to make room: the next one is refused instead."""
+    store = MemoryIdempotency(IdempotencySettings(max_records=2))
+    for record_id in "ab":
+        await store.begin(record_id, "f")
     with pytest.raises(RateLimited) as refused:
         await store.begin("c", "f")
     assert refused.value.retry_after == 1
-    for scope in "ab":
-        assert isinstance(await store.begin(scope, "f"), InProgress)
+    for record_id in "ab":
+        assert isinstance(await store.begin(record_id, "f"), InProgress)
 
 
 async def test_too_large() -> None:
-    """An answer that does not fit is not kept; the key stays known."""
-    store = MemoryIdempotency(IdempotencySettings(total_bytes=2000))
-    assert not await store_answer(store, "a", b"x" * 5000)
-    again = await store.begin("a", "f")
-    assert isinstance(again, Begun)
-    assert again.again
+    """A result that does not fit is not stored; the record stays bound to its payload."""
+    store = MemoryIdempotency(IdempotencySettings(max_bytes=2000))
+    assert not await execute(store, "a", b"x" * 5000)
+    second = await store.begin("a", "f")
+    assert isinstance(second, Begun)
+    assert second.repeated
 
 
 @given(
@@ -54,19 +57,19 @@ async def test_too_large() -> None:
     ),
     st.integers(1, 8),
 )
-async def test_bounded(history: list[tuple[int, str, int]], entries: int) -> None:
-    """In no history does it hold more records or bytes than it may."""
-    limits = IdempotencySettings(entries=entries, total_bytes=10_000)
+async def test_bounded(history: list[tuple[int, str, int]], max_records: int) -> None:
+    """After any history the store is within its maximum of records and bytes."""
+    limits = IdempotencySettings(max_records=max_records, max_bytes=10_000)
     store = MemoryIdempotency(limits, clock=lambda: 0.0)
-    for scope, end, size in history:
+    for record_id, end, size in history:
         try:
-            result = await store.begin(str(scope), "f")
+            result = await store.begin(str(record_id), "f")
         except RateLimited:
             continue
         if isinstance(result, Begun) and end == "finish":
-            await store.finish(str(scope), result.owner, b"x" * size)
+            await store.finish(str(record_id), result.owner, b"x" * size)
         elif isinstance(result, Begun) and end == "abandon":
-            await store.abandon(str(scope), result.owner)
-        assert len(store) <= entries
-        assert store.bytes_held <= limits.total_bytes
-        assert store.bytes_held == sum(one.size for one in store._records.values())
+            await store.abandon(str(record_id), result.owner)
+        assert len(store) <= max_records
+        assert store.bytes_held <= limits.max_bytes
+        assert store.bytes_held == sum(record.size for record in store._records.values())

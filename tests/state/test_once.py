@@ -1,4 +1,4 @@
-"""Changes under a key, with a real Redis that comes and goes."""
+"""Executing a change at most once while a real Redis stops and restarts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,50 +17,50 @@ SCOPE = ("principal", "mutation", "target", "key")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis that keeps on the disk what it acknowledged."""
+    """A Redis that keeps on disk what it acknowledged."""
     server = RedisServer(tmp_path)
     server.start()
     yield server
     server.stop()
 
 
-def stopping(server: RedisServer, answers: list[bytes]) -> Callable[[], Awaitable[bytes]]:
-    """A change under which Redis stops; it gives another answer each time."""
+def stopping(server: RedisServer, results: list[bytes]) -> Callable[[], Awaitable[bytes]]:
+    """Return a change during which Redis stops; each execution has another result."""
 
     async def change() -> bytes:
         server.stop()
-        answers.append(b"%d" % len(answers))
-        return answers[-1]
+        results.append(b"%d" % len(results))
+        return results[-1]
 
     return change
 
 
-async def test_a_record_that_is_written_later(server: RedisServer) -> None:
-    """A Redis that stops under a change and comes back within its lease has the answer then: it is done once."""
+async def test_a_result_that_is_stored_later(server: RedisServer) -> None:
+    """When Redis stops during a change and returns within its lease, the result is stored, and is a replay later."""
     client = connect(server.url)
-    once = IdempotentChanges(RedisIdempotency(client))
-    answers: list[bytes] = []
-    assert await once(SCOPE, "f", stopping(server, answers)) == (b"0", False)
+    changes = IdempotentChanges(RedisIdempotency(client))
+    results: list[bytes] = []
+    assert await changes(SCOPE, "f", stopping(server, results)) == (b"0", False)
     server.start()
     async with asyncio.timeout(10):
         while True:
             try:
-                assert await once(SCOPE, "f", stopping(server, answers)) == (b"0", True)
+                assert await changes(SCOPE, "f", stopping(server, results)) == (b"0", True)
                 break
             except IdempotencyInProgress:
                 await asyncio.sleep(0.02)
-    assert answers == [b"0"]
-    await once.aclose()
+    assert results == [b"0"]
+    await changes.aclose()
     await client.aclose()
 
 
 async def test_closing(server: RedisServer) -> None:
-    """Who closes gives up on the records that could not be written, and leaves no task."""
+    """Closing stops the attempts to store results, and leaves no task."""
     before = asyncio.all_tasks()
     client = connect(server.url)
-    once = IdempotentChanges(RedisIdempotency(client))
-    assert await once(SCOPE, "f", stopping(server, [])) == (b"0", False)
+    changes = IdempotentChanges(RedisIdempotency(client))
+    assert await changes(SCOPE, "f", stopping(server, [])) == (b"0", False)
     assert asyncio.all_tasks() > before
-    await once.aclose()
+    await changes.aclose()
     assert asyncio.all_tasks() == before
     await client.aclose()

@@ -1,4 +1,4 @@
-"""Whose turn it is: one replica's at a time, by the clock of Redis."""
+"""The polling lock: one replica has it at a time, by the clock of Redis."""
 
 import asyncio
 import socket
@@ -13,79 +13,79 @@ from gateway.state.redis.polling_lock import RedisPollingLock
 
 
 @pytest.fixture
-async def turn(redis_url: str) -> AsyncIterator[Callable[..., RedisPollingLock]]:
-    """Makes replicas' views of one turn."""
+async def new_lock(redis_url: str) -> AsyncIterator[Callable[..., RedisPollingLock]]:
+    """A function that returns the lock as another replica has it."""
     client = connect(redis_url)
     await client.flushdb()
     yield lambda name="poll", lease=60.0: RedisPollingLock(client, name, lease=lease)
     await client.aclose()
 
 
-async def test_one_at_a_time(turn: Callable[..., RedisPollingLock]) -> None:
-    """Who has the turn keeps it by taking it again; nobody else gets it until it is given up."""
-    one, other = turn(), turn()
-    assert await one.take() == (1, None)
-    assert await other.take() is None
-    assert await one.take() == (1, None)
-    await one.give_up(1)
-    assert await other.take() == (2, None)
-    assert await one.take() is None
+async def test_one_at_a_time(new_lock: Callable[..., RedisPollingLock]) -> None:
+    """The holder keeps the lock by acquiring it again; no other replica gets it until it is released."""
+    first, second = new_lock(), new_lock()
+    assert await first.acquire() == (1, None)
+    assert await second.acquire() is None
+    assert await first.acquire() == (1, None)
+    await first.release(1)
+    assert await second.acquire() == (2, None)
+    assert await first.acquire() is None
 
 
-async def test_turns_by_their_names(turn: Callable[..., RedisPollingLock]) -> None:
-    """Turns of different names have nothing to do with each other."""
-    assert await turn("a").take() == (1, None)
-    assert await turn("b").take() == (1, None)
+async def test_locks_of_two_names(new_lock: Callable[..., RedisPollingLock]) -> None:
+    """Locks with different names do not affect each other."""
+    assert await new_lock("a").acquire() == (1, None)
+    assert await new_lock("b").acquire() == (1, None)
 
 
-async def test_what_was_noted(turn: Callable[..., RedisPollingLock]) -> None:
-    """The next one finds what the one before noted."""
-    one, other = turn(), turn()
-    await one.take()
-    assert await one.note(1, "as far as ü")
-    assert await one.take() == (1, "as far as ü")
-    await one.give_up(1)
-    assert await other.take() == (2, "as far as ü")
+async def test_saved_position(new_lock: Callable[..., RedisPollingLock]) -> None:
+    """The next holder gets the position that the one before saved."""
+    first, second = new_lock(), new_lock()
+    await first.acquire()
+    assert await first.save(1, "position ü")
+    assert await first.acquire() == (1, "position ü")
+    await first.release(1)
+    assert await second.acquire() == (2, "position ü")
 
 
-async def test_a_lease_ends(turn: Callable[..., RedisPollingLock]) -> None:
-    """Of one that is gone the turn passes on; what it notes after that is refused, and it cannot give up another's."""
-    gone, next_one = turn(lease=0.02), turn()
-    assert await gone.take() == (1, None)
+async def test_a_lease_ends(new_lock: Callable[..., RedisPollingLock]) -> None:
+    """After a lease has ended another replica gets the lock; the former holder can neither save nor release it."""
+    former, holder = new_lock(lease=0.02), new_lock()
+    assert await former.acquire() == (1, None)
     await asyncio.sleep(0.03)
-    assert await next_one.take() == (2, None)
-    assert await next_one.note(2, "new")
-    assert not await gone.note(1, "old")
-    await gone.give_up(1)
-    assert await gone.take() is None
-    assert await next_one.take() == (2, "new")
+    assert await holder.acquire() == (2, None)
+    assert await holder.save(2, "new")
+    assert not await former.save(1, "old")
+    await former.release(1)
+    assert await former.acquire() is None
+    assert await holder.acquire() == (2, "new")
 
 
-async def test_late_but_nobody_came(turn: Callable[..., RedisPollingLock]) -> None:
-    """A lease that ended does no harm as long as nobody else has had the turn."""
-    slow = turn(lease=0.001)
-    await slow.take()
+async def test_a_lease_that_ended_unnoticed(new_lock: Callable[..., RedisPollingLock]) -> None:
+    """A holder whose lease ended can still save its position while no other replica has acquired the lock."""
+    slow = new_lock(lease=0.001)
+    await slow.acquire()
     await asyncio.sleep(0.01)
-    assert await slow.note(1, "far")
-    assert await slow.take() == (2, "far")
+    assert await slow.save(1, "position")
+    assert await slow.acquire() == (2, "position")
 
 
-async def test_redis_is_away() -> None:
-    """Without Redis nobody has the turn, and that is told."""
+async def test_unreachable() -> None:
+    """While Redis is unreachable, every method raises SourceUnavailable."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
-        turn = RedisPollingLock(client, "poll", lease=1.0)
-        for step in (turn.take(), turn.note(1, "x"), turn.give_up(1)):
+        lock = RedisPollingLock(client, "poll", lease=1.0)
+        for call in (lock.acquire(), lock.save(1, "x"), lock.release(1)):
             with pytest.raises(SourceUnavailable):
-                await step
+                await call
         await client.aclose()
 
 
 async def test_in_memory() -> None:
-    """In one process it is always its turn."""
-    turn = MemoryPollingLock()
-    assert await turn.take() == (1, None)
-    assert await turn.note(1, "far")
-    await turn.give_up(1)
-    assert await turn.take() == (1, "far")
+    """The lock in memory is always granted."""
+    lock = MemoryPollingLock()
+    assert await lock.acquire() == (1, None)
+    assert await lock.save(1, "position")
+    await lock.release(1)
+    assert await lock.acquire() == (1, "position")

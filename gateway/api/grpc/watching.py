@@ -11,7 +11,7 @@ from gateway.api.grpc.messages import message_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, GatewayError
 from gateway.events.log import Draining, EventLog, SlowReader, Subscription, UserEvent
-from gateway.events.watching import MOST_IDS, watching
+from gateway.events.watching import MAX_IDS, watching
 from gateway.users.ids import Kind, Ref, decode
 
 __all__ = ["RESUME_TOKEN", "RenderedEvents", "Watching"]
@@ -112,8 +112,8 @@ def _message(event: UserEvent) -> users_pb2.UserEvent:
 
 
 def _refs(ids: Collection[str]) -> Iterator[Ref]:
-    if len(ids) > MOST_IDS:
-        raise BadUserInput.at(("ids",), f"may name {MOST_IDS} users at most")
+    if len(ids) > MAX_IDS:
+        raise BadUserInput.at(("ids",), f"may name {MAX_IDS} users at most")
     for index, text in enumerate(ids):
         ref = decode(text)
         if ref is None or ref.kind is not Kind.USER:

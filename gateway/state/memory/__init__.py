@@ -1,1 +1,1 @@
-"""Shared state in the memory of one process: one module each, as in `gateway.state.redis`."""
+"""State in the memory of one process: the same modules as in `gateway.state.redis`."""

@@ -1,17 +1,17 @@
-"""Documents that clients sent once and name by their hash afterwards (automatic persisted queries), in memory."""
+"""The texts of automatic persisted queries, in memory."""
 
 from collections import OrderedDict
 
 __all__ = ["MemoryDocuments"]
 
-_OVERHEAD = 256  # bytes that an entry takes beside its text, roughly
+_OVERHEAD = 256  # approximate bytes of an entry besides its text
 
 
 class MemoryDocuments:
-    """Texts under their SHA-256, within so many bytes: the least recently used goes first."""
+    """Texts under their SHA-256, within `max_bytes`; the least recently used are dropped first."""
 
-    def __init__(self, total_bytes: int = 16 * 1024 * 1024) -> None:
-        self._total_bytes = total_bytes
+    def __init__(self, max_bytes: int = 16 * 1024 * 1024) -> None:
+        self._max_bytes = max_bytes
         self._texts: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
 
@@ -20,7 +20,7 @@ class MemoryDocuments:
 
     @property
     def bytes_held(self) -> int:
-        """What the texts take, roughly: never more than the bound."""
+        """The approximate size of all entries; at most `max_bytes`."""
         return self._bytes
 
     async def get(self, sha256: str) -> str | None:
@@ -31,15 +31,15 @@ class MemoryDocuments:
         return text.decode(errors="surrogatepass")
 
     async def put(self, sha256: str, text: str) -> None:
-        """Keep the text; one larger than the whole bound is not kept."""
+        """Store the text, unless it is larger than the whole store."""
         content = text.encode(errors="surrogatepass")
         size = len(content) + _OVERHEAD
-        if size > self._total_bytes:
+        if size > self._max_bytes:
             return
-        if (known := self._texts.pop(sha256, None)) is not None:
-            self._bytes -= len(known) + _OVERHEAD
+        if (previous := self._texts.pop(sha256, None)) is not None:
+            self._bytes -= len(previous) + _OVERHEAD
         self._texts[sha256] = content
         self._bytes += size
-        while self._bytes > self._total_bytes:
+        while self._bytes > self._max_bytes:
             _, oldest = self._texts.popitem(last=False)
             self._bytes -= len(oldest) + _OVERHEAD

@@ -1,4 +1,4 @@
-"""Idempotency records of one process: bounded, the least recently used answers go first."""
+"""Idempotency records in memory: bounded, the least recently used are dropped first."""
 
 import secrets
 import time
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import RateLimited
-from gateway.state.idempotency import Beginning, Begun, IdempotencySettings, InProgress, PayloadConflict, Replay
+from gateway.state.idempotency import BeginResult, Begun, IdempotencySettings, InProgress, PayloadConflict, Replay
 
 __all__ = ["MemoryIdempotency"]
 
 _DEFAULTS = IdempotencySettings()
-_OVERHEAD = 512  # bytes that a record takes beside its answer, roughly
+_OVERHEAD = 512  # approximate bytes of a record besides its result
 
 
 @dataclass(slots=True, eq=False)
@@ -21,15 +21,15 @@ class _Record:
     expires_at: float
     owner: str = ""
     leased_until: float = float("-inf")
-    answer: bytes | None = None
+    result: bytes | None = None
 
     @property
     def size(self) -> int:
-        return _OVERHEAD + len(self.fingerprint) + len(self.answer or b"")
+        return _OVERHEAD + len(self.fingerprint) + len(self.result or b"")
 
 
 class MemoryIdempotency:
-    """The records in memory. A record under a lease is never dropped to make room."""
+    """An `IdempotencyStore` in memory. A record under a lease is never dropped to make room."""
 
     def __init__(
         self,
@@ -47,89 +47,89 @@ class MemoryIdempotency:
 
     @property
     def bytes_held(self) -> int:
-        """What the records take, roughly: never more than the setting."""
+        """The approximate size of all records; at most `max_bytes`."""
         return self._bytes
 
     @property
     def lease(self) -> float:
         return self._settings.lease
 
-    async def begin(self, scope: str, fingerprint: str) -> Beginning:
+    async def begin(self, record_id: str, fingerprint: str) -> BeginResult:
         now = self._clock()
-        record = self._live(scope)
-        again = record is not None
+        record = self._unexpired(record_id)
+        repeated = record is not None
         if record is None:
             record = _Record(fingerprint, now + self._settings.ttl)
             if not self._make_room(1, record.size):
-                raise RateLimited("Too many changes are under way.", retry_after=1.0)
-            self._records[scope] = record
+                raise RateLimited("Too many changes are running. Retry later.", retry_after=1.0)
+            self._records[record_id] = record
             self._bytes += record.size
-        self._records.move_to_end(scope)
+        self._records.move_to_end(record_id)
         if record.fingerprint != fingerprint:
             return PayloadConflict()
-        if record.answer is not None:
-            return Replay(record.answer)
+        if record.result is not None:
+            return Replay(record.result)
         if record.leased_until > now:
             return InProgress(record.leased_until - now)
         record.owner = secrets.token_hex(16)
-        self._hold(record)
-        return Begun(record.owner, again=again)
+        self._start_lease(record)
+        return Begun(record.owner, repeated=repeated)
 
-    async def renew(self, scope: str, owner: str) -> bool:
-        record = self._owned(scope, owner)
+    async def renew(self, record_id: str, owner: str) -> bool:
+        record = self._running(record_id, owner)
         if record is None:
             return False
-        self._hold(record)
+        self._start_lease(record)
         return True
 
-    async def finish(self, scope: str, owner: str, answer: bytes) -> bool:
-        record = self._live(scope)
+    async def finish(self, record_id: str, owner: str, result: bytes) -> bool:
+        record = self._unexpired(record_id)
         if record is None or record.owner != owner:
             return False
-        if record.answer is not None:
-            return record.answer == answer
-        record.leased_until = float("inf")  # not to be dropped for its own answer
-        fits = self._make_room(0, len(answer))
+        if record.result is not None:
+            return record.result == result
+        record.leased_until = float("inf")  # so that it is not dropped to make room for its result
+        fits = self._make_room(0, len(result))
         if fits:
-            record.answer = answer
-            self._bytes += len(answer)
+            record.result = result
+            self._bytes += len(result)
         else:
             record.owner = ""
         record.leased_until = float("-inf")
         record.expires_at = self._clock() + self._settings.ttl
-        self._records.move_to_end(scope)
+        self._records.move_to_end(record_id)
         return fits
 
-    async def abandon(self, scope: str, owner: str) -> None:
-        record = self._owned(scope, owner)
+    async def abandon(self, record_id: str, owner: str) -> None:
+        record = self._running(record_id, owner)
         if record is not None:
             record.owner, record.leased_until = "", float("-inf")
 
-    def _owned(self, scope: str, owner: str) -> _Record | None:
-        record = self._live(scope)
-        return record if record is not None and record.owner == owner and record.answer is None else None
+    def _running(self, record_id: str, owner: str) -> _Record | None:
+        record = self._unexpired(record_id)
+        return record if record is not None and record.owner == owner and record.result is None else None
 
-    def _live(self, scope: str) -> _Record | None:
-        record = self._records.get(scope)
+    def _unexpired(self, record_id: str) -> _Record | None:
+        record = self._records.get(record_id)
         if record is not None and record.expires_at <= self._clock():
-            self._drop(scope)
+            self._drop(record_id)
             return None
         return record
 
-    def _hold(self, record: _Record) -> None:
+    def _start_lease(self, record: _Record) -> None:
         record.leased_until = self._clock() + self._settings.lease
         record.expires_at = max(record.expires_at, record.leased_until)
 
-    def _make_room(self, entries: int, size: int) -> bool:
-        """Drop old records until so much more fits."""
+    def _make_room(self, records: int, size: int) -> bool:
+        """Drop old records until `records` more, with `size` bytes, fit; return False where that is not possible."""
         now = self._clock()
         settings = self._settings
-        while len(self._records) + entries > settings.entries or self._bytes + size > settings.total_bytes:
-            scope = next((scope for scope, one in self._records.items() if one.leased_until <= now), None)
-            if scope is None:
+        while len(self._records) + records > settings.max_records or self._bytes + size > settings.max_bytes:
+            record_id = next((key for key, record in self._records.items() if record.leased_until <= now), None)
+            if record_id is None:
                 return False
-            self._drop(scope)
+            self._drop(record_id)
         return True
 
-    def _drop(self, scope: str) -> None:
-        self._bytes -= self._records.pop(scope).size
+    def _drop(self, record_id: str) -> None:
+        self._bytes -= self._records.pop(record_id).size

@@ -1,20 +1,20 @@
-"""The polling lock of a gateway that is one process."""
+"""The polling lock of a gateway that has one process."""
 
 __all__ = ["MemoryPollingLock"]
 
 
 class MemoryPollingLock:
-    """Is always granted: there is no other replica."""
+    """A `PollingLock` that is always granted: there is no other replica."""
 
     def __init__(self) -> None:
-        self._noted: str | None = None
+        self._position: str | None = None
 
-    async def take(self) -> tuple[int, str | None]:
-        return 1, self._noted
+    async def acquire(self) -> tuple[int, str | None]:
+        return 1, self._position
 
-    async def note(self, number: int, text: str) -> bool:  # noqa: ARG002 - the number is always 1
-        self._noted = text
+    async def save(self, number: int, position: str) -> bool:  # noqa: ARG002 - the number is always 1
+        self._position = position
         return True
 
-    async def give_up(self, number: int) -> None:
+    async def release(self, number: int) -> None:
         """Do nothing: no other replica waits for it."""

@@ -1,1 +1,1 @@
-"""Shared state in Redis, for several replicas: one module each, as in `gateway.state.memory`."""
+"""State in Redis, for several replicas: the same modules as in `gateway.state.memory`."""

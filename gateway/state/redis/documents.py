@@ -1,4 +1,4 @@
-"""Documents that clients sent once and name by their hash afterwards, shared by replicas in Redis."""
+"""The texts of automatic persisted queries, in Redis."""
 
 import logging
 from typing import Any
@@ -12,14 +12,14 @@ _LOG = logging.getLogger("gateway.state")
 
 
 class RedisDocuments:
-    """Texts under their SHA-256, each for `ttl` seconds since its last use; the client is closed by who made it.
+    """Texts under their SHA-256, each for `ttl` seconds since its last use. Whoever connected the client closes it.
 
-    While Redis cannot be reached nothing is found, and clients send their texts.
+    While Redis cannot be reached, no text is found, and clients send the text again.
     """
 
     def __init__(self, client: Redis, *, ttl: float = 24 * 3600.0, prefix: str = "usergateway:document:") -> None:
         self._client = client
-        self._ttl = max(1, round(ttl * 1000))
+        self._ttl = max(1, round(ttl * 1000))  # milliseconds
         self._prefix = prefix
         self._reachable = True
 
@@ -27,7 +27,7 @@ class RedisDocuments:
         try:
             text: Any = await self._client.getex(self._prefix + sha256, px=self._ttl)
         except (RedisError, OSError) as error:
-            self._lost(error)
+            self._report_failure(error)
             return None
         self._reachable = True
         return None if text is None else str(text, errors="surrogatepass")
@@ -36,11 +36,14 @@ class RedisDocuments:
         try:
             await self._client.set(self._prefix + sha256, text.encode(errors="surrogatepass"), px=self._ttl)
         except (RedisError, OSError) as error:
-            self._lost(error)
+            self._report_failure(error)
         else:
             self._reachable = True
 
-    def _lost(self, error: Exception) -> None:
+    def _report_failure(self, error: Exception) -> None:
         if self._reachable:
-            _LOG.warning("automatic persisted queries: Redis cannot be reached (%s)", type(error).__name__)
+            _LOG.warning(
+                "automatic persisted queries: Redis cannot be reached (%s); clients have to send each text again",
+                type(error).__name__,
+            )
         self._reachable = False

@@ -1,7 +1,7 @@
-"""Whose turn it is among replicas, by a lease in Redis: one hash, each step one script.
+"""The polling lock that replicas have in common, as a lease in Redis: one hash, and one script for each step.
 
-Time is the Redis server's. A lease that has ended is not missed: each turn has a greater number than the one before
-it, and what is noted under an earlier one is refused.
+Time is that of the Redis server. Each holder gets a greater fencing number than the one before it, and a position
+that is saved under an earlier number is refused: so a lease that ended unnoticed does no harm.
 """
 
 import secrets
@@ -12,51 +12,57 @@ from gateway.state.redis.client import reply_of
 
 __all__ = ["RedisPollingLock"]
 
-_FORGOTTEN = 3600.0  # seconds after which nobody goes on where somebody stopped
+_POSITION_TTL = 3600.0  # seconds after the last lease until the saved position is dropped
 
-_TAKE = """
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local known = redis.call('HMGET', KEYS[1], 'owner', 'until', 'number', 'note')
-local free = (tonumber(known[2]) or 0) <= now
-if not free and known[1] ~= ARGV[1] then return {} end
-local number = known[3]
+# The names of keys and stored fields are a format that replicas of two versions use in common.
+# ARGV: the owner, the lease in ms, the expiry of the hash in ms.
+_ACQUIRE = """
+local owner, lease, expiry = ARGV[1], ARGV[2], ARGV[3]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local stored = redis.call('HMGET', KEYS[1], 'owner', 'until', 'number', 'note')
+local free = (tonumber(stored[2]) or 0) <= now
+if not free and stored[1] ~= owner then return {} end
+local number = stored[3]
 if free then number = redis.call('HINCRBY', KEYS[1], 'number', 1) end
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', now + ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return {tonumber(number), known[4]}
+redis.call('HSET', KEYS[1], 'owner', owner, 'until', now + lease)
+redis.call('PEXPIRE', KEYS[1], expiry)
+return {tonumber(number), stored[4]}
 """
-_NOTE = """
-if redis.call('HGET', KEYS[1], 'number') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'note', ARGV[2])
+# ARGV: the fencing number, the position.
+_SAVE = """
+local number, position = ARGV[1], ARGV[2]
+if redis.call('HGET', KEYS[1], 'number') ~= number then return 0 end
+redis.call('HSET', KEYS[1], 'note', position)
 return 1
 """
-_GIVE_UP = """
+# ARGV: the fencing number.
+_RELEASE = """
 if redis.call('HGET', KEYS[1], 'number') == ARGV[1] then redis.call('HSET', KEYS[1], 'until', 0) end
 """
 
 
 class RedisPollingLock:
-    """A turn by its name; `lease` is in seconds. The client (`connect`) is closed by whoever made it."""
+    """The `PollingLock` of that name; `lease` is in seconds. Whoever connected the client (`connect`) closes it."""
 
     def __init__(self, client: Redis, name: str, *, lease: float, prefix: str = "usergateway:turn:") -> None:
         self._keys = [prefix + name]
         self._owner = secrets.token_hex(16)
-        self._lease = max(1, round(lease * 1000))
-        self._forgotten = self._lease + round(_FORGOTTEN * 1000)
-        self._take = client.register_script(_TAKE)
-        self._note = client.register_script(_NOTE)
-        self._give_up = client.register_script(_GIVE_UP)
+        self._lease = max(1, round(lease * 1000))  # milliseconds
+        self._expiry = self._lease + round(_POSITION_TTL * 1000)
+        self._acquire = client.register_script(_ACQUIRE)
+        self._save = client.register_script(_SAVE)
+        self._release = client.register_script(_RELEASE)
 
-    async def take(self) -> tuple[int, str | None] | None:
-        told = await reply_of(self._take(self._keys, [self._owner, self._lease, self._forgotten]))
-        if not told:
+    async def acquire(self) -> tuple[int, str | None] | None:
+        reply = await reply_of(self._acquire(self._keys, [self._owner, self._lease, self._expiry]))
+        if not reply:
             return None
-        number, *noted = told
-        return int(number), noted[0].decode() if noted and noted[0] is not None else None
+        number, *position = reply
+        return int(number), position[0].decode() if position and position[0] is not None else None
 
-    async def note(self, number: int, text: str) -> bool:
-        return bool(await reply_of(self._note(self._keys, [number, text])))
+    async def save(self, number: int, position: str) -> bool:
+        return bool(await reply_of(self._save(self._keys, [number, position])))
 
-    async def give_up(self, number: int) -> None:
-        await reply_of(self._give_up(self._keys, [number]))
+    async def release(self, number: int) -> None:
+        await reply_of(self._release(self._keys, [number]))

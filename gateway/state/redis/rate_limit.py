@@ -1,6 +1,6 @@
-"""The allowances that replicas share in Redis: one number a caller, each attempt one script, thus atomic.
+"""Rate limits of callers in Redis: one number for each caller, charged by one script, so that a charge is atomic.
 
-Time is the Redis server's. A number goes by itself once the caller's allowance is whole.
+Time is that of the Redis server. The number of a caller expires when its allowance is full again.
 """
 
 import logging
@@ -16,15 +16,15 @@ from gateway.state.memory.rate_limit import MemoryRateLimit, RateSettings, allow
 __all__ = ["RedisRateLimit"]
 
 _LOG = logging.getLogger("gateway.state")
-_ASKED_AGAIN = 5.0  # seconds: no request but one in so many waits for a Redis that is gone
+_RETRY_INTERVAL = 5.0  # seconds: only one request in this time waits for an unreachable Redis
 
-# In microseconds: the instant at which the allowance is whole, what is taken, the window.
+# ARGV: the charge, the window. KEYS: the instant at which the allowance is full again. All of them in microseconds.
 _TAKE = """
-local t = redis.call('TIME'); local now = t[1] * 1000000 + t[2]
-local spent, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local charge, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME'); local now = time[1] * 1000000 + time[2]
 local ahead = math.max(0, (tonumber(redis.call('GET', KEYS[1])) or now) - now)
-if ahead + spent > window then return {0, ahead} end
-ahead = ahead + spent
+if ahead + charge > window then return {0, ahead} end
+ahead = ahead + charge
 if ahead > 0 then
   redis.call('SET', KEYS[1], string.format('%.0f', now + ahead), 'PX', math.ceil(ahead / 1000))
 end
@@ -33,10 +33,10 @@ return {1, ahead}
 
 
 class RedisRateLimit:
-    """The allowances in a Redis; its client (`connect`) is closed by whoever made it.
+    """A `RateLimit` in Redis. Whoever connected the client (`connect`) closes it.
 
-    While Redis cannot be reached nobody is refused for it: each replica counts by itself, and asks Redis
-    again after a while.
+    While Redis cannot be reached, nothing is refused for that reason: each replica counts alone in memory, and tries
+    Redis again after some seconds.
     """
 
     def __init__(
@@ -51,32 +51,34 @@ class RedisRateLimit:
         self._prefix = prefix
         self._clock = clock
         self._take = client.register_script(_TAKE)
-        self._alone = MemoryRateLimit(settings, clock=clock)
-        self._gone_until: float | None = None
+        self._fallback = MemoryRateLimit(settings, clock=clock)
+        self._retry_at: float | None = None  # set while Redis cannot be reached
 
     async def take(self, caller: str, cost: int) -> Allowance:
         settings = self._settings
-        if self._gone_until is not None:
-            if self._clock() < self._gone_until:
-                return await self._alone.take(caller, cost)
-            self._gone_until = self._clock() + _ASKED_AGAIN  # this one asks: the others need not wait with it
-        spent = int(min(cost, settings.limit) * settings.window / settings.limit * 1e6)  # down: all parts fit in
+        if self._retry_at is not None:
+            if self._clock() < self._retry_at:
+                return await self._fallback.take(caller, cost)
+            self._retry_at = self._clock() + _RETRY_INTERVAL  # this request tries Redis, the others do not wait for it
+        # Rounded down, so that the whole allowance can be taken in parts.
+        charge = int(min(cost, settings.limit) * settings.window / settings.limit * 1e6)
         try:
-            allowed, ahead = await self._take(keys=[self._prefix + caller], args=[spent, round(settings.window * 1e6)])
+            allowed, ahead = await self._take(keys=[self._prefix + caller], args=[charge, round(settings.window * 1e6)])
         except (RedisError, OSError) as error:
-            self._lost(error)
-            return await self._alone.take(caller, cost)
-        self._found()
+            self._report_failure(error)
+            return await self._fallback.take(caller, cost)
+        self._report_success()
         return allowance_of(settings, ahead / 1e6, cost, allowed=bool(allowed))
 
-    def _lost(self, error: Exception) -> None:
-        if self._gone_until is None:
+    def _report_failure(self, error: Exception) -> None:
+        if self._retry_at is None:
             _LOG.warning(
-                "rate limits: Redis cannot be reached (%s); each replica counts by itself", type(error).__name__
+                "rate limits: Redis cannot be reached (%s); until it can, each replica counts alone",
+                type(error).__name__,
             )
-        self._gone_until = self._clock() + _ASKED_AGAIN
+        self._retry_at = self._clock() + _RETRY_INTERVAL
 
-    def _found(self) -> None:
-        if self._gone_until is not None:
-            _LOG.warning("rate limits: Redis is back")
-            self._gone_until = None
+    def _report_success(self) -> None:
+        if self._retry_at is not None:
+            _LOG.warning("rate limits: Redis can be reached again; all replicas count in common")
+            self._retry_at = None

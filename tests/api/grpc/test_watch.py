@@ -239,7 +239,7 @@ async def test_streams_do_not_delay_the_stop(world: Any) -> None:
 async def test_a_closed_log(world: Any) -> None:
     """If the gateway is closed before its server, streams end with UNAVAILABLE."""
     call = await watch(world)
-    await world.gateway.events.close()
+    await world.gateway.events.aclose()
     assert (await failure_of(world, call)).status is grpc.StatusCode.UNAVAILABLE
     assert (await refused(world)).status is grpc.StatusCode.UNAVAILABLE
 

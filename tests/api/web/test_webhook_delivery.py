@@ -100,8 +100,8 @@ async def test_acknowledged_while_redis_is_killed(stack: AsyncExitStack, endpoin
     for _ in range(2):
         client = connect(server.url)
         stack.push_async_callback(client.aclose)
-        log = ReplicatedEventLog(RedisEventStream(client), EventLogSettings(queue=10_000))
-        stack.push_async_callback(log.close)
+        log = ReplicatedEventLog(RedisEventStream(client), EventLogSettings(queue_size=10_000))
+        stack.push_async_callback(log.aclose)
         log.start()
         logs.append(log)
     urls = [(await endpoint(log))[0] for log in logs]

@@ -235,7 +235,7 @@ async def test_the_log_is_unavailable(serve: Any) -> None:
 async def test_draining(serve: Any) -> None:
     """A closed log accepts no events, so the sender repeats the webhook, to another replica or after the restart."""
     endpoint = await serve(OLD)
-    await endpoint.log.close()
+    await endpoint.log.aclose()
     assert (await endpoint.post(webhook()))[0] == 503
 
 

@@ -9,7 +9,7 @@ from gateway.api.graphql.schema.fields import Info, attribute
 from gateway.api.graphql.schema.scalars import DateTime, UserChange, UserSource
 from gateway.api.graphql.schema.users import UserObject
 from gateway.errors import BadUserInput, SourceUnavailable
-from gateway.events.watching import MOST_IDS, watching
+from gateway.events.watching import MAX_IDS, watching
 from gateway.users import model
 from gateway.users.ids import Ref
 
@@ -70,7 +70,7 @@ class SubscriptionObject:
 
 
 def _refs(info: Info, ids: Sequence[str], sources: Sequence[model.UserSource]) -> list[Ref]:
-    if len(ids) > MOST_IDS:
-        raise BadUserInput.at(("ids",), f"must not have more than {MOST_IDS} users")
+    if len(ids) > MAX_IDS:
+        raise BadUserInput.at(("ids",), f"must not have more than {MAX_IDS} users")
     source = sources[0] if len(sources) == 1 else None
     return [info.context.service.user_ref(user_id, source, path=("ids", index)) for index, user_id in enumerate(ids)]

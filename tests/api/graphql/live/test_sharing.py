@@ -90,7 +90,7 @@ async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
     async with feeds.follow(request, incoming) as responses:
         await server.wait_for_subscribers()
         await server.publish(*map(str, range(1000)))  # more than the queue of a subscription holds
-        assert "Events came faster" in str((await anext(responses)).errors)
+        assert "Events arrived faster" in str((await anext(responses)).errors)
         async with feeds.follow(request, incoming) as later:
             await server.wait_until(
                 lambda: (len(feeds._running), server.event_log.subscribers) == (1, 1) or later.is_closed

@@ -210,7 +210,7 @@ async def test_the_end_of_the_event_log(server: Any) -> None:
     async with server.socket() as socket:
         await socket.subscribe()
         await server.wait_for_subscribers()
-        await server.event_log.close()
+        await server.event_log.aclose()
         assert (await socket.errors())[0]["extensions"]["code"] == "SOURCE_UNAVAILABLE"
         await socket.subscribe("1", "{ __typename }")
         assert await socket.next_data() == {"__typename": "Query"}
