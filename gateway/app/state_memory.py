@@ -43,7 +43,9 @@ class MemoryState:
         """Build the event log."""
         settings = self._settings
         return self._events(
-            EventLogSettings(max_events=settings.events_held, queue_size=settings.events_queue, window=settings.events_window)
+            EventLogSettings(
+                max_events=settings.events_held, queue_size=settings.events_queue, window=settings.events_window
+            )
         )
 
     def polling_lock(self, name: str, interval: float) -> PollingLock:  # noqa: ARG002 - RedisState needs them

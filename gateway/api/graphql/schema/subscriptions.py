@@ -42,7 +42,7 @@ class SubscriptionObject:
             list[strawberry.ID] | None,
             strawberry.argument(
                 description=(
-                    f"Only these users, at most {MOST_IDS}. A global id, or a source id if `sources` has exactly one."
+                    f"Only these users, at most {MAX_IDS}. A global id, or a source id if `sources` has exactly one."
                 )
             ),
         ] = None,
