@@ -1,6 +1,6 @@
-"""A faithful simulator of the three systems behind the gateway, for demos and tests.
+"""Simulates the three sources of the gateway over HTTP, for demonstrations and tests.
 
-It imports nothing else of `gateway`: it is the other side of the wire.
+It imports nothing else of `gateway`, so that it cannot repeat a mistake of the gateway.
 """
 
 from gateway.sandbox.app import Sandbox, SandboxOptions

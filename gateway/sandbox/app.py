@@ -1,4 +1,4 @@
-"""The sandbox as a whole: options in, a running server with three APIs out."""
+"""Builds the sandbox from its options and runs it: one server with three simulated APIs and a control API."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,28 +11,30 @@ from gateway.sandbox import credentials
 from gateway.sandbox.account import AccountApi
 from gateway.sandbox.account.versions import Dialect
 from gateway.sandbox.calls import CallLog
-from gateway.sandbox.exchange import System
+from gateway.sandbox.exchange import SimulatedApi
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.people import LANDMARKS
 from gateway.sandbox.reseller import ResellerApi
 from gateway.sandbox.softwareone import SoftwareOneApi
 from gateway.sandbox.store import Store
 from gateway.sandbox.webhooks import Webhooks
-from gateway.sandbox.wire import LARGEST_BODY, SandboxWire
+from gateway.sandbox.wire import MAX_BODY, SandboxHandler
 
 __all__ = ["Sandbox", "SandboxOptions"]
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
-    """How to run a sandbox.
+    """The options of a sandbox.
 
-    `port` 0 picks a free one. `data` is an SQLite file, None keeps everything in memory; a file that
-    has people already keeps them. `users` people live in each system (landmarks are always there).
-    Without `rate_limits` the limits are beyond reach, and the headers say so. `dialect` is spoken when a request's
-    version names no preview (`1.0.forge`); `…-preview.1` is always April's, a later one the current.
-    `webhook_url` is told what happens to reseller users; see `Sandbox.webhooks` for one that is not known yet.
-    `webhook_pauses` are the seconds before each retry: five as documented, but not 300 seconds each.
+    `port` 0 picks a free port. `data` is an SQLite file; None keeps all data in memory. A file that was seeded
+    before keeps its users. `users` is the number of users of each API, landmarks included (they always exist).
+    Without `rate_limits` the limits are too high to be reached, and the headers report the high limits.
+    `dialect` is the form of the account API for requests whose version names no preview (`1.0.forge`);
+    `…-preview.1` always has the form of April 2026, a later preview the current one.
+    `webhook_url` receives the webhooks about reseller users; where it is not known at the start, use
+    `Sandbox.webhooks`. `webhook_pauses` are the seconds before each retry: five retries as documented, but
+    sooner than after 300 s.
     """
 
     host: str = "127.0.0.1"
@@ -47,7 +49,7 @@ class SandboxOptions:
 
 
 class Sandbox:
-    """Account, softwareone and reseller on one loopback port, each below its own prefix.
+    """Serves the account, softwareone and reseller APIs on one port, each below a path prefix.
 
     Use it as an async context manager, or call `start()` and `stop()`.
     """
@@ -68,20 +70,20 @@ class Sandbox:
         self._origin: str | None = None
 
     async def start(self) -> None:
-        """Seed and listen."""
+        """Seed the database and start listening."""
         calls, faults = CallLog(), Faults()
         store = self._store = Store(self.options.data)
         webhooks = self._webhooks = Webhooks(calls, faults, self.options.webhook_pauses)
         if self.options.webhook_url is not None:
             webhooks.send_to(self.options.webhook_url, self.options.webhook_token)
         try:
-            await self._listen(SandboxWire(self._systems(store), calls, faults, webhooks))
+            await self._listen(SandboxHandler(self._build_apis(store), calls, faults, webhooks))
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """Stop listening, drop the webhooks that still wait, and close the database."""
+        """Stop listening, drop the webhooks that are not delivered yet, and close the database."""
         if self._runner is not None:
             await self._runner.cleanup()
         if self._webhooks is not None:
@@ -91,63 +93,63 @@ class Sandbox:
         self._runner = self._webhooks = self._store = self._origin = None
 
     async def __aenter__(self) -> Self:
-        """Start."""
+        """Start the sandbox."""
         await self.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop."""
+        """Stop the sandbox."""
         await self.stop()
 
     @property
     def account_url(self) -> str:
-        """The base URL of the account API; `/v1/identity/account-users` follows it."""
+        """The base URL of the account API, to which paths such as `/v1/identity/account-users` are appended."""
         return self._url("account")
 
     @property
     def softwareone_url(self) -> str:
-        """The base URL of the marketplace; `/public/v1/accounts/users` follows it."""
+        """The base URL of the marketplace API, to which paths such as `/public/v1/accounts/users` are appended."""
         return self._url("softwareone")
 
     @property
     def reseller_url(self) -> str:
-        """The base URL of the reseller API; `/v3/resellers/…` follows it."""
+        """The base URL of the reseller API, to which paths such as `/v3/resellers/…` are appended."""
         return self._url("reseller")
 
     @property
     def control_url(self) -> str:
-        """The base URL of the control API; `/calls`, `/faults`, `/state/…` and `/people` follow it."""
+        """The base URL of the control API; its paths are `/calls`, `/faults`, `/state/…` and `/people`."""
         return self._url("_sandbox")
 
     @property
     def webhooks(self) -> Webhooks:
-        """Where reseller users' changes are told: `webhooks.send_to(url, token)` says to whom, at any time."""
+        """The sender of webhooks about reseller users; `webhooks.send_to(url, token)` sets the receiver at any time."""
         if self._webhooks is None:
-            raise RuntimeError("The sandbox is not running.")
+            raise RuntimeError("The sandbox is not running. Start it first.")
         return self._webhooks
 
     def _url(self, prefix: str) -> str:
         if self._origin is None:
-            raise RuntimeError("The sandbox is not running.")
+            raise RuntimeError("The sandbox is not running. Start it first.")
         return f"{self._origin}/{prefix}"
 
-    def _systems(self, store: Store) -> dict[str, System]:
+    def _build_apis(self, store: Store) -> dict[str, SimulatedApi]:
         limits = self.options.rate_limits
-        account = AccountApi(store, enforce_limits=limits, undecided=Dialect(self.options.dialect))
+        account = AccountApi(store, enforce_limits=limits, default_dialect=Dialect(self.options.dialect))
         softwareone = SoftwareOneApi(store, "/softwareone")
         reseller = ResellerApi(store, enforce_limits=limits)
         if not store.seeded:
             with store.transaction():
-                for system in (account, softwareone, reseller):
-                    system.seed(self.options.users)
+                for api in (account, softwareone, reseller):
+                    api.seed(self.options.users)
             store.mark_seeded()
         return {"account": account, "softwareone": softwareone, "reseller": reseller}
 
-    async def _listen(self, wire: SandboxWire) -> None:
+    async def _listen(self, handler: SandboxHandler) -> None:
         runner = self._runner = web.ServerRunner(
-            web.Server(wire, request_factory=_request, access_log=None), shutdown_timeout=0.5
+            web.Server(handler, request_factory=_request_factory, access_log=None), shutdown_timeout=0.5
         )
         await runner.setup()
         site = web.TCPSite(runner, self.options.host, self.options.port)
@@ -156,5 +158,5 @@ class Sandbox:
         self._origin = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _request(message, payload, protocol, writer, task) -> web.BaseRequest:  # type: ignore[no-untyped-def]  # noqa: ANN001 (aiohttp keeps the types of a request factory to itself)
-    return web.BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=LARGEST_BODY)
+def _request_factory(message, payload, protocol, writer, task) -> web.BaseRequest:  # type: ignore[no-untyped-def]  # noqa: ANN001 (aiohttp does not export the types of a request factory)
+    return web.BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=MAX_BODY)

@@ -1,4 +1,4 @@
-"""The log of what was asked of the three systems, and of the webhooks that were sent."""
+"""Logs the requests to the three simulated APIs and the webhooks that were sent."""
 
 import base64
 from collections import deque
@@ -6,62 +6,63 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.sandbox.exchange import SandboxRequest
-from gateway.sandbox.multipart import MalformedMultipartError, parts_of
+from gateway.sandbox.multipart import MalformedMultipartError, parse_parts
 
 __all__ = ["CallLog", "LoggedCall"]
 
-_NEWEST = 20_000
+_MAX_CALLS = 20_000
 
 
 @dataclass(slots=True)
 class LoggedCall:
-    """A call and the status it got: None while it runs, and for good when the line was cut.
+    """A request and the status of its response.
 
-    An attempt to deliver a webhook is a call from here, with the receiver's address as its path.
+    The status is None while the request is handled, and stays None when a fault closed the connection. An attempt to
+    deliver a webhook is logged as a request whose path is the URL of the receiver.
     """
 
     source: str
-    call: SandboxRequest
+    request: SandboxRequest
     status: int | None = None
 
 
 class CallLog:
-    """Bounded to the newest 20,000; written out only when somebody reads it."""
+    """Keeps the newest 20,000 requests; they are converted to JSON only when the log is read."""
 
     def __init__(self) -> None:
-        self._calls: deque[LoggedCall] = deque(maxlen=_NEWEST)
+        self._calls: deque[LoggedCall] = deque(maxlen=_MAX_CALLS)
 
-    def add(self, source: str, call: SandboxRequest) -> LoggedCall:
-        """Remember a call that has just arrived."""
-        logged = LoggedCall(source, call)
+    def add(self, source: str, request: SandboxRequest) -> LoggedCall:
+        """Append a request, whose status is still unknown, and return its entry."""
+        logged = LoggedCall(source, request)
         self._calls.append(logged)
         return logged
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         self._calls.clear()
 
-    def documents(self) -> list[dict[str, Any]]:
-        """Every call in order of arrival, as JSON values."""
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return all entries in order of arrival, as JSON values."""
         return [
             {
                 "source": logged.source,
-                "method": logged.call.method,
-                "path": logged.call.path,
-                "query": logged.call.query,
-                "headers": dict(logged.call.headers),
+                "method": logged.request.method,
+                "path": logged.request.path,
+                "query": logged.request.query,
+                "headers": dict(logged.request.headers),
                 "status": logged.status,
-                "body": _body(logged.call),
+                "body": _body(logged.request),
             }
             for logged in self._calls
         ]
 
 
-def _body(call: SandboxRequest) -> str | list[dict[str, Any]]:
-    content_type = call.headers.get("content-type", "")
+def _body(request: SandboxRequest) -> str | list[dict[str, Any]]:
+    content_type = request.headers.get("content-type", "")
     if content_type.lower().startswith("multipart/form-data"):
         try:
-            parts = parts_of(content_type, call.body)
+            parts = parse_parts(content_type, request.body)
         except MalformedMultipartError:
             parts = None
         if parts is not None:
@@ -75,7 +76,7 @@ def _body(call: SandboxRequest) -> str | list[dict[str, Any]]:
                 | _content(part.content)
                 for part in parts
             ]
-    return call.body.decode("utf-8", "replace")
+    return request.body.decode("utf-8", "replace")
 
 
 def _content(content: bytes) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The control API under `/_sandbox`: look at calls and state, plan trouble."""
+"""The control API under `/_sandbox`: reads the call log and the stored users, and plans faults."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from gateway.sandbox.calls import CallLog
-from gateway.sandbox.exchange import SandboxRequest, SandboxResponse, System
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse, SimulatedApi
 from gateway.sandbox.faults import FaultError, Faults
 from gateway.sandbox.people import LANDMARKS
 from gateway.sandbox.routes import Match, Routes
@@ -17,46 +17,46 @@ Endpoint = Callable[[SandboxRequest, Mapping[str, str]], SandboxResponse]
 
 
 class Control:
-    """Answers the control calls; these are not logged and need no credentials."""
+    """Handles requests to the control API; they are not logged and need no credentials."""
 
-    def __init__(self, systems: Mapping[str, System], calls: CallLog, faults: Faults) -> None:
-        self._systems = systems
+    def __init__(self, apis: Mapping[str, SimulatedApi], calls: CallLog, faults: Faults) -> None:
+        self._apis = apis
         self._calls = calls
         self._faults = faults
         self._routes: Routes[Endpoint] = Routes()
-        self._routes.add("GET", "/calls", lambda _call, _values: SandboxResponse.json(calls.documents()))
-        self._routes.add("DELETE", "/calls", lambda _call, _values: _done(calls.clear))
-        self._routes.add("POST", "/faults", self._plan)
-        self._routes.add("DELETE", "/faults", lambda _call, _values: _done(faults.clear))
-        self._routes.add("GET", "/state/{source}/users/{id}", self._state)
-        self._routes.add("GET", "/people", lambda _call, _values: SandboxResponse.json(LANDMARKS))
+        self._routes.add("GET", "/calls", lambda _request, _values: SandboxResponse.json(calls.as_json()))
+        self._routes.add("DELETE", "/calls", lambda _request, _values: _done(calls.clear))
+        self._routes.add("POST", "/faults", self._plan_fault)
+        self._routes.add("DELETE", "/faults", lambda _request, _values: _done(faults.clear))
+        self._routes.add("GET", "/state/{source}/users/{id}", self._stored_user)
+        self._routes.add("GET", "/people", lambda _request, _values: SandboxResponse.json(LANDMARKS))
 
-    def answer(self, call: SandboxRequest) -> SandboxResponse:
-        """Answer a control call; a mistake gets a sentence that says what is wrong."""
-        found = self._routes.find(call.method, call.path)
+    def respond(self, request: SandboxRequest) -> SandboxResponse:
+        """Return the response to a request; an error has one sentence that explains it."""
+        found = self._routes.find(request.method, request.path)
         if isinstance(found, Match):
-            return found.handler(call, found.values)
+            return found.handler(request, found.values)
         if found:
-            return _mistake(405, f"{call.path} takes {', '.join(sorted(found))}.")
-        return _mistake(404, f"There is nothing at /_sandbox{call.path}.")
+            return _error(405, f"{request.path} supports only {', '.join(sorted(found))}.")
+        return _error(404, f"No such endpoint: /_sandbox{request.path}.")
 
-    def _plan(self, call: SandboxRequest, _: Mapping[str, str]) -> SandboxResponse:
+    def _plan_fault(self, request: SandboxRequest, _: Mapping[str, str]) -> SandboxResponse:
         try:
-            self._faults.plan(orjson.loads(call.body))
+            self._faults.plan(orjson.loads(request.body))
         except orjson.JSONDecodeError as error:
-            return _mistake(400, f"The body must be JSON: {error}.")
+            return _error(400, f"The body must be JSON: {error}.")
         except FaultError as error:
-            return _mistake(400, str(error))
+            return _error(400, str(error))
         return SandboxResponse(204)
 
-    def _state(self, _: SandboxRequest, values: Mapping[str, str]) -> SandboxResponse:
-        system = self._systems.get(values["source"])
-        if system is None:
-            return _mistake(404, f"There is no source '{values['source']}'; there are {', '.join(self._systems)}.")
-        record: Any = system.record(values["id"])
-        if record is None:
-            return _mistake(404, f"{values['source']} has no user '{values['id']}'.")
-        return SandboxResponse.json(record)
+    def _stored_user(self, _: SandboxRequest, values: Mapping[str, str]) -> SandboxResponse:
+        api = self._apis.get(values["source"])
+        if api is None:
+            return _error(404, f"Unknown source '{values['source']}'. Use one of {', '.join(self._apis)}.")
+        stored_user: Any = api.stored_user(values["id"])
+        if stored_user is None:
+            return _error(404, f"No user '{values['id']}' in {values['source']}.")
+        return SandboxResponse.json(stored_user)
 
 
 def _done(action: Callable[[], None]) -> SandboxResponse:
@@ -64,5 +64,5 @@ def _done(action: Callable[[], None]) -> SandboxResponse:
     return SandboxResponse(204)
 
 
-def _mistake(status: int, sentence: str) -> SandboxResponse:
-    return SandboxResponse.json({"error": sentence}, status)
+def _error(status: int, message: str) -> SandboxResponse:
+    return SandboxResponse.json({"error": message}, status)

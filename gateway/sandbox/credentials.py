@@ -1,4 +1,4 @@
-"""The public, obviously fake credentials of the sandbox, in the documented formats."""
+"""The public, fake credentials of the sandbox, in the documented formats."""
 
 __all__ = ["ACCOUNT_ID", "ACCOUNT_TOKEN", "RESELLER_ID", "RESELLER_TOKEN", "SOFTWAREONE_TOKEN", "WEBHOOK_TOKEN"]
 

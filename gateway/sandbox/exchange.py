@@ -1,4 +1,4 @@
-"""What goes over the wire, without the wire: a Call comes in, an Answer goes out."""
+"""Requests, responses and events of the simulated APIs, independent of the HTTP server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,16 +6,16 @@ from typing import Any, Protocol
 
 import orjson
 
-__all__ = ["SandboxEvent", "SandboxRequest", "SandboxResponse", "System"]
+__all__ = ["SandboxEvent", "SandboxRequest", "SandboxResponse", "SimulatedApi"]
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxRequest:
-    """One request to a simulated system.
+    """One request to a simulated API.
 
-    `path` starts below the system's prefix and is still percent-encoded, `query` is the raw text after
-    the question mark, header names are lower-case. `delay` (seconds) is spent where the system does its
-    work, so that what it locks meanwhile stays locked.
+    `path` starts below the prefix of the API and is still percent-encoded, `query` is the raw text after the question
+    mark, header names are in lower case. The API waits for `delay` seconds while it executes the request, so that
+    the locks that it holds then are held for that time too.
     """
 
     method: str
@@ -29,9 +29,9 @@ class SandboxRequest:
 
 @dataclass(frozen=True, slots=True)
 class SandboxEvent:
-    """What a call has changed, for those who follow; `body` is what is sent them, byte for byte.
+    """A change for which a webhook is sent; `body` holds the bytes of the webhook.
 
-    The events about one `subject` are told in their order.
+    The events of one `subject` (the id of a user) are delivered in their order.
     """
 
     name: str
@@ -41,7 +41,7 @@ class SandboxEvent:
 
 @dataclass(slots=True)
 class SandboxResponse:
-    """One response; `body` is what is sent, byte for byte. Its event is told once it has been given."""
+    """One response; `body` holds the bytes that are sent. Its event is delivered after the response was sent."""
 
     status: int
     body: bytes = b""
@@ -50,19 +50,19 @@ class SandboxResponse:
 
     @classmethod
     def json(cls, document: Any, status: int = 200, **headers: str) -> "SandboxResponse":
-        """An answer of JSON; header names are given with underscores (`Retry_After`)."""
+        """Create a JSON response; headers are keyword arguments with underscores in their names (`Retry_After`)."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return cls(status, orjson.dumps(document), {"Content-Type": "application/json"} | named)
 
 
-class System(Protocol):
-    """One of the three simulated systems."""
+class SimulatedApi(Protocol):
+    """One of the three simulated APIs."""
 
-    async def answer(self, call: SandboxRequest) -> SandboxResponse:
-        """Answer a call as the real system would."""
+    async def respond(self, request: SandboxRequest) -> SandboxResponse:
+        """Return the response that the real API would return."""
 
-    def failure(self, call: SandboxRequest, status: int, retry_after: float | None) -> SandboxResponse:
-        """Write an error with this status in the system's own shape, without doing anything."""
+    def error_response(self, request: SandboxRequest, status: int, retry_after: float | None) -> SandboxResponse:
+        """Return an error with this status in the format of the API, without executing the request."""
 
-    def record(self, user_id: str) -> dict[str, Any] | None:
-        """Return a user as stored, with what the API itself never shows."""
+    def stored_user(self, user_id: str) -> dict[str, Any] | None:
+        """Return a user as stored, with the fields that the API never returns; None for an unknown id."""

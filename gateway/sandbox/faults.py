@@ -1,4 +1,4 @@
-"""Trouble on demand: what shall go wrong with the next calls."""
+"""Planned faults: errors, delays and broken responses for the next requests or webhooks."""
 
 import re
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ KINDS = {
     "reseller": _CALL_KINDS,
     "webhooks": ("forged", "late", "repeated", "lost"),
 }
-"""What can go wrong with the calls of each system, and with the webhooks that are sent."""
+"""The kinds of faults, for the requests to each API and for webhooks."""
 
 _FIELDS = {"source", "method", "path", "times", "kind", "delay", "status", "retryAfter"}
-_LOWEST_ERROR, _HIGHEST_ERROR = 400, 599
+_MIN_STATUS, _MAX_STATUS = 400, 599
 
 
 class FaultError(ValueError):
-    """A fault is described wrongly; the text says how, in a sentence."""
+    """The description of a fault is invalid; the message is a sentence that explains why."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """One planned trouble for the next `times` calls that match, or the next attempts to deliver a webhook.
+    """A fault of the next `times` matching requests, or of the next attempts to deliver a webhook.
 
-    `path` is a regular expression searched in the path below the system's prefix; for webhooks in
-    `<event>/<user id>`, and their method is POST. `delay` and `retry_after` are seconds.
+    `path` is a regular expression that is searched in the path below the prefix of the API. For webhooks it is
+    searched in `<event>/<user id>`, and the method is POST. `delay` and `retry_after` are in seconds.
     """
 
     source: str
@@ -41,7 +41,7 @@ class Fault:
     retry_after: float | None = None
 
     def matches(self, source: str, method: str, path: str) -> bool:
-        """Whether this call is to suffer."""
+        """Return whether the fault applies to this request."""
         return (
             self.source == source
             and self.method in {None, method}
@@ -50,21 +50,21 @@ class Fault:
 
 
 class Faults:
-    """The planned troubles, oldest first."""
+    """The planned faults, oldest first."""
 
     def __init__(self) -> None:
         self._planned: list[Fault] = []
 
     def plan(self, document: Any) -> None:
-        """Add a fault from its JSON form; raises FaultError."""
+        """Add a fault from its JSON form. Raises FaultError."""
         self._planned.append(_parse(document))
 
     def clear(self) -> None:
-        """Plan nothing any more."""
+        """Remove all planned faults."""
         self._planned.clear()
 
     def take(self, source: str, method: str, path: str) -> Fault | None:
-        """The fault for this call, used up by one."""
+        """Return the oldest fault that applies to this request, and count it as used once."""
         for fault in self._planned:
             if fault.matches(source, method, path):
                 fault.times -= 1
@@ -76,9 +76,9 @@ class Faults:
 
 def _parse(document: Any) -> Fault:
     if not isinstance(document, dict):
-        raise FaultError("A fault is a JSON object.")
+        raise FaultError("A fault must be a JSON object.")
     if unknown := sorted(document.keys() - _FIELDS):
-        raise FaultError(f"A fault has no '{unknown[0]}'; it has {', '.join(sorted(_FIELDS))}.")
+        raise FaultError(f"Unknown field '{unknown[0]}'. A fault has the fields {', '.join(sorted(_FIELDS))}.")
     kinds = KINDS.get(str(document.get("source")))
     if kinds is None:
         raise FaultError(f"'source' must be one of {', '.join(KINDS)}.")
@@ -86,12 +86,12 @@ def _parse(document: Any) -> Fault:
         raise FaultError(f"'kind' must be one of {', '.join(kinds)}.")
     method = document.get("method")
     if method is not None and not isinstance(method, str):
-        raise FaultError("'method' must be a text.")
+        raise FaultError("'method' must be a string.")
     fault = Fault(document["source"], document["kind"], method.upper() if method else None)
     fault.path = _pattern(document.get("path"))
     fault.times = int(_number(document, "times", 1, 1, 1_000_000))
     fault.delay = _number(document, "delay", 1.0, 0, 600)
-    fault.status = int(_number(document, "status", 503, _LOWEST_ERROR, _HIGHEST_ERROR))
+    fault.status = int(_number(document, "status", 503, _MIN_STATUS, _MAX_STATUS))
     if document.get("retryAfter") is not None:
         fault.retry_after = _number(document, "retryAfter", 0, 0, 86_400)
     return fault
@@ -106,8 +106,8 @@ def _pattern(text: Any) -> re.Pattern[str] | None:
         raise FaultError(f"'path' must be a regular expression: {error}.") from error
 
 
-def _number(document: dict[str, Any], name: str, default: float, least: float, most: float) -> float:
+def _number(document: dict[str, Any], name: str, default: float, minimum: float, maximum: float) -> float:
     value = document.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise FaultError(f"'{name}' must be a number from {least:g} to {most:g}.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
+        raise FaultError(f"'{name}' must be a number from {minimum:g} to {maximum:g}.")
     return value

@@ -1,4 +1,4 @@
-"""Rate limits per client address, as two of the three systems count them."""
+"""Rate limits per client address, counted as two of the three APIs do."""
 
 import math
 import time
@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["UNLIMITED", "FixedWindow", "SlidingWindow", "Verdict"]
+__all__ = ["UNLIMITED", "FixedWindow", "RateLimitStatus", "SlidingWindow"]
 
-UNLIMITED = 1_000_000  # calls in a window: more than anybody makes, and the headers say so too
+UNLIMITED = 1_000_000  # requests in a window: more than any client sends; the headers report this number
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The outcome for one call: `reset` and `retry_after` are in seconds from now."""
+class RateLimitStatus:
+    """The state of a rate limit after a request; `reset` and `retry_after` are in seconds from now."""
 
     allowed: bool
     remaining: int
@@ -22,13 +22,13 @@ class Verdict:
 
 
 @dataclass(slots=True)
-class _Log:
+class _ClientLog:
     accepted: deque[float] = field(default_factory=deque)
-    rejected_in_a_row: int = 0
+    rejections_in_a_row: int = 0
 
 
 class SlidingWindow:
-    """A log of accepted calls; rejected ones do not count but lengthen the wait (account.md, section 8)."""
+    """Counts accepted requests; rejected ones lengthen the wait (docs/upstreams/account.md, "Rate limits")."""
 
     def __init__(
         self,
@@ -40,36 +40,36 @@ class SlidingWindow:
         self.limit = limit
         self._seconds = seconds
         self._clock = clock
-        self._logs: dict[str, _Log] = {}
+        self._logs: dict[str, _ClientLog] = {}
 
-    def peek(self, remote: str) -> Verdict:
-        """The state, without counting a call."""
+    def peek(self, remote: str) -> RateLimitStatus:
+        """Return the state without counting a request."""
         log = self._log(remote)
         reset = max(0.0, log.accepted[0] + self._seconds - self._clock()) if log.accepted else 0.0
-        return Verdict(allowed=True, remaining=max(0, self.limit - len(log.accepted)), reset=reset)
+        return RateLimitStatus(allowed=True, remaining=max(0, self.limit - len(log.accepted)), reset=reset)
 
-    def take(self, remote: str) -> Verdict:
-        """Count a call, or reject it with a wait of 1.5^n seconds (at most 900) after n rejections."""
+    def take(self, remote: str) -> RateLimitStatus:
+        """Count a request, or reject it with a wait of 1.5^n seconds (at most 900) after n rejections."""
         log = self._log(remote)
         if len(log.accepted) >= self.limit:
-            log.rejected_in_a_row += 1
-            wait = int(max(1.0, min(1.5 ** min(log.rejected_in_a_row, 20), 900.0)))
-            seen = self.peek(remote)
-            return Verdict(allowed=False, remaining=0, reset=seen.reset, retry_after=wait)
-        log.rejected_in_a_row = 0
+            log.rejections_in_a_row += 1
+            wait = int(max(1.0, min(1.5 ** min(log.rejections_in_a_row, 20), 900.0)))
+            current = self.peek(remote)
+            return RateLimitStatus(allowed=False, remaining=0, reset=current.reset, retry_after=wait)
+        log.rejections_in_a_row = 0
         log.accepted.append(self._clock())
         return self.peek(remote)
 
-    def _log(self, remote: str) -> _Log:
-        log = self._logs.setdefault(remote, _Log())
-        horizon = self._clock() - self._seconds
-        while log.accepted and log.accepted[0] <= horizon:
+    def _log(self, remote: str) -> _ClientLog:
+        log = self._logs.setdefault(remote, _ClientLog())
+        window_start = self._clock() - self._seconds
+        while log.accepted and log.accepted[0] <= window_start:
             log.accepted.popleft()
         return log
 
 
 class FixedWindow:
-    """A counter that starts anew when its window ends (reseller.md, section 3)."""
+    """Counts requests from zero in each window (docs/upstreams/reseller.md, "Rate limits")."""
 
     def __init__(
         self,
@@ -83,14 +83,16 @@ class FixedWindow:
         self._clock = clock
         self._windows: dict[str, tuple[float, int]] = {}
 
-    def take(self, remote: str) -> Verdict:
-        """Count a call, or reject it until the window ends."""
-        instant = self._clock()
-        started, count = self._windows.get(remote, (instant, 0))
-        if instant - started >= self._seconds:
-            started, count = instant, 0
-        left = max(0.0, started + self._seconds - instant)
+    def take(self, remote: str) -> RateLimitStatus:
+        """Count a request, or reject it until the window ends."""
+        now = self._clock()
+        start, count = self._windows.get(remote, (now, 0))
+        if now - start >= self._seconds:
+            start, count = now, 0
+        seconds_left = max(0.0, start + self._seconds - now)
         if count >= self.limit:
-            return Verdict(allowed=False, remaining=0, reset=left, retry_after=max(1, math.ceil(left)))
-        self._windows[remote] = (started, count + 1)
-        return Verdict(allowed=True, remaining=max(0, self.limit - count - 1), reset=left)
+            return RateLimitStatus(
+                allowed=False, remaining=0, reset=seconds_left, retry_after=max(1, math.ceil(seconds_left))
+            )
+        self._windows[remote] = (start, count + 1)
+        return RateLimitStatus(allowed=True, remaining=max(0, self.limit - count - 1), reset=seconds_left)

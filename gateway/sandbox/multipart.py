@@ -1,21 +1,21 @@
-"""multipart/form-data, read strictly from bytes that are all there."""
+"""A strict parser of multipart/form-data for bodies that were received completely."""
 
 import re
 from dataclasses import dataclass
 from email.message import Message
 
-__all__ = ["FormPart", "MalformedMultipartError", "parts_of"]
+__all__ = ["FormPart", "MalformedMultipartError", "parse_parts"]
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
 
 
 class MalformedMultipartError(ValueError):
-    """The bytes are no multipart body of the announced boundary."""
+    """The bytes are not a multipart body with the boundary of the Content-Type header."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormPart:
-    """One part; `filename` is None for a plain form field."""
+    """One part of a form; `filename` is None for a form field that is not a file."""
 
     name: str
     filename: str | None
@@ -23,14 +23,14 @@ class FormPart:
     content: bytes
 
 
-def parts_of(content_type: str, body: bytes) -> list[FormPart]:
-    """Split a body into its parts, in order."""
+def parse_parts(content_type: str, body: bytes) -> list[FormPart]:
+    """Split a body into its parts, in order. Raises MalformedMultipartError."""
     found = _BOUNDARY.search(content_type)
     if found is None:
         raise MalformedMultipartError("Missing content-type boundary.")
     delimiter = b"\r\n--" + (found[1] or found[2]).encode()
     pieces = (b"\r\n" + body).split(delimiter)
-    if len(pieces) < 2 or not pieces[-1].startswith(b"--"):  # noqa: PLR2004 (a preamble and an end)
+    if len(pieces) < 2 or not pieces[-1].startswith(b"--"):  # noqa: PLR2004 (a preamble and a closing boundary)
         raise MalformedMultipartError("Unexpected end of Stream, the content may have already been read.")
     return [_part(piece) for piece in pieces[1:-1]]
 

@@ -1,6 +1,6 @@
-"""Who lives in the sandbox: the same people at every start, some of them in two or three systems.
+"""The people of the sandbox: the same at every start, some of them in two or three APIs.
 
-Landmarks (stable ids, whatever `users` is; the first ones of each system):
+Landmarks are the first people of each API and have stable ids, whatever `users` is:
 
 | person | account | softwareone | reseller |
 |---|---|---|---|
@@ -10,8 +10,8 @@ Landmarks (stable ids, whatever `users` is; the first ones of each system):
 | Rosalind Franklin | acus_removeduser1 (removed) | - | - |
 | Edsger Dijkstra | acus_plainperson1 (no role, no department) | - | - |
 | packing-line-1, no e-mail | acus_scanstation1 (scanner) | - | - |
-| Margaret Hamilton | us_unlinkeduser: on the platform, not in the account | - | - |
-| Katherine Johnson | - | USR-0000-0003 (Invited, no phone, never seen) | - |
+| Margaret Hamilton | us_unlinkeduser (a user of the platform, not of the account) | - | - |
+| Katherine Johnson | - | USR-0000-0003 (Invited, no phone, no login) | - |
 | Barbara Liskov | - | USR-0000-0005 (Disabled, no accounts) | - |
 | Hedy Lamarr | - | - | 00000000-…-000000000002 (no organization) |
 | Radia Perlman | - | - | 00000000-…-000000000003 (organization-admin) |
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from gateway.sandbox.clock import SECOND
 
-__all__ = ["LANDMARKS", "SeededPerson", "code", "created_at", "generated"]
+__all__ = ["LANDMARKS", "SeededPerson", "created_at", "generate_people", "stable_code"]
 
 LANDMARKS = {
     "account": {
@@ -48,14 +48,14 @@ LANDMARKS = {
         "organizationAdmin": "00000000-0000-4000-8000-000000000003",
     },
 }
-"""The ids of the landmarks by system and nickname."""
+"""The ids of the landmarks, by source and nickname."""
 
 _SOURCES = tuple(LANDMARKS)
 _START = 1_767_258_000 * SECOND  # 2026-01-01T09:00:00Z
 _SPAN = 300 * 86_400 * SECOND
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
-# Both lengths have no common factor, so the names repeat only after length x length people.
+# The lengths of both lists have no common factor, so names repeat only after length x length people.
 _FIRST_NAMES = (
     "Zoë Łukasz Amélie Mehmet Ingrid Tomás Yuki Priya Søren Chiara Björn Nia Mateus Aoife Dmitri Leïla "
     "Jürgen Ana Kwame Sigrún Rafał Thandiwe Hugo Mei Karim Noémie Andrés Fatima Oisín Hanna Vikram "
@@ -69,7 +69,7 @@ _LAST_NAMES = (
     "Åkesson Zając Suzuki d'Angelo Ferreira Petrov Szabó Larsen"
 )
 _FIRST, _LAST = _FIRST_NAMES.split(), _LAST_NAMES.split()
-_PLAIN = str.maketrans(
+_TRANSLITERATION = str.maketrans(
     {
         "ł": "l",
         "Ł": "L",
@@ -87,7 +87,7 @@ _PLAIN = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class SeededPerson:
-    """A generated person; `number` counts within a system, `created` is in microseconds since 1970."""
+    """A generated person; `number` counts within one API, `created` is in microseconds since 1970."""
 
     number: int
     first: str
@@ -101,31 +101,31 @@ class SeededPerson:
         return f"{self.first} {self.last}"
 
 
-def generated(source: str, first: int, count: int) -> Iterator[SeededPerson]:
-    """The people number `first` to `count - 1` of a system.
+def generate_people(source: str, first: int, count: int) -> Iterator[SeededPerson]:
+    """Yield the people with the numbers `first` to `count - 1` of one API.
 
-    Every tenth is known to all three systems and every fifth to account and softwareone, under one
-    e-mail address; everybody else is known to one system only.
+    Every tenth exists in all three APIs and every fifth in account and softwareone, with the same e-mail address;
+    all others exist in one API only.
     """
     offset = _SOURCES.index(source)
     for number in range(first, count):
         shared = number % 10 == 0 or (number % 5 == 0 and source != "reseller")
-        key = number * len(_SOURCES) + (0 if shared else offset)
-        given, family = _FIRST[key % len(_FIRST)], _LAST[key % len(_LAST)]
-        again = key // (len(_FIRST) * len(_LAST))
-        mailbox = _plain(f"{given}.{family}{again or ''}")
+        name_index = number * len(_SOURCES) + (0 if shared else offset)
+        given, family = _FIRST[name_index % len(_FIRST)], _LAST[name_index % len(_LAST)]
+        repetition = name_index // (len(_FIRST) * len(_LAST))
+        mailbox = _to_ascii(f"{given}.{family}{repetition or ''}")
         yield SeededPerson(number, given, family, f"{mailbox}@example.com", created_at(source, number, count))
 
 
 def created_at(source: str, number: int, count: int) -> int:
-    """When a person was created: over 300 days, newest last, the three systems taking turns."""
+    """Return when a person was created: spread over 300 days, newest last, the three APIs alternating."""
     slots = max(count, 1) * len(_SOURCES)
     slot = number * len(_SOURCES) + _SOURCES.index(source)
     return _START + _SPAN * slot // slots
 
 
-def code(kind: str, number: int) -> str:
-    """Twelve characters of [0-9a-z] that look random and never change."""
+def stable_code(kind: str, number: int) -> str:
+    """Return twelve characters of [0-9a-z] that look random and are the same for the same arguments."""
     rest = int.from_bytes(hashlib.blake2b(f"{kind}{number}".encode(), digest_size=8).digest())
     letters = []
     for _ in range(12):
@@ -134,6 +134,6 @@ def code(kind: str, number: int) -> str:
     return "".join(letters)
 
 
-def _plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKD", text.translate(_PLAIN))
+def _to_ascii(text: str) -> str:
+    folded = unicodedata.normalize("NFKD", text.translate(_TRANSLITERATION))
     return folded.encode("ascii", "ignore").decode().lower()

@@ -1,4 +1,4 @@
-"""A route table: method and path template to whatever handles it."""
+"""A route table: maps a method and a path template to a handler."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Handler = TypeVar("Handler")
 
 @dataclass(frozen=True, slots=True)
 class Match(Generic[Handler]):
-    """A found route: its handler, its template, and the values of the template's `{names}`."""
+    """A matching route: its handler, its template, and the values of the `{names}` in the template."""
 
     handler: Handler
     template: str
@@ -20,7 +20,10 @@ class Match(Generic[Handler]):
 
 
 class Routes(Generic[Handler]):
-    """Templates such as `/v1/users/{id}`; a name takes exactly one non-empty segment, fixed text wins."""
+    """Routes by templates such as `/v1/users/{id}`.
+
+    A name matches exactly one segment that is not empty; a template with fewer names takes precedence.
+    """
 
     def __init__(self) -> None:
         self._templates: dict[str, dict[str, Handler]] = {}
@@ -30,16 +33,16 @@ class Routes(Generic[Handler]):
         self._templates.setdefault(template, {})[method] = handler
 
     def find(self, method: str, path: str) -> Match[Handler] | frozenset[str]:
-        """The match, or the methods that the path does have: none of them means an unknown path."""
+        """Return the match, or the methods that the path supports; the set is empty for an unknown path."""
         allowed: set[str] = set()
-        for template, values in sorted(self._fitting(path), key=lambda fit: len(fit[1])):
+        for template, values in sorted(self._matching(path), key=lambda match: len(match[1])):
             handlers = self._templates[template]
             if method in handlers:
                 return Match(handlers[method], template, values)
             allowed |= handlers.keys()
         return frozenset(allowed)
 
-    def _fitting(self, path: str) -> list[tuple[str, dict[str, str]]]:
+    def _matching(self, path: str) -> list[tuple[str, dict[str, str]]]:
         segments = path.split("/")
         found = []
         for template in self._templates:
@@ -47,10 +50,10 @@ class Routes(Generic[Handler]):
             if len(pattern) != len(segments):
                 continue
             values: dict[str, str] = {}
-            for wanted, segment in zip(pattern, segments, strict=True):
-                if wanted.startswith("{") and segment:
-                    values[wanted[1:-1]] = unquote(segment)
-                elif wanted != segment:
+            for expected, segment in zip(pattern, segments, strict=True):
+                if expected.startswith("{") and segment:
+                    values[expected[1:-1]] = unquote(segment)
+                elif expected != segment:
                     break
             else:
                 found.append((template, values))

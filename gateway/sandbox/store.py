@@ -1,4 +1,4 @@
-"""The one SQLite database behind the three systems."""
+"""The SQLite database of the three simulated APIs."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,17 +10,17 @@ from typing import Any
 __all__ = ["Row", "Select", "Store"]
 
 Row = dict[str, Any]
-"""A stored record by column name."""
+"""A stored row by column name."""
 
 _SEEDED = 1
 
 
 @dataclass(slots=True)
 class Select:
-    """A query under construction. Its SQL texts come from this package, the values travel as parameters."""
+    """Builds a SELECT query. Its SQL texts come from this package; values are passed as parameters."""
 
     columns: str
-    source: str
+    from_clause: str
     conditions: list[str] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
     order: str = ""
@@ -28,33 +28,33 @@ class Select:
     offset: int = 0
 
     def where(self, condition: str, *values: Any) -> "Select":
-        """Add a condition that must hold too."""
+        """Add a condition; all conditions must hold."""
         self.conditions.append(f"({condition})")
         self.values.extend(values)
         return self
 
     @property
     def sql(self) -> str:
-        """The text to execute with `values`."""
+        """The SQL text, to be executed with `values`."""
         where = f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
         order = f" ORDER BY {self.order}" if self.order else ""
-        tail = f" LIMIT {self.limit:d} OFFSET {self.offset:d}"
-        return f"SELECT {self.columns} FROM {self.source}{where}{order}{tail}"  # noqa: S608 (see the class)
+        limit = f" LIMIT {self.limit:d} OFFSET {self.offset:d}"
+        return f"SELECT {self.columns} FROM {self.from_clause}{where}{order}{limit}"  # noqa: S608 (see the class)
 
 
 class Store:
-    """Synchronous access: a statement takes microseconds here, and one loop is the only caller."""
+    """Gives synchronous access to the database: a statement takes microseconds, and only one event loop uses it."""
 
     def __init__(self, path: Path | None) -> None:
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
         self._connection.row_factory = _as_dict
         self._connection.create_function("fold", 1, _fold, deterministic=True)
         if path is not None:
-            # A demo's data should survive a restart, not a power cut.
+            # The data of a demonstration has to survive a restart, but not a power failure.
             self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;")
 
     def close(self) -> None:
-        """Close the database; an in-memory one is gone then."""
+        """Close the database; data in memory is lost."""
         self._connection.close()
 
     def create(self, schema: str) -> None:
@@ -63,16 +63,16 @@ class Store:
 
     @property
     def seeded(self) -> bool:
-        """Whether a file already holds its people."""
+        """Whether the database was seeded already."""
         return bool(self.rows("PRAGMA user_version")[0]["user_version"] == _SEEDED)
 
     def mark_seeded(self) -> None:
-        """Remember in the file that its people are there."""
+        """Mark the database as seeded."""
         self._connection.execute(f"PRAGMA user_version={_SEEDED}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing."""
+        """Commit the changes of the block; roll them back if it raises."""
         self._connection.execute("BEGIN")
         try:
             yield
@@ -82,40 +82,40 @@ class Store:
         self._connection.execute("COMMIT")
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        """Every row."""
+        """Return all rows of a query."""
         return list(self._connection.execute(sql, values))
 
     def row(self, sql: str, *values: Any) -> Row | None:
-        """The first row, if there is one."""
+        """Return the first row of a query, or None."""
         found: Row | None = self._connection.execute(sql, values).fetchone()
         return found
 
     def select(self, query: Select) -> list[Row]:
-        """Every row of a built query."""
+        """Return all rows of a `Select`."""
         return self.rows(query.sql, query.values)
 
-    def run(self, sql: str, *values: Any) -> int:
-        """Execute a change; the number of rows it touched."""
+    def execute(self, sql: str, *values: Any) -> int:
+        """Execute a statement and return the number of changed rows."""
         return self._connection.execute(sql, values).rowcount
 
     def insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Insert rows that all have the columns of the first."""
+        """Insert rows that all have the same columns as the first one."""
         rows = list(rows)
         if not rows:
             return
         names = ", ".join(rows[0])
-        marks = ", ".join(f":{name}" for name in rows[0])
+        placeholders = ", ".join(f":{name}" for name in rows[0])
         self._connection.executemany(
-            f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608 (names are ours)
+            f"INSERT INTO {table} ({names}) VALUES ({placeholders})",  # noqa: S608 (the names come from this package)
             rows,
         )
 
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
-        """Set columns of the row with this `id`."""
+        """Set columns of the row with the id `key`."""
         if values:
             names = ", ".join(f"{name} = ?" for name in values)
             self._connection.execute(
-                f"UPDATE {table} SET {names} WHERE id = ?",  # noqa: S608 (names are ours)
+                f"UPDATE {table} SET {names} WHERE id = ?",  # noqa: S608 (the names come from this package)
                 [*values.values(), key],
             )
 
@@ -125,5 +125,5 @@ def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
 
 
 def _fold(text: Any) -> Any:
-    # SQLite's own lower() and LIKE know ASCII only; the real databases fold accented letters too.
+    # lower() and LIKE of SQLite fold ASCII only; the real databases fold accented letters too.
     return text.casefold() if isinstance(text, str) else text

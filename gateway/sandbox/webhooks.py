@@ -1,4 +1,4 @@
-"""The webhooks: what has changed in the reseller system, told to who asked for it (reseller.md, section 4)."""
+"""Sends webhooks about changes of reseller users (docs/upstreams/reseller.md, "Webhooks")."""
 
 import asyncio
 import base64
@@ -19,9 +19,9 @@ from gateway.sandbox.faults import Fault, Faults
 __all__ = ["Webhooks"]
 
 _LOG = logging.getLogger(__name__)
-_SECONDS = 5.0
-_MOST_AT_ONCE = 8
-_MOST_WAITING = 10_000
+_TIMEOUT = 5.0
+_MAX_CONNECTIONS = 8
+_MAX_WAITING = 10_000
 _SUCCESS = range(200, 300)
 
 
@@ -32,10 +32,10 @@ class _Receiver:
 
 
 class Webhooks:
-    """Tells a receiver of events, in the background. To be made inside a running loop, and closed.
+    """Sends events to one receiver, in the background. Create it inside a running event loop, and close it.
 
-    One user's events arrive in their order: the next is not sent before one is delivered, or given up after
-    a retry for each of the `pauses` (seconds). Other users' events pass them.
+    The events of one user arrive in order: an event is sent only after the one before was delivered or dropped,
+    which happens after one retry for each of the `pauses` (seconds). Events of other users do not wait for it.
     """
 
     def __init__(self, calls: CallLog, faults: Faults, pauses: Sequence[float]) -> None:
@@ -47,65 +47,67 @@ class Webhooks:
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_MOST_AT_ONCE), timeout=aiohttp.ClientTimeout(total=_SECONDS)
+            connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS), timeout=aiohttp.ClientTimeout(total=_TIMEOUT)
         )
 
     def send_to(self, url: str, token: str) -> None:
-        """Send what happens from now on, signed with the token, to this address; it replaces the one before."""
+        """Send all events from now on to `url`, signed with `token`; this replaces the receiver."""
         self._receiver = _Receiver(url, token)
 
-    def tell(self, event: SandboxEvent) -> None:
-        """Deliver an event some time after this; without a receiver, never."""
+    def deliver(self, event: SandboxEvent) -> None:
+        """Queue an event for delivery; without a receiver, drop it."""
         if self._receiver is None:
             return
-        if self._waiting >= _MOST_WAITING:
-            _LOG.warning("%d webhooks wait: %s of %s is not sent", self._waiting, event.name, event.subject)
+        if self._waiting >= _MAX_WAITING:
+            _LOG.warning(
+                "Dropped %s of user %s: %d webhooks are queued already", event.name, event.subject, self._waiting
+            )
             return
         self._waiting += 1
         queue = self._queues.setdefault(event.subject, deque())
         queue.append(event)
         if len(queue) == 1:
-            self._start(self._deliver_all(event.subject, queue))
+            self._start_task(self._deliver_all(event.subject, queue))
 
     async def aclose(self) -> None:
-        """Drop what waits, and end."""
+        """Drop the queued events and cancel deliveries."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._session.close()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    def _start_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver_all(self, subject: str, queue: deque[SandboxEvent]) -> None:
         while queue:
-            await self._deliver(queue[0])
+            await self._deliver_with_retries(queue[0])
             queue.popleft()
             self._waiting -= 1
         del self._queues[subject]
 
-    async def _deliver(self, event: SandboxEvent) -> None:
+    async def _deliver_with_retries(self, event: SandboxEvent) -> None:
         for pause in (*self._pauses, None):
             fault = self._faults.take("webhooks", "POST", f"{event.name}/{event.subject}")
-            if await self._try(event, fault):
+            if await self._attempt(event, fault):
                 return
             if pause is not None:
                 await asyncio.sleep(pause)
-        _LOG.warning("The receiver did not take %s of %s: given up", event.name, event.subject)
+        _LOG.warning("Dropped %s of user %s: every attempt to deliver it failed", event.name, event.subject)
 
-    async def _try(self, event: SandboxEvent, fault: Fault | None) -> bool:
-        """Whether there is nothing more to do in the event's turn."""
+    async def _attempt(self, event: SandboxEvent, fault: Fault | None) -> bool:
+        """Make one attempt to deliver the event; return whether no retry is needed."""
         match fault:
             case Fault(kind="lost"):
                 return True
             case Fault(kind="late"):
-                self._start(self._deliver_later(event, fault.delay))
+                self._start_task(self._deliver_later(event, fault.delay))
                 return True
             case Fault(kind="repeated"):
-                self._start(self._deliver_later(event, fault.delay))
+                self._start_task(self._deliver_later(event, fault.delay))
             case Fault(kind="forged"):
                 return await self._send(event, forged=True)
         return await self._send(event)
@@ -116,18 +118,18 @@ class Webhooks:
 
     async def _send(self, event: SandboxEvent, *, forged: bool = False) -> bool:
         receiver = self._receiver
-        assert receiver is not None  # noqa: S101 - `tell` sees to it
+        assert receiver is not None  # noqa: S101 - `deliver` queues no event without a receiver
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "Webhook-Signature": _signature("not the token" if forged else receiver.token, event.body),
         }
-        logged = self._calls.add("webhooks", SandboxRequest("POST", receiver.url, "", _lower(headers), event.body))
+        logged = self._calls.add("webhooks", SandboxRequest("POST", receiver.url, "", _lower_case(headers), event.body))
         try:
             async with self._session.post(
                 receiver.url, data=event.body, headers=headers, allow_redirects=False
             ) as response:
                 logged.status = response.status
-        except (aiohttp.ClientError, TimeoutError, ValueError):  # ValueError: the address is none
+        except (aiohttp.ClientError, TimeoutError, ValueError):  # ValueError: the URL is invalid
             return False
         return logged.status in _SUCCESS
 
@@ -136,5 +138,5 @@ def _signature(token: str, body: bytes) -> str:
     return base64.b64encode(hmac.digest(token.encode(), body, hashlib.sha256)).decode()
 
 
-def _lower(headers: dict[str, str]) -> dict[str, str]:
+def _lower_case(headers: dict[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""The side that touches sockets: requests become calls, answers become responses or accidents."""
+"""Connects the simulated APIs to aiohttp: converts requests and responses, and applies planned faults."""
 
 import asyncio
 import contextlib
@@ -10,79 +10,79 @@ from aiohttp import web
 
 from gateway.sandbox.calls import CallLog
 from gateway.sandbox.control import Control
-from gateway.sandbox.exchange import SandboxRequest, SandboxResponse, System
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse, SimulatedApi
 from gateway.sandbox.faults import Fault, Faults
 from gateway.sandbox.webhooks import Webhooks
 
-__all__ = ["LARGEST_BODY", "SandboxWire"]
+__all__ = ["MAX_BODY", "SandboxHandler"]
 
-LARGEST_BODY = 16 * 1024 * 1024
-"""The longest request body in bytes; icons are the reason that it is so long."""
+MAX_BODY = 16 * 1024 * 1024
+"""The maximum size of a request body in bytes; it has to fit an icon."""
 
 _LOG = logging.getLogger(__name__)
 _WITHOUT_BODY = {204, 304}
 
 
-class SandboxWire:
-    """The handler of every request, for `aiohttp.web.Server`."""
+class SandboxHandler:
+    """Handles every request of an `aiohttp.web.Server`: routes it by the first segment of its path."""
 
-    def __init__(self, systems: dict[str, System], calls: CallLog, faults: Faults, webhooks: Webhooks) -> None:
-        self._systems = systems
+    def __init__(self, apis: dict[str, SimulatedApi], calls: CallLog, faults: Faults, webhooks: Webhooks) -> None:
+        self._apis = apis
         self._calls = calls
         self._faults = faults
         self._webhooks = webhooks
-        self._control = Control(systems, calls, faults)
+        self._control = Control(apis, calls, faults)
 
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
-        prefix, _, path = request.raw_path.partition("?")[0][1:].partition("/")
-        call = await _call(request, f"/{path}")
+    async def __call__(self, http_request: web.BaseRequest) -> web.StreamResponse:
+        """Return the response to one request."""
+        prefix, _, path = http_request.raw_path.partition("?")[0][1:].partition("/")
+        request = await _read_request(http_request, f"/{path}")
         if prefix == "_sandbox":
-            return _response(self._control.answer(call))
-        system = self._systems.get(prefix)
-        if system is None:
-            return _response(SandboxResponse.json({"error": f"There is nothing at /{prefix}."}, 404))
-        logged = self._calls.add(prefix, call)
-        fault = self._faults.take(prefix, call.method, call.path)
+            return _to_http(self._control.respond(request))
+        api = self._apis.get(prefix)
+        if api is None:
+            return _to_http(SandboxResponse.json({"error": f"No such API: /{prefix}."}, 404))
+        logged = self._calls.add(prefix, request)
+        fault = self._faults.take(prefix, request.method, request.path)
         try:
-            answer = await (system.answer(call) if fault is None else _suffer(fault, system, call))
-        except Exception:  # noqa: BLE001 (whatever it is, the caller shall get an answer)
-            # A defect of the sandbox itself: loud in the log, and an honest 500 for whoever called.
-            _LOG.exception("The sandbox failed at %s %s", call.method, call.path)
-            answer = system.failure(call, 500, None)
-        cut = fault is not None and fault.kind in {"hangup-before", "hangup-after"}
-        logged.status = None if cut or answer is None else answer.status
-        if answer is None:
-            return _hang_up(request)
-        if cut:
-            response = _hang_up(request)
+            response = await (api.respond(request) if fault is None else _apply_fault(fault, api, request))
+        except Exception:  # noqa: BLE001 (the client gets a response whatever was raised)
+            # A defect of the sandbox itself: logged with its stack, and a 500 for the client.
+            _LOG.exception("The sandbox failed at %s %s", request.method, request.path)
+            response = api.error_response(request, 500, None)
+        hang_up = fault is not None and fault.kind in {"hangup-before", "hangup-after"}
+        logged.status = None if hang_up or response is None else response.status
+        if response is None:
+            return _hang_up(http_request)
+        if hang_up:
+            http_response = _hang_up(http_request)
         elif fault is not None and fault.kind == "half-body":
-            response = _send_half(request, answer)
+            http_response = _send_half_body(http_request, response)
         else:
-            response = _response(answer)
-        if answer.event is not None:
-            await _give(request, response)
-            self._webhooks.tell(answer.event)
-        return response
+            http_response = _to_http(response)
+        if response.event is not None:
+            await _send_now(http_request, http_response)
+            self._webhooks.deliver(response.event)
+        return http_response
 
 
-async def _call(request: web.BaseRequest, path: str) -> SandboxRequest:
+async def _read_request(http_request: web.BaseRequest, path: str) -> SandboxRequest:
     return SandboxRequest(
-        method=request.method,
+        method=http_request.method,
         path=path,
-        query=request.raw_path.partition("?")[2],
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=await request.read(),
-        remote=request.remote or "",
+        query=http_request.raw_path.partition("?")[2],
+        headers={name.lower(): value for name, value in http_request.headers.items()},
+        body=await http_request.read(),
+        remote=http_request.remote or "",
     )
 
 
-async def _suffer(fault: Fault, system: System, call: SandboxRequest) -> SandboxResponse | None:
+async def _apply_fault(fault: Fault, api: SimulatedApi, request: SandboxRequest) -> SandboxResponse | None:
     match fault.kind:
         case "slow":
-            return await system.answer(replace(call, delay=fault.delay))
+            return await api.respond(replace(request, delay=fault.delay))
         case "status":
-            return system.failure(call, fault.status, fault.retry_after)
+            return api.error_response(request, fault.status, fault.retry_after)
         case "hangup-before":
             return None
         case "html":
@@ -91,34 +91,34 @@ async def _suffer(fault: Fault, system: System, call: SandboxRequest) -> Sandbox
         case "garbage":
             return SandboxResponse(200, b'{"data": [{"id": "', {"Content-Type": "application/json"})
         case _:
-            return await system.answer(call)
+            return await api.respond(request)
 
 
-def _response(answer: SandboxResponse) -> web.Response:
-    body = None if answer.status in _WITHOUT_BODY else answer.body
-    return web.Response(status=answer.status, body=body, headers=answer.headers)
+def _to_http(response: SandboxResponse) -> web.Response:
+    body = None if response.status in _WITHOUT_BODY else response.body
+    return web.Response(status=response.status, body=body, headers=response.headers)
 
 
-async def _give(request: web.BaseRequest, response: web.Response) -> None:
-    # aiohttp would do the same after the handler; whoever has left does not keep the others from being told.
+async def _send_now(http_request: web.BaseRequest, http_response: web.Response) -> None:
+    # aiohttp would do the same after the handler. The event is delivered even if the client has disconnected.
     with contextlib.suppress(ConnectionError):
-        await response.prepare(request)
-        await response.write_eof()
+        await http_response.prepare(http_request)
+        await http_response.write_eof()
 
 
-def _hang_up(request: web.BaseRequest) -> web.Response:
-    if isinstance(request.transport, asyncio.Transport):
-        request.transport.abort()
-    # aiohttp wants a response; with the line gone it is dropped.
+def _hang_up(http_request: web.BaseRequest) -> web.Response:
+    if isinstance(http_request.transport, asyncio.Transport):
+        http_request.transport.abort()
+    # aiohttp requires a response; it drops this one, since the connection is closed.
     return web.Response()
 
 
-def _send_half(request: web.BaseRequest, answer: SandboxResponse) -> web.Response:
-    phrase = HTTPStatus(answer.status).phrase
-    lines = [f"HTTP/1.1 {answer.status} {phrase}", f"Content-Length: {len(answer.body) + 1}"]
-    lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+def _send_half_body(http_request: web.BaseRequest, response: SandboxResponse) -> web.Response:
+    phrase = HTTPStatus(response.status).phrase
+    lines = [f"HTTP/1.1 {response.status} {phrase}", f"Content-Length: {len(response.body) + 1}"]
+    lines += [f"{name}: {value}" for name, value in response.headers.items()]
     head = "\r\n".join([*lines, "", ""]).encode()
-    if request.transport is not None:
-        request.transport.write(head + answer.body[: len(answer.body) // 2])
-        request.transport.close()
+    if http_request.transport is not None:
+        http_request.transport.write(head + response.body[: len(response.body) // 2])
+        http_request.transport.close()
     return web.Response()

@@ -1,4 +1,4 @@
-"""A running sandbox, small clients for its three systems and its control API, and a receiver of its webhooks."""
+"""A running sandbox, clients for its three APIs and its control API, and a receiver of its webhooks."""
 
 import asyncio
 import base64
@@ -29,8 +29,8 @@ USERS = "/v1/identity/account-users"
 
 
 @dataclass
-class Reply:
-    """An answer that has been read to its end."""
+class ReceivedResponse:
+    """A response that was received completely."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,7 +39,7 @@ class Reply:
 
 
 class Client:
-    """Calls one system with its credentials; the target goes over the wire exactly as written."""
+    """Sends requests to one API with its credentials; the target is sent exactly as given."""
 
     def __init__(self, session: aiohttp.ClientSession, base: str, headers: dict[str, str]):
         self.session = session
@@ -48,8 +48,8 @@ class Client:
 
     async def __call__(
         self, method: str, target: str, *, json: Any = None, data: Any = None, headers: Any = None
-    ) -> Reply:
-        """Send one request; a header that is None is left out."""
+    ) -> ReceivedResponse:
+        """Send one request; headers with the value None are left out."""
         merged = {name: value for name, value in {**self.headers, **(headers or {})}.items() if value is not None}
         url = URL(self.base + target, encoded=True)
         async with self.session.request(
@@ -57,12 +57,12 @@ class Client:
         ) as response:
             text = (await response.read()).decode("utf-8", "replace")
             is_json = response.content_type == "application/json" and text
-            return Reply(response.status, response.headers, await response.json() if is_json else None, text)
+            return ReceivedResponse(response.status, response.headers, await response.json() if is_json else None, text)
 
 
 @dataclass
 class World:
-    """A sandbox and everything to talk to it with."""
+    """A sandbox, and a client for each of its APIs."""
 
     sandbox: Sandbox
     account: Client
@@ -76,8 +76,8 @@ class World:
         assert (await self.control("POST", "/faults", json=fault)).status == 204
 
 
-async def worlds(options: SandboxOptions) -> AsyncIterator[World]:
-    """Start a sandbox and its clients, and stop them afterwards."""
+async def start_worlds(options: SandboxOptions) -> AsyncIterator[World]:
+    """Start a sandbox and its clients; stop them afterwards."""
     async with Sandbox(options) as sandbox, aiohttp.ClientSession() as session:
         account = {
             "Authorization": f"Bearer {ACCOUNT_TOKEN}",
@@ -105,47 +105,47 @@ async def worlds(options: SandboxOptions) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    """A sandbox that refuses nobody for calling often."""
-    async for each in worlds(SandboxOptions(rate_limits=False)):
-        yield each
+    """A sandbox without rate limits."""
+    async for world in start_worlds(SandboxOptions(rate_limits=False)):
+        yield world
 
 
 @pytest.fixture
 async def strict_world() -> AsyncIterator[World]:
     """A sandbox with the documented rate limits."""
-    async for each in worlds(SandboxOptions()):
-        yield each
+    async for world in start_worlds(SandboxOptions()):
+        yield world
 
 
 class Receiver:
-    """A server that keeps what it is sent; it takes everything unless told which statuses to answer first."""
+    """A server that keeps the webhooks it receives; it responds with `statuses` first, and then with 204."""
 
     def __init__(self) -> None:
         self.deliveries: list[tuple[dict[str, str], bytes]] = []
         self.statuses: list[int] = []
-        self.open = asyncio.Event()
-        self.open.set()
+        self.may_respond = asyncio.Event()
+        self.may_respond.set()
         self.url = ""
-        self._news = asyncio.Condition()
+        self._condition = asyncio.Condition()
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
-        """Take one delivery."""
+        """Receive one webhook."""
         body = await request.read()
-        async with self._news:
+        async with self._condition:
             self.deliveries.append((dict(request.headers), body))
-            self._news.notify_all()
-        await self.open.wait()
+            self._condition.notify_all()
+        await self.may_respond.wait()
         status = self.statuses.pop(0) if self.statuses else 204
         return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else None)
 
     async def received(self, count: int) -> list[dict[str, Any]]:
-        """The bodies, as soon as there are so many."""
-        async with asyncio.timeout(10), self._news:
-            await self._news.wait_for(lambda: len(self.deliveries) >= count)
+        """Wait until `count` webhooks were received; return their bodies."""
+        async with asyncio.timeout(10), self._condition:
+            await self._condition.wait_for(lambda: len(self.deliveries) >= count)
         return [json.loads(body) for _, body in self.deliveries]
 
-    def genuine(self) -> list[bool]:
-        """Whether each delivery was signed with the token."""
+    def signatures_valid(self) -> list[bool]:
+        """Return for each webhook whether it was signed with the token."""
         return [
             headers["Webhook-Signature"]
             == base64.b64encode(hmac.new(WEBHOOK_TOKEN.encode(), body, hashlib.sha256).digest()).decode()
@@ -155,7 +155,7 @@ class Receiver:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver that listens."""
+    """A running receiver."""
     receiver = Receiver()
     runner = web.ServerRunner(web.Server(receiver), shutdown_timeout=0.5)
     await runner.setup()
@@ -163,13 +163,13 @@ async def receiver() -> AsyncIterator[Receiver]:
     host, port = runner.addresses[0][:2]
     receiver.url = f"http://{host}:{port}/webhooks/reseller"
     yield receiver
-    receiver.open.set()
+    receiver.may_respond.set()
     await runner.cleanup()
 
 
 @pytest.fixture
-async def told(receiver: Receiver) -> AsyncIterator[World]:
-    """A sandbox that tells the receiver, and retries at once."""
+async def webhook_world(receiver: Receiver) -> AsyncIterator[World]:
+    """A sandbox that sends webhooks to the receiver, and retries almost at once."""
     options = SandboxOptions(rate_limits=False, webhook_url=receiver.url, webhook_pauses=(0.01,) * 5)
-    async for world in worlds(options):
+    async for world in start_worlds(options):
         yield world

@@ -1,4 +1,4 @@
-"""The account system in its current form."""
+"""The account API in its current form, and in the form of April."""
 
 import base64
 
@@ -26,20 +26,20 @@ PASSWORD = "Str0ng-enough"
     ],
 )
 async def test_checks_come_in_the_order_of_the_real_server(world, method, target, headers, expected):
-    """Routing is checked before the key, the key before the version, the version before the account."""
-    reply = await world.account(method, target, headers=headers)
-    assert (reply.status, reply.json["error"]["code"]) == expected
-    assert set(reply.json["error"]) == {
+    """Routing is checked before the API key, the key before the version, the version before the account."""
+    response = await world.account(method, target, headers=headers)
+    assert (response.status, response.json["error"]["code"]) == expected
+    assert set(response.json["error"]) == {
         "code", "type", "message", "param", "doc_url", "is_transient", "quota", "request_log_url",
     }  # fmt: skip
-    assert reply.headers["Request-ID"].startswith("rq_")
-    assert (reply.headers.get("WWW-Authenticate") == "Bearer") is (reply.status == 401)
+    assert response.headers["Request-ID"].startswith("rq_")
+    assert (response.headers.get("WWW-Authenticate") == "Bearer") is (response.status == 401)
 
 
 async def test_basic_credentials_and_the_old_header_names_work(world):
-    """Basic with an empty password and the Augno prefix are as good as Bearer and OpenMRP."""
+    """Basic with an empty password and the prefix Augno work like Bearer and OpenMRP."""
     basic = base64.b64encode(f"{ACCOUNT_TOKEN}:".encode()).decode()
-    reply = await world.account(
+    response = await world.account(
         "GET",
         USERS,
         headers={
@@ -50,8 +50,8 @@ async def test_basic_credentials_and_the_old_header_names_work(world):
             "Augno-Account": world.sandbox.ACCOUNT_ID,
         },
     )
-    assert reply.status == 200
-    assert reply.headers["Augno-Version"] == "1.0.forge-preview.2"
+    assert response.status == 200
+    assert response.headers["Augno-Version"] == "1.0.forge-preview.2"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ async def test_basic_credentials_and_the_old_header_names_work(world):
     ],
 )
 async def test_includes_have_four_spellings(world, spelling):
-    """Every spelling expands the same; what is not included is null."""
+    """All spellings have the same effect; fields that are not included are null."""
     document = (await world.account("GET", f"{USERS}/{ADA}?{spelling}")).json
     assert document["user"]["email"] == "ada.lovelace@example.com"
     assert document["role"]["type"] == "admin"
@@ -86,14 +86,14 @@ async def test_includes_have_four_spellings(world, spelling):
         ("q=" + "x" * 501, "parameter_invalid", "q"),
     ],
 )
-async def test_list_refuses_what_it_does_not_know(world, query, code, param):
-    """A wrong or unknown query parameter is a 400 that names it."""
-    reply = await world.account("GET", f"{USERS}?{query}")
-    assert (reply.status, reply.json["error"]["code"], reply.json["error"]["param"]) == (400, code, param)
+async def test_list_refuses_invalid_parameters(world, query, code, param):
+    """An invalid or unknown query parameter is a 400 with its name."""
+    response = await world.account("GET", f"{USERS}?{query}")
+    assert (response.status, response.json["error"]["code"], response.json["error"]["param"]) == (400, code, param)
 
 
-async def test_pages_can_be_walked_forwards_and_back(world):
-    """The page URLs lead through everybody once, newest first, and back again."""
+async def test_pages_can_be_followed_forwards_and_back(world):
+    """The page URLs lead to every user once, newest first, and back again."""
     target = f"{USERS}?limit=7&removed_scope=included"
     seen, pages = [], []
     while target:
@@ -109,7 +109,7 @@ async def test_pages_can_be_walked_forwards_and_back(world):
 
 
 async def test_list_filters(world):
-    """Search looks at name, e-mail and username; removed people appear only when asked for."""
+    """Users are filtered by text and by role type; removed users are listed only if requested."""
     found = (await world.account("GET", f"{USERS}?q=LOVELACE")).json["data"]
     assert [user["id"] for user in found] == [ADA]
     scanners = (await world.account("GET", f"{USERS}?role_type=scanner&include=role")).json["data"]
@@ -143,16 +143,16 @@ async def test_list_filters(world):
 )  # fmt: skip
 async def test_create_refuses(world, body, status, code, param):
     """Each rule of create has its status, code and parameter."""
-    reply = await world.account("POST", USERS, json=body)
-    error = reply.json["error"]
-    assert (reply.status, error["code"], error["param"]) == (status, code, param)
+    response = await world.account("POST", USERS, json=body)
+    error = response.json["error"]
+    assert (response.status, error["code"], error["param"]) == (status, code, param)
 
 
 async def test_create_links_restores_and_makes_scanners(world):
-    """Create makes new people, links known ones, restores removed ones and gives scanners their role."""
-    new = await world.account("POST", f"{USERS}?include[]=user", json={"email": "new@example.com", "name": "New"})
-    assert new.status == 201
-    assert new.headers["Location"] == f"{USERS}/{new.json['id']}"
+    """Create adds new users, links existing ones, restores removed ones and gives scanners their role."""
+    created = await world.account("POST", f"{USERS}?include[]=user", json={"email": "new@example.com", "name": "New"})
+    assert created.status == 201
+    assert created.headers["Location"] == f"{USERS}/{created.json['id']}"
     linked = await world.account("POST", f"{USERS}?include=user", json={"email": "margaret.hamilton@example.com"})
     assert linked.json["user"]["id"] == "us_unlinkeduser"
     assert linked.json["user"]["name"] == "Margaret Hamilton"
@@ -189,14 +189,14 @@ async def test_create_links_restores_and_makes_scanners(world):
 async def test_update_refuses(world, body, status, code, param):
     """Each rule of update has its status, code and parameter, and nothing is changed."""
     before = (await world.control("GET", f"/state/account/users/{ADA}")).json
-    reply = await world.account("PATCH", f"{USERS}/{ADA}", json=body)
-    error = reply.json["error"]
-    assert (reply.status, error["code"], error["param"]) == (status, code, param)
+    response = await world.account("PATCH", f"{USERS}/{ADA}", json=body)
+    error = response.json["error"]
+    assert (response.status, error["code"], error["param"]) == (status, code, param)
     assert (await world.control("GET", f"/state/account/users/{ADA}")).json == before
 
 
 async def test_update_clears_with_null_and_keeps_what_is_absent(world):
-    """Null clears role and department, absent fields stay, and updated_at moves even for an empty body."""
+    """Null clears the role, absent fields stay, and updated_at is set even for an empty body."""
     target = f"{USERS}/{ADA}?include=user,role,department"
     first = (await world.account("PATCH", target, json={"role_id": None})).json
     assert first["role"] is None
@@ -212,7 +212,7 @@ async def test_update_clears_with_null_and_keeps_what_is_absent(world):
 
 
 async def test_status_actions(world):
-    """Actions are idempotent, answer an empty object, and protect admins and the removed."""
+    """Actions are idempotent and return an empty object; admins and removed users cannot be disabled."""
     plain, removed = LANDMARKS["account"]["plain"], LANDMARKS["account"]["removed"]
     for action, status in (
         ("disable", "disabled"),
@@ -220,8 +220,8 @@ async def test_status_actions(world):
         ("activate", "active"),
         ("remove", "removed"),
     ):
-        reply = await world.account("PUT", f"{USERS}/{plain}/actions/{action}")
-        assert (reply.status, reply.json) == (200, {})
+        response = await world.account("PUT", f"{USERS}/{plain}/actions/{action}")
+        assert (response.status, response.json) == (200, {})
         assert (await world.account("GET", f"{USERS}/{plain}")).json["status"] == status
     for key in (ADA, removed):
         assert (await world.account("PUT", f"{USERS}/{key}/actions/disable")).status == 400
@@ -230,15 +230,15 @@ async def test_status_actions(world):
 
 
 async def test_roles_and_departments(world):
-    """Both are listed newest first and expand what they allow; a role without permissions says null."""
+    """Both are listed with their includes; a role without permissions has null."""
     roles = (await world.account("GET", "/v1/identity/roles?include=owner.account,permissions")).json["data"]
     assert len(roles) >= 8
     by_name = {role["name"]: role for role in roles}
     assert by_name["Newcomer"]["permissions"] is None
     assert by_name["Newcomer"]["owner"]["account"]["default_billing_address"]["type"] == "standard"
     assert by_name["Admin"]["owner"] == {"object": "owner", "type": "system", "account": None}
-    only = (await world.account("GET", "/v1/identity/roles?types[]=scanner,agent")).json["data"]
-    assert {role["type"] for role in only} == {"scanner", "agent"}
+    filtered = (await world.account("GET", "/v1/identity/roles?types[]=scanner,agent")).json["data"]
+    assert {role["type"] for role in filtered} == {"scanner", "agent"}
     departments = (
         await world.account("GET", "/v1/operations/departments?include=location,machines,scanning_stations")
     ).json["data"]
@@ -250,11 +250,11 @@ async def test_roles_and_departments(world):
     assert departments[0]["location"]["children"]["data"]
 
 
-async def test_roles_can_be_made_changed_and_deleted(world):
-    """A created role is of type user; system roles and roles in use stay; a deleted one is gone."""
-    made = await world.account("POST", "/v1/identity/roles", json={"name": "Tester", "permissions": []})
-    assert (made.status, made.json["type"]) == (201, "user")
-    target = f"/v1/identity/roles/{made.json['id']}"
+async def test_roles_can_be_created_changed_and_deleted(world):
+    """A new role has the type user; system roles and roles in use cannot be deleted; a deleted role is a 410."""
+    created = await world.account("POST", "/v1/identity/roles", json={"name": "Tester", "permissions": []})
+    assert (created.status, created.json["type"]) == (201, "user")
+    target = f"/v1/identity/roles/{created.json['id']}"
     changed = await world.account("PATCH", f"{target}?include=permissions", json={"permissions": ["x:read"]})
     assert changed.json["permissions"] == ["x:read"]
     assert (await world.account("POST", "/v1/identity/roles", json={"name": "Tester"})).status == 409
@@ -265,8 +265,8 @@ async def test_roles_can_be_made_changed_and_deleted(world):
     assert (await world.account("DELETE", target)).status == 410
 
 
-async def test_april_speaks_its_own_form(world):
-    """Preview.1 has flat profiles, plain cursors, and PATCH and list that expand by themselves."""
+async def test_the_first_preview_has_the_form_of_april(world):
+    """Preview.1 has flat profiles and cursors, and PATCH and list include everything without a request for it."""
     page = (await world.april("GET", f"{USERS}?limit=40&include_removed=true")).json
     assert set(page["page_info"]) == {"next_cursor", "prev_cursor", "has_next_page", "has_prev_page"}
     ada = next(user for user in page["data"] if user["id"] == ADA)
@@ -279,8 +279,8 @@ async def test_april_speaks_its_own_form(world):
     stations = changed["department"]["scanning_stations"]
     assert isinstance(stations["data"][0]["production_steps"]["data"][0]["consumptions"], list)
     for method, target, body in (("GET", USERS, None), ("PATCH", f"{USERS}/{ADA}", {})):
-        reply = await world.april(method, f"{target}?include[]=role", json=body)
-        assert reply.json["error"]["message"] == "This endpoint does not support the include parameter."
+        response = await world.april(method, f"{target}?include[]=role", json=body)
+        assert response.json["error"]["message"] == "This endpoint does not support the include parameter."
     assert (await world.april("GET", f"{USERS}/{ADA}")).json["role"] is None
     assert (await world.april("GET", f"{USERS}/{ADA}?include[]=user")).status == 400
     assert (await world.april("GET", f"{USERS}?removed_scope=included")).status == 400
@@ -292,21 +292,21 @@ async def test_april_speaks_its_own_form(world):
 
 
 async def test_the_rate_limit_lengthens_the_wait(strict_world):
-    """The 21st call in a second is refused before its credentials are looked at, longer each time."""
-    for left in range(19, -1, -1):
-        reply = await strict_world.account("GET", f"{USERS}/{ADA}")
-        assert (reply.status, reply.headers["RateLimit-Limit"]) == (200, "20")
-        assert int(reply.headers["RateLimit-Remaining"]) >= left
+    """The 21st request in a second is refused before authentication, with a longer wait each time."""
+    for remaining in range(19, -1, -1):
+        response = await strict_world.account("GET", f"{USERS}/{ADA}")
+        assert (response.status, response.headers["RateLimit-Limit"]) == (200, "20")
+        assert int(response.headers["RateLimit-Remaining"]) >= remaining
     waits = []
     for _ in range(4):
-        reply = await strict_world.account("GET", USERS, headers={"Authorization": None})
-        assert (reply.status, reply.json["error"]["code"]) == (429, "rate_limit_exceeded")
-        assert reply.json["error"]["is_transient"] is True
-        waits.append(reply.headers["Retry-After"])
+        response = await strict_world.account("GET", USERS, headers={"Authorization": None})
+        assert (response.status, response.json["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert response.json["error"]["is_transient"] is True
+        waits.append(response.headers["Retry-After"])
     assert waits == ["1", "2", "3", "5"]
 
 
 async def test_curl_gets_indented_json(world):
-    """A user agent that starts with curl/ gets JSON for reading."""
-    reply = await world.account("GET", f"{USERS}/{ADA}", headers={"User-Agent": "curl/8.0"})
-    assert reply.text.startswith('{\n  "')
+    """A user agent that starts with curl/ gets indented JSON."""
+    response = await world.account("GET", f"{USERS}/{ADA}", headers={"User-Agent": "curl/8.0"})
+    assert response.text.startswith('{\n  "')

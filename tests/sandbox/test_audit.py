@@ -1,4 +1,4 @@
-"""The audit events of the account system."""
+"""Audit events of the account API."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -13,34 +13,34 @@ ADA, GRACE, REMOVED = (LANDMARKS["account"][name] for name in ("ada", "grace", "
 
 
 async def test_changes_are_recorded_newest_first(world):
-    """Create, update, lock and remove are events with who did it, from which request, and each field's two values."""
+    """Create, update, lock and remove are events with the actor, the request, and both values of each field."""
     headers = {"Idempotency-Key": "key-1", "User-Agent": "a test"}
     created = await world.account("POST", USERS, json={"email": "lin@example.com", "name": "Lin"}, headers=headers)
-    one = f"{USERS}/{created.json['id']}"
-    await world.account("PATCH", one, json={"name": "Lin W"})
-    await world.account("PUT", f"{one}/actions/disable")
-    await world.account("PUT", f"{one}/actions/remove")
+    user_path = f"{USERS}/{created.json['id']}"
+    await world.account("PATCH", user_path, json={"name": "Lin W"})
+    await world.account("PUT", f"{user_path}/actions/disable")
+    await world.account("PUT", f"{user_path}/actions/remove")
     page = (await world.account("GET", f"{EVENTS}?include=actor,changes,request&resource_types=account_user")).json
     assert [event["action"] for event in page["data"]] == ["delete", "update", "update", "create"]
     assert {event["resource_id"] for event in page["data"]} == {created.json["id"]}
-    first, renamed = page["data"][3], page["data"][2]
-    assert (first["idempotency_key"], renamed["idempotency_key"]) == ("key-1", None)
-    assert first["request"]["id"] == created.headers["Request-ID"]
-    assert first["actor"]["type"] == "api_key"
-    assert {change["field"]: change["new_value"] for change in first["changes"]["data"]} == {
+    created_event, renamed_event = page["data"][3], page["data"][2]
+    assert (created_event["idempotency_key"], renamed_event["idempotency_key"]) == ("key-1", None)
+    assert created_event["request"]["id"] == created.headers["Request-ID"]
+    assert created_event["actor"]["type"] == "api_key"
+    assert {change["field"]: change["new_value"] for change in created_event["changes"]["data"]} == {
         "name": "Lin",
         "email": "lin@example.com",
         "status": "active",
         "is_commission_eligible": False,
     }
-    assert {change["old_value"] for change in first["changes"]["data"]} == {None}
-    assert renamed["changes"]["data"] == [
+    assert {change["old_value"] for change in created_event["changes"]["data"]} == {None}
+    assert renamed_event["changes"]["data"] == [
         {"object": "audit_field_change", "field": "name", "old_value": "Lin", "new_value": "Lin W"}
     ]
 
 
 async def test_what_changes_nothing_is_not_recorded(world):
-    """A refused change, one that leaves every field as it was, and a replayed answer make no event."""
+    """A refused change, one without an effect, and a replayed response make no event."""
     await world.account("PATCH", f"{USERS}/{ADA}", json={"name": 1})
     await world.account("PATCH", f"{USERS}/{ADA}", json={"name": "Ada Lovelace"})
     await world.account("PUT", f"{USERS}/{ADA}/actions/activate")
@@ -51,7 +51,7 @@ async def test_what_changes_nothing_is_not_recorded(world):
 
 
 async def test_creating_a_removed_user_again_is_an_update(world):
-    """A restored user keeps its record: the status comes back, nothing else is new."""
+    """Restoring a user is an update that changes nothing but the status."""
     await world.account("POST", USERS, json={"email": "rosalind.franklin@example.com"})
     event = (await world.account("GET", f"{EVENTS}?include[]=changes")).json["data"][0]
     assert (event["action"], event["resource_id"]) == ("update", REMOVED)
@@ -77,17 +77,17 @@ async def test_creating_a_removed_user_again_is_an_update(world):
     ],
 )
 async def test_filters(world, query, count):
-    """Each filter selects the events it should, and all of them must hold."""
+    """Each filter selects the right events, and all filters must hold."""
     for user, name in ((ADA, "A"), (GRACE, "G"), (ADA, "B")):
         await world.account("PATCH", f"{USERS}/{user}", json={"name": name})
     now = datetime.now(UTC)
     past, future = (quote((now + timedelta(hours=hours)).isoformat()) for hours in (-1, 1))
-    reply = await world.account("GET", f"{EVENTS}?{query.format(past=past, future=future)}")
-    assert (reply.status, len(reply.json["data"])) == (200, count)
+    response = await world.account("GET", f"{EVENTS}?{query.format(past=past, future=future)}")
+    assert (response.status, len(response.json["data"])) == (200, count)
 
 
 async def test_pages_follow_their_links(world):
-    """Two pages hold every event once, in order; one event is found by its id, bare unless something is included."""
+    """Two pages have every event once, in order; GET by id returns the same event, without includes."""
     for name in "ABC":
         await world.account("PATCH", f"{USERS}/{ADA}", json={"name": name})
     first = (await world.account("GET", f"{EVENTS}?limit=2")).json
@@ -98,8 +98,8 @@ async def test_pages_follow_their_links(world):
     times = [datetime.fromisoformat(event["occurred_at"]) for event in events]
     assert times == sorted(times, reverse=True)
     assert (await world.account("GET", f"{EVENTS}/{events[0]['id']}")).json == events[0]
-    bare = {"account", "actor", "changes", "metadata", "request"}
-    assert all(events[0][name] is None for name in bare)
+    includable = {"account", "actor", "changes", "metadata", "request"}
+    assert all(events[0][name] is None for name in includable)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,6 @@ async def test_pages_follow_their_links(world):
     ],
 )
 async def test_refusals(world, target, status, code):
-    """A wrong query is refused as everywhere in this API, and an unknown event is not found."""
-    reply = await world.account("GET", target)
-    assert (reply.status, reply.json["error"]["code"]) == (status, code)
+    """An invalid query is a 400 as everywhere in this API, and an unknown event is a 404."""
+    response = await world.account("GET", target)
+    assert (response.status, response.json["error"]["code"]) == (status, code)

@@ -1,4 +1,4 @@
-"""The control API, faults, the call log, and the life of a sandbox."""
+"""The control API, faults, the call log, and starting and stopping a sandbox."""
 
 import asyncio
 import time
@@ -12,8 +12,8 @@ USERS = "/v1/identity/account-users"
 ADA = LANDMARKS["account"]["ada"]
 
 
-async def test_calls_are_logged_as_they_came(world):
-    """The log has raw query, lower-case headers, status and body; the control API is not in it."""
+async def test_requests_are_logged_as_received(world):
+    """The log has raw query, lower-case headers, status and body; requests to the control API are not logged."""
     await world.account("PATCH", f"{USERS}/{ADA}?include[]=user,role", json={"name": "Ä"})
     data = aiohttp.FormData(default_to_multipart=True)
     data.add_field("icon", b"\xff\xfe", filename="a.png", content_type="image/png")
@@ -34,19 +34,19 @@ async def test_calls_are_logged_as_they_came(world):
 
 @pytest.mark.parametrize(("source", "shape"), [("account", "error"), ("softwareone", "title"), ("reseller", "message")])
 async def test_a_status_fault_has_the_shape_of_its_source(world, source, shape):
-    """A planned status comes in the source's own error shape, once, with Retry-After when asked for."""
+    """A planned status is sent once, in the error format of the source, with Retry-After if it was requested."""
     await world.fault(source=source, kind="status", status=503, retryAfter=2)
     client = getattr(world, source)
     target = USERS if source == "account" else "/users"
-    reply = await client("GET", target)
-    assert (reply.status, reply.headers["Retry-After"]) == (503, "2")
-    assert shape in reply.json
+    response = await client("GET", target)
+    assert (response.status, response.headers["Retry-After"]) == (503, "2")
+    assert shape in response.json
     assert (await client("GET", target)).status == 200
 
 
 @pytest.mark.parametrize(("kind", "changed"), [("hangup-before", False), ("hangup-after", True)])
 async def test_a_hang_up_is_before_or_after_the_change(world, kind, changed):
-    """The line is cut in both cases; only after acting has the change been carried out."""
+    """Both faults close the connection; only with `hangup-after` is the change executed."""
     await world.fault(source="reseller", kind=kind, method="patch", path=f"{LANDMARKS['reseller']['ada']}$")
     target = f"/users/{LANDMARKS['reseller']['ada']}"
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -55,12 +55,12 @@ async def test_a_hang_up_is_before_or_after_the_change(world, kind, changed):
     assert [call["status"] for call in (await world.control("GET", "/calls")).json] == [None, 200]
 
 
-async def test_unreadable_answers(world):
-    """HTML, broken JSON and half a body arrive as such, as often as planned."""
+async def test_unreadable_responses(world):
+    """HTML, broken JSON and half a body are sent as often as planned."""
     await world.fault(source="softwareone", kind="html", times=2)
     for _ in range(2):
-        reply = await world.softwareone("GET", "/users")
-        assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        response = await world.softwareone("GET", "/users")
+        assert (response.status, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     await world.fault(source="softwareone", kind="garbage")
     with pytest.raises(ValueError, match="Unterminated"):
         await world.softwareone("GET", "/users")
@@ -70,8 +70,8 @@ async def test_unreadable_answers(world):
     assert (await world.softwareone("GET", "/users")).status == 200
 
 
-async def test_a_slow_call_is_answered_and_others_pass_it(world):
-    """A slow call takes its time and then succeeds; the others do not wait for it."""
+async def test_a_slow_request_does_not_delay_others(world):
+    """A slow request succeeds after its delay; other requests do not wait for it."""
     await world.fault(source="account", kind="slow", delay=0.3, path=ADA)
     started = time.monotonic()
     slow = asyncio.create_task(world.account("GET", f"{USERS}/{ADA}"))
@@ -94,16 +94,16 @@ async def test_a_slow_call_is_answered_and_others_pass_it(world):
         {"source": "account", "kind": "slow", "wait": 1},
     ],
 )
-async def test_malformed_control_requests_get_a_sentence(world, fault):
-    """A wrong fault is a 400 that says what is wrong, and is not planned."""
-    reply = await world.control("POST", "/faults", json=fault)
-    assert reply.status == 400
-    assert reply.json["error"].endswith(".")
+async def test_invalid_faults_are_refused(world, fault):
+    """An invalid fault is a 400 with an explanation, and is not planned."""
+    response = await world.control("POST", "/faults", json=fault)
+    assert response.status == 400
+    assert response.json["error"].endswith(".")
     assert (await world.account("GET", USERS)).status == 200
 
 
-async def test_faults_can_be_called_off_and_people_looked_up(world):
-    """Deleting the faults ends them; landmarks are listed; unknown state is a 404."""
+async def test_faults_can_be_removed_and_people_listed(world):
+    """Deleted faults have no effect; landmarks are listed; an unknown user is a 404."""
     await world.fault(source="account", kind="hangup-before", times=9)
     assert (await world.control("DELETE", "/faults")).status == 204
     assert (await world.account("GET", USERS)).status == 200
@@ -113,8 +113,8 @@ async def test_faults_can_be_called_off_and_people_looked_up(world):
     assert (await world.control("PUT", "/calls")).status == 405
 
 
-async def test_systems_take_turns_in_time_and_share_people(world):
-    """Newest first, the three systems interleave, and some people are in more than one of them."""
+async def test_apis_alternate_in_time_and_have_common_people(world):
+    """Newest first, the users of the three APIs alternate, and some people are in all three."""
     page = (await world.account("GET", f"{USERS}?include=user&removed_scope=included")).json["data"]
     account = {(user["created_at"][:19], "account"): user["user"]["email"] for user in page}
     rows = (await world.softwareone("GET", "/users?limit=100&select=audit")).json["data"]
@@ -150,13 +150,13 @@ async def test_a_file_keeps_its_people_and_their_keys(tmp_path):
 
 @pytest.mark.parametrize(("users", "seconds"), [(40, 0.5), (10_000, 5)])
 async def test_starts_quickly(users, seconds):
-    """Forty people are there in well under half a second, ten thousand in a few."""
+    """A sandbox with 40 users starts within half a second, one with 10,000 within five seconds."""
     started = time.monotonic()
     async with Sandbox(SandboxOptions(users=users)):
         assert time.monotonic() - started < seconds
 
 
-async def test_a_stopped_sandbox_has_no_address():
-    """Asking for a URL of a sandbox that does not run is an error."""
+async def test_a_stopped_sandbox_has_no_url():
+    """The URLs of a sandbox that is not running raise an error."""
     with pytest.raises(RuntimeError, match="not running"):
         _ = Sandbox().account_url

@@ -1,4 +1,4 @@
-"""Idempotency keys of the account system."""
+"""Idempotency keys of the account API."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ KEY = {"Idempotency-Key": "k-1"}
 
 
 async def test_a_repeated_create_is_replayed(world):
-    """The same key and body get the first answer again, marked, and nothing is created twice."""
+    """The same key and body get the first response again, marked as a replay, and nothing is created twice."""
     first = await world.account("POST", USERS, json={"email": "x@example.com", "name": "X"}, headers=KEY)
     again = await world.account("POST", USERS, data=b'{"name":"X",  "email":"x@example.com"}', headers=KEY)
     assert (first.status, again.status) == (201, 201)
@@ -21,7 +21,7 @@ async def test_a_repeated_create_is_replayed(world):
 
 
 async def test_another_body_or_query_under_the_same_key_is_refused(world):
-    """A key belongs to one body and one query."""
+    """A key with another body or another query is a 400."""
     await world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"}, headers=KEY)
     for target, body in ((f"{USERS}/{ADA}", {"name": "B"}), (f"{USERS}/{ADA}?include=role", {"name": "A"})):
         error = (await world.account("PATCH", target, json=body, headers=KEY)).json["error"]
@@ -33,7 +33,7 @@ async def test_another_body_or_query_under_the_same_key_is_refused(world):
 
 
 async def test_the_hazard_one_key_for_two_users_replays_the_first(world):
-    """The scope is the route's template: the second user stays unchanged and the first one comes back."""
+    """With one key for two users the second stays unchanged, and the response has the first one."""
     body = {"role_id": "rl_planner00000"}
     await world.account("PATCH", f"{USERS}/{ADA}", json=body, headers=KEY)
     second = await world.account("PATCH", f"{USERS}/{GRACE}", json=body, headers=KEY)
@@ -42,7 +42,7 @@ async def test_the_hazard_one_key_for_two_users_replays_the_first(world):
 
 
 async def test_errors_are_stored_unless_they_are_transient(world):
-    """A 400 of a body is replayed; a 503 and an unknown version are not stored."""
+    """A 400 for a body is replayed; a 503 is not stored."""
     bad = await world.account("POST", USERS, json={"email": "no"}, headers=KEY)
     replay = await world.account("POST", USERS, json={"email": "no"}, headers=KEY)
     assert (replay.status, replay.text) == (400, bad.text)
@@ -54,7 +54,7 @@ async def test_errors_are_stored_unless_they_are_transient(world):
 
 
 async def test_a_key_in_use_is_a_conflict(world):
-    """While the first request runs, the same key is a transient 409; after that it replays."""
+    """While the first request runs, the same key is a transient 409; afterwards it is a replay."""
     await world.fault(source="account", kind="slow", delay=0.3)
     first = asyncio.create_task(world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"}, headers=KEY))
     await asyncio.sleep(0.1)
@@ -67,7 +67,7 @@ async def test_a_key_in_use_is_a_conflict(world):
 
 
 async def test_put_and_get_ignore_the_key(world):
-    """Only POST and PATCH look at the key."""
+    """PUT ignores the key."""
     for _ in range(2):
-        reply = await world.account("PUT", f"{USERS}/{GRACE}/actions/disable", headers=KEY)
-        assert "Idempotent-Replayed" not in reply.headers
+        response = await world.account("PUT", f"{USERS}/{GRACE}/actions/disable", headers=KEY)
+        assert "Idempotent-Replayed" not in response.headers

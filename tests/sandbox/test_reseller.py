@@ -1,4 +1,4 @@
-"""The reseller system."""
+"""The reseller API."""
 
 import re
 
@@ -17,7 +17,7 @@ NEW = {
 
 
 async def test_list_pages_sorts_and_ends(world):
-    """Pages are bare arrays, oldest first by default, and the one past the end is empty."""
+    """Pages are arrays without an envelope, oldest first by default, and a page past the end is empty."""
     first = (await world.reseller("GET", "/users?limit=30")).json
     second = (await world.reseller("GET", "/users?limit=30&page=2")).json
     assert (len(first), len(second)) == (30, 10)
@@ -48,18 +48,18 @@ async def test_list_pages_sorts_and_ends(world):
     ],
 )
 async def test_filters(world, query, count):
-    """Each operator of each kind of field selects whom it should."""
-    reply = await world.reseller("GET", f"/users?limit=100&{query}")
-    assert (reply.status, len(reply.json)) == (200, count)
+    """Each operator of each kind of field selects the right users."""
+    response = await world.reseller("GET", f"/users?limit=100&{query}")
+    assert (response.status, len(response.json)) == (200, count)
 
 
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=101", "page=0", "page=x", "sort=nothing", "email[gt]=a", "createdAt[gt]=soon"]
 )
 async def test_bad_queries(world, query):
-    """A query out of its bounds is a 400 with message and code."""
-    reply = await world.reseller("GET", f"/users?{query}")
-    assert (reply.status, set(reply.json)) == (400, {"message", "code"})
+    """An invalid parameter is a 400 with message and code."""
+    response = await world.reseller("GET", f"/users?{query}")
+    assert (response.status, set(response.json)) == (400, {"message", "code"})
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ async def test_bad_queries(world, query):
     ],
 )
 async def test_update_rules(world, body, status):
-    """The constraints of the documented body hold; null is refused; unknown fields are ignored."""
+    """The documented rules of each field apply; null is refused; unknown fields are ignored."""
     assert (await world.reseller("PATCH", f"/users/{ADA}", json=body)).status == status
 
 
 async def test_update_leaves_the_rest_and_hides_portal_access(world):
-    """What is absent stays, the name follows, and portal access is seen by the control API alone."""
+    """Absent fields stay, the name is derived, and only the control API returns portal access."""
     before = (await world.reseller("GET", f"/users/{ADA}")).json
     assert before["organization"]["id"] == before["organizationId"]
     after = (
@@ -97,33 +97,33 @@ async def test_update_leaves_the_rest_and_hides_portal_access(world):
 
 
 async def test_create_and_delete(world):
-    """Create takes every required field and a free address; delete is for good."""
-    made = await world.reseller("POST", "/users", json=NEW)
-    assert (made.status, made.json["name"], made.json["organization"]) == (201, "Lin", None)
+    """Create needs every required field and an unused e-mail address; delete is permanent."""
+    created = await world.reseller("POST", "/users", json=NEW)
+    assert (created.status, created.json["name"], created.json["organization"]) == (201, "Lin", None)
     assert (await world.reseller("POST", "/users", json=NEW)).status == 409
     for name in NEW:
         assert (await world.reseller("POST", "/users", json={k: v for k, v in NEW.items() if k != name})).status == 400
-    assert (await world.reseller("DELETE", f"/users/{made.json['id']}")).status == 204
-    assert (await world.reseller("DELETE", f"/users/{made.json['id']}")).status == 404
+    assert (await world.reseller("DELETE", f"/users/{created.json['id']}")).status == 204
+    assert (await world.reseller("DELETE", f"/users/{created.json['id']}")).status == 404
 
 
 async def test_organizations_and_refusals(world):
-    """Organizations are below the reseller and on their own; a foreign reseller and token are refused."""
-    own = (await world.reseller("GET", "/organizations")).json
-    one = (await world.reseller("GET", f"/organizations/{own[0]['id']}")).json
-    assert one == own[0]
+    """Organizations have two paths; another reseller is a 404, and a missing token a 401."""
+    organizations = (await world.reseller("GET", "/organizations")).json
+    organization = (await world.reseller("GET", f"/organizations/{organizations[0]['id']}")).json
+    assert organization == organizations[0]
     world.reseller.base = f"{world.sandbox.reseller_url}/v3"
-    assert (await world.reseller("GET", "/organizations")).json == own
+    assert (await world.reseller("GET", "/organizations")).json == organizations
     assert (await world.reseller("GET", "/resellers/other/users")).status == 404
     assert (await world.reseller("GET", "/organizations", headers={"Authorization": None})).status == 401
 
 
-async def test_the_51st_call_is_refused(strict_world):
-    """Fifty calls fit into five seconds; then Retry-After says when the window ends."""
-    for left in range(49, -1, -1):
-        reply = await strict_world.reseller("GET", f"/users/{ADA}")
-        assert (reply.status, reply.headers["X-Rate-Limit-Limit"]) == (200, "5s")
-        assert reply.headers["X-Rate-Limit-Remaining"] == str(left)
-    reply = await strict_world.reseller("GET", f"/users/{ADA}")
-    assert (reply.status, set(reply.json)) == (429, {"message", "code"})
-    assert 1 <= int(reply.headers["Retry-After"]) <= 5
+async def test_the_51st_request_is_refused(strict_world):
+    """50 requests are allowed in five seconds; then a 429 has Retry-After with the end of the window."""
+    for remaining in range(49, -1, -1):
+        response = await strict_world.reseller("GET", f"/users/{ADA}")
+        assert (response.status, response.headers["X-Rate-Limit-Limit"]) == (200, "5s")
+        assert response.headers["X-Rate-Limit-Remaining"] == str(remaining)
+    response = await strict_world.reseller("GET", f"/users/{ADA}")
+    assert (response.status, set(response.json)) == (429, {"message", "code"})
+    assert 1 <= int(response.headers["Retry-After"]) <= 5

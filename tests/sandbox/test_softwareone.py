@@ -1,4 +1,4 @@
-"""The softwareone system."""
+"""The softwareone API."""
 
 import aiohttp
 import pytest
@@ -35,10 +35,10 @@ INVITED = f"/users/{LANDMARKS['softwareone']['invited']}"
     ],
 )
 async def test_rql(world, rql, names):
-    """Each operator finds whom it should, in whichever quotes."""
-    reply = await world.softwareone("GET", f"/users?limit=100&{rql}")
-    assert reply.status == 200, reply.text
-    assert {user["firstName"] for user in reply.json["data"]} == names
+    """Each operator selects the right users, with every kind of quotation marks."""
+    response = await world.softwareone("GET", f"/users?limit=100&{rql}")
+    assert response.status == 200, response.text
+    assert {user["firstName"] for user in response.json["data"]} == names
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ async def test_rql(world, rql, names):
     ],
 )
 async def test_bad_queries_are_problems(world, query):
-    """A query that cannot be understood is a 400 in ProblemDetails."""
-    reply = await world.softwareone("GET", f"/users?{query}")
-    assert reply.status == 400
-    assert {"type", "title", "status", "detail", "instance", "traceId"} <= set(reply.json)
+    """An invalid query is a 400 with a problem details document."""
+    response = await world.softwareone("GET", f"/users?{query}")
+    assert response.status == 400
+    assert {"type", "title", "status", "detail", "instance", "traceId"} <= set(response.json)
 
 
 async def test_pages_orders_and_omissions(world):
-    """Limit is capped and echoed, audit is omitted until selected, and a raw plus is no space."""
+    """`limit` is capped and returned, `audit` is omitted unless selected, and a raw plus is not a space."""
     first = (await world.softwareone("GET", "/users")).json
     assert first["$meta"] == {"pagination": {"offset": 0, "limit": 10, "total": 40}, "omitted": ["audit"]}
     assert len(first["data"]) == 10
@@ -78,12 +78,12 @@ async def test_pages_orders_and_omissions(world):
     assert dates == sorted(dates, reverse=True)
     assert "omitted" not in page["$meta"]
     assert "name" not in page["data"][0]
-    few = (await world.softwareone("GET", "/users?select=-*,id,name&limit=1")).json["data"][0]
-    assert set(few) == {"id", "name"}
+    selected = (await world.softwareone("GET", "/users?select=-*,id,name&limit=1")).json["data"][0]
+    assert set(selected) == {"id", "name"}
 
 
 async def test_get_leaves_nulls_out(world):
-    """A null field is absent and not called omitted; select works percent-encoded too."""
+    """A null field is absent and not listed as omitted; `select` can be percent-encoded."""
     document = (await world.softwareone("GET", f"{INVITED}?select=%2Baudit")).json
     assert "phone" not in document
     assert "lastLoginAt" not in document
@@ -98,7 +98,7 @@ async def test_get_leaves_nulls_out(world):
 
 
 def form(user: str | None = None, icon: bytes | None = None, **names: str) -> aiohttp.FormData:
-    """A body as the vendor's client makes it: the icon first, the JSON part without a filename."""
+    """Return a body as the client of the vendor makes it: first the icon, then JSON without a file name."""
     data = aiohttp.FormData(default_to_multipart=True)
     if icon is not None:
         data.add_field("icon", icon, filename="logo.png", content_type="image/png")
@@ -110,12 +110,12 @@ def form(user: str | None = None, icon: bytes | None = None, **names: str) -> ai
 
 
 async def test_put_is_a_delta(world):
-    """Only what is sent changes; read-only fields are ignored; nested objects merge; null clears."""
-    sent = '{"FirstName":"Augusta","email":"x@y.zz","status":"Invited","phone":{"prefix":"+44"},"other":1}'
+    """Only the fields that are sent change; read-only ones are ignored; nested objects are merged; null clears."""
+    changes = '{"FirstName":"Augusta","email":"x@y.zz","status":"Invited","phone":{"prefix":"+44"},"other":1}'
     icon = b"\x89PNG\r\n--not a boundary\r\n\x00"
-    reply = await world.softwareone("PUT", ADA, data=form(sent, icon))
-    assert reply.status == 200, reply.text
-    document = reply.json
+    response = await world.softwareone("PUT", ADA, data=form(changes, icon))
+    assert response.status == 200, response.text
+    document = response.json
     assert (document["name"], document["email"], document["status"]) == (
         "Augusta Lovelace", "ada.lovelace@example.com", "Active",
     )  # fmt: skip
@@ -148,21 +148,21 @@ async def test_put_is_a_delta(world):
     ],
 )
 async def test_put_refuses(world, body):
-    """What the service could not take is a 400 and changes nothing."""
-    reply = await world.softwareone("PUT", ADA, **body)
-    assert (reply.status, reply.json["status"]) == (400, 400)
+    """An invalid body is a 400 and changes nothing."""
+    response = await world.softwareone("PUT", ADA, **body)
+    assert (response.status, response.json["status"]) == (400, 400)
     assert (await world.softwareone("GET", ADA)).json["revision"] == 1
 
 
 async def test_put_of_other_media_is_415_and_accounts_can_be_switched(world):
-    """Plain text is no body for PUT; a membership may become the current account."""
+    """PUT refuses plain text; an account with a membership can become the current account."""
     assert (await world.softwareone("PUT", ADA, data="x", headers={"Content-Type": "text/plain"})).status == 415
-    reply = await world.softwareone("PUT", ADA, json={"currentAccount": {"id": "ACC-0000-0002"}})
-    assert reply.json["currentAccount"]["name"] == "Nordic Yarn"
+    response = await world.softwareone("PUT", ADA, json={"currentAccount": {"id": "ACC-0000-0002"}})
+    assert response.json["currentAccount"]["name"] == "Nordic Yarn"
 
 
 async def test_block_unblock_delete(world):
-    """Block and unblock follow the memberships; only a disabled user can be deleted."""
+    """Unblock restores the status from the memberships; only a disabled user can be deleted."""
     assert (await world.softwareone("POST", f"{ADA}/block")).json["status"] == "Blocked"
     assert (await world.softwareone("POST", f"{ADA}/block")).status == 400
     assert (await world.softwareone("POST", f"{ADA}/unblock")).json["status"] == "Active"
@@ -174,8 +174,8 @@ async def test_block_unblock_delete(world):
     assert (await world.softwareone("PATCH", ADA)).status == 405
 
 
-async def test_who_changed_last_comes_first(world):
-    """Users can be ordered and filtered by when they were changed, which is how to poll for changes."""
+async def test_users_can_be_ordered_by_their_last_change(world):
+    """Users can be ordered and filtered by the time of their last change, as polling needs it."""
     newest = (await world.softwareone("GET", "/users?select=audit&order=-audit.updated.at&limit=1")).json["data"][0]
     since = newest["audit"]["updated"]["at"]
     for user in (INVITED, ADA):

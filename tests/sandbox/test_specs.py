@@ -1,4 +1,4 @@
-"""The sandbox against what the published OpenAPI documents say (docs/upstreams/*.openapi.json)."""
+"""The sandbox compared with the published OpenAPI documents (docs/upstreams/*.openapi.json)."""
 
 import asyncio
 import json
@@ -18,9 +18,9 @@ from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, Sandbox, Sandb
 
 UPSTREAMS = Path(__file__).parents[2] / "docs" / "upstreams"
 
-# Where the sandbox knowingly differs from the documents, each with its reason.
+# Known differences between the sandbox and the documents, each with its reason.
 DEVIATIONS = {
-    "account: rate limit": "429 has its own test; here the sandbox refuses nobody",
+    "account: rate limit": "429 is tested elsewhere; here the sandbox has no rate limits",
     "account: required fields of request bodies": (
         "`preferences`, `name`, … are listed as required of create and update; the pages call them optional and so "
         "does the sandbox. Only the generator's bodies are affected"
@@ -38,19 +38,19 @@ HEADERS = {
     "OpenMRP-Version": "1.0.forge-preview.1",
     "OpenMRP-Account": ACCOUNT_ID,
 }
-# Generated ids meet nobody; these take the place of most of them.
+# No user has a generated id, so most of them are replaced by one of these.
 KNOWN_IDS = {
     "account-users": [*LANDMARKS["account"].values()],
     "roles": ["rl_admin0000000", "rl_newcomer0000", "rl_planner00000"],
 }
 
-# Every role that is known has users, and only one that has none can be deleted: tests/sandbox/test_account.py does.
-NEVER_MET = {("DELETE", "/v1/identity/roles/{id}", 200)}
-_met: set[tuple[str, str, int]] = set()
+# All these roles have users; a role without users is deleted in tests/sandbox/test_account.py.
+NEVER_SEEN = {("DELETE", "/v1/identity/roles/{id}", 200)}
+_seen: set[tuple[str, str, int]] = set()
 
 
 def document(source: str) -> dict[str, Any]:
-    """What is written down about one source's API."""
+    """Return the OpenAPI document of a source."""
     loaded: dict[str, Any] = json.loads((UPSTREAMS / f"{source}.openapi.json").read_text())
     return loaded
 
@@ -61,12 +61,12 @@ marketplace = document("softwareone")
 
 @pytest.fixture(scope="module")
 def account_url() -> Iterator[str]:
-    """The account URL of a sandbox in a thread of its own: schemathesis blocks while it waits."""
+    """The account URL of a sandbox in another thread: schemathesis blocks while it waits."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     sandbox = Sandbox(SandboxOptions(rate_limits=False))
-    # Started in its own thread: SQLite connections belong to the thread that opened them.
+    # Started in that thread: an SQLite connection belongs to the thread that opened it.
     asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(5)
     yield sandbox.account_url
     asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result(5)
@@ -84,21 +84,21 @@ def account_url() -> Iterator[str]:
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 def test_account_answers_generated_requests_as_documented(case, account_url):
-    """Whatever April's document allows to be asked is answered with a documented status and schema."""
+    """Every request that the document of April allows gets a documented status and schema."""
     if "id" in (case.path_parameters or {}):
         ids = KNOWN_IDS["roles" if "/roles" in case.path else "account-users"]
-        # Not random: the same case gets the same id every time, and some keep the generated one.
-        place = len(case.path_parameters["id"]) % (len(ids) + 1)
-        if place < len(ids):
-            case.path_parameters["id"] = ids[place]
+        # Not random: the same case always gets the same id, and some cases keep the generated one.
+        index = len(case.path_parameters["id"]) % (len(ids) + 1)
+        if index < len(ids):
+            case.path_parameters["id"] = ids[index]
     response = case.call(base_url=account_url, headers=HEADERS)
     case.validate_response(response, checks=CHECKS.get_by_names(ACCOUNT_CHECKS))
-    _met.add((case.method, case.path, response.status_code))
+    _seen.add((case.method, case.path, response.status_code))
 
 
 def test_generated_requests_met_every_documented_success():
-    """The test above saw each operation succeed: one that only ever refuses would prove nothing."""
-    if not _met:
+    """The test above made each operation succeed: responses that are all errors would prove nothing."""
+    if not _seen:
         pytest.skip("the generated requests were not selected")
     documented = {
         (method.upper(), path, int(status))
@@ -107,23 +107,23 @@ def test_generated_requests_met_every_documented_success():
         for status in operation["responses"]
         if status.startswith("2")
     }
-    assert documented - _met == NEVER_MET
+    assert documented - _seen == NEVER_SEEN
 
 
 def validator(status: str, method: str, path: str) -> jsonschema.Draft4Validator:
-    """The validator of one documented response of the marketplace."""
+    """Return the validator of one documented response of the marketplace."""
     content = marketplace["paths"][path][method]["responses"][status]["content"]["application/json"]
-    schema = plain(content["schema"]) | {"components": plain(marketplace["components"])}
+    schema = to_json_schema(content["schema"]) | {"components": to_json_schema(marketplace["components"])}
     return jsonschema.Draft4Validator(schema)
 
 
-def plain(schema: Any) -> Any:
-    """The same schema in JSON Schema's words: it has no `nullable`."""
+def to_json_schema(schema: Any) -> Any:
+    """Convert an OpenAPI schema to JSON Schema, which has no `nullable`."""
     if isinstance(schema, list):
-        return [plain(item) for item in schema]
+        return [to_json_schema(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    result = {name: plain(value) for name, value in schema.items()}
+    result = {name: to_json_schema(value) for name, value in schema.items()}
     if result.pop("nullable", False) is True and isinstance(result.get("type"), str):
         result["type"] = [result["type"], "null"]
     return result
@@ -144,31 +144,31 @@ def plain(schema: Any) -> Any:
     ],
 )
 async def test_softwareone_answers_as_documented(world, request_line, path, status):
-    """Every answer of the marketplace has the documented schema of its status."""
+    """Every response of the marketplace has the documented schema of its status."""
     method, target = request_line.split(" ")
-    reply = await world.softwareone(method, target, json={"firstName": "Ada"} if method == "PUT" else None)
-    assert reply.status == status
-    full = f"/public/v1/accounts{path}"
-    check = validator(str(status), method.lower(), full)
-    check.validate(reply.json)
+    response = await world.softwareone(method, target, json={"firstName": "Ada"} if method == "PUT" else None)
+    assert response.status == status
+    path_template = f"/public/v1/accounts{path}"
+    check = validator(str(status), method.lower(), path_template)
+    check.validate(response.json)
     if status == 200:
-        # The check is real: one key too many and it objects.
-        assert not check.is_valid(reply.json | {"surplus": 1})
+        # The schema refuses additional keys, so that the check above is effective.
+        assert not check.is_valid(response.json | {"surplus": 1})
 
 
 @pytest.mark.parametrize("source", ["account", "softwareone"])
 def test_every_documented_fact_names_its_source(source):
-    """Each operation and schema of a document names where it is known from, and each such place has a date."""
+    """Each operation and schema of a document names its source, and each such source has a date."""
     facts = document(source)
     operations = [operation for methods in facts["paths"].values() for operation in methods.values()]
     assert all("x-source" in fact for fact in [*operations, *facts["components"]["schemas"].values()])
     assert set(named_sources(facts)) == set(facts["x-sources"])
-    for place in facts["x-sources"].values():
-        assert date.fromisoformat(place.get("date") or place["read"]) <= datetime.now(tz=UTC).date()
+    for index in facts["x-sources"].values():
+        assert date.fromisoformat(index.get("date") or index["read"]) <= datetime.now(tz=UTC).date()
 
 
 def named_sources(facts: Any) -> Iterator[str]:
-    """Every `x-source` of a document, at whatever depth."""
+    """Yield every `x-source` of a document, at any depth."""
     if isinstance(facts, list):
         facts = dict(enumerate(facts))
     if isinstance(facts, dict):
@@ -179,5 +179,5 @@ def named_sources(facts: Any) -> Iterator[str]:
 
 
 def test_every_deviation_has_its_reason():
-    """No deviation from the documents is without an explanation."""
+    """Each deviation from the documents has a reason."""
     assert all(reason for reason in DEVIATIONS.values())

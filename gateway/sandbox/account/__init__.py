@@ -1,4 +1,4 @@
-"""The account system: an identity API as Augno/OpenMRP publishes it (notes: account.md)."""
+"""The simulated account API: the identity API of OpenMRP, formerly Augno (docs/upstreams/account.md)."""
 
 from gateway.sandbox.account.api import AccountApi
 

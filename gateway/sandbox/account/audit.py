@@ -1,4 +1,4 @@
-"""The record of who changed which account user (account.md, section 9)."""
+"""Records changes of account users as audit events (docs/upstreams/account.md, "Events")."""
 
 import secrets
 from collections.abc import Mapping
@@ -22,17 +22,17 @@ CREATE INDEX IF NOT EXISTS audit_events_newest ON audit_events (occurred_at, id)
 CREATE INDEX IF NOT EXISTS audit_events_resource ON audit_events (resource_id);
 """
 ACTOR = "apke_sandbox"
-"""The id of the one API key there is."""
+"""The id of the only API key."""
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-# The names of the columns, as the real one records them: not all of them are names in the API.
+# Names of columns, as the real API records them; not all of them are field names of the API.
 _AUDITED = ("name", "email", "username", "status", "role_id", "department_id", "is_commission_eligible")
 
 
 def record_change(context: AccountContext, before: Row | None, after: Row) -> None:
-    """Record what has become of an account user; nothing, when all is as it was.
+    """Record a change of an account user as an audit event, unless no audited field changed.
 
-    Removing one is recorded as `delete`, locking, unlocking and restoring one as `update`.
+    Removing a user is recorded as `delete`; locking, unlocking and restoring one as `update`.
     """
     changes = [
         {"object": "audit_field_change", "field": name, "old_value": old, "new_value": new}
@@ -47,10 +47,10 @@ def record_change(context: AccountContext, before: Row | None, after: Row) -> No
         "resource_type": "account_user",
         "resource_id": after["id"],
         "changes": orjson.dumps(changes).decode(),
-        "idempotency_key": context.call.headers.get("idempotency-key"),
-        "request": orjson.dumps(_request(context)).decode(),
+        "idempotency_key": context.request.headers.get("idempotency-key"),
+        "request": orjson.dumps(_request_json(context)).decode(),
         "request_id": context.request_id,
-        "source_ip": context.call.remote,
+        "source_ip": context.request.remote,
         "occurred_at": now(),
     }
     context.store.insert("audit_events", [row])
@@ -68,16 +68,16 @@ def _value(row: Row | None, name: str) -> Any:
     return bool(row[name]) if name == "is_commission_eligible" else row[name]
 
 
-def _request(context: AccountContext) -> Mapping[str, Any]:
-    """Less than a request log has: what is known while the call still runs."""
+def _request_json(context: AccountContext) -> Mapping[str, Any]:
+    """Return the fields of a request log that are known before the response is sent."""
     return {
         "id": context.request_id,
         "object": "request_log",
-        "method": context.call.method,
-        "path": context.call.path,
+        "method": context.request.method,
+        "path": context.request.path,
         "normalized_route": context.route,
         "api_version": context.version.text,
-        "client_ip": context.call.remote,
-        "user_agent": context.call.headers.get("user-agent"),
-        "idempotency_key": context.call.headers.get("idempotency-key"),
+        "client_ip": context.request.remote,
+        "user_agent": context.request.headers.get("user-agent"),
+        "idempotency_key": context.request.headers.get("idempotency-key"),
     }

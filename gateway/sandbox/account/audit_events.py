@@ -1,4 +1,4 @@
-"""Audit events: list and get (account.md, section 9)."""
+"""The endpoints of audit events: list and get (docs/upstreams/account.md, "Events")."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -8,7 +8,7 @@ import orjson
 from gateway.sandbox.account.audit import ACTOR
 from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.account.errors import ApiError
-from gateway.sandbox.account.paging import list_document, page
+from gateway.sandbox.account.paging import list_envelope, page
 from gateway.sandbox.account.parameters import Parameters
 from gateway.sandbox.clock import go_time, micros
 from gateway.sandbox.credentials import ACCOUNT_ID
@@ -21,7 +21,7 @@ _INCLUDES = ("account", "actor", "changes", "metadata", "request")
 _ACTIONS = ("create", "update", "upsert", "delete", "restore", "archive", "approve", "deny")
 _ACTOR_TYPES = ("user", "api_key", "agent", "group")
 _SCALARS = ("cursor", "limit", "q", "start_date", "end_date", "root_resource_type", "root_resource_id")
-# What each array of the query is compared with.
+# The SQL with which each array parameter is compared.
 _ARRAYS = {
     "resource_types": "e.resource_type",
     "resource_ids": "e.resource_id",
@@ -36,34 +36,34 @@ _CHOICES = {"actions": _ACTIONS, "actor_types": _ACTOR_TYPES}
 
 def list_audit_events(context: AccountContext) -> SandboxResponse:
     """GET /v1/core/audit-events: newest first by `occurred_at`; all filters must hold."""
-    parameters = Parameters(context.call.query, scalars=_SCALARS, arrays=[*_ARRAYS], includes=_INCLUDES)
+    parameters = Parameters(context.request.query, scalars=_SCALARS, arrays=[*_ARRAYS], includes=_INCLUDES)
     limit = parameters.integer("limit", 100, 1, 1000)
     query = Select("e.*", "audit_events e")
     for name, column in _ARRAYS.items():
         if values := _array(parameters, name):
             query.where(f"{column} IN ({', '.join('?' * len(values))})", *values)
-    for name, sign in (("start_date", ">="), ("end_date", "<=")):
+    for name, comparison in (("start_date", ">="), ("end_date", "<=")):
         if (text := parameters.text(name)) is not None:
-            query.where(f"e.occurred_at {sign} ?", _time(name, text))
+            query.where(f"e.occurred_at {comparison} ?", _time(name, text))
     if parameters.text("root_resource_type") and parameters.text("root_resource_id"):
-        query.where("0")  # account users have no root, and half a root is ignored
+        query.where("0")  # account users have no root record; a root with only one of the two parameters is ignored
     if text := parameters.search():
         searched = ("resource_type", "action", "resource_id", "request_id")
         query.where(" OR ".join(f"instr(fold(e.{name}), ?)" for name in searched), *[text.casefold()] * len(searched))
-    write = _writer(parameters.includes, april=context.april)
+    render = _renderer(parameters.includes, april=context.april)
     document = page(
-        context.store, query, context.call, write, table="e", limit=limit, april=context.april, time="occurred_at"
+        context.store, query, context.request, render, table="e", limit=limit, april=context.april, time="occurred_at"
     )
     return SandboxResponse.json(document)
 
 
 def get_audit_event(context: AccountContext) -> SandboxResponse:
     """GET /v1/core/audit-events/{id}."""
-    parameters = Parameters(context.call.query, includes=_INCLUDES)
+    parameters = Parameters(context.request.query, includes=_INCLUDES)
     row = context.store.row("SELECT * FROM audit_events WHERE id = ?", context.id)
     if row is None:
         raise ApiError(404, "resource_not_found", "Audit event not found.")
-    return SandboxResponse.json(_writer(parameters.includes, april=context.april)(row))
+    return SandboxResponse.json(_renderer(parameters.includes, april=context.april)(row))
 
 
 def _array(parameters: Parameters, name: str) -> list[str]:
@@ -83,21 +83,21 @@ def _time(name: str, text: str) -> int:
         raise ApiError(400, "parameter_invalid", message, name) from None
 
 
-def _writer(included: Collection[str], *, april: bool) -> Callable[[Row], dict[str, Any]]:
-    def write(row: Row) -> dict[str, Any]:
-        expanded = {
+def _renderer(includes: Collection[str], *, april: bool) -> Callable[[Row], dict[str, Any]]:
+    def render(row: Row) -> dict[str, Any]:
+        includable = {
             "account": {"id": ACCOUNT_ID, "object": "account", "name": "Sandbox"},
             "actor": _actor(),
-            "changes": list_document(orjson.loads(row["changes"]), april=april),
+            "changes": list_envelope(orjson.loads(row["changes"]), april=april),
             "request": orjson.loads(row["request"]),
         }
-        shown = {name: expanded.get(name) if name in included else None for name in _INCLUDES}
-        at = go_time(row["occurred_at"])
-        plain = ("id", "action", "resource_type", "resource_id", "idempotency_key", "source_ip")
-        document = {name: row[name] for name in plain} | shown
-        return document | {"object": "audit_event", "occurred_at": at, "created_at": at}
+        included_fields = {name: includable.get(name) if name in includes else None for name in _INCLUDES}
+        occurred_at = go_time(row["occurred_at"])
+        columns = ("id", "action", "resource_type", "resource_id", "idempotency_key", "source_ip")
+        document = {name: row[name] for name in columns} | included_fields
+        return document | {"object": "audit_event", "occurred_at": occurred_at, "created_at": occurred_at}
 
-    return write
+    return render
 
 
 def _actor() -> dict[str, Any]:

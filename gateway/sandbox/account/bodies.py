@@ -1,4 +1,4 @@
-"""JSON bodies of the account API: decoding as Go does it, then the rules of each field."""
+"""Decodes JSON bodies as Go does, and checks the rules of each field."""
 
 import difflib
 import re
@@ -10,7 +10,7 @@ import orjson
 
 from gateway.sandbox.account.errors import ApiError
 
-__all__ = ["Field", "check", "decode", "is_email", "is_password", "is_username", "not_longer"]
+__all__ = ["Field", "check", "decode", "is_email", "is_password", "is_username", "max_length"]
 
 _EMAIL = re.compile(r"[^@\s,<>()]+@[^@\s.,<>()]+(\.[^@\s.,<>()]+)+")
 _USERNAME = re.compile(r"[A-Za-z0-9_-]{3,255}")
@@ -22,7 +22,7 @@ Rule = Callable[[Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a body may say: its JSON type, whether null is a value, and a rule with its message."""
+    """A field of a body: its JSON type, whether null is allowed, and a rule with the message for its violation."""
 
     kind: type
     nullable: bool = False
@@ -31,7 +31,7 @@ class Field:
 
 
 def decode(body: bytes, fields: Mapping[str, Field]) -> dict[str, Any]:
-    """The object of a body, every field known and of its type; raises ApiError."""
+    """Decode a JSON object. Raises ApiError for an unknown field or a wrong type."""
     try:
         document = orjson.loads(body or b"null")
     except orjson.JSONDecodeError as error:
@@ -41,8 +41,8 @@ def decode(body: bytes, fields: Mapping[str, Field]) -> dict[str, Any]:
         raise ApiError(400, "validation_failed", "Invalid JSON in request body at offset 0: expected an object")
     for name, value in document.items():
         if name not in fields:
-            close = difflib.get_close_matches(name, fields, n=1)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
+            similar = difflib.get_close_matches(name, fields, n=1)
+            hint = f" Did you mean '{similar[0]}'?" if similar else ""
             raise ApiError(
                 400, "parameter_unknown", f"Invalid JSON in request body: unknown field '{name}'.{hint}", name
             )
@@ -51,7 +51,7 @@ def decode(body: bytes, fields: Mapping[str, Field]) -> dict[str, Any]:
 
 
 def check(document: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
-    """Apply the rules; one broken rule is `invalid_format`, several are one `validation_failed`."""
+    """Apply the rules of the fields. Raises ApiError: `invalid_format` for one violation, else `validation_failed`."""
     broken = [
         name
         for name, value in document.items()
@@ -64,32 +64,32 @@ def check(document: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
         raise ApiError(400, "validation_failed", message, broken[0])
 
 
-def not_longer(most: int, *, blank: bool = True) -> Rule:
-    """At most so many characters; without `blank`, something other than spaces too."""
-    return lambda text: len(text) <= most and (blank or bool(text.strip()))
+def max_length(maximum: int, *, blank: bool = True) -> Rule:
+    """Return the rule for a maximum number of characters; without `blank`, spaces alone are refused."""
+    return lambda text: len(text) <= maximum and (blank or bool(text.strip()))
 
 
 def is_email(text: str) -> bool:
-    """Looks like an address of at most 255 characters."""
+    """Return whether the text is an e-mail address of at most 255 characters."""
     return len(text) <= 255 and _EMAIL.fullmatch(text) is not None  # noqa: PLR2004 (the documented length)
 
 
 def is_username(text: str) -> bool:
-    """3 to 255 letters, digits, underscores and hyphens."""
+    """Return whether the text has 3 to 255 letters, digits, underscores and hyphens."""
     return _USERNAME.fullmatch(text) is not None
 
 
 def is_password(text: str) -> bool:
-    """8 to 72 characters with upper case, lower case, a digit and something special."""
+    """Return whether the text has 8 to 72 characters with upper case, lower case, a digit and a special character."""
     return _PASSWORD.fullmatch(text) is not None
 
 
-def _check_type(name: str, value: Any, wanted: Field) -> None:
+def _check_type(name: str, value: Any, field: Field) -> None:
     if value is None:
-        if not wanted.nullable:
+        if not field.nullable:
             raise ApiError(400, "invalid_format", f"Field '{name}' cannot be null.", name)
         return
-    if type(value) is not wanted.kind:
-        expected, got = _JSON_NAMES[wanted.kind], _JSON_NAMES[type(value)]
-        message = f"Invalid type for field '{name}': expected {expected}, got {got}"
+    if type(value) is not field.kind:
+        expected, actual = _JSON_NAMES[field.kind], _JSON_NAMES[type(value)]
+        message = f"Invalid type for field '{name}': expected {expected}, got {actual}"
         raise ApiError(400, "invalid_format", message, name)

@@ -1,4 +1,4 @@
-"""What an endpoint of the account API gets to work with."""
+"""The argument of every endpoint of the account API."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ __all__ = ["AccountContext", "Endpoint"]
 
 @dataclass(frozen=True, slots=True)
 class AccountContext:
-    """A call that has passed routing, limits, credentials and version."""
+    """A request that passed routing, rate limit, authentication and version check."""
 
     store: Store
-    call: SandboxRequest
+    request: SandboxRequest
     values: Mapping[str, str]
     version: Version
     route: str
@@ -23,12 +23,12 @@ class AccountContext:
 
     @property
     def id(self) -> str:
-        """The `{id}` of the path."""
+        """The `{id}` in the path."""
         return self.values["id"]
 
     @property
     def april(self) -> bool:
-        """Whether April's form is spoken."""
+        """Whether the response has the form of April 2026."""
         return self.version.april
 
 

@@ -1,6 +1,6 @@
-"""The seeded departments of a small factory, with everything below them.
+"""The seeded departments of a small factory, with their locations, machines and stations.
 
-They are kept in a neutral form; `department_view` writes them in either dialect.
+They are stored independently of the API version; `department_view` renders them for each dialect.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from gateway.sandbox.clock import SECOND
-from gateway.sandbox.people import code
+from gateway.sandbox.people import stable_code
 
 __all__ = ["DEPARTMENTS", "department_rows"]
 
@@ -24,37 +24,37 @@ DEPARTMENTS = {name: f"dp_{name.lower():0<12}" for name in _NAMES.split()}
 
 
 def department_rows() -> list[dict[str, Any]]:
-    """The rows of the table `departments`."""
-    return [_row(place, name, key) for place, (name, key) in enumerate(DEPARTMENTS.items())]
+    """Return the rows of the table `departments`."""
+    return [_row(index, name, department_id) for index, (name, department_id) in enumerate(DEPARTMENTS.items())]
 
 
-def _row(place: int, name: str, key: str) -> dict[str, Any]:
-    created = _CREATED + place * 3 * 86_400 * SECOND
-    machines = [_machine(place, number) for number in range(place % 4)]
+def _row(index: int, name: str, department_id: str) -> dict[str, Any]:
+    created = _CREATED + index * 3 * 86_400 * SECOND
+    machines = [_machine(index, number) for number in range(index % 4)]
     return {
-        "id": key,
+        "id": department_id,
         "name": name,
-        "notes": f"{name} runs two shifts." if place % 3 == 0 else None,
-        "location": _json(_location(place)),
-        "stations": _json([_station(place, number, machines) for number in range(place % 3)]),
+        "notes": f"{name} runs two shifts." if index % 3 == 0 else None,
+        "location": _json(_location(index)),
+        "stations": _json([_station(index, number, machines) for number in range(index % 3)]),
         "machines": _json(machines),
-        "hourly_rate": f"{24 + place}.50" if place % 2 else None,
+        "hourly_rate": f"{24 + index}.50" if index % 2 else None,
         "created_at": created,
         "updated_at": created,
     }
 
 
-def _location(place: int) -> dict[str, Any]:
-    hall = place // 4 + 1
+def _location(index: int) -> dict[str, Any]:
+    hall = index // 4 + 1
     return {
-        "id": f"lc_{code('section', place)}",
-        "name": f"Section {place + 1}",
+        "id": f"lc_{stable_code('section', index)}",
+        "name": f"Section {index + 1}",
         "type": "section",
-        "parent": {"id": f"lc_{code('hall', hall)}", "name": f"Hall {hall}", "type": "building"},
+        "parent": {"id": f"lc_{stable_code('hall', hall)}", "name": f"Hall {hall}", "type": "building"},
         "children": [
             {
-                "id": f"lc_{code('aisle', place * 10 + side)}",
-                "name": f"Aisle {place + 1}{'AB'[side]}",
+                "id": f"lc_{stable_code('aisle', index * 10 + side)}",
+                "name": f"Aisle {index + 1}{'AB'[side]}",
                 "type": "aisle",
             }
             for side in range(2)
@@ -62,38 +62,39 @@ def _location(place: int) -> dict[str, Any]:
     }
 
 
-def _machine(place: int, number: int) -> dict[str, Any]:
+def _machine(index: int, number: int) -> dict[str, Any]:
     return {
-        "id": f"mc_{code('machine', place * 10 + number)}",
-        "name": f"Machine {place + 1}-{number + 1}",
-        "serial_number": f"SN-{place + 1:03d}-{number + 1:03d}",
+        "id": f"mc_{stable_code('machine', index * 10 + number)}",
+        "name": f"Machine {index + 1}-{number + 1}",
+        "serial_number": f"SN-{index + 1:03d}-{number + 1:03d}",
         "notes": "Needs a warm-up." if number else None,
     }
 
 
-def _station(place: int, number: int, machines: list[dict[str, Any]]) -> dict[str, Any]:
-    serial = place * 10 + number
+def _station(index: int, number: int, machines: list[dict[str, Any]]) -> dict[str, Any]:
+    serial = index * 10 + number
     label_size, label_type = _LABELS[serial % len(_LABELS)]
     steps: list[dict[str, Any]] = [
-        {"id": f"ps_{code('step', serial * 10 + turn)}", "name": f"Step {serial}.{turn + 1}"} for turn in range(2)
+        {"id": f"ps_{stable_code('step', serial * 10 + step_index)}", "name": f"Step {serial}.{step_index + 1}"}
+        for step_index in range(2)
     ]
-    for turn, step in enumerate(steps):
+    for step_index, step in enumerate(steps):
         step |= {
             "leveling_factor": "1.05",
             "allowances": "0.15",
-            "hourly_rate": "26.40" if turn == 0 else None,
-            "notes": None if turn == 0 else "Check the seam.",
+            "hourly_rate": "26.40" if step_index == 0 else None,
+            "notes": None if step_index == 0 else "Check the seam.",
             "machines": [{"id": machine["id"], "name": machine["name"]} for machine in machines[:1]],
-            "in_steps": [_reference(steps[0])] if turn else [],
-            "out_steps": [] if turn else [_reference(steps[1])],
+            "in_steps": [_reference(steps[0])] if step_index else [],
+            "out_steps": [] if step_index else [_reference(steps[1])],
             "item": {
-                "id": f"it_{code('item', serial)}",
+                "id": f"it_{stable_code('item', serial)}",
                 "sku": f"SKU-{serial:04d}",
                 "material": f"MAT-{serial:04d}",
             },
         }
     return {
-        "id": f"ss_{code('station', serial)}",
+        "id": f"ss_{stable_code('station', serial)}",
         "name": f"Station {serial}",
         "notes": None,
         "type": _STATION_TYPES[serial % len(_STATION_TYPES)],

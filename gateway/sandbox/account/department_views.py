@@ -1,22 +1,22 @@
-"""Departments and everything below them as JSON, in either dialect."""
+"""Renders departments, with their locations, machines and stations, as JSON of either dialect."""
 
 from collections.abc import Collection
 from typing import Any
 
 import orjson
 
-from gateway.sandbox.account.paging import list_document, short_list
+from gateway.sandbox.account.paging import list_envelope, step_list
 from gateway.sandbox.clock import go_time
 from gateway.sandbox.store import Row
 
 __all__ = ["DEPARTMENT_INCLUDES", "department_view"]
 
 DEPARTMENT_INCLUDES = ("location", "scanning_stations", "machines")
-"""What the department endpoints expand."""
+"""The values of `include` that the department endpoints allow."""
 
 
 def department_view(row: Row, included: Collection[str], *, april: bool) -> dict[str, Any]:
-    """A department; included stations bring their production steps."""
+    """Return the JSON of a department; included stations contain their production steps."""
     times = {"created_at": go_time(row["created_at"]), "updated_at": go_time(row["updated_at"])}
     writer = _Writer(row["id"], times, april=april)
     document = {
@@ -25,10 +25,10 @@ def department_view(row: Row, included: Collection[str], *, april: bool) -> dict
         "name": row["name"],
         "notes": row["notes"],
         "location": writer.location(orjson.loads(row["location"])) if "location" in included else None,
-        "scanning_stations": writer.listed(row["stations"], writer.station)
+        "scanning_stations": writer.render_list(row["stations"], writer.station)
         if "scanning_stations" in included
         else None,
-        "machines": writer.listed(row["machines"], writer.machine) if "machines" in included else None,
+        "machines": writer.render_list(row["machines"], writer.machine) if "machines" in included else None,
     } | times
     if not april:
         document["labor_rate"] = writer.rate(row["id"], row["hourly_rate"])
@@ -41,8 +41,8 @@ class _Writer:
         self._times = times
         self._april = april
 
-    def listed(self, text: str, write: Any) -> dict[str, Any]:
-        return list_document([write(item) for item in orjson.loads(text)], april=self._april)
+    def render_list(self, text: str, render: Any) -> dict[str, Any]:
+        return list_envelope([render(item) for item in orjson.loads(text)], april=self._april)
 
     def location(self, item: dict[str, Any]) -> dict[str, Any]:
         parent, children = item.get("parent"), item.get("children")
@@ -52,7 +52,7 @@ class _Writer:
             "name": item["name"],
             "type": item["type"],
             "parent": self.location(parent) if parent else None,
-            "children": list_document([self.location(child) for child in children], april=self._april)
+            "children": list_envelope([self.location(child) for child in children], april=self._april)
             if children
             else None,
         } | self._times
@@ -61,20 +61,20 @@ class _Writer:
         return item | {"object": "machine", "department": None} | self._times
 
     def station(self, item: dict[str, Any]) -> dict[str, Any]:
-        check = item["material_check"]
-        form: dict[str, Any] = (
-            {"material_check_required": check}
+        material_check = item["material_check"]
+        check_field: dict[str, Any] = (
+            {"material_check_required": material_check}
             if self._april
-            else {"operator_requirement": "material_check" if check else "none"}
+            else {"operator_requirement": "material_check" if material_check else "none"}
         )
         kept = {name: item[name] for name in ("id", "name", "notes", "type", "label_size", "label_type")}
         return (
             kept
-            | form
+            | check_field
             | {
                 "object": "scanning_station",
                 "department": None,
-                "production_steps": list_document(
+                "production_steps": list_envelope(
                     [self._step(step, item) for step in item["steps"]], april=self._april
                 ),
             }
@@ -94,21 +94,21 @@ class _Writer:
         } | self._times
 
     def _step(self, step: dict[str, Any], station: dict[str, Any]) -> dict[str, Any]:
-        tail = step["id"][3:]
+        id_suffix = step["id"][3:]
         item = step["item"]
         consumption = {
-            "id": f"co_{tail}",
+            "id": f"co_{id_suffix}",
             "object": "consumption",
-            "quantity": self._quantity(f"q1{tail[2:]}", "2.5"),
+            "quantity": self._quantity(f"q1{id_suffix[2:]}", "2.5"),
             "waste_quantity": None,
             "consumed_item": _item(item["id"], item["material"], "material"),
             "instructions": None,
         } | self._times
         production = {
-            "id": f"pr_{tail}",
+            "id": f"pr_{id_suffix}",
             "object": "production",
             "produced_item": _item(item["id"], item["sku"], "product"),
-            "quantity": self._quantity(f"q2{tail[2:]}", "1"),
+            "quantity": self._quantity(f"q2{id_suffix[2:]}", "1"),
         } | self._times
         return {
             "id": step["id"],
@@ -121,7 +121,7 @@ class _Writer:
             "labor_time": None,
             "overhead_rate": None,
             "production": production,
-            "consumptions": short_list([consumption], april=self._april),
+            "consumptions": step_list([consumption], april=self._april),
             "machines": self._references("machine", step["machines"]),
             "scanning_station": {"id": station["id"], "object": "scanning_station", "name": station["name"]},
             "in_steps": self._references("production_step", step["in_steps"]),
@@ -130,13 +130,13 @@ class _Writer:
         } | self._times
 
     def _references(self, kind: str, items: list[dict[str, Any]]) -> Any:
-        return short_list(
+        return step_list(
             [{"id": item["id"], "object": kind, "name": item["name"]} for item in items], april=self._april
         )
 
-    def _quantity(self, tail: str, value: str) -> dict[str, Any]:
+    def _quantity(self, id_suffix: str, value: str) -> dict[str, Any]:
         return {
-            "id": f"qt_{tail}",
+            "id": f"qt_{id_suffix}",
             "object": "quantity",
             "value": value,
             "display_value": f"{value} pcs",
@@ -144,5 +144,5 @@ class _Writer:
         }
 
 
-def _item(key: str, sku: str, kind: str) -> dict[str, Any]:
-    return {"id": key, "object": "item", "sku": sku, "description": None, "item_type": kind}
+def _item(item_id: str, sku: str, kind: str) -> dict[str, Any]:
+    return {"id": item_id, "object": "item", "sku": sku, "description": None, "item_type": kind}

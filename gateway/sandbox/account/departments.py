@@ -1,4 +1,4 @@
-"""Departments, read-only here: list and get (account.md, section 3.3)."""
+"""The endpoints of departments: list and get (docs/upstreams/account.md, "Departments")."""
 
 from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.account.department_views import DEPARTMENT_INCLUDES, department_view
@@ -13,7 +13,7 @@ __all__ = ["get_department", "list_departments"]
 
 def list_departments(context: AccountContext) -> SandboxResponse:
     """GET /v1/operations/departments."""
-    parameters = Parameters(context.call.query, scalars=("cursor", "limit", "q"), includes=DEPARTMENT_INCLUDES)
+    parameters = Parameters(context.request.query, scalars=("cursor", "limit", "q"), includes=DEPARTMENT_INCLUDES)
     limit = parameters.integer("limit", 100, 1, 1000)
     query = Select("*", "departments")
     if text := parameters.search():
@@ -23,7 +23,7 @@ def list_departments(context: AccountContext) -> SandboxResponse:
         page(
             context.store,
             query,
-            context.call,
+            context.request,
             lambda row: department_view(row, included, april=april),
             table="departments",
             limit=limit,
@@ -34,7 +34,7 @@ def list_departments(context: AccountContext) -> SandboxResponse:
 
 def get_department(context: AccountContext) -> SandboxResponse:
     """GET /v1/operations/departments/{id}."""
-    parameters = Parameters(context.call.query, includes=DEPARTMENT_INCLUDES)
+    parameters = Parameters(context.request.query, includes=DEPARTMENT_INCLUDES)
     row = context.store.row("SELECT * FROM departments WHERE id = ?", context.id)
     if row is None:
         raise ApiError(404, "resource_not_found", "Department not found.")

@@ -1,10 +1,10 @@
-"""The account API's one error envelope (account.md, section 7)."""
+"""The error envelope of the account API (docs/upstreams/account.md, "Errors")."""
 
 from typing import Any
 
 from gateway.sandbox.exchange import SandboxResponse
 
-__all__ = ["CODE_BY_STATUS", "ApiError", "error_answer"]
+__all__ = ["CODE_BY_STATUS", "ApiError", "api_error_response"]
 
 CODE_BY_STATUS = {
     400: "validation_failed",
@@ -23,14 +23,14 @@ CODE_BY_STATUS = {
     503: "service_unavailable",
     504: "timeout",
 }
-"""The code that a status has when nothing more is known."""
+"""The default code of each status."""
 
 _TRANSIENT = {408, 429, 500, 502, 503, 504}
 _API_ERRORS = {408, 500, 502, 503, 504}
 
 
 class ApiError(Exception):
-    """A refusal; becomes the envelope with all its eight keys."""
+    """An error with its status, code, message and parameter."""
 
     def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -40,18 +40,18 @@ class ApiError(Exception):
         self.param = param
 
     @property
-    def idempotency(self) -> bool:
-        """Whether the idempotency layer itself refuses."""
+    def is_idempotency_error(self) -> bool:
+        """Whether the idempotency layer raised the error."""
         return False
 
 
-def error_answer(error: ApiError, request_id: str, *, host: str = "openmrp.ai") -> SandboxResponse:
-    """The envelope for a refusal, and the headers that belong to its status."""
+def api_error_response(error: ApiError, request_id: str, *, host: str = "openmrp.ai") -> SandboxResponse:
+    """Return the envelope of an error, with the headers of its status."""
     kind = "api_error" if error.status in _API_ERRORS else "invalid_request_error"
     anchor = "resource_conflict" if error.code == "resource_exists" else error.code
     document: dict[str, Any] = {
         "code": error.code,
-        "type": "idempotency_error" if error.idempotency else kind,
+        "type": "idempotency_error" if error.is_idempotency_error else kind,
         "message": error.message,
         "param": error.param,
         "doc_url": f"https://docs.{host}/api/errors#{anchor}",
@@ -59,7 +59,7 @@ def error_answer(error: ApiError, request_id: str, *, host: str = "openmrp.ai") 
         "quota": None,
         "request_log_url": f"https://{host}/dashboard/request-logs/{request_id}",
     }
-    answer = SandboxResponse.json({"error": document}, error.status)
-    if error.status == 401:  # noqa: PLR2004 (a status says what it is)
-        answer.headers["WWW-Authenticate"] = "Bearer"
-    return answer
+    response = SandboxResponse.json({"error": document}, error.status)
+    if error.status == 401:  # noqa: PLR2004 (an HTTP status)
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response

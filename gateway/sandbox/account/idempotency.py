@@ -1,7 +1,7 @@
-"""Idempotency keys, with their hazard (account.md, section 6).
+"""Idempotency keys, with the documented defect (docs/upstreams/account.md, "Idempotency").
 
-The scope of a key contains the route's *template*, not the id in the path: one key for two users and
-one body replays the first user's answer for the second.
+The scope of a key contains the *template* of the route, not the id in the path: with one key for two users and the
+same body, the response for the first user is replayed for the second.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from gateway.sandbox.clock import SECOND, now
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.store import Store
 
-__all__ = ["SCHEMA", "IdempotencyError", "once"]
+__all__ = ["SCHEMA", "IdempotencyError", "execute_once"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS idempotency (
@@ -30,65 +30,74 @@ _METHODS = {"POST", "PATCH"}
 _RETENTION = 30 * 86_400 * SECOND
 _LOCK = 300 * SECOND
 _NOT_STORED = {429, 500, 502, 503, 504}
-_LONGEST_BODY = 64 * 1024
+_MAX_BODY = 64 * 1024
 
 
 class IdempotencyError(ApiError):
-    """The idempotency layer itself refuses."""
+    """An error that the idempotency layer raises."""
 
     @property
-    def idempotency(self) -> bool:
-        """Always true."""
+    def is_idempotency_error(self) -> bool:
+        """True: the idempotency layer raised the error."""
         return True
 
 
-async def once(
-    store: Store, call: SandboxRequest, *, template: str, account: str, work: Callable[[], Awaitable[SandboxResponse]]
+async def execute_once(
+    store: Store,
+    request: SandboxRequest,
+    *,
+    template: str,
+    account: str,
+    execute: Callable[[], Awaitable[SandboxResponse]],
 ) -> SandboxResponse:
-    """Do the work, or answer from what was stored under the call's `Idempotency-Key`."""
-    key = call.headers.get("idempotency-key")
-    if not key or call.method not in _METHODS:
-        return await work()
-    scope = _hash([ACTOR, account, call.method, template, key])
-    request = _request_hash(call)
-    if (stored := _stored(store, scope, request, key)) is not None:
+    """Execute a request, or return the response that is stored under its `Idempotency-Key`.
+
+    Raises:
+        IdempotencyError: the key was used for another request, or its first request is still running.
+    """
+    key = request.headers.get("idempotency-key")
+    if not key or request.method not in _METHODS:
+        return await execute()
+    record_id = _hash([ACTOR, account, request.method, template, key])
+    request_hash = _request_hash(request)
+    if (stored := _stored_response(store, record_id, request_hash, key)) is not None:
         return stored
     owner = secrets.token_hex(8)
     lock = now() + _LOCK
-    store.run(
+    store.execute(
         "INSERT INTO idempotency (id, request, owner, lock_expires_at, expires_at) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, lock_expires_at = excluded.lock_expires_at",
-        scope,
-        request,
+        record_id,
+        request_hash,
         owner,
         lock,
         now() + _RETENTION,
     )
     try:
-        answer = await work()
+        response = await execute()
     except BaseException:
-        _release(store, scope, owner)
+        _release(store, record_id, owner)
         raise
-    if answer.status in _NOT_STORED:
-        _release(store, scope, owner)
-        return answer
-    answer.body = answer.body[:_LONGEST_BODY]
-    store.run(
+    if response.status in _NOT_STORED:
+        _release(store, record_id, owner)
+        return response
+    response.body = response.body[:_MAX_BODY]
+    store.execute(
         "UPDATE idempotency SET status = ?, body = ?, lock_expires_at = 0 WHERE id = ? AND owner = ?",
-        answer.status,
-        answer.body,
-        scope,
+        response.status,
+        response.body,
+        record_id,
         owner,
     )
-    return answer
+    return response
 
 
-def _stored(store: Store, scope: str, request: str, key: str) -> SandboxResponse | None:
-    row = store.row("SELECT * FROM idempotency WHERE id = ? AND expires_at > ?", scope, now())
+def _stored_response(store: Store, record_id: str, request_hash: str, key: str) -> SandboxResponse | None:
+    row = store.row("SELECT * FROM idempotency WHERE id = ? AND expires_at > ?", record_id, now())
     if row is None:
-        store.run("DELETE FROM idempotency WHERE id = ?", scope)
+        store.execute("DELETE FROM idempotency WHERE id = ?", record_id)
         return None
-    if row["request"] != request:
+    if row["request"] != request_hash:
         message = f"Idempotency key '{key}' was used with different request parameters; use a new key."
         raise IdempotencyError(400, "validation_failed", message)
     if row["status"] is not None:
@@ -100,19 +109,19 @@ def _stored(store: Store, scope: str, request: str, key: str) -> SandboxResponse
     return None
 
 
-def _release(store: Store, scope: str, owner: str) -> None:
-    store.run("UPDATE idempotency SET lock_expires_at = 0 WHERE id = ? AND owner = ?", scope, owner)
+def _release(store: Store, record_id: str, owner: str) -> None:
+    store.execute("UPDATE idempotency SET lock_expires_at = 0 WHERE id = ? AND owner = ?", record_id, owner)
 
 
-def _request_hash(call: SandboxRequest) -> str:
-    first: dict[str, str] = {}
-    for name, value in parse_qsl(call.query, keep_blank_values=True):
-        first.setdefault(name, value)
+def _request_hash(request: SandboxRequest) -> str:
+    first_values: dict[str, str] = {}
+    for name, value in parse_qsl(request.query, keep_blank_values=True):
+        first_values.setdefault(name, value)
     try:
-        body = orjson.loads(call.body) if call.body else None
+        body = orjson.loads(request.body) if request.body else None
     except orjson.JSONDecodeError:
-        body = call.body.hex()
-    return _hash([body, first])
+        body = request.body.hex()
+    return _hash([body, first_values])
 
 
 def _hash(value: object) -> str:

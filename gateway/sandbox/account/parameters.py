@@ -1,4 +1,4 @@
-"""Query parameters of the account API: scalars, arrays in all their spellings, includes."""
+"""Parses query parameters of the account API: scalars, arrays in all spellings, includes."""
 
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
@@ -7,13 +7,13 @@ from gateway.sandbox.account.errors import ApiError
 
 __all__ = ["Parameters"]
 
-_LONGEST_Q = 500
+_MAX_Q_LENGTH = 500
 
 
 class Parameters:
-    """The query of one request, checked against what its endpoint declares.
+    """The query of a request, checked against the parameters that its endpoint declares. Raises ApiError.
 
-    Arrays may be spelled `key[]=a&key[]=b`, `key=a,b`, repeated or mixed (account.md, section 5).
+    Arrays may be spelled `key[]=a&key[]=b`, `key=a,b`, repeated or mixed (docs/upstreams/account.md, "Lists").
     """
 
     def __init__(
@@ -36,19 +36,19 @@ class Parameters:
         self.includes = self._includes(includes)
 
     def text(self, name: str) -> str | None:
-        """The first value, or None when it is absent or empty."""
+        """Return the first value of a parameter, or None when it is absent or empty."""
         return next((value for key, value in self._pairs if key == name), None) or None
 
     def search(self) -> str | None:
-        """The parameter `q`, at most 500 characters."""
+        """Return the parameter `q`; more than 500 characters are refused."""
         value = self.text("q")
-        if value is not None and len(value) > _LONGEST_Q:
-            message = f"Query parameter 'q' must be at most {_LONGEST_Q} characters."
+        if value is not None and len(value) > _MAX_Q_LENGTH:
+            message = f"Query parameter 'q' must be at most {_MAX_Q_LENGTH} characters."
             raise ApiError(400, "parameter_invalid", message, "q")
         return value
 
-    def integer(self, name: str, default: int, least: int, most: int) -> int:
-        """A bounded number."""
+    def integer(self, name: str, default: int, minimum: int, maximum: int) -> int:
+        """Return an integer within bounds."""
         value = next((value for key, value in self._pairs if key == name), None)
         if value is None:
             return default
@@ -57,14 +57,14 @@ class Parameters:
         except ValueError:
             message = f"Query parameter '{name}' must be an integer."
             raise ApiError(400, "parameter_invalid", message, name) from None
-        if number > most:
-            raise ApiError(400, "parameter_invalid", f"Query parameter '{name}' must be at most {most}.", name)
-        if number < least:
-            raise ApiError(400, "parameter_invalid", f"Query parameter '{name}' must be at least {least}.", name)
+        if number > maximum:
+            raise ApiError(400, "parameter_invalid", f"Query parameter '{name}' must be at most {maximum}.", name)
+        if number < minimum:
+            raise ApiError(400, "parameter_invalid", f"Query parameter '{name}' must be at least {minimum}.", name)
         return number
 
     def choice(self, name: str, allowed: Sequence[str]) -> str | None:
-        """One of a few words."""
+        """Return a parameter with a fixed set of values, or None when it is absent."""
         value = self.text(name)
         if value is not None and value not in allowed:
             message = f"Query parameter '{name}' must be one of: {', '.join(allowed)}"
@@ -72,12 +72,12 @@ class Parameters:
         return value
 
     def flag(self, name: str) -> bool | None:
-        """A truth value."""
+        """Return a boolean parameter, or None when it is absent."""
         value = self.choice(name, ("true", "false"))
         return None if value is None else value == "true"
 
     def array(self, name: str) -> list[str]:
-        """Every value of an array, whatever its spelling."""
+        """Return all values of an array, in whichever spelling they were sent."""
         spellings = {name, f"{name}[]"}
         return [item for key, value in self._pairs if key in spellings for item in value.split(",") if item]
 

@@ -1,4 +1,4 @@
-"""The seeded roles: five that the system owns, five of the account."""
+"""The seeded roles: five system roles and five roles of the account."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ _ALL = [
 _READ = [permission for permission in _ALL if permission.endswith(":read")]
 
 SCANNER = "rl_scanner00000"
-"""The role that every user without an e-mail address gets."""
+"""The role of every user without an e-mail address."""
 CANONICAL_SALES_REP = "rl_salesrep0000"
-"""The role that any other sales_rep role is replaced by."""
+"""The role that replaces every other role of type `sales_rep`."""
 
 ROLES: dict[str, tuple[str, str, str, list[str]]] = {
     "rl_admin0000000": ("Admin", "admin", "system", _ALL),
@@ -33,20 +33,20 @@ ROLES: dict[str, tuple[str, str, str, list[str]]] = {
     "rl_fieldsales00": ("Field Sales", "sales_rep", "account", ["customers:read", "customers:create"]),
     "rl_service00000": ("Customer Service", "user", "account", ["customers:read", "customers:update"]),
 }
-"""By id: name, type, owner and permissions; the Newcomer has none."""
+"""Name, type, owner and permissions of each role, by id; the Newcomer has no permissions."""
 
 
 def role_rows() -> list[dict[str, Any]]:
-    """The rows of the table `roles`."""
+    """Return the rows of the table `roles`."""
     return [
         {
-            "id": key,
+            "id": role_id,
             "name": name,
             "type": kind,
             "owner": owner,
             "permissions": orjson.dumps(permissions).decode(),
-            "created_at": _CREATED + place * 86_400 * SECOND,
-            "updated_at": _CREATED + place * 86_400 * SECOND,
+            "created_at": _CREATED + index * 86_400 * SECOND,
+            "updated_at": _CREATED + index * 86_400 * SECOND,
         }
-        for place, (key, (name, kind, owner, permissions)) in enumerate(ROLES.items())
+        for index, (role_id, (name, kind, owner, permissions)) in enumerate(ROLES.items())
     ]

@@ -1,4 +1,4 @@
-"""Roles, owners and the account as JSON."""
+"""Renders roles, with their owner and account, as JSON."""
 
 from collections.abc import Collection
 from typing import Any
@@ -12,17 +12,24 @@ from gateway.sandbox.store import Row
 __all__ = ["ROLE_INCLUDES", "role_view"]
 
 ROLE_INCLUDES = ("owner", "owner.account", "permissions")
-"""What the role endpoints expand."""
+"""The values of `include` that the role endpoints allow."""
 
 _TIMES = {"created_at": "2023-11-02T08:00:00Z", "updated_at": "2024-05-02T08:00:00Z"}
 
 
 def role_view(row: Row, included: Collection[str], *, april: bool) -> dict[str, Any]:
-    """A role; without any permission it says null even when permissions are included (account.md, 3.2)."""
+    """Return the JSON of a role.
+
+    Without permissions the field is null even when permissions are included (docs/upstreams/account.md, "Roles").
+    """
     owner = None
     if "owner" in included:
-        own = row["owner"] == "account" and "owner.account" in included
-        owner = {"object": "owner", "type": row["owner"], "account": _account(april=april) if own else None}
+        includes_account = row["owner"] == "account" and "owner.account" in included
+        owner = {
+            "object": "owner",
+            "type": row["owner"],
+            "account": _account(april=april) if includes_account else None,
+        }
     return {
         "id": row["id"],
         "object": "role",
@@ -60,7 +67,7 @@ def _account(*, april: bool) -> dict[str, Any]:
 
 
 def _address(kind: str, name: str, street: str, *, april: bool) -> dict[str, Any]:
-    place = {
+    geolocation = {
         "id": f"ge_{kind:0<12}",
         "object": "geolocation",
         "street_line_1": street,
@@ -70,7 +77,7 @@ def _address(kind: str, name: str, street: str, *, april: bool) -> dict[str, Any
         "postal_code": "3011 AA",
         "country": "NL",
     }
-    form: dict[str, Any] = {"is_drop_ship": False} if april else {"type": "standard"}
+    version_field: dict[str, Any] = {"is_drop_ship": False} if april else {"type": "standard"}
     return (
         {
             "id": f"ad_{kind:0<12}",
@@ -78,8 +85,8 @@ def _address(kind: str, name: str, street: str, *, april: bool) -> dict[str, Any
             "name": name,
             "phone": "+31 10 555 0101",
             "email": f"{kind}@example.com",
-            "geolocation": place | _TIMES,
+            "geolocation": geolocation | _TIMES,
         }
-        | form
+        | version_field
         | _TIMES
     )

@@ -1,4 +1,4 @@
-"""The tables of the account system."""
+"""The tables of the account API."""
 
 __all__ = ["SCHEMA"]
 

@@ -1,4 +1,4 @@
-"""Account users as JSON: the profile nested today, flat in April."""
+"""Renders account users as JSON: with a nested profile, or with a flat one in the form of April."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -12,22 +12,22 @@ __all__ = ["UserWriter", "account_users"]
 
 
 def account_users() -> Select:
-    """All account users with their profiles; the aliases are `au` and `u`."""
+    """Return a query for all account users (alias `au`) with their profiles (alias `u`)."""
     return Select(
         columns=(
             "au.*, u.email, u.name, u.username, u.email_verified_at, u.image_url,"
             " u.created_at AS user_created_at, u.updated_at AS user_updated_at"
         ),
-        # CROSS keeps SQLite from walking the profiles first: the order comes from account_users.
-        source="account_users au CROSS JOIN users u ON u.id = au.user_id",
+        # CROSS makes SQLite read account_users first, whose index has the order of the result.
+        from_clause="account_users au CROSS JOIN users u ON u.id = au.user_id",
     )
 
 
 class UserWriter:
-    """Writes account users of one answer; looks each role and department up once.
+    """Renders the account users of one response; each role and department is rendered once.
 
-    Nested `role.owner`, `role.permissions` and the sub-objects of `department` are null today and
-    filled in April's form (account.md, section 5).
+    Nested `role.owner`, `role.permissions` and the nested records of `department` are null, except in the form of
+    April, where they are filled (docs/upstreams/account.md, "Include").
     """
 
     def __init__(self, store: Store, included: Collection[str], *, april: bool) -> None:
@@ -38,7 +38,7 @@ class UserWriter:
         self._departments: dict[str, dict[str, Any] | None] = {}
 
     def __call__(self, row: Row) -> dict[str, Any]:
-        """The document of a row of `account_users()`."""
+        """Return the JSON of a row of `account_users()`."""
         document = {
             "id": row["id"],
             "object": "account_user",
@@ -55,34 +55,36 @@ class UserWriter:
         document["is_commission_eligible"] = bool(row["is_commission_eligible"])
         return document
 
-    def _role(self, key: str | None) -> dict[str, Any] | None:
+    def _role(self, role_id: str | None) -> dict[str, Any] | None:
         included = ROLE_INCLUDES if self._april else ()
-        return _once(self._roles, self._store, "roles", key, lambda row: role_view(row, included, april=self._april))
+        return _render_once(
+            self._roles, self._store, "roles", role_id, lambda row: role_view(row, included, april=self._april)
+        )
 
-    def _department(self, key: str | None) -> dict[str, Any] | None:
+    def _department(self, department_id: str | None) -> dict[str, Any] | None:
         included = DEPARTMENT_INCLUDES if self._april else ()
-        return _once(
+        return _render_once(
             self._departments,
             self._store,
             "departments",
-            key,
+            department_id,
             lambda row: department_view(row, included, april=self._april),
         )
 
 
-def _once(
-    seen: dict[str, dict[str, Any] | None],
+def _render_once(
+    rendered: dict[str, dict[str, Any] | None],
     store: Store,
     table: str,
-    key: str | None,
-    write: Callable[[Row], dict[str, Any]],
+    record_id: str | None,
+    render: Callable[[Row], dict[str, Any]],
 ) -> dict[str, Any] | None:
-    if key is None:
+    if record_id is None:
         return None
-    if key not in seen:
-        rows = store.select(Select("*", table).where("id = ?", key))
-        seen[key] = write(rows[0]) if rows else None
-    return seen[key]
+    if record_id not in rendered:
+        rows = store.select(Select("*", table).where("id = ?", record_id))
+        rendered[record_id] = render(rows[0]) if rows else None
+    return rendered[record_id]
 
 
 def _user(row: Row) -> dict[str, Any]:

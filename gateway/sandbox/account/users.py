@@ -1,4 +1,4 @@
-"""Account users: list, get and the status actions (account.md, sections 3.1.1 and 3.1.4)."""
+"""The endpoints of account users for list, get and status changes (docs/upstreams/account.md, "Endpoints")."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,22 +14,25 @@ from gateway.sandbox.clock import now
 from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.store import Row
 
-__all__ = ["ROLE_TYPES", "act", "get_user", "list_users", "put_status", "user_includes", "user_row"]
+__all__ = ["ROLE_TYPES", "get_user", "list_users", "put_status", "status_action", "user_includes", "user_row"]
 
 ROLE_TYPES = ("admin", "user", "scanner", "sales_rep", "agent")
-"""The five types of a role."""
+"""The types of roles."""
 
 _STATUSES = ("active", "disabled", "removed")
 
 
 def user_includes(context: AccountContext) -> tuple[str, ...]:
-    """What GET of one and POST expand; the other endpoints expand it today but nothing in April."""
+    """Return the values of `include` that GET by id and POST allow.
+
+    List and PATCH allow the same values, but none in the form of April.
+    """
     return ("role", "department") if context.april else ("user", "role", "department")
 
 
-def user_row(context: AccountContext, key: str) -> Row:
-    """The account user with this id, removed ones too; 404 otherwise."""
-    rows = context.store.select(account_users().where("au.id = ?", key))
+def user_row(context: AccountContext, record_id: str) -> Row:
+    """Return the row of an account user, also of a removed one. Raises ApiError (404) for an unknown id."""
+    rows = context.store.select(account_users().where("au.id = ?", record_id))
     if not rows:
         raise ApiError(404, "resource_not_found", "Account user not found.")
     return rows[0]
@@ -41,7 +44,7 @@ def list_users(context: AccountContext) -> SandboxResponse:
     scalars = ["cursor", "limit", "q", "role_type"]
     scalars += ["include_removed"] if april else ["removed_scope", "is_commission_eligible"]
     includes = () if april else user_includes(context)
-    parameters = Parameters(context.call.query, scalars=scalars, includes=includes)
+    parameters = Parameters(context.request.query, scalars=scalars, includes=includes)
     limit = parameters.integer("limit", 100, 1, 1000)
     query = account_users()
     if april:
@@ -52,38 +55,40 @@ def list_users(context: AccountContext) -> SandboxResponse:
             query.where("au.is_commission_eligible = ?", eligible)
     if not removed:
         query.where("au.status <> 'removed'")
-    if kind := parameters.choice("role_type", ROLE_TYPES):
-        query.where("au.role_id IN (SELECT id FROM roles WHERE type = ?)", kind)
+    if role_type := parameters.choice("role_type", ROLE_TYPES):
+        query.where("au.role_id IN (SELECT id FROM roles WHERE type = ?)", role_type)
     if text := parameters.search():
-        wanted = text.casefold()
-        query.where("instr(fold(u.name), ?) OR instr(fold(u.username), ?) OR instr(fold(u.email), ?)", *[wanted] * 3)
-    # April's list expands without being asked (account.md, section 1.1).
+        folded = text.casefold()
+        query.where("instr(fold(u.name), ?) OR instr(fold(u.username), ?) OR instr(fold(u.email), ?)", *[folded] * 3)
+    # In the form of April a list includes everything (docs/upstreams/account.md, "Differences").
     included = user_includes(context) if april else parameters.includes
-    write = UserWriter(context.store, included, april=april)
-    return SandboxResponse.json(page(context.store, query, context.call, write, table="au", limit=limit, april=april))
+    render = UserWriter(context.store, included, april=april)
+    return SandboxResponse.json(
+        page(context.store, query, context.request, render, table="au", limit=limit, april=april)
+    )
 
 
 def get_user(context: AccountContext) -> SandboxResponse:
     """GET /v1/identity/account-users/{id}."""
-    parameters = Parameters(context.call.query, includes=user_includes(context))
+    parameters = Parameters(context.request.query, includes=user_includes(context))
     row = user_row(context, context.id)
     return SandboxResponse.json(UserWriter(context.store, parameters.includes, april=context.april)(row))
 
 
-def act(status: str) -> Callable[[AccountContext], SandboxResponse]:
-    """PUT /v1/identity/account-users/{id}/actions/…: the endpoint that leads to this status."""
+def status_action(status: str) -> Callable[[AccountContext], SandboxResponse]:
+    """Return the endpoint PUT /v1/identity/account-users/{id}/actions/… that sets this status."""
 
     def endpoint(context: AccountContext) -> SandboxResponse:
-        Parameters(context.call.query)
+        Parameters(context.request.query)
         return _set_status(context, status)
 
     return endpoint
 
 
 def put_status(context: AccountContext) -> SandboxResponse:
-    """PUT /v1/identity/account-users/{id}/status, April's way."""
-    Parameters(context.call.query)
-    document: dict[str, Any] = decode(context.call.body, {"status": Field(str)})
+    """PUT /v1/identity/account-users/{id}/status, the form of April."""
+    Parameters(context.request.query)
+    document: dict[str, Any] = decode(context.request.body, {"status": Field(str)})
     if "status" not in document:
         raise ApiError(400, "missing_field", "Field 'status' is required.", "status")
     if document["status"] not in _STATUSES:

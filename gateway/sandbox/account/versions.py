@@ -1,4 +1,4 @@
-"""The versions of the account API: April's form and the current one."""
+"""Versions of the account API: the form of April 2026 and the current one."""
 
 import re
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from enum import Enum
 
 from gateway.sandbox.account.errors import ApiError
 
-__all__ = ["Dialect", "Version", "version_of"]
+__all__ = ["Dialect", "Version", "parse_version"]
 
 _KNOWN_PREVIEWS = range(1, 9)
 _VERSION = re.compile(r"1\.0\.forge(?:-preview\.([1-9][0-9]*))?")
 
 
 class Dialect(Enum):
-    """How bodies and parameters are spelled (account.md, section 1.1)."""
+    """The form of bodies and parameters (docs/upstreams/account.md, "Differences")."""
 
     CURRENT = "current"
     APRIL = "april"
@@ -28,12 +28,12 @@ class Version:
 
     @property
     def april(self) -> bool:
-        """Whether April's form is spoken."""
+        """Whether the version has the form of April 2026."""
         return self.dialect is Dialect.APRIL
 
 
-def version_of(text: str | None, undecided: Dialect) -> Version:
-    """The version of a header; `undecided` is for the bare series `1.0.forge`, which names no preview."""
+def parse_version(text: str | None, default_dialect: Dialect) -> Version:
+    """Parse the version header; `default_dialect` is used for `1.0.forge`, which names no preview. Raises ApiError."""
     if not text:
         raise ApiError(
             400,
@@ -45,5 +45,5 @@ def version_of(text: str | None, undecided: Dialect) -> Version:
         supported = ", ".join(f"1.0.forge-preview.{preview}" for preview in _KNOWN_PREVIEWS)
         raise ApiError(400, "api_version_invalid", f"Invalid API version '{text}'. Supported versions: {supported}")
     if found[1] is None:
-        return Version(text, undecided)
+        return Version(text, default_dialect)
     return Version(text, Dialect.APRIL if found[1] == "1" else Dialect.CURRENT)

@@ -1,4 +1,4 @@
-"""The reseller system: the reseller part of the Cryptlex web API v3 (notes: reseller.md)."""
+"""The simulated reseller API: the reseller part of the Cryptlex Web API v3 (docs/upstreams/reseller.md)."""
 
 from gateway.sandbox.reseller.api import ResellerApi
 

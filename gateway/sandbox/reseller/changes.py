@@ -1,4 +1,7 @@
-"""Bodies of reseller users: constraints of create and update (reseller.md, section 2)."""
+"""Validates the bodies of create and update (docs/upstreams/reseller.md, "Fields").
+
+An update may leave fields out, but has the same rules (docs/upstreams/reseller.md, "Updates").
+"""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +12,7 @@ import orjson
 
 from gateway.sandbox.reseller.errors import RefusalError
 
-__all__ = ["columns_of", "read"]
+__all__ = ["parse_body", "to_columns"]
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
@@ -18,25 +21,29 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 class _Rule:
     column: str
     kind: type = str
-    least: int = 0
-    most: int = 256
+    minimum: int = 0
+    maximum: int = 256
     required: bool = False
 
 
 _RULES = {
-    "firstName": _Rule("first_name", least=1, required=True),
+    "firstName": _Rule("first_name", minimum=1, required=True),
     "lastName": _Rule("last_name"),
-    "email": _Rule("email", least=1, required=True),
-    "role": _Rule("role", least=1, required=True),
+    "email": _Rule("email", minimum=1, required=True),
+    "role": _Rule("role", minimum=1, required=True),
     "company": _Rule("company"),
     "organizationId": _Rule("organization_id"),
     "allowCustomerPortalAccess": _Rule("allow_customer_portal_access", kind=bool, required=True),
 }
-_PASSWORD = _Rule("password", least=8, required=True)
+_PASSWORD = _Rule("password", minimum=8, required=True)
 
 
-def read(body: bytes, *, create: bool) -> dict[str, Any]:
-    """The checked fields of a body by API name; unknown ones are ignored, null is refused."""
+def parse_body(body: bytes, *, create: bool) -> dict[str, Any]:
+    """Return the validated fields of a body by API name. Unknown fields are ignored.
+
+    Raises:
+        RefusalError: a field is missing, is null or breaks a rule.
+    """
     try:
         document = orjson.loads(body or b"null")
     except orjson.JSONDecodeError as error:
@@ -46,25 +53,25 @@ def read(body: bytes, *, create: bool) -> dict[str, Any]:
     rules = _RULES | {"password": _PASSWORD} if create else _RULES
     for name, rule in rules.items():
         if name in document:
-            _check(name, document[name], rule)
+            _check_field(name, document[name], rule)
         elif create and rule.required:
             raise RefusalError(400, f"The {name} field is required.")
     return {name: document[name] for name in rules if name in document}
 
 
-def columns_of(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that fields set; an empty organization means none."""
+def to_columns(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that the fields set; an empty `organizationId` means no organization."""
     columns = {_RULES[name].column: value for name, value in fields.items() if name in _RULES}
     if columns.get("organization_id") == "":
         columns["organization_id"] = None
     return columns
 
 
-def _check(name: str, value: Any, rule: _Rule) -> None:
+def _check_field(name: str, value: Any, rule: _Rule) -> None:
     if type(value) is not rule.kind:
         raise RefusalError(400, f"The {name} field must be a {'boolean' if rule.kind is bool else 'string'}.")
-    if isinstance(value, str) and not rule.least <= len(value) <= rule.most:
-        message = f"The field {name} must be a string with a length of {rule.least} to {rule.most}."
+    if isinstance(value, str) and not rule.minimum <= len(value) <= rule.maximum:
+        message = f"The field {name} must be a string with a length of {rule.minimum} to {rule.maximum}."
         raise RefusalError(400, message)
     if name == "email" and isinstance(value, str) and _EMAIL.fullmatch(value) is None:
         raise RefusalError(400, "The email field is not a valid e-mail address.")

@@ -1,8 +1,11 @@
-"""The reseller API's errors: a message and a code (reseller.md, section 3; the codes are ours)."""
+"""Errors of the reseller API: a message and a code (docs/upstreams/reseller.md, "Errors").
+
+The values of the codes are not documented; these were chosen for the sandbox.
+"""
 
 from gateway.sandbox.exchange import SandboxResponse
 
-__all__ = ["CODES", "RefusalError", "refusal_answer"]
+__all__ = ["CODES", "RefusalError", "refusal_response"]
 
 CODES = {
     400: "INVALID_REQUEST",
@@ -15,11 +18,11 @@ CODES = {
     429: "RATE_LIMIT_EXCEEDED",
     500: "INTERNAL_SERVER_ERROR",
 }
-"""The code of a status when nothing more is known."""
+"""The default code of each status."""
 
 
 class RefusalError(Exception):
-    """A refusal with its status, message and code."""
+    """An error with its status, message and code."""
 
     def __init__(self, status: int, message: str, code: str | None = None) -> None:
         super().__init__(message)
@@ -28,6 +31,6 @@ class RefusalError(Exception):
         self.code = code or CODES.get(status, "ERROR")
 
 
-def refusal_answer(error: RefusalError) -> SandboxResponse:
-    """The error as it is sent."""
+def refusal_response(error: RefusalError) -> SandboxResponse:
+    """Return the response for an error."""
     return SandboxResponse.json({"message": error.message, "code": error.code}, error.status)

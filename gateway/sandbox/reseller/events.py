@@ -1,4 +1,4 @@
-"""What happened to a reseller user, as its webhook tells it (reseller.md, section 4)."""
+"""The bodies of webhooks about reseller users (docs/upstreams/reseller.md, "Webhooks")."""
 
 from typing import Any, Literal
 
@@ -11,7 +11,10 @@ __all__ = ["user_event"]
 
 
 def user_event(change: Literal["created", "updated", "deleted"], user: dict[str, Any]) -> SandboxEvent:
-    """The event of a change that has just been made; `user` is what GET answers, or would have before it went."""
+    """Return the event of a change that was just made; `user` is the user as GET returns it.
+
+    For a deletion it is the user as GET returned it before.
+    """
     name = f"reseller.user.{change}"
     body = orjson.dumps({"event": name, "data": user, "triggeredAt": ticks_time(now())})
     return SandboxEvent(name, user["id"], body)

@@ -1,4 +1,4 @@
-"""Numbered pages, `field[op]=value` filters and `sort` (reseller.md, sections 2 and 3)."""
+"""Numbered pages, `field[op]=value` filters and `sort` (docs/upstreams/reseller.md, "Lists")."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -22,52 +22,53 @@ _TEXT_OPERATORS = {
     "nc": "instr(fold(coalesce({0}, '')), fold(?)) = 0",
 }
 _TIME_OPERATORS = {"eq": "=", "gt": ">", "lt": "<", "gte": ">=", "lte": "<="}
-_DEFAULT_LIMIT, _HIGHEST_LIMIT = 10, 100
+_DEFAULT_LIMIT, _MAX_LIMIT = 10, 100
 
 
 @dataclass(frozen=True, slots=True)
 class ResellerListing:
-    """What one list endpoint can do: its columns by API name, and what `search` looks at.
+    """Builds the pages of one list endpoint.
 
-    Unknown parameters are ignored, as ASP.NET does; an unknown operator of a known field is a 400.
+    `text_columns` and `time_columns` map API names to the columns of `table`; `search` compares `search_columns`.
+    Unknown parameters are ignored, as in ASP.NET; an unknown operator of a known field is a 400.
     """
 
-    source: str
-    texts: Mapping[str, str]
-    times: Mapping[str, str]
-    searched: Sequence[str]
+    table: str
+    text_columns: Mapping[str, str]
+    time_columns: Mapping[str, str]
+    search_columns: Sequence[str]
 
-    def documents(self, store: Store, query: str, write: Callable[[Row], Any], **fixed: str) -> list[Any]:
-        """The page that a query string asks for."""
+    def page(self, store: Store, query: str, render: Callable[[Row], Any], **fixed: str) -> list[Any]:
+        """Return the page that a query string requests; `fixed` are columns with required values."""
         pairs = parse_qsl(query, keep_blank_values=True)
-        select = Select("t.*", self.source)
+        select = Select("t.*", self.table)
         for column, value in fixed.items():
             select.where(f"t.{column} = ?", value)
         options: dict[str, str] = {}
         for key, value in pairs:
-            found = _KEY.fullmatch(key)
-            if found is None:
+            match = _KEY.fullmatch(key)
+            if match is None:
                 continue
-            name, operator = found[1], found[2]
+            name, operator = match[1], match[2]
             if name in {"page", "limit", "sort", "search"}:
                 options[name] = value
-            elif name in self.texts:
-                _filter_text(select, self.texts[name], name, operator or "eq", value)
-            elif name in self.times:
-                _filter_time(select, self.times[name], name, operator or "eq", value)
+            elif name in self.text_columns:
+                _filter_text(select, self.text_columns[name], name, operator or "eq", value)
+            elif name in self.time_columns:
+                _filter_time(select, self.time_columns[name], name, operator or "eq", value)
         if text := options.get("search"):
             folded = text.casefold()
-            either = " OR ".join(f"instr(fold({column}), ?) > 0" for column in self.searched)
-            select.where(either, *[folded] * len(self.searched))
-        page = _bounded(options, "page", 1, 1_000_000_000)
-        select.limit = _bounded(options, "limit", _DEFAULT_LIMIT, _HIGHEST_LIMIT)
-        select.offset = (page - 1) * select.limit
+            condition = " OR ".join(f"instr(fold({column}), ?) > 0" for column in self.search_columns)
+            select.where(condition, *[folded] * len(self.search_columns))
+        page_number = _bounded_integer(options, "page", 1, 1_000_000_000)
+        select.limit = _bounded_integer(options, "limit", _DEFAULT_LIMIT, _MAX_LIMIT)
+        select.offset = (page_number - 1) * select.limit
         select.order = self._order(options.get("sort") or "createdAt")
-        return [write(row) for row in store.select(select)]
+        return [render(row) for row in store.select(select)]
 
     def _order(self, sort: str) -> str:
         name = sort.lstrip("+- ")
-        column = {**self.texts, **self.times}.get(name)
+        column = {**self.text_columns, **self.time_columns}.get(name)
         if column is None:
             raise RefusalError(400, f"Sorting by '{name}' is not supported.")
         direction = "DESC" if sort.startswith("-") else "ASC"
@@ -88,21 +89,21 @@ def _filter_text(select: Select, column: str, name: str, operator: str, value: s
 
 
 def _filter_time(select: Select, column: str, name: str, operator: str, value: str) -> None:
-    sign = _TIME_OPERATORS.get(operator)
-    if sign is None:
+    comparison = _TIME_OPERATORS.get(operator)
+    if comparison is None:
         raise RefusalError(400, f"The operator '{operator}' is not supported for '{name}'.")
     try:
-        at = micros(value)
+        timestamp = micros(value)
     except ValueError:
         raise RefusalError(400, f"The value '{value}' of '{name}' is not a date.") from None
-    select.where(f"{column} {sign} ?", at)
+    select.where(f"{column} {comparison} ?", timestamp)
 
 
-def _bounded(options: Mapping[str, str], name: str, default: int, most: int) -> int:
+def _bounded_integer(options: Mapping[str, str], name: str, default: int, maximum: int) -> int:
     text = options.get(name)
     if text is None:
         return default
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0  # noqa: PLR2004 (an int32)
-    if not 1 <= number <= most:
-        raise RefusalError(400, f"The field {name} must be between 1 and {most}.")
+    if not 1 <= number <= maximum:
+        raise RefusalError(400, f"The field {name} must be between 1 and {maximum}.")
     return number

@@ -1,10 +1,10 @@
-"""The tables of the reseller system, and its people."""
+"""The tables of the reseller API and the users that they are seeded with."""
 
 import uuid
 from typing import Any
 
 from gateway.sandbox.clock import SECOND
-from gateway.sandbox.people import LANDMARKS, SeededPerson, created_at, generated
+from gateway.sandbox.people import LANDMARKS, SeededPerson, created_at, generate_people
 from gateway.sandbox.store import Row, Store
 
 __all__ = ["SCHEMA", "seed"]
@@ -32,7 +32,7 @@ _ORGANIZATIONS = (
     ("Nordic Yarn", "Oslo", "NO"),
     ("Lanas del Sur", "Sevilla", "ES"),
 )
-# nickname, first name, last name, role, organization (place in the list above)
+# nickname, first name, last name, role, organization (index in the list above)
 _LANDMARKS = (
     ("ada", "Ada", "Lovelace", "user", 0),
     ("withoutOrganization", "Hedy", "Lamarr", "user", None),
@@ -43,31 +43,31 @@ _ROLES = ("user", "user", "user", "organization-admin", "user", "reseller-admin"
 
 def seed(store: Store, users: int) -> None:
     """Fill the tables with three organizations and `users` users."""
-    organizations = [_organization(place, *row) for place, row in enumerate(_ORGANIZATIONS)]
+    organizations = [_organization(index, *row) for index, row in enumerate(_ORGANIZATIONS)]
     store.insert("organizations", organizations)
-    keys = [organization["id"] for organization in organizations]
+    organization_ids = [organization["id"] for organization in organizations]
     rows: list[Row] = []
-    for number, (nickname, first, last, role, place) in enumerate(_LANDMARKS):
-        key = LANDMARKS["reseller"][nickname]
+    for number, (nickname, first, last, role, index) in enumerate(_LANDMARKS):
+        user_id = LANDMARKS["reseller"][nickname]
         email = f"{first}.{last}@example.com".lower()
-        organization = None if place is None else keys[place]
+        organization = None if index is None else organization_ids[index]
         person = SeededPerson(number, first, last, email, created_at("reseller", number, users))
-        rows.append(_user(key, person, role, organization))
-    for person in generated("reseller", len(_LANDMARKS), users):
-        key = str(uuid.uuid5(_NAMESPACE, f"user {person.number}"))
-        organization = keys[person.number % len(keys)] if person.number % 7 else None
-        rows.append(_user(key, person, _ROLES[person.number % len(_ROLES)], organization))
+        rows.append(_user(user_id, person, role, organization))
+    for person in generate_people("reseller", len(_LANDMARKS), users):
+        user_id = str(uuid.uuid5(_NAMESPACE, f"user {person.number}"))
+        organization = organization_ids[person.number % len(organization_ids)] if person.number % 7 else None
+        rows.append(_user(user_id, person, _ROLES[person.number % len(_ROLES)], organization))
     store.insert("reseller_users", rows)
 
 
-def _organization(place: int, name: str, city: str, country: str) -> dict[str, Any]:
-    created = created_at("reseller", 0, 1) - (place + 1) * _DAY
+def _organization(index: int, name: str, city: str, country: str) -> dict[str, Any]:
+    created = created_at("reseller", 0, 1) - (index + 1) * _DAY
     return {
-        "id": str(uuid.uuid5(_NAMESPACE, f"organization {place}")),
+        "id": str(uuid.uuid5(_NAMESPACE, f"organization {index}")),
         "name": name,
-        "email": f"office{place + 1}@example.com",
-        "description": None if place else "The first customer.",
-        "allowed_users": -1 if place == 0 else 5_000,
+        "email": f"office{index + 1}@example.com",
+        "description": None if index else "The first customer.",
+        "allowed_users": -1 if index == 0 else 5_000,
         "city": city,
         "country": country,
         "created_at": created,
@@ -75,10 +75,10 @@ def _organization(place: int, name: str, city: str, country: str) -> dict[str, A
     }
 
 
-def _user(key: str, person: SeededPerson, role: str, organization: str | None) -> dict[str, Any]:
+def _user(user_id: str, person: SeededPerson, role: str, organization: str | None) -> dict[str, Any]:
     number, created = person.number, person.created
     return {
-        "id": key,
+        "id": user_id,
         "first_name": person.first,
         "last_name": person.last,
         "name": person.name,

@@ -1,4 +1,4 @@
-"""The softwareone system: the user part of the SoftwareOne Marketplace API (notes: softwareone.md)."""
+"""The simulated softwareone API: the user part of the SoftwareOne Marketplace API (docs/upstreams/softwareone.md)."""
 
 from gateway.sandbox.softwareone.api import SoftwareOneApi
 

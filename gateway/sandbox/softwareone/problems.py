@@ -1,4 +1,4 @@
-"""Errors as ProblemDetails (softwareone.md, section 3)."""
+"""Errors as problem details documents (docs/upstreams/softwareone.md, "Errors")."""
 
 import secrets
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.sandbox.exchange import SandboxResponse
 
-__all__ = ["ProblemError", "problem_answer"]
+__all__ = ["ProblemError", "problem_response"]
 
 _SECTIONS = {
     400: "15.5.1",
@@ -22,7 +22,7 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class ProblemError(Exception):
-    """A refusal; `errors` lists messages by field."""
+    """An error with its status and detail; `errors` lists messages by field."""
 
     def __init__(self, status: int, detail: str, errors: Mapping[str, list[str]] | None = None) -> None:
         super().__init__(detail)
@@ -31,8 +31,8 @@ class ProblemError(Exception):
         self.errors = errors
 
 
-def problem_answer(error: ProblemError, path: str) -> SandboxResponse:
-    """The ProblemDetails document, sent as plain application/json."""
+def problem_response(error: ProblemError, path: str) -> SandboxResponse:
+    """Return the problem details document of an error, sent as plain application/json."""
     document: dict[str, Any] = {
         "type": f"https://tools.ietf.org/html/rfc9110#section-{_SECTIONS.get(error.status, '15.5.1')}",
         "title": _PHRASES.get(error.status, "Error"),

@@ -1,4 +1,4 @@
-"""RQL from a tree to SQL conditions and orders over the user table."""
+"""Converts RQL syntax trees and orders to SQL over the table of users."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Condition = tuple[str, list[Any]]
 @dataclass(frozen=True, slots=True)
 class _Column:
     sql: str
-    read: Callable[[str], Any] = str
+    convert: Callable[[str], Any] = str
 
 
 _COLUMNS = {
@@ -40,25 +40,25 @@ _COLUMNS = {
     "audit.updated.at": _Column("u.updated_at", micros),
     "audit.invitationacceptedat": _Column("u.invitation_accepted_at", micros),
 }
-_LARGEST_INT = 2**63 - 1
-_SIGNS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-_STAR = "\ue000"  # stands for an escaped star; private use, so nobody's name has it
+_MAX_INT = 2**63 - 1
+_COMPARISONS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+_STAR = "\ue000"  # stands for an escaped star: a private use character, which no name contains
 
 
 def condition(node: Node, *, audit: bool) -> Condition:
-    """The SQL of a tree; `audit` says whether audit.* was selected and may be used."""
+    """Return the SQL of a tree; `audit` is whether `audit` is selected, so that its fields may be used."""
     if isinstance(node, Comparison):
         return _comparison(node, audit=audit)
     parts = [condition(part, audit=audit) for part in node.nodes]
     values = [value for _, part_values in parts for value in part_values]
     if node.operator == "not":
-        # coalesce: NOT over NULL must be true, as it is for the objects of the real service.
+        # coalesce: NOT of NULL must be true, as it is for the objects of the real API.
         return f"NOT coalesce({parts[0][0]}, 0)", values
     return f"({f' {node.operator.upper()} '.join(sql for sql, _ in parts)})", values
 
 
 def ordering(text: str, *, audit: bool) -> str:
-    """The SQL of `order=name,-audit.created.at`; ends with the id, so that pages never overlap."""
+    """Return the SQL of an order such as `name,-audit.created.at`; it ends with the id, so that pages never overlap."""
     parts = []
     for item in text.split(","):
         path = item.strip()
@@ -79,19 +79,19 @@ def _column(path: str, *, audit: bool) -> _Column:
 def _comparison(node: Comparison, *, audit: bool) -> Condition:
     column = _column(node.path, audit=audit)
     if node.operator in {"in", "out"}:
-        values = [_read(column, value) for value in node.values]
-        marks = ", ".join("?" * len(values))
-        sql = f"{column.sql} IN ({marks})"
+        values = [_convert(column, value) for value in node.values]
+        placeholders = ", ".join("?" * len(values))
+        sql = f"{column.sql} IN ({placeholders})"
         return (sql, values) if node.operator == "in" else (f"({column.sql} IS NULL OR NOT {sql})", values)
     value = node.values[0]
     if value.special is not None:
         return _special(node, column, value)
     if node.operator in {"like", "ilike"}:
         return _like(column, value.text, fold=node.operator == "ilike")
-    sql = f"{column.sql} {_SIGNS[node.operator]} ?"
+    sql = f"{column.sql} {_COMPARISONS[node.operator]} ?"
     if node.operator == "ne":
         sql = f"({column.sql} IS NULL OR {sql})"
-    return sql, [_read(column, value)]
+    return sql, [_convert(column, value)]
 
 
 def _special(node: Comparison, column: _Column, value: Value) -> Condition:
@@ -102,29 +102,30 @@ def _special(node: Comparison, column: _Column, value: Value) -> Condition:
 
 
 def _like(column: _Column, pattern: str, *, fold: bool) -> Condition:
-    # A star counts at the two ends only; without any, `like` is equality (Like.cs).
+    # A star is a wildcard at the two ends only; without one, `like` is equality
+    # (docs/upstreams/softwareone.md, "RQL").
     text = pattern.replace("\\*", _STAR)
     before, after = text.startswith("*"), text.endswith("*")
     text = text[1 if before else 0 : -1 if after and len(text) > 1 else None].replace(_STAR, "*")
-    sql, mark = (f"fold({column.sql})", "fold(?)") if fold else (column.sql, "?")
+    sql, placeholder = (f"fold({column.sql})", "fold(?)") if fold else (column.sql, "?")
     if before and after:
-        return f"instr({sql}, {mark}) > 0", [text]
+        return f"instr({sql}, {placeholder}) > 0", [text]
     if after:
-        return f"substr({sql}, 1, length({mark})) = {mark}", [text, text]
+        return f"substr({sql}, 1, length({placeholder})) = {placeholder}", [text, text]
     if before:
-        tail = f"substr({sql}, 1 + length({sql}) - length({mark}))"
-        return f"(length({sql}) >= length({mark}) AND {tail} = {mark})", [text, text, text]
-    return f"{sql} = {mark}", [text]
+        tail = f"substr({sql}, 1 + length({sql}) - length({placeholder}))"
+        return f"(length({sql}) >= length({placeholder}) AND {tail} = {placeholder})", [text, text, text]
+    return f"{sql} = {placeholder}", [text]
 
 
-def _read(column: _Column, value: Value) -> Any:
+def _convert(column: _Column, value: Value) -> Any:
     if value.special is not None:
         return None
     try:
-        read = column.read(value.text)
-        if isinstance(read, int) and abs(read) > _LARGEST_INT:
-            raise ValueError  # noqa: TRY301 (the same refusal as for what is no number at all)
+        converted = column.convert(value.text)
+        if isinstance(converted, int) and abs(converted) > _MAX_INT:
+            raise ValueError  # noqa: TRY301 (the same error as for a text that is not a number)
     except ValueError:
         message = f"The value '{value.text}' cannot be converted."
         raise ProblemError(400, "The RQL query is invalid.", {"rql": [message]}) from None
-    return read
+    return converted

@@ -1,7 +1,7 @@
-"""RQL from text to a tree (softwareone.md, section 3).
+"""Parses RQL into a syntax tree (docs/upstreams/softwareone.md, "RQL").
 
-The text is read as it came over the wire: a quote ends where the same spelling of it returns (`'` or
-`%27`), and only what lies between structural characters is percent-decoded. `+` is never a space.
+The text is parsed before it is percent-decoded: a quoted value ends at the next quotation mark of the same spelling
+(`'` or `%27`), and only the texts between structural characters are decoded. `+` is never a space.
 """
 
 import re
@@ -15,18 +15,18 @@ __all__ = ["Comparison", "Group", "Node", "Value", "parse", "split_query"]
 
 _TOKEN = re.compile(
     r"""(?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|%27(?:(?!%27).)*%27|%22(?:(?!%22).)*%22)"""
-    r"""|(?P<mark>[(),&;|=]|%28|%29|%2C|%3B|%7C|%3D|%26)"""
-    r"""|(?P<word>(?:(?!%28|%29|%2C|%3B|%7C|%3D|%26|%27|%22)[^(),&;|='"])+)""",
+    r"""|(?P<symbol>[(),&;|=]|%28|%29|%2C|%3B|%7C|%3D|%26)"""
+    r"""|(?P<text>(?:(?!%28|%29|%2C|%3B|%7C|%3D|%26|%27|%22)[^(),&;|='"])+)""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _COMPARISONS = {"eq", "ne", "gt", "ge", "lt", "le", "like", "ilike"}
 _SETS = {"in", "out"}
-_DEEPEST = 50
+_MAX_DEPTH = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A literal; `null()` and `empty()` are words of their own."""
+    """A literal; `special` is `null` or `empty` for the values `null()` and `empty()`."""
 
     text: str
     special: str | None = None
@@ -58,11 +58,11 @@ class _Token(NamedTuple):
 
 
 def split_query(query: str) -> list[str]:
-    """Split at every `&` that is outside of parentheses and quotes."""
+    """Split a query string at every `&` outside parentheses and quoted values."""
     pieces, start, depth = [], 0, 0
     for found in _TOKEN.finditer(query):
-        mark = unquote(found["mark"] or "")
-        depth += {"(": 1, ")": -1}.get(mark, 0)
+        symbol = unquote(found["symbol"] or "")
+        depth += {"(": 1, ")": -1}.get(symbol, 0)
         if found.group() == "&" and depth <= 0:
             pieces.append(query[start : found.start()])
             start = found.end()
@@ -71,126 +71,130 @@ def split_query(query: str) -> list[str]:
 
 
 def parse(text: str) -> Node:
-    """The tree of an expression; raises ProblemError with the messages of the real parser."""
+    """Return the syntax tree of an expression. Raises ProblemError with the messages of the real parser."""
     parser = _Parser(_tokens(text))
-    node = parser.alternatives(0)
-    if not parser.done:
-        raise _refusal("Unknown expression group.")
+    node = parser.disjunction(0)
+    if not parser.at_end:
+        raise _problem("Unknown expression group.")
     return node
 
 
 def _tokens(text: str) -> list[_Token]:
-    tokens, at = [], 0
-    while at < len(text):
-        found = _TOKEN.match(text, at)
+    tokens, position = [], 0
+    while position < len(text):
+        found = _TOKEN.match(text, position)
         if found is None:
-            raise _refusal("Unterminated constant.")
-        at = found.end()
+            raise _problem("Unterminated constant.")
+        position = found.end()
         if (quoted := found["quoted"]) is not None:
-            edge = 3 if quoted.startswith("%") else 1
-            tokens.append(_Token("quoted", _unescape(unquote(quoted[edge:-edge]))))
-        elif found["mark"] is not None:
-            tokens.append(_Token("mark", unquote(found["mark"])))
-        elif (word := unquote(found["word"]).strip()) != "":
-            tokens.append(_Token("word", word))
+            quote_length = 3 if quoted.startswith("%") else 1
+            tokens.append(_Token("quoted", _unescape(unquote(quoted[quote_length:-quote_length]))))
+        elif found["symbol"] is not None:
+            tokens.append(_Token("symbol", unquote(found["symbol"])))
+        elif (value := unquote(found["text"]).strip()) != "":
+            tokens.append(_Token("text", value))
     return tokens
 
 
 def _unescape(text: str) -> str:
-    # `\*` stays: the star's own escape is for `like` to read.
+    # `\*` stays, since `like` interprets the escape of a star.
     return re.sub(r"\\(['\"])", r"\1", text)
 
 
-def _refusal(message: str) -> ProblemError:
+def _problem(message: str) -> ProblemError:
     return ProblemError(400, "The RQL query is invalid.", {"rql": [message]})
 
 
 class _Parser:
     def __init__(self, tokens: list[_Token]) -> None:
         self._tokens = tokens
-        self._at = 0
+        self._position = 0
 
     @property
-    def done(self) -> bool:
-        return self._at == len(self._tokens)
+    def at_end(self) -> bool:
+        return self._position == len(self._tokens)
 
-    def alternatives(self, depth: int) -> Node:
-        if depth > _DEEPEST:
-            raise _refusal("The expression is nested too deeply.")
+    def disjunction(self, depth: int) -> Node:
+        if depth > _MAX_DEPTH:
+            raise _problem("The expression is nested too deeply.")
         nodes = [self._conjunction(depth)]
-        while self._takes("|", ";"):
+        while self._accept("|", ";"):
             nodes.append(self._conjunction(depth))
         return nodes[0] if len(nodes) == 1 else Group("or", tuple(nodes))
 
     def _conjunction(self, depth: int) -> Node:
-        nodes = [self._unit(depth)]
-        while self._takes(",", "&"):
-            nodes.append(self._unit(depth))
+        nodes = [self._term(depth)]
+        while self._accept(",", "&"):
+            nodes.append(self._term(depth))
         return nodes[0] if len(nodes) == 1 else Group("and", tuple(nodes))
 
-    def _unit(self, depth: int) -> Node:
-        if self._takes("("):
-            node = self.alternatives(depth + 1)
+    def _term(self, depth: int) -> Node:
+        if self._accept("("):
+            node = self.disjunction(depth + 1)
             self._expect(")")
             return node
-        name = self._literal("word").text
-        if self._takes("="):
+        name = self._next_token("text").text
+        if self._accept("="):
             if name.lower() == "rql":
-                raise _refusal("Invalid equals shortcut expression")
+                raise _problem("Invalid equals shortcut expression")
             return Comparison("eq", name, (self._value(),))
         operator = name.lower()
         self._expect("(")
-        node = self._call(operator, depth)
+        node = self._function(operator, depth)
         self._expect(")")
         return node
 
-    def _call(self, operator: str, depth: int) -> Node:
+    def _function(self, operator: str, depth: int) -> Node:
         if operator in {"and", "or", "not"}:
-            # Commas separate the operands of all three; `;` and `|` still mean OR inside one operand.
+            # A comma separates operands here; `;` and `|` still mean OR inside an operand.
             nodes = [self._operand(depth)]
-            while operator != "not" and self._takes(",", "&"):
+            while operator != "not" and self._accept(",", "&"):
                 nodes.append(self._operand(depth))
             return Group(operator, tuple(nodes))
         if operator not in _COMPARISONS | _SETS:
-            raise _refusal("Unknown expression group.")
-        path = self._literal("word", "quoted").text
+            raise _problem("Unknown expression group.")
+        path = self._next_token("text", "quoted").text
         self._expect(",")
         if operator in _COMPARISONS:
             return Comparison(operator, path, (self._value(),))
         self._expect("(")
         values = [self._value()]
-        while self._takes(","):
+        while self._accept(","):
             values.append(self._value())
         self._expect(")")
         return Comparison(operator, path, tuple(values))
 
     def _operand(self, depth: int) -> Node:
-        if depth > _DEEPEST:
-            raise _refusal("The expression is nested too deeply.")
-        nodes = [self._unit(depth + 1)]
-        while self._takes("|", ";"):
-            nodes.append(self._unit(depth + 1))
+        if depth > _MAX_DEPTH:
+            raise _problem("The expression is nested too deeply.")
+        nodes = [self._term(depth + 1)]
+        while self._accept("|", ";"):
+            nodes.append(self._term(depth + 1))
         return nodes[0] if len(nodes) == 1 else Group("or", tuple(nodes))
 
     def _value(self) -> Value:
-        token = self._literal("word", "quoted")
-        if token.kind == "word" and token.text.lower() in {"null", "empty"} and self._takes("("):
+        token = self._next_token("text", "quoted")
+        if token.kind == "text" and token.text.lower() in {"null", "empty"} and self._accept("("):
             self._expect(")")
             return Value("", token.text.lower())
         return Value(token.text)
 
-    def _literal(self, *kinds: str) -> _Token:
-        if self.done or self._tokens[self._at].kind not in kinds:
-            raise _refusal("Unknown expression group.")
-        self._at += 1
-        return self._tokens[self._at - 1]
+    def _next_token(self, *kinds: str) -> _Token:
+        if self.at_end or self._tokens[self._position].kind not in kinds:
+            raise _problem("Unknown expression group.")
+        self._position += 1
+        return self._tokens[self._position - 1]
 
-    def _takes(self, *marks: str) -> bool:
-        if self.done or self._tokens[self._at].kind != "mark" or self._tokens[self._at].text not in marks:
+    def _accept(self, *symbols: str) -> bool:
+        if (
+            self.at_end
+            or self._tokens[self._position].kind != "symbol"
+            or self._tokens[self._position].text not in symbols
+        ):
             return False
-        self._at += 1
+        self._position += 1
         return True
 
-    def _expect(self, mark: str) -> None:
-        if not self._takes(mark):
-            raise _refusal("Unknown expression group.")
+    def _expect(self, symbol: str) -> None:
+        if not self._accept(symbol):
+            raise _problem("Unknown expression group.")

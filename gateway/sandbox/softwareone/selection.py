@@ -1,4 +1,4 @@
-"""`select=`: which fields of a user an answer has."""
+"""The parameter `select`: the fields of a user that a response contains."""
 
 from typing import Any
 
@@ -27,11 +27,11 @@ _OMITTED = ("audit",)
 
 
 class RqlSelection:
-    """The default fields, then each `+a`, `-b`, `-*` or plain `a` in turn."""
+    """Applies each `+a`, `-b`, `-*` or plain `a` of a `select` value, in order, to the default fields."""
 
     def __init__(self, text: str | None) -> None:
         self._fields = [name for name in _FIELDS if name not in _OMITTED]
-        self._without: list[tuple[str, str]] = []
+        self._excluded: list[tuple[str, str]] = []
         for item in (text or "").split(","):
             if path := item.strip():
                 self._apply(path)
@@ -39,29 +39,29 @@ class RqlSelection:
 
     @property
     def audit(self) -> bool:
-        """Whether audit.* may be filtered and sorted by."""
+        """Whether `audit` is selected, so that filters and orders may use its fields."""
         return "audit" in self._fields
 
     def trim(self, document: dict[str, Any]) -> dict[str, Any]:
-        """The document with the selected fields only; a null field is always absent."""
-        kept = {name: document[name] for name in self._fields if document.get(name) is not None}
-        for field, inner in self._without:
-            if isinstance(kept.get(field), dict):
-                kept[field] = {name: value for name, value in kept[field].items() if name.lower() != inner}
-        return kept
+        """Return the selected fields of a user; a field that is null is always absent."""
+        selected = {name: document[name] for name in self._fields if document.get(name) is not None}
+        for field, inner_name in self._excluded:
+            if isinstance(selected.get(field), dict):
+                selected[field] = {name: value for name, value in selected[field].items() if name.lower() != inner_name}
+        return selected
 
     def _apply(self, path: str) -> None:
-        drop = path.startswith("-")
-        head, _, inner = path.lstrip("+-").partition(".")
-        if head == "*":
-            self._fields = [] if drop else list(_FIELDS)
+        exclude = path.startswith("-")
+        name, _, inner_name = path.lstrip("+-").partition(".")
+        if name == "*":
+            self._fields = [] if exclude else list(_FIELDS)
             return
-        field = _NAMES.get(head.lower())
+        field = _NAMES.get(name.lower())
         if field is None:
             raise ProblemError(400, "The select parameter is invalid.", {"select": ["Invalid property path."]})
-        if drop and inner:
-            self._without.append((field, inner.lower()))
-        elif drop:
+        if exclude and inner_name:
+            self._excluded.append((field, inner_name.lower()))
+        elif exclude:
             self._fields = [name for name in self._fields if name != field]
         elif field not in self._fields:
             self._fields.append(field)

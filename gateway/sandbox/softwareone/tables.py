@@ -1,11 +1,11 @@
-"""The tables of the softwareone system, and its people."""
+"""The tables of the softwareone API and the users that they are seeded with."""
 
 from typing import Any
 
 import orjson
 
 from gateway.sandbox.clock import SECOND
-from gateway.sandbox.people import LANDMARKS, SeededPerson, created_at, generated
+from gateway.sandbox.people import LANDMARKS, SeededPerson, created_at, generate_people
 from gateway.sandbox.store import Row, Store
 
 __all__ = ["SCHEMA", "seed"]
@@ -69,29 +69,29 @@ def seed(store: Store, users: int) -> None:
     rows: list[Row] = []
     members: list[Row] = []
     for number, (nickname, first, last, status, phone) in enumerate(_LANDMARKS):
-        key = LANDMARKS["softwareone"][nickname]
+        user_id = LANDMARKS["softwareone"][nickname]
         email = f"{first}.{last}@example.com".lower()
         accounts = {"ada": ["ACC-0000-0001", "ACC-0000-0002"], "disabled": []}.get(nickname, ["ACC-0000-0001"])
         person = SeededPerson(number, first, last, email, created_at("softwareone", number, users))
-        rows.append(_user(key, person, status, phone, accounts))
-        members.extend(_members(key, status, accounts))
-    for person in generated("softwareone", len(_LANDMARKS), users):
+        rows.append(_user(user_id, person, status, phone, accounts))
+        members.extend(_members(user_id, status, accounts))
+    for person in generate_people("softwareone", len(_LANDMARKS), users):
         number = person.number
-        key = f"USR-{1 + number // 10_000:04d}-{number % 10_000:04d}"
+        user_id = f"USR-{1 + number // 10_000:04d}-{number % 10_000:04d}"
         status = _STATUSES[number % len(_STATUSES)]
         accounts = [_ACCOUNTS[number % len(_ACCOUNTS)][0]]
         phone = f"66{number:07d}" if number % 3 else None
-        rows.append(_user(key, person, status, phone, accounts))
-        members.extend(_members(key, status, accounts))
+        rows.append(_user(user_id, person, status, phone, accounts))
+        members.extend(_members(user_id, status, accounts))
     store.insert("marketplace_users", rows)
     store.insert("memberships", members)
 
 
-def _user(key: str, person: SeededPerson, status: str, phone: str | None, accounts: list[str]) -> dict[str, Any]:
+def _user(user_id: str, person: SeededPerson, status: str, phone: str | None, accounts: list[str]) -> dict[str, Any]:
     accepted = status in {"Active", "Blocked", "Disabled"}
     created = person.created
     return {
-        "id": key,
+        "id": user_id,
         "revision": 1,
         "email": person.email,
         "first_name": person.first,
@@ -112,6 +112,6 @@ def _user(key: str, person: SeededPerson, status: str, phone: str | None, accoun
     }
 
 
-def _members(key: str, status: str, accounts: list[str]) -> list[Row]:
+def _members(user_id: str, status: str, accounts: list[str]) -> list[Row]:
     membership = status if status in {"Invited", "InvitationExpired"} else "Active"
-    return [{"user_id": key, "account_id": account, "status": membership} for account in accounts]
+    return [{"user_id": user_id, "account_id": account, "status": membership} for account in accounts]

@@ -1,4 +1,4 @@
-"""Marketplace users as rows and as JSON: get, list, block, unblock, delete."""
+"""Endpoints of marketplace users: get, list, block, unblock and delete."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -16,106 +16,108 @@ from gateway.sandbox.store import Row, Select, Store
 __all__ = ["MarketplaceUsers"]
 
 _TOKEN = orjson.dumps({"id": "TKN-0000-0001", "name": "Sandbox token"}).decode()
-_HIGHEST_LIMIT = 100
+_MAX_LIMIT = 100
 _BLOCKABLE = {"Invited", "InvitationExpired", "Active", "Disabled"}
 
 
 class MarketplaceUsers:
-    """What may be done with the users of the marketplace, except changing their fields."""
+    """Reads and stores the users of the marketplace, and executes all operations but the change of fields."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def row(self, key: str) -> Row:
-        """The user with this id; 404 otherwise."""
-        row = self._store.row("SELECT * FROM marketplace_users WHERE id = ?", key)
+    def row(self, user_id: str) -> Row:
+        """Return the row of a user. Raises ProblemError (404) for an unknown id."""
+        row = self._store.row("SELECT * FROM marketplace_users WHERE id = ?", user_id)
         if row is None:
-            raise ProblemError(404, f"User with id '{key}' was not found.")
+            raise ProblemError(404, f"User with id '{user_id}' was not found.")
         return row
 
-    def accounts(self, key: str) -> list[Row]:
-        """The accounts that a user belongs to, with the `membership` status of each."""
+    def accounts(self, user_id: str) -> list[Row]:
+        """Return the accounts of a user, each with the status of the `membership`."""
         return self._store.rows(
             "SELECT a.*, m.status AS membership"
             " FROM memberships m JOIN marketplace_accounts a ON a.id = m.account_id"
             " WHERE m.user_id = ? ORDER BY a.id",
-            [key],
+            [user_id],
         )
 
     def save(self, row: Row, changes: dict[str, Any]) -> None:
-        """Store changed columns; the revision goes up."""
-        stamp = {"revision": row["revision"] + 1, "updated_at": now(), "updated_by": _TOKEN}
-        self._store.update("marketplace_users", row["id"], changes | stamp)
+        """Store changed columns and increment the revision."""
+        audit = {"revision": row["revision"] + 1, "updated_at": now(), "updated_by": _TOKEN}
+        self._store.update("marketplace_users", row["id"], changes | audit)
 
-    def answer(self, key: str, selection: RqlSelection) -> SandboxResponse:
-        """A single user."""
-        document = selection.trim(self._document(self.row(key)))
+    def user_response(self, user_id: str, selection: RqlSelection) -> SandboxResponse:
+        """Return the response with one user."""
+        document = selection.trim(self._user_json(self.row(user_id)))
         if selection.omitted:
             document["$meta"] = {"omitted": selection.omitted}
         return SandboxResponse.json(document)
 
-    def get(self, call: SandboxRequest, key: str) -> SandboxResponse:
-        """GET /accounts/users/{uniqueFilter}: by id, or a minimal payload by e-mail address."""
-        if "@" in key:
-            return self._minimal(key)
-        selects = [piece[7:] for piece in call.query.split("&") if piece.startswith("select=")]
-        return self.answer(key, RqlSelection(unquote(selects[-1]) if selects else None))
+    def get(self, request: SandboxRequest, id_or_email: str) -> SandboxResponse:
+        """GET /accounts/users/{uniqueFilter}: by id, or with few fields by e-mail address."""
+        if "@" in id_or_email:
+            return self._minimal_response(id_or_email)
+        selects = [part[7:] for part in request.query.split("&") if part.startswith("select=")]
+        return self.user_response(id_or_email, RqlSelection(unquote(selects[-1]) if selects else None))
 
-    def list(self, call: SandboxRequest) -> SandboxResponse:
+    def list(self, request: SandboxRequest) -> SandboxResponse:
         """GET /accounts/users with RQL."""
-        options, filters = _options(call.query)
+        options, filters = _parse_options(request.query)
         selection = RqlSelection(options.get("select"))
-        limit = min(_count(options, "limit", 10), _HIGHEST_LIMIT)
-        offset = _count(options, "offset", 0)
+        limit = min(_integer_option(options, "limit", 10), _MAX_LIMIT)
+        offset = _integer_option(options, "offset", 0)
         query = Select(
             "u.*", "marketplace_users u LEFT JOIN marketplace_accounts a ON a.id = u.current_account_id"
         ).where("u.status <> 'Deleted'")
         for text in filters:
             sql, values = condition(parse(text), audit=selection.audit)
             query.where(sql, *values)
-        total = self._store.select(Select("count(*) AS total", query.source, query.conditions, query.values))
+        total = self._store.select(Select("count(*) AS total", query.from_clause, query.conditions, query.values))
         query.order = ordering(options["order"], audit=selection.audit) if options.get("order") else "u.id ASC"
         query.limit, query.offset = limit, offset
         rows = self._store.select(query) if limit else []
         meta: dict[str, Any] = {"pagination": {"offset": offset, "limit": limit, "total": total[0]["total"]}}
         if selection.omitted:
             meta["omitted"] = selection.omitted
-        return SandboxResponse.json({"$meta": meta, "data": [selection.trim(self._document(row)) for row in rows]})
+        return SandboxResponse.json({"$meta": meta, "data": [selection.trim(self._user_json(row)) for row in rows]})
 
-    def list_accounts(self, key: str) -> SandboxResponse:
+    def list_accounts(self, user_id: str) -> SandboxResponse:
         """GET /accounts/users/{id}/accounts."""
-        self.row(key)
-        data = [_account(account) for account in self.accounts(key)]
+        self.row(user_id)
+        data = [_account(account) for account in self.accounts(user_id)]
         pagination = {"offset": 0, "limit": 10, "total": len(data)}
         return SandboxResponse.json({"$meta": {"pagination": pagination}, "data": data})
 
-    def block(self, key: str) -> SandboxResponse:
+    def block(self, user_id: str) -> SandboxResponse:
         """POST …/block."""
-        row = self.row(key)
+        row = self.row(user_id)
         if row["status"] not in _BLOCKABLE:
-            raise ProblemError(400, f"User '{key}' cannot be blocked from status {row['status']}.")
+            raise ProblemError(400, f"User '{user_id}' cannot be blocked from status {row['status']}.")
         self.save(row, {"status": "Blocked"})
-        return self.answer(key, RqlSelection(None))
+        return self.user_response(user_id, RqlSelection(None))
 
-    def unblock(self, key: str) -> SandboxResponse:
-        """POST …/unblock: the status is what the memberships make it."""
-        row = self.row(key)
+    def unblock(self, user_id: str) -> SandboxResponse:
+        """POST …/unblock: the new status follows from the memberships."""
+        row = self.row(user_id)
         if row["status"] != "Blocked":
-            raise ProblemError(400, f"User '{key}' is not blocked.")
-        memberships = {account["membership"] for account in self.accounts(key)}
-        status = next((word for word in ("Active", "Invited", "InvitationExpired") if word in memberships), "Disabled")
+            raise ProblemError(400, f"User '{user_id}' is not blocked.")
+        memberships = {account["membership"] for account in self.accounts(user_id)}
+        status = next(
+            (value for value in ("Active", "Invited", "InvitationExpired") if value in memberships), "Disabled"
+        )
         self.save(row, {"status": status})
-        return self.answer(key, RqlSelection(None))
+        return self.user_response(user_id, RqlSelection(None))
 
-    def delete(self, key: str) -> SandboxResponse:
-        """DELETE: only a disabled user, and softly."""
-        row = self.row(key)
+    def delete(self, user_id: str) -> SandboxResponse:
+        """DELETE: only a disabled user can be deleted; the row stays."""
+        row = self.row(user_id)
         if row["status"] != "Disabled":
-            raise ProblemError(400, f"User '{key}' can only be deleted when it is Disabled.")
+            raise ProblemError(400, f"User '{user_id}' can only be deleted when it is Disabled.")
         self.save(row, {"status": "Deleted"})
         return SandboxResponse(204)
 
-    def _minimal(self, email: str) -> SandboxResponse:
+    def _minimal_response(self, email: str) -> SandboxResponse:
         row = self._store.row("SELECT * FROM marketplace_users WHERE email = ? ORDER BY id", email)
         if row is None:
             raise ProblemError(404, f"User with email '{email}' was not found.")
@@ -124,11 +126,11 @@ class MarketplaceUsers:
             document["audit"] = {"invitationAcceptedAt": millis_time(row["invitation_accepted_at"])}
         return SandboxResponse.json(document)
 
-    def _document(self, row: Row) -> dict[str, Any]:
+    def _user_json(self, row: Row) -> dict[str, Any]:
         accounts = self.accounts(row["id"])
         current = next((account for account in accounts if account["id"] == row["current_account_id"]), None)
-        phone = _present(prefix=row["phone_prefix"], number=row["phone_number"])
-        settings = _present(cultureCode=row["culture_code"], languageCode=row["language_code"])
+        phone = _without_none(prefix=row["phone_prefix"], number=row["phone_number"])
+        settings = _without_none(cultureCode=row["culture_code"], languageCode=row["language_code"])
         return {
             "id": row["id"],
             "revision": row["revision"],
@@ -143,27 +145,27 @@ class MarketplaceUsers:
             "settings": settings or None,
             "accounts": [_account(account) for account in accounts],
             "currentAccount": _account(current) if current else None,
-            "audit": _present(
-                created=_event(row["created_at"], row["created_by"]),
-                updated=_event(row["updated_at"], row["updated_by"]),
+            "audit": _without_none(
+                created=_audit_entry(row["created_at"], row["created_by"]),
+                updated=_audit_entry(row["updated_at"], row["updated_by"]),
                 invitationAcceptedAt=_time(row["invitation_accepted_at"]),
             ),
         }
 
 
-def _options(query: str) -> tuple[dict[str, str], list[str]]:
+def _parse_options(query: str) -> tuple[dict[str, str], list[str]]:
     options: dict[str, str] = {}
     filters = []
-    for piece in split_query(query):
-        name, equals, value = piece.partition("=")
+    for part in split_query(query):
+        name, equals, value = part.partition("=")
         if equals and name in {"limit", "offset", "order", "select"}:
             options[name] = unquote(value)
         else:
-            filters.append(piece)
+            filters.append(part)
     return options, filters
 
 
-def _count(options: dict[str, str], name: str, default: int) -> int:
+def _integer_option(options: dict[str, str], name: str, default: int) -> int:
     text = options.get(name)
     if text is None:
         return default
@@ -172,18 +174,18 @@ def _count(options: dict[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _present(**fields: Any) -> dict[str, Any]:
+def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _time(at: int | None) -> str | None:
-    return None if at is None else millis_time(at)
+def _time(timestamp: int | None) -> str | None:
+    return None if timestamp is None else millis_time(timestamp)
 
 
-def _event(at: int, by: str) -> dict[str, Any]:
-    actor = orjson.loads(by)
+def _audit_entry(timestamp: int, actor_json: str) -> dict[str, Any]:
+    actor = orjson.loads(actor_json)
     kind = "users" if actor["id"].startswith("USR-") else "api-tokens"
-    return {"at": millis_time(at), "by": actor | {"icon": f"/v1/accounts/{kind}/{actor['id']}/icon"}}
+    return {"at": millis_time(timestamp), "by": actor | {"icon": f"/v1/accounts/{kind}/{actor['id']}/icon"}}
 
 
 def _account(row: Row) -> dict[str, Any]:
