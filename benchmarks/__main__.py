@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: compare the gateway with its peers, print the table, write it beside the plots."""
+"""Compare the gateway with its peers, print the table, and write it and the plots to a folder."""
 
 import argparse
 import subprocess
@@ -18,21 +18,21 @@ from benchmarks.table import markdown
 __all__: list[str] = []
 
 _RESULTS = Path(__file__).parent / "results"
-_SIZES, _CROWDS = (1, 10, 50, 100, 150, 200), (1, 3, 10, 32, 100, 316, 1000)
-_QUICK = Plan(rounds=1, seconds=0.4, warm=0.4, sizes=(1, 200), crowds=(1, 1000))
-_LONGEST_WARMING = 4.0  # seconds
+_SIZES, _CONNECTION_COUNTS = (1, 10, 50, 100, 150, 200), (1, 3, 10, 32, 100, 316, 1000)
+_QUICK = Plan(rounds=1, seconds=0.4, warm_up=0.4, sizes=(1, 200), connection_counts=(1, 1000))
+_MAX_WARM_UP = 4.0  # seconds
 
 
 def main() -> int:
-    """Run the benchmark; 1 when there is nothing to compare, with a sentence why."""
+    """Run the benchmark; return 1 and print the reason when it fails."""
     options = _options()
     plan = _QUICK
     if not options.quick:
-        warm = min(2 * options.seconds, _LONGEST_WARMING)
-        plan = Plan(options.rounds, options.seconds, warm, sizes=_SIZES, crowds=_CROWDS)
-    chosen = [one for one in servers() if not options.only or one.name in options.only]
+        warm_up = min(2 * options.seconds, _MAX_WARM_UP)
+        plan = Plan(options.rounds, options.seconds, warm_up, sizes=_SIZES, connection_counts=_CONNECTION_COUNTS)
+    selected = [server for server in servers() if not options.only or server.name in options.only]
     try:
-        outcome = run(chosen, plan)
+        outcome = run(selected, plan)
     except (DisagreementError, FailedStartError, LoadError, subprocess.SubprocessError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -42,19 +42,22 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    names = [one.name for one in servers()]
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of which the median counts [default 5]")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement [default 3]")
+    names = [server.name for server in servers()]
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds; results are medians [default 5]")
+    parser.add_argument("--seconds", type=float, default=3.0, help="seconds of one measurement [default 3]")
     parser.add_argument(
-        "--only", type=lambda text: text.split(","), metavar="NAME,…", help=f"some servers of {', '.join(names)}"
+        "--only",
+        type=lambda text: text.split(","),
+        metavar="NAME,…",
+        help=f"only these servers: {', '.join(names)}",
     )
-    parser.add_argument("--quick", action="store_true", help="one short round: shows that all of it works, no more")
-    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the results go [default: beside this]")
+    parser.add_argument("--quick", action="store_true", help="one short round, which shows only that everything works")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="folder for the results [benchmarks/results]")
     options = parser.parse_args()
     if unknown := set(options.only or ()) - set(names):
-        parser.error(f"there is no server {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+        parser.error(f"unknown server: {', '.join(sorted(unknown))}. Use some of {', '.join(names)}")
     if options.rounds < 1 or options.seconds <= 0:
-        parser.error("it takes at least one round, and some time")
+        parser.error("--rounds must be at least 1, and --seconds more than 0")
     return options
 
 

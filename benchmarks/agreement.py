@@ -1,4 +1,4 @@
-"""Before anything is measured: all servers say the same, and need as many source calls as they should."""
+"""Checks before the measurements that all servers return equal data with the expected number of source calls."""
 
 import os
 from collections.abc import Iterable
@@ -6,38 +6,38 @@ from typing import Any
 
 import orjson
 
-from benchmarks.fleet import Running
+from benchmarks.fleet import RunningServer
 from benchmarks.operations import Operation
 
 __all__ = ["DisagreementError", "check"]
 
 
 class DisagreementError(Exception):
-    """Two servers that answer the same request differently: a comparison would mean nothing."""
+    """Two servers return different data, or one makes another number of calls, so their figures are not comparable."""
 
 
-def check(operation: Operation, fleet: Iterable[Running]) -> None:
-    """Each answers as the first one does, with the calls that the operation must cost.
+def check(operation: Operation, fleet: Iterable[RunningServer]) -> None:
+    """Compare the data of each server with that of the first one, and its calls with those of the operation.
 
     Raises:
-        DisagreementError: one does not.
+        DisagreementError: a server differs.
     """
     expected: Any = None
-    for one in fleet:
-        name = f"{operation.title}: {one.server.title}"
-        before = one.sources.calls()
-        answer = one.answer(operation)
-        calls = one.sources.calls() - before
+    for running in fleet:
+        name = f"{operation.title}: {running.server.title}"
+        before = running.sources.calls()
+        data = running.fetch(operation)
+        calls = running.sources.calls() - before
         if operation.calls is not None and calls != operation.calls:
             raise DisagreementError(f"{name} makes {calls} source calls instead of {operation.calls}")
         if expected is None:
-            expected = answer
-        if answer != expected:
-            raise DisagreementError(f"{name} answers otherwise than the first:\n{_difference(answer, expected)}")
+            expected = data
+        if data != expected:
+            raise DisagreementError(f"{name} returns other data than the first server:\n{_difference(data, expected)}")
 
 
-def _difference(one: Any, other: Any) -> str:
-    """Both as JSON, from a little before the first place where they differ."""
-    texts = [orjson.dumps(answer, option=orjson.OPT_SORT_KEYS).decode() for answer in (one, other)]
-    start = max(0, len(os.path.commonprefix(texts)) - 120)  # noqa: RUF071 - these are no paths
+def _difference(actual: Any, expected: Any) -> str:
+    """Return both as JSON, from a little before the first difference."""
+    texts = [orjson.dumps(data, option=orjson.OPT_SORT_KEYS).decode() for data in (actual, expected)]
+    start = max(0, len(os.path.commonprefix(texts)) - 120)  # noqa: RUF071 - the texts are not paths
     return "\n".join(f"…{text[start : start + 400]}" for text in texts)

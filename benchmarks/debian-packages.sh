@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the benchmark needs of Debian, installed when it is missing: nginx as the sources, taskset.
+# Installs the Debian packages that the benchmark needs, if they are missing: nginx for the sources, and taskset.
 set -eu
 [ -x /usr/sbin/nginx ] && command -v taskset >/dev/null && exit 0
 sudo=$([ "$(id -u)" = 0 ] || echo sudo)

@@ -1,4 +1,4 @@
-"""How a server is asked, and how its answer is read into the one shape that all are compared in."""
+"""Builds requests for a server, and converts its responses to the shape in which all servers are compared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,72 +9,72 @@ import orjson
 from benchmarks.load import post
 from benchmarks.operations import Operation
 
-__all__ = ["ByHand", "Dialect", "GraphQL", "SourceShaped"]
+__all__ = ["Dialect", "GraphQL", "HandWritten", "SourceShaped"]
 
 
 class Dialect(Protocol):
-    """One way to ask."""
+    """The format of the requests and responses of a server."""
 
-    def request(self, port: int, operation: Operation, n: int) -> bytes:
-        """The n-th request of an operation, ready to be sent."""
+    def build_request(self, port: int, operation: Operation, n: int) -> bytes:
+        """Return the bytes of the n-th request of an operation."""
 
-    def read(self, body: bytes) -> Any:
-        """What an answer says, in our API's words."""
+    def parse_response(self, body: bytes) -> Any:
+        """Return the data of a response, in the shape of the API of this gateway."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQL:
-    """Our API's documents; `documents` has a server's own, by the operation's name, where it is asked differently.
+    """GraphQL with the documents of this gateway, or with `documents` of the server, by operation name.
 
-    `headers` are sent with every request, e.g. credentials.
+    `headers` are sent with every request, for example credentials.
     """
 
     documents: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def request(self, port: int, operation: Operation, n: int) -> bytes:
+    def build_request(self, port: int, operation: Operation, n: int) -> bytes:
         document = self.documents.get(operation.name, operation.document)
         body = orjson.dumps({"query": document, "variables": operation.variables(n)})
         return post(port, "/graphql", body, n, self.headers)
 
-    def read(self, body: bytes) -> Any:
+    def parse_response(self, body: bytes) -> Any:
         return orjson.loads(body)["data"]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceShaped(GraphQL):
-    """A gateway that declares a source as it is hands on the source's own shape: its clients do the rest."""
+    """GraphQL of a gateway that returns records in the shape of the source; they are converted here."""
 
-    def read(self, body: bytes) -> Any:
+    def parse_response(self, body: bytes) -> Any:
         data = orjson.loads(body)["data"]
         if "users" in data:
-            return {"users": {"nodes": [_user(one) for one in data["users"]["data"]]}}
-        return {name: _user(one) for name, one in data.items()}
+            return {"users": {"nodes": [_user(user) for user in data["users"]["data"]]}}
+        return {name: _user(user) for name, user in data.items()}
 
 
-class ByHand:
-    """A path an operation, the variables as its body."""
+class HandWritten:
+    """One path for each operation, with the variables as the body."""
 
-    def request(self, port: int, operation: Operation, n: int) -> bytes:
+    def build_request(self, port: int, operation: Operation, n: int) -> bytes:
         return post(port, f"/{operation.name}", orjson.dumps(operation.variables(n)), n)
 
-    def read(self, body: bytes) -> Any:
+    def parse_response(self, body: bytes) -> Any:
         return orjson.loads(body)["data"]
 
 
-def _user(one: Any) -> dict[str, Any]:
-    role, department = one["role"], one["department"]
+def _user(user: Any) -> dict[str, Any]:
+    role, department = user["role"], user["department"]
     return {
-        "sourceId": one["sourceId"],
-        **one["user"],
-        "status": one["status"].upper(),
+        "sourceId": user["sourceId"],
+        **user["user"],
+        "status": user["status"].upper(),
         "role": _without_full(role),
         "department": _without_full(department),
     }
 
 
 def _without_full(record: dict[str, Any]) -> dict[str, Any]:
-    """What a lookup brought stands one level deeper there; the owner's type is the source's word."""
+    """Move the looked-up fields one level up, and convert the type of the owner to its enum value."""
     flat: dict[str, Any] = {name: value for name, value in record.items() if name != "full"} | record.get("full", {})
     if "owner" in flat:
         flat["owner"] = {"type": flat["owner"]["type"].upper()}

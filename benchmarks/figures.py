@@ -1,4 +1,4 @@
-"""What is made of many measurements: medians, percentiles, and ratios to the floor."""
+"""Computes medians and percentiles of measurements."""
 
 import math
 import statistics
@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
-__all__ = ["Figures", "Key", "Sample", "percentile", "summed_up"]
+__all__ = ["Figures", "Key", "Sample", "median_figures", "percentile"]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How a server did: requests a second, CPU µs a request, latencies in ms, source calls a request."""
+    """Requests per second, CPU in µs per request, latencies in ms, and source calls per request."""
 
     rate: float
     cpu: float
@@ -22,7 +22,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement, in one round."""
+    """One measurement of one round."""
 
     server: str
     operation: str
@@ -34,18 +34,18 @@ Key = tuple[str, str, int]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that this share of the values does not exceed."""
+    """Return the smallest value that the given share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[max(1, math.ceil(share * len(ordered))) - 1]
 
 
-def summed_up(samples: Iterable[Sample]) -> dict[Key, Figures]:
-    """The median of each figure over the rounds, by server, operation and connections."""
-    together: dict[Key, list[Figures]] = defaultdict(list)
-    for one in samples:
-        together[one.server, one.operation, one.connections].append(one.figures)
+def median_figures(samples: Iterable[Sample]) -> dict[Key, Figures]:
+    """Return the median of each figure over the rounds, by server, operation and connections."""
+    by_key: dict[Key, list[Figures]] = defaultdict(list)
+    for sample in samples:
+        by_key[sample.server, sample.operation, sample.connections].append(sample.figures)
     names = [field.name for field in fields(Figures)]
     return {
-        key: Figures(**{name: statistics.median(getattr(one, name) for one in several) for name in names})
-        for key, several in together.items()
+        key: Figures(**{name: statistics.median(getattr(sample, name) for sample in group) for name in names})
+        for key, group in by_key.items()
     }

@@ -1,4 +1,4 @@
-"""The servers while they run: started and timed, checked against each other, asked and measured."""
+"""Starts servers, sends requests to them, and measures them under load."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,94 +9,96 @@ from typing import Any
 
 from benchmarks import proc
 from benchmarks.figures import Figures, percentile
-from benchmarks.grpc_load import put_grpc_load
-from benchmarks.load import Load, LoadError, ask, put_load
+from benchmarks.grpc_load import generate_grpc_load
+from benchmarks.load import Load, LoadError, generate_load, send_request
 from benchmarks.nginx import Sources
 from benchmarks.operations import USER, Lookups, Operation
-from benchmarks.processes import free_port, running, wait_until
-from benchmarks.servers import Place, Server
+from benchmarks.processes import free_port, running_process, wait_until
+from benchmarks.servers import LaunchOptions, Server
 
-__all__ = ["GRPC", "Cores", "Running", "started"]
+__all__ = ["GRPC", "Cores", "RunningServer", "start_server"]
 
 GRPC = "grpc"
-"""The name of GetUser over gRPC among the operations."""
-_START = 60.0  # seconds
+"""The name of the operation GetUser over gRPC."""
+_START_TIMEOUT = 60.0  # seconds
 _IDS = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """One core for the server that is measured, another for load and sources."""
+    """The core of the measured server, and the core of load and sources."""
 
     server: int
     load: int
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A server that runs, in one way of looking up."""
+class RunningServer:
+    """A running server, with one kind of lookups."""
 
     server: Server
-    place: Place
+    options: LaunchOptions
     pid: int
     cold_start: float
-    """Seconds from its start to its first right answer."""
+    """Seconds from its start to its first correct response."""
     sources: Sources
 
-    def answer(self, operation: Operation) -> Any:
-        """What it says to one request, in the shape that all are compared in."""
-        request = self.server.dialect.request(self.place.port, operation, 1)
-        return self.server.dialect.read(ask(self.place.port, request))
+    def fetch(self, operation: Operation) -> Any:
+        """Send one request; return the data in the shape in which all servers are compared."""
+        request = self.server.dialect.build_request(self.options.port, operation, 1)
+        return self.server.dialect.parse_response(send_request(self.options.port, request))
 
-    def measured(self, operation: Operation, *, connections: int, seconds: float) -> Figures:
-        """Under load for so many seconds."""
-        port, dialect = self.place.port, self.server.dialect
-        requests = [dialect.request(port, operation, n) for n in range(_IDS)]
-        return self._measured(lambda: put_load(port, requests, connections=connections, seconds=seconds))
+    def measure(self, operation: Operation, *, connections: int, seconds: float) -> Figures:
+        """Measure the server under the load of an operation."""
+        port, dialect = self.options.port, self.server.dialect
+        requests = [dialect.build_request(port, operation, n) for n in range(_IDS)]
+        return self._measure(lambda: generate_load(port, requests, connections=connections, seconds=seconds))
 
-    def measured_over_grpc(self, *, connections: int, seconds: float) -> Figures:
-        """GetUser under load."""
-        port = self.place.grpc_port
-        return self._measured(lambda: put_grpc_load(port, connections=connections, seconds=seconds))
+    def measure_grpc(self, *, connections: int, seconds: float) -> Figures:
+        """Measure the server under the load of GetUser over gRPC."""
+        port = self.options.grpc_port
+        return self._measure(lambda: generate_grpc_load(port, connections=connections, seconds=seconds))
 
     def resident_bytes(self) -> int:
         return proc.resident_bytes(self.pid)
 
-    def _measured(self, put: Callable[[], Load]) -> Figures:
-        calls, cpu = self.sources.calls(), proc.cpu_seconds(self.pid)
+    def _measure(self, generate: Callable[[], Load]) -> Figures:
+        calls_before, cpu_before = self.sources.calls(), proc.cpu_seconds(self.pid)
         try:
-            load = put()
+            load = generate()
         except (LoadError, OSError) as error:
             raise LoadError(f"{self.server.title}: {error}") from error
-        spent, called = proc.cpu_seconds(self.pid) - cpu, self.sources.calls() - calls
+        cpu_spent, calls_made = proc.cpu_seconds(self.pid) - cpu_before, self.sources.calls() - calls_before
         return Figures(
             rate=load.completed / load.seconds,
-            cpu=spent / load.completed * 1e6,
+            cpu=cpu_spent / load.completed * 1e6,
             p50=percentile(load.latencies, 0.5) * 1000,
             p99=percentile(load.latencies, 0.99) * 1000,
-            calls=called / load.completed,
+            calls=calls_made / load.completed,
         )
 
 
 @contextmanager
-def started(server: Server, lookups: Lookups, sources: Sources, cores: Cores, folder: Path) -> Iterator[Running]:
-    """A server, from its first right answer to the end of the block.
+def start_server(
+    server: Server, lookups: Lookups, sources: Sources, cores: Cores, folder: Path
+) -> Iterator[RunningServer]:
+    """Start a server, yield it after its first correct response, and stop it at the end of the block.
 
     Raises:
-        FailedStartError: it ended, or gave no right answer in a minute.
+        FailedStartError: the process ended, or gave no correct response within a minute.
     """
-    place = Place(free_port(), free_port(), sources.url, lookups, folder)
-    launch = server.launch(place)
+    options = LaunchOptions(free_port(), free_port(), sources.url, lookups, folder)
+    launch = server.launch(options)
     log = folder / f"{server.name}-{lookups}.log"
-    first = server.dialect.request(place.port, USER, 0)
-    began = time.perf_counter()
-    with running(launch.command, core=cores.server, log=log, environment=launch.environment) as process:
-        wait_until(lambda: _answers(place.port, first), process, log, _START)
-        yield Running(server, place, process.pid, time.perf_counter() - began, sources)
+    first_request = server.dialect.build_request(options.port, USER, 0)
+    start = time.perf_counter()
+    with running_process(launch.command, core=cores.server, log=log, environment=launch.environment) as process:
+        wait_until(lambda: _is_ready(options.port, first_request), process, log, _START_TIMEOUT)
+        yield RunningServer(server, options, process.pid, time.perf_counter() - start, sources)
 
 
-def _answers(port: int, request: bytes) -> bool:
+def _is_ready(port: int, request: bytes) -> bool:
     try:
-        return b'"errors"' not in ask(port, request)
+        return b'"errors"' not in send_request(port, request)
     except (OSError, LoadError):
         return False

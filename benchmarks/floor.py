@@ -1,4 +1,4 @@
-"""The floor: what somebody would write by hand, on plain aiohttp, without GraphQL and for these operations only."""
+"""The floor: a handler written by hand on aiohttp, without GraphQL and for these operations only."""
 
 import asyncio
 import os
@@ -23,46 +23,46 @@ _BY_LIST = os.environ["LOOKUPS"] == Lookups.LISTS
 
 
 async def user(request: web.Request) -> web.Response:
-    """One user, one call."""
-    asked = orjson.loads(await request.read())
-    found = await _call(request, "GET", f"{_USERS}/{asked['id']}?{_INCLUDES}")
-    return _answer({"user": _user(found)})
+    """Return one user, with one call."""
+    variables = orjson.loads(await request.read())
+    source_user = await _call(request, "GET", f"{_USERS}/{variables['id']}?{_INCLUDES}")
+    return _response({"user": _user(source_user)})
 
 
 async def update(request: web.Request) -> web.Response:
-    """One change, one call."""
-    asked = orjson.loads(await request.read())
+    """Change one user, with one call."""
+    variables = orjson.loads(await request.read())
     headers = {"Idempotency-Key": str(uuid.uuid4()), "Content-Type": "application/json"}
-    path, body = f"{_USERS}/{asked['id']}?{_INCLUDES}", orjson.dumps(asked["input"])
-    return _answer({"updateAccountUser": _user(await _call(request, "PATCH", path, headers, body))})
+    path, body = f"{_USERS}/{variables['id']}?{_INCLUDES}", orjson.dumps(variables["input"])
+    return _response({"updateAccountUser": _user(await _call(request, "PATCH", path, headers, body))})
 
 
 async def users(request: web.Request) -> web.Response:
-    """A list, then what it refers to: each role and department once."""
-    asked = orjson.loads(await request.read())
-    path = f"{_USERS}?limit={asked['first']}&q={quote(asked['search'])}&{_INCLUDES}"
-    listed = (await _call(request, "GET", path))["data"]
+    """Return a list of users, and look up each role and department once."""
+    variables = orjson.loads(await request.read())
+    path = f"{_USERS}?limit={variables['first']}&q={quote(variables['search'])}&{_INCLUDES}"
+    source_users = (await _call(request, "GET", path))["data"]
     roles, departments = await asyncio.gather(
-        _records(request, "/v1/identity/roles", "include[]=owner&include[]=permissions", _ids(listed, "role")),
-        _records(request, "/v1/operations/departments", "include[]=location", _ids(listed, "department")),
+        _records(request, "/v1/identity/roles", "include[]=owner&include[]=permissions", _ids(source_users, "role")),
+        _records(request, "/v1/operations/departments", "include[]=location", _ids(source_users, "department")),
     )
     nodes = [
         {
-            **_person(one),
-            "role": _role(roles[one["role"]["id"]]),
-            "department": _department(departments[one["department"]["id"]]),
+            **_person(user_record),
+            "role": _role(roles[user_record["role"]["id"]]),
+            "department": _department(departments[user_record["department"]["id"]]),
         }
-        for one in listed
+        for user_record in source_users
     ]
-    return _answer({"users": {"nodes": nodes}})
+    return _response({"users": {"nodes": nodes}})
 
 
 async def _records(request: web.Request, path: str, includes: str, ids: Iterable[str]) -> dict[str, Any]:
     if _BY_LIST:
-        whole = await _call(request, "GET", f"{path}?limit=1000&{includes}")
-        return {one["id"]: one for one in whole["data"]}
-    each = await asyncio.gather(*(_call(request, "GET", f"{path}/{one}?{includes}") for one in ids))
-    return {one["id"]: one for one in each}
+        listing = await _call(request, "GET", f"{path}?limit=1000&{includes}")
+        return {record["id"]: record for record in listing["data"]}
+    records = await asyncio.gather(*(_call(request, "GET", f"{path}/{record_id}?{includes}") for record_id in ids))
+    return {record["id"]: record for record in records}
 
 
 async def _call(
@@ -73,24 +73,24 @@ async def _call(
         return orjson.loads(await response.read())
 
 
-def _ids(listed: list[Any], kind: str) -> set[str]:
-    return {one[kind]["id"] for one in listed}
+def _ids(source_users: list[Any], kind: str) -> set[str]:
+    return {user_record[kind]["id"] for user_record in source_users}
 
 
-def _person(one: Any) -> dict[str, Any]:
-    profile = one["user"]
+def _person(user_record: Any) -> dict[str, Any]:
+    profile = user_record["user"]
     return {
-        "sourceId": one["id"],
+        "sourceId": user_record["id"],
         "name": profile["name"],
         "email": profile["email"],
-        "status": one["status"].upper(),
+        "status": user_record["status"].upper(),
     }
 
 
-def _user(one: Any) -> dict[str, Any]:
-    role, department = one["role"], one["department"]
+def _user(user_record: Any) -> dict[str, Any]:
+    role, department = user_record["role"], user_record["department"]
     return {
-        **_person(one),
+        **_person(user_record),
         "role": {"sourceId": role["id"], "name": role["name"]},
         "department": {"sourceId": department["id"], "name": department["name"]},
     }
@@ -105,7 +105,7 @@ def _department(department: Any) -> dict[str, Any]:
     return {"name": department["name"], "location": {"name": department["location"]["name"]}}
 
 
-def _answer(data: dict[str, Any]) -> web.Response:
+def _response(data: dict[str, Any]) -> web.Response:
     return web.Response(body=orjson.dumps({"data": data}), content_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""The load over gRPC: so many calls of GetUser at a time, for the user that GraphQL is asked for."""
+"""Generates load over gRPC: concurrent calls of GetUser, for the same users as over GraphQL."""
 
 import asyncio
 import time
@@ -11,11 +11,11 @@ from benchmarks.load import Load
 from benchmarks.operations import user_id
 from gateway.api.grpc.usergateway.v1 import users_pb2 as v1
 
-__all__ = ["put_grpc_load"]
+__all__ = ["generate_grpc_load"]
 
 _METHOD = "/usergateway.v1.UserService/GetUser"
 _CHANNELS = 4
-_PATIENCE = 60.0  # seconds
+_TIMEOUT = 60.0  # seconds
 _PATHS = (
     "source_id",
     "name",
@@ -28,8 +28,8 @@ _PATHS = (
 )
 
 
-def put_grpc_load(port: int, *, connections: int, seconds: float) -> Load:
-    """Call for so many seconds; every call that was begun is waited for."""
+def generate_grpc_load(port: int, *, connections: int, seconds: float) -> Load:
+    """Make calls on `connections` workers for `seconds`; wait for every call that was started."""
     return asyncio.run(_load(port, connections, seconds))
 
 
@@ -47,9 +47,9 @@ async def _load(port: int, connections: int, seconds: float) -> Load:
             while time.perf_counter() < until:
                 request = v1.GetUserRequest(id=user_id(n), source=v1.USER_SOURCE_ACCOUNT)
                 request.read_mask.paths.extend(_PATHS)
-                sent = time.perf_counter()
-                user = await call(request, timeout=_PATIENCE)
-                latencies.append(time.perf_counter() - sent)
+                sent_at = time.perf_counter()
+                user = await call(request, timeout=_TIMEOUT)
+                latencies.append(time.perf_counter() - sent_at)
                 assert user.source_id == user_id(n) and user.role.name  # noqa: S101, PT018 - the benchmark checks itself
                 n += connections
 
@@ -60,8 +60,8 @@ async def _load(port: int, connections: int, seconds: float) -> Load:
 @asynccontextmanager
 async def _channels(port: int, count: int) -> AsyncIterator[list[grpc.aio.Channel]]:
     async with AsyncExitStack() as stack:
-        own = [("grpc.use_local_subchannel_pool", 1)]  # else all channels share one connection
+        channel_options = [("grpc.use_local_subchannel_pool", 1)]  # else all channels share one connection
         yield [
-            await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=own))
+            await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=channel_options))
             for _ in range(count)
         ]

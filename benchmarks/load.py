@@ -1,7 +1,7 @@
-"""The load: so many connections, each sending its next request when its last one is answered.
+"""Generates load: each connection sends its next request when it has received the response to the last one.
 
-Every request that was sent is waited for, so that CPU time and source calls belong to requests that count.
-One loop over epoll without asyncio: the generator shares its core with the sources, and has to leave most of it.
+The response to every request is waited for, so that CPU time and source calls belong to requests that are counted.
+It is one loop over epoll without asyncio: the generator shares its core with the sources, and has to leave most of it.
 """
 
 import re
@@ -12,20 +12,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-__all__ = ["Load", "LoadError", "ask", "post", "put_load"]
+__all__ = ["Load", "LoadError", "generate_load", "post", "send_request"]
 
-_PATIENCE = 60.0  # seconds that the slowest answer may take
+_TIMEOUT = 60.0  # seconds, for the slowest response
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
 class LoadError(Exception):
-    """An answer that is not the right one, or none at all."""
+    """A response is wrong or missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What was answered, in how many seconds, and how many seconds each answer took."""
+    """The number of responses, the duration in seconds, and the latency of each response in seconds."""
 
     completed: int
     seconds: float
@@ -33,7 +33,7 @@ class Load:
 
 
 def post(port: int, path: str, body: bytes, n: int = 0, headers: Mapping[str, str] | None = None) -> bytes:
-    """A POST of JSON, ready to be sent; the n-th one."""
+    """Return the bytes of the n-th POST request with a JSON body."""
     head = (
         f"POST {path} HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
@@ -46,92 +46,92 @@ def post(port: int, path: str, body: bytes, n: int = 0, headers: Mapping[str, st
     return "\r\n".join((*head, "", "")).encode() + body
 
 
-def put_load(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Load:
-    """Send these requests, again and again in their order, for so many seconds.
+def generate_load(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Load:
+    """Send these requests repeatedly, in their order, for `seconds`.
 
     Raises:
-        LoadError: an answer was not 200, held errors, was of another length than the first, or did not come.
+        LoadError: a response was not 200, had errors, had another length than the first one, or was missing.
     """
     latencies: list[float] = []
     size: int | None = None
     sent = 0
-    with _connected(port, connections) as (epoll, open_connections):
+    with _open_connections(port, connections) as (epoll, open_connections):
         started = time.perf_counter()
-        until, give_up = started + seconds, started + seconds + _PATIENCE
-        for one in open_connections.values():
-            one.send(requests[sent % len(requests)])
+        until, deadline = started + seconds, started + seconds + _TIMEOUT
+        for connection in open_connections.values():
+            connection.send(requests[sent % len(requests)])
             sent += 1
-        under_way = connections
-        while under_way:
+        pending = connections
+        while pending:
             events = epoll.poll(1.0)
             now = time.perf_counter()
-            if now > give_up:
-                raise LoadError(f"{under_way} answers did not come within {_PATIENCE:.0f} s")
+            if now > deadline:
+                raise LoadError(f"{pending} responses are missing after {_TIMEOUT:.0f} s")
             for number, _ in events:
-                one = open_connections[number]
-                if not one.receive():
+                connection = open_connections[number]
+                if not connection.receive():
                     continue
-                size = size or one.size
-                if not one.right or one.size != size:
-                    raise LoadError(f"a wrong answer: {bytes(one.received[one.body_at :][:600])!r}")
-                latencies.append(now - one.sent_at)
+                size = size or connection.size
+                if not connection.is_valid or connection.size != size:
+                    raise LoadError(f"wrong response: {bytes(connection.received[connection.body_start :][:600])!r}")
+                latencies.append(now - connection.sent_at)
                 if now < until:
-                    one.send(requests[sent % len(requests)])
+                    connection.send(requests[sent % len(requests)])
                     sent += 1
                 else:
-                    under_way -= 1
+                    pending -= 1
         return Load(len(latencies), time.perf_counter() - started, latencies)
 
 
-def ask(port: int, request: bytes) -> bytes:
-    """The body that one request is answered with.
+def send_request(port: int, request: bytes) -> bytes:
+    """Send one request and return the body of the response.
 
     Raises:
-        LoadError: no answer, or not 200.
-        OSError: nobody listens.
+        LoadError: no response, or not 200.
+        OSError: the connection was refused.
     """
-    one = _Connection(socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE))
-    with one.socket:
-        one.send(request)
-        while not one.receive():
+    connection = _Connection(socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT))
+    with connection.socket:
+        connection.send(request)
+        while not connection.receive():
             pass
-    if one.status != b"200":
-        raise LoadError(f"{bytes(one.received[:600])!r}")
-    body = bytes(one.received[one.body_at :])
-    return body if one.length is not None else _unchunked(body)
+    if connection.status != b"200":
+        raise LoadError(f"{bytes(connection.received[:600])!r}")
+    body = bytes(connection.received[connection.body_start :])
+    return body if connection.length is not None else _join_chunks(body)
 
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection with at most one request under way."""
+    """A connection with at most one pending request."""
 
     socket: socket.socket
     sent_at: float = 0.0
     received: bytearray = field(default_factory=bytearray)
-    body_at: int = 0
+    body_start: int = 0
     length: int | None = None
 
     def send(self, request: bytes) -> None:
         self.received = bytearray()
-        self.body_at = 0
+        self.body_start = 0
         self.length = None
         self.sent_at = time.perf_counter()
         self.socket.send(request)
 
     def receive(self) -> bool:
-        """Read what is there; whether the answer is whole."""
+        """Read the available bytes; return whether the response is complete."""
         try:
             chunk = self.socket.recv(262_144)
         except ConnectionError:
             chunk = b""
         if not chunk:
-            raise LoadError(f"the connection was closed after {len(self.received)} bytes of an answer")
+            raise LoadError(f"the connection was closed after {len(self.received)} bytes of a response")
         self.received += chunk
-        if not self.body_at:
+        if not self.body_start:
             end = self.received.find(b"\r\n\r\n")
             if end < 0:
                 return False
-            self.body_at = end + 4
+            self.body_start = end + 4
             found = _LENGTH.search(self.received, 0, end)
             self.length = int(found[1]) if found else None
         if self.length is None:
@@ -140,35 +140,35 @@ class _Connection:
 
     @property
     def size(self) -> int:
-        return len(self.received) - self.body_at
+        return len(self.received) - self.body_start
 
     @property
     def status(self) -> bytes:
         return bytes(self.received[9:12])
 
     @property
-    def right(self) -> bool:
+    def is_valid(self) -> bool:
         return self.status == b"200" and b'"errors"' not in self.received
 
 
 @contextmanager
-def _connected(port: int, connections: int) -> Iterator[tuple[select.epoll, dict[int, _Connection]]]:
+def _open_connections(port: int, connections: int) -> Iterator[tuple[select.epoll, dict[int, _Connection]]]:
     with ExitStack() as stack:
         epoll = stack.enter_context(select.epoll())
-        made: dict[int, _Connection] = {}
+        by_descriptor: dict[int, _Connection] = {}
         for _ in range(connections):
-            opened = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE))
+            opened = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT))
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             epoll.register(opened.fileno(), select.EPOLLIN)
-            made[opened.fileno()] = _Connection(opened)
-        yield epoll, made
+            by_descriptor[opened.fileno()] = _Connection(opened)
+        yield epoll, by_descriptor
 
 
-def _unchunked(body: bytes) -> bytes:
-    whole = b""
+def _join_chunks(body: bytes) -> bytes:
+    joined = b""
     while body:
         head, _, body = body.partition(b"\r\n")
         size = int(head.split(b";")[0], 16)
-        whole += body[:size]
+        joined += body[:size]
         body = body[size + 2 :]
-    return whole
+    return joined

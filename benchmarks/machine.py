@@ -1,4 +1,4 @@
-"""What was measured on, and with which versions."""
+"""Describes the machine and the versions of a run."""
 
 import os
 import platform
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from benchmarks import peers
 
-__all__ = ["described"]
+__all__ = ["describe_machine"]
 
 
-def described() -> dict[str, str]:
-    """Date, machine and versions, as words."""
+def describe_machine() -> dict[str, str]:
+    """Return date, machine and versions as texts."""
     uname = platform.uname()
     libraries = ("aiohttp", "strawberry-graphql", "graphql-core", "grpcio", "orjson")
     return {
@@ -37,6 +37,6 @@ def _cpu() -> str:
 
 
 def _commit() -> str:
-    asked = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-    done = subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603 - git
-    return done.stdout.strip()
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    result = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603 - git
+    return result.stdout.strip()

@@ -1,4 +1,4 @@
-"""The sources: an nginx that answers what was recorded, and counts its calls for nothing."""
+"""The sources: an nginx that serves the recorded responses and counts requests without additional cost."""
 
 import getpass
 import http.client
@@ -12,58 +12,58 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.answers import Answers
-from benchmarks.processes import FailedStartError, free_port, running, wait_until
+from benchmarks.processes import FailedStartError, free_port, running_process, wait_until
+from benchmarks.source_responses import SourceResponses
 
-__all__ = ["Sources", "configuration", "serving_sources"]
+__all__ = ["Sources", "configuration", "run_sources"]
 
-_START = 10.0  # seconds
+_START_TIMEOUT = 10.0  # seconds
 
 
 @dataclass(slots=True)
 class Sources:
-    """The running sources."""
+    """The running nginx."""
 
     port: int
-    _counts: int = 0
+    _count_requests: int = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def calls(self) -> int:
-        """Requests answered so far, without those for this count."""
-        self._counts += 1
+        """Return the number of requests so far, without those of this method."""
+        self._count_requests += 1
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", "/calls")
             text = connection.getresponse().read().decode()
         finally:
             connection.close()
-        return int(re.findall(r"\d+", text)[3]) - self._counts
+        return int(re.findall(r"\d+", text)[3]) - self._count_requests
 
 
 @contextmanager
-def serving_sources(answers: Answers, sizes: set[int], *, core: int, folder: Path) -> Iterator[Sources]:
-    """The sources on one core, until the block ends.
+def run_sources(source_responses: SourceResponses, sizes: set[int], *, core: int, folder: Path) -> Iterator[Sources]:
+    """Run nginx on one core until the block ends.
 
     Raises:
         FailedStartError: nginx is not installed, or does not start.
     """
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if nginx is None:
-        raise FailedStartError("nginx is missing: `apt-get install nginx-light`")
-    answers.write(folder / "answers", sizes)
+        raise FailedStartError("nginx is missing. Install it with `apt-get install nginx-light`.")
+    source_responses.write(folder / "answers", sizes)
     sources = Sources(free_port())
-    (folder / "nginx.conf").write_text(configuration(answers, sources.port, folder))
+    (folder / "nginx.conf").write_text(configuration(source_responses, sources.port, folder))
     log = folder / "nginx.log"
     command = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(log), "-g", "daemon off;"]
-    with running(command, core=core, log=log) as process:
-        wait_until(lambda: _answers(sources), process, log, _START)
+    with running_process(command, core=core, log=log) as process:
+        wait_until(lambda: _accepts_connections(sources), process, log, _START_TIMEOUT)
         yield sources
 
 
-def _answers(sources: Sources) -> bool:
+def _accepts_connections(sources: Sources) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", sources.port), timeout=1):
             return True
@@ -71,14 +71,16 @@ def _answers(sources: Sources) -> bool:
         return False
 
 
-def configuration(answers: Answers, port: int, folder: Path) -> str:
-    """One worker, no logs, connections that stay; every user has an answer, under the id that is asked for."""
-    one = orjson.dumps(answers.user).decode().replace(answers.user["id"], "$id")
-    changed = one.replace(answers.user["user"]["name"], "Ada King")
-    return _CONFIGURATION.format(port=port, folder=folder, user=getpass.getuser(), one=one, changed=changed)
+def configuration(source_responses: SourceResponses, port: int, folder: Path) -> str:
+    """Return the configuration: one worker, no logs, persistent connections, one recorded user under every id."""
+    user_json = orjson.dumps(source_responses.user).decode().replace(source_responses.user["id"], "$id")
+    changed_json = user_json.replace(source_responses.user["user"]["name"], "Ada King")
+    return _CONFIGURATION.format(
+        port=port, folder=folder, user=getpass.getuser(), user_json=user_json, changed_json=changed_json
+    )
 
 
-# The headers of the account system (account.md, 8), so that everyone reads what it would have to read.
+# It has the headers of the account source (docs/upstreams/account.md, "Rate limits"), so that every server parses them.
 _CONFIGURATION = """
 user {user};
 worker_processes 1;
@@ -105,8 +107,8 @@ http {{
   add_header RateLimit-Reset 0;
   add_header OpenMRP-Version 1.0.forge-preview.3;
   map $request_method $answer {{
-    GET '{one}';
-    PATCH '{changed}';
+    GET '{user_json}';
+    PATCH '{changed_json}';
   }}
   server {{
     listen 127.0.0.1:{port} backlog=4096;

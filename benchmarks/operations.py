@@ -1,4 +1,4 @@
-"""What is asked of every server: the same documents, the same variables, the same data."""
+"""The operations that all servers execute, with the same documents, variables and data."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ __all__ = ["EQUAL", "OPERATIONS", "UPDATE", "USER", "USERS", "Lookups", "Operati
 
 
 class Lookups(StrEnum):
-    """How a server gets a role's permissions and a department's location."""
+    """The way in which a server gets the permissions of a role and the location of a department."""
 
     BEST = "best"
-    """As that server does it best: by id, by list, kept for a while, shared between requests."""
+    """The fastest way of that server: by id or by list, with caches, shared between requests."""
     LISTS = "lists"
-    """One list a kind and request, nothing kept, nothing shared: equal calls for everyone."""
+    """One list for each kind and request, without caches and sharing: equal calls for all servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One kind of request; `variables` are those of the n-th."""
+    """One kind of request; `variables` returns the variables of the n-th one."""
 
     name: str
     title: str
@@ -27,7 +27,7 @@ class Operation:
     variables: Callable[[int], Mapping[str, Any]]
     lookups: Lookups = Lookups.BEST
     calls: int | None = None
-    """Source calls that every request must cost, None where that is the server's affair."""
+    """The required number of source calls per request; None where servers may differ."""
 
 
 _USER = """
@@ -59,12 +59,12 @@ mutation Update($id: ID!, $input: UpdateAccountUserInput!) {
 
 
 def user_id(n: int) -> str:
-    """Another user each time, so that no server can answer two requests under way with one call."""
+    """Return the id of the n-th request; all differ, so that no server can use one call for two requests."""
     return f"acus_{n:012d}"
 
 
 def users(first: int, name: str = "users", lookups: Lookups = Lookups.BEST, calls: int | None = None) -> Operation:
-    """A list of so many users with what has to be looked up; another search each time, for the same reason."""
+    """Return the operation for a list of `first` users with lookups; all searches differ, for the same reason."""
     title = f"users({first})" if calls is None else f"users({first}), {calls} calls"
     return Operation(name, title, _USERS, lambda n: {"first": first, "search": f"team-{n:06d}"}, lookups, calls)
 

@@ -1,4 +1,4 @@
-"""A whole run, and its form as JSON."""
+"""The results of a run, and their JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -6,17 +6,17 @@ from typing import Any
 
 import orjson
 
-from benchmarks.figures import Figures, Key, Sample, summed_up
+from benchmarks.figures import Figures, Key, Sample, median_figures
 
 __all__ = ["CONNECTIONS", "USERS", "Outcome", "Point"]
 
 USERS, CONNECTIONS = "users in the list", "connections"
-"""What the sweeps go along."""
+"""The quantities that a sweep varies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of a sweep: how many of what, and the figures there."""
+    """One point of a sweep: the varied quantity (`along`), its value (`count`), and the figures."""
 
     server: str
     along: str
@@ -26,29 +26,29 @@ class Point:
 
 @dataclass(slots=True)
 class Outcome:
-    """What was measured so far."""
+    """The results so far."""
 
     machine: Mapping[str, str]
     how: Mapping[str, Any]
     titles: Mapping[str, str]
-    """Of the servers, by name."""
+    """Titles of the servers, by name."""
     operations: Mapping[str, str]
-    """Titles by name, in the order of the table."""
+    """Titles of the operations by name, in the order of the table."""
     left_out: dict[str, str] = field(default_factory=dict)
-    """Servers that are missing, and why."""
+    """The servers that were not measured, with the reason."""
     samples: list[Sample] = field(default_factory=list)
     sweep: list[Point] = field(default_factory=list)
     cold: dict[str, float] = field(default_factory=dict)
-    """Seconds to the first answer, by server."""
+    """Seconds to the first response, by server."""
     resident: dict[str, int] = field(default_factory=dict)
-    """Bytes after the load, by server."""
+    """Resident memory in bytes after the load, by server."""
 
     def medians(self) -> dict[Key, Figures]:
-        """Over the rounds."""
-        return summed_up(self.samples)
+        """Return the medians over the rounds."""
+        return median_figures(self.samples)
 
     def json(self) -> bytes:
-        """All of it, the medians first."""
+        """Return all results as JSON, the medians first."""
         medians = [
             {"server": server, "operation": operation, "connections": connections, **asdict(figures)}
             for (server, operation, connections), figures in self.medians().items()

@@ -1,4 +1,4 @@
-"""The two drawings of a run: CPU a request as bars, the sweeps as lines."""
+"""Draws the two plots of a run: CPU per request as bars, the sweeps as lines."""
 
 from benchmarks.figures import Figures, Key
 from benchmarks.fleet import GRPC
@@ -12,7 +12,7 @@ __all__ = ["comparison", "sweeps"]
 
 
 def comparison(outcome: Outcome) -> str:
-    """CPU a request of every server, by operation."""
+    """Return the plot of CPU per request, by operation and server."""
     medians = outcome.medians()
     unit = f"CPU µs a request at {BUSY} connections, less is better"
     groups = [
@@ -24,25 +24,25 @@ def comparison(outcome: Outcome) -> str:
 
 
 def _bars(outcome: Outcome, medians: dict[Key, Figures], operation: str) -> list[Bar]:
-    """One a server; the same read over gRPC stands beside the one over GraphQL."""
-    found = []
-    for name, told in outcome.titles.items():
+    """Return one bar for each server; for `user(id)` also one for the same read over gRPC."""
+    found_bars = []
+    for name, server_title in outcome.titles.items():
         if (name, operation, BUSY) in medians:
-            found.append(Bar(told, medians[name, operation, BUSY].cpu, name.startswith(OURS)))
+            found_bars.append(Bar(server_title, medians[name, operation, BUSY].cpu, name.startswith(OURS)))
         if operation == USER.name and (name, GRPC, BUSY) in medians:
-            found.append(Bar(f"{told}, gRPC", medians[name, GRPC, BUSY].cpu, name.startswith(OURS)))
-    return found
+            found_bars.append(Bar(f"{server_title}, gRPC", medians[name, GRPC, BUSY].cpu, name.startswith(OURS)))
+    return found_bars
 
 
 def sweeps(outcome: Outcome) -> str:
-    """How CPU and latency grow."""
+    """Return the plot of CPU and latency along each sweep."""
     charts = []
     for along in dict.fromkeys(point.along for point in outcome.sweep):
-        for what, unit in (("cpu", "CPU µs a request"), ("p99", "p99 ms")):
+        for figure, unit in (("cpu", "CPU µs a request"), ("p99", "p99 ms")):
             series: dict[str, list[tuple[float, float]]] = {}
             for point in outcome.sweep:
                 if point.along == along:
-                    told = outcome.titles[point.server]
-                    series.setdefault(told, []).append((point.count, getattr(point.figures, what)))
+                    server_title = outcome.titles[point.server]
+                    series.setdefault(server_title, []).append((point.count, getattr(point.figures, figure)))
             charts.append(Lines(f"{unit}, by {along}", along, series, along == CONNECTIONS))
     return lines(charts, "How cost grows with the size of a list and the number of connections")

@@ -1,35 +1,35 @@
-"""What Linux says of a process and its children: CPU time and resident memory."""
+"""Reads CPU time and resident memory of a process and its children from /proc."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["cpu_seconds", "family", "resident_bytes"]
+__all__ = ["cpu_seconds", "process_tree", "resident_bytes"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
 
 
-def family(pid: int, proc: Path = _PROC) -> Iterator[int]:
-    """The process and everything that it started and that still runs."""
+def process_tree(pid: int, proc: Path = _PROC) -> Iterator[int]:
+    """Yield the id of a process and of all its running descendants."""
     yield pid
     for task in sorted((proc / str(pid) / "task").glob("*/children")):
         for child in task.read_text().split():
-            yield from family(int(child), proc)
+            yield from process_tree(int(child), proc)
 
 
 def cpu_seconds(pid: int, proc: Path = _PROC) -> float:
-    """CPU time so far, in user and kernel mode, of all threads; children that have ended are in it too."""
-    return sum(sum(_times(proc / str(one) / "stat")) for one in family(pid, proc)) / _TICKS
+    """Return the CPU seconds of a process tree, in user and kernel mode, including children that have ended."""
+    return sum(sum(_times(proc / str(member) / "stat")) for member in process_tree(pid, proc)) / _TICKS
 
 
 def resident_bytes(pid: int, proc: Path = _PROC) -> int:
-    """Resident memory now; what a family shares is counted with each."""
-    return sum(_resident(proc / str(one) / "status") for one in family(pid, proc))
+    """Return the resident memory of a process tree; memory that processes share is counted for each."""
+    return sum(_resident(proc / str(member) / "status") for member in process_tree(pid, proc))
 
 
 def _times(stat: Path) -> list[int]:
-    """Of proc(5): utime, stime, cutime, cstime. The name before them may hold spaces and parentheses."""
+    """Return utime, stime, cutime and cstime of proc(5). The name before them may contain spaces and parentheses."""
     return [int(field) for field in stat.read_text().rpartition(")")[2].split()[11:15]]
 
 

@@ -1,4 +1,4 @@
-"""Programs of the benchmark: started on a core of their own, waited for with a limit, ended by their own id."""
+"""Runs programs on one core each, waits with a timeout until they are ready, and stops them by their id."""
 
 import os
 import socket
@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["FailedStartError", "free_port", "running", "wait_until"]
+__all__ = ["FailedStartError", "free_port", "running_process", "wait_until"]
 
-_STOP = 5.0  # seconds from asking to ending
+_STOP_TIMEOUT = 5.0  # seconds between SIGTERM and SIGKILL
 
 
 class FailedStartError(Exception):
-    """A program that ended, or did not answer, with the last lines that it wrote."""
+    """A program ended or did not respond; the message has the last lines of its output."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port on which no program listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -26,13 +26,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(
+def running_process(
     command: Sequence[str], *, core: int, log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A program on one core; what it writes goes to `log`."""
+    """Run a program on one core until the block ends; its output is written to `log`."""
     with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: S603 - the benchmark's own programs
-            ["taskset", "-c", str(core), *command],  # noqa: S607 - wherever this system has it
+        process = subprocess.Popen(  # noqa: S603 - programs of the benchmark
+            ["taskset", "-c", str(core), *command],  # noqa: S607 - found by PATH
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -43,22 +43,22 @@ def running(
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP)
+            process.wait(_STOP_TIMEOUT)
         process.kill()
-        process.wait(_STOP)
+        process.wait(_STOP_TIMEOUT)
 
 
-def wait_until(answers: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path, seconds: float) -> None:
-    """Until it answers.
+def wait_until(is_ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path, seconds: float) -> None:
+    """Wait until `is_ready` returns True.
 
     Raises:
-        FailedStartError: it ended, or the seconds went by.
+        FailedStartError: the process ended, or the time is over.
     """
-    until = time.monotonic() + seconds
-    while not answers():
+    deadline = time.monotonic() + seconds
+    while not is_ready():
         ended = process.poll() is not None
-        if ended or time.monotonic() > until:
-            how = f"ended with {process.returncode}" if ended else f"did not answer within {seconds:.0f} s"
-            last = "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:])
-            raise FailedStartError(f"{log.stem} {how}\n{last}")
+        if ended or time.monotonic() > deadline:
+            failure = f"ended with {process.returncode}" if ended else f"did not respond within {seconds:.0f} s"
+            last_lines = "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:])
+            raise FailedStartError(f"{log.stem} {failure}\n{last_lines}")
         time.sleep(0.005)

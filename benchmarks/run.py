@@ -1,4 +1,4 @@
-"""One run from start to end: install, start, check, warm up, measure, sweep."""
+"""Runs the benchmark: install, start, check, warm up, measure, sweep."""
 
 import os
 import statistics
@@ -12,72 +12,73 @@ from pathlib import Path
 
 from benchmarks import machine, peers, tailcall
 from benchmarks.agreement import check
-from benchmarks.answers import record
-from benchmarks.fleet import GRPC, Cores, Running, started
-from benchmarks.nginx import serving_sources
+from benchmarks.fleet import GRPC, Cores, RunningServer, start_server
+from benchmarks.nginx import run_sources
 from benchmarks.operations import OPERATIONS, Lookups
 from benchmarks.outcome import Outcome
 from benchmarks.processes import FailedStartError
-from benchmarks.rounds import Fleet, Plan, asked, measure, sweep, warm_up
+from benchmarks.rounds import Fleet, Plan, measure, participants, sweep, warm_up
 from benchmarks.servers import FLOOR, OURS, Server
+from benchmarks.source_responses import record
 
 __all__ = ["run"]
 
-_LISTED = 50
+_PAGE_SIZE = 50
 _STARTS = 3
 
-Start = Callable[[Server, Lookups], AbstractContextManager[Running]]
+Start = Callable[[Server, Lookups], AbstractContextManager[RunningServer]]
 
 
-def run(chosen: Sequence[Server], plan: Plan) -> Outcome:
+def run(selected: Sequence[Server], plan: Plan) -> Outcome:
     """Compare these servers.
 
     Raises:
-        FailedStartError: nginx, one of ours or the floor does not start; a peer that does not is left out.
-        DisagreementError: not all say the same.
-        LoadError: a wrong answer under load.
+        FailedStartError: nginx, the gateway or the floor did not start; a peer that does not start is left out.
+        DisagreementError: the servers return different data.
+        LoadError: a response under load was wrong.
     """
     cores = _cores()
     outcome = Outcome(
-        machine.described(),
+        machine.describe_machine(),
         {"rounds": plan.rounds, "seconds": plan.seconds},
-        {one.name: one.title for one in chosen},
-        {one.name: one.title for one in OPERATIONS} | {GRPC: "gRPC GetUser"},
-        _installed(chosen),
+        {server.name: server.title for server in selected},
+        {operation.name: operation.title for operation in OPERATIONS} | {GRPC: "gRPC GetUser"},
+        _install_peers(selected),
     )
-    sizes = {size + more for size in (*plan.sizes, _LISTED) for more in (0, 1)}  # one more tells that there are more
+    # One more than the size shows a server that there are more users.
+    sizes = {size + extra for size in (*plan.sizes, _PAGE_SIZE) for extra in (0, 1)}
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name, ExitStack() as stack:
         folder = Path(name)
         os.sched_setaffinity(0, {cores.load})
-        answers = record(max(sizes) + 1)
-        sources = stack.enter_context(serving_sources(answers, sizes, core=cores.load, folder=folder))
-        start = partial(started, sources=sources, cores=cores, folder=folder)
-        fleet = _fleet(stack, chosen, outcome, start, min(plan.rounds, _STARTS))
+        source_responses = record(max(sizes) + 1)
+        sources = stack.enter_context(run_sources(source_responses, sizes, core=cores.load, folder=folder))
+        start = partial(start_server, sources=sources, cores=cores, folder=folder)
+        fleet = _fleet(stack, selected, outcome, start, min(plan.rounds, _STARTS))
         for operation in OPERATIONS:
-            check(operation, asked(fleet, operation))
-        _say("everyone agrees; warming up")
+            check(operation, participants(fleet, operation))
+        _report("all servers agree; warming up")
         warm_up(fleet, OPERATIONS, plan)
-        measure(outcome, fleet, OPERATIONS, plan, _say)
-        outcome.resident |= {one.server.name: one.resident_bytes() for one in fleet[Lookups.BEST]}
-        _say("sweeps")
+        measure(outcome, fleet, OPERATIONS, plan, _report)
+        outcome.resident |= {running.server.name: running.resident_bytes() for running in fleet[Lookups.BEST]}
+        _report("sweeps")
         sweep(outcome, fleet, plan)
     return outcome
 
 
 def _cores() -> Cores:
-    own = sorted(os.sched_getaffinity(0))
-    if len(own) == 1:
-        _say("one core only: servers, sources and load share it, and the figures are worth little")
-    return Cores(own[0], own[-1])
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) == 1:
+        _report("only one core: servers, sources and load share it, and the figures are not reliable")
+    return Cores(available[0], available[-1])
 
 
-def _installed(chosen: Sequence[Server]) -> dict[str, str]:
-    """Install the peers that are asked for; those that cannot be, and why."""
-    if not any(one.peer for one in chosen):
+def _install_peers(selected: Sequence[Server]) -> dict[str, str]:
+    """Install the selected peers; return those that could not be installed, with the reason."""
+    if not any(server.peer for server in selected):
         return {}
-    _say("installing the peers")
+    _report("installing the peers")
     peers.install()
-    if any(one.name == "tailcall" for one in chosen):
+    if any(server.name == "tailcall" for server in selected):
         try:
             tailcall.fetch_glibc()
         except (OSError, subprocess.SubprocessError) as error:
@@ -85,13 +86,13 @@ def _installed(chosen: Sequence[Server]) -> dict[str, str]:
     return {}
 
 
-def _fleet(stack: ExitStack, chosen: Sequence[Server], outcome: Outcome, start: Start, starts: int) -> Fleet:
-    """Everyone, once a way of looking up; started often enough before for a median."""
-    fleet: dict[Lookups, list[Running]] = {lookups: [] for lookups in Lookups}
-    for server in chosen:
+def _fleet(stack: ExitStack, selected: Sequence[Server], outcome: Outcome, start: Start, starts: int) -> Fleet:
+    """Start each server, once for each kind of lookups, after measuring its cold starts."""
+    fleet: dict[Lookups, list[RunningServer]] = {lookups: [] for lookups in Lookups}
+    for server in selected:
         if server.name in outcome.left_out:
             continue
-        _say(f"starting {server.title}")
+        _report(f"starting {server.title}")
         try:
             outcome.cold[server.name] = _cold_start(server, start, starts)
             for lookups in Lookups:
@@ -100,20 +101,20 @@ def _fleet(stack: ExitStack, chosen: Sequence[Server], outcome: Outcome, start: 
         except (FailedStartError, subprocess.SubprocessError) as error:
             if server.name in {OURS, FLOOR}:
                 raise
-            _say(f"left out: {error}")
-            told = str(error).splitlines()
-            outcome.left_out[server.name] = ": ".join(dict.fromkeys((told[0], told[-1])))
+            _report(f"left out: {error}")
+            lines = str(error).splitlines()
+            outcome.left_out[server.name] = ": ".join(dict.fromkeys((lines[0], lines[-1])))
     return fleet
 
 
 def _cold_start(server: Server, start: Start, times: int) -> float:
-    """Seconds to the first right answer: the median of so many starts, after one that fills the system's caches."""
+    """Return the median seconds to the first correct response, after one start that fills the caches of the machine."""
     seconds = []
     for _ in range(times + 1):
-        with start(server, Lookups.BEST) as one:
-            seconds.append(one.cold_start)
+        with start(server, Lookups.BEST) as running:
+            seconds.append(running.cold_start)
     return statistics.median(seconds[1:])
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     sys.stderr.write(f"{text}\n")

@@ -1,6 +1,6 @@
-"""Who is compared: one entry a server, with the environment that makes it a variant where it is one of ours.
+"""The servers that are compared: one entry for each, and the settings of the variants of the gateway.
 
-A new setting of the gateway that may make it faster or slower gets one line in `_VARIANTS`.
+A new setting of the gateway that may make it faster or slower needs one line in `_VARIANTS`.
 """
 
 import sys
@@ -11,21 +11,21 @@ from pathlib import Path
 import orjson
 
 from benchmarks import peers, tailcall
-from benchmarks.answers import CREDENTIALS
-from benchmarks.dialects import ByHand, Dialect, GraphQL, SourceShaped
+from benchmarks.dialects import Dialect, GraphQL, HandWritten, SourceShaped
 from benchmarks.operations import Lookups
+from benchmarks.source_responses import CREDENTIALS
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN
 
-__all__ = ["BARE", "FLOOR", "OURS", "Launch", "Place", "Server", "servers"]
+__all__ = ["BARE", "FLOOR", "OURS", "Launch", "LaunchOptions", "Server", "servers"]
 
 OURS, BARE, FLOOR = "gateway", "gateway-bare", "floor"
-"""The names of the gateway with its defaults (its variants' names begin with it), of the one that shows what steps and
-measures cost, and of what every figure is also given as a ratio to."""
+"""The names of the gateway with its defaults (the names of its variants begin with it), of the gateway without steps
+and measurements, and of the server to which all ratios are computed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a server is to listen, where its sources are, and how it is to look up."""
+class LaunchOptions:
+    """The ports of a server, the URL of its sources, its kind of lookups, and a folder for its files."""
 
     port: int
     grpc_port: int
@@ -36,7 +36,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A command and what its environment has beside ours."""
+    """A command, and its additional environment variables."""
 
     command: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -44,16 +44,16 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server; `operations` names those that it is asked for, where not all."""
+    """One server; `operations` names the operations that it executes, None means all."""
 
     name: str
     title: str
-    launch: Callable[[Place], Launch]
+    launch: Callable[[LaunchOptions], Launch]
     dialect: Dialect = field(default_factory=GraphQL)
     operations: frozenset[str] | None = None
     grpc: bool = False
     peer: bool = False
-    """Whether it has to be installed."""
+    """Whether the server has to be installed."""
 
 
 _VARIANTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -63,11 +63,11 @@ _VARIANTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 
 def servers() -> list[Server]:
-    """Every server, ours first."""
+    """Return all servers, the gateway first."""
     return [
-        *(Server(name, title, _ours(given), grpc=True) for name, (title, given) in _VARIANTS.items()),
-        Server(BARE, "this gateway, no steps", _ours({}, "bare"), operations=frozenset({"user", "users"})),
-        Server(FLOOR, "hand-written aiohttp handler", _floor, ByHand()),
+        *(Server(name, title, _gateway(settings), grpc=True) for name, (title, settings) in _VARIANTS.items()),
+        Server(BARE, "this gateway, no steps", _gateway({}, "bare"), operations=frozenset({"user", "users"})),
+        Server(FLOOR, "hand-written aiohttp handler", _floor, HandWritten()),
         Server("tailcall", "Tailcall (Rust)", _tailcall, SourceShaped(peers.documents()), peer=True),
         Server("mercurius", "Mercurius, JIT", _node("mercurius"), peer=True),
         Server("apollo", "Apollo Server 5", _node("apollo"), peer=True),
@@ -76,64 +76,64 @@ def servers() -> list[Server]:
     ]
 
 
-def _ours(given: Mapping[str, str], altered: str = "") -> Callable[[Place], Launch]:
-    def launch(place: Place) -> Launch:
-        by_list = place.lookups is Lookups.LISTS
-        how = altered or ("unshared" if by_list else "")
-        module = ["benchmarks.altered", how] if how else ["gateway"]
+def _gateway(settings: Mapping[str, str], variant: str = "") -> Callable[[LaunchOptions], Launch]:
+    def launch(options: LaunchOptions) -> Launch:
+        by_list = options.lookups is Lookups.LISTS
+        module_variant = variant or ("unshared" if by_list else "")
+        module = ["benchmarks.altered", module_variant] if module_variant else ["gateway"]
         environment = {
-            "GATEWAY_HTTP_PORT": str(place.port),
-            "GATEWAY_GRPC_PORT": str(place.grpc_port),
+            "GATEWAY_HTTP_PORT": str(options.port),
+            "GATEWAY_GRPC_PORT": str(options.grpc_port),
             "GATEWAY_ENVIRONMENT": "development",
             "GATEWAY_LOG_LEVEL": "WARNING",
-            "GATEWAY_ACCOUNT__BASE_URL": place.sources,
+            "GATEWAY_ACCOUNT__BASE_URL": options.sources,
             "GATEWAY_ACCOUNT__TOKEN": ACCOUNT_TOKEN,
             "GATEWAY_ACCOUNT__ACCOUNT_ID": ACCOUNT_ID,
             "GATEWAY_ACCOUNT__RATE_LIMIT": "1000000",
             **({"GATEWAY_REFERENCE_TTL": "0"} if by_list else {}),
-            **_compiled(place),
-            **given,
+            **_compiled(options),
+            **settings,
         }
         return Launch([sys.executable, "-m", *module, "serve"], environment)
 
     return launch
 
 
-def _floor(place: Place) -> Launch:
-    return Launch([sys.executable, "-m", "benchmarks.floor"], {**_environment(place), **_compiled(place)})
+def _floor(options: LaunchOptions) -> Launch:
+    return Launch([sys.executable, "-m", "benchmarks.floor"], {**_environment(options), **_compiled(options)})
 
 
-def _node(name: str) -> Callable[[Place], Launch]:
-    def launch(place: Place) -> Launch:
-        return Launch([str(peers.NODE), str(peers.FOLDER / f"{name}.mjs")], _environment(place))
+def _node(name: str) -> Callable[[LaunchOptions], Launch]:
+    def launch(options: LaunchOptions) -> Launch:
+        return Launch([str(peers.NODE), str(peers.FOLDER / f"{name}.mjs")], _environment(options))
 
     return launch
 
 
-def _tailcall(place: Place) -> Launch:
-    file = place.folder / f"tailcall-{place.lookups}.graphql"
-    file.write_text(tailcall.configuration(place.port, place.sources, place.lookups))
+def _tailcall(options: LaunchOptions) -> Launch:
+    file = options.folder / f"tailcall-{options.lookups}.graphql"
+    file.write_text(tailcall.configuration(options.port, options.sources, options.lookups))
     return Launch(tailcall.command("start", str(file)), {"TAILCALL_LOG_LEVEL": "error", "TAILCALL_TRACKER": "false"})
 
 
-def _hive(place: Place) -> Launch:
-    """Composed before the start: a supergraph is a deployment's artefact, and no part of a cold start."""
-    supergraph = place.folder / f"hive-{place.lookups}.graphql"
-    environment = {**_environment(place), "SUPERGRAPH": str(supergraph)}
+def _hive(options: LaunchOptions) -> Launch:
+    """Compose the supergraph before the start, since it is built at deployment and not at a cold start."""
+    supergraph = options.folder / f"hive-{options.lookups}.graphql"
+    environment = {**_environment(options), "SUPERGRAPH": str(supergraph)}
     peers.run("hive.compose.mjs", environment)
     return Launch([str(peers.NODE), str(peers.FOLDER / "hive.mjs")], environment)
 
 
-def _compiled(place: Place) -> dict[str, str]:
-    """As installed programs are, whatever this shell says: with their bytecode kept from one start to the next."""
-    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(place.folder / "bytecode")}
+def _compiled(options: LaunchOptions) -> dict[str, str]:
+    """Keep bytecode from one start to the next, as for installed programs, whatever this shell has set."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(options.folder / "bytecode")}
 
 
-def _environment(place: Place) -> dict[str, str]:
+def _environment(options: LaunchOptions) -> dict[str, str]:
     return {
-        "PORT": str(place.port),
-        "SOURCES": place.sources,
-        "LOOKUPS": place.lookups.value,
+        "PORT": str(options.port),
+        "SOURCES": options.sources,
+        "LOOKUPS": options.lookups.value,
         "CREDENTIALS": orjson.dumps(CREDENTIALS).decode(),
         "NODE_ENV": "production",
     }

@@ -1,4 +1,4 @@
-"""Drawings without a library: bars and lines as SVG, readable on light and on dark pages."""
+"""Draws bars and lines as SVG without a library, readable on light and on dark pages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ text { fill: #e6edf3 } .quiet { fill: #8b949e } .bar { fill: #484f58 } .ours { f
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar; ours is coloured."""
+    """One bar; that of the gateway is coloured."""
 
     label: str
     value: float
@@ -31,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A group of bars under a title, on a scale of its own from zero."""
+    """A group of bars under a title, on a separate scale from zero."""
 
     title: str
     unit: str
@@ -40,7 +40,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Points of up to two series, under a title; the x axis is logarithmic where that is said."""
+    """Points of up to two series, under a title; the x axis can be logarithmic."""
 
     title: str
     axis: str
@@ -49,15 +49,15 @@ class Lines:
 
 
 def bars(groups: Sequence[Bars], description: str) -> str:
-    """Groups of horizontal bars, the shortest first."""
+    """Draw groups of horizontal bars, the shortest first."""
     parts, top = [], 0
     for group in groups:
         top += 34
         parts.append(_text(0, top, f"{group.title}: {group.unit}", "title"))
-        most = max((bar.value for bar in group.bars), default=0) or 1
+        maximum = max((bar.value for bar in group.bars), default=0) or 1
         for bar in sorted(group.bars, key=lambda bar: bar.value):
             top += _ROW
-            width = max(1.0, bar.value / most * (_WIDTH - _LABELS - 90))
+            width = max(1.0, bar.value / maximum * (_WIDTH - _LABELS - 90))
             kind = "ours" if bar.ours else "bar"
             parts.append(_text(_LABELS - 10, top, bar.label, anchor="end"))
             parts.append(f'<rect class="{kind}" x="{_LABELS}" y="{top - 13}" width="{width:.1f}" height="17" rx="2"/>')
@@ -66,7 +66,7 @@ def bars(groups: Sequence[Bars], description: str) -> str:
 
 
 def lines(charts: Sequence[Lines], description: str) -> str:
-    """Charts below each other, every y axis from zero."""
+    """Draw charts below each other, every y axis from zero."""
     parts, top = [], 0
     for chart in charts:
         parts += _chart(chart, top)
@@ -77,25 +77,25 @@ def lines(charts: Sequence[Lines], description: str) -> str:
 def _chart(chart: Lines, top: int) -> list[str]:
     left, right, upper, lower = 70, _WIDTH - 20, top + 56, top + 206
     xs = sorted({x for points in chart.series.values() for x, _ in points})
-    most = max(y for points in chart.series.values() for _, y in points) or 1
+    maximum = max(y for points in chart.series.values() for _, y in points) or 1
     scale = log10 if chart.logarithmic else float
     span = scale(xs[-1]) - scale(xs[0]) or 1
 
-    def at(x: float, y: float) -> tuple[float, float]:
-        return left + (scale(x) - scale(xs[0])) / span * (right - left), lower - y / most * (lower - upper)
+    def to_point(x: float, y: float) -> tuple[float, float]:
+        return left + (scale(x) - scale(xs[0])) / span * (right - left), lower - y / maximum * (lower - upper)
 
     parts = [_text(0, top + 24, chart.title, "title")]
     for share in (0, 0.5, 1):
         y = lower - share * (lower - upper)
         parts.append(f'<path class="grid" d="M{left} {y:.1f}H{right}"/>')
-        parts.append(_text(left - 8, y + 4, f"{most * share:,.0f}", "quiet", "end"))
-    parts += [_text(at(x, 0)[0], lower + 18, f"{x:,.0f}", "quiet", "middle") for x in xs]
+        parts.append(_text(left - 8, y + 4, f"{maximum * share:,.0f}", "quiet", "end"))
+    parts += [_text(to_point(x, 0)[0], lower + 18, f"{x:,.0f}", "quiet", "middle") for x in xs]
     parts.append(_text(right, lower + 36, chart.axis, "quiet", "end"))
     for kind, (name, points) in zip("ab", chart.series.items(), strict=False):
-        places = [at(x, y) for x, y in sorted(points)]
-        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+        coordinates = [to_point(x, y) for x, y in sorted(points)]
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in coordinates)
         parts.append(f'<path class="line {kind}" d="M{path}"/>')
-        parts += [f'<circle class="dot {kind}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places]
+        parts += [f'<circle class="dot {kind}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in coordinates]
         parts.append(f'<circle class="dot {kind}" cx="{left + (kind == "b") * 260}" cy="{top + 40}" r="4"/>')
         parts.append(_text(left + 10 + (kind == "b") * 260, top + 44, name))
     return parts

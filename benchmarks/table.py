@@ -1,4 +1,4 @@
-"""The result as Markdown, for people."""
+"""Formats the results as Markdown tables."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,15 +9,15 @@ from benchmarks.targets import BUSY, Verdict, verdicts
 
 __all__ = ["markdown"]
 
-_NOTHING = ""
+_EMPTY = ""
 
 
 def markdown(outcome: Outcome) -> str:
-    """One table an operation, then what it costs to run each, the sweeps and the targets."""
+    """Return one table for each operation, then cold starts and memory, the sweeps and the targets."""
     medians = outcome.medians()
     parts = [_head(outcome)]
     parts += [_operation(outcome, medians, name, title) for name, title in outcome.operations.items()]
-    parts += [_running(outcome), _sweeps(outcome), _targets(outcome, medians)]
+    parts += [_running_costs(outcome), _sweeps(outcome), _targets(outcome, medians)]
     if outcome.left_out:
         parts.append("Left out: " + "; ".join(f"{name} ({why})" for name, why in outcome.left_out.items()) + ".")
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -37,14 +37,14 @@ def _head(outcome: Outcome) -> str:
 def _operation(outcome: Outcome, medians: dict[Key, Figures], name: str, title: str) -> str:
     rows = []
     floor = medians.get((FLOOR, name, BUSY))
-    for server, told in outcome.titles.items():
+    for server, server_title in outcome.titles.items():
         busy, alone = medians.get((server, name, BUSY)), medians.get((server, name, 1))
         if busy is None or alone is None:
             continue
-        share = f"{busy.cpu / floor.cpu:.2f}" if floor else _NOTHING
+        share = f"{busy.cpu / floor.cpu:.2f}" if floor else _EMPTY
         rows.append(
             [
-                told,
+                server_title,
                 f"{busy.cpu:,.0f}",
                 share,
                 f"{busy.rate:,.0f}",
@@ -68,14 +68,14 @@ def _operation(outcome: Outcome, medians: dict[Key, Figures], name: str, title: 
     return _table(head, rows)
 
 
-def _running(outcome: Outcome) -> str:
+def _running_costs(outcome: Outcome) -> str:
     rows = [
         [
-            told,
+            server_title,
             f"{outcome.cold[name]:.2f}",
-            f"{outcome.resident[name] / 2**20:.0f}" if name in outcome.resident else _NOTHING,
+            f"{outcome.resident[name] / 2**20:.0f}" if name in outcome.resident else _EMPTY,
         ]
-        for name, told in outcome.titles.items()
+        for name, server_title in outcome.titles.items()
         if name in outcome.cold
     ]
     return _table(["**running it**", "cold start to first answer, s", "resident after load, MiB"], rows)
@@ -100,17 +100,17 @@ def _sweeps(outcome: Outcome) -> str:
 
 
 def _targets(outcome: Outcome, medians: dict[Key, Figures]) -> str:
-    """Each variant of the gateway in a column of its own."""
-    ours = [name for name in outcome.titles if name.startswith(OURS) and name != BARE]
-    judged = [list(verdicts(medians, outcome.cold, outcome.resident, name)) for name in ours]
-    rows = [[several[0].target, *map(_judged, several)] for several in zip(*judged, strict=True)]
-    return _table(["**target**", *(outcome.titles[name] for name in ours)], rows)
+    """Return the targets, with one column for each variant of the gateway."""
+    variants = [name for name in outcome.titles if name.startswith(OURS) and name != BARE]
+    verdicts_by_variant = [list(verdicts(medians, outcome.cold, outcome.resident, name)) for name in variants]
+    rows = [[row[0].target, *map(_format_verdict, row)] for row in zip(*verdicts_by_variant, strict=True)]
+    return _table(["**target**", *(outcome.titles[name] for name in variants)], rows)
 
 
-def _judged(one: Verdict) -> str:
-    if one.measured is None:
-        return _NOTHING
-    return f"{one.measured:.2f}{one.unit}, {'met' if one.met else '**missed**'}"
+def _format_verdict(verdict: Verdict) -> str:
+    if verdict.measured is None:
+        return _EMPTY
+    return f"{verdict.measured:.2f}{verdict.unit}, {'met' if verdict.met else '**missed**'}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Tailcall: its configuration filled in, and the newer C library that its binary wants, beside Debian's own."""
+"""Configures Tailcall, and fetches the newer C library that its binary needs beside that of Debian."""
 
 import os
 import shutil
@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.answers import CREDENTIALS
 from benchmarks.operations import Lookups
+from benchmarks.source_responses import CREDENTIALS
 
 __all__ = ["GLIBC", "command", "configuration", "fetch_glibc"]
 
@@ -16,25 +16,25 @@ GLIBC = _HERE / "glibc"
 _LIBRARIES = GLIBC / "usr" / "lib" / "x86_64-linux-gnu"
 _BINARY = _HERE / "peers" / "node_modules" / "@tailcallhq" / "core-linux-x64-gnu" / "bin" / "tailcall"
 _TEMPLATE = _HERE / "peers" / "tailcall.graphql"
-_RELEASE, _NEWER = "bookworm", "trixie"
-_KEYS = 50  # of one kind in one request: one a user
-# It batches over requests: a header that differs keeps their keys apart, and a batch is full with those of one.
+_RELEASE, _NEXT_RELEASE = "bookworm", "trixie"
+_KEYS = 50  # of one kind in one request: one for each user
+# Tailcall batches over requests: a different header separates their keys, and a batch is full with those of one.
 _UNSHARED = (
     'poolIdleTimeout: 600, allowedHeaders: ["x-request-id"], '
     f'batch: {{delay: 1, maxSize: {_KEYS}, headers: ["x-request-id"]}}'
 )
-_PATIENCE = 300  # seconds
+_TIMEOUT = 300  # seconds
 
 
 def command(*arguments: str) -> list[str]:
-    """Tailcall with the C library that suits it."""
+    """Return the command of Tailcall, with the newer C library if it was fetched."""
     loader = _LIBRARIES / "ld-linux-x86-64.so.2"
-    newer = [str(loader), "--library-path", str(_LIBRARIES)] if loader.exists() else []
-    return [*newer, str(_BINARY), *arguments]
+    loader_command = [str(loader), "--library-path", str(_LIBRARIES)] if loader.exists() else []
+    return [*loader_command, str(_BINARY), *arguments]
 
 
 def configuration(port: int, sources: str, lookups: Lookups) -> str:
-    """Its configuration: by id and shared, or by list and unshared."""
+    """Return the configuration: lookups by id and shared, or by list and unshared."""
     by_list = lookups is Lookups.LISTS
     headers = dict(CREDENTIALS)
     changing = {**headers, "Content-Type": "application/json", "Idempotency-Key": "benchmark"}
@@ -57,34 +57,36 @@ def configuration(port: int, sources: str, lookups: Lookups) -> str:
 
 
 def fetch_glibc() -> None:
-    """Unpack the next Debian's C library into `glibc/`, unless this system's own is new enough or it is there.
+    """Unpack the C library of the next Debian release into `glibc/`, unless Tailcall runs already.
 
     Raises:
-        subprocess.CalledProcessError: apt has no way to it.
+        subprocess.CalledProcessError: apt could not fetch it.
     """
     if subprocess.run(command("--version"), capture_output=True, check=False).returncode == 0:  # noqa: S603 - the peer
         return
-    work = GLIBC / "apt"
+    work_folder = GLIBC / "apt"
     for folder in ("lists/partial", "cache/archives/partial", "parts"):
-        (work / folder).mkdir(parents=True, exist_ok=True)
-    for file in Path("/etc/apt/sources.list.d").glob("debian*"):  # where this machine gets Debian from
-        (work / "parts" / file.name).write_text(file.read_text().replace(_RELEASE, _NEWER))
-    plain = Path("/etc/apt/sources.list")
-    (work / "sources.list").write_text(plain.read_text().replace(_RELEASE, _NEWER) if plain.exists() else "")
+        (work_folder / folder).mkdir(parents=True, exist_ok=True)
+    for file in Path("/etc/apt/sources.list.d").glob("debian*"):  # the Debian mirrors of this machine
+        (work_folder / "parts" / file.name).write_text(file.read_text().replace(_RELEASE, _NEXT_RELEASE))
+    source_list = Path("/etc/apt/sources.list")
+    (work_folder / "sources.list").write_text(
+        source_list.read_text().replace(_RELEASE, _NEXT_RELEASE) if source_list.exists() else ""
+    )
     apt = [
         "apt-get",
         "-qq",
-        f"-oDir::Etc::sourcelist={work / 'sources.list'}",
-        f"-oDir::Etc::sourceparts={work / 'parts'}",
-        f"-oDir::State::lists={work / 'lists'}",
-        f"-oDir::Cache={work / 'cache'}",
+        f"-oDir::Etc::sourcelist={work_folder / 'sources.list'}",
+        f"-oDir::Etc::sourceparts={work_folder / 'parts'}",
+        f"-oDir::State::lists={work_folder / 'lists'}",
+        f"-oDir::Cache={work_folder / 'cache'}",
         "-oAPT::Sandbox::User=root",
     ]
-    _run([*apt, "update"], work)
-    _run([*apt, "download", "libc6", "libgcc-s1"], work)
-    for package in work.glob("*.deb"):
-        _run(["dpkg-deb", "-x", str(package), str(GLIBC)], work)
-    shutil.rmtree(work)
+    _run([*apt, "update"], work_folder)
+    _run([*apt, "download", "libc6", "libgcc-s1"], work_folder)
+    for package in work_folder.glob("*.deb"):
+        _run(["dpkg-deb", "-x", str(package), str(GLIBC)], work_folder)
+    shutil.rmtree(work_folder)
 
 
 def _lookup(url: str, includes: Sequence[str], *, by_list: bool) -> str:
@@ -103,4 +105,4 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    subprocess.run(command, cwd=folder, env=os.environ, capture_output=True, check=True, timeout=_PATIENCE)  # noqa: S603 - Debian's own tools
+    subprocess.run(command, cwd=folder, env=os.environ, capture_output=True, check=True, timeout=_TIMEOUT)  # noqa: S603 - tools of Debian

@@ -1,4 +1,4 @@
-"""The gateway inside a FastAPI application: its API under /people, and a page that reads as a caller of few rights."""  # noqa: INP001 - a program, no part of a package
+"""Embeds the gateway in a FastAPI application: its API is under /people, and a page reads with few scopes."""  # noqa: INP001 - a program, not part of a package
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ GREETER = Principal("greeter", frozenset({"users:read:account"}))
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open the gateway where the event loop is, and close it when the application ends."""
+    """Open the gateway inside the event loop, and close it when the application ends."""
     async with Gateway(Settings()) as gateway:
         app.state.users = gateway.users.by(GREETER)
         app.mount("/people", gateway.asgi_app())
@@ -27,14 +27,14 @@ app = FastAPI(lifespan=lifespan)
 
 
 def users(request: Request) -> UserService:
-    """The typed service, which does what the greeter may."""
-    found: UserService = request.app.state.users
-    return found
+    """Return the typed service with the scopes of the greeter."""
+    service: UserService = request.app.state.users
+    return service
 
 
 @app.get("/greeting/{id}")
 async def greeting(id: str, users: Annotated[UserService, Depends(users)]) -> dict[str, str]:
-    """Greet a user of the account system."""
+    """Greet a user of the account source."""
     user = await users.get_user(id, UserSource.ACCOUNT)
     if user is None:
         raise HTTPException(404)

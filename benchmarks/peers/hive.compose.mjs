@@ -1,4 +1,4 @@
-// What Hive Gateway serves: the source's OpenAPI document as a supergraph, with the lookups as fields of role and department.
+// Composes the supergraph of Hive Gateway from the OpenAPI document of the source; lookups are fields of role and department.
 
 import { writeFile } from "node:fs/promises";
 import { getComposedSchemaFromConfig } from "@graphql-mesh/compose-cli";
@@ -6,7 +6,7 @@ import { DefaultLogger } from "@graphql-mesh/utils";
 import { loadOpenAPISubgraph } from "@omnigraph/openapi";
 
 const byList = process.env.LOOKUPS === "lists";
-// By id the composition says all of it; by list hive.mjs has resolvers.
+// Lookups by id are declared here; for lookups by list hive.mjs has resolvers.
 const lookup = (field) =>
   byList
     ? ""

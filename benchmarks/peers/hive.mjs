@@ -1,4 +1,4 @@
-// Hive Gateway on Node's own server, with its JIT; equal GETs of a request are one by its own plugin.
+// Hive Gateway on the HTTP server of Node, with its JIT; its plugin merges equal GETs of a request.
 
 import { createServer } from "node:http";
 import { createGatewayRuntime } from "@graphql-hive/gateway";
@@ -8,7 +8,7 @@ import { parse } from "graphql";
 
 const byList = process.env.LOOKUPS === "lists";
 
-// One call of a list for all keys of a request, by Hive's own batching.
+// Calls a list once for all keys of a request, by the batching of Hive.
 const batched = (field, selection) => ({
   selectionSet: "{ id }",
   resolve: (root, _, context, info) =>

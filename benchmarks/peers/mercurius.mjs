@@ -1,4 +1,4 @@
-// Mercurius on Fastify with graphql-jit from a document's first use, with dataloader and undici.
+// Mercurius on Fastify, with graphql-jit from the first use of a document, and with dataloader and undici.
 
 import Fastify from "fastify";
 import mercurius from "mercurius";

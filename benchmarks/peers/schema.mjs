@@ -1,4 +1,4 @@
-// The part of our schema that the benchmark asks for, and its resolvers: the same for the servers in JavaScript.
+// The part of the schema of the gateway that the benchmark uses, and its resolvers, for the servers in JavaScript.
 
 import * as sources from "./sources.mjs";
 

@@ -1,4 +1,4 @@
-// The account system for the three servers in JavaScript: undici's pool, connections that stay, loaders a request.
+// Calls the account source for the three servers in JavaScript: a pool of undici, persistent connections, loaders per request.
 
 import { randomUUID } from "node:crypto";
 import DataLoader from "dataloader";
@@ -18,7 +18,7 @@ async function call(method, path, change) {
   const { statusCode, body } = await pool.request({ method, path, headers, body: change && JSON.stringify(change) });
   if (statusCode !== 200) {
     await body.dump();
-    throw new Error(`${method} ${path} was answered with ${statusCode}`);
+    throw new Error(`${method} ${path} returned ${statusCode}`);
   }
   return body.json();
 }

@@ -1,4 +1,4 @@
-// GraphQL Yoga on Node's own server, with dataloader and undici. It keeps parsed and validated documents by itself.
+// GraphQL Yoga on the HTTP server of Node, with dataloader and undici. It caches parsed and validated documents by default.
 
 import { createServer } from "node:http";
 import { createSchema, createYoga } from "graphql-yoga";

@@ -1,9 +1,9 @@
-// Apollo Client in front of the gateway: it shows a user, and shows them anew whenever somebody changes them.
+// Shows a user with Apollo Client, and shows it again after each change.
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from "@apollo/client";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { OperationTypeNode } from "graphql";
 import { createClient } from "graphql-ws";
-import WebSocket from "ws"; // a browser has its own
+import WebSocket from "ws"; // browsers have a WebSocket class already
 
 const uri = process.argv[2];
 const headers = process.env.API_KEY ? { "x-api-key": process.env.API_KEY } : {};
@@ -35,7 +35,7 @@ const shown = client.watchQuery({
 });
 shown.subscribe(({ data }) => data?.user && console.log(data.user.name));
 
-// What comes in is put into the cache under the user's id, so everything that shows the user follows.
+// Apollo Client stores each event in its cache under the id of the user, so every query that shows the user is updated.
 const changes = client.subscribe({
   query: gql`
     subscription Changes {

@@ -1,4 +1,4 @@
-"""Servers that disagree are not compared."""
+"""Servers that return different data are not compared."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,47 +10,47 @@ from benchmarks.operations import USER, USERS
 
 
 @dataclass
-class Talker:
-    """A server as the check sees it: an answer, and the source calls that it takes."""
+class FakeServer:
+    """A server with fixed data and a fixed number of source calls per request."""
 
-    said: Any
+    data: Any
     calls_each: int = 1
     title: str = "a peer"
-    made: int = field(default=0, init=False)
+    calls_made: int = field(default=0, init=False)
 
     @property
-    def server(self) -> "Talker":
+    def server(self) -> "FakeServer":
         return self
 
     @property
-    def sources(self) -> "Talker":
+    def sources(self) -> "FakeServer":
         return self
 
     def calls(self) -> int:
-        return self.made
+        return self.calls_made
 
-    def answer(self, _: Any) -> Any:
-        self.made += self.calls_each
-        return self.said
+    def fetch(self, _: Any) -> Any:
+        self.calls_made += self.calls_each
+        return self.data
 
 
-def agree(operation: Any, *talkers: Any) -> None:
-    check(operation, talkers)
+def agree(operation: Any, *servers: Any) -> None:
+    check(operation, servers)
 
 
 def test_equal_answers_agree_whatever_their_order() -> None:
-    """Keys may stand in any order, and a list may take as many calls as its server needs."""
-    agree(USER, Talker({"name": "Ada", "role": None}), Talker({"role": None, "name": "Ada"}))
-    agree(USERS, Talker({"users": []}, calls_each=31), Talker({"users": []}, calls_each=3))
+    """The order of keys does not matter, and the number of calls for a list is not checked."""
+    agree(USER, FakeServer({"name": "Ada", "role": None}), FakeServer({"role": None, "name": "Ada"}))
+    agree(USERS, FakeServer({"users": []}, calls_each=31), FakeServer({"users": []}, calls_each=3))
 
 
 def test_a_different_answer_is_shown() -> None:
-    """The server is named, with both answers from a little before the place where they part."""
+    """The error has the name of the server, and both data from a little before the first difference."""
     with pytest.raises(DisagreementError, match=r'user\(id\): a peer (?s:.*)"Bea"(?s:.*)"Ada"'):
-        agree(USER, Talker({"name": "Ada"}), Talker({"name": "Bea"}))
+        agree(USER, FakeServer({"name": "Ada"}), FakeServer({"name": "Bea"}))
 
 
-def test_a_saved_call_is_a_disagreement_where_calls_must_be_equal() -> None:
-    """One user is one call for everyone: who makes none has kept the answer, who makes two does other work."""
+def test_another_number_of_calls_is_a_disagreement() -> None:
+    """A server that makes no call, or more than one, for one user raises an error."""
     with pytest.raises(DisagreementError, match="makes 0 source calls instead of 1"):
-        agree(USER, Talker({}), Talker({}, calls_each=0))
+        agree(USER, FakeServer({}), FakeServer({}, calls_each=0))

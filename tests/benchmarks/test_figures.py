@@ -1,8 +1,8 @@
-"""Medians, percentiles and what is judged by them."""
+"""Medians, percentiles and targets."""
 
 import pytest
 
-from benchmarks.figures import Figures, Sample, percentile, summed_up
+from benchmarks.figures import Figures, Sample, median_figures, percentile
 from benchmarks.targets import BUSY, verdicts
 
 
@@ -20,22 +20,22 @@ def figures(cpu: float, calls: float = 1.0) -> Figures:
     ],
 )
 def test_a_percentile_is_a_value_that_was_measured(values: list[float], share: float, expected: float) -> None:
-    """The nearest rank: the smallest value that the share does not exceed, whatever the order."""
+    """A percentile is the value at the nearest rank, whatever the order of the values."""
     assert percentile(values, share) == expected
 
 
 def test_a_disturbed_round_does_not_count() -> None:
-    """Each figure is the median over the rounds of its server, operation and connections, and of no other."""
+    """Each figure is the median over the rounds with the same server, operation and connections."""
     samples = [Sample("gateway", "user", BUSY, figures(cpu)) for cpu in (100, 9_000, 110)]
     samples.append(Sample("gateway", "user", 1, figures(500)))
-    medians = summed_up(samples)
+    medians = median_figures(samples)
     assert medians["gateway", "user", BUSY].cpu == 110
     assert medians["gateway", "user", 1].cpu == 500
 
 
 def test_targets_compare_cpu_within_the_run() -> None:
-    """A target is met or missed by the ratio; one that needs a peer which was left out is not measured."""
-    medians = summed_up(
+    """A target is compared with the ratio; a target whose peer was left out is not measured."""
+    medians = median_figures(
         [
             Sample("gateway", "user", BUSY, figures(240)),
             Sample("floor", "user", BUSY, figures(200)),
@@ -46,8 +46,8 @@ def test_targets_compare_cpu_within_the_run() -> None:
             Sample("floor", "users-equal", BUSY, figures(500)),
         ]
     )
-    judged = verdicts(medians, {"gateway": 0.5}, {"gateway": 200 << 20})
-    found = {one.target.partition(": at")[0]: one for one in judged}
+    results = verdicts(medians, {"gateway": 0.5}, {"gateway": 200 << 20})
+    found = {verdict.target.partition(": at")[0]: verdict for verdict in results}
     floor = found["user(id): to the hand-written handler"]
     assert (floor.measured, floor.met) == (1.2, True)
     grpc = found["gRPC GetUser: to GraphQL user(id)"]

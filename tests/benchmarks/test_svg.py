@@ -1,4 +1,4 @@
-"""The drawings."""
+"""SVG drawings of bars and lines."""
 
 from xml.etree import ElementTree as ET
 
@@ -12,7 +12,7 @@ def parsed(drawing: str) -> ET.Element:
 
 
 def test_bars_are_as_long_as_their_values() -> None:
-    """The shortest comes first, lengths keep the ratio, ours is marked, and text is escaped."""
+    """The shortest bar is first, lengths are proportional, the bar of the gateway is marked, and text is escaped."""
     drawn = bars([Bars("user(id)", "µs", [Bar("a & b", 400), Bar("ours", 100, ours=True)])], "CPU < time")
     root = parsed(drawn)
     first, second = root.iter(f"{_SVG}rect")
@@ -24,28 +24,28 @@ def test_bars_are_as_long_as_their_values() -> None:
 
 
 def test_nothing_is_drawn_outside() -> None:
-    """Bars without a length and bars of any size stay inside the picture."""
+    """Bars of length zero and of any size stay inside the drawing."""
     root = parsed(bars([Bars("t", "u", [Bar("none", 0)]), Bars("t", "u", [Bar("most", 1e9)])], "d"))
     _, _, width, height = map(float, (root.get("viewBox") or "").split())
-    for one in root.iter(f"{_SVG}rect"):
-        assert float(one.get("x") or 0) + float(one.get("width") or 0) < width
-        assert float(one.get("y") or 0) + float(one.get("height") or 0) < height
+    for element in root.iter(f"{_SVG}rect"):
+        assert float(element.get("x") or 0) + float(element.get("width") or 0) < width
+        assert float(element.get("y") or 0) + float(element.get("height") or 0) < height
 
 
 def test_lines_place_their_points_on_the_axes() -> None:
-    """Equal steps on the axis are equal distances: of values, or of their logarithms."""
+    """Distances on the x axis are proportional to the values, or to their logarithms."""
     points = [(1.0, 0.0), (10.0, 50.0), (100.0, 100.0)]
-    places = []
+    coordinates = []
     for logarithmic in (False, True):
         root = parsed(lines([Lines("t", "users", {"ours": points}, logarithmic)], "d"))
-        dots = [one for one in root.iter(f"{_SVG}circle") if one.get("r") == "3"]
-        places.append([(float(one.get("cx") or 0), float(one.get("cy") or 0)) for one in dots])
-    (a, b, c), (d, e, f) = places
+        dots = [element for element in root.iter(f"{_SVG}circle") if element.get("r") == "3"]
+        coordinates.append([(float(element.get("cx") or 0), float(element.get("cy") or 0)) for element in dots])
+    (a, b, c), (d, e, f) = coordinates
     assert b[0] - a[0] < (c[0] - b[0]) / 9
     assert round(e[0] - d[0], 1) == round(f[0] - e[0], 1)
     assert round(a[1] - b[1], 1) == round(b[1] - c[1], 1) > 0
 
 
 def test_both_kinds_of_page() -> None:
-    """Colours for light and for dark pages are in the file itself."""
+    """The drawing has colours for light and for dark pages."""
     assert "prefers-color-scheme: dark" in bars([], "d")

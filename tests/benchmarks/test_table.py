@@ -1,4 +1,4 @@
-"""What a run leaves behind: the table and the JSON."""
+"""The results of a run: tables, plots and JSON."""
 
 import orjson
 
@@ -9,7 +9,7 @@ from benchmarks.table import markdown
 
 
 def outcome() -> Outcome:
-    made = Outcome(
+    result = Outcome(
         machine={"date": "2026-11-22", "python": "CPython 3.11"},
         how={"rounds": 1, "seconds": 0.5},
         titles={"gateway": "this gateway", "floor": "by hand", "tailcall": "Tailcall"},
@@ -20,14 +20,14 @@ def outcome() -> Outcome:
     )
     for server, cpu in (("gateway", 300.0), ("floor", 1200.0)):
         for connections in (32, 1):
-            made.samples.append(Sample(server, "user", connections, Figures(1e6 / cpu, cpu, 1.5, 2.5, 1.0)))
-        made.sweep.append(Point(server, CONNECTIONS, 1, Figures(10, cpu, 1, 2, 1)))
-        made.sweep.append(Point(server, CONNECTIONS, 1000, Figures(10, cpu, 1, 2, 1)))
-    return made
+            result.samples.append(Sample(server, "user", connections, Figures(1e6 / cpu, cpu, 1.5, 2.5, 1.0)))
+        result.sweep.append(Point(server, CONNECTIONS, 1, Figures(10, cpu, 1, 2, 1)))
+        result.sweep.append(Point(server, CONNECTIONS, 1000, Figures(10, cpu, 1, 2, 1)))
+    return result
 
 
 def test_the_cheapest_comes_first() -> None:
-    """A row has CPU, its ratio to the floor, throughput, latencies and calls; what was not measured has no row."""
+    """Rows are ordered by CPU and have all figures; a server that was not measured has no row."""
     text = markdown(outcome())
     rows = [line for line in text.splitlines() if line.startswith(("| this gateway", "| by hand"))]
     assert rows[0] == "| this gateway | 300 | 0.25 | 3,333 | 1.5 · 2.5 | 300 | 1.50 · 2.50 | 1.00 · 1.00 |"
@@ -36,8 +36,8 @@ def test_the_cheapest_comes_first() -> None:
     assert "users(50)**" not in text
 
 
-def test_the_table_says_what_it_is() -> None:
-    """Machine, date, rounds, targets, and who is missing and why, stand with the figures."""
+def test_the_table_has_the_conditions_of_the_run() -> None:
+    """The table has machine, date, rounds, targets, and the servers left out with the reason."""
     text = markdown(outcome())
     assert text.startswith("date 2026-11-22, python CPython 3.11.\n")
     assert "Medians of 1 rounds of 0.5 s each" in text
@@ -48,7 +48,7 @@ def test_the_table_says_what_it_is() -> None:
 
 
 def test_json_has_medians_and_every_sample() -> None:
-    """Another program finds both what is shown and what it was made of."""
+    """The JSON has the medians and every sample."""
     document = orjson.loads(outcome().json())
     assert document["medians"][0] == {
         "server": "gateway",
@@ -64,7 +64,7 @@ def test_json_has_medians_and_every_sample() -> None:
     assert document["left_out"] == {"tailcall": "no C library"}
 
 
-def test_plots_show_whoever_was_measured() -> None:
-    """One bar a server and operation, lines for both in each chart."""
+def test_plots_show_the_measured_servers() -> None:
+    """The plots have one bar for each server and operation, and one line for each server in each chart."""
     assert comparison(outcome()).count("<rect") == 2
     assert sweeps(outcome()).count('<path class="line') == 4

@@ -1,4 +1,4 @@
-"""What the sources answer, and how every server's answer is read."""
+"""The recorded responses of the sources, and the conversion of the responses of servers."""
 
 import re
 from pathlib import Path
@@ -7,51 +7,51 @@ import orjson
 import pytest
 
 from benchmarks import peers, tailcall
-from benchmarks.answers import KINDS, Answers, record
 from benchmarks.dialects import SourceShaped
 from benchmarks.nginx import configuration
 from benchmarks.operations import OPERATIONS, Lookups, user_id
+from benchmarks.source_responses import REFERENCE_COUNT, SourceResponses, record
 
 
 @pytest.fixture(scope="module")
-def answers() -> Answers:
+def source_responses() -> SourceResponses:
     return record(60)
 
 
-def test_a_list_needs_all_lookups(answers: Answers, tmp_path: Path) -> None:
-    """50 users refer to 15 roles and 15 departments, each with an answer of its own and in the list of its kind."""
-    answers.write(tmp_path, {50})
+def test_a_list_needs_all_lookups(source_responses: SourceResponses, tmp_path: Path) -> None:
+    """50 users refer to 15 roles and 15 departments; each has a response by id and is in the list of its kind."""
+    source_responses.write(tmp_path, {50})
     listed = orjson.loads((tmp_path / "users" / "50").read_bytes())
-    assert [one["id"] for one in listed["data"]] == [user_id(n) for n in range(50)]
+    assert [user["id"] for user in listed["data"]] == [user_id(n) for n in range(50)]
     assert listed["page_info"]["has_next_page"] is True
     for kind, folder in (("role", "roles"), ("department", "departments")):
-        ids = {one[kind]["id"] for one in listed["data"]}
-        whole = orjson.loads((tmp_path / folder / "all").read_bytes())
-        assert len(ids) == KINDS
-        assert ids == {one["id"] for one in whole["data"]}
-        assert all(orjson.loads((tmp_path / folder / one).read_bytes())["id"] == one for one in ids)
-    assert all(one["role"]["permissions"] is None for one in listed["data"])
-    assert all(one["permissions"] and one["owner"] for one in answers.roles)
+        ids = {user[kind]["id"] for user in listed["data"]}
+        listing = orjson.loads((tmp_path / folder / "all").read_bytes())
+        assert len(ids) == REFERENCE_COUNT
+        assert ids == {item["id"] for item in listing["data"]}
+        assert all(orjson.loads((tmp_path / folder / record_id).read_bytes())["id"] == record_id for record_id in ids)
+    assert all(user["role"]["permissions"] is None for user in listed["data"])
+    assert all(role["permissions"] and role["owner"] for role in source_responses.roles)
 
 
-def test_every_user_has_an_answer(answers: Answers, tmp_path: Path) -> None:
-    """nginx writes the id that it was asked for into the one recorded user, before and after the change."""
-    text = configuration(answers, 1234, tmp_path)
+def test_every_user_id_has_a_response(source_responses: SourceResponses, tmp_path: Path) -> None:
+    """nginx inserts the requested id into the one recorded user, before and after the change."""
+    text = configuration(source_responses, 1234, tmp_path)
     assert text.count('{"id":"$id"') == 2
-    assert answers.user["id"] not in text
+    assert source_responses.user["id"] not in text
     assert '"name":"Ada King"' in text
 
 
-def test_the_sources_own_shape_is_read_into_ours() -> None:
-    """What a gateway that hands on the source's shape says is the same, in the words of our API."""
-    said = {
+def test_the_shape_of_the_source_is_converted() -> None:
+    """A response in the shape of the source is converted to the shape of the gateway."""
+    source_user = {
         "sourceId": "acus_1",
         "status": "active",
         "user": {"name": "Ada", "email": "ada@example.com"},
         "role": {"name": "Admin", "full": {"permissions": ["a:b"], "owner": {"type": "system"}}},
         "department": {"name": "Assembly", "full": {"location": {"name": "Hall 1"}}},
     }
-    assert SourceShaped().read(orjson.dumps({"data": {"users": {"data": [said]}}})) == {
+    assert SourceShaped().parse_response(orjson.dumps({"data": {"users": {"data": [source_user]}}})) == {
         "users": {
             "nodes": [
                 {
@@ -68,15 +68,15 @@ def test_the_sources_own_shape_is_read_into_ours() -> None:
 
 
 def test_every_operation_has_a_document_in_the_sources_shape() -> None:
-    """Hive and Tailcall are asked by documents of their own, and for lists by the same one in both ways."""
+    """There is a document in the shape of the source for each operation; both lists use the same one."""
     documents = peers.documents()
-    assert documents.keys() == {one.name for one in OPERATIONS}
+    assert documents.keys() == {operation.name for operation in OPERATIONS}
     assert documents["users"] == documents["users-equal"]
     assert documents["update"].startswith("mutation Update(")
 
 
 def test_the_configuration_is_filled_in() -> None:
-    """Nothing of Tailcall's template is left open, by id and by list."""
+    """All names in the template of Tailcall are replaced, by id and by list."""
     for lookups in Lookups:
         text = tailcall.configuration(1234, "http://127.0.0.1:99", lookups)
         assert "port: 1234" in text
