@@ -1,4 +1,4 @@
-"""docs/compiled.md shows the code that is really generated."""
+"""docs/compiled.md shows the generated code."""
 
 import ast
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from conftest import ROOT
-from documents.reading import sections
+from documents.blocks import sections
 
 
 def test_the_example_is_the_generated_code(tmp_path: Path) -> None:

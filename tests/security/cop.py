@@ -1,7 +1,7 @@
-"""The checks of graphql-cop 1.15, as functions of an endpoint: each says whether it found something.
+"""The checks of graphql-cop 1.15, as functions of an endpoint that return whether they found something.
 
-Written from what the tool documents of each check; an endpoint is sent what the tool sends. The tool runs twelve;
-field duplication it has, and leaves out at the time of writing.
+They were written from the documentation of each check, and send the same requests as the tool. The tool runs twelve
+checks; it also has a check for field duplication, which it does not run at the time of writing.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,113 +10,121 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-__all__ = ["BEYOND", "TWELVE", "Check", "Endpoint"]
+__all__ = ["ADDITIONAL", "TWELVE", "Check", "Endpoint"]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to send what; `headers` say who asks."""
+    """The URL of an endpoint, and the headers that identify the caller."""
 
     session: ClientSession
     url: str
     headers: dict[str, str]
 
     async def post(self, payload: Any, **headers: str) -> Any:
-        """The JSON answer to a JSON body, whatever its status."""
-        async with self.session.post(self.url, json=payload, headers=self.headers | headers) as answer:
-            return await answer.json(content_type=None)
+        """Send a JSON body; return the JSON of the response, whatever its status."""
+        async with self.session.post(self.url, json=payload, headers=self.headers | headers) as response:
+            return await response.json(content_type=None)
 
     async def query(self, query: str) -> Any:
-        """The answer to a document."""
-        said = await self.post({"query": query})
-        return said if isinstance(said, dict) else {}
+        """Send a document; return the JSON object of the response, or an empty one."""
+        body = await self.post({"query": query})
+        return body if isinstance(body, dict) else {}
 
 
 Check = Callable[[Endpoint], Awaitable[bool]]
 
 
-async def alias_overloading(at: Endpoint) -> bool:
+async def alias_overloading(endpoint: Endpoint) -> bool:
     """101 aliases of one field are executed."""
-    said = await at.query("query { " + " ".join(f"alias{number}: __typename" for number in range(101)) + " }")
-    return "alias100" in (said.get("data") or {})
+    body = await endpoint.query("query { " + " ".join(f"alias{number}: __typename" for number in range(101)) + " }")
+    return "alias100" in (body.get("data") or {})
 
 
-async def array_batching(at: Endpoint) -> bool:
+async def array_batching(endpoint: Endpoint) -> bool:
     """Ten operations in one request are executed."""
-    said = await at.post([{"query": "query { __typename }"}] * 10)
-    return isinstance(said, list) and len(said) >= 10
+    body = await endpoint.post([{"query": "query { __typename }"}] * 10)
+    return isinstance(body, list) and len(body) >= 10
 
 
-async def directive_overloading(at: Endpoint) -> bool:
-    """Ten directives in one place are each looked at."""
-    said = await at.query("query { __typename @aa@aa@aa@aa@aa@aa@aa@aa@aa@aa }")
-    return len(said.get("errors", [])) >= 10
+async def directive_overloading(endpoint: Endpoint) -> bool:
+    """Ten directives at one location are all validated."""
+    body = await endpoint.query("query { __typename @aa@aa@aa@aa@aa@aa@aa@aa@aa@aa }")
+    return len(body.get("errors", [])) >= 10
 
 
-async def circular_introspection(at: Endpoint) -> bool:
-    """Introspection is followed in circles."""
-    said = await at.query(
+async def circular_introspection(endpoint: Endpoint) -> bool:
+    """Circular introspection is executed."""
+    body = await endpoint.query(
         "query { __schema { types { fields { type { fields { type { fields { type { fields { type { name "
         "} } } } } } } } } } }"
     )
-    return len(((said.get("data") or {}).get("__schema") or {}).get("types", [])) > 25
+    return len(((body.get("data") or {}).get("__schema") or {}).get("types", [])) > 25
 
 
-async def field_duplication(at: Endpoint) -> bool:
-    """One field asked for 500 times is executed."""
-    said = await at.query("query { " + "__typename " * 500 + "}")
-    return bool((said.get("data") or {}).get("__typename"))
+async def field_duplication(endpoint: Endpoint) -> bool:
+    """A document with one field 500 times is executed."""
+    body = await endpoint.query("query { " + "__typename " * 500 + "}")
+    return bool((body.get("data") or {}).get("__typename"))
 
 
-async def introspection(at: Endpoint) -> bool:
-    """The schema tells about itself."""
-    said = await at.query("query { __schema { types { name fields { name } } } }")
-    return bool((said.get("data") or {}).get("__schema"))
+async def introspection(endpoint: Endpoint) -> bool:
+    """Introspection is executed."""
+    body = await endpoint.query("query { __schema { types { name fields { name } } } }")
+    return bool((body.get("data") or {}).get("__schema"))
 
 
-async def get_queries(at: Endpoint) -> bool:
-    """A plain GET, as a page's picture would send it, is executed."""
-    async with at.session.get(at.url, params={"query": "query { __typename }"}, headers=at.headers) as answer:
-        return bool((await answer.json(content_type=None)).get("data"))
+async def get_queries(endpoint: Endpoint) -> bool:
+    """A simple GET, as an image on a web page sends it, is executed."""
+    async with endpoint.session.get(
+        endpoint.url, params={"query": "query { __typename }"}, headers=endpoint.headers
+    ) as response:
+        return bool((await response.json(content_type=None)).get("data"))
 
 
-async def get_mutations(at: Endpoint) -> bool:
-    """A change by GET is executed."""
-    async with at.session.get(at.url, params={"query": "mutation { __typename }"}, headers=at.headers) as answer:
-        return bool((await answer.json(content_type=None)).get("data"))
+async def get_mutations(endpoint: Endpoint) -> bool:
+    """A mutation by GET is executed."""
+    async with endpoint.session.get(
+        endpoint.url, params={"query": "mutation { __typename }"}, headers=endpoint.headers
+    ) as response:
+        return bool((await response.json(content_type=None)).get("data"))
 
 
-async def urlencoded_posts(at: Endpoint) -> bool:
-    """A form that any site's page can post is executed."""
-    async with at.session.post(at.url, data={"query": "query { __typename }"}, headers=at.headers) as answer:
-        return bool((await answer.json(content_type=None)).get("data"))
+async def urlencoded_posts(endpoint: Endpoint) -> bool:
+    """A form that a page of any site can post is executed."""
+    async with endpoint.session.post(
+        endpoint.url, data={"query": "query { __typename }"}, headers=endpoint.headers
+    ) as response:
+        return bool((await response.json(content_type=None)).get("data"))
 
 
-async def field_suggestions(at: Endpoint) -> bool:
-    """A wrong name is answered with right ones."""
-    said = await at.query("query { __schema { directive } }")
-    other = await at.query("query { usrs { nodes { id } } }")  # the tool's own is refused with introspection
-    return "did you mean" in f"{said} {other}".lower()
+async def field_suggestions(endpoint: Endpoint) -> bool:
+    """The error for an unknown name suggests existing ones."""
+    body = await endpoint.query("query { __schema { directive } }")
+    other = await endpoint.query(
+        "query { usrs { nodes { id } } }"
+    )  # where introspection is off, the query of the tool is refused for that reason
+    return "did you mean" in f"{body} {other}".lower()
 
 
-async def graphiql(at: Endpoint) -> bool:
-    """A browser is served an IDE."""
-    headers = at.headers | {"Accept": "text/html"}
-    async with at.session.get(at.url, headers=headers) as answer:
-        text = (await answer.text()).lower()
-    return any(word in text for word in ("graphiql", "graphql playground", "apollo sandbox"))
+async def graphiql(endpoint: Endpoint) -> bool:
+    """A browser gets a GraphQL IDE."""
+    headers = endpoint.headers | {"Accept": "text/html"}
+    async with endpoint.session.get(endpoint.url, headers=headers) as response:
+        text = (await response.text()).lower()
+    return any(title in text for title in ("graphiql", "graphql playground", "apollo sandbox"))
 
 
-async def tracing(at: Endpoint) -> bool:
-    """An answer tells how long its parts took."""
-    said = await at.query("query { __typename }")
-    return "tracing" in said.get("extensions", {}) or "tracing" in str(said.get("errors"))
+async def tracing(endpoint: Endpoint) -> bool:
+    """A response contains the durations of its parts."""
+    body = await endpoint.query("query { __typename }")
+    return "tracing" in body.get("extensions", {}) or "tracing" in str(body.get("errors"))
 
 
-async def unhandled_errors(at: Endpoint) -> bool:
-    """An error tells of the code behind it."""
-    said = await at.query("qwerty { abc }")
-    text = str(said).lower()
+async def unhandled_errors(endpoint: Endpoint) -> bool:
+    """An error contains details of the code."""
+    body = await endpoint.query("qwerty { abc }")
+    text = str(body).lower()
     return "'exception'" in text or "traceback" in text or "stacktrace" in text
 
 
@@ -137,7 +145,7 @@ TWELVE: dict[str, Check] = {
         unhandled_errors,
     )
 }
-"""What the tool runs."""
+"""The checks that the tool runs."""
 
-BEYOND: dict[str, Check] = {field_duplication.__name__: field_duplication}
-"""What it has and does not run."""
+ADDITIONAL: dict[str, Check] = {field_duplication.__name__: field_duplication}
+"""The checks that the tool has and does not run."""

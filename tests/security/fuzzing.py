@@ -1,4 +1,4 @@
-"""How many requests are made up, and which: by variable, so that what failed can be repeated."""
+"""The number of generated requests and their seed, from environment variables, so that failures can be repeated."""
 
 import os
 from random import SystemRandom

@@ -1,11 +1,11 @@
-"""Manifests of trusted documents, as the builds of three clients write them."""
+"""Manifests of trusted documents, in the formats of three clients."""
 
 import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["DOCUMENTS", "FORMS", "sha256", "written"]
+__all__ = ["DOCUMENTS", "FORMS", "sha256", "write_manifest"]
 
 DOCUMENTS = {
     "Ada": 'query Ada { user(id: "acus_adalovelace1", source: ACCOUNT) { __typename id name } }',
@@ -14,7 +14,7 @@ DOCUMENTS = {
 
 
 def sha256(text: str) -> str:
-    """The hash that Apollo's and codegen's clients name a document by."""
+    """Return the hash by which clients of Apollo and codegen name a document."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -24,7 +24,7 @@ def _apollo() -> object:
 
 
 def _relay() -> object:
-    """Relay names by MD5."""
+    """Return a manifest of Relay, which names documents by MD5."""
     return [[hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), text] for text in DOCUMENTS.values()]
 
 
@@ -37,11 +37,11 @@ FORMS: dict[str, tuple[Callable[[], object], Callable[[str], str]]] = {
     "relay": (_relay, lambda text: hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()),
     "codegen": (_codegen, sha256),
 }
-"""How each writes its manifest, and how it names a document."""
+"""For each format, the function that returns a manifest, and the function that returns the name of a document."""
 
 
-def written(form: str, folder: Path) -> Path:
-    """A manifest in that form."""
+def write_manifest(form: str, folder: Path) -> Path:
+    """Write a manifest of the given format to a file."""
     file = folder / f"{form}.json"
     file.write_text(json.dumps(FORMS[form][0]()))
     return file

@@ -1,4 +1,4 @@
-"""Gateways as a stranger meets them: the console script in a process of its own, everything it printed kept."""
+"""Runs the console script in another process, with its output in a file, and clients of it and of the sandbox."""
 
 import asyncio
 import os
@@ -16,47 +16,57 @@ from conftest import GATEWAY, ROOT, Running
 
 from gateway.api.grpc.usergateway.v1 import users_pb2
 
-__all__ = ["Caller", "Control", "Keys", "Recorded", "Serve", "called", "ended", "recorded", "until"]
+__all__ = [
+    "Caller",
+    "Control",
+    "Keys",
+    "RecordedProcess",
+    "Serve",
+    "call_grpc",
+    "run_recorded",
+    "run_to_end",
+    "wait_until",
+]
 
-_READY = 20.0  # seconds: a process that is not ready by then has hung
+_READY = 20.0  # seconds: a process that is not ready by then hangs
 _STOP = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded(Running):
-    """A process, and the file with all that it prints."""
+class RecordedProcess(Running):
+    """A process, and the file with its output."""
 
     file: Path
 
     @property
     def grpc(self) -> str:
-        """Where gRPC is served."""
+        """The address of gRPC."""
         return next(line.split()[1] for line in self.printed.splitlines() if line.strip().startswith("gRPC"))
 
     @property
-    def said(self) -> str:
-        """All that it printed so far."""
+    def output(self) -> str:
+        """All output so far."""
         return self.file.read_text()
 
 
-Serve = Callable[..., AbstractContextManager[Recorded]]
-"""Starts `gateway serve` with settings by variable."""
+Serve = Callable[..., AbstractContextManager[RecordedProcess]]
+"""Starts `gateway serve` with settings given as environment variables."""
 
 
 @contextmanager
-def recorded(file: Path, *arguments: str, last: str = "metrics", **environment: str) -> Iterator[Recorded]:
-    """Run `gateway …` until the block ends, all that it prints going to the file; ready once it printed `last`."""
+def run_recorded(file: Path, *arguments: str, last: str = "metrics", **environment: str) -> Iterator[RecordedProcess]:
+    """Run `gateway …` until the block ends, with its output in `file`; it is ready when it has printed `last`."""
     with file.open("w") as output:
         process = subprocess.Popen(
             [GATEWAY, *arguments], env=_clean(environment), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        until = time.monotonic() + _READY
+        deadline = time.monotonic() + _READY
         while last not in file.read_text():
             assert process.poll() is None, f"`gateway {' '.join(arguments)}` ended early:\n{file.read_text()}"
-            assert time.monotonic() < until, f"`gateway {' '.join(arguments)}` is not ready:\n{file.read_text()}"
+            assert time.monotonic() < deadline, f"`gateway {' '.join(arguments)}` is not ready:\n{file.read_text()}"
             time.sleep(0.02)
-        yield Recorded(process.pid, file.read_text(), file)
+        yield RecordedProcess(process.pid, file.read_text(), file)
     finally:
         process.terminate()
         try:
@@ -66,9 +76,9 @@ def recorded(file: Path, *arguments: str, last: str = "metrics", **environment: 
             process.wait()
 
 
-def ended(*arguments: str, **environment: str) -> tuple[int, str]:
-    """Run `gateway …` to its end: how it ended, and all that it printed."""
-    done = subprocess.run(
+def run_to_end(*arguments: str, **environment: str) -> tuple[int, str]:
+    """Run `gateway …` to its end; return the exit status and the output."""
+    result = subprocess.run(
         [GATEWAY, *arguments],
         env=_clean(environment),
         cwd=ROOT,
@@ -78,7 +88,7 @@ def ended(*arguments: str, **environment: str) -> tuple[int, str]:
         timeout=_READY,
         check=False,
     )
-    return done.returncode, done.stdout
+    return result.returncode, result.stdout
 
 
 def _clean(environment: Mapping[str, str]) -> dict[str, str]:
@@ -87,26 +97,26 @@ def _clean(environment: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who sends operations to an address, with the headers that are theirs."""
+    """A client that sends operations with fixed headers."""
 
     session: ClientSession
     url: str
     headers: Mapping[str, str]
 
     async def send(self, payload: Any, **headers: str) -> tuple[int, Any, Mapping[str, str]]:
-        """Post a payload: the status, the JSON, the headers."""
+        """Post a payload; return the status, the JSON and the headers of the response."""
         strict = {"Accept": "application/graphql-response+json"}
-        async with self.session.post(self.url, json=payload, headers=strict | dict(self.headers) | headers) as answer:
-            return answer.status, await answer.json(), answer.headers
+        async with self.session.post(self.url, json=payload, headers=strict | dict(self.headers) | headers) as response:
+            return response.status, await response.json(), response.headers
 
-    async def ask(self, query: str, **variables: Any) -> Any:
-        """The answer to an operation, whatever its status."""
+    async def execute(self, query: str, **variables: Any) -> Any:
+        """Send an operation; return the JSON of the response, whatever its status."""
         return (await self.send({"query": query, "variables": variables}))[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """API keys by the names of their callers, and the file that has their hashes."""
+    """API keys by the names of their callers, and the file with their hashes."""
 
     file: Path
     by_name: dict[str, str]
@@ -114,54 +124,54 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The sandbox's own side."""
+    """A client of the control API of the sandbox."""
 
     session: ClientSession
     url: str
 
     async def calls(self) -> list[dict[str, Any]]:
-        """Every call that reached it since the last `forget`."""
-        async with self.session.get(f"{self.url}/calls") as answer:
-            calls: list[dict[str, Any]] = await answer.json()
+        """Return every request to the sandbox since the last `reset`."""
+        async with self.session.get(f"{self.url}/calls") as response:
+            calls: list[dict[str, Any]] = await response.json()
             return calls
 
-    async def called(self) -> bool:
-        """Whether there was one."""
+    async def has_calls(self) -> bool:
+        """Return whether there was a request since the last `reset`."""
         return bool(await self.calls())
 
-    async def forget(self) -> None:
-        """Forget calls and faults."""
-        for what in ("calls", "faults"):
-            await (await self.session.delete(f"{self.url}/{what}")).read()
+    async def reset(self) -> None:
+        """Delete the logged requests and the planned faults."""
+        for resource in ("calls", "faults"):
+            await (await self.session.delete(f"{self.url}/{resource}")).read()
 
     async def fault(self, **fault: Any) -> None:
-        """Let the next matching calls go wrong."""
-        async with self.session.post(f"{self.url}/faults", json=fault) as answer:
-            assert answer.status < 300, await answer.text()
+        """Plan a fault."""
+        async with self.session.post(f"{self.url}/faults", json=fault) as response:
+            assert response.status < 300, await response.text()
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something that happens soon."""
+async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until a condition holds, for at most ten seconds."""
     async with asyncio.timeout(10):
-        while not await condition():  # noqa: ASYNC110 - what happens in another process sets no event
+        while not await condition():  # noqa: ASYNC110 - another process cannot set an event
             await asyncio.sleep(0.02)
 
 
-async def called(channel: grpc.aio.Channel, method: str, key: str | None = None, **fields: Any) -> Any:
-    """The answer of a method of gRPC, of a stream the first one.
+async def call_grpc(channel: grpc.aio.Channel, method: str, key: str | None = None, **fields: Any) -> Any:
+    """Call a gRPC method; return its response, or the first one of a stream.
 
     Raises:
-        AioRpcError: it is refused.
+        AioRpcError: the call was refused.
     """
-    kind = users_pb2.DESCRIPTOR.services_by_name["UserService"].methods_by_name[method]
-    call = (channel.unary_stream if kind.server_streaming else channel.unary_unary)(
+    descriptor = users_pb2.DESCRIPTOR.services_by_name["UserService"].methods_by_name[method]
+    method_call = (channel.unary_stream if descriptor.server_streaming else channel.unary_unary)(
         f"/usergateway.v1.UserService/{method}",
         request_serializer=lambda message: message.SerializeToString(),
-        response_deserializer=getattr(users_pb2, kind.output_type.name).FromString,
+        response_deserializer=getattr(users_pb2, descriptor.output_type.name).FromString,
     )
-    asked = call(
-        getattr(users_pb2, kind.input_type.name)(**fields),
+    pending = method_call(
+        getattr(users_pb2, descriptor.input_type.name)(**fields),
         metadata=() if key is None else (("x-api-key", key),),
         timeout=10,
     )
-    return await (asked.read() if kind.server_streaming else asked)
+    return await (pending.read() if descriptor.server_streaming else pending)

@@ -1,14 +1,14 @@
-"""Systems that answer what nobody documented: told as their mistake, never a defect of ours."""
+"""Undocumented responses of sources are reported as errors of the source, never as defects of the gateway."""
 
 from collections.abc import AsyncIterator, Callable
 from itertools import product
 from random import Random
 
 import pytest
-from security.altering import VALUES, Altering
+from security.altering_proxy import VALUES, AlteringProxy
 from security.fuzzing import REQUESTS, SEED
-from security.outside import Caller, Recorded, Serve
-from security.specified import check
+from security.outside import Caller, RecordedProcess, Serve
+from security.response_check import check_response
 
 from gateway.sandbox import LANDMARKS
 
@@ -24,7 +24,7 @@ department { id name notes createdAt location { name type parent { name } childr
 organization { id name allowedUsers address { city } createdAt }
 accounts { sourceId name type } currentAccount { sourceId } settings { cultureCode } createdBy { name imageUrl }
 """
-ADA = {source: there["ada"] for source, there in LANDMARKS.items()}
+ADA = {source: landmarks["ada"] for source, landmarks in LANDMARKS.items()}
 OPERATIONS = [
     *(f'{{ user(id: "{ADA[source]}", source: {source.upper()}) {{ {USER} }} }}' for source in ADA),
     f"{{ users(first: 20) {{ nodes {{ {USER} }} pageInfo {{ endCursor hasNextPage }} unavailable {{ code }} }} }}",
@@ -38,39 +38,45 @@ OPERATIONS = [
 
 
 @pytest.fixture
-async def altering(serve: Serve, apart: dict[str, str]) -> AsyncIterator[tuple[Altering, Recorded]]:
-    """A gateway in front of systems whose answers are altered."""
-    base = apart["GATEWAY_ACCOUNT__BASE_URL"].rpartition("/")[0]
-    async with Altering(base).served() as altering:
-        settings = {name: value.replace(base, altering.url) for name, value in apart.items()}
+async def altered_sources(
+    serve: Serve, second_sandbox: dict[str, str]
+) -> AsyncIterator[tuple[AlteringProxy, RecordedProcess]]:
+    """A gateway in front of sources whose responses are altered."""
+    base = second_sandbox["GATEWAY_ACCOUNT__BASE_URL"].rpartition("/")[0]
+    async with AlteringProxy(base).serve() as proxy:
+        settings = {name: value.replace(base, proxy.url) for name, value in second_sandbox.items()}
         for source in ("ACCOUNT", "SOFTWAREONE", "RESELLER"):
             settings |= {f"GATEWAY_{source}__RATE_LIMIT": "10000", f"GATEWAY_{source}__MAX_ATTEMPTS": "1"}
         with serve(**settings, GATEWAY_REFERENCE_TTL="0") as running:
-            yield altering, running
+            yield proxy, running
 
 
-async def test_altered_answers(altering: tuple[Altering, Recorded], at: Callable[..., Caller]) -> None:
-    """Whatever stands in the place of whichever value, the answer is as specified, and nothing is a defect."""
-    system, running = altering
-    caller = at(running)
+async def test_altered_answers(
+    altered_sources: tuple[AlteringProxy, RecordedProcess], caller_of: Callable[..., Caller]
+) -> None:
+    """Whichever value is replaced, the response follows the specification and no defect is logged."""
+    proxy, running = altered_sources
+    caller = caller_of(running)
     for query in OPERATIONS[:6]:
-        said = await caller.ask(query)
-        assert "errors" not in said, said
-    print(f"GATEWAY_FUZZ_SEED={SEED}")  # noqa: T201 - for whoever repeats it
-    chance = Random(SEED)  # noqa: S311 - no secret
-    altered = chance.choices(list(product(sorted(system.names - {"data"}), VALUES)), k=REQUESTS // 5)
-    for system.name, system.value in altered:
-        status, said, _ = await caller.send({"query": chance.choice(OPERATIONS)})
-        check(status, said)
-    assert "defect" not in running.said
+        body = await caller.execute(query)
+        assert "errors" not in body, body
+    print(f"GATEWAY_FUZZ_SEED={SEED}")  # noqa: T201 - the seed is needed to repeat a failure
+    random = Random(SEED)  # noqa: S311 - not a secret
+    alterations = random.choices(list(product(sorted(proxy.names - {"data"}), VALUES)), k=REQUESTS // 5)
+    for proxy.name, proxy.value in alterations:
+        status, body, _ = await caller.send({"query": random.choice(OPERATIONS)})
+        check_response(status, body)
+    assert "defect" not in running.output
 
 
 @pytest.mark.parametrize("value", [2**31, 2**53 + 1, 2**64, -(10**30)])
-async def test_large_numbers(altering: tuple[Altering, Recorded], at: Callable[..., Caller], value: int) -> None:
-    """A number that does not fit, where a number is documented or anything at all, breaks no answer."""
-    system, running = altering
-    for system.name in ("labor_rate", "production", "allowedUsers", "permissions"):
-        system.value = value
+async def test_large_numbers(
+    altered_sources: tuple[AlteringProxy, RecordedProcess], caller_of: Callable[..., Caller], value: int
+) -> None:
+    """A number that is too large for the documented type makes no response invalid."""
+    proxy, running = altered_sources
+    for proxy.name in ("labor_rate", "production", "allowedUsers", "permissions"):
+        proxy.value = value
         for query in OPERATIONS[:4]:
-            check(*(await at(running).send({"query": query}))[:2])
-    assert "defect" not in running.said
+            check_response(*(await caller_of(running).send({"query": query}))[:2])
+    assert "defect" not in running.output

@@ -1,38 +1,42 @@
-"""The checks of graphql-cop, from outside: what they find in production and in development."""
+"""The findings of graphql-cop in production and in development."""
 
 from collections.abc import Callable
 
 import pytest
-from security.cop import BEYOND, TWELVE, Check, Endpoint
-from security.outside import Caller, Recorded, Serve
+from security.cop import ADDITIONAL, TWELVE, Check, Endpoint
+from security.outside import Caller, RecordedProcess, Serve
 
 
 async def _findings(caller: Caller, checks: dict[str, Check]) -> set[str]:
-    assert (await caller.ask("{ __typename }")) == {"data": {"__typename": "Query"}}  # it is let in, and answered
+    assert (await caller.execute("{ __typename }")) == {"data": {"__typename": "Query"}}  # the caller is authenticated
     endpoint = Endpoint(caller.session, caller.url, dict(caller.headers))
     return {name for name, check in checks.items() if await check(endpoint)}
 
 
 def test_there_are_twelve() -> None:
-    """The tool's twelve are all here; what is checked beyond them is none of them."""
+    """All twelve checks of the tool are there, and the additional ones are not among them."""
     assert len(TWELVE) == 12
-    assert not TWELVE.keys() & BEYOND.keys()
+    assert not TWELVE.keys() & ADDITIONAL.keys()
 
 
-async def test_production(production: Recorded, at: Callable[..., Caller]) -> None:
-    """Where it is put on the internet the twelve checks find nothing, not even for a caller with every scope."""
-    assert await _findings(at(production, "all"), TWELVE | BEYOND) == set()
+async def test_production(production: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
+    """In production the checks find nothing, not even for a caller with every scope."""
+    assert await _findings(caller_of(production, "all"), TWELVE | ADDITIONAL) == set()
 
 
-async def test_development(development: Recorded, at: Callable[..., Caller]) -> None:
-    """In development they find the three conveniences that are on there, and nothing else."""
-    assert await _findings(at(development), TWELVE | BEYOND) == {"introspection", "field_suggestions", "graphiql"}
+async def test_development(development: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
+    """In development the checks find the three features that are on there, and nothing else."""
+    assert await _findings(caller_of(development), TWELVE | ADDITIONAL) == {
+        "introspection",
+        "field_suggestions",
+        "graphiql",
+    }
 
 
 @pytest.mark.parametrize("convenience", ["introspection", "graphiql"])
 async def test_a_convenience_in_production(
-    serve: Serve, production_settings: dict[str, str], at: Callable[..., Caller], convenience: str
+    serve: Serve, production_settings: dict[str, str], caller_of: Callable[..., Caller], convenience: str
 ) -> None:
-    """What production leaves out can be set on there, and is found then: the checks do look."""
+    """A feature that is turned on in production is found, so the checks are effective."""
     with serve(**production_settings, **{f"GATEWAY_{convenience.upper()}": "true"}) as running:
-        assert convenience in await _findings(at(running, "all"), TWELVE)
+        assert convenience in await _findings(caller_of(running, "all"), TWELVE)

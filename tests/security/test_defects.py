@@ -1,4 +1,4 @@
-"""A defect of ours tells its caller nothing but an id, and the log everything under that id."""
+"""A defect of the gateway is reported to the caller with an id only; the log has the details under that id."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -28,11 +28,11 @@ USER = '{ user(id: "x", source: ACCOUNT) { name } }'
 
 
 class Broken:
-    """A system of an embedding program, whose code has a defect with a secret in its words."""
+    """A source of an embedding program whose code has a defect, with a secret in the exception."""
 
     name = UserSource.ACCOUNT
     tenant = ""
-    directories: dict[Any, Any] = {}  # noqa: RUF012 - a protocol's attribute
+    directories: dict[Any, Any] = {}  # noqa: RUF012 - an attribute of the protocol
 
     async def fetch_user(self, *_: Any) -> Any:
         raise ZeroDivisionError(SECRET)
@@ -42,7 +42,7 @@ class Broken:
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
-    """GraphQL in front of that system, behind a socket; and a route that is broken itself."""
+    """The URL of a server with GraphQL in front of that source, and with a route that raises."""
 
     async def broken(_: WebRequest) -> WebResponse:
         raise ZeroDivisionError(SECRET)
@@ -76,24 +76,24 @@ async def url() -> AsyncIterator[str]:
         'mutation { createAccountUser(input: {email: "a@b.example"}) { name } }',
     ],
 )
-@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "multipart/mixed, application/json"])
+@pytest.mark.parametrize("media_type", ["application/json", "text/event-stream", "multipart/mixed, application/json"])
 async def test_masked(
-    url: str, session: ClientSession, caplog: pytest.LogCaptureFixture, query: str, kind: str
+    url: str, session: ClientSession, caplog: pytest.LogCaptureFixture, query: str, media_type: str
 ) -> None:
-    """Whatever the operation and the form of the answer: the request id finds the whole of it in the log."""
-    sent = {"X-Request-ID": "find-me", "Accept": kind}
-    async with session.post(f"{url}/graphql", json={"query": query}, headers=sent) as answer:
-        said = await answer.text()
-        assert answer.headers["X-Request-ID"] == "find-me"
-    assert "INTERNAL" in said
-    assert "find-me" in said
-    assert SECRET not in said
-    assert "ZeroDivisionError" not in said
+    """For every operation and media type the error is masked, and the log has the details under the request id."""
+    headers = {"X-Request-ID": "find-me", "Accept": media_type}
+    async with session.post(f"{url}/graphql", json={"query": query}, headers=headers) as response:
+        body = await response.text()
+        assert response.headers["X-Request-ID"] == "find-me"
+    assert "INTERNAL" in body
+    assert "find-me" in body
+    assert SECRET not in body
+    assert "ZeroDivisionError" not in body
     _logged(caplog)
 
 
 async def test_masked_on_a_socket(url: str, session: ClientSession, caplog: pytest.LogCaptureFixture) -> None:
-    """An operation on a WebSocket has an id of its own, which finds its defect too."""
+    """An operation on a WebSocket has a request id under which the log has the defect."""
     async with session.ws_connect(f"{url}/graphql", protocols=["graphql-transport-ws"]) as socket:
         await socket.send_json({"type": "connection_init"})
         assert (await socket.receive_json(timeout=5))["type"] == "connection_ack"
@@ -106,16 +106,18 @@ async def test_masked_on_a_socket(url: str, session: ClientSession, caplog: pyte
 
 
 async def test_a_broken_endpoint(url: str, session: ClientSession, caplog: pytest.LogCaptureFixture) -> None:
-    """A defect outside of GraphQL is a 500 with an id, and nothing else."""
-    async with session.get(f"{url}/broken", headers={"X-Request-ID": "find-me"}) as answer:
-        assert answer.status == 500
-        assert (await answer.json())["requestId"] == "find-me"
-        assert SECRET not in await answer.text()
+    """A defect outside GraphQL is a 500 with a request id and no details."""
+    async with session.get(f"{url}/broken", headers={"X-Request-ID": "find-me"}) as response:
+        assert response.status == 500
+        assert (await response.json())["requestId"] == "find-me"
+        assert SECRET not in await response.text()
     _logged(caplog)
 
 
 def _logged(caplog: pytest.LogCaptureFixture, request_id: str = "find-me") -> None:
-    found = [one for one in caplog.records if request_id in one.getMessage() and one.levelno == logging.ERROR]
+    found = [
+        record for record in caplog.records if request_id in record.getMessage() and record.levelno == logging.ERROR
+    ]
     assert found
     text = caplog.text
     assert "ZeroDivisionError" in text

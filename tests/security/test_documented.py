@@ -1,4 +1,4 @@
-"""SECURITY.md says nothing that no test shows."""
+"""Every statement of SECURITY.md has a test."""
 
 import ast
 import re
@@ -19,12 +19,12 @@ def _tests_of(file: str) -> set[str]:
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
 def test_every_named_test_exists(file: str, name: str) -> None:
-    """Each test that SECURITY.md names is there by that name."""
+    """Each test that SECURITY.md names exists."""
     assert name in _tests_of(file)
 
 
 def test_every_row_is_shown() -> None:
-    """The 36 rows are all there, each with a test."""
+    """All 36 rows are there, each with a test."""
     rows = re.findall(r"^\| (\d+) \|(.*)\|$", TEXT, re.MULTILINE)
     assert [int(number) for number, _ in rows] == list(range(1, 37))
     assert [number for number, row in rows if "::test_" not in row] == []

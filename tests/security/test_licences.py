@@ -1,4 +1,4 @@
-"""Whose code runs beside ours, and on what terms."""
+"""The licences of the packages that run with the gateway."""
 
 import re
 from importlib.metadata import metadata
@@ -15,7 +15,7 @@ ALLOWED = {
     "ISC",
     "MIT",
     "MIT-0",
-    "MPL-2.0",  # weak: it asks for the source of its own files where they are changed
+    "MPL-2.0",  # weak copyleft: it requires the source of its files where they are changed
     "PSF-2.0",
 }
 SPELLINGS = {
@@ -31,16 +31,19 @@ SPELLINGS = {
 def _locked() -> list[str]:
     lines = (ROOT / "requirements" / "run.txt").read_text().splitlines()
     found = [Requirement(line.rstrip(" \\")) for line in lines if re.match(r"[A-Za-z0-9]", line)]
-    return [one.name for one in found if one.marker is None or one.marker.evaluate()]
+    return [requirement.name for requirement in found if requirement.marker is None or requirement.marker.evaluate()]
 
 
 @pytest.mark.parametrize("package", _locked())
 def test_a_licence_that_is_allowed(package: str) -> None:
-    """Each locked package that runs with the gateway is under a licence of the list, as its own metadata says."""
-    told = metadata(package)
-    classifiers = [line.rpartition(" :: ")[2] for line in told.get_all("Classifier", []) if line.startswith("License")]
-    said = told.get("License-Expression") or told.get("License") or " AND ".join(classifiers)  # told[…] warns in 3.13
-    expression = SPELLINGS.get(said, said)
-    words = [word for word in re.split(r"\s+(?:AND|OR)\s+|[()]", expression) if word.strip()]
-    assert words
-    assert {SPELLINGS.get(word.strip(), word.strip()) for word in words} <= ALLOWED, said
+    """The metadata of each locked package that runs with the gateway has a licence of the list."""
+    fields = metadata(package)
+    classifiers = [
+        line.rpartition(" :: ")[2] for line in fields.get_all("Classifier", []) if line.startswith("License")
+    ]
+    # get() and not [], which warns in Python 3.13.
+    licence = fields.get("License-Expression") or fields.get("License") or " AND ".join(classifiers)
+    expression = SPELLINGS.get(licence, licence)
+    names = [name for name in re.split(r"\s+(?:AND|OR)\s+|[()]", expression) if name.strip()]
+    assert names
+    assert {SPELLINGS.get(name.strip(), name.strip()) for name in names} <= ALLOWED, licence

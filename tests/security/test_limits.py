@@ -1,9 +1,9 @@
-"""Every limit on a document, from outside: refused by its name, and executed where it is only tried out."""
+"""Every limit on a document refuses with its name, and only logs in a dry run."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
-from security.outside import Caller, Recorded, Serve
+from security.outside import Caller, RecordedProcess, Serve
 
 LOW = {"GATEWAY_LIMITS__COST": "100", "GATEWAY_LIMITS__DIRECTIVES": "1", "GATEWAY_LIMITS__INTROSPECTION": "1"}
 BREAKING = {
@@ -21,67 +21,71 @@ BREAKING = {
     "introspection": "{ __schema { types { fields { type { fields { name } } } } } }",
     "cost": "{ users(first: 100) { nodes { id } } }",
 }
-"""A document for each limit. Length, tokens and cost come before or after the others, so it breaks no other of them."""
+"""A document for each limit that breaks no other one. Length, tokens and cost are checked apart from the others."""
 
 
 @pytest.fixture(scope="module")
-def strict(serve: Serve) -> Iterator[Recorded]:
-    """A gateway with the limits as they are, but for three low ones: past those a document would not be valid."""
+def strict(serve: Serve) -> Iterator[RecordedProcess]:
+    """A gateway with default limits and three low ones, since no valid document exceeds the defaults of these."""
     with serve(**LOW) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def trying(serve: Serve) -> Iterator[Recorded]:
-    """A gateway with the same limits, all of them tried out."""
+def dry_run(serve: Serve) -> Iterator[RecordedProcess]:
+    """A gateway with the same limits, all in a dry run."""
     with serve(**LOW, GATEWAY_LIMITS__LOG=" ".join(BREAKING)) as running:
         yield running
 
 
 @pytest.mark.parametrize("limit", BREAKING)
-async def test_refused(strict: Recorded, at: Callable[..., Caller], limit: str) -> None:
-    """A document that breaks a limit is a 400 before anything is executed, its violation naming just that limit."""
-    status, said, _ = await at(strict).send({"query": BREAKING[limit]})
-    assert (status, set(said)) == (400, {"errors"})
-    [error] = said["errors"]
+async def test_refused(strict: RecordedProcess, caller_of: Callable[..., Caller], limit: str) -> None:
+    """A document that breaks a limit is a 400 with a violation of only that limit."""
+    status, body, _ = await caller_of(strict).send({"query": BREAKING[limit]})
+    assert (status, set(body)) == (400, {"errors"})
+    [error] = body["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert [one["field"] for one in error["extensions"]["violations"]] == [f"document.{_camel(limit)}"]
+    assert [violation["field"] for violation in error["extensions"]["violations"]] == [f"document.{_camel(limit)}"]
 
 
 @pytest.mark.parametrize("limit", BREAKING)
-async def test_tried_out(trying: Recorded, at: Callable[..., Caller], limit: str) -> None:
-    """In dry run the same document is executed; the log and a counter have what would have been refused."""
-    caller = at(trying)
-    said = await caller.ask(BREAKING[limit])
-    assert f"document.{_camel(limit)}" not in str(said)
-    assert "errors" not in said
-    assert said["data"]
-    assert f"limit {limit} exceeded, not enforced" in trying.said
-    async with caller.session.get(trying.address("metrics")) as answer:
-        assert f'gateway_document_limit_total{{limit="{limit}",refused="false"}}' in await answer.text()
+async def test_tried_out(dry_run: RecordedProcess, caller_of: Callable[..., Caller], limit: str) -> None:
+    """In a dry run the same document is executed; the log and a counter report that it would have been refused."""
+    caller = caller_of(dry_run)
+    body = await caller.execute(BREAKING[limit])
+    assert f"document.{_camel(limit)}" not in str(body)
+    assert "errors" not in body
+    assert body["data"]
+    assert f"limit {limit} exceeded, not enforced" in dry_run.output
+    async with caller.session.get(dry_run.address("metrics")) as response:
+        assert f'gateway_document_limit_total{{limit="{limit}",refused="false"}}' in await response.text()
 
 
-async def test_few_mistakes_are_told(strict: Recorded, at: Callable[..., Caller]) -> None:
-    """A document of a hundred mistakes is told of five."""
-    said = await at(strict).ask("{ " + " ".join(f"nothing{number}" for number in range(20)) + " }")
-    assert 1 <= len(said["errors"]) <= 5
+async def test_few_mistakes_are_reported(strict: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
+    """A document with 20 mistakes gets at most five errors."""
+    body = await caller_of(strict).execute("{ " + " ".join(f"nothing{number}" for number in range(20)) + " }")
+    assert 1 <= len(body["errors"]) <= 5
 
 
 @pytest.mark.parametrize("first", [-1, 201, 99_999_999, 2**31 - 1])
-async def test_the_amount(development: Recorded, at: Callable[..., Caller], first: int) -> None:
-    """No list gives more than a page at once, however many are asked for, nor fewer than none."""
+async def test_the_amount(development: RecordedProcess, caller_of: Callable[..., Caller], first: int) -> None:
+    """A list refuses a negative number, and one that is larger than a page."""
     for field in ("users", "roles", "departments"):
-        said = await at(development).ask(f"query ($n: Int) {{ {field}(first: $n) {{ nodes {{ id }} }} }}", n=first)
-        [error] = said["errors"]
+        body = await caller_of(development).execute(
+            f"query ($n: Int) {{ {field}(first: $n) {{ nodes {{ id }} }} }}", n=first
+        )
+        [error] = body["errors"]
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
         assert error["extensions"]["violations"][0]["field"] in {"first", "document.cost"}
 
 
-async def test_too_many_nodes(strict: Recorded, at: Callable[..., Caller]) -> None:
-    """Ids in a list cost one by one: a long list is too dear before a system is asked."""
+async def test_too_many_nodes(strict: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
+    """Each id of a list has a cost, so a long list is refused before any call is made."""
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
-    _, said, _ = await at(strict).send({"query": query, "variables": {"ids": [f"x{number}" for number in range(100)]}})
-    assert said["errors"][0]["extensions"]["violations"][0]["field"] == "document.cost"
+    _, body, _ = await caller_of(strict).send(
+        {"query": query, "variables": {"ids": [f"x{number}" for number in range(100)]}}
+    )
+    assert body["errors"][0]["extensions"]["violations"][0]["field"] == "document.cost"
 
 
 def _camel(name: str) -> str:

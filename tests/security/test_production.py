@@ -1,4 +1,4 @@
-"""What production leaves out, and whom it lets in, by each way in."""
+"""Features that are off in production, and authentication on every surface."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -6,7 +6,7 @@ import grpc
 import pytest
 from aiohttp import ClientSession, WSMsgType
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from security.outside import Caller, Control, Keys, Recorded, called
+from security.outside import Caller, Control, Keys, RecordedProcess, call_grpc
 
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.sandbox import LANDMARKS
@@ -15,26 +15,26 @@ from gateway.users.model import UserSource
 
 PROTOCOL = "graphql-transport-ws"
 ADA = encode(Ref(Kind.USER, UserSource.ACCOUNT, LANDMARKS["account"]["ada"]))
-ADA_THERE = encode(Ref(Kind.USER, UserSource.SOFTWAREONE, LANDMARKS["softwareone"]["ada"]))
-ASKED = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
+ADA_IN_SOFTWAREONE = encode(Ref(Kind.USER, UserSource.SOFTWAREONE, LANDMARKS["softwareone"]["ada"]))
+READ_ADA = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
 METHODS = tuple(users_pb2.DESCRIPTOR.services_by_name["UserService"].methods_by_name)
 WRONG = ["ugk_" + "x" * 43, "x", "Bearer x", "null", "e30.e30."]
 
 
 @pytest.fixture
-async def channel(production: Recorded) -> AsyncIterator[grpc.aio.Channel]:
-    """gRPC to production."""
+async def channel(production: RecordedProcess) -> AsyncIterator[grpc.aio.Channel]:
+    """A gRPC channel to production."""
     async with grpc.aio.insecure_channel(production.grpc) as channel:
         yield channel
 
 
-async def test_nothing_of_the_schema(production: Recorded, at: Callable[..., Caller]) -> None:
-    """Production tells nothing about the schema: no introspection, and of a wrong name not the right one."""
-    caller = at(production, "all")
+async def test_nothing_of_the_schema(production: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
+    """Production reveals nothing of the schema: no introspection, and no suggestions for unknown names."""
+    caller = caller_of(production, "all")
     for query in ("{ __schema { types { name } } }", '{ __type(name: "User") { name } }'):
-        said = await caller.ask(query)
-        assert "data" not in said
-        assert "Account" not in str(said)
+        body = await caller.execute(query)
+        assert "data" not in body
+        assert "Account" not in str(body)
     for query, variables in {
         "{ usrs { nodes { id } } }": {},
         "{ users { nodes { nme } } }": {},
@@ -44,27 +44,27 @@ async def test_nothing_of_the_schema(production: Recorded, at: Callable[..., Cal
         "query ($f: UserFilter) { users(filter: $f) { nodes { id } } }": {"f": {"serch": "x"}},
         "query ($s: UserSource) { user(id: 1, source: $s) { id } }": {"s": "ACCOUN"},
     }.items():
-        said = await caller.ask(query, **variables)
-        assert said["errors"], query
-        assert "did you mean" not in str(said).lower(), query
+        body = await caller.execute(query, **variables)
+        assert body["errors"], query
+        assert "did you mean" not in str(body).lower(), query
 
 
-async def test_no_page_for_browsers(production: Recorded, keys: Keys, session: ClientSession) -> None:
-    """A browser gets no GraphiQL in production, nor its files."""
+async def test_no_page_for_browsers(production: RecordedProcess, keys: Keys, session: ClientSession) -> None:
+    """In production a browser gets neither GraphiQL nor its files."""
     for headers in ({}, {"X-API-Key": keys.by_name["all"]}):
         browser = headers | {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-        async with session.get(production.address("GraphQL"), headers=browser) as answer:
-            assert answer.status >= 400
-            assert "text/html" not in answer.headers["Content-Type"]
-        async with session.get(f"{production.address('GraphQL')}iql/index.js", headers=browser) as answer:
-            assert answer.status == 404
+        async with session.get(production.address("GraphQL"), headers=browser) as response:
+            assert response.status >= 400
+            assert "text/html" not in response.headers["Content-Type"]
+        async with session.get(f"{production.address('GraphQL')}iql/index.js", headers=browser) as response:
+            assert response.status == 404
 
 
-async def test_graphiql_runs_nothing_else(development: Recorded, session: ClientSession) -> None:
-    """GraphiQL's page may load and call nothing but this gateway, and be framed by nobody."""
-    async with session.get(development.address("GraphQL"), headers={"Accept": "text/html"}) as answer:
-        policy = answer.headers["Content-Security-Policy"]
-        text = await answer.text()
+async def test_graphiql_runs_nothing_else(development: RecordedProcess, session: ClientSession) -> None:
+    """The page of GraphiQL may load and call only this gateway, and no page may frame it."""
+    async with session.get(development.address("GraphQL"), headers={"Accept": "text/html"}) as response:
+        policy = response.headers["Content-Security-Policy"]
+        text = await response.text()
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe-eval" not in policy
@@ -72,7 +72,7 @@ async def test_graphiql_runs_nothing_else(development: Recorded, session: Client
 
 
 async def test_no_reflection(channel: grpc.aio.Channel, keys: Keys) -> None:
-    """gRPC reflection is not there in production."""
+    """gRPC reflection is off in production."""
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
     for metadata in ((), (("x-api-key", keys.by_name["all"]),)):
         call = stub.ServerReflectionInfo(
@@ -84,49 +84,49 @@ async def test_no_reflection(channel: grpc.aio.Channel, keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("key", [None, *WRONG])
-async def test_nobody(production: Recorded, session: ClientSession, key: str | None) -> None:
-    """Who brings no key, or one that is none, gets a 401 from POST, GET and Server-Sent Events alike."""
+async def test_nobody(production: RecordedProcess, session: ClientSession, key: str | None) -> None:
+    """POST, GET and Server-Sent Events without a key, or with an unknown one, are a 401."""
     url = production.address("GraphQL")
-    who = {"GraphQL-Require-Preflight": "1"} | ({} if key is None else {"X-API-Key": key})
+    credentials = {"GraphQL-Require-Preflight": "1"} | ({} if key is None else {"X-API-Key": key})
     for kind in ("application/json", "application/graphql-response+json", "text/event-stream"):
-        for query in (ASKED, "{ __typename }", "subscription { userChanged { id } }"):
-            async with session.post(url, json={"query": query}, headers=who | {"Accept": kind}) as answer:
-                assert (answer.status, await answer.text()).__repr__().count("UNAUTHENTICATED") == 1
-                assert answer.status == 401
-            async with session.get(url, params={"query": query}, headers=who | {"Accept": kind}) as answer:
-                assert answer.status == 401
-    async with session.put(url, headers=who) as answer:  # a reservation of graphql-sse
-        assert answer.status == 401
+        for query in (READ_ADA, "{ __typename }", "subscription { userChanged { id } }"):
+            async with session.post(url, json={"query": query}, headers=credentials | {"Accept": kind}) as response:
+                assert (response.status, await response.text()).__repr__().count("UNAUTHENTICATED") == 1
+                assert response.status == 401
+            async with session.get(url, params={"query": query}, headers=credentials | {"Accept": kind}) as response:
+                assert response.status == 401
+    async with session.put(url, headers=credentials) as response:  # a reservation of graphql-sse
+        assert response.status == 401
 
 
 @pytest.mark.parametrize("key", [None, *WRONG])
-async def test_nobody_on_a_socket(production: Recorded, session: ClientSession, key: str | None) -> None:
-    """A WebSocket without a key, or with a wrong one, is closed before anything is executed on it."""
+async def test_nobody_on_a_socket(production: RecordedProcess, session: ClientSession, key: str | None) -> None:
+    """A WebSocket without a key, or with an unknown one, is closed before anything is executed on it."""
     async with session.ws_connect(production.address("GraphQL"), protocols=[PROTOCOL]) as socket:
         await socket.send_json({"type": "connection_init", "payload": {} if key is None else {"x-api-key": key}})
-        await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": ASKED}})
+        await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": READ_ADA}})
         message = await socket.receive(timeout=5)
         assert message.type is WSMsgType.CLOSE, message
         assert socket.close_code in {4401, 4403}
 
 
-async def test_a_socket_with_a_key(production: Recorded, keys: Keys, session: ClientSession) -> None:
-    """With a key in connection_init a WebSocket is served as its caller."""
+async def test_a_socket_with_a_key(production: RecordedProcess, keys: Keys, session: ClientSession) -> None:
+    """A WebSocket with a key in connection_init executes operations of its caller."""
     async with session.ws_connect(production.address("GraphQL"), protocols=[PROTOCOL]) as socket:
         await socket.send_json({"type": "connection_init", "payload": {"x-api-key": keys.by_name["reader"]}})
         assert await socket.receive_json(timeout=5) == {"type": "connection_ack"}
-        await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": ASKED}})
+        await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": READ_ADA}})
         assert (await socket.receive_json(timeout=5))["payload"]["data"]["user"]["name"] == "Ada Lovelace"
 
 
 async def test_nobody_over_grpc(channel: grpc.aio.Channel, keys: Keys) -> None:
-    """No method of gRPC answers without a key, or with a wrong one; with one it does."""
+    """Every gRPC method refuses calls without a key or with an unknown one, and accepts a known one."""
     for method in METHODS:
         for key in (None, *WRONG):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await called(channel, method, key)
+                await call_grpc(channel, method, key)
             assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED, method
-    assert (await called(channel, "GetUser", keys.by_name["reader"], id=ADA)).name == "Ada Lovelace"
+    assert (await call_grpc(channel, "GetUser", keys.by_name["reader"], id=ADA)).name == "Ada Lovelace"
 
 
 @pytest.mark.parametrize(
@@ -135,17 +135,17 @@ async def test_nobody_over_grpc(channel: grpc.aio.Channel, keys: Keys) -> None:
 async def test_who_may_only_read_over_grpc(
     channel: grpc.aio.Channel, keys: Keys, control: Control, method: str
 ) -> None:
-    """Who may only read changes nothing over gRPC either."""
-    await control.forget()
+    """A caller without the scope to write changes nothing over gRPC."""
+    await control.reset()
     fields = {} if method.startswith("Create") else {"id": "x"}
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await called(channel, method, keys.by_name["reader"], **fields)
+        await call_grpc(channel, method, keys.by_name["reader"], **fields)
     assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert await control.calls() == []
 
 
-async def test_a_foreign_site_on_a_socket(production: Recorded, keys: Keys, session: ClientSession) -> None:
-    """A WebSocket that another site's page opens is refused, whatever credential the browser would add."""
+async def test_a_foreign_site_on_a_socket(production: RecordedProcess, keys: Keys, session: ClientSession) -> None:
+    """A WebSocket that a page of another site opens is refused, even with a valid credential."""
     headers = {
         "Upgrade": "websocket",
         "Connection": "Upgrade",
@@ -155,47 +155,49 @@ async def test_a_foreign_site_on_a_socket(production: Recorded, keys: Keys, sess
         "Origin": "https://evil.example",
         "X-API-Key": keys.by_name["all"],
     }
-    async with session.get(production.address("GraphQL"), headers=headers) as answer:
-        assert answer.status == 403
+    async with session.get(production.address("GraphQL"), headers=headers) as response:
+        assert response.status == 403
 
 
 READS = {
-    "user": f'{{ user(id: "{ADA_THERE}") {{ email }} }}',
+    "user": f'{{ user(id: "{ADA_IN_SOFTWAREONE}") {{ email }} }}',
     "by its own id": f'{{ user(id: "{LANDMARKS["softwareone"]["ada"]}", source: SOFTWAREONE) {{ email }} }}',
-    "node": f'{{ node(id: "{ADA_THERE}") {{ ... on User {{ email }} }} }}',
+    "node": f'{{ node(id: "{ADA_IN_SOFTWAREONE}") {{ ... on User {{ email }} }} }}',
     "list": "{ users(filter: {sources: [SOFTWAREONE]}) { nodes { email } } }",
 }
 
 
 @pytest.mark.parametrize("query", READS.values(), ids=READS)
-async def test_another_systems_users(production: Recorded, at: Callable[..., Caller], query: str) -> None:
-    """Who may read one system gets no user of another, by whichever field it is asked for."""
-    said = await at(production, "account-reader").ask(query)
-    assert {error["extensions"]["code"] for error in said["errors"]} == {"FORBIDDEN"}
-    assert "@" not in str(said)
-    assert "@" in str(await at(production, "reader").ask(query))
+async def test_users_of_another_source(
+    production: RecordedProcess, caller_of: Callable[..., Caller], query: str
+) -> None:
+    """A caller with the scope for one source gets no user of another one, by whichever field."""
+    body = await caller_of(production, "account-reader").execute(query)
+    assert {error["extensions"]["code"] for error in body["errors"]} == {"FORBIDDEN"}
+    assert "@" not in str(body)
+    assert "@" in str(await caller_of(production, "reader").execute(query))
 
 
-async def test_nodes_one_by_one(production: Recorded, at: Callable[..., Caller]) -> None:
-    """Of several nodes those are given that the caller may read, and the others are told as forbidden."""
+async def test_nodes_one_by_one(production: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
+    """Of several nodes, those that the caller may read are returned, and the others are FORBIDDEN."""
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on User { source } } }"
-    said = await at(production, "account-reader").ask(query, ids=[ADA, ADA_THERE])
-    assert said["data"]["nodes"] == [{"source": "ACCOUNT"}, None]
-    assert [(error["path"], error["extensions"]["code"]) for error in said["errors"]] == [(["nodes", 1], "FORBIDDEN")]
+    body = await caller_of(production, "account-reader").execute(query, ids=[ADA, ADA_IN_SOFTWAREONE])
+    assert body["data"]["nodes"] == [{"source": "ACCOUNT"}, None]
+    assert [(error["path"], error["extensions"]["code"]) for error in body["errors"]] == [(["nodes", 1], "FORBIDDEN")]
 
 
-async def test_lists_are_narrowed(production: Recorded, at: Callable[..., Caller]) -> None:
-    """The list, its edges, and a person have only users of systems that the caller may read."""
+async def test_lists_are_narrowed(production: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
+    """Lists, their edges, and persons have only users of sources that the caller may read."""
     query = (
         "query ($e: String!) { users(first: 100) { nodes { source } edges { node { source } } } "
         "person(email: $e) { users { source } } }"
     )
-    email = (await at(production, "reader").ask(ASKED.replace("name", "email")))["data"]["user"]["email"]
-    said = (await at(production, "account-reader").ask(query, e=email))["data"]
-    found = [*said["users"]["nodes"], *(edge["node"] for edge in said["users"]["edges"]), *said["person"]["users"]]
+    email = (await caller_of(production, "reader").execute(READ_ADA.replace("name", "email")))["data"]["user"]["email"]
+    body = (await caller_of(production, "account-reader").execute(query, e=email))["data"]
+    found = [*body["users"]["nodes"], *(edge["node"] for edge in body["users"]["edges"]), *body["person"]["users"]]
     assert {user["source"] for user in found} == {"ACCOUNT"}
-    more = (await at(production, "reader").ask(query, e=email))["data"]
-    assert {user["source"] for user in more["users"]["nodes"]} == {"ACCOUNT", "SOFTWAREONE", "RESELLER"}
+    all_sources = (await caller_of(production, "reader").execute(query, e=email))["data"]
+    assert {user["source"] for user in all_sources["users"]["nodes"]} == {"ACCOUNT", "SOFTWAREONE", "RESELLER"}
 
 
 CHANGES = {
@@ -207,28 +209,30 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("field", CHANGES)
-async def test_who_may_only_read(production: Recorded, at: Callable[..., Caller], control: Control, field: str) -> None:
-    """Who may only read changes nothing, by no mutation: nothing is even sent to the system."""
-    await control.forget()
+async def test_who_may_only_read(
+    production: RecordedProcess, caller_of: Callable[..., Caller], control: Control, field: str
+) -> None:
+    """Every mutation of a caller without the scope to write is refused before any call is made."""
+    await control.reset()
     for name in ("reader", "account-reader", "nobody"):
-        said = await at(production, name).ask(f"mutation {{ {field}{CHANGES[field]} {{ id }} }}")
-        assert said["data"] in (None, {field: None})
-        assert [error["extensions"]["code"] for error in said["errors"]] == ["FORBIDDEN"]
+        body = await caller_of(production, name).execute(f"mutation {{ {field}{CHANGES[field]} {{ id }} }}")
+        assert body["data"] in (None, {field: None})
+        assert [error["extensions"]["code"] for error in body["errors"]] == ["FORBIDDEN"]
     assert await control.calls() == []
 
 
-async def test_every_change_is_here(development: Recorded, at: Callable[..., Caller]) -> None:
-    """The test above tries each mutation that the schema has."""
-    said = await at(development).ask("{ __schema { mutationType { fields { name } } } }")
-    assert {field["name"] for field in said["data"]["__schema"]["mutationType"]["fields"]} == CHANGES.keys()
+async def test_every_change_is_here(development: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
+    """The test above has every mutation of the schema."""
+    body = await caller_of(development).execute("{ __schema { mutationType { fields { name } } } }")
+    assert {field["name"] for field in body["data"]["__schema"]["mutationType"]["fields"]} == CHANGES.keys()
 
 
-async def test_what_is_open(production: Recorded, session: ClientSession) -> None:
-    """Without a key there are health and metrics, and neither tells of a user or a credential."""
+async def test_what_is_open(production: RecordedProcess, session: ClientSession) -> None:
+    """Health and metrics need no key, and contain neither a user nor a credential."""
     base = production.address("GraphQL").removesuffix("/graphql")
     for path in ("healthz", "readyz", "metrics"):
-        async with session.get(f"{base}/{path}") as answer:
-            assert answer.status == 200
-            assert "@" not in await answer.text()
-    async with session.post(f"{base}/webhooks/reseller", json={}) as answer:
-        assert answer.status in {401, 404}
+        async with session.get(f"{base}/{path}") as response:
+            assert response.status == 200
+            assert "@" not in await response.text()
+    async with session.post(f"{base}/webhooks/reseller", json={}) as response:
+        assert response.status in {401, 404}

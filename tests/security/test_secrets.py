@@ -1,4 +1,4 @@
-"""Secrets stay where they are: in nothing that is printed, answered or shown, whatever goes wrong."""
+"""Secrets appear in no output, no response and no repr, whatever fails."""
 
 import asyncio
 import secrets
@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 from aiohttp import ClientSession
-from security.echoing import WAYS, Echoing
-from security.outside import Caller, Keys, Serve, called, ended
+from security.leaking_source import KINDS, LeakingSource
+from security.outside import Caller, Keys, Serve, call_grpc, run_to_end
 
 from gateway import Gateway, Settings
 from gateway.api.graphql.execution.request import GraphQLRequest
@@ -20,7 +20,7 @@ from gateway.operation import Principal
 from gateway.users.changes import CreateAccountUser
 from gateway.users.model import UserSource
 
-SYSTEMS = ("ACCOUNT", "SOFTWAREONE", "RESELLER")
+SOURCES = ("ACCOUNT", "SOFTWAREONE", "RESELLER")
 OPERATIONS = {
     "users": "{ users { nodes { name } unavailable { code message } } }",
     "person": '{ person(email: "ada@a.example") { users { name } unavailable { code message } } }',
@@ -29,7 +29,7 @@ OPERATIONS = {
     "account": 'mutation { updateAccountUser(id: "x", input: {name: "x"}) { id role { name } } }',
     "softwareone": 'mutation { updateSoftwareOneUser(id: "x", input: {firstName: "x"}) { id } }',
     "reseller": 'mutation { updateResellerUser(id: "x", input: {firstName: "x"}) { id organization { name } } }',
-    **{f"user of {source}": f'{{ user(id: "x", source: {source}) {{ name }} }}' for source in SYSTEMS},
+    **{f"user of {source}": f'{{ user(id: "x", source: {source}) {{ name }} }}' for source in SOURCES},
 }
 
 
@@ -39,7 +39,7 @@ def _secret(name: str) -> str:
 
 @pytest.fixture
 def tokens() -> dict[str, str]:
-    """Settings whose values are nobody's business, each a text that is nowhere else."""
+    """Secret settings, each with a value that occurs nowhere else."""
     return {
         "GATEWAY_ACCOUNT__TOKEN": _secret("account"),
         "GATEWAY_SOFTWAREONE__TOKEN": _secret("softwareone"),
@@ -48,86 +48,91 @@ def tokens() -> dict[str, str]:
     }
 
 
-def _told_in(text: str, tokens: dict[str, str]) -> list[str]:
+def _found_in(text: str, tokens: dict[str, str]) -> list[str]:
     return [name for name, token in tokens.items() if token in text]
 
 
-async def test_whatever_a_system_answers(
+async def test_whatever_a_source_responds(
     serve: Serve,
     production_settings: dict[str, str],
     tokens: dict[str, str],
     keys: Keys,
-    at: Callable[..., Caller],
+    caller_of: Callable[..., Caller],
 ) -> None:
-    """A system may tell its credential in any answer: nobody is told it, and no log has it, not even at DEBUG."""
-    async with Echoing().served() as system:
-        bases = {f"GATEWAY_{source}__BASE_URL": system.url for source in SYSTEMS}
-        quick = {f"GATEWAY_{source}__MAX_ATTEMPTS": "1" for source in SYSTEMS}
-        rates = {f"GATEWAY_{source}__RATE_LIMIT": "10000" for source in SYSTEMS}
+    """A source may return its credential in any response: no caller gets it and no log has it, not even at DEBUG."""
+    async with LeakingSource().serve() as leaking_source:
+        bases = {f"GATEWAY_{source}__BASE_URL": leaking_source.url for source in SOURCES}
+        quick = {f"GATEWAY_{source}__MAX_ATTEMPTS": "1" for source in SOURCES}
+        rates = {f"GATEWAY_{source}__RATE_LIMIT": "10000" for source in SOURCES}
         ids = {"GATEWAY_ACCOUNT__ACCOUNT_ID": "ac_1", "GATEWAY_RESELLER__RESELLER_ID": "re_1"}
         debug = {"GATEWAY_LOG_LEVEL": "DEBUG"}
         leaking: dict[str, list[str]] = {}
         with serve(**production_settings, **bases, **quick, **rates, **ids, **debug, **tokens) as running:
-            caller = at(running, "all")
+            caller = caller_of(running, "all")
             async with grpc.aio.insecure_channel(running.grpc) as channel:
-                for way in WAYS:
-                    system.way, before = way, system.asked
+                for kind in KINDS:
+                    leaking_source.kind, before = kind, leaking_source.request_count
                     for name, query in OPERATIONS.items():
-                        _, said, headers = await caller.send({"query": query})
-                        if found := _told_in(f"{said}{dict(headers)}", tokens):
-                            leaking[f"{way}: {name}"] = found
+                        _, body, headers = await caller.send({"query": query})
+                        if found := _found_in(f"{body}{dict(headers)}", tokens):
+                            leaking[f"{kind}: {name}"] = found
                     try:
-                        text = str(await called(channel, "UpdateAccountUser", keys.by_name["all"], id="x"))
+                        text = str(await call_grpc(channel, "UpdateAccountUser", keys.by_name["all"], id="x"))
                     except grpc.aio.AioRpcError as error:
                         text = f"{error.details()}{error.trailing_metadata()}"
-                    if found := _told_in(text, tokens):
-                        leaking[f"{way}: gRPC"] = found
-                    assert way == "a documented 503" or system.asked > before  # the circuit may be open by then
-            async with caller.session.get(running.address("metrics")) as answer:
-                assert not _told_in(await answer.text(), tokens)
+                    if found := _found_in(text, tokens):
+                        leaking[f"{kind}: gRPC"] = found
+                    # The circuit may be open after a 503.
+                    assert kind == "a documented 503" or leaking_source.request_count > before
+            async with caller.session.get(running.address("metrics")) as response:
+                assert not _found_in(await response.text(), tokens)
         assert leaking == {}
-        assert not _told_in(running.said, tokens | keys.by_name)
-        assert "Traceback" not in running.said
+        assert not _found_in(running.output, tokens | keys.by_name)
+        assert "Traceback" not in running.output
 
 
 async def test_what_callers_bring(
-    serve: Serve, production_settings: dict[str, str], keys: Keys, at: Callable[..., Caller], session: ClientSession
+    serve: Serve,
+    production_settings: dict[str, str],
+    keys: Keys,
+    caller_of: Callable[..., Caller],
+    session: ClientSession,
 ) -> None:
-    """Keys right and wrong, forwarded credentials and passwords come in, and no line of the log has them."""
+    """API keys, forwarded credentials and passwords of callers are in no line of the log."""
     mine, wrong, forwarded, password = _secret("mine"), _secret("wrong"), _secret("forwarded"), f"Aa1!{_secret('pw')}"
     forwarding = {"GATEWAY_ACCOUNT__CREDENTIALS": "forward", "GATEWAY_ACCOUNT__FORWARD_HEADERS": "x-mine=authorization"}
     with serve(**production_settings, **forwarding, GATEWAY_LOG_LEVEL="DEBUG") as running:
         url = running.address("GraphQL")
-        answers = [await at(running, "all").ask(query) for query in OPERATIONS.values()]
-        for who in (
+        answers = [await caller_of(running, "all").execute(query) for query in OPERATIONS.values()]
+        for credentials in (
             {"X-API-Key": wrong},
             {"Authorization": f"Bearer {wrong}"},
             {"Authorization": f"Bearer e30.{mine}.x"},
         ):
-            async with session.post(url, json={"query": "{ __typename }"}, headers=who) as answer:
-                answers.append(await answer.text())
-                assert answer.status == 401
-        brought = {"X-API-Key": keys.by_name["all"], "X-Mine": f"Bearer {forwarded}"}
+            async with session.post(url, json={"query": "{ __typename }"}, headers=credentials) as response:
+                answers.append(await response.text())
+                assert response.status == 401
+        headers = {"X-API-Key": keys.by_name["all"], "X-Mine": f"Bearer {forwarded}"}
         for query in OPERATIONS.values():
-            async with session.post(url, json={"query": query}, headers=brought) as answer:
-                answers.append(await answer.text())
+            async with session.post(url, json={"query": query}, headers=headers) as response:
+                answers.append(await response.text())
         created = "mutation ($i: CreateAccountUserInput!) { createAccountUser(input: $i) { id } }"
-        answers.append(await at(running, "all").ask(created, i={"username": "x", "password": password}))
-        answers.append(await at(running, "all").ask(created, i={"username": "x y", "password": "no"}))
+        answers.append(await caller_of(running, "all").execute(created, i={"username": "x", "password": password}))
+        answers.append(await caller_of(running, "all").execute(created, i={"username": "x y", "password": "no"}))
         async with grpc.aio.insecure_channel(running.grpc) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await called(channel, "GetUser", wrong, id="x")
+                await call_grpc(channel, "GetUser", wrong, id="x")
             answers.append(f"{refused.value.details()}{refused.value.trailing_metadata()}")
         async with session.ws_connect(url, protocols=["graphql-transport-ws"]) as socket:
             await socket.send_json({"type": "connection_init", "payload": {"x-api-key": wrong}})
             answers.append(str(await socket.receive(timeout=5)))
-    brought_in = {"mine": mine, "wrong": wrong, "forwarded": forwarded, "password": password} | keys.by_name
-    assert not _told_in(running.said, brought_in)
-    assert not _told_in(str(answers), brought_in)
+    secrets_sent = {"mine": mine, "wrong": wrong, "forwarded": forwarded, "password": password} | keys.by_name
+    assert not _found_in(running.output, secrets_sent)
+    assert not _found_in(str(answers), secrets_sent)
 
 
 _CHUNKS = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-NO_REQUESTS = {
+INVALID_REQUESTS = {
     "a blank before the colon": b"Authorization : Bearer %b\r\n\r\n",
     "a control character": b"Authorization: Bearer %b\x01\r\n\r\n",
     "a field without a colon": b"%b\r\n\r\n",
@@ -142,13 +147,13 @@ NO_REQUESTS = {
 
 @pytest.mark.parametrize("server", get_args(ServerName))
 async def test_what_is_no_request(serve: Serve, server: str) -> None:
-    """What strangers send that is no HTTP may hold a credential, and no line of the log has it, not even at DEBUG."""
-    brought = {name: _secret("sent") for name in NO_REQUESTS}
+    """Credentials in requests that are not valid HTTP are in no line of the log, not even at DEBUG."""
+    sent_secrets = {name: _secret("sent") for name in INVALID_REQUESTS}
     with serve(GATEWAY_HTTP_SERVER=server, GATEWAY_LOG_LEVEL="DEBUG") as running:
-        at = urlsplit(running.address("GraphQL"))
-        for name, rest in NO_REQUESTS.items():
-            reader, writer = await asyncio.open_connection(at.hostname, at.port)
-            writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\n" + rest.replace(b"%b", brought[name].encode()))
+        address = urlsplit(running.address("GraphQL"))
+        for name, rest in INVALID_REQUESTS.items():
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\n" + rest.replace(b"%b", sent_secrets[name].encode()))
             async with asyncio.timeout(10):
                 status = (await reader.readline()).split()[1]
                 writer.write_eof()
@@ -156,8 +161,8 @@ async def test_what_is_no_request(serve: Serve, server: str) -> None:
             writer.close()
             await writer.wait_closed()
             assert status in {b"400", b"415", b"431"}, name
-    assert not _told_in(running.said, brought)
-    assert "Traceback" not in running.said
+    assert not _found_in(running.output, sent_secrets)
+    assert "Traceback" not in running.output
 
 
 BAD = {
@@ -172,26 +177,26 @@ BAD = {
 
 
 @pytest.fixture
-def complaint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """What a command prints that ends because of its settings."""
+def config_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """A function that runs a command with invalid settings and returns its output."""
 
     def printed(*arguments: str, **environment: str) -> str:
         for name, value in ({"GATEWAY_CONFIG": ""} | environment).items():
             monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as ending:
+        with pytest.raises(SystemExit) as exit_info:
             main(["config", *arguments])
-        assert ending.value.code == 2
+        assert exit_info.value.code == 2
         return "".join(capsys.readouterr())
 
     return printed
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_bad_settings(complaint: Callable[..., str], tokens: dict[str, str], bad: dict[str, str]) -> None:
-    """A complaint about a setting does not come with the secrets that are set beside it."""
-    said = complaint(**tokens, GATEWAY_REDIS_URL="redis://:leak-redis@127.0.0.1:1/0", **bad)
-    assert said.startswith("GATEWAY_") or __file__ in said
-    assert not _told_in(said, tokens | {"redis": "leak-redis"})
+def test_bad_settings(config_error: Callable[..., str], tokens: dict[str, str], bad: dict[str, str]) -> None:
+    """The error for an invalid setting does not contain secrets of other settings."""
+    message = config_error(**tokens, GATEWAY_REDIS_URL="redis://:leak-redis@127.0.0.1:1/0", **bad)
+    assert message.startswith("GATEWAY_") or __file__ in message
+    assert not _found_in(message, tokens | {"redis": "leak-redis"})
 
 
 @pytest.mark.parametrize(
@@ -207,59 +212,63 @@ def test_bad_settings(complaint: Callable[..., str], tokens: dict[str, str], bad
         {"GATEWAY_AUTH__JWKS_URL": "http://user:leak-it@a.example/"},
     ],
 )
-def test_a_secret_in_a_bad_setting(complaint: Callable[..., str], wrong: dict[str, str]) -> None:
-    """A secret that stands in a value that cannot be used is not shown in the complaint."""
-    said = complaint(**wrong)
-    assert "ac" in said.lower() or "auth" in said.lower()  # it is named
-    assert "leak-it" not in said
+def test_a_secret_in_a_bad_setting(config_error: Callable[..., str], wrong: dict[str, str]) -> None:
+    """The error for an invalid value does not contain a secret in that value."""
+    message = config_error(**wrong)
+    assert "ac" in message.lower() or "auth" in message.lower()  # the setting is named
+    assert "leak-it" not in message
 
 
 def test_a_bad_address_of_redis() -> None:
-    """An address of Redis that is none ends `serve` in a sentence without it."""
-    status, said = ended("serve", GATEWAY_REDIS_URL="leak-it", GATEWAY_HTTP_PORT="0", GATEWAY_GRPC_PORT="off")
+    """An invalid URL of Redis ends `serve` with an error that does not contain it."""
+    status, output = run_to_end("serve", GATEWAY_REDIS_URL="leak-it", GATEWAY_HTTP_PORT="0", GATEWAY_GRPC_PORT="off")
     assert status in {1, 2}
-    assert "leak-it" not in said
-    assert "Traceback" not in said
+    assert "leak-it" not in output
+    assert "Traceback" not in output
 
 
-def test_a_file_of_settings_that_is_not_there(complaint: Callable[..., str]) -> None:
-    """A file of settings that is not there ends the command: its settings may be those that keep callers out."""
-    assert "/nowhere/at.toml" in complaint(GATEWAY_CONFIG="/nowhere/at.toml")
-    assert "/nowhere/at.toml" in complaint("--config", "/nowhere/at.toml")
+def test_a_file_of_settings_that_is_not_there(config_error: Callable[..., str]) -> None:
+    """A missing settings file ends the command, since it may have the settings of authentication."""
+    assert "/nowhere/at.toml" in config_error(GATEWAY_CONFIG="/nowhere/at.toml")
+    assert "/nowhere/at.toml" in config_error("--config", "/nowhere/at.toml")
 
 
 def test_commands(tokens: dict[str, str]) -> None:
-    """`config` and `check` tell how things are without a secret, whether the systems can be reached or not."""
-    bases = {f"GATEWAY_{source}__BASE_URL": "http://127.0.0.1:1" for source in SYSTEMS}
+    """The output of `config` and `check` contains no secret, also when the sources are unreachable."""
+    bases = {f"GATEWAY_{source}__BASE_URL": "http://127.0.0.1:1" for source in SOURCES}
     redis = {"GATEWAY_REDIS_URL": "redis://:leak-redis@127.0.0.1:1/0"}
     for command, status in (("config", 0), ("check", 1)):
-        ended_with, said = ended(command, **tokens, **bases, **redis, GATEWAY_LOG_LEVEL="DEBUG")
-        assert ended_with == status, said
-        assert not _told_in(said, tokens | {"redis": "leak-redis"})
+        exit_status, output = run_to_end(command, **tokens, **bases, **redis, GATEWAY_LOG_LEVEL="DEBUG")
+        assert exit_status == status, output
+        assert not _found_in(output, tokens | {"redis": "leak-redis"})
 
 
-async def test_a_redis_that_is_away(serve: Serve, at: Callable[..., Caller]) -> None:
-    """While Redis cannot be reached no log and no answer has its password."""
+async def test_a_redis_that_is_away(serve: Serve, caller_of: Callable[..., Caller]) -> None:
+    """While Redis is unreachable, no log and no response has its password."""
     with serve(GATEWAY_REDIS_URL="redis://:leak-redis@127.0.0.1:1/0", GATEWAY_LOG_LEVEL="DEBUG") as running:
-        said = await at(running).ask(OPERATIONS["account"].replace('id: "x"', 'id: "x", idempotencyKey: "k"'))
-    assert {error["extensions"]["code"] for error in said["errors"]} == {"SOURCE_UNAVAILABLE"}
-    assert "leak-redis" not in f"{said}{running.said}"
+        body = await caller_of(running).execute(
+            OPERATIONS["account"].replace('id: "x"', 'id: "x", idempotencyKey: "k"')
+        )
+    assert {error["extensions"]["code"] for error in body["errors"]} == {"SOURCE_UNAVAILABLE"}
+    assert "leak-redis" not in f"{body}{running.output}"
 
 
 def test_reprs(tokens: dict[str, str]) -> None:
-    """What may end in a log or a debugger by its repr has no secret in it."""
-    systems = {
-        name.lower(): {"base_url": "http://127.0.0.1:1", "token": tokens[f"GATEWAY_{name}__TOKEN"]} for name in SYSTEMS
+    """The reprs of settings, gateways and principals contain no secret."""
+    source_settings = {
+        name.lower(): {"base_url": "http://127.0.0.1:1", "token": tokens[f"GATEWAY_{name}__TOKEN"]} for name in SOURCES
     }
-    settings = Settings(redis_url="redis://:leak-redis@h", cursor_secret=tokens["GATEWAY_CURSOR_SECRET"], **systems)
+    settings = Settings(
+        redis_url="redis://:leak-redis@h", cursor_secret=tokens["GATEWAY_CURSOR_SECRET"], **source_settings
+    )
     principal = Principal("x", frozenset(), {UserSource.ACCOUNT: {"authorization": "leak-forwarded"}})
     shown = [settings, settings.account, settings.model_dump(), Gateway(settings), vars(Gateway(settings)), principal]
     text = f"{shown!r} {shown!s} {settings.model_dump_json()}"
-    assert not _told_in(text, tokens | {"redis": "leak-redis", "forwarded": "leak-forwarded"})
+    assert not _found_in(text, tokens | {"redis": "leak-redis", "forwarded": "leak-forwarded"})
 
 
 def test_a_password_has_no_repr() -> None:
-    """A new user's password shows neither in the change that holds it nor in the request that brought it."""
+    """The password of a new user is neither in the repr of the change nor in that of the request."""
     change = CreateAccountUser(username="ada", password="Leak-passw0rd!")
-    asked = GraphQLRequest("mutation { x }", {"input": {"password": "Leak-passw0rd!"}})
-    assert "Leak-passw0rd!" not in f"{change!r} {asked!r}"
+    request = GraphQLRequest("mutation { x }", {"input": {"password": "Leak-passw0rd!"}})
+    assert "Leak-passw0rd!" not in f"{change!r} {request!r}"

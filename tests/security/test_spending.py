@@ -1,97 +1,99 @@
-"""What a caller may spend, and whose turn it is: from outside, by the headers that clients go by."""
+"""Cost, rate limit and gate, as clients observe them in responses and headers."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from security.outside import Caller, Control, Serve, until
+from security.outside import Caller, Control, Serve, wait_until
 
 USERS = "{ users(first: 20) { nodes { id } } }"
 ADA = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
 
 
-async def test_the_price(development: Any, at: Callable[..., Caller]) -> None:
-    """Who asks for it is told what an operation cost, and who does not is told nothing."""
-    caller = at(development)
-    asked = {"query": USERS, "extensions": {"cost": True}}
-    _, said, _ = await caller.send(asked)
-    assert said["extensions"]["cost"]["requested"] == 30 + 1 + 20
-    assert said["extensions"]["cost"]["limit"] == 20_000
-    assert "extensions" not in await caller.ask(USERS)
+async def test_the_price(development: Any, caller_of: Callable[..., Caller]) -> None:
+    """The cost of an operation is in the response only if it was requested."""
+    caller = caller_of(development)
+    payload = {"query": USERS, "extensions": {"cost": True}}
+    _, body, _ = await caller.send(payload)
+    assert body["extensions"]["cost"]["requested"] == 30 + 1 + 20
+    assert body["extensions"]["cost"]["limit"] == 20_000
+    assert "extensions" not in await caller.execute(USERS)
 
 
-async def test_the_rate_limit(serve: Serve, at: Callable[..., Caller]) -> None:
-    """It counts cost, tells what is left, refuses by 429 with the time to wait, and never a free document."""
+async def test_the_rate_limit(serve: Serve, caller_of: Callable[..., Caller]) -> None:
+    """The rate limit counts cost, reports the remainder, refuses with 429 and Retry-After, never a free document."""
     with serve(GATEWAY_RATE_LIMIT__COST="200", GATEWAY_RATE_LIMIT__WINDOW="600") as running:
-        caller = at(running)
-        asked = {"query": USERS, "extensions": {"cost": True}}
-        status, said, headers = await caller.send(asked)
+        caller = caller_of(running)
+        payload = {"query": USERS, "extensions": {"cost": True}}
+        status, body, headers = await caller.send(payload)
         assert status == 200
         assert headers["RateLimit-Policy"] == '"default";q=200;w=600'
-        left = said["extensions"]["cost"]["remaining"]
-        assert left == 200 - 20 - 51  # a document that is read for the first time costs something too
-        assert headers["RateLimit"].startswith(f'"default";r={left};t=')
-        assert (await caller.send(asked))[0] == 200
-        assert (await caller.send(asked))[0] == 200
-        status, said, headers = await caller.send(asked)
-        assert (status, said["errors"][0]["extensions"]["code"]) == (429, "RATE_LIMITED")
+        remaining = body["extensions"]["cost"]["remaining"]
+        assert remaining == 200 - 20 - 51  # the first parsing of a document has a cost too
+        assert headers["RateLimit"].startswith(f'"default";r={remaining};t=')
+        assert (await caller.send(payload))[0] == 200
+        assert (await caller.send(payload))[0] == 200
+        status, body, headers = await caller.send(payload)
+        assert (status, body["errors"][0]["extensions"]["code"]) == (429, "RATE_LIMITED")
         assert 0 < int(headers["Retry-After"]) <= 600
-        assert said["errors"][0]["extensions"]["retryAfter"] == pytest.approx(int(headers["Retry-After"]), abs=1)
+        assert body["errors"][0]["extensions"]["retryAfter"] == pytest.approx(int(headers["Retry-After"]), abs=1)
         assert headers["RateLimit"].startswith('"default";r=')
-        assert (await caller.send({"query": "{ __typename }"}))[0] == 200  # 27 were left, and reading it took 20
+        assert (await caller.send({"query": "{ __typename }"}))[0] == 200  # 27 remained, and parsing it costs 20
         assert (await caller.send({"query": "{ again: __typename }"}))[0] == 429
-        assert (await caller.send({"query": "{ __typename }"}))[0] == 200  # it is known, and costs nothing
+        assert (await caller.send({"query": "{ __typename }"}))[0] == 200  # it is cached, and costs nothing
 
 
-async def test_aliases_are_counted_one_by_one(serve: Serve, at: Callable[..., Caller]) -> None:
-    """Many guesses in one request cost what they cost in many: aliases are no way round the rate limit."""
+async def test_aliases_are_counted_one_by_one(serve: Serve, caller_of: Callable[..., Caller]) -> None:
+    """Aliases are charged one by one, so they do not circumvent the rate limit."""
     guesses = " ".join(f'a{number}: person(email: "guess{number}@b.example") {{ email }}' for number in range(10))
     with serve(GATEWAY_RATE_LIMIT__COST="200", GATEWAY_RATE_LIMIT__WINDOW="600") as running:
-        _, one, _ = await at(running).send(
+        _, single, _ = await caller_of(running).send(
             {"query": '{ person(email: "guess@b.example") { email } }', "extensions": {"cost": True}}
         )
-        assert one["extensions"]["cost"]["requested"] == 31
-        status, _, headers = await at(running).send({"query": f"{{ {guesses} }}"})
+        assert single["extensions"]["cost"]["requested"] == 31
+        status, _, headers = await caller_of(running).send({"query": f"{{ {guesses} }}"})
         assert (status, int(headers["Retry-After"]) > 0) == (429, True)
 
 
 async def test_one_callers_spending(
-    serve: Serve, production_settings: dict[str, str], at: Callable[..., Caller]
+    serve: Serve, production_settings: dict[str, str], caller_of: Callable[..., Caller]
 ) -> None:
-    """One caller's spending is none of another's."""
+    """The allowance of a caller is independent of others."""
     with serve(**production_settings, GATEWAY_RATE_LIMIT__COST="100", GATEWAY_RATE_LIMIT__WINDOW="600") as running:
-        assert [(await at(running, "reader").send({"query": USERS}))[0] for _ in range(3)] == [200, 429, 429]
-        assert (await at(running, "all").send({"query": USERS}))[0] == 200
+        assert [(await caller_of(running, "reader").send({"query": USERS}))[0] for _ in range(3)] == [200, 429, 429]
+        assert (await caller_of(running, "all").send({"query": USERS}))[0] == 200
 
 
-@pytest.mark.parametrize(("queue", "answered"), [("0", 1), ("2", 3)])
-async def test_the_gate(serve: Serve, control: Control, at: Callable[..., Caller], queue: str, answered: int) -> None:
-    """As many as the gate lets in, and the queue holds, are answered; the rest is a 503 that says when to come back."""
+@pytest.mark.parametrize(("queue", "accepted"), [("0", 1), ("2", 3)])
+async def test_the_gate(
+    serve: Serve, control: Control, caller_of: Callable[..., Caller], queue: str, accepted: int
+) -> None:
+    """As many operations as the gate and the queue hold are executed; the others are a 503 with Retry-After."""
     gate = {"GATEWAY_GATE__AT_ONCE": "1", "GATEWAY_GATE__QUEUE": queue, "GATEWAY_GATE__PATIENCE": "10"}
-    await control.forget()
+    await control.reset()
     with serve(**gate) as running:
         await control.fault(source="account", kind="slow", delay=0.4, times=10)
-        got = await asyncio.gather(*(at(running).send({"query": ADA}) for _ in range(6)))
-        await control.forget()
-        assert sorted(status for status, _, _ in got) == [200] * answered + [503] * (6 - answered)
-        for status, said, headers in got:
+        results = await asyncio.gather(*(caller_of(running).send({"query": ADA}) for _ in range(6)))
+        await control.reset()
+        assert sorted(status for status, _, _ in results) == [200] * accepted + [503] * (6 - accepted)
+        for status, body, headers in results:
             if status == 503:
-                assert said["errors"][0]["extensions"]["code"] == "SOURCE_UNAVAILABLE"
-                assert said["errors"][0]["extensions"]["retryable"] is True
+                assert body["errors"][0]["extensions"]["code"] == "SOURCE_UNAVAILABLE"
+                assert body["errors"][0]["extensions"]["retryable"] is True
                 assert int(headers["Retry-After"]) >= 1
-        assert (await at(running).send({"query": ADA}))[0] == 200  # the place is free again
+        assert (await caller_of(running).send({"query": ADA}))[0] == 200  # the slot is free again
 
 
-async def test_the_gate_is_left_late(serve: Serve, control: Control, at: Callable[..., Caller]) -> None:
-    """Who has waited as long as anybody may is refused though there was room in the queue."""
+async def test_the_gate_is_left_late(serve: Serve, control: Control, caller_of: Callable[..., Caller]) -> None:
+    """An operation that has waited for the maximum time is refused, even if the queue is not full."""
     gate = {"GATEWAY_GATE__AT_ONCE": "1", "GATEWAY_GATE__QUEUE": "5", "GATEWAY_GATE__PATIENCE": "0.2"}
-    await control.forget()
+    await control.reset()
     with serve(**gate) as running:
         await control.fault(source="account", kind="slow", delay=2)
-        first = asyncio.ensure_future(at(running).send({"query": ADA}))
-        await until(control.called)
-        status, _, headers = await at(running).send({"query": ADA})
+        first = asyncio.ensure_future(caller_of(running).send({"query": ADA}))
+        await wait_until(control.has_calls)
+        status, _, headers = await caller_of(running).send({"query": ADA})
         assert (status, headers["Retry-After"]) == (503, "1")
         assert (await first)[0] == 200
-    await control.forget()
+    await control.reset()

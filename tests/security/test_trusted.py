@@ -1,4 +1,4 @@
-"""Trusted documents and automatic persisted queries, from outside."""
+"""Trusted documents and automatic persisted queries, with the console script and with client libraries."""
 
 import json
 import subprocess
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from security.manifests import DOCUMENTS, FORMS, sha256, written
-from security.outside import Caller, Recorded, Serve, until
+from security.manifests import DOCUMENTS, FORMS, sha256, write_manifest
+from security.outside import Caller, RecordedProcess, Serve, wait_until
 
 NODE = Path(__file__).parent / "node"
 OTHER = "{ __typename }"
@@ -21,117 +21,117 @@ def _settings(trust: str, *manifests: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-async def test_forms(serve: Serve, at: Callable[..., Caller], tmp_path: Path, form: str) -> None:
-    """With `enforce` a manifest's documents are executed by name in every client's words, or by text; no others are."""
+async def test_forms(serve: Serve, caller_of: Callable[..., Caller], tmp_path: Path, form: str) -> None:
+    """With `enforce` only documents of the manifest are executed, by name in the format of each client, or by text."""
     name = FORMS[form][1](ADA)
-    with serve(**_settings("enforce", written(form, tmp_path))) as running:
-        caller = at(running)
-        for asked in ({"documentId": name}, {"doc_id": name}, {"documentId": f"sha256:{name}"}, {"query": ADA}):
-            status, said, _ = await caller.send(asked)
-            assert (status, said["data"]["user"]["name"]) == (200, "Ada Lovelace"), asked
-        if form != "relay":  # whose MD5 is no SHA-256
-            asked = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": name}}}
-            assert (await caller.send(asked))[1]["data"]["user"]["name"] == "Ada Lovelace"
-        status, said, _ = await caller.send({"query": OTHER})
-        assert (status, said["errors"][0]["extensions"]["code"]) == (403, "FORBIDDEN")
-        _, said, _ = await caller.send({"documentId": "0" * 64})
-        assert said["errors"][0]["message"] == "PersistedQueryNotFound"
-        _, said, _ = await caller.send({"documentId": name, "query": OTHER})
-        assert "user" in said["data"]  # the name decides, not the text beside it
+    with serve(**_settings("enforce", write_manifest(form, tmp_path))) as running:
+        caller = caller_of(running)
+        for payload in ({"documentId": name}, {"doc_id": name}, {"documentId": f"sha256:{name}"}, {"query": ADA}):
+            status, body, _ = await caller.send(payload)
+            assert (status, body["data"]["user"]["name"]) == (200, "Ada Lovelace"), payload
+        if form != "relay":  # Relay names by MD5, not SHA-256
+            payload = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": name}}}
+            assert (await caller.send(payload))[1]["data"]["user"]["name"] == "Ada Lovelace"
+        status, body, _ = await caller.send({"query": OTHER})
+        assert (status, body["errors"][0]["extensions"]["code"]) == (403, "FORBIDDEN")
+        _, body, _ = await caller.send({"documentId": "0" * 64})
+        assert body["errors"][0]["message"] == "PersistedQueryNotFound"
+        _, body, _ = await caller.send({"documentId": name, "query": OTHER})
+        assert "user" in body["data"]  # the name takes precedence over the text
 
 
 async def test_enforced_everywhere(serve: Serve, tmp_path: Path, session: ClientSession) -> None:
-    """GET, Server-Sent Events and a WebSocket execute no other documents either."""
-    with serve(**_settings("enforce", written("apollo", tmp_path))) as running:
+    """GET, Server-Sent Events and WebSockets also execute only documents of the manifest."""
+    with serve(**_settings("enforce", write_manifest("apollo", tmp_path))) as running:
         url = running.address("GraphQL")
-        own = {"GraphQL-Require-Preflight": "1"}
-        async with session.get(url, params={"query": OTHER}, headers=own) as answer:
-            assert answer.status == 403
-        async with session.get(url, params={"documentId": sha256(ADA)}, headers=own) as answer:
-            assert (await answer.json())["data"]["user"]["name"] == "Ada Lovelace"
+        headers = {"GraphQL-Require-Preflight": "1"}
+        async with session.get(url, params={"query": OTHER}, headers=headers) as response:
+            assert response.status == 403
+        async with session.get(url, params={"documentId": sha256(ADA)}, headers=headers) as response:
+            assert (await response.json())["data"]["user"]["name"] == "Ada Lovelace"
         events = {"Accept": "text/event-stream"}
-        async with session.post(url, json={"query": OTHER}, headers=events) as answer:
-            assert "FORBIDDEN" in await answer.text()
-        async with session.post(url, json={"documentId": sha256(ADA)}, headers=events) as answer:
-            assert "Ada Lovelace" in await answer.text()
+        async with session.post(url, json={"query": OTHER}, headers=events) as response:
+            assert "FORBIDDEN" in await response.text()
+        async with session.post(url, json={"documentId": sha256(ADA)}, headers=events) as response:
+            assert "Ada Lovelace" in await response.text()
         async with session.ws_connect(url, protocols=["graphql-transport-ws"]) as socket:
             await socket.send_json({"type": "connection_init"})
-            assert await _heard(socket) == {"type": "connection_ack"}
+            assert await _receive(socket) == {"type": "connection_ack"}
             await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": OTHER}})
-            refused = await _heard(socket)
-            assert (refused["type"], refused["payload"][0]["extensions"]["code"]) == ("error", "FORBIDDEN")
+            error_message = await _receive(socket)
+            assert (error_message["type"], error_message["payload"][0]["extensions"]["code"]) == ("error", "FORBIDDEN")
             await socket.send_json({"type": "subscribe", "id": "2", "payload": {"documentId": sha256(ADA)}})
-            assert (await _heard(socket))["payload"]["data"]["user"]["name"] == "Ada Lovelace"
+            assert (await _receive(socket))["payload"]["data"]["user"]["name"] == "Ada Lovelace"
 
 
-async def test_logged(serve: Serve, at: Callable[..., Caller], tmp_path: Path) -> None:
-    """With `log` other documents are executed too, and the log has their hashes, never their text."""
-    with serve(**_settings("log", written("codegen", tmp_path))) as running:
-        assert (await at(running).ask(OTHER))["data"] == {"__typename": "Query"}
-        assert (await at(running).ask(ADA))["data"]["user"]["name"] == "Ada Lovelace"
-        assert f"sha256 {sha256(OTHER)}" in running.said
-        assert sha256(ADA) not in running.said
-        assert OTHER not in running.said
+async def test_logged(serve: Serve, caller_of: Callable[..., Caller], tmp_path: Path) -> None:
+    """With `log` other documents are executed too; the log has their hashes and never their text."""
+    with serve(**_settings("log", write_manifest("codegen", tmp_path))) as running:
+        assert (await caller_of(running).execute(OTHER))["data"] == {"__typename": "Query"}
+        assert (await caller_of(running).execute(ADA))["data"]["user"]["name"] == "Ada Lovelace"
+        assert f"sha256 {sha256(OTHER)}" in running.output
+        assert sha256(ADA) not in running.output
+        assert OTHER not in running.output
 
 
-async def test_off(development: Recorded, at: Callable[..., Caller]) -> None:
-    """Without a manifest no document has a name, and clients are told to stop naming them."""
-    _, said, _ = await at(development).send({"documentId": "x"})
-    assert said["errors"][0]["message"] == "PersistedQueryNotSupported"
+async def test_off(development: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
+    """Without a manifest, a request by name gets PersistedQueryNotSupported."""
+    _, body, _ = await caller_of(development).send({"documentId": "x"})
+    assert body["errors"][0]["message"] == "PersistedQueryNotSupported"
 
 
-async def test_a_manifest_that_changes(serve: Serve, at: Callable[..., Caller], tmp_path: Path) -> None:
-    """A new manifest counts without a restart; a broken one changes nothing."""
-    file = written("codegen", tmp_path)
+async def test_a_manifest_that_changes(serve: Serve, caller_of: Callable[..., Caller], tmp_path: Path) -> None:
+    """A new manifest is applied without a restart; an invalid one changes nothing."""
+    file = write_manifest("codegen", tmp_path)
     with serve(**_settings("enforce", file), GATEWAY_DOCUMENTS__RELOAD="0.1") as running:
-        assert (await at(running).send({"query": OTHER}))[0] == 403
+        assert (await caller_of(running).send({"query": OTHER}))[0] == 403
         file.write_text(json.dumps({"mine": OTHER}))
 
-        async def mine() -> bool:
-            return "data" in (await at(running).send({"documentId": "mine"}))[1]
+        async def is_loaded() -> bool:
+            return "data" in (await caller_of(running).send({"documentId": "mine"}))[1]
 
-        async def told() -> bool:
-            return "were not replaced" in running.said
+        async def reload_failed() -> bool:
+            return "were not replaced" in running.output
 
-        await until(mine)
-        assert (await at(running).send({"query": ADA}))[0] == 403
+        await wait_until(is_loaded)
+        assert (await caller_of(running).send({"query": ADA}))[0] == 403
         file.write_text("{")
-        await until(told)
-        assert (await at(running).send({"documentId": "mine"}))[1] == {"data": {"__typename": "Query"}}
+        await wait_until(reload_failed)
+        assert (await caller_of(running).send({"documentId": "mine"}))[1] == {"data": {"__typename": "Query"}}
 
 
-async def test_automatic(serve: Serve, at: Callable[..., Caller]) -> None:
-    """A document is asked for by its hash, sent once with it, and known from then on; a wrong hash keeps nothing."""
+async def test_automatic(serve: Serve, caller_of: Callable[..., Caller]) -> None:
+    """A document that was sent once with its hash can be requested by the hash; a wrong hash stores nothing."""
     named = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": sha256(ADA)}}}
     with serve(GATEWAY_DOCUMENTS__AUTOMATIC="true") as running:
-        caller = at(running)
-        status, said, headers = await caller.send(named)
-        assert (status, said["errors"][0]["message"]) == (200, "PersistedQueryNotFound")
+        caller = caller_of(running)
+        status, body, headers = await caller.send(named)
+        assert (status, body["errors"][0]["message"]) == (200, "PersistedQueryNotFound")
         assert headers["Cache-Control"] == "no-store"
-        status, said, _ = await caller.send({"query": OTHER} | named)
-        assert (status, said["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+        status, body, _ = await caller.send({"query": OTHER} | named)
+        assert (status, body["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
         assert (await caller.send(named))[1]["errors"][0]["message"] == "PersistedQueryNotFound"
         assert (await caller.send({"query": ADA} | named))[1]["data"]["user"]["name"] == "Ada Lovelace"
         assert (await caller.send(named))[1]["data"]["user"]["name"] == "Ada Lovelace"
 
 
-async def test_reading_is_paid_for(serve: Serve, at: Callable[..., Caller]) -> None:
-    """A document that is sent to be kept costs its reading like any other."""
-    own = {"GATEWAY_RATE_LIMIT__COST": "1000", "GATEWAY_RATE_LIMIT__WINDOW": "600"}
-    with serve(GATEWAY_DOCUMENTS__AUTOMATIC="true", **own) as running:
-        left = []
+async def test_reading_is_paid_for(serve: Serve, caller_of: Callable[..., Caller]) -> None:
+    """The parsing of a document that is sent with its hash is charged as for any other document."""
+    rate_limit = {"GATEWAY_RATE_LIMIT__COST": "1000", "GATEWAY_RATE_LIMIT__WINDOW": "600"}
+    with serve(GATEWAY_DOCUMENTS__AUTOMATIC="true", **rate_limit) as running:
+        remaining = []
         for number, named in enumerate(({}, {"persistedQuery": {"version": 1}})):
             text = f"query Q{number} {OTHER}"
             if named:
                 named["persistedQuery"]["sha256Hash"] = sha256(text)
-            _, said, _ = await at(running).send({"query": text, "extensions": {"cost": True} | named})
-            left.append(said["extensions"]["cost"]["remaining"])
-        assert left == [1000 - 20, 1000 - 40]
+            _, body, _ = await caller_of(running).send({"query": text, "extensions": {"cost": True} | named})
+            remaining.append(body["extensions"]["cost"]["remaining"])
+        assert remaining == [1000 - 20, 1000 - 40]
 
 
 @pytest.mark.parametrize("client", ["apollo", "urql"])
 def test_clients_by_hash(serve: Serve, node_in: Callable[[Path], Path], client: str) -> None:
-    """Apollo Client and urql send a document once, and from then on its hash alone."""
+    """Apollo Client and urql send a document once, and only its hash afterwards."""
     with serve(GATEWAY_DOCUMENTS__AUTOMATIC="true") as running:
         first, second = _node(node_in, client, "automatic", running)
     assert first["data"]["user"]["name"] == second["data"]["user"]["name"] == "Ada Lovelace"
@@ -141,31 +141,31 @@ def test_clients_by_hash(serve: Serve, node_in: Callable[[Path], Path], client: 
 
 @pytest.mark.parametrize("client", ["apollo", "urql"])
 def test_clients_by_manifest(serve: Serve, node_in: Callable[[Path], Path], tmp_path: Path, client: str) -> None:
-    """Apollo Client and urql name a manifest's document where only those are executed, and never send its text."""
-    manifest = written("apollo", tmp_path)
+    """Apollo Client and urql name a document of an enforced manifest and never send its text."""
+    manifest = write_manifest("apollo", tmp_path)
     with serve(**_settings("enforce", manifest)) as running:
-        for answer in _node(node_in, client, "manifest", running, str(manifest)):
-            assert answer["data"]["user"]["name"] == "Ada Lovelace"
-            assert [sent["query"] for sent in answer["sent"]] == [False]
+        for response in _node(node_in, client, "manifest", running, str(manifest)):
+            assert response["data"]["user"]["name"] == "Ada Lovelace"
+            assert [sent["query"] for sent in response["sent"]] == [False]
 
 
 @pytest.mark.parametrize("client", ["apollo", "urql"])
-def test_clients_without_either(development: Recorded, node_in: Callable[[Path], Path], client: str) -> None:
-    """Where no document has a name both clients stop naming them, and are answered."""
+def test_clients_without_either(development: RecordedProcess, node_in: Callable[[Path], Path], client: str) -> None:
+    """Where hashes are not supported, both clients send the text and get a response."""
     first, second = _node(node_in, client, "automatic", development)
     assert first["data"]["user"]["name"] == second["data"]["user"]["name"] == "Ada Lovelace"
     assert second["sent"][-1]["query"] is True
 
 
-def _node(node_in: Callable[[Path], Path], client: str, mode: str, running: Recorded, *rest: str) -> Any:
-    """What a client got, and what it sent for it, the first time and the second."""
+def _node(node_in: Callable[[Path], Path], client: str, mode: str, running: RecordedProcess, *rest: str) -> Any:
+    """Run a client; return the data it got and the requests it sent, for the first and the second query."""
     command = [str(node_in(NODE)), "client.mjs", client, mode, running.address("GraphQL"), *rest]
-    done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    result = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-async def _heard(socket: Any) -> Any:
+async def _receive(socket: Any) -> Any:
     while (message := await socket.receive_json(timeout=5))["type"] in {"ping", "complete"}:
         pass
     return message

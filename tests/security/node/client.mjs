@@ -1,4 +1,4 @@
-// Asks the same thing twice by the client library that is named; prints for each time what it got and what it sent.
+// Executes a query twice with the given client library; prints the data and the requests of each time.
 // node client.mjs apollo|urql automatic|manifest URL [MANIFEST]
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ const [library, mode, url, file] = process.argv.slice(2);
 const QUERY = 'query Ada { user(id: "acus_adalovelace1", source: ACCOUNT) { __typename id name } }';
 
 let sent = [];
-const sending = (address, options) => {
+const recordingFetch = (address, options) => {
   const body = options.body ? JSON.parse(options.body) : Object.fromEntries(new URL(address).searchParams);
   sent.push({ method: options.method, query: typeof body.query === "string" });
   return fetch(address, options);
@@ -24,8 +24,8 @@ const byManifest = () => {
 const headers = { "GraphQL-Require-Preflight": "1" };
 
 function apollo() {
-  const own = mode === "manifest" ? { generateHash: byManifest, disable: () => false } : { sha256 };
-  const link = new PersistedQueryLink(own).concat(new HttpLink({ uri: url, fetch: sending, headers }));
+  const options = mode === "manifest" ? { generateHash: byManifest, disable: () => false } : { sha256 };
+  const link = new PersistedQueryLink(options).concat(new HttpLink({ uri: url, fetch: recordingFetch, headers }));
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
   return async () => (await client.query({ query: gql(QUERY), fetchPolicy: "network-only" })).data;
 }
@@ -37,7 +37,7 @@ function urql() {
     ...(mode === "manifest" ? enforced : { generateHash: async (query) => sha256(query) }),
   });
   const exchanges = [persisted, fetchExchange];
-  const client = new Client({ url, exchanges, fetch: sending, fetchOptions: { headers }, preferGetMethod: false });
+  const client = new Client({ url, exchanges, fetch: recordingFetch, fetchOptions: { headers }, preferGetMethod: false });
   return async () => {
     const { data, error } = await client.query(QUERY, {}, { requestPolicy: "network-only" }).toPromise();
     if (error) throw error;
@@ -45,9 +45,9 @@ function urql() {
   };
 }
 
-const ask = library === "apollo" ? apollo() : urql();
+const execute = library === "apollo" ? apollo() : urql();
 for (let time = 0; time < 2; time++) {
   sent = [];
-  const data = await ask();
+  const data = await execute();
   process.stdout.write(JSON.stringify({ data, sent }) + "\n");
 }

@@ -1,4 +1,4 @@
-"""The sandbox behind somebody who alters its answers."""
+"""A proxy in front of the sandbox that alters its responses."""
 
 import json
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import ClientSession, web
 
-__all__ = ["VALUES", "Altering"]
+__all__ = ["VALUES", "AlteringProxy"]
 
 VALUES: list[Any] = [
     *(None, True, 0, -1, 2**31, 2**53, 2**63, 2**64, 10**30, -(10**30), 1.5, 1e308),
@@ -16,38 +16,40 @@ VALUES: list[Any] = [
     *("9999-12-31T23:59:59+23:59", "0001-01-01T00:00:00-23:59", "2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z"),
     *([], {}, [[]], [None], ["a"], {"id": 1}, {"data": None}, [{}] * 50),
 ]
-"""What no system documents, or hardly."""
+"""Values that no source documents, or hardly any."""
 
-_OWN = {"host", "content-length", "accept-encoding"}
+_NOT_FORWARDED = {"host", "content-length", "accept-encoding"}
 
 
 @dataclass
-class Altering:
-    """It: `name` is what is altered in all objects of an answer, `value` what is there instead."""
+class AlteringProxy:
+    """Replaces the value of the field `name` by `value`, in all objects of a response."""
 
     base: str
     name: str | None = None
     value: Any = None
     url: str = ""
     names: set[str] = field(default_factory=set)
-    """All names that answers had so far."""
+    """The names of all fields in the responses so far."""
 
     @asynccontextmanager
-    async def served(self) -> AsyncIterator["Altering"]:
-        """It, behind a socket."""
+    async def serve(self) -> AsyncIterator["AlteringProxy"]:
+        """Run the proxy until the block ends."""
         async with ClientSession() as session:
 
-            async def passed_on(request: web.Request) -> web.Response:
-                headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN}
+            async def forward(request: web.Request) -> web.Response:
+                headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_FORWARDED}
                 body = await request.read()
                 async with session.request(
                     request.method, self.base + request.raw_path, data=body, headers=headers
-                ) as answer:
-                    said = self._altered(await answer.json(content_type=None))
-                    return web.Response(status=answer.status, text=json.dumps(said), content_type="application/json")
+                ) as source_response:
+                    body = self._alter(await source_response.json(content_type=None))
+                    return web.Response(
+                        status=source_response.status, text=json.dumps(body), content_type="application/json"
+                    )
 
             app = web.Application()
-            app.router.add_route("*", "/{path:.*}", passed_on)
+            app.router.add_route("*", "/{path:.*}", forward)
             runner = web.AppRunner(app, access_log=None)
             await runner.setup()
             try:
@@ -57,8 +59,8 @@ class Altering:
             finally:
                 await runner.cleanup()
 
-    def _altered(self, value: Any) -> Any:
+    def _alter(self, value: Any) -> Any:
         if isinstance(value, dict):
             self.names.update(value)
-            return {name: self.value if name == self.name else self._altered(inside) for name, inside in value.items()}
-        return [self._altered(one) for one in value] if isinstance(value, list) else value
+            return {name: self.value if name == self.name else self._alter(item) for name, item in value.items()}
+        return [self._alter(item) for item in value] if isinstance(value, list) else value

@@ -1,8 +1,8 @@
-"""The documents as data: their sections, and the fenced blocks in them.
+"""Parses documents into sections and fenced blocks.
 
-The word behind a block's language says what a reader does with it, and a test likewise: `run` it, start it in the
-`background`, or just look at an `example`. A `json` block is what the block before it answers, a `text` block what the
-section's commands print by then; … stands for anything. `graphql` is sent to the section's gateway.
+The text after the language of a block is its use: `run` it, start it in the `background`, or only read it (`example`).
+A `json` block is the response to the block before it. A `text` block is the output of the commands of the section so
+far; … stands for any text. A `graphql` block is sent to the gateway of the section.
 """
 
 import re
@@ -17,7 +17,7 @@ _FENCE = re.compile(r"```(\w*) ?(\w*)$")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block, and the line of the document that it starts at."""
+    """A fenced block, and the number of its first line in the document."""
 
     language: str
     use: str
@@ -26,13 +26,13 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        """Whether a reader would do something with it."""
+        """Whether the block is executed."""
         return self.use in {"run", "background"} or self.language == "graphql"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What is under one heading of a document. Its first blocks may start what the others talk to."""
+    """The blocks under one heading of a document; the first ones may start a gateway for the others."""
 
     document: str
     heading: str
@@ -40,12 +40,12 @@ class Section:
 
     @property
     def serves(self) -> bool:
-        """Whether it starts a gateway of its own."""
+        """Whether the section starts a gateway."""
         return any(block.use == "background" and "gateway" in block.text for block in self.blocks)
 
 
 def sections(root: Path, file: Path) -> Iterator[Section]:
-    """The sections of a document that have blocks."""
+    """Yield the sections of a document that have blocks."""
     heading, blocks = "", list[Block]()
     fence: re.Match[str] | None = None
     text, start = "", 0

@@ -1,0 +1,184 @@
+"""Executes the blocks of a document as a reader at a terminal does, and compares the output with the document."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from conftest import SERVER
+from documents.blocks import Block
+
+from gateway.api.graphql.graphiql.build import find_node
+
+__all__ = ["Reader", "running_reader"]
+
+_RUN_WITH_TOP_LEVEL_AWAIT = """
+import ast, asyncio, inspect, sys
+code = compile(open(sys.argv[1]).read(), sys.argv[1], "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+coroutine = eval(code, {"__name__": "__main__"})
+if inspect.iscoroutine(coroutine): asyncio.run(coroutine)
+"""
+_READY = re.compile(r"^(ready|:|watching)|Ready to accept|[Rr]unning on", re.MULTILINE)
+_PORTS = re.compile(r"(?<![\w-])(8000|8001|50051|50052|8080|8100|6379)(?![\w-])")
+_SUBSCRIPTION_URL = re.compile(r"(?:http|ws)://(127\.0\.0\.1:\d+\S*?)/graphql")
+_TIMEOUT = 20.0  # seconds: a program without output by then hangs
+
+
+class Reader:
+    """Executes blocks in a folder; each port number in the document is replaced by a free port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ports: dict[str, int] = {}
+        self._outputs: list[Path] = []
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._metrics_urls: list[str] = []
+        self._last_output = ""
+        self._node = find_node()[0]
+
+    def do(self, block: Block) -> None:
+        """Execute a block, or compare it with the output so far."""
+        text = _PORTS.sub(lambda found: str(self._port(found[1])), block.text)
+        if block.language == "graphql":
+            self._execute(text)
+        elif block.use == "run":
+            self._run(block, text)
+        elif block.use == "background":
+            self._start(block, text)
+        elif block.language == "json" and not block.use:
+            expected, actual = json.loads(text), json.loads(self._last_output)
+            assert matches(expected, actual), f"line {block.line} shows {expected}, there was {actual}"
+        elif block.language == "text":
+            self._wait_for(text, f"line {block.line}")
+
+    def serve(self) -> None:
+        """Start the demo, for sections that start no gateway."""
+        self.do(Block("sh", "background", "gateway demo", 0))
+
+    def stop(self) -> None:
+        """Stop all running programs, the last one first."""
+        for process in reversed(self._running):
+            with suppress(ProcessLookupError):  # the program may have ended already
+                os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def _port(self, documented: str) -> int:
+        if documented not in self._ports:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self._ports[documented] = free.getsockname()[1]
+        return self._ports[documented]
+
+    def _process(self, block: Block, text: str) -> subprocess.Popen[bytes]:
+        name = f"{block.line}.{'mjs' if block.language == 'js' else block.language}"
+        (self.folder / name).write_text(text)
+        command = {
+            "sh": ["bash", "-eu", name],
+            "python": [sys.executable, "-c", _RUN_WITH_TOP_LEVEL_AWAIT, name],
+            "js": [str(self._node), name],
+        }[block.language]
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == SERVER
+        }
+        ports = {"GATEWAY_HTTP_PORT": self._port("8000"), "GATEWAY_GRPC_PORT": self._port("50051")}
+        path = os.pathsep.join([str(Path(sys.executable).parent), str(self._node.parent), environment["PATH"]])
+        output = self.folder / f"{block.line}.output"
+        self._outputs.append(output)
+        with output.open("wb") as file:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=environment | {name: str(port) for name, port in ports.items()} | {"PATH": path},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that its child processes are stopped with it
+            )
+
+    def _run(self, block: Block, text: str) -> None:
+        process = self._process(block, text)
+        try:
+            status = process.wait(_TIMEOUT * 2)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self._last_output = self._outputs[-1].read_text()
+        assert status == 0, f"line {block.line}:\n{text}\n{self._last_output}"
+
+    def _start(self, block: Block, text: str) -> None:
+        process = self._process(block, text)
+        self._running.append(process)
+        output, end = self._outputs[-1], time.monotonic() + _TIMEOUT
+        while not _READY.search(output.read_text()):
+            assert process.poll() is None, f"line {block.line} ended:\n{output.read_text()}"
+            assert time.monotonic() < end, f"line {block.line} is not ready:\n{output.read_text()}"
+            time.sleep(0.05)
+        if subscription_url := _SUBSCRIPTION_URL.search(text):
+            self._wait_for_subscriber(f"http://{subscription_url[1]}/metrics")
+
+    def _wait_for_subscriber(self, metrics: str) -> None:
+        """Wait until the gateway counts a new subscription, which is later than the connection of its client."""
+        self._metrics_urls.append(metrics)
+        expected, end = f"gateway_event_subscribers {self._metrics_urls.count(metrics)}.0", time.monotonic() + _TIMEOUT
+        while expected not in self._curl(metrics):
+            assert time.monotonic() < end, f"no new subscription at {metrics}"
+            time.sleep(0.05)
+
+    def _curl(self, *arguments: str) -> str:
+        command = [shutil.which("curl") or "curl", "-sS", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False).stdout
+
+    def _execute(self, query: str) -> None:
+        arguments = [f"http://127.0.0.1:{self._port('8000')}/graphql", "--json", json.dumps({"query": query})]
+        if query.startswith("subscription"):
+            arguments += ["-H", "Accept: text/event-stream", "--max-time", "0.5"]
+        response = self._curl(*arguments)
+        assert "errors" not in response, response
+        assert response.startswith(("{", ":")), response
+        self._last_output = response
+
+    def _wait_for(self, expected: str, where: str) -> None:
+        lines = [".*".join(map(re.escape, line.split("…"))) for line in expected.splitlines()]
+        pattern = re.compile("(?:.*\n)*?.*".join(lines))
+        end = time.monotonic() + _TIMEOUT
+        while not pattern.search(printed := "".join(output.read_text() for output in self._outputs)):
+            assert time.monotonic() < end, f"{where}: not in\n{printed}"
+            time.sleep(0.05)
+
+
+def matches(expected: Any, actual: Any) -> bool:
+    """Return whether a value is as expected; … in an expected text stands for any text."""
+    if isinstance(expected, dict):
+        return (
+            isinstance(actual, dict)
+            and expected.keys() == actual.keys()
+            and all(matches(expected[k], actual[k]) for k in expected)
+        )
+    if isinstance(expected, list):
+        return isinstance(actual, list) and len(expected) == len(actual) and all(map(matches, expected, actual))
+    if isinstance(expected, str) and "…" in expected:
+        return re.fullmatch(".*".join(map(re.escape, expected.split("…"))), str(actual)) is not None
+    return bool(expected == actual)
+
+
+@contextmanager
+def running_reader(folder: Path) -> Iterator[Reader]:
+    """Yield a reader, and stop its programs at the end of the block."""
+    reader = Reader(folder)
+    try:
+        yield reader
+    finally:
+        reader.stop()
