@@ -28,7 +28,7 @@ def _head(outcome: Outcome) -> str:
     return (
         f"{machine}.\n\n"
         f"Medians of {outcome.how['rounds']} rounds of {outcome.how['seconds']:g} s each; the server on one core, load "
-        f"and sources on another. CPU is the server's own, a request; "
+        f"and sources on another. CPU is that of the server, per request; "
         f"the ratio is to the hand-written handler's in the same run. "
         f"Compare within a run, not between machines."
     )

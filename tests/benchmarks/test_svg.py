@@ -32,7 +32,7 @@ def test_nothing_is_drawn_outside() -> None:
         assert float(element.get("y") or 0) + float(element.get("height") or 0) < height
 
 
-def test_lines_place_their_points_on_the_axes() -> None:
+def test_points_are_drawn_on_the_axes() -> None:
     """Distances on the x axis are proportional to the values, or to their logarithms."""
     points = [(1.0, 0.0), (10.0, 50.0), (100.0, 100.0)]
     coordinates = []

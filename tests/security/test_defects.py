@@ -50,10 +50,10 @@ async def url() -> AsyncIterator[str]:
     async with Gateway(Settings()) as gateway:
         events, executor = MemoryEventLog(), gateway._executor
         assert executor is not None
-        reception = IncomingFactory(UserService(Sources([Broken()])), events, anyone, 5)
-        live = Live(executor, reception, live_options())
+        incoming = IncomingFactory(UserService(Sources([Broken()])), events, anyone, 5)
+        live = Live(executor, incoming, live_options())
         endpoint = GraphQLEndpoint(
-            executor, reception, live, EndpointOptions(RequestLimits(100_000, UploadLimits(file=1000)))
+            executor, incoming, live, EndpointOptions(RequestLimits(100_000, UploadLimits(file=1000)))
         )
         site = Site([*endpoint.routes(), Route(("GET",), "/broken", broken)], [live.route()])
         runner = web.AppRunner(aiohttp_application(site), access_log=None)

@@ -90,4 +90,4 @@ async def test_too_many_nodes(strict: RecordedProcess, caller_of: Callable[..., 
 
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return head + "".join(part.capitalize() for part in rest)

@@ -161,7 +161,7 @@ async def test_a_foreign_site_on_a_socket(production: RecordedProcess, keys: Key
 
 READS = {
     "user": f'{{ user(id: "{ADA_IN_SOFTWAREONE}") {{ email }} }}',
-    "by its own id": f'{{ user(id: "{LANDMARKS["softwareone"]["ada"]}", source: SOFTWAREONE) {{ email }} }}',
+    "by its source id": f'{{ user(id: "{LANDMARKS["softwareone"]["ada"]}", source: SOFTWAREONE) {{ email }} }}',
     "node": f'{{ node(id: "{ADA_IN_SOFTWAREONE}") {{ ... on User {{ email }} }} }}',
     "list": "{ users(filter: {sources: [SOFTWAREONE]}) { nodes { email } } }",
 }
