@@ -1,8 +1,8 @@
 """Refuse references that lead nowhere: `python tests/lint/references.py`.
 
-In every text file of the repository, a mention of a Markdown page, of a path below a top-level folder, or of a heading
-(docs/architecture.md, "Habits") must lead to what exists. The number of an issue leads nowhere: issues are not in the
-repository.
+In every text file of the repository, a mention of a Markdown page, of a module with its folder, of a path below a
+top-level folder, or of a heading (docs/architecture.md, "Habits") must lead to what exists. The number of an issue
+leads nowhere: issues are not in the repository.
 """
 
 import re
@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 _TEXTS = frozenset({".py", ".md", ".toml", ".yaml", ".yml", ".proto", ".mjs", ".sh", ".graphql", ""})
 _PAGE = re.compile(r"(?<![\w/.\"-])((?:[\w.-]+/)*[\w-]+\.md)\b(?:, \"([^\"\n]+)\")?")
 _PATH = re.compile(r"(?<![\w/.-])((?:gateway|tests|docs|docker|examples|benchmarks)/[\w./-]*[\w/])(?![\w*{<…-])")
+_FILE = re.compile(r"(?<![\w/.*<{-])((?:[a-z]\w*/)+\w+\.py)\b")  # perhaps below a folder that is not named
 _LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 _ISSUE = re.compile(r"\bissue \d+\b", re.IGNORECASE)
 _BUILT = re.compile(r"/(?:dist|node_modules)\b")  # not committed
@@ -43,12 +44,18 @@ def _missing(root: Path, file: Path, line: str, known: set[str]) -> Iterator[str
             yield f"there is no {page}"
         elif heading and not _has_heading((root / found).read_text(), heading):
             yield f"{page} has no heading {heading!r}"
-    for path in _PATH.findall(line):
-        if not path.endswith(".md") and path.rstrip("/.") not in known and not _BUILT.search(path):
+    for path in dict.fromkeys(_PATH.findall(line) + _FILE.findall(line)):
+        if not path.endswith(".md") and not _is_known(path, known):
             yield f"there is no {path}"
     for target in _LINK.findall(line) if file.suffix == ".md" else ():
         if not (root / file.parent / target).exists():
             yield f"the link to {target} leads nowhere"
+
+
+def _is_known(path: str, known: set[str]) -> bool:
+    if _BUILT.search(path) or path.rstrip("/.") in known:
+        return True
+    return path.endswith(".py") and any(name.endswith(f"/{path}") for name in known)
 
 
 def _page(page: str, file: Path, known: set[str]) -> str | None:

@@ -27,6 +27,7 @@ def found(root: Path, name: str, text: str) -> list[str]:
         ("# docs/nowhere.md", "there is no docs/nowhere.md"),
         ('# docs/page.md, "Two"', "docs/page.md has no heading 'Two'"),
         ("# gateway/gone.py", "there is no gateway/gone.py"),
+        ("# users/gone.py", "there is no users/gone.py"),
         ("# as in issue 4", "'issue 4' is not in this repository"),
     ],
 )
