@@ -47,13 +47,16 @@ class InflatedBody:
             if self._inflater.is_complete:
                 raise
             raise Malformed from None
-        except (zlib.error, ValueError) as error:
+        except zlib.error as error:
             raise Malformed from error
         return content
 
     def _inflate(self, chunk: bytes) -> bytes:
         if self._inflater is None:
-            self._inflater = Inflater(self._coding)
+            try:
+                self._inflater = Inflater(self._coding)
+            except ValueError as error:
+                raise Malformed from error
         content = self._inflater.feed(chunk, _MAX_CHUNK)
         self._unconsumed = self._inflater.unconsumed
         return content

@@ -26,8 +26,8 @@ class Cursors:
     """
 
     def __init__(self, secret: bytes) -> None:
-        # A derived key: the same secret signs nothing else with it.
-        self._key = hmac.digest(secret, b"gateway.users.listing.cursor", hashlib.sha256)
+        # A derived key: the secret signs nothing else with it. The label is part of every cursor, and no module path.
+        self._key = hmac.digest(secret, b"gateway.users.cursor", hashlib.sha256)
 
     def write(self, scope: str, state: Any) -> str:
         """Return the cursor for a state, which is any value that JSON can represent."""

@@ -101,6 +101,8 @@ def test_contains(value: str) -> None:
 )
 def test_attempts(value: str) -> None:
     """A value that tries to end its quotation, or its part of the URL, remains one value."""
+    [[_, _, (pattern,)]] = parsed(contains("f", value))
+    assert text_between_wildcards(pattern) == value.rstrip("\\")
     for query in (contains("f", value), equals_ignoring_case("f", value)):
         [[name, field, (pattern,)]] = parsed(query)
         assert (name, field) == ("ilike", "f")

@@ -32,6 +32,13 @@ def test_read_back(cursors: Cursors) -> None:
     assert text.replace("-", "").replace("_", "").isalnum()
 
 
+def test_written_by_earlier_versions(cursors: Cursors) -> None:
+    """A cursor that an earlier version or another replica wrote is accepted."""
+    text = "AaMwOVzApTrRWyJwb3NpdGlvbiIsNyxudWxsXfXbkBAkyR92zk7NF-8aHlY"
+    assert cursors.write("list", ["position", 7, None]) == text
+    assert cursors.read("list", text) == ["position", 7, None]
+
+
 def test_another_list(cursors: Cursors) -> None:
     """A cursor of another list is refused with a message that states the reason."""
     with pytest.raises(BadUserInput, match="other arguments"):

@@ -13,5 +13,5 @@ def decoder(coding: bytes) -> Inflater | None:
     Raises:
         ValueError: the coding is not an accepted one.
     """
-    name = coding.decode("latin-1").strip().lower()
+    name = coding.strip().lower().decode("latin-1")  # as bytes: only ASCII is stripped
     return None if name in {"", "identity"} else Inflater(name)
