@@ -40,12 +40,12 @@ bench: $(INSTALLED)
 	@benchmarks/debian-packages.sh
 	$(BIN)/python -m benchmarks $(BENCH)
 
-# Known vulnerabilities of what is locked; it asks the indexes' databases, so it is no part of `test`.
+# Known vulnerabilities of the locked packages; it needs the databases of the package indexes, so it is no part of `test`.
 audit: $(TESTABLE)
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/dev.txt
 	cd gateway/api/graphql/graphiql && npm audit --omit=dev
 
-# The locks name every package with its hashes and no index: the machine's own pip settings say where from.
+# The locks name every package with its hashes and no index: the pip settings of the machine decide where they come from.
 lock: $(TESTABLE)
 	$(BIN)/uv pip compile -q pyproject.toml --universal -p 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade -o requirements/run.txt

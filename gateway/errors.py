@@ -14,7 +14,7 @@ GatewayError
      ├─ SourceNotConfigured     the source has no base URL or no token
      ├─ SourceCredentials       the source refused the credential or its scope
      ├─ SourceTimeout           the source did not respond in time
-     ├─ SourceUnavailable       connection refused or lost, 5xx
+     ├─ SourceUnavailable       connection refused or lost, 5xx; Redis away, no slot, draining
      └─ SourceInvalidResponse   not JSON, or not the documented shape
 """
 
@@ -234,7 +234,7 @@ class SourceTimeout(SourceError):
 
 
 class SourceUnavailable(SourceError):
-    """The source could not be reached, closed the connection, or returned 5xx."""
+    """Something that the operation needs is unavailable: a source, the state in Redis, key sets, a slot."""
 
     code = Code.SOURCE_UNAVAILABLE
     transient = True

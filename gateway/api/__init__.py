@@ -1,1 +1,1 @@
-"""The surfaces: GraphQL, gRPC and plain web endpoints. They call the service and know no source."""
+"""The surfaces: GraphQL, gRPC and plain web endpoints. They call the service and import no source."""

@@ -1,4 +1,4 @@
-"""Recognises several reports of one change as the same event.
+"""Recognises reports of one change as the same event, in memory; in Redis `state/redis/event_stream.py` does so.
 
 A change made through this gateway is reported twice: first by the gateway, then by its source, in a webhook or when
 it is polled. That second report, the echo, has the same user and the same time of change. Where a source omits the

@@ -60,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for leaf in leaves():
         if _is_secret(leaf):
             continue  # all users of the machine can read the arguments of a process
-        default = "" if leaf.default in {None, ""} else f", default {_shown(leaf.default)}"
+        default = "" if leaf.default in {None, "", ()} else f", default {_shown(leaf.default)}"
         group.add_argument(
             leaf.option,
             dest=".".join(leaf.path),
@@ -141,6 +141,8 @@ def _is_secret(leaf: Leaf) -> bool:
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "********"
+    if isinstance(value, tuple):  # as it is given: with blanks between
+        value = " ".join(map(str, value))
     return "" if value is None else _URL_CREDENTIALS.sub("//********@", str(value))
 
 

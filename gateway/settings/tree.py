@@ -94,7 +94,8 @@ class Settings(BaseSettings):
         30.0, description="seconds that roles, departments and organizations are cached; 0: not at all"
     )
     cursor_secret: SecretStr | None = Field(
-        None, description="secret that cursors are signed with; unset: a random one, so cursors end with the process"
+        None,
+        description="secret that cursors are signed with; unset: a random one, and cursors are invalid after a restart",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="minimum level of log records")
     limits: LimitSettings = LimitSettings()

@@ -1,1 +1,1 @@
-"""What replicas have in common: protocols, with one implementation in memory and one in Redis each."""
+"""What replicas have in common: stores in memory and in Redis, and the execution of a change at most once."""

@@ -46,7 +46,7 @@ class Command:
         return source_key(self.key, self.name, self.target, self.principal) if self.key else random_key()
 
     def scope(self, key: str) -> tuple[str, ...]:
-        """Return what the result is stored under."""
+        """Return the parts of the name that the result is stored under."""
         target = self.target
         caller = (self.principal,) if self.principal else ()
         return (*caller, self.name, *((target.source, target.tenant, target.source_id) if target else ()), key)

@@ -55,7 +55,7 @@ class Plan:
     """The needs of an operation for each kind of record.
 
     Users: `profile`, `role`, `department`, `audit`, `accounts`. Roles: `owner`, `owner.account`,
-    `permissions`. Departments: `location`, `scanning_stations`, `machines`. All but users: `details`.
+    `permissions`. Departments: `location`, `scanning_stations`, `machines`. All kinds but users: `details`.
     `single_user`: the operation fetches one user only, so there is no batch to wait for.
     """
 

@@ -81,7 +81,7 @@ class Directory(Protocol[T]):
         search: str | None = None,
         limit: int | None = None,
     ) -> Page[T]:
-        """Return records from a position on, None for the start: `limit`, or as many as one response can contain."""
+        """Return at most `limit` records after a position, None for the start; fewer if a response has fewer."""
 
 
 class Source(Protocol):
@@ -109,7 +109,7 @@ class Source(Protocol):
         """Return one user with its needs (`planning.Plan`), or None if there is none."""
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
-        """Return users from a position on, None for the start: `limit`, or as many as one response can contain.
+        """Return at most `limit` users from a position on, None for the start; fewer if a response has fewer.
 
         Users that do not match the query may be among them, if the source cannot filter by a part of it
         (`UserQuery.matches`).

@@ -152,7 +152,7 @@ async def test_a_failing_source(poll: Any, failure: Exception) -> None:
 
 
 async def test_a_source_that_fails_for_days(poll: Any) -> None:
-    """After thousands of failures a source is still polled every five minutes, and as before once it responds."""
+    """After thousands of failures a source is polled every five minutes, and at its interval once it responds."""
     source = FakeSource(*[SourceUnavailable("unreachable")] * 2000)
     _, sleep, results = poll(source, MemoryEventLog())
     for _ in range(2000):

@@ -1,4 +1,7 @@
-"""What all methods have in common: parsing, authentication, capacity, the deadline, errors as statuses, trailers."""
+"""What the methods have in common: parsing, authentication, charging, errors as statuses, trailers.
+
+Unary methods also run within a deadline and a slot; a stream has neither.
+"""
 
 import asyncio
 import time

@@ -69,7 +69,7 @@ class Watching:
         after = request.resume_token or None
         async with watching(self._events, call.principal, ids=ids, sources=sources, after=after) as subscription:
             self._streams.add(subscription)
-            if self._draining:  # since the check above
+            if self._draining:  # which may have begun since the check above
                 subscription.end(Draining())
             try:
                 # At once: from the token on, the client misses no event.

@@ -12,7 +12,7 @@ _EXPOSED = "X-Request-ID, Server-Timing, RateLimit, RateLimit-Policy, Retry-Afte
 
 
 class Cors:
-    """The allowed origins, for example `https://app.example`; `*` allows all, and browsers then send no cookies.
+    """The allowed origins, for example `https://app.example`; `*` allows all. Credentials are never allowed.
 
     `max_age` is for how many seconds a browser may cache the response to a preflight.
     """

@@ -82,7 +82,7 @@ class WebRequest(msgspec.Struct, frozen=True):
     body: bytes | AsyncIterable[bytes]
 
     def __repr__(self) -> str:
-        return f"Request({self.method!r}, {self.path!r})"  # the rest may contain secrets
+        return f"WebRequest({self.method!r}, {self.path!r})"  # the rest may contain secrets
 
     @property
     def content_type(self) -> str:

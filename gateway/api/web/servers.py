@@ -22,7 +22,7 @@ class HttpServer(Protocol):
 
 
 async def serve(name: ServerName, site: Site, host: str, port: int, *, grace: float) -> HttpServer:
-    """Start to serve a site; port 0 selects a free port. `grace` is the time of running requests to finish, in seconds.
+    """Start to serve a site; port 0 selects a free port. `grace`: the seconds that running requests get to finish.
 
     Raises:
         OSError: the address cannot be listened on.

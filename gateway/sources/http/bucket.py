@@ -29,7 +29,7 @@ _MAX_PAUSE = (
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """The calls of a window, the calls left in it, and the seconds until it is reset. None was not reported."""
+    """The calls of a window, the calls left in it, and the seconds until it is reset. None: not reported."""
 
     limit: int | None = None
     remaining: int | None = None

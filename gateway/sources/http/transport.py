@@ -32,8 +32,8 @@ class _ConnectionLostError(Exception):
 async def _prevent_resend(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Keep aiohttp from sending a request a second time.
 
-    It repeats PUT and DELETE when the connection is lost before the response (aio-libs/aiohttp#10790), on two of its
-    exceptions only; raising another one prevents that. The exception of a failed connect passes, since nothing was
+    It repeats PUT and DELETE when the connection is lost before the response (aio-libs/aiohttp#10790), after two of its
+    exceptions; a third one, raised here, prevents that. The exception of a failed connect passes, since nothing was
     sent. Reads are not repeated here either: repeating a call is a step of the pipeline.
     """
     try:

@@ -1,1 +1,1 @@
-"""State in the memory of one process: the same modules as in `gateway.state.redis`."""
+"""State in the memory of one process: one module for each store, as in `gateway.state.redis`."""

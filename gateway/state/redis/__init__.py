@@ -1,1 +1,1 @@
-"""State in Redis, for several replicas: the same modules as in `gateway.state.memory`."""
+"""State in Redis, for several replicas: the modules of `gateway.state.memory`, the event stream and the client."""

@@ -144,8 +144,8 @@ class AnchorSearch:
        since after deletions users that were not passed may come before the first window.
     3. From there it goes on to the first user older than the anchor's instant, because a user of the hashes may still
        come. Users of the anchor's instant are collected on the way: the instant does not show which were passed.
-    4. If no user of the hashes came, all of them were deleted. The result is the collected users without as many as
-       were passed and have no hash, and then the older users.
+    4. If no user of the hashes came, all of them were deleted. The result is the collected users without the first n,
+       where n users of that instant were passed and have no hash, and then the older users.
     """
 
     anchor: Anchor | None

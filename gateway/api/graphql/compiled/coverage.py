@@ -1,4 +1,4 @@
-"""Decides which operations are compiled and which stay on graphql-core, from the document alone."""
+"""Finds what in a document keeps an operation on graphql-core; size and depth are decided in `operation.py`."""
 
 from dataclasses import dataclass
 

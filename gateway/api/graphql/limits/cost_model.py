@@ -128,7 +128,7 @@ class Slicing:
 
 @dataclass(frozen=True, slots=True)
 class FieldCost:
-    """The cost of one field: `weight` for its call, its objects, and for each argument the cost of an item."""
+    """The cost of one field: `weight` for its call, whether it returns objects, and by argument the cost of an item."""
 
     type: str
     weight: int = 0

@@ -23,7 +23,7 @@ class Cost:
     locations=[Location.FIELD_DEFINITION],
     description=(
         "The number of objects that a list is charged for: the value of the first slicing argument that is given, "
-        "else the assumed size. The sized fields are the lists, if the field itself is none. A list without this "
+        "else the assumed size. If the field is no list, `sizedFields` names the lists in it. A list without this "
         "directive is charged for 5 objects."
     ),
 )

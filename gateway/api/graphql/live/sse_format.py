@@ -29,7 +29,7 @@ def next_event(response: str) -> bytes:
 
 
 def operation_next(id_json: str, response: str) -> bytes:
-    """Return the same for a stream of several operations; `id_json` is the operation's id as JSON."""
+    """Return the event for a response on a stream of several operations; `id_json` is the operation's id as JSON."""
     return f'event: next\ndata: {{"id":{id_json},"payload":{response}}}\n\n'.encode()
 
 

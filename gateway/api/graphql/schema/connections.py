@@ -123,7 +123,7 @@ class UserFilter:
     )
     search: str | None = strawberry.field(default=None, description="Text to search for in names and e-mail addresses.")
     email: str | None = strawberry.field(
-        default=None, description="Exactly this e-mail address, in upper or lower case."
+        default=None, description="Exactly this e-mail address, whatever the case of its letters."
     )
     role_type: RoleType | None = strawberry.field(
         default=None, description="The type of the role. Only users of the `account` source have one."

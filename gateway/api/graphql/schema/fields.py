@@ -1,7 +1,7 @@
 """Declares fields by the way they get their value: an attribute of the record, a function of it, or a batched lookup.
 
-All fields below the three roots are declared so. The way is in the metadata of the field, where the compiler of
-operations (`gateway/api/graphql/compiled/`) reads it.
+All fields below the three roots are declared in one of these ways. The metadata of a function or a lookup names it for
+the compiler of operations (`gateway/api/graphql/compiled/`).
 """
 
 from collections.abc import Callable

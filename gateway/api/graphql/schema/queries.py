@@ -122,7 +122,7 @@ class QueryObject:
     async def person(
         self,
         info: Info,
-        email: Annotated[str, strawberry.argument(description="The e-mail address, in upper or lower case.")],
+        email: Annotated[str, strawberry.argument(description="The e-mail address, whatever the case of its letters.")],
     ) -> PersonObject:
         found: Any = await info.context.service.find_person(email, loaders=info.context.loaders)
         return found

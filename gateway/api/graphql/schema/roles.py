@@ -82,7 +82,7 @@ class RoleObject(NodeInterface):
     source_id: str = attribute("The id of the role in its source. A role of `reseller` has its name as the id.")
     name: str
     type: RoleType | None = attribute(
-        "Null for a role of `reseller`, and for a type that this gateway does not know; see `sourceType`."
+        "Null for a role of `reseller`, and for a type that is not in the enum; see `sourceType`."
     )
     source_type: str | None = attribute("The type exactly as the source sent it.")
     owner: RoleOwnerObject | None = expansion("owner", "The provider of the role. Looked up in batches.")

@@ -85,8 +85,7 @@ class UserObject(NodeInterface):
     )
     phone: PhoneNumberObject | None = attribute("Source: `softwareone`.")
     status: UserStatus | None = attribute(
-        "The status in the vocabulary of this gateway; null if it does not know the status. Sources: `account`, "
-        "`softwareone`."
+        "The status in the vocabulary of this gateway; null for another status. Sources: `account`, `softwareone`."
     )
     source_status: str | None = attribute(
         "The status exactly as the source sent it. Sources: `account`, `softwareone`."

@@ -16,7 +16,7 @@ class IncomingRequest:
     """A request whose head was parsed.
 
     `headers` has lower-case names. `keep_alive`: the client may send another request on the connection. `is_http_1_0`:
-    the version is 1.0, which knows no chunks. `socket_handler`: the handler, if the client requests a WebSocket.
+    the version is 1.0, which has no chunked coding. `socket_handler`: the handler, if the client requests a WebSocket.
     """
 
     method: str

@@ -217,7 +217,7 @@ async def test_one_stream_for_all(server: Any) -> None:
 
 
 async def test_refusals_of_a_reserved_stream(server: Any) -> None:
-    """Errors have a status: those of an operation as over HTTP, those of the stream 404 and 409."""
+    """An error of an operation has the status that it has over HTTP; one of the stream has 404 or 409."""
     client = await reserve(server)
     async with server.session.get(
         f"{server.url}?token={next(iter(client.headers.values()))}", headers=STREAM

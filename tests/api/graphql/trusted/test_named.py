@@ -71,7 +71,7 @@ async def test_a_new_manifest() -> None:
 
 
 async def test_no_document_has_a_name() -> None:
-    """If no document can have a name, the client is requested to stop naming them."""
+    """If no document can have a name, the client gets PersistedQueryNotSupported."""
     with pytest.raises(PersistedQueryNotSupported, match=r"^PersistedQueryNotSupported$"):
         await NamedDocuments().resolve(HASHED, None)
 
