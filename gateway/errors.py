@@ -90,7 +90,7 @@ class Violation:
     @property
     def field(self) -> str:
         """The path as text, by the names of the domain, e.g. `preferences.0.enabled`."""
-        return ".".join(map(str, self.path))
+        return ".".join(map(str, self.path)).removeprefix("change.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,47 @@
+"""The messages of errors about input: the fields in them are spelled as each client spells them."""
+
+import pytest
+from graphql import GraphQLError
+
+from gateway.api.graphql.execution.errors import public_error
+from gateway.api.grpc.errors import status_of
+from gateway.errors import BadUserInput, Violation
+
+DEPARTMENT = Violation(("change", "department_id"), "must not be empty")
+FIRST = Violation(("first",), "must be from 0 to 200")
+PREFERENCE = Violation(("change", "preferences", 0, "notification_type"), "is required")
+
+
+@pytest.mark.parametrize(
+    ("violations", "domain", "graphql", "grpc"),
+    [
+        ([FIRST], "first", "first", "page_size"),
+        ([DEPARTMENT], "department_id", "input.departmentId", "user.department_id"),
+        (
+            [PREFERENCE],
+            "preferences.0.notification_type",
+            "input.preferences.0.notificationType",
+            "user.preferences[0].notification_type",
+        ),
+    ],
+)
+def test_fields_are_spelled_for_the_client(violations: list[Violation], domain: str, graphql: str, grpc: str) -> None:
+    """The message of a broken rule names the field as the caller of Python, GraphQL or gRPC spelled it."""
+    error = BadUserInput.of(violations)
+    [violation] = violations
+    assert error.message == f"{domain} {violation.message}."
+    assert public_error(GraphQLError("", original_error=error), "r").message == f"{graphql} {violation.message}."
+    assert status_of(error, "r", "UpdateAccountUser").message == f"{grpc} {violation.message}."
+
+
+def test_all_broken_rules_are_in_one_message() -> None:
+    """Several broken rules are one message, in their order."""
+    error = BadUserInput.of([FIRST, DEPARTMENT])
+    assert error.message == "first must be from 0 to 200; department_id must not be empty."
+
+
+def test_other_messages_stay() -> None:
+    """A message that does not consist of the violations, such as a source's, is not changed."""
+    error = BadUserInput("The account source rejected the input.", violations=[DEPARTMENT])
+    assert public_error(GraphQLError("", original_error=error), "r").message == error.message
+    assert status_of(error, "r", "UpdateAccountUser").message == error.message
