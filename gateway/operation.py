@@ -35,7 +35,7 @@ __all__ = [
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
-Source = TypeVar("Source", bound=str)
+SourceName = TypeVar("SourceName", bound=str)
 """The name of a source."""
 
 Forwarded = Mapping[str, Mapping[str, str]]
@@ -135,7 +135,7 @@ class Principal:
         if not self.may(action, source):
             raise Forbidden(f"This requires the scope {action} or {action.within(source)}.")
 
-    def readable(self, sources: Iterable[Source]) -> tuple[Source, ...]:
+    def readable(self, sources: Iterable[SourceName]) -> tuple[SourceName, ...]:
         """Return the sources among these whose users the caller may read.
 
         Raises:

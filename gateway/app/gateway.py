@@ -22,7 +22,7 @@ from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
-from gateway.api.web.metrics import Metrics, scrape
+from gateway.api.web.metrics import Metrics, metrics_route
 from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
 from gateway.app.callers import open_authentication
@@ -49,7 +49,7 @@ if TYPE_CHECKING:  # what the settings can disable is only imported where it is 
 
 __all__ = ["Gateway"]
 
-Part = TypeVar("Part")
+Opened = TypeVar("Opened")
 
 
 class Gateway:
@@ -261,13 +261,13 @@ class Gateway:
                 *endpoint.routes(),
                 *health(lambda: self.ready),
                 build_webhooks(settings, self.events, self._observer).route,
-                scrape(self.metrics, sources.circuits, live.traffic, lambda: self.events.subscribers),
+                metrics_route(self.metrics, sources.circuits, live.traffic, lambda: self.events.subscribers),
             ],
             [live.route()],
             cors=Cors(settings.cors_origins),
         )
 
-    def _entered(self, part: Part | None) -> Part:
+    def _entered(self, part: Opened | None) -> Opened:
         """Return a part that exists only inside the block.
 
         Raises:

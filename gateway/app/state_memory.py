@@ -13,7 +13,8 @@ from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
 from gateway.state.memory.documents import MemoryDocuments
 from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.memory.polling_lock import MemoryPollingLock
-from gateway.state.memory.rate_limit import MemoryRateLimit, RateSettings
+from gateway.state.memory.rate_limit import MemoryRateLimit
+from gateway.state.rate_limit import RateSettings
 
 __all__ = ["MemoryState"]
 

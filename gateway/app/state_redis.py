@@ -11,7 +11,7 @@ from gateway.events.replicated import ReplicatedEventLog
 from gateway.kit.rate_limit import RateLimit
 from gateway.settings import Settings
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
-from gateway.state.memory.rate_limit import RateSettings
+from gateway.state.rate_limit import RateSettings
 from gateway.state.redis.client import connect
 from gateway.state.redis.documents import RedisDocuments
 from gateway.state.redis.event_stream import RedisEventStream

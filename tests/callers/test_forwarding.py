@@ -12,11 +12,11 @@ from gateway.callers.authentication import Authentication
 from gateway.errors import Code, SourceCredentials, Unauthenticated
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import Settings
+from gateway.sources.http.aiohttp_transport import AiohttpTransport
 from gateway.sources.http.exchange import TransportLimits, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.retry import RetryBudget
 from gateway.sources.http.steps import StepSettings, steps
-from gateway.sources.http.transport import AiohttpTransport
 from gateway.users.model import UserSource
 from gateway.users.service import UserService
 from gateway.users.source import Sources

@@ -14,9 +14,9 @@ from sources.raw import KeepOpen, RawServer, read_request
 
 from gateway.app.sources import build
 from gateway.settings import AccountSettings, ResellerSettings, Settings, SoftwareOneSettings
+from gateway.sources.http.aiohttp_transport import AiohttpTransport
 from gateway.sources.http.exchange import Request, Response, Transport, TransportLimits
 from gateway.sources.http.lean.transport import LeanTransport
-from gateway.sources.http.transport import AiohttpTransport
 from gateway.users.model import UserSource
 
 

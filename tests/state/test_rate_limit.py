@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from gateway.kit.rate_limit import Allowance, RateLimit
-from gateway.state.memory.rate_limit import MemoryRateLimit, RateSettings
+from gateway.state.memory.rate_limit import MemoryRateLimit
+from gateway.state.rate_limit import RateSettings
 from gateway.state.redis.client import connect
 from gateway.state.redis.rate_limit import RedisRateLimit
 

@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from gateway.api.web.http import Route, WebRequest, WebResponse
 
-__all__ = ["Metrics", "scrape"]
+__all__ = ["Metrics", "metrics_route"]
 
 _STATES = ("closed", "half_open", "open")
 
@@ -93,7 +93,7 @@ class Metrics:
         )
 
 
-def scrape(
+def metrics_route(
     metrics: Metrics,
     circuits: Callable[[], Mapping[str, str]],
     traffic: Traffic,

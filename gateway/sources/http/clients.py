@@ -7,7 +7,7 @@ from gateway.sources.http.exchange import TransportLimits
 from gateway.sources.http.lean.transport import LeanTransport
 
 if TYPE_CHECKING:
-    from gateway.sources.http.transport import AiohttpTransport
+    from gateway.sources.http.aiohttp_transport import AiohttpTransport
 
 __all__ = ["CLIENTS", "Client"]
 
@@ -15,7 +15,7 @@ Client = Literal["aiohttp", "lean"]
 
 
 def _aiohttp(limits: TransportLimits) -> "AiohttpTransport":
-    from gateway.sources.http.transport import AiohttpTransport  # noqa: PLC0415 - it takes a sixth of the start
+    from gateway.sources.http.aiohttp_transport import AiohttpTransport  # noqa: PLC0415 - it takes a sixth of the start
 
     return AiohttpTransport(limits)
 

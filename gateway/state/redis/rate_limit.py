@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.kit.rate_limit import Allowance
-from gateway.state.memory.rate_limit import MemoryRateLimit, RateSettings, allowance_of
+from gateway.state.memory.rate_limit import MemoryRateLimit
+from gateway.state.rate_limit import RateSettings, allowance_of
 
 __all__ = ["RedisRateLimit"]
 

@@ -26,8 +26,8 @@ from gateway.events.memory import MemoryEventLog
 from gateway.events.replicated import ReplicatedEventLog
 from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import ResellerSettings, Settings
+from gateway.sources.http.aiohttp_transport import AiohttpTransport
 from gateway.sources.http.exchange import TransportLimits
-from gateway.sources.http.transport import AiohttpTransport
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.state.redis.client import connect
 from gateway.state.redis.event_stream import RedisEventStream

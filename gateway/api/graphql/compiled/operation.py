@@ -12,7 +12,8 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
 )
-from graphql.execution import Executor, VariableValues, default_field_resolver, default_type_resolver
+from graphql.execution import Executor as CoreExecutor
+from graphql.execution import VariableValues, default_field_resolver, default_type_resolver
 from graphql.execution.collect_fields import FragmentDetails
 
 from gateway.api.graphql.compiled.arguments import Variables
@@ -108,8 +109,8 @@ class Compiled:
                 self._programs.popitem(last=False)
         return program
 
-    def _graphql_core(self, context: Context, values: VariableValues) -> Executor[Any]:
-        return Executor(
+    def _graphql_core(self, context: Context, values: VariableValues) -> CoreExecutor[Any]:
+        return CoreExecutor(
             self._schema,
             self._fragments,
             self._fragment_details,

@@ -25,7 +25,8 @@ from inspect import iscoroutine
 from typing import Any
 
 from graphql import GraphQLError, GraphQLResolveInfo
-from graphql.execution import Executor, VariableValues, default_field_resolver, get_argument_values
+from graphql.execution import Executor as CoreExecutor
+from graphql.execution import VariableValues, default_field_resolver, get_argument_values
 from graphql.pyutils import is_awaitable
 
 from gateway.api.graphql.compiled.answer_slots import AnswerSlot
@@ -50,7 +51,7 @@ class Run:
     """
 
     def __init__(
-        self, program: Program, make_core: Callable[[], Executor[Any]], context: Context, variables: VariableValues
+        self, program: Program, make_core: Callable[[], CoreExecutor[Any]], context: Context, variables: VariableValues
     ) -> None:
         self._loaders = context.loaders
         self.needs = [lookup.need(self._loaders.plan) for lookup in program.lookups]
@@ -63,11 +64,11 @@ class Run:
         self._pending: list[Pending] = []
         self.reusable: list[dict[int, Any]] = [{} for _ in program.reused_slots]
         self._kept_alive: list[Any] = []
-        self._executor: Executor[Any] | None = None
+        self._executor: CoreExecutor[Any] | None = None
         self._slow_path_uses = 0
 
     @property
-    def _core(self) -> Executor[Any]:
+    def _core(self) -> CoreExecutor[Any]:
         """graphql-core's executor; each access counts as a use of the slow path."""
         self._slow_path_uses += 1
         if self._executor is None:

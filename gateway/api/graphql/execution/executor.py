@@ -27,12 +27,12 @@ from gateway.api.graphql.trusted.named import NamedDocuments
 from gateway.errors import GatewayError
 from gateway.kit.rate_limit import Allowance
 
-__all__ = ["ANYTHING", "ONE_ANSWER", "READ_AND_WATCH", "READ_ONLY", "Executor"]
+__all__ = ["ANY_OPERATION", "QUERY_ONLY", "QUERY_OR_MUTATION", "QUERY_OR_SUBSCRIPTION", "Executor"]
 
-READ_ONLY = frozenset({OperationType.QUERY})
-READ_AND_WATCH = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
-ONE_ANSWER = frozenset({OperationType.QUERY, OperationType.MUTATION})
-ANYTHING = frozenset(OperationType)
+QUERY_ONLY = frozenset({OperationType.QUERY})
+QUERY_OR_SUBSCRIPTION = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
+QUERY_OR_MUTATION = frozenset({OperationType.QUERY, OperationType.MUTATION})
+ANY_OPERATION = frozenset(OperationType)
 
 _PREPARATION_COST = 20  # of a document that is not in the cache: it takes about the CPU time of two lookups
 
@@ -96,7 +96,7 @@ class Executor:
             _check_type(self._prepared(request), allowed)
 
     async def execute(
-        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ONE_ANSWER
+        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = QUERY_OR_MUTATION
     ) -> Result:
         """Execute a query or a mutation.
 
@@ -177,7 +177,7 @@ class Executor:
         return Result(errors=public_errors([as_graphql_error(error)], incoming.request_id), executed=False)
 
     async def execute_incrementally(
-        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ONE_ANSWER
+        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = QUERY_OR_MUTATION
     ) -> Result | AsyncIterator[dict[str, Any]]:
         """Return one result, or the parts of it if the document requests them with `@defer` or `@stream`.
 

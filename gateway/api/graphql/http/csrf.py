@@ -7,9 +7,9 @@ Apollo Client, Apollo's mobile clients and Relay's fetch send such requests; all
 from gateway.api.graphql.execution.request import refusal
 from gateway.api.web.http import WebRequest
 
-__all__ = ["NAMES", "require_preflight"]
+__all__ = ["PREFLIGHT_HEADERS", "require_preflight"]
 
-NAMES = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
+PREFLIGHT_HEADERS = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
 
 _SIMPLE = frozenset({"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
 
@@ -21,7 +21,7 @@ def require_preflight(request: WebRequest) -> None:
         RefusedError: 400, with the header to add; 415 for a POST with a content type that is not supported anyway.
     """
     content_type = request.content_type
-    if content_type not in _SIMPLE or any(request.headers.get(name) for name in NAMES):
+    if content_type not in _SIMPLE or any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
         return
     if request.method != "GET" and content_type != "multipart/form-data":
         raise refusal(415, "Send the request as application/json, or with files as multipart/form-data.")
@@ -29,5 +29,5 @@ def require_preflight(request: WebRequest) -> None:
     raise refusal(
         400,
         f"{subject} needs a header that another site can send only after a preflight. Add "
-        f"`{NAMES[0]}: 1` (or `{NAMES[1]}`, or `{NAMES[2]}`).",
+        f"`{PREFLIGHT_HEADERS[0]}: 1` (or `{PREFLIGHT_HEADERS[1]}`, or `{PREFLIGHT_HEADERS[2]}`).",
     )

@@ -8,7 +8,13 @@ from functools import partial
 
 from graphql import OperationType
 
-from gateway.api.graphql.execution.executor import ANYTHING, ONE_ANSWER, READ_AND_WATCH, READ_ONLY, Executor
+from gateway.api.graphql.execution.executor import (
+    ANY_OPERATION,
+    QUERY_ONLY,
+    QUERY_OR_MUTATION,
+    QUERY_OR_SUBSCRIPTION,
+    Executor,
+)
 from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.result import Result
@@ -81,16 +87,18 @@ class GraphQLEndpoint:
                 response = await self._live.reservations.respond(
                     request,
                     incoming,
-                    partial(self._read, request, incoming, ANYTHING),
+                    partial(self._read, request, incoming, ANY_OPERATION),
                     lambda result: result_response(result, single, profile),
                 )
             elif request.method not in _METHODS:
                 raise refusal(405, "Send the request by POST, or a query by GET.", ("Allow", ", ".join(_METHODS)))
             elif media_types[0] is MediaType.EVENT_STREAM:
-                response = self._live.streams.respond(await self._read(request, incoming, READ_AND_WATCH), incoming)
+                response = self._live.streams.respond(
+                    await self._read(request, incoming, QUERY_OR_SUBSCRIPTION), incoming
+                )
             else:
-                graphql_request = await self._read(request, incoming, READ_ONLY)
-                allowed = READ_ONLY if request.method == "GET" else ONE_ANSWER
+                graphql_request = await self._read(request, incoming, QUERY_ONLY)
+                allowed = QUERY_ONLY if request.method == "GET" else QUERY_OR_MUTATION
                 is_incremental = MediaType.MULTIPART in media_types
                 execute = self._executor.execute_incrementally if is_incremental else self._executor.execute
                 answer = await execute(graphql_request, incoming, allowed=allowed)

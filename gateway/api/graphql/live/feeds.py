@@ -23,7 +23,7 @@ from graphql import OperationType
 from msgspec.structs import replace
 
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.execution.executor import ANYTHING, Executor
+from gateway.api.graphql.execution.executor import ANY_OPERATION, Executor
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
@@ -61,12 +61,12 @@ class Feeds:
             RefusedError: as `follow`.
         """
         request = await self._executor.resolve(request, incoming)
-        prepared = self._executor.prepare(request, incoming, allowed=ANYTHING)
+        prepared = self._executor.prepare(request, incoming, allowed=ANY_OPERATION)
         return prepared if isinstance(prepared, Result) else request
 
     @asynccontextmanager
     async def follow(
-        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ANYTHING
+        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ANY_OPERATION
     ) -> AsyncIterator[Mailbox[LiveResponse]]:
         """Execute an operation of any kind until the context is left. The mailbox receives its responses.
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Collection
 
 from graphql import OperationType
 
-from gateway.api.graphql.execution.executor import ANYTHING
+from gateway.api.graphql.execution.executor import ANY_OPERATION
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.live.connections import Connections
@@ -34,7 +34,7 @@ class EventStreams:
         self._options = options
 
     def respond(
-        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ANYTHING
+        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ANY_OPERATION
     ) -> WebResponse:
         """Return the event stream of an operation."""
         return event_stream(self._chunks(request, incoming, allowed))
