@@ -7,10 +7,7 @@ from typing import Any
 
 from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, OperationType
 from graphql import Executor as CoreExecutor
-from graphql.execution import (
-    create_source_event_stream,
-    experimental_execute_incrementally,
-)
+from graphql.execution import create_source_event_stream, experimental_execute_incrementally
 from msgspec.structs import replace
 
 from gateway.api.capacity import AllowanceExceeded, Capacity

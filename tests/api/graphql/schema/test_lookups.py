@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from gateway.api.graphql.definitions import definition_of
 from gateway.api.graphql.schema.build import build_schema, executable
 from gateway.api.graphql.schema.fields import Expansion, Reference
 from gateway.users.planning import EXPANSIONS, REFERENCES
@@ -12,7 +13,7 @@ def declared(kind: type) -> Iterator[tuple[str, str]]:
     """Yield type and name of each field of the schema that is declared by a lookup of that kind."""
     for type_name, type_ in executable(build_schema()).type_map.items():
         for field in getattr(type_, "fields", {}).values():
-            metadata: Any = getattr(field.extensions.get("strawberry-definition"), "metadata", {})
+            metadata: Any = getattr(definition_of(field), "metadata", {})
             if isinstance(metadata.get("how"), kind):
                 yield type_name, metadata["how"].name
 
