@@ -140,6 +140,7 @@ def _row(fault: Any, times: float, reads: Cell, changes: Cell, **options: Any) -
 
 
 UNAVAILABLE, TIMEOUT = "SOURCE_UNAVAILABLE retryable", "SOURCE_TIMEOUT retryable"
+LOST, HUNG = f"{UNAVAILABLE} unknown", f"{TIMEOUT} unknown"
 INVALID, RATE_LIMITED, CREDENTIALS = "SOURCE_INVALID_RESPONSE", "RATE_LIMITED retryable", "SOURCE_CREDENTIALS"
 
 
@@ -148,22 +149,21 @@ def _status(status: int, **options: Any) -> dict[str, Any]:
 
 
 TABLE = [
-    # faults of the network, by the proxy
+    # faults of the network, by the proxy. Only the account source has keys, so only its changes are repeated
     _row(Toxic.LATENCY, 1, Cell("data", 1), Cell("data", 1, 1)),
-    _row(Toxic.RESET_BEFORE, 1, Cell("data", 1), Cell("data", 1, 1)),
-    _row(Toxic.RESET_BEFORE, FOREVER, Cell(UNAVAILABLE, 0), Cell(f"{UNAVAILABLE} unknown", 0)),
-    _row(Toxic.RESET_AFTER, 1, Cell("data", 2), Cell("data", 2, 1)),
-    _row(Toxic.RESET_AFTER, FOREVER, Cell(UNAVAILABLE, 3), Cell(f"{UNAVAILABLE} unknown", 3, 1)),
-    _row(Toxic.HALF_BODY, 1, Cell("data", 2), Cell("data", 2, 1)),
-    _row(Toxic.HALF_BODY, FOREVER, Cell(UNAVAILABLE, 3), Cell(f"{UNAVAILABLE} unknown", 3, 1)),
+    _row(Toxic.RESET_BEFORE, 1, Cell("data", 1), Cell("data", 1, 1), other_changes=Cell(LOST, 0)),
+    _row(Toxic.RESET_BEFORE, FOREVER, Cell(UNAVAILABLE, 0), Cell(LOST, 0)),
+    _row(Toxic.RESET_AFTER, 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(LOST, 1, 1)),
+    _row(Toxic.RESET_AFTER, FOREVER, Cell(UNAVAILABLE, 3), Cell(LOST, 3, 1), other_changes=Cell(LOST, 1, 1)),
+    _row(Toxic.HALF_BODY, 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(LOST, 1, 1)),
+    _row(Toxic.HALF_BODY, FOREVER, Cell(UNAVAILABLE, 3), Cell(LOST, 3, 1), other_changes=Cell(LOST, 1, 1)),
     _row(Toxic.GARBAGE, 1, Cell(INVALID, 1), Cell(f"{INVALID} unknown", 1, 1)),
     _row(Toxic.GARBAGE, FOREVER, Cell(INVALID, 1), Cell(f"{INVALID} unknown", 1, 1)),
-    _row(Toxic.DRIP, 1, Cell("data", 2), Cell("data", 2, 1), quick=True),
-    _row(Toxic.DRIP, FOREVER, Cell(TIMEOUT, 3), Cell(f"{TIMEOUT} unknown", 3, 1), quick=True),
-    _row(Toxic.BLACK_HOLE, 1, Cell("data", 1), Cell("data", 1, 1), quick=True),
-    _row(Toxic.BLACK_HOLE, FOREVER, Cell(TIMEOUT, 0), Cell(f"{TIMEOUT} unknown", 0), quick=True),
-    # faulty responses, by the sandbox. Only the account source has idempotency keys, so only its changes are repeated
-    # after a 502
+    _row(Toxic.DRIP, 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(HUNG, 1, 1), quick=True),
+    _row(Toxic.DRIP, FOREVER, Cell(TIMEOUT, 3), Cell(HUNG, 3, 1), other_changes=Cell(HUNG, 1, 1), quick=True),
+    _row(Toxic.BLACK_HOLE, 1, Cell("data", 1), Cell("data", 1, 1), other_changes=Cell(HUNG, 0), quick=True),
+    _row(Toxic.BLACK_HOLE, FOREVER, Cell(TIMEOUT, 0), Cell(HUNG, 0), quick=True),
+    # faulty responses, by the sandbox
     _row(_status(429, retryAfter=0), 1, Cell("data", 2), Cell("data", 2, 1)),
     _row(_status(429, retryAfter=0), FOREVER, Cell(RATE_LIMITED, 3), Cell(RATE_LIMITED, 3)),
     _row(_status(429, retryAfter=60), 1, Cell(RATE_LIMITED, 1), Cell(RATE_LIMITED, 1)),
@@ -173,35 +173,37 @@ TABLE = [
         Cell("data", 2),
         Cell("data", 2, 1),
         other_reads=Cell(UNAVAILABLE, 1),
-        other_changes=Cell(f"{UNAVAILABLE} unknown", 1),
+        other_changes=Cell(LOST, 1),
     ),
     _row(
         _status(500),
         FOREVER,
         Cell(UNAVAILABLE, 3),
-        Cell(f"{UNAVAILABLE} unknown", 3),
+        Cell(LOST, 3),
         other_reads=Cell(UNAVAILABLE, 1),
-        other_changes=Cell(f"{UNAVAILABLE} unknown", 1),
+        other_changes=Cell(LOST, 1),
     ),
-    _row(_status(502), 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(f"{UNAVAILABLE} unknown", 1)),
+    _row(_status(502), 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(LOST, 1)),
     _row(
         _status(502),
         FOREVER,
         Cell(UNAVAILABLE, 3),
-        Cell(f"{UNAVAILABLE} unknown", 3),
-        other_changes=Cell(f"{UNAVAILABLE} unknown", 1),
+        Cell(LOST, 3),
+        other_changes=Cell(LOST, 1),
     ),
-    _row(_status(503), 1, Cell("data", 2), Cell("data", 2, 1)),
-    _row(_status(503), FOREVER, Cell(UNAVAILABLE, 3), Cell(UNAVAILABLE, 3)),
-    _row(_status(504), 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(f"{TIMEOUT} unknown", 1)),
+    # only the account source documents a 503, and does not execute the change then
+    _row(_status(503), 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(LOST, 1)),
+    _row(_status(503), FOREVER, Cell(UNAVAILABLE, 3), Cell(UNAVAILABLE, 3), other_changes=Cell(LOST, 1)),
+    _row(_status(504), 1, Cell("data", 2), Cell("data", 2, 1), other_changes=Cell(HUNG, 1)),
     _row(
         _status(504),
         FOREVER,
         Cell(TIMEOUT, 3),
-        Cell(f"{TIMEOUT} unknown", 3),
-        other_changes=Cell(f"{TIMEOUT} unknown", 1),
+        Cell(HUNG, 3),
+        other_changes=Cell(HUNG, 1),
     ),
     _row(_status(401), FOREVER, Cell(CREDENTIALS, 1), Cell(CREDENTIALS, 1)),
+    _row(_status(418), FOREVER, Cell(INVALID, 1), Cell(f"{INVALID} unknown", 1)),
     _row({"kind": "html"}, FOREVER, Cell(INVALID, 1), Cell(f"{INVALID} unknown", 1)),
     _row({"kind": "garbage"}, FOREVER, Cell(INVALID, 1), Cell(f"{INVALID} unknown", 1)),
     # faults in the address: nothing was sent, so no outcome is unknown

@@ -27,18 +27,20 @@ class _Body(Wire, frozen=True):
 
 
 _BODY = JsonDecoder(_Body)
+_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 408, 409, 410, 429, 499, 500, 502, 503, 504})
+_NO_SUCH_ENDPOINT = "The requested endpoint "
 _GATEWAY_PARAMS = frozenset({"limit", "include", "include[]"})  # chosen by the gateway, never by a caller
 
 
 def account_error(request: Request, response: Response) -> GatewayError:
     """Return the exception for a status outside 2xx."""
     request_id = response.headers.get("Request-ID")
-    try:
-        error = _BODY.decode(response.body).error
-    except ValueError:
+    error = _parse(response.body)
+    if error is None or not error.code:
         return source_error(request, response, SourceErrorBody(request_id=request_id))
     violations = _violations(error, request)
-    body = redact(SourceErrorBody(True, error.code, error.message, request_id, violations), request)
+    documented = response.status in _STATUSES
+    body = redact(SourceErrorBody(documented, error.code, error.message, request_id, violations), request)
     origin = Origin(request.source, body.code, body.message, body.request_id, response.status)
     if error.code == "idempotency_in_progress":
         return IdempotencyInProgress(
@@ -48,13 +50,29 @@ def account_error(request: Request, response: Response) -> GatewayError:
         )
     if error.type == "idempotency_error" or error.code == "idempotency_key_reused":
         return IdempotencyConflict("This idempotency key was used with another payload.", origin=origin)
-    if (error.code or "").startswith("api_version_"):
-        # The operator can correct it, not the caller: GATEWAY_ACCOUNT__API_VERSION names an unsupported version.
-        return SourceInvalidResponse("The account source does not support the configured API version.", origin=origin)
-    if not request.writes and (error.code == "parameter_unknown" or error.param in _GATEWAY_PARAMS):
-        # Not an error of the caller either: the gateway chooses the parameters of a read.
-        return SourceInvalidResponse("The account source rejected the parameters of this gateway.", origin=origin)
+    if (message := _misconfiguration(error, request)) is not None:
+        return SourceInvalidResponse(message, origin=origin)
     return source_error(request, response, body)
+
+
+def _parse(body: bytes) -> _Error | None:
+    try:
+        return _BODY.decode(body).error
+    except ValueError:
+        return None
+
+
+def _misconfiguration(error: _Error, request: Request) -> str | None:
+    """Return the message for a refusal that is about the gateway or its settings, and not about the caller's input."""
+    code = error.code or ""
+    if code == "resource_not_found" and (error.message or "").startswith(_NO_SUCH_ENDPOINT):
+        # The record may exist: it is the path that the source does not know.
+        return "The account source does not know the endpoint of the call. Check GATEWAY_ACCOUNT__BASE_URL."
+    if code.startswith("api_version_"):
+        return "The account source does not support the configured API version."
+    if not request.writes and (code == "parameter_unknown" or error.param in _GATEWAY_PARAMS):
+        return "The account source rejected the parameters of this gateway."
+    return None
 
 
 def _violations(error: _Error, request: Request) -> tuple[Violation, ...]:

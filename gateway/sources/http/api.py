@@ -61,6 +61,7 @@ class Api:
             template,
             self._all_headers(headers),
             body,
+            self._to_error,
         )
         response = await self._send(request)
         if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success

@@ -41,9 +41,10 @@ _ADDRESS = re.compile(r"https?://\S+|(?<![\w.])/[\w.~%:{}-]+/\S*")
 _CREDENTIALS = frozenset({401, 402, 403})
 _BAD_INPUT = frozenset({400, 413, 415, 422})
 _TIMEOUTS = frozenset({408, 504})
-# Statuses after which the source may have executed a change: 408 and 499 (docs/upstreams/account.md, "Errors"), and
-# every 5xx except those that state that the request was not accepted.
-_UNKNOWN_OUTCOME = frozenset({408, 499, *range(500, 600)} - {501, 503})
+# Documented statuses by which a source states that it did not execute a change. After all others it may have executed
+# it: after 408 and 499 (docs/upstreams/account.md, "Errors"), and after every other 5xx.
+_REFUSALS = frozenset({400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 422, 501, 503})
+_TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _MAX_RETRY_AFTER = 86_400.0  # seconds; a longer wait is cut to a day, and so is a number too large for a float
 
@@ -52,7 +53,8 @@ _MAX_RETRY_AFTER = 86_400.0  # seconds; a longer wait is cut to a day, and so is
 class SourceErrorBody:
     """The contents of an error body, in a form common to all sources.
 
-    `documented` is whether the body has the documented form; if not, the other fields are empty.
+    `documented` is whether the source documents the status, and the body has the form that it documents; if not, the
+    response may be that of a proxy.
     """
 
     documented: bool = False
@@ -63,21 +65,29 @@ class SourceErrorBody:
 
 
 def source_error(request: Request, response: Response, body: SourceErrorBody) -> GatewayError:  # noqa: PLR0911 - a table, row by row
-    """Return the exception for a status outside 2xx."""
+    """Return the exception for a status outside 2xx.
+
+    A change was not executed if the source refused it in the way that it documents, or anything on the way responded
+    with 429. After every other response the outcome is unknown: a redirect, the page of a proxy, an undocumented
+    status.
+    """
     status, source = response.status, request.source
     body = redact(body, request)
     # The message of a 401 may contain parts of the key (docs/upstreams/account.md, "Errors"), so it is left out.
     message = None if status == 401 else body.message  # noqa: PLR2004 - the HTTP status
     origin = Origin(source, body.code, message, body.request_id, status)
-    unknown = Outcome.UNKNOWN if request.writes and status in _UNKNOWN_OUTCOME else None
+    refused = status == _TOO_MANY_REQUESTS or (body.documented and status in _REFUSALS)
+    unknown = Outcome.UNKNOWN if request.writes and not refused else None
     wait = caller_retry_after(response)
     if status in _CREDENTIALS:
-        return SourceCredentials(f"The {source} source rejected the credential of the call.", origin=origin)
-    if status in {404, 410} and (body.documented or not response.body.strip()):
+        return SourceCredentials(
+            f"The {source} source rejected the credential of the call.", origin=origin, outcome=unknown
+        )
+    if status in {404, 410} and body.documented:
         return NotFound(
             message or f"The {source} source has no such record.", origin=origin, violations=body.violations
         )
-    if status == 409:  # noqa: PLR2004 - the HTTP status
+    if status == 409 and body.documented:  # noqa: PLR2004 - the HTTP status
         return Conflict(
             message or f"The change conflicts with a record in the {source} source.",
             origin=origin,
@@ -87,7 +97,7 @@ def source_error(request: Request, response: Response, body: SourceErrorBody) ->
         return BadUserInput(
             message or f"The {source} source rejected the input.", origin=origin, violations=body.violations
         )
-    if status == 429:  # noqa: PLR2004 - the HTTP status
+    if status == _TOO_MANY_REQUESTS:
         return RateLimited(f"The rate limit of the {source} source is exceeded.", origin=origin, retry_after=wait)
     if status in _TIMEOUTS:
         return SourceTimeout(
@@ -98,7 +108,8 @@ def source_error(request: Request, response: Response, body: SourceErrorBody) ->
             f"The {source} source failed with status {status}.", origin=origin, outcome=unknown, retry_after=wait
         )
     return SourceInvalidResponse(
-        f"The {source} source responded with status {status}, which it does not document.",
+        f"The {source} source responded with status {status} in a form that it does not document. "
+        "Check its base URL, and the proxies on the way to it.",
         origin=origin,
         outcome=unknown,
     )

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.errors import GatewayError
+
 __all__ = [
     "Content",
     "Multipart",
@@ -51,7 +53,9 @@ class Multipart:
 class Request(msgspec.Struct, frozen=True):
     """A request to a source. `url` is complete: escaped, with its query. `template` is its path without ids.
 
-    `headers` contain credentials, so the repr leaves them out.
+    `headers` contain credentials, so the repr leaves them out. `to_error` makes the exception for a response with a
+    status outside 2xx, by the documentation of the source; None: no such response is documented. `on_write` is called
+    by the transport immediately before it writes the first byte.
     """
 
     source: str
@@ -60,6 +64,8 @@ class Request(msgspec.Struct, frozen=True):
     template: str
     headers: Mapping[str, str] = {}
     body: bytes | Multipart | None = None
+    to_error: "Callable[[Request, Response], GatewayError] | None" = None
+    on_write: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"Request({self.source!r}, {self.method!r}, {self.template!r})"
@@ -95,6 +101,9 @@ class Transport(Protocol):
 
     async def send(self, request: Request) -> Response:
         """Send a request at most once, and return its response.
+
+        Immediately before the first byte is written, `request.on_write` is called: with a connection, and without
+        anything to wait for in between. If it is not called, nothing was sent.
 
         Raises:
             SourceUnavailable: there was no connection, or it was lost.

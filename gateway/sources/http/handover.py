@@ -42,8 +42,12 @@ def has_unknown_outcome(request: Request, result: Response | GatewayError) -> bo
     if not request.writes:
         return False
     if isinstance(result, Response):
-        failed = result.status not in _SUCCESS
-        return failed and source_error(request, result, SourceErrorBody()).outcome is Outcome.UNKNOWN
+        if result.status in _SUCCESS:
+            return False
+        if request.to_error is None:
+            result = source_error(request, result, SourceErrorBody())
+        else:
+            result = request.to_error(request, result)
     return result.outcome is Outcome.UNKNOWN
 
 

@@ -4,9 +4,9 @@
   `is_transient: true` (docs/upstreams/account.md, "Errors").
 - A read may be repeated. So may a change with an idempotency key, which its source executes once
   (docs/upstreams/account.md, "Idempotency").
-- Other changes by PUT or PATCH set values, so that a repetition results in the same record: they may be repeated after
-  a failed connection, a timeout, 429 and 503. All others may only be repeated if the source certainly did not execute
-  the attempt.
+- Any other change may only be repeated if the source certainly did not execute the attempt: after a failed connection,
+  after 429, and after a refusal that the source documents. A change that sets values is no exception: an attempt
+  that arrives late would undo what another caller has changed in the meantime.
 - After an attempt with an unknown outcome, only a success is definite. Every other end of the call is reported as the
   failure of that attempt, with `outcome: unknown`; also the refusal of a repetition, whose cause may be that the first
   attempt was executed.
@@ -97,8 +97,6 @@ class RetryBudget:
 Result = Response | GatewayError
 
 _TRANSIENT = frozenset({429, 502, 503, 504})
-_NOT_EXECUTED = frozenset({429, 503})
-_SETTING_VALUES = frozenset({"PUT", "PATCH"})
 # The methods of which the account source does not ignore the key (docs/upstreams/account.md, "Idempotency").
 _WITH_KEY = frozenset({"POST", "PATCH"})
 _SUCCESS = range(200, 300)
@@ -132,9 +130,7 @@ def may_repeat(request: Request, result: Result) -> bool:
         return True
     if request.method in _WITH_KEY and any(name.lower() == "idempotency-key" for name in request.headers):
         return True
-    if isinstance(result, GatewayError):
-        return request.method in _SETTING_VALUES or not has_unknown_outcome(request, result)
-    return result.status in _NOT_EXECUTED
+    return not has_unknown_outcome(request, result)
 
 
 def full_jitter(settings: RetrySettings) -> Callable[[int], float]:

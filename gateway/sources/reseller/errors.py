@@ -18,6 +18,7 @@ class _Error(Wire, frozen=True):
 
 
 _ERROR = JsonDecoder(_Error)
+_STATUSES = frozenset({400, 401, 403, 404, 409, 429, 500})
 
 
 def reseller_error(request: Request, response: Response) -> GatewayError:
@@ -26,6 +27,6 @@ def reseller_error(request: Request, response: Response) -> GatewayError:
         error = _ERROR.decode(response.body.removeprefix(BOM_UTF8))
     except ValueError:
         return source_error(request, response, SourceErrorBody())
-    documented = error.message is not UNSET or error.code is not UNSET
+    documented = response.status in _STATUSES and error.message is not UNSET
     code = None if error.code in {None, UNSET} else str(error.code)
     return source_error(request, response, SourceErrorBody(documented, code, error.message or None))

@@ -17,11 +17,13 @@ class _Problem(CamelWire, frozen=True):
     type: str | None = None
     title: str | None = None
     detail: str | None = None
+    status: Any = None
     trace_id: str | None = None
     errors: Any = None
 
 
 _PROBLEM = JsonDecoder(_Problem)
+_STATUSES = frozenset({400, 401, 403, 404, 409, 415, 500, 501, 504})
 _FIELDS = {
     "firstname": "first_name",
     "lastname": "last_name",
@@ -45,7 +47,7 @@ def softwareone_error(request: Request, response: Response) -> GatewayError:
         request,
         response,
         SourceErrorBody(
-            documented=problem.title is not None or problem.detail is not None or problem.errors is not None,
+            documented=response.status in _STATUSES and _is_problem(problem, response.status),
             code=_code(problem.type),
             message=message or None,
             request_id=problem.trace_id,
@@ -54,6 +56,11 @@ def softwareone_error(request: Request, response: Response) -> GatewayError:
             else (),  # the parameters of a read are no fields of the caller's input
         ),
     )
+
+
+def _is_problem(problem: _Problem, status: int) -> bool:
+    described = problem.title is not None or problem.detail is not None or problem.errors is not None
+    return described and (problem.status is None or problem.status == status)
 
 
 def _code(link: str | None) -> str | None:

@@ -108,6 +108,21 @@ def test_idempotency(status: int, code: str, kind: type, retryable: bool) -> Non
     assert "'K'" not in error.message
 
 
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_no_such_endpoint(method: str) -> None:
+    """A path that the source does not know is no missing record, although the code is the same."""
+    message = "The requested endpoint GET /v1/identity/account-users/x was not found."
+    error = error_for(404, method=method, code="resource_not_found", message=message)
+    assert type(error) is errors.SourceInvalidResponse
+    assert (error.outcome, error.origin.code) == (None, "resource_not_found")
+
+
+@pytest.mark.parametrize("status", [302, 413, 418, 422, 501, 524])
+def test_undocumented_status(status: int) -> None:
+    """After a status that the source does not document, the outcome is unknown, whatever the body is."""
+    assert error_for(status, code="x").outcome is Outcome.UNKNOWN
+
+
 def test_outcome() -> None:
     """The outcome of a change is unknown after an internal error of the source, and known after a rejection."""
     assert error_for(500, code="internal_error").outcome is Outcome.UNKNOWN
@@ -124,6 +139,7 @@ def test_undocumented(body: bytes, status: int, kind: type) -> None:
     assert type(error) is kind
     assert error.origin.request_id == "rq_1"
     assert error.origin.message is None
+    assert error.outcome is Outcome.UNKNOWN
 
 
 def test_message_about_a_key() -> None:

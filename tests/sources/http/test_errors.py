@@ -22,7 +22,7 @@ TABLE = [
     (404, errors.NotFound, errors.SourceInvalidResponse),
     (405, errors.SourceInvalidResponse, errors.SourceInvalidResponse),
     (408, errors.SourceTimeout, errors.SourceTimeout),
-    (409, errors.Conflict, errors.Conflict),
+    (409, errors.Conflict, errors.SourceInvalidResponse),
     (410, errors.NotFound, errors.SourceInvalidResponse),
     (413, errors.BadUserInput, errors.SourceInvalidResponse),
     (415, errors.BadUserInput, errors.SourceInvalidResponse),
@@ -38,29 +38,21 @@ TABLE = [
     (302, errors.SourceInvalidResponse, errors.SourceInvalidResponse),
     (418, errors.SourceInvalidResponse, errors.SourceInvalidResponse),
 ]
-UNKNOWN_OUTCOME = {408, 499, 500, 502, 504, 524}
+UNKNOWN_OUTCOME = {408, 499, 500, 502, 504, 524, 302, 418}  # after a documented response
 
 
 @pytest.mark.parametrize(("status", "documented", "other"), TABLE)
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 def test_table(status: int, documented: type, other: type, method: str) -> None:
-    """A status means the same for all sources; a 404 with an undocumented body is no missing record."""
+    """A status means the same for all sources; an undocumented response is neither a refusal nor a missing record."""
     request = Request("account", method, "u", "/x")
     for error_body, body, kind in ((BODY, b"{}", documented), (SourceErrorBody(), b"<html>", other)):
         error = source_error(request, Response(status, {}, body), error_body)
         assert type(error) is kind
         assert (error.origin.source, error.origin.http_status) == ("account", status)
         assert error.origin.code == error_body.code
-        assert error.outcome is (Outcome.UNKNOWN if method == "PATCH" and status in UNKNOWN_OUTCOME else None)
-
-
-@pytest.mark.parametrize("status", [404, 410])
-def test_missing_without_a_body(status: int) -> None:
-    """A 404 or 410 with an empty body means that there is no such record."""
-    assert (
-        type(source_error(Request("account", "GET", "u", "/x"), Response(status, {}, b" \n"), SourceErrorBody()))
-        is errors.NotFound
-    )
+        unknown = status in UNKNOWN_OUTCOME or not (error_body.documented or status == 429)
+        assert error.outcome is (Outcome.UNKNOWN if method == "PATCH" and unknown else None)
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])

@@ -78,12 +78,24 @@ async def test_no_such_user(reseller: ResellerSource, fake: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"message":"No.","code":404}', b'{"message":null}', b'{"code":null}', b'\xef\xbb\xbf{"message":"No."}']
+    "body", [b'{"message":"No.","code":404}', b'{"message":null}', b'\xef\xbb\xbf{"message":"No."}']
 )
 async def test_variants_of_not_found(reseller: ResellerSource, fake: Any, body: bytes) -> None:
     """Variants of the documented error are accepted: a number as code, null, a byte order mark."""
     fake.respond(body, 404)
     assert await reseller.fetch_user(BOB, frozenset()) is None
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"code":"x"}', b'{"title":"Not Found","status":404}'])
+async def test_no_such_route(reseller: ResellerSource, fake: Any, body: bytes) -> None:
+    """A 404 without the documented body is no missing user: the path may be wrong, and the outcome is unknown."""
+    fake.respond(body, 404)
+    with pytest.raises(SourceInvalidResponse) as error:
+        await reseller.fetch_user(BOB, frozenset())
+    assert error.value.outcome is None
+    with pytest.raises(SourceInvalidResponse) as error:
+        await reseller.update_user(BOB, UpdateResellerUser(company="x"), "k")
+    assert error.value.outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -238,7 +250,6 @@ def test_wrong_types(variants: Any) -> None:
         ({"message": "Why.", "code": 7}, "7", "Why."),
         ({"message": "Why.", "code": None}, None, "Why."),
         ({"message": None}, None, None),
-        ({"code": "C"}, "C", None),
     ],
 )
 def test_errors(*, status: int, kind: type, body: Any, code: str | None, message: str | None) -> None:
@@ -252,7 +263,7 @@ def test_errors(*, status: int, kind: type, body: Any, code: str | None, message
     assert error.retry_after == (3 if status in {429, 500} else None)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"message":5}', b'{"error":"x"}'])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"message":5}', b'{"error":"x"}', b'{"code":"C"}'])
 def test_undocumented_error(body: bytes) -> None:
     """A body that does not have the documented form is ignored."""
     error = reseller_error(Request("reseller", "PATCH", "u", "/x"), Response(400, {}, body))

@@ -111,3 +111,19 @@ def test_undocumented(body: bytes, status: int, kind: type) -> None:
     error = error_for(status, body)
     assert type(error) is kind
     assert error.origin.message is None
+    assert error.outcome is errors.Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (302, {"title": "Found"}),
+        (422, {"title": "Unprocessable Content"}),
+        (503, {"title": "Service Unavailable", "status": 503}),
+        (404, {"title": "Bad Gateway", "status": 502}),
+    ],
+)
+def test_undocumented_status(status: int, body: Any) -> None:
+    """After a status that the source does not document, or not with this body, the outcome is unknown."""
+    assert error_for(status, body).outcome is errors.Outcome.UNKNOWN
+    assert error_for(404, {"title": "Not Found", "status": 404}).outcome is None

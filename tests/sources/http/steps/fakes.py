@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.errors import GatewayError, Outcome, SourceTimeout, SourceUnavailable
+from gateway.sources.account.errors import account_error
 from gateway.sources.http.exchange import Request, Response, Step
 from gateway.sources.http.observing import CallEvent
 
@@ -22,8 +23,11 @@ def response(status: int, body: Any = None, **headers: str) -> Response:
 def call(method: str = "GET", path: str = "/users", **headers: str) -> Request:
     """Return a request; header names have underscores instead of hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request("account", method, f"http://source{path}", path, named)
+    return Request("account", method, f"http://source{path}", path, named, to_error=account_error)
 
+
+UNAVAILABLE = response(503, {"error": {"code": "service_unavailable", "message": "Later."}})
+"""A 503 that the source documents; one with any other body may be that of a proxy, after the call was executed."""
 
 READ = call()
 KEYED = call("POST", Idempotency_Key="k")

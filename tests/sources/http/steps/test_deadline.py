@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from sources.http.steps.fakes import BARE, LOST, OK, READ, SETS, Log, Source, outcome, response, through
+from sources.http.steps.fakes import BARE, LOST, OK, READ, SETS, UNAVAILABLE, Log, Source, outcome, response, through
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import GatewayError, Outcome, SourceTimeout
@@ -59,7 +59,14 @@ def test_outcome(request_: Request, before: float, *, unknown: bool) -> None:
 
 @pytest.mark.parametrize(
     ("first", "unknown"),
-    [(LOST, True), (response(502), True), (response(503), False), (response(429), False), (OK, False)],
+    [
+        (LOST, True),
+        (response(502), True),
+        (response(503), True),
+        (UNAVAILABLE, False),
+        (response(429), False),
+        (OK, False),
+    ],
 )
 def test_unknown_outcome_stays(first: Response | GatewayError, *, unknown: bool) -> None:
     """When the deadline passes between attempts, the outcome is unknown if that of the first one was."""

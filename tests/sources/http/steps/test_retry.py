@@ -14,6 +14,7 @@ from sources.http.steps.fakes import (
     REFUSED,
     SETS,
     SLOW,
+    UNAVAILABLE,
     Log,
     Source,
     call,
@@ -46,6 +47,8 @@ from gateway.sources.http.retry import (
 
 TRANSIENT_BODY = {"error": {"code": "internal_error", "is_transient": True}}
 IN_PROGRESS = response(409, {"error": {"code": "idempotency_in_progress", "is_transient": True}})
+MISSING = response(404, {"error": {"code": "resource_not_found", "message": "Missing."}})
+TAKEN = response(409, {"error": {"code": "resource_conflict", "message": "Taken."}})
 OPEN = CircuitOpenError("open", retry_after=0.1)
 
 
@@ -78,21 +81,24 @@ def test_transient(result: Response | GatewayError, *, transient: bool) -> None:
     assert is_transient(result) is transient
 
 
+EVERY_FAILURE = {"refused", "lost", "slow", "429", "502", "503", "504", "409", "unavailable"}
+
+
 @pytest.mark.parametrize(
     ("request_", "allowed"),
     [
-        (READ, {"refused", "lost", "slow", "429", "502", "503", "504", "409"}),
-        (KEYED, {"refused", "lost", "slow", "429", "502", "503", "504", "409"}),
-        (call("PATCH", idempotency_key="k"), {"refused", "lost", "slow", "429", "502", "503", "504", "409"}),
-        (SETS, {"refused", "lost", "slow", "429", "503"}),
-        (call("PATCH"), {"refused", "lost", "slow", "429", "503"}),
-        (BARE, {"refused", "429", "503"}),
-        (call("DELETE", Idempotency_Key="ignored"), {"refused", "429", "503"}),
+        (READ, EVERY_FAILURE),
+        (KEYED, EVERY_FAILURE),
+        (call("PATCH", idempotency_key="k"), EVERY_FAILURE),
+        (SETS, {"refused", "429", "409", "unavailable"}),
+        (call("PATCH"), {"refused", "429", "409", "unavailable"}),
+        (BARE, {"refused", "429", "409", "unavailable"}),
+        (call("DELETE", Idempotency_Key="ignored"), {"refused", "429", "409", "unavailable"}),
     ],
 )
 def test_may_repeat(request_: Request, allowed: set[str]) -> None:
-    """Reads and changes with a key may be repeated; PUT and PATCH after most failures; others if not executed."""
-    results = {"refused": REFUSED, "lost": LOST, "slow": SLOW, "409": IN_PROGRESS}
+    """Reads and changes with a key may be repeated; other changes only if the source certainly did not execute them."""
+    results = {"refused": REFUSED, "lost": LOST, "slow": SLOW, "409": IN_PROGRESS, "unavailable": UNAVAILABLE}
     results |= {str(status): response(status) for status in (429, 502, 503, 504)}
     assert {name for name, result in results.items() if may_repeat(request_, result)} == allowed
 
@@ -103,8 +109,8 @@ def test_may_repeat(request_: Request, allowed: set[str]) -> None:
         (READ, [response(503), READ_LOST, OK], 3),
         (KEYED, [LOST, IN_PROGRESS, OK], 3),
         (KEYED, [response(500, TRANSIENT_BODY), OK], 2),
-        (SETS, [LOST, response(503), OK], 3),
-        (SETS, [SLOW, OK], 2),
+        (SETS, [REFUSED, UNAVAILABLE, OK], 3),
+        (SETS, [response(429), OK], 2),
         (BARE, [REFUSED, OK], 2),
     ],
 )
@@ -129,12 +135,18 @@ def test_success_in_the_end(request_: Request, results: list[Any], calls: int) -
         (SETS, [response(502)], 0, 1),
         (BARE, [LOST], 0, 1),
         (KEYED, [LOST, response(429)], 0, 3),
-        (SETS, [LOST, response(404)], 0, 2),
-        (SETS, [LOST, response(301)], 0, 2),
-        (SETS, [LOST, RateLimited("no time")], 0, 2),
-        (SETS, [LOST, OPEN], 0, 2),
-        (SETS, [response(503), LOST, REFUSED], 1, 3),
-        (KEYED, [response(502), response(503)], 0, 3),
+        (SETS, [LOST, OK], 0, 1),
+        (SETS, [SLOW, OK], 0, 1),
+        (SETS, [response(503), OK], 0, 1),
+        (KEYED, [LOST, MISSING], 0, 2),
+        (KEYED, [LOST, response(301)], 1, 2),
+        (KEYED, [LOST, RateLimited("no time")], 0, 2),
+        (KEYED, [LOST, OPEN], 0, 2),
+        (KEYED, [response(503), TAKEN], 0, 2),
+        (KEYED, [UNAVAILABLE, TAKEN], 1, 2),
+        (KEYED, [UNAVAILABLE, LOST, REFUSED], 1, 3),
+        (SETS, [UNAVAILABLE, LOST], 1, 2),
+        (KEYED, [response(502), UNAVAILABLE], 0, 3),
         (SETS, [response(429), response(400)], 1, 2),
         (SETS, [REFUSED, response(400)], 1, 2),
     ],
@@ -151,7 +163,15 @@ def test_failure_in_the_end(request_: Request, results: list[Any], expected: int
     run(scenario())
 
 
-FAILURES = [REFUSED, LOST, SLOW, OPEN, IN_PROGRESS, *(response(s) for s in (301, 400, 404, 429, 500, 502, 503, 504))]
+FAILURES = [
+    REFUSED,
+    LOST,
+    SLOW,
+    OPEN,
+    IN_PROGRESS,
+    UNAVAILABLE,
+    *(response(s) for s in (301, 400, 404, 429, 500, 502, 503, 504)),
+]
 
 
 @given(st.sampled_from([READ, KEYED, SETS, BARE]), st.lists(st.sampled_from([*FAILURES, OK]), min_size=1))
@@ -207,7 +227,7 @@ def test_time(first: Any, calls: int, expected: list[str]) -> None:
         source, log = Source(first, OK), Log()
         with operation(timeout=4.0, clock=clock):
             started = clock()
-            result = await outcome(retry(observe=log), SETS, source)
+            result = await outcome(retry(observe=log), KEYED, source)
             assert clock() - started < 4
         assert (source.count, log.names) == (calls, expected)
         if isinstance(result, SourceTimeout):
