@@ -110,7 +110,8 @@ async def test_a_read_that_fails(fresh: Any, fault: dict[str, Any], code: str, r
     ("fault", "code", "outcome"),
     [
         ({"kind": "status", "status": 500}, "SOURCE_UNAVAILABLE", "unknown"),
-        ({"kind": "status", "status": 503}, "SOURCE_UNAVAILABLE", None),
+        ({"kind": "status", "status": 503}, "SOURCE_UNAVAILABLE", "unknown"),  # this source does not document it
+        ({"kind": "status", "status": 501}, "SOURCE_UNAVAILABLE", None),
         ({"kind": "html"}, "SOURCE_INVALID_RESPONSE", "unknown"),
         ({"kind": "hangup-after"}, "SOURCE_UNAVAILABLE", "unknown"),
     ],

@@ -110,10 +110,11 @@ async def test_another_target_is_another_change(pair: Pair, query: str, source: 
 
 
 @each_mutation
-@pytest.mark.parametrize("kind", [{"status": 503, "times": 3}, {"status": 401}, {"status": 429, "retryAfter": 30}])
+@pytest.mark.parametrize("kind", [{"status": 503}, {"status": 401}, {"status": 429, "retryAfter": 30}])
 async def test_transient_failures_are_not_stored(pair: Pair, query: str, source: str, kind: dict[str, Any]) -> None:
     """A failure that is transient, or that an operator can correct, is not stored: a repeated request is executed."""
-    await pair.first.fault(source=source, kind="status", **kind)
+    attempts = 3 if kind["status"] == 503 and source == "account" else 1  # the other sources have no keys
+    await pair.first.fault(source=source, kind="status", times=attempts, **kind)
     failed = await pair.first.graphql(query, variables(source), **{**KEY, "X-Request-Timeout": "5"})
     assert failed["errors"]
     # Only the gateway that received the retry delay of the source waits for it.
