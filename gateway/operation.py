@@ -1,7 +1,7 @@
 """The running operation: its request id, deadline, trace context and principal.
 
-`current_deadline`, `current_trace` and `current_principal` are context variables: code reads them where it needs them,
-and the tasks that an operation starts inherit them.
+`current_deadline`, `current_operation`, `current_trace` and `current_principal` are context variables: code reads them
+where it needs them, and the tasks that an operation starts inherit them.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ __all__ = [
     "Principal",
     "acting_as",
     "current_deadline",
+    "current_operation",
     "current_principal",
     "current_trace",
     "operation",
@@ -164,6 +165,9 @@ ANYONE = Principal("", frozenset(Action))
 current_deadline: ContextVar[Deadline | None] = ContextVar("current_deadline", default=None)
 """The deadline of the operation; within a call to a source, that of the call. None: only the timeout of the source."""
 
+current_operation: ContextVar["operation | None"] = ContextVar("current_operation", default=None)
+"""The running operation, which distinguishes its calls from those of others; None outside of one."""
+
 current_trace: ContextVar[str | None] = ContextVar("current_trace", default=None)
 """The `traceparent` of the caller. The gateway adds no span; sources get it unchanged (W3C Trace Context, 4)."""
 
@@ -185,9 +189,10 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
     """
 
     # A class, since entering and leaving a generator takes twice the time.
-    __slots__ = ("_clock", "_deadline_before", "_timeout", "_trace", "_trace_before")
+    __slots__ = ("_clock", "_deadline_before", "_operation_before", "_timeout", "_trace", "_trace_before")
 
     _deadline_before: Token[Deadline | None]
+    _operation_before: Token["operation | None"]
     _trace_before: Token[str | None]
 
     def __init__(
@@ -204,12 +209,14 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
     def __enter__(self) -> Deadline | None:
         deadline = None if self._timeout is None else Deadline.after(self._timeout, self._clock)
         self._deadline_before = current_deadline.set(deadline)
+        self._operation_before = current_operation.set(self)
         if self._trace is not None:
             self._trace_before = current_trace.set(self._trace)
         return deadline
 
     def __exit__(self, *_: object) -> None:
         current_deadline.reset(self._deadline_before)
+        current_operation.reset(self._operation_before)
         if self._trace is not None:
             current_trace.reset(self._trace_before)
 

@@ -14,8 +14,9 @@ from gateway.sources.http.clients import CLIENTS
 from gateway.sources.http.exchange import Send, TransportLimits, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.hedging import HedgingSettings
+from gateway.sources.http.pacing import by_credential
 from gateway.sources.http.retry import RetryBudget, RetrySettings
-from gateway.sources.http.steps import RATES, StepSettings, steps
+from gateway.sources.http.steps import PACING_KEYS, RATES, StepSettings, steps
 from gateway.sources.http.timing import Timing
 from gateway.sources.reseller import ResellerSource
 from gateway.sources.softwareone import SoftwareOneSource
@@ -102,7 +103,13 @@ class ConfiguredSources:
             retry=RetrySettings(attempts=configured.max_attempts),
             hedging=HedgingSettings() if configured.hedge else None,
         )
-        outer_steps = steps(step_settings, budget=budget, circuit=circuit, observe=self._observer.pipeline_event)
+        outer_steps = steps(
+            step_settings,
+            budget=budget,
+            circuit=circuit,
+            pacing_key=PACING_KEYS.get(name, by_credential),
+            observe=self._observer.pipeline_event,
+        )
         return build(name, self._settings, pipeline(transport, [*outer_steps, Timing(self._observer.call_finished)]))
 
 

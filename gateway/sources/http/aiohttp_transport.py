@@ -2,11 +2,14 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from gateway.sources.http.errors import (
@@ -19,6 +22,7 @@ from gateway.sources.http.errors import (
 )
 from gateway.sources.http.exchange import Multipart, Request, Response, TransportLimits
 from gateway.sources.http.multipart import EncodedMultipart
+from gateway.sources.http.unread import has_unread_bytes
 
 __all__ = ["AiohttpTransport"]
 
@@ -29,19 +33,53 @@ class _ConnectionLostError(Exception):
     """The connection broke after the request was sent."""
 
 
-async def _prevent_resend(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request a second time.
+class _ClientRequest(aiohttp.ClientRequest):
+    """A request that reports when it is written: aiohttp calls `send` with a connection, and writes at once."""
+
+    on_write: Callable[[], None] | None = None
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        if self.on_write is not None:
+            self.on_write()
+        return await super().send(conn)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A connector that does not reuse a connection on which the source has sent something unrequested.
+
+    aiohttp checks that when a call ends, and would use later bytes as the response to the next call. `_get` is its
+    method for an idle connection (checked with 3.14.5).
+    """
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        while (connection := await super()._get(key, traces)) is not None:
+            protocol = connection.protocol
+            transport = None if protocol is None or protocol.should_close else protocol.transport
+            if transport is not None and not has_unread_bytes(transport):
+                break
+            connection.close()
+        return connection
+
+
+def _send_once(request: Request) -> aiohttp.ClientMiddlewareType:
+    """Return a middleware that keeps aiohttp from sending a request a second time.
 
     It repeats PUT and DELETE when the connection is lost before the response (aio-libs/aiohttp#10790), after two of its
     exceptions; a third one, raised here, prevents that. The exception of a failed connect passes, since nothing was
     sent. Reads are not repeated here either: repeating a call is a step of the pipeline.
     """
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _ConnectionLostError from error
+
+    async def send(client_request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        if isinstance(client_request, _ClientRequest):
+            client_request.on_write = request.on_write
+        try:
+            return await handler(client_request)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise _ConnectionLostError from error
+
+    return send
 
 
 class AiohttpTransport:
@@ -53,9 +91,7 @@ class AiohttpTransport:
     def __init__(self, limits: TransportLimits, *, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=limits.connections, keepalive_timeout=limits.keep_alive, ssl=tls or True
-            ),
+            connector=_Connector(limit=limits.connections, keepalive_timeout=limits.keep_alive, ssl=tls or True),
             # `connect` includes the wait for a free connection, so when it passes, nothing was sent.
             timeout=aiohttp.ClientTimeout(
                 total=limits.total,
@@ -64,7 +100,7 @@ class AiohttpTransport:
                 sock_read=limits.read if limits.read < limits.total else None,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            middlewares=(_prevent_resend,),
+            request_class=_ClientRequest,
             headers={hdrs.USER_AGENT: "user-gateway", hdrs.ACCEPT: "application/json"},
         )
 
@@ -83,6 +119,7 @@ class AiohttpTransport:
                 headers=headers,
                 data=body,
                 allow_redirects=False,
+                middlewares=(_send_once(request),),
             ) as response:
                 return Response(response.status, response.headers, await self._read_body(response, request))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:

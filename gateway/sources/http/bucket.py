@@ -1,31 +1,31 @@
 """A bucket of tokens for a rate limit, and the quota that sources report. It computes times and never waits.
 
-A token becomes available again one window after it was taken, so no interval of that length has more than `calls`
-calls. A bucket that refills evenly would allow twice as many in its first window, which the account source with its
-sliding window refuses (docs/upstreams/account.md, "Rate limits"). What suits a sliding window also suits the fixed one
-of the reseller source (docs/upstreams/reseller.md, "Rate limits").
+A token becomes available again one window after its call was written, so no interval of that length has more than
+`calls` calls. A bucket that refills evenly would allow twice as many in its first window, which the account source with
+its sliding window refuses (docs/upstreams/account.md, "Rate limits"). What suits a sliding window also suits the fixed
+one of the reseller source (docs/upstreams/reseller.md, "Rate limits").
 """
 
 import re
 import time
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import takewhile
 
 import msgspec
 
-__all__ = ["Bucket", "Quota", "Rate", "parse_quota"]
+__all__ = ["Bucket", "Quota", "Rate", "Token", "parse_quota"]
 
 _MAX_DIGITS = 9
 # Drafts of the RateLimit headers before 2023 appended the policy: `20, 20;w=1`.
 _COUNT = re.compile(rf"\s*([0-9]{{1,{_MAX_DIGITS}}})\s*(?:[,;].*)?")
 _PERIOD = re.compile(r"\s*([0-9]{1,6})\s*([smhd])\s*")
 _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_MAX_PAUSE = (
-    900.0  # seconds: the longest `Retry-After` that a source documents (docs/upstreams/account.md, "Rate limits")
-)
+# Seconds. The account source documents waits up to 900 s (docs/upstreams/account.md, "Rate limits"), but it accepts
+# calls as soon as its window has room, so a single call that tries earlier costs nothing and may end the pause.
+_MAX_PAUSE = 30.0
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -94,89 +94,186 @@ class Rate:
         return cls(round(calls), 1.0) if calls >= 1 else cls(1, 1 / calls)
 
 
+class Token:
+    """The right to one call. It is used once: `mark_sent` immediately before the call is written, then `mark_answered`.
+
+    `sent_at` is the time at which the call was written; None until then. `refusals` is how often the source had refused
+    a call by then.
+    """
+
+    __slots__ = ("_bucket", "probes", "refusals", "sent_at")
+
+    def __init__(self, bucket: "Bucket", *, probes: bool) -> None:
+        self._bucket = bucket
+        self.probes = probes
+        self.sent_at: float | None = None
+        self.refusals = 0
+
+    def mark_sent(self) -> None:
+        """Start the window of the token: the call is written now."""
+        if self.sent_at is None:
+            self._bucket.start_window(self)
+
+    def mark_answered(self) -> None:
+        """Note that the source has responded, so that it has counted the call by now."""
+        self.mark_sent()
+        self._bucket.fix_window(self)
+
+    def release(self) -> bool:
+        """Give the token back if its call was not written; return whether it was given back."""
+        return self.sent_at is None and self._bucket.give_back(self)
+
+
 class Bucket:
-    """The tokens of one source and credential. Without a rate, tokens are unlimited and only a pause delays calls."""
+    """The tokens of one source and credential. Without a rate, tokens are unlimited and only a pause delays calls.
+
+    A token is unavailable while its call waits to be written, and for one window after that. The source counts a call
+    when it arrives, which may be later than usual: so the window begins later by the time that the response took
+    longer than the fastest one, at most by one window. Until there is a response, it is taken to be the latest.
+    """
 
     def __init__(self, rate: Rate | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
         self._limit = rate.calls if rate else 0
         self._window = rate.seconds + rate.margin if rate else 0.0
         self._clock = clock
-        self._taken: deque[float] = deque()  # the times at which the unavailable tokens were taken
-        self._returned: deque[float] = deque()  # the same of tokens that became available within the last window
+        self._unsent = 0  # the number of tokens whose calls are not written yet
+        self._unanswered: dict[Token, float] = {}  # with the times at which their calls were written, oldest first
+        # The times at which the other tokens become available, in order, each with the time at which it was used.
+        self._returning: list[tuple[float, float]] = []
+        self._returned: deque[float] = deque()  # the times at which tokens were used that are available again
+        self._fastest = float("inf")  # seconds of a fast response
         self._paused_until = float("-inf")
+        self._refusals = 0  # the number of pauses because of a 429
+        self._refused = False  # the source has not accepted a call since the last one
 
     @property
     def idle(self) -> bool:
         """Whether a new bucket would behave the same."""
-        self._update()
-        return not self._taken and not self._returned and self._paused_until <= self._clock()
+        now = self._update()
+        used = self._unsent or self._unanswered or self._returning or self._returned
+        return not used and not self._refused and self._paused_until <= now
 
     def wait(self, ahead: int = 0) -> float:
-        """Return the seconds until a token is available, if `ahead` other calls take theirs first."""
+        """Return the seconds until a token is available, if `ahead` other calls take theirs first.
+
+        It is an estimate where it depends on calls that have no response yet.
+        """
         now = self._update()
         windows = 0
         available_at = max(now, self._paused_until)
         if self._rate:
             windows, index = divmod(ahead, self._limit)
-            index -= self._limit - len(self._taken)
+            index -= self._free()
             if index >= 0:
-                available_at = max(available_at, self._taken[index] + self._window)
+                available_at = max(available_at, self._return_time(index, now))
         return available_at - now + windows * self._window
 
-    def try_take(self) -> float | None:
+    def try_take(self) -> Token | None:
         """Take a token if one is available now; else return None."""
         now = self._update()
-        if now < self._paused_until:
+        if now < self._paused_until or (self._rate and self._free() <= 0):
             return None
+        if self._refused:
+            # This call probes whether the source accepts calls again. The next one may if there is no response.
+            self._paused_until = now + self._pause(None)
+        self._unsent += 1
+        return Token(self, probes=self._refused)
+
+    def start_window(self, token: Token) -> None:
+        """Keep the token unavailable for a window from now on: its call is written now."""
+        token.sent_at = now = self._clock()
+        token.refusals = self._refusals
+        self._unsent -= 1
         if self._rate:
-            if len(self._taken) >= self._limit:
-                return None
-            self._taken.append(now)
-        return now
+            self._unanswered[token] = now
 
-    def take(self) -> float:
-        """Take a token and return the time, which identifies it."""
-        now = self._update()
-        if self._rate:
-            self._taken.append(now)
-        return now
+    def fix_window(self, token: Token) -> None:
+        """Set the time at which a token becomes available, after the response to its call."""
+        sent_at = self._unanswered.pop(token, None)
+        if sent_at is None:
+            return  # no rate, or available again already
+        seconds = self._clock() - sent_at
+        if seconds < self._fastest:
+            self._fastest = seconds
+        else:  # it is forgotten slowly, since the way to the source may have become longer
+            self._fastest += (seconds - self._fastest) / 100
+        delay = min(seconds - self._fastest, self._window)
+        insort(self._returning, (sent_at + delay + self._window, sent_at))
 
-    def give_back(self, token: float) -> None:
-        """Make a token available again that was not used."""
-        if token in self._taken:
-            self._taken.remove(token)
+    def give_back(self, token: Token) -> bool:
+        """Make a token available again whose call was not written and never will be; return True."""
+        token.sent_at = float("-inf")
+        self._unsent -= 1
+        if token.probes and self._refused:
+            self._paused_until = self._clock()
+        return True
 
-    def pause(self, seconds: float | None) -> None:
-        """Make no token available for that many seconds, or for a window if None: the source responded with 429."""
-        wait = (self._window or 1.0) if seconds is None else min(seconds, _MAX_PAUSE)
-        self._paused_until = max(self._paused_until, self._clock() + wait)
+    def accept(self, token: Token) -> None:
+        """End the pause after a 429, if this call, which the source did not refuse, was written after that 429."""
+        if self._refused and token.refusals == self._refusals:
+            self._refused = False
+            self._paused_until = self._clock()
 
-    def correct(self, reported: Quota, token: float) -> None:
+    def refuse(self, token: Token, seconds: float | None) -> None:
+        """Pause after a 429 to a call, for `seconds` or one window, and let one call probe the source after that.
+
+        A 429 to a call from before an earlier 429 is ignored: it is no evidence that the pause was too short.
+        """
+        if token.refusals == self._refusals:
+            self._refused = True
+            self._refusals += 1
+            self._paused_until = self._clock() + self._pause(seconds)
+
+    def correct(self, reported: Quota, token: Token) -> None:
         """Reduce the available tokens to the quota in the response to the call with this token; never increase them.
 
         Calls that the source counted and this bucket did not were made by other clients: that many tokens are taken
         for a window. Calls that only this bucket counted have not arrived at the source yet.
         """
-        if self._rate is None:
+        if self._rate is None or token.sent_at is None:
             return
         now = self._update()
         self._limit = self._rate.calls if reported.limit is None else min(self._rate.calls, max(1, reported.limit))
-        if reported.remaining is None or now - token > self._window:
+        if reported.remaining is None or now - token.sent_at > self._window:
             return  # not reported, or out of date
-        others = self._limit - reported.remaining - len(self._taken)
+        others = self._limit - reported.remaining - len(self._unanswered) - len(self._returning)
         if others > 0:
             # When the source sent the response, it may still have counted tokens that are available again by now.
-            others -= sum(1 for _ in takewhile(lambda taken: taken > token - self._window, reversed(self._returned)))
-            self._taken.extend([now] * min(self._limit, others))
+            counted_since = token.sent_at - self._window
+            others -= sum(1 for sent_at in self._returned if sent_at > counted_since)
+            self._returning += [(now + self._window, now)] * min(self._limit, others)
+            self._returning.sort()
         if reported.remaining == 0 and reported.reset:
-            self.pause(reported.reset)
+            self._paused_until = max(self._paused_until, now + self._pause(reported.reset))
+
+    def _free(self) -> int:
+        """Return the number of available tokens, which is negative after the limit was reduced."""
+        return self._limit - self._unsent - len(self._unanswered) - len(self._returning)
+
+    def _return_time(self, index: int, now: float) -> float:
+        """Return when the unavailable token with this index becomes available, in the order of these times."""
+        times = [at for at, _ in self._returning]
+        for sent_at in self._unanswered.values():
+            usual = sent_at + self._window
+            times.append(usual if usual > now else usual + self._window)
+        times.sort()
+        return times[index] if index < len(times) else now + self._window
+
+    def _pause(self, seconds: float | None) -> float:
+        return (self._window or 1.0) if seconds is None else min(seconds, _MAX_PAUSE)
 
     def _update(self) -> float:
         """Make tokens available whose window has passed, and return the current time."""
         now = self._clock()
-        while self._taken and self._taken[0] + self._window <= now:
-            self._returned.append(self._taken.popleft())
-        while self._returned and self._returned[0] + 2 * self._window <= now:
+        while self._returning and self._returning[0][0] <= now:
+            self._returned.append(self._returning.pop(0)[1])
+        while self._unanswered:
+            token, sent_at = next(iter(self._unanswered.items()))
+            if sent_at + 2 * self._window > now:
+                break
+            del self._unanswered[token]
+            self._returned.append(sent_at)
+        while self._returned and self._returned[0] + 3 * self._window <= now:
             self._returned.popleft()
         return now

@@ -2,7 +2,7 @@
 
 The delay before the second request is a quantile of the source's recent response times. As with Envoy's hedging, there
 is a budget: a second request takes from the retry budget, and a token of the rate limit only if no call waits for one.
-The function `allow` checks both.
+The function `try_second` does both.
 """
 
 import asyncio
@@ -34,18 +34,18 @@ class HedgingSettings:
 
 
 class Hedging:
-    """Hedges the reads of one source. `allow` decides whether a second request may be sent."""
+    """Hedges the reads of one source. `try_second` sends the second request, or returns None if that is not allowed."""
 
     def __init__(
         self,
         settings: HedgingSettings = HedgingSettings(),
         *,
-        allow: Callable[[Request], bool],
+        try_second: Callable[[Request, Send], asyncio.Task[Response] | None],
         clock: Callable[[], float] = time.monotonic,
         observe: Observer = ignore_event,
     ) -> None:
         self._settings = settings
-        self._allow = allow
+        self._try_second = try_second
         self._clock = clock
         self._observe = observe
         self._durations: deque[float] = deque(maxlen=settings.sample_size)
@@ -72,12 +72,12 @@ class Hedging:
         return response
 
     async def _race(self, request: Request, send: Send, delay: float) -> Response:
-        calls = [asyncio.ensure_future(send(request))]
+        calls: list[asyncio.Future[Response]] = [asyncio.ensure_future(send(request))]
         try:
             await asyncio.wait(calls, timeout=delay)
-            if not calls[0].done() and self._allow(request):
+            if not calls[0].done() and (second := self._try_second(request, send)) is not None:
                 self._observe(CallEvent.of(PipelineEvent.HEDGED, request, seconds=delay))
-                calls.append(asyncio.ensure_future(send(request)))
+                calls.append(second)
             pending = set(calls)
             while pending:
                 _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)

@@ -1,29 +1,37 @@
 """A step that keeps the rate limit of a source, fairly between callers, with a bucket for each source and credential.
 
-The bucket is corrected by the headers of responses and paused by a 429. A call whose wait would pass its deadline is
-refused at once. Waiting calls of one bucket are served in rotation by principal, those of one principal in the order
-of arrival. There is one timer for each bucket, however many calls wait.
+The bucket is corrected by the headers of responses and paused by a 429, after which one call probes the source. A call
+whose wait would pass its deadline is refused at once. Waiting calls of one bucket are served in rotation by principal,
+those of one principal in rotation by operation, those of one operation in the order of arrival. There is one timer for
+each bucket, however many calls wait.
+
+A token is taken before the call gets a connection, and its window begins when the transport writes the call. So calls
+that are delayed in between do not arrive at the source together with those of the next window.
 
 docs/decisions/circuit-and-pacing.md compares the libraries: none has rotation, corrections, pauses and deadlines.
 """
 
 import asyncio
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.errors import Origin, RateLimited
-from gateway.operation import Deadline, current_deadline, current_principal
-from gateway.sources.http.bucket import Bucket, Rate, parse_quota
+from gateway.operation import Deadline, current_deadline, current_operation, current_principal
+from gateway.sources.http.bucket import Bucket, Rate, Token, parse_quota
 from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
+from gateway.sources.http.fair_queue import FairQueue
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
 __all__ = ["Pacing", "by_credential", "by_source"]
 
 _TOO_MANY_REQUESTS = 429
 _MIN_TIMER = 0.001  # seconds: the resolution of an event loop's timers
+_MAX_WAITING = 256  # calls of one operation; the rate limits of the sources allow fewer within their timeouts
 _MAX_QUEUES = 1024  # above this, those that are not in use are removed before one is added
 
 
@@ -41,7 +49,7 @@ def by_source(request: Request) -> str:
 
 
 class _TooLateError(Exception):
-    """The wait of `wait` seconds would pass the deadline."""
+    """The call would have to wait for `wait` seconds, which is too long."""
 
     def __init__(self, wait: float) -> None:
         super().__init__(wait)
@@ -51,33 +59,36 @@ class _TooLateError(Exception):
 @dataclass(slots=True, eq=False)
 class _Waiter:
     principal: str
+    operation: Hashable
     deadline: Deadline | None
-    token: asyncio.Future[float]
+    token: asyncio.Future[Token]
 
 
 @dataclass(slots=True, eq=False)
 class _TokenQueue:
-    """A bucket and the calls that wait for its tokens: a queue for each principal, in the order of the rotation."""
+    """A bucket and the calls that wait for its tokens."""
 
     bucket: Bucket
-    queues: OrderedDict[str, deque[_Waiter]] = field(default_factory=OrderedDict)
+    waiters: FairQueue[_Waiter] = field(default_factory=FairQueue)
     timer: asyncio.TimerHandle | None = None
 
-    def try_take(self) -> float | None:
+    def try_take(self) -> Token | None:
         """Take a token if one is available now and no call waits for it; else return None."""
-        return None if self.queues else self.bucket.try_take()
+        return None if self.waiters else self.bucket.try_take()
 
-    async def wait(self, principal: str, deadline: Deadline | None) -> float:
+    async def wait(self, principal: str, operation: Hashable, deadline: Deadline | None) -> Token:
         """Take a token after waiting for it.
 
         Raises:
-            _TooLateError: the wait would pass the deadline.
+            _TooLateError: the wait would pass the deadline, or too many calls of this operation wait.
         """
-        wait = self.bucket.wait(self._ahead(principal))
+        wait = self.bucket.wait(self.waiters.ahead(principal, operation))
         if deadline is not None and wait >= deadline.remaining():
             raise _TooLateError(wait)
-        waiter = _Waiter(principal, deadline, asyncio.get_running_loop().create_future())
-        self.queues.setdefault(principal, deque()).append(waiter)
+        if self.waiters.count(principal, operation) >= _MAX_WAITING:
+            raise _TooLateError(wait)
+        waiter = _Waiter(principal, operation, deadline, asyncio.get_running_loop().create_future())
+        self.waiters.add(principal, operation, waiter)
         if self.timer is None:
             self.serve()
         try:
@@ -86,59 +97,44 @@ class _TokenQueue:
             if waiter.token.cancelled():
                 self._remove(waiter)
             elif not waiter.token.exception():
-                self.bucket.give_back(waiter.token.result())
-                self.serve()
+                self.release(waiter.token.result())
             raise
+
+    def release(self, token: Token) -> None:
+        """Pass a token on whose call was not written."""
+        if token.release():
+            self.serve()
 
     def serve(self) -> None:
         """Give out the available tokens, refuse the calls whose wait is too long, and set the timer for the others."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        while self.queues:
-            wait = self.bucket.wait()
-            if wait > 0:
+        while self.waiters:
+            token = self.bucket.try_take()
+            if token is None:
+                wait = self.bucket.wait()
                 self._refuse_late(wait)
-                if self.queues:
+                if self.waiters:
                     self.timer = asyncio.get_running_loop().call_later(max(wait, _MIN_TIMER), self.serve)
                 return
-            principal, queue = next(iter(self.queues.items()))
-            waiter = queue.popleft()
-            if queue:
-                self.queues.move_to_end(principal)
+            waiter = self.waiters.pop()
+            if waiter.token.done():
+                token.release()
             else:
-                del self.queues[principal]
-            if not waiter.token.done():
-                waiter.token.set_result(self.bucket.take())
-
-    def _ahead(self, principal: str) -> int:
-        """Return how many waiting calls are served before the next one of this principal."""
-        waiting = len(self.queues.get(principal, ()))
-        # A principal before this one in the rotation is served once more until then than one after it.
-        ahead, rounds = waiting, waiting + 1
-        for name, queue in self.queues.items():
-            if name == principal:
-                rounds = waiting
-            else:
-                ahead += min(len(queue), rounds)
-        return ahead
+                waiter.token.set_result(token)
 
     def _refuse_late(self, wait: float) -> None:
         """Refuse every call whose deadline passes within `wait` seconds, when the next token becomes available."""
-        waiters = [waiter for queue in self.queues.values() for waiter in queue]
-        for waiter in waiters:
+        for waiter in list(self.waiters):
             if waiter.deadline is not None and wait >= waiter.deadline.remaining():
                 self._remove(waiter)
                 if not waiter.token.done():
                     waiter.token.set_exception(_TooLateError(wait))
 
     def _remove(self, waiter: _Waiter) -> None:
-        queue = self.queues.get(waiter.principal)
-        if queue is not None and waiter in queue:
-            queue.remove(waiter)
-            if not queue:
-                del self.queues[waiter.principal]
-        if not self.queues and self.timer is not None:
+        self.waiters.remove(waiter.principal, waiter.operation, waiter)
+        if not self.waiters and self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
@@ -147,7 +143,8 @@ class Pacing:
     """Delays the calls to one source so that its rate limit is kept. `key` selects the bucket of a call.
 
     Raises:
-        RateLimited: the wait would pass the deadline; `retry_after` is that wait.
+        RateLimited: the wait would pass the deadline, or too many calls of the operation wait. `retry_after` is the
+            wait.
     """
 
     def __init__(
@@ -164,23 +161,45 @@ class Pacing:
         self._observe = observe
         self._queues: dict[str, _TokenQueue] = {}
 
-    async def __call__(self, request: Request, send: Send) -> Response:
+    def __call__(self, request: Request, send: Send) -> Coroutine[Any, Any, Response]:
+        """Make the call with a token."""
+        queue = self._queue(request)
+        token = queue.try_take()
+        return self._wait(queue, request, send) if token is None else self._call(queue, token, request, send)
+
+    def try_call(self, request: Request, send: Send) -> asyncio.Task[Response] | None:
+        """Start the call if a token is available now and no call waits for it; else return None."""
         queue = self._queue(request)
         token = queue.try_take()
         if token is None:
-            token = await self._wait(queue, request)
-        response = await send(request)
-        if self._rate is not None:
-            queue.bucket.correct(parse_quota(response.headers), token)
+            return None
+        task = asyncio.get_running_loop().create_task(self._call(queue, token, request, send))
+        # A task that is cancelled before its first step never enters the coroutine, which would release the token.
+        task.add_done_callback(lambda _: queue.release(token))
+        return task
+
+    async def _call(self, queue: _TokenQueue, token: Token, request: Request, send: Send) -> Response:
+        try:
+            response = await send(replace(request, on_write=token.mark_sent))
+        except BaseException:
+            queue.release(token)
+            raise
+        token.mark_answered()
+        bucket = queue.bucket
         if response.status == _TOO_MANY_REQUESTS:
-            queue.bucket.pause(retry_after(response.headers))
+            bucket.refuse(token, retry_after(response.headers))
+        else:
+            bucket.accept(token)
+        if self._rate is not None:
+            bucket.correct(parse_quota(response.headers), token)
+        if queue.waiters:
             queue.serve()
         return response
 
-    async def _wait(self, queue: _TokenQueue, request: Request) -> float:
+    async def _wait(self, queue: _TokenQueue, request: Request, send: Send) -> Response:
         started = self._clock()
         try:
-            token = await queue.wait(current_principal.get().identity, current_deadline.get())
+            token = await queue.wait(current_principal.get().identity, current_operation.get(), current_deadline.get())
         except _TooLateError as error:
             self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="pace"))
             raise RateLimited(
@@ -190,17 +209,13 @@ class Pacing:
             ) from None
         if (waited := self._clock() - started) >= _MIN_TIMER:
             self._observe(CallEvent.of(PipelineEvent.WAIT, request, seconds=waited))
-        return token
-
-    def try_take(self, request: Request) -> bool:
-        """Take a token if one is available now and no call waits for it; return whether it was taken."""
-        return self._queue(request).try_take() is not None
+        return await self._call(queue, token, request, send)
 
     def _queue(self, request: Request) -> _TokenQueue:
         key = self._key(request)
         queue = self._queues.get(key)
         if queue is None:
             if len(self._queues) >= _MAX_QUEUES:
-                self._queues = {k: used for k, used in self._queues.items() if used.queues or not used.bucket.idle}
+                self._queues = {k: used for k, used in self._queues.items() if used.waiters or not used.bucket.idle}
             queue = self._queues[key] = _TokenQueue(Bucket(self._rate, clock=self._clock))
         return queue

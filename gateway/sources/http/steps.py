@@ -22,6 +22,7 @@ No outer step retries or counts what an inner step refuses itself: `Retry` does 
 pacing refused, and `Circuit` does not count a call that pacing refused.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,22 +30,25 @@ from dataclasses import dataclass, field
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitSettings
 from gateway.sources.http.deadline import WithinDeadline
-from gateway.sources.http.exchange import Request, Step
+from gateway.sources.http.exchange import Request, Response, Send, Step
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.handover import Handover
 from gateway.sources.http.hedging import Hedging, HedgingSettings
 from gateway.sources.http.observing import Observer, ignore_event
-from gateway.sources.http.pacing import Pacing, by_credential
+from gateway.sources.http.pacing import Pacing, by_credential, by_source
 from gateway.sources.http.retry import Retry, RetryBudget, RetrySettings
 from gateway.sources.http.single_flight import SingleFlight
 
-__all__ = ["RATES", "StepSettings", "steps"]
+__all__ = ["PACING_KEYS", "RATES", "StepSettings", "steps"]
 
 RATES = {
     "account": Rate(20, 1.0),  # docs/upstreams/account.md, "Rate limits"
     "reseller": Rate(50, 5.0),  # docs/upstreams/reseller.md, "Rate limits"
 }
 """The documented rate limits of the sources. softwareone has none (docs/upstreams/softwareone.md, "Rate limits")."""
+
+PACING_KEYS: dict[str, Callable[[Request], str]] = {"account": by_source, "reseller": by_source}
+"""The bucket of a call, where it is not one for each credential: these limits count the calls of a client address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +93,8 @@ def steps(
     ]
     if settings.hedging is not None:
 
-        def allow(request: Request) -> bool:
-            # The token comes last: one that is taken and then not used is lost.
-            return budget.try_spend() and pacing.try_take(request)
+        def try_second(request: Request, send: Send) -> asyncio.Task[Response] | None:
+            return pacing.try_call(request, send) if budget.try_spend() else None
 
-        order.append(Hedging(settings.hedging, allow=allow, clock=clock, observe=observe))
+        order.append(Hedging(settings.hedging, try_second=try_second, clock=clock, observe=observe))
     return order

@@ -2,17 +2,15 @@
 
 import asyncio
 import math
-import select
 from collections.abc import Callable, Iterator
 
 from gateway.errors import GatewayError
 from gateway.sources.http.errors import disconnected_error, timeout_error, unreachable_error
 from gateway.sources.http.exchange import Request, Response, TransportLimits
 from gateway.sources.http.lean.response_reader import ResponseReader
+from gateway.sources.http.unread import has_unread_bytes
 
 __all__ = ["ClientConnection"]
-
-_TRUSTED_SECONDS = 1.0  # after this time without a call, the socket is checked before the next one
 
 
 class ClientConnection(asyncio.Protocol):
@@ -41,22 +39,21 @@ class ClientConnection(asyncio.Protocol):
         self._response: asyncio.Future[Response] | None = None
         self._unsent: Iterator[bytes] | None = None  # the rest of the request, written when there is room
         self._writing_paused = False
-        # Times of the event loop's clock: the end of the attempt, the next timeout, the end of the last call.
-        self._attempt_ends_at = self._timeout_at = self._idle_since = math.inf
+        # Times of the event loop's clock: the end of the attempt, and the next timeout.
+        self._attempt_ends_at = self._timeout_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
     def usable(self) -> bool:
-        """Whether a call can be sent: the source has not closed the connection, as far as is known."""
+        """Whether another call can be sent: the source has not closed the connection, nor sent anything unrequested.
+
+        The event loop may not have noticed either yet. Bytes that nobody requested would become the response to the
+        next call.
+        """
         if self._transport is None or self._transport.is_closing():
             return False
-        if self._loop.time() - self._idle_since < _TRUSTED_SECONDS:
-            return True
-        # The event loop may have been too busy to notice that the connection was closed.
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return not poll.poll(0)
+        return not has_unread_bytes(self._transport)
 
     def send(
         self, request: Request, message: bytes, timeout_at: float, unsent: Iterator[bytes] | None = None
@@ -72,6 +69,8 @@ class ClientConnection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             raise unreachable_error(request)
         self._reader.expect(request)
+        if request.on_write is not None:
+            request.on_write()
         transport.write(message)
         if transport.is_closing():  # the operating system accepted no byte
             raise unreachable_error(request)
@@ -153,8 +152,7 @@ class ClientConnection(asyncio.Protocol):
         if not sent or not self._reader.reusable:
             self.close()
             return
-        self._idle_since = now = self._loop.time()
-        self._timeout_at = now + self._keep_alive
+        self._timeout_at = self._loop.time() + self._keep_alive
         if self._timeout_at < self._timer_at:
             self._set_timer()
         self._on_idle(self)

@@ -85,32 +85,33 @@ async def test_reset_before_anything_was_sent(threaded: ThreadedServer, lean_tra
     """If the connection was reset before a change was sent, its outcome is not unknown."""
     lean = lean_transport()
     await lean.send(change(threaded.url))
+    [pool] = lean._pools.values()
+    [connection] = pool._idle
     threaded.close_first(reset=True)
-    with pytest.raises(SourceUnavailable) as caught:
-        await lean.send(change(threaded.url))
+    with pytest.raises(SourceUnavailable) as caught:  # as if it had been reset after the check before its reuse
+        connection.send(change(threaded.url), b"PUT", asyncio.get_running_loop().time() + 1)
     assert caught.value.outcome is None
-    assert (await lean.send(change(threaded.url))).status == 200
 
 
 async def test_closed_unnoticed(threaded: ThreadedServer, lean_transport: Any) -> None:
-    """A change on a connection that was closed just before is not sent again, and its outcome is unknown."""
-    lean = lean_transport()
-    await lean.send(change(threaded.url))
-    threaded.close_first(reset=False)
-    with pytest.raises(SourceUnavailable) as caught:
-        await lean.send(change(threaded.url))
-    assert caught.value.outcome is Outcome.UNKNOWN
-    assert len(threaded.accepted) == 1
-
-
-async def test_closed_before_a_second(threaded: ThreadedServer, lean_transport: Any) -> None:
-    """A connection without calls for a second is checked, so that a closed one is not used."""
+    """A change on a connection that is closed after the check before its reuse has an unknown outcome."""
     lean = lean_transport()
     await lean.send(change(threaded.url))
     [pool] = lean._pools.values()
     [connection] = pool._idle
-    connection._idle_since -= 1
     threaded.close_first(reset=False)
+    with pytest.raises(SourceUnavailable) as caught:
+        await connection.send(change(threaded.url), b"PUT", asyncio.get_running_loop().time() + 1)
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert len(threaded.accepted) == 1
+
+
+@pytest.mark.parametrize("reset", [True, False])
+async def test_closed_before_the_reuse(threaded: ThreadedServer, lean_transport: Any, *, reset: bool) -> None:
+    """A connection is checked before each reuse, so that a closed one is not used."""
+    lean = lean_transport()
+    await lean.send(change(threaded.url))
+    threaded.close_first(reset=reset)
     assert (await lean.send(change(threaded.url))).status == 200
     assert len(threaded.accepted) == 2
 

@@ -52,6 +52,8 @@ class Source:
 
     async def __call__(self, request: Request) -> Response:
         self.sent.append((asyncio.get_running_loop().time(), request))
+        if request.on_write is not None:
+            request.on_write()
         scripted = self._results.pop(0) if len(self._results) > 1 else self._results[0]
         seconds, result = scripted if isinstance(scripted, tuple) else (0.0, scripted)
         try:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources.http.steps.fakes import OK, READ, Log, Source, call, outcome, response
+from sources.http.steps.fakes import OK, READ, REFUSED, Log, Source, call, outcome, response
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import RateLimited
@@ -19,6 +19,19 @@ RATE = Rate(2, 1.0, margin=0.0)
 
 def pacing(rate: Rate | None = RATE, **more: Any) -> Pacing:
     return Pacing(rate, clock=clock, **more)
+
+
+def written_late(delay: float) -> tuple[list[float], Any]:
+    """Return a transport that needs some time for a connection, and the times at which it writes."""
+    written: list[float] = []
+
+    async def transport(request: Any) -> Response:
+        await asyncio.sleep(delay)
+        request.on_write()
+        written.append(clock())
+        return OK
+
+    return written, transport
 
 
 async def send(step: Pacing, source: Any, principal: str = "", within: float | None = None, **headers: str) -> Any:
@@ -146,6 +159,104 @@ def test_predicted_wait() -> None:
     run(scenario())
 
 
+def test_written_late() -> None:
+    """A token is used when its call is written: calls that were delayed do not join those of the next window."""
+
+    async def scenario() -> None:
+        written, transport = written_late(0.9)
+        step = pacing()
+        calls = [asyncio.ensure_future(send(step, transport)) for _ in range(2)]
+        await asyncio.sleep(0.5)
+        calls += [asyncio.ensure_future(send(step, transport)) for _ in range(4)]
+        await asyncio.gather(*calls)
+        assert [round(at - 1000, 2) for at in written] == [0.9, 0.9, 2.8, 2.8, 4.7, 4.7]
+
+    run(scenario())
+
+
+def test_not_written() -> None:
+    """A call that fails before it is written gives its token to the next one."""
+
+    async def scenario() -> None:
+        async def unreachable(_: Any) -> Response:
+            raise REFUSED
+
+        step, source, started = pacing(Rate(1, 60.0)), Source(), clock()
+        assert await send(step, unreachable) is REFUSED
+        assert await send(step, source) is OK
+        assert clock() == started
+
+    run(scenario())
+
+
+def test_probe() -> None:
+    """After a pause one call probes the source; the others follow when it succeeds, and wait when it is refused."""
+
+    async def scenario() -> None:
+        refused = response(429, Retry_After="892")
+        source = Source((0.1, refused), (0.1, refused), (0.1, response(429, Retry_After="5")), (0.1, OK))
+        step, started = pacing(), clock()
+        first = await asyncio.gather(*(send(step, source) for _ in range(2)))
+        assert [result.status for result in first] == [429, 429]
+        results = await asyncio.gather(*(send(step, source) for _ in range(4)))
+        assert [result.status for result in results] == [429, 200, 200, 200]
+        assert [round(at - started, 1) for at, _ in source.sent] == [0, 0, 30.1, 35.2, 35.3, 36.2]
+
+    run(scenario())
+
+
+def test_operations() -> None:
+    """One operation with many calls does not make another one of the same principal wait for all of them."""
+
+    async def scenario() -> None:
+        step, source = pacing(Rate(1, 1.0, margin=0.0)), Source()
+
+        async def calls(number: int) -> float:
+            with operation(timeout=None, clock=clock):
+                await asyncio.gather(*(outcome(step, call(), source) for _ in range(number)))
+            return clock() - 1000
+
+        many = asyncio.ensure_future(calls(50))
+        await asyncio.sleep(0)
+        assert await calls(1) <= 3
+        assert await many == 50
+
+    run(scenario())
+
+
+def test_too_many_waiting() -> None:
+    """The calls of one operation that may wait are limited, and others are not affected."""
+
+    async def scenario() -> None:
+        step, source = pacing(Rate(1, 1.0)), Source()
+
+        async def calls(number: int) -> list[Any]:
+            with operation(timeout=None, clock=clock):
+                return await asyncio.gather(*(outcome(step, call(), source) for _ in range(number)))
+
+        results, [other] = await asyncio.gather(calls(1000), calls(1))
+        refused = [result for result in results if isinstance(result, RateLimited)]
+        assert (len(refused), other) == (1000 - 1 - 256, OK)
+
+    run(scenario())
+
+
+def test_cancelled_before_its_start() -> None:
+    """A call whose task is cancelled before its first step gives its token back."""
+
+    async def scenario() -> None:
+        step, source = pacing(Rate(1, 60.0)), Source()
+        task = step.try_call(READ, source)
+        assert task is not None
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.sleep(0)
+        assert await send(step, source) is OK
+        assert source.count == 1
+
+    run(scenario())
+
+
 def test_cancelled() -> None:
     """A cancelled call leaves the queue and gives its token back, even when it has just got it."""
 
@@ -159,7 +270,7 @@ def test_cancelled() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         queue = step._queue(READ)
         assert [round(at - started, 2) for at, _ in source.sent] == [0, 1]
-        assert (queue.timer, dict(queue.queues)) == (None, {})
+        assert (queue.timer, list(queue.waiters)) == (None, [])
 
     run(scenario())
 
@@ -180,13 +291,15 @@ def test_all_cancelled() -> None:
     run(scenario())
 
 
-def test_try_take() -> None:
-    """A token is taken at once only if one is available and no call waits for it."""
+def test_try_call() -> None:
+    """A call is made at once only if a token is available and no call waits for it."""
 
     async def scenario() -> None:
         step, source = pacing(Rate(1, 1.0)), Source()
-        assert step.try_take(READ)
-        assert not step.try_take(READ)
+        first = step.try_call(READ, source)
+        assert first is not None
+        assert step.try_call(READ, source) is None
+        assert await first is OK
         await send(step, source)
         assert clock() == 1001.05
 
@@ -246,7 +359,7 @@ def test_any_callers(calls: int, callers: list[tuple[str, float, float | None, f
             await asyncio.sleep(pause)
         await asyncio.gather(*tasks)
         queue = step._queue(READ)
-        assert (dict(queue.queues), queue.timer) == ({}, None)
+        assert (list(queue.waiters), queue.timer) == ([], None)
         for start in sent:
             assert sum(start <= at < start + 1.0 - 1e-9 for at in sent) <= calls
 
