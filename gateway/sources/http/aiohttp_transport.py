@@ -13,12 +13,12 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from gateway.sources.http.errors import (
+    connect_error,
     disconnected_error,
     not_http_error,
     timeout_error,
     too_large_error,
     truncated_error,
-    unreachable_error,
 )
 from gateway.sources.http.exchange import Multipart, Request, Response, TransportLimits
 from gateway.sources.http.multipart import EncodedMultipart
@@ -123,7 +123,7 @@ class AiohttpTransport:
             ) as response:
                 return Response(response.status, response.headers, await self._read_body(response, request))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            raise unreachable_error(request, timed_out=isinstance(error, TimeoutError)) from error
+            raise connect_error(request, error) from error
         except TimeoutError as error:
             raise timeout_error(request) from error
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, _ConnectionLostError) as error:

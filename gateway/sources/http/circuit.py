@@ -1,6 +1,7 @@
 """A step that refuses calls to a source that fails: a rolling window, a time for which it is open, a few probes.
 
 Timeouts, lost or refused connections and 5xx count as failures. 4xx and 429 do not: they show that the source works.
+Nor does a call that was not sent because this process has too many open files.
 The default numbers follow those of the WunderGraph Cosmo router. docs/decisions/circuit-and-pacing.md compares the
 libraries: none has a rolling window, sees responses, and limits the calls while it is half open.
 """
@@ -14,6 +15,7 @@ from enum import StrEnum
 
 from gateway.errors import GatewayError, Origin, SourceTimeout, SourceUnavailable
 from gateway.operation import current_deadline
+from gateway.sources.http.errors import OutOfDescriptorsError
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import current_dispatch
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
@@ -99,6 +101,8 @@ class Circuit:
         try:
             response = await send(request)
             failed = response.status >= _SERVER_ERROR
+        except OutOfDescriptorsError:
+            raise
         except (SourceUnavailable, SourceTimeout):
             failed = True
             raise

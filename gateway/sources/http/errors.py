@@ -1,6 +1,9 @@
 """The exceptions for failed calls: for statuses outside 2xx, and for connections that fail."""
 
+import errno
+import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,10 +26,13 @@ from gateway.errors import (
 from gateway.sources.http.exchange import Request, Response
 
 __all__ = [
+    "OutOfDescriptorsError",
     "SourceErrorBody",
     "caller_retry_after",
+    "connect_error",
     "disconnected_error",
     "not_http_error",
+    "out_of_descriptors",
     "redact",
     "retry_after",
     "source_error",
@@ -46,6 +52,7 @@ _TIMEOUTS = frozenset({408, 504})
 _REFUSALS = frozenset({400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 422, 501, 503})
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
+_NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
 _MAX_RETRY_AFTER = 86_400.0  # seconds; a longer wait is cut to a day, and so is a number too large for a float
 
 
@@ -145,6 +152,38 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+class OutOfDescriptorsError(SourceUnavailable):
+    """The process or the machine has no file descriptor for a connection: no evidence about the source."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(
+            f"The gateway has too many open files, so the call to the {request.source} source was not sent. "
+            "Retry later.",
+            origin=Origin(source=request.source),
+            retry_after=1.0,
+        )
+
+
+def out_of_descriptors() -> bool:
+    """Return whether this process cannot open another file."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in _NO_DESCRIPTOR
+    return False
+
+
+def connect_error(request: Request, error: BaseException) -> SourceUnavailable | SourceTimeout:
+    """Return the exception for a call that was not sent, because connecting failed with `error`."""
+    cause = getattr(error, "os_error", error)  # aiohttp wraps the error of the operating system
+    if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
+        # Name resolution, and a connect to several addresses, hide the number of the error.
+        hidden = cause.errno is None or isinstance(cause, socket.gaierror)
+        if cause.errno in _NO_DESCRIPTOR or (hidden and out_of_descriptors()):
+            return OutOfDescriptorsError(request)
+    return unreachable_error(request, timed_out=isinstance(error, TimeoutError))
 
 
 def unreachable_error(request: Request, *, timed_out: bool = False) -> SourceUnavailable | SourceTimeout:

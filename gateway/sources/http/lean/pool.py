@@ -5,7 +5,7 @@ import ssl
 from collections import deque
 from typing import Any
 
-from gateway.sources.http.errors import unreachable_error
+from gateway.sources.http.errors import connect_error
 from gateway.sources.http.exchange import Request, TransportLimits
 from gateway.sources.http.lean.connection import ClientConnection
 from gateway.sources.http.lean.encoding import BaseUrl
@@ -48,14 +48,15 @@ class ConnectionPool:
 
         Raises:
             SourceTimeout: there was none within the time for connecting.
-            SourceUnavailable: the connection was refused, the host not found, or its certificate not trusted.
+            SourceUnavailable: the connection was refused, the host not found, or its certificate not trusted; or the
+                process has no file descriptor for it.
         """
         try:
             async with asyncio.timeout(min(self._limits.connect, self._limits.total)):
                 return await self._acquire()
         # A UnicodeError is raised for text that cannot be a host name.
         except (OSError, UnicodeError) as error:
-            raise unreachable_error(request, timed_out=isinstance(error, TimeoutError)) from error
+            raise connect_error(request, error) from error
 
     async def aclose(self) -> None:
         """Close all connections, including those with a call under way."""

@@ -11,6 +11,7 @@ The transport never sends a request again: repeating a call is a step of the pip
 import asyncio
 import ssl
 
+from gateway.sources.http.errors import OutOfDescriptorsError, out_of_descriptors
 from gateway.sources.http.exchange import Request, Response, TransportLimits
 from gateway.sources.http.lean.encoding import BaseUrl, encode_request, split_url
 from gateway.sources.http.lean.pool import ConnectionPool
@@ -33,7 +34,7 @@ class LeanTransport:
     async def send(self, request: Request) -> Response:
         timeout_at = self._loop.time() + self._limits.total
         url, target = split_url(request.url)
-        pool = self._pools.get(url) or self._pool(url)
+        pool = self._pools.get(url) or self._pool(url, request)
         message, unsent = encode_request(request, target, pool.base_url)
         connection = pool.take_idle() or await pool.acquire(request)
         response = connection.send(request, message, timeout_at, unsent)
@@ -47,10 +48,12 @@ class LeanTransport:
         for pool in self._pools.values():
             await pool.aclose()
 
-    def _pool(self, url: str) -> ConnectionPool:
+    def _pool(self, url: str, request: Request) -> ConnectionPool:
         """Add a pool for a base URL; a source normally has one, so the limit of connections is that of the source."""
         base_url = BaseUrl.of(url)
         if base_url.secure and self._tls is None:
+            if out_of_descriptors():  # the context would have no certificates, without an error, until the process ends
+                raise OutOfDescriptorsError(request)
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         pool = self._pools[url] = ConnectionPool(base_url, self._limits, self._tls)
