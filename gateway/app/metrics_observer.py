@@ -25,6 +25,7 @@ class MetricsObserver:
         self._gate = _cached(metrics.gate.labels)
         self._documents = _cached(metrics.documents.labels)
         self._log_events = _cached(metrics.log_events.labels)
+        self._redis = _cached(metrics.redis.labels)
         self._live = _cached(metrics.live.labels)
         self._webhooks = _cached(metrics.webhooks.labels)
         self._polls = _cached(metrics.polls.labels)
@@ -52,6 +53,10 @@ class MetricsObserver:
     def log_event(self, event: str, detail: str) -> None:
         """Count an event of the event log."""
         self._log_events(event, detail).inc()
+
+    def redis_event(self, event: str) -> None:
+        """Count a failure of Redis, and the begin or end of an outage."""
+        self._redis(event).inc()
 
     def live(self, event: str, detail: str) -> None:
         """Count an event of a live connection."""

@@ -27,7 +27,7 @@ class RedisState(MemoryState):
 
     def __init__(self, url: str, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver) -> None:
         super().__init__(settings, stack, observer)
-        self._client = connect(url)
+        self._client = connect(url, observe=observer.redis_event)
         stack.push_async_callback(self._client.aclose)
 
     def polling_lock(self, name: str, interval: float) -> PollingLock:

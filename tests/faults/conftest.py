@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession, TCPConnector
 from e2e.conftest import World
 from faults.toxic import Proxy, proxied
-from state.conftest import redis_url
+from state.conftest import redis_pair, redis_url
 
 from gateway import Settings
 from gateway.app.serving import serving
@@ -26,7 +26,7 @@ from gateway.sandbox import (
     SandboxOptions,
 )
 
-__all__ = ["FaultyWorld", "eventually", "redis_url"]
+__all__ = ["FaultyWorld", "eventually", "redis_pair", "redis_url"]
 
 _TIMEOUT = 15.0  # seconds: nothing here takes that long
 SOURCES = ("account", "softwareone", "reseller")

@@ -29,6 +29,9 @@ class Toxic(StrEnum):
     LATENCY = "latency"
     """The call is forwarded late."""
 
+    LATENCY_AFTER = "late response"
+    """The source responds at once; the gateway gets the response late."""
+
     RESET_BEFORE = "reset before the request"
     """RST; the source does not receive the call."""
 
@@ -65,7 +68,7 @@ class Proxy:
     def __init__(self, host: str, port: int, *, http: bool = True, delay: float = 0.1, rate: float = 200) -> None:
         self._target = host, port
         self._http = http
-        self._delay = delay
+        self.delay = delay
         self._rate = rate
         self._planned: list[_Planned] = []
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
@@ -83,6 +86,10 @@ class Proxy:
     def poison(self, toxic: Toxic, times: float = 1, *, call: str = "") -> None:
         """Plan a fault for the next `times` connections; if HTTP, those whose `METHOD /path?query` contains `call`."""
         self._planned.append(_Planned(toxic, times, re.compile(call)))
+
+    def redirect(self, port: int) -> None:
+        """Lead new connections to another port; the open ones stay where they are."""
+        self._target = self._target[0], port
 
     def heal(self) -> None:
         """Remove all faults."""
@@ -130,7 +137,7 @@ class Proxy:
                 pass
             return
         if toxic is Toxic.LATENCY:
-            await asyncio.sleep(self._delay)
+            await asyncio.sleep(self.delay)
         if not self._http:
             await self._both_ways(reader, writer)
             return
@@ -140,6 +147,9 @@ class Proxy:
         match toxic:
             case Toxic.RESET_AFTER:
                 _reset(writer)
+            case Toxic.LATENCY_AFTER:
+                await asyncio.sleep(self.delay)
+                writer.write(response)
             case Toxic.GARBAGE:
                 writer.write(b"\x00\x01 not HTTP at all\r\n\r\n")
             case Toxic.HALF_BODY:

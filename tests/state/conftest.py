@@ -1,14 +1,18 @@
 """Fixtures: a real Redis, and the idempotency store in memory and in Redis with the same interface for both."""
 
+import asyncio
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Protocol
 
 import pytest
+from faults.toxic import proxied
 from redis.asyncio import Redis
+from state.server import RedisPair, RedisServer
 
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
 from gateway.state.memory.idempotency import MemoryIdempotency
@@ -101,3 +105,22 @@ async def records(request: pytest.FixtureRequest) -> AsyncIterator[Records]:
     await client.flushdb()
     yield RedisRecords(client)
     await client.aclose()
+
+
+@pytest.fixture
+async def redis_pair(tmp_path: Path) -> AsyncIterator[RedisPair]:
+    """A primary and a replica that has caught up, with a proxy in front of the primary."""
+    servers = []
+    try:
+        for name in ("first", "second"):
+            (tmp_path / name).mkdir()
+            servers.append(RedisServer(tmp_path / name, persistent=False))
+            await asyncio.to_thread(servers[-1].start)
+        await asyncio.to_thread(servers[1].replicate, servers[0])
+        async with proxied("127.0.0.1", servers[0].port, http=False) as proxy:
+            pair = RedisPair(servers[0], servers[1], proxy)
+            await pair.caught_up()
+            yield pair
+    finally:
+        for server in servers:
+            await asyncio.to_thread(server.stop)

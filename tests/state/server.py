@@ -1,5 +1,6 @@
-"""A `redis-server` for one test, which can stop, kill and restart it with its files."""
+"""A `redis-server` for one test, which can stop, kill and restart it with its files, and a pair that fails over."""
 
+import asyncio
 import shutil
 import signal
 import socket
@@ -8,8 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from faults.toxic import Proxy
 
-__all__ = ["RedisServer"]
+from gateway.state.redis.client import connect
+
+__all__ = ["RedisPair", "RedisServer"]
 
 _START_TIMEOUT = 10.0  # seconds
 
@@ -57,6 +61,13 @@ class RedisServer:
             self._process.wait(10)
             self._process = None
 
+    def replicate(self, primary: "RedisServer | None") -> None:
+        """Become a replica of another server, None to be the primary."""
+        arguments = ["NO", "ONE"] if primary is None else ["127.0.0.1", str(primary.port)]
+        with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+            connection.sendall(f"REPLICAOF {' '.join(arguments)}\r\n".encode())
+            assert connection.recv(64).startswith(b"+OK")
+
     def pause(self) -> None:
         """Suspend the process: its connections stay open and get no reply."""
         assert self._process is not None
@@ -66,3 +77,31 @@ class RedisServer:
         """Continue after `pause`."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+
+class RedisPair:
+    """Two servers behind one address: a primary and its replica."""
+
+    def __init__(self, primary: RedisServer, replica: RedisServer, proxy: Proxy) -> None:
+        self.primary, self.replica, self.proxy = primary, replica, proxy
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.proxy.port}/0"
+
+    async def fail_over(self) -> None:
+        """Make the replica the primary and the other way round; the open connections stay with the old primary."""
+        await self.caught_up()
+        self.primary, self.replica = self.replica, self.primary
+        await asyncio.to_thread(self.primary.replicate, None)
+        await asyncio.to_thread(self.replica.replicate, self.primary)
+        self.proxy.redirect(self.primary.port)
+
+    async def caught_up(self) -> None:
+        """Wait until the replica has all that the primary has."""
+        client = connect(self.primary.url)
+        async with asyncio.timeout(20):
+            await client.set("written", "yes")
+            while await client.wait(1, 100) == 0:
+                pass
+        await client.aclose()

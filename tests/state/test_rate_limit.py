@@ -237,8 +237,8 @@ async def test_one_request_tries_an_unreachable_redis() -> None:
         await client.aclose()
 
 
-async def test_redis_returns(caplog: pytest.LogCaptureFixture) -> None:
-    """While Redis is unreachable a replica counts alone and logs it once; it uses Redis again when it returns."""
+async def test_redis_returns() -> None:
+    """While Redis is unreachable a replica counts alone; it uses Redis again when it returns."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -255,7 +255,3 @@ async def test_redis_returns(caplog: pytest.LogCaptureFixture) -> None:
         assert (await store.take("a", 100)).allowed
         assert not (await store.take("a", 1)).allowed
         await client.aclose()
-    assert [record.getMessage() for record in caplog.records] == [
-        "rate limits: Redis cannot be reached (ConnectionError); until it can, each replica counts alone",
-        "rate limits: Redis can be reached again; all replicas count in common",
-    ]

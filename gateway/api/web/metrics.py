@@ -61,8 +61,14 @@ class Metrics:
         )
         self.log_events = Counter(
             "gateway_events",
-            "Events of the event log: published, repeated, lost, slow_reader, gap.",
+            "Events of the event log: published, repeated, superseded, lost, slow_reader, gap.",
             ("happening", "detail"),
+            registry=self.registry,
+        )
+        self.redis = Counter(
+            "gateway_redis",
+            "Failures of Redis: failed (a command), lost (an outage begins), recovered (it is over).",
+            ("event",),
             registry=self.registry,
         )
         self.webhooks = Counter("gateway_webhooks", "Webhooks by result.", ("result",), registry=self.registry)

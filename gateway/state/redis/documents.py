@@ -1,14 +1,12 @@
 """The texts of automatic persisted queries, in Redis."""
 
-import logging
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 __all__ = ["RedisDocuments"]
-
-_LOG = logging.getLogger("gateway.state")
 
 
 class RedisDocuments:
@@ -21,29 +19,14 @@ class RedisDocuments:
         self._client = client
         self._ttl = max(1, round(ttl * 1000))  # milliseconds
         self._prefix = prefix
-        self._reachable = True
 
     async def get(self, sha256: str) -> str | None:
         try:
             text: Any = await self._client.getex(self._prefix + sha256, px=self._ttl)
-        except (RedisError, OSError) as error:
-            self._report_failure(error)
+        except (RedisError, OSError):  # the client reports it
             return None
-        self._reachable = True
         return None if text is None else str(text, errors="surrogatepass")
 
     async def put(self, sha256: str, text: str) -> None:
-        try:
+        with suppress(RedisError, OSError):
             await self._client.set(self._prefix + sha256, text.encode(errors="surrogatepass"), px=self._ttl)
-        except (RedisError, OSError) as error:
-            self._report_failure(error)
-        else:
-            self._reachable = True
-
-    def _report_failure(self, error: Exception) -> None:
-        if self._reachable:
-            _LOG.warning(
-                "automatic persisted queries: Redis cannot be reached (%s); clients have to send each text again",
-                type(error).__name__,
-            )
-        self._reachable = False

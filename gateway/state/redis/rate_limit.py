@@ -3,7 +3,6 @@
 Time is that of the Redis server. The number of a caller expires when its allowance is full again.
 """
 
-import logging
 import time
 from collections.abc import Callable
 
@@ -16,7 +15,6 @@ from gateway.state.rate_limit import RateSettings, allowance_of
 
 __all__ = ["RedisRateLimit"]
 
-_LOG = logging.getLogger("gateway.state")
 _RETRY_INTERVAL = 5.0  # seconds: only one request in this time waits for an unreachable Redis
 
 # ARGV: the charge, the window. KEYS: the instant at which the allowance is full again. All of them in microseconds.
@@ -65,21 +63,8 @@ class RedisRateLimit:
         charge = int(min(cost, settings.limit) * settings.window / settings.limit * 1e6)
         try:
             allowed, ahead = await self._take(keys=[self._prefix + caller], args=[charge, round(settings.window * 1e6)])
-        except (RedisError, OSError) as error:
-            self._report_failure(error)
+        except (RedisError, OSError):  # the client reports it
+            self._retry_at = self._clock() + _RETRY_INTERVAL
             return await self._fallback.take(caller, cost)
-        self._report_success()
+        self._retry_at = None
         return allowance_of(settings, ahead / 1e6, cost, allowed=bool(allowed))
-
-    def _report_failure(self, error: Exception) -> None:
-        if self._retry_at is None:
-            _LOG.warning(
-                "rate limits: Redis cannot be reached (%s); until it can, each replica counts alone",
-                type(error).__name__,
-            )
-        self._retry_at = self._clock() + _RETRY_INTERVAL
-
-    def _report_success(self) -> None:
-        if self._retry_at is not None:
-            _LOG.warning("rate limits: Redis can be reached again; all replicas count in common")
-            self._retry_at = None
