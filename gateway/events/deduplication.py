@@ -1,9 +1,17 @@
 """Recognises reports of one change as the same event, in memory; in Redis `state/redis/event_stream.py` does so.
 
-A change made through this gateway is reported twice: first by the gateway, then by its source, in a webhook or when
-it is polled. That second report, the echo, has the same user and the same time of change. Where a source omits the
-time in its response to a change, the content of the user is compared instead, but only with the latest report about
-that user: between two equal states there may have been another one.
+A change made through this gateway is reported twice: by the gateway and by its source, in a webhook or when it is
+polled. Usually the gateway is first; the second report, the echo, has the same user and the same time of change. Where
+a source omits the time in its response to a change, the content of the user is compared instead, but only with the
+latest report about that user: between two equal states there may have been another one.
+
+A report of a source is repeated if anybody reported the same event before. A report of the gateway is repeated only if
+the source reported the event first: the gateway reports each change once, so two equal reports are two changes. Times
+may have whole seconds, in which a user can be changed to and fro.
+
+A report with an older time than the last event of its user is superseded: it does not become an event, since it would
+leave followers with a state that is no longer true. It comes from two changes at the same time, of which the first one
+is reported last, and from a webhook that was sent again.
 """
 
 import secrets
@@ -11,14 +19,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 from msgspec.structs import asdict
 
+from gateway.events.log import LogEvent
 from gateway.users.ids import ref_of
-from gateway.users.model import User, UserChange
+from gateway.users.model import Timestamp, User, UserChange
 
 __all__ = ["DeduplicationKeys", "RecentChanges", "deduplication_keys"]
 
@@ -45,13 +55,21 @@ class DeduplicationKeys:
     """The hashes by which an event is recognised when it is reported again.
 
     `event` identifies the event, `user` the user, and `content` the user's fields after the change. `dated` is whether
-    the source gave the time of the change.
+    the source gave the time of the change. `order` is that time, in a form in which the later of two times is the
+    greater text, and a deletion is later than another change of the same instant; it is empty where the time is
+    missing or cannot be true.
     """
 
     event: str
     user: str
     content: str
     dated: bool
+    order: str = ""
+    deletion: bool = False
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CLOCK_DIFFERENCE = timedelta(minutes=1)  # a later time than that in the future would supersede changes for a long time
 
 
 def deduplication_keys(change: UserChange, user: User, name: str | None = None) -> DeduplicationKeys:
@@ -63,12 +81,27 @@ def deduplication_keys(change: UserChange, user: User, name: str | None = None) 
     ref = ref_of(user)
     identity = [ref.source, ref.tenant.casefold(), ref.source_id.casefold()]
     record_ids = [getattr(record, "source_id", None) for record in (getattr(user, field) for field in _RECORD_FIELDS)]
-    content = _digest(change is UserChange.DELETED, [getattr(user, field) for field in _VALUE_FIELDS], record_ids)
+    deletion = change is UserChange.DELETED
+    content = _digest(deletion, [getattr(user, field) for field in _VALUE_FIELDS], record_ids)
     if user.updated_at is not None:
         event = _digest(change, identity, user.updated_at, content)
     else:
         event = secrets.token_hex(16) if name is None else _digest(name)
-    return DeduplicationKeys(event, _digest(identity), content, dated=user.updated_at is not None)
+    order = _order(user.updated_at, deletion=deletion)
+    return DeduplicationKeys(
+        event, _digest(identity), content, dated=user.updated_at is not None, order=order, deletion=deletion
+    )
+
+
+def _order(time: Timestamp | None, *, deletion: bool) -> str:
+    """Return `DeduplicationKeys.order`."""
+    try:
+        instant = _EPOCH if time is None else time.instant()
+    except ValueError:
+        return ""
+    if not _EPOCH < instant < datetime.now(UTC) + _CLOCK_DIFFERENCE:
+        return ""
+    return f"{(instant - _EPOCH) // timedelta(microseconds=1):020d}{2 if deletion else 1}"
 
 
 def _digest(*parts: Any) -> str:
@@ -78,8 +111,18 @@ def _digest(*parts: Any) -> str:
 _MAX_ENTRIES = 100_000  # events, and as many users: about 20 MiB
 
 
+@dataclass(slots=True)
+class _LastReport:
+    """The last report of a user that became an event, and the time on the clock at which it is forgotten."""
+
+    expires_at: float
+    content: str
+    dated: bool
+    order: str
+
+
 class RecentChanges:
-    """Recognises repeated reports of changes for `window` seconds, among the latest `max_entries`."""
+    """Recognises repeated and superseded reports of changes for `window` seconds, among the latest `max_entries`."""
 
     def __init__(
         self, window: float, *, max_entries: int = _MAX_ENTRIES, clock: Callable[[], float] = time.monotonic
@@ -87,32 +130,52 @@ class RecentChanges:
         self._window = window
         self._max_entries = max_entries
         self._clock = clock
-        self._events: OrderedDict[str, float] = OrderedDict()  # the expiry of each, the oldest first
-        self._users: OrderedDict[str, tuple[float, str, bool]] = OrderedDict()  # expiry, content, dated
+        # Of each event, the oldest first: when it is forgotten, and whether only its source has reported it.
+        self._events: OrderedDict[str, tuple[float, bool]] = OrderedDict()
+        self._users: OrderedDict[str, _LastReport] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._events)
 
-    def is_new(self, keys: DeduplicationKeys, *, external: bool) -> bool:
-        """Return whether the change was not reported before, and remember it.
+    def add(self, keys: DeduplicationKeys, *, external: bool) -> LogEvent:
+        """Remember a report and return what it is: PUBLISHED where it is a new event, REPEATED or SUPERSEDED.
 
         `external` is whether the report came from a source, not from this gateway.
         """
         now = self._clock()
         self._forget_expired(now)
-        if keys.event in self._events:
-            return False
         expires_at = now + self._window
-        self._events[keys.event] = expires_at
-        _, content, dated = self._users.get(keys.user, (0.0, "", False))
-        echo = external and content == keys.content and dated != keys.dated
-        # An echo supplies the missing time: a later report with another time is another change.
-        self._users[keys.user] = expires_at, keys.content, keys.dated or echo
+        _, only_external = self._events.get(keys.event, (0.0, False))
+        if only_external or (external and keys.event in self._events):
+            if not external:
+                self._events[keys.event] = expires_at, False
+            return LogEvent.REPEATED
+        self._events[keys.event] = expires_at, external
+        self._events.move_to_end(keys.event)
+        last = self._users.get(keys.user)
+        if last is None:
+            last = _LastReport(expires_at, "", dated=False, order="")
+        if external and last.content == keys.content and last.dated != keys.dated:
+            # An echo supplies the missing time: a later report with another time is another change.
+            self._events[keys.event] = expires_at, False
+            self._remember(keys, expires_at, dated=True, order=max(last.order, keys.order))
+            return LogEvent.REPEATED
+        order = keys.order or last.order
+        if order < last.order:
+            if not keys.deletion:
+                return LogEvent.SUPERSEDED
+            order = last.order[:-1] + order[-1]
+        self._remember(keys, expires_at, dated=keys.dated, order=order)
+        return LogEvent.PUBLISHED
+
+    def _remember(self, keys: DeduplicationKeys, expires_at: float, *, dated: bool, order: str) -> None:
+        self._users[keys.user] = _LastReport(expires_at, keys.content, dated, order)
         self._users.move_to_end(keys.user)
-        return not echo
 
     def _forget_expired(self, now: float) -> None:
-        while self._events and (len(self._events) >= self._max_entries or next(iter(self._events.values())) <= now):
+        while self._events and (len(self._events) >= self._max_entries or next(iter(self._events.values()))[0] <= now):
             self._events.popitem(last=False)
-        while self._users and (len(self._users) >= self._max_entries or next(iter(self._users.values()))[0] <= now):
+        while self._users and (
+            len(self._users) >= self._max_entries or next(iter(self._users.values())).expires_at <= now
+        ):
             self._users.popitem(last=False)

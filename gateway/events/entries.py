@@ -5,12 +5,13 @@ An entry is one line with the change and its time, followed by the user as JSON.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Protocol
 
 from gateway.users.idempotency import from_bytes, to_bytes
 from gateway.users.model import Timestamp, User, UserChange
 
-__all__ = ["Entry", "EventStream", "decode_entry", "encode_entry"]
+__all__ = ["Entry", "EventStream", "check_of", "decode_entry", "encode_entry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +42,48 @@ def decode_entry(content: bytes) -> Entry:
     return Entry(UserChange(change), Timestamp(occurred_at), record)
 
 
+def check_of(content: bytes) -> str:
+    """Return eight hexadecimal digits by which an entry is told from another one that has the same number."""
+    return blake2b(content, digest_size=4).hexdigest()
+
+
 class EventStream(Protocol):
     """The entries of the log that replicas have in common, numbered without gaps; the oldest are dropped.
 
     Every method may raise SourceUnavailable.
     """
 
-    async def bounds(self) -> tuple[str, int, int]:
-        """Return the name of the log, the number before its first entry, and the number of its last one.
+    async def bounds(self) -> tuple[str, int, int, str]:
+        """Return the name of the log, the number before its first entry, and the number and the check of its last one.
 
-        The name changes as soon as entries may have been lost.
+        The name changes as soon as entries may have been lost. The check is empty where it is not known. The method
+        fails wherever `append` would fail.
         """
 
-    async def append(self, entry: bytes, *, event: str, user: str, content: str, dated: bool, external: bool) -> int:
-        """Append an entry and return its number; 0 if the event is in the log already, by any replica.
+    async def append(
+        self,
+        entry: bytes,
+        check: str,
+        *,
+        event: str,
+        user: str,
+        content: str,
+        dated: bool,
+        order: str,
+        deletion: bool,
+        report: str,
+    ) -> int:
+        """Append an entry and return its number; 0 if it is repeated, and -1 if it is superseded, by any replica.
 
-        `event`, `user`, `content` and `dated` are its deduplication keys; `external` is as in `RecentChanges.is_new`.
+        `event`, `user`, `content`, `dated`, `order` and `deletion` are its deduplication keys. `report` identifies a
+        report of this gateway, so that it can be sent again where its reply was lost; it is empty for one of a source.
         """
 
-    async def read(self, after: int) -> Sequence[tuple[str, int, bytes]]:
-        """Return the entries after that number, each with the name of its log and its number.
+    async def read(self, after: int) -> Sequence[tuple[str, int, bytes, str]]:
+        """Return the entries after that number, each with the name of its log, its number, and the previous check.
 
-        It waits a moment for one if there is none, and then returns an empty sequence.
+        The previous check is that of the entry before it; it is empty where it is not known. The method waits a moment
+        for an entry if there is none, and then returns an empty sequence.
         """
 
     async def get(self, number: int) -> bytes | None:

@@ -11,6 +11,7 @@ from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
 __all__ = [
+    "ChangeListener",
     "Draining",
     "EventLog",
     "EventLogSettings",
@@ -38,6 +39,7 @@ class EventLogSettings:
     queue_size: int = 256
     outbox_size: int = 10_000
     window: float = 3600.0
+    close_timeout: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +83,29 @@ class Subscription(Protocol):
 class EventLog(Protocol):
     """The latest changes of users.
 
-    A change that is reported twice, by the gateway that carried it out and by its source, is one event.
+    A change that is reported twice, by the gateway that carried it out and by its source, is one event. A report with
+    an older time of change than the last event of the user is no event.
     """
 
     @property
     def subscribers(self) -> int:
         """The number of subscriptions in this process."""
 
+    async def require_writable(self) -> None:
+        """Check that events can be written, before a change that nobody else would report.
+
+        Raises:
+            SourceUnavailable: they cannot.
+        """
+
     def publish(self, change: UserChange, user: User) -> None:
         """Append an event of this gateway. It never waits and never raises: the change has already happened."""
 
     async def append(self, change: UserChange, user: User, *, name: str | None = None) -> bool:
-        """Append an event that a source reported; return False if it was in the log already.
+        """Append an event that a source reported; return False if it was in the log already, or is superseded.
 
-        When it returns, the event is in the log. `name` identifies the report where the user has no time of change.
+        When it returns, the event or a later one of the user is in the log. `name` identifies the report where the user
+        has no time of change.
 
         Raises:
             SourceUnavailable: the event may not be in the log; append it again.
@@ -114,8 +125,18 @@ class EventLog(Protocol):
             Draining: the log is closed.
         """
 
+    def on_change(self, listener: "ChangeListener") -> None:
+        """Call the listener for each event of any replica, before subscriptions get it."""
+
     async def aclose(self) -> None:
-        """End all subscriptions with Draining; events that are published later are dropped."""
+        """End all subscriptions with Draining; events that are published later are lost."""
+
+
+ChangeListener = Callable[[UserSource | None], None]
+"""A function that is called with the source of which users have changed; None where events may have been lost.
+
+It must neither wait nor raise.
+"""
 
 
 class SlowReader(RateLimited):
@@ -150,8 +171,11 @@ class LogEvent(StrEnum):
     REPEATED = "repeated"
     """The event was in the log already: its report was repeated; detail: the source of the user."""
 
+    SUPERSEDED = "superseded"
+    """The report was dropped: a later change of the user is in the log; detail: the source of the user."""
+
     LOST = "lost"
-    """The event was dropped: Redis was unreachable and the outbox full; detail: the source of the user."""
+    """The event could not be written to Redis: the outbox was full, or the process stopped; detail: its source."""
 
     SLOW_READER = "slow_reader"
     """A subscription was ended because its queue was full; no detail."""

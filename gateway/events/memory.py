@@ -5,7 +5,15 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from gateway.events.deduplication import RecentChanges, deduplication_keys
-from gateway.events.log import Draining, EventLogSettings, LogEvent, LogObserver, UserEvent, ignore_log_event
+from gateway.events.log import (
+    ChangeListener,
+    Draining,
+    EventLogSettings,
+    LogEvent,
+    LogObserver,
+    UserEvent,
+    ignore_log_event,
+)
 from gateway.events.recent import MemorySubscription, RecentEvents, event_filter
 from gateway.events.resume_tokens import ResumeTokens, invalid_resume_token
 from gateway.users.ids import Ref
@@ -32,6 +40,10 @@ class MemoryEventLog:
     def subscribers(self) -> int:
         return self._recent.subscribers
 
+    async def require_writable(self) -> None:
+        if self._closed:
+            raise Draining
+
     def publish(self, change: UserChange, user: User) -> None:
         if not self._closed:
             self._add(change, user, external=False)
@@ -47,20 +59,23 @@ class MemoryEventLog:
     ) -> AsyncIterator[MemorySubscription]:
         if self._closed:
             raise Draining
-        start = self._recent.last if after is None else self._tokens.decode(after)
+        start = self._recent.last if after is None else self._tokens.decode(after)[0]
         if start > self._recent.last:
             raise invalid_resume_token()
         with self._recent.subscribe(start, self._tokens.encode(start), event_filter(ids, sources)) as subscription:
             yield subscription
+
+    def on_change(self, listener: ChangeListener) -> None:
+        self._recent.on_change(listener)
 
     async def aclose(self) -> None:
         self._closed = True
         self._recent.end(Draining())
 
     def _add(self, change: UserChange, user: User, *, external: bool, name: str | None = None) -> bool:
-        new = self._changes.is_new(deduplication_keys(change, user, name), external=external)
-        if new:
+        result = self._changes.add(deduplication_keys(change, user, name), external=external)
+        if result is LogEvent.PUBLISHED:
             now = Timestamp(datetime.now(UTC).isoformat())
             self._recent.add(UserEvent(self._tokens.encode(self._recent.last + 1), change, user, now))
-        self._observe(LogEvent.PUBLISHED if new else LogEvent.REPEATED, user.source)
-        return new
+        self._observe(result, user.source)
+        return result is LogEvent.PUBLISHED

@@ -24,6 +24,7 @@ class Outbox(Generic[T]):
         self._max_items = max_items
         self._on_loss = on_loss
         self._items: deque[T] = deque()
+        self._current: T | None = None  # the item that is being sent
         self._filled = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -40,7 +41,9 @@ class Outbox(Generic[T]):
         """Send the items until it is cancelled."""
         while True:
             while self._items:
-                await self._send_with_retries(self._items.popleft())
+                self._current = self._items.popleft()
+                await self._send_with_retries(self._current)
+                self._current = None
             self._empty.set()
             self._filled.clear()
             await self._filled.wait()
@@ -48,6 +51,16 @@ class Outbox(Generic[T]):
     async def wait_empty(self) -> None:
         """Wait until all items were sent."""
         await self._empty.wait()
+
+    def give_up(self) -> list[T]:
+        """Remove and return the items that were not sent. Call it after `run` was cancelled.
+
+        The one that was being sent is among them, although it may have arrived.
+        """
+        items = [*([] if self._current is None else [self._current]), *self._items]
+        self._current = None
+        self._items.clear()
+        return items
 
     async def _send_with_retries(self, item: T) -> None:
         delays = backoff()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from gateway.errors import SourceUnavailable
-from gateway.events.entries import EventStream, decode_entry
+from gateway.events.entries import EventStream, check_of, decode_entry
 from gateway.events.log import LogEvent, LogObserver, NoLongerHeld, UserEvent
 from gateway.events.outbox import backoff
 from gateway.events.recent import RecentEvents
@@ -27,7 +27,7 @@ class EventStreamReader:
         self._max_events = max_events
         self._observe = observe
         self._log = ""
-        self._newest = b""  # the entry of the number `recent.last`
+        self.check = ""  # of the entry of the number `recent.last`, if it was read
         self._ready_at = 0  # the number up to which must be read before a subscription can start
         self._ready = asyncio.Event()
         self._advanced = asyncio.Event()
@@ -35,17 +35,15 @@ class EventStreamReader:
 
     async def run(self) -> None:
         """Read until it is cancelled."""
-        delays, unreachable = backoff(), False
+        delays = backoff()
         while True:
             try:
                 await self._synchronize()
-                delays, unreachable = backoff(), False
+                delays = backoff()
                 while await self._read_batch():
                     pass
-            except SourceUnavailable as error:
-                if not unreachable:
-                    _LOG.warning("the event log cannot be read, subscriptions get no events until it can: %s", error)
-                unreachable = True
+            except SourceUnavailable:
+                pass  # the client of the stream reports it
             except Exception:  # noqa: BLE001 - without a reader all subscriptions would wait for ever
                 _LOG.exception("reading the event log failed and will be repeated")
             await asyncio.sleep(next(delays))
@@ -61,18 +59,18 @@ class EventStreamReader:
 
     async def _synchronize(self) -> None:
         """Start to read the stream, or check that it still is the one that was read before."""
-        log, first, last = await self._stream.bounds()
+        log, first, last, _ = await self._stream.bounds()
         if log == self._log:
             if await self._is_unchanged(last):
                 return
             await self._stream.rename(log)
-            log, first, last = await self._stream.bounds()
+            log, first, last, _ = await self._stream.bounds()
         has_entries = last > first and await self._stream.get(last) is not None
         if self._log:
             self._report_gap()
         self._ready.clear()
         self._log, self.tokens = log, ResumeTokens(log)
-        self._newest, self._ready_at = b"", last
+        self.check, self._ready_at = "", last
         self._recent.restart(max(first, last - self._max_events) if has_entries else last)
         self._update_ready()
 
@@ -80,37 +78,49 @@ class EventStreamReader:
         """Whether the stream still has what was read: it may have been restored from an older copy."""
         if last < self._recent.last:
             return False
-        entry = await self._stream.get(self._recent.last) if self._newest else None
-        return entry is None or entry == self._newest
+        entry = await self._stream.get(self._recent.last) if self.check else None
+        return entry is None or check_of(entry) == self.check
 
     async def _read_batch(self) -> bool:
         """Read the next entries; return False where it has to synchronize again."""
         entries = await self._stream.read(self._recent.last)
         if not entries:
-            log, _, last = await self._stream.bounds()
+            log, _, last, check = await self._stream.bounds()
             if log != self._log or last < self._recent.last:
+                return False
+            if last == self._recent.last and self._differs(check):
                 return False
             if last > self._recent.last and await self._stream.get(last) is None:
                 self._skip_to(last)  # the entries have not just arrived: they are gone
-        for index, (log, number, content) in enumerate(entries):
+        for index, (log, number, content, previous_check) in enumerate(entries):
             if log != self._log:
                 return False
             if number != self._recent.last + 1:  # the stream was trimmed faster than it was read
                 self._skip_to(number - 1)
+            elif self._differs(previous_check):
+                return False
             self._add(number, content)
             if self._recent.subscribers or index % 50 == 0:
                 await asyncio.sleep(0)  # lets the subscriptions read, so that one batch does not fill their queues
         return True
 
+    def _differs(self, check: str) -> bool:
+        """Whether this check, if it is known, is not that of the entry that was read last.
+
+        A failover to a server that had not received the last entries is noticed by it: the client connects anew without
+        an error, and their numbers are given again.
+        """
+        return bool(check and self.check) and check != self.check
+
     def _add(self, number: int, content: bytes) -> None:
-        self._newest = content
+        self.check = check_of(content)
         try:
             entry = decode_entry(content)
         except (ValueError, KeyError, TypeError):  # a newer version of the gateway wrote it
             _LOG.warning("an event was skipped: a newer version wrote it to the event log; update this replica")
             self._recent.add(None)
         else:
-            token = self.tokens.encode(number)
+            token = self.tokens.encode(number, self.check)
             self._recent.add(UserEvent(token, entry.change, entry.user, entry.occurred_at))
         self._advanced.set()
         self._advanced = asyncio.Event()
@@ -120,7 +130,7 @@ class EventStreamReader:
         if self._ready.is_set():
             self._report_gap()
         self._recent.restart(last)
-        self._newest = b""
+        self.check = ""
         self._update_ready()
 
     def _update_ready(self) -> None:

@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from typing import Self
 
 from gateway.errors import GatewayError
-from gateway.events.log import EventLogSettings, LogEvent, LogObserver, NoLongerHeld, SlowReader, UserEvent
+from gateway.events.log import (
+    ChangeListener,
+    EventLogSettings,
+    LogEvent,
+    LogObserver,
+    NoLongerHeld,
+    SlowReader,
+    UserEvent,
+)
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import UserSource
 
@@ -101,6 +109,7 @@ class RecentEvents:
         self._ring: list[UserEvent | None] = []  # a ring buffer once it is full: see `_index`
         self._first = 1  # the number of the event that was added first, at index 0
         self._subscriptions: set[MemorySubscription] = set()
+        self._listeners: list[ChangeListener] = []
         self.last = 0
 
     def __len__(self) -> int:
@@ -111,8 +120,18 @@ class RecentEvents:
         """The number of subscriptions."""
         return len(self._subscriptions)
 
+    def on_change(self, listener: ChangeListener) -> None:
+        """Call the listener for each event, before subscriptions get it, and where events may have been lost."""
+        self._listeners.append(listener)
+
+    def get(self, number: int) -> UserEvent | None:
+        """Return the event of that number, or None if it is not held or of unknown format."""
+        held = not self._is_dropped(number) and number <= self.last
+        return self._ring[self._index(number)] if held else None
+
     def add(self, event: UserEvent | None) -> None:
         """Store the event under the next number and offer it to all subscriptions; None is one of unknown format."""
+        self._notify_listeners(None if event is None else event.user.source)
         self.last += 1
         if len(self._ring) < self._settings.max_events:
             self._ring.append(event)
@@ -150,6 +169,11 @@ class RecentEvents:
         """Drop all events; the next one gets the number after `last`."""
         self._ring = []
         self.last, self._first = last, last + 1
+        self._notify_listeners(None)
+
+    def _notify_listeners(self, source: UserSource | None) -> None:
+        for listener in self._listeners:
+            listener(source)
 
     def _index(self, number: int) -> int:
         return (number - self._first) % self._settings.max_events

@@ -1,27 +1,39 @@
 """The event log that replicas have in common: each replica writes to one stream and reads all of it.
 
-Published events wait in the outbox of their process until they are in the stream: they are lost if the process ends
-before that, and only then. Appended events are in the stream when `append` returns. The stream is as durable as its
-storage: with Redis, that depends on `appendfsync`.
+Published events wait in the outbox of their process until they are in the stream. They are lost if the process ends
+before that, and only then; a process that is stopped tries to write them first, and logs how many it could not.
+Appended events are in the stream when `append` returns. The stream is as durable as its storage: with Redis, that
+depends on `appendfsync`.
 """
 
 import asyncio
 import logging
+import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from gateway.errors import SourceUnavailable
 from gateway.events.deduplication import DeduplicationKeys, deduplication_keys
-from gateway.events.entries import Entry, EventStream, encode_entry
-from gateway.events.log import Draining, EventLogSettings, LogEvent, LogObserver, ignore_log_event
+from gateway.events.entries import Entry, EventStream, check_of, encode_entry
+from gateway.events.log import (
+    ChangeListener,
+    Draining,
+    EventLogSettings,
+    LogEvent,
+    LogObserver,
+    NoLongerHeld,
+    ignore_log_event,
+)
 from gateway.events.outbox import Outbox
 from gateway.events.reader import EventStreamReader
 from gateway.events.recent import MemorySubscription, RecentEvents, event_filter
 from gateway.events.resume_tokens import invalid_resume_token
 from gateway.kit.tasks import cancel_and_wait
+from gateway.operation import seconds_left
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
@@ -30,7 +42,6 @@ __all__ = ["ReplicatedEventLog"]
 T = TypeVar("T")
 _LOG = logging.getLogger("gateway.events")
 _STREAM_TIMEOUT = 1.0  # seconds that a caller waits for the stream
-_CLOSE_TIMEOUT = 2.0  # seconds to write the outbox when the log is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,7 @@ class _PendingEvent:
     entry: bytes
     keys: DeduplicationKeys
     source: UserSource
+    report: str = ""  # identifies a report of this gateway
 
 
 class ReplicatedEventLog:
@@ -54,6 +66,7 @@ class ReplicatedEventLog:
         self._recent = RecentEvents(settings, observe)
         self._reader = EventStreamReader(stream, self._recent, max_events=settings.max_events, observe=observe)
         self._outbox = Outbox[_PendingEvent](self._publish, settings.outbox_size, on_loss=self._report_loss)
+        self._close_timeout = settings.close_timeout
         self._last_written = 0  # the greatest number that this process wrote
         self._closed = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -66,77 +79,111 @@ class ReplicatedEventLog:
     def subscribers(self) -> int:
         return self._recent.subscribers
 
+    async def require_writable(self) -> None:
+        if self._closed:
+            raise Draining
+        await _with_timeout(self._stream.bounds())
+
     def publish(self, change: UserChange, user: User) -> None:
-        if not self._closed:
-            self._outbox.put(_pending(change, user))
+        pending = _pending(change, user, report=secrets.token_hex(8))
+        if self._closed:
+            self._report_loss(pending)
+        else:
+            self._outbox.put(pending)
 
     async def append(self, change: UserChange, user: User, *, name: str | None = None) -> bool:
         if self._closed:
             raise Draining
-        return await _with_timeout(self._write(_pending(change, user, name), external=True))
+        return await _with_timeout(self._write(_pending(change, user, name)))
 
     @asynccontextmanager
     async def subscribe(
         self, *, ids: Collection[Ref] = (), sources: Collection[UserSource] = (), after: str | None = None
     ) -> AsyncIterator[MemorySubscription]:
-        start = await self._start_after(after)
+        start, token = await self._start_after(after)
         if self._closed:  # in the meantime
             raise Draining
-        token = self._reader.tokens.encode(start)
         with self._recent.subscribe(start, token, event_filter(ids, sources)) as subscription:
             yield subscription
+
+    def on_change(self, listener: ChangeListener) -> None:
+        self._recent.on_change(listener)
 
     async def aclose(self) -> None:
         if self._closed:
             return
         self._closed = True
         with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
+            async with asyncio.timeout(self._close_timeout):
                 await self._outbox.wait_empty()
                 await self._reader.wait_for(self._last_written)
         self._recent.end(Draining())
         await cancel_and_wait(*self._tasks)
+        if lost := Counter(pending.source for pending in self._outbox.give_up()):
+            counts = ", ".join(f"{count} of users of {source}" for source, count in sorted(lost.items()))
+            _LOG.error("events were lost: Redis did not accept them until this process stopped: %s", counts)
+            for source in lost.elements():
+                self._observe(LogEvent.LOST, source)
 
-    async def _start_after(self, after: str | None) -> int:
-        """Return the number to start after. The replica that gave the token may have read further than this one."""
+    async def _start_after(self, after: str | None) -> tuple[int, str]:
+        """Return the number to start after, and its token.
+
+        The replica that gave the token may have read further than this one.
+        """
         if self._closed:
             raise Draining
         await _with_timeout(self._reader.wait_ready())
+        tokens = self._reader.tokens
         if after is None:
-            return self._recent.last
-        number = self._reader.tokens.decode(after)
+            return self._recent.last, tokens.encode(self._recent.last, self._reader.check)
+        number, check = tokens.decode(after)
         if number > self._recent.last:
-            _, _, last = await _with_timeout(self._stream.bounds())
+            _, _, last, _ = await _with_timeout(self._stream.bounds())
             if number > last:
-                raise invalid_resume_token()
+                # Only a log that had more events has created a token with a check: it was restored from an older copy.
+                raise NoLongerHeld if check else invalid_resume_token()
             await _with_timeout(self._reader.wait_for(number))
-        return number
+        if check and not await self._is_event(number, check):
+            raise NoLongerHeld
+        if tokens is not self._reader.tokens:  # in the meantime the log was found to be another one
+            raise NoLongerHeld
+        return number, after
+
+    async def _is_event(self, number: int, check: str) -> bool:
+        """Whether the event of that number is the one with that check."""
+        event = self._recent.get(number)
+        if event is not None:
+            return event.id == self._reader.tokens.encode(number, check)
+        entry = await _with_timeout(self._stream.get(number))
+        return entry is not None and check_of(entry) == check
 
     async def _publish(self, pending: _PendingEvent) -> None:
-        await self._write(pending, external=False)
+        await self._write(pending)
 
-    async def _write(self, pending: _PendingEvent, *, external: bool) -> bool:
-        keys = pending.keys
+    async def _write(self, pending: _PendingEvent) -> bool:
         number = await self._stream.append(
-            pending.entry, event=keys.event, user=keys.user, content=keys.content, dated=keys.dated, external=external
+            pending.entry, check_of(pending.entry), **asdict(pending.keys), report=pending.report
         )
         self._last_written = max(self._last_written, number)
-        self._observe(LogEvent.PUBLISHED if number else LogEvent.REPEATED, pending.source)
-        return number > 0
+        result = LogEvent.PUBLISHED if number > 0 else LogEvent.REPEATED if number == 0 else LogEvent.SUPERSEDED
+        self._observe(result, pending.source)
+        return result is LogEvent.PUBLISHED
 
     def _report_loss(self, pending: _PendingEvent) -> None:
         _LOG.error("an event of a user of %s was lost: it could not be written to the event log", pending.source)
         self._observe(LogEvent.LOST, pending.source)
 
 
-def _pending(change: UserChange, user: User, name: str | None = None) -> _PendingEvent:
+def _pending(change: UserChange, user: User, name: str | None = None, *, report: str = "") -> _PendingEvent:
     now = Timestamp(datetime.now(UTC).isoformat())
-    return _PendingEvent(encode_entry(Entry(change, now, user)), deduplication_keys(change, user, name), user.source)
+    entry = encode_entry(Entry(change, now, user))
+    return _PendingEvent(entry, deduplication_keys(change, user, name), user.source, report)
 
 
 async def _with_timeout(result: Awaitable[T]) -> T:
+    left = seconds_left()
     try:
-        async with asyncio.timeout(_STREAM_TIMEOUT):
+        async with asyncio.timeout(_STREAM_TIMEOUT if left is None else min(left, _STREAM_TIMEOUT)):
             return await result
     except TimeoutError:
         raise SourceUnavailable("The event log did not respond in time. Retry later.", retry_after=1.0) from None

@@ -1,4 +1,4 @@
-"""Resume tokens: the name of a log and the number of an event in it."""
+"""Resume tokens: the name of a log, the number of an event in it, and a check of that event."""
 
 import re
 import secrets
@@ -8,21 +8,26 @@ from gateway.events.log import NoLongerHeld
 
 __all__ = ["ResumeTokens", "invalid_resume_token"]
 
-_TOKEN = re.compile(r"e1([0-9a-f]{16})([0-9a-f]{16})")  # "e1" is the version of the format
+# "e1" is the version of the format; tokens of positions whose event is not known have no check.
+_TOKEN = re.compile(r"e1([0-9a-f]{16})([0-9a-f]{16})([0-9a-f]{8})?")
 
 
 class ResumeTokens:
-    """Encodes and decodes the tokens of one log. The name of a log is unique: tokens of other logs are recognised."""
+    """Encodes and decodes the tokens of one log. The name of a log is unique: tokens of other logs are recognised.
+
+    A check is a short hash of the entry (`gateway.events.entries.check_of`). A log that was restored from an older copy
+    gives its numbers a second time; the check shows that a token is that of another event of the same number.
+    """
 
     def __init__(self, log: str | None = None) -> None:
         self._log = log or secrets.token_hex(8)
 
-    def encode(self, number: int) -> str:
+    def encode(self, number: int, check: str = "") -> str:
         """Return the token of the event of that number; 0 is the position before the first event."""
-        return f"e1{self._log}{number:016x}"
+        return f"e1{self._log}{number:016x}{check}"
 
-    def decode(self, token: str) -> int:
-        """Return the number in a token; the log may not have reached it yet.
+    def decode(self, token: str) -> tuple[int, str]:
+        """Return the number and the check in a token, "" where it has none; the log may not have reached it yet.
 
         Raises:
             BadUserInput: no log has created the token.
@@ -33,7 +38,7 @@ class ResumeTokens:
             raise invalid_resume_token()
         if parts[1] != self._log:
             raise NoLongerHeld
-        return int(parts[2], 16)
+        return int(parts[2], 16), parts[3] or ""
 
 
 def invalid_resume_token() -> BadUserInput:

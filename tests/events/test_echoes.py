@@ -12,7 +12,7 @@ from gateway.users.model import Organization, Role, Timestamp, User, UserChange,
 
 CREATED, UPDATED, DELETED = UserChange
 RESELLER = UserSource.RESELLER
-NOON, LATER = Timestamp("2026-11-22T12:00:00.0000001Z"), Timestamp("2026-11-22T12:00:00.0000002Z")
+NOON, LATER = Timestamp("2026-11-22T12:00:00.0000010Z"), Timestamp("2026-11-22T12:00:00.0000020Z")
 ADA = User(RESELLER, "Id-1", "t1", first_name="Ada", role=Role.named(RESELLER, "user"), updated_at=NOON)
 
 
@@ -115,6 +115,73 @@ async def test_by_name(logs: Any) -> None:
     assert appended == [True, True, False]
 
 
+async def test_to_and_fro(logs: Any) -> None:
+    """Changes of the gateway from A to B and back to A within one instant are three events; their echoes are none."""
+    log = await logs.new()
+    states = [ADA, replace(ADA, first_name="Eve"), ADA, ADA]
+    async with log.subscribe() as subscription:
+        for user in states:
+            log.publish(UPDATED, user)
+        await settled(log)
+        assert [await log.append(UPDATED, user) for user in states] == [False] * 4
+        assert [(await anext(subscription)).user.first_name for _ in states] == ["Ada", "Eve", "Ada", "Ada"]
+        assert await queued_ids(subscription) == []
+
+
+async def test_to_and_fro_with_early_echoes(logs: Any) -> None:
+    """Where the source reports the changes first, each report of the gateway is matched with one of them."""
+    log = await logs.new()
+    eve = replace(ADA, first_name="Eve")
+    async with log.subscribe() as subscription:
+        assert [await log.append(UPDATED, user) for user in (ADA, eve, ADA)] == [True, True, False]
+        for user in (ADA, eve, ADA):
+            log.publish(UPDATED, user)
+        await settled(log)
+        assert [(await anext(subscription)).user.first_name for _ in range(3)] == ["Ada", "Eve", "Ada"]
+        assert await queued_ids(subscription) == []
+
+
+@pytest.mark.parametrize("external", [True, False])
+async def test_superseded(logs: Any, external: bool) -> None:  # noqa: FBT001 - a parameter
+    """A report that is older than the last event of its user is no event; one of the same instant is."""
+    log = await logs.new()
+    other = await logs.replica(log)
+    older, same = replace(ADA, first_name="Old"), replace(ADA, first_name="Same", updated_at=LATER)
+    newest = replace(ADA, updated_at=LATER)
+    async with log.subscribe() as subscription:
+        log.publish(UPDATED, newest)
+        await settled(log)
+        for user in (older, same, replace(older, source_id="id-2")):
+            if external:
+                await other.append(UPDATED, user)
+            else:
+                other.publish(UPDATED, user)
+        await settled(other)
+        log.publish(UPDATED, replace(ADA, source_id="end"))
+        received = [(await anext(subscription)).user for _ in range(4)]
+    assert [user.first_name for user in received] == ["Ada", "Same", "Old", "Ada"]
+    assert [user.source_id for user in received] == ["Id-1", "Id-1", "id-2", "end"]
+    assert logs.log_events.count((LogEvent.SUPERSEDED, "reseller")) == 1
+
+
+async def test_a_deletion_is_final(logs: Any) -> None:
+    """A deletion is an event also with an older time; changes up to the time of the last event then are none."""
+    log = await logs.new()
+    assert await log.append(UPDATED, replace(ADA, updated_at=LATER))
+    assert await log.append(DELETED, ADA)
+    assert not await log.append(UPDATED, replace(ADA, first_name="Late", updated_at=LATER))
+    restored = Timestamp("2026-11-22T12:00:01Z")
+    assert await log.append(UPDATED, replace(ADA, updated_at=restored))
+
+
+@pytest.mark.parametrize("time", ["2999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "yesterday"])
+async def test_a_time_that_cannot_be_true(logs: Any, time: str) -> None:
+    """A report with a time in the future, long ago or without meaning is an event, and supersedes no later ones."""
+    log = await logs.new()
+    assert await log.append(UPDATED, replace(ADA, first_name="Odd", updated_at=Timestamp(time)))
+    assert await log.append(UPDATED, ADA)
+
+
 async def test_window(logs: Any) -> None:
     """A change is recognised within the window only."""
     log = await logs.new(window=0.02)
@@ -128,6 +195,7 @@ def test_bounded_memory() -> None:
     """No more changes are remembered than the maximum; the oldest is dropped first."""
     changes = RecentChanges(60.0, max_entries=3)
     events = [deduplication_keys(UPDATED, replace(ADA, source_id=str(number))) for number in range(10)]
-    assert all(changes.is_new(keys, external=True) for keys in events)
+    assert {changes.add(keys, external=True) for keys in events} == {LogEvent.PUBLISHED}
     assert len(changes) == 3
-    assert [changes.is_new(keys, external=True) for keys in (events[-1], events[0])] == [False, True]
+    again = [changes.add(keys, external=True) for keys in (events[-1], events[0])]
+    assert again == [LogEvent.REPEATED, LogEvent.PUBLISHED]

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from state.server import RedisServer
 
 from gateway.errors import BadUserInput
+from gateway.events.entries import check_of
 from gateway.events.log import LogEvent, NoLongerHeld
 from gateway.events.memory import MemoryEventLog
 from gateway.state.redis.client import connect
@@ -68,6 +69,82 @@ async def test_an_older_copy(server: RedisServer, replica: Any, tmp_path: Path) 
             pass
 
 
+@pytest.mark.parametrize("with_more_events", [True, False])
+async def test_an_older_copy_with_new_gateways(
+    server: RedisServer,
+    replica: Any,
+    tmp_path: Path,
+    with_more_events: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """After a restore from an older copy, a gateway that starts anew refuses tokens whose events were lost.
+
+    The log has its old name, and may have given their numbers to other events in the meantime.
+    """
+    log = replica()
+    async with log.subscribe() as subscription:
+        await append(log, "a")
+        kept = (await anext(subscription)).id
+        await asyncio.to_thread(server.stop)
+        copy = {path: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
+        await asyncio.to_thread(server.start)
+        await append(log, "b")
+        lost = (await anext(subscription)).id
+    await log.aclose()
+    await asyncio.to_thread(server.stop)
+    for path, content in copy.items():
+        path.write_bytes(content)
+    await asyncio.to_thread(server.start)
+    other = replica()
+    if with_more_events:
+        for name in ("c", "d"):
+            await append(other, name)
+    with pytest.raises(NoLongerHeld):
+        async with other.subscribe(after=lost):
+            pass
+    async with other.subscribe(after=kept) as subscription:
+        await append(other, "e")
+        expected = ["c", "d", "e"] if with_more_events else ["e"]
+        assert await next_ids(subscription, len(expected)) == expected
+
+
+async def test_a_token_of_an_event_that_is_not_held_here(server: RedisServer, replica: Any) -> None:
+    """The check of a token is compared with the entry in Redis where this process does not hold the event."""
+    log = replica(max_events=50)
+    async with log.subscribe() as subscription:
+        for number in range(3):
+            await append(log, number)
+        tokens = [event.id for event in [await anext(subscription) for _ in range(3)]]
+    late = replica(max_events=1)  # it starts to read at the last event
+    async with late.subscribe(after=tokens[1]) as subscription:
+        assert await next_ids(subscription, 1) == ["2"]
+    with pytest.raises(NoLongerHeld):
+        async with late.subscribe(after=tokens[1][:-8] + "00000000"):
+            pass
+
+
+@pytest.mark.parametrize("idle", [True, False])
+async def test_a_failover_without_an_error(server: RedisServer, replica: Any, idle: bool) -> None:  # noqa: FBT001
+    """Entries that a failover lost are noticed although the connection was never interrupted: numbers appear again."""
+    log = replica()
+    async with log.subscribe() as subscription:
+        for name in ("a", "b"):
+            await append(log, name)
+        assert await next_ids(subscription, 2) == ["a", "b"]
+        client = connect(server.url)
+        stream, other = RedisEventStream(client), {"content": "", "dated": False, "order": "", "deletion": False}
+        [(_, fields)] = await client.xrevrange("usergateway:{events}:entries", count=1)
+        async with client.pipeline() as pipeline:  # as if the new primary had not received "b"
+            pipeline.hset("usergateway:{events}:log", mapping={"last": 1, "check": ""})
+            pipeline.delete("usergateway:{events}:entries")
+            await pipeline.execute()
+        for name in ["c"] if idle else ["c", "d"]:
+            entry = fields[b"entry"].replace(b'"b"', f'"{name}"'.encode())
+            await stream.append(entry, check_of(entry), event=name, user=name, report=name, **other)
+        await client.aclose()
+        async with asyncio.timeout(20):
+            assert isinstance(await subscription.ended(), NoLongerHeld)
+
+
 async def test_trimmed_before_it_was_read(server: RedisServer, replica: Any) -> None:
     """Where the stream was trimmed before a replica read it, the subscriptions of the replica end."""
     log = replica(max_events=3)
@@ -109,8 +186,8 @@ async def test_an_entry_of_another_version(server: RedisServer, replica: Any) ->
     async with log.subscribe() as subscription:
         client = connect(server.url)
         for entry in (b"", b"exploded now\n{}", b"updated now\n[]"):
-            keys = {"event": entry.hex(), "user": "u", "content": "c", "dated": False}
-            await RedisEventStream(client).append(entry, **keys, external=False)
+            keys = {"event": entry.hex(), "user": "u", "content": "c", "dated": False, "order": "", "deletion": False}
+            await RedisEventStream(client).append(entry, "", **keys, report=entry.hex())
         await client.aclose()
         await append(log, "a")
         assert await next_ids(subscription, 1) == ["a"]

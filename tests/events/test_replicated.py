@@ -10,7 +10,7 @@ from events.reading import append, changed, next_ids, queued_ids, settled
 from state.server import RedisServer
 
 from gateway.errors import SourceUnavailable
-from gateway.events.log import Draining
+from gateway.events.log import Draining, LogEvent
 
 
 async def test_replicas(replica: Any) -> None:
@@ -123,15 +123,43 @@ async def test_redis_is_unreachable_at_the_start(server: RedisServer, replica: A
         assert await next_ids(subscription, 1) == ["b"]
 
 
-async def test_closing_while_redis_is_unreachable(server: RedisServer, replica: Any) -> None:
-    """A process whose Redis is unreachable stops, and its subscriptions end."""
-    log = replica()
+async def test_closing_while_redis_is_unreachable(
+    server: RedisServer, replica: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process whose Redis is unreachable stops; its subscriptions end, and the events that are lost are reported."""
+    log_events: list[Any] = []
+    log = replica(observe=lambda *event: log_events.append(event), close_timeout=0.3)
     async with log.subscribe() as subscription:
         await asyncio.to_thread(server.stop)
-        log.publish(*changed("a"))
+        with pytest.raises(SourceUnavailable):
+            await log.require_writable()
+        for name in ("a", "b"):
+            log.publish(*changed(name))
         await log.aclose()
         with pytest.raises(Draining):
             await anext(subscription)
+    log.publish(*changed("late"))
+    assert log_events.count((LogEvent.LOST, "account")) == 3
+    lost = [record.getMessage() for record in caplog.records if record.name == "gateway.events"]
+    assert lost == [
+        "events were lost: Redis did not accept them until this process stopped: 2 of users of account",
+        "an event of a user of account was lost: it could not be written to the event log",
+    ]
+
+
+async def test_closing_until_redis_is_back(server: RedisServer, replica: Any) -> None:
+    """A process that stops while Redis is unreachable writes its events if Redis returns in time."""
+    log, other = replica(), replica()
+    async with other.subscribe() as subscription:
+        log.publish(*changed("a"))
+        assert await next_ids(subscription, 1) == ["a"]
+        await asyncio.to_thread(server.stop)
+        log.publish(*changed("b"))
+        closing = asyncio.create_task(log.aclose())
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(server.start)
+        await closing
+        assert await next_ids(subscription, 1) == ["b"]
 
 
 async def test_closing_writes_the_outbox(replica: Any) -> None:

@@ -24,22 +24,33 @@ async def client(redis_url: str) -> AsyncIterator[Redis]:
 
 def keys(event: str) -> dict[str, Any]:
     """Return the deduplication keys of an event."""
-    return {"event": event, "user": event, "content": "c", "dated": True, "external": True}
+    return {
+        "check": event,
+        "event": event,
+        "user": event,
+        "content": "c",
+        "dated": True,
+        "order": "1",
+        "deletion": False,
+        "report": "",
+    }
 
 
 async def test_numbers(client: Redis) -> None:
     """Entries get numbers without gaps, also from concurrent writers, and are read in that order, each once."""
     stream, replica = RedisEventStream(client), RedisEventStream(client)
-    log, first, last = await stream.bounds()
+    log, first, last, _ = await stream.bounds()
     assert (first, last) == (0, 0)
     numbers = await asyncio.gather(
         *((stream, replica)[n % 2].append(str(n).encode(), **keys(str(n))) for n in range(100))
     )
     assert sorted(numbers) == list(range(1, 101))
     read = list(await replica.read(0))
-    assert [(name, number) for name, number, _ in read] == [(log, number) for number in range(1, 101)]
-    assert {int(entry): number for _, number, entry in read} == dict(enumerate(numbers))
-    assert (await stream.bounds(), await stream.read(100)) == ((log, 0, 100), [])
+    assert [(name, number) for name, number, _, _ in read] == [(log, number) for number in range(1, 101)]
+    assert {int(entry): number for _, number, entry, _ in read} == dict(enumerate(numbers))
+    # The name of each event is its check here.
+    assert [check for *_, check in read] == ["", *(entry.decode() for _, _, entry, _ in read[:-1])]
+    assert (await stream.bounds(), await stream.read(100)) == ((log, 0, 100, read[-1][2].decode()), [])
     assert (await stream.get(7), await stream.get(101)) == (read[6][2], None)
 
 
@@ -58,20 +69,32 @@ async def test_deduplication_keys_expire(client: Redis) -> None:
     stream = RedisEventStream(client, window=60.0)
     assert await stream.append(b"x", **keys("a")) == 1
     assert await stream.append(b"x", **keys("a")) == 0
-    for key in ("once:a", "user:a"):
+    for key in ("once:a", "user:a", "order:a"):
         assert 0 < await client.pttl("usergateway:{events}:" + key) <= 60_000
+
+
+async def test_a_lost_reply(client: Redis) -> None:
+    """A report of the gateway that is sent again, since its reply was lost, gets the same reply and no second entry."""
+    stream = RedisEventStream(client)
+    first, second = keys("a") | {"report": "r1"}, keys("a") | {"report": "r2"}
+    for each, number in ((first, 1), (first, 1), (second, 2), (first, 1)):
+        assert await stream.append(b"x", **each) == number
+    older = keys("b") | {"user": "a", "order": "0", "report": "r3"}
+    assert [await stream.append(b"x", **older) for _ in range(2)] == [-1, -1]
+    assert await client.xlen("usergateway:{events}:entries") == 2
+    assert 0 < await client.pttl("usergateway:{events}:report:r1") <= 3_600_000
 
 
 async def test_renaming(client: Redis) -> None:
     """A log is renamed once, by the first replica that finds a loss, and continues with the next number."""
     stream = RedisEventStream(client)
     await stream.append(b"x", **keys("a"))
-    log, _, _ = await stream.bounds()
+    log, *_ = await stream.bounds()
     await stream.rename(log)
-    renamed, first, last = await stream.bounds()
+    renamed, first, last, check = await stream.bounds()
     assert (renamed != log, first, last) == (True, 1, 1)
     await stream.rename(log)
-    assert await stream.bounds() == (renamed, 1, 1)
+    assert await stream.bounds() == (renamed, 1, 1, check)
 
 
 @pytest.mark.parametrize("lost", ["log", "entries"])
@@ -80,12 +103,12 @@ async def test_one_key_is_lost(client: Redis, lost: str) -> None:
     stream = RedisEventStream(client)
     for name in ("a", "b"):
         await stream.append(b"x", **keys(name))
-    log, _, _ = await stream.bounds()
+    log, *_ = await stream.bounds()
     await client.delete(f"usergateway:{{events}}:{lost}")
     number = await stream.append(b"y", **keys("c"))
     assert number == (1 if lost == "log" else 3)
     assert ((await stream.bounds())[0] == log) is (lost == "entries")
-    assert [(number, entry) for _, number, entry in await stream.read(number - 1)] == [(number, b"y")]
+    assert [(number, entry) for _, number, entry, _ in await stream.read(number - 1)] == [(number, b"y")]
 
 
 async def test_unreachable() -> None:
