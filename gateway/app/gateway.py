@@ -110,7 +110,10 @@ class Gateway:
             cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
             execute_once=once,
             publish=self._events.publish,
+            require_publishable=self._events.require_writable,
         )
+        self._events.on_change(self._users.drop_prefetched)
+        self._events.on_change(self._sources.separate_reads)
         stack.push_async_callback(self._users.drain)
         self._capacity = _build_capacity(settings, state, observer)
         self._executor = build_executor(settings, state, stack, observer, self._capacity)

@@ -16,6 +16,7 @@ from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.hedging import HedgingSettings
 from gateway.sources.http.pacing import by_credential
 from gateway.sources.http.retry import RetryBudget, RetrySettings
+from gateway.sources.http.single_flight import SingleFlight
 from gateway.sources.http.steps import PACING_KEYS, RATES, StepSettings, steps
 from gateway.sources.http.timing import Timing
 from gateway.sources.reseller import ResellerSource
@@ -77,6 +78,7 @@ class ConfiguredSources:
         self._stack = stack
         self._observer = observer
         self._circuits: dict[UserSource, Circuit] = {}
+        self._flights: dict[UserSource, SingleFlight] = {}
         budget = RetryBudget()
         configured = [name for name in BUILDERS if settings_of(settings, name).configured]
         self.sources = Sources([self._build(name, budget) for name in configured])
@@ -91,11 +93,18 @@ class ConfiguredSources:
         """Return the state of the circuit of each source."""
         return {name: circuit.state for name, circuit in self._circuits.items()}
 
+    def separate_reads(self, changed: UserSource | None) -> None:
+        """Let later reads of a source, None for all, share no call from before a change that is known now."""
+        for name, flights in self._flights.items():
+            if changed in {None, name}:
+                flights.separate()
+
     def _build(self, name: UserSource, budget: RetryBudget) -> Source:
         configured = settings_of(self._settings, name)
         transport = CLIENTS[self._settings.http_client](_limits(configured))
         self._stack.push_async_callback(transport.aclose)
         circuit = self._circuits[name] = Circuit(observe=self._observer.pipeline_event)
+        flights = self._flights[name] = SingleFlight(observe=self._observer.pipeline_event)
         step_settings = StepSettings(
             forwarding=Forwarding(name, configured.forwards) if configured.forwards else None,
             timeout=configured.timeout,
@@ -108,6 +117,7 @@ class ConfiguredSources:
             budget=budget,
             circuit=circuit,
             pacing_key=PACING_KEYS.get(name, by_credential),
+            single_flight=flights,
             observe=self._observer.pipeline_event,
         )
         return build(name, self._settings, pipeline(transport, [*outer_steps, Timing(self._observer.call_finished)]))

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import orjson
@@ -18,10 +18,13 @@ from gateway.users.planning import EVERYTHING
 from gateway.users.reference import ReferenceData
 from gateway.users.source import CreatingSource, Source, Sources
 
-__all__ = ["Command", "Mutations", "Publish"]
+__all__ = ["Command", "Mutations", "Publish", "RequirePublishable"]
 
 Publish = Callable[[UserChange, User], None]
 """Publishes the event of a change."""
+
+RequirePublishable = Callable[[], Awaitable[None]]
+"""Raises SourceUnavailable if an event could not be published now."""
 
 _LOG = logging.getLogger("gateway.users")
 
@@ -62,7 +65,8 @@ class Mutations:
 
     `execute_once` stores the results of changes that have a caller's key; without it, only the account API recognises
     a repeated key. `on_change` is called after every change that may have been executed. `publish` is called once for
-    every change that was executed, and not for a replay.
+    every change that was executed, and not for a replay. `require_publishable` is called before a change without a key:
+    it would be executed although its event is lost. For one with a key `execute_once` fails before it is sent.
     """
 
     def __init__(
@@ -73,10 +77,12 @@ class Mutations:
         *,
         on_change: Callable[[], None] = lambda: None,
         publish: Publish | None = None,
+        require_publishable: RequirePublishable | None = None,
     ) -> None:
         self._sources = sources
         self._on_change = on_change
         self._publish = publish
+        self._require_publishable = require_publishable
         self._reference = reference
         self._execute_once = execute_once
         self._tasks: set[asyncio.Task[User]] = set()
@@ -99,6 +105,8 @@ class Mutations:
 
     async def _execute_or_replay(self, command: Command) -> User:
         if command.key is None or self._execute_once is None:
+            if self._require_publishable is not None:
+                await self._require_publishable()
             return await self._execute(command)
 
         async def execute() -> bytes:

@@ -23,7 +23,7 @@ from gateway.users.listing.merge import Merge, UserPage
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.loaders import Loaders
 from gateway.users.model import Department, Role, User, UserSource
-from gateway.users.mutations import Command, Mutations, Publish
+from gateway.users.mutations import Command, Mutations, Publish, RequirePublishable
 from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
 from gateway.users.reference import ReferenceData
@@ -40,7 +40,7 @@ class UserService:
     - A change is a model of `gateway.users.changes` or a mapping of its fields; an absent field stays unchanged.
     - Reads take the `loaders` of their operation; without them, each call is a separate operation.
     - A mutation takes the caller's idempotency key; without one nothing is stored, and the source gets a random key.
-      `publish` is called for each change that was executed.
+      `publish` is called for each change that was executed, and `require_publishable` before one without a key.
     - The service acts for the embedding program, which may do everything; `by` returns it for a principal, whose
       scopes are checked, and from whom results of other principals are kept apart. Reading the result of a change
       requires no scope.
@@ -57,6 +57,7 @@ class UserService:
         cursors: Cursors | None = None,
         execute_once: ExecuteOnce | None = None,
         publish: Publish | None = None,
+        require_publishable: RequirePublishable | None = None,
     ) -> None:
         self._sources = sources
         self._reference = reference or ReferenceData(sources)
@@ -64,7 +65,12 @@ class UserService:
         self._prefetched = PrefetchedUsers()
         self._merge = Merge(sources, self._cursors, self._prefetched)
         self._mutations = Mutations(
-            sources, self._reference, execute_once, on_change=self._prefetched.clear, publish=publish
+            sources,
+            self._reference,
+            execute_once,
+            on_change=self._prefetched.clear,
+            publish=publish,
+            require_publishable=require_publishable,
         )
 
     def by(self, principal: Principal) -> Self:
@@ -74,6 +80,10 @@ class UserService:
         bound = copy.copy(self)
         bound._principal = principal  # noqa: SLF001 - an object of this class
         return bound
+
+    def drop_prefetched(self, changed: UserSource | None) -> None:
+        """Drop the prefetched users of a source, None for all: some of them have changed."""
+        self._prefetched.clear(changed)
 
     def loaders(self, plan: Plan) -> Loaders:
         """Return the loaders of one operation; do not reuse them for another one."""

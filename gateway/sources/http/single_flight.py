@@ -48,7 +48,7 @@ class SingleFlight:
     """Shares one call between identical reads, including its failure.
 
     The call continues while a caller waits for it, and is cancelled when the last one leaves. A read that is made
-    after a change does not share a call from before the change.
+    after a change does not share a call from before the change; `separate` is called for a change by another process.
     """
 
     def __init__(self, *, key: Callable[[Request], Hashable] = flight_key, observe: Observer = ignore_event) -> None:
@@ -56,12 +56,16 @@ class SingleFlight:
         self._observe = observe
         self._flights: dict[Hashable, _Flight] = {}
 
+    def separate(self) -> None:
+        """Let later reads start new calls: they must return the data after a change that is known now."""
+        self._flights.clear()
+
     async def __call__(self, request: Request, send: Send) -> Response:
         if request.method != "GET":
             try:
                 return await send(request)
             finally:
-                self._flights.clear()  # later reads must return the data after the change
+                self.separate()
         loop = asyncio.get_running_loop()
         key = self._key(request)
         flight = self._flights.get(key)

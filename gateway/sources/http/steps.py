@@ -72,19 +72,21 @@ def steps(
     *,
     budget: RetryBudget,
     circuit: Circuit | None = None,
+    single_flight: SingleFlight | None = None,
     pacing_key: Callable[[Request], str] = by_credential,
     clock: Callable[[], float] = time.monotonic,
     observe: Observer = ignore_event,
 ) -> list[Step]:
     """Return the steps of one source, for `exchange.pipeline`.
 
-    `budget` is the one of the whole process. A `circuit` is passed where its state has to be read from outside.
+    `budget` is the one of the whole process. A `circuit` and a `single_flight` are passed where they are used from
+    outside as well.
     """
     pacing = Pacing(settings.rate, key=pacing_key, clock=clock, observe=observe)
     order: list[Step] = [] if settings.forwarding is None else [settings.forwarding]
     order.append(WithinDeadline(settings.timeout, clock=clock, observe=observe))
     if settings.single_flight:
-        order.append(SingleFlight(observe=observe))
+        order.append(single_flight or SingleFlight(observe=observe))
     order += [
         Retry(settings.retry, budget=budget, observe=observe),
         circuit or Circuit(CircuitSettings(), clock=clock, observe=observe),

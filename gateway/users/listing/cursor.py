@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -12,7 +14,8 @@ from gateway.errors import BadUserInput
 
 __all__ = ["Cursors"]
 
-_VERSION = b"\x01"  # of the content's format: a change of the format needs another version
+# Of the content's format: a change of the format needs another version. The states of version 1 have no walk.
+_VERSION, _READ_VERSIONS = b"\x02", (b"\x01", b"\x02")
 _SCOPE_BYTES = 8
 _SIGNATURE_BYTES = 16
 _MAX_LENGTH = 8192  # characters
@@ -22,10 +25,11 @@ class Cursors:
     """Writes and reads cursors. Without the secret the content can be decoded, but not altered.
 
     `scope` is the name of the list and of all that its order and content depend on: a cursor of another scope is
-    refused.
+    refused. `new_walk` returns a new random id for the walk that a list begins.
     """
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, *, new_walk: Callable[[], str] = lambda: secrets.token_urlsafe(6)) -> None:
+        self.new_walk = new_walk
         # A derived key: the secret signs nothing else with it. The label is part of every cursor, and no module path.
         self._key = hmac.digest(secret, b"gateway.users.cursor", hashlib.sha256)
 
@@ -42,7 +46,7 @@ class Cursors:
         """
         raw = _decoded(text)
         content, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
-        if not hmac.compare_digest(signature, self._signature(content)) or content[:1] != _VERSION:
+        if not hmac.compare_digest(signature, self._signature(content)) or content[:1] not in _READ_VERSIONS:
             raise BadUserInput.at(("after",), "is not a cursor of this list; start again without a cursor")
         if content[1 : 1 + _SCOPE_BYTES] != _digest(scope):
             raise BadUserInput.at(("after",), "belongs to a list with other arguments; start again without a cursor")

@@ -108,7 +108,9 @@ class Merge:
             GatewayError: no source responded; the most relevant of their errors.
         """
         scope = repr((query, None if requested is None else sorted(set(requested))))
-        before: WalkPositions = {} if after is None else _unpack(self._cursors.read(scope, after))
+        found_walk, before = (None, {}) if after is None else _unpack(self._cursors.read(scope, after))
+        # The cursors of two walks differ, so that neither gets users that were read for the other one.
+        walk = found_walk or self._cursors.new_walk()
         sources, not_configured = self._select(query, requested, readable)
         clock = self._prefetched.clock
         streams = [
@@ -123,7 +125,7 @@ class Merge:
 
         def write_cursor(positions: SegmentPositions) -> str:
             state = before | {name: position.walk_position for name, position in positions.items()}
-            return self._cursors.write(scope, {name.value: position.pack() for name, position in state.items()})
+            return self._cursors.write(scope, _pack(walk, state))
 
         # A first page reads little more than itself; a client that continues may continue further.
         edges = await _take_users(streams, first, first + 1 if after is None else _MAX_WINDOW, write_cursor)
@@ -207,5 +209,14 @@ def _has_more(stream: SourceStream) -> bool:
     return not stream.done and not isinstance(stream.error, SourceNotConfigured)
 
 
-def _unpack(state: Any) -> WalkPositions:
-    return {UserSource(name): WalkPosition.unpack(packed) for name, packed in state.items()}
+_WALK = "walk"  # the name under which a cursor holds the id of its walk, beside the names of sources
+
+
+def _pack(walk: str, positions: WalkPositions) -> dict[str, Any]:
+    return {_WALK: walk} | {name.value: position.pack() for name, position in positions.items()}
+
+
+def _unpack(state: dict[str, Any]) -> tuple[str | None, WalkPositions]:
+    """Return the walk and its positions; the cursor of an earlier version has no walk."""
+    walk = state.pop(_WALK, None)
+    return walk, {UserSource(name): WalkPosition.unpack(packed) for name, packed in state.items()}

@@ -34,27 +34,28 @@ class _Entry:
 class PrefetchedUsers:
     """A cache of prefetched users, an entry for each cursor and principal. Without an entry, users are read again.
 
-    An entry can be used several times, since a client may request a page twice. The users in it were read at most
-    `seconds` ago; call `clear` when one was changed through the gateway. At most `max_users` are held in all: the least
+    An entry can be used several times, since a client may request a page twice. Each walk has its entries, because the
+    cursors of two walks differ. The users in an entry were read at most `seconds` ago, which is how old a page can be
+    where nobody reports a change; call `clear` when a change is known. At most `max_users` are held in all: the least
     recently used entries are removed first.
     """
 
     def __init__(
-        self, *, max_users: int = 50_000, seconds: float = 300.0, clock: Callable[[], float] = time.monotonic
+        self, *, max_users: int = 50_000, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._max_users = max_users
         self._seconds = seconds
         self.clock = clock
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._size = 0
-        self._cleared_at = -math.inf
+        self._cleared_at = dict.fromkeys(UserSource, -math.inf)  # users that were read before that are not used
 
     def store(
         self, principal: str, cursor: str, needs: frozenset[str], windows: Mapping[UserSource, PrefetchedWindow]
     ) -> None:
         """Store the users after a cursor, which were read with these needs."""
         # A read that was under way when a user was changed may have returned the user before the change.
-        windows = {source: window for source, window in windows.items() if window.read_at > self._cleared_at}
+        windows = {source: window for source, window in windows.items() if window.read_at > self._cleared_at[source]}
         size = sum(len(prefetched.window.items) for prefetched in windows.values())
         self._remove((principal, cursor))
         if not 0 < size <= self._max_users:
@@ -70,18 +71,25 @@ class PrefetchedUsers:
         if entry is None or not needs <= entry.needs:
             return {}
         expired = self.clock() - self._seconds
-        windows = {source: window for source, window in entry.windows.items() if window.read_at > expired}
+        windows = {
+            source: window
+            for source, window in entry.windows.items()
+            if window.read_at > max(expired, self._cleared_at[source])
+        }
         if windows:
             self._entries.move_to_end((principal, cursor))
         else:
             self._remove((principal, cursor))
         return windows
 
-    def clear(self) -> None:
-        """Remove all entries, and let `store` ignore the reads that are under way."""
-        self._cleared_at = self.clock()
-        self._entries.clear()
-        self._size = 0
+    def clear(self, changed: UserSource | None = None) -> None:
+        """Let no users of a source be used that were read until now, also by reads that are under way; None: of any."""
+        if changed is None:
+            self._cleared_at = dict.fromkeys(UserSource, self.clock())
+            self._entries.clear()
+            self._size = 0
+        else:
+            self._cleared_at[changed] = self.clock()
 
     def _remove(self, key: tuple[str, str]) -> None:
         entry = self._entries.pop(key, None)

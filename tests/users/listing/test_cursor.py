@@ -35,6 +35,8 @@ def test_read_back(cursors: Cursors) -> None:
 def test_written_by_earlier_versions(cursors: Cursors) -> None:
     """A cursor that an earlier version or another replica wrote is accepted."""
     text = "AaMwOVzApTrRWyJwb3NpdGlvbiIsNyxudWxsXfXbkBAkyR92zk7NF-8aHlY"
+    assert cursors.read("list", text) == ["position", 7, None]
+    text = "AqMwOVzApTrRWyJwb3NpdGlvbiIsNyxudWxsXf6SD_c9Hqed84DDiiVVecw"
     assert cursors.write("list", ["position", 7, None]) == text
     assert cursors.read("list", text) == ["position", 7, None]
 
@@ -52,7 +54,7 @@ def test_another_secret(cursors: Cursors) -> None:
 
 def test_another_version(cursors: Cursors, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cursor of another version is refused although its signature is valid."""
-    monkeypatch.setattr("gateway.users.listing.cursor._VERSION", b"\x02")
+    monkeypatch.setattr("gateway.users.listing.cursor._VERSION", b"\x03")
     text = cursors.write("list", STATE)
     monkeypatch.undo()
     refused(cursors, text)

@@ -351,8 +351,7 @@ async def test_needs_of_prefetched_users() -> None:
 
 
 async def test_an_edge_in_text() -> None:
-    """The repr of an edge contains only its user, and equal pages are equal."""
+    """The repr of an edge contains only its user."""
     world = make_world(range(100), range(100), range(100))
     page = await world.page(1)
     assert repr(page).count("User(") == 1
-    assert page == await world.page(1)

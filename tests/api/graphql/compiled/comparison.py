@@ -139,7 +139,7 @@ async def _answer(
     variables: Mapping[str, Any],
     sources: FakeSources,
 ) -> Answer:
-    service = UserService(Sources(sources.sources), cursors=Cursors(_SECRET))
+    service = UserService(Sources(sources.sources), cursors=Cursors(_SECRET, new_walk=lambda: "walk"))
     planned = plan(selection_of(document, operation, variables), operation.operation.value.title())
     context = Context.of(Incoming(service, "request"), planned, mutations=2)
     try:
