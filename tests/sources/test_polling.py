@@ -74,6 +74,69 @@ async def test_first_poll(sources: PolledSources) -> None:
         assert (await source.changes_since(first.position)).changes == ()
 
 
+async def test_the_first_second_of_account(fake: Any, source: Any) -> None:
+    """An event that is written after the first poll is reported once, also with the time of its newest event or before.
+
+    Times have whole seconds, and an event is written a little later than the change that it describes.
+    """
+    account = source(UserSource.ACCOUNT)
+    changes = AccountChanges(account._api, account.fetch_user)
+    times = {"e0": 27, "e1": 30, "e2": 30, "e3": 28, "e4": 30}
+
+    def respond(*ids: str) -> None:
+        events = [
+            {"id": id_, "action": "update", "resource_id": f"acus_{id_}", "occurred_at": f"2026-11-22T12:00:{at}Z"}
+            for id_, at in times.items()
+            if id_ in ids
+        ]
+        fake.respond({"data": events, "page_info": {"has_next_page": False}})
+
+    respond("e1")  # the first poll requests the newest event, then those shortly before it
+    respond("e0", "e1")
+    position = (await changes.changes_since(None)).position
+    for written, new in (("e0 e1", ""), ("e0 e1 e2 e3", "e3 e2"), ("e0 e1 e2 e3 e4", "e4"), ("e0 e1 e2 e3 e4", "")):
+        fake.responses.clear()
+        respond(*written.split())
+        for id_ in new.split():
+            fake.respond({"id": f"acus_{id_}"})
+        found = await changes.changes_since(position)
+        assert pairs(found) == [(UPDATED, f"acus_{id_}") for id_ in new.split()]
+        position = found.position
+
+
+async def test_the_first_second_of_softwareone(fake: Any, source: Any) -> None:
+    """The same for users whose change becomes visible after the first poll; later polls repeat the overlap."""
+    changes = source(UserSource.SOFTWAREONE)
+    times = {"u0": 27, "u1": 30, "u2": 30, "u3": 28}
+
+    def respond(*ids: str) -> None:
+        users = [
+            {"id": id_, "audit": {"created": {"at": f"2026-11-22T12:00:{times[id_]}.000Z"}}}
+            for id_ in sorted(ids, key=times.__getitem__)
+        ]
+        fake.respond({"data": users, "$meta": {"pagination": {"offset": 0, "limit": 100, "total": len(ids)}}})
+
+    for created in ("u1", "", "u0 u1", ""):  # by the time of creation and that of the last update, both twice
+        respond(*created.split())
+    position = (await changes.changes_since(None)).position
+    for visible, new in (("u0 u1", ""), ("u0 u1 u2 u3", "u3 u2")):
+        fake.responses.clear()
+        respond(*visible.split())
+        respond()
+        found = await changes.changes_since(position)
+        assert pairs(found) == [(CREATED, id_) for id_ in new.split()]
+        position = found.position
+    times["u1"] = 45  # it is changed again, and the overlap moves on
+    for _ in range(2):
+        fake.responses.clear()
+        respond("u1")
+        respond()
+        found = await changes.changes_since(position)
+        assert pairs(found) == [(CREATED, "u1")]
+        position = found.position
+    assert position == "2026-11-22T12:00:25.000Z 2026-11-22T12:00:45.000Z"
+
+
 async def test_softwareone(sources: PolledSources) -> None:
     """Changed users are reported in order of time, as a read returns them, and after that at most in the overlap."""
     ada, eve, *_ = await sources.first(sources.market, 5)

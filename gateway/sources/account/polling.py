@@ -44,9 +44,10 @@ _EVENT_LIST = JsonDecoder(AccountListing[_AuditEvent])
 class AccountChanges:
     """Implements `gateway.users.source.PolledSource`. `fetch` reads one user; None means that there is none any more.
 
-    A position is a text of two times and ids, separated by spaces: the time at which polling began, the time of the
+    A position is a text of two times and ids, separated by spaces: the earliest time to read from, the time of the
     newest event, and the ids of the events within `_OVERLAP` before it. The next poll reads that overlap again and
-    ignores these ids.
+    ignores these ids. The first poll reads the overlap too: an event that is written after it may have an earlier time,
+    or the same one.
     """
 
     name = UserSource.ACCOUNT
@@ -58,18 +59,18 @@ class AccountChanges:
     async def changes_since(self, position: str | None) -> SourceChanges:
         if position is None:
             newest = max([event.at for event in await self._events("", pages=1, limit=1)], default="")
-            return SourceChanges((), f"{newest} {newest}")
+            seen = await self._events(_earlier(newest)) if newest else []
+            return SourceChanges((), _position(_earlier(newest), newest, seen))
         began, at, *known = position.split(" ")
-        events = await self._events(max(began, _earlier(at)))
+        since = max(began, _earlier(at))
+        events = await self._events(since)
         actions: dict[str, list[str | None]] = {}
         for event in sorted(events, key=lambda event: event.at):
-            if event.at > began and (event.id or "") not in known:
+            if event.at >= since and (event.id or "") not in known:
                 actions.setdefault(event.resource_id or "", []).append(event.action)
         changes = [(_change(done), await self._user(user_id, _change(done))) for user_id, done in actions.items()]
-        newest = max([at, *(event.at for event in events)])
-        overlap = [event.id or "" for event in events if event.at >= _earlier(newest)]
         found = tuple((change, user) for change, user in changes if user is not None)
-        return SourceChanges(found, " ".join([began, newest, *overlap]))
+        return SourceChanges(found, _position(began, at, events))
 
     async def _user(self, source_id: str, change: UserChange) -> User | None:
         """Return the user as it is now; of a deleted one that cannot be read any more, only its id."""
@@ -89,6 +90,12 @@ class AccountChanges:
             if cursor is None:
                 break
         return found
+
+
+def _position(began: str, at: str, events: list[_AuditEvent]) -> str:
+    """Return the position after these events, if the newest one before them was of the time `at`."""
+    newest = max([at, *(event.at for event in events)])
+    return " ".join([began, newest, *(event.id or "" for event in events if event.at >= _earlier(newest))])
 
 
 def _change(actions: list[str | None]) -> UserChange:

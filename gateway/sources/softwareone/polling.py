@@ -4,6 +4,7 @@ See docs/upstreams/softwareone.md, "Events".
 """
 
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from urllib.parse import quote
 
 from gateway.sources.http.api import Api
@@ -26,9 +27,10 @@ _TIMES = ("audit.created.at", "audit.updated.at")
 class SoftwareOneChanges:
     """Implements `gateway.users.source.PolledSource`.
 
-    A user that was created and changed between two polls is reported as changed. A position is a text of two times,
-    separated by a space: the time at which polling began, and the time from which the next poll continues, from which
-    `_OVERLAP` is subtracted.
+    A user that was created and changed between two polls is reported as changed. A position is a text of two times and
+    hashes, separated by spaces: the earliest time to read from, and the time from which the next poll continues, from
+    which `_OVERLAP` is subtracted. The hashes are those of the users, with their times, that the first poll found in
+    that overlap: a change that becomes visible after it may have an earlier time, or the same one.
     """
 
     name = UserSource.SOFTWAREONE
@@ -40,18 +42,27 @@ class SoftwareOneChanges:
     async def changes_since(self, position: str | None) -> SourceChanges:
         if position is None:
             newest = max([await self._newest(field) for field in _TIMES])
-            return SourceChanges((), f"{newest} {newest}")
-        began, _, at = position.partition(" ")
+            seen, _ = await self._changed(_earlier(newest)) if newest else ([], [])
+            return SourceChanges((), " ".join([_earlier(newest), newest, *map(_hash, seen)]))
+        began, at, *known = position.split(" ")
         since = max(began, _earlier(at))
+        seen, ends = await self._changed(since)
+        new = [user for user in seen if _changed_at(user) >= since and _hash(user) not in known]
+        newest = max([at, *map(_changed_at, new)])
+        if not ends:  # what was not read again now will not be read again later
+            known = sorted(set(known).intersection(map(_hash, seen)))
+        changes = tuple((_change(user), user) for user in new)
+        return SourceChanges(changes, " ".join([began, min([newest, *ends]), *known]))
+
+    async def _changed(self, since: str) -> tuple[list[User], list[str]]:
+        """Return the users that were changed from that time on, in order of time, and where to continue if too many."""
         found: dict[str, User] = {}
         ends: list[str] = []
         for field in _TIMES:
             users, end = await self._since(field, since)
-            found |= {user.source_id: user for user in users if _changed_at(user) > began}
+            found |= {user.source_id: user for user in users}
             ends += end
-        changes = sorted(found.values(), key=_changed_at)
-        newest = max([at, *map(_changed_at, changes)])
-        return SourceChanges(tuple((_change(user), user) for user in changes), f"{began} {min([newest, *ends])}")
+        return sorted(found.values(), key=_changed_at), ends
 
     async def _newest(self, field: str) -> str:
         users, _ = await self._page(field, "", 0, order="-", limit=1)
@@ -92,6 +103,10 @@ class SoftwareOneChanges:
 def _change(user: User) -> UserChange:
     new = user.updated_at is None or user.updated_at == user.created_at
     return UserChange.CREATED if new else UserChange.UPDATED
+
+
+def _hash(user: User) -> str:
+    return blake2b(f"{user.source_id} {_changed_at(user)}".encode(), digest_size=6).hexdigest()
 
 
 def _changed_at(user: User) -> str:
