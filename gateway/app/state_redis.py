@@ -21,6 +21,8 @@ from gateway.state.redis.rate_limit import RedisRateLimit
 
 __all__ = ["RedisState"]
 
+_LEASE_MARGIN = 5.0  # seconds: more than Redis takes to respond, and than a failover usually does
+
 
 class RedisState(MemoryState):
     """Builds the same stores in Redis, over one client."""
@@ -31,8 +33,11 @@ class RedisState(MemoryState):
         stack.push_async_callback(self._client.aclose)
 
     def polling_lock(self, name: str, interval: float) -> PollingLock:
-        """Build the lock; its lease outlasts two intervals and one slow round."""
-        return RedisPollingLock(self._client, name, lease=2 * interval + 30)
+        """Build the lock; its lease outlasts an interval, and is renewed during a round.
+
+        After a replica was killed, another one polls once the lease has ended and its next interval has passed.
+        """
+        return RedisPollingLock(self._client, name, lease=interval + _LEASE_MARGIN)
 
     def _idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
         return RedisIdempotency(self._client, settings)

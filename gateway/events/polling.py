@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from typing import Protocol
 
@@ -22,11 +22,18 @@ class PollingLock(Protocol):
     Every method may raise SourceUnavailable.
     """
 
+    @property
+    def lease(self) -> float:
+        """The seconds that the lease lasts without renewal."""
+
     async def acquire(self) -> tuple[int, str | None] | None:
         """Return the fencing number and the saved position, or None while another replica has the lease.
 
         The holder renews the lease by acquiring it again before it ends. The number of a later holder is greater.
         """
+
+    async def renew(self, number: int) -> bool:
+        """Start the lease anew; return False if `number` is no longer the latest."""
 
     async def save(self, number: int, position: str) -> bool:
         """Save the position for the next round; return False, without saving, if `number` is no longer the latest."""
@@ -36,6 +43,7 @@ class PollingLock(Protocol):
 
 
 _LOG = logging.getLogger("gateway.events")
+_RENEWALS_PER_LEASE = 3  # during a round; two of them may fail
 _MAX_INTERVAL = 300.0  # seconds between two attempts at a source that fails
 _MAX_DOUBLINGS = 10  # for an interval of 1 s or more this exceeds _MAX_INTERVAL, and it never overflows a float
 
@@ -120,8 +128,26 @@ class Poller:
             self._number = None
             return PollResult.STANDBY
         self._number, position = lease
-        found = await self._source.changes_since(position)
-        appended = [await self._log.append(change, user) for change, user in found.changes]
+        async with self._renewed_lease(self._number):
+            found = await self._source.changes_since(position)
+            appended = [await self._log.append(change, user) for change, user in found.changes]
         if not await self._lock.save(self._number, found.position):
             return PollResult.OVERTAKEN
         return PollResult.CHANGED if any(appended) else PollResult.UNCHANGED
+
+    @asynccontextmanager
+    async def _renewed_lease(self, number: int) -> AsyncIterator[None]:
+        """Renew the lease until the block ends: a round may take longer than the lease."""
+
+        async def renew() -> None:
+            held = True
+            while held:
+                await asyncio.sleep(self._lock.lease / _RENEWALS_PER_LEASE)
+                with suppress(SourceUnavailable):
+                    held = await self._lock.renew(number)
+
+        task = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            await cancel_and_wait(task)

@@ -199,12 +199,12 @@ async def test_one_of_the_replicas(redis: Redis, poll: Any) -> None:
 
 
 async def test_overtaken(redis: Redis, poll: Any) -> None:
-    """A replica whose lease ended during a round does not overwrite the position of the next holder."""
+    """A replica that another one took the lease from during a round does not overwrite the position of that one."""
     log, slow, quick = MemoryEventLog(), FakeSource(["a"]), FakeSource(["a", "b"])
     slow.unblocked.clear()
-    _, slow_sleep, results = poll(slow, log, RedisPollingLock(redis, "market", lease=0.001))
+    _, slow_sleep, results = poll(slow, log, RedisPollingLock(redis, "market", lease=60.0))
     await slow.called.wait()
-    await asyncio.sleep(0.01)
+    await redis.hset("usergateway:turn:market", "until", 0)  # as after a pause of the process
     _, quick_sleep, _ = poll(quick, log, RedisPollingLock(redis, "market", lease=60.0))
     await quick_sleep.asleep()
     slow.unblocked.set()
@@ -213,6 +213,21 @@ async def test_overtaken(redis: Redis, poll: Any) -> None:
     await quick_sleep.round()
     assert quick.positions == [None, "1"]
     assert len(log) == 2
+
+
+async def test_a_round_that_takes_longer_than_the_lease(redis: Redis, poll: Any) -> None:
+    """The lease is renewed while a round lasts, so that no other replica polls at the same time."""
+    log, slow, other_source = MemoryEventLog(), FakeSource([], ["a"]), FakeSource()
+    slow.unblocked.clear()
+    _, sleep, results = poll(slow, log, RedisPollingLock(redis, "market", lease=0.1))
+    await slow.called.wait()
+    _, other_sleep, other_results = poll(other_source, log, RedisPollingLock(redis, "market", lease=0.1))
+    for _ in range(10):
+        await asyncio.sleep(0.03)
+        await other_sleep.round()
+    slow.unblocked.set()
+    await sleep.asleep()
+    assert (results, set(other_results), other_source.positions) == (reported(UNCHANGED), set(reported(STANDBY)), [])
 
 
 async def test_closing_during_a_round(poll: Any) -> None:

@@ -61,6 +61,33 @@ async def test_a_lease_ends(new_lock: Callable[..., RedisPollingLock]) -> None:
     assert await holder.acquire() == (2, "new")
 
 
+async def test_renewing(new_lock: Callable[..., RedisPollingLock]) -> None:
+    """A lease that is renewed does not end; the former holder of a lease cannot renew it."""
+    holder, other = new_lock(lease=0.1), new_lock(lease=0.1)
+    assert await holder.acquire() == (1, None)
+    for _ in range(8):
+        await asyncio.sleep(0.03)
+        assert await holder.renew(1)
+        assert await other.acquire() is None
+    await holder.release(1)
+    assert await other.acquire() == (2, None)
+    assert not await holder.renew(1)
+
+
+async def test_a_clock_that_is_set_back(new_lock: Callable[..., RedisPollingLock], redis_url: str) -> None:
+    """If the clock of Redis is set back, a lease lasts at most as long as one that begins now."""
+    former, other = new_lock(lease=0.1), new_lock(lease=0.1)
+    assert await former.acquire() == (1, None)
+    client = connect(redis_url)
+    seconds, microseconds = await client.time()
+    twelve_minutes_later = int(seconds * 1000 + microseconds / 1000 + 720_000)
+    await client.hset("usergateway:turn:poll", "until", twelve_minutes_later)  # what the set back clock leaves
+    await client.aclose()
+    assert await other.acquire() is None
+    await asyncio.sleep(0.15)
+    assert await other.acquire() == (2, None)
+
+
 async def test_a_lease_that_ended_unnoticed(new_lock: Callable[..., RedisPollingLock]) -> None:
     """A holder whose lease ended can still save its position while no other replica has acquired the lock."""
     slow = new_lock(lease=0.001)
@@ -76,7 +103,7 @@ async def test_unreachable() -> None:
         closed.bind(("127.0.0.1", 0))
         client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
         lock = RedisPollingLock(client, "poll", lease=1.0)
-        for call in (lock.acquire(), lock.save(1, "x"), lock.release(1)):
+        for call in (lock.acquire(), lock.renew(1), lock.save(1, "x"), lock.release(1)):
             with pytest.raises(SourceUnavailable):
                 await call
         await client.aclose()
@@ -87,5 +114,6 @@ async def test_in_memory() -> None:
     lock = MemoryPollingLock()
     assert await lock.acquire() == (1, None)
     assert await lock.save(1, "position")
+    assert await lock.renew(1)
     await lock.release(1)
     assert await lock.acquire() == (1, "position")
