@@ -77,7 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     key.add_argument("--days", type=float, help="days until the key expires [default: it does not expire]")
     add_options(
-        command("check", _check, "call each source once, and print the result, the latency and the remaining calls")
+        command(
+            "check",
+            _check,
+            "call each source and Redis once, and print the result, the latency and the remaining calls",
+        )
     )
     add_options(command("config", _config, "print all settings with their values, and where each value comes from"))
     return parser
@@ -201,7 +205,10 @@ def _check(parsed: argparse.Namespace) -> int:
 
     async def run() -> int:
         failed = 0
-        async with Gateway(settings) as gateway:
+        if settings.redis_url is not None:
+            failed += await _check_redis(settings.redis_url.get_secret_value())
+        # With state in memory: this process must neither poll for the replicas nor write to what they have in common.
+        async with Gateway(settings.model_copy(update={"redis_url": None})) as gateway:
             for source in gateway.sources:
                 started = time.perf_counter()
                 try:
@@ -210,14 +217,27 @@ def _check(parsed: argparse.Namespace) -> int:
                 except GatewayError as error:
                     failed += 1
                     result = f"{error.code}: {error.message}"
-                milliseconds = (time.perf_counter() - started) * 1000
-                print(f"{source.name:<12} {milliseconds:7.1f} ms  {result}")
+                _print_row(source.name, started, result)
             if not list(gateway.sources):
                 failed += 1
                 print("no source is configured: set a base URL and a token (`gateway config` prints the names)")
         return _FAILED if failed else 0
 
     return _run(run(), settings.log_level)
+
+
+async def _check_redis(url: str) -> int:
+    """Print the row of Redis, and return the number of failures."""
+    from gateway.app.state_redis import redis_problem  # noqa: PLC0415 - the Redis client takes 6 MiB
+
+    started = time.perf_counter()
+    problem = await redis_problem(url)
+    _print_row("redis", started, "ok" if problem is None else f"failed: {problem}")
+    return 0 if problem is None else 1
+
+
+def _print_row(name: str, started: float, result: str) -> None:
+    print(f"{name:<12} {(time.perf_counter() - started) * 1000:7.1f} ms  {result}")
 
 
 def _key(parsed: argparse.Namespace) -> int:

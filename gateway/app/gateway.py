@@ -81,7 +81,8 @@ class Gateway:
         """Build and start all parts.
 
         Raises:
-            OSError, ValueError: a file that the settings name cannot be read or is not valid.
+            OSError, ValueError: a file that the settings name cannot be read or is not valid, or Redis refuses the
+                credentials, or its configuration would lose records.
         """
         try:
             await self._enter()
@@ -97,6 +98,7 @@ class Gateway:
         """
         settings, observer, stack = self.settings, self._observer, self._stack
         state = _build_state(settings, stack, observer)
+        await state.start()
         self._sources = ConfiguredSources(settings, stack, observer)
         sources, forwards = self._sources.sources, self._sources.forwards
         self._authenticate = await stack.enter_async_context(open_authentication(settings.auth, forwards))

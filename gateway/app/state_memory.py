@@ -27,6 +27,9 @@ class MemoryState:
         self._stack = stack
         self._observer = observer
 
+    async def start(self) -> None:
+        """Check that the state can be used; that in memory always can."""
+
     def idempotency(self) -> IdempotencyStore:
         """Build the store of idempotency records."""
         return self._idempotency(IdempotencySettings(ttl=self._settings.idempotency_ttl))

@@ -15,7 +15,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.errors import SourceUnavailable
 
-__all__ = ["RedisEvent", "RedisObserver", "connect", "ignore_redis_event", "reply_of"]
+__all__ = ["RedisEvent", "RedisObserver", "connect", "reply_of"]
 
 _LOG = logging.getLogger("gateway.state")
 _REPLY_TIMEOUT = 1.0  # seconds: a change that waits longer for its record is refused
@@ -45,16 +45,12 @@ RedisObserver = Callable[[RedisEvent], None]
 """A function that is called with each RedisEvent. It must not raise."""
 
 
-def ignore_redis_event(_event: RedisEvent) -> None:
-    """Do nothing: the observer where no metrics are kept."""
-
-
-def connect(url: str, *, observe: RedisObserver = ignore_redis_event) -> Redis:
+def connect(url: str, *, observe: RedisObserver | None = None) -> Redis:
     """Return a client that returns bytes and reports a lost connection at once.
 
     redis-py's default retries for seconds; here one retry is left, for a connection that was closed while idle or that
     leads to a server which is no longer the primary. Where all connections are in use a command waits for one: the
-    default pool raises, which would refuse changes.
+    default pool raises, which would refuse changes. Outages are logged and counted where an observer is given.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -65,7 +61,8 @@ def connect(url: str, *, observe: RedisObserver = ignore_redis_event) -> Redis:
         retry=Retry(NoBackoff(), 1),
     )
     pool.connection_class = _checked_connection(pool.connection_class)
-    return _reporting_client(_Outage(observe)).from_pool(pool)
+    client = Redis if observe is None else _reporting_client(_Outage(observe))
+    return client.from_pool(pool)
 
 
 async def reply_of(command: Any) -> Any:
