@@ -8,7 +8,9 @@ from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.state_memory import MemoryState
 from gateway.events.log import EventLog
 from gateway.events.polling import Poller
-from gateway.settings import Settings
+from gateway.settings import Credentials, Settings
+from gateway.sources.reseller.client import ResellerSource
+from gateway.sources.reseller.reported import ReportedUsers
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.users.model import UserSource
 from gateway.users.source import PolledSource, Sources
@@ -16,15 +18,27 @@ from gateway.users.source import PolledSource, Sources
 __all__ = ["build_webhooks", "start_polling"]
 
 
-def build_webhooks(settings: Settings, events: EventLog, observer: MetricsObserver) -> ResellerWebhooks:
-    """Build the endpoint for the webhooks of the reseller API; without a token and a reseller id it accepts none."""
+def build_webhooks(
+    settings: Settings, sources: Sources, events: EventLog, observer: MetricsObserver
+) -> ResellerWebhooks:
+    """Build the endpoint for the webhooks of the reseller API; without a token and a reseller id it accepts none.
+
+    The body of a webhook does not name the reseller, so that its user is read. A gateway that has no credential for
+    that takes every user for one of the configured reseller.
+    """
     reseller = settings.reseller
-    # The body of a webhook does not name the reseller: it belongs to the configured one.
     tokens = (
         reseller.webhook_token.get_secret_value().split() if reseller.webhook_token and reseller.reseller_id else ()
     )
     read = partial(read_webhook, tenant=reseller.reseller_id)
-    return ResellerWebhooks(tokens, read, events, observe=observer.webhook)
+    complete = None
+    if reseller.credentials is Credentials.CONFIGURED:
+        complete = next(
+            (ReportedUsers(source).complete for source in sources if isinstance(source, ResellerSource)), None
+        )
+    return ResellerWebhooks(
+        tokens, read, events, complete=complete, tolerance=reseller.webhook_tolerance, observe=observer.webhook
+    )
 
 
 def start_polling(

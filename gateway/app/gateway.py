@@ -265,7 +265,7 @@ class Gateway:
             [
                 *endpoint.routes(),
                 *health(lambda: self.ready),
-                build_webhooks(settings, self.events, self._observer).route,
+                build_webhooks(settings, self.sources, self.events, self._observer).route,
                 metrics_route(self.metrics, sources.circuits, live.traffic, lambda: self.events.subscribers),
             ],
             [live.route()],

@@ -101,11 +101,13 @@ class EventLog(Protocol):
     def publish(self, change: UserChange, user: User) -> None:
         """Append an event of this gateway. It never waits and never raises: the change has already happened."""
 
-    async def append(self, change: UserChange, user: User, *, name: str | None = None) -> bool:
+    async def append(
+        self, change: UserChange, user: User, *, name: str | None = None, occurred_at: Timestamp | None = None
+    ) -> bool:
         """Append an event that a source reported; return False if it was in the log already, or is superseded.
 
         When it returns, the event or a later one of the user is in the log. `name` identifies the report where the user
-        has no time of change.
+        has no time of change. `occurred_at` is the time of the event if the source reported one; otherwise it is now.
 
         Raises:
             SourceUnavailable: the event may not be in the log; append it again.

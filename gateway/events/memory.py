@@ -48,10 +48,12 @@ class MemoryEventLog:
         if not self._closed:
             self._add(change, user, external=False)
 
-    async def append(self, change: UserChange, user: User, *, name: str | None = None) -> bool:
+    async def append(
+        self, change: UserChange, user: User, *, name: str | None = None, occurred_at: Timestamp | None = None
+    ) -> bool:
         if self._closed:
             raise Draining
-        return self._add(change, user, external=True, name=name)
+        return self._add(change, user, external=True, name=name, occurred_at=occurred_at)
 
     @asynccontextmanager
     async def subscribe(
@@ -72,10 +74,18 @@ class MemoryEventLog:
         self._closed = True
         self._recent.end(Draining())
 
-    def _add(self, change: UserChange, user: User, *, external: bool, name: str | None = None) -> bool:
+    def _add(
+        self,
+        change: UserChange,
+        user: User,
+        *,
+        external: bool,
+        name: str | None = None,
+        occurred_at: Timestamp | None = None,
+    ) -> bool:
         result = self._changes.add(deduplication_keys(change, user, name), external=external)
         if result is LogEvent.PUBLISHED:
-            now = Timestamp(datetime.now(UTC).isoformat())
-            self._recent.add(UserEvent(self._tokens.encode(self._recent.last + 1), change, user, now))
+            at = occurred_at or Timestamp(datetime.now(UTC).isoformat())
+            self._recent.add(UserEvent(self._tokens.encode(self._recent.last + 1), change, user, at))
         self._observe(result, user.source)
         return result is LogEvent.PUBLISHED

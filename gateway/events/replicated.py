@@ -91,10 +91,12 @@ class ReplicatedEventLog:
         else:
             self._outbox.put(pending)
 
-    async def append(self, change: UserChange, user: User, *, name: str | None = None) -> bool:
+    async def append(
+        self, change: UserChange, user: User, *, name: str | None = None, occurred_at: Timestamp | None = None
+    ) -> bool:
         if self._closed:
             raise Draining
-        return await _with_timeout(self._write(_pending(change, user, name)))
+        return await _with_timeout(self._write(_pending(change, user, name, occurred_at)))
 
     @asynccontextmanager
     async def subscribe(
@@ -174,9 +176,16 @@ class ReplicatedEventLog:
         self._observe(LogEvent.LOST, pending.source)
 
 
-def _pending(change: UserChange, user: User, name: str | None = None, *, report: str = "") -> _PendingEvent:
-    now = Timestamp(datetime.now(UTC).isoformat())
-    entry = encode_entry(Entry(change, now, user))
+def _pending(
+    change: UserChange,
+    user: User,
+    name: str | None = None,
+    occurred_at: Timestamp | None = None,
+    *,
+    report: str = "",
+) -> _PendingEvent:
+    at = occurred_at or Timestamp(datetime.now(UTC).isoformat())
+    entry = encode_entry(Entry(change, at, user))
     return _PendingEvent(entry, deduplication_keys(change, user, name), user.source, report)
 
 

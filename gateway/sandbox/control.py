@@ -1,4 +1,4 @@
-"""The control API under `/_sandbox`: reads the call log and the stored users, and plans faults."""
+"""The control API under `/_sandbox`: reads the call log and the stored users, plans faults, and sends webhooks."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +9,9 @@ from gateway.sandbox.calls import CallLog
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse, SimulatedApi
 from gateway.sandbox.faults import FaultError, Faults
 from gateway.sandbox.people import LANDMARKS
+from gateway.sandbox.reseller.events import event_of
 from gateway.sandbox.routes import Match, Routes
+from gateway.sandbox.webhooks import Webhooks
 
 __all__ = ["Control"]
 
@@ -19,8 +21,9 @@ Endpoint = Callable[[SandboxRequest, Mapping[str, str]], SandboxResponse]
 class Control:
     """Handles requests to the control API; they are not logged and need no credentials."""
 
-    def __init__(self, apis: Mapping[str, SimulatedApi], calls: CallLog, faults: Faults) -> None:
+    def __init__(self, apis: Mapping[str, SimulatedApi], calls: CallLog, faults: Faults, webhooks: Webhooks) -> None:
         self._apis = apis
+        self._webhooks = webhooks
         self._calls = calls
         self._faults = faults
         self._routes: Routes[Endpoint] = Routes()
@@ -28,6 +31,7 @@ class Control:
         self._routes.add("DELETE", "/calls", lambda _request, _values: _done(calls.clear))
         self._routes.add("POST", "/faults", self._plan_fault)
         self._routes.add("DELETE", "/faults", lambda _request, _values: _done(faults.clear))
+        self._routes.add("POST", "/webhooks", self._send_webhook)
         self._routes.add("GET", "/state/{source}/users/{id}", self._stored_user)
         self._routes.add("GET", "/people", lambda _request, _values: SandboxResponse.json(LANDMARKS))
 
@@ -47,6 +51,15 @@ class Control:
             return _error(400, f"The body must be JSON: {error}.")
         except FaultError as error:
             return _error(400, str(error))
+        return SandboxResponse(204)
+
+    def _send_webhook(self, request: SandboxRequest, _: Mapping[str, str]) -> SandboxResponse:
+        """Send `event` and `data` as a webhook, for example of a user of another reseller of the vendor's account."""
+        try:
+            event = event_of(orjson.loads(request.body))
+        except ValueError as error:
+            return _error(400, str(error))
+        self._webhooks.deliver(event)
         return SandboxResponse(204)
 
     def _stored_user(self, _: SandboxRequest, values: Mapping[str, str]) -> SandboxResponse:

@@ -31,7 +31,7 @@ class SandboxHandler:
         self._calls = calls
         self._faults = faults
         self._webhooks = webhooks
-        self._control = Control(apis, calls, faults)
+        self._control = Control(apis, calls, faults, webhooks)
 
     async def __call__(self, http_request: web.BaseRequest) -> web.StreamResponse:
         """Return the response to one request."""

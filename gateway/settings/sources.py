@@ -142,4 +142,8 @@ class ResellerSettings(SourceSettings):
     webhook_token: SecretStr | None = Field(
         None, description="tokens that webhooks are signed with, separated by blanks; unset: no webhooks are accepted"
     )
+    webhook_tolerance: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        3600.0,
+        description="seconds by which the time in a webhook may differ from now; not more than `GATEWAY_EVENTS_WINDOW`",
+    )
     reseller_id: str = Field("", description="reseller to use where a request names none")

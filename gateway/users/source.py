@@ -6,13 +6,14 @@ from typing import Any, Generic, NoReturn, Protocol, TypeVar, runtime_checkable
 
 from gateway.errors import Code, GatewayError, Origin, SourceNotConfigured
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import RoleType, User, UserChange, UserSource, UserStatus
+from gateway.users.model import RoleType, Timestamp, User, UserChange, UserSource, UserStatus
 
 __all__ = [
     "CreatingSource",
     "Directory",
     "Page",
     "PolledSource",
+    "ReportedChange",
     "Source",
     "SourceChanges",
     "Sources",
@@ -163,6 +164,20 @@ class SourceChanges:
 
     changes: tuple[tuple[UserChange, User], ...]
     position: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedChange:
+    """A change that a webhook reports, and the user as far as the webhook describes it.
+
+    `occurred_at` is the time in the webhook, None if it has none. `absent` are the fields of the user that the webhook
+    leaves out, which is not the same as null.
+    """
+
+    change: UserChange
+    user: User
+    occurred_at: Timestamp | None = None
+    absent: frozenset[str] = frozenset()
 
 
 @runtime_checkable

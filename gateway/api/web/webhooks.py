@@ -1,32 +1,41 @@
 """The endpoint for webhooks of the reseller API (docs/upstreams/reseller.md, "Webhooks").
 
 The response follows as soon as the event is in the event log: 200 states that all subscriptions will get the event, 503
-that they may not, so that the sender repeats the webhook.
+that they may not, so that the sender repeats the webhook. A webhook is only accepted within some time of its
+`triggeredAt`, so that a recorded one cannot be sent again later, when the event log no longer recognises it.
 """
 
 import asyncio
 import hashlib
 import hmac
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
 
 import orjson
 
 from gateway.api.web.http import Malformed, Route, TooLarge, WebRequest, WebResponse
-from gateway.errors import SourceUnavailable
+from gateway.errors import GatewayError
 from gateway.events.log import EventLog
-from gateway.users.model import User, UserChange
+from gateway.users.source import ReportedChange
 
-__all__ = ["RESELLER_PATH", "ReadWebhook", "ResellerWebhooks", "WebhookResult"]
+__all__ = ["RESELLER_PATH", "CompleteChange", "ReadWebhook", "ResellerWebhooks", "WebhookResult"]
 
 RESELLER_PATH = "/webhooks/reseller"
 _MAX_BYTES = 256 * 1024  # a user and its organization are a few KiB
 _BODY_TIMEOUT = 10.0  # seconds
+_TOLERANCE = 3600.0  # seconds; the vendor repeats a webhook for 25 minutes (docs/upstreams/reseller.md, "Webhooks")
 
-ReadWebhook = Callable[[bytes], tuple[UserChange, User] | None]
-"""Parses a body; returns the change and the user, None for an event of another kind. Raises ValueError."""
+ReadWebhook = Callable[[bytes], ReportedChange | None]
+"""Parses a body; returns the change, None for an event of another kind. Raises ValueError."""
+
+CompleteChange = Callable[[ReportedChange], Awaitable[ReportedChange | None]]
+"""Returns the change with all fields of its user; None if the configured reseller has no such user.
+
+Raises GatewayError if that cannot be decided now.
+"""
 
 
 class WebhookResult(StrEnum):
@@ -41,6 +50,12 @@ class WebhookResult(StrEnum):
     UNKNOWN = "unknown"
     """The event is not about a user: it is acknowledged and ignored."""
 
+    FOREIGN = "foreign"
+    """The user belongs to another reseller: the event is acknowledged and ignored."""
+
+    EXPIRED = "expired"
+    """The signature is valid, but `triggeredAt` is too far from the present: a replay, or a clock that is wrong."""
+
     UNSIGNED = "unsigned"
     """There is no valid signature under any of the tokens, or the body could not be decoded."""
 
@@ -52,13 +67,16 @@ class WebhookResult(StrEnum):
     """No token is configured, or the body arrived too slowly."""
 
     UNAVAILABLE = "unavailable"
-    """The log did not accept the event in time."""
+    """The user could not be read, or the log did not accept the event, in time."""
 
 
 class ResellerWebhooks:
     """The endpoint; without tokens it responds 404. Of several tokens each is valid, so that one can replace another.
 
-    `read` parses the JSON of the reseller. `observe` is called with the result of each POST, and must not raise.
+    `read` parses the JSON of the reseller, and `complete` checks whose user it is and reads what it leaves out; without
+    it, every user is taken for one of the configured reseller.
+    `tolerance` is the greatest distance of `triggeredAt` from the present, in seconds. `observe` is called with the
+    result of each POST, and must not raise.
     """
 
     def __init__(
@@ -67,12 +85,16 @@ class ResellerWebhooks:
         read: ReadWebhook,
         log: EventLog,
         *,
+        complete: CompleteChange | None = None,
+        tolerance: float = _TOLERANCE,
         max_bytes: int = _MAX_BYTES,
         observe: Callable[[WebhookResult], None] = lambda _: None,
     ) -> None:
         self._keys = [token.encode() for token in tokens]
         self._read = read
         self._log = log
+        self._complete = complete
+        self._tolerance = tolerance
         self._max_bytes = max_bytes
         self._observe = observe
 
@@ -109,19 +131,39 @@ class ResellerWebhooks:
 
     async def _append(self, body: bytes) -> tuple[WebhookResult, WebResponse]:
         try:
-            event = self._read(body)
+            reported = self._read(body)
         except ValueError:
             return WebhookResult.MALFORMED, _problem(400, "The body is not an event as documented by the reseller API.")
-        if event is None:
+        if reported is None:
             return WebhookResult.UNKNOWN, _acknowledgement(WebhookResult.UNKNOWN)
+        if self._is_expired(reported):
+            detail = (
+                f"triggeredAt differs by more than {self._tolerance:g} seconds from the time of this gateway. "
+                "A webhook cannot be sent again later; if this is a new one, compare the clocks."
+            )
+            return WebhookResult.EXPIRED, _problem(400, detail)
         try:
-            is_new = await self._log.append(*event, name=hashlib.sha256(body).hexdigest())
-        except SourceUnavailable as error:
-            retry_after = ("Retry-After", str(round(error.retry_after or 1)))
-            detail = "The event could not be stored. Send the webhook again."
-            return WebhookResult.UNAVAILABLE, _problem(503, detail, retry_after)
-        result = WebhookResult.ACCEPTED if is_new else WebhookResult.REPEATED
+            result = await self._store(reported, hashlib.sha256(body).hexdigest())
+        except GatewayError as error:
+            return WebhookResult.UNAVAILABLE, _unavailable(error)
         return result, _acknowledgement(result)
+
+    async def _store(self, reported: ReportedChange, name: str) -> WebhookResult:
+        """Append the event of a change to the log.
+
+        Raises:
+            GatewayError: the user could not be read, or the log is not available.
+        """
+        change = reported if self._complete is None else await self._complete(reported)
+        if change is None:
+            return WebhookResult.FOREIGN
+        is_new = await self._log.append(change.change, change.user, name=name, occurred_at=change.occurred_at)
+        return WebhookResult.ACCEPTED if is_new else WebhookResult.REPEATED
+
+    def _is_expired(self, reported: ReportedChange) -> bool:
+        if reported.occurred_at is None:
+            return False
+        return abs((datetime.now(UTC) - reported.occurred_at.instant()).total_seconds()) > self._tolerance
 
     def _is_signed(self, body: bytes, signature: str) -> bool:
         """Whether the signature of the body is valid under any key. All keys are tried: the time discloses nothing."""
@@ -134,6 +176,11 @@ class ResellerWebhooks:
 
 def _acknowledgement(result: WebhookResult) -> WebResponse:
     return WebResponse(200, orjson.dumps({"result": result}), (("Content-Type", "application/json"),))
+
+
+def _unavailable(error: GatewayError) -> WebResponse:
+    detail = "The user could not be read, or the event could not be stored. Send the webhook again."
+    return _problem(503, detail, ("Retry-After", str(max(1, round(error.retry_after or 1)))))
 
 
 def _problem(status: int, detail: str, *headers: tuple[str, str]) -> WebResponse:

@@ -7,7 +7,7 @@ import orjson
 from gateway.sandbox.clock import now, ticks_time
 from gateway.sandbox.exchange import SandboxEvent
 
-__all__ = ["user_event"]
+__all__ = ["event_of", "user_event"]
 
 
 def user_event(change: Literal["created", "updated", "deleted"], user: dict[str, Any]) -> SandboxEvent:
@@ -15,6 +15,21 @@ def user_event(change: Literal["created", "updated", "deleted"], user: dict[str,
 
     For a deletion it is the user as GET returned it before.
     """
-    name = f"reseller.user.{change}"
-    body = orjson.dumps({"event": name, "data": user, "triggeredAt": ticks_time(now())})
-    return SandboxEvent(name, user["id"], body)
+    return event_of({"event": f"reseller.user.{change}", "data": user})
+
+
+def event_of(document: Any) -> SandboxEvent:
+    """Return the event of a document with `event` and `data`; `triggeredAt` is now unless it is given.
+
+    Raises:
+        ValueError: it is not such a document.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("event"), str):
+        raise ValueError("The body must be a JSON object with `event` and `data`.")  # noqa: TRY004 - as for invalid JSON
+    data = document.get("data")
+    subject = data.get("id", "") if isinstance(data, dict) else ""
+    return SandboxEvent(
+        document["event"],
+        str(subject),
+        orjson.dumps(document | {"triggeredAt": document.get("triggeredAt", ticks_time(now()))}),
+    )

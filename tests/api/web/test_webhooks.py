@@ -7,6 +7,7 @@ import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ from gateway.users.model import Timestamp, UserChange, UserSource
 
 OLD, NEW = "first-token", "second-token ü"
 AT = "2018-04-20T13:11:34.6926949Z"
+CENTURY = 3e9  # seconds: a tolerance for bodies with fixed times
 USER = {"id": "u-1", "firstName": "Ada", "email": "ada@example.com", "role": "user", "updatedAt": AT}
 
 
@@ -68,6 +70,7 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Endpoint]]]:
             results: list[WebhookResult] = []
             log = MemoryEventLog() if log is None else log
             read = partial(read_webhook, tenant="t1")
+            limits = {"tolerance": CENTURY, **limits}
             endpoint = ResellerWebhooks(tokens, read, log, observe=results.append, **limits)
             runner = web.AppRunner(aiohttp_application(Site([endpoint.route])))
             await runner.setup()
@@ -136,6 +139,28 @@ async def test_a_bad_signature(serve: Any, headers: dict[str, str]) -> None:
     assert len(endpoint.log) == 0
 
 
+async def test_the_time_of_an_event(serve: Any) -> None:
+    """An event occurred at the time in the webhook; without one, when the gateway received it."""
+    endpoint = await serve(OLD)
+    async with endpoint.log.subscribe() as subscription:
+        await endpoint.post(webhook())
+        assert (await anext(subscription)).occurred_at == AT
+        before = datetime.now(UTC)
+        await endpoint.post(orjson.dumps({"event": "reseller.user.updated", "data": USER | {"id": "u-2"}}))
+        assert before <= (await anext(subscription)).occurred_at.instant() <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(("age", "status"), [(-70, 400), (-50, 200), (0, 200), (50, 200), (70, 400)])
+async def test_an_old_webhook(serve: Any, age: float, status: int) -> None:
+    """A webhook whose time is further from the present than the tolerance is refused, and adds no event."""
+    endpoint = await serve(OLD, tolerance=60.0)
+    at = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
+    body = orjson.dumps({"event": "reseller.user.updated", "data": USER, "triggeredAt": at})
+    assert (await endpoint.post(body))[0] == status
+    assert endpoint.results == [WebhookResult.ACCEPTED if status == 200 else WebhookResult.EXPIRED]
+    assert len(endpoint.log) == (status == 200)
+
+
 async def test_repeated(serve: Any) -> None:
     """A repeated event is acknowledged and logged once, also if the time of sending is different."""
     endpoint = await serve(OLD)
@@ -189,6 +214,9 @@ async def test_another_kind_of_event(serve: Any, event: str) -> None:
         b'{"event": 1}',
         b'{"event":"reseller.user.updated"}',
         b'{"event":"reseller.user.updated","data":{"id":null}}',
+        b'{"event":"reseller.user.updated","data":{"id":""}}',
+        b'{"event":"reseller.user.updated","data":{"id":".."}}',
+        b'{"event":"reseller.user.updated","data":{"id":"u-1"},"triggeredAt":"yesterday"}',
         b'{"event":"reseller.user.updated","data":' + b"[" * 50_000,
     ],
 )

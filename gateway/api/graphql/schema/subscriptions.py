@@ -21,7 +21,7 @@ class UserEventObject:
     id: strawberry.ID = attribute("The value for `after` with which a new subscription continues after this event.")
     change: UserChange
     user: UserObject = attribute("The user after the change. Lookups are made anew for each event.")
-    occurred_at: DateTime = attribute("When the gateway recorded the change.")
+    occurred_at: DateTime = attribute("The time that a webhook states, else when the gateway recorded the change.")
 
 
 @strawberry.type(name="Subscription")

@@ -1,0 +1,106 @@
+"""Decides whether a user that a webhook reports belongs to the configured reseller, and reads what is left out.
+
+Webhooks are objects of the vendor's account, and their bodies name no reseller, so that users of other resellers are
+reported too (docs/upstreams/reseller.md, "Webhooks").
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace as replace_fields
+
+from msgspec.structs import replace
+
+from gateway.errors import Origin, SourceInvalidResponse, SourceUnavailable
+from gateway.sources.reseller.client import ResellerSource
+from gateway.users.ids import Kind, ref_of
+from gateway.users.model import Organization, User, UserChange
+from gateway.users.source import ReportedChange
+
+__all__ = ["ReportedUsers"]
+
+_MAX_READS = 8  # at the same time: webhooks must not take the rate limit from the callers
+_TIMEOUT = 10.0  # seconds for a webhook, after which its sender repeats it
+_MAX_KNOWN = 10_000
+_KNOWN_SECONDS = 3600.0
+
+
+class ReportedUsers:
+    """The users of the configured reseller, as far as webhooks are concerned.
+
+    A user takes one read; it is known then for an hour, and read again only for fields that a webhook leaves out.
+    """
+
+    def __init__(self, source: ResellerSource, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source = source
+        self._clock = clock
+        self._reads = asyncio.Semaphore(_MAX_READS)
+        self._known: OrderedDict[str, float] = OrderedDict()  # the expiry of each id, the oldest first
+
+    async def complete(self, reported: ReportedChange) -> ReportedChange | None:
+        """Return the change with all fields of its user, None if the user belongs to another reseller.
+
+        Raises:
+            GatewayError: that cannot be decided now, because the source cannot be read.
+        """
+        if reported.user.tenant.casefold() != self._source.tenant.casefold():
+            return None
+        try:
+            async with asyncio.timeout(_TIMEOUT), self._reads:
+                if reported.change is UserChange.DELETED:
+                    return await self._complete_deletion(reported)
+                return await self._complete_change(reported)
+        except TimeoutError:
+            message = "The reported user could not be read in time."
+            raise SourceUnavailable(message, origin=Origin(source=self._source.name), retry_after=1.0) from None
+
+    async def _complete_change(self, reported: ReportedChange) -> ReportedChange | None:
+        user = reported.user
+        if not reported.absent and self._is_known(user):
+            return reported
+        found = await self._read(user)
+        if found is None:
+            return None
+        self._remember(user)
+        read = {name: getattr(found, name) for name in reported.absent}
+        return replace_fields(reported, user=replace(user, **read), absent=frozenset())
+
+    async def _complete_deletion(self, reported: ReportedChange) -> ReportedChange | None:
+        """Decide by what is left of a deleted user: its id, if it was known, or its organization.
+
+        Where neither decides, the event has only the id: nothing is disclosed of a user of another reseller, and no
+        deletion is lost.
+        """
+        user = reported.user
+        if self._is_known(user):
+            del self._known[user.source_id.casefold()]
+            return reported
+        if user.organization is not None:
+            try:
+                return reported if await self._has(user.organization) else None
+            except SourceInvalidResponse:  # the read of one organization is not documented
+                pass
+        if await self._read(user) is not None:
+            return reported
+        return replace_fields(reported, user=User(user.source, user.source_id, user.tenant))
+
+    async def _read(self, user: User) -> User | None:
+        found = await self._source.fetch_user(ref_of(user), frozenset())
+        if found is not None and found.source_id.casefold() != user.source_id.casefold():
+            message = "The reseller source returned another user than the one that a webhook reported."
+            raise SourceInvalidResponse(message, origin=Origin(source=self._source.name))
+        return found
+
+    async def _has(self, organization: Organization) -> bool:
+        directory = self._source.directories[Kind.ORGANIZATION]
+        return await directory.fetch(ref_of(organization), frozenset()) is not None
+
+    def _is_known(self, user: User) -> bool:
+        return self._known.get(user.source_id.casefold(), 0.0) > self._clock()
+
+    def _remember(self, user: User) -> None:
+        self._known[user.source_id.casefold()] = self._clock() + _KNOWN_SECONDS
+        self._known.move_to_end(user.source_id.casefold())
+        if len(self._known) > _MAX_KNOWN:
+            self._known.popitem(last=False)
