@@ -18,6 +18,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -206,17 +207,20 @@ class UpdateAccountUser(Change):
 
 
 class PhoneNumberChange(Change):
-    """The phone number of a user of SoftwareOne; it is replaced as a whole."""
+    """The phone number of a user of SoftwareOne; it is replaced as a whole.
 
-    prefix: str
-    number: str
+    The lengths here and of the settings are those of docs/upstreams/softwareone.md, "Fields".
+    """
+
+    prefix: Annotated[str, StringConstraints(max_length=10)]
+    number: Annotated[str, StringConstraints(max_length=15)]
 
 
 class UserSettingsChange(Change):
     """The settings of a user of SoftwareOne; an absent one stays unchanged."""
 
-    culture_code: str | None = None
-    language_code: str | None = None
+    culture_code: Annotated[str, StringConstraints(max_length=5)] | None = None
+    language_code: Annotated[str, StringConstraints(max_length=5)] | None = None
 
 
 def _file_name(value: str) -> str:
@@ -243,7 +247,7 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
 
 class UpdateSoftwareOneUser(Change):
-    """Updates a user of SoftwareOne. An absent field stays unchanged, null is sent as null."""
+    """Updates a user of SoftwareOne. An absent field stays unchanged, null is sent as null, except for the icon."""
 
     first_name: NonEmpty | None = None
     last_name: NonEmpty | None = None
@@ -252,6 +256,14 @@ class UpdateSoftwareOneUser(Change):
     settings: UserSettingsChange | None = None
     current_account_id: Id | None = None
     icon: Icon | None = None
+
+    @field_validator("icon", mode="before")
+    @classmethod
+    def _check_icon(cls, value: object) -> object:
+        """Refuse null: whether SoftwareOne would remove the icon, or ignore it, is not documented."""
+        if value is None:
+            raise PydanticCustomError("icon", "must not be null: SoftwareOne documents no way to remove an icon")
+        return value
 
 
 class UpdateResellerUser(Change):

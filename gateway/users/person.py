@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gateway.errors import BadUserInput, GatewayError
+from gateway.errors import BadUserInput, GatewayError, Violation
 from gateway.kit.tasks import gather
 from gateway.users.model import User
 from gateway.users.source import Source, Unavailable, UserQuery, raise_most_relevant
@@ -37,7 +37,7 @@ async def find_person(
     errors = [result for result in results if isinstance(result, GatewayError)]
     for error in errors:
         if isinstance(error, BadUserInput):
-            raise error
+            raise _at_argument(error)
     if errors and len(errors) == len(results):
         raise_most_relevant(errors)
     users = [user for result in results if not isinstance(result, GatewayError) for user in result]
@@ -47,6 +47,13 @@ async def find_person(
         if isinstance(result, GatewayError)
     ]
     return Person(email, tuple(users), tuple(unavailable))
+
+
+def _at_argument(error: BadUserInput) -> BadUserInput:
+    """Return the error with the address at its argument, if the error names the field of a filter instead."""
+    if error.violations and all(violation.path[:1] == ("filter",) for violation in error.violations):
+        return BadUserInput.of([Violation(violation.path[1:], violation.message) for violation in error.violations])
+    return error
 
 
 async def _find_users(source: Source, query: UserQuery, needs: frozenset[str]) -> list[User] | GatewayError:

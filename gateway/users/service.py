@@ -2,7 +2,7 @@
 
 import copy
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import astuple
 from typing import Any, Self
 
@@ -27,7 +27,7 @@ from gateway.users.mutations import Command, Mutations, Publish, RequirePublisha
 from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
 from gateway.users.reference import ReferenceData
-from gateway.users.source import Sources
+from gateway.users.source import CompletingSource, Sources
 from gateway.users.validation import check_first, check_length, parse_change, parse_filter
 
 __all__ = ["UserService"]
@@ -220,12 +220,18 @@ class UserService:
         *,
         idempotency_key: str | None = None,
         on_replay: Callable[[], None] | None = None,
+        loaders: Loaders | None = None,
     ) -> User:
-        """Update a user of SoftwareOne; null is sent as null."""
+        """Update a user of SoftwareOne; null is sent as null.
+
+        What SoftwareOne leaves out of its response is read once, as far as the plan of `loaders` needs it.
+        """
         self._principal.require(Action.WRITE, UserSource.SOFTWAREONE)
         ref = resolve(id, Kind.USER, source=UserSource.SOFTWAREONE)
         parsed = parse_change(UpdateSoftwareOneUser, change)
-        return await self._execute("updateSoftwareOneUser", parsed, ref, idempotency_key, on_replay)
+        updated = await self._execute("updateSoftwareOneUser", parsed, ref, idempotency_key, on_replay)
+        completed = self.complete(updated, loaders=loaders)
+        return completed if isinstance(completed, User) else await completed
 
     async def update_reseller_user(
         self,
@@ -249,9 +255,24 @@ class UserService:
         parsed = parse_change(UpdateResellerUser, change)
         return await self._execute("updateResellerUser", parsed, ref, idempotency_key, on_replay)
 
+    def complete(self, user: User, *, loaders: Loaders | None = None) -> User | Awaitable[User]:
+        """Return the user after a change, or an awaitable that reads what its source left out of the response.
+
+        See `CompletingSource.complete`.
+        """
+        source = next((source for source in self._sources if source.name is user.source), None)
+        if not isinstance(source, CompletingSource):
+            return user
+        missing = source.missing(user, (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER))
+        return self._read_missing(source, user, missing) if missing else user
+
     async def drain(self) -> None:
         """Wait for the changes under way, also those whose callers have gone away."""
         await self._mutations.drain()
+
+    async def _read_missing(self, source: CompletingSource, user: User, missing: frozenset[str]) -> User:
+        with acting_as(self._principal):
+            return await source.complete(user, missing)
 
     async def _execute(
         self, name: str, change: Change, target: Ref | None, key: str | None, on_replay: Callable[[], None] | None

@@ -9,6 +9,7 @@ from gateway.users.ids import Kind, Ref
 from gateway.users.model import RoleType, Timestamp, User, UserChange, UserSource, UserStatus
 
 __all__ = [
+    "CompletingSource",
     "CreatingSource",
     "Directory",
     "Page",
@@ -135,6 +136,20 @@ class CreatingSource(Protocol):
 
     async def create_user(self, change: Any, key: str) -> User:
         """Create a user, at most once under the idempotency key."""
+
+
+@runtime_checkable
+class CompletingSource(Protocol):
+    """A source whose response to a change may leave out fields of the user."""
+
+    def missing(self, user: User, needs: frozenset[str]) -> frozenset[str]:
+        """Return those of the needs that the response left out."""
+
+    async def complete(self, user: User, missing: frozenset[str]) -> User:
+        """Return the user with what is missing.
+
+        What cannot be read stays null, and is among its `omitted_fields`: the change was executed all the same.
+        """
 
 
 class Sources:

@@ -1,5 +1,6 @@
 """The four changes: from the variables of a client to the request of the source."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -167,6 +168,34 @@ async def test_marketplace_current_account(world: Any) -> None:
         UPDATE_MARKETPLACE, {"id": MARKETPLACE, "input": {"currentAccountId": "ACC-9999-9999"}}
     )
     assert result["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_what_the_marketplace_leaves_out_is_read_when_selected(world: Any) -> None:
+    """The Marketplace omits some fields after a change: they take one read if they are selected, and none if not."""
+    change = 'mutation { updateSoftwareOneUser(id: "USR-0000-0001", input: {lastName: "King"}) { %s } }'
+    for selected, methods in (("name", ["PUT"]), ("name createdAt accounts { sourceId }", ["PUT", "GET"])):
+        await world.forget()
+        updated = (await world.data(change % selected))["updateSoftwareOneUser"]
+        assert [call["method"] for call in await world.calls()] == methods
+        assert None not in updated.values()
+    assert updated["createdAt"]
+    assert [account["sourceId"] for account in updated["accounts"]] == ["ACC-0000-0001", "ACC-0000-0002"]
+
+
+async def test_an_event_has_what_the_marketplace_left_out(world: Any) -> None:
+    """A subscriber that selects a field which the Marketplace omits after a change gets it."""
+    query = "subscription { userChanged(sources: [SOFTWAREONE]) { user { lastName updatedAt accounts { name } } } }"
+    headers = {"Accept": "text/event-stream"}
+    async with world.session.post(f"{world.url}/graphql", json={"query": query}, headers=headers) as response:
+        await response.content.readline()  # the first ping: the subscription has started
+        change = 'mutation { updateSoftwareOneUser(id: "USR-0000-0001", input: {lastName: "Byron"}) { lastName } }'
+        await world.data(change)
+        async with asyncio.timeout(10):
+            event = await anext(line async for line in response.content if line.startswith(b"data: "))
+    user = json.loads(event.removeprefix(b"data: "))["data"]["userChanged"]["user"]
+    assert user["lastName"] == "Byron"
+    assert user["updatedAt"]
+    assert len(user["accounts"]) == 2
 
 
 async def test_reseller_update(world: Any) -> None:

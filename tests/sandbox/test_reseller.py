@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gateway.sandbox import LANDMARKS
+from gateway.sandbox import LANDMARKS, RESELLER_ID
 
 ADA = LANDMARKS["reseller"]["ada"]
 NEW = {
@@ -45,6 +45,12 @@ async def test_list_pages_sorts_and_ends(world):
         ("createdAt[lt]=2026-01-01", 0),
         ("createdAt[gt]=2026-01-01T00:00:00.0000000Z", 40),
         ("unknown=1", 40),
+        ("email[in]=ADA.lovelace@example.com,hedy.lamarr@example.com", 2),
+        ("email[in][]=ada.lovelace@example.com&email[in][]=hedy.lamarr@example.com", 2),
+        ("email[in][0]=ada.lovelace@example.com&email[in][1]=hedy.lamarr@example.com", 2),
+        ("email[in]=ada.lovelace@example.com&email[in]=hedy.lamarr@example.com", 2),
+        ("email[nin]=ada.lovelace@example.com,hedy.lamarr@example.com", 38),
+        ("createdAt[ne]=2026-01-01T00:00:00Z", 40),
     ],
 )
 async def test_filters(world, query, count):
@@ -82,6 +88,13 @@ async def test_update_rules(world, body, status):
     assert (await world.reseller("PATCH", f"/users/{ADA}", json=body)).status == status
 
 
+async def test_a_body_of_another_type(world):
+    """A body that is not JSON by its type is refused."""
+    for method, path in (("PATCH", f"/users/{ADA}"), ("POST", "/users")):
+        response = await world.reseller(method, path, data=b"{}", headers={"Content-Type": "text/plain"})
+        assert (response.status, set(response.json)) == (415, {"message", "code"})
+
+
 async def test_update_leaves_the_rest_and_hides_portal_access(world):
     """Absent fields stay, the name is derived, and only the control API returns portal access."""
     before = (await world.reseller("GET", f"/users/{ADA}")).json
@@ -114,6 +127,8 @@ async def test_organizations_and_refusals(world):
     assert organization == organizations[0]
     world.reseller.base = f"{world.sandbox.reseller_url}/v3"
     assert (await world.reseller("GET", "/organizations")).json == organizations
+    for reseller, found in ((RESELLER_ID, organizations), ("another", [])):
+        assert (await world.reseller("GET", f"/organizations?resellerId[eq]={reseller}")).json == found
     assert (await world.reseller("GET", "/resellers/other/users")).status == 404
     assert (await world.reseller("GET", "/organizations", headers={"Authorization": None})).status == 401
 

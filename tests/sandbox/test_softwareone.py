@@ -32,6 +32,13 @@ INVITED = f"/users/{LANDMARKS['softwareone']['invited']}"
         ("like(id,USR-0000-*)&out(firstName,(Ada,Grace,Alan))", {"Katherine", "Barbara"}),
         ("like(id,USR-0000-*)&gt(firstName,B)&le(firstName,Barbara)", {"Barbara"}),
         ("select=audit&lt(audit.created.at,2026-01-01T09:00:00.000Z)", set()),
+        ("and(firstName=Ada;lastName=Hopper)", set()),
+        ("firstName=Barbara|firstName=Ada&status=Active", {"Ada", "Barbara"}),
+        ("status=Blocked&status=Active&like(id,USR-0000-000*)", {"Alan"}),
+        ("like(lastName,'*o*e*a*')", set()),
+        ("like(lastName,'\\*ovelace')", set()),
+        ("like(lastName,'Lovelace\\*')", set()),
+        ("ilike(lastName,*)&id=USR-0000-0001", {"Ada"}),
     ],
 )
 async def test_rql(world, rql, names):
@@ -48,6 +55,10 @@ async def test_rql(world, rql, names):
         "bad(id,x)",
         "eq(nothing,x)",
         "eq(id,'x)",
+        "eq(id,'x%27y')",
+        "eq(id,'x\\'y')",
+        "eq(%20name,x)",
+        "name=",
         "eq(id,x",
         "order=-audit.created.at",
         "gt(audit.created.at,2026-01-01)",
@@ -67,16 +78,16 @@ async def test_bad_queries_are_problems(world, query):
 
 
 async def test_pages_orders_and_omissions(world):
-    """`limit` is capped and returned, `audit` is omitted unless selected, and a raw plus is not a space."""
+    """`limit` is capped and returned, and `$meta.omitted` names what was left out, by default or by `select`."""
     first = (await world.softwareone("GET", "/users")).json
-    assert first["$meta"] == {"pagination": {"offset": 0, "limit": 10, "total": 40}, "omitted": ["audit"]}
+    assert first["$meta"] == {"pagination": {"offset": 0, "limit": 10, "total": 40}, "omitted": ["accounts", "audit"]}
     assert len(first["data"]) == 10
     assert (await world.softwareone("GET", "/users?limit=500")).json["$meta"]["pagination"]["limit"] == 100
     assert (await world.softwareone("GET", "/users?limit=0")).json["data"] == []
     page = (await world.softwareone("GET", "/users?order=-audit.created.at&select=-name,+audit&limit=100")).json
     dates = [user["audit"]["created"]["at"] for user in page["data"]]
     assert dates == sorted(dates, reverse=True)
-    assert "omitted" not in page["$meta"]
+    assert page["$meta"]["omitted"] == ["name", "accounts"]
     assert "name" not in page["data"][0]
     selected = (await world.softwareone("GET", "/users?select=-*,id,name&limit=1")).json["data"][0]
     assert set(selected) == {"id", "name"}
@@ -87,9 +98,10 @@ async def test_get_leaves_nulls_out(world):
     document = (await world.softwareone("GET", f"{INVITED}?select=%2Baudit")).json
     assert "phone" not in document
     assert "lastLoginAt" not in document
-    assert "$meta" not in document
+    assert document["$meta"] == {"omitted": ["accounts"]}
+    assert "$meta" not in (await world.softwareone("GET", f"{INVITED}?select=audit,accounts")).json
     assert document["audit"]["created"]["by"]["id"] == "TKN-0000-0001"
-    assert (await world.softwareone("GET", ADA)).json["$meta"] == {"omitted": ["audit"]}
+    assert (await world.softwareone("GET", ADA)).json["$meta"] == {"omitted": ["accounts", "audit"]}
     minimal = (await world.softwareone("GET", "/users/ada.lovelace@example.com")).json
     assert set(minimal) == {"id", "email", "status", "audit"}
     missing = await world.softwareone("GET", "/users/USR-0000-0000")
@@ -159,6 +171,30 @@ async def test_put_of_other_media_is_415_and_accounts_can_be_switched(world):
     assert (await world.softwareone("PUT", ADA, data="x", headers={"Content-Type": "text/plain"})).status == 415
     response = await world.softwareone("PUT", ADA, json={"currentAccount": {"id": "ACC-0000-0002"}})
     assert response.json["currentAccount"]["name"] == "Nordic Yarn"
+
+
+async def test_put_leaves_out_what_is_omitted_by_default(world):
+    """The response to a change has no `audit` and no `accounts`, and says so; `select` has no effect."""
+    response = await world.softwareone("PUT", f"{ADA}?select=audit,accounts", json={"firstName": "A"})
+    assert response.json["$meta"] == {"omitted": ["accounts", "audit"]}
+    assert not {"accounts", "audit"} & response.json.keys()
+
+
+async def test_a_raw_plus_is_a_space(world):
+    """As in any form, a raw plus in the query is a space; an encoded one is a plus."""
+    for encoded, count in (("Ada+Lovelace", 1), ("Ada%20Lovelace", 1), ("Ada%2BLovelace", 0)):
+        response = await world.softwareone("GET", f"/users?eq(name,'{encoded}')&like(id,USR-0000-000*)")
+        assert len(response.json["data"]) == count
+
+
+async def test_passwords_and_sign_on(world):
+    """A password must not be empty; the check of the sign-on has an empty object."""
+    assert (await world.softwareone("POST", f"{ADA}/set-password", json={"password": "x"})).json["firstName"] == "Ada"
+    for body in ({}, {"password": ""}, {"password": None}, []):
+        assert (await world.softwareone("POST", f"{ADA}/set-password", json=body)).status == 400
+    for method in ("GET", "POST"):
+        assert (await world.softwareone(method, f"{ADA}/sso-check")).json == {}
+        assert (await world.softwareone(method, "/users/USR-0000-0000/sso-check")).status == 404
 
 
 async def test_block_unblock_delete(world):

@@ -171,7 +171,7 @@ async def test_small_pages_of_softwareone(fake: Any, source: Any) -> None:
     fake.respond({"data": []})
     found = await source(UserSource.SOFTWAREONE).changes_since("2026-11-22T11:00:00.000Z 2026-11-22T11:59:59.000Z")
     assert pairs(found) == [(CREATED, f"USR-{number}") for number in range(3)]
-    assert f'ge(audit.created.at,"{times[1].replace(":", "%3A")}")' in fake.requests[1].url
+    assert f"ge(audit.created.at,'{times[1].replace(':', '%3A')}')" in fake.requests[1].url
     assert len(fake.requests) == 3
 
 

@@ -98,13 +98,15 @@ class UserServicer:
         if len(request.user.icon.content) > self._icon_bytes:
             path = ("change", "icon", "content")
             raise BadUserInput.at(path, f"must not have more than {self._icon_bytes} bytes")
+        loaders = call.track(service.loaders(read_plan.plan))
         changed = await service.update_software_one_user(
             request.id,
             change_of(request.user, request.update_mask.paths),
             idempotency_key=request.request_id or None,
             on_replay=call.mark_replayed,
+            loaders=loaders,
         )
-        return await _resource(users_pb2.User, changed, read_plan, call.track(service.loaders(read_plan.plan)), call)
+        return await _resource(users_pb2.User, changed, read_plan, loaders, call)
 
     async def update_reseller_user(self, request: users_pb2.UpdateResellerUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)

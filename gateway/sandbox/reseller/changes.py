@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from gateway.sandbox.exchange import SandboxRequest
 from gateway.sandbox.reseller.errors import RefusalError
 
 __all__ = ["parse_body", "to_columns"]
@@ -38,14 +39,17 @@ _RULES = {
 _PASSWORD = _Rule("password", minimum=8, required=True)
 
 
-def parse_body(body: bytes, *, create: bool) -> dict[str, Any]:
+def parse_body(request: SandboxRequest, *, create: bool) -> dict[str, Any]:
     """Return the validated fields of a body by API name. Unknown fields are ignored.
 
     Raises:
-        RefusalError: a field is missing, is null or breaks a rule.
+        RefusalError: the body is not JSON by its type, or a field is missing, is null or breaks a rule.
     """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise RefusalError(415, "The Content-Type must be application/json.")
     try:
-        document = orjson.loads(body or b"null")
+        document = orjson.loads(request.body or b"null")
     except orjson.JSONDecodeError as error:
         raise RefusalError(400, f"The request body is not valid JSON: {error}.") from None
     if not isinstance(document, dict):

@@ -12,7 +12,7 @@ from gateway.sandbox.store import Row, Select, Store
 
 __all__ = ["ResellerListing"]
 
-_KEY = re.compile(r"(\w+)(?:\[(\w+)\])?")
+_KEY = re.compile(r"(\w+)(?:\[(\w+)\])?(?:\[\d*\])?")  # `email[in][]` and `email[in][0]` are items of an array
 _TEXT_OPERATORS = {
     "eq": "fold({0}) = fold(?)",
     "ne": "({0} IS NULL OR fold({0}) <> fold(?))",
@@ -21,7 +21,7 @@ _TEXT_OPERATORS = {
     "cn": "instr(fold({0}), fold(?)) > 0",
     "nc": "instr(fold(coalesce({0}, '')), fold(?)) = 0",
 }
-_TIME_OPERATORS = {"eq": "=", "gt": ">", "lt": "<", "gte": ">=", "lte": "<="}
+_TIME_OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "lt": "<", "gte": ">=", "lte": "<="}
 _DEFAULT_LIMIT, _MAX_LIMIT = 10, 100
 
 
@@ -45,17 +45,20 @@ class ResellerListing:
         for column, value in fixed.items():
             select.where(f"t.{column} = ?", value)
         options: dict[str, str] = {}
+        filters: dict[tuple[str, str], list[str]] = {}
         for key, value in pairs:
             match = _KEY.fullmatch(key)
             if match is None:
                 continue
-            name, operator = match[1], match[2]
-            if name in {"page", "limit", "sort", "search"}:
-                options[name] = value
-            elif name in self.text_columns:
-                _filter_text(select, self.text_columns[name], name, operator or "eq", value)
+            if match[1] in {"page", "limit", "sort", "search"}:
+                options[match[1]] = value
+            else:
+                filters.setdefault((match[1], match[2] or "eq"), []).append(value)
+        for (name, operator), values in filters.items():
+            if name in self.text_columns:
+                _filter_text(select, self.text_columns[name], name, operator, values)
             elif name in self.time_columns:
-                _filter_time(select, self.time_columns[name], name, operator or "eq", value)
+                _filter_time(select, self.time_columns[name], name, operator, values[0])
         if text := options.get("search"):
             folded = text.casefold()
             condition = " OR ".join(f"instr(fold({column}), ?) > 0" for column in self.search_columns)
@@ -75,12 +78,13 @@ class ResellerListing:
         return f"{column} {direction}, t.id {direction}"
 
 
-def _filter_text(select: Select, column: str, name: str, operator: str, value: str) -> None:
+def _filter_text(select: Select, column: str, name: str, operator: str, values: Sequence[str]) -> None:
     if operator in {"in", "nin"}:
-        values = [item.strip() for item in value.split(",")]
-        inside = f"{column} IN ({', '.join('?' * len(values))})"
-        select.where(inside if operator == "in" else f"{column} IS NULL OR NOT {inside}", *values)
+        items = [item.strip().casefold() for value in values for item in value.split(",")]
+        inside = f"fold({column}) IN ({', '.join('?' * len(items))})"
+        select.where(inside if operator == "in" else f"({column} IS NULL OR NOT {inside})", *items)
         return
+    value = values[0]
     template = _TEXT_OPERATORS.get(operator)
     if template is None:
         raise RefusalError(400, f"The operator '{operator}' is not supported for '{name}'.")

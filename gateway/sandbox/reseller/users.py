@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from gateway.sandbox.clock import now, ticks_time
+from gateway.sandbox.credentials import RESELLER_ID
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.reseller.changes import parse_body, to_columns
 from gateway.sandbox.reseller.errors import RefusalError
@@ -35,7 +36,7 @@ _USERS = ResellerListing(
 )
 _ORGANIZATIONS = ResellerListing(
     table="organizations t",
-    text_columns={"id": "t.id", "name": "t.name", "email": "t.email"},
+    text_columns={"id": "t.id", "name": "t.name", "email": "t.email", "resellerId": f"'{RESELLER_ID}'"},
     time_columns={"createdAt": "t.created_at", "updatedAt": "t.updated_at"},
     search_columns=("t.name", "t.email"),
 )
@@ -57,7 +58,7 @@ class ResellerEndpoints:
 
     def create_user(self, request: SandboxRequest, _: str) -> SandboxResponse:
         """POST …/users."""
-        fields = parse_body(request.body, create=True)
+        fields = parse_body(request, create=True)
         if self._is_email_in_use(fields["email"], None):
             raise RefusalError(409, "A user with this email already exists.", "EMAIL_ALREADY_EXISTS")
         columns = {"last_name": "", "company": None, "organization_id": None} | to_columns(fields)
@@ -79,7 +80,7 @@ class ResellerEndpoints:
 
     def update_user(self, request: SandboxRequest, record_id: str) -> SandboxResponse:
         """PATCH …/users/{id}: absent fields stay as they are."""
-        fields = parse_body(request.body, create=False)
+        fields = parse_body(request, create=False)
         row = self._row(record_id)
         columns = to_columns(fields)
         # An e-mail address in use is a 400: the documented statuses of this PATCH do not include 409.

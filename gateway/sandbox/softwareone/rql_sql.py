@@ -42,7 +42,6 @@ _COLUMNS = {
 }
 _MAX_INT = 2**63 - 1
 _COMPARISONS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-_STAR = "\ue000"  # stands for an escaped star: a private use character, which no name contains
 
 
 def condition(node: Node, *, audit: bool) -> Condition:
@@ -102,11 +101,14 @@ def _special(node: Comparison, column: _Column, value: Value) -> Condition:
 
 
 def _like(column: _Column, pattern: str, *, fold: bool) -> Condition:
-    # A star is a wildcard at the two ends only; without one, `like` is equality
-    # (docs/upstreams/softwareone.md, "RQL").
-    text = pattern.replace("\\*", _STAR)
-    before, after = text.startswith("*"), text.endswith("*")
-    text = text[1 if before else 0 : -1 if after and len(text) > 1 else None].replace(_STAR, "*")
+    # A star is a wildcard, and a backslash before a star an escape, at the two ends only; without a wildcard, `like` is
+    # equality (docs/upstreams/softwareone.md, "RQL").
+    before, escaped_before = pattern.startswith("*"), pattern.startswith("\\*")
+    escaped_after = pattern.endswith("\\*")
+    after = pattern.endswith("*") and not escaped_after
+    start = 1 if before or escaped_before else 0
+    end = max(start, len(pattern) - (2 if escaped_after else 1 if after else 0))
+    text = pattern[start:end] + ("*" if escaped_after else "")
     sql, placeholder = (f"fold({column.sql})", "fold(?)") if fold else (column.sql, "?")
     if before and after:
         return f"instr({sql}, {placeholder}) > 0", [text]

@@ -1,24 +1,23 @@
-"""Parses RQL into a syntax tree (docs/upstreams/softwareone.md, "RQL").
+"""Parses a query string and the RQL in it (docs/upstreams/softwareone.md, "RQL").
 
-The text is parsed before it is percent-decoded: a quoted value ends at the next quotation mark of the same spelling
-(`'` or `%27`), and only the texts between structural characters are decoded. `+` is never a space.
+The query string is decoded first, as ASP.NET does it: every `&` separates, and a raw `+` is a space. In RQL a quoted
+value then ends at the next quotation mark of its kind, since there are no escapes. The real parser takes some texts
+that are refused here, such as one with an unterminated quotation.
 """
 
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 from gateway.sandbox.softwareone.problems import ProblemError
 
-__all__ = ["Comparison", "Group", "Node", "Value", "parse", "split_query"]
+__all__ = ["Comparison", "Group", "Node", "Value", "parse", "parse_query"]
 
 _TOKEN = re.compile(
-    r"""(?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|%27(?:(?!%27).)*%27|%22(?:(?!%22).)*%22)"""
-    r"""|(?P<symbol>[(),&;|=]|%28|%29|%2C|%3B|%7C|%3D|%26)"""
-    r"""|(?P<text>(?:(?!%28|%29|%2C|%3B|%7C|%3D|%26|%27|%22)[^(),&;|='"])+)""",
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+    r"""(?P<quoted>'[^']*'|"[^"]*")|(?P<symbol>[(),&;|=])|(?P<text>[^(),&;|='"]+)""",
 )
+_OPTIONS = frozenset({"limit", "offset", "order", "select"})
 _COMPARISONS = {"eq", "ne", "gt", "ge", "lt", "le", "like", "ilike"}
 _SETS = {"in", "out"}
 _MAX_DEPTH = 50
@@ -57,17 +56,20 @@ class _Token(NamedTuple):
     text: str
 
 
-def split_query(query: str) -> list[str]:
-    """Split a query string at every `&` outside parentheses and quoted values."""
-    pieces, start, depth = [], 0, 0
-    for found in _TOKEN.finditer(query):
-        symbol = unquote(found["symbol"] or "")
-        depth += {"(": 1, ")": -1}.get(symbol, 0)
-        if found.group() == "&" and depth <= 0:
-            pieces.append(query[start : found.start()])
-            start = found.end()
-    pieces.append(query[start:])
-    return [piece for piece in pieces if piece]
+def parse_query(query: str) -> tuple[dict[str, str], str]:
+    """Return the options of a query string by name, and its filter, empty if there is none.
+
+    Of a name that is repeated, the first value counts. All other parameters are parts of the filter.
+    """
+    options: dict[str, str] = {}
+    filters: dict[str, str] = {}
+    for part in query.split("&"):
+        name, _, value = map(unquote_plus, part.partition("="))
+        if name.lower() in _OPTIONS:
+            options.setdefault(name.lower(), value)
+        elif name or value:
+            filters.setdefault(name, f"{name}={value}" if value else name)
+    return options, ",".join(filters.values())
 
 
 def parse(text: str) -> Node:
@@ -87,18 +89,12 @@ def _tokens(text: str) -> list[_Token]:
             raise _problem("Unterminated constant.")
         position = found.end()
         if (quoted := found["quoted"]) is not None:
-            quote_length = 3 if quoted.startswith("%") else 1
-            tokens.append(_Token("quoted", _unescape(unquote(quoted[quote_length:-quote_length]))))
+            tokens.append(_Token("quoted", quoted[1:-1]))
         elif found["symbol"] is not None:
-            tokens.append(_Token("symbol", unquote(found["symbol"])))
-        elif (value := unquote(found["text"]).strip()) != "":
-            tokens.append(_Token("text", value))
+            tokens.append(_Token("symbol", found["symbol"]))
+        elif found["text"].strip():
+            tokens.append(_Token("text", found["text"]))
     return tokens
-
-
-def _unescape(text: str) -> str:
-    # `\*` stays, since `like` interprets the escape of a star.
-    return re.sub(r"\\(['\"])", r"\1", text)
 
 
 def _problem(message: str) -> ProblemError:
@@ -146,9 +142,9 @@ class _Parser:
 
     def _function(self, operator: str, depth: int) -> Node:
         if operator in {"and", "or", "not"}:
-            # A comma separates operands here; `;` and `|` still mean OR inside an operand.
+            # Whatever separates the operands of a function, none of the separators means OR there.
             nodes = [self._operand(depth)]
-            while operator != "not" and self._accept(",", "&"):
+            while operator != "not" and self._accept(",", "&", ";", "|"):
                 nodes.append(self._operand(depth))
             return Group(operator, tuple(nodes))
         if operator not in _COMPARISONS | _SETS:
@@ -167,10 +163,7 @@ class _Parser:
     def _operand(self, depth: int) -> Node:
         if depth > _MAX_DEPTH:
             raise _problem("The expression is nested too deeply.")
-        nodes = [self._term(depth + 1)]
-        while self._accept("|", ";"):
-            nodes.append(self._term(depth + 1))
-        return nodes[0] if len(nodes) == 1 else Group("or", tuple(nodes))
+        return self._term(depth + 1)
 
     def _value(self) -> Value:
         token = self._next_token("text", "quoted")

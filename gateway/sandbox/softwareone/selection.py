@@ -23,11 +23,14 @@ _FIELDS = (
     "audit",
 )
 _NAMES = {name.lower(): name for name in _FIELDS}
-_OMITTED = ("audit",)
+_OMITTED = ("audit", "accounts")
 
 
 class RqlSelection:
-    """Applies each `+a`, `-b`, `-*` or plain `a` of a `select` value, in order, to the default fields."""
+    """Applies each `+a`, `-b`, `-*` or plain `a` of a `select` value, in order, to the default fields.
+
+    `omitted` are all fields that are left out, by default or because `select` excludes them.
+    """
 
     def __init__(self, text: str | None) -> None:
         self._fields = [name for name in _FIELDS if name not in _OMITTED]
@@ -35,7 +38,7 @@ class RqlSelection:
         for item in (text or "").split(","):
             if path := item.strip():
                 self._apply(path)
-        self.omitted = [name for name in _OMITTED if name not in self._fields]
+        self.omitted = [name for name in _FIELDS if name not in self._fields]
 
     @property
     def audit(self) -> bool:

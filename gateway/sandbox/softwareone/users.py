@@ -1,7 +1,6 @@
 """Endpoints of marketplace users: get, list, block, unblock and delete."""
 
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 
@@ -9,7 +8,7 @@ from gateway.sandbox.clock import millis_time, now
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.softwareone.problems import ProblemError
 from gateway.sandbox.softwareone.rql_sql import condition, ordering
-from gateway.sandbox.softwareone.rql_text import parse, split_query
+from gateway.sandbox.softwareone.rql_text import parse, parse_query
 from gateway.sandbox.softwareone.selection import RqlSelection
 from gateway.sandbox.store import Row, Select, Store
 
@@ -58,20 +57,20 @@ class MarketplaceUsers:
         """GET /accounts/users/{uniqueFilter}: by id, or with few fields by e-mail address."""
         if "@" in id_or_email:
             return self._minimal_response(id_or_email)
-        selects = [part[7:] for part in request.query.split("&") if part.startswith("select=")]
-        return self.user_response(id_or_email, RqlSelection(unquote(selects[-1]) if selects else None))
+        options, _ = parse_query(request.query)
+        return self.user_response(id_or_email, RqlSelection(options.get("select")))
 
     def list(self, request: SandboxRequest) -> SandboxResponse:
         """GET /accounts/users with RQL."""
-        options, filters = _parse_options(request.query)
+        options, rql = parse_query(request.query)
         selection = RqlSelection(options.get("select"))
         limit = min(_integer_option(options, "limit", 10), _MAX_LIMIT)
         offset = _integer_option(options, "offset", 0)
         query = Select(
             "u.*", "marketplace_users u LEFT JOIN marketplace_accounts a ON a.id = u.current_account_id"
         ).where("u.status <> 'Deleted'")
-        for text in filters:
-            sql, values = condition(parse(text), audit=selection.audit)
+        if rql:
+            sql, values = condition(parse(rql), audit=selection.audit)
             query.where(sql, *values)
         total = self._store.select(Select("count(*) AS total", query.from_clause, query.conditions, query.values))
         query.order = ordering(options["order"], audit=selection.audit) if options.get("order") else "u.id ASC"
@@ -108,6 +107,25 @@ class MarketplaceUsers:
         )
         self.save(row, {"status": status})
         return self.user_response(user_id, RqlSelection(None))
+
+    def set_password(self, request: SandboxRequest, user_id: str) -> SandboxResponse:
+        """POST …/set-password: the password is checked, and not stored."""
+        self.row(user_id)
+        try:
+            document = orjson.loads(request.body)
+        except orjson.JSONDecodeError:
+            document = None
+        password = document.get("password") if isinstance(document, dict) else None
+        if not isinstance(password, str) or not password:
+            raise ProblemError(
+                400, "One or more validation errors occurred.", {"password": ["The password field is required."]}
+            )
+        return self.user_response(user_id, RqlSelection(None))
+
+    def check_sso(self, user_id: str) -> SandboxResponse:
+        """GET or POST …/sso-check: no response is documented."""
+        self.row(user_id)
+        return SandboxResponse.json({})
 
     def delete(self, user_id: str) -> SandboxResponse:
         """DELETE: only a disabled user can be deleted; the row stays."""
@@ -151,18 +169,6 @@ class MarketplaceUsers:
                 invitationAcceptedAt=_time(row["invitation_accepted_at"]),
             ),
         }
-
-
-def _parse_options(query: str) -> tuple[dict[str, str], list[str]]:
-    options: dict[str, str] = {}
-    filters = []
-    for part in split_query(query):
-        name, equals, value = part.partition("=")
-        if equals and name in {"limit", "offset", "order", "select"}:
-            options[name] = unquote(value)
-        else:
-            filters.append(part)
-    return options, filters
 
 
 def _integer_option(options: dict[str, str], name: str, default: int) -> int:

@@ -6,11 +6,13 @@ from typing import Any
 import orjson
 
 from gateway.errors import Origin, SourceNotConfigured
-from gateway.sources.http.api import Api
+from gateway.sources.http.api import Api, Query
 from gateway.sources.http.exchange import Send
 from gateway.sources.http.json import JsonDecoder, decode_change_response, decode_response
 from gateway.sources.indexed import page_containing, window
 from gateway.sources.reseller.errors import reseller_error
+from gateway.sources.reseller.inferred import InferredList, InferredRead
+from gateway.sources.reseller.known import KnownUsers
 from gateway.sources.reseller.wire import ResellerWireOrganization, ResellerWireUser
 from gateway.users import model
 from gateway.users.changes import UpdateResellerUser
@@ -36,13 +38,18 @@ _WIRE_NAMES = {
 
 
 class ResellerSource:
-    """The users of resellers over HTTP. `tenant` is the configured reseller; it is empty if there is none."""
+    """The users of resellers over HTTP. `tenant` is the configured reseller; it is empty if there is none.
+
+    `known` are the users that were read or changed one by one.
+    """
 
     name = UserSource.RESELLER
 
     def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], tenant: str) -> None:
         self._api = Api(self.name, send, base_url, headers, reseller_error)
         self.tenant = tenant
+        self.known = KnownUsers()
+        self._users = InferredRead(self._api, _USER_PATH, lambda _: (_USERS_PATH, ()), _USER, _USER_LIST)
         self.directories: Mapping[Kind, Directory[Any]] = {
             Kind.ORGANIZATION: _Organizations(self._api),
         }
@@ -55,8 +62,12 @@ class ResellerSource:
         return response.headers.get("X-Rate-Limit-Remaining")
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:  # noqa: ARG002 - responses always contain all fields
-        found = await self._api.find(_USER_PATH, {"reseller": ref.tenant, "id": ref.source_id})
-        return decode_response(_USER, *found).record(ref.tenant) if found else None
+        found = await self._users.fetch({"reseller": ref.tenant, "id": ref.source_id})
+        if found is None:
+            return None
+        if found.id.casefold() == ref.source_id.casefold():
+            self.known.add(ref)
+        return found.record(ref.tenant)
 
     async def page_users(
         self,
@@ -83,6 +94,7 @@ class ResellerSource:
         path_params = {"reseller": ref.tenant, "id": ref.source_id}
         headers = {"Content-Type": "application/json"}
         exchange = await self._api.call("PATCH", _USER_PATH, path_params, headers=headers, body=body)
+        self.known.add(ref)
         user = decode_change_response(_USER, *exchange)
         return None if user is None else user.record(ref.tenant)
 
@@ -91,20 +103,34 @@ def _no_tenant(source: UserSource) -> SourceNotConfigured:
     return SourceNotConfigured("No reseller was specified, and none is configured.", origin=Origin(source=source))
 
 
+def _of_reseller(tenant: str) -> Query:
+    return [("resellerId[eq]", tenant)]
+
+
 class _Organizations:
     """The organizations of a reseller. The paths of these reads are inferred from those of the changes.
 
-    See docs/upstreams/reseller.md, "Endpoints".
+    The documented alternative is the list of all organizations with a filter. See docs/upstreams/reseller.md,
+    "Endpoints".
     """
 
     _PATH = "/v3/resellers/{reseller}/organizations"
+    _ALL = "/v3/organizations"
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._list = InferredList()
+        self._read = InferredRead(
+            api,
+            f"{self._PATH}/{{id}}",
+            lambda path_params: (self._ALL, _of_reseller(path_params["reseller"])),
+            _ORGANIZATION,
+            _ORGANIZATION_LIST,
+        )
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> model.Organization | None:  # noqa: ARG002 - responses always contain all fields
-        found = await self._api.find(f"{self._PATH}/{{id}}", {"reseller": ref.tenant, "id": ref.source_id})
-        return decode_response(_ORGANIZATION, *found).record(ref.tenant) if found else None
+        found = await self._read.fetch({"reseller": ref.tenant, "id": ref.source_id})
+        return None if found is None else found.record(ref.tenant)
 
     async def page(
         self,
@@ -117,7 +143,10 @@ class _Organizations:
     ) -> Page[model.Organization]:
         number, size = int(after or 1), min(limit or _MAX_LIMIT, _MAX_LIMIT)
         query = [("page", str(number)), ("limit", str(size)), *([("search", search)] if search else [])]
-        exchange = await self._api.call("GET", self._PATH, {"reseller": tenant}, query=query)
+        exchange = await self._list.fetch(
+            lambda: self._api.call("GET", self._PATH, {"reseller": tenant}, query=query),
+            lambda: self._api.call("GET", self._ALL, query=[*query, *_of_reseller(tenant)]),
+        )
         rows = decode_response(_ORGANIZATION_LIST, *exchange)
         # There is no total: a full page may be the last one, a shorter one certainly is.
         next_page = str(number + 1) if len(rows) >= size else None

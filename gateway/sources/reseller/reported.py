@@ -5,9 +5,6 @@ reported too (docs/upstreams/reseller.md, "Webhooks").
 """
 
 import asyncio
-import time
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import replace as replace_fields
 
 from msgspec.structs import replace
@@ -22,21 +19,18 @@ __all__ = ["ReportedUsers"]
 
 _MAX_READS = 8  # at the same time: webhooks must not take the rate limit from the callers
 _TIMEOUT = 10.0  # seconds for a webhook, after which its sender repeats it
-_MAX_KNOWN = 10_000
-_KNOWN_SECONDS = 3600.0
 
 
 class ReportedUsers:
     """The users of the configured reseller, as far as webhooks are concerned.
 
-    A user takes one read; it is known then for an hour, and read again only for fields that a webhook leaves out.
+    A user takes one read, unless it is known already; a known one is read for fields that a webhook leaves out.
     """
 
-    def __init__(self, source: ResellerSource, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: ResellerSource) -> None:
         self._source = source
-        self._clock = clock
+        self._known = source.known
         self._reads = asyncio.Semaphore(_MAX_READS)
-        self._known: OrderedDict[str, float] = OrderedDict()  # the expiry of each id, the oldest first
 
     async def complete(self, reported: ReportedChange) -> ReportedChange | None:
         """Return the change with all fields of its user, None if the user belongs to another reseller.
@@ -57,12 +51,11 @@ class ReportedUsers:
 
     async def _complete_change(self, reported: ReportedChange) -> ReportedChange | None:
         user = reported.user
-        if not reported.absent and self._is_known(user):
+        if not reported.absent and ref_of(user) in self._known:
             return reported
         found = await self._read(user)
         if found is None:
             return None
-        self._remember(user)
         read = {name: getattr(found, name) for name in reported.absent}
         return replace_fields(reported, user=replace(user, **read), absent=frozenset())
 
@@ -73,8 +66,8 @@ class ReportedUsers:
         deletion is lost.
         """
         user = reported.user
-        if self._is_known(user):
-            del self._known[user.source_id.casefold()]
+        if ref_of(user) in self._known:
+            self._known.discard(ref_of(user))
             return reported
         if user.organization is not None:
             try:
@@ -95,12 +88,3 @@ class ReportedUsers:
     async def _has(self, organization: Organization) -> bool:
         directory = self._source.directories[Kind.ORGANIZATION]
         return await directory.fetch(ref_of(organization), frozenset()) is not None
-
-    def _is_known(self, user: User) -> bool:
-        return self._known.get(user.source_id.casefold(), 0.0) > self._clock()
-
-    def _remember(self, user: User) -> None:
-        self._known[user.source_id.casefold()] = self._clock() + _KNOWN_SECONDS
-        self._known.move_to_end(user.source_id.casefold())
-        if len(self._known) > _MAX_KNOWN:
-            self._known.popitem(last=False)

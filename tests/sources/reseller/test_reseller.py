@@ -118,6 +118,69 @@ async def test_update(reseller: ResellerSource, fake: Any, change: Any, sent: An
     assert dict(request.headers) == {"Authorization": "Bearer r-token", "Content-Type": "application/json"}
 
 
+NO_ROUTE = [(b"<html>Not Found</html>", 404), (b'{"error":"no route"}', 404), (b"<html>", 405)]
+
+
+@pytest.mark.parametrize(("body", "status"), NO_ROUTE)
+async def test_no_route_for_one_user(reseller: ResellerSource, fake: Any, body: bytes, status: int) -> None:
+    """Where GET of one user does not exist, the documented list is filtered by the id, from then on by one call."""
+    fake.respond(body, status)
+    fake.respond([{"id": "B/1", "firstName": "Bob"}])
+    fake.respond([])
+    found = await reseller.fetch_user(BOB, frozenset())
+    assert found is not None
+    assert found.first_name == "Bob"
+    assert await reseller.fetch_user(BOB, frozenset()) is None
+    listed = f"{BASE}/t%201/users?page=1&limit=1&id[eq]=b%2F1"
+    assert [request.url for request in fake.requests] == [f"{BASE}/t%201/users/b%2F1", listed, listed]
+
+
+@pytest.mark.parametrize(("body", "status"), NO_ROUTE)
+async def test_the_list_decides_about_a_missing_user(
+    reseller: ResellerSource, fake: Any, body: bytes, status: int
+) -> None:
+    """If neither the path nor the list has the user, there is none; the path is used again for the next one."""
+    fake.respond(body, status)
+    fake.respond([])
+    fake.respond({"id": "b/1"})
+    fake.respond(body, status)
+    assert await reseller.fetch_user(BOB, frozenset()) is None
+    assert await reseller.fetch_user(BOB, frozenset()) is not None
+    with pytest.raises(SourceInvalidResponse):  # the path exists, so this comes from somewhere else
+        await reseller.fetch_user(BOB, frozenset())
+
+
+@pytest.mark.parametrize(("rows", "status"), [([{"id": "another"}], 200), ({"x": 1}, 200), (b"<html>", 404)])
+async def test_a_list_that_does_not_decide(reseller: ResellerSource, fake: Any, rows: Any, status: int) -> None:
+    """A list that ignores the filter, or is not documented either, does not mean that there is no such user."""
+    fake.respond(b"<html>", 404)
+    fake.respond(rows, status)
+    with pytest.raises(SourceInvalidResponse):
+        await reseller.fetch_user(BOB, frozenset())
+
+
+async def test_no_route_for_organizations(reseller: ResellerSource, fake: Any) -> None:
+    """Where the organizations of a reseller have no path, those of all resellers are filtered."""
+    directory = reseller.directories[Kind.ORGANIZATION]
+    organization = Ref(Kind.ORGANIZATION, UserSource.RESELLER, "o1", "t2")
+    for _ in range(2):
+        fake.respond(b"<html>", 404)
+        fake.respond([{"id": "o1", "name": "Org"}])
+    fake.respond([{"id": "o1", "name": "Org"}])
+    assert await directory.fetch(organization, frozenset()) == model.Organization("t2", "o1", "Org")
+    assert (await directory.page("t2", frozenset(), None)).items == (model.Organization("t2", "o1", "Org"),)
+    await directory.page("t2", frozenset(), None)
+    everything = "https://proxy.test/reseller/v3/organizations"
+    page = f"{everything}?page=1&limit=100&resellerId[eq]=t2"
+    assert [request.url for request in fake.requests] == [
+        f"{BASE}/t2/organizations/o1",
+        f"{everything}?page=1&limit=1&id[eq]=o1&resellerId[eq]=t2",
+        f"{BASE}/t2/organizations?page=1&limit=100",
+        page,
+        page,
+    ]
+
+
 async def test_invalid_response_to_a_change(reseller: ResellerSource, fake: Any) -> None:
     """If the response to a change cannot be decoded, the outcome is unknown."""
     fake.respond(b"<html>")

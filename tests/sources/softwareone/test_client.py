@@ -64,7 +64,6 @@ async def test_no_such_user(market: SoftwareOneSource, fake: Any) -> None:
         ({"settings": {"language_code": None}}, {"settings": {"languageCode": None}}),
         ({"current_account_id": "ACC-1"}, {"currentAccount": {"id": "ACC-1"}}),
         ({"current_account_id": None}, {"currentAccount": None}),
-        ({"icon": None}, {"icon": None}),
     ],
 )
 async def test_update(market: SoftwareOneSource, fake: Any, change: Any, user: Any) -> None:
@@ -134,3 +133,75 @@ async def test_invalid_response_to_a_change(market: SoftwareOneSource, fake: Any
         with pytest.raises(SourceInvalidResponse) as caught:
             await market.update_user(ADA, parse({"first_name": "A"}), "k")
         assert caught.value.outcome is Outcome.UNKNOWN
+
+
+WHOLE = {
+    "id": "USR-0000-0001",
+    "firstName": "Later",
+    "accounts": [{"id": "ACC-1"}],
+    "audit": {"created": {"at": "2026-01-01T00:00:00.000Z"}, "updated": {"at": "2026-01-02T00:00:00.000Z"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "needs", "query"),
+    [
+        ({"$meta": {"omitted": ["audit", "accounts"]}}, {"audit", "accounts"}, "?select=audit%2Caccounts"),
+        ({"$meta": {"omitted": ["audit"]}}, {"audit", "profile"}, "?select=audit"),
+        ({"accounts": []}, {"audit", "accounts"}, "?select=audit"),
+        ({"audit": WHOLE["audit"]}, {"audit", "accounts"}, "?select=accounts"),
+        ({}, {"profile"}, None),
+        (WHOLE, {"audit", "accounts"}, None),
+    ],
+)
+async def test_what_a_change_leaves_out(
+    market: SoftwareOneSource, fake: Any, answer: Any, needs: set[str], query: str | None
+) -> None:
+    """What the response to a change leaves out is read by one call, if it is needed; the rest is kept."""
+    fake.respond({"id": "USR-0000-0001", "firstName": "A"} | answer)
+    fake.respond(WHOLE)
+    changed = await market.update_user(ADA, parse({"first_name": "A"}), "k")
+    missing = market.missing(changed, frozenset(needs))
+    assert bool(missing) == (query is not None)
+    if query is not None:
+        completed = await market.complete(changed, missing)
+        assert [request.url for request in fake.requests[1:]] == [URL + query]
+        assert completed.first_name == "A"
+        assert completed.omitted_fields == ()
+        assert ("audit" not in needs) or completed.updated_at == "2026-01-02T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"", 503), ({"status": 404, "title": "Not Found"}, 404), ({"id": "x"}, 200)]
+)
+async def test_what_cannot_be_read_after_a_change(market: SoftwareOneSource, fake: Any, body: Any, status: int) -> None:
+    """If the user cannot be read after its change, the change succeeds, and says which fields are missing."""
+    fake.respond({"id": "USR-0000-0001", "firstName": "A"})
+    fake.respond(body, status)
+    changed = await market.update_user(ADA, parse({"first_name": "A"}), "k")
+    completed = await market.complete(changed, frozenset({"audit", "accounts"}))
+    assert (completed.first_name, completed.created_at, completed.accounts) == ("A", None, None)
+    assert completed.omitted_fields == ("accounts", "audit")
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"phone": {"prefix": "1" * 11, "number": "1"}}, ("phone", "prefix"), "at most 10"),
+        ({"phone": {"prefix": "1", "number": "1" * 16}}, ("phone", "number"), "at most 15"),
+        ({"settings": {"culture_code": "en-USA"}}, ("settings", "culture_code"), "at most 5"),
+        ({"settings": {"language_code": "en-USA"}}, ("settings", "language_code"), "at most 5"),
+        ({"icon": None}, ("icon",), "no way to remove an icon"),
+    ],
+)
+def test_rules_of_the_source(change: Any, field: tuple[str, ...], message: str) -> None:
+    """What SoftwareOne would refuse, or whose effect there is unknown, is refused before anything is sent."""
+    with pytest.raises(BadUserInput, match=message) as caught:
+        parse(change)
+    assert [violation.path for violation in caught.value.violations] == [("change", *field)]
+
+
+def test_the_longest_values() -> None:
+    """Values of exactly the greatest lengths are accepted."""
+    phone, settings = {"prefix": "1" * 10, "number": "1" * 15}, {"culture_code": "en-US", "language_code": "de-DE"}
+    assert parse({"phone": phone, "settings": settings}).given().keys() == {"phone", "settings"}

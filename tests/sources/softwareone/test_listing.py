@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import BadUserInput
 from gateway.users.model import RoleType, UserSource
 from gateway.users.source import UserQuery
 
@@ -16,20 +17,19 @@ FIRST = f"limit=9&offset=0&{SORTED}"
         (UserQuery(), None, 51, (), f"limit=51&offset=0&{SORTED}"),
         (UserQuery(), "99", 1000, ("profile", "role"), f"limit=100&offset=99&{SORTED}"),
         (UserQuery(), None, 9, ("audit", "accounts"), f"{FIRST}%2Caccounts"),
-        (UserQuery(search="a b"), None, 9, (), f'{FIRST}&or(ilike(name,"*a%20b*"),ilike(email,"*a%20b*"))'),
-        (UserQuery(email="a&b@c.d"), None, 9, (), f'{FIRST}&ilike(email,"a%26b%40c.d")'),
-        (UserQuery(email="*a*@c.d*"), None, 9, (), f'{FIRST}&ilike(email,"%5C*a*%40c.d%5C*")'),
-        (UserQuery(email="*"), None, 9, (), f'{FIRST}&ilike(email,"***")'),
-        (UserQuery(email="\\*a"), None, 9, (), f'{FIRST}&ilike(email,"*%5C*a*")'),
+        (UserQuery(search="a b"), None, 9, (), f"{FIRST}&or(ilike(name,'*a%20b*'),ilike(email,'*a%20b*'))"),
+        (UserQuery(email="a&b@c.d"), None, 9, (), f"{FIRST}&ilike(email,'a%26b%40c.d')"),
+        (UserQuery(email="*a*@c.d*"), None, 9, (), f"{FIRST}&ilike(email,'%5C*a*%40c.d%5C*')"),
+        (UserQuery(email="*"), None, 9, (), f"{FIRST}&ilike(email,'***')"),
+        (UserQuery(email="\\*a"), None, 9, (), f"{FIRST}&ilike(email,'*%5C*a*')"),
         (UserQuery(email="o'a@c.d"), None, 9, (), f'{FIRST}&ilike(email,"o%27a%40c.d")'),
         (UserQuery(email='o"a@c.d'), None, 9, (), f"{FIRST}&ilike(email,'o%22a%40c.d')"),
-        (UserQuery(email="'a\"b"), None, 9, (), f'{FIRST}&and(ilike(email,"*%27a*"),ilike(email,"*b*"))'),
         (
             UserQuery(search="x", email="y"),
             None,
             9,
             (),
-            f'{FIRST}&and(or(ilike(name,"*x*"),ilike(email,"*x*")),ilike(email,"y"))',
+            f"{FIRST}&and(or(ilike(name,'*x*'),ilike(email,'*x*')),ilike(email,'y'))",
         ),
         (UserQuery(role_type=RoleType.USER, include_removed=True, tenant="t9"), None, 9, (), FIRST),
     ],
@@ -48,6 +48,24 @@ async def test_query(
     fake.respond({"data": []})
     await source(UserSource.SOFTWAREONE).page_users(query, position, limit, frozenset(needs))
     assert [(request.method, request.url) for request in fake.requests] == [("GET", f"{PATH}?{expected}")]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "message"),
+    [
+        (UserQuery(search="5'10\""), "search", "both ' and \""),
+        (UserQuery(email="'a\"@b.c"), "email", "both ' and \""),
+        (UserQuery(search="a\\"), "search", "backslash"),
+    ],
+)
+async def test_a_text_that_cannot_be_expressed(
+    source: Any, fake: Any, *, query: UserQuery, field: str, message: str
+) -> None:
+    """A text that RQL cannot express is refused with a message that says so, and nothing is sent."""
+    with pytest.raises(BadUserInput, match=message) as caught:
+        await source(UserSource.SOFTWAREONE).page_users(query, None, 9, frozenset())
+    assert [violation.path for violation in caught.value.violations] == [("filter", field)]
+    assert fake.requests == []
 
 
 @pytest.mark.parametrize(

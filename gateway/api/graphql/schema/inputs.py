@@ -72,17 +72,19 @@ class UpdateAccountUserInput:
 
 @strawberry.input(description="A whole phone number.")
 class PhoneNumberInput:
-    prefix: str = strawberry.field(description="The country code, for example `+34`.")
-    number: str
+    prefix: str = strawberry.field(description="The country code, for example `+34`. At most 10 characters.")
+    number: str = strawberry.field(description="At most 15 characters.")
 
 
 @strawberry.input(description="An absent field is left unchanged.")
 class UserSettingsInput:
-    culture_code: str | None = _optional("For example `en-US`.")
-    language_code: str | None = UNSET
+    culture_code: str | None = _optional("For example `en-US`. At most 5 characters.")
+    language_code: str | None = _optional("For example `en-US`. At most 5 characters.")
 
 
-@strawberry.input(description="An absent field is left unchanged; null is sent to the source as null.")
+@strawberry.input(
+    description="An absent field is left unchanged; null is sent to the source as null, except for `icon`."
+)
 class UpdateSoftwareOneUserInput:
     first_name: str | None = _optional("Not empty.")
     last_name: str | None = _optional("Not empty.")
@@ -90,7 +92,9 @@ class UpdateSoftwareOneUserInput:
     phone: PhoneNumberInput | None = UNSET
     settings: UserSettingsInput | None = UNSET
     current_account_id: strawberry.ID | None = _optional("The id of one of the accounts that the user belongs to.")
-    icon: Upload | None = _optional("A picture, uploaded by a multipart request.")
+    icon: Upload | None = _optional(
+        "A picture, uploaded by a multipart request. Null is an error: there is no way to remove an icon."
+    )
 
 
 @strawberry.input(description="An absent field is left unchanged; null is an error.")

@@ -78,7 +78,7 @@ class MutationObject:
         idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
         updated: Any = await info.context.service.update_software_one_user(
-            id, to_plain(input), **_idempotency(info, idempotency_key)
+            id, to_plain(input), loaders=info.context.loaders, **_idempotency(info, idempotency_key)
         )
         return updated
 

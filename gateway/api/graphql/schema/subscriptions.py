@@ -16,11 +16,21 @@ from gateway.users.ids import Ref
 __all__ = ["SubscriptionObject"]
 
 
+def _user_after_change() -> Any:
+    """Declare the field that holds the user of an event, completed by a read if the source left out fields of it."""
+
+    def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
+        return info.context.service.complete(root.user, loaders=info.context.loaders)
+
+    description = "The user after the change. Lookups are made anew for each event."
+    return strawberry.field(resolver=resolve, description=description)
+
+
 @strawberry.type(name="UserEvent", description="A change that happened to a user.")
 class UserEventObject:
     id: strawberry.ID = attribute("The value for `after` with which a new subscription continues after this event.")
     change: UserChange
-    user: UserObject = attribute("The user after the change. Lookups are made anew for each event.")
+    user: UserObject = _user_after_change()
     occurred_at: DateTime = attribute("The time that a webhook states, else when the gateway recorded the change.")
 
 
