@@ -120,7 +120,7 @@ class Sandbox:
 
     @property
     def control_url(self) -> str:
-        """The base URL of the control API; its paths are `/calls`, `/faults`, `/state/…` and `/people`."""
+        """The base URL of the control API; its paths: `/calls`, `/faults`, `/webhooks`, `/state/…`, `/people`."""
         return self._url("_sandbox")
 
     @property

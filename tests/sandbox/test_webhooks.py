@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import time
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -145,6 +147,21 @@ async def test_a_lost_delivery_never_comes(webhook_world, receiver):
     for company in ("A", "B"):
         await webhook_world.reseller("PATCH", ADA, json={"company": company})
     assert [event["data"]["company"] for event in await receiver.received(1)] == ["B"]
+
+
+async def test_a_webhook_of_another_reseller(webhook_world, receiver):
+    """The control API sends any webhook, signed and with the time of sending unless another is given."""
+    foreign = {"event": "reseller.user.updated", "data": {"id": "another"}}
+    past = {"event": "reseller.updated", "data": None, "triggeredAt": "2020-01-01T00:00:00Z"}
+    for webhook in (foreign, past):
+        assert (await webhook_world.control("POST", "/webhooks", json=webhook)).status == 204
+    first, second = sorted(await receiver.received(2), key=lambda body: body["event"], reverse=True)
+    assert (first | {"triggeredAt": ""}, second) == (foreign | {"triggeredAt": ""}, past)
+    assert abs(datetime.fromisoformat(first["triggeredAt"]).timestamp() - time.time()) < 60
+    assert receiver.signatures_valid() == [True, True]
+    for body in ([], {}, {"event": 5}):
+        assert (await webhook_world.control("POST", "/webhooks", json=body)).status == 400
+    assert (await webhook_world.control("POST", "/webhooks", data=b"no JSON")).status == 400
 
 
 async def test_faults_of_webhooks_are_not_faults_of_calls(webhook_world):

@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS marketplace_users (
   first_name TEXT NOT NULL, last_name TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
   phone_prefix TEXT, phone_number TEXT, culture_code TEXT, language_code TEXT,
   last_login_at INTEGER, current_account_id TEXT, invitation_accepted_at INTEGER,
-  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, created_by TEXT NOT NULL, updated_by TEXT NOT NULL
+  created_at INTEGER NOT NULL, updated_at INTEGER, created_by TEXT NOT NULL, updated_by TEXT
 );
 CREATE INDEX IF NOT EXISTS marketplace_users_created ON marketplace_users (created_at, id);
 CREATE INDEX IF NOT EXISTS marketplace_users_email ON marketplace_users (email);
@@ -106,9 +106,9 @@ def _user(user_id: str, person: SeededPerson, status: str, phone: str | None, ac
         "current_account_id": accounts[0] if accounts and accepted else None,
         "invitation_accepted_at": created + _DAY if accepted else None,
         "created_at": created,
-        "updated_at": created + _DAY,
+        "updated_at": created + _DAY if accepted else None,  # an invited user was never changed
         "created_by": _TOKEN,
-        "updated_by": _ADMIN,
+        "updated_by": _ADMIN if accepted else None,
     }
 
 

@@ -188,7 +188,9 @@ def _time(timestamp: int | None) -> str | None:
     return None if timestamp is None else millis_time(timestamp)
 
 
-def _audit_entry(timestamp: int, actor_json: str) -> dict[str, Any]:
+def _audit_entry(timestamp: int | None, actor_json: str) -> dict[str, Any] | None:
+    if timestamp is None:
+        return None
     actor = orjson.loads(actor_json)
     kind = "users" if actor["id"].startswith("USR-") else "api-tokens"
     return {"at": millis_time(timestamp), "by": actor | {"icon": f"/v1/accounts/{kind}/{actor['id']}/icon"}}
