@@ -58,9 +58,17 @@ class SoftwareOneSource:
         return None
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
+        user = await self._read_user(ref.source_id, needs)
+        # By an e-mail address, the source returns a few fields only (docs/upstreams/softwareone.md, "Endpoints").
+        by_address = user is not None and "@" in ref.source_id and "@" not in user.id
+        if user is not None and by_address:
+            user = await self._read_user(user.id, needs)
+        return None if user is None else user.record(self._base_url)
+
+    async def _read_user(self, source_id: str, needs: frozenset[str]) -> MarketplaceWireUser | None:
         select = _select(needs)
-        found = await self._api.find(_USER_PATH, {"id": ref.source_id}, query=[("select", select)] if select else ())
-        return decode_response(_USER, *found).record(self._base_url) if found else None
+        found = await self._api.find(_USER_PATH, {"id": source_id}, query=[("select", select)] if select else ())
+        return decode_response(_USER, *found) if found else None
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
         start, size = int(position or 0), min(limit, _MAX_LIMIT)

@@ -18,6 +18,7 @@ from aiohttp import ClientSession, web
 from gateway.api.web.aiohttp_server import aiohttp_application
 from gateway.api.web.site import Site
 from gateway.api.web.webhooks import RESELLER_PATH, ResellerWebhooks, WebhookResult
+from gateway.errors import RateLimited
 from gateway.events.log import EventLog
 from gateway.events.memory import MemoryEventLog
 from gateway.events.replicated import ReplicatedEventLog
@@ -25,6 +26,7 @@ from gateway.sources.reseller.webhook import read_webhook
 from gateway.state.redis.client import connect
 from gateway.state.redis.event_stream import RedisEventStream
 from gateway.users.model import Timestamp, UserChange, UserSource
+from gateway.users.source import ReportedChange
 
 OLD, NEW = "first-token", "second-token ü"
 AT = "2018-04-20T13:11:34.6926949Z"
@@ -159,6 +161,28 @@ async def test_an_old_webhook(serve: Any, age: float, status: int) -> None:
     assert (await endpoint.post(body))[0] == status
     assert endpoint.results == [WebhookResult.ACCEPTED if status == 200 else WebhookResult.EXPIRED]
     assert len(endpoint.log) == (status == 200)
+
+
+async def test_a_user_that_cannot_be_read(serve: Any) -> None:
+    """While the source does not say whose user it is, the response is 503, so that the sender repeats the webhook."""
+
+    async def complete(_: ReportedChange) -> ReportedChange | None:
+        raise RateLimited("Too many calls.", retry_after=3.2)
+
+    endpoint = await serve(OLD, complete=complete)
+    assert (await endpoint.post(webhook()))[0] == 503
+    assert (endpoint.results, len(endpoint.log)) == ([WebhookResult.UNAVAILABLE], 0)
+
+
+async def test_a_user_of_another_reseller(serve: Any) -> None:
+    """A user that the configured reseller does not have is acknowledged and counted, and adds no event."""
+
+    async def complete(_: ReportedChange) -> ReportedChange | None:
+        return None
+
+    endpoint = await serve(OLD, complete=complete)
+    assert await endpoint.post(webhook()) == (200, {"result": "foreign"})
+    assert (endpoint.results, len(endpoint.log)) == ([WebhookResult.FOREIGN], 0)
 
 
 async def test_repeated(serve: Any) -> None:

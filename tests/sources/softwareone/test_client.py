@@ -44,6 +44,19 @@ async def test_fetch_user(market: SoftwareOneSource, fake: Any, needs: set[str],
     assert dict(request.headers) == {"Authorization": "Bearer s-token"}
 
 
+async def test_fetch_user_by_address(market: SoftwareOneSource, fake: Any) -> None:
+    """By an e-mail address the source returns few fields, so that the user is read again by its id."""
+    fake.respond({"id": "USR-0000-0001", "email": "ada@b.c", "status": "Active"})
+    fake.respond({"id": "USR-0000-0001", "email": "ada@b.c", "firstName": "Ada"})
+    fake.respond({"status": 404, "title": "Not Found"}, 404)
+    by_address = Ref(Kind.USER, UserSource.SOFTWAREONE, "ada@b.c")
+    assert (await market.fetch_user(by_address, frozenset({"audit"}))).first_name == "Ada"
+    assert await market.fetch_user(by_address, frozenset()) is None
+    users = URL.rpartition("/")[0]
+    addressed = f"{users}/ada%40b.c"
+    assert [request.url for request in fake.requests] == [f"{addressed}?select=audit", f"{URL}?select=audit", addressed]
+
+
 async def test_no_such_user(market: SoftwareOneSource, fake: Any) -> None:
     """Reading a user that does not exist returns None, and changing it raises NotFound."""
     fake.respond({"status": 404, "title": "Not Found"}, 404)
