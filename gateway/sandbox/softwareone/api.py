@@ -78,7 +78,8 @@ class SoftwareOneApi:
         routes.add("POST", f"{user_path}/unblock", lambda _, user_id: users.unblock(user_id))
         routes.add("POST", f"{user_path}/set-password", users.set_password)
         for method in ("GET", "POST"):  # the specification has one of them, the vendor's client the other
-            routes.add(method, f"{user_path}/sso-check", lambda _, user_id: users.check_sso(user_id))
+            for action in ("sso-check", "sso"):
+                routes.add(method, f"{user_path}/{action}", lambda _, user_id: users.check_sso(user_id))
         routes.add("GET", f"{user_path}/accounts", lambda _, user_id: users.list_accounts(user_id))
         routes.add("GET", f"{user_path}/icon", self._icon)
         routes.add("GET", f"{_ICONS}/{{id}}", self._picture)

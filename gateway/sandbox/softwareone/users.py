@@ -123,7 +123,7 @@ class MarketplaceUsers:
         return self.user_response(user_id, RqlSelection(None))
 
     def check_sso(self, user_id: str) -> SandboxResponse:
-        """GET or POST …/sso-check: no response is documented."""
+        """GET or POST …/sso-check and …/sso: no response is documented."""
         self.row(user_id)
         return SandboxResponse.json({})
 

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from gateway.errors import Origin, SourceInvalidResponse, SourceUnavailable
 from gateway.sources.reseller.client import ResellerSource
+from gateway.sources.reseller.user_reads import UserReads
 from gateway.users.ids import Kind, ref_of
 from gateway.users.model import Organization, User, UserChange
 from gateway.users.source import ReportedChange
 
 __all__ = ["ReportedUsers"]
 
-_MAX_READS = 8  # at the same time: webhooks must not take the rate limit from the callers
 _TIMEOUT = 10.0  # seconds for a webhook, after which its sender repeats it
 
 
@@ -30,7 +30,7 @@ class ReportedUsers:
     def __init__(self, source: ResellerSource) -> None:
         self._source = source
         self._known = source.known
-        self._reads = asyncio.Semaphore(_MAX_READS)
+        self._reads = UserReads(source)
 
     async def complete(self, reported: ReportedChange) -> ReportedChange | None:
         """Return the change with all fields of its user, None if the user belongs to another reseller.
@@ -41,7 +41,7 @@ class ReportedUsers:
         if reported.user.tenant.casefold() != self._source.tenant.casefold():
             return None
         try:
-            async with asyncio.timeout(_TIMEOUT), self._reads:
+            async with asyncio.timeout(_TIMEOUT):
                 if reported.change is UserChange.DELETED:
                     return await self._complete_deletion(reported)
                 return await self._complete_change(reported)
@@ -53,7 +53,7 @@ class ReportedUsers:
         user = reported.user
         if not reported.absent and ref_of(user) in self._known:
             return reported
-        found = await self._read(user)
+        found = await self._reads.read(ref_of(user))
         if found is None:
             return None
         read = {name: getattr(found, name) for name in reported.absent}
@@ -74,16 +74,9 @@ class ReportedUsers:
                 return reported if await self._has(user.organization) else None
             except SourceInvalidResponse:  # the read of one organization is not documented
                 pass
-        if await self._read(user) is not None:
+        if await self._reads.read(ref_of(user)) is not None:
             return reported
         return replace_fields(reported, user=User(user.source, user.source_id, user.tenant))
-
-    async def _read(self, user: User) -> User | None:
-        found = await self._source.fetch_user(ref_of(user), frozenset())
-        if found is not None and found.source_id.casefold() != user.source_id.casefold():
-            message = "The reseller source returned another user than the one that a webhook reported."
-            raise SourceInvalidResponse(message, origin=Origin(source=self._source.name))
-        return found
 
     async def _has(self, organization: Organization) -> bool:
         directory = self._source.directories[Kind.ORGANIZATION]

@@ -1,6 +1,7 @@
 """Users that webhooks report: whose they are, and what the webhooks leave out."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -167,20 +168,90 @@ async def test_the_source_does_not_answer(
         await users.complete(reported())
 
 
-async def test_reads_are_bounded(source: Callable[..., ResellerSource], fake: Any) -> None:
-    """Many webhooks at once make few calls at a time, so that callers keep most of the rate limit."""
-    running = most = 0
+class Reseller:
+    """Answers for users by their ids; `filters` is how it treats a list of ids. It counts calls and those under way."""
 
-    async def send(request: Request) -> Response:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
+    def __init__(self, filters: str = "yes") -> None:
+        self.filters = filters
+        self.urls: list[str] = []
+        self.running = self.most = 0
+
+    async def send(self, request: Request) -> Response:
+        """Answer one request."""
+        self.urls.append(request.url)
+        self.running += 1
+        self.most = max(self.most, self.running)
         await asyncio.sleep(0.001)
-        running -= 1
-        return Response(200, {}, orjson.dumps(USER | {"id": request.url.rpartition("/")[2]}))
+        self.running -= 1
+        path, _, query = request.url.partition("?")
+        if not query:
+            user_id = path.rpartition("/")[2]
+            return _json({"message": "None."}, 404) if user_id.startswith("f") else _json(USER | {"id": user_id})
+        ids = re.findall(r"id\[in\]\[\]=([^&]+)", query)
+        if self.filters == "refused":
+            return _json({"message": "Unknown operator."}, 400)
+        if self.filters == "ignored":
+            return _json([USER | {"id": "another"}])
+        return _json([USER | {"id": user_id.upper()} for user_id in ids if not user_id.startswith("f")])
 
-    fake.send = send
+
+def _json(document: Any, status: int = 200) -> Response:
+    return Response(status, {}, orjson.dumps(document))
+
+
+async def complete_all(source: Callable[..., ResellerSource], fake: Any, reseller: Reseller, ids: list[str]) -> Any:
+    """Report a change of each user at the same time; return what becomes of them."""
+    fake.send = reseller.send
     users = ReportedUsers(source(UserSource.RESELLER))
-    completed = await asyncio.gather(*(users.complete(reported(id=f"u-{number}")) for number in range(50)))
+    return await asyncio.gather(*(users.complete(reported(id=user_id)) for user_id in ids), return_exceptions=True)
+
+
+async def test_many_webhooks_take_few_calls(source: Callable[..., ResellerSource], fake: Any) -> None:
+    """The users of many webhooks are read by lists of up to 50, so that the rate limit does not delay them."""
+    reseller = Reseller()
+    completed = await complete_all(source, fake, reseller, [f"u-{number}" for number in range(300)])
+    assert [change.user.source_id for change in completed] == [f"u-{number}" for number in range(300)]
+    assert (len(reseller.urls), reseller.most) == (8, 2)  # the first two come alone
+
+
+async def test_one_user_of_many_webhooks(source: Callable[..., ResellerSource], fake: Any) -> None:
+    """Webhooks about one user that arrive together share reads; none shares one that began before it arrived."""
+    reseller = Reseller()
+    completed = await complete_all(source, fake, reseller, ["u-1"] * 50)
     assert None not in completed
-    assert most <= 8
+    assert len(reseller.urls) <= 3
+
+
+@pytest.mark.parametrize("filters", ["refused", "ignored"])
+async def test_a_source_that_does_not_filter_by_ids(
+    source: Callable[..., ResellerSource], fake: Any, filters: str
+) -> None:
+    """If the list is not filtered by ids, users are read one by one, a few at a time."""
+    reseller = Reseller(filters)
+    completed = await complete_all(source, fake, reseller, [f"u-{number}" for number in range(60)])
+    assert None not in completed
+    assert len(reseller.urls) <= 62
+    assert reseller.most <= 8
+
+
+async def test_users_of_other_resellers_among_many(source: Callable[..., ResellerSource], fake: Any) -> None:
+    """A user that the list lacks is read by itself before it is ignored."""
+    reseller = Reseller()
+    completed = await complete_all(source, fake, reseller, ["u-0", "u-1", "u-2", "f-1", "u-3", "f-2"])
+    assert [change and change.user.source_id for change in completed] == ["u-0", "u-1", "u-2", None, "u-3", None]
+    assert reseller.most <= 8
+
+
+async def test_a_read_that_is_cancelled(source: Callable[..., ResellerSource], fake: Any) -> None:
+    """If the webhook that reads for others is cancelled, these fail, so that their senders repeat them; none hangs."""
+    reseller = Reseller()
+    fake.send = reseller.send
+    users = ReportedUsers(source(UserSource.RESELLER))
+    tasks = [asyncio.create_task(users.complete(reported(id=f"u-{number}"))) for number in range(10)]
+    await asyncio.sleep(0)
+    for task in tasks[:3]:
+        task.cancel()
+    async with asyncio.timeout(5):
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(result, ReportedChange | asyncio.CancelledError | SourceUnavailable) for result in results)
+    assert await users.complete(reported(id="u-99")) is not None
