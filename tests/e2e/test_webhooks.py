@@ -158,3 +158,14 @@ async def count(world: Any, result: str) -> float:
         text = await response.text()
     found = re.search(rf'^gateway_webhooks_total{{result="{result}"}} (\S+)', text, re.MULTILINE)
     return float(found[1]) if found else 0.0
+
+
+async def test_a_gateway_that_forwards_credentials(fresh: Any) -> None:
+    """Without a credential nothing can be read: every user is taken for one of the configured reseller."""
+    world = await fresh(credentials="forward", webhook_token=WEBHOOK_TOKEN)
+    body = json.dumps({"event": "reseller.user.updated", "data": {"id": "unread"}}).encode()
+    signature = base64.b64encode(hmac.digest(WEBHOOK_TOKEN.encode(), body, hashlib.sha256)).decode()
+    headers = {"Webhook-Signature": signature}
+    async with world.session.post(f"{world.url}/webhooks/reseller", data=body, headers=headers) as response:
+        assert (response.status, await response.json()) == (200, {"result": "accepted"})
+    assert await world.calls() == []

@@ -212,8 +212,8 @@ async def test_different_events(serve: Any) -> None:
         webhook(),
         webhook("reseller.user.created"),
         webhook(id="u-2"),
-        webhook(updatedAt="2018-04-20T13:11:34.6926950Z"),
         webhook(email="x@example.com"),
+        webhook(updatedAt="2018-04-20T13:11:34.6926950Z"),
     ]
     assert [(await endpoint.post(body))[1]["result"] for body in bodies] == ["accepted"] * 5
     assert len(endpoint.log) == 5

@@ -118,7 +118,7 @@ async def test_update(reseller: ResellerSource, fake: Any, change: Any, sent: An
     assert dict(request.headers) == {"Authorization": "Bearer r-token", "Content-Type": "application/json"}
 
 
-NO_ROUTE = [(b"<html>Not Found</html>", 404), (b'{"error":"no route"}', 404), (b"<html>", 405)]
+NO_ROUTE = [(b"", 404), (b"<html>Not Found</html>", 404), (b'{"error":"no route"}', 404), (b"<html>", 405)]
 
 
 @pytest.mark.parametrize(("body", "status"), NO_ROUTE)
