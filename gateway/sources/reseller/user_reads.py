@@ -1,4 +1,4 @@
-"""Reads the users that webhooks report: few calls at a time, and many users by one call where the source allows it.
+"""Reads the users that webhooks report: one batch after the other, by one call each where the source allows it.
 
 After a change of many users, the webhooks of all of them arrive at once. With a call for each, the rate limit would
 delay them for minutes, and the vendor turns a webhook off whose deliveries fail (docs/upstreams/reseller.md,
@@ -16,7 +16,6 @@ from gateway.users.model import User, UserSource
 
 __all__ = ["UserReads"]
 
-_MAX_BATCHES = 2  # at the same time: webhooks must not take the rate limit from the callers
 _BATCH_SIZE = 50
 _SINGLE_READS = 4  # at the same time in a batch
 
@@ -26,7 +25,7 @@ class UserReads:
 
     def __init__(self, source: ResellerSource) -> None:
         self._source = source
-        self._batches = asyncio.Semaphore(_MAX_BATCHES)
+        self._batch = asyncio.Lock()  # the longer a batch takes, the more users wait for the next one
         self._waiting: dict[Ref, asyncio.Future[User | None]] = {}
         self._list_is_filtered = True
 
@@ -38,7 +37,7 @@ class UserReads:
         future = self._waiting.get(ref)
         if future is None:
             future = self._waiting[ref] = asyncio.get_running_loop().create_future()
-        async with self._batches:
+        async with self._batch:
             if ref in self._waiting:  # it is not part of a batch yet
                 await self._read_batch(
                     [ref, *islice((other for other in self._waiting if other != ref), _BATCH_SIZE - 1)]

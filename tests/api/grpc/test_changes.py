@@ -66,6 +66,18 @@ async def test_three_states_reach_the_marketplace(world: Any, user: Any, mask: l
     assert json.loads(call["body"][0]["text"]) == sent
 
 
+async def test_what_the_marketplace_leaves_out(world: Any) -> None:
+    """Fields that the Marketplace omits after a change are read if the mask has them, by one call."""
+    whole = await world.get("UpdateSoftwareOneUser", id=MARKET, user={"last_name": "King"})
+    assert whole.created_at
+    assert [call["method"] for call in await world.calls()] == ["PUT", "GET"]
+    await world.forget()
+    mask = FieldMask(paths=["last_name"])
+    part = await world.get("UpdateSoftwareOneUser", id=MARKET, user={"last_name": "Byron"}, read_mask=mask)
+    assert part.last_name == "Byron"
+    assert [call["method"] for call in await world.calls()] == ["PUT"]
+
+
 async def test_an_icon(world: Any) -> None:
     """An icon is sent to the Marketplace as the part `icon`, with its name, type and bytes."""
     icon = {"content": b"\x89PNG not really", "filename": "ada.png", "content_type": "image/png"}
