@@ -59,5 +59,7 @@ def _quote(value: str) -> str:
     """Quote and percent-encode a value, like the vendor's client with single marks where that is possible."""
     mark = '"' if "'" in value else "'"
     if mark in value:
-        raise ValueError("must not have both ' and \", since the softwareone source cannot search for that")
+        raise ValueError(
+            "must not have both ' and \", since the softwareone source cannot search for that: leave one out"
+        )
     return f"{mark}{quote(value, safe='*')}{mark}"
