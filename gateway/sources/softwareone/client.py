@@ -85,9 +85,8 @@ class SoftwareOneSource:
         return window(users, start, size=size, has_more=listing.has_more(start, size))
 
     def missing(self, user: model.User, needs: frozenset[str]) -> frozenset[str]:
-        """Return those of the needs of which the user has nothing. Every user has accounts and a time of creation."""
-        is_missing = {"accounts": user.accounts is None, "audit": user.created_at is None}
-        return frozenset(need for need in needs if is_missing.get(need))
+        """Return those of the needs that the response left out; they have the same names as at the source."""
+        return needs.intersection(_SELECTABLE, user.omitted_fields)
 
     async def complete(self, user: model.User, missing: frozenset[str]) -> model.User:
         """Return the user with what is missing, by one call: a PUT has no `select`.
@@ -99,14 +98,15 @@ class SoftwareOneSource:
         except GatewayError:
             found = None
         if found is None or found.source_id != user.source_id:
-            return replace(user, omitted_fields=tuple(dict.fromkeys((*user.omitted_fields, *sorted(missing)))))
+            return user
         read = {name: getattr(found, name) for need in missing for name in _FIELDS_OF_NEEDS[need]}
-        return replace(user, omitted_fields=found.omitted_fields, **read)
+        omitted = (name for name in user.omitted_fields if name not in missing or name in found.omitted_fields)
+        return replace(user, omitted_fields=tuple(omitted), **read)
 
     async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys
         exchange = await self._api.call("PUT", _USER_PATH, {"id": ref.source_id}, body=self._form(change))
         user = decode_change_response(_USER, *exchange)
-        return None if user is None else user.record(self._base_url)
+        return None if user is None else _with_absent_fields(user.record(self._base_url))
 
     def _form(self, change: UpdateSoftwareOneUser) -> Multipart:
         """Return the form as the vendor's client sends it: a part `icon`, then a part `user` with camelCase JSON."""
@@ -132,6 +132,17 @@ class SoftwareOneSource:
         if message is not None:
             raise BadUserInput.at(("change", "icon"), message)
         return Part("icon", icon.content, icon.content_type, icon.filename)
+
+
+def _with_absent_fields(user: model.User) -> model.User:
+    """Return the user of a response without `select`, with what is absent among its omitted fields.
+
+    Every user has accounts and a time of creation: if they are absent, they were left out, whether `$meta` states it
+    or not.
+    """
+    absent = {"audit": user.created_at is None, "accounts": user.accounts is None}
+    omitted = [*user.omitted_fields, *(name for name, is_absent in absent.items() if is_absent)]
+    return replace(user, omitted_fields=tuple(dict.fromkeys(omitted)))
 
 
 def _select(needs: frozenset[str]) -> str:
