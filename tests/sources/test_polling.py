@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.app.sources import build
+from gateway.errors import SourceInvalidResponse
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
 from gateway.settings import AccountSettings, Settings, SoftwareOneSettings
 from gateway.sources.account.polling import AccountChanges
@@ -215,7 +216,43 @@ async def test_removed_users(fake: Any, source: Any) -> None:
     assert pairs(found) == [(DELETED, "acus_2"), (DELETED, "acus_1")]
     assert [user.status for _, user in found.changes] == [None, UserStatus.REMOVED]
     assert found.position == "2026-11-22T11:00:00.000000Z 2026-11-22T12:00:03.000000Z e3 e2 e1"
-    assert "start_date=2026-11-22T11%3A59%3A54.000000Z" in fake.requests[0].url
+    assert "starts_at=2026-11-22T11%3A59%3A54.000000Z" in fake.requests[0].url
+
+
+async def test_former_name_of_the_start(fake: Any, source: Any) -> None:
+    """A server that does not know `starts_at` is sent the former name once more, and from then on at once."""
+    account = source(UserSource.ACCOUNT)
+    changes = AccountChanges(account._api, account.fetch_user)
+    unknown = {"error": {"code": "parameter_unknown", "message": "Unknown", "param": "starts_at"}}
+    fake.respond(unknown, 400)
+    fake.respond({"data": [], "page_info": {"has_next_page": False}})
+    first = await changes.changes_since(None)
+    await changes.changes_since(first.position)
+    names = [request.url.partition("?")[2].partition("=")[0] for request in fake.requests]
+    assert names == ["starts_at", "start_date", "start_date"]
+
+
+async def test_other_refusals_of_polling(fake: Any, source: Any) -> None:
+    """Another refusal of a poll is an error at once, and a refusal of both names is one."""
+    account = source(UserSource.ACCOUNT)
+    changes = AccountChanges(account._api, account.fetch_user)
+    fake.respond({"error": {"code": "parameter_invalid", "message": "x", "param": "limit"}}, 400)
+    with pytest.raises(SourceInvalidResponse):
+        await changes.changes_since(None)
+    fake.respond({"error": {"code": "parameter_unknown", "message": "x", "param": "starts_at"}}, 400)
+    fake.responses.pop(0)
+    with pytest.raises(SourceInvalidResponse):
+        await changes.changes_since(None)
+    assert len(fake.requests) == 3
+
+
+async def test_no_event_yet(fake: Any, source: Any) -> None:
+    """Without an event so far, polling asks for all times: without a start, a server searches one day only."""
+    account = source(UserSource.ACCOUNT)
+    fake.respond({"data": [], "page_info": {"has_next_page": False}})
+    first = await account.changes_since(None)
+    await account.changes_since(first.position)
+    assert all("starts_at=1970-01-01T00%3A00%3A00.000000Z" in request.url for request in fake.requests)
 
 
 @pytest.mark.parametrize(

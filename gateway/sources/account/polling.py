@@ -7,8 +7,10 @@ An audit event names the changed user and the action, not the fields of the user
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from gateway.errors import SourceInvalidResponse
 from gateway.sources.account.listing import AccountListing, next_position
-from gateway.sources.http.api import Api
+from gateway.sources.http.api import Api, Query
+from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import JsonDecoder, Wire, decode_response
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
@@ -20,6 +22,9 @@ _EVENTS_PATH = "/v1/core/audit-events"
 _MAX_LIMIT = 1000  # docs/upstreams/account.md, "Lists"
 # The newest events come first, so the oldest would be missed. 10,000 changes in one interval are no normal operation.
 _MAX_PAGES = 10
+# Sent where there is no event yet: since preview.5 a list without a start covers the last 24 hours only.
+_EVER = "1970-01-01T00:00:00.000000Z"
+_START, _FORMER_START = "starts_at", "start_date"  # renamed for all versions at once, in summer 2026
 _OVERLAP = timedelta(seconds=5)  # an event is written a little later than the change that it describes
 _ALL_NEEDS = frozenset({"profile", "role", "department"})  # as after a change by the gateway, which may be this one
 
@@ -55,6 +60,7 @@ class AccountChanges:
     def __init__(self, api: Api, fetch: Callable[[Ref, frozenset[str]], Awaitable[User | None]]) -> None:
         self._api = api
         self._fetch = fetch
+        self._start = _START
 
     async def changes_since(self, position: str | None) -> SourceChanges:
         if position is None:
@@ -79,17 +85,31 @@ class AccountChanges:
 
     async def _events(self, since: str, *, pages: int = _MAX_PAGES, limit: int = _MAX_LIMIT) -> list[_AuditEvent]:
         params = [("resource_types", "account_user"), ("limit", str(limit))]
-        params += [("start_date", since)] if since else []
         found: list[_AuditEvent] = []
         cursor: str | None = None
         for _ in range(pages):
             query = [*params, *([("cursor", cursor)] if cursor else [])]
-            listing = decode_response(_EVENT_LIST, *await self._api.call("GET", _EVENTS_PATH, query=query))
+            listing = decode_response(_EVENT_LIST, *await self._page(since or _EVER, query))
             found += [event for event in listing.data or () if event.resource_id]
             cursor = next_position(listing.page_info)
             if cursor is None:
                 break
         return found
+
+    async def _page(self, since: str, query: Query) -> tuple[Request, Response]:
+        """Request one page from a time on; a server that does not know the name of the parameter gets the former one.
+
+        The name that was accepted is used from then on.
+        """
+        try:
+            return await self._api.call("GET", _EVENTS_PATH, query=[(self._start, since), *query])
+        except SourceInvalidResponse as error:
+            if error.origin is None or error.origin.code != "parameter_unknown":
+                raise
+            other = _FORMER_START if self._start == _START else _START
+            exchange = await self._api.call("GET", _EVENTS_PATH, query=[(other, since), *query])
+            self._start = other
+            return exchange
 
 
 def _position(began: str, at: str, events: list[_AuditEvent]) -> str:
