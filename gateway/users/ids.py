@@ -9,9 +9,20 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from gateway.errors import BadUserInput
-from gateway.users.model import Department, Organization, Role, User, UserSource
+from gateway.users.model import (
+    Account,
+    Department,
+    Location,
+    Machine,
+    Organization,
+    ProductionStep,
+    Role,
+    ScanningStation,
+    User,
+    UserSource,
+)
 
-__all__ = ["Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
+__all__ = ["GLOBAL_KINDS", "UNLISTED_KINDS", "Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
 
 _VERSION = "g1"  # of the format; another format gets another version, and old ids stay readable
 _PREFIX = urlsafe_b64encode(f"{_VERSION}:".encode()).decode()  # of all ids: three bytes are exactly four characters
@@ -21,12 +32,33 @@ _CACHED_IDS = 16_384
 
 
 class Kind(StrEnum):
-    """The kinds of record that have a global id."""
+    """The kinds of record that can be looked up, by the names of their types."""
 
     USER = "User"
     ROLE = "Role"
     DEPARTMENT = "Department"
     ORGANIZATION = "Organization"
+    ACCOUNT = "Account"
+    LOCATION = "Location"
+    SCANNING_STATION = "ScanningStation"
+    MACHINE = "Machine"
+    PRODUCTION_STEP = "ProductionStep"
+
+
+GLOBAL_KINDS = frozenset({Kind.USER, Kind.ROLE, Kind.DEPARTMENT, Kind.ORGANIZATION})
+"""The kinds of record that have a global id. The others are found only inside another record."""
+
+UNLISTED_KINDS = frozenset({Kind.ACCOUNT})
+"""The kinds of record of which no source has a list: each takes one call."""
+
+_ACCOUNT_KINDS: dict[type, Kind] = {  # of the records that only the account source has
+    Department: Kind.DEPARTMENT,
+    Account: Kind.ACCOUNT,
+    Location: Kind.LOCATION,
+    ScanningStation: Kind.SCANNING_STATION,
+    Machine: Kind.MACHINE,
+    ProductionStep: Kind.PRODUCTION_STEP,
+}
 
 
 class Ref(msgspec.Struct, frozen=True, gc=False):
@@ -106,15 +138,17 @@ def resolve(
     return ref
 
 
-def ref_of(record: User | Role | Department | Organization) -> Ref:
+def ref_of(
+    record: User | Role | Department | Organization | Account | Location | ScanningStation | Machine | ProductionStep,
+) -> Ref:
     """Return the reference to a record."""
     if isinstance(record, User):
         return Ref(Kind.USER, record.source, record.source_id, record.tenant)
     if isinstance(record, Role):
         return Ref(Kind.ROLE, record.source, record.source_id)
-    if isinstance(record, Department):
-        return Ref(Kind.DEPARTMENT, UserSource.ACCOUNT, record.source_id)
-    return Ref(Kind.ORGANIZATION, UserSource.RESELLER, record.source_id, record.tenant)
+    if isinstance(record, Organization):
+        return Ref(Kind.ORGANIZATION, UserSource.RESELLER, record.source_id, record.tenant)
+    return Ref(_ACCOUNT_KINDS[type(record)], UserSource.ACCOUNT, record.source_id)
 
 
 def can_exist(source_id: str) -> bool:
@@ -129,6 +163,10 @@ def can_exist(source_id: str) -> bool:
 
 
 def _is_possible(ref: Ref) -> bool:
-    """Return whether the source could have assigned the id, and there is a tenant exactly if the source has tenants."""
+    """Return whether records can have that global id: it has a tenant exactly if the source has tenants."""
     has_tenants = ref.source is UserSource.RESELLER and ref.kind in {Kind.USER, Kind.ORGANIZATION}
-    return can_exist(ref.source_id) and (can_exist(ref.tenant) if has_tenants else not ref.tenant)
+    return (
+        ref.kind in GLOBAL_KINDS
+        and can_exist(ref.source_id)
+        and (can_exist(ref.tenant) if has_tenants else not ref.tenant)
+    )

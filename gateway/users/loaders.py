@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Iterable
+from inspect import isawaitable
 from typing import Any
 
 from aiodataloader import DataLoader
@@ -10,12 +11,12 @@ from aiodataloader import DataLoader
 from gateway.errors import Forbidden
 from gateway.operation import ANYONE, Action, Principal, acting_as, current_principal
 from gateway.users.ids import Kind, Ref, ref_of
-from gateway.users.model import Department, Organization, Role, User
+from gateway.users.model import Department, Organization, User
 from gateway.users.planning import DETAILS, Plan
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
 
-__all__ = ["Loaders", "load_expansion", "load_reference"]
+__all__ = ["Loaders", "load_expanded_reference", "load_expansion", "load_reference"]
 
 
 class Loaders:
@@ -51,7 +52,7 @@ class Loaders:
     def _of(self, kind: Kind) -> "_Loader":
         loader = self._loaders.get(kind)
         if loader is None:
-            needs, principal = self.plan.of(kind), self._principal
+            needs, principal = self.plan.of_calls(kind), self._principal
             if kind is Kind.USER:
                 loader = _UserLoader(self._sources, needs, principal)
             else:
@@ -145,8 +146,11 @@ class _RecordLoader(_Loader):
         return [found[ref] for ref in refs]
 
 
-def load_expansion(record: Role | Department, name: str, loaders: Loaders) -> Any | Awaitable[Any]:
-    """Return the value of a field that the record has only if it was included, or an awaitable of its lookup."""
+def load_expansion(record: Any, name: str, loaders: Loaders) -> Any | Awaitable[Any]:
+    """Return the value of a field that its source may not have sent, or an awaitable of its lookup.
+
+    `record` has `loaded` (`gateway.users.model`).
+    """
     ref = ref_of(record)
     if loaders.plan.below(ref.kind, name) <= record.loaded or not ref.source_id:
         return getattr(record, name)
@@ -159,6 +163,17 @@ def load_reference(record: Organization | Department | None, loaders: Loaders) -
         return record
     ref = ref_of(record)
     return loaders.load(ref) if DETAILS in loaders.plan.of(ref.kind) else record
+
+
+def load_expanded_reference(record: Any, name: str, loaders: Loaders) -> Any | Awaitable[Any]:
+    """Do the same for a field whose value may be a bare reference, which is then looked up too."""
+    value = load_expansion(record, name, loaders)
+    return _load_found_reference(value, loaders) if isawaitable(value) else load_reference(value, loaders)
+
+
+async def _load_found_reference(found: Awaitable[Any], loaders: Loaders) -> Any:
+    value = load_reference(await found, loaders)
+    return await value if isawaitable(value) else value
 
 
 async def _load_field(loaders: Loaders, ref: Ref, name: str) -> Any:

@@ -25,6 +25,7 @@ __all__ = [
     "Organization",
     "OwnerType",
     "PhoneNumber",
+    "PlatformUser",
     "Portal",
     "PostalAddress",
     "ProductionStep",
@@ -109,11 +110,16 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Listed(Record, Generic[T], frozen=True):
-    """A list inside another record: the items that the source sent, and whether there are more."""
+    """A list inside another record: the items that the source sent, and whether there are more.
+
+    The cursors are those of the source: where the list continues in its API, None at the ends.
+    """
 
     nodes: tuple[T, ...]
     has_next_page: bool = False
     has_previous_page: bool = False
+    next_cursor: str | None = None
+    previous_cursor: str | None = None
 
 
 class PhoneNumber(Record, frozen=True):
@@ -187,7 +193,10 @@ class Portal(Record, frozen=True):
 
 
 class Account(Record, frozen=True):
-    """The account to which a role of `OwnerType.ACCOUNT` belongs."""
+    """The account to which a role of `OwnerType.ACCOUNT` belongs.
+
+    `loaded` can have `default_billing_address`, `default_shipping_address`, `branding` and `portal`.
+    """
 
     source_id: str
     name: str
@@ -197,6 +206,7 @@ class Account(Record, frozen=True):
     portal: Portal | None = None
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
+    loaded: frozenset[str] = frozenset()
 
 
 class RoleOwner(Record, frozen=True):
@@ -225,6 +235,8 @@ class Role(Record, frozen=True):
 
 
 class Location(Record, frozen=True):
+    """A building, or a part of one. `loaded` can have all fields but the id, the name and the type."""
+
     source_id: str
     name: str
     type: str
@@ -232,9 +244,12 @@ class Location(Record, frozen=True):
     children: "Listed[Location] | None" = None
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
+    loaded: frozenset[str] = frozenset()
 
 
 class Machine(Record, frozen=True):
+    """A machine of a department. `loaded` can have all fields but the id and the name."""
+
     source_id: str
     name: str
     serial_number: str | None = None
@@ -242,10 +257,14 @@ class Machine(Record, frozen=True):
     department: "Department | None" = None
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
+    loaded: frozenset[str] = frozenset()
 
 
 class ProductionStep(Record, frozen=True):
-    """A step of production. Rates and quantities are JSON as the source sent it, which documents no structure."""
+    """A step of production. Rates and quantities are JSON as the source sent it, which documents no structure.
+
+    `loaded` can have all fields but the id and the name.
+    """
 
     source_id: str
     name: str
@@ -264,9 +283,12 @@ class ProductionStep(Record, frozen=True):
     department: "Department | None" = None
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
+    loaded: frozenset[str] = frozenset()
 
 
 class ScanningStation(Record, frozen=True):
+    """A station at which batches are scanned. `loaded` can have all fields but the id and the name."""
+
     source_id: str
     name: str
     type: str
@@ -278,10 +300,11 @@ class ScanningStation(Record, frozen=True):
     production_steps: Listed[ProductionStep] | None = None
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
+    loaded: frozenset[str] = frozenset()
 
 
 class Department(Record, frozen=True):
-    """The department of a user. `loaded` can have `location`, `scanning_stations` and `machines`.
+    """The department of a user. `loaded` can have all fields but the id and the name.
 
     Without a name, it is a bare reference.
     """
@@ -295,6 +318,14 @@ class Department(Record, frozen=True):
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
     loaded: frozenset[str] = frozenset()
+
+
+class PlatformUser(Record, frozen=True):
+    """The person behind a user of the account source: one for all accounts of the platform that the person is in."""
+
+    source_id: str
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
 
 
 class PostalAddress(Record, frozen=True):
@@ -336,6 +367,7 @@ class User(Record, frozen=True):
     email_verified_at: Timestamp | None = None
     username: str | None = None
     image_url: str | None = None
+    platform_user: PlatformUser | None = None
     phone: PhoneNumber | None = None
     status: UserStatus | None = None
     source_status: str | None = None

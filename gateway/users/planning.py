@@ -54,8 +54,9 @@ DETAILS = "details"
 class Plan:
     """The needs of an operation for each kind of record.
 
-    Users: `profile`, `role`, `department`, `audit`, `accounts`. Roles: `owner`, `owner.account`,
-    `permissions`. Departments: `location`, `scanning_stations`, `machines`. All kinds but users: `details`.
+    Users: `profile`, `role`, `department`, `audit`, `accounts`. Roles: `owner`, `owner.account`, `permissions`, and
+    `details`, as departments and organizations. Departments and the records inside them, and the account that owns a
+    role: the names of the fields that may have to be looked up, e.g. `location`.
     `single_user`: the operation fetches one user only, so there is no batch to wait for.
     """
 
@@ -65,6 +66,10 @@ class Plan:
     def of(self, kind: Kind) -> frozenset[str]:
         """Return the needs of one kind of record."""
         return self.needs.get(kind, frozenset())
+
+    def of_calls(self, kind: Kind) -> frozenset[str]:
+        """Return the needs of one kind of record that make a difference for a call: every answer has the details."""
+        return self.of(kind) - _DETAIL_FIELDS.get(kind, frozenset())
 
     def below(self, kind: Kind, name: str) -> frozenset[str]:
         """Return the needs of a field of a record and of the fields below it, e.g. `owner` and `owner.account`."""
@@ -87,7 +92,7 @@ class _Field:
     """A field that planning has to know: the type of its value, and the need that it adds to a kind of record.
 
     `is_expansion`: the record has the field only if a call included it. `is_reference`: its value may be a bare
-    reference.
+    reference. `is_detail`: it needs no include, and only short forms of the record lack it.
     """
 
     type: str | None = None
@@ -95,6 +100,15 @@ class _Field:
     need: str = ""
     is_expansion: bool = False
     is_reference: bool = False
+    is_detail: bool = False
+
+
+def _details(kind: Kind, *names: str) -> dict[str, _Field]:
+    return {name: _Field(None, kind, name, is_expansion=True, is_detail=True) for name in names}
+
+
+def _expansions(kind: Kind, *names: str) -> dict[str, _Field]:
+    return {name: _Field(None, kind, name, is_expansion=True) for name in names}
 
 
 def _needs(kind: Kind, need: str, *names: str, type: str | None = None) -> dict[str, _Field]:
@@ -107,6 +121,10 @@ def _expansion(kind: Kind, name: str, type: str | None = None) -> dict[str, _Fie
 
 def _typed(type: str, *names: str) -> dict[str, _Field]:
     return {name: _Field(type) for name in names}
+
+
+def _expanded_reference(kind: Kind, name: str, type: str) -> dict[str, _Field]:
+    return {name: _Field(type, kind, name, is_expansion=True, is_reference=True)}
 
 
 def _reference(type: str, name: str) -> dict[str, _Field]:
@@ -143,7 +161,7 @@ _TYPES: Mapping[str, Mapping[str, _Field]] = {
     "UserEvent": _typed("User", "user"),
     "Node": {},
     "User": {
-        **_needs(Kind.USER, "profile", "name", "email", "username", "email_verified_at", "image_url"),
+        **_needs(Kind.USER, "profile", "name", "email", "username", "email_verified_at", "image_url", "platform_user"),
         **_needs(Kind.USER, "audit", "created_at", "updated_at", "created_by", "updated_by"),
         **_needs(Kind.USER, "audit", "invitation_accepted_at"),
         **_needs(Kind.USER, "accounts", "accounts"),
@@ -155,25 +173,42 @@ _TYPES: Mapping[str, Mapping[str, _Field]] = {
         **_expansion(Kind.ROLE, "owner", "RoleOwner"),
         **_expansion(Kind.ROLE, "permissions"),
     },
-    "RoleOwner": _needs(Kind.ROLE, "owner.account", "account"),
+    "RoleOwner": _needs(Kind.ROLE, "owner.account", "account", type="Account"),
+    "Account": _expansions(Kind.ACCOUNT, "default_billing_address", "default_shipping_address", "branding", "portal"),
     "Department": {
-        **_expansion(Kind.DEPARTMENT, "location"),
+        **_details(Kind.DEPARTMENT, "notes", "created_at", "updated_at"),
+        **_expansion(Kind.DEPARTMENT, "location", "Location"),
         **_expansion(Kind.DEPARTMENT, "scanning_stations", "ScanningStationConnection"),
         **_expansion(Kind.DEPARTMENT, "machines", "MachineConnection"),
     },
+    "Location": {
+        **_details(Kind.LOCATION, "created_at", "updated_at"),
+        **_expansion(Kind.LOCATION, "parent", "Location"),
+        **_expansion(Kind.LOCATION, "children", "LocationConnection"),
+    },
+    "LocationConnection": _typed("Location", "nodes"),
     "ScanningStationConnection": _typed("ScanningStation", "nodes"),
     "ScanningStation": {
-        **_reference("Department", "department"),
-        **_typed("ProductionStepConnection", "production_steps"),
+        **_details(Kind.SCANNING_STATION, "notes", "label_size", "label_type", "material_check_required"),
+        **_details(Kind.SCANNING_STATION, "created_at", "updated_at"),
+        **_expanded_reference(Kind.SCANNING_STATION, "department", "Department"),
+        **_expansion(Kind.SCANNING_STATION, "production_steps", "ProductionStepConnection"),
     },
     "MachineConnection": _typed("Machine", "nodes"),
-    "Machine": _reference("Department", "department"),
+    "Machine": {
+        **_details(Kind.MACHINE, "serial_number", "notes", "created_at", "updated_at"),
+        **_expanded_reference(Kind.MACHINE, "department", "Department"),
+    },
     "ProductionStepConnection": _typed("ProductionStep", "nodes"),
     "ProductionStep": {
-        **_reference("Department", "department"),
-        **_typed("Machine", "machines"),
-        **_typed("ScanningStation", "scanning_station"),
-        **_typed("ProductionStep", "in_steps", "out_steps"),
+        **_details(Kind.PRODUCTION_STEP, "notes", "leveling_factor", "allowances", "labor_rate", "labor_time"),
+        **_details(Kind.PRODUCTION_STEP, "overhead_rate", "created_at", "updated_at"),
+        **_expansions(Kind.PRODUCTION_STEP, "production", "consumptions"),
+        **_expanded_reference(Kind.PRODUCTION_STEP, "department", "Department"),
+        **_expansion(Kind.PRODUCTION_STEP, "machines", "Machine"),
+        **_expansion(Kind.PRODUCTION_STEP, "scanning_station", "ScanningStation"),
+        **_expansion(Kind.PRODUCTION_STEP, "in_steps", "ProductionStep"),
+        **_expansion(Kind.PRODUCTION_STEP, "out_steps", "ProductionStep"),
     },
     "Organization": {},
 }
@@ -194,6 +229,10 @@ REFERENCES: Mapping[str, frozenset[str]] = _names_where(lambda field: field.is_r
 """By type: the fields whose value may be a bare reference, which is looked up if more than its id is requested."""
 
 _IDENTITY = frozenset({"id", "source", "source_id", "__typename"})
+_DETAIL_FIELDS: Mapping[Kind, frozenset[str]] = {
+    kind: frozenset(name for name, field in _TYPES[kind.value].items() if field.kind is kind and field.is_detail)
+    for kind in Kind
+}
 _LOOKED_UP = {"Role": Kind.ROLE, "Department": Kind.DEPARTMENT, "Organization": Kind.ORGANIZATION}
 
 

@@ -1,4 +1,4 @@
-"""Reference data: roles, departments and organizations, looked up in batches and cached for some seconds.
+"""Reference data, such as roles, departments and organizations, looked up in batches and cached for some seconds.
 
 No source filters by a list of ids, and the account API allows 20 calls in a second. So the lookup of one id is one GET,
 and that of several ids is a call for a page, and for the next pages as long as ids are missing. Lookups that arrive
@@ -20,7 +20,7 @@ import msgspec
 from gateway.errors import Origin, SourceTimeout
 from gateway.kit.tasks import gather
 from gateway.operation import ANYONE, Principal, acting_as, seconds_left
-from gateway.users.ids import Kind, Ref
+from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, Sources
 
@@ -190,7 +190,7 @@ class ReferenceData:
             if directory is None:  # the source has no records of this kind: the client made up the id
                 return found
             position: str | None = None
-            while len(missing) > 1:
+            while len(missing) > 1 and key.kind not in UNLISTED_KINDS:
                 page = await directory.page(key.tenant, key.needs, position)
                 for record in page.items:
                     if ref := missing.pop(record.source_id, None):
@@ -198,8 +198,11 @@ class ReferenceData:
                 if page.next is None or page.next == position:
                     return found
                 position = page.next
-            for ref in missing.values():  # at most one: a GET costs no more than a page, and is sure to find it
+            for ref in tuple(
+                missing.values()
+            ):  # if there are pages, only one: a GET costs no more, and is sure to find it
                 found[ref] = await directory.fetch(ref, key.needs)
+                del missing[ref.source_id]
         except Exception as error:  # noqa: BLE001 - each record fails for itself; the loader raises the error
             return found | dict.fromkeys(missing.values(), error)
         return found

@@ -25,14 +25,27 @@ TABLE: list[tuple[Selection, Mapping[Kind, set[str]]]] = [
     (of("user.department.location.name"), {U: {"department"}, D: {DETAILS, "location"}}),
     (
         of("user.department.scanning_stations.nodes.department.machines.nodes.name"),
-        {U: {"department"}, D: {DETAILS, "scanning_stations", "machines"}},
+        {U: {"department"}, D: {DETAILS, "scanning_stations", "machines"}, Kind.SCANNING_STATION: {"department"}},
     ),
     (
         of(
             "department.scanning_stations.nodes.production_steps.nodes.in_steps.scanning_station.department.location.id"
         ),
-        {D: {DETAILS, "scanning_stations", "location"}},
+        {
+            D: {DETAILS, "scanning_stations", "location"},
+            Kind.SCANNING_STATION: {"production_steps", "department"},
+            Kind.PRODUCTION_STEP: {"in_steps", "scanning_station"},
+        },
     ),
+    (
+        of("department.location.parent.created_at"),
+        {D: {DETAILS, "location"}, Kind.LOCATION: {"parent", "created_at"}},
+    ),
+    (
+        of("role.owner.account.branding.website_url", "role.owner.account.name"),
+        {R: {DETAILS, "owner", "owner.account"}, Kind.ACCOUNT: {"branding"}},
+    ),
+    (of("user.platform_user.created_at"), {U: {"profile"}}),
     (of("user.organization.id"), {}),
     (of("user.organization.name"), {O: {DETAILS}}),
     (of("role.name", "department.name"), {R: {DETAILS}, D: {DETAILS}}),
@@ -71,6 +84,13 @@ def test_mutations(mutation: str) -> None:
 def test_any_type() -> None:
     """A plan can start at any type, as a read mask does."""
     assert plan(of("owner.type"), "Role").needs == {R: {DETAILS, "owner"}}
+
+
+def test_calls() -> None:
+    """Details make no difference for a call, so that lookups with different ones share their calls."""
+    planned = plan(of("department.location.created_at", "department.location.parent.name", "department.notes"))
+    assert planned.of(D) == {DETAILS, "location", "notes"}
+    assert (planned.of_calls(D), planned.of_calls(Kind.LOCATION)) == ({DETAILS, "location"}, {"parent"})
 
 
 def test_below() -> None:

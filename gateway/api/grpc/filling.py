@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.users.loaders import Loaders, load_expansion, load_reference
+from gateway.users.loaders import Loaders, load_expanded_reference, load_expansion, load_reference
 from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
 
 __all__ = ["Filler"]
@@ -43,7 +43,9 @@ class Filler:
         kind = type(record).__name__
         expansion = name in EXPANSIONS.get(kind, ())
         try:
-            if expansion:
+            if expansion and name in REFERENCES.get(kind, ()):
+                value = load_expanded_reference(record, name, self._loaders)
+            elif expansion:
                 value = load_expansion(record, name, self._loaders)
             elif name in REFERENCES.get(kind, ()):
                 value = load_reference(getattr(record, name), self._loaders)

@@ -134,6 +134,8 @@ def _connection(descriptor: Any) -> _Convert:
             fields["page_info"] = {
                 "has_next_page": value.has_next_page,
                 "has_previous_page": value.has_previous_page,
+                "next_cursor": value.next_cursor,
+                "previous_cursor": value.previous_cursor,
             }
         return fields
 

@@ -8,7 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.api.grpc.paging import page_of
-from gateway.api.grpc.read_mask import ReadPlan, read_plan_of_department, read_plan_of_role, read_plan_of_user
+from gateway.api.grpc.read_mask import (
+    ReadPlan,
+    read_plan_of_department,
+    read_plan_of_role,
+    read_plan_of_user,
+    record_type,
+)
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
 
@@ -19,7 +25,8 @@ _CALLS_TO_ALL = 3 * _CALL
 _LOOKUP = 10
 _ASSUMED_SIZE = 5  # records of a list without pages
 _EVENT = 2  # for a whole stream: an event and its user
-_LOOKED_UP = frozenset[str]().union(*EXPANSIONS.values(), REFERENCES["User"])
+_DETAIL = 2  # a field of a record of which the source usually sends a short form
+_USUALLY_SHORT = frozenset({"Location", "ProductionStep"})
 
 
 def price_of(request: Any) -> int:
@@ -31,20 +38,29 @@ def price_of(request: Any) -> int:
     return _PRICES[type(request)](request)
 
 
-def _lookups(selection: Selection, *, nested: bool = False) -> int:
-    # A source sends the department of a user along, but only the id of that of a station, a machine or a step.
-    return sum(
-        (name in _LOOKED_UP or (nested and name == "department")) * _LOOKUP + _lookups(fields, nested=True)
-        for name, fields in selection.fields.items()
-    )
+def _lookups(selection: Selection, name: str) -> int:
+    """Return the cost of the lookups in a selection of the type of that name."""
+    total = 0
+    for field, nested in selection.fields.items():
+        inner = record_type(name, field)
+        if field in EXPANSIONS.get(name, ()):
+            total += _LOOKUP if inner or field == "permissions" else _DETAIL * (name in _USUALLY_SHORT)
+        elif field in REFERENCES.get(name, ()):
+            total += _LOOKUP
+        total += _lookups(nested, inner) if inner else 0
+    return total
+
+
+def _price_of_lookups(read_plan: ReadPlan) -> int:
+    return _lookups(read_plan.lookups, read_plan.type_name)
 
 
 def _record(read_plan: Callable[[Any], ReadPlan]) -> Callable[[Any], int]:
-    return lambda request: _CALL + 1 + _lookups(read_plan(request).lookups)
+    return lambda request: _CALL + 1 + _price_of_lookups(read_plan(request))
 
 
 def _page(calls: int, read_plan: Callable[[Any], ReadPlan]) -> Callable[[Any], int]:
-    return lambda request: calls + 1 + page_of(request)[0] + _lookups(read_plan(request).lookups)
+    return lambda request: calls + 1 + page_of(request)[0] + _price_of_lookups(read_plan(request))
 
 
 def _user(request: Any) -> ReadPlan:
@@ -62,7 +78,7 @@ def _department(request: Any) -> ReadPlan:
 _PRICES: Mapping[type, Callable[[Any], int]] = {
     users_pb2.GetUserRequest: _record(_user),
     users_pb2.ListUsersRequest: _page(_CALLS_TO_ALL, _user),
-    users_pb2.FindPersonRequest: lambda request: _CALLS_TO_ALL + 1 + _ASSUMED_SIZE + _lookups(_user(request).lookups),
+    users_pb2.FindPersonRequest: lambda request: _CALLS_TO_ALL + 1 + _ASSUMED_SIZE + _price_of_lookups(_user(request)),
     users_pb2.CreateAccountUserRequest: _record(_user),
     users_pb2.UpdateAccountUserRequest: _record(_user),
     users_pb2.UpdateSoftwareOneUserRequest: _record(_user),

@@ -9,7 +9,7 @@ from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, Violation
 from gateway.users.planning import EXPANSIONS, REFERENCES, Plan, Selection, plan
 
-__all__ = ["ReadPlan", "read_plan_of_department", "read_plan_of_role", "read_plan_of_user"]
+__all__ = ["ReadPlan", "read_plan_of_department", "read_plan_of_role", "read_plan_of_user", "record_type"]
 
 _MAX_PATHS = 200
 _MAX_DEPTH = 16  # names in a path: types contain each other, and each level may cost a lookup
@@ -23,11 +23,13 @@ class ReadPlan:
     """How to read a record.
 
     `plan` has the needs of the calls to sources, `lookups` the fields to look up; both use the names of the domain.
-    `only` has the fields of the message to return; None stands for all that are present.
+    `type_name` is the type of the record. `only` has the fields of the message to return; None stands for all that are
+    present.
     """
 
     plan: Plan
     lookups: Selection
+    type_name: str
     only: Selection | None = None
 
 
@@ -79,7 +81,7 @@ def _plan_for_view(name: str, *, full: bool) -> ReadPlan:
     for path in ["*"] if full else _TYPES[name].fields_by_name:
         _add_path(_TYPES[name], path, requested)
     selection = _domain_selection(_TYPES[name], requested)
-    return ReadPlan(plan(selection, name), _lookups(_TYPES[name], selection))
+    return ReadPlan(plan(selection, name), _lookups(name, selection), name)
 
 
 @lru_cache(256)
@@ -93,7 +95,7 @@ def _plan_for_mask(name: str, paths: tuple[str, ...]) -> ReadPlan:
             [Violation(("read_mask",), f"names {path!r}, which is not a field of {name}") for path in unknown]
         )
     selection = _domain_selection(_TYPES[name], requested)
-    return ReadPlan(plan(selection, name), _lookups(_TYPES[name], selection), _message_selection(requested))
+    return ReadPlan(plan(selection, name), _lookups(name, selection), name, _message_selection(requested))
 
 
 def _add_path(message_type: Any, path: str, requested: _Requested) -> bool:
@@ -160,15 +162,21 @@ def _domain_selection(message_type: Any, requested: _Requested) -> Selection:
     return Selection(fields)
 
 
-def _lookups(message_type: Any, selection: Selection) -> Selection:
-    """Return the part of a selection of the domain that leads to lookups."""
+def _lookups(name: str, selection: Selection) -> Selection:
+    """Return the part of a selection of the domain that leads to lookups, for the type of that name."""
     fields: dict[str, Selection] = {}
-    for name, nested in selection.fields.items():
-        inner = _api_type(message_type.fields_by_name[name].message_type)
-        if inner is not None and inner.name.endswith("List"):
-            inner = _api_type(inner.fields_by_name["nodes"].message_type)
-        lookups = _lookups(inner, nested) if inner is not None else Selection()
-        is_reference = name in REFERENCES.get(message_type.name, ()) and nested.fields
-        if lookups.fields or is_reference or name in EXPANSIONS.get(message_type.name, ()):
-            fields[name] = lookups
+    for field_name, nested in selection.fields.items():
+        inner = record_type(name, field_name)
+        lookups = _lookups(inner, nested) if inner else Selection()
+        is_reference = field_name in REFERENCES.get(name, ()) and nested.fields
+        if lookups.fields or is_reference or field_name in EXPANSIONS.get(name, ()):
+            fields[field_name] = lookups
     return Selection(fields)
+
+
+def record_type(name: str, field_name: str) -> str | None:
+    """Return the type of the records in a field of a type, or that of a list inside it; None if it has no records."""
+    inner = _api_type(_TYPES[name].fields_by_name[field_name].message_type)
+    if inner is not None and inner.name.endswith("List"):
+        inner = _api_type(inner.fields_by_name["nodes"].message_type)
+    return None if inner is None else str(inner.name)

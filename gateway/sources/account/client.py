@@ -1,13 +1,15 @@
 """The calls to the account source."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import orjson
 
-from gateway.sources.account import departments, wire
+from gateway.sources.account import wire
+from gateway.sources.account.directories import account_directories
 from gateway.sources.account.errors import account_error
+from gateway.sources.account.include import MAX_LIMIT, include_query
 from gateway.sources.account.listing import AccountListing, RecordMemo, next_position
 from gateway.sources.account.polling import AccountChanges
 from gateway.sources.account.versions import AccountVersion
@@ -18,11 +20,9 @@ from gateway.users import model
 from gateway.users.changes import CreateAccountUser, NotificationPreference, UpdateAccountUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
-from gateway.users.source import Directory, Page, UserQuery, Window
+from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["AccountSource"]
-
-M = TypeVar("M", model.Role, model.Department)
 
 _USER = JsonDecoder(wire.AccountWireUser)
 _USER_LIST = JsonDecoder(AccountListing[wire.AccountWireUser])
@@ -31,7 +31,6 @@ _USER_PATH = "/v1/identity/account-users/{id}"
 # The order is fixed, because only the first value of a parameter is compared when an idempotency key is repeated
 # (docs/upstreams/account.md, "Idempotency").
 _INCLUDES = ("user", "role", "department")
-_MAX_LIMIT = 1000  # docs/upstreams/account.md, "Lists"
 
 
 class AccountSource:
@@ -44,22 +43,7 @@ class AccountSource:
         self._api = Api(self.name, send, base_url, headers, account_error)
         self._version = version
         self.changes_since = AccountChanges(self._api, self.fetch_user).changes_since
-        self.directories: Mapping[Kind, Directory[Any]] = {
-            Kind.ROLE: _Directory[model.Role](
-                self._api,
-                "/v1/identity/roles",
-                ("owner", "owner.account", "permissions"),
-                JsonDecoder(wire.AccountWireRole),
-                JsonDecoder(AccountListing[wire.AccountWireRole]),
-            ),
-            Kind.DEPARTMENT: _Directory[model.Department](
-                self._api,
-                "/v1/operations/departments",
-                ("location", "scanning_stations", "machines"),
-                JsonDecoder(departments.AccountWireDepartment),
-                JsonDecoder(AccountListing[departments.AccountWireDepartment]),
-            ),
-        }
+        self.directories: Mapping[Kind, Directory[Any]] = account_directories(self._api)
 
     async def probe(self) -> str | None:
         _, response = await self._api.call("GET", _USERS_PATH, query=[("limit", "1")])
@@ -74,7 +58,7 @@ class AccountSource:
         # There is no filter by e-mail address: `q` finds it, and longer ones that contain it
         # (docs/upstreams/account.md, "Lists").
         optional = {"q": query.search or query.email, "role_type": query.role_type, "cursor": position}
-        params = [("limit", str(min(limit, _MAX_LIMIT))), *((name, value) for name, value in optional.items() if value)]
+        params = [("limit", str(min(limit, MAX_LIMIT))), *((name, value) for name, value in optional.items() if value)]
         if query.include_removed:
             params.append(self._version.removed)
         include = _include_needed(needs | {"profile"} if query.email else needs, self._version.list_includes)
@@ -103,7 +87,7 @@ class AccountSource:
     ) -> model.User:
         # Always with all includes: they cost no further call, and a change that is repeated under its key has to be
         # the same request, whatever the caller selects this time.
-        include = _include(name for name in _INCLUDES if name in includes)
+        include = include_query(name for name in _INCLUDES if name in includes)
         body = orjson.dumps(change.given(), default=self._encode)
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         exchange = await self._api.call(method, template, path_params, raw_query=include, headers=headers, body=body)
@@ -115,59 +99,8 @@ class AccountSource:
         return {self._version.notification_type: value.notification_type, "enabled": value.enabled}
 
 
-class _Directory(Generic[M]):
-    """Roles or departments. `includes` are the names that `include[]` takes at these endpoints."""
-
-    def __init__(
-        self,
-        api: Api,
-        template: str,
-        includes: tuple[str, ...],
-        decoder: JsonDecoder[Any],
-        list_decoder: JsonDecoder[AccountListing[Any]],
-    ) -> None:
-        self._api = api
-        self._template = template
-        self._includes = includes
-        self._decoder = decoder
-        self._list_decoder = list_decoder
-
-    async def fetch(self, ref: Ref, needs: frozenset[str]) -> M | None:
-        included = self._included(needs)
-        template, path_params = f"{self._template}/{{id}}", {"id": ref.source_id}
-        found = await self._api.find(template, path_params, raw_query=_include(included))
-        record: M | None = decode_response(self._decoder, *found).record(frozenset(included)) if found else None
-        return record
-
-    async def page(
-        self,
-        tenant: str,  # noqa: ARG002 - this source has no tenants
-        needs: frozenset[str],
-        after: str | None,
-        *,
-        search: str | None = None,
-        limit: int | None = None,
-    ) -> Page[M]:
-        included: tuple[str, ...] = self._included(needs)
-        optional: dict[str, str | None] = {"q": search, "cursor": after}
-        query = [("limit", str(limit or _MAX_LIMIT)), *((name, value) for name, value in optional.items() if value)]
-        exchange = await self._api.call("GET", self._template, query=query, raw_query=_include(included))
-        listing = decode_response(self._list_decoder, *exchange)
-        loaded = frozenset(included)
-        records = tuple([item.record(loaded) for item in listing.data or ()])
-        return Page(records, next_position(listing.page_info))
-
-    def _included(self, needs: frozenset[str]) -> tuple[str, ...]:
-        return tuple(name for name in self._includes if name in needs)
-
-
 @lru_cache(maxsize=256)
 def _include_needed(needs: frozenset[str], allowed: frozenset[str]) -> str:
     """Return the `include[]` parameters for these needs, as far as the endpoint allows them."""
     wanted = {"user" if need == "profile" else need for need in needs}
-    return _include(name for name in _INCLUDES if name in wanted & allowed)
-
-
-def _include(names: Iterable[str]) -> str:
-    """Return `include[]` parameters with bare brackets, as in docs/upstreams/account.md, "Include"."""
-    return "&".join(f"include[]={name}" for name in names)
+    return include_query(name for name in _INCLUDES if name in wanted & allowed)

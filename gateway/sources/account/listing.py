@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 
 from gateway.sources.http.json import Wire
 from gateway.users import model
+from gateway.users.model import Timestamp
 
 __all__ = [
     "AccountListing",
@@ -15,6 +16,7 @@ __all__ = [
     "RecordMemo",
     "common_fields",
     "next_position",
+    "sent_time",
     "to_listed",
     "to_record",
     "to_tuple",
@@ -28,7 +30,9 @@ class AccountPageInfo(Wire, frozen=True):
     """Where a list continues: a URL in current API versions, a cursor in preview.1."""
 
     next_page_url: str | None = None
+    previous_page_url: str | None = None
     next_cursor: str | None = None
+    prev_cursor: str | None = None
     has_next_page: bool | None = None
     has_prev_page: bool | None = None
     has_previous_page: bool | None = None
@@ -45,9 +49,16 @@ def next_position(info: AccountPageInfo | None) -> str | None:
     """Return the cursor of the next page: a field in preview.1, a parameter of a URL in current versions."""
     if info is None or info.has_next_page is False:
         return None
-    if info.next_page_url:
-        return next(iter(parse_qs(urlsplit(info.next_page_url).query).get("cursor", ())), None)
-    return info.next_cursor
+    return _cursor(info.next_page_url) if info.next_page_url else info.next_cursor
+
+
+def _cursor(url: str) -> str | None:
+    return next(iter(parse_qs(urlsplit(url).query).get("cursor", ())), None)
+
+
+def sent_time(time: Timestamp | None) -> Timestamp | None:
+    """Return a time, but None for the zero time of Go, which the source sends in short records without times."""
+    return None if time is not None and time.startswith("0001-01-01T") else time
 
 
 def to_listed(listing: AccountListing[W] | list[W] | None, record: Callable[[W], M]) -> model.Listed[M] | None:
@@ -57,8 +68,13 @@ def to_listed(listing: AccountListing[W] | list[W] | None, record: Callable[[W],
     if isinstance(listing, list):
         return model.Listed(tuple(map(record, listing)))
     info = listing.page_info or AccountPageInfo()
-    has_previous = bool(info.has_prev_page or info.has_previous_page)
-    return model.Listed(tuple(map(record, listing.data or ())), bool(info.has_next_page), has_previous)
+    return model.Listed(
+        tuple(map(record, listing.data or ())),
+        bool(info.has_next_page),
+        bool(info.has_prev_page or info.has_previous_page),
+        next_position(info),
+        _cursor(info.previous_page_url) if info.previous_page_url else info.prev_cursor,
+    )
 
 
 def to_tuple(listing: AccountListing[W] | list[W] | None, record: Callable[[W], M]) -> tuple[M, ...] | None:

@@ -5,7 +5,10 @@ from gateway.sources.http.json import Wire
 from gateway.users import model
 from gateway.users.model import Timestamp
 
-__all__ = ["Owner"]
+__all__ = ["ACCOUNT_INCLUDES", "AccountWireAccount", "Owner"]
+
+ACCOUNT_INCLUDES = ("default_billing_address", "default_shipping_address", "branding", "portal")
+"""The names that `include[]` takes at the endpoint of accounts."""
 
 
 class _Geolocation(Wire, frozen=True):
@@ -71,7 +74,7 @@ class _Portal(Wire, frozen=True):
         return model.Portal(self.id or "", **common_fields(self, slug=self.slug or ""))
 
 
-class _Account(Wire, frozen=True):
+class AccountWireAccount(Wire, frozen=True):
     id: str | None = None
     name: str | None = None
     default_billing_address: _Address | None = None
@@ -81,15 +84,16 @@ class _Account(Wire, frozen=True):
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
 
-    def record(self) -> model.Account:
-        nested = ("default_billing_address", "default_shipping_address", "branding", "portal")
-        records = {name: to_record(getattr(self, name)) for name in nested}
-        return model.Account(self.id or "", **common_fields(self, name=self.name or "", **records))
+    def record(self, included: frozenset[str] = frozenset()) -> model.Account:
+        """Return the account. A field that `included` names was requested, so null there means that it is empty."""
+        records = {name: to_record(getattr(self, name)) for name in ACCOUNT_INCLUDES}
+        loaded = included | {name for name, record in records.items() if record is not None}
+        return model.Account(self.id or "", **common_fields(self, name=self.name or "", **records, loaded=loaded))
 
 
 class Owner(Wire, frozen=True):
     type: str | None = None
-    account: _Account | None = None
+    account: AccountWireAccount | None = None
 
     def record(self) -> model.RoleOwner:
         # If the type is neither of the two, the account decides: only an owner that is an account has one.

@@ -49,13 +49,22 @@ class AccountWireRole(Wire, frozen=True):
 
 
 class _Profile(Wire, frozen=True):
-    """The profile of an account user: a nested object since preview.2, fields of the account user in preview.1."""
+    """The profile of an account user: a nested object since preview.2, fields of the account user in preview.1.
 
+    Later servers send a reference for preview.1: the id of the person without the times.
+    """
+
+    id: str | None = None
     name: str | None = None
     email: str | None = None
     username: str | None = None
     email_verified_at: Timestamp | None = None
     image_url: str | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+
+    def platform_user(self) -> model.PlatformUser | None:
+        return None if self.id is None else model.PlatformUser(self.id, self.created_at, self.updated_at)
 
 
 class AccountWireUser(Wire, frozen=True):
@@ -83,6 +92,7 @@ class AccountWireUser(Wire, frozen=True):
             email_verified_at=profile.email_verified_at,
             username=self.username if profile.username is None else profile.username,
             image_url=self.image_url if profile.image_url is None else profile.image_url,
+            platform_user=profile.platform_user(),
             status=_STATUS.get(self.status or ""),
             source_status=self.status,
             role=to_record(self.role),

@@ -112,34 +112,75 @@ async def test_response_to_a_change(account: Any, fake: Any, body: bytes) -> Non
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
-DIRECTORIES = [
+TIMES = {"created_at", "updated_at"}
+STEP_DETAILS = TIMES | {"notes", "leveling_factor", "allowances", "labor_rate", "labor_time", "overhead_rate"}
+STEP_NEEDS = {"production", "consumptions", "machines", "scanning_station", "in_steps", "out_steps", "department"}
+# The kind, the path, the needs, the query for them, and what every answer has.
+DIRECTORIES: list[tuple[Kind, str, set[str], str, set[str]]] = [
     (
         Kind.ROLE,
         "/v1/identity/roles",
-        {"permissions", "owner.account", "owner", "details"},
+        {"permissions", "owner.account", "owner"},
         "include[]=owner&include[]=owner.account&include[]=permissions",
+        set(),
     ),
     (
         Kind.DEPARTMENT,
         "/v1/operations/departments",
-        {"machines", "scanning_stations", "location", "details"},
+        {"machines", "scanning_stations", "location"},
         "include[]=location&include[]=scanning_stations&include[]=machines",
+        TIMES | {"notes"},
+    ),
+    (
+        Kind.LOCATION,
+        "/v1/operations/locations",
+        {"children", "parent"},
+        "include[]=parent&include[]=children",
+        TIMES,
+    ),
+    (
+        Kind.SCANNING_STATION,
+        "/v1/operations/scanning-stations",
+        {"production_steps", "department"},
+        "include[]=department&include[]=production_steps",
+        TIMES | {"notes", "label_size", "label_type", "material_check_required"},
+    ),
+    (
+        Kind.MACHINE,
+        "/v1/operations/machines",
+        {"department"},
+        "include[]=department",
+        TIMES | {"serial_number", "notes"},
+    ),
+    (
+        Kind.PRODUCTION_STEP,
+        "/v1/operations/production-steps",
+        STEP_NEEDS,
+        (
+            "include[]=production&include[]=production.produced_item&include[]=consumptions"
+            "&include[]=consumptions.consumed_item&include[]=consumptions.quantity&include[]=consumptions.waste_quantity"
+            "&include[]=machines&include[]=scanning_station&include[]=in_steps&include[]=out_steps&include[]=department"
+        ),
+        STEP_DETAILS,
     ),
 ]
 
 
-@pytest.mark.parametrize(("kind", "path", "needs", "query"), DIRECTORIES)
-async def test_directories(account: Any, fake: Any, *, kind: Kind, path: str, needs: set[str], query: str) -> None:
+@pytest.mark.parametrize(("kind", "path", "needs", "query", "details"), DIRECTORIES)
+async def test_directories(
+    account: Any, fake: Any, *, kind: Kind, path: str, needs: set[str], query: str, details: set[str]
+) -> None:
     """Reference data is fetched by id, or in the largest pages, with only the needed includes."""
     directory = account().directories[kind]
     ref = Ref(kind, UserSource.ACCOUNT, "x_1")
     fake.respond({"id": "x_1", "name": "X"})
-    assert (await directory.fetch(ref, frozenset(needs))).loaded == needs - {"details"}
+    requested = frozenset(needs | {"details"})
+    assert (await directory.fetch(ref, requested)).loaded == needs | details
     await directory.fetch(ref, frozenset({"details"}))
     fake.respond({"data": [{"id": "x_1", "name": "X"}]})
     fake.responses.pop(0)
-    page = await directory.page("", frozenset(needs), None)
-    assert [(record.source_id, record.loaded) for record in page.items] == [("x_1", needs - {"details"})]
+    page = await directory.page("", requested, None)
+    assert [(record.source_id, record.loaded) for record in page.items] == [("x_1", needs | details)]
     await directory.page("", frozenset(), "c+/=")
     assert [(request.method, request.url.removeprefix(BASE)) for request in fake.requests] == [
         ("GET", f"{path}/x_1?{query}"),
@@ -147,6 +188,25 @@ async def test_directories(account: Any, fake: Any, *, kind: Kind, path: str, ne
         ("GET", f"{path}?limit=1000&{query}"),
         ("GET", f"{path}?limit=1000&cursor=c%2B%2F%3D"),
     ]
+
+
+async def test_account_of_a_role(account: Any, fake: Any) -> None:
+    """The account that owns a role is read by its id with the needed includes: there is no list of accounts."""
+    fake.respond({"id": "ac_1", "name": "Acme", "portal": {"id": "po_1", "slug": "acme"}, "branding": None})
+    ref = Ref(Kind.ACCOUNT, UserSource.ACCOUNT, "ac_1")
+    found = await account().directories[Kind.ACCOUNT].fetch(ref, frozenset({"portal", "branding"}))
+    assert (found.portal.slug, found.branding, found.loaded) == ("acme", None, {"portal", "branding"})
+    [request] = fake.requests
+    assert request.url == f"{BASE}/v1/identity/accounts/ac_1?include[]=branding&include[]=portal"
+
+
+@pytest.mark.parametrize("kind", [Kind.LOCATION, Kind.SCANNING_STATION, Kind.MACHINE, Kind.PRODUCTION_STEP])
+async def test_missing_endpoint(account: Any, fake: Any, kind: Kind) -> None:
+    """A server without the endpoint of an inner kind of record, which is a documented 404, has no such records."""
+    fake.respond({"error": {"code": "resource_not_found", "message": "The requested endpoint was not found."}}, 404)
+    directory = account().directories[kind]
+    assert (await directory.page("", frozenset(), None)).items == ()
+    assert await directory.fetch(Ref(kind, UserSource.ACCOUNT, "x_1"), frozenset()) is None
 
 
 async def test_no_such_role(account: Any, fake: Any) -> None:

@@ -11,7 +11,7 @@ from gateway.api.graphql.compiled.answer_slots import AnswerSlot
 from gateway.api.graphql.compiled.leaves import Constants, leaf
 from gateway.api.graphql.compiled.lookups import Lookup, lookup_for
 from gateway.api.graphql.definitions import definition_of
-from gateway.api.graphql.schema.fields import Computed, Expansion, IsRecord, Reference
+from gateway.api.graphql.schema.fields import Computed, ExpandedReference, Expansion, IsRecord, Reference
 
 __all__ = ["Attribute", "FieldCodegen", "declaration_of"]
 
@@ -23,7 +23,10 @@ class Attribute:
     name: str
 
 
-def declaration_of(field: GraphQLField) -> Attribute | Computed | Expansion | Reference | None:
+Declaration = Attribute | Computed | Expansion | Reference | ExpandedReference
+
+
+def declaration_of(field: GraphQLField) -> Declaration | None:
     """Return the declaration of the field in the schema; None if only its resolver can return the value."""
     definition = definition_of(field)
     if not isinstance(definition, StrawberryField) or definition.extensions:
@@ -31,7 +34,7 @@ def declaration_of(field: GraphQLField) -> Attribute | Computed | Expansion | Re
     if definition.is_basic_field:
         return Attribute(definition.python_name) if definition.default_resolver is getattr else None
     declaration = definition.metadata.get("how")
-    return declaration if isinstance(declaration, Computed | Expansion | Reference) else None
+    return declaration if isinstance(declaration, Computed | Expansion | Reference | ExpandedReference) else None
 
 
 @dataclass(slots=True)
@@ -87,9 +90,7 @@ class FieldCodegen:
             ]
             self._leaf_slots, self._leaf_lines = [], []
 
-    def _completed(
-        self, slot: AnswerSlot, declaration: Attribute | Computed | Expansion | Reference | None
-    ) -> list[str]:
+    def _completed(self, slot: AnswerSlot, declaration: Declaration | None) -> list[str]:
         result, indices, slot_name = f"r[{slot.key!r}]", slot.indices, self.constants.name(slot)
         complete = self.write_completion(slot)
         completed = f"{complete}(x, a{indices})"
@@ -114,13 +115,27 @@ class FieldCodegen:
                 "else:",
                 f"    {result} = {request.format('v')}",
             ]
-        return [
+        reference = [
             f"a = {self._value(Attribute(declaration.name))}",
             f"if a is not None and a.__class__ is not {self.constants.name(lookup.record_class)}:",
             f"    {result} = x.execute_field(v, {slot_name}{indices})",
             f"elif a is not None and a.name is None and {need}:",
             f"    {result} = {request.format('a')}",
             "else:",
+            f"    {assignment}",
+        ]
+        expansion = (
+            lookup_for(slot, Expansion(declaration.name)) if isinstance(declaration, ExpandedReference) else None
+        )
+        if expansion is None:
+            return reference
+        self.lookups.append(expansion)
+        # The record that is looked up may refer to another one in turn, which only the resolver looks up.
+        return [
+            f"if x.needs[{len(self.lookups) - 1}] <= v.loaded or not v.source_id:",
+            *(f"    {line}" for line in reference),
+            "else:",
+            f"    a = x.resolve(v, {slot_name}{indices})",
             f"    {assignment}",
         ]
 

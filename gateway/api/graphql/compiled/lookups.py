@@ -13,7 +13,7 @@ from typing import Any
 from graphql import GraphQLObjectType, get_named_type
 
 from gateway.api.graphql.compiled.answer_slots import AnswerSlot
-from gateway.api.graphql.schema.fields import Expansion, IsRecord, Reference
+from gateway.api.graphql.schema.fields import ExpandedReference, Expansion, IsRecord, Reference
 from gateway.users.ids import Kind
 from gateway.users.planning import DETAILS, Plan
 
@@ -47,8 +47,11 @@ class Lookup:
         return getattr(record, self.attribute) if self.attribute and record is not None else record
 
 
-def lookup_for(slot: AnswerSlot, declaration: Expansion | Reference) -> Lookup | None:
-    """Return the lookup of a field with this declaration; None if records of its type are not looked up."""
+def lookup_for(slot: AnswerSlot, declaration: Expansion | Reference | ExpandedReference) -> Lookup | None:
+    """Return the lookup of a field with this declaration; None if records of its type are not looked up.
+
+    That of an expanded reference is the lookup of the reference.
+    """
     looked_up = slot.parent_type if isinstance(declaration, Expansion) else get_named_type(slot.type)
     is_record = looked_up.is_type_of if isinstance(looked_up, GraphQLObjectType) else None
     if not isinstance(is_record, IsRecord) or looked_up.name not in _KINDS:

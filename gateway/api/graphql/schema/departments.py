@@ -4,7 +4,14 @@ from typing import Annotated
 
 import strawberry
 
-from gateway.api.graphql.schema.fields import attribute, expansion, is_record, reference, source_id
+from gateway.api.graphql.schema.fields import (
+    attribute,
+    detail,
+    expanded_reference,
+    expansion,
+    is_record,
+    source_id,
+)
 from gateway.api.graphql.schema.nodes import NodeInterface, PageInfoObject, nested_page_info
 from gateway.api.graphql.schema.scalars import JSON, DateTime
 from gateway.users import model
@@ -21,14 +28,16 @@ class LocationObject:
     type: str = attribute(
         "For example `building`, `section`, `aisle`, `rack`, `shelf` or `bin`. The source may add values."
     )
-    parent: Annotated["LocationObject", _Lazy] | None = attribute(
-        "The location that this one is a part of; null if there is none, or if the source did not send it."
+    parent: Annotated["LocationObject", _Lazy] | None = expansion(
+        "parent", "The location that this one is a part of; null if there is none. Looked up in batches."
     )
-    children: Annotated["LocationConnectionObject", _Lazy] | None = attribute(
-        "The parts of this location; null if the source did not send them."
+    children: Annotated["LocationConnectionObject", _Lazy] | None = expansion(
+        "children", "The parts of this location. Looked up in batches."
     )
-    created_at: DateTime | None
-    updated_at: DateTime | None
+    created_at: DateTime | None = detail("created_at", usually_sent=False)
+    updated_at: DateTime | None = detail("updated_at", usually_sent=False)
+
+    is_type_of = is_record(model.Location)
 
 
 @strawberry.type(name="LocationConnection", description="Locations, as the source sent them.")
@@ -41,13 +50,15 @@ class LocationConnectionObject:
 class MachineObject:
     source_id: str = source_id()
     name: str
-    serial_number: str | None
-    notes: str | None
-    department: Annotated["DepartmentObject", _Lazy] | None = reference(
+    serial_number: str | None = detail("serial_number")
+    notes: str | None = detail("notes")
+    department: Annotated["DepartmentObject", _Lazy] | None = expanded_reference(
         "department", "The department in which the machine is. Looked up in batches."
     )
-    created_at: DateTime | None
-    updated_at: DateTime | None
+    created_at: DateTime | None = detail("created_at")
+    updated_at: DateTime | None = detail("updated_at")
+
+    is_type_of = is_record(model.Machine)
 
 
 @strawberry.type(name="MachineConnection", description="Machines, as the source sent them.")
@@ -56,27 +67,45 @@ class MachineConnectionObject:
     page_info: PageInfoObject = nested_page_info()
 
 
-@strawberry.type(name="ProductionStep", description="A step of production that is done at a scanning station.")
+@strawberry.type(
+    name="ProductionStep",
+    description=(
+        "A step of production that is done at a scanning station. A station sends little more than the name of a step: "
+        "the other fields are looked up in batches."
+    ),
+)
 class ProductionStepObject:
     source_id: str = source_id()
     name: str
-    notes: str | None
-    leveling_factor: str | None = attribute("A decimal number, exactly as the source wrote it.")
-    allowances: str | None = attribute("A decimal number, exactly as the source wrote it.")
-    labor_rate: JSON | None
-    labor_time: JSON | None
-    overhead_rate: JSON | None
-    production: JSON | None
-    consumptions: JSON | None
-    machines: list[MachineObject] | None
-    scanning_station: Annotated["ScanningStationObject", _Lazy] | None
-    in_steps: list[Annotated["ProductionStepObject", _Lazy]] | None = attribute("The steps before this one.")
-    out_steps: list[Annotated["ProductionStepObject", _Lazy]] | None = attribute("The steps after this one.")
-    department: Annotated["DepartmentObject", _Lazy] | None = reference(
-        "department", "The department in which the step is done. Looked up in batches."
+    notes: str | None = detail("notes", usually_sent=False)
+    leveling_factor: str | None = detail(
+        "leveling_factor", "A decimal number, exactly as the source wrote it.", usually_sent=False
     )
-    created_at: DateTime | None
-    updated_at: DateTime | None
+    allowances: str | None = detail(
+        "allowances", "A decimal number, exactly as the source wrote it.", usually_sent=False
+    )
+    labor_rate: JSON | None = detail("labor_rate", usually_sent=False)
+    labor_time: JSON | None = detail("labor_time", usually_sent=False)
+    overhead_rate: JSON | None = detail("overhead_rate", usually_sent=False)
+    production: JSON | None = detail("production", usually_sent=False)
+    consumptions: JSON | None = detail("consumptions", usually_sent=False)
+    machines: list[MachineObject] | None = expansion("machines", "The machines that the step needs.")
+    scanning_station: Annotated["ScanningStationObject", _Lazy] | None = expansion(
+        "scanning_station", "The station at which the step is done."
+    )
+    in_steps: list[Annotated["ProductionStepObject", _Lazy]] | None = expansion(
+        "in_steps", "The steps before this one."
+    )
+    out_steps: list[Annotated["ProductionStepObject", _Lazy]] | None = expansion(
+        "out_steps", "The steps after this one."
+    )
+    department: Annotated["DepartmentObject", _Lazy] | None = expanded_reference(
+        "department", "The department in which the step is done."
+    )
+    created_at: DateTime | None = detail("created_at", usually_sent=False)
+    updated_at: DateTime | None = detail("updated_at", usually_sent=False)
+
+    is_type_of = is_record(model.ProductionStep)
 
 
 @strawberry.type(name="ProductionStepConnection", description="Production steps, as the source sent them.")
@@ -89,19 +118,24 @@ class ProductionStepConnectionObject:
 class ScanningStationObject:
     source_id: str = source_id()
     name: str
-    notes: str | None
+    notes: str | None = detail("notes")
     type: str = attribute(
-        "For example `init_batch`, `merge_batch`, `move_batch` or `split_batch`. The source may add values."
+        "For example `init_batch`, `merge_batch`, `move_batch` or `split_batch`. The source may add values. Empty for "
+        "the station of a step before or after another one, of which the source sends the name only."
     )
-    label_size: str | None = attribute("For example `1x3`.")
-    label_type: str | None = attribute("For example `tag` or `traveler`.")
-    material_check_required: bool | None
-    department: Annotated["DepartmentObject", _Lazy] | None = reference(
+    label_size: str | None = detail("label_size", "For example `1x3`.")
+    label_type: str | None = detail("label_type", "For example `tag` or `traveler`.")
+    material_check_required: bool | None = detail("material_check_required")
+    department: Annotated["DepartmentObject", _Lazy] | None = expanded_reference(
         "department", "The department in which the station is. Looked up in batches."
     )
-    production_steps: ProductionStepConnectionObject | None
-    created_at: DateTime | None
-    updated_at: DateTime | None
+    production_steps: ProductionStepConnectionObject | None = expansion(
+        "production_steps", "The production steps that are done at the station. Looked up in batches."
+    )
+    created_at: DateTime | None = detail("created_at")
+    updated_at: DateTime | None = detail("updated_at")
+
+    is_type_of = is_record(model.ScanningStation)
 
 
 @strawberry.type(name="ScanningStationConnection", description="Scanning stations, as the source sent them.")
@@ -114,7 +148,7 @@ class ScanningStationConnectionObject:
 class DepartmentObject(NodeInterface):
     source_id: str = source_id()
     name: str
-    notes: str | None
+    notes: str | None = detail("notes")
     location: LocationObject | None = expansion("location", "The location of the department. Looked up in batches.")
     scanning_stations: ScanningStationConnectionObject | None = expansion(
         "scanning_stations", "The scanning stations of the department. Looked up in batches."
@@ -122,7 +156,7 @@ class DepartmentObject(NodeInterface):
     machines: MachineConnectionObject | None = expansion(
         "machines", "The machines of the department. Looked up in batches."
     )
-    created_at: DateTime | None
-    updated_at: DateTime | None
+    created_at: DateTime | None = detail("created_at")
+    updated_at: DateTime | None = detail("updated_at")
 
     is_type_of = is_record(model.Department)

@@ -13,16 +13,19 @@ import strawberry
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.limits.directives import Cost
 from gateway.users.ids import encode, ref_of
-from gateway.users.loaders import load_expansion, load_reference
+from gateway.users.loaders import load_expanded_reference, load_expansion, load_reference
 
 __all__ = [
     "Computed",
+    "ExpandedReference",
     "Expansion",
     "Info",
     "IsRecord",
     "Reference",
     "attribute",
     "computed",
+    "detail",
+    "expanded_reference",
     "expansion",
     "global_id",
     "is_record",
@@ -33,6 +36,7 @@ __all__ = [
 Info = strawberry.Info[Context, None]
 
 _LOOKUP = Cost(weight="10")
+_PART = Cost(weight="2")  # the details of a record come by one lookup, so each is charged for a part of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,15 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpandedReference:
+    """An expansion whose value may be a bare reference (`gateway.users.loaders.load_expanded_reference`)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class IsRecord:
-    """The `is_type_of` of a type of the interface `Node`: whether an object is a record of that class."""
+    """The `is_type_of` of a type whose records can be looked up: whether an object is a record of that class."""
 
     kind: type
 
@@ -73,11 +84,32 @@ def attribute(description: str, **options: Any) -> Any:
 
 def expansion(name: str, description: str) -> Any:
     """Declare a field that is in the record if its source included it, and is otherwise looked up in a batch."""
+    return _expansion(name, description, [_LOOKUP])
 
+
+def detail(name: str, description: str | None = None, *, usually_sent: bool = True) -> Any:
+    """Declare a plain field that short forms of the record lack; it is then looked up in a batch.
+
+    It costs nothing if its source usually sends it.
+    """
+    return _expansion(name, description, [] if usually_sent else [_PART])
+
+
+def _expansion(name: str, description: str | None, costs: list[Cost]) -> Any:
     def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
         return load_expansion(root, name, info.context.loaders)
 
     metadata = {"how": Expansion(name)}
+    return strawberry.field(resolver=resolve, description=description, directives=costs, metadata=metadata)
+
+
+def expanded_reference(name: str, description: str) -> Any:
+    """Declare a field that is looked up if the record lacks it, or if it holds a bare reference."""
+
+    def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
+        return load_expanded_reference(root, name, info.context.loaders)
+
+    metadata = {"how": ExpandedReference(name)}
     return strawberry.field(resolver=resolve, description=description, directives=[_LOOKUP], metadata=metadata)
 
 
@@ -113,5 +145,5 @@ def source_id() -> Any:
 
 
 def is_record(kind: type) -> IsRecord:
-    """Declare which records have a type that implements `Node`."""
+    """Declare which records have a type whose records can be looked up."""
     return IsRecord(kind)

@@ -22,12 +22,24 @@ class PageInfoObject:
         "The cursor of the first record of the page; null if it is empty.", default=None
     )
     end_cursor: str | None = attribute("The cursor to get the next page with, as the argument `after`.", default=None)
+    next_cursor: str | None = attribute(
+        "Of a list inside a record: the cursor with which the API of its source continues. It is no argument here.",
+        default=None,
+    )
+    previous_cursor: str | None = attribute(
+        "Of a list inside a record: the cursor of the page before, in the API of its source.", default=None
+    )
 
 
 def nested_page_info() -> Any:
-    """Declare the `pageInfo` of a list inside a record. It has no cursors: only one page was sent by the source."""
+    """Declare the `pageInfo` of a list inside a record, of which the source sent one page."""
 
     def of(listed: Any) -> PageInfoObject:
-        return PageInfoObject(has_next_page=listed.has_next_page, has_previous_page=listed.has_previous_page)
+        return PageInfoObject(
+            has_next_page=listed.has_next_page,
+            has_previous_page=listed.has_previous_page,
+            next_cursor=listed.next_cursor,
+            previous_cursor=listed.previous_cursor,
+        )
 
-    return computed(of, PageInfoObject, "Whether the source has more records than it sent. There are no cursors.")
+    return computed(of, PageInfoObject, "Whether the source has more records than it sent.")

@@ -58,16 +58,28 @@ class PortalObject:
     updated_at: DateTime | None
 
 
-@strawberry.type(name="Account", description="An account that provides a role.")
+@strawberry.type(
+    name="Account",
+    description=(
+        "An account that provides a role. Addresses, branding and portal are looked up in batches; they are null where "
+        "the source has no endpoint that returns them."
+    ),
+)
 class AccountObject:
     source_id: str = source_id()
     name: str
-    default_billing_address: AddressObject | None
-    default_shipping_address: AddressObject | None
-    branding: BrandingObject | None
-    portal: PortalObject | None
+    default_billing_address: AddressObject | None = expansion(
+        "default_billing_address", "The address to which bills are sent."
+    )
+    default_shipping_address: AddressObject | None = expansion(
+        "default_shipping_address", "The address to which goods are sent."
+    )
+    branding: BrandingObject | None = expansion("branding", "How the account presents itself to its customers.")
+    portal: PortalObject | None = expansion("portal", "The portal for the customers of the account.")
     created_at: DateTime | None
     updated_at: DateTime | None
+
+    is_type_of = is_record(model.Account)
 
 
 @strawberry.type(name="RoleOwner", description="The provider of a role.")

@@ -18,6 +18,19 @@ class PhoneNumberObject:
     number: str | None
 
 
+@strawberry.type(
+    name="PlatformUser",
+    description=(
+        "The person behind a user of the `account` source. It is the same in all accounts that the person is in, and "
+        "name, e-mail address, user name and picture are its."
+    ),
+)
+class PlatformUserObject:
+    source_id: str = source_id()
+    created_at: DateTime | None = attribute("When the person was first added to the platform.")
+    updated_at: DateTime | None = attribute("When name, e-mail address, user name or picture last changed.")
+
+
 @strawberry.type(name="UserSettings", description="The language settings of a user of the Marketplace.")
 class UserSettingsObject:
     culture_code: str | None = attribute("For example `en-US`.")
@@ -82,6 +95,9 @@ class UserObject(NodeInterface):
     username: str | None = attribute("Source: `account`.")
     image_url: str | None = attribute(
         "The URL of a picture. Sources: `account`, where the URL differs from response to response, and `softwareone`."
+    )
+    platform_user: PlatformUserObject | None = attribute(
+        "The person on the platform, whose id and times differ from those of the user. Source: `account`."
     )
     phone: PhoneNumberObject | None = attribute("Source: `softwareone`.")
     status: UserStatus | None = attribute(

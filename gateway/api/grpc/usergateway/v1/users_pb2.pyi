@@ -433,7 +433,7 @@ class UserEvent(_message.Message):
     def __init__(self, change: _Optional[_Union[UserChange, str]] = ..., user: _Optional[_Union[User, _Mapping]] = ..., occurred_at: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class User(_message.Message):
-    __slots__ = ("id", "source", "source_id", "name", "first_name", "last_name", "email", "email_verified_at", "username", "image_url", "phone", "status", "source_status", "role", "department", "organization", "company", "accounts", "current_account", "settings", "two_factor_enabled", "google_sso_enabled", "last_active_at", "invitation_accepted_at", "created_at", "updated_at", "created_by", "updated_by", "omitted_fields")
+    __slots__ = ("id", "source", "source_id", "name", "first_name", "last_name", "email", "email_verified_at", "username", "image_url", "phone", "status", "source_status", "role", "department", "organization", "company", "accounts", "current_account", "settings", "two_factor_enabled", "google_sso_enabled", "last_active_at", "invitation_accepted_at", "created_at", "updated_at", "created_by", "updated_by", "omitted_fields", "platform_user")
     ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -463,6 +463,7 @@ class User(_message.Message):
     CREATED_BY_FIELD_NUMBER: _ClassVar[int]
     UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
     OMITTED_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_USER_FIELD_NUMBER: _ClassVar[int]
     id: str
     source: UserSource
     source_id: str
@@ -492,7 +493,18 @@ class User(_message.Message):
     created_by: Actor
     updated_by: Actor
     omitted_fields: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., source: _Optional[_Union[UserSource, str]] = ..., source_id: _Optional[str] = ..., name: _Optional[str] = ..., first_name: _Optional[str] = ..., last_name: _Optional[str] = ..., email: _Optional[str] = ..., email_verified_at: _Optional[str] = ..., username: _Optional[str] = ..., image_url: _Optional[str] = ..., phone: _Optional[_Union[PhoneNumber, _Mapping]] = ..., status: _Optional[_Union[UserStatus, str]] = ..., source_status: _Optional[str] = ..., role: _Optional[_Union[Role, _Mapping]] = ..., department: _Optional[_Union[Department, _Mapping]] = ..., organization: _Optional[_Union[Organization, _Mapping]] = ..., company: _Optional[str] = ..., accounts: _Optional[_Union[MarketplaceAccountList, _Mapping]] = ..., current_account: _Optional[_Union[MarketplaceAccount, _Mapping]] = ..., settings: _Optional[_Union[UserSettings, _Mapping]] = ..., two_factor_enabled: _Optional[bool] = ..., google_sso_enabled: _Optional[bool] = ..., last_active_at: _Optional[str] = ..., invitation_accepted_at: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., created_by: _Optional[_Union[Actor, _Mapping]] = ..., updated_by: _Optional[_Union[Actor, _Mapping]] = ..., omitted_fields: _Optional[_Iterable[str]] = ...) -> None: ...
+    platform_user: PlatformUser
+    def __init__(self, id: _Optional[str] = ..., source: _Optional[_Union[UserSource, str]] = ..., source_id: _Optional[str] = ..., name: _Optional[str] = ..., first_name: _Optional[str] = ..., last_name: _Optional[str] = ..., email: _Optional[str] = ..., email_verified_at: _Optional[str] = ..., username: _Optional[str] = ..., image_url: _Optional[str] = ..., phone: _Optional[_Union[PhoneNumber, _Mapping]] = ..., status: _Optional[_Union[UserStatus, str]] = ..., source_status: _Optional[str] = ..., role: _Optional[_Union[Role, _Mapping]] = ..., department: _Optional[_Union[Department, _Mapping]] = ..., organization: _Optional[_Union[Organization, _Mapping]] = ..., company: _Optional[str] = ..., accounts: _Optional[_Union[MarketplaceAccountList, _Mapping]] = ..., current_account: _Optional[_Union[MarketplaceAccount, _Mapping]] = ..., settings: _Optional[_Union[UserSettings, _Mapping]] = ..., two_factor_enabled: _Optional[bool] = ..., google_sso_enabled: _Optional[bool] = ..., last_active_at: _Optional[str] = ..., invitation_accepted_at: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., created_by: _Optional[_Union[Actor, _Mapping]] = ..., updated_by: _Optional[_Union[Actor, _Mapping]] = ..., omitted_fields: _Optional[_Iterable[str]] = ..., platform_user: _Optional[_Union[PlatformUser, _Mapping]] = ...) -> None: ...
+
+class PlatformUser(_message.Message):
+    __slots__ = ("source_id", "created_at", "updated_at")
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    source_id: str
+    created_at: str
+    updated_at: str
+    def __init__(self, source_id: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
 
 class PhoneNumber(_message.Message):
     __slots__ = ("prefix", "number")
@@ -719,12 +731,16 @@ class Location(_message.Message):
     def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., parent: _Optional[_Union[Location, _Mapping]] = ..., children: _Optional[_Union[LocationConnection, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
 
 class PageInfo(_message.Message):
-    __slots__ = ("has_next_page", "has_previous_page")
+    __slots__ = ("has_next_page", "has_previous_page", "next_cursor", "previous_cursor")
     HAS_NEXT_PAGE_FIELD_NUMBER: _ClassVar[int]
     HAS_PREVIOUS_PAGE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_CURSOR_FIELD_NUMBER: _ClassVar[int]
     has_next_page: bool
     has_previous_page: bool
-    def __init__(self, has_next_page: _Optional[bool] = ..., has_previous_page: _Optional[bool] = ...) -> None: ...
+    next_cursor: str
+    previous_cursor: str
+    def __init__(self, has_next_page: _Optional[bool] = ..., has_previous_page: _Optional[bool] = ..., next_cursor: _Optional[str] = ..., previous_cursor: _Optional[str] = ...) -> None: ...
 
 class LocationConnection(_message.Message):
     __slots__ = ("nodes", "page_info")

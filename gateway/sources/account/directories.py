@@ -1,0 +1,122 @@
+"""The records of the account source to which users refer, directly or by way of others.
+
+These are roles with the account that owns them, and departments with what is in them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from gateway.sources.account import departments, ownership, wire
+from gateway.sources.account.include import MAX_LIMIT, include_query
+from gateway.sources.account.listing import AccountListing, next_position
+from gateway.sources.http.api import Api
+from gateway.sources.http.json import JsonDecoder, decode_response
+from gateway.users.ids import GLOBAL_KINDS, Kind, Ref
+from gateway.users.source import Directory, Page
+
+__all__ = ["account_directories"]
+
+M = TypeVar("M")
+
+# By kind: the path, the type of the JSON, and the names that `include[]` takes there.
+_ENDPOINTS: Mapping[Kind, tuple[str, Any, tuple[str, ...]]] = {
+    Kind.ROLE: ("/v1/identity/roles", wire.AccountWireRole, ("owner", "owner.account", "permissions")),
+    Kind.ACCOUNT: ("/v1/identity/accounts", ownership.AccountWireAccount, ownership.ACCOUNT_INCLUDES),
+    Kind.DEPARTMENT: (
+        "/v1/operations/departments",
+        departments.AccountWireDepartment,
+        ("location", "scanning_stations", "machines"),
+    ),
+    Kind.LOCATION: ("/v1/operations/locations", departments.AccountWireLocation, ("parent", "children")),
+    Kind.SCANNING_STATION: (
+        "/v1/operations/scanning-stations",
+        departments.AccountWireScanningStation,
+        ("department", "production_steps"),
+    ),
+    Kind.MACHINE: ("/v1/operations/machines", departments.AccountWireMachine, ("department",)),
+    Kind.PRODUCTION_STEP: (
+        "/v1/operations/production-steps",
+        departments.AccountWireProductionStep,
+        (
+            *("production", "production.produced_item"),
+            *("consumptions", "consumptions.consumed_item", "consumptions.quantity", "consumptions.waste_quantity"),
+            *("machines", "scanning_station", "in_steps", "out_steps", "department"),
+        ),
+    ),
+}
+_JSON = frozenset({"production", "consumptions"})  # given to callers as JSON, with all that can be included in them
+_LISTING: Any = AccountListing  # whose parameter is a type in a table
+
+
+def account_directories(api: Api) -> Mapping[Kind, Directory[Any]]:
+    """Return the directories of the account source by the kind of their records."""
+    return {
+        kind: _Directory(
+            api,
+            template,
+            includes,
+            JsonDecoder(wire_type),
+            JsonDecoder(_LISTING[wire_type]),
+            may_be_missing=kind not in GLOBAL_KINDS,
+        )
+        for kind, (template, wire_type, includes) in _ENDPOINTS.items()
+    }
+
+
+class _Directory(Generic[M]):
+    """The records of one kind. `includes` are the names that `include[]` takes at its endpoints.
+
+    `may_be_missing`: a server of another version may not have the endpoints. It has no such records then.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        template: str,
+        includes: tuple[str, ...],
+        decoder: JsonDecoder[Any],
+        list_decoder: JsonDecoder[AccountListing[Any]],
+        *,
+        may_be_missing: bool,
+    ) -> None:
+        self._api = api
+        self._template = template
+        self._includes = includes
+        self._decoder = decoder
+        self._list_decoder = list_decoder
+        self._may_be_missing = may_be_missing
+
+    async def fetch(self, ref: Ref, needs: frozenset[str]) -> M | None:
+        included = self._included(needs)
+        template, path_params = f"{self._template}/{{id}}", {"id": ref.source_id}
+        found = await self._api.find(template, path_params, raw_query=include_query(included))
+        record: M | None = decode_response(self._decoder, *found).record(needs & {*included}) if found else None
+        return record
+
+    async def page(
+        self,
+        tenant: str,  # noqa: ARG002 - this source has no tenants
+        needs: frozenset[str],
+        after: str | None,
+        *,
+        search: str | None = None,
+        limit: int | None = None,
+    ) -> Page[M]:
+        included = self._included(needs)
+        optional: dict[str, str | None] = {"q": search, "cursor": after}
+        query = [("limit", str(limit or MAX_LIMIT)), *((name, value) for name, value in optional.items() if value)]
+        raw_query = include_query(included)
+        if self._may_be_missing:
+            found = await self._api.find(self._template, {}, query=query, raw_query=raw_query)
+        else:
+            found = await self._api.call("GET", self._template, query=query, raw_query=raw_query)
+        if found is None:
+            return Page(())
+        listing = decode_response(self._list_decoder, *found)
+        loaded = needs & {*included}
+        records = tuple([item.record(loaded) for item in listing.data or ()])
+        return Page(records, next_position(listing.page_info))
+
+    def _included(self, needs: frozenset[str]) -> tuple[str, ...]:
+        inside = needs & _JSON
+        return tuple(name for name in self._includes if name in needs or name.partition(".")[0] in inside)
