@@ -30,8 +30,7 @@ class SandboxOptions:
     `port` 0 picks a free port. `data` is an SQLite file; None keeps all data in memory. A file that was seeded
     before keeps its users. `users` is the number of users of each API, landmarks included (they always exist).
     Without `rate_limits` the limits are too high to be reached, and the headers report the high limits.
-    `dialect` is the form of the account API for requests whose version names no preview (`1.0.forge`);
-    `…-preview.1` always has the form of April 2026, a later preview the current one.
+    `dialect` is the generation of the account API: today's, or that of April 2026, which knows `…-preview.1` only.
     `webhook_url` receives the webhooks about reseller users; where it is not known at the start, use
     `Sandbox.webhooks`. `webhook_pauses` are the seconds before each retry: five retries as documented, but
     sooner than after 300 s.
@@ -137,7 +136,7 @@ class Sandbox:
 
     def _build_apis(self, store: Store) -> dict[str, SimulatedApi]:
         limits = self.options.rate_limits
-        account = AccountApi(store, enforce_limits=limits, default_dialect=Dialect(self.options.dialect))
+        account = AccountApi(store, enforce_limits=limits, dialect=Dialect(self.options.dialect))
         softwareone = SoftwareOneApi(store, "/softwareone")
         reseller = ResellerApi(store, enforce_limits=limits)
         if not store.seeded:

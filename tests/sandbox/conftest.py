@@ -66,7 +66,6 @@ class World:
 
     sandbox: Sandbox
     account: Client
-    april: Client
     softwareone: Client
     reseller: Client
     control: Client
@@ -84,11 +83,11 @@ async def start_worlds(options: SandboxOptions) -> AsyncIterator[World]:
             "OpenMRP-Version": "1.0.forge-preview.3",
             "OpenMRP-Account": ACCOUNT_ID,
         }
-        april = account | {"OpenMRP-Version": "1.0.forge-preview.1"}
+        if options.dialect == "april":
+            account |= {"OpenMRP-Version": "1.0.forge-preview.1"}
         yield World(
             sandbox,
             Client(session, sandbox.account_url, account),
-            Client(session, sandbox.account_url, april),
             Client(
                 session,
                 f"{sandbox.softwareone_url}/public/v1/accounts",
@@ -107,6 +106,13 @@ async def start_worlds(options: SandboxOptions) -> AsyncIterator[World]:
 async def world() -> AsyncIterator[World]:
     """A sandbox without rate limits."""
     async for world in start_worlds(SandboxOptions(rate_limits=False)):
+        yield world
+
+
+@pytest.fixture
+async def april_world() -> AsyncIterator[World]:
+    """A sandbox whose account API is that of April 2026; its client sends preview.1."""
+    async for world in start_worlds(SandboxOptions(rate_limits=False, dialect="april")):
         yield world
 
 

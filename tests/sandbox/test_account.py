@@ -21,6 +21,7 @@ PASSWORD = "Str0ng-enough"
         ("GET", USERS, {"Cookie": "a=b"}, (401, "invalid_credentials")),
         ("GET", USERS, {"OpenMRP-Version": None, "OpenMRP-Account": None}, (400, "api_version_required")),
         ("GET", USERS, {"OpenMRP-Version": "2.0"}, (400, "api_version_invalid")),
+        ("GET", USERS, {"OpenMRP-Version": "1.0.forge"}, (400, "api_version_invalid")),
         ("GET", USERS, {"OpenMRP-Account": None}, (401, "invalid_credentials")),
         ("GET", USERS, {"OpenMRP-Account": "ac_other"}, (403, "insufficient_permissions")),
     ],
@@ -82,7 +83,7 @@ async def test_includes_have_four_spellings(world, spelling):
         ("role_type=boss", "parameter_invalid", "role_type"),
         ("removed_scope=all", "parameter_invalid", "removed_scope"),
         ("include_removed=true", "parameter_unknown", "include_removed"),
-        ("cursor=bm8.bm8", "parameter_invalid", "cursor"),
+        ("cursor=bm8.bm8", "validation_failed", "cursor"),
         ("q=" + "x" * 501, "parameter_invalid", "q"),
     ],
 )
@@ -115,6 +116,9 @@ async def test_list_filters(world):
     scanners = (await world.account("GET", f"{USERS}?role_type=scanner&include=role")).json["data"]
     assert scanners
     assert {user["role"]["type"] for user in scanners} == {"scanner"}
+    for text, count in (("ovelac", 1), ("love", 1), ("a_a", 0), ("lan", 1)):
+        # names by the beginnings of words, addresses and user names by any part, without wildcards
+        assert len((await world.account("GET", f"{USERS}?q={text}&limit=1")).json["data"]) == count, text
     removed = LANDMARKS["account"]["removed"]
     default = (await world.account("GET", USERS)).json["data"]
     everybody = (await world.account("GET", f"{USERS}?removed_scope=included")).json["data"]
@@ -160,7 +164,7 @@ async def test_create_links_restores_and_makes_scanners(world):
     assert restored.json["id"] == LANDMARKS["account"]["removed"]
     assert restored.json["status"] == "active"
     kept = await world.account("GET", f"{USERS}/{restored.json['id']}?include=role")
-    assert kept.json["role"]["id"] == "rl_planner00000"
+    assert kept.json["role"] is None  # the request named none
     scanner = await world.account(
         "POST",
         f"{USERS}?include=role",
@@ -235,7 +239,7 @@ async def test_roles_and_departments(world):
     assert len(roles) >= 8
     by_name = {role["name"]: role for role in roles}
     assert by_name["Newcomer"]["permissions"] is None
-    assert by_name["Newcomer"]["owner"]["account"]["default_billing_address"]["type"] == "standard"
+    assert by_name["Newcomer"]["owner"]["account"]["default_billing_address"] is None
     assert by_name["Admin"]["owner"] == {"object": "owner", "type": "system", "account": None}
     filtered = (await world.account("GET", "/v1/identity/roles?types[]=scanner,agent")).json["data"]
     assert {role["type"] for role in filtered} == {"scanner", "agent"}
@@ -245,9 +249,8 @@ async def test_roles_and_departments(world):
     assert len(departments) >= 12
     station = next(item for d in departments for item in d["scanning_stations"]["data"])
     assert station["operator_requirement"] in {"none", "material_check"}
-    assert station["production_steps"]["data"][0]["consumptions"]["object"] == "list"
-    assert departments[0]["location"]["parent"]["type"] == "building"
-    assert departments[0]["location"]["children"]["data"]
+    assert station["production_steps"] is station["department"] is None
+    assert departments[0]["location"]["parent"] is departments[0]["location"]["children"] is None
 
 
 async def test_roles_can_be_created_changed_and_deleted(world):
@@ -265,30 +268,91 @@ async def test_roles_can_be_created_changed_and_deleted(world):
     assert (await world.account("DELETE", target)).status == 410
 
 
-async def test_the_first_preview_has_the_form_of_april(world):
-    """Preview.1 has flat profiles and cursors, and PATCH and list include everything without a request for it."""
-    page = (await world.april("GET", f"{USERS}?limit=40&include_removed=true")).json
+async def test_the_server_of_april(april_world):
+    """The server of April 2026 has flat profiles and cursors; PATCH and list include everything unasked."""
+    page = (await april_world.account("GET", f"{USERS}?limit=40&include_removed=true")).json
     assert set(page["page_info"]) == {"next_cursor", "prev_cursor", "has_next_page", "has_prev_page"}
     ada = next(user for user in page["data"] if user["id"] == ADA)
     assert ada["email"] == "ada.lovelace@example.com"
     assert "user" not in ada
     assert ada["role"]["owner"]["type"] == "system"
     assert ada["department"]["location"]["parent"]
-    changed = (await world.april("PATCH", f"{USERS}/{ADA}", json={"role_id": "rl_planner00000"})).json
+    changed = (await april_world.account("PATCH", f"{USERS}/{ADA}", json={"role_id": "rl_planner00000"})).json
     assert changed["role"]["owner"]["account"]["default_billing_address"]["is_drop_ship"] is False
     stations = changed["department"]["scanning_stations"]
     assert isinstance(stations["data"][0]["production_steps"]["data"][0]["consumptions"], list)
     for method, target, body in (("GET", USERS, None), ("PATCH", f"{USERS}/{ADA}", {})):
-        response = await world.april(method, f"{target}?include[]=role", json=body)
+        response = await april_world.account(method, f"{target}?include[]=role", json=body)
         assert response.json["error"]["message"] == "This endpoint does not support the include parameter."
-    assert (await world.april("GET", f"{USERS}/{ADA}")).json["role"] is None
-    assert (await world.april("GET", f"{USERS}/{ADA}?include[]=user")).status == 400
-    assert (await world.april("GET", f"{USERS}?removed_scope=included")).status == 400
-    assert (await world.april("GET", "/v1/identity/roles?role_types[]=admin")).status == 200
+    assert (await april_world.account("GET", f"{USERS}/{ADA}")).json["role"] is None
+    assert (await april_world.account("GET", f"{USERS}/{ADA}?include[]=user")).status == 400
+    assert (await april_world.account("GET", f"{USERS}?removed_scope=included")).status == 400
+    assert (await april_world.account("GET", "/v1/identity/roles?role_types[]=admin")).status == 200
     preference = {"email": "a@b.cd", "preferences": [{"notification_type_code": "invoice", "enabled": True}]}
-    assert (await world.april("POST", USERS, json=preference)).status == 201
-    assert (await world.april("PUT", f"{USERS}/{ADA}/status", json={"status": "removed"})).json == {}
-    assert (await world.april("PUT", f"{USERS}/{ADA}/status", json={"status": "gone"})).status == 400
+    assert (await april_world.account("POST", USERS, json=preference)).status == 201
+    assert (await april_world.account("PUT", f"{USERS}/{ADA}/status", json={"status": "removed"})).json == {}
+    assert (await april_world.account("PUT", f"{USERS}/{ADA}/status", json={"status": "gone"})).status == 400
+    assert (await april_world.account("PUT", f"{USERS}/{ADA}/actions/activate")).status == 404
+    current = await april_world.account("GET", USERS, headers={"OpenMRP-Version": "1.0.forge-preview.3"})
+    assert current.json["error"]["code"] == "api_version_invalid"
+
+
+async def test_the_first_preview_on_a_current_server(world):
+    """A current server moves the profile for preview.1, and converts nothing else: old names are refused."""
+    headers = {"OpenMRP-Version": "1.0.forge-preview.1"}
+    page = (await world.account("GET", f"{USERS}?limit=1&include[]=role", headers=headers)).json
+    [user] = page["data"]
+    assert user["user"] == {
+        "id": user["user"]["id"],
+        "object": "entity",
+        "type": "user",
+        "name": user["name"],
+        "handle": user["email"],
+    }
+    assert "next_page_url" in page["page_info"]
+    assert (await world.account("GET", f"{USERS}?include_removed=true", headers=headers)).status == 400
+    body = {"preferences": [{"notification_type_code": "invoice", "enabled": True}]}
+    refused = await world.account("PATCH", f"{USERS}/{ADA}", json=body, headers=headers)
+    assert refused.status == 400
+    assert (await world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"}, headers=headers)).json["role"] is None
+    assert (await world.account("PUT", f"{USERS}/{ADA}/status", json={}, headers=headers)).status == 404
+
+
+async def test_inner_records(world):
+    """What departments leave out is in the endpoints of locations, stations, machines and steps, if included."""
+    base = "/v1/operations"
+    department = (await world.account("GET", f"{base}/departments/dp_assembly0000?include=location,machines")).json
+    [machine, *_] = department["machines"]["data"]
+    section = department["location"]
+    assert machine["department"] is section["parent"] is section["children"] is None
+    found = (await world.account("GET", f"{base}/locations/{section['id']}?include=parent,children")).json
+    assert (found["parent"]["type"], found["parent"]["created_at"]) == ("building", "0001-01-01T00:00:00Z")
+    assert [child["type"] for child in found["children"]["data"]] == ["aisle", "aisle"]
+    building = (await world.account("GET", f"{base}/locations/{found['parent']['id']}?include=children")).json
+    assert section["id"] in {child["id"] for child in building["children"]["data"]}
+    whole = (await world.account("GET", f"{base}/machines/{machine['id']}?include=department")).json
+    assert whole["department"]["name"] == "Assembly"
+    stations = (await world.account("GET", f"{base}/scanning-stations?include=department,production_steps")).json
+    short = next(station for station in stations["data"])["production_steps"]["data"][0]
+    assert short["labor_rate"] is short["in_steps"] is short["consumptions"] is None
+    includes = "production.produced_item,consumptions,machines,scanning_station,in_steps,out_steps,department"
+    step = (await world.account("GET", f"{base}/production-steps/{short['id']}?include={includes}")).json
+    assert step["production"]["produced_item"]["object"] == "item"
+    assert step["consumptions"]["data"][0]["consumed_item"] is None
+    assert step["department"]["name"]
+    for path in ("locations", "machines", "scanning-stations", "production-steps"):
+        assert (await world.account("GET", f"{base}/{path}/xx_nothing")).status == 404
+        assert (await world.account("GET", f"{base}/{path}?include=owner")).json["error"]["param"] == "include[]"
+        assert (await world.account("GET", f"{base}/{path}?ids=1")).json["error"]["code"] == "parameter_unknown"
+
+
+async def test_only_the_account_of_the_key_can_be_read(world):
+    """The account has addresses, branding and portal where they are included; another one is refused."""
+    account = world.sandbox.ACCOUNT_ID
+    found = (await world.account("GET", f"/v1/identity/accounts/{account}?include=portal,default_billing_address")).json
+    assert (found["portal"]["slug"], found["branding"]) == ("lovelace-looms", None)
+    assert found["default_billing_address"]["type"] == "standard"
+    assert (await world.account("GET", "/v1/identity/accounts/ac_other")).status == 403
 
 
 async def test_the_rate_limit_lengthens_the_wait(strict_world):

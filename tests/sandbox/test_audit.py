@@ -51,11 +51,11 @@ async def test_what_changes_nothing_is_not_recorded(world):
 
 
 async def test_creating_a_removed_user_again_is_an_update(world):
-    """Restoring a user is an update that changes nothing but the status."""
+    """Restoring a user is an update of the status, and of the role, which the request does not name."""
     await world.account("POST", USERS, json={"email": "rosalind.franklin@example.com"})
     event = (await world.account("GET", f"{EVENTS}?include[]=changes")).json["data"][0]
     assert (event["action"], event["resource_id"]) == ("update", REMOVED)
-    assert [change["field"] for change in event["changes"]["data"]] == ["status"]
+    assert [change["field"] for change in event["changes"]["data"]] == ["status", "role_id"]
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ async def test_creating_a_removed_user_again_is_an_update(world):
         (f"q={GRACE[:9]}", 1),
         ("root_resource_type=sales_order&root_resource_id=or_1", 0),
         ("root_resource_type=sales_order", 3),
-        ("start_date={past}&end_date={future}", 3),
-        ("start_date={future}", 0),
-        ("end_date={past}", 0),
+        ("starts_at={past}&ends_at={future}", 3),
+        ("starts_at={future}", 0),
+        ("ends_at={past}", 0),
     ],
 )
 async def test_filters(world, query, count):
@@ -106,7 +106,8 @@ async def test_pages_follow_their_links(world):
     ("target", "status", "code"),
     [
         (f"{EVENTS}?actions=invent", 400, "parameter_invalid"),
-        (f"{EVENTS}?start_date=soon", 400, "parameter_invalid"),
+        (f"{EVENTS}?starts_at=soon", 400, "parameter_invalid"),
+        (f"{EVENTS}?start_date=2026-01-01T00:00:00Z", 400, "parameter_unknown"),
         (f"{EVENTS}?include=everything", 400, "parameter_invalid"),
         (f"{EVENTS}?sort=id", 400, "parameter_unknown"),
         (f"{EVENTS}/auev_nothing", 404, "resource_not_found"),
@@ -116,3 +117,26 @@ async def test_refusals(world, target, status, code):
     """An invalid query is a 400 as everywhere in this API, and an unknown event is a 404."""
     response = await world.account("GET", target)
     assert (response.status, response.json["error"]["code"]) == (status, code)
+
+
+async def test_the_former_names_of_the_window(april_world):
+    """A server of April 2026 knows the former names of the window only."""
+    assert (await april_world.account("GET", f"{EVENTS}?start_date=2026-01-01T00:00:00Z")).status == 200
+    refused = await april_world.account("GET", f"{EVENTS}?starts_at=2026-01-01T00:00:00Z")
+    assert refused.json["error"]["code"] == "parameter_unknown"
+
+
+async def test_later_previews_search_one_day(world):
+    """From preview.5 a list without a start has the events of 24 hours, unless it names a record."""
+    await world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"})
+    tomorrow = quote((datetime.now(UTC) + timedelta(hours=25)).isoformat())
+    for preview, query, count in (
+        (4, f"ends_at={tomorrow}", 1),
+        (5, f"ends_at={tomorrow}", 0),
+        (5, f"ends_at={tomorrow}&starts_at=1970-01-01T00:00:00Z", 1),
+        (5, f"ends_at={tomorrow}&resource_ids={ADA}", 1),
+        (5, "", 1),
+    ):
+        headers = {"OpenMRP-Version": f"1.0.forge-preview.{preview}"}
+        events = (await world.account("GET", f"{EVENTS}?{query}", headers=headers)).json["data"]
+        assert len(events) == count, (preview, query)

@@ -65,7 +65,7 @@ def account_url() -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    sandbox = Sandbox(SandboxOptions(rate_limits=False))
+    sandbox = Sandbox(SandboxOptions(rate_limits=False, dialect="april"))  # the server that the document describes
     # Started in that thread: an SQLite connection belongs to the thread that opened it.
     asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(5)
     yield sandbox.account_url

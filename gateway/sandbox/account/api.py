@@ -10,6 +10,7 @@ from gateway.sandbox.account import audit, audit_events, departments, idempotenc
 from gateway.sandbox.account.access import check_account, check_api_key, prefixed_header
 from gateway.sandbox.account.context import AccountContext, Endpoint
 from gateway.sandbox.account.errors import CODE_BY_STATUS, ApiError, api_error_response
+from gateway.sandbox.account.inner_records import INNER_RECORDS
 from gateway.sandbox.account.seeds import seed
 from gateway.sandbox.account.user_views import account_users
 from gateway.sandbox.account.versions import Dialect, parse_version
@@ -22,6 +23,7 @@ __all__ = ["AccountApi"]
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _USERS = "/v1/identity/account-users"
+_ACCOUNTS = "/v1/identity/accounts"
 _ROLES = "/v1/identity/roles"
 _DEPARTMENTS = "/v1/operations/departments"
 _AUDIT_EVENTS = "/v1/core/audit-events"
@@ -29,13 +31,16 @@ _MAX_BODY = 1024 * 1024
 
 
 class AccountApi:
-    """Serves account users, roles, departments and audit events; 20 requests a second per client."""
+    """Serves account users, roles, departments with what is in them, and audit events.
 
-    def __init__(self, store: Store, *, enforce_limits: bool, default_dialect: Dialect) -> None:
+    20 requests a second per client are allowed.
+    """
+
+    def __init__(self, store: Store, *, enforce_limits: bool, dialect: Dialect) -> None:
         self._store = store
-        self._default_dialect = default_dialect
+        self._dialect = dialect
         self._window = SlidingWindow(20 if enforce_limits else UNLIMITED, 1.0)
-        self._routes = _routes()
+        self._routes = _routes(dialect)
         store.create(tables.SCHEMA + audit.SCHEMA + idempotency.SCHEMA)
 
     def seed(self, count: int) -> None:
@@ -84,7 +89,7 @@ class AccountApi:
 
     async def _execute(self, request: SandboxRequest, match: Match[Endpoint], request_id: str) -> SandboxResponse:
         check_api_key(request.headers)
-        version = parse_version(prefixed_header(request.headers, "Version")[1], self._default_dialect)
+        version = parse_version(prefixed_header(request.headers, "Version")[1], self._dialect)
         account = check_account(request.headers)
         context = AccountContext(self._store, request, match.values, version, match.template, request_id)
 
@@ -122,16 +127,17 @@ class AccountApi:
         return response
 
 
-def _routes() -> Routes[Endpoint]:
+def _routes(dialect: Dialect) -> Routes[Endpoint]:
     routes: Routes[Endpoint] = Routes()
     routes.add("GET", _USERS, users.list_users)
     routes.add("POST", _USERS, user_changes.create_user)
     routes.add("GET", f"{_USERS}/{{id}}", users.get_user)
     routes.add("PATCH", f"{_USERS}/{{id}}", user_changes.update_user)
-    routes.add("PUT", f"{_USERS}/{{id}}/status", users.put_status)
-    routes.add("PUT", f"{_USERS}/{{id}}/actions/activate", users.status_action("active"))
-    routes.add("PUT", f"{_USERS}/{{id}}/actions/disable", users.status_action("disabled"))
-    routes.add("PUT", f"{_USERS}/{{id}}/actions/remove", users.status_action("removed"))
+    if dialect is Dialect.APRIL:
+        routes.add("PUT", f"{_USERS}/{{id}}/status", users.put_status)
+    else:
+        for action, status in (("activate", "active"), ("disable", "disabled"), ("remove", "removed")):
+            routes.add("PUT", f"{_USERS}/{{id}}/actions/{action}", users.status_action(status))
     routes.add("GET", _ROLES, roles.list_roles)
     routes.add("POST", _ROLES, roles.create_role)
     routes.add("GET", f"{_ROLES}/{{id}}", roles.get_role)
@@ -139,6 +145,10 @@ def _routes() -> Routes[Endpoint]:
     routes.add("DELETE", f"{_ROLES}/{{id}}", roles.delete_role)
     routes.add("GET", _DEPARTMENTS, departments.list_departments)
     routes.add("GET", f"{_DEPARTMENTS}/{{id}}", departments.get_department)
+    routes.add("GET", f"{_ACCOUNTS}/{{id}}", roles.get_account)
+    for path, records in INNER_RECORDS.items():
+        routes.add("GET", path, records.list())
+        routes.add("GET", f"{path}/{{id}}", records.get())
     routes.add("GET", _AUDIT_EVENTS, audit_events.list_audit_events)
     routes.add("GET", f"{_AUDIT_EVENTS}/{{id}}", audit_events.get_audit_event)
     return routes

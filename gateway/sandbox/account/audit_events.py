@@ -10,7 +10,7 @@ from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.account.paging import list_envelope, page
 from gateway.sandbox.account.parameters import Parameters
-from gateway.sandbox.clock import go_time, micros
+from gateway.sandbox.clock import SECOND, go_time, micros, now
 from gateway.sandbox.credentials import ACCOUNT_ID
 from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.store import Row, Select
@@ -20,7 +20,9 @@ __all__ = ["get_audit_event", "list_audit_events"]
 _INCLUDES = ("account", "actor", "changes", "metadata", "request")
 _ACTIONS = ("create", "update", "upsert", "delete", "restore", "archive", "approve", "deny")
 _ACTOR_TYPES = ("user", "api_key", "agent", "group")
-_SCALARS = ("cursor", "limit", "q", "start_date", "end_date", "root_resource_type", "root_resource_id")
+_SCALARS = ("cursor", "limit", "q", "root_resource_type", "root_resource_id")
+_WINDOW, _FORMER_WINDOW = ("starts_at", "ends_at"), ("start_date", "end_date")  # renamed in summer 2026
+_DAY = 86_400 * SECOND
 # The SQL with which each array parameter is compared.
 _ARRAYS = {
     "resource_types": "e.resource_type",
@@ -36,16 +38,23 @@ _CHOICES = {"actions": _ACTIONS, "actor_types": _ACTOR_TYPES}
 
 def list_audit_events(context: AccountContext) -> SandboxResponse:
     """GET /v1/core/audit-events: newest first by `occurred_at`; all filters must hold."""
-    parameters = Parameters(context.request.query, scalars=_SCALARS, arrays=[*_ARRAYS], includes=_INCLUDES)
+    start, end = _FORMER_WINDOW if context.april else _WINDOW
+    scalars = (*_SCALARS, start, end)
+    parameters = Parameters(context.request.query, scalars=scalars, arrays=[*_ARRAYS], includes=_INCLUDES)
     limit = parameters.integer("limit", 100, 1, 1000)
     query = Select("e.*", "audit_events e")
     for name, column in _ARRAYS.items():
         if values := _array(parameters, name):
             query.where(f"{column} IN ({', '.join('?' * len(values))})", *values)
-    for name, comparison in (("start_date", ">="), ("end_date", "<=")):
-        if (text := parameters.text(name)) is not None:
-            query.where(f"e.occurred_at {comparison} ?", _time(name, text))
-    if parameters.text("root_resource_type") and parameters.text("root_resource_id"):
+    has_root = bool(parameters.text("root_resource_type") and parameters.text("root_resource_id"))
+    is_narrow = has_root or bool(parameters.array("resource_ids"))
+    times = {name: _time(name, text) for name in (start, end) if (text := parameters.text(name)) is not None}
+    if context.version.searches_one_day and start not in times and not is_narrow:
+        times[start] = times.get(end, now()) - _DAY
+    for name, comparison in ((start, ">="), (end, "<=")):
+        if name in times:
+            query.where(f"e.occurred_at {comparison} ?", times[name])
+    if has_root:
         query.where("0")  # account users have no root record; a root with only one of the two parameters is ignored
     if text := parameters.search():
         searched = ("resource_type", "action", "resource_id", "request_id")

@@ -10,7 +10,7 @@ import orjson
 from gateway.sandbox.clock import SECOND
 from gateway.sandbox.people import stable_code
 
-__all__ = ["DEPARTMENTS", "department_rows"]
+__all__ = ["DEPARTMENTS", "department_rows", "inner_rows"]
 
 _CREATED = 1_709_283_600 * SECOND  # 2024-03-01T09:00:00Z
 _NAMES = (
@@ -26,6 +26,45 @@ DEPARTMENTS = {name: f"dp_{name.lower():0<12}" for name in _NAMES.split()}
 def department_rows() -> list[dict[str, Any]]:
     """Return the rows of the table `departments`."""
     return [_row(index, name, department_id) for index, (name, department_id) in enumerate(DEPARTMENTS.items())]
+
+
+def inner_rows() -> list[dict[str, Any]]:
+    """Return the rows of the table `inner_records`: the locations, machines, stations and steps of the departments."""
+    found: dict[str, dict[str, Any]] = {}
+    for department in department_rows():
+        reference = {"id": department["id"], "name": department["name"]}
+        location = orjson.loads(department["location"])
+        section = {"id": location["id"], "name": location["name"], "type": location["type"]}
+        machines = [machine | {"department": reference} for machine in orjson.loads(department["machines"])]
+        stations = [station | {"department": reference} for station in orjson.loads(department["stations"])]
+        locations = [location, *(child | {"parent": section, "children": []} for child in location["children"])]
+        parent = location["parent"]
+        building = found.get(parent["id"], {}).get("record") or parent | {"parent": None, "children": []}
+        building["children"] = [*building["children"], section]
+        steps = [
+            step | {"department": reference, "station": {"id": station["id"], "name": station["name"]}}
+            for station in stations
+            for step in station["steps"]
+        ]
+        for kind, records in (
+            ("location", [building, *locations]),
+            ("machine", machines),
+            ("station", stations),
+            ("step", steps),
+        ):
+            for record in records:
+                found[record["id"]] = {"kind": kind, "record": record, "created_at": department["created_at"]}
+    return [
+        {
+            "id": record_id,
+            "kind": row["kind"],
+            "name": row["record"]["name"],
+            "record": _json(row["record"]),
+            "created_at": row["created_at"],
+            "updated_at": row["created_at"],
+        }
+        for record_id, row in found.items()
+    ]
 
 
 def _row(index: int, name: str, department_id: str) -> dict[str, Any]:

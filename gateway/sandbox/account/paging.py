@@ -89,7 +89,7 @@ def _read_cursor(text: str) -> tuple[bool, tuple[int, str]]:
     except (ValueError, binascii.Error):
         is_valid = False
     if not is_valid:
-        raise ApiError(400, "parameter_invalid", "Query parameter 'cursor' is invalid.", "cursor")
+        raise ApiError(400, "validation_failed", "The cursor is invalid.", "cursor")
     return direction == "p", (timestamp, record_id)
 
 

@@ -11,13 +11,14 @@ from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.account.paging import page
 from gateway.sandbox.account.parameters import Parameters
-from gateway.sandbox.account.role_views import ROLE_INCLUDES, role_view
+from gateway.sandbox.account.role_views import ACCOUNT_INCLUDES, ROLE_INCLUDES, account_view, role_view
 from gateway.sandbox.account.users import ROLE_TYPES
 from gateway.sandbox.clock import now
+from gateway.sandbox.credentials import ACCOUNT_ID
 from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.store import Row, Select
 
-__all__ = ["create_role", "delete_role", "get_role", "list_roles", "update_role"]
+__all__ = ["create_role", "delete_role", "get_account", "get_role", "list_roles", "update_role"]
 
 _PERMISSION = re.compile(r"[a-z_]+:(create|read|update|delete)")
 _FIELDS = {
@@ -60,6 +61,15 @@ def get_role(context: AccountContext) -> SandboxResponse:
     """GET /v1/identity/roles/{id}."""
     parameters = Parameters(context.request.query, includes=ROLE_INCLUDES)
     return SandboxResponse.json(role_view(_requested_role(context), parameters.includes, april=context.april))
+
+
+def get_account(context: AccountContext) -> SandboxResponse:
+    """GET /v1/identity/accounts/{id}: only the account of the request can be read."""
+    parameters = Parameters(context.request.query, includes=ACCOUNT_INCLUDES)
+    if context.id != ACCOUNT_ID:
+        message = "You can only retrieve the account you are acting in."
+        raise ApiError(403, "insufficient_permissions", message)
+    return SandboxResponse.json(account_view(parameters.includes))
 
 
 def create_role(context: AccountContext) -> SandboxResponse:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.sandbox.account.department_seeds import DEPARTMENTS, department_rows
+from gateway.sandbox.account.department_seeds import DEPARTMENTS, department_rows, inner_rows
 from gateway.sandbox.account.role_seeds import ROLES, SCANNER, role_rows
 from gateway.sandbox.clock import SECOND
 from gateway.sandbox.people import created_at, generate_people, stable_code
@@ -59,6 +59,7 @@ def seed(store: Store, users: int) -> None:
     """Fill the tables with roles, departments and `users` account users."""
     store.insert("roles", role_rows())
     store.insert("departments", department_rows())
+    store.insert("inner_records", inner_rows())
     profiles: list[Row] = []
     members: list[Row] = []
     for number, (id_suffix, name, email, username, status, role, department) in enumerate(_LANDMARKS):

@@ -24,4 +24,8 @@ CREATE TABLE IF NOT EXISTS departments (
   stations TEXT NOT NULL, machines TEXT NOT NULL, hourly_rate TEXT,
   created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS inner_records (
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, record TEXT NOT NULL,
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+);
 """

@@ -67,7 +67,7 @@ def create_user(context: AccountContext) -> SandboxResponse:
     with context.store.transaction():
         before, record_id = _create_or_restore(context, values, references)
         record_change(context, before, user_row(context, record_id))
-    document = UserWriter(context.store, parameters.includes, april=context.april)(user_row(context, record_id))
+    document = UserWriter(context.store, parameters.includes, context.version)(user_row(context, record_id))
     return SandboxResponse.json(document, 201, Location=f"/v1/identity/account-users/{record_id}")
 
 
@@ -97,7 +97,7 @@ def update_user(context: AccountContext) -> SandboxResponse:
         context.store.update("account_users", row["id"], changed | {"updated_at": instant})
         record_change(context, row, user_row(context, row["id"]))
     included = user_includes(context) if context.april else parameters.includes
-    return SandboxResponse.json(UserWriter(context.store, included, april=context.april)(user_row(context, row["id"])))
+    return SandboxResponse.json(UserWriter(context.store, included, context.version)(user_row(context, row["id"])))
 
 
 def _check_preferences(context: AccountContext, body: Mapping[str, Any], *, update: bool) -> None:
@@ -166,10 +166,9 @@ def _create_or_restore(
     if member is not None:
         if member["status"] != "removed":
             raise ApiError(409, "resource_conflict", "This user is already linked to this account.")
-        # A restored user keeps its role and department where the request has none.
+        # Role and department become those of the request: none where it has none.
         before = user_row(context, member["id"])
-        given = {name: value for name, value in references.items() if value is not None}
-        store.update("account_users", member["id"], given | {"status": "active", "updated_at": instant})
+        store.update("account_users", member["id"], references | {"status": "active", "updated_at": instant})
         return before, str(member["id"])
     record_id = f"acus_{_random_code()}"
     row = {"id": record_id, "user_id": user_id, "status": "active", "last_used_at": None}

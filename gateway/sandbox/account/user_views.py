@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.sandbox.account.department_views import DEPARTMENT_INCLUDES, department_view
 from gateway.sandbox.account.role_views import ROLE_INCLUDES, role_view
+from gateway.sandbox.account.versions import Version
 from gateway.sandbox.clock import go_time
 from gateway.sandbox.store import Row, Select, Store
 
@@ -30,10 +31,11 @@ class UserWriter:
     April, where they are filled (docs/upstreams/account.md, "Include").
     """
 
-    def __init__(self, store: Store, included: Collection[str], *, april: bool) -> None:
+    def __init__(self, store: Store, included: Collection[str], version: Version) -> None:
         self._store = store
         self._included = included
-        self._april = april
+        self._april = version.april
+        self._hoists_profiles = version.hoists_profiles
         self._roles: dict[str, dict[str, Any] | None] = {}
         self._departments: dict[str, dict[str, Any] | None] = {}
 
@@ -51,6 +53,16 @@ class UserWriter:
         }
         if self._april:
             return document | {name: row[name] for name in ("name", "email", "username", "image_url")}
+        if self._hoists_profiles:
+            document |= {name: row[name] for name in ("name", "email", "username", "image_url")}
+            document["user"] = {
+                "id": row["user_id"],
+                "object": "entity",
+                "type": "user",
+                "name": row["name"],
+                "handle": row["email"],
+            }
+            return document | {"is_commission_eligible": bool(row["is_commission_eligible"])}
         document["user"] = _user(row) if "user" in self._included else None
         document["is_commission_eligible"] = bool(row["is_commission_eligible"])
         return document

@@ -1,5 +1,6 @@
 """The endpoints of account users for list, get and status changes (docs/upstreams/account.md, "Endpoints")."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ __all__ = ["ROLE_TYPES", "get_user", "list_users", "put_status", "status_action"
 ROLE_TYPES = ("admin", "user", "scanner", "sales_rep", "agent")
 """The types of roles."""
 
+_WORD = re.compile(r"\w+")
+_SHORTEST_WORD = 3  # MySQL's default
 _STATUSES = ("active", "disabled", "removed")
 
 
@@ -59,10 +62,14 @@ def list_users(context: AccountContext) -> SandboxResponse:
         query.where("au.role_id IN (SELECT id FROM roles WHERE type = ?)", role_type)
     if text := parameters.search():
         folded = text.casefold()
-        query.where("instr(fold(u.name), ?) OR instr(fold(u.username), ?) OR instr(fold(u.email), ?)", *[folded] * 3)
+        by_part = "instr(fold(u.username), ?) OR instr(fold(u.email), ?)"
+        # The full-text index of names has whole words, and finds those that begin with a word of the text.
+        words = [word for word in _WORD.findall(folded) if len(word) >= _SHORTEST_WORD]
+        by_name = " AND ".join(["instr(' ' || replace(fold(u.name), '-', ' '), ?)"] * len(words)) or "0"
+        query.where(f"({by_name}) OR {by_part}", *[f" {word}" for word in words], folded, folded)
     # In the form of April a list includes everything (docs/upstreams/account.md, "Differences").
     included = user_includes(context) if april else parameters.includes
-    render = UserWriter(context.store, included, april=april)
+    render = UserWriter(context.store, included, context.version)
     return SandboxResponse.json(
         page(context.store, query, context.request, render, table="au", limit=limit, april=april)
     )
@@ -72,7 +79,7 @@ def get_user(context: AccountContext) -> SandboxResponse:
     """GET /v1/identity/account-users/{id}."""
     parameters = Parameters(context.request.query, includes=user_includes(context))
     row = user_row(context, context.id)
-    return SandboxResponse.json(UserWriter(context.store, parameters.includes, april=context.april)(row))
+    return SandboxResponse.json(UserWriter(context.store, parameters.includes, context.version)(row))
 
 
 def status_action(status: str) -> Callable[[AccountContext], SandboxResponse]:
