@@ -10,14 +10,14 @@ from gateway.sources.account import wire
 from gateway.sources.account.directories import account_directories
 from gateway.sources.account.errors import account_error
 from gateway.sources.account.include import MAX_LIMIT, include_query
-from gateway.sources.account.listing import AccountListing, RecordMemo, next_position
+from gateway.sources.account.listing import AccountListing, AnyListing, RecordMemo, next_position
 from gateway.sources.account.polling import AccountChanges
-from gateway.sources.account.versions import AccountVersion
+from gateway.sources.account.versions import APRIL, AccountVersion, version_of_server
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Send
 from gateway.sources.http.json import JsonDecoder, decode_response
 from gateway.users import model
-from gateway.users.changes import CreateAccountUser, NotificationPreference, UpdateAccountUser
+from gateway.users.changes import CreateAccountUser, UpdateAccountUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, UserQuery, Window
@@ -26,6 +26,7 @@ __all__ = ["AccountSource"]
 
 _USER = JsonDecoder(wire.AccountWireUser)
 _USER_LIST = JsonDecoder(AccountListing[wire.AccountWireUser])
+_ANY_LIST = JsonDecoder(AnyListing)
 _USERS_PATH = "/v1/identity/account-users"
 _USER_PATH = "/v1/identity/account-users/{id}"
 # The order is fixed, because only the first value of a parameter is compared when an idempotency key is repeated
@@ -34,12 +35,15 @@ _INCLUDES = ("user", "role", "department")
 
 
 class AccountSource:
-    """Account users over HTTP. `headers` contain the credential, the API version and the account."""
+    """Account users over HTTP. `headers` contain the credential, the API version and the account.
+
+    Without `version`, that of the server is found out by a small list before the first call that depends on it.
+    """
 
     name = UserSource.ACCOUNT
     tenant = ""
 
-    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], version: AccountVersion) -> None:
+    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], version: AccountVersion | None) -> None:
         self._api = Api(self.name, send, base_url, headers, account_error)
         self._version = version
         self.changes_since = AccountChanges(self._api, self.fetch_user).changes_since
@@ -50,7 +54,8 @@ class AccountSource:
         return response.headers.get("RateLimit-Remaining")
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
-        include = _include_needed(needs, self._version.get_includes)
+        version = self._version or APRIL  # which takes a part of what the others take, and gets the profile anyhow
+        include = _include_needed(needs, version.get_includes)
         found = await self._api.find(_USER_PATH, {"id": ref.source_id}, raw_query=include)
         return decode_response(_USER, *found).record() if found else None
 
@@ -59,9 +64,10 @@ class AccountSource:
         # (docs/upstreams/account.md, "Lists").
         optional = {"q": query.search or query.email, "role_type": query.role_type, "cursor": position}
         params = [("limit", str(min(limit, MAX_LIMIT))), *((name, value) for name, value in optional.items() if value)]
+        version = self._version or await self._version_of_server()
         if query.include_removed:
-            params.append(self._version.removed)
-        include = _include_needed(needs | {"profile"} if query.email else needs, self._version.list_includes)
+            params.append(version.removed)
+        include = _include_needed(needs | {"profile"} if query.email else needs, version.list_includes)
         exchange = await self._api.call("GET", _USERS_PATH, query=params, raw_query=include)
         listing = decode_response(_USER_LIST, *exchange)
         to_record = RecordMemo().to_record
@@ -69,11 +75,18 @@ class AccountSource:
         return Window(users, next_position(listing.page_info))
 
     async def create_user(self, change: CreateAccountUser, key: str) -> model.User:
-        return await self._write("POST", _USERS_PATH, {}, change, key=key, includes=self._version.create_includes)
+        version = self._version or await self._version_of_server()
+        return await self._write("POST", _USERS_PATH, {}, change, version, key=key, includes=version.create_includes)
 
     async def update_user(self, ref: Ref, change: UpdateAccountUser, key: str) -> model.User:
-        path_params, includes = {"id": ref.source_id}, self._version.update_includes
-        return await self._write("PATCH", _USER_PATH, path_params, change, key=key, includes=includes)
+        version = self._version or await self._version_of_server()
+        path_params, includes = {"id": ref.source_id}, version.update_includes
+        return await self._write("PATCH", _USER_PATH, path_params, change, version, key=key, includes=includes)
+
+    async def _version_of_server(self) -> AccountVersion:
+        exchange = await self._api.call("GET", _USERS_PATH, query=[("limit", "1")])
+        self._version = version_of_server(decode_response(_ANY_LIST, *exchange).page_info or {})
+        return self._version
 
     async def _write(
         self,
@@ -81,6 +94,7 @@ class AccountSource:
         template: str,
         path_params: Mapping[str, str],
         change: CreateAccountUser | UpdateAccountUser,
+        version: AccountVersion,
         *,
         key: str,
         includes: frozenset[str],
@@ -88,15 +102,10 @@ class AccountSource:
         # Always with all includes: they cost no further call, and a change that is repeated under its key has to be
         # the same request, whatever the caller selects this time.
         include = include_query(name for name in _INCLUDES if name in includes)
-        body = orjson.dumps(change.given(), default=self._encode)
+        body = orjson.dumps(change.given(), default=version.encode)
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         exchange = await self._api.call(method, template, path_params, raw_query=include, headers=headers, body=body)
         return decode_response(_USER, *exchange).record()
-
-    def _encode(self, value: object) -> dict[str, Any]:
-        if not isinstance(value, NotificationPreference):
-            raise TypeError
-        return {self._version.notification_type: value.notification_type, "enabled": value.enabled}
 
 
 @lru_cache(maxsize=256)

@@ -13,6 +13,7 @@ from gateway.users.model import Timestamp
 __all__ = [
     "AccountListing",
     "AccountPageInfo",
+    "AnyListing",
     "RecordMemo",
     "common_fields",
     "next_position",
@@ -43,6 +44,12 @@ class AccountListing(Wire, Generic[W], frozen=True):
 
     page_info: AccountPageInfo | None = None
     data: list[W] | None = None
+
+
+class AnyListing(Wire, frozen=True):
+    """A list of which only the names in `page_info` are of interest."""
+
+    page_info: dict[str, Any] | None = None
 
 
 def next_position(info: AccountPageInfo | None) -> str | None:

@@ -3,9 +3,13 @@
 Responses are read in both forms, whatever the version: a server may be newer than its version header.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["AccountVersion", "account_version"]
+from gateway.users.changes import NotificationPreference
+
+__all__ = ["APRIL", "AccountVersion", "account_version", "version_of_server"]
 
 _USERS = frozenset({"user", "role", "department"})
 
@@ -24,8 +28,14 @@ class AccountVersion:
     notification_type: str = "notification_type"
     removed: tuple[str, str] = ("removed_scope", "included")
 
+    def encode(self, value: object) -> dict[str, Any]:
+        """Return the JSON object of a value in a change that JSON does not know."""
+        if not isinstance(value, NotificationPreference):
+            raise TypeError
+        return {self.notification_type: value.notification_type, "enabled": value.enabled}
 
-_PREVIEW_1 = AccountVersion(
+
+APRIL = AccountVersion(
     # The profile is a part of the account user; PATCH and lists take no include and return role and department.
     get_includes=frozenset({"role", "department"}),
     create_includes=frozenset({"role", "department"}),
@@ -34,8 +44,21 @@ _PREVIEW_1 = AccountVersion(
     notification_type="notification_type_code",
     removed=("include_removed", "true"),
 )
+"""The form of preview.1 in April 2026."""
 
 
-def account_version(api_version: str) -> AccountVersion:
-    """Return the form of an API version, for example `1.0.forge-preview.3`; an unknown one is treated as current."""
-    return _PREVIEW_1 if api_version.endswith("-preview.1") else AccountVersion()
+def account_version(api_version: str) -> AccountVersion | None:
+    """Return the form of an API version, for example `1.0.forge-preview.3`; an unknown one is treated as current.
+
+    None for preview.1, whose form depends on the server (`version_of_server`).
+    """
+    return None if api_version.endswith("-preview.1") else AccountVersion()
+
+
+def version_of_server(page_info: Mapping[str, object]) -> AccountVersion:
+    """Return the form of preview.1 that a server takes, from the `page_info` of one of its lists.
+
+    The server of April 2026 has cursors there. A later one has URLs: for preview.1 it moves the profile to the account
+    user, but it takes requests in the current form only.
+    """
+    return APRIL if "next_cursor" in page_info else AccountVersion()

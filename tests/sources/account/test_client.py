@@ -6,7 +6,7 @@ import pytest
 from gateway.errors import NotFound, Outcome, SourceInvalidResponse
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import UserSource
+from gateway.users.model import PlatformUser, UserSource
 
 PREVIEW_1, CURRENT = "1.0.forge-preview.1", "1.0.forge-preview.3"
 BASE = "https://account.test"
@@ -59,6 +59,17 @@ async def test_no_such_user(account: Any, fake: Any) -> None:
 INVOICE = [{"notification_type": "invoice", "enabled": False}]
 
 
+APRIL = {"next_cursor": None, "prev_cursor": None, "has_next_page": False, "has_prev_page": False}
+
+
+async def know_server(account: Any, fake: Any, page_info: Any) -> None:
+    """Let the account source find out which form of preview.1 the server takes, and forget that call."""
+    fake.respond({"data": [], "page_info": page_info})
+    await account._version_of_server()
+    fake.requests.clear()
+    fake.responses.clear()
+
+
 @pytest.mark.parametrize(
     ("version", "query", "field"),
     [(CURRENT, f"?{ALL}", "notification_type"), (PREVIEW_1, "", "notification_type_code")],
@@ -75,9 +86,12 @@ INVOICE = [{"notification_type": "invoice", "enabled": False}]
     ],
 )
 async def test_update(account: Any, fake: Any, *, version: str, query: str, field: str, change: Any) -> None:
-    """A change is one PATCH with its key and exactly the given fields, including null; preview.1 takes no include."""
+    """A change is one PATCH with its key and exactly the given fields, including null; in April it took no include."""
+    changed = account(version)
+    if version == PREVIEW_1:
+        await know_server(changed, fake, APRIL)
     fake.respond({"id": "acus_1"})
-    await account(version).update_user(ADA, UpdateAccountUser.parse(change), "key-1")
+    await changed.update_user(ADA, UpdateAccountUser.parse(change), "key-1")
     [request] = fake.requests
     assert (request.method, request.url) == ("PATCH", f"{USERS}/acus_1{query}")
     sent = change | ({"preferences": [{field: "invoice", "enabled": False}]} if change.get("preferences") else {})
@@ -94,9 +108,12 @@ async def test_update(account: Any, fake: Any, *, version: str, query: str, fiel
 )
 async def test_create(account: Any, fake: Any, *, version: str, query: str, field: str) -> None:
     """A creation is one POST with its key and exactly the given fields, by the names of the API version."""
+    created = account(version)
+    if version == PREVIEW_1:
+        await know_server(created, fake, APRIL)
     fake.respond({"id": "acus_2"}, 201)
     change = {"username": "scan-1", "password": "Secret_12", "preferences": INVOICE}
-    assert (await account(version).create_user(CreateAccountUser.parse(change), "key-1")).source_id == "acus_2"
+    assert (await created.create_user(CreateAccountUser.parse(change), "key-1")).source_id == "acus_2"
     [request] = fake.requests
     assert (request.method, request.url) == ("POST", f"{USERS}{query}")
     assert orjson.loads(request.body) == change | {"preferences": [{field: "invoice", "enabled": False}]}
@@ -188,6 +205,24 @@ async def test_directories(
         ("GET", f"{path}?limit=1000&{query}"),
         ("GET", f"{path}?limit=1000&cursor=c%2B%2F%3D"),
     ]
+
+
+async def test_preview_1_on_a_current_server(account: Any, fake: Any) -> None:
+    """A current server takes current requests with preview.1, which one small list finds out for all calls."""
+    first = account(PREVIEW_1)
+    info = {"next_page_url": None, "previous_page_url": None, "has_next_page": False, "has_prev_page": False}
+    fake.respond({"data": [], "page_info": info})
+    reference = {"id": "us_1", "object": "entity", "type": "user", "name": "Ada", "handle": "a@b.c"}
+    fake.respond({"id": "acus_1", "name": "Ada", "email": "a@b.c", "user": reference})
+    found = await first.update_user(ADA, UpdateAccountUser.parse({"preferences": INVOICE}), "key-1")
+    await first.fetch_user(ADA, frozenset({"role"}))
+    assert (found.name, found.email, found.platform_user) == ("Ada", "a@b.c", PlatformUser("us_1"))
+    assert [(request.method, request.url.removeprefix(USERS)) for request in fake.requests] == [
+        ("GET", "?limit=1"),
+        ("PATCH", f"/acus_1?{ALL}"),
+        ("GET", "/acus_1?include[]=role"),
+    ]
+    assert orjson.loads(fake.requests[1].body) == {"preferences": [{"notification_type": "invoice", "enabled": False}]}
 
 
 async def test_account_of_a_role(account: Any, fake: Any) -> None:

@@ -94,7 +94,8 @@ class UserObject(NodeInterface):
     email_verified_at: DateTime | None = attribute("When the e-mail address was verified. Source: `account`.")
     username: str | None = attribute("Source: `account`.")
     image_url: str | None = attribute(
-        "The URL of a picture. Sources: `account`, where the URL differs from response to response, and `softwareone`."
+        "The URL of a picture. Sources: `softwareone`, and `account`, where it differs from response to response and "
+        "may be a path inside the platform, which is no URL."
     )
     platform_user: PlatformUserObject | None = attribute(
         "The person on the platform, whose id and times differ from those of the user. Source: `account`."
