@@ -80,7 +80,7 @@ async def test_everything_inside_departments_and_roles(fresh: Any) -> None:
         "locations": 1,
         "scanning-stations": 1,
         "machines": 1,
-        "production-steps": 2,
+        "production-steps": 1,
         "ac_sandbox00001": 1,
     }
 

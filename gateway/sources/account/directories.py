@@ -6,10 +6,12 @@ These are roles with the account that owns them, and departments with what is in
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
+from gateway.errors import SourceInvalidResponse
 from gateway.sources.account import departments, ownership, wire
 from gateway.sources.account.include import MAX_LIMIT, include_query
 from gateway.sources.account.listing import AccountListing, next_position
-from gateway.sources.http.api import Api
+from gateway.sources.http.api import Api, Query
+from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import JsonDecoder, decode_response
 from gateway.users.ids import GLOBAL_KINDS, Kind, Ref
 from gateway.users.source import Directory, Page
@@ -88,8 +90,7 @@ class _Directory(Generic[M]):
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> M | None:
         included = self._included(needs)
-        template, path_params = f"{self._template}/{{id}}", {"id": ref.source_id}
-        found = await self._api.find(template, path_params, raw_query=include_query(included))
+        found = await self._find(f"{self._template}/{{id}}", {"id": ref.source_id}, (), included)
         record: M | None = decode_response(self._decoder, *found).record(needs & {*included}) if found else None
         return record
 
@@ -105,17 +106,23 @@ class _Directory(Generic[M]):
         included = self._included(needs)
         optional: dict[str, str | None] = {"q": search, "cursor": after}
         query = [("limit", str(limit or MAX_LIMIT)), *((name, value) for name, value in optional.items() if value)]
-        raw_query = include_query(included)
-        if self._may_be_missing:
-            found = await self._api.find(self._template, {}, query=query, raw_query=raw_query)
-        else:
-            found = await self._api.call("GET", self._template, query=query, raw_query=raw_query)
+        found = await self._find(self._template, {}, query, included)
         if found is None:
             return Page(())
         listing = decode_response(self._list_decoder, *found)
         loaded = needs & {*included}
         records = tuple([item.record(loaded) for item in listing.data or ()])
         return Page(records, next_position(listing.page_info))
+
+    async def _find(
+        self, template: str, path_params: Mapping[str, str], query: Query, included: tuple[str, ...]
+    ) -> tuple[Request, Response] | None:
+        try:
+            return await self._api.find(template, path_params, query=query, raw_query=include_query(included))
+        except SourceInvalidResponse as error:
+            if self._may_be_missing and error.origin is not None and error.origin.code == "resource_not_found":
+                return None  # the source refused the path itself
+            raise
 
     def _included(self, needs: frozenset[str]) -> tuple[str, ...]:
         inside = needs & _JSON

@@ -238,10 +238,15 @@ async def test_account_of_a_role(account: Any, fake: Any) -> None:
 @pytest.mark.parametrize("kind", [Kind.LOCATION, Kind.SCANNING_STATION, Kind.MACHINE, Kind.PRODUCTION_STEP])
 async def test_missing_endpoint(account: Any, fake: Any, kind: Kind) -> None:
     """A server without the endpoint of an inner kind of record, which is a documented 404, has no such records."""
-    fake.respond({"error": {"code": "resource_not_found", "message": "The requested endpoint was not found."}}, 404)
+    fake.respond(
+        {"error": {"code": "resource_not_found", "message": "The requested endpoint GET /x was not found."}}, 404
+    )
     directory = account().directories[kind]
     assert (await directory.page("", frozenset(), None)).items == ()
     assert await directory.fetch(Ref(kind, UserSource.ACCOUNT, "x_1"), frozenset()) is None
+    for known in (Kind.ROLE, Kind.DEPARTMENT):
+        with pytest.raises(SourceInvalidResponse, match="BASE_URL"):
+            await account().directories[known].page("", frozenset(), None)
 
 
 async def test_no_such_role(account: Any, fake: Any) -> None:
