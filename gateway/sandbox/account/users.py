@@ -20,8 +20,8 @@ __all__ = ["ROLE_TYPES", "get_user", "list_users", "put_status", "status_action"
 ROLE_TYPES = ("admin", "user", "scanner", "sales_rep", "agent")
 """The types of roles."""
 
-_WORD = re.compile(r"\w+")
-_SHORTEST_WORD = 3  # MySQL's default
+_TERM = re.compile(r"\w+")
+_SHORTEST_TERM = 3  # MySQL's default
 _STATUSES = ("active", "disabled", "removed")
 
 
@@ -62,11 +62,11 @@ def list_users(context: AccountContext) -> SandboxResponse:
         query.where("au.role_id IN (SELECT id FROM roles WHERE type = ?)", role_type)
     if text := parameters.search():
         folded = text.casefold()
+        # The full-text index of names finds the beginnings of what is between blanks and hyphens.
+        terms = [term for term in _TERM.findall(folded) if len(term) >= _SHORTEST_TERM]
+        by_name = " AND ".join(["instr(' ' || replace(fold(u.name), '-', ' '), ?)"] * len(terms)) or "0"
         by_part = "instr(fold(u.username), ?) OR instr(fold(u.email), ?)"
-        # The full-text index of names has whole words, and finds those that begin with a word of the text.
-        words = [word for word in _WORD.findall(folded) if len(word) >= _SHORTEST_WORD]
-        by_name = " AND ".join(["instr(' ' || replace(fold(u.name), '-', ' '), ?)"] * len(words)) or "0"
-        query.where(f"({by_name}) OR {by_part}", *[f" {word}" for word in words], folded, folded)
+        query.where(f"({by_name}) OR {by_part}", *[f" {term}" for term in terms], folded, folded)
     # In the form of April a list includes everything (docs/upstreams/account.md, "Differences").
     included = user_includes(context) if april else parameters.includes
     render = UserWriter(context.store, included, context.version)

@@ -45,7 +45,7 @@ async def test_a_user_of_each_source(world: Any) -> None:
         (masked("role.owner"), 2),
         (masked("role.*"), 2),
         (masked("role.permissions", "department.location.name"), 3),
-        (masked("department.scanning_stations.nodes.production_steps.nodes.department.name"), 2),
+        (masked("department.scanning_stations.nodes.production_steps.nodes.department.name"), 4),
         (masked("*"), 3),
     ],
 )
@@ -60,12 +60,25 @@ async def test_a_full_read_has_what_is_looked_up(world: Any) -> None:
     user = await world.get("GetUser", **ADA, view=users_pb2.VIEW_FULL)
     assert user.role.owner.type == users_pb2.OWNER_TYPE_SYSTEM
     assert "team:read" in user.role.permissions.nodes
-    assert user.department.location.parent.type == "building"
-    step = user.department.scanning_stations.nodes[0].production_steps.nodes[0]
-    assert step.labor_rate.struct_value["value"] == "26.40"
-    assert step.HasField("in_steps")
-    assert not step.in_steps.nodes
+    assert user.department.location.type == "section"
+    assert not user.department.location.HasField("parent")  # only a mask looks up what is inside
+    station = user.department.scanning_stations.nodes[0]
+    assert (station.department.name, station.HasField("production_steps")) == (user.department.name, False)
     assert user.department.machines.HasField("page_info")
+
+
+async def test_a_mask_looks_up_what_is_inside(world: Any) -> None:
+    """What the source leaves out of a department is looked up as far as a mask names it."""
+    station = "department.scanning_stations.nodes"
+    steps = f"{station}.production_steps.nodes"
+    named = masked(f"{steps}.labor_rate", f"{steps}.in_steps", "department.location.parent.type", f"{station}.name")
+    user = await world.get("GetUser", **named)
+    assert user.department.location.parent.type == "building"
+    first, second = user.department.scanning_stations.nodes[0].production_steps.nodes
+    rates = [step.labor_rate.struct_value["value"] for step in (first, second) if step.HasField("labor_rate")]
+    assert rates == ["26.40"]
+    assert all(step.HasField("in_steps") for step in (first, second))
+    assert sorted(len(step.in_steps.nodes) for step in (first, second)) == [0, 1]
 
 
 async def test_a_mask_answers_what_it_names(world: Any) -> None:
