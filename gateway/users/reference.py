@@ -198,9 +198,8 @@ class ReferenceData:
                 if page.next is None or page.next == position:
                     return found
                 position = page.next
-            for ref in tuple(
-                missing.values()
-            ):  # if there are pages, only one: a GET costs no more, and is sure to find it
+            # At most one, if there is a list: a GET costs no more than a page, and is sure to find it.
+            for ref in tuple(missing.values()):
                 found[ref] = await directory.fetch(ref, key.needs)
                 del missing[ref.source_id]
         except Exception as error:  # noqa: BLE001 - each record fails for itself; the loader raises the error
