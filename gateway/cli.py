@@ -6,7 +6,7 @@ import difflib
 import logging
 import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gateway.errors import GatewayError
 from gateway.operation import scopes
 from gateway.settings.options import SettingsError, add_options, load, origins
 from gateway.users.model import UserSource
+from gateway.users.source import PolledSource
 
 __all__ = ["main"]
 
@@ -210,20 +211,32 @@ def _check(parsed: argparse.Namespace) -> int:
         # With state in memory: this process must neither poll for the replicas nor write to what they have in common.
         async with Gateway(settings.model_copy(update={"redis_url": None})) as gateway:
             for source in gateway.sources:
-                started = time.perf_counter()
-                try:
-                    calls_left = await source.probe()
-                    result = "ok" if calls_left is None else f"ok, {calls_left} calls left in the rate limit window"
-                except GatewayError as error:
-                    failed += 1
-                    result = f"{error.code}: {error.message}"
-                _print_row(source.name, started, result)
+                failed += await _check_call(source.name, source.probe())
+                if isinstance(source, PolledSource) and getattr(settings, source.name).poll_interval is not None:
+                    failed += await _check_call(f"{source.name}-polling", _first_poll(source))
             if not list(gateway.sources):
                 failed += 1
                 print("no source is configured: set a base URL and a token (`gateway config` prints the names)")
         return _FAILED if failed else 0
 
     return _run(run(), settings.log_level)
+
+
+async def _check_call(name: str, call: Awaitable[str | None]) -> int:
+    """Print the row of a call, which returns what is left of a rate limit, and return the number of failures."""
+    started = time.perf_counter()
+    try:
+        calls_left = await call
+    except GatewayError as error:
+        _print_row(name, started, f"{error.code}: {error.message}")
+        return 1
+    _print_row(name, started, "ok" if calls_left is None else f"ok, {calls_left} calls left in the rate limit window")
+    return 0
+
+
+async def _first_poll(source: PolledSource) -> None:
+    """Request the present position of a source: a token may read users and not what polling reads."""
+    await source.changes_since(None)
 
 
 async def _check_redis(url: str) -> int:
@@ -237,7 +250,7 @@ async def _check_redis(url: str) -> int:
 
 
 def _print_row(name: str, started: float, result: str) -> None:
-    print(f"{name:<12} {(time.perf_counter() - started) * 1000:7.1f} ms  {result}")
+    print(f"{name:<19} {(time.perf_counter() - started) * 1000:7.1f} ms  {result}")
 
 
 def _key(parsed: argparse.Namespace) -> int:

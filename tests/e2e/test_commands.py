@@ -1,8 +1,10 @@
 """The commands of the command line."""
 
+import json
 import os
 import re
 import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,27 @@ def test_check_has_a_row_for_each_source() -> None:
     assert "calls left" in good.stdout
     assert bad.returncode == 1
     assert "SOURCE_CREDENTIALS" in bad.stdout
+
+
+def test_check_polls_where_polling_is_on() -> None:
+    """A source that is polled has a row for that too: its token may read users, and not what polling reads."""
+    with command("sandbox", "--port", "0", last="control") as sandbox:
+        lines = [line.strip() for line in sandbox.printed.splitlines()]
+        environment: dict[str, Any] = dict(line.split("=", 1) for line in lines if line.startswith("GATEWAY_"))
+        environment |= {"GATEWAY_ACCOUNT__POLL_INTERVAL": "60", "GATEWAY_ACCOUNT__MAX_ATTEMPTS": "1"}
+        good = run("check", **environment)
+        fault = {"source": "account", "kind": "status", "status": 403, "path": "audit-events", "times": 50}
+        body = json.dumps(fault).encode()
+        base = environment["GATEWAY_ACCOUNT__BASE_URL"].removesuffix("/account")
+        request = urllib.request.Request(f"{base}/_sandbox/faults", body, {"Content-Type": "application/json"})  # noqa: S310 - on loopback
+        with urllib.request.urlopen(request):  # noqa: S310 - on loopback
+            bad = run("check", **environment)
+    rows = ["account", "account-polling", "softwareone", "reseller"]
+    assert [line.split()[0] for line in good.stdout.splitlines()] == rows
+    assert good.returncode == 0, good.stdout
+    assert bad.returncode == 1
+    [row] = [line for line in bad.stdout.splitlines() if "SOURCE_CREDENTIALS" in line]
+    assert row.split()[0] == "account-polling"
 
 
 def test_check_without_a_reseller() -> None:
