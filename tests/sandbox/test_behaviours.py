@@ -75,7 +75,7 @@ def test_every_behaviour_names_its_evidence(row: Behaviour) -> None:
     assert where or marks == "I", row.known
 
 
-@pytest.mark.parametrize("source", ["softwareone", "reseller"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_every_page_has_a_table(source: str) -> None:
     """The table of a source is found, and has many rows."""
     assert len(behaviours(source)) >= 10

@@ -9,6 +9,7 @@ import orjson
 from gateway.sandbox.account import audit, audit_events, departments, idempotency, roles, tables, user_changes, users
 from gateway.sandbox.account.access import check_account, check_api_key, prefixed_header
 from gateway.sandbox.account.context import AccountContext, Endpoint
+from gateway.sandbox.account.department_seeds import inner_rows
 from gateway.sandbox.account.errors import CODE_BY_STATUS, ApiError, api_error_response
 from gateway.sandbox.account.inner_records import INNER_RECORDS
 from gateway.sandbox.account.seeds import seed
@@ -42,6 +43,8 @@ class AccountApi:
         self._window = SlidingWindow(20 if enforce_limits else UNLIMITED, 1.0)
         self._routes = _routes(dialect)
         store.create(tables.SCHEMA + audit.SCHEMA + idempotency.SCHEMA)
+        if store.seeded and store.row("SELECT id FROM inner_records") is None:  # by an earlier release
+            store.insert("inner_records", inner_rows())
 
     def seed(self, count: int) -> None:
         """Seed the tables with `count` users."""
