@@ -1,7 +1,9 @@
 """The control API, faults, the call log, and starting and stopping a sandbox."""
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
 
 import aiohttp
 import pytest
@@ -146,6 +148,26 @@ async def test_a_file_keeps_its_people_and_their_keys(tmp_path):
                 assert response.status == 201
                 bodies.append(await response.text())
     assert bodies[0] == bodies[1]
+
+
+async def test_a_file_of_an_earlier_release(tmp_path):
+    """A file without the records inside departments gets them at the next start."""
+    options = SandboxOptions(data=tmp_path / "sandbox.db")
+    async with Sandbox(options):
+        pass
+    with closing(sqlite3.connect(tmp_path / "sandbox.db")) as connection, connection:
+        connection.execute("DROP TABLE inner_records")
+    headers = {
+        "Authorization": f"Bearer {Sandbox.ACCOUNT_TOKEN}",
+        "OpenMRP-Version": "1.0.forge-preview.3",
+        "OpenMRP-Account": Sandbox.ACCOUNT_ID,
+    }
+    async with (
+        Sandbox(options) as sandbox,
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(f"{sandbox.account_url}/v1/operations/locations") as response,
+    ):
+        assert (await response.json())["data"]
 
 
 @pytest.mark.parametrize(("users", "seconds"), [(40, 0.5), (10_000, 5)])
