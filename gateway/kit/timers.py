@@ -14,6 +14,10 @@ from typing import Self
 __all__ = ["IdleTimer", "TimeLimit", "Timers"]
 
 
+_BUSY = 0.05  # seconds: a timer that fires later than that shows that the event loop was busy
+_CATCH_UP = 0.05  # seconds for the tasks to run
+
+
 class TimeLimit:
     """The time limit of one call, as a context manager around it; `expired`: whether the limit cancelled the call.
 
@@ -55,9 +59,14 @@ class TimeLimit:
 
 
 class Timers:
-    """The time limits of all calls of one event loop, with one event loop timer."""
+    """The time limits of all calls of one event loop, with one event loop timer.
+
+    If the event loop was too busy to fire the timer in time, the limits expire a moment later: what a call waits for
+    may have arrived meanwhile, and its task has to run to see it.
+    """
 
     def __init__(self) -> None:
+        self._postponed = False
         self._limits: set[TimeLimit] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._fires_at = math.inf
@@ -85,8 +94,12 @@ class Timers:
         self._timer = loop.call_at(deadline, self._fire, loop)
 
     def _fire(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer, self._fires_at = None, math.inf
         now = loop.time()
+        self._postponed = not self._postponed and now - self._fires_at > _BUSY
+        if self._postponed:
+            self._schedule(loop, now + _CATCH_UP)
+            return
+        self._timer, self._fires_at = None, math.inf
         for limit in [limit for limit in self._limits if limit.deadline <= now]:
             self._limits.discard(limit)
             limit.expire()

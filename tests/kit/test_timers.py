@@ -106,3 +106,26 @@ def test_one_timer() -> None:
         assert set(await asyncio.gather(*(limited() for _ in range(1000)))) == {1}
 
     run(scenario())
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_busy_event_loop(*, arrives: bool) -> None:
+    """What arrived while the event loop was too busy to see it is used, although the limit has passed meanwhile."""
+
+    async def scenario() -> None:
+        loop: Any = asyncio.get_running_loop()
+        timers, started, arrival = Timers(), clock(), loop.create_future()
+
+        def work() -> None:
+            loop.now += 2  # as a computation would
+            if arrives:
+                loop.call_soon(arrival.set_result, "response")
+
+        loop.call_later(0.5, work)
+        limit = timers.limit(1)
+        with contextlib.suppress(TimeoutError), limit:
+            assert await arrival == "response"
+        assert limit.expired is not arrives
+        assert clock() - started == pytest.approx(2.5 if arrives else 2.55)
+
+    run(scenario())

@@ -255,8 +255,8 @@ class Bucket:
         """Return when the unavailable token with this index becomes available, in the order of these times."""
         times = [at for at, _ in self._returning]
         for sent_at in self._unanswered.values():
-            usual = sent_at + self._window
-            times.append(usual if usual > now else usual + self._window)
+            earliest = sent_at + self._window
+            times.append(earliest if earliest > now else earliest + self._window)
         times.sort()
         return times[index] if index < len(times) else now + self._window
 

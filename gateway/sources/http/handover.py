@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
+
+from msgspec.structs import replace
 
 from gateway.errors import GatewayError, Outcome
 from gateway.sources.http.errors import SourceErrorBody, source_error
@@ -21,17 +24,30 @@ _SUCCESS = range(200, 300)
 class DispatchState:
     """The dispatch state of the current call.
 
-    `since` is the time of the handover to the transport; None while no attempt is there. `outcome_unknown` is whether
-    an attempt ended and its source may have executed it.
+    `since` is the time of the handover to the transport; None while no attempt is there. `written` is whether the
+    transport has begun to write the change of this attempt. `outcome_unknown` is whether an attempt ended and its
+    source may have executed it.
     """
 
     since: float | None = None
+    written: bool = False
     outcome_unknown: bool = False
 
     @property
     def may_be_executed(self) -> bool:
         """Whether the source may have executed a change by now."""
-        return self.outcome_unknown or self.since is not None
+        return self.outcome_unknown or self.written
+
+    def mark_written(self, then: Callable[[], None] | None) -> None:
+        """Note that the transport begins to write, and call `then`."""
+        self.written = True
+        if then is not None:
+            then()
+
+    def end(self, *, outcome_unknown: bool) -> None:
+        """Note that the attempt has ended."""
+        self.since, self.written = None, False
+        self.outcome_unknown = self.outcome_unknown or outcome_unknown
 
 
 current_dispatch: ContextVar[DispatchState | None] = ContextVar("current_dispatch", default=None)
@@ -54,7 +70,7 @@ def has_unknown_outcome(request: Request, result: Response | GatewayError) -> bo
 class Handover:
     """Updates `current_dispatch` when an attempt is handed over and when it ends.
 
-    An attempt that is cancelled remains handed over, because the source may have executed it.
+    An attempt that is cancelled after it was written remains so, because the source may have executed it.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -65,12 +81,12 @@ class Handover:
         if dispatch is None:
             return await send(request)
         dispatch.since = self._clock()
+        if request.writes:
+            request = replace(request, on_write=partial(dispatch.mark_written, request.on_write))
         try:
             response = await send(request)
         except GatewayError as error:
-            dispatch.since = None
-            dispatch.outcome_unknown = dispatch.outcome_unknown or has_unknown_outcome(request, error)
+            dispatch.end(outcome_unknown=has_unknown_outcome(request, error))
             raise
-        dispatch.since = None
-        dispatch.outcome_unknown = dispatch.outcome_unknown or has_unknown_outcome(request, response)
+        dispatch.end(outcome_unknown=has_unknown_outcome(request, response))
         return response

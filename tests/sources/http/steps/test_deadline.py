@@ -6,6 +6,7 @@ from sources.http.steps.virtual import clock, run
 
 from gateway.errors import GatewayError, Outcome, SourceTimeout
 from gateway.operation import Deadline, current_deadline, operation
+from gateway.sources.http.circuit import Circuit, CircuitSettings, CircuitState
 from gateway.sources.http.deadline import WithinDeadline
 from gateway.sources.http.exchange import Request, Response, Send, pipeline
 from gateway.sources.http.handover import DispatchState, Handover
@@ -76,6 +77,23 @@ def test_unknown_outcome_stays(first: Response | GatewayError, *, unknown: bool)
         error = await outcome(lambda r, _: through(steps, Source(first))(r), SETS, None)
         assert isinstance(error, SourceTimeout)
         assert (error.outcome is Outcome.UNKNOWN) is unknown
+
+    run(scenario())
+
+
+def test_no_connection_in_time() -> None:
+    """If the deadline passes before the transport has a connection, the outcome is not unknown."""
+
+    async def scenario() -> None:
+        async def connecting(_: Request) -> Response:
+            await asyncio.sleep(60)
+            return OK
+
+        circuit = Circuit(CircuitSettings(min_calls=1), clock=clock)
+        steps = [WithinDeadline(2.0, clock=clock), circuit, Handover(clock=clock)]
+        error = await outcome(lambda r, _: through(steps, connecting)(r), SETS, None)
+        assert isinstance(error, SourceTimeout)
+        assert (error.outcome, circuit.state) == (None, CircuitState.OPEN)
 
     run(scenario())
 
