@@ -111,7 +111,7 @@ class Gateway:
             reference=ReferenceData(sources, ttl=settings.reference_ttl),
             cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
             execute_once=once,
-            publish=self._events.publish,
+            publish=self._events.publish_and_wait,
             require_publishable=self._events.require_writable,
         )
         self._events.on_change(self._users.drop_prefetched)

@@ -101,6 +101,9 @@ class EventLog(Protocol):
     def publish(self, change: UserChange, user: User) -> None:
         """Append an event of this gateway. It never waits and never raises: the change has already happened."""
 
+    async def publish_and_wait(self, change: UserChange, user: User) -> None:
+        """Do the same, and wait until the event is in the log, but at most a second: then it is appended later."""
+
     async def append(
         self, change: UserChange, user: User, *, name: str | None = None, occurred_at: Timestamp | None = None
     ) -> bool:

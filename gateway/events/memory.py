@@ -48,6 +48,9 @@ class MemoryEventLog:
         if not self._closed:
             self._add(change, user, external=False)
 
+    async def publish_and_wait(self, change: UserChange, user: User) -> None:
+        self.publish(change, user)
+
     async def append(
         self, change: UserChange, user: User, *, name: str | None = None, occurred_at: Timestamp | None = None
     ) -> bool:

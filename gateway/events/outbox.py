@@ -25,6 +25,8 @@ class Outbox(Generic[T]):
         self._on_loss = on_loss
         self._items: deque[T] = deque()
         self._current: T | None = None  # the item that is being sent
+        self._put = self._done = 0  # the numbers of items that were put, and of those that were sent or lost
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()  # each until that many items are done
         self._filled = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -33,7 +35,9 @@ class Outbox(Generic[T]):
         """Queue an item for sending. Never waits."""
         if len(self._items) >= self._max_items:
             self._on_loss(self._items.popleft())
+            self._count_done()
         self._items.append(item)
+        self._put += 1
         self._filled.set()
         self._empty.clear()
 
@@ -44,6 +48,7 @@ class Outbox(Generic[T]):
                 self._current = self._items.popleft()
                 await self._send_with_retries(self._current)
                 self._current = None
+                self._count_done()
             self._empty.set()
             self._filled.clear()
             await self._filled.wait()
@@ -51,6 +56,20 @@ class Outbox(Generic[T]):
     async def wait_empty(self) -> None:
         """Wait until all items were sent."""
         await self._empty.wait()
+
+    async def wait_sent(self) -> None:
+        """Wait until the items that were put so far were sent or lost."""
+        if self._done < self._put:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((self._put, future))
+            await future
+
+    def _count_done(self) -> None:
+        self._done += 1
+        while self._waiting and self._waiting[0][0] <= self._done:
+            _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(None)
 
     def give_up(self) -> list[T]:
         """Remove and return the items that were not sent. Call it after `run` was cancelled.

@@ -91,6 +91,11 @@ class ReplicatedEventLog:
         else:
             self._outbox.put(pending)
 
+    async def publish_and_wait(self, change: UserChange, user: User) -> None:
+        self.publish(change, user)
+        with suppress(SourceUnavailable):
+            await _with_timeout(self._outbox.wait_sent())
+
     async def append(
         self, change: UserChange, user: User, *, name: str | None = None, occurred_at: Timestamp | None = None
     ) -> bool:

@@ -20,8 +20,8 @@ from gateway.users.source import CreatingSource, Source, Sources
 
 __all__ = ["Command", "Mutations", "Publish", "RequirePublishable"]
 
-Publish = Callable[[UserChange, User], None]
-"""Publishes the event of a change."""
+Publish = Callable[[UserChange, User], Awaitable[None]]
+"""Publishes the event of a change, and waits a moment until it cannot be lost with this process."""
 
 RequirePublishable = Callable[[], Awaitable[None]]
 """Raises SourceUnavailable if an event could not be published now."""
@@ -93,6 +93,8 @@ class Mutations:
         If the caller goes away, a change that may have been sent is not cancelled: it is completed, and its result is
         stored for the next request with the same key.
         """
+        if self._require_publishable is not None and (command.key is None or self._execute_once is None):
+            await self._require_publishable()
         task = asyncio.get_running_loop().create_task(self._execute_or_replay(command))
         self._tasks.add(task)
         task.add_done_callback(self._discard)
@@ -105,8 +107,6 @@ class Mutations:
 
     async def _execute_or_replay(self, command: Command) -> User:
         if command.key is None or self._execute_once is None:
-            if self._require_publishable is not None:
-                await self._require_publishable()
             return await self._execute(command)
 
         async def execute() -> bytes:
@@ -130,14 +130,14 @@ class Mutations:
             user = await self._call_source(command)
         finally:
             self._on_change()
-        self._publish_event(UserChange.CREATED if command.target is None else UserChange.UPDATED, user)
+        await self._publish_event(UserChange.CREATED if command.target is None else UserChange.UPDATED, user)
         return user
 
-    def _publish_event(self, change: UserChange, user: User) -> None:
+    async def _publish_event(self, change: UserChange, user: User) -> None:
         if self._publish is None:
             return
         try:
-            self._publish(change, user)
+            await self._publish(change, user)
         except Exception:  # noqa: BLE001 - the change was executed: an unpublished event must not make it a failure
             _LOG.exception("the event of a change in the %s source could not be published", user.source)
 

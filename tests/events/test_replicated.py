@@ -11,6 +11,7 @@ from state.server import RedisServer
 
 from gateway.errors import SourceUnavailable
 from gateway.events.log import Draining, LogEvent
+from gateway.state.redis.client import connect
 
 
 async def test_replicas(replica: Any) -> None:
@@ -121,6 +122,24 @@ async def test_redis_is_unreachable_at_the_start(server: RedisServer, replica: A
     async with log.subscribe() as subscription:
         log.publish(*changed("b"))
         assert await next_ids(subscription, 1) == ["b"]
+
+
+async def test_publishing_and_waiting(server: RedisServer, replica: Any) -> None:
+    """Whoever waits for published events finds them in Redis; if Redis hangs, nobody waits for long."""
+    log = replica()
+    client = connect(server.url)
+    async with log.subscribe() as subscription:
+        await asyncio.gather(*(log.publish_and_wait(*changed(number)) for number in range(20)))
+        assert await client.xlen("usergateway:{events}:entries") == 20
+        assert await next_ids(subscription, 20) == [str(number) for number in range(20)]
+        await client.aclose()
+        server.pause()
+        try:
+            async with asyncio.timeout(5):  # a second, for both at the same time
+                await asyncio.gather(*(log.publish_and_wait(*changed(name)) for name in ("a", "b")))
+        finally:
+            server.resume()
+        assert await next_ids(subscription, 2) == ["a", "b"]
 
 
 async def test_closing_while_redis_is_unreachable(

@@ -29,8 +29,8 @@ async def test_a_failover(faulty_world: Callable[..., Any], redis_pair: RedisPai
         await eventually(lambda name=with_key: _changed(first, name, **{"Idempotency-Key": name}))
         await eventually(lambda name=without_key: _changed(second, name))
         await eventually(lambda number=number: _webhook_accepted(first, number))
-        expected = {with_key, without_key, f"webhook-{number}"}
-        await eventually(lambda expected=expected: set(names[-3:]) == expected)
+        expected = [with_key, without_key, f"webhook-{number}"]
+        await eventually(lambda expected=expected: names[-3:] == expected)
         await redis_pair.fail_over()
     assert len(names) == 9
     following.cancel()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import SourceInvalidResponse
+from gateway.errors import SourceInvalidResponse, SourceUnavailable
 from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.once import IdempotentChanges
 from gateway.users.model import User, UserChange, UserSource
@@ -32,7 +32,11 @@ def account(make_source: Any) -> Any:
 def service(account: Any, published: Any) -> UserService:
     """A service that stores results."""
     execute_once = IdempotentChanges(MemoryIdempotency())
-    return UserService(Sources((account,)), execute_once=execute_once, publish=lambda *event: published.append(event))
+
+    async def publish(*event: Any) -> None:
+        published.append(event)
+
+    return UserService(Sources((account,)), execute_once=execute_once, publish=publish)
 
 
 @pytest.mark.parametrize("key", [None, "k-1"])
@@ -69,10 +73,27 @@ async def test_what_failed(service: UserService, account: Any, published: list[A
 async def test_publishing_fails(account: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A change succeeds although its event cannot be published, which is logged."""
 
-    def fail(*_: Any) -> None:
+    async def fail(*_: Any) -> None:
         raise RuntimeError("the log is closed")
 
     service = UserService(Sources((account,)), publish=fail)
     assert await service.update_account_user("acus_1", {"name": "Ada"}) == ADA
     [record] = caplog.records
     assert (record.name, record.levelno) == ("gateway.users", logging.ERROR)
+
+
+@pytest.mark.parametrize("key", [None, "k-1"])
+async def test_an_event_that_could_not_be_published(account: Any, key: str | None) -> None:
+    """A change without a key is refused, and not sent, where its event could not be published."""
+
+    async def refuse() -> None:
+        raise SourceUnavailable("Redis cannot be reached")
+
+    execute_once = IdempotentChanges(MemoryIdempotency())
+    service = UserService(Sources((account,)), execute_once=execute_once, require_publishable=refuse)
+    if key is None:
+        with pytest.raises(SourceUnavailable):
+            await service.update_account_user("acus_1", {"name": "Ada"})
+        assert account.calls == []
+    else:  # the store of its result is in the same Redis, and fails first
+        assert await service.update_account_user("acus_1", {"name": "Ada"}, idempotency_key=key) == ADA

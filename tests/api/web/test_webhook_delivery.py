@@ -74,7 +74,7 @@ async def test_a_change_and_its_webhook_are_one_event(stack: AsyncExitStack, end
     )
     transport = AiohttpTransport(TransportLimits())
     stack.push_async_callback(transport.aclose)
-    users = UserService(Sources((build(UserSource.RESELLER, settings, transport.send),)), publish=log.publish)
+    users = UserService(Sources((build(UserSource.RESELLER, settings, transport.send),)), publish=log.publish_and_wait)
     stack.push_async_callback(users.drain)
     user_id = next(iter(sandbox.LANDMARKS["reseller"].values()))
     async with log.subscribe() as subscription:

@@ -205,6 +205,16 @@ async def test_repeated_without_a_time(serve: Any) -> None:
     ]
 
 
+async def test_a_late_webhook(serve: Any) -> None:
+    """A webhook that is older than the last event of its user is accepted with 200, and is no event."""
+    endpoint = await serve(OLD)
+    late = webhook(email="x@example.com")
+    assert await endpoint.post(webhook(updatedAt="2018-04-20T13:11:34.6926950Z")) == (200, {"result": "accepted"})
+    for _ in range(2):
+        assert await endpoint.post(late) == (200, {"result": "repeated"})
+    assert len(endpoint.log) == 1
+
+
 async def test_different_events(serve: Any) -> None:
     """Events with another change, user, time or content are all logged."""
     endpoint = await serve(OLD)
