@@ -269,3 +269,37 @@ async def test_a_read_after_a_change_by_another_replica(
         assert not early.done()
         assert (await first.graphql(read))["data"]["user"]["name"] == "Later"
         assert (await early)["data"]["user"]["name"] != "Later"
+
+
+async def test_the_last_event_has_the_last_state(
+    faulty_world: Callable[..., Any], redis: Redis, redis_url: str
+) -> None:
+    """Where the earlier of two changes of a user is answered last, its event does not follow that of the later one."""
+    assert await redis.dbsize() == 0
+    first = await faulty_world(redis_url=redis_url)
+    second = await faulty_world(redis_url=redis_url, behind=first)
+    change = """
+    mutation ($n: String!) {
+      updateResellerUser(id: "00000000-0000-4000-8000-000000000001", input: {company: $n}) { company updatedAt }
+    }
+    """
+    async with second.session.post(
+        f"{second.url}/graphql",
+        json={"query": "subscription { userChanged { user { company } } }"},
+        headers={"Accept": "text/event-stream"},
+    ) as events:
+        await events.content.readuntil(b"\n\n")
+        first.proxies["reseller"].delay = 1.0
+        first.proxies["reseller"].poison(Toxic.LATENCY_AFTER, call="^PATCH ")
+        earlier = asyncio.ensure_future(first.graphql(change, {"n": "earlier"}))
+        await eventually(lambda: _was_changed(first))
+        assert "errors" not in await second.graphql(change, {"n": "later"})
+        assert "errors" not in await earlier
+        assert "errors" not in await second.graphql(change, {"n": "last"})
+        received = [await events.content.readuntil(b"\n\n") for _ in range(2)]
+    assert [b"later" in received[0], b"last" in received[1]] == [True, True]
+    assert await first.metric("gateway_events_total", happening="superseded") == 1
+
+
+async def _was_changed(world: FaultyWorld) -> bool:
+    return any(call["status"] == 200 for call in await world.calls("reseller"))
