@@ -11,7 +11,7 @@ from typing import Protocol
 from gateway.users.idempotency import from_bytes, to_bytes
 from gateway.users.model import Timestamp, User, UserChange
 
-__all__ = ["Entry", "EventStream", "check_of", "decode_entry", "encode_entry"]
+__all__ = ["Entry", "EventStream", "Report", "check_of", "decode_entry", "encode_entry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,25 @@ def check_of(content: bytes) -> str:
     return blake2b(content, digest_size=4).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report of a change, as it is appended to the stream: an entry and its check, and the keys of the event.
+
+    `event`, `user`, `content`, `dated`, `order` and `deletion` are those of `DeduplicationKeys`. `report` identifies a
+    report of this gateway, so that it can be sent again where its reply was lost; it is empty for one of a source.
+    """
+
+    entry: bytes
+    check: str
+    event: str
+    user: str
+    content: str
+    dated: bool
+    order: str
+    deletion: bool
+    report: str = ""
+
+
 class EventStream(Protocol):
     """The entries of the log that replicas have in common, numbered without gaps; the oldest are dropped.
 
@@ -60,23 +79,10 @@ class EventStream(Protocol):
         fails wherever `append` would fail.
         """
 
-    async def append(
-        self,
-        entry: bytes,
-        check: str,
-        *,
-        event: str,
-        user: str,
-        content: str,
-        dated: bool,
-        order: str,
-        deletion: bool,
-        report: str,
-    ) -> int:
-        """Append an entry and return its number; 0 if it is repeated, and -1 if it is superseded, by any replica.
+    async def append(self, reports: Sequence[Report]) -> Sequence[int]:
+        """Append the entries of the reports in their order, all or none of them, and return their numbers.
 
-        `event`, `user`, `content`, `dated`, `order` and `deletion` are its deduplication keys. `report` identifies a
-        report of this gateway, so that it can be sent again where its reply was lost; it is empty for one of a source.
+        The number of a report that any replica has appended before is 0, and that of a superseded one is -1.
         """
 
     async def read(self, after: int) -> Sequence[tuple[str, int, bytes, str]]:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from gateway.errors import SourceUnavailable
@@ -17,14 +17,25 @@ _MIN_DELAY, _MAX_DELAY = 0.05, 1.0  # seconds
 
 
 class Outbox(Generic[T]):
-    """Sends items in their order, each until that succeeds; where more than `max_items` wait, the oldest are lost."""
+    """Sends items in their order until that succeeds; where more than `max_items` wait, the oldest are lost.
 
-    def __init__(self, send: Callable[[T], Awaitable[None]], max_items: int, *, on_loss: Callable[[T], None]) -> None:
+    `send` gets as many as wait, but at most `max_batch`: each round trip takes a while, and callers wait for it.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Sequence[T]], Awaitable[None]],
+        max_items: int,
+        *,
+        on_loss: Callable[[T], None],
+        max_batch: int = 1,
+    ) -> None:
         self._send = send
         self._max_items = max_items
+        self._max_batch = max_batch
         self._on_loss = on_loss
         self._items: deque[T] = deque()
-        self._current: T | None = None  # the item that is being sent
+        self._current: list[T] = []  # the items that are being sent
         self._put = self._done = 0  # the numbers of items that were put, and of those that were sent or lost
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()  # each until that many items are done
         self._filled = asyncio.Event()
@@ -35,7 +46,7 @@ class Outbox(Generic[T]):
         """Queue an item for sending. Never waits."""
         if len(self._items) >= self._max_items:
             self._on_loss(self._items.popleft())
-            self._count_done()
+            self._count_done(1)
         self._items.append(item)
         self._put += 1
         self._filled.set()
@@ -45,10 +56,10 @@ class Outbox(Generic[T]):
         """Send the items until it is cancelled."""
         while True:
             while self._items:
-                self._current = self._items.popleft()
+                self._current = [self._items.popleft() for _ in range(min(self._max_batch, len(self._items)))]
                 await self._send_with_retries(self._current)
-                self._current = None
-                self._count_done()
+                self._count_done(len(self._current))
+                self._current = []
             self._empty.set()
             self._filled.clear()
             await self._filled.wait()
@@ -64,8 +75,8 @@ class Outbox(Generic[T]):
             self._waiting.append((self._put, future))
             await future
 
-    def _count_done(self) -> None:
-        self._done += 1
+    def _count_done(self, items: int) -> None:
+        self._done += items
         while self._waiting and self._waiting[0][0] <= self._done:
             _, future = self._waiting.popleft()
             if not future.done():
@@ -74,23 +85,27 @@ class Outbox(Generic[T]):
     def give_up(self) -> list[T]:
         """Remove and return the items that were not sent. Call it after `run` was cancelled.
 
-        The one that was being sent is among them, although it may have arrived.
+        Those that were being sent are among them, although they may have arrived.
         """
-        items = [*([] if self._current is None else [self._current]), *self._items]
-        self._current = None
+        items = [*self._current, *self._items]
+        self._current = []
         self._items.clear()
         return items
 
-    async def _send_with_retries(self, item: T) -> None:
+    async def _send_with_retries(self, items: Sequence[T]) -> None:
         delays = backoff()
         while True:
             try:
-                return await self._send(item)
+                return await self._send(items)
             except SourceUnavailable:
                 await asyncio.sleep(next(delays))
             except Exception:  # noqa: BLE001 - an item that cannot be sent must not hold up the rest
-                _LOG.exception("an event was dropped: writing it to the event log failed")
-                return self._on_loss(item)
+                if len(items) == 1:
+                    _LOG.exception("an event was dropped: writing it to the event log failed")
+                    return self._on_loss(items[0])
+                for item in items:
+                    await self._send_with_retries([item])
+                return None
 
 
 def backoff() -> Iterator[float]:

@@ -10,15 +10,15 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from gateway.errors import SourceUnavailable
-from gateway.events.deduplication import DeduplicationKeys, deduplication_keys
-from gateway.events.entries import Entry, EventStream, check_of, encode_entry
+from gateway.events.deduplication import deduplication_keys
+from gateway.events.entries import Entry, EventStream, Report, check_of, encode_entry
 from gateway.events.log import (
     ChangeListener,
     Draining,
@@ -41,6 +41,7 @@ __all__ = ["ReplicatedEventLog"]
 
 T = TypeVar("T")
 _LOG = logging.getLogger("gateway.events")
+_MAX_BATCH = 32  # events, each of a few KiB
 _STREAM_TIMEOUT = 1.0  # seconds that a caller waits for the stream
 
 
@@ -48,10 +49,8 @@ _STREAM_TIMEOUT = 1.0  # seconds that a caller waits for the stream
 class _PendingEvent:
     """An event that is not in the stream yet."""
 
-    entry: bytes
-    keys: DeduplicationKeys
+    report: Report
     source: UserSource
-    report: str = ""  # identifies a report of this gateway
 
 
 class ReplicatedEventLog:
@@ -65,7 +64,11 @@ class ReplicatedEventLog:
         self._observe = observe
         self._recent = RecentEvents(settings, observe)
         self._reader = EventStreamReader(stream, self._recent, max_events=settings.max_events, observe=observe)
-        self._outbox = Outbox[_PendingEvent](self._publish, settings.outbox_size, on_loss=self._report_loss)
+        # No more at once than replicas can read before the stream is trimmed.
+        max_batch = max(1, min(_MAX_BATCH, settings.max_events // 4))
+        self._outbox = Outbox[_PendingEvent](
+            self._publish, settings.outbox_size, on_loss=self._report_loss, max_batch=max_batch
+        )
         self._close_timeout = settings.close_timeout
         self._last_written = 0  # the greatest number that this process wrote
         self._closed = False
@@ -101,7 +104,7 @@ class ReplicatedEventLog:
     ) -> bool:
         if self._closed:
             raise Draining
-        return await _with_timeout(self._write(_pending(change, user, name, occurred_at)))
+        return await _with_timeout(self._write_one(_pending(change, user, name, occurred_at)))
 
     @asynccontextmanager
     async def subscribe(
@@ -164,17 +167,21 @@ class ReplicatedEventLog:
         entry = await _with_timeout(self._stream.get(number))
         return entry is not None and check_of(entry) == check
 
-    async def _publish(self, pending: _PendingEvent) -> None:
-        await self._write(pending)
+    async def _write_one(self, pending: _PendingEvent) -> bool:
+        """Append an event, and return whether it is a new one."""
+        [number] = await self._write([pending])
+        return number > 0
 
-    async def _write(self, pending: _PendingEvent) -> bool:
-        number = await self._stream.append(
-            pending.entry, check_of(pending.entry), **asdict(pending.keys), report=pending.report
-        )
-        self._last_written = max(self._last_written, number)
-        result = LogEvent.PUBLISHED if number > 0 else LogEvent.REPEATED if number == 0 else LogEvent.SUPERSEDED
-        self._observe(result, pending.source)
-        return result is LogEvent.PUBLISHED
+    async def _write(self, events: Sequence[_PendingEvent]) -> Sequence[int]:
+        numbers = await self._stream.append([pending.report for pending in events])
+        for pending, number in zip(events, numbers, strict=True):
+            self._last_written = max(self._last_written, number)
+            result = LogEvent.PUBLISHED if number > 0 else LogEvent.REPEATED if number == 0 else LogEvent.SUPERSEDED
+            self._observe(result, pending.source)
+        return numbers
+
+    async def _publish(self, events: Sequence[_PendingEvent]) -> None:
+        await self._write(events)
 
     def _report_loss(self, pending: _PendingEvent) -> None:
         _LOG.error("an event of a user of %s was lost: it could not be written to the event log", pending.source)
@@ -191,7 +198,8 @@ def _pending(
 ) -> _PendingEvent:
     at = occurred_at or Timestamp(datetime.now(UTC).isoformat())
     entry = encode_entry(Entry(change, at, user))
-    return _PendingEvent(entry, deduplication_keys(change, user, name), user.source, report)
+    keys = deduplication_keys(change, user, name)
+    return _PendingEvent(Report(entry, check_of(entry), **asdict(keys), report=report), user.source)
 
 
 async def _with_timeout(result: Awaitable[T]) -> T:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from state.server import RedisServer
 
 from gateway.errors import BadUserInput
-from gateway.events.entries import check_of
+from gateway.events.entries import Report, check_of
 from gateway.events.log import LogEvent, NoLongerHeld
 from gateway.events.memory import MemoryEventLog
 from gateway.state.redis.client import connect
@@ -131,7 +131,8 @@ async def test_a_failover_without_an_error(server: RedisServer, replica: Any, id
             await append(log, name)
         assert await next_ids(subscription, 2) == ["a", "b"]
         client = connect(server.url)
-        stream, other = RedisEventStream(client), {"content": "", "dated": False, "order": "", "deletion": False}
+        stream = RedisEventStream(client)
+        other: dict[str, Any] = {"content": "", "dated": False, "order": "", "deletion": False}
         [(_, fields)] = await client.xrevrange("usergateway:{events}:entries", count=1)
         async with client.pipeline() as pipeline:  # as if the new primary had not received "b"
             pipeline.hset("usergateway:{events}:log", mapping={"last": 1, "check": ""})
@@ -139,7 +140,7 @@ async def test_a_failover_without_an_error(server: RedisServer, replica: Any, id
             await pipeline.execute()
         for name in ["c"] if idle else ["c", "d"]:
             entry = fields[b"entry"].replace(b'"b"', f'"{name}"'.encode())
-            await stream.append(entry, check_of(entry), event=name, user=name, report=name, **other)
+            await stream.append([Report(entry, check_of(entry), event=name, user=name, report=name, **other)])
         await client.aclose()
         async with asyncio.timeout(20):
             assert isinstance(await subscription.ended(), NoLongerHeld)
@@ -186,8 +187,8 @@ async def test_an_entry_of_another_version(server: RedisServer, replica: Any) ->
     async with log.subscribe() as subscription:
         client = connect(server.url)
         for entry in (b"", b"exploded now\n{}", b"updated now\n[]"):
-            keys = {"event": entry.hex(), "user": "u", "content": "c", "dated": False, "order": "", "deletion": False}
-            await RedisEventStream(client).append(entry, "", **keys, report=entry.hex())
+            report = Report(entry, "", entry.hex(), "u", "c", dated=False, order="", deletion=False, report=entry.hex())
+            await RedisEventStream(client).append([report])
         await client.aclose()
         await append(log, "a")
         assert await next_ids(subscription, 1) == ["a"]

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import itertools
+import json
 import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -303,3 +306,55 @@ async def test_the_last_event_has_the_last_state(
 
 async def _was_changed(world: FaultyWorld) -> bool:
     return any(call["status"] == 200 for call in await world.calls("reseller"))
+
+
+async def test_events_of_a_replica_that_is_killed(
+    faulty_world: Callable[..., Any], redis: Redis, redis_url: str
+) -> None:
+    """Every change that a replica answered before it was killed is one event for the subscribers of another one."""
+    assert await redis.dbsize() == 0
+    alive = await faulty_world(redis_url=redis_url, users=20)
+    listed = await alive.graphql("{ users(first: 20, filter: {sources: [RESELLER]}) { nodes { sourceId } } }")
+    change = "mutation ($id: ID!, $n: String!) { updateResellerUser(id: $id, input: {company: $n}) { company } }"
+    answered: list[str] = []
+    received: Counter[str] = Counter()
+
+    async def change_repeatedly(world: FaultyWorld, user_id: str) -> None:
+        with contextlib.suppress(ClientConnectionError):
+            for number in itertools.count():
+                name = f"{user_id} {number}"
+                headers = {"Idempotency-Key": name} if number % 2 else {}
+                assert "errors" not in await world.graphql(change, {"id": user_id, "n": name}, **headers)
+                answered.append(name)
+
+    async with alive.session.post(
+        f"{alive.url}/graphql",
+        json={"query": "subscription { userChanged { user { company } } }"},
+        headers={"Accept": "text/event-stream"},
+    ) as events:
+        await events.content.readuntil(b"\n\n")
+        with command(
+            "serve",
+            "--http-port",
+            "0",
+            "--grpc-port",
+            "off",
+            last="GraphQL",
+            GATEWAY_REDIS_URL=redis_url,
+            **environment_of(alive),
+        ) as process:
+            dying = FaultyWorld(
+                alive.session, process.address("GraphQL").removesuffix("/graphql"), alive.control, alive.sandbox
+            )
+            ids = [node["sourceId"] for node in listed["data"]["users"]["nodes"]]
+            changing = asyncio.gather(*(change_repeatedly(dying, user_id) for user_id in ids))
+            await eventually(lambda: len(answered) >= 100)
+            os.kill(process.pid, signal.SIGKILL)
+            await changing
+        assert "errors" not in await alive.graphql(change, {"id": ids[0], "n": "end"})
+        async for line in events.content:
+            if line.startswith(b"data: {"):
+                received[json.loads(line[6:])["data"]["userChanged"]["user"]["company"]] += 1
+            if received["end"]:
+                break
+    assert [name for name in answered if received[name] != 1] == []

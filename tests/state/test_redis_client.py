@@ -8,6 +8,7 @@ import pytest
 from state.server import RedisPair, RedisServer
 
 from gateway.errors import SourceUnavailable
+from gateway.events.entries import Report
 from gateway.state.redis.client import RedisEvent, connect, reply_of
 from gateway.state.redis.event_stream import RedisEventStream
 
@@ -32,9 +33,8 @@ async def test_reading_after_a_failover(redis_pair: RedisPair) -> None:
     await redis_pair.fail_over()
     nowhere = RedisServer(Path(), persistent=False)  # not started: nothing reaches the old primary any more
     await asyncio.to_thread(redis_pair.replica.replicate, nowhere)
-    await RedisEventStream(writer).append(
-        b"x", "c", event="e", user="u", content="c", dated=False, order="", deletion=False, report="r"
-    )
+    report = Report(b"x", "c", "e", "u", "c", dated=False, order="", deletion=False, report="r")
+    await RedisEventStream(writer).append([report])
     async with asyncio.timeout(10):
         while not await stream.read(0):
             await stream.bounds()

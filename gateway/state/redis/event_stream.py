@@ -6,12 +6,13 @@ name of the log is lost with its entries where Redis loses its data. All keys ar
 
 import secrets
 from collections.abc import Sequence
+from typing import Protocol
 
 from redis.asyncio import Redis
 
 from gateway.state.redis.client import reply_of
 
-__all__ = ["RedisEventStream"]
+__all__ = ["RedisEventStream", "Report"]
 
 _READ_WAIT = 500  # milliseconds that a read waits for entries: less than the client's reply timeout
 _BATCH = 256  # entries of one read
@@ -29,49 +30,59 @@ local log, first, last = stored[1], stored[2], stored[3]
 local checked, check_of_last = string.match(stored[4] or '', '^(%d+):(.*)$')
 if checked ~= last then check_of_last = '' end
 """
-# KEYS[3] to [6]: the event, the user's content, the user's order, the report. ARGV[2] to [10]: the entry, its check,
-# the number of entries to hold, the window in ms, the user's content as this report has it and as a report with (or
-# without) a time has it, the user's order, whether it is a deletion, whether the report is external.
-# The rules are those of `RecentChanges`.
+# KEYS[3] and the following, four for each report: the event, the user's content, the user's order, the report. ARGV[2]
+# and [3]: the number of entries to hold, the window in ms. ARGV[4] and the following, seven for each report: the entry,
+# its check, the user's content as this report has it and as a report with (or without) a time has it, the user's order,
+# whether it is a deletion, whether the report is external. The rules are those of `RecentChanges`.
 _APPEND = (
     _OPEN
     + """
-local entry, check, max_entries, window = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local content, echoed_content, order = ARGV[6], ARGV[7], ARGV[8]
-local deletion, external = ARGV[9] == '1', ARGV[10] == '1'
-local function done(result)
-  if not external then redis.call('SET', KEYS[6], result, 'PX', window) end
-  return result
+local max_entries, window = ARGV[2], ARGV[3]
+local function append(key, argument)
+  local event_key, content_key, order_key, report_key = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
+  local entry, check = ARGV[argument], ARGV[argument + 1]
+  local content, echoed_content = ARGV[argument + 2], ARGV[argument + 3]
+  local order, deletion, external = ARGV[argument + 4], ARGV[argument + 5] == '1', ARGV[argument + 6] == '1'
+  local function done(result)
+    if not external then redis.call('SET', report_key, result, 'PX', window) end
+    return result
+  end
+  if not external then
+    local result = redis.call('GET', report_key)
+    if result then return tonumber(result) end
+  end
+  local known = redis.call('GET', event_key)
+  if known and (external or known == 'external') then
+    if not external then redis.call('SET', event_key, 'gateway', 'PX', window) end
+    return done(0)
+  end
+  redis.call('SET', event_key, external and 'external' or 'gateway', 'PX', window)
+  local last_order = redis.call('GET', order_key) or ''
+  if external and redis.call('GET', content_key) == echoed_content then
+    redis.call('SET', event_key, 'gateway', 'PX', window)
+    redis.call('SET', content_key, '1' .. string.sub(content, 2), 'PX', window)
+    if order ~= '' and order > last_order then redis.call('SET', order_key, order, 'PX', window) end
+    return 0
+  end
+  if order ~= '' and order < last_order then
+    if not deletion then return done(-1) end
+    order = string.sub(last_order, 1, -2) .. string.sub(order, -1)
+  end
+  if order ~= '' then redis.call('SET', order_key, order, 'PX', window) end
+  redis.call('SET', content_key, content, 'PX', window)
+  local number = redis.call('HINCRBY', KEYS[1], 'last', 1)
+  redis.call('HSET', KEYS[1], 'check', number .. ':' .. check)
+  redis.call(
+    'XADD', KEYS[2], 'MAXLEN', '~', max_entries, number .. '-0', 'log', log, 'entry', entry, 'previous', check_of_last
+  )
+  check_of_last = check
+  return done(number)
 end
-if not external then
-  local result = redis.call('GET', KEYS[6])
-  if result then return tonumber(result) end
+local results = {}
+for index = 0, (#KEYS - 2) / 4 - 1 do
+  results[index + 1] = append(3 + 4 * index, 4 + 7 * index)
 end
-local known = redis.call('GET', KEYS[3])
-if known and (external or known == 'external') then
-  if not external then redis.call('SET', KEYS[3], 'gateway', 'PX', window) end
-  return done(0)
-end
-redis.call('SET', KEYS[3], external and 'external' or 'gateway', 'PX', window)
-local last_order = redis.call('GET', KEYS[5]) or ''
-if external and redis.call('GET', KEYS[4]) == echoed_content then
-  redis.call('SET', KEYS[3], 'gateway', 'PX', window)
-  redis.call('SET', KEYS[4], '1' .. string.sub(content, 2), 'PX', window)
-  if order ~= '' and order > last_order then redis.call('SET', KEYS[5], order, 'PX', window) end
-  return 0
-end
-if order ~= '' and order < last_order then
-  if not deletion then return done(-1) end
-  order = string.sub(last_order, 1, -2) .. string.sub(order, -1)
-end
-if order ~= '' then redis.call('SET', KEYS[5], order, 'PX', window) end
-redis.call('SET', KEYS[4], content, 'PX', window)
-local number = redis.call('HINCRBY', KEYS[1], 'last', 1)
-redis.call('HSET', KEYS[1], 'check', number .. ':' .. check)
-redis.call(
-  'XADD', KEYS[2], 'MAXLEN', '~', max_entries, number .. '-0', 'log', log, 'entry', entry, 'previous', check_of_last
-)
-return done(number)
+return results
 """
 )
 _BOUNDS = _OPEN + "return {log, first, last, check_of_last}"
@@ -81,6 +92,32 @@ if redis.call('HGET', KEYS[1], 'log') == ARGV[1] then
   redis.call('HSET', KEYS[1], 'log', ARGV[2], 'since', redis.call('HGET', KEYS[1], 'last'))
 end
 """
+
+
+class Report(Protocol):
+    """A report to append: an entry with its check, its deduplication keys, and an id if this gateway reports it.
+
+    The fields are those of `gateway.events.entries.Report`.
+    """
+
+    @property
+    def entry(self) -> bytes: ...
+    @property
+    def check(self) -> str: ...
+    @property
+    def event(self) -> str: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def content(self) -> str: ...
+    @property
+    def dated(self) -> bool: ...
+    @property
+    def order(self) -> str: ...
+    @property
+    def deletion(self) -> bool: ...
+    @property
+    def report(self) -> str: ...
 
 
 class RedisEventStream:
@@ -105,33 +142,15 @@ class RedisEventStream:
         log, first, last, check = await reply_of(self._bounds(self._keys, [_new_name()]))
         return log.decode(), int(first), int(last), check.decode()
 
-    async def append(
-        self,
-        entry: bytes,
-        check: str,
-        *,
-        event: str,
-        user: str,
-        content: str,
-        dated: bool,
-        order: str,
-        deletion: bool,
-        report: str,
-    ) -> int:
-        names = (f"once:{event}", f"user:{user}", f"order:{user}", f"report:{report}")
-        arguments: list[str | bytes | int] = [
-            _new_name(),
-            entry,
-            check,
-            self._max_entries,
-            self._window,
-            f"{dated:d}{content}",
-            f"{not dated:d}{content}",
-            order,
-            int(deletion),
-            int(not report),
-        ]
-        return int(await reply_of(self._append([*self._keys, *(self._prefix + name for name in names)], arguments)))
+    async def append(self, reports: Sequence[Report]) -> list[int]:
+        keys = [*self._keys]
+        arguments: list[str | bytes | int] = [_new_name(), self._max_entries, self._window]
+        for each in reports:
+            names = (f"once:{each.event}", f"user:{each.user}", f"order:{each.user}", f"report:{each.report}")
+            keys += [self._prefix + name for name in names]
+            contents = (f"{each.dated:d}{each.content}", f"{not each.dated:d}{each.content}")
+            arguments += [each.entry, each.check, *contents, each.order, int(each.deletion), int(not each.report)]
+        return [int(result) for result in await reply_of(self._append(keys, arguments))]
 
     async def read(self, after: int) -> Sequence[tuple[str, int, bytes, str]]:
         reply = await reply_of(self._client.xread({self._keys[1]: f"{after}-0"}, count=_BATCH, block=_READ_WAIT))
