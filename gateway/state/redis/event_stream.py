@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from gateway.state.redis.client import reply_of
 
-__all__ = ["RedisEventStream", "Report"]
+__all__ = ["RedisEventStream", "ReportFields"]
 
 _READ_WAIT = 500  # milliseconds that a read waits for entries: less than the client's reply timeout
 _BATCH = 256  # entries of one read
@@ -94,7 +94,7 @@ end
 """
 
 
-class Report(Protocol):
+class ReportFields(Protocol):
     """A report to append: an entry with its check, its deduplication keys, and an id if this gateway reports it.
 
     The fields are those of `gateway.events.entries.Report`.
@@ -142,7 +142,7 @@ class RedisEventStream:
         log, first, last, check = await reply_of(self._bounds(self._keys, [_new_name()]))
         return log.decode(), int(first), int(last), check.decode()
 
-    async def append(self, reports: Sequence[Report]) -> list[int]:
+    async def append(self, reports: Sequence[ReportFields]) -> list[int]:
         keys = [*self._keys]
         arguments: list[str | bytes | int] = [_new_name(), self._max_entries, self._window]
         for each in reports:
