@@ -13,7 +13,7 @@ from state.server import RedisPair
 
 UPDATE = 'mutation ($n: String!) { updateAccountUser(id: "acus_adalovelace1", input: {name: $n}) { name } }'
 TOKEN = "failover-token"
-SUBSCRIPTION = {"query": "subscription { userChanged { user { name firstName } } }"}
+SUBSCRIPTION = {"query": "subscription { userChanged { user { source sourceId name } } }"}
 
 
 async def test_a_failover(faulty_world: Callable[..., Any], redis_pair: RedisPair) -> None:
@@ -29,7 +29,7 @@ async def test_a_failover(faulty_world: Callable[..., Any], redis_pair: RedisPai
         await eventually(lambda name=with_key: _changed(first, name, **{"Idempotency-Key": name}))
         await eventually(lambda name=without_key: _changed(second, name))
         await eventually(lambda number=number: _webhook_accepted(first, number))
-        expected = [with_key, without_key, f"webhook-{number}"]
+        expected = [with_key, without_key, _user_id(number)]
         await eventually(lambda expected=expected: names[-3:] == expected)
         await redis_pair.fail_over()
     assert len(names) == 9
@@ -48,8 +48,8 @@ async def _has_subscriber(world: FaultyWorld) -> bool:
 
 async def _webhook_accepted(world: FaultyWorld, number: int) -> bool:
     user = {
-        "id": f"00000000-0000-4000-8000-00000000000{number}",
-        "firstName": f"webhook-{number}",
+        "id": _user_id(number),
+        "firstName": "Webhook",
         "lastName": "W",
         "email": "w@faults.example",
         "updatedAt": f"2026-01-01T00:00:0{number}.000Z",
@@ -61,10 +61,15 @@ async def _webhook_accepted(world: FaultyWorld, number: int) -> bool:
         return response.status == 200
 
 
+def _user_id(number: int) -> str:
+    """Return the id of a user of the reseller source."""
+    return f"00000000-0000-4000-8000-00000000000{number + 1}"
+
+
 async def _follow(world: FaultyWorld, names: list[str]) -> None:
     headers = {"Accept": "text/event-stream"}
     async with world.session.post(f"{world.url}/graphql", json=SUBSCRIPTION, headers=headers) as response:
         async for line in response.content:
             if line.startswith(b"data: {"):
                 user = json.loads(line[6:])["data"]["userChanged"]["user"]
-                names.append(user["name"] or user["firstName"])
+                names.append(user["sourceId"] if user["source"] == "RESELLER" else user["name"])
