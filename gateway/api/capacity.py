@@ -31,13 +31,13 @@ class Capacity:
         """Whether the cost that callers may spend is limited."""
         return self._rates is not None
 
-    def slot(self) -> AbstractAsyncContextManager[None]:
-        """Return the context manager that holds a slot of the gate; an operation is executed inside it.
+    def slot(self, caller: str) -> AbstractAsyncContextManager[None]:
+        """Return the context manager that holds a slot of the gate; an operation of that caller is executed inside it.
 
         Entering it raises:
             Overloaded: the queue is full, or the wait was too long.
         """
-        return self._gate if self._gate is not None else nullcontext()
+        return self._gate.slot(caller) if self._gate is not None else nullcontext()
 
     async def charge(self, caller: str, cost: int) -> Allowance | None:
         """Charge a caller for an operation, and return its allowance; None where there are no allowances.

@@ -295,5 +295,11 @@ def _build_state(settings: Settings, stack: AsyncExitStack, observer: MetricsObs
 def _build_capacity(settings: Settings, state: MemoryState, observer: MetricsObserver) -> Capacity:
     """Build the capacity that all surfaces have in common."""
     configured = settings.gate
-    gate = Gate(configured.at_once, queue=configured.queue, max_wait=configured.patience, observe=observer.gate)
+    gate = Gate(
+        configured.at_once,
+        queue=configured.queue,
+        max_wait=configured.patience,
+        share=configured.share,
+        observe=observer.gate,
+    )
     return Capacity(rates=state.rates(), gate=gate)

@@ -60,6 +60,9 @@ class GateSettings(BaseModel):
     at_once: Count = Field(256, description="maximum number of operations executed at the same time")
     queue: Annotated[int, Field(ge=0)] = Field(1_024, description="maximum number of operations that wait for a slot")
     patience: Seconds = Field(5.0, description="maximum seconds to wait for a slot; then, and with a full queue: 503")
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="share of the slots and of the queue that one caller may have, where callers are distinguished"
+    )
 
 
 class LiveSettings(BaseModel):

@@ -61,5 +61,5 @@ async def test_without_limits() -> None:
     capacity = Capacity()
     assert not capacity.has_allowances
     assert await capacity.charge("caller", 10**9) is None
-    async with capacity.slot():
+    async with capacity.slot("caller"):
         pass

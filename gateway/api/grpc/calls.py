@@ -172,7 +172,7 @@ def unary(
             ):
                 request = method.parse_request(data)
                 await admission.admit(call, request)
-                async with admission.capacity.slot():
+                async with admission.capacity.slot(call.principal.name):
                     answer = await respond(request, call)
         except asyncio.CancelledError:
             if not running.stopping:

@@ -248,7 +248,7 @@ async def _parts(world: Any, query: str, **headers: str) -> list[Any]:
 
 
 async def test_deferred_parts_pass_the_gate(fresh: Any) -> None:
-    """An operation holds its slot until its last part; if there is no slot, the response is one part with the error."""
+    """An operation holds its slot until its last part is computed; without a slot, the response is one error."""
     query = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name ... @defer { role { permissions } } } }'
     world = await fresh(gate={"at_once": 1, "queue": 0, "patience": 2}, reference_ttl=0)
     await world.fault(source="account", path="roles", kind="slow", delay=1, times=1)

@@ -1,7 +1,7 @@
 """Executes GraphQL operations for every transport: HTTP, WebSockets, event streams and the embedding API."""
 
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from inspect import isawaitable
 from typing import Any
 
@@ -14,14 +14,15 @@ from gateway.api.capacity import AllowanceExceeded, Capacity
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.documents import Documents, InvalidDocument
-from gateway.api.graphql.execution.errors import as_graphql_error, public_errors, public_part
+from gateway.api.graphql.execution.errors import as_graphql_error, public_error, public_errors, public_part
 from gateway.api.graphql.execution.incoming import Incoming
+from gateway.api.graphql.execution.incremental import deliver
 from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, refusal, refused_for
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, SourceTimeout
 from gateway.kit.rate_limit import Allowance
 
 __all__ = ["ANY_OPERATION", "QUERY_ONLY", "QUERY_OR_MUTATION", "QUERY_OR_SUBSCRIPTION", "Executor"]
@@ -175,8 +176,10 @@ class Executor:
 
     async def execute_incrementally(
         self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = QUERY_OR_MUTATION
-    ) -> Result | AsyncIterator[dict[str, Any]]:
+    ) -> Result | AsyncGenerator[dict[str, Any]]:
         """Return one result, or the parts of it if the document requests them with `@defer` or `@stream`.
+
+        The parts end at the timeout of the operation, also if they are read slowly.
 
         Raises:
             RefusedError: it is not executed, for a reason that has an HTTP status.
@@ -188,7 +191,13 @@ class Executor:
         if prepared.incremental is None:
             return await self.answer(prepared, request, incoming)
         await self.charge(prepared, request, incoming)
-        return self._parts(prepared, request, incoming)
+
+        def timed_out() -> Mapping[str, Any]:
+            error = SourceTimeout(f"The response was not complete within {incoming.timeout:g} s.")
+            return public_error(as_graphql_error(error), incoming.request_id).formatted
+
+        parts = self._computed_parts(prepared, request, incoming)
+        return deliver(parts, max_seconds=incoming.timeout, timed_out=timed_out)
 
     async def answer(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming, event: object = None
@@ -203,7 +212,7 @@ class Executor:
             cost, allowance = await self.charge(prepared, request, incoming)
         try:
             with incoming.operation():  # outside the slot: the timeout includes the wait for it
-                async with self._capacity.slot():
+                async with self._capacity.slot(incoming.caller):
                     context = _context(prepared, request, incoming)
                     try:
                         if prepared.compiled is not None and event is None:
@@ -250,13 +259,14 @@ class Executor:
         )
         return await executed if isawaitable(executed) else executed
 
-    async def _parts(
+    async def _computed_parts(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """Compute the parts of a response inside a slot. Whoever iterates must not wait for the client meanwhile."""
         context = _context(prepared, request, incoming)
         try:
             with incoming.operation():
-                async with self._capacity.slot():
+                async with self._capacity.slot(incoming.caller):
                     document = prepared.incremental or prepared.document
                     executed = await self._execute_by_core(document, request, context)
                     request.close()  # only root fields take files, and those are never deferred
@@ -266,8 +276,9 @@ class Executor:
                     first = public_part(executed.initial_result, incoming.request_id)
                     extensions = _replay_extensions(context)
                     yield first | {"extensions": extensions} if extensions else first
-                    async for part in executed.subsequent_results:
-                        yield public_part(part, incoming.request_id)
+                    async with aclosing(executed.subsequent_results) as subsequent:
+                        async for part in subsequent:
+                            yield public_part(part, incoming.request_id)
         except Overloaded as overloaded:  # the response has begun, so its status cannot be changed
             yield self.error_result(overloaded, incoming).payload()
         finally:

@@ -1,6 +1,7 @@
 """HTTP responses for results, refusals and incremental delivery."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from enum import StrEnum
 from typing import Any
 
@@ -55,12 +56,13 @@ def refusal_response(
     return WebResponse(status, body, (*_CONTENT_TYPES[media_type], *error.headers))
 
 
-def multipart_response(payloads: AsyncIterator[Mapping[str, Any]]) -> WebResponse:
+def multipart_response(payloads: AsyncGenerator[Mapping[str, Any]]) -> WebResponse:
     """Return the response by the incremental delivery proposal: each payload is a part of a multipart body."""
 
     async def body() -> AsyncIterator[bytes]:
-        async for payload in payloads:
-            yield b"\r\n---\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + orjson.dumps(payload)
+        async with aclosing(payloads):  # the execution stops when the client disconnects
+            async for payload in payloads:
+                yield b"\r\n---\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + orjson.dumps(payload)
         yield b"\r\n-----\r\n"
 
     return WebResponse(200, body(), (("Content-Type", 'multipart/mixed; boundary="-"'), *_STREAMING_HEADERS))
