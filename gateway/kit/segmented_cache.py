@@ -51,14 +51,27 @@ class SegmentedCache(Generic[Key, Value]):
         self._protect(key, entry)
         return entry[0]
 
-    def put(self, key: Key, value: Value, weight: int) -> None:
-        """Add an entry on probation; an existing entry is left as it is."""
+    def put(self, key: Key, value: Value, weight: int, *, protected: bool = False) -> None:
+        """Add an entry, on probation unless it is `protected`; an existing entry is left as it is."""
+        if protected and weight <= self._protected_limit and key not in self:
+            self._protect(key, (value, weight))
+            return
         if weight > self._probation_limit or key in self._probation or key in self._protected:
             return
         self._probation[key] = (value, weight)
         self._probation_weight += weight
         while self._probation_weight > self._probation_limit:
             self._probation_weight -= self._probation.popitem(last=False)[1][1]
+
+    def reweigh(self, key: Key, weight: int) -> None:
+        """Change the weight of an entry, if it is in the cache. Without room for it, it is evicted."""
+        if (entry := self._probation.pop(key, None)) is not None:
+            self._probation_weight -= entry[1]
+            self.put(key, entry[0], weight)
+        elif (entry := self._protected.pop(key, None)) is not None:
+            self._protected_weight -= entry[1]
+            if weight <= self._protected_limit:
+                self._protect(key, (entry[0], weight))
 
     def _protect(self, key: Key, entry: tuple[Value, int]) -> None:
         self._protected[key] = entry

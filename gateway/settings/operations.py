@@ -28,6 +28,12 @@ class LimitSettings(BaseModel):
         10_000, description="maximum number of pairs of fields with the same name, which validation compares"
     )
     introspection: Count = Field(2, description="maximum nesting depth of lists in introspection")
+    comparisons: Count = Field(
+        50_000, description="maximum number of comparisons of fields and fragments in the validation of a document"
+    )
+    values: Count = Field(
+        2_000, description="maximum number of list items and object fields in the variables, at all levels"
+    )
     cost: Count = Field(20_000, description="maximum cost, computed from `@cost` and `@listSize` in the schema")
     errors: Count = Field(5, description="maximum number of validation errors that are reported for one document")
     log: StringList = Field((), description="limits that are logged instead of enforced, to try them out")

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from security.outside import Caller, RecordedProcess, Serve
+from security.outside import Caller, Control, RecordedProcess, Serve
 
 LOW = {"GATEWAY_LIMITS__COST": "100", "GATEWAY_LIMITS__DIRECTIVES": "1", "GATEWAY_LIMITS__INTROSPECTION": "1"}
+_FIELDS = ("id", "name", "firstName", "lastName", "email", "username", "imageUrl", "status", "sourceStatus", "company")
+_COMPARED = " ".join(f"fragment F{number} on User {{ {_FIELDS[number % 10]} }}" for number in range(400))
 BREAKING = {
     "length": "{ __typename }" + " " * 50_000,
     "tokens": "{ users(filter: {sources: [" + "ACCOUNT " * 5_000 + "]}) { nodes { id } } }",
@@ -19,9 +21,12 @@ BREAKING = {
     "spreads": 'fragment A on Person { email } { person(email: "a@b.example") { ' + "...A " * 501 + "} }",
     "overlaps": '{ person(email: "a@b.example") { ' + "email " * 150 + "} }",
     "introspection": "{ __schema { types { fields { type { fields { name } } } } } }",
+    "comparisons": '{ person(email: "a@b.example") { users { '
+    + " ".join(f"...F{number}" for number in range(400))
+    + f" }} }} }} {_COMPARED}",
     "cost": "{ users(first: 100) { nodes { id } } }",
 }
-"""A document for each limit that breaks no other one. Length, tokens and cost are checked apart from the others."""
+"""A document for each limit that breaks no other one: length, tokens, comparisons and cost are checked separately."""
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +91,41 @@ async def test_too_many_nodes(strict: RecordedProcess, caller_of: Callable[..., 
         {"query": query, "variables": {"ids": [f"x{number}" for number in range(100)]}}
     )
     assert body["errors"][0]["extensions"]["violations"][0]["field"] == "document.cost"
+
+
+MANY_VALUES = {
+    "ids": ("subscription ($v: [ID!]) { userChanged(ids: $v) { id } }", ["x"] * 200_000),
+    "sources": ("query ($v: [UserSource!]) { users(filter: {sources: $v}) { nodes { id } } }", ["ACCOUNT"] * 90_000),
+    "preferences": (
+        'mutation ($v: [NotificationPreferenceInput!]) { updateAccountUser(id: "x", input: {preferences: $v}) { id } }',
+        [{"notificationType": "ORDER_CREATED", "enabled": True}] * 15_000,
+    ),
+    "unknown fields": (
+        'mutation ($v: UpdateAccountUserInput!) { updateAccountUser(id: "acus_adalovelace1", input: $v) { id } }',
+        {f"field{number}": None for number in range(40_000)},
+    ),
+    "lists in lists": ("query ($v: [ID!]!) { nodes(ids: $v) { id } }", [[["x"] * 30] * 30] * 30),
+}
+"""Operations with variables of almost 1 MiB, whose coercion took 0.25 to 0.45 s."""
+
+
+@pytest.mark.parametrize("name", MANY_VALUES)
+async def test_variables_with_many_values(
+    development: RecordedProcess, control: Control, caller_of: Callable[..., Caller], name: str
+) -> None:
+    """Variables with more values than any operation needs are refused, and nothing is called."""
+    query, value = MANY_VALUES[name]
+    await control.reset()
+    caller = caller_of(development)
+    headers = {
+        "Accept": "text/event-stream" if query.startswith("subscription") else "application/graphql-response+json"
+    }
+    payload = {"query": query, "variables": {"v": value}}
+    async with caller.session.post(caller.url, json=payload, headers=headers) as response:
+        assert '"field":"document.values"' in await response.text()
+        is_stream = response.content_type == "text/event-stream"  # it has its errors as events
+        assert response.status == (200 if is_stream else 400)
+    assert not await control.has_calls()
 
 
 def _camel(name: str) -> str:

@@ -32,7 +32,8 @@ QUERY_OR_SUBSCRIPTION = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTI
 QUERY_OR_MUTATION = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANY_OPERATION = frozenset(OperationType)
 
-_PREPARATION_COST = 20  # of a document that is not in the cache: it takes about the CPU time of two lookups
+_PREPARATION_COST = 20  # of a document that is not in the cache: it takes about the CPU time of two lookups,
+_CHARACTERS_PER_COST = 100  # and that of a long one grows with its length
 
 
 class Executor:
@@ -75,7 +76,7 @@ class Executor:
             request = replace(request, query=found.text, trusted=found.trusted)
         if not request.trusted and not self._documents.is_prepared(request.query, request.operation_name):
             try:
-                await self._capacity.charge(incoming.caller, _PREPARATION_COST)
+                await self._capacity.charge(incoming.caller, self._preparation_cost(request.query))
             except AllowanceExceeded as error:
                 raise refused_for(error) from None
         if found is not None and found.sha256 is not None:
@@ -132,10 +133,13 @@ class Executor:
         """Charge the caller for the operation; return its cost and the caller's allowance.
 
         Raises:
-            RefusedError: it costs more than any operation may, or more than the rest of the allowance.
+            RefusedError: its variables have too many values, or it costs more than any operation may, or more than the
+                rest of the allowance.
         """
-        cost = prepared.price(request.variables or {})
+        variables = request.variables or {}
         try:
+            self._guard.check_variables(prepared.variable_names, variables)
+            cost = prepared.price(variables)
             self._guard.check_cost(cost)
             return cost, await self._capacity.charge(incoming.caller, cost)
         except GatewayError as error:
@@ -240,6 +244,10 @@ class Executor:
         if allowance is not None:
             costs["remaining"] = allowance.remaining
         return {**(result.extensions or {}), "cost": costs}
+
+    def _preparation_cost(self, text: str) -> int:
+        length = min(len(text), self._guard.limits.length)  # a longer text is refused without being parsed
+        return max(_PREPARATION_COST, length // _CHARACTERS_PER_COST)
 
     def _prepared(self, request: GraphQLRequest) -> Prepared:
         return self._documents.prepare(request.query, request.operation_name, trusted=bool(request.trusted))

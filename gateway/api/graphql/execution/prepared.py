@@ -46,7 +46,7 @@ class Prepared:
 
     `price` computes its cost from the variables. `compiled` is None if graphql-core executes it. `document` is without
     `@defer` and `@stream`; if it has them, `incremental` is the document as the client wrote it. `mutations` is how
-    many mutations it may have.
+    many mutations it may have. `variable_names` are those of the variables that it declares.
     """
 
     document: DocumentNode
@@ -55,6 +55,7 @@ class Prepared:
     compiled: Executable | None
     incremental: DocumentNode | None
     mutations: int
+    variable_names: tuple[str, ...]
     _plan_variables: tuple[str, ...]
     _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
 
@@ -84,7 +85,8 @@ def prepare_operation(
 ) -> Prepared:
     """Return the prepared operation of a valid document; the parameters are the attributes of `Prepared`."""
     variables = tuple(sorted(condition_variables(document)))
-    return Prepared(document, operation, price, compiled, incremental, _count_mutations(operation), variables)
+    names = tuple(definition.variable.name.value for definition in operation.variable_definitions or ())
+    return Prepared(document, operation, price, compiled, incremental, _count_mutations(operation), names, variables)
 
 
 def _selects_one_user(operation: OperationDefinitionNode) -> bool:

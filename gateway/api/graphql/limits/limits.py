@@ -1,20 +1,23 @@
-"""The limits on a document.
+"""The limits on a document and its variables.
 
 The code of every refusal is BAD_USER_INPUT, and the field of the violation names the limit, e.g. `document.depth`. No
 argument is called `document`, so a program can distinguish a limit from invalid input by that name alone.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from graphql import DocumentNode, GraphQLSyntaxError, Lexer, Source, TokenKind, parse
+from graphql.validation import ValidationRule
 
+from gateway.api.graphql.limits.comparisons import comparison_rule
 from gateway.api.graphql.limits.shape import shape_of
 from gateway.errors import BadUserInput, Violation
 
-__all__ = ["DocumentLimits", "Finding", "Guard", "Limit", "check", "limit_error"]
+__all__ = ["DocumentLimits", "Finding", "Guard", "Limit", "check", "has_more_values", "limit_error"]
 
 
 class Limit(StrEnum):
@@ -31,18 +34,24 @@ class Limit(StrEnum):
     SPREADS = "spreads"
     OVERLAPS = "overlaps"
     INTROSPECTION = "introspection"
+    COMPARISONS = "comparisons"
+    VALUES = "values"
     COST = "cost"
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    """The maxima of a document. All but `length` and `tokens` apply to its largest operation, with fragments spread.
+    """The maxima of a document and its variables.
+
+    From `depth` to `introspection` they apply to the largest operation of the document, with fragments spread.
 
     `length`: characters. `tokens`: lexical tokens without comments. `depth`: nested fields; `ofType` of introspection
     only unwraps a type and does not count. `nesting`: nested selection sets, including those of fragments. `aliases`:
     aliased fields, including `__typename`. `directives`: on one node. `spreads`: fragment spreads, with repetitions.
     `overlaps`: pairs of fields with one response name in the document, which validation compares. `introspection`:
-    nested lists of types and fields. `cost`: the cost of an operation, see `cost_model.py`.
+    nested lists of types and fields. `comparisons`: those that validation makes of fields and fragments, see
+    `comparisons.py`. `values`: list items and object fields in the variables of one request, at all levels. `cost`: the
+    cost of an operation, see `cost_model.py`.
 
     `errors` is how many validation errors of one document are reported. `log` names the limits that are not enforced:
     a document that exceeds them is logged, counted and executed.
@@ -59,6 +68,8 @@ class DocumentLimits:
     spreads: int
     overlaps: int
     introspection: int
+    comparisons: int
+    values: int
     cost: int
     errors: int
     log: frozenset[Limit]
@@ -88,6 +99,8 @@ _MESSAGES = {
     Limit.SPREADS: "spreads fragments {found} times",
     Limit.OVERLAPS: "has {found} pairs of fields with one response name",
     Limit.INTROSPECTION: "has {found} nested lists of introspection",
+    Limit.COMPARISONS: "needs more than {allowed} comparisons of fields and fragments",
+    Limit.VALUES: "has more than {allowed} list items and object fields in its variables",
     Limit.COST: "costs {found}",
 }
 
@@ -132,7 +145,7 @@ class Guard:
         self._observe = observe
 
     def parse(self, text: str) -> DocumentNode:
-        """Parse a document and check all limits but the cost.
+        """Parse a document and check the limits that its text alone exceeds.
 
         Raises:
             BadUserInput: it exceeds a limit. It is not parsed beyond the limits of length and tokens.
@@ -155,6 +168,25 @@ class Guard:
         self._handle(check(document, limits))
         return document
 
+    def comparison_rule(self) -> type[ValidationRule]:
+        """Return the validation rule that limits the comparisons. Its visitor raises BadUserInput beyond the limit."""
+        allowed = self.limits.comparisons
+        return comparison_rule(
+            allowed,
+            lambda found: self._handle([Finding(Limit.COMPARISONS, found, allowed)]),
+            is_enforced=Limit.COMPARISONS not in self.limits.log,
+        )
+
+    def check_variables(self, names: Iterable[str], variables: Mapping[str, Any]) -> None:
+        """Check how many values there are in the variables of these names, which are as the client sent them.
+
+        Raises:
+            BadUserInput: there are too many. No more of them are counted.
+        """
+        allowed = self.limits.values
+        if has_more_values((variables.get(name) for name in names), allowed):
+            self._handle([Finding(Limit.VALUES, allowed + 1, allowed)])
+
     def check_cost(self, cost: int) -> None:
         """Check the cost of an operation.
 
@@ -175,6 +207,21 @@ class Guard:
                 _LOG.warning("limit %s exceeded, not enforced: a document %s", finding.limit.value, finding.message)
         if enforced:
             raise limit_error(enforced)
+
+
+def has_more_values(values: Iterable[Any], limit: int) -> bool:
+    """Return whether JSON values have more list items and object fields than that in all, at all levels."""
+    count = 0
+    stack = [value for value in values if isinstance(value, dict | list)]
+    while stack:
+        value = stack.pop()
+        count += len(value)
+        if count > limit:
+            return True
+        stack += [
+            each for each in (value.values() if isinstance(value, dict) else value) if isinstance(each, dict | list)
+        ]
+    return False
 
 
 def _has_more_tokens(text: str, tokens: int) -> bool:

@@ -9,6 +9,7 @@ from graphql import OperationType
 from gateway.api.graphql.execution.documents import Documents, InvalidDocument
 from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.schema.build import build_schema, executable, rules
+from gateway.errors import BadUserInput
 from gateway.kit.segmented_cache import SegmentedCache
 
 
@@ -43,6 +44,70 @@ def test_invalid_documents(documents: Documents, text: str, name: str | None, me
         documents.prepare(text, name)
     assert message in invalid.value.errors[0].message
     assert invalid.value.syntax is syntax
+
+
+def test_a_document_is_parsed_once(documents: Documents) -> None:
+    """All operations of a document use what was parsed for the first; a name that it does not have needs no parsing."""
+    text = "query C { __typename } query D { __typename }"
+    assert not documents.is_prepared(text, "C")
+    first = documents.prepare(text, "C")
+    assert documents.is_prepared(text, "C")
+    assert documents.is_prepared(text, "other")
+    assert documents.is_prepared(text, None)
+    assert not documents.is_prepared(text, "D")
+    assert documents.prepare(text, "D").document is first.document
+    for name in ("other", None):
+        with pytest.raises(InvalidDocument):
+            documents.prepare(text, name)
+
+
+def test_the_only_operation(documents: Documents) -> None:
+    """The only operation of a document is the same with and without its name."""
+    text = "query Only { __typename }"
+    assert documents.prepare(text, "Only") is documents.prepare(text)
+
+
+def test_a_trusted_document_that_is_not_valid(documents: Documents) -> None:
+    """A trusted document that is not valid is validated once, and has the same errors each time."""
+    text = "{ notInThisSchema }"
+    for _ in range(2):
+        with pytest.raises(InvalidDocument, match="Cannot query field 'notInThisSchema'"):
+            documents.prepare(text, trusted=True)
+        assert documents.is_prepared(text, None)
+
+
+def test_a_large_trusted_document() -> None:
+    """A trusted document is cached although it takes more than the share of memory for new documents."""
+    text = "{ " + " ".join(f"a{n}: __typename" for n in range(1000)) + " }"
+    schema = executable(build_schema())
+    documents = Documents(schema, rules(introspection=True), guard=Guard(document_limits()), max_bytes=3 * 1024 * 1024)
+    documents.prepare(text, trusted=True)
+    assert documents.is_prepared(text, None)
+
+
+def test_too_many_comparisons(documents: Documents) -> None:
+    """A document whose fragments need too many comparisons is refused with the name of the limit, unless trusted."""
+    fields = [
+        "id",
+        "name",
+        "firstName",
+        "lastName",
+        "email",
+        "username",
+        "imageUrl",
+        "status",
+        "sourceStatus",
+        "company",
+    ]
+    spreads = " ".join(f"...f{n}" for n in range(400))
+    text = f"{{users{{nodes{{{spreads}}}}}}}"
+    text += "".join(f"fragment f{n} on User{{{fields[n % len(fields)]}}}" for n in range(400))
+    with pytest.raises(InvalidDocument) as invalid:
+        documents.prepare(text)
+    [error] = invalid.value.errors
+    assert isinstance(error.original_error, BadUserInput)
+    assert [violation.path for violation in error.original_error.violations] == [("document", "comparisons")]
+    assert documents.prepare(text, trusted=True)
 
 
 def test_few_errors_are_reported(documents: Documents) -> None:
@@ -86,6 +151,25 @@ def test_the_cache_is_bounded() -> None:
             assert cache.get(key) in {None, str(key)}
         assert cache.weight <= 1_000
     assert len(cache) > 0
+
+
+def test_weights_that_change() -> None:
+    """For any order of puts, gets and new weights the weight of the cache stays within its bound."""
+    chance = random.Random(8)  # noqa: S311 - it only decides the order of a test
+    cache: SegmentedCache[int, str] = SegmentedCache(1_000)
+    for _ in range(20_000):
+        key = chance.randrange(100)
+        match chance.randrange(3):
+            case 0:
+                cache.put(key, str(key), chance.randrange(1, 250), protected=chance.random() < 0.3)
+            case 1:
+                assert cache.get(key) in {None, str(key)}
+            case 2:
+                cache.reweigh(key, chance.randrange(1, 1_100))
+        assert cache.weight <= 1_000
+    for key in range(100):
+        cache.reweigh(key, 2_000)  # without room for them
+    assert (len(cache), cache.weight) == (0, 0)
 
 
 def test_single_uses_do_not_evict_repeated_ones() -> None:

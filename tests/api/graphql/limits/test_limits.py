@@ -3,6 +3,7 @@
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from api.graphql.defaults import document_limits
@@ -120,6 +121,78 @@ def test_anything(text: str) -> None:
     """Any text is a document or is refused."""
     with suppress(GraphQLSyntaxError, BadUserInput):
         Guard(document_limits(tokens=50)).parse(text)
+
+
+def beside(number: int) -> str:
+    """Return a document with fragments side by side, of which validation compares each with each."""
+    spreads = " ".join(f"...f{n}" for n in range(number))
+    return f"{{users{{nodes{{{spreads}}}}}}}" + "".join(f"fragment f{n} on User{{a{n}:id}}" for n in range(number))
+
+
+def chained(chains: int, length: int) -> str:
+    """Return a document with chains of fragments, of which validation compares each with those of other chains."""
+    names = [(chain, link) for chain in range(chains) for link in range(length)]
+    spreads = " ".join(f"...f{chain}x0" for chain in range(chains))
+    return f"{{users{{nodes{{{spreads}}}}}}}" + "".join(
+        f"fragment f{chain}x{link} on User{{a{chain}x{link}:id"
+        + (f" ...f{chain}x{link + 1}}}" if link + 1 < length else "}")
+        for chain, link in names
+    )
+
+
+COMPARED = {
+    "side by side": beside(400),
+    "chains": chained(6, 50),
+    "unused": "fragment g on Query" + beside(400) + "{__typename}",
+    "in fields of one name": "{" + "users{nodes{...f ...g}}" * 90 + "}"
+    "fragment f on User{...h}fragment g on User{...h}fragment h on User{id name email username}",
+}
+
+
+@pytest.mark.parametrize("text", COMPARED.values(), ids=COMPARED.keys())
+def test_comparisons(schema: GraphQLSchema, text: str) -> None:
+    """Validation stops at the maximum of comparisons, in whatever way fragments multiply them."""
+    limits = document_limits(comparisons=20_000, aliases=10_000, fields=10_000, overlaps=10_000, root_fields=100)
+    guard = Guard(limits)
+    with pytest.raises(BadUserInput) as refused:
+        validate(schema, guard.parse(text), [guard.comparison_rule()])
+    [violation] = extensions(refused.value, "request")["violations"]
+    assert violation["field"] == "document.comparisons"
+    seen: list[Finding] = []
+    counting = Guard(
+        replace(limits, log=frozenset({Limit.COMPARISONS})), lambda finding, _refused: seen.append(finding)
+    )
+    validate(schema, counting.parse(text), [counting.comparison_rule()])
+    assert seen[0].found > 20_000
+
+
+def test_fragments_of_a_large_application(schema: GraphQLSchema) -> None:
+    """Sixty fragments side by side, each with several fields, are within the limits."""
+    spreads = " ".join(f"...f{n}" for n in range(60))
+    text = f"{{users{{nodes{{{spreads}}}}}}}" + "".join(f"fragment f{n} on User{{id name email}}" for n in range(60))
+    guard = Guard(document_limits())
+    assert validate(schema, guard.parse(text), [guard.comparison_rule()]) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({"a": 1, "b": "x" * 1000, "c": None}, 0),
+        ({"a": [1, 2, 3]}, 3),
+        ({"a": {"x": 1, "y": None}, "b": [1]}, 3),
+        ({"a": [{"x": [[1], {}]}, {"y": 2}]}, 7),
+        ({"other": list(range(100_000))}, 0),
+    ],
+)
+def test_values(variables: dict[str, Any], found: int) -> None:
+    """The values in the variables that the operation declares count at all levels, those in others do not."""
+    names = ("a", "b", "c")
+    Guard(document_limits(values=max(1, found))).check_variables(names, variables)
+    if found:
+        with pytest.raises(BadUserInput) as refused:
+            Guard(document_limits(values=found - 1)).check_variables(names, variables)
+        [violation] = extensions(refused.value, "request")["violations"]
+        assert violation["field"] == "document.values"
 
 
 def test_limits_that_are_not_enforced(caplog: pytest.LogCaptureFixture) -> None:
