@@ -52,7 +52,7 @@ class Gate:
         self._inside_of: dict[str, int] = {}
         # By caller, the caller first whose operation gets the next slot. While there is a free slot, all callers that
         # wait have their maximum.
-        self._waiting: OrderedDict[str, dict[asyncio.Future[None], None]] = OrderedDict()
+        self._waiting: OrderedDict[str, dict[asyncio.Future[bool], None]] = OrderedDict()
         self._waiting_count = 0
 
     @property
@@ -111,9 +111,9 @@ class Gate:
         if caller in self._waiting:
             self._waiting.move_to_end(caller)
         self._take(caller)
-        slot.set_result(None)
+        slot.set_result(True)
 
-    def _remove(self, caller: str, slot: asyncio.Future[None]) -> None:
+    def _remove(self, caller: str, slot: asyncio.Future[bool]) -> None:
         """Take an operation out of the queue, where it still is in it."""
         waiting = self._waiting.get(caller, {})
         if slot in waiting:
@@ -129,21 +129,29 @@ class Gate:
             raise self._overloaded()
         left = seconds_left()
         max_wait = self._max_wait if left is None else min(self._max_wait, left)
-        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        slot: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(max_wait, self._expire, caller, slot)
         self._waiting.setdefault(caller, {})[slot] = None
         self._waiting_count += 1
         try:
-            await asyncio.wait((slot,), timeout=max_wait)
+            is_assigned = await asyncio.shield(slot)
         except asyncio.CancelledError:
-            if slot.done():
+            if slot.done() and slot.result():
                 self.leave(caller)  # the slot was assigned at the moment of the cancellation
             raise
         finally:
+            timer.cancel()
             self._remove(caller, slot)
-        if not slot.done():
+        if not is_assigned:
             self._observe("late")
             raise self._overloaded()
         self._observe("waited")
+
+    def _expire(self, caller: str, slot: asyncio.Future[bool]) -> None:
+        if not slot.done():
+            self._remove(caller, slot)
+            slot.set_result(False)
 
     def _overloaded(self) -> Overloaded:
         seconds = max(1.0, self._max_wait)

@@ -77,8 +77,14 @@ class LiveSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     connections: Count = Field(10_000, description="maximum number of open WebSockets and event streams")
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="maximum share of the operations for one caller, where callers are distinguished"
+    )
     operations: Count = Field(50_000, description="maximum number of operations on all of them")
     operations_each: Count = Field(100, description="maximum number of operations on one connection")
+    subscriptions: Count = Field(
+        2_000, description="maximum number of different subscriptions of one caller, where callers are distinguished"
+    )
     queue: Count = Field(256, description="maximum number of responses that wait for one client")
     ping: Seconds = Field(15.0, description="seconds between pings")
     pong: Seconds = Field(10.0, description="seconds for the pong of a client")

@@ -172,7 +172,7 @@ def unary(
             ):
                 request = method.parse_request(data)
                 await admission.admit(call, request)
-                async with admission.capacity.slot(call.principal.name):
+                async with admission.capacity.slot(call.principal.identity):
                     answer = await respond(request, call)
         except asyncio.CancelledError:
             if not running.stopping:

@@ -216,7 +216,7 @@ class Executor:
             cost, allowance = await self.charge(prepared, request, incoming)
         try:
             with incoming.operation():  # outside the slot: the timeout includes the wait for it
-                async with self._capacity.slot(incoming.caller):
+                async with self._capacity.slot(incoming.principal.identity):
                     context = _context(prepared, request, incoming)
                     try:
                         if prepared.compiled is not None and event is None:
@@ -274,7 +274,7 @@ class Executor:
         context = _context(prepared, request, incoming)
         try:
             with incoming.operation():
-                async with self._capacity.slot(incoming.caller):
+                async with self._capacity.slot(incoming.principal.identity):
                     document = prepared.incremental or prepared.document
                     executed = await self._execute_by_core(document, request, context)
                     request.close()  # only root fields take files, and those are never deferred

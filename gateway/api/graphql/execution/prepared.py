@@ -63,6 +63,10 @@ class Prepared:
     def operation_type(self) -> OperationType:
         return self.operation.operation
 
+    def declared(self, variables: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return those of the variables that the operation declares; the others have no effect."""
+        return {name: variables[name] for name in self.variable_names if name in variables} if variables else {}
+
     def plan(self, variables: Mapping[str, Any] | None) -> Plan:
         """Return the plan for these variables: it depends on those that `@skip` and `@include` name."""
         values = variables or {}

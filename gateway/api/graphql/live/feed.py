@@ -26,7 +26,8 @@ class Feed:
 
     `key` is equal for feeds that give the same response to the same event. `last_event` is the id of the last event
     that was passed on; `on_event` is called whenever it changes. `is_closing` is true from the last response on: a
-    client that joined now would not receive the reason for the end.
+    client that joined now would not receive the reason for the end. `counted_for` is the identity of the caller if the
+    feed counts as one of its different subscriptions.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Feed:
         self.key = key
         self.last_event = ""
         self.is_closing = False
+        self.counted_for: str | None = None
         self._responses = responses
         self._queue = queue
         self._slow_reader = slow_reader

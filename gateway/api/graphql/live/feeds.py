@@ -9,12 +9,17 @@
 4. A feed ends when its last client has left.
 
 A query or a mutation has a feed of one response.
+
+However many subscriptions there are, an event delays other operations little: few of the subscriptions are executed at
+once, those of all callers round robin, and each lets other tasks run before it begins. Each execution is charged.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable
-from contextlib import asynccontextmanager
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import Context
 from functools import partial
 from typing import Any
@@ -22,7 +27,7 @@ from typing import Any
 from graphql import OperationType
 from msgspec.structs import replace
 
-from gateway.api.gate import Overloaded
+from gateway.api.gate import Gate, Overloaded
 from gateway.api.graphql.execution.executor import ANY_OPERATION, Executor
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.prepared import Prepared
@@ -32,12 +37,15 @@ from gateway.api.graphql.live.feed import Feed, ResumedFeeds
 from gateway.api.graphql.live.options import LiveEvent, LiveOptions, LiveTraffic, Observe
 from gateway.api.graphql.live.responses import LiveResponse, ResponseCache
 from gateway.api.graphql.live.sharing import sharing_of
+from gateway.errors import RateLimited
 from gateway.events.log import SlowReader
 from gateway.kit.mailbox import Mailbox
 
 __all__ = ["Feeds"]
 
 _LOG = logging.getLogger("gateway.graphql")
+_EXECUTED_AT_ONCE = 32  # subscriptions: some 10 ms without a pause for other tasks, if they need no calls
+_LONGEST_WAIT = 24 * 60 * 60.0  # seconds: an execution waits as long as those before it take
 
 
 class Feeds:
@@ -49,6 +57,9 @@ class Feeds:
         self._traffic = traffic
         self._observe = observe
         self._cache = ResponseCache()
+        self._executing = Gate(_EXECUTED_AT_ONCE, queue=sys.maxsize, max_wait=_LONGEST_WAIT, share=options.share)
+        self._operations_of: Counter[str] = Counter()  # by the identity of their callers
+        self._different_of: Counter[str] = Counter()  # subscriptions, likewise
         self._shared: dict[Hashable, Feed] = {}
         self._running: dict[Feed, asyncio.Task[None]] = {}
         self._feed_of: dict[Mailbox[LiveResponse], Feed] = {}
@@ -73,6 +84,7 @@ class Feeds:
         Raises:
             RefusedError: the operation is not executed, for a reason that has an HTTP status.
             Overloaded: the maximum of running operations is reached.
+            RateLimited: a maximum of this caller is reached.
         """
         request = await self._executor.resolve(request, incoming)
         prepared = self._executor.prepare(request, incoming, allowed=allowed)
@@ -82,19 +94,45 @@ class Feeds:
             invalid.close()
             yield invalid
             return
-        if self._traffic.operations >= self._options.operations:
+        with self._counted(incoming.principal.identity):
+            async with self._followed(prepared, request, incoming) as mailbox:
+                yield mailbox
+
+    @contextmanager
+    def _counted(self, identity: str) -> Iterator[None]:
+        """Count an operation of a caller as running until the context is left.
+
+        Raises:
+            Overloaded, RateLimited: as `follow`.
+        """
+        options, operations_of = self._options, self._operations_of
+        if self._traffic.operations >= options.operations:
             self._observe(LiveEvent.REFUSED, "operations")
             raise Overloaded("Too many running operations. Retry after 1 s.", retry_after=1.0)
+        most = max(1, int(options.operations * options.share))
+        if identity and operations_of[identity] >= most:
+            self._observe(LiveEvent.REFUSED, "operations of a caller")
+            raise RateLimited(f"A caller can have at most {most} operations. Retry after 1 s.", retry_after=1.0)
+        self._traffic.operations += 1
+        operations_of[identity] += 1
+        try:
+            yield
+        finally:
+            self._traffic.operations -= 1
+            _decrease(operations_of, identity)
+
+    @asynccontextmanager
+    async def _followed(
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
+    ) -> AsyncIterator[Mailbox[LiveResponse]]:
         if prepared.operation_type is OperationType.SUBSCRIPTION:
             await self._executor.charge(prepared, request, incoming)
         feed = self._feed(prepared, request, incoming)
         mailbox = feed.join()
         self._feed_of[mailbox] = feed
-        self._traffic.operations += 1
         try:
             yield mailbox
         finally:
-            self._traffic.operations -= 1
             feed = self._feed_of.pop(mailbox)  # another one if the feeds were merged
             feed.remove(mailbox)
             self._stop_unused(feed)
@@ -113,23 +151,50 @@ class Feeds:
         await self._cache.aclose()
 
     def _feed(self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Feed:
-        """Find or start the feed of an operation."""
+        """Find or start the feed of an operation.
+
+        Raises:
+            RateLimited: the caller has too many different subscriptions.
+        """
         if prepared.operation_type is not OperationType.SUBSCRIPTION:
             return self._start(self._single_response(prepared, request, incoming), incoming)
         sharing = sharing_of(prepared, request, incoming.principal)
         shared = self._shared.get(sharing.key)
         if shared is not None and shared.is_closing:
             shared = None
+        identity = incoming.principal.identity
+        if shared is None:
+            self._check_different(identity)
         if shared is None and sharing.live_variables is not None:
             live_request = replace(request, variables=sharing.live_variables)
             responses = self._responses(prepared, live_request, incoming, sharing.key)
             shared = self._shared[sharing.key] = self._start(responses, incoming, sharing.key, shared=True)
+            self._count_different(shared, identity)
         if shared is not None and not sharing.resumes:
             return shared
         feed = self._start(self._responses(prepared, request, incoming, sharing.key), incoming, sharing.key)
         if shared is not None:
             self._resumed.add(feed)
+        else:
+            self._count_different(feed, identity)
         return feed
+
+    def _check_different(self, identity: str) -> None:
+        """Check that a caller may have one more subscription that is different from the others.
+
+        Raises:
+            RateLimited: the maximum is reached.
+        """
+        most = self._options.subscriptions
+        if identity and self._different_of[identity] >= most:
+            self._observe(LiveEvent.REFUSED, "subscriptions of a caller")
+            message = f"A caller can have at most {most} different subscriptions. Retry after 1 s."
+            raise RateLimited(message, retry_after=1.0)
+
+    def _count_different(self, feed: Feed, identity: str) -> None:
+        """Count a feed as one of the different subscriptions of a caller until it ends."""
+        feed.counted_for = identity
+        self._different_of[identity] += 1
 
     def _start(
         self, responses: AsyncGenerator[LiveResponse], incoming: Incoming, key: Hashable = None, *, shared: bool = False
@@ -153,6 +218,8 @@ class Feeds:
     def _task_done(self, feed: Feed, task: asyncio.Task[None]) -> None:
         del self._running[feed]
         self._forget(feed)
+        if feed.counted_for is not None:
+            _decrease(self._different_of, feed.counted_for)
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("unexpected error in a live operation", exc_info=error)
 
@@ -192,10 +259,24 @@ class Feeds:
         try:
             async with self._executor.events(prepared, request, incoming) as events:
                 async for event in events:
-                    execute = partial(self._execute, prepared, request, incoming, event)
-                    yield await self._cache.get((key, event.id), execute)
+                    execute = partial(self._execute_event, prepared, request, incoming, event)
+                    response = await self._cache.get((key, event.id), execute)
+                    yield response
+                    if response.errors is not None:  # the clients take it for the last one
+                        return
         except Exception as error:  # noqa: BLE001 - whatever ends the events is the client's last response
             yield self.last_response(error, incoming)
+
+    async def _execute_event(
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming, event: Any
+    ) -> LiveResponse:
+        async with self._executing.slot(incoming.principal.identity):
+            await asyncio.sleep(0)  # without calls to sources, all executions would otherwise follow without a pause
+            try:
+                await self._executor.charge(prepared, request, incoming)
+            except RefusedError as refused:
+                return self.last_response(refused, incoming)
+            return await self._execute(prepared, request, incoming, event)
 
     async def _execute(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming, event: Any = None
@@ -205,3 +286,10 @@ class Feeds:
             return LiveResponse.of(result, getattr(event, "id", ""))
         except Exception as error:  # noqa: BLE001 - the client gets every error as a response
             return self.last_response(error, incoming)
+
+
+def _decrease(counter: Counter[str], key: str) -> None:
+    """Subtract 1, and remove a key that has become 0."""
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

@@ -17,8 +17,9 @@ class LiveOptions:
     reserved event stream is opened.
 
     `connections` (WebSockets and event streams), `reservations` and `operations` are maxima of the process,
-    `operations_each` is the maximum of one connection. `queue`: responses that may wait for one client. `message`: the
-    largest message of a WebSocket client, in bytes.
+    `operations_each` is the maximum of one connection. One caller gets at most the part `share` of the operations, and
+    at most `subscriptions` that are different, each of which is executed for an event. `queue`: responses that may wait
+    for one client. `message`: the largest message of a WebSocket client, in bytes.
     """
 
     init: float
@@ -27,9 +28,11 @@ class LiveOptions:
     drain: float
     reservation: float
     connections: int
+    share: float
     reservations: int
     operations: int
     operations_each: int
+    subscriptions: int
     queue: int
     message: int
 

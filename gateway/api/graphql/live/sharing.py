@@ -1,6 +1,7 @@
 """Decides which subscriptions are equal, so that one feed can serve them.
 
-Subscriptions are equal if they have the same operation of the same document, the same caller, and the same variables.
+Subscriptions are equal if they have the same operation of the same document, the same caller, and the same variables,
+of those that the operation declares.
 The position at which a subscription resumes (the argument `after`) makes no difference: the response to an event does
 not depend on it.
 """
@@ -47,9 +48,9 @@ class Sharing:
 
 
 def sharing_of(prepared: Prepared, request: GraphQLRequest, principal: Principal) -> Sharing:
-    """Compare the document, the caller and all variables but the one with the resume position."""
+    """Compare the document, the caller and its declared variables, but not the one with the resume position."""
     position = _ResumePosition(prepared.document)
-    variables = request.variables or {}
+    variables = prepared.declared(request.variables)
     others = {name: value for name, value in variables.items() if name not in position.variables - position.reused}
     resumes = position.fixed or any(variables.get(name) is not None for name in position.variables)
     # The expiry is included because a feed ends when the credential of its caller expires.

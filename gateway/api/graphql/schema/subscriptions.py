@@ -39,10 +39,11 @@ class SubscriptionObject:
     @strawberry.subscription(  # type: ignore[untyped-decorator]  # Strawberry's gives no types
         description=(
             "Changes to users: those made through this gateway, and those that a source reports by webhook or that "
-            "polling finds. The subscription ends with `RATE_LIMITED` if the client reads too slowly, with "
-            "`SOURCE_UNAVAILABLE` if the event log is not available, and with `NOT_FOUND` if events after `after` are "
-            "no longer stored. To continue without loss, subscribe again with the id of the last received event as "
-            "`after`; after `NOT_FOUND`, subscribe without `after` and then read the users again."
+            "polling finds. The subscription ends with `RATE_LIMITED` if the client reads too slowly or the allowance "
+            "of the caller does not suffice for the next event, with `SOURCE_UNAVAILABLE` if the event log is not "
+            "available, and with `NOT_FOUND` if events after `after` are no longer stored. To continue without loss, "
+            "subscribe again with the id of the last received event as `after`; after `NOT_FOUND`, subscribe without "
+            "`after` and then read the users again."
         )
     )
     async def user_changed(

@@ -1,14 +1,18 @@
 """Which subscriptions share a feed: sharing too little costs calls, sharing too much discloses data."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 from api.graphql.defaults import live_options
 from graphql import OperationDefinitionNode, parse
 
+from gateway import Gateway, Settings
+from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.incoming import IncomingFactory
-from gateway.api.graphql.execution.prepared import Prepared
+from gateway.api.graphql.execution.prepared import Prepared, prepare_operation
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.live.feed import Feed, ResumedFeeds
 from gateway.api.graphql.live.feeds import Feeds
@@ -16,8 +20,10 @@ from gateway.api.graphql.live.options import LiveTraffic, unobserved
 from gateway.api.graphql.live.responses import LiveResponse
 from gateway.api.graphql.live.sharing import Sharing, sharing_of
 from gateway.callers.authentication import anyone
+from gateway.errors import RateLimited
 from gateway.operation import ANYONE, Action, Principal
-from gateway.users.model import UserSource
+from gateway.sandbox import RESELLER_ID
+from gateway.users.model import User, UserChange, UserSource
 
 QUERY = "subscription($after: String, $ids: [ID!]) { userChanged(after: $after, ids: $ids) { id } }"
 KIM = Principal("kim", frozenset({Action.READ}))
@@ -27,7 +33,7 @@ def prepared(text: str) -> Prepared:
     """Return the operation of a document."""
     document = parse(text)
     [operation] = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    return Prepared(document, operation, None, None, None, 0, ())  # type: ignore[arg-type]  # no price is computed
+    return prepare_operation(document, operation, None, None)  # type: ignore[arg-type]  # no price is computed
 
 
 def shares(of: Prepared, principal: Principal = ANYONE, **variables: Any) -> Sharing:
@@ -43,6 +49,12 @@ def test_the_resume_position_makes_no_difference() -> None:
     assert (one.resumes, two.resumes, other.resumes) == (True, True, False)
     assert not shares(query, after=None).resumes
     assert shares(query, ids=["a"]).key != other.key
+
+
+def test_variables_that_are_not_declared() -> None:
+    """Variables that the operation does not declare make no difference."""
+    query = prepared(QUERY)
+    assert shares(query, other=1).key == shares(query, other=2, more="x").key == shares(query).key
 
 
 @pytest.mark.parametrize(
@@ -97,6 +109,104 @@ async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
             )
             await server.publish("later")
             assert '"later"' in (await anext(later)).text
+    await feeds.aclose()
+
+
+async def test_the_maximum_of_one_caller(server: Any) -> None:
+    """A caller cannot have more operations than its share, nor more different subscriptions, others still can."""
+    options = live_options(operations=8, share=0.5, subscriptions=2)
+    feeds = Feeds(server.gateway._executor, options, LiveTraffic(), unobserved)
+
+    async def incoming_of(principal: Principal) -> Any:
+        async def authenticate(_headers: Any) -> Principal:
+            return principal
+
+        return await IncomingFactory(server.gateway.users, server.event_log, authenticate, 5).create({}, "r1")
+
+    kim, lee, unnamed = [
+        await incoming_of(principal) for principal in (KIM, Principal("lee", frozenset({Action.READ})), ANYONE)
+    ]
+    texts = [f"subscription {{ userChanged {{ a{number}: id }} }}" for number in range(4)]
+    async with AsyncExitStack() as stack:
+
+        async def follow(incoming: Any, text: str) -> None:
+            await stack.enter_async_context(feeds.follow(GraphQLRequest(text), incoming))
+
+        for number in (0, 1, 0):
+            await follow(kim, texts[number])
+        with pytest.raises(RateLimited, match="2 different subscriptions"):
+            await follow(kim, texts[2])
+        with pytest.raises(RateLimited, match="2 different subscriptions"):
+            await follow(kim, 'subscription { userChanged(after: "x") { id } }')
+        await follow(kim, texts[0])
+        with pytest.raises(RateLimited, match="4 operations"):
+            await follow(kim, texts[0])
+        await follow(lee, texts[2])
+        for text in texts[:3]:
+            await follow(unnamed, text)
+        with pytest.raises(Overloaded):
+            await follow(lee, texts[2])
+    await server.wait_until(lambda: not feeds._running)
+    async with feeds.follow(GraphQLRequest(texts[2]), kim), feeds.follow(GraphQLRequest(texts[3]), kim):
+        pass  # the ended ones no longer count
+    await feeds.aclose()
+
+
+async def test_each_event_is_charged() -> None:
+    """A subscription is charged for its start and for each event, and ends when the allowance does not suffice."""
+    reseller = {"base_url": "http://127.0.0.1:1", "token": "token", "reseller_id": RESELLER_ID}
+    settings = Settings(rate_limit={"cost": 40, "window": 600}, reseller=reseller)
+    async with Gateway(settings) as gateway:
+        executor = gateway._executor
+        assert executor is not None
+        feeds = Feeds(executor, live_options(), LiveTraffic(), unobserved)
+        incoming = await IncomingFactory(gateway.users, gateway.events, anyone, 5).create({}, "r1")
+        request = GraphQLRequest("subscription { userChanged { id user { name } } }")
+        received = []
+        async with feeds.follow(request, incoming) as first, feeds.follow(request, incoming):
+            while gateway.events.subscribers == 0:  # noqa: ASYNC110 - the log sets no event
+                await asyncio.sleep(0)
+            for number in range(40):
+                gateway.events.publish(UserChange.UPDATED, User(UserSource.RESELLER, "x", name=f"name {number}"))
+                response = await anext(first, None)
+                if response is None:
+                    break
+                received.append(response)
+        price = executor._documents.prepare(request.query).price()
+        assert len(received) == 1 + (40 - 20 - 2 * price) // price  # 20: preparing it; the start of two
+        assert "RATE_LIMITED" in str(received[-1].errors)
+        await feeds.aclose()
+
+
+async def test_many_different_subscriptions(server: Any) -> None:
+    """An event that a thousand different subscriptions receive is executed in many steps, between which others run."""
+    feeds = Feeds(server.gateway._executor, live_options(), LiveTraffic(), unobserved)
+    incoming = await IncomingFactory(server.gateway.users, server.event_log, anyone, 5).create({}, "r1")
+    async with AsyncExitStack() as stack:
+        mailboxes = [
+            await stack.enter_async_context(
+                feeds.follow(
+                    GraphQLRequest(f"subscription {{ userChanged {{ a{number}: id user {{ name }} }} }}"), incoming
+                )
+            )
+            for number in range(1000)
+        ]
+        await server.wait_for_subscribers(1000)
+        steps = 0
+
+        async def count_steps() -> None:
+            nonlocal steps
+            while True:
+                await asyncio.sleep(0)
+                steps += 1
+
+        counting = asyncio.create_task(count_steps())
+        await server.publish("Ada")
+        for mailbox in mailboxes:
+            assert '"Ada"' in (await anext(mailbox)).text
+        counting.cancel()
+        # It was fewer than ten while all subscriptions were executed in one step of the event loop.
+        assert steps > 1000 / 32
     await feeds.aclose()
 
 
