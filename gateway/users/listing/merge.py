@@ -127,8 +127,10 @@ class Merge:
             state = before | {name: position.walk_position for name, position in positions.items()}
             return self._cursors.write(scope, _pack(walk, state))
 
-        # A first page reads little more than itself; a client that continues may continue further.
-        edges = await _take_users(streams, first, first + 1 if after is None else _MAX_WINDOW, write_cursor)
+        # A first page reads little more than itself; a client that continues may continue further. Not every source
+        # compares whole addresses: the user is then among others, and more windows would be read for the same page.
+        is_small = after is None and query.email is None
+        edges = await _take_users(streams, first, first + 1 if is_small else _MAX_WINDOW, write_cursor)
         failed = {stream.name: stream.error for stream in streams if stream.error is not None}
         if not any(stream.responded for stream in streams) and (failed or (not_configured and not streams)):
             raise_most_relevant([*failed.values(), *not_configured.values()])

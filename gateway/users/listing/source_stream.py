@@ -68,7 +68,7 @@ class SegmentPosition(msgspec.Struct, frozen=True):
 
 Rank = tuple[float, int]
 
-_MAX_READS = 20
+_MAX_FILTERED_READS = 3  # windows of a page with users that do not match: the cost of a list counts one call
 _MAX_SEARCHED = 200  # windows; more are needed only if a source does not keep its order
 
 
@@ -101,7 +101,7 @@ class SourceStream:
         self._clock = clock
         self._search: AnchorSearch | None = None  # under way, over several windows
         self._restarted = False
-        self._reads = 0
+        self._filtered_reads = 0
         self._searched = 0
         self._segment = WalkSegment(start)
         # The users of the segment that match, each with how many users of the segment are passed once it is taken.
@@ -138,7 +138,7 @@ class SourceStream:
         This happens only where a source filters by less than the query: the page may then have fewer users than
         requested, and its cursor continues after those that did not match.
         """
-        return self._reads >= _MAX_READS
+        return self._filtered_reads >= _MAX_FILTERED_READS
 
     @property
     def rank(self) -> Rank:
@@ -193,8 +193,8 @@ class SourceStream:
         users = search.users_after(window)
         if users is not None:
             self._search = None
-            self._reads += 1
             self._set_segment(PrefetchedWindow(replace(window, items=users), search.exact, read_at), search.reread_from)
+            self._filtered_reads += len(self._matching) < len(users)
             return
         self._search = search
         self._searched += 1

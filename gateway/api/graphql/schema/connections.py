@@ -123,7 +123,11 @@ class UserFilter:
     )
     search: str | None = strawberry.field(default=None, description="Text to search for in names and e-mail addresses.")
     email: str | None = strawberry.field(
-        default=None, description="Exactly this e-mail address, whatever the case of its letters."
+        default=None,
+        description=(
+            "Exactly this e-mail address, whatever the case of its letters. A page may have fewer users than `first` "
+            "although there are more, since a source may return users whose address only contains this one."
+        ),
     )
     role_type: RoleType | None = strawberry.field(
         default=None, description="The type of the role. Only users of the `account` source have one."
