@@ -1,7 +1,9 @@
 """Cost, rate limit and gate, as clients observe them in responses and headers."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +44,44 @@ async def test_the_rate_limit(serve: Serve, caller_of: Callable[..., Caller]) ->
         assert (await caller.send({"query": "{ __typename }"}))[0] == 200  # 27 remained, and parsing it costs 20
         assert (await caller.send({"query": "{ again: __typename }"}))[0] == 429
         assert (await caller.send({"query": "{ __typename }"}))[0] == 200  # it is cached, and costs nothing
+
+
+async def test_combinations_of_include(serve: Serve, caller_of: Callable[..., Caller]) -> None:
+    """Each new combination of the variables in `@include` is charged like a new document, a repeated one is not."""
+    names = [f"v{number}" for number in range(4)]
+    definitions = ", ".join(f"${name}: Boolean!" for name in names)
+    fields = " ".join(f"{name}: __typename @include(if: ${name})" for name in names)
+    query = f"query ({definitions}) {{ {fields} }}"
+    with serve(GATEWAY_RATE_LIMIT__COST="1000", GATEWAY_RATE_LIMIT__WINDOW="86400") as running:
+        caller = caller_of(running)
+
+        async def remaining(number: int) -> int:
+            variables = {name: bool(number & 1 << bit) for bit, name in enumerate(names)}
+            payload = {"query": query, "variables": variables, "extensions": {"cost": True}}
+            _, body, _ = await caller.send(payload)
+            return int(body["extensions"]["cost"]["remaining"])
+
+        assert await remaining(0) == 1000 - 2 * 20  # of the document, and of the first combination
+        assert [await remaining(number) for number in (0, 1, 2, 1)] == [960, 940, 920, 920]
+        for number in range(3, 12):
+            await remaining(number)
+        assert await remaining(11) == 740
+        assert await remaining(0) == 720  # only the latest are kept
+
+
+async def test_made_up_operation_names(serve: Serve, caller_of: Callable[..., Caller], tmp_path: Path) -> None:
+    """A name that a document does not have costs nothing, trusted or not: the document is not parsed again."""
+    text = "query Known { __typename }"
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"known": text}))
+    for trust in ("off", "enforce"):
+        settings = {"GATEWAY_DOCUMENTS__MANIFESTS": str(manifest), "GATEWAY_DOCUMENTS__TRUST": trust}
+        with serve(**settings, GATEWAY_RATE_LIMIT__COST="100", GATEWAY_RATE_LIMIT__WINDOW="86400") as running:
+            caller = caller_of(running)
+            for number in range(30):
+                status, body, _ = await caller.send({"query": text, "operationName": f"Made{number}"})
+                assert (status, body["errors"][0]["message"]) == (400, "There is no operation of that name.")
+            assert (await caller.send({"query": text, "operationName": "Known"}))[0] == 200
 
 
 async def test_aliases_are_counted_one_by_one(serve: Serve, caller_of: Callable[..., Caller]) -> None:

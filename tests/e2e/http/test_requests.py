@@ -247,6 +247,29 @@ async def _parts(world: Any, query: str, **headers: str) -> list[Any]:
         return [json.loads(line) for line in (await answer.text()).splitlines() if line.startswith("{")]
 
 
+@pytest.mark.parametrize(
+    ("definition", "count", "variables"),
+    [
+        ("", "-1", {}),
+        ("", "null", {}),
+        ("($n: Int)", "$n", {"n": -1}),
+        ("($n: Int)", "$n", {"n": None}),
+        ("($n: Int = -1)", "$n", {}),
+    ],
+)
+async def test_a_negative_initial_count(
+    session: ClientSession, gateway_url: str, definition: str, count: str, variables: dict[str, Any]
+) -> None:
+    """`@stream` with a negative number or null is refused as wrong input, whatever the client accepts."""
+    text = f"query {definition} {{ users(first: 1) {{ nodes @stream(initialCount: {count}) {{ id }} }} }}"
+    body = {"query": text, "variables": variables}
+    headers = {"Accept": "multipart/mixed, application/graphql-response+json"}
+    async with session.post(f"{gateway_url}/graphql", json=body, headers=headers) as answer:
+        [error] = (await answer.json(content_type=None))["errors"]
+        assert (answer.status, error["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+        assert "`initialCount` of `@stream` must be 0 or more" in error["message"]
+
+
 async def test_deferred_parts_pass_the_gate(fresh: Any) -> None:
     """An operation holds its slot until its last part is computed; without a slot, the response is one error."""
     query = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name ... @defer { role { permissions } } } }'

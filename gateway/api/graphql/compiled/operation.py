@@ -35,7 +35,7 @@ _NO_VARIABLES = VariableValues({}, {})
 class Compiled:
     """A compiled operation: one program for each combination of its `@skip` and `@include` variables.
 
-    Programs are built when a request first needs them. At most 8 are kept.
+    Programs are built when a request first needs them. The 8 that were used last are kept.
     """
 
     def __init__(
@@ -60,6 +60,13 @@ class Compiled:
     def weight(self) -> int:
         """The approximate maximum of its memory, in bytes."""
         return self._slot_count * _SLOT_BYTES * min(1 << len(self._condition_variables), _MAX_PROGRAMS)
+
+    def needs_compiling(self, variables: Mapping[str, Any]) -> bool:
+        """Return whether there is no program yet for these variables, which are as the client sent them."""
+        if not self._condition_variables:
+            return False
+        values = self._variables.coerce(variables)
+        return not isinstance(values, list) and self._key(values) not in self._programs
 
     async def execute(self, context: Context, variables: Mapping[str, Any]) -> Executed:
         """Execute the operation with the variables as the client sent them."""
@@ -99,7 +106,7 @@ class Compiled:
         self._slot_count = whole.slot_count
 
     def _program(self, values: VariableValues) -> Program:
-        key = tuple(values.coerced.get(name) for name in self._condition_variables)
+        key = self._key(values)
         program = self._programs.get(key)
         if program is None:
             program = self._programs[key] = build_program(
@@ -107,7 +114,12 @@ class Compiled:
             )
             if len(self._programs) > _MAX_PROGRAMS:
                 self._programs.popitem(last=False)
+        elif key:
+            self._programs.move_to_end(key)
         return program
+
+    def _key(self, values: VariableValues) -> tuple[Any, ...]:
+        return tuple(values.coerced.get(name) for name in self._condition_variables)
 
     def _graphql_core(self, context: Context, values: VariableValues) -> CoreExecutor[Any]:
         return CoreExecutor(

@@ -22,7 +22,7 @@ from gateway.api.graphql.execution.request import GraphQLRequest, refusal, refus
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
-from gateway.errors import GatewayError, SourceTimeout
+from gateway.errors import BadUserInput, GatewayError, SourceTimeout
 from gateway.kit.rate_limit import Allowance
 
 __all__ = ["ANY_OPERATION", "QUERY_ONLY", "QUERY_OR_MUTATION", "QUERY_OR_SUBSCRIPTION", "Executor"]
@@ -192,8 +192,12 @@ class Executor:
         prepared = self.prepare(request, incoming, allowed=allowed)
         if isinstance(prepared, Result):
             return prepared
-        if prepared.incremental is None:
+        if prepared.stream_counts is None:
             return await self.answer(prepared, request, incoming)
+        try:
+            prepared.stream_counts.check(request.variables or {})
+        except BadUserInput as error:
+            raise refused_for(error) from None
         await self.charge(prepared, request, incoming)
 
         def timed_out() -> Mapping[str, Any]:
@@ -214,6 +218,8 @@ class Executor:
         cost, allowance = None, None
         if event is None:
             cost, allowance = await self.charge(prepared, request, incoming)
+            if allowance is not None:
+                allowance = await self._charge_compilation(prepared, request, incoming) or allowance
         try:
             with incoming.operation():  # outside the slot: the timeout includes the wait for it
                 async with self._capacity.slot(incoming.principal.identity):
@@ -244,6 +250,21 @@ class Executor:
         if allowance is not None:
             costs["remaining"] = allowance.remaining
         return {**(result.extensions or {}), "cost": costs}
+
+    async def _charge_compilation(
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
+    ) -> Allowance | None:
+        """Charge for a program that has to be compiled: each combination of values in `@skip` and `@include` needs one.
+
+        Raises:
+            RefusedError: it costs more than the rest of the allowance.
+        """
+        if prepared.compiled is None or not prepared.compiled.needs_compiling(request.variables or {}):
+            return None
+        try:
+            return await self._capacity.charge(incoming.caller, self._preparation_cost(request.query))
+        except AllowanceExceeded as error:
+            raise refused_for(error) from None
 
     def _preparation_cost(self, text: str) -> int:
         length = min(len(text), self._guard.limits.length)  # a longer text is refused without being parsed

@@ -9,6 +9,7 @@ from graphql import DocumentNode, FieldNode, GraphQLError, OperationDefinitionNo
 
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.selections import selection_of
+from gateway.api.graphql.execution.stream_counts import StreamCounts
 from gateway.api.graphql.limits.cost_model import Price
 from gateway.api.graphql.skip_include import condition_variables
 from gateway.users.planning import Plan, plan
@@ -36,6 +37,9 @@ class Executable(Protocol):
     @property
     def weight(self) -> int: ...
 
+    def needs_compiling(self, variables: Mapping[str, Any]) -> bool:
+        """Return whether its execution with these variables begins with the compilation of another program."""
+
     async def execute(self, context: Context, variables: Mapping[str, Any]) -> Executed:
         """Return the result that graphql-core would give, for variables as the client sent them."""
 
@@ -45,8 +49,9 @@ class Prepared:
     """A prepared operation.
 
     `price` computes its cost from the variables. `compiled` is None if graphql-core executes it. `document` is without
-    `@defer` and `@stream`; if it has them, `incremental` is the document as the client wrote it. `mutations` is how
-    many mutations it may have. `variable_names` are those of the variables that it declares.
+    `@defer` and `@stream`; if it has them, `incremental` is the document as the client wrote it, and `stream_counts`
+    checks the variables of `@stream` in it. `mutations` is how many mutations it may have. `variable_names` are those
+    of the variables that it declares.
     """
 
     document: DocumentNode
@@ -54,6 +59,7 @@ class Prepared:
     price: Price
     compiled: Executable | None
     incremental: DocumentNode | None
+    stream_counts: StreamCounts | None
     mutations: int
     variable_names: tuple[str, ...]
     _plan_variables: tuple[str, ...]
@@ -90,7 +96,9 @@ def prepare_operation(
     """Return the prepared operation of a valid document; the parameters are the attributes of `Prepared`."""
     variables = tuple(sorted(condition_variables(document)))
     names = tuple(definition.variable.name.value for definition in operation.variable_definitions or ())
-    return Prepared(document, operation, price, compiled, incremental, _count_mutations(operation), names, variables)
+    stream_counts = StreamCounts(incremental, operation) if incremental is not None else None
+    mutations = _count_mutations(operation)
+    return Prepared(document, operation, price, compiled, incremental, stream_counts, mutations, names, variables)
 
 
 def _selects_one_user(operation: OperationDefinitionNode) -> bool:

@@ -4,6 +4,7 @@ from graphql import ASTValidationRule, GraphQLSchema, NoSchemaIntrospectionCusto
 from strawberry import Schema
 from strawberry.schema.config import StrawberryConfig
 
+from gateway.api.graphql.execution.stream_counts import StreamInitialCount
 from gateway.api.graphql.schema.mutations import MutationObject
 from gateway.api.graphql.schema.queries import QueryObject
 from gateway.api.graphql.schema.scalars import SCALARS
@@ -32,7 +33,7 @@ def executable(schema: Schema) -> GraphQLSchema:
 
 def rules(*, introspection: bool) -> tuple[type[ASTValidationRule], ...]:
     """Return the validation rules for documents. Without `introspection`, clients cannot read the schema."""
-    return (*specified_rules, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
+    return (*specified_rules, StreamInitialCount, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
 
 
 def sdl() -> str:
