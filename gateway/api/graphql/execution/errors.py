@@ -20,6 +20,7 @@ def public_error(error: GraphQLError, request_id: str) -> GraphQLError:
     if cause is None:
         _LOG.error("defect in request %s at %s", request_id, error.path, exc_info=error.original_error or error)
         cause = Internal(Internal.masked)
+    _release_frames(error)
     return GraphQLError(
         cause.message_with_paths(field_path) if isinstance(cause, BadUserInput) else cause.message,
         nodes=error.nodes,
@@ -28,6 +29,22 @@ def public_error(error: GraphQLError, request_id: str) -> GraphQLError:
         path=error.path,
         extensions=extensions(cause, request_id),
     )
+
+
+def _release_frames(error: BaseException) -> None:
+    """Remove the tracebacks of an exception and of all behind it.
+
+    Their frames refer to the request and to its errors, so that a whole request of up to 1 MiB would be kept in a
+    reference cycle until the next garbage collection.
+    """
+    remaining: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while remaining:
+        current = remaining.pop()
+        if current is not None and id(current) not in seen:
+            seen.add(id(current))
+            current.__traceback__ = None
+            remaining += (current.__cause__, current.__context__, getattr(current, "original_error", None))
 
 
 def is_public(error: GraphQLError) -> bool:
