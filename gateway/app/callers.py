@@ -5,11 +5,30 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.callers.api_keys import ApiKeys
 from gateway.callers.authentication import Authentication, Forwards
+from gateway.callers.revocation import CREDENTIAL_HEADERS, CredentialWatch
 from gateway.operation import scopes
 from gateway.settings import AuthSettings
 from gateway.users.model import UserSource
 
-__all__ = ["open_authentication"]
+__all__ = ["open_authentication", "open_credentials"]
+
+
+@asynccontextmanager
+async def open_credentials(settings: AuthSettings, forwards: Forwards) -> AsyncIterator[CredentialWatch]:
+    """Open the configured authentication, with the checks of open connections; both are closed when the block ends.
+
+    Raises:
+        OSError, ValueError: as `open_authentication`.
+    """
+    forwarded = (header for headers in forwards.values() for header in headers)
+    async with open_authentication(settings, forwards) as authenticate:
+        credentials = CredentialWatch(
+            authenticate, headers=CREDENTIAL_HEADERS.union(forwarded), version=authenticate.version
+        )
+        try:
+            yield credentials
+        finally:
+            await credentials.aclose()
 
 
 @asynccontextmanager

@@ -25,13 +25,14 @@ from gateway.api.web.health import health
 from gateway.api.web.metrics import Metrics, metrics_route
 from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
-from gateway.app.callers import open_authentication
+from gateway.app.callers import open_credentials
 from gateway.app.change_intake import build_webhooks, start_polling
 from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
-from gateway.callers.authentication import Authenticate, Authentication
+from gateway.callers.authentication import Authentication
+from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
 from gateway.operation import request_id
 from gateway.settings import Settings
@@ -73,7 +74,7 @@ class Gateway:
         self._executor: Executor | None = None
         self._incoming: IncomingFactory | None = None
         self._live: Live | None = None
-        self._authenticate: Authenticate = Authentication()
+        self._credentials = CredentialWatch(Authentication())
         self._observer = MetricsObserver(self.metrics)
         self._retired = False
 
@@ -101,7 +102,7 @@ class Gateway:
         await state.start()
         self._sources = ConfiguredSources(settings, stack, observer)
         sources, forwards = self._sources.sources, self._sources.forwards
-        self._authenticate = await stack.enter_async_context(open_authentication(settings.auth, forwards))
+        self._credentials = await stack.enter_async_context(open_credentials(settings.auth, forwards))
         self._events = state.events()
         secret = settings.cursor_secret
         once = IdempotentChanges(state.idempotency())
@@ -119,14 +120,7 @@ class Gateway:
         stack.push_async_callback(self._users.drain)
         self._capacity = _build_capacity(settings, state, observer)
         self._executor = build_executor(settings, state, stack, observer, self._capacity)
-        forwarded = {header for headers in forwards.values() for header in headers}
-        self._incoming = IncomingFactory(
-            self._users,
-            self._events,
-            self._authenticate,
-            settings.request_timeout,
-            credentials=frozenset({"authorization", "x-api-key", *forwarded}),
-        )
+        self._incoming = IncomingFactory(self._users, self._events, self._credentials, settings.request_timeout)
         allows = Cors(settings.cors_origins).allows
         options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
         self._live = Live(self._executor, self._incoming, options, allows=allows, observe=observer.live)
@@ -230,7 +224,7 @@ class Gateway:
             self.users,
             options,
             events=self.events,
-            authenticate=self._authenticate,
+            credentials=self._credentials,
             capacity=self._capacity,
         )
 

@@ -10,7 +10,6 @@
 """
 
 import hashlib
-import hmac
 import secrets
 import time
 import tomllib
@@ -87,17 +86,21 @@ class ApiKeys:
         self._now = now
         self._file = WatchedFile(path, partial(_read, known_scopes), clock=clock)
 
+    @property
+    def version(self) -> object:
+        """Another value after each change of the keys."""
+        return self._file.current()
+
     def principal(self, key: str) -> Principal:
         """Return the caller whose key it is.
 
         Raises:
             Unauthenticated: the key is unknown or has expired.
         """
+        # The time that the lookup takes depends on the hash, from which nothing about a key can be concluded.
         sha256 = _hash(key) if len(key) <= _MAX_LENGTH else ""
-        for known_sha256, principal in self._file.current():
-            if hmac.compare_digest(known_sha256, sha256) and (
-                principal.expires is None or self._now() < principal.expires
-            ):
+        for principal in self._file.current().get(sha256, ()):
+            if principal.expires is None or self._now() < principal.expires:
                 return principal
         raise Unauthenticated("The API key was not accepted.")
 
@@ -119,15 +122,18 @@ def _hash(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
-def _read(known_scopes: frozenset[str], content: bytes) -> tuple[tuple[str, Principal], ...]:
-    """Return the hash of each key, and its caller."""
+def _read(known_scopes: frozenset[str], content: bytes) -> dict[str, list[Principal]]:
+    """Return the callers by the hash of their key; two if a key has two entries, for example with two expiries."""
     try:
         file = _File.model_validate(tomllib.loads(content.decode()), context={"known": known_scopes})
     except ValidationError as error:
         details = error.errors(include_url=False)
         messages = (f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in details)
         raise ValueError("; ".join(messages)) from None
-    return tuple((entry.sha256, _principal(entry)) for entry in file.keys)
+    callers: dict[str, list[Principal]] = {}
+    for entry in file.keys:
+        callers.setdefault(entry.sha256, []).append(_principal(entry))
+    return callers
 
 
 def _principal(entry: KeyEntry) -> Principal:

@@ -52,6 +52,15 @@ class Authentication:
         self._tokens = tokens
         self._forwards = forwards or {}
 
+    def version(self) -> object:
+        """Return another value after each change of the API keys or of the keys that verify tokens; None without keys.
+
+        A credential that was accepted before the change may not be accepted after it.
+        """
+        if self._keys is None and self._tokens is None:
+            return None
+        return tuple(verifier.version for verifier in (self._keys, self._tokens) if verifier is not None)
+
     async def __call__(self, headers: Mapping[str, str]) -> Principal:
         principal, consumed = await self._identify(headers)
         if not self._forwards:

@@ -92,6 +92,7 @@ class FetchedKeys:
         self._pause = pause
         self._clock = clock
         self._keys = KeySet()
+        self._content = b""
         self._refresh_at = clock()
         self._allowed_fetches = float(burst)  # for unknown key ids, as of `_counted_at`
         self._counted_at = clock()
@@ -125,7 +126,10 @@ class FetchedKeys:
 
     async def _refresh(self) -> None:
         try:
-            self._keys = parse_key_set(await self._fetch(), self._key_types)
+            content = await self._fetch()
+            if content != self._content:  # else the same object, so that no token has to be verified again
+                self._keys = parse_key_set(content, self._key_types)
+                self._content = content
             self._refresh_at = self._clock() + self._ttl
         except (OSError, ValueError) as error:
             _LOG.warning("the key set of the issuer could not be fetched, the known keys stay in use: %s", error)

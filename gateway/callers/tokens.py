@@ -86,6 +86,11 @@ class TokenVerifier:
         self._cache: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
         self._cache_keys: KeySet | None = None  # those that the cached tokens were verified with
 
+    @property
+    def version(self) -> object:
+        """Another value after each change of the keys."""
+        return self._keys.current()
+
     async def principal(self, token: str) -> Principal:
         """Return the caller whose token it is.
 

@@ -1,11 +1,9 @@
-"""Subscriptions of callers: restricted to the sources that they may read, until their credential expires."""
+"""Subscriptions of callers: restricted to the sources that they may read."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 
-from gateway.errors import Forbidden, Unauthenticated
+from gateway.errors import Forbidden
 from gateway.events.log import EventLog, Subscription
 from gateway.operation import Action, Principal
 from gateway.users.ids import Ref
@@ -25,19 +23,14 @@ async def watching(
     sources: Sequence[UserSource] = (),
     after: str | None = None,
 ) -> AsyncIterator[Subscription]:
-    """Subscribe as `EventLog.subscribe` does, for a caller; it ends with Unauthenticated when the credential expires.
+    """Subscribe as `EventLog.subscribe` does, for a caller. The surface ends it when the credential is revoked.
 
     Raises:
         Forbidden: the caller may not watch one of the named users or sources, or no source at all.
     """
     watched = _watched_sources(principal, ids, sources)
     async with log.subscribe(ids=ids, sources=watched, after=after) as subscription:
-        expiry = _end_at_expiry(principal, subscription)
-        try:
-            yield subscription
-        finally:
-            if expiry is not None:
-                expiry.cancel()
+        yield subscription
 
 
 def _watched_sources(principal: Principal, ids: Iterable[Ref], sources: Sequence[UserSource]) -> Sequence[UserSource]:
@@ -54,10 +47,3 @@ def _watched_sources(principal: Principal, ids: Iterable[Ref], sources: Sequence
     if not watched:
         raise Forbidden("No users can be watched: all sources are called with forwarded credentials.")
     return watched
-
-
-def _end_at_expiry(principal: Principal, subscription: Subscription) -> asyncio.TimerHandle | None:
-    if principal.expires is None:
-        return None
-    expired = Unauthenticated("The credential has expired. Connect again with a new one and resume.")
-    return asyncio.get_running_loop().call_later(principal.expires - time.time(), subscription.end, expired)

@@ -18,6 +18,7 @@ from gateway.api.web.aiohttp_server import aiohttp_application
 from gateway.api.web.http import Route, WebRequest, WebResponse
 from gateway.api.web.site import Site
 from gateway.callers.authentication import anyone
+from gateway.callers.revocation import CredentialWatch
 from gateway.events.memory import MemoryEventLog
 from gateway.users.model import UserSource
 from gateway.users.service import UserService
@@ -50,7 +51,7 @@ async def url() -> AsyncIterator[str]:
     async with Gateway(Settings()) as gateway:
         events, executor = MemoryEventLog(), gateway._executor
         assert executor is not None
-        incoming = IncomingFactory(UserService(Sources([Broken()])), events, anyone, 5)
+        incoming = IncomingFactory(UserService(Sources([Broken()])), events, CredentialWatch(anyone), 5)
         live = Live(executor, incoming, live_options())
         endpoint = GraphQLEndpoint(
             executor, incoming, live, EndpointOptions(RequestLimits(100_000, UploadLimits(file=1000)))

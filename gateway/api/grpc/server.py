@@ -13,11 +13,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.api.capacity import Capacity
-from gateway.api.grpc.calls import CallAdmission, Method, RunningCalls, stream, unary
+from gateway.api.grpc.handlers import CallAdmission, Method, OpenCalls, RunningCalls, stream, unary
 from gateway.api.grpc.servicer import UserServicer
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import Watching
-from gateway.callers.authentication import Authenticate, anyone
+from gateway.callers.authentication import anyone
+from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
 from gateway.kit.watched_file import FileVersion, file_version
 from gateway.users.service import UserService
@@ -28,6 +29,8 @@ _SERVICE = users_pb2.DESCRIPTOR.services_by_name["UserService"]
 _REFLECTED = (_SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
 _CLOSE_TIMEOUT = 0.1  # seconds before the end of the grace, to send the last status of calls and health watches
 _OVERHEAD = 1024 * 1024  # bytes of a request in addition to its icon
+_MAX_REQUEST = 64 * 1024  # bytes of a request without an icon
+_MAX_WATCH_REQUEST = 512 * 1024  # bytes of 1,000 global ids, each of at most 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,9 @@ class GrpcOptions:
     tls: Tls | None = None
     icon_bytes: int = 5 * 1024 * 1024
     max_message_bytes: int | None = None
-    max_concurrent_calls: int | None = None
+    max_concurrent_calls: int = 10_000
+    calls_per_caller: int = 1_000
+    calls_per_connection: int = 1_000
     request_timeout: float = 30.0
     keepalive_time: float = 60.0
     keepalive_timeout: float = 20.0
@@ -67,9 +72,14 @@ class GrpcOptions:
     max_connection_age: float = 1800.0
     max_connection_age_grace: float = 60.0
 
+    def max_request_bytes(self, method: str) -> int:
+        """Return the maximum size of the requests of a method."""
+        if method == "UpdateSoftwareOneUser":
+            return self.icon_bytes + _OVERHEAD if self.max_message_bytes is None else self.max_message_bytes
+        return _MAX_WATCH_REQUEST if method == "WatchUsers" else _MAX_REQUEST
+
     def arguments(self) -> list[tuple[str, int]]:
         """Return the channel arguments of grpcio."""
-        largest = self.icon_bytes + _OVERHEAD if self.max_message_bytes is None else self.max_message_bytes
         times = {
             "grpc.keepalive_time_ms": self.keepalive_time,
             "grpc.keepalive_timeout_ms": self.keepalive_timeout,
@@ -78,7 +88,8 @@ class GrpcOptions:
             "grpc.max_connection_age_grace_ms": self.max_connection_age_grace,
         }
         return [
-            ("grpc.max_receive_message_length", largest),
+            ("grpc.max_receive_message_length", self.max_request_bytes("UpdateSoftwareOneUser")),
+            ("grpc.max_concurrent_streams", self.calls_per_connection),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.so_reuseport", 0),  # with it two servers share a port without an error
             *((name, round(seconds * 1000)) for name, seconds in times.items()),
@@ -139,7 +150,7 @@ async def start_grpc(
     options: GrpcOptions | None = None,
     *,
     events: EventLog | None = None,
-    authenticate: Authenticate = anyone,
+    credentials: CredentialWatch | None = None,
     capacity: Capacity | None = None,
 ) -> GrpcServer:
     """Start a server; each call is executed as an operation with a deadline.
@@ -152,8 +163,10 @@ async def start_grpc(
     """
     options = options or GrpcOptions()
     server = grpc.aio.server(options=options.arguments(), maximum_concurrent_rpcs=options.max_concurrent_calls)
-    watching = Watching(events) if events is not None else None
-    admission = CallAdmission(authenticate, capacity or Capacity())
+    credentials = credentials or CredentialWatch(anyone)
+    watching = Watching(events, credentials) if events is not None else None
+    open_calls = OpenCalls(options.calls_per_caller)
+    admission = CallAdmission(credentials, capacity or Capacity(), open_calls, options.request_timeout)
     server.add_generic_rpc_handlers((_handlers(service, options, watching, admission),))
     health_servicer = _Health()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
@@ -176,17 +189,15 @@ def _handlers(service: UserService, options: GrpcOptions, watching: Watching | N
     handlers = {}
     for method in _SERVICE.methods:
         request, response = (getattr(users_pb2, kind.name) for kind in (method.input_type, method.output_type))
-        called = Method(method.name, request.FromString)
-        # Requests are parsed by `Method`, whose errors have details.
+        called = Method(method.name, request.FromString, options.max_request_bytes(method.name))
+        # Requests are read and parsed by `Method`: see there.
         codecs = {"response_serializer": response.SerializeToString}
         if method.server_streaming:
             watch = stream(called, watching.watch_users, admission) if watching else _unimplemented
-            handlers[method.name] = grpc.unary_stream_rpc_method_handler(watch, **codecs)
+            handlers[method.name] = grpc.stream_stream_rpc_method_handler(watch, **codecs)
         else:
             respond = getattr(servicer, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())
-            handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-                unary(called, respond, admission, options.request_timeout), **codecs
-            )
+            handlers[method.name] = grpc.stream_unary_rpc_method_handler(unary(called, respond, admission), **codecs)
     return grpc.method_handlers_generic_handler(_SERVICE.full_name, handlers)
 
 

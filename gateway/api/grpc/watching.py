@@ -9,7 +9,8 @@ from gateway.api.grpc.calls import Call
 from gateway.api.grpc.enums import NUMBERS, sources_of
 from gateway.api.grpc.messages import message_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.errors import BadUserInput, GatewayError
+from gateway.callers.revocation import CredentialWatch
+from gateway.errors import BadUserInput, Forbidden, GatewayError, Unauthenticated
 from gateway.events.log import Draining, EventLog, SlowReader, Subscription, UserEvent
 from gateway.events.watching import MAX_IDS, watching
 from gateway.users.ids import Kind, Ref, decode
@@ -47,10 +48,14 @@ class RenderedEvents(Generic[R]):
 
 
 class Watching:
-    """The streams of one server, which read one event log; they end when the server drains."""
+    """The streams of one server, which read one event log; they end when the server drains.
 
-    def __init__(self, events: EventLog) -> None:
+    The stream of a caller whose credential is revoked ends at once.
+    """
+
+    def __init__(self, events: EventLog, credentials: CredentialWatch) -> None:
         self._events = events
+        self._credentials = credentials
         self._message = RenderedEvents(_message)  # shared by all streams
         self._streams: set[Subscription] = set()
         self._draining = False
@@ -75,7 +80,8 @@ class Watching:
                 # At once: from the token on, the client misses no event.
                 headers = ((RESUME_TOKEN, subscription.start), ("x-request-id", call.request_id))
                 await context.send_initial_metadata(headers)
-                raise await _send_events(subscription, context, self._message)
+                with self._credentials.watch(call.headers, call.principal, subscription.end):
+                    raise await _send_events(subscription, context, self._message)
             finally:
                 self._streams.discard(subscription)
 
@@ -83,7 +89,11 @@ class Watching:
 async def _send_events(
     subscription: Subscription, context: Any, message: Callable[[UserEvent], users_pb2.UserEvent]
 ) -> GatewayError:
-    """Send events until the subscription ends, and return the reason. A client that does not read delays it briefly."""
+    """Send events until the subscription ends, and return the reason.
+
+    The queued events are sent too, unless the caller may no longer have them; a client that does not read delays the
+    end briefly.
+    """
 
     async def send() -> None:
         async for event in subscription:
@@ -93,7 +103,7 @@ async def _send_events(
     ended = asyncio.ensure_future(subscription.ended())
     try:
         await asyncio.wait({sending, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if ended.done() and not isinstance(ended.result(), SlowReader):
+        if ended.done() and not isinstance(ended.result(), SlowReader | Unauthenticated | Forbidden):
             await asyncio.wait({sending}, timeout=_DRAIN_TIMEOUT)
     finally:
         sending.cancel()

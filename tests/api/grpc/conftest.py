@@ -15,6 +15,7 @@ from gateway import Gateway, Settings
 from gateway.api.grpc.server import GrpcOptions, GrpcServer, start_grpc
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.callers.authentication import Authenticate, anyone
+from gateway.callers.revocation import CredentialWatch
 from gateway.sandbox import (
     ACCOUNT_ID,
     ACCOUNT_TOKEN,
@@ -184,7 +185,7 @@ async def opened(
             gateway.users,
             options or GrpcOptions(port=0),
             events=gateway.events,
-            authenticate=authenticate,
+            credentials=CredentialWatch(authenticate, version=getattr(authenticate, "version", lambda: None)),
         )
         try:
             async with grpc.aio.insecure_channel(server.address) as channel:

@@ -1,18 +1,19 @@
 """What a request, or a message on a WebSocket, gives to the operation that it starts."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from gateway.callers.authentication import Authenticate
+from gateway.callers.revocation import CredentialWatch, OnRevoked
 from gateway.events.log import EventLog
 from gateway.operation import ANYONE, Principal, operation, request_id, traceparent
 from gateway.users.service import UserService
 
-__all__ = ["Incoming", "IncomingFactory", "next_operation"]
+__all__ = ["Incoming", "IncomingFactory"]
 
 
 class Incoming(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class Incoming(msgspec.Struct, frozen=True):
     `service` acts for `principal`; without `events` there is nothing to subscribe to. `idempotency_key` is from the
     header: it counts for a mutation without an `idempotencyKey` argument. `timeout` is in seconds, for the operation or
     for each event of a subscription; None leaves the timeout of each source. `trace` is the client's `traceparent`.
+    `headers` are those by which `credentials` authenticated the principal.
     """
 
     service: UserService
@@ -30,10 +32,21 @@ class Incoming(msgspec.Struct, frozen=True):
     trace: str | None = None
     principal: Principal = ANYONE
     events: EventLog | None = None
+    headers: Mapping[str, str] = {}
+    credentials: CredentialWatch | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.request_id!r})"  # the headers contain credentials
 
     def operation(self) -> operation:
         """Return the context manager with the deadline and the trace to execute one operation in."""
         return operation(timeout=self.timeout, trace=self.trace)
+
+    def while_valid(self, on_revoked: OnRevoked) -> AbstractContextManager[None]:
+        """Return the context manager that calls `on_revoked` if the principal's credential is revoked inside it."""
+        if self.credentials is None:
+            return nullcontext()
+        return self.credentials.watch(self.headers, self.principal, on_revoked)
 
     @property
     def caller(self) -> str:
@@ -43,17 +56,12 @@ class Incoming(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class IncomingFactory:
-    """Authenticates callers and creates an `Incoming` for each request. `timeout` is its longest timeout, in seconds.
-
-    `credentials` are the names, in lower case, of the headers that a WebSocket's client may also send in
-    `connection_init`. It may send no others there, since a proxy in front of the gateway may vouch for those.
-    """
+    """Authenticates callers and creates the `Incoming` of each request; `timeout` is its longest one, in seconds."""
 
     service: UserService
     events: EventLog
-    authenticate: Authenticate
+    credentials: CredentialWatch
     timeout: float
-    credentials: frozenset[str] = frozenset({"authorization", "x-api-key"})
 
     async def create(
         self,
@@ -68,7 +76,7 @@ class IncomingFactory:
         Raises:
             Unauthenticated: the headers contain no valid credential.
         """
-        principal = await self.authenticate(headers)
+        principal = await self.credentials.authenticate(headers)
         return Incoming(
             self.service.by(principal),
             request_id,
@@ -77,20 +85,29 @@ class IncomingFactory:
             traceparent(headers.get("traceparent")),
             principal,
             self.events,
+            headers,
+            self.credentials,
         )
 
+    async def create_next(self, incoming: Incoming) -> Incoming:
+        """Return an `Incoming` for the next operation of a connection: authenticated again, with a new request id.
+
+        Raises:
+            Unauthenticated: the credential of the connection is no longer valid.
+        """
+        principal = await self.credentials.authenticate(incoming.headers)
+        return replace(incoming, service=self.service.by(principal), request_id=request_id(), principal=principal)
+
     def credentials_in(self, payload: Mapping[str, Any] | None) -> dict[str, str]:
-        """Return the credentials in the payload of `connection_init`: its members, or those of its `headers`."""
+        """Return the credentials in the payload of `connection_init`: its members, or those of its `headers`.
+
+        Other headers are not accepted there, since a proxy in front of the gateway may vouch for them.
+        """
         members = payload or {}
         headers = members.get("headers")
         fields = {**headers, **members} if isinstance(headers, dict) else members
         return {
             name.lower(): value
             for name, value in fields.items()
-            if name.lower() in self.credentials and isinstance(value, str)
+            if name.lower() in self.credentials.headers and isinstance(value, str)
         }
-
-
-def next_operation(incoming: Incoming) -> Incoming:
-    """Return a copy for the next operation of a connection, with a new request id."""
-    return replace(incoming, request_id=request_id())

@@ -21,6 +21,7 @@ from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
 from gateway.api.graphql.http.accept import MediaType, accepted
 from gateway.api.graphql.http.csrf import require_preflight
+from gateway.api.graphql.http.incremental import until_revoked
 from gateway.api.graphql.http.parsing import RequestLimits, read_request
 from gateway.api.graphql.http.response import StatusProfile, multipart_response, refusal_response, result_response
 from gateway.api.graphql.live.live import Live
@@ -105,7 +106,8 @@ class GraphQLEndpoint:
                 if isinstance(answer, Result):
                     response = result_response(answer, single, profile)
                 else:
-                    response = multipart_response(answer)
+                    error_result = partial(self._executor.error_result, incoming=incoming)
+                    response = multipart_response(until_revoked(answer, incoming, error_result))
         except RefusedError as error:
             response = refusal_response(error, single, profile, operation_id)
         except GatewayError as error:

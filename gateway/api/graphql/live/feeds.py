@@ -19,7 +19,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from contextvars import Context
 from functools import partial
 from typing import Any
@@ -37,7 +37,7 @@ from gateway.api.graphql.live.feed import Feed, ResumedFeeds
 from gateway.api.graphql.live.options import LiveEvent, LiveOptions, LiveTraffic, Observe
 from gateway.api.graphql.live.responses import LiveResponse, ResponseCache
 from gateway.api.graphql.live.sharing import sharing_of
-from gateway.errors import RateLimited
+from gateway.errors import GatewayError, RateLimited
 from gateway.events.log import SlowReader
 from gateway.kit.mailbox import Mailbox
 
@@ -80,6 +80,8 @@ class Feeds:
         self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ANY_OPERATION
     ) -> AsyncIterator[Mailbox[LiveResponse]]:
         """Execute an operation of any kind until the context is left. The mailbox receives its responses.
+
+        A subscription ends with an error when the credential of its caller is revoked.
 
         Raises:
             RefusedError: the operation is not executed, for a reason that has an HTTP status.
@@ -130,8 +132,14 @@ class Feeds:
         feed = self._feed(prepared, request, incoming)
         mailbox = feed.join()
         self._feed_of[mailbox] = feed
+
+        def end(reason: GatewayError) -> None:
+            mailbox.close_with(self.last_response(reason, incoming))
+
+        is_subscription = prepared.operation_type is OperationType.SUBSCRIPTION
         try:
-            yield mailbox
+            with incoming.while_valid(end) if is_subscription else nullcontext():
+                yield mailbox
         finally:
             feed = self._feed_of.pop(mailbox)  # another one if the feeds were merged
             feed.remove(mailbox)

@@ -53,8 +53,7 @@ def sharing_of(prepared: Prepared, request: GraphQLRequest, principal: Principal
     variables = prepared.declared(request.variables)
     others = {name: value for name, value in variables.items() if name not in position.variables - position.reused}
     resumes = position.fixed or any(variables.get(name) is not None for name in position.variables)
-    # The expiry is included because a feed ends when the credential of its caller expires.
-    caller = (principal is ANYONE, principal.identity, principal.scopes, principal.expires)
+    caller = (principal is ANYONE, principal.identity, principal.scopes)
     key = (prepared, orjson.dumps(others, option=orjson.OPT_SORT_KEYS), caller)
     return Sharing(key, resumes, None if position.fixed or position.variables & position.reused else others)
 

@@ -86,6 +86,12 @@ class Reservation:
     def close_after(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self.chunks.abort)
 
+    def end(self, last: LiveResponse) -> None:
+        """Discard what was not sent yet; end each operation with that response, then the stream."""
+        ids_json = [orjson.dumps(operation_id).decode() for operation_id in self._operations]
+        chunks = [operation_next(id_json, last.text) + operation_complete(id_json) for id_json in ids_json]
+        self.chunks.close_with(b"".join(chunks))
+
     def close(self) -> None:
         """End the stream and cancel its operations."""
         self.chunks.abort()
@@ -153,7 +159,7 @@ class Reservations:
             return WebResponse(200)
         if accepted(request.headers.get("accept", ""))[:1] == (MediaType.EVENT_STREAM,):
             reservation.open()
-            return event_stream(self._chunks(token, reservation))
+            return event_stream(self._chunks(token, reservation, incoming))
         operation = await self._feeds.check(await read(), incoming)
         if isinstance(operation, Result):
             return refuse(operation)
@@ -185,9 +191,12 @@ class Reservations:
             raise RefusedError(403, Forbidden("The event stream was reserved by another caller."))
         return reservation
 
-    async def _chunks(self, token: str, reservation: Reservation) -> AsyncGenerator[bytes]:
+    async def _chunks(self, token: str, reservation: Reservation, incoming: Incoming) -> AsyncGenerator[bytes]:
+        def end(reason: GatewayError) -> None:
+            reservation.end(self._feeds.last_response(reason, incoming))
+
         try:
-            with self._connections.admit(reservation, "reserved events"):
+            with self._connections.admit(reservation, "reserved events"), incoming.while_valid(end):
                 self._reservations[token][1].cancel()
                 yield KEEP_ALIVE
                 while not reservation.chunks.is_exhausted:

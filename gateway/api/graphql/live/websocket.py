@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine
-from functools import partial
+from contextlib import ExitStack
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory, next_operation
+from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, from_mapping
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
@@ -28,7 +27,7 @@ from gateway.api.graphql.live.messages import (
 )
 from gateway.api.graphql.live.options import LiveEvent, LiveOptions, Observe
 from gateway.api.web.http import Closed, WebRequest, WebSocket
-from gateway.errors import GatewayError, RateLimited
+from gateway.errors import GatewayError, RateLimited, Unauthenticated
 from gateway.events.log import Draining
 from gateway.operation import request_id
 
@@ -47,7 +46,7 @@ class WebSocketConnection:
     operations then wait in the mailboxes of their feeds.
 
     One timeout closes the connection: at first if `connection_init` does not come, later if a pong does not come, the
-    credential expires or the process stops.
+    credential is revoked or the process stops.
     """
 
     def __init__(
@@ -62,6 +61,7 @@ class WebSocketConnection:
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._credential = ExitStack()
         self._timeout = asyncio.timeout(options.init)
         self._close_at_timeout = _INIT_TIMEOUT
         self._timeout_is_final = False
@@ -83,6 +83,7 @@ class WebSocketConnection:
             return SocketClose(CloseCode.INTERNAL, "Internal server error")
         finally:
             self._timeout_is_final = True
+            self._credential.close()
             for timer in self._timers.values():
                 timer.cancel()
             for task in self._tasks:
@@ -117,11 +118,7 @@ class WebSocketConnection:
             self._incoming = incoming = await factory.create(headers, request_id(headers.get("x-request-id")))
         except GatewayError as refused:
             raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
-        if (expires := incoming.principal.expires) is not None:
-            expired = SocketClose(CloseCode.FORBIDDEN, "Forbidden: the credential has expired.")
-            # Final: otherwise a ping or a pong at the same moment would cancel it for good.
-            close = partial(self._close_after, 0, expired, final=True)
-            self._timers["expiry"] = self._loop.call_later(expires - time.time(), close)
+        self._credential.enter_context(incoming.while_valid(self._on_revoked))
         self._cancel_timeout()
         self._timers["ping"] = self._loop.call_later(self._options.ping, self._ping)
         await self._socket.send(ACK)
@@ -135,7 +132,14 @@ class WebSocketConnection:
             request = from_mapping(message.payload)
         except RefusedError as refused:
             raise SocketClose(CloseCode.BAD_REQUEST, f"Invalid message received: {refused.error.message}") from None
-        incoming = next_operation(self._incoming)
+        try:
+            incoming = await self._incoming_factory.create_next(self._incoming)
+        except Unauthenticated as refused:
+            raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
+        except GatewayError as refused:
+            last_response = self._feeds.last_response(refused, self._incoming)
+            await self._socket.send(error(message.id, last_response.errors or "[]"))
+            return
         limit = self._options.operations_each
         if len(self._tasks) >= limit:
             full = RateLimited(f"A connection can have at most {limit} operations. Retry after 1 s.", retry_after=1.0)
@@ -172,6 +176,17 @@ class WebSocketConnection:
         self._tasks.discard(task)
         if not task.cancelled() and (reason := task.exception()) is not None and not isinstance(reason, Closed):
             _LOG.error("unexpected error on a WebSocket", exc_info=reason)
+
+    def _on_revoked(self, reason: GatewayError) -> None:
+        """Close the connection if the credential is not valid any more.
+
+        Where it only has lost scopes, the subscriptions end, and each new operation is authenticated again.
+        """
+        if isinstance(reason, Unauthenticated) and not self._timeout.expired():
+            # Final: neither a ping or a pong at the same moment may cancel it, nor may the end of the process delay it.
+            self._timeout_is_final = True
+            self._close_at_timeout = SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {reason.message}")
+            self._timeout.reschedule(self._loop.time())
 
     def _ping(self) -> None:
         self._timers["ping"] = self._loop.call_later(self._options.ping, self._ping)

@@ -19,6 +19,7 @@ from gateway.api.graphql.live.live import Live
 from gateway.api.web.aiohttp_server import aiohttp_application
 from gateway.api.web.site import Site
 from gateway.callers.authentication import anyone
+from gateway.callers.revocation import CredentialWatch
 from gateway.events.memory import MemoryEventLog
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
 from gateway.users.model import User, UserChange, UserSource
@@ -142,7 +143,7 @@ async def start_server() -> AsyncIterator[StartServer]:
             assert isinstance(event_log, MemoryEventLog)
             executor = gateway._executor
             assert executor is not None
-            incoming_factory = IncomingFactory(gateway.users, event_log, authenticate, 5)
+            incoming_factory = IncomingFactory(gateway.users, event_log, CredentialWatch(authenticate), 5)
             live_events: list[tuple[str, str]] = []
             live = Live(
                 executor,

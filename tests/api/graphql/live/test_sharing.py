@@ -20,6 +20,7 @@ from gateway.api.graphql.live.options import LiveTraffic, unobserved
 from gateway.api.graphql.live.responses import LiveResponse
 from gateway.api.graphql.live.sharing import Sharing, sharing_of
 from gateway.callers.authentication import anyone
+from gateway.callers.revocation import CredentialWatch
 from gateway.errors import RateLimited
 from gateway.operation import ANYONE, Action, Principal
 from gateway.sandbox import RESELLER_ID
@@ -79,7 +80,7 @@ def test_a_variable_that_is_used_elsewhere_too() -> None:
 
 
 def test_callers_that_may_not_share() -> None:
-    """Callers with another name, other scopes, forwarded credentials or expiry do not share a feed."""
+    """Callers with another name, other scopes or forwarded credentials do not share a feed."""
     query = prepared(QUERY)
     others = [
         ANYONE,
@@ -88,16 +89,18 @@ def test_callers_that_may_not_share() -> None:
         Principal("kim", frozenset({Action.READ.within(UserSource.ACCOUNT)})),
         Principal("kim", frozenset({Action.READ}), {UserSource.ACCOUNT: {"authorization": "a"}}),
         Principal("", frozenset(Action)),
-        Principal("kim", frozenset({Action.READ}), expires=1.0),  # a feed ends at the expiry
     ]
     assert len({shares(query, one).key for one in others}) == len(others)
-    assert shares(query, KIM).key == shares(query, Principal("kim", frozenset({Action.READ}))).key
+    renewed = Principal("kim", frozenset({Action.READ}), expires=1.0)  # each subscription ends when its credential does
+    assert shares(query, KIM).key == shares(query, renewed).key
 
 
 async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
     """A subscription that starts between the last response of a feed and its end gets a new feed."""
     feeds = Feeds(server.gateway._executor, live_options(), LiveTraffic(), unobserved)
-    incoming = await IncomingFactory(server.gateway.users, server.event_log, anyone, 5).create({}, "r1")
+    incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create(
+        {}, "r1"
+    )
     request = GraphQLRequest("subscription { userChanged { user { name } } }")
     async with feeds.follow(request, incoming) as responses:
         await server.wait_for_subscribers()
@@ -121,7 +124,7 @@ async def test_the_maximum_of_one_caller(server: Any) -> None:
         async def authenticate(_headers: Any) -> Principal:
             return principal
 
-        return await IncomingFactory(server.gateway.users, server.event_log, authenticate, 5).create({}, "r1")
+        return await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(authenticate), 5).create({}, "r1")
 
     kim, lee, unnamed = [
         await incoming_of(principal) for principal in (KIM, Principal("lee", frozenset({Action.READ})), ANYONE)
@@ -160,7 +163,7 @@ async def test_each_event_is_charged() -> None:
         executor = gateway._executor
         assert executor is not None
         feeds = Feeds(executor, live_options(), LiveTraffic(), unobserved)
-        incoming = await IncomingFactory(gateway.users, gateway.events, anyone, 5).create({}, "r1")
+        incoming = await IncomingFactory(gateway.users, gateway.events, CredentialWatch(anyone), 5).create({}, "r1")
         request = GraphQLRequest("subscription { userChanged { id user { name } } }")
         received = []
         async with feeds.follow(request, incoming) as first, feeds.follow(request, incoming):
@@ -181,7 +184,7 @@ async def test_each_event_is_charged() -> None:
 async def test_many_different_subscriptions(server: Any) -> None:
     """An event that a thousand different subscriptions receive is executed in many steps, between which others run."""
     feeds = Feeds(server.gateway._executor, live_options(), LiveTraffic(), unobserved)
-    incoming = await IncomingFactory(server.gateway.users, server.event_log, anyone, 5).create({}, "r1")
+    incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create({}, "r1")
     async with AsyncExitStack() as stack:
         mailboxes = [
             await stack.enter_async_context(

@@ -167,7 +167,8 @@ async def test_a_credential_that_expires(start_server: Any) -> None:
     server = await start_server(briefly)
     async with server.socket() as socket:
         await socket.subscribe()
-        assert await socket.closed() == (4403, "Forbidden: the credential has expired.")
+        reason = "Forbidden: The credential has expired. Connect again with a new one."
+        assert await socket.closed() == (4403, reason)
 
 
 async def test_a_credential_that_expires_with_a_ping(start_server: Any) -> None:

@@ -1,0 +1,224 @@
+"""What the methods have in common: authentication, the request message, charging, errors as statuses, trailers.
+
+Each method is registered with grpcio as one whose client sends a stream of messages: on the network there is no
+difference, and such a handler runs before the message is received. So a caller is authenticated first, and the message
+of a call that is refused is never received, nor kept. Unary methods also run within a deadline and a slot; the stream
+of WatchUsers has neither.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
+
+from gateway.api.capacity import AllowanceExceeded, Capacity
+from gateway.api.gate import Overloaded
+from gateway.api.grpc.calls import Call
+from gateway.api.grpc.errors import status_of
+from gateway.api.grpc.prices import price_of
+from gateway.callers.revocation import CredentialWatch
+from gateway.errors import BadUserInput, Outcome, SourceUnavailable
+from gateway.operation import operation, traceparent
+
+__all__ = ["CallAdmission", "Method", "OpenCalls", "RunningCalls", "abort", "stream", "unary"]
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of the .proto, the function that parses its requests, and their maximum size in bytes."""
+
+    name: str
+    parse: Callable[[bytes], Any]
+    max_bytes: int
+
+    @property
+    def is_change(self) -> bool:
+        """Whether its calls change users."""
+        return not self.name.startswith(("Get", "List", "Find", "Watch"))
+
+    async def read_request(self, context: Any, timeout: float) -> Any:  # noqa: ASYNC109 - it has its own message
+        """Receive and parse the request message.
+
+        Raises:
+            BadUserInput: it did not arrive within `timeout` seconds, is too large, or is not valid.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                data = await context.read()
+        except TimeoutError:
+            raise BadUserInput(f"The request did not arrive within {timeout:.0f} s.") from None
+        if data is grpc.aio.EOF:
+            raise BadUserInput("The call has no request message.")
+        if len(data) > self.max_bytes:
+            raise BadUserInput(f"The request may have {self.max_bytes} bytes at most.")
+        try:
+            return self.parse(data)
+        except DecodeError:  # grpcio's error would be UNKNOWN, without details
+            raise BadUserInput("The request is not a valid message of this method.") from None
+
+
+@dataclass(slots=True)
+class RunningCalls:
+    """The tasks of the unary calls of a server."""
+
+    stopping: bool = False
+    tasks: "set[asyncio.Task[Any]]" = field(default_factory=set)
+
+    def cancel(self) -> None:
+        """Cancel all calls. They still send a status, which is impossible after grpcio has cancelled them."""
+        self.stopping = True
+        for task in self.tasks:
+            task.cancel()
+
+
+@dataclass(slots=True)
+class OpenCalls:
+    """The numbers of open calls of the callers, each at most `limit`; nothing is counted where they have no name."""
+
+    limit: int
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def begin(self, caller: str) -> None:
+        """Count one more call of a caller.
+
+        Raises:
+            Overloaded: it has as many already.
+        """
+        if not caller:
+            return
+        number = self._numbers.get(caller, 0)
+        if number >= self.limit:
+            raise Overloaded(f"A caller can have at most {self.limit} open calls. Retry after 1 s.", retry_after=1.0)
+        self._numbers[caller] = number + 1
+
+    def end(self, caller: str) -> None:
+        """Count one call less."""
+        number = self._numbers.get(caller, 0)
+        if number > 1:
+            self._numbers[caller] = number - 1
+        else:
+            self._numbers.pop(caller, None)
+
+
+@dataclass(frozen=True, slots=True)
+class CallAdmission:
+    """Authenticates the callers of a server and charges them for their calls; `timeout` is for each, in seconds."""
+
+    credentials: CredentialWatch
+    capacity: Capacity
+    open_calls: OpenCalls
+    timeout: float
+    running: RunningCalls = field(default_factory=RunningCalls)
+
+    async def charge(self, call: Call, request: Any) -> None:
+        """Charge the caller for a call.
+
+        Raises:
+            AllowanceExceeded: the rest of the caller's allowance is less than the price.
+        """
+        if not self.capacity.has_allowances:
+            return
+        try:
+            allowance = await self.capacity.charge(call.principal.name, price_of(request))
+        except AllowanceExceeded as exceeded:
+            call.add_allowance(exceeded.allowance)
+            raise
+        if allowance is not None:
+            call.add_allowance(allowance)
+
+
+def unary(
+    method: Method, respond: Callable[[Any, Call], Awaitable[Any]], admission: CallAdmission
+) -> Callable[[Any, Any], Awaitable[Any]]:
+    """Return the handler of a unary method. A call ends at its deadline, or at the timeout after its start."""
+    running = admission.running
+
+    async def execute(call: Call, context: Any) -> Any:
+        seconds = call.seconds_to_execute(admission.timeout)
+        with operation(timeout=seconds, trace=traceparent(call.headers.get("traceparent"))):
+            principal = call.principal = await admission.credentials.authenticate(call.headers)
+            admission.open_calls.begin(principal.name)
+            try:
+                request = await method.read_request(context, seconds)
+                await admission.charge(call, request)
+                async with admission.capacity.slot(call.principal.identity):
+                    return await respond(request, call)
+            finally:
+                admission.open_calls.end(principal.name)
+
+    async def handle(_requests: Any, context: Any) -> Any:
+        call = Call.of(method.name, context)
+        task: Any = asyncio.current_task()
+        running.tasks.add(task)
+        try:
+            answer = await execute(call, context)
+        except asyncio.CancelledError:
+            if not running.stopping:
+                raise
+            outcome = Outcome.UNKNOWN if method.is_change else None
+            stopping = SourceUnavailable("The server stopped before the call ended.", retry_after=1.0, outcome=outcome)
+            status = status_of(stopping, call.request_id, call.method)
+        except Exception as error:  # noqa: BLE001 - the client gets a status with details for every exception
+            status = status_of(error, call.request_id, call.method)
+        else:
+            context.set_trailing_metadata(call.all_trailers())
+            return answer
+        finally:
+            running.tasks.discard(task)
+            call.close()
+        return await abort(context, call, status)
+
+    return handle
+
+
+def stream(
+    method: Method, respond: Callable[[Any, Call, Any], Awaitable[None]], admission: CallAdmission
+) -> Callable[[Any, Any], Awaitable[None]]:
+    """Return the handler of a server-streaming method; `respond` writes to the context until the stream ends."""
+
+    async def execute(call: Call, context: Any) -> None:
+        principal = call.principal = await admission.credentials.authenticate(call.headers)
+        admission.open_calls.begin(principal.name)
+        try:
+            request = await method.read_request(context, admission.timeout)
+            await admission.charge(call, request)
+            await respond(request, call, context)
+        finally:
+            admission.open_calls.end(principal.name)
+
+    async def handle(_requests: Any, context: Any) -> None:
+        call = Call.of(method.name, context)
+        try:
+            await execute(call, context)
+        except grpc.aio.InternalError:  # the client disconnected during a write: it cannot get a status
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `unary`
+            status = status_of(error, call.request_id, call.method)
+        else:
+            context.set_trailing_metadata(call.all_trailers())
+            return
+        with suppress(grpc.aio.InternalError):  # the client may disconnect before it reads the status
+            await abort(context, call, status)
+
+    return handle
+
+
+async def abort(context: Any, call: Call, status: status_pb2.Status) -> None:
+    """End a call with a status. Call it outside of `except` blocks, whose exception the one of grpcio would refer to.
+
+    grpcio keeps its exception in the state of the call, and raises it again when the handler returns. Without this
+    `except`, its traceback would keep the frames of the handlers, and they the state: a cycle, with all that the frames
+    refer to, until the next garbage collection.
+    """
+    details = ("grpc-status-details-bin", status.SerializeToString())
+    try:
+        await context.abort(_CODES[status.code], status.message, (*call.all_trailers(), details))
+    except grpc.aio.AbortError as aborted:
+        aborted.__traceback__ = None
