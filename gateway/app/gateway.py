@@ -1,5 +1,6 @@
 """The gateway as an object, which programs embed and the command line serves."""
 
+import resource
 import secrets
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -212,12 +213,16 @@ class Gateway:
         tls = None
         if settings.grpc_tls_certificate and settings.grpc_tls_key:
             tls = Tls(settings.grpc_tls_certificate, settings.grpc_tls_key, settings.grpc_tls_client_ca)
+        soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         options = GrpcOptions(
             host=settings.grpc_host,
             port=settings.grpc_port,
             tls=tls,
             icon_bytes=settings.softwareone.icon_bytes,
             reflection=settings.in_development if settings.reflection is None else settings.reflection,
+            max_connections=min(settings.grpc_connections, max(1, soft_limit // 4)),
+            max_calls=settings.grpc_calls,
+            max_calls_each=settings.grpc_calls_each,
             request_timeout=settings.request_timeout,
         )
         return await start_grpc(

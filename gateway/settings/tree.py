@@ -13,7 +13,7 @@ from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gateway.settings.callers import AuthMode, AuthSettings
-from gateway.settings.kinds import Port, PortOrOff, Seconds, StringList
+from gateway.settings.kinds import Count, Port, PortOrOff, Seconds, StringList
 from gateway.settings.operations import DocumentSettings, GateSettings, LimitSettings, LiveSettings, RateLimitSettings
 from gateway.settings.sources import AccountSettings, ResellerSettings, SoftwareOneSettings
 
@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     grpc_tls_client_ca: FilePath | None = Field(
         None, description="PEM file with the CA of accepted client certificates (mTLS)"
     )
+    grpc_connections: Count = Field(
+        1_000, description="maximum number of gRPC connections; at most a quarter of the file descriptors"
+    )
+    grpc_calls: Count = Field(10_000, description="maximum number of open gRPC calls, streams among them")
+    grpc_calls_each: Count = Field(1_000, description="maximum number of open gRPC calls of one caller")
     auth: AuthSettings = AuthSettings()
     environment: Environment = Field(
         Environment.DEVELOPMENT,

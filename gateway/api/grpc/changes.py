@@ -1,7 +1,6 @@
 """Converts a change and its update mask from protobuf into the mapping of fields that the service takes."""
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Collection
 from typing import Any
 
 from gateway.api.grpc.enums import enum_value
@@ -11,10 +10,11 @@ __all__ = ["change_of"]
 
 _Path = tuple[str, ...]
 
-_MAX_ITEMS = 200  # paths of a mask, items of a list: a client may send millions, and each takes time and memory
+_MAX_ITEMS = 200  # paths of a mask, items of a list: each takes time and memory
+_MAX_DEPTH = 8  # names in a path; the fields of a change are nested two levels deep
 
 
-def change_of(message: Any, mask: Iterable[str] = ()) -> dict[str, Any]:
+def change_of(message: Any, mask: Collection[str] = ()) -> dict[str, Any]:
     """Return the fields to change, by their names.
 
     A path in the mask without a value in the message is None, which clears the field. A field outside the mask is
@@ -23,11 +23,11 @@ def change_of(message: Any, mask: Iterable[str] = ()) -> dict[str, Any]:
     Raises:
         BadUserInput: a path is not a field of the change, or there are too many paths or items.
     """
-    paths = [tuple(path.split(".")) for path in islice(mask, _MAX_ITEMS + 1)]
-    if not paths:
-        return _populated(message)
-    if len(paths) > _MAX_ITEMS:
+    if len(mask) > _MAX_ITEMS:
         raise _too_many(("update_mask",), "paths")
+    if not mask:
+        return _populated(message)
+    paths = [tuple(path.split(".", _MAX_DEPTH)) for path in mask]  # the last name of a deeper one is unknown
     unknown: list[str] = []
     given = _masked(message, message.DESCRIPTOR, paths, unknown, ())
     if unknown:

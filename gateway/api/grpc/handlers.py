@@ -7,6 +7,8 @@ of WatchUsers has neither.
 """
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,8 +27,9 @@ from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, Outcome, SourceUnavailable
 from gateway.operation import operation, traceparent
 
-__all__ = ["CallAdmission", "Method", "OpenCalls", "RunningCalls", "abort", "stream", "unary"]
+__all__ = ["CallAdmission", "Method", "OpenCalls", "RunningCalls", "abort", "ignore_disconnections", "stream", "unary"]
 
+_GRPCIO_LOG = logging.getLogger("grpc._cython.cygrpc")
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -80,31 +83,37 @@ class RunningCalls:
 
 @dataclass(slots=True)
 class OpenCalls:
-    """The numbers of open calls of the callers, each at most `limit`; nothing is counted where they have no name."""
+    """The open calls: at most `limit`, of one caller at most `limit_each`, unless callers are not distinguished.
+
+    Those of clients without a valid credential are not counted: they end at once. grpcio's own maximum would count
+    them, so that anybody could keep all callers out.
+    """
 
     limit: int
-    _numbers: dict[str, int] = field(default_factory=dict)
+    limit_each: int
+    _number: int = 0
+    _numbers: Counter[str] = field(default_factory=Counter)
 
-    def begin(self, caller: str) -> None:
-        """Count one more call of a caller.
+    def count(self, caller: str, context: Any) -> None:
+        """Count one more call of a caller, until its client has received the end of the response.
 
         Raises:
-            Overloaded: it has as many already.
+            Overloaded: there are too many calls, or too many of this caller.
         """
-        if not caller:
-            return
-        number = self._numbers.get(caller, 0)
-        if number >= self.limit:
-            raise Overloaded(f"A caller can have at most {self.limit} open calls. Retry after 1 s.", retry_after=1.0)
-        self._numbers[caller] = number + 1
+        if self._number >= self.limit:
+            raise Overloaded("There are too many open calls. Retry after 1 s.", retry_after=1.0)
+        if caller and self._numbers[caller] >= self.limit_each:
+            message = f"A caller can have at most {self.limit_each} open calls. Retry after 1 s."
+            raise Overloaded(message, retry_after=1.0)
+        self._number += 1
+        self._numbers[caller] += 1
+        context.add_done_callback(lambda _: self._end(caller))
 
-    def end(self, caller: str) -> None:
-        """Count one call less."""
-        number = self._numbers.get(caller, 0)
-        if number > 1:
-            self._numbers[caller] = number - 1
-        else:
-            self._numbers.pop(caller, None)
+    def _end(self, caller: str) -> None:
+        self._number -= 1
+        self._numbers[caller] -= 1
+        if not self._numbers[caller]:
+            del self._numbers[caller]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,16 @@ class CallAdmission:
     open_calls: OpenCalls
     timeout: float
     running: RunningCalls = field(default_factory=RunningCalls)
+
+    async def admit(self, call: Call, context: Any) -> None:
+        """Authenticate the caller of a call that has just begun.
+
+        Raises:
+            Unauthenticated: the credential is missing or not valid.
+            Overloaded: the caller has too many open calls.
+        """
+        call.principal = await self.credentials.authenticate(call.headers)
+        self.open_calls.count(call.principal.name, context)
 
     async def charge(self, call: Call, request: Any) -> None:
         """Charge the caller for a call.
@@ -143,15 +162,11 @@ def unary(
     async def execute(call: Call, context: Any) -> Any:
         seconds = call.seconds_to_execute(admission.timeout)
         with operation(timeout=seconds, trace=traceparent(call.headers.get("traceparent"))):
-            principal = call.principal = await admission.credentials.authenticate(call.headers)
-            admission.open_calls.begin(principal.name)
-            try:
-                request = await method.read_request(context, seconds)
-                await admission.charge(call, request)
-                async with admission.capacity.slot(call.principal.identity):
-                    return await respond(request, call)
-            finally:
-                admission.open_calls.end(principal.name)
+            await admission.admit(call, context)
+            request = await method.read_request(context, seconds)
+            await admission.charge(call, request)
+            async with admission.capacity.slot(call.principal.identity):
+                return await respond(request, call)
 
     async def handle(_requests: Any, context: Any) -> Any:
         call = Call.of(method.name, context)
@@ -173,7 +188,7 @@ def unary(
         finally:
             running.tasks.discard(task)
             call.close()
-        return await abort(context, call, status)
+        return await _abort_with(status, context, call)
 
     return handle
 
@@ -184,14 +199,10 @@ def stream(
     """Return the handler of a server-streaming method; `respond` writes to the context until the stream ends."""
 
     async def execute(call: Call, context: Any) -> None:
-        principal = call.principal = await admission.credentials.authenticate(call.headers)
-        admission.open_calls.begin(principal.name)
-        try:
-            request = await method.read_request(context, admission.timeout)
-            await admission.charge(call, request)
-            await respond(request, call, context)
-        finally:
-            admission.open_calls.end(principal.name)
+        await admission.admit(call, context)
+        request = await method.read_request(context, admission.timeout)
+        await admission.charge(call, request)
+        await respond(request, call, context)
 
     async def handle(_requests: Any, context: Any) -> None:
         call = Call.of(method.name, context)
@@ -205,20 +216,36 @@ def stream(
             context.set_trailing_metadata(call.all_trailers())
             return
         with suppress(grpc.aio.InternalError):  # the client may disconnect before it reads the status
-            await abort(context, call, status)
+            await _abort_with(status, context, call)
 
     return handle
 
 
-async def abort(context: Any, call: Call, status: status_pb2.Status) -> None:
-    """End a call with a status. Call it outside of `except` blocks, whose exception the one of grpcio would refer to.
+async def abort(
+    context: Any, code: grpc.StatusCode, message: str, trailers: tuple[tuple[str, str | bytes], ...] = ()
+) -> None:
+    """End a call with a status. Call it outside of `except` blocks, whose exception that of grpcio would refer to.
 
-    grpcio keeps its exception in the state of the call, and raises it again when the handler returns. Without this
-    `except`, its traceback would keep the frames of the handlers, and they the state: a cycle, with all that the frames
-    refer to, until the next garbage collection.
+    grpcio keeps its exception in the state of the call, and raises it again when the handler returns. Its traceback
+    would keep the frames of the handlers, and these the state of the call: a cycle that keeps all that the frames refer
+    to until the next garbage collection.
     """
-    details = ("grpc-status-details-bin", status.SerializeToString())
     try:
-        await context.abort(_CODES[status.code], status.message, (*call.all_trailers(), details))
+        await context.abort(code, message, trailers)
     except grpc.aio.AbortError as aborted:
         aborted.__traceback__ = None
+
+
+async def _abort_with(status: status_pb2.Status, context: Any, call: Call) -> None:
+    details = ("grpc-status-details-bin", status.SerializeToString())
+    await abort(context, _CODES[status.code], status.message, (*call.all_trailers(), details))
+
+
+def _is_no_disconnection(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("ExecuteBatchError")
+
+
+def ignore_disconnections() -> None:
+    """Let grpcio log nothing where a client disconnects during a response: it would be a traceback for each call."""
+    if _is_no_disconnection not in _GRPCIO_LOG.filters:
+        _GRPCIO_LOG.addFilter(_is_no_disconnection)

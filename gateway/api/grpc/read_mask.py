@@ -1,6 +1,6 @@
 """Converts a view or a read mask into what sources are called for, what is looked up, and what is returned."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -41,13 +41,13 @@ class _Requested:
     fields: "dict[str, _Requested]" = field(default_factory=dict)
 
 
-def read_plan_of_user(view: int, mask: Iterable[str]) -> ReadPlan:
+def read_plan_of_user(view: int, mask: Collection[str]) -> ReadPlan:
     """Return how to read users.
 
     Raises:
         BadUserInput: a path is not a field, the view does not exist, or there are both a view and a mask.
     """
-    paths = tuple(mask)
+    paths = _paths(mask)
     if view not in _VIEWS:
         raise BadUserInput.at(("view",), "must be VIEW_BASIC or VIEW_FULL")
     if paths and view:
@@ -55,24 +55,30 @@ def read_plan_of_user(view: int, mask: Iterable[str]) -> ReadPlan:
     return _plan_for_mask("User", paths) if paths else _plan_for_view("User", full=view == users_pb2.VIEW_FULL)
 
 
-def read_plan_of_role(mask: Iterable[str]) -> ReadPlan:
+def read_plan_of_role(mask: Collection[str]) -> ReadPlan:
     """Return how to read roles; without a mask, all fields, which one call returns.
 
     Raises:
         BadUserInput: a path is not a field.
     """
-    paths = tuple(mask)
+    paths = _paths(mask)
     return _plan_for_mask("Role", paths) if paths else _plan_for_view("Role", full=True)
 
 
-def read_plan_of_department(mask: Iterable[str]) -> ReadPlan:
+def read_plan_of_department(mask: Collection[str]) -> ReadPlan:
     """Return how to read departments; without a mask, all fields, which one call returns.
 
     Raises:
         BadUserInput: a path is not a field.
     """
-    paths = tuple(mask)
+    paths = _paths(mask)
     return _plan_for_mask("Department", paths) if paths else _plan_for_view("Department", full=True)
+
+
+def _paths(mask: Collection[str]) -> tuple[str, ...]:
+    if len(mask) > _MAX_PATHS:
+        raise BadUserInput.at(("read_mask",), f"may have {_MAX_PATHS} paths at most")
+    return tuple(dict.fromkeys(mask))
 
 
 @lru_cache(16)
@@ -86,8 +92,6 @@ def _plan_for_view(name: str, *, full: bool) -> ReadPlan:
 
 @lru_cache(256)
 def _plan_for_mask(name: str, paths: tuple[str, ...]) -> ReadPlan:
-    if len(paths) > _MAX_PATHS:
-        raise BadUserInput.at(("read_mask",), f"may have {_MAX_PATHS} paths at most")
     requested = _Requested()
     unknown = [path for path in paths if not _add_path(_TYPES[name], path, requested)]
     if unknown:
@@ -103,7 +107,7 @@ def _add_path(message_type: Any, path: str, requested: _Requested) -> bool:
 
     A `*` may stand for the items of a list (AIP-161): `accounts.nodes.*.name` is `accounts.nodes.name`.
     """
-    names = path.split(".")
+    names = path.split(".", _MAX_DEPTH)
     if len(names) > _MAX_DEPTH:
         return False
     while names:

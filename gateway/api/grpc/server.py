@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.api.capacity import Capacity
-from gateway.api.grpc.handlers import CallAdmission, Method, OpenCalls, RunningCalls, stream, unary
+from gateway.api.grpc.handlers import (
+    CallAdmission,
+    Method,
+    OpenCalls,
+    RunningCalls,
+    ignore_disconnections,
+    stream,
+    unary,
+)
+from gateway.api.grpc.health import HEALTH_SERVICE, Health
 from gateway.api.grpc.servicer import UserServicer
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import Watching
@@ -26,7 +34,7 @@ from gateway.users.service import UserService
 __all__ = ["GrpcOptions", "GrpcServer", "Tls", "start_grpc"]
 
 _SERVICE = users_pb2.DESCRIPTOR.services_by_name["UserService"]
-_REFLECTED = (_SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
+_REFLECTED = (_SERVICE.full_name, HEALTH_SERVICE, reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
 _CLOSE_TIMEOUT = 0.1  # seconds before the end of the grace, to send the last status of calls and health watches
 _OVERHEAD = 1024 * 1024  # bytes of a request in addition to its icon
 _MAX_REQUEST = 64 * 1024  # bytes of a request without an icon
@@ -49,8 +57,10 @@ class Tls:
 class GrpcOptions:
     """The options of a server. Sizes are in bytes, times in seconds.
 
-    `port` 0 selects a free one. `max_message_bytes` None permits the largest icon. `request_timeout` applies to calls
-    whose client sets no shorter deadline. Load balancers close idle connections and send all calls of a connection to
+    `port` 0 selects a free one. `max_message_bytes` None permits the largest icon. `max_calls` is the maximum of open
+    calls, streams among them; `max_calls_each` that of one caller, and of one connection. `handshake_timeout` is the
+    time until a connection has been set up. `request_timeout` applies to calls whose client sets no shorter deadline.
+    Load balancers close idle connections and send all calls of a connection to
     one server. Therefore a connection is pinged every `keepalive_time`, and closed gracefully after about
     `max_connection_age`, so that its client connects again, possibly to another server. Clients may ping every
     `min_ping_interval`, also without calls.
@@ -62,9 +72,10 @@ class GrpcOptions:
     tls: Tls | None = None
     icon_bytes: int = 5 * 1024 * 1024
     max_message_bytes: int | None = None
-    max_concurrent_calls: int = 10_000
-    calls_per_caller: int = 1_000
-    calls_per_connection: int = 1_000
+    max_connections: int = 1_000
+    max_calls: int = 10_000
+    max_calls_each: int = 1_000
+    handshake_timeout: float = 10.0
     request_timeout: float = 30.0
     keepalive_time: float = 60.0
     keepalive_timeout: float = 20.0
@@ -81,6 +92,7 @@ class GrpcOptions:
     def arguments(self) -> list[tuple[str, int]]:
         """Return the channel arguments of grpcio."""
         times = {
+            "grpc.server_handshake_timeout_ms": self.handshake_timeout,
             "grpc.keepalive_time_ms": self.keepalive_time,
             "grpc.keepalive_timeout_ms": self.keepalive_timeout,
             "grpc.http2.min_ping_interval_without_data_ms": self.min_ping_interval,
@@ -89,7 +101,8 @@ class GrpcOptions:
         }
         return [
             ("grpc.max_receive_message_length", self.max_request_bytes("UpdateSoftwareOneUser")),
-            ("grpc.max_concurrent_streams", self.calls_per_connection),
+            ("grpc.max_concurrent_streams", self.max_calls_each),
+            ("grpc.max_allowed_incoming_connections", self.max_connections),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.so_reuseport", 0),  # with it two servers share a port without an error
             *((name, round(seconds * 1000)) for name, seconds in times.items()),
@@ -103,13 +116,13 @@ class GrpcServer:
     address: str
     port: int
     _server: Any = field(repr=False)
-    _health: "_Health" = field(repr=False)
+    _health: Health = field(repr=False)
     _running: RunningCalls = field(repr=False)
     _watching: Watching | None = field(default=None, repr=False)
 
     async def drain(self) -> None:
         """Report NOT_SERVING, so that load balancers use other servers, and end the streams. Accept other calls."""
-        await self._health.enter_graceful_shutdown()
+        self._health.drain()
         if self._watching is not None:
             self._watching.drain()
 
@@ -121,28 +134,6 @@ class GrpcServer:
         await asyncio.wait({stopping}, timeout=max(0.0, grace - _CLOSE_TIMEOUT))
         self._running.cancel()
         await stopping
-
-
-class _Health(health.aio.HealthServicer):
-    """grpc.health.v1, with watches that can be closed: they would delay the stop until the end of the grace."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._closing = asyncio.Event()
-
-    def close_watches(self) -> None:
-        """End all watches."""
-        self._closing.set()
-
-    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802 - the method's name
-        watching = asyncio.ensure_future(super().Watch(request, context))
-        closing = asyncio.ensure_future(self._closing.wait())
-        try:
-            await asyncio.wait({watching, closing}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({watching}, timeout=_CLOSE_TIMEOUT)
-        finally:
-            watching.cancel()
-            closing.cancel()
 
 
 async def start_grpc(
@@ -162,14 +153,15 @@ async def start_grpc(
         OSError: the address is not available, or a TLS file cannot be read or is not valid.
     """
     options = options or GrpcOptions()
-    server = grpc.aio.server(options=options.arguments(), maximum_concurrent_rpcs=options.max_concurrent_calls)
+    ignore_disconnections()
+    server = grpc.aio.server(options=options.arguments())
     credentials = credentials or CredentialWatch(anyone)
     watching = Watching(events, credentials) if events is not None else None
-    open_calls = OpenCalls(options.calls_per_caller)
+    open_calls = OpenCalls(options.max_calls, options.max_calls_each)
     admission = CallAdmission(credentials, capacity or Capacity(), open_calls, options.request_timeout)
     server.add_generic_rpc_handlers((_handlers(service, options, watching, admission),))
-    health_servicer = _Health()
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    health = Health((_SERVICE.full_name,))
+    server.add_generic_rpc_handlers((health.handlers(),))
     if options.reflection:
         _reflect(server)
     host = f"[{options.host}]" if ":" in options.host else options.host
@@ -179,8 +171,7 @@ async def start_grpc(
         await server.stop(None)
         raise
     await server.start()
-    await health_servicer.set(_SERVICE.full_name, health_pb2.HealthCheckResponse.SERVING)
-    return GrpcServer(f"{host}:{port}", port, server, health_servicer, admission.running, watching)
+    return GrpcServer(f"{host}:{port}", port, server, health, admission.running, watching)
 
 
 def _handlers(service: UserService, options: GrpcOptions, watching: Watching | None, admission: CallAdmission) -> Any:

@@ -1,7 +1,7 @@
 """Ends an incremental response whose caller's credential is revoked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 async def until_revoked(
     parts: AsyncIterator[Part], incoming: Incoming, error_result: Callable[[GatewayError], Result]
-) -> AsyncIterator[Part]:
+) -> AsyncGenerator[Part]:
     """Yield the parts, which are an async generator; after a revocation, yield an error instead of the next part."""
     loop = asyncio.get_running_loop()
     revoked: asyncio.Future[GatewayError] = loop.create_future()
