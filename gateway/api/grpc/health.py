@@ -135,6 +135,7 @@ class Health:
     async def _handle(self, method: Callable[[Any], Awaitable[None]], _requests: Any, context: Any) -> None:
         """Execute a call, and end it with a status."""
         status: tuple[grpc.StatusCode, str] | None = None
+        unread = False
         try:
             self._count(context)
             await method(context)
@@ -143,7 +144,11 @@ class Health:
         except _RefusedError as refused:
             status = refused.code, refused.message
         except _UnreadError:
-            raise asyncio.CancelledError from None
+            unread = True
+        if unread:
+            # Only the end of the connection, which cancels this task, ends the call; until then it is counted.
+            await self._closing.wait()
+            raise asyncio.CancelledError
         if status is not None:
             await abort(context, *status)
 
