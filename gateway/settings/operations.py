@@ -77,8 +77,12 @@ class LiveSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     connections: Count = Field(10_000, description="maximum number of open WebSockets and event streams")
+    uninitialised: Count = Field(
+        200, description="maximum number of WebSockets before `connection_init`; beyond it the oldest one is closed"
+    )
     share: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="maximum share of the operations for one caller, where callers are distinguished"
+        0.5,
+        description="maximum share of the connections, of the reserved event streams and of the operations for one caller",
     )
     operations: Count = Field(50_000, description="maximum number of operations on all of them")
     operations_each: Count = Field(100, description="maximum number of operations on one connection")

@@ -130,6 +130,9 @@ class _AsgiWebSocket:
     async def accept(self, subprotocol: str | None = None) -> None:
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
 
+    def allow_large_messages(self) -> None:
+        """Do nothing: the ASGI server has one limit for all messages."""
+
     async def receive(self) -> str:
         message = await self._receive()
         text = message.get("text")

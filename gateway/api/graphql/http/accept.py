@@ -15,6 +15,7 @@ class MediaType(StrEnum):
     EVENT_STREAM = "text/event-stream"
 
 
+_MAX_LENGTH = 1_024  # characters; browsers send 140
 _ANY = (MediaType.JSON, MediaType.RESPONSE)
 _OFFERED = {media_type.value: (media_type,) for media_type in MediaType} | {"application/*": _ANY, "*/*": _ANY}
 
@@ -24,8 +25,11 @@ def accepted(accept: str) -> tuple[MediaType, ...]:
     """Return the accepted media types, by descending weight, and in the order of the header for equal weights.
 
     Without the header JSON is accepted, as GraphQL over HTTP requires. A wildcard matches the first media type that is
-    not itself listed with `q=0` (RFC 9110, 12.5.1).
+    not itself listed with `q=0` (RFC 9110, 12.5.1). In a header of more than 1,024 characters
+    nothing is accepted: parsing it would take time before the caller is known.
     """
+    if len(accept) > _MAX_LENGTH:
+        return ()
     if not accept.strip():
         return (MediaType.JSON,)
     ranges: list[tuple[float, str]] = []

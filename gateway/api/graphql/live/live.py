@@ -33,12 +33,10 @@ class Live:
     ) -> None:
         self.traffic = LiveTraffic()
         self._feeds = Feeds(executor, options, self.traffic, observe)
-        self._connections = Connections(
-            options.connections, spread=options.drain, traffic=self.traffic, observe=observe
-        )
+        self._connections = Connections(options, traffic=self.traffic, observe=observe)
 
         def connect(socket: WebSocket) -> WebSocketConnection:
-            return WebSocketConnection(socket, self._feeds, incoming_factory, options)
+            return WebSocketConnection(socket, self._connections, self._feeds, incoming_factory, options)
 
         self._websockets = WebSocketEndpoint(self._connections, connect, allows=allows, observe=observe)
         self.streams = EventStreams(self._connections, self._feeds, options)

@@ -40,6 +40,9 @@ class CloseCode(IntEnum):
     GOING_AWAY = 1001
     """The process stops: the client should reconnect."""
 
+    POLICY_VIOLATION = 1008
+    """The client sent too many messages before `connection_init`, or too many control frames."""
+
     TRY_AGAIN_LATER = 1013
     """The maximum of open connections is reached."""
 

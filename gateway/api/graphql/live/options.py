@@ -17,9 +17,11 @@ class LiveOptions:
     reserved event stream is opened.
 
     `connections` (WebSockets and event streams), `reservations` and `operations` are maxima of the process,
-    `operations_each` is the maximum of one connection. One caller gets at most the part `share` of the operations, and
-    at most `subscriptions` that are different, each of which is executed for an event. `queue`: responses that may wait
-    for one client. `message`: the largest message of a WebSocket client, in bytes.
+    `uninitialised` is that of WebSockets before `connection_init`, which are not counted as connections. Of the
+    connections, the reservations and the operations, one caller gets at most the part `share`, and at most
+    `subscriptions` that are different, each of which is executed for an event. `operations_each` is the maximum of one
+    connection. `queue`: responses that may wait for one client. `message`: the largest message of a WebSocket client,
+    in bytes.
     """
 
     init: float
@@ -28,6 +30,7 @@ class LiveOptions:
     drain: float
     reservation: float
     connections: int
+    uninitialised: int
     share: float
     reservations: int
     operations: int

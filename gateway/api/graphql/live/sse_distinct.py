@@ -44,7 +44,7 @@ class EventStreams:
     ) -> AsyncGenerator[bytes]:
         try:
             async with self._feeds.follow(request, incoming, allowed=allowed) as responses:
-                with self._connections.admit(_Stream(responses), "events"):
+                with self._connections.admit(_Stream(responses), "events", incoming.principal.identity):
                     yield KEEP_ALIVE
                     while not responses.is_exhausted:
                         response = await responses.next_within(self._options.ping)

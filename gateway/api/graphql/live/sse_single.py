@@ -11,6 +11,7 @@ headers.
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from urllib.parse import parse_qs
 
@@ -130,7 +131,9 @@ class Reservations:
         self._feeds = feeds
         self._options = options
         self._observe = observe
+        self._limit_each = max(1, int(options.reservations * options.share))  # of one caller
         self._reservations: dict[str, tuple[Reservation, asyncio.TimerHandle]] = {}
+        self._number_of: Counter[str] = Counter()  # reservations by identity
 
     def handles(self, request: WebRequest) -> bool:
         """Return whether the request is one of this mode: it has a token, or is a PUT without a body."""
@@ -178,9 +181,15 @@ class Reservations:
         if len(self._reservations) >= self._options.reservations:
             self._observe(LiveEvent.REFUSED, "reservations")
             raise RefusedError(503, Overloaded("Too many reserved event streams. Retry after 1 s.", retry_after=1.0))
+        identity = incoming.principal.identity
+        if identity and self._number_of[identity] >= self._limit_each:  # empty where callers are not distinguished
+            self._observe(LiveEvent.REFUSED, "caller reservations")
+            message = f"A caller can have at most {self._limit_each} reserved event streams. Retry after 1 s."
+            raise RefusedError(429, RateLimited(message, retry_after=1.0))
+        self._number_of[identity] += 1
         token = secrets.token_urlsafe(24)
         expiry = asyncio.get_running_loop().call_later(self._options.reservation, self._drop, token)
-        self._reservations[token] = (Reservation(incoming.principal.identity, self._feeds, self._options), expiry)
+        self._reservations[token] = (Reservation(identity, self._feeds, self._options), expiry)
         return WebResponse(201, token.encode(), (("Content-Type", "text/plain; charset=utf-8"),))
 
     def _find(self, token: str, incoming: Incoming) -> Reservation:
@@ -196,7 +205,8 @@ class Reservations:
             reservation.end(self._feeds.last_response(reason, incoming))
 
         try:
-            with self._connections.admit(reservation, "reserved events"), incoming.while_valid(end):
+            admitted = self._connections.admit(reservation, "reserved events", reservation.identity)
+            with admitted, incoming.while_valid(end):
                 self._reservations[token][1].cancel()
                 yield KEEP_ALIVE
                 while not reservation.chunks.is_exhausted:
@@ -215,6 +225,9 @@ class Reservations:
         if reserved is not None:
             reservation, expiry = reserved
             expiry.cancel()
+            self._number_of[reservation.identity] -= 1
+            if not self._number_of[reservation.identity]:
+                del self._number_of[reservation.identity]
             reservation.close()
 
 

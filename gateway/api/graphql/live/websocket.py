@@ -26,7 +26,7 @@ from gateway.api.graphql.live.messages import (
     read_message,
 )
 from gateway.api.graphql.live.options import LiveEvent, LiveOptions, Observe
-from gateway.api.web.http import Closed, WebRequest, WebSocket
+from gateway.api.web.http import FIRST_MESSAGE, Closed, WebRequest, WebSocket
 from gateway.errors import GatewayError, RateLimited, Unauthenticated
 from gateway.events.log import Draining
 from gateway.operation import request_id
@@ -37,22 +37,31 @@ _LOG = logging.getLogger("gateway.graphql")
 _NOT_TEXT = SocketClose(CloseCode.BAD_REQUEST, "Invalid message received: A message must be text.")
 _NO_PONG = SocketClose(CloseCode.NO_PONG, "No pong received")
 _INIT_TIMEOUT = SocketClose(CloseCode.INITIALISATION_TIMEOUT, "Connection initialisation timeout")
+_FIRST_MESSAGES = 8  # messages that may come before `connection_init`: clients send none, or a ping
+_MESSAGES = 16  # messages that are read before other tasks run
 
 
 class WebSocketConnection:
     """Serves one WebSocket whose handshake is done.
 
-    While the client does not read the replies to its messages, no more of its messages are read. The responses of its
-    operations then wait in the mailboxes of their feeds.
+    Before `connection_init` the client may send a few small messages. While it does not read the replies to its
+    messages, no more of them are read. The responses of its operations then wait in the mailboxes of their feeds.
 
     One timeout closes the connection: at first if `connection_init` does not come, later if a pong does not come, the
     credential is revoked or the process stops.
     """
 
     def __init__(
-        self, socket: WebSocket, feeds: Feeds, incoming_factory: IncomingFactory, options: LiveOptions
+        self,
+        socket: WebSocket,
+        connections: Connections,
+        feeds: Feeds,
+        incoming_factory: IncomingFactory,
+        options: LiveOptions,
     ) -> None:
         self._socket = socket
+        self._connections = connections
+        self._admission = ExitStack()
         self._feeds = feeds
         self._incoming_factory = incoming_factory
         self._options = options
@@ -75,7 +84,7 @@ class WebSocketConnection:
         except TimeoutError:
             return self._close_at_timeout
         except SocketClose as close:
-            return close
+            return SocketClose(close.code, close.reason)  # the traceback of `close` has the client's message in memory
         except Closed:
             return _NOT_TEXT  # or the client has disconnected, and does not receive this
         except Exception:  # noqa: BLE001 - an unexpected error ends this connection alone
@@ -89,25 +98,41 @@ class WebSocketConnection:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._admission.close()
+
+    def make_room(self) -> None:
+        """Close the connection, which is not initialised, in favour of a newer one."""
+        reason = "Too many connections without connection_init. Retry after 1 s."
+        self._close_after(0, SocketClose(CloseCode.TRY_AGAIN_LATER, reason), final=True)
 
     def close_after(self, seconds: float) -> None:
         self._close_after(seconds, SocketClose(CloseCode.GOING_AWAY, "Going away"), final=True)
 
     async def _receive_messages(self) -> NoReturn:
+        read = 0
         while True:
-            message = read_message(await self._socket.receive(), self._options.message)
-            if self._awaits_pong:
-                self._awaits_pong = False
-                self._cancel_timeout()
-            if message.type == "subscribe":
-                await self._subscribe(message)
-            elif message.type == "complete":
-                if (task := self._operations.pop(message.id, None)) is not None:
-                    task.cancel()
-            elif message.type == "ping":
-                await self._socket.send(pong(message.payload))
-            elif message.type == "connection_init":
-                await self._initialise(message)
+            await self._handle(await self._socket.receive())
+            read += 1
+            if self._incoming is None and read >= _FIRST_MESSAGES:
+                raise SocketClose(CloseCode.POLICY_VIOLATION, "Too many messages before connection_init")
+            if self._incoming is None or read % _MESSAGES == 0:
+                await asyncio.sleep(0)  # neither `receive` nor `send` waits while messages come fast enough
+
+    async def _handle(self, text: str) -> None:
+        limit = self._options.message
+        message = read_message(text, min(limit, FIRST_MESSAGE) if self._incoming is None else limit)
+        if self._awaits_pong:
+            self._awaits_pong = False
+            self._cancel_timeout()
+        if message.type == "subscribe":
+            await self._subscribe(message)
+        elif message.type == "complete":
+            if (task := self._operations.pop(message.id, None)) is not None:
+                task.cancel()
+        elif message.type == "ping":
+            await self._socket.send(pong(message.payload))
+        elif message.type == "connection_init":
+            await self._initialise(message)
 
     async def _initialise(self, message: Message) -> None:
         if self._incoming is not None:
@@ -115,10 +140,18 @@ class WebSocketConnection:
         factory = self._incoming_factory
         headers = dict(self._socket.request.headers) | factory.credentials_in(message.payload)
         try:
-            self._incoming = incoming = await factory.create(headers, request_id(headers.get("x-request-id")))
+            incoming = await factory.create(headers, request_id(headers.get("x-request-id")))
         except GatewayError as refused:
             raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
+        try:
+            self._admission.enter_context(self._connections.admit(self, "websocket", incoming.principal.identity))
+        except Overloaded as full:
+            raise SocketClose(CloseCode.TRY_AGAIN_LATER, full.message) from None
+        except Draining:
+            raise SocketClose(CloseCode.GOING_AWAY, "Going away") from None
+        self._incoming = incoming
         self._credential.enter_context(incoming.while_valid(self._on_revoked))
+        self._socket.allow_large_messages()
         self._cancel_timeout()
         self._timers["ping"] = self._loop.call_later(self._options.ping, self._ping)
         await self._socket.send(ACK)
@@ -242,7 +275,7 @@ class WebSocketEndpoint:
     async def _serve(self, socket: WebSocket) -> SocketClose:
         connection = self._connect(socket)
         try:
-            with self._connections.admit(connection, "websocket"):
+            with self._connections.admit_unknown(connection):
                 return await connection.run()
         except Overloaded as full:
             return SocketClose(CloseCode.TRY_AGAIN_LATER, full.message)
@@ -257,4 +290,11 @@ class WebSocketEndpoint:
         origin = request.headers.get("origin")
         if origin is None or self._allows(origin):
             return True
-        return urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower() != ""
+        try:
+            parts = urlsplit(origin)
+        except ValueError:  # for example an IPv6 address without its bracket
+            return False
+        # A proxy in front may end TLS. It reports the scheme of the client; without that report, either is possible.
+        scheme = request.headers.get("x-forwarded-proto", "").strip().lower()
+        schemes = (scheme,) if scheme else ("http", "https")
+        return parts.scheme in schemes and parts.netloc.lower() == request.headers.get("host", "").lower() != ""

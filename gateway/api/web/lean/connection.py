@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 
 from gateway.api.web.http import Closed, SocketHandler, WebRequest
 from gateway.api.web.lean.incoming import IncomingRequest, RejectedRequest
 from gateway.api.web.lean.options import ServerOptions
+from gateway.api.web.lean.parse_queue import ParseQueue
 from gateway.api.web.lean.request_reader import RequestReader
 from gateway.api.web.lean.response_writer import CLOSE, CONTINUE, response_head, write_response
 from gateway.api.web.lean.websocket import LeanWebSocket
+from gateway.api.web.open_connections import OpenConnections
 from gateway.api.web.site import Site
 from gateway.kit.timers import IdleTimer
 
@@ -20,16 +21,23 @@ _LOG = logging.getLogger("gateway.http")
 
 
 class ServerConnection(asyncio.Protocol):
-    """A connection of a client; `on_lost` is called when it is closed.
+    """A connection of a client, which is one of `connections` while it is open.
 
     The running request is cancelled when the client disconnects; a service shields what must not be interrupted.
     """
 
-    def __init__(self, site: Site, options: ServerOptions, on_lost: Callable[["ServerConnection"], None]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        options: ServerOptions,
+        connections: "OpenConnections[ServerConnection]",
+        parse_queue: ParseQueue,
+    ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._site = site
         self._options = options
-        self._on_lost = on_lost
+        self._connections = connections
+        self._parse_queue = parse_queue
         self._reader = RequestReader(self, options, site.socket_handler)
         self._timer = IdleTimer(loop, self._on_timeout)
         self._writable = asyncio.Event()
@@ -60,6 +68,7 @@ class ServerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # asyncio's types are wider than its documentation
         self._timer.start(self._options.head_timeout)
+        self._connections.opened(self, transport.get_extra_info("socket").fileno())
 
     def data_received(self, data: bytes) -> None:
         if self._socket is not None:
@@ -88,10 +97,16 @@ class ServerConnection(asyncio.Protocol):
         self._reader.close(Closed())
         if self._socket is not None:
             self._socket.connection_lost()
+            self._socket = None
         if self._task is not None:
             self._task.cancel()
+            self._task.add_done_callback(self._forget_task)
         self._writable.set()
-        self._on_lost(self)
+        self._connections.closed(self)
+
+    def _forget_task(self, _task: asyncio.Task[None]) -> None:
+        # The traceback of its cancellation refers to this object, and to all that the request has in memory.
+        self._task = None
 
     # Called by bodies, response writers and WebSockets: see `ConnectionIO`.
 
@@ -122,7 +137,11 @@ class ServerConnection(asyncio.Protocol):
         if transport is None or transport.is_closing() or self._half_closed:
             return
         self._half_closed = True
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:  # the client has closed its side with a reset, which the event loop has not read yet
+            transport.abort()
+            return
         self.resume_reading()
         self._timer.start(self._options.linger_timeout)
 
@@ -145,13 +164,15 @@ class ServerConnection(asyncio.Protocol):
             self._reject(incoming.status)
         else:
             self._timer.stop()
+            self._connections.busy(self)
             self._task = self._loop.create_task(self._respond(incoming))
 
     async def _respond(self, incoming: IncomingRequest) -> None:
         try:
             if incoming.socket_handler is None:
                 response = await self._site.respond(incoming.request())
-                keep_alive = await write_response(incoming, response, self, keep_alive=not self._draining)
+                is_last = self._draining or self._connections.retired
+                keep_alive = await write_response(incoming, response, self, keep_alive=not is_last)
             else:
                 keep_alive = False
                 await self._serve_websocket(incoming.request(), incoming.socket_handler)
@@ -163,6 +184,7 @@ class ServerConnection(asyncio.Protocol):
             return
         self._task = None
         if keep_alive:
+            self._connections.idle(self)
             self._awaits_head = False
             self._timer.start(self._options.keep_alive_timeout)
             self._next()
@@ -172,7 +194,9 @@ class ServerConnection(asyncio.Protocol):
             self.half_close()
 
     async def _serve_websocket(self, request: WebRequest, handler: SocketHandler) -> None:
-        self._socket = socket = LeanWebSocket(request, self, self._options, self._reader.take_unparsed())
+        self._socket = socket = LeanWebSocket(
+            request, self, self._options, self._parse_queue, self._reader.take_unparsed()
+        )
         with suppress(Closed):
             await handler(socket)
         await socket.finish()

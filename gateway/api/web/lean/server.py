@@ -9,37 +9,45 @@ from typing import Self
 
 from gateway.api.web.lean.connection import ServerConnection
 from gateway.api.web.lean.options import ServerOptions
+from gateway.api.web.lean.parse_queue import ParseQueue
+from gateway.api.web.open_connections import BACKLOG, ConnectionLimit, OpenConnections
 from gateway.api.web.site import Site
 
 __all__ = ["LeanServer"]
 
-_BACKLOG = 1024  # connections that the operating system accepts before the process does
 _CANCEL_TIMEOUT = 1.0  # seconds for cancelled requests to end, and to send what was written
 
 
 class LeanServer:
     """Implements `gateway.api.web.servers.HttpServer`."""
 
-    def __init__(self, site: Site, options: ServerOptions, grace: float) -> None:
+    def __init__(self, site: Site, options: ServerOptions, grace: float, limit: ConnectionLimit | None) -> None:
         self._site = site
         self._options = options
         self._grace = grace
-        self._connections: set[ServerConnection] = set()
-        self._all_closed = asyncio.Event()
+        self._connections = OpenConnections[ServerConnection](limit, ServerConnection.abort)
+        self._parse_queue = ParseQueue()
         self._server: asyncio.Server | None = None
 
     @classmethod
     async def start(
-        cls, site: Site, host: str, port: int, *, grace: float, options: ServerOptions | None = None
+        cls,
+        site: Site,
+        host: str,
+        port: int,
+        *,
+        grace: float,
+        limit: ConnectionLimit | None = None,
+        options: ServerOptions | None = None,
     ) -> Self:
         """Start to serve a site: see `gateway.api.web.servers.serve`.
 
         Raises:
             OSError: the address cannot be listened on.
         """
-        server = cls(site, options or ServerOptions(), grace)
+        server = cls(site, options or ServerOptions(), grace, limit)
         loop = asyncio.get_running_loop()
-        server._server = await loop.create_server(server._new_connection, host, port, backlog=_BACKLOG)
+        server._server = await loop.create_server(server._new_connection, host, port, backlog=BACKLOG)
         return server
 
     @property
@@ -48,37 +56,21 @@ class LeanServer:
         host, port = self._server.sockets[0].getsockname()[:2]
         return host, port
 
+    def retire(self) -> None:
+        self._connections.retired = True
+
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
-        for connection in tuple(self._connections):
+        for connection in self._connections.all():
             connection.drain()
-        if not await self._wait_all_closed(self._grace):
-            cancelled = [task for connection in tuple(self._connections) if (task := connection.cancel()) is not None]
-            await self._wait_all_closed(_CANCEL_TIMEOUT)
-            for connection in tuple(self._connections):
+        if not await self._connections.wait_all_closed(self._grace):
+            cancelled = [task for connection in self._connections.all() if (task := connection.cancel()) is not None]
+            await self._connections.wait_all_closed(_CANCEL_TIMEOUT)
+            for connection in self._connections.all():
                 connection.abort()
             if cancelled:
                 await asyncio.wait(cancelled, timeout=_CANCEL_TIMEOUT)
 
     def _new_connection(self) -> ServerConnection:
-        connection = ServerConnection(self._site, self._options, self._remove)
-        self._connections.add(connection)
-        return connection
-
-    def _remove(self, connection: ServerConnection) -> None:
-        self._connections.discard(connection)
-        if not self._connections:
-            self._all_closed.set()
-
-    async def _wait_all_closed(self, seconds: float) -> bool:
-        """Return whether all connections were closed within so many seconds."""
-        self._all_closed.clear()
-        if not self._connections:
-            return True
-        try:
-            async with asyncio.timeout(seconds):
-                await self._all_closed.wait()
-        except TimeoutError:
-            return False
-        return True
+        return ServerConnection(self._site, self._options, self._connections, self._parse_queue)

@@ -4,10 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiohttp import WSServerHandshakeError
+from aiohttp import WSMsgType, WSServerHandshakeError
+from api.graphql.live.conftest import PROTOCOL
 
 from gateway.errors import Unauthenticated
-from gateway.operation import ANYONE
+from gateway.operation import ANYONE, Principal
 
 INIT = '{"type":"connection_init"}'
 SUBSCRIBE = '{"type":"subscribe","id":"1","payload":{"query":"subscription { userChanged { id } }"}}'
@@ -38,6 +39,7 @@ SUBSCRIBE = '{"type":"subscribe","id":"1","payload":{"query":"subscription { use
         ([INIT, '{"type":"subscribe","id":"1","payload":{"query":"{x}","variables":[]}}'], 4400, "`variables`"),
         ([f'{{"type":"ping","payload":{{"x":"{"é" * 1000}"}}}}'], 4400, "not have more than 1500 bytes"),
         (["x" * 3_000_000], 1009, ""),
+        (['{"type":"ping"}'] * 8, 1008, "Too many messages before connection_init"),
     ],
 )
 async def test_messages_that_break_the_protocol(
@@ -115,6 +117,72 @@ async def test_too_many_connections(start_server: Any) -> None:
         assert server.live.traffic.connections == 1
 
 
+async def test_a_large_message_before_connection_init(server: Any) -> None:
+    """Before connection_init a message has at most 16 KiB, afterwards as much as a request."""
+    large = {"x": "x" * 17_000}
+    async with server.connect() as socket:
+        await socket.send("ping", payload=large)
+        assert await socket.closed() == (
+            4400,
+            "Invalid message received: A message must not have more than 16384 bytes.",
+        )
+    async with server.socket() as socket:
+        await socket.send("ping", payload=large)
+        assert await socket.receive() == {"type": "pong", "payload": large}
+
+
+async def test_many_bytes_before_connection_init(server: Any) -> None:
+    """A message of which only a part comes is not collected before connection_init."""
+    async with server.connect() as socket:
+        writer = socket.socket._writer
+        writer.transport.write(b"\x81\xff" + (1_000_000).to_bytes(8) + b"\0\0\0\0" + b"x" * 65_536)
+        assert (await socket.closed())[0] == 1009
+
+
+async def test_control_frames(server: Any) -> None:
+    """Pings of the WebSocket protocol get pongs; more than 20 in a second close it with 1008."""
+    async with server.session.ws_connect(server.url, protocols=[PROTOCOL], autoping=False) as socket:
+        await socket.ping(b"x")
+        message = await socket.receive(timeout=5)
+        assert (message.type, bytes(message.data)) == (WSMsgType.PONG, b"x")
+        for _ in range(60):
+            await socket.ping(b"")
+        while (await socket.receive(timeout=5)).type is WSMsgType.PONG:
+            pass
+        assert socket.close_code == 1008
+
+
+async def test_room_before_connection_init(start_server: Any) -> None:
+    """Of too many WebSockets without connection_init the oldest is closed; those of known clients are not counted."""
+    server = await start_server(uninitialised=2, connections=3)
+    async with server.socket(), server.connect() as one, server.connect() as two, server.connect() as three:
+        assert (await one.closed())[0] == 1013
+        async with server.socket():
+            assert (await two.closed())[0] == 1013
+        await three.send("connection_init")
+        assert await three.receive() == {"type": "connection_ack"}
+    assert server.live_events.count(("refused", "uninitialised")) == 2
+
+
+async def test_the_share_of_a_caller(start_server: Any) -> None:
+    """A caller gets a part of the connections only, and all of them where callers are not distinguished."""
+
+    async def named(headers: Any) -> Principal:
+        return Principal(headers["x-api-key"], frozenset())
+
+    server = await start_server(named, connections=4, share=0.5)
+    async with server.socket({"X-API-Key": "a"}), server.socket({"X-API-Key": "a"}), server.connect() as third:
+        await third.send("connection_init", payload={"X-API-Key": "a"})
+        assert await third.closed() == (1013, "Too many open connections of this caller. Retry after 1 s.")
+        async with server.socket({"X-API-Key": "b"}), server.socket({"X-API-Key": "b"}):
+            assert server.live.traffic.connections == 4
+    async with server.socket({"X-API-Key": "a"}):
+        pass
+    server = await start_server(connections=2, share=0.5)
+    async with server.socket(), server.socket():
+        assert server.live.traffic.connections == 2
+
+
 async def test_draining(start_server: Any) -> None:
     """A gateway that stops closes all WebSockets with 1001, not all at once, and accepts no new ones."""
     server = await start_server(drain=0.3)
@@ -139,6 +207,10 @@ async def test_draining(start_server: Any) -> None:
         ("https://evil.example", False),
         ("http://{host}.evil.example", False),
         ("null", False),
+        ("http://[", False),
+        ("http://[v1.x]:9", False),
+        ("chrome-extension://{host}", False),
+        ("file://{host}", False),
     ],
 )
 async def test_origins(start_server: Any, origin: str | None, *, allowed: bool) -> None:
@@ -153,6 +225,18 @@ async def test_origins(start_server: Any, origin: str | None, *, allowed: bool) 
         async with server.socket(**sent):
             pass
     assert raised.value.status == 403
+
+
+@pytest.mark.parametrize(("scheme", "allowed"), [("https", True), ("http", False)])
+async def test_origins_behind_a_proxy(server: Any, scheme: str, *, allowed: bool) -> None:
+    """Where a proxy reports that it is reached by https, a page that was fetched by http is another site's."""
+    fields = {"Origin": f"{scheme}://{server.url.split('/')[2]}", "X_Forwarded_Proto": "https"}
+    if allowed:
+        async with server.socket(**fields):
+            return
+    with pytest.raises(WSServerHandshakeError):
+        async with server.socket(**fields):
+            pass
 
 
 async def test_credentials_in_the_handshake_or_in_the_payload(start_server: Any) -> None:

@@ -23,8 +23,10 @@ def frame(opcode: int, data: bytes, *, final: bool = True) -> bytes:
 
 
 async def echo(socket: WebSocket) -> None:
-    """Accept the last subprotocol, and send back every text until `end`."""
+    """Accept the last subprotocol, and send back every text until `end`; at `/unknown` only small ones."""
     await socket.accept(socket.subprotocols[-1] if socket.subprotocols else None)
+    if socket.request.path != "/unknown":
+        socket.allow_large_messages()
     try:
         while (text := await socket.receive()) != "end":
             await socket.send(text)
@@ -47,7 +49,7 @@ def server(serve: Any) -> Callable[..., Any]:
     """Start a server with these WebSocket endpoints."""
 
     async def make(**options: Any) -> Any:
-        routes = {"/socket": echo, "/refused": refuse, "/broken": break_down}
+        routes = {"/socket": echo, "/unknown": echo, "/refused": refuse, "/broken": break_down}
         return await serve(*(SocketRoute(path, handler) for path, handler in routes.items()), **options)
 
     return make
@@ -172,19 +174,59 @@ async def test_a_client_that_does_not_read(serve: Any) -> None:
         assert 0 < sent < 2_000
 
 
-async def test_floods(serve: Any) -> None:
-    """Reading pauses while messages are not received, or responses to pings cannot be sent."""
+async def test_a_flood_of_messages(serve: Any) -> None:
+    """Reading pauses while messages are not received."""
     served = await serve(SocketRoute("/socket", _accept_and_wait))
-    for flood in (frame(1, b""), frame(9, b"x" * 125)):
-        async with served.client(limit=1_000) as client:
-            client.send(HANDSHAKE)
-            client.send(flood * (30_000_000 // len(flood)))
-            before = -1
-            async with asyncio.timeout(10):
-                while (left := client.writer.transport.get_write_buffer_size()) != before:
-                    before = left
-                    await asyncio.sleep(0.3)
-            assert left > 10_000_000
+    flood = frame(1, b"")
+    async with served.client(limit=1_000) as client:
+        client.send(HANDSHAKE)
+        client.send(flood * (30_000_000 // len(flood)))
+        before = -1
+        async with asyncio.timeout(10):
+            while (left := client.writer.transport.get_write_buffer_size()) != before:
+                before = left
+                await asyncio.sleep(0.3)
+        assert left > 10_000_000
+
+
+@pytest.mark.parametrize("opcode", [9, 10])
+async def test_a_flood_of_control_frames(server: Any, opcode: int) -> None:
+    """More than 20 control frames in a second close the WebSocket with 1008."""
+    served = await server()
+    async with served.client() as client:
+        client.send(HANDSHAKE, frame(opcode, b"") * 1_000)
+        assert (await client.response(bodiless=True)).status == 101
+        received = await client.read_to_end()
+        assert int.from_bytes(received[received.rindex(b"\x88") :][2:4]) == 1008
+    await served.until(lambda: not served.connections)
+
+
+async def test_a_large_message_of_an_unknown_client(server: Any) -> None:
+    """Until the endpoint allows large messages, one of more than 16 KiB closes the WebSocket with 1009."""
+    served = await server()
+    async with ClientSession() as session, session.ws_connect(f"{served.url}/unknown") as socket:
+        await socket.send_str("x" * 16_384)
+        assert len(await socket.receive_str(timeout=5)) == 16_384
+        await socket.send_str("x" * 16_385)
+        await socket.receive(timeout=5)
+        assert socket.close_code == 1009
+
+
+async def test_a_large_message_in_small_pieces(server: Any) -> None:
+    """A message is put together from many frames in many packets, with other frames between them."""
+    served = await server()
+    pieces = [f"{number:05}".encode() for number in range(20_000)]
+    async with served.client() as client:
+        client.send(HANDSHAKE, frame(1, pieces[0], final=False))
+        for start in range(1, len(pieces), 1_000):
+            client.send(*(frame(0, piece, final=False) for piece in pieces[start : start + 1_000]))
+            await asyncio.sleep(0)
+        client.send(frame(9, b"ping"), frame(0, b""))
+        assert (await client.response(bodiless=True)).status == 101
+        async with asyncio.timeout(10):
+            assert await client.reader.readexactly(6) == b"\x8a\x04ping"
+            assert await client.reader.readexactly(10) == b"\x81\x7f" + (100_000).to_bytes(8)
+            assert await client.reader.readexactly(100_000) == b"".join(pieces)
 
 
 async def _accept_and_wait(socket: WebSocket) -> None:

@@ -1,0 +1,90 @@
+"""The open connections of an HTTP server: a bounded number, of which the longest idle one is closed first."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+__all__ = ["BACKLOG", "ConnectionLimit", "OpenConnections"]
+
+BACKLOG = 128
+"""Connections that the operating system accepts before the process does. When there are no file descriptors left,
+asyncio tries to accept, and logs, this many times each second."""
+
+Connection = TypeVar("Connection")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimit:
+    """How many connections an HTTP server may have open.
+
+    `highest_descriptor`: the highest file descriptor that a connection may have. Each new file gets the lowest free
+    one, so a higher one shows that too few are left for the sources, Redis and the log, whatever has taken the others.
+    """
+
+    connections: int
+    highest_descriptor: int
+
+    def is_exceeded(self, connections: int, descriptor: int) -> bool:
+        """Return whether a connection has to be closed after one with that descriptor was opened."""
+        return connections > self.connections or descriptor > self.highest_descriptor
+
+
+class OpenConnections(Generic[Connection]):
+    """Tracks the connections of a server, each idle or busy with a request or a WebSocket.
+
+    `close` closes an idle connection at once. `retired`: the process stops, and each response is the last one of its
+    connection, so that proxies open connections to other replicas while this one still serves.
+    """
+
+    def __init__(self, limit: ConnectionLimit | None, close: Callable[[Connection], None]) -> None:
+        self._limit = limit
+        self._close = close
+        self._open: set[Connection] = set()
+        self._idle: OrderedDict[Connection, None] = OrderedDict()  # the longest idle one first
+        self._all_closed = asyncio.Event()
+        self.retired = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def all(self) -> tuple[Connection, ...]:
+        """Return all open connections."""
+        return tuple(self._open)
+
+    def opened(self, connection: Connection, descriptor: int) -> None:
+        """Add a new connection, which is idle; beyond the limit close one: this one, if all others are busy."""
+        self._open.add(connection)
+        self._idle[connection] = None
+        if self._limit is not None and self._limit.is_exceeded(len(self._open), descriptor):
+            longest_idle, _ = self._idle.popitem(last=False)
+            self._close(longest_idle)
+
+    def busy(self, connection: Connection) -> None:
+        """Mark that a connection has a request or is a WebSocket."""
+        self._idle.pop(connection, None)
+
+    def idle(self, connection: Connection) -> None:
+        """Mark that the response of a connection is sent."""
+        if connection in self._open:
+            self._idle[connection] = None
+
+    def closed(self, connection: Connection) -> None:
+        """Remove a connection that is closed."""
+        self._open.discard(connection)
+        self._idle.pop(connection, None)
+        if not self._open:
+            self._all_closed.set()
+
+    async def wait_all_closed(self, seconds: float) -> bool:
+        """Return whether all connections were closed within so many seconds."""
+        self._all_closed.clear()
+        if not self._open:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._all_closed.wait()
+        except TimeoutError:
+            return False
+        return True

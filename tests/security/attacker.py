@@ -1,0 +1,126 @@
+"""An attacker of a running gateway: raw sockets, a probe of its event loop, and what /proc reports of its process."""
+
+import base64
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from security.outside import RecordedProcess
+
+__all__ = ["Probe", "connect", "descriptors", "frame", "memory", "probing", "read_to_end", "web_socket", "web_sockets"]
+
+_HANDSHAKE = (
+    "GET /graphql HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(b'x' * 16).decode()}\r\n"
+    "Sec-WebSocket-Protocol: graphql-transport-ws\r\n{fields}\r\n"
+)
+
+
+def memory(running: RecordedProcess) -> float:
+    """Return the resident memory of a process in MiB."""
+    [line] = [line for line in Path(f"/proc/{running.pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) / 1024
+
+
+def descriptors(running: RecordedProcess) -> int:
+    """Return how many files a process has open."""
+    return len(list(Path(f"/proc/{running.pid}/fd").iterdir()))
+
+
+def connect(running: RecordedProcess) -> socket.socket:
+    """Open a connection to the HTTP port."""
+    address = urlsplit(running.address("GraphQL"))
+    return socket.create_connection((address.hostname, address.port), timeout=10)
+
+
+def web_socket(running: RecordedProcess, fields: str = "") -> socket.socket:
+    """Open a WebSocket, and send nothing on it. `fields` are further lines of the handshake."""
+    client = connect(running)
+    client.sendall(_HANDSHAKE.format(host=urlsplit(running.address("GraphQL")).netloc, fields=fields).encode())
+    head = b""
+    while b"\r\n\r\n" not in head:
+        received = client.recv(4096)
+        assert received, head
+        head += received
+    assert head.startswith(b"HTTP/1.1 101"), head
+    return client
+
+
+@contextmanager
+def web_sockets(running: RecordedProcess, number: int) -> Iterator[list[socket.socket]]:
+    """Open WebSockets, and close them at the end of the block."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(web_socket(running)) for _ in range(number)]
+
+
+def frame(opcode: int, data: bytes = b"", *, final: bool = True) -> bytes:
+    """Return a WebSocket frame with a mask of zeros."""
+    if len(data) < 126:
+        length = bytes([0x80 | len(data)])
+    else:
+        length = b"\xfe" + len(data).to_bytes(2) if len(data) < 65_536 else b"\xff" + len(data).to_bytes(8)
+    return bytes([(0x80 if final else 0) | opcode]) + length + b"\0\0\0\0" + data
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    """Read until the server closes the connection."""
+    received = b""
+    try:
+        while data := client.recv(65_536):
+            received += data
+    except ConnectionResetError:
+        pass
+    return received
+
+
+@dataclass(slots=True)
+class Probe:
+    """The response times of a request that costs nothing, in seconds."""
+
+    times: list[float] = field(default_factory=list)
+
+    @property
+    def longest(self) -> float:
+        """The longest response time: so long the event loop did nothing else."""
+        return max(self.times)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.times)
+
+
+_PROBE = """
+import socket, sys, time
+probe = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60)
+request = b"GET /healthz HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"
+print("ready", flush=True)
+times, end = [], time.monotonic() + float(sys.argv[3])
+while time.monotonic() < end:
+    started = time.monotonic()
+    probe.sendall(request)
+    assert probe.recv(65536).startswith(b"HTTP/1.1 200")
+    times.append(time.monotonic() - started)
+    time.sleep(0.005)
+print(*times)
+"""
+
+
+@contextmanager
+def probing(running: RecordedProcess, seconds: float) -> Iterator[Probe]:
+    """Send requests from another process for that time, beginning now; the block is left when they have ended."""
+    address, probe = urlsplit(running.address("GraphQL")), Probe()
+    arguments = [sys.executable, "-c", _PROBE, str(address.hostname), str(address.port), str(seconds)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.1)
+        yield probe
+        probe.times.extend(float(text) for text in process.stdout.read().split())
+    assert probe.times
