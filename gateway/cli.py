@@ -16,6 +16,7 @@ from gateway.app import Gateway
 from gateway.app.serving import Addresses, collect_less, serving, stop_requested
 from gateway.callers.api_keys import new_api_key
 from gateway.errors import GatewayError
+from gateway.kit.log_limit import LogLimit
 from gateway.operation import scopes
 from gateway.settings.options import SettingsError, add_options, load, origins
 from gateway.users.model import UserSource
@@ -272,4 +273,6 @@ def _config(parsed: argparse.Namespace) -> int:
 
 def _run(command: Coroutine[Any, Any, int], log_level: str) -> int:
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogLimit())
     return asyncio.run(command)

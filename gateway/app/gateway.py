@@ -1,7 +1,9 @@
 """The gateway as an object, which programs embed and the command line serves."""
 
+import math
 import resource
 import secrets
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -24,6 +26,7 @@ from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
 from gateway.api.web.metrics import Metrics, metrics_route
+from gateway.api.web.open_connections import ConnectionLimit
 from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
 from gateway.app.callers import open_credentials
@@ -78,6 +81,7 @@ class Gateway:
         self._credentials = CredentialWatch(Authentication())
         self._observer = MetricsObserver(self.metrics)
         self._retired = False
+        self._checked = -math.inf  # when `/readyz` was requested last, by the monotonic clock
 
     async def __aenter__(self) -> Self:
         """Build and start all parts.
@@ -198,10 +202,14 @@ class Gateway:
         """Return all HTTP routes as an ASGI application, to run or to mount in FastAPI, Starlette and others."""
         return Asgi(self._site())
 
-    async def serve_http(self, *, grace: float) -> HttpServer:
-        """Start the HTTP server of the settings; on its stop, requests have `grace` seconds to finish."""
-        settings = self.settings
-        return await serve(settings.http_server, self._site(), settings.http_host, settings.http_port, grace=grace)
+    async def serve_http(self, *, grace: float, limit: ConnectionLimit | None = None) -> HttpServer:
+        """Start the HTTP server of the settings; on its stop, requests have `grace` seconds to finish.
+
+        Without `limit`, any number of connections is accepted.
+        """
+        settings, site = self.settings, self._site()
+        address = settings.http_host, settings.http_port
+        return await serve(settings.http_server, site, *address, grace=grace, limit=limit)
 
     async def serve_grpc(self) -> "GrpcServer | None":
         """Start the gRPC server; return None if it is disabled."""
@@ -243,6 +251,14 @@ class Gateway:
         if self._live is not None:
             await self._live.drain()
 
+    def checked_within(self, seconds: float) -> bool:
+        """Return whether something has requested `/readyz` in that time, as load balancers do."""
+        return time.monotonic() - self._checked < seconds
+
+    def _check_ready(self) -> bool:
+        self._checked = time.monotonic()
+        return self.ready
+
     def _site(self) -> Site:
         """Build the routes of everything that is served over HTTP."""
         settings, live, sources = self.settings, self._entered(self._live), self._entered(self._sources)
@@ -263,7 +279,7 @@ class Gateway:
         return Site(
             [
                 *endpoint.routes(),
-                *health(lambda: self.ready),
+                *health(self._check_ready),
                 build_webhooks(settings, self.sources, self.events, self._observer).route,
                 metrics_route(self.metrics, sources.circuits, live.traffic, lambda: self.events.subscribers),
             ],

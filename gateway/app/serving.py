@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from gateway.api.web.servers import HttpServer
 from gateway.app import Gateway
+from gateway.app.file_limit import connection_limit, raise_file_limit
 from gateway.settings import Settings
 
 __all__ = ["Addresses", "collect_less", "serving", "stop_requested"]
 
+_DRAIN_DELAY = 8.0  # seconds: more than three checks with two seconds between them, haproxy's default
+_CHECKED = 60.0  # seconds: load balancers check at least twice a minute
 _GRACE = 10.0  # seconds for the requests that are executed when the process stops
 _YOUNG = 20_000  # objects
 
@@ -29,7 +32,8 @@ class Addresses:
 async def serving(settings: Settings) -> AsyncIterator[Addresses]:
     """Serve a gateway until the block ends; then fail `/readyz`, drain, and finish the requests that are executed."""
     async with Gateway(settings) as gateway:
-        server = await gateway.serve_http(grace=_GRACE)
+        limit = connection_limit(settings, raise_file_limit())
+        server = await gateway.serve_http(grace=_GRACE, limit=limit)
         grpc = None
         try:
             grpc = await gateway.serve_grpc()
@@ -37,10 +41,14 @@ async def serving(settings: Settings) -> AsyncIterator[Addresses]:
             http = f"http://{f'[{host}]' if ':' in host else host}:{port}"
             yield Addresses(http, grpc.address if grpc else None)
         finally:
+            delay = settings.drain_delay
+            if delay is None:
+                delay = _DRAIN_DELAY if gateway.checked_within(_CHECKED) else 0.0
             gateway.retire()
+            server.retire()
             if grpc is not None:
                 await grpc.drain()
-            await asyncio.sleep(settings.drain_delay)
+            await asyncio.sleep(delay)
             if grpc is not None:
                 await asyncio.gather(_stop_http(gateway, server), grpc.stop(_GRACE))
             else:

@@ -82,7 +82,7 @@ class LiveSettings(BaseModel):
     )
     share: Annotated[float, Field(gt=0, le=1)] = Field(
         0.5,
-        description="maximum share of the connections, of the reserved event streams and of the operations for one caller",
+        description="maximum share of the connections, reserved event streams and operations for one caller",
     )
     operations: Count = Field(50_000, description="maximum number of operations on all of them")
     operations_each: Count = Field(100, description="maximum number of operations on one connection")

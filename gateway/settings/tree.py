@@ -75,8 +75,14 @@ class Settings(BaseSettings):
     request_timeout: Seconds = Field(
         30.0, description="maximum seconds for an operation; the caller may set a shorter time"
     )
-    drain_delay: Annotated[float, Field(ge=0, le=600)] = Field(
-        0.0, description="seconds between `/readyz` returning 503 and the closing of the ports, when the process stops"
+    http_connections: Count = Field(
+        20_000,
+        description="maximum number of open HTTP connections; beyond it, and with few files left, idle ones are closed",
+    )
+    drain_delay: Annotated[float, Field(ge=0, le=600)] | None = Field(
+        None,
+        description="seconds between `/readyz` returning 503 and the closing of the ports, when the process stops; "
+        "unset: 8 if `/readyz` was requested in the last minute, otherwise 0",
     )
     idempotency_ttl: Annotated[float, Field(gt=0)] = Field(
         24 * 3600.0, description="seconds that the result of a change is stored under its idempotency key"

@@ -62,6 +62,13 @@ def test_a_service_is_locked_down(services, name):
 
 
 @pytest.mark.parametrize("name", ["gateway", "sandbox"])
+def test_a_service_has_limits(services, name):
+    """A service cannot take all memory and processes of the machine, and may open enough files."""
+    assert (services[name]["mem_limit"], services[name]["pids_limit"]) == ("1g", 256)
+    assert services[name]["ulimits"] == {"nofile": 65_536}
+
+
+@pytest.mark.parametrize("name", ["gateway", "sandbox"])
 def test_a_service_is_built_here(services, name):
     """The image of a service is built from the Dockerfile of this checkout."""
     built = services[name]["build"]
@@ -71,9 +78,11 @@ def test_a_service_is_built_here(services, name):
 
 
 def test_the_bases_are_official_python_images(instructions):
-    """A base image is named without a registry, which the settings of the engine determine."""
+    """A base image is named without a registry, which the settings of the engine determine, and can be pinned."""
     bases = {instruction.text.split(" AS ")[0] for instruction in instructions if instruction.name == "FROM"}
-    assert bases == {"python:${PYTHON}-slim"}
+    assert bases == {"${PYTHON_IMAGE}"}
+    defaults = [instruction.pairs.get("PYTHON_IMAGE") for instruction in instructions if instruction.name == "ARG"]
+    assert "python:3.13-slim" in defaults
     assert "# syntax=" not in (ROOT / "docker/Dockerfile").read_text()
 
 

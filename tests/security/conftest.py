@@ -54,9 +54,10 @@ def serve(tmp_path_factory: pytest.TempPathFactory, sandbox: RecordedProcess, ke
     """
     folder, number, source_settings = tmp_path_factory.mktemp("printed"), count(), _settings(sandbox)
 
-    def start(**environment: str) -> AbstractContextManager[RecordedProcess]:
+    def start(*, files: int | None = None, **environment: str) -> AbstractContextManager[RecordedProcess]:
         ports = {"GATEWAY_HTTP_PORT": "0", "GATEWAY_GRPC_PORT": "0"}
-        return run_recorded(folder / f"{next(number)}", "serve", **(source_settings | ports | environment))
+        all_settings = source_settings | ports | environment
+        return run_recorded(folder / f"{next(number)}", "serve", files=files, **all_settings)
 
     yield start
     secret_values = [

@@ -54,11 +54,17 @@ Serve = Callable[..., AbstractContextManager[RecordedProcess]]
 
 
 @contextmanager
-def run_recorded(file: Path, *arguments: str, last: str = "metrics", **environment: str) -> Iterator[RecordedProcess]:
-    """Run `gateway …` until the block ends, with its output in `file`; it is ready when it has printed `last`."""
+def run_recorded(
+    file: Path, *arguments: str, last: str = "metrics", files: int | None = None, **environment: str
+) -> Iterator[RecordedProcess]:
+    """Run `gateway …` until the block ends, with its output in `file`; it is ready when it has printed `last`.
+
+    `files` limits how many files the process may have open.
+    """
+    limited = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
     with file.open("w") as output:
         process = subprocess.Popen(
-            [GATEWAY, *arguments], env=_clean(environment), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+            [*limited, GATEWAY, *arguments], env=_clean(environment), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         deadline = time.monotonic() + _READY

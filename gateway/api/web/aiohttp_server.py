@@ -20,7 +20,7 @@ from gateway.api.web.http import (
     WebRequest,
     WebResponse,
 )
-from gateway.api.web.open_connections import BACKLOG, ConnectionLimit, OpenConnections
+from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen
 from gateway.api.web.site import Site
 
 __all__ = ["AiohttpServer", "aiohttp_application"]
@@ -321,8 +321,10 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        response = super().handle_error(request, status, exc, message)
-        response.headers["Server"] = ""  # no signal is sent before it is written
+        super().handle_error(request, status, exc, message)  # it logs the error
+        # No signal is sent before this response is written. aiohttp's quotes the request.
+        response = web.Response(status=status, headers={"Server": "gateway"})
+        response.force_close()
         return response
 
 
@@ -350,7 +352,7 @@ class AiohttpServer:
             return _Connection(runner.server, connections)
 
         try:
-            server = await asyncio.get_running_loop().create_server(connect, host, port, backlog=BACKLOG)
+            server = await listen(connect, host, port)
         except BaseException:
             await runner.cleanup()
             raise

@@ -1,18 +1,34 @@
 """The open connections of an HTTP server: a bounded number, of which the longest idle one is closed first."""
 
 import asyncio
+import socket
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["BACKLOG", "ConnectionLimit", "OpenConnections"]
+__all__ = ["ACCEPTED_AT_ONCE", "ConnectionLimit", "OpenConnections", "listen"]
 
-BACKLOG = 128
-"""Connections that the operating system accepts before the process does. When there are no file descriptors left,
-asyncio tries to accept, and logs, this many times each second."""
+ACCEPTED_AT_ONCE = 16
+"""Connections that are accepted in one iteration of the event loop, before the first of them is counted. When there are
+no file descriptors left, asyncio tries to accept, and logs, this many times each second."""
+
+_BACKLOG = 128  # connections that the operating system accepts before the process does
 
 Connection = TypeVar("Connection")
+
+
+async def listen(factory: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
+    """Listen on an address.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    server = await asyncio.get_running_loop().create_server(factory, host, port, backlog=ACCEPTED_AT_ONCE)
+    for listening in server.sockets:  # asyncio has one number for both
+        with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
+            same.listen(_BACKLOG)
+    return server
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Self
 from gateway.api.web.lean.connection import ServerConnection
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.parse_queue import ParseQueue
-from gateway.api.web.open_connections import BACKLOG, ConnectionLimit, OpenConnections
+from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen
 from gateway.api.web.site import Site
 
 __all__ = ["LeanServer"]
@@ -46,8 +46,7 @@ class LeanServer:
             OSError: the address cannot be listened on.
         """
         server = cls(site, options or ServerOptions(), grace, limit)
-        loop = asyncio.get_running_loop()
-        server._server = await loop.create_server(server._new_connection, host, port, backlog=BACKLOG)
+        server._server = await listen(server._new_connection, host, port)
         return server
 
     @property

@@ -267,6 +267,23 @@ async def test_a_stream_that_ends_before_its_operation_is_read(start_server: Any
     assert (server.live.traffic.operations, server.event_log.subscribers) == (0, 0)
 
 
+async def test_the_share_of_reservations(start_server: Any) -> None:
+    """A caller can reserve only its share of the event streams; others still get theirs."""
+
+    async def named(headers: Any) -> Principal:
+        return Principal(headers["authorization"], frozenset())
+
+    server = await start_server(named, reservations=4, share=0.5)
+    for _ in range(2):
+        await reserve(server, authorization="kim")
+    again = {"headers": {"authorization": "kim"}, "skip_auto_headers": ["Content-Type"]}
+    async with server.session.put(server.url, **again) as response:
+        assert response.status == 429
+        assert "at most 2 reserved event streams" in await response.text()
+    for _ in range(2):
+        await reserve(server, authorization="lee")
+
+
 async def test_reservations_are_bounded(start_server: Any) -> None:
     """The number of reservations is bounded; one that is not opened in time is dropped with its operations."""
     server = await start_server(reservations=1, reservation=0.3)
