@@ -124,7 +124,9 @@ async def test_the_maximum_of_one_caller(server: Any) -> None:
         async def authenticate(_headers: Any) -> Principal:
             return principal
 
-        return await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(authenticate), 5).create({}, "r1")
+        return await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(authenticate), 5).create(
+            {}, "r1"
+        )
 
     kim, lee, unnamed = [
         await incoming_of(principal) for principal in (KIM, Principal("lee", frozenset({Action.READ})), ANYONE)
@@ -184,7 +186,9 @@ async def test_each_event_is_charged() -> None:
 async def test_many_different_subscriptions(server: Any) -> None:
     """An event that a thousand different subscriptions receive is executed in many steps, between which others run."""
     feeds = Feeds(server.gateway._executor, live_options(), LiveTraffic(), unobserved)
-    incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create({}, "r1")
+    incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create(
+        {}, "r1"
+    )
     async with AsyncExitStack() as stack:
         mailboxes = [
             await stack.enter_async_context(
