@@ -110,7 +110,7 @@ class Gateway:
         self._credentials = await stack.enter_async_context(open_credentials(settings.auth, forwards))
         self._events = state.events()
         secret = settings.cursor_secret
-        once = IdempotentChanges(state.idempotency())
+        once = IdempotentChanges(state.idempotency(), observe=observer.idempotency)
         stack.push_async_callback(once.aclose)
         self._users = UserService(
             sources,

@@ -26,6 +26,7 @@ class MetricsObserver:
         self._documents = _cached(metrics.documents.labels)
         self._log_events = _cached(metrics.log_events.labels)
         self._redis = _cached(metrics.redis.labels)
+        self._idempotency = _cached(metrics.idempotency.labels)
         self._live = _cached(metrics.live.labels)
         self._webhooks = _cached(metrics.webhooks.labels)
         self._polls = _cached(metrics.polls.labels)
@@ -57,6 +58,10 @@ class MetricsObserver:
     def redis_event(self, event: str) -> None:
         """Count a failure of Redis, and the begin or end of an outage."""
         self._redis(event).inc()
+
+    def idempotency(self, event: str) -> None:
+        """Count the result of a change that could not be stored at once."""
+        self._idempotency(event).inc()
 
     def live(self, event: str, detail: str) -> None:
         """Count an event of a live connection."""

@@ -32,7 +32,10 @@ class MemoryState:
 
     def idempotency(self) -> IdempotencyStore:
         """Build the store of idempotency records."""
-        return self._idempotency(IdempotencySettings(ttl=self._settings.idempotency_ttl))
+        settings = self._settings
+        return self._idempotency(
+            IdempotencySettings(ttl=settings.idempotency_ttl, max_per_principal=settings.idempotency_records)
+        )
 
     def rates(self) -> RateLimit | None:
         """Build the allowances of callers; None where their cost is not limited."""

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     idempotency_ttl: Annotated[float, Field(gt=0)] = Field(
         24 * 3600.0, description="seconds that the result of a change is stored under its idempotency key"
     )
+    idempotency_records: Annotated[int, Field(ge=1)] = Field(
+        50_000, description="maximum number of results that are stored for one caller; the oldest are dropped"
+    )
     redis_url: SecretStr | None = Field(
         None, description="URL of Redis, for the state of several replicas; unset: state in memory"
     )

@@ -1,18 +1,23 @@
 """Executes a change at most once under its idempotency key, with the records of a store."""
 
 import asyncio
+import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from gateway.errors import IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
+from gateway.errors import GatewayError, IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
+from gateway.kit.execution import Execution
 from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import seconds_left
+from gateway.state.backlog import Backlog
 from gateway.state.idempotency import (
     BeginResult,
     Begun,
     IdempotencyStore,
     InProgress,
     PayloadConflict,
+    Progress,
     Replay,
     record_id_of,
 )
@@ -49,32 +54,51 @@ async def renewed_lease(
         await cancel_and_wait(task)
 
 
-_RETRY_DELAY = 1.0  # seconds: a change seldom takes as long as its lease
-_MAX_FINISH_RETRIES = 600
+_RETRY_AFTER = 1.0  # seconds: a change seldom takes as long as its lease
+_CLOSE_TIMEOUT = 5.0  # seconds: with the 10 s of a server for its requests, a stop takes at most 15 s
 
 
 class IdempotentChanges:
-    """Executes each change at most once for its scope: principal, mutation, target and key."""
+    """Executes each change at most once for its scope: principal, mutation, target and key.
 
-    def __init__(self, store: IdempotencyStore) -> None:
+    What cannot be written to the store is written as soon as it responds: results, so that the change is not executed
+    again, and released leases, so that no key is blocked for longer than the store did not respond. `observe` is called
+    with `late` for each result that was stored so, and with `lost` for each that was given up.
+    """
+
+    def __init__(
+        self,
+        store: IdempotencyStore,
+        *,
+        observe: Callable[[str], None] = lambda _: None,
+        close_timeout: float = _CLOSE_TIMEOUT,
+    ) -> None:
         self._store = store
-        self._finishing: set[asyncio.Task[None]] = set()
+        self._backlog = Backlog(store, observe)
+        self._close_timeout = close_timeout
 
     async def __call__(
-        self, scope: Sequence[str], fingerprint: str, change: Callable[[], Awaitable[bytes]]
+        self,
+        scope: Sequence[str],
+        fingerprint: str,
+        change: Callable[[Execution], Awaitable[bytes]],
+        *,
+        principal: str = "",
     ) -> tuple[bytes, bool]:
         """Return the result of the change, and whether it is a replay.
 
-        Where `change` raises, nothing is stored, and the change may be requested again. Where a process dies during a
-        change, the first request after the end of its lease executes the change again.
+        Where `change` raises, nothing is stored, and the change may be requested again; the next execution gets what is
+        known of this one. Where a process dies during a change, the first request after the end of its lease executes
+        the change again. The number of records is bounded for each `principal`.
 
         Raises:
             IdempotencyConflict: the key was used with another payload.
             IdempotencyInProgress: the change is running.
             SourceUnavailable: the records cannot be reached; the change was not executed.
         """
-        record_id = record_id_of(scope)
-        match await self._begin(record_id, fingerprint):
+        record_id, owner = record_id_of(scope), secrets.token_hex(16)
+        started = time.monotonic()
+        match await self._begin(record_id, fingerprint, owner, principal):
             case Replay(result):
                 return result, True
             case PayloadConflict():
@@ -83,46 +107,62 @@ class IdempotentChanges:
                 )
             case InProgress(seconds):
                 message = "The first request with this idempotency key is still running. Retry later with the same key."
-                raise IdempotencyInProgress(message, retry_after=min(seconds, _RETRY_DELAY))
-            case Begun(owner):
-                return await self._execute(record_id, owner, change), False
+                raise IdempotencyInProgress(message, retry_after=min(seconds, _RETRY_AFTER))
+            case Begun(doubtful_for, confirmed):
+                since = None if doubtful_for is None else started - doubtful_for
+                return await self._execute(record_id, owner, change, Execution(since, confirmed)), False
 
     async def aclose(self) -> None:
-        """Stop trying to store the results that could not be stored so far."""
-        await cancel_and_wait(*self._finishing)
+        """Give the store a last chance to take what could not be written so far, then give it up."""
+        await self._backlog.aclose(self._close_timeout)
 
-    async def _begin(self, record_id: str, fingerprint: str) -> BeginResult:
-        """Begin within the deadline of the operation. A lease that is taken after it ends by itself."""
+    async def _begin(self, record_id: str, fingerprint: str, owner: str, principal: str) -> BeginResult:
+        """Begin within the deadline of the operation."""
+        left = seconds_left()
+        if left is not None and left <= 0:
+            raise _too_late()
         try:
-            async with asyncio.timeout(seconds_left()):
-                return await self._store.begin(record_id, fingerprint)
-        except TimeoutError:
-            raise SourceUnavailable(
-                "The gateway's shared state did not respond in time. Retry later.", retry_after=1.0
-            ) from None
+            async with asyncio.timeout(left):
+                return await self._store.begin(record_id, fingerprint, owner, principal)
+        except BaseException as error:
+            if isinstance(error, TimeoutError | SourceUnavailable | asyncio.CancelledError):
+                # The lease may have been taken, or be taken later.
+                self._backlog.abandon(record_id, owner, Progress.NOT_SENT)
+            if isinstance(error, TimeoutError):
+                raise _too_late() from None
+            raise
 
-    async def _execute(self, record_id: str, owner: str, change: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _execute(
+        self, record_id: str, owner: str, change: Callable[[Execution], Awaitable[bytes]], execution: Execution
+    ) -> bytes:
         try:
             async with renewed_lease(self._store, record_id, owner):
-                result = await change()
-        except BaseException:
-            with suppress(SourceUnavailable):
-                await self._store.abandon(record_id, owner)
+                result = await change(execution)
+        except BaseException as error:
+            await self._abandon(record_id, owner, _progress(execution, error))
             raise
         # From here on the change has been executed: a failure to store its result must not look like a failed change.
         try:
             await self._store.finish(record_id, owner, result)
         except SourceUnavailable:
-            task = asyncio.get_running_loop().create_task(self._finish_later(record_id, owner, result))
-            self._finishing.add(task)
-            task.add_done_callback(self._finishing.discard)
+            self._backlog.finish(record_id, owner, result)
         return result
 
-    async def _finish_later(self, record_id: str, owner: str, result: bytes) -> None:
-        """Store the result as soon as possible: without it, the change may be executed again after its lease."""
-        async with renewed_lease(self._store, record_id, owner):
-            for _ in range(_MAX_FINISH_RETRIES):
-                await asyncio.sleep(_RETRY_DELAY)
-                with suppress(SourceUnavailable):
-                    await self._store.finish(record_id, owner, result)
-                    return
+    async def _abandon(self, record_id: str, owner: str, progress: Progress) -> None:
+        try:
+            await self._store.abandon(record_id, owner, progress)
+        except SourceUnavailable:
+            self._backlog.abandon(record_id, owner, progress)
+
+
+def _progress(execution: Execution, error: BaseException) -> Progress:
+    """Return how far the change had come that ended with this error."""
+    if execution.confirmed:
+        return Progress.CONFIRMED
+    if not isinstance(error, GatewayError) or error.outcome is not None:
+        return Progress.UNKNOWN
+    return Progress.NOT_SENT if error.origin.http_status is None else Progress.NOT_EXECUTED
+
+
+def _too_late() -> SourceUnavailable:
+    return SourceUnavailable("The gateway's shared state did not respond in time. Retry later.", retry_after=1.0)

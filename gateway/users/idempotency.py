@@ -11,7 +11,8 @@ import msgspec
 import orjson
 
 from gateway import errors
-from gateway.errors import BadUserInput, Conflict, GatewayError, NotFound, Origin, Violation
+from gateway.errors import BadUserInput, Conflict, GatewayError, NotFound, Origin, Outcome, Violation
+from gateway.kit.execution import Execution
 from gateway.users.ids import Ref
 from gateway.users.model import User
 
@@ -45,11 +46,17 @@ class ExecuteOnce(Protocol):
     """Executes a change at most once in its scope, and returns the stored result to repeated calls."""
 
     async def __call__(
-        self, scope: Sequence[str], fingerprint: str, change: Callable[[], Awaitable[bytes]]
+        self,
+        scope: Sequence[str],
+        fingerprint: str,
+        change: Callable[[Execution], Awaitable[bytes]],
+        *,
+        principal: str = "",
     ) -> tuple[bytes, bool]:
         """Return the result of the change of that scope, and whether it is a replay of a stored result.
 
-        A result that `change` returns is stored. If it raises, nothing is stored, and a later call executes it again.
+        A result that `change` returns is stored. If it raises, nothing is stored, and a later call executes it again;
+        its `Execution` contains what is known of the earlier one. `principal` is whose records are bounded together.
 
         Raises:
             IdempotencyConflict: the scope was used with another fingerprint.
@@ -78,6 +85,7 @@ def to_bytes(result: User | GatewayError) -> bytes:
         "kind": type(result).__name__,
         "message": result.message,
         "origin": asdict(result.origin),
+        "outcome": result.outcome,
         "violations": [{"path": violation.path, "message": violation.message} for violation in result.violations],
     }
     return orjson.dumps({"refusal": refusal})
@@ -92,5 +100,6 @@ def from_bytes(stored: bytes) -> User | GatewayError:
     return _ERROR_CLASSES[refusal["kind"]](
         refusal["message"],
         origin=Origin(**refusal["origin"]),
+        outcome=Outcome(refusal["outcome"]) if refusal.get("outcome") else None,
         violations=[Violation(tuple(violation["path"]), violation["message"]) for violation in refusal["violations"]],
     )

@@ -10,6 +10,7 @@ from aiodataloader import DataLoader
 
 from gateway.errors import Forbidden
 from gateway.operation import ANYONE, Action, Principal, acting_as, current_principal
+from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import Department, Organization, User
 from gateway.users.planning import DETAILS, Plan
@@ -42,7 +43,7 @@ class Loaders:
         """Return the only user of an operation, as `load` does, without the tasks that a batch takes."""
         self._principal.require(Action.READ, ref.source)
         with acting_as(self._principal):
-            return await self._sources.named(ref.source).fetch_user(ref, self.plan.of(Kind.USER))
+            return check_user(ref, await self._sources.named(ref.source).fetch_user(ref, self.plan.of(Kind.USER)))
 
     def close(self) -> None:
         """Cancel the batches under way, at the end of the operation."""
@@ -121,7 +122,7 @@ class _UserLoader(_Loader):
         return await asyncio.gather(*(self._fetch(ref) for ref in refs), return_exceptions=True)
 
     async def _fetch(self, ref: Ref) -> User | None:
-        return await self._sources.named(ref.source).fetch_user(ref, self._needs)
+        return check_user(ref, await self._sources.named(ref.source).fetch_user(ref, self._needs))
 
 
 class _RecordLoader(_Loader):

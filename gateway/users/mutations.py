@@ -1,21 +1,29 @@
 """Executes changes: at most once under a caller's key, to the end once started, and with a check of the response."""
 
 import asyncio
+import copy
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import orjson
-from msgspec.structs import replace
 
 from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured
-from gateway.users.changes import Change, Icon
+from gateway.kit.execution import Execution
+from gateway.users.changes import Change, CreateAccountUser, Icon
 from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, random_key, source_key, to_bytes
+from gateway.users.identity import check_changed, check_created
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.planning import EVERYTHING
 from gateway.users.reference import ReferenceData
+from gateway.users.repetition import (
+    ref_after,
+    settle_before_sending,
+    settle_refused_creation,
+    settle_refused_update,
+)
 from gateway.users.source import CreatingSource, Source, Sources
 
 __all__ = ["Command", "Mutations", "Publish", "RequirePublishable"]
@@ -34,7 +42,7 @@ class Command:
     """One change to execute: the mutation's name, its target (None for a new user) and the caller's key.
 
     `on_replay` is called if the result is a replay. `principal` is the identity of the caller: two callers may use the
-    same key.
+    same key. `caller` is the name by which the records of one caller are counted.
     """
 
     name: str
@@ -43,6 +51,7 @@ class Command:
     key: str | None = None
     on_replay: Callable[[], None] | None = None
     principal: str = ""
+    caller: str = ""
 
     def source_key(self) -> str:
         """Return the key to send to the source, a random one each time if the caller gave none."""
@@ -107,31 +116,47 @@ class Mutations:
 
     async def _execute_or_replay(self, command: Command) -> User:
         if command.key is None or self._execute_once is None:
-            return await self._execute(command)
+            result = await self._execute(command, Execution())
+        else:
 
-        async def execute() -> bytes:
-            try:
-                return to_bytes(await self._execute(command))
-            except GatewayError as error:
-                if not is_final(error):
-                    raise
-                return to_bytes(error)
+            async def execute(execution: Execution) -> bytes:
+                return to_bytes(await self._execute(command, execution))
 
-        stored, replayed = await self._execute_once(command.scope(command.key), command.fingerprint(), execute)
-        if replayed and command.on_replay is not None:
-            command.on_replay()
-        result = from_bytes(stored)
+            stored, replayed = await self._execute_once(
+                command.scope(command.key), command.fingerprint(), execute, principal=command.caller
+            )
+            if replayed and command.on_replay is not None:
+                command.on_replay()
+            result = from_bytes(stored)
         if isinstance(result, GatewayError):
             raise result
         return result
 
-    async def _execute(self, command: Command) -> User:
+    async def _execute(self, command: Command, execution: Execution) -> User | GatewayError:
+        """Return the result of a change: the user after it, or a refusal that a repetition would get too.
+
+        Raises:
+            GatewayError: there is no result. Its outcome is unknown if an earlier execution is in doubt.
+        """
         try:
-            user = await self._call_source(command)
+            result = await self._call_source(command, execution)
+        except GatewayError as error:
+            if execution.doubtful_since is not None and error.outcome is None:
+                # A copy: other operations may have got the same error, of a call that they had in common.
+                doubtful = copy.copy(error)
+                doubtful.outcome = Outcome.UNKNOWN
+                raise doubtful from error
+            if not is_final(error):
+                raise
+            return error
         finally:
             self._on_change()
-        await self._publish_event(UserChange.CREATED if command.target is None else UserChange.UPDATED, user)
-        return user
+        if isinstance(result, User):
+            # Assigning a role may make the source create one: in the account source, a role of type `sales_rep`.
+            if "role_id" in command.change.model_fields_set:
+                self._reference.drop(UserSource.ACCOUNT, Kind.ROLE)
+            await self._publish_event(UserChange.CREATED if command.target is None else UserChange.UPDATED, result)
+        return result
 
     async def _publish_event(self, change: UserChange, user: User) -> None:
         if self._publish is None:
@@ -141,21 +166,47 @@ class Mutations:
         except Exception:  # noqa: BLE001 - the change was executed: an unpublished event must not make it a failure
             _LOG.exception("the event of a change in the %s source could not be published", user.source)
 
-    async def _call_source(self, command: Command) -> User:
+    async def _call_source(self, command: Command, execution: Execution) -> User | GatewayError:
         if command.target is None:
-            creating = self._sources.named(UserSource.ACCOUNT)
-            if not isinstance(creating, CreatingSource):  # pragma: no cover - the configured account source is one
-                raise SourceNotConfigured("The account source cannot create users.")
-            user = await creating.create_user(command.change, command.source_key())
-        else:
-            source = self._sources.named(command.target.source)
-            updated = await source.update_user(command.target, command.change, command.source_key())
-            new_ref = _ref_after(command.target, command.change)
-            user = _check_identity(updated or await _read_back(source, new_ref), command.target, new_ref)
-        # Assigning a role may make the source create one: in the account source, a role of type `sales_rep`.
-        if "role_id" in command.change.model_fields_set:
-            self._reference.drop(UserSource.ACCOUNT, Kind.ROLE)
-        return user
+            return await self._create(command, execution)
+        return await self._update(self._sources.named(command.target.source), command.target, command, execution)
+
+    async def _create(self, command: Command, execution: Execution) -> User | GatewayError:
+        since, change, source = execution.doubtful_since, command.change, self._sources.named(UserSource.ACCOUNT)
+        if not isinstance(source, CreatingSource) or not isinstance(change, CreateAccountUser):  # pragma: no cover
+            raise SourceNotConfigured("The account source cannot create users.")
+        try:
+            return check_created(await source.create_user(change, command.source_key()), change)
+        except GatewayError as error:
+            if since is None or not is_final(error):
+                raise
+            settled = await settle_refused_creation(source, change, since, error)
+            if settled is None:
+                raise
+            return settled
+
+    async def _update(self, source: Source, target: Ref, command: Command, execution: Execution) -> User | GatewayError:
+        since, change = execution.doubtful_since, command.change
+        new_ref = ref_after(target, change)
+        updated: User | None = None
+        if not execution.confirmed:
+            if since is not None and not source.recognises_keys:
+                settled = await settle_before_sending(source, target, change, since)
+                if settled is not None:
+                    return settled
+            try:
+                updated = await source.update_user(target, change, command.source_key())
+            except GatewayError as error:
+                if since is None or not is_final(error):
+                    raise
+                if not source.recognises_keys:  # it had not been executed, as the user showed that was read before
+                    return error
+                settled = await settle_refused_update(source, target, change, since, error)
+                if settled is None:
+                    raise
+                return settled
+            execution.confirmed = updated is None
+        return check_changed(updated or await _read_back(source, new_ref), target, new_ref)
 
     def _discard(self, task: asyncio.Task[User]) -> None:
         self._tasks.discard(task)
@@ -179,31 +230,8 @@ async def _read_back(source: Source, ref: Ref) -> User:
 
 def _no_user_returned(ref: Ref) -> SourceInvalidResponse:
     return SourceInvalidResponse(
-        f"The {ref.source} source did not return the user after the change.",
-        origin=Origin(source=ref.source),
-        outcome=Outcome.UNKNOWN,
-    )
-
-
-def _ref_after(ref: Ref, change: Change) -> Ref:
-    """Return the reference after the change: SoftwareOne accepts an e-mail address as an id, and that may change."""
-    email = change.given().get("email")
-    return replace(ref, source_id=email) if email and "@" in ref.source_id else ref
-
-
-def _check_identity(user: User, ref: Ref, new_ref: Ref) -> User:
-    """Return the user if it is the target, by its reference before or after the change.
-
-    Ids are compared without case: GUIDs are written in both cases, and so are e-mail addresses.
-
-    Raises:
-        SourceInvalidResponse: it is another user, so the outcome is unknown.
-    """
-    ids = {user.source_id.casefold(), (user.email or "").casefold()}
-    if ids & {ref.source_id.casefold(), new_ref.source_id.casefold()}:
-        return user
-    raise SourceInvalidResponse(
-        f"The {ref.source} source returned another user than the one to be changed.",
+        f"The {ref.source} source confirmed the change and did not return the user after it. A request with the same "
+        "idempotency key reads the user again; the change is not sent again.",
         origin=Origin(source=ref.source),
         outcome=Outcome.UNKNOWN,
     )

@@ -20,6 +20,7 @@ import msgspec
 from gateway.errors import Origin, SourceTimeout
 from gateway.kit.tasks import gather
 from gateway.operation import ANYONE, Principal, acting_as, seconds_left
+from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, Sources
@@ -200,7 +201,7 @@ class ReferenceData:
                 position = page.next
             # At most one, if there is a list: a GET costs no more than a page, and is sure to find it.
             for ref in tuple(missing.values()):
-                found[ref] = await directory.fetch(ref, key.needs)
+                found[ref] = check_record(ref, await directory.fetch(ref, key.needs))
                 del missing[ref.source_id]
         except Exception as error:  # noqa: BLE001 - each record fails for itself; the loader raises the error
             return found | dict.fromkeys(missing.values(), error)

@@ -279,7 +279,10 @@ class UserService:
     ) -> User:
         principal = self._principal
         with acting_as(principal):  # the task of the change copies the context here
-            return await self._mutations.execute(Command(name, change, target, key, on_replay, principal.identity))
+            # By name where there is one: a caller may forward as many credentials as it likes.
+            caller = principal.name or principal.identity
+            command = Command(name, change, target, key, on_replay, principal.identity, caller)
+            return await self._mutations.execute(command)
 
     async def _directory_page(
         self, kind: Kind, first: int, after: str | None, search: str | None, loaders: Loaders | None

@@ -104,6 +104,13 @@ class Source(Protocol):
     def directories(self) -> Mapping[Kind, Directory[Any]]:
         """The reference data of this source."""
 
+    @property
+    def recognises_keys(self) -> bool:
+        """Whether it executes a change once under an idempotency key; if not, it executes a repeated one again."""
+
+    def now(self) -> float:
+        """Return the time by the clock of the source, in seconds since 1970: its records have times of that clock."""
+
     async def probe(self) -> str | None:
         """Make one small call and return what is left of the rate limit, None if the source does not report it."""
 
@@ -121,7 +128,7 @@ class Source(Protocol):
         """
 
     async def update_user(self, ref: Ref, change: Any, key: str) -> User | None:
-        """Execute a change of this source's class, at most once under the idempotency key.
+        """Execute a change of this source's class; if it `recognises_keys`, at most once under the idempotency key.
 
         Returns None if the source confirms the change without returning the user.
 

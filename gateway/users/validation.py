@@ -70,9 +70,12 @@ def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -
     """Return the change with all global ids in it replaced by source ids.
 
     Raises:
-        BadUserInput: with all broken rules.
+        BadUserInput: with all broken rules, or the change is empty: its source would execute nothing, and its result
+            would show the user to a caller who may not read it.
     """
     change = kind.parse(fields)
+    if not any(_alters(value) for value in change.given().values()):
+        raise BadUserInput.at(("change",), "must contain at least one field to change")
     source_ids: dict[str, str] = {}
     violations: list[Violation] = []
     for name, (id_kind, source) in _ID_FIELDS.items():
@@ -84,3 +87,10 @@ def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -
     if violations:
         raise BadUserInput.of(violations)
     return change.model_copy(update=source_ids) if source_ids else change
+
+
+def _alters(value: Any) -> bool:
+    """Return whether the value of a field alters anything: a list of preferences may be empty, and so may settings."""
+    if isinstance(value, Change):
+        return bool(value.model_fields_set)
+    return not (isinstance(value, list) and not value)

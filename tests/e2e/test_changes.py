@@ -37,7 +37,6 @@ mutation ($input: CreateAccountUserInput!, $key: String) {
         ({"name": "Ada"}, {"name": "Ada"}),
         ({"departmentId": None}, {"department_id": None}),
         ({"name": "Ada", "departmentId": "dp_returns00000"}, {"name": "Ada", "department_id": "dp_returns00000"}),
-        ({}, {}),
     ],
 )
 async def test_account_update_sends_what_was_given(world: Any, sent: Any, body: Any) -> None:
@@ -50,6 +49,25 @@ async def test_account_update_sends_what_was_given(world: Any, sent: Any, body: 
     assert call["headers"]["openmrp-version"]
     assert call["headers"]["openmrp-account"]
     assert call["headers"]["idempotency-key"]
+
+
+@pytest.mark.parametrize(
+    ("query", "id_", "given"),
+    [
+        (UPDATE_ACCOUNT, ACCOUNT, {}),
+        (UPDATE_MARKETPLACE, MARKETPLACE, {}),
+        (UPDATE_MARKETPLACE, MARKETPLACE, {"settings": {}}),
+        (UPDATE_RESELLER, RESELLER, {}),
+    ],
+)
+async def test_an_empty_change(world: Any, query: str, id_: str, given: Any) -> None:
+    """A change without a field is refused, and nothing is sent."""
+    [error] = (await world.graphql(query, {"id": id_, "input": given}))["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["extensions"]["violations"] == [
+        {"field": "input", "message": "must contain at least one field to change"}
+    ]
+    assert await world.calls() == []
 
 
 async def test_account_create(world: Any) -> None:

@@ -156,23 +156,41 @@ async def test_a_redis_lost_during_a_change(
         assert len(await world.calls("account")) == 1
 
 
-async def test_stopping_without_a_stored_result(faulty_world: Callable[..., Any], redis_url: str) -> None:
-    """A gateway that stops while a result could not be stored yet does not wait for Redis."""
+@pytest.mark.parametrize("returns", [True, False])
+async def test_stopping_without_a_stored_result(
+    faulty_world: Callable[..., Any],
+    redis: Redis,
+    redis_url: str,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    returns: bool,
+) -> None:
+    """A gateway that stops while a result could not be stored tries on for some seconds, and logs what it gives up."""
     world = await faulty_world()
     await world.fault(source="account", kind="slow", delay=0.5)
+    before = asyncio.all_tasks()
     async with proxied("127.0.0.1", urlsplit(redis_url).port or 0, http=False) as proxy:
-        async with Gateway(Settings(redis_url=f"redis://127.0.0.1:{proxy.port}/0", **world.settings)) as gateway:
-            running = asyncio.ensure_future(gateway.execute(CREATE, idempotency_key="left"))
-            await eventually(lambda: _has_arrived(world))
-            await proxy.stop()
-            assert "errors" not in (await running).payload()
-            assert _pending_results() == 1
-        assert _pending_results() == 0
-
-
-def _pending_results() -> int:
-    """Return the number of tasks that try to store a result."""
-    return sum("IdempotentChanges._finish_later" in repr(task.get_coro()) for task in asyncio.all_tasks())
+        stack = contextlib.AsyncExitStack()
+        url = f"redis://127.0.0.1:{proxy.port}/0"
+        gateway = await stack.enter_async_context(Gateway(Settings(redis_url=url, **world.settings)))
+        running = asyncio.ensure_future(gateway.execute(CREATE, idempotency_key="left"))
+        await eventually(lambda: _has_arrived(world))
+        await proxy.stop()
+        assert "errors" not in (await running).payload()
+        stopping = asyncio.ensure_future(stack.aclose())
+        await asyncio.sleep(0.5)
+        if returns:
+            await proxy.start()
+        async with asyncio.timeout(12):  # it tries for five seconds, and a call of Redis may take two
+            await stopping
+        assert gateway.metrics.registry.get_sample_value(
+            "gateway_idempotency_total", {"event": "late" if returns else "lost"}
+        ) == pytest.approx(1)
+    [record] = await redis.keys("usergateway:idempotency:*")
+    assert await redis.hexists(record, "answer") is returns
+    given_up = [message for message in caplog.messages if message.startswith("the results of 1 changes could not")]
+    assert len(given_up) == (0 if returns else 1)
+    assert asyncio.all_tasks() <= before
 
 
 async def test_more_changes_than_connections(faulty_world: Callable[..., Any], redis: Redis, redis_url: str) -> None:

@@ -104,6 +104,10 @@ class Proxy:
     async def stop(self) -> None:
         """Refuse new connections, and reset the open ones."""
         if self._server is not None:
+            # A connection that was just accepted has no task yet, and asyncio would forget it in a closed server.
+            for listening in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            await asyncio.sleep(_TICK)
             self._server.close()
         tasks = list(self._open)
         for task in tasks:

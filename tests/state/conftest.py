@@ -51,18 +51,19 @@ class MemoryRecords:
 class RedisRecords:
     """Time is that of the Redis server: instead of waiting, a test changes the times in the records."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, settings: IdempotencySettings | None = None) -> None:
         self._client = client
-        self.store, self.replica = RedisIdempotency(client), RedisIdempotency(client)
+        self._settings = settings or IdempotencySettings()
+        self.store, self.replica = (RedisIdempotency(client, self._settings) for _ in range(2))
 
     async def end_leases(self) -> None:
         for key in await self._client.keys():
-            await self._client.hset(key, "until", 0)
+            if await self._client.type(key) == b"hash":  # a record
+                await self._client.hset(key, "until", 0)
 
     async def expire(self) -> None:
-        settings = IdempotencySettings()
         for key in await self._client.keys():
-            assert 0 < await self._client.pttl(key) <= settings.ttl * 1000
+            assert 0 < await self._client.pttl(key) <= self._settings.ttl * 1000
             await self._client.delete(key)
 
 
@@ -96,14 +97,21 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def records(request: pytest.FixtureRequest) -> AsyncIterator[Records]:
-    """The store in memory, then in Redis."""
-    if request.param == "memory":
-        yield MemoryRecords()
+def storage(request: pytest.FixtureRequest) -> str:
+    """Where the records are."""
+    return request.param
+
+
+@pytest.fixture
+async def records(storage: str, request: pytest.FixtureRequest) -> AsyncIterator[Records]:
+    """The store in memory, then in Redis; a test can give the settings by indirect parameters."""
+    settings: IdempotencySettings | None = getattr(request, "param", None)
+    if storage == "memory":
+        yield MemoryRecords(settings)
         return
     client = connect(request.getfixturevalue("redis_url"))
     await client.flushdb()
-    yield RedisRecords(client)
+    yield RedisRecords(client, settings)
     await client.aclose()
 
 

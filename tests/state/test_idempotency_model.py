@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from state.conftest import MemoryRecords, RedisRecords
 
-from gateway.state.idempotency import Begun, InProgress, PayloadConflict, Replay
+from gateway.state.idempotency import Begun, InProgress, PayloadConflict, Progress, Replay
 from gateway.state.redis.client import connect
 
 RECORD_IDS = st.sampled_from(["s", "t"])
@@ -23,6 +23,9 @@ class ModelRecord:
         self.fingerprint = fingerprint
         self.owner: str | None = None
         self.leased = False
+        self.repeated = False
+        self.doubtful = False
+        self.confirmed = False
         self.result: bytes | None = None
 
 
@@ -50,8 +53,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(record_id=RECORD_IDS, fingerprint=FINGERPRINTS)
     def begin(self, record_id: str, fingerprint: str) -> None:
-        previous = self.model.get(record_id)
-        result = self.run(self.records.store.begin(record_id, fingerprint))
+        owner = f"owner {len(self.owners)}"
+        result = self.run(self.records.store.begin(record_id, fingerprint, owner))
         record = self.model.setdefault(record_id, ModelRecord(fingerprint))
         if record.fingerprint != fingerprint:
             assert result == PayloadConflict()
@@ -61,10 +64,10 @@ class Machine(RuleBasedStateMachine):
             assert isinstance(result, InProgress)
         else:
             assert isinstance(result, Begun)
-            assert result.owner not in self.owners
-            assert result.repeated is (previous is not None)
-            record.owner, record.leased = result.owner, True
-            self.owners.append(result.owner)
+            assert (result.doubtful_for is not None, result.confirmed) == (record.doubtful, record.confirmed)
+            record.repeated, record.doubtful = record.doubtful, True
+            record.owner, record.leased = owner, True
+            self.owners.append(owner)
 
     @rule(record_id=RECORD_IDS, index=OWNER_INDEXES, stored=RESULTS)
     def finish(self, record_id: str, index: int, stored: bytes) -> None:
@@ -75,13 +78,19 @@ class Machine(RuleBasedStateMachine):
             record.result, record.leased = stored, False
         assert result is (record is not None and record.result == stored)
 
-    @rule(record_id=RECORD_IDS, index=OWNER_INDEXES)
-    def abandon(self, record_id: str, index: int) -> None:
+    @rule(record_id=RECORD_IDS, index=OWNER_INDEXES, progress=st.sampled_from(Progress))
+    def abandon(self, record_id: str, index: int, progress: Progress) -> None:
         owner = self.owners[-1 - index % len(self.owners)]
-        self.run(self.records.store.abandon(record_id, owner))
+        self.run(self.records.store.abandon(record_id, owner, progress))
         record = self.held_record(record_id, owner)
-        if record is not None and record.result is None:
-            record.owner, record.leased = None, False
+        if record is None or record.result is not None:
+            return
+        record.owner, record.leased = None, False
+        record.confirmed = record.confirmed or progress is Progress.CONFIRMED
+        if progress in {Progress.NOT_SENT, Progress.NOT_EXECUTED} and not record.repeated:
+            record.doubtful = False
+            if progress is Progress.NOT_SENT:
+                del self.model[record_id]
 
     @rule(record_id=RECORD_IDS, index=OWNER_INDEXES)
     def renew(self, record_id: str, index: int) -> None:

@@ -47,13 +47,12 @@ def time() -> FakeTime:
 async def test_renewed(time: FakeTime) -> None:
     """The lease is renewed until the block ends, however long the change takes, and not after it."""
     store = MemoryIdempotency(IdempotencySettings(lease=30), clock=time.clock)
-    first = await store.begin("s", "f")
-    assert isinstance(first, Begun)
-    async with renewed_lease(store, "s", first.owner, sleep=time.sleep):
+    assert isinstance(await store.begin("s", "f", "o"), Begun)
+    async with renewed_lease(store, "s", "o", sleep=time.sleep):
         await time.advance(300)
-        assert isinstance(await store.begin("s", "f"), InProgress)
+        assert isinstance(await store.begin("s", "f", "another"), InProgress)
     await time.advance(31)
-    assert isinstance(await store.begin("s", "f"), Begun)
+    assert isinstance(await store.begin("s", "f", "another"), Begun)
 
 
 async def test_unreachable(time: FakeTime) -> None:
@@ -69,11 +68,10 @@ async def test_unreachable(time: FakeTime) -> None:
             return await super().renew(record_id, owner)
 
     store = Unreliable(IdempotencySettings(lease=30), clock=time.clock)
-    first = await store.begin("s", "f")
-    assert isinstance(first, Begun)
-    async with renewed_lease(store, "s", first.owner, sleep=time.sleep):
+    assert isinstance(await store.begin("s", "f", "o"), Begun)
+    async with renewed_lease(store, "s", "o", sleep=time.sleep):
         await time.advance(100)
-        assert isinstance(await store.begin("s", "f"), InProgress)
+        assert isinstance(await store.begin("s", "f", "another"), InProgress)
 
 
 @pytest.mark.parametrize("end", [lambda: None, lambda: 1 / 0])

@@ -7,7 +7,7 @@ import pytest
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from gateway.errors import SourceUnavailable
-from gateway.state.idempotency import Begun, IdempotencySettings, InProgress, Replay
+from gateway.state.idempotency import Begun, IdempotencySettings, InProgress, Progress, Replay
 from gateway.state.redis.client import connect
 from gateway.state.redis.idempotency import RedisIdempotency
 
@@ -17,12 +17,12 @@ async def test_lease_ends(redis_url: str) -> None:
     client = connect(redis_url)
     store = RedisIdempotency(client, IdempotencySettings(lease=0.01), prefix="lease:")
     await client.flushdb()
-    assert isinstance(await store.begin("s", "f"), Begun)
-    assert isinstance(await store.begin("s", "f"), InProgress)
+    assert isinstance(await store.begin("s", "f", "o1"), Begun)
+    assert isinstance(await store.begin("s", "f", "o2"), InProgress)
     await asyncio.sleep(0.015)
-    second = await store.begin("s", "f")
+    second = await store.begin("s", "f", "o3")
     assert isinstance(second, Begun)
-    assert second.repeated
+    assert second.doubtful_for is not None
     await client.aclose()
 
 
@@ -31,13 +31,12 @@ async def test_result_expires(redis_url: str) -> None:
     client = connect(redis_url)
     store = RedisIdempotency(client, IdempotencySettings(ttl=0.01, lease=60.0), prefix="ttl:")
     await client.flushdb()
-    first = await store.begin("s", "f")
-    assert isinstance(first, Begun)
+    assert isinstance(await store.begin("s", "f", "o"), Begun)
     assert await client.pttl("ttl:s") > 1000
-    await store.finish("s", first.owner, b"result")
-    assert await store.begin("s", "f") == Replay(b"result")
+    await store.finish("s", "o", b"result")
+    assert await store.begin("s", "f", "another") == Replay(b"result")
     await asyncio.sleep(0.015)
-    assert await client.keys() == []
+    assert await client.exists("ttl:s") == 0
     await client.aclose()
 
 
@@ -46,9 +45,9 @@ async def test_lost_scripts(redis_url: str) -> None:
     client = connect(redis_url)
     store = RedisIdempotency(client)
     await client.flushdb()
-    await store.begin("s", "f")
+    await store.begin("s", "f", "o")
     await client.script_flush()
-    assert isinstance(await store.begin("s", "f"), InProgress)
+    assert isinstance(await store.begin("s", "f", "another"), InProgress)
     await client.aclose()
 
 
@@ -66,12 +65,68 @@ async def test_a_lost_connection(redis_url: str) -> None:
     await client.aclose()
 
 
+async def test_an_owner_that_begins_twice(redis_url: str) -> None:
+    """A `begin` that the client library sends again after a lost connection gets the same reply."""
+    client = connect(redis_url)
+    store = RedisIdempotency(client)
+    await client.flushdb()
+    assert await store.begin("s", "f", "o") == await store.begin("s", "f", "o") == Begun()
+    await client.aclose()
+
+
+async def test_a_begin_that_arrives_after_it_was_given_up(redis_url: str) -> None:
+    """A `begin` that was held up on its way takes no lease once its owner has been abandoned."""
+    client = connect(redis_url)
+    store = RedisIdempotency(client)
+    await client.flushdb()
+    await store.abandon("s", "o", Progress.NOT_SENT)
+    with pytest.raises(SourceUnavailable):
+        await store.begin("s", "f", "o")
+    assert await store.begin("s", "f", "another") == Begun()
+    await client.aclose()
+
+
+async def test_a_clock_that_is_set_back(redis_url: str) -> None:
+    """After the clock of Redis was set back, a lease lasts no longer than it was taken for, and a change is old."""
+    client = connect(redis_url)
+    store = RedisIdempotency(client, IdempotencySettings(lease=0.05))
+    await client.flushdb()
+    await store.begin("s", "f", "dead")
+    ahead = 720_000  # ms; the record was written by a clock that was so much ahead
+    seconds, micros = await client.time()
+    now = seconds * 1000 + micros // 1000
+    key = "usergateway:idempotency:s"
+    await client.hset(key, mapping={"until": now + ahead, "first": now + ahead})
+    running = await store.begin("s", "f", "second")
+    assert isinstance(running, InProgress)
+    assert running.retry_after <= 0.05
+    await asyncio.sleep(0.06)
+    third = await store.begin("s", "f", "third")
+    assert isinstance(third, Begun)
+    assert third.doubtful_for == IdempotencySettings().ttl
+    await client.aclose()
+
+
+async def test_a_record_of_an_earlier_version(redis_url: str) -> None:
+    """A record without the time of its first execution has been in doubt since it was written."""
+    client = connect(redis_url)
+    store = RedisIdempotency(client)
+    await client.flushdb()
+    key = "usergateway:idempotency:s"
+    await client.hset(key, mapping={"fingerprint": "f", "owner": "", "until": 0, "again": "0"})
+    await client.pexpire(key, int(IdempotencySettings().ttl * 1000) - 60_000)
+    begun = await store.begin("s", "f", "o")
+    assert isinstance(begun, Begun)
+    assert begun.doubtful_for == pytest.approx(60, abs=1)
+    await client.aclose()
+
+
 async def test_unreachable() -> None:
     """While Redis is unreachable no change begins: the error has a retry delay, and no unknown outcome."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
         with pytest.raises(SourceUnavailable) as raised:
-            await RedisIdempotency(client).begin("s", "f")
+            await RedisIdempotency(client).begin("s", "f", "o")
         await client.aclose()
     assert (raised.value.retry_after, raised.value.outcome, raised.value.origin.source) == (1.0, None, None)

@@ -1,6 +1,7 @@
 """Fake sources and directories in memory; they record their calls in `calls`."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +61,7 @@ class FakeSource:
     slow: frozenset[str] = frozenset()
     answers_as: str | None = None
     silent: bool = False
+    recognises_keys: bool = True
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
@@ -69,6 +71,9 @@ class FakeSource:
         if ref.source_id in self.failing:
             raise self.failing[ref.source_id]
         return self.users.get(ref.source_id)
+
+    def now(self) -> float:
+        return time.time()
 
     async def update_user(self, ref: Ref, change: Any, key: str) -> User | None:
         given = change.given()

@@ -294,3 +294,19 @@ async def test_broken_rules_make_no_call(service: Any, account: Any) -> None:
     with pytest.raises(BadUserInput):
         await service(account).create_account_user({})
     assert account.calls == []
+
+
+@pytest.mark.parametrize(("method", "source", "change", "operation"), UPDATES)
+async def test_an_empty_change(
+    service: Any, make_source: Any, *, method: str, source: Any, change: Any, operation: str
+) -> None:
+    """A change without a field is refused, and no call is made: its result would be a read that takes no scope."""
+    fake = make_source(source, tenant="t1" if source is RESELLER else "")
+    empty: list[Any] = [{}, {"preferences": []}] if source is ACCOUNT else [{}]
+    if source is SOFTWAREONE:
+        empty.append({"settings": {}})
+    for fields in empty:
+        with pytest.raises(BadUserInput, match="must contain at least one field to change") as caught:
+            await getattr(service(fake), method)("u1", fields)
+        assert [violation.path for violation in caught.value.violations] == [("change",)]
+    assert fake.calls == []

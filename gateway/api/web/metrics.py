@@ -71,6 +71,12 @@ class Metrics:
             ("event",),
             registry=self.registry,
         )
+        self.idempotency = Counter(
+            "gateway_idempotency",
+            "Results of changes that could not be stored at once: late (stored after that), lost (given up).",
+            ("event",),
+            registry=self.registry,
+        )
         self.webhooks = Counter("gateway_webhooks", "Webhooks by result.", ("result",), registry=self.registry)
         self.polls = Counter(
             "gateway_polls",

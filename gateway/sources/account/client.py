@@ -41,10 +41,12 @@ class AccountSource:
     """
 
     name = UserSource.ACCOUNT
+    recognises_keys = True  # docs/upstreams/account.md, "Idempotency"
     tenant = ""
 
     def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], version: AccountVersion | None) -> None:
         self._api = Api(self.name, send, base_url, headers, account_error)
+        self.now = self._api.clock.now
         self._version = version
         self.changes_since = AccountChanges(self._api, self.fetch_user).changes_since
         self.directories: Mapping[Kind, Directory[Any]] = account_directories(self._api)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from gateway.errors import GatewayError, NotFound
 from gateway.operation import current_trace
 from gateway.sources.http.exchange import Multipart, Request, Response, Send
+from gateway.sources.http.source_clock import SourceClock
 
 __all__ = ["Api", "Query"]
 
@@ -37,6 +38,7 @@ class Api:
         self._base_url = base_url.rstrip("/")
         self._headers = headers
         self._to_error = to_error
+        self.clock = SourceClock()
 
     async def call(
         self,
@@ -64,6 +66,7 @@ class Api:
             self._to_error,
         )
         response = await self._send(request)
+        self.clock.observe(response.headers)
         if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
             raise self._to_error(request, response)
         return request, response

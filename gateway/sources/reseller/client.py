@@ -44,9 +44,11 @@ class ResellerSource:
     """
 
     name = UserSource.RESELLER
+    recognises_keys = False  # docs/upstreams/reseller.md, "Idempotency"
 
     def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], tenant: str) -> None:
         self._api = Api(self.name, send, base_url, headers, reseller_error)
+        self.now = self._api.clock.now
         self.tenant = tenant
         self.known = KnownUsers()
         self._users = InferredRead(self._api, _USER_PATH, lambda _: (_USERS_PATH, ()), _USER, _USER_LIST)

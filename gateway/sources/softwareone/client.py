@@ -41,6 +41,7 @@ class SoftwareOneSource:
     """Marketplace users over HTTP. An icon may have at most `icon_bytes` bytes, and a media type of `icon_types`."""
 
     name = UserSource.SOFTWAREONE
+    recognises_keys = False  # docs/upstreams/softwareone.md, "Idempotency"
     tenant = ""
     directories: Mapping[Kind, Directory[Any]] = {}
 
@@ -48,6 +49,7 @@ class SoftwareOneSource:
         self, send: Send, base_url: str, headers: Mapping[str, str], icon_bytes: int, icon_types: Collection[str]
     ) -> None:
         self._api = Api(self.name, send, base_url, headers, softwareone_error)
+        self.now = self._api.clock.now
         self._base_url = base_url.rstrip("/")
         self._icon_bytes = icon_bytes
         self._icon_types = icon_types

@@ -1,46 +1,93 @@
 """Idempotency records in Redis: one hash for each record, and one script for each step, so that steps are atomic.
 
-Time is that of the Redis server: the clocks of replicas may differ. The memory is bounded by the `maxmemory` of Redis;
-with an eviction policy, a result may be lost before its time to live ends.
+Time is that of the Redis server: the clocks of replicas may differ. That clock may be set as well: a lease never lasts
+longer than its length, and a change whose age cannot be known counts as old.
+
+The records of one principal are bounded: a sorted set has their ids, the oldest first. The memory as a whole is bounded
+by the `maxmemory` of Redis; with an eviction policy, a result may be lost before its time to live ends.
 """
 
-import secrets
 from typing import Any
 
 from redis.asyncio import Redis
 
-from gateway.state.idempotency import BeginResult, Begun, IdempotencySettings, InProgress, PayloadConflict, Replay
+from gateway.errors import SourceUnavailable
+from gateway.state.idempotency import (
+    BeginResult,
+    Begun,
+    IdempotencySettings,
+    InProgress,
+    PayloadConflict,
+    Progress,
+    Replay,
+    record_id_of,
+)
 from gateway.state.redis.client import reply_of
 
 __all__ = ["RedisIdempotency"]
 
 _DEFAULTS = IdempotencySettings()
+_REVOKED_TTL = 300.0  # seconds: how long after its caller has given up a `begin` may still arrive at Redis
 _NOW = "local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
 
-# A record has the fields fingerprint, owner, until (the end of the lease in ms), again (whether it was begun before)
-# and answer (the result). Their names are a format that replicas of two versions use in common.
-# ARGV: the fingerprint, the owner, the lease and the time to live in ms. An owner that begins a second time is the
-# same call, sent again by the client library after a lost connection.
+# A record has the fields fingerprint, owner, until (the end of the lease in ms), first (when the first execution began
+# that may have been carried out, in ms; empty: none was), again (whether that was an earlier one than the present one),
+# confirmed (whether the source confirmed the change), index (the key of the sorted set that has its id) and answer (the
+# result). Their names are a format that replicas of two versions use in common; older ones do not write `first`.
+#
+# KEYS: the record, the sorted set of its principal, the mark of a revoked owner. ARGV: the fingerprint, the owner, the
+# lease and the time to live in ms, the record's id, the most records of a principal. An owner that begins a second time
+# is the same call, sent again by the client library after a lost connection.
 _BEGIN = (
     _NOW
     + """
 local fingerprint, owner, lease, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local stored = redis.call('HMGET', KEYS[1], 'fingerprint', 'owner', 'until', 'answer', 'again')
-local stored_fingerprint, stored_owner, stored_result = stored[1], stored[2], stored[4]
+local id, most = ARGV[5], tonumber(ARGV[6])
+if redis.call('EXISTS', KEYS[3]) == 1 then return {'revoked'} end
+local stored = redis.call('HMGET', KEYS[1], 'fingerprint', 'owner', 'until', 'answer', 'first', 'again', 'confirmed')
+local stored_fingerprint, stored_owner, stored_result, first = stored[1], stored[2], stored[4], stored[5]
 if stored_fingerprint and stored_fingerprint ~= fingerprint then return {'conflict'} end
 if stored_result then return {'replay', stored_result} end
-if stored_owner == owner then return {'begun', stored[5]} end
+local began_before = stored_owner == owner
 local remaining = (tonumber(stored[3]) or 0) - now
-if remaining > 0 then return {'running', tostring(remaining)} end
-local repeated = stored_fingerprint and '1' or '0'
-redis.call('HSET', KEYS[1], 'fingerprint', fingerprint, 'owner', owner, 'until', now + lease, 'again', repeated)
-redis.call('PEXPIRE', KEYS[1], math.max(ttl, lease))
-return {'begun', repeated}
+if remaining > lease then -- the clock was set back
+  remaining = lease
+  redis.call('HSET', KEYS[1], 'until', now + lease)
+end
+if remaining > 0 and not began_before then return {'running', tostring(remaining)} end
+local age = ''
+if stored_fingerprint and first ~= '' and not (began_before and stored[6] == '0') then
+  age = first and now - tonumber(first) or ttl - redis.call('PTTL', KEYS[1])
+  if age < 0 then age = ttl end
+end
+if not began_before then
+  local again = age == '' and '0' or '1'
+  redis.call('HSET', KEYS[1], 'fingerprint', fingerprint, 'owner', owner, 'until', now + lease, 'again', again,
+    'index', KEYS[2])
+  if again == '0' then redis.call('HSET', KEYS[1], 'first', now)
+  elseif not first then redis.call('HSET', KEYS[1], 'first', now - age) end
+  redis.call('PEXPIRE', KEYS[1], math.max(ttl, lease))
+  redis.call('ZADD', KEYS[2], now, id)
+  redis.call('PEXPIRE', KEYS[2], math.max(ttl, lease))
+  local surplus = redis.call('ZCARD', KEYS[2]) - most
+  if surplus > 0 then
+    local prefix = string.sub(KEYS[1], 1, -1 - string.len(id))
+    for _, old in ipairs(redis.call('ZRANGE', KEYS[2], 0, surplus + 20)) do
+      local ends = tonumber(redis.call('HGET', prefix .. old, 'until') or '0')
+      if surplus > 0 and ends <= now then
+        redis.call('DEL', prefix .. old)
+        redis.call('ZREM', KEYS[2], old)
+        surplus = surplus - 1
+      end
+    end
+  end
+end
+return {'begun', tostring(age), stored[7] or '0'}
 """
 )
 # ARGV: the owner.
 _RETURN_UNLESS_RUNNING = """
-local stored = redis.call('HMGET', KEYS[1], 'owner', 'answer')
+local stored = redis.call('HMGET', KEYS[1], 'owner', 'answer', 'again', 'index')
 if stored[1] ~= ARGV[1] or stored[2] then return 0 end
 """
 # ARGV: the owner, the lease in ms.
@@ -64,13 +111,29 @@ redis.call('HSET', KEYS[1], 'answer', result, 'until', 0)
 redis.call('PEXPIRE', KEYS[1], ttl)
 return 1
 """
-_ABANDON = (
-    _RETURN_UNLESS_RUNNING
-    + """
+# KEYS: the record, the mark of a revoked owner. ARGV: the owner, how long the mark lasts in ms, the record's id, the
+# progress. Commands of one caller may arrive in another order than they were sent, over two connections: without the
+# mark, a `begin` that arrives after this would take a lease that nobody releases. A change that was not executed moves
+# to the beginning of the sorted set, before all times: it is the first to be dropped.
+_ABANDON = """
+local stored = redis.call('HMGET', KEYS[1], 'owner', 'answer', 'again', 'index')
+if stored[1] ~= ARGV[1] then redis.call('SET', KEYS[2], '', 'PX', ARGV[2]) return 0 end
+if stored[2] then return 0 end
+local id, progress = ARGV[3], ARGV[4]
 redis.call('HSET', KEYS[1], 'owner', '', 'until', 0)
+if progress == 'confirmed' then
+  redis.call('HSET', KEYS[1], 'confirmed', '1')
+elseif progress ~= 'unknown' and stored[3] == '0' then
+  if progress == 'not_sent' then
+    redis.call('DEL', KEYS[1])
+    if stored[4] then redis.call('ZREM', stored[4], id) end
+  else
+    redis.call('HSET', KEYS[1], 'first', '')
+    if stored[4] then redis.call('ZADD', stored[4], 'XX', 0, id) end
+  end
+end
 return 1
 """
-)
 
 
 class RedisIdempotency:
@@ -85,6 +148,7 @@ class RedisIdempotency:
     ) -> None:
         self._settings = settings
         self._prefix = prefix
+        self._beside = f"{prefix.removesuffix(':')}-"  # of the keys that are no records
         self._begin = client.register_script(_BEGIN)
         self._renew = client.register_script(_RENEW)
         self._finish = client.register_script(_FINISH)
@@ -94,11 +158,12 @@ class RedisIdempotency:
     def lease(self) -> float:
         return self._settings.lease
 
-    async def begin(self, record_id: str, fingerprint: str) -> BeginResult:
-        owner = secrets.token_hex(16)
-        status, *details = await self._run(
-            self._begin, record_id, fingerprint, owner, _ms(self._settings.lease), _ms(self._settings.ttl)
-        )
+    async def begin(self, record_id: str, fingerprint: str, owner: str, principal: str = "") -> BeginResult:
+        settings, prefix = self._settings, self._prefix
+        keys = [prefix + record_id, f"{self._beside}principal:{record_id_of((principal,))}", self._revoked(owner)]
+        times = _ms(settings.lease), _ms(settings.ttl)
+        arguments = (fingerprint, owner, *times, record_id, settings.max_per_principal)
+        status, *details = await _run(self._begin, keys, *arguments)
         match status:
             case b"conflict":
                 return PayloadConflict()
@@ -106,20 +171,27 @@ class RedisIdempotency:
                 return Replay(details[0])
             case b"running":
                 return InProgress(int(details[0]) / 1000)
+            case b"revoked":
+                raise SourceUnavailable("The request was given up. Retry later.", retry_after=1.0)
             case _:
-                return Begun(owner, repeated=details[0] == b"1")
+                return Begun(int(details[0]) / 1000 if details[0] else None, details[1] == b"1")
 
     async def renew(self, record_id: str, owner: str) -> bool:
-        return bool(await self._run(self._renew, record_id, owner, _ms(self._settings.lease)))
+        return bool(await _run(self._renew, [self._prefix + record_id], owner, _ms(self._settings.lease)))
 
     async def finish(self, record_id: str, owner: str, result: bytes) -> bool:
-        return bool(await self._run(self._finish, record_id, owner, result, _ms(self._settings.ttl)))
+        return bool(await _run(self._finish, [self._prefix + record_id], owner, result, _ms(self._settings.ttl)))
 
-    async def abandon(self, record_id: str, owner: str) -> None:
-        await self._run(self._abandon, record_id, owner)
+    async def abandon(self, record_id: str, owner: str, progress: Progress = Progress.UNKNOWN) -> None:
+        keys = [self._prefix + record_id, self._revoked(owner)]
+        await _run(self._abandon, keys, owner, _ms(_REVOKED_TTL), record_id, progress.value)
 
-    async def _run(self, script: Any, record_id: str, *arguments: str | bytes | int) -> Any:
-        return await reply_of(script(keys=[self._prefix + record_id], args=arguments))
+    def _revoked(self, owner: str) -> str:
+        return f"{self._beside}revoked:{owner}"
+
+
+async def _run(script: Any, keys: list[str], *arguments: str | bytes | int) -> Any:
+    return await reply_of(script(keys=keys, args=arguments))
 
 
 def _ms(seconds: float) -> int:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -25,7 +26,6 @@ RESELLER = "00000000-0000-4000-8000-000000000001"
             ["department_id", "name", "role_id"],
             {"name": "Ada", "department_id": "dp_returns00000", "role_id": None},
         ),
-        ({}, [], {}),
     ],
 )
 async def test_three_states_reach_the_account_api(world: Any, user: Any, mask: list[str], body: Any) -> None:
@@ -76,6 +76,24 @@ async def test_what_the_marketplace_leaves_out(world: Any) -> None:
     part = await world.get("UpdateSoftwareOneUser", id=MARKET, user={"last_name": "Byron"}, read_mask=mask)
     assert part.last_name == "Byron"
     assert [call["method"] for call in await world.calls()] == ["PUT"]
+
+
+@pytest.mark.parametrize(
+    ("method", "id_", "user"),
+    [
+        ("UpdateAccountUser", ADA, {}),
+        ("UpdateAccountUser", ADA, {"preferences": []}),
+        ("UpdateSoftwareOneUser", MARKET, {}),
+        ("UpdateSoftwareOneUser", MARKET, {"settings": {}}),
+        ("UpdateResellerUser", RESELLER, {}),
+    ],
+)
+async def test_an_empty_change(world: Any, method: str, id_: str, user: Any) -> None:
+    """A change without a field and without a mask is refused, and nothing is sent."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await world.get(method, id=id_, user=user)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert await world.calls() == []
 
 
 async def test_an_icon(world: Any) -> None:
