@@ -7,7 +7,7 @@ from typing import Any
 from gateway.users.changes import Change
 from gateway.users.model import RoleType, User
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["ChangeComparison", "compare"]
 
 # No source returns these fields of a change (docs/upstreams/, "Fields").
 _WRITE_ONLY = frozenset({"password", "preferences", "icon", "allow_customer_portal_access"})
@@ -22,7 +22,7 @@ _CURRENT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ChangeComparison:
     """How the given fields of a change compare with a user.
 
     `equal` are the paths of those that the user has. `differing` are those of the others, each with what the user has.
@@ -34,7 +34,7 @@ class Comparison:
     incomparable: tuple[str, ...]
 
 
-def compare(change: Change, user: User) -> Comparison:
+def compare(change: Change, user: User) -> ChangeComparison:
     """Compare the given fields of a change with a user."""
     equal: list[tuple[str, ...]] = []
     differing: list[tuple[tuple[str, ...], Any]] = []
@@ -50,7 +50,7 @@ def compare(change: Change, user: User) -> Comparison:
                 equal.append(path)
             else:
                 differing.append((path, current))
-    return Comparison(tuple(equal), tuple(differing), tuple(incomparable))
+    return ChangeComparison(tuple(equal), tuple(differing), tuple(incomparable))
 
 
 def _current(user: User, path: tuple[str, ...]) -> Any:

@@ -13,7 +13,7 @@ import time
 
 from gateway.errors import Conflict, GatewayError, NotFound, Origin, Outcome, Violation
 from gateway.users.changes import Change, CreateAccountUser
-from gateway.users.comparison import Comparison, compare
+from gateway.users.comparison import ChangeComparison, compare
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Timestamp, User
@@ -107,7 +107,7 @@ async def _read(source: Source, ref: Ref) -> User | None:
     return check_user(by_id, await source.fetch_user(by_id, _NEEDS))
 
 
-def _has_all(comparison: Comparison, *, changed: bool) -> bool:
+def _has_all(comparison: ChangeComparison, *, changed: bool) -> bool:
     """Return whether the user has all given values.
 
     Those that cannot be read were set together with the others, so they are there if the others are, unless the user
@@ -131,7 +131,7 @@ def _end(text: Timestamp) -> float:
     return text.instant().timestamp() + 10.0**-digits
 
 
-def _changed_meanwhile(ref: Ref, comparison: Comparison) -> Conflict:
+def _changed_meanwhile(ref: Ref, comparison: ChangeComparison) -> Conflict:
     """Return the result of a change that may have been executed and undone; its violations are what the user has."""
     violations = [
         Violation(("change", *path), f'is now "{current}"' if current else "is now empty")
