@@ -82,7 +82,11 @@ class BlobWriter:
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
-        """Append bytes."""
+        """Append bytes.
+
+        Raises:
+            OSError: the disk is full.
+        """
         self.size += len(chunk)
         self._hash.update(chunk)
         if self._file is None:
@@ -92,7 +96,9 @@ class BlobWriter:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it is kept open as long as the blob
             self._close_file = weakref.finalize(self, self._file.close)
             chunk, self._chunks = b"".join(self._chunks), []
-        self._file.write(chunk)
+        rest = memoryview(chunk)
+        while rest:  # a file without a buffer may take a part of the bytes, for example the last ones that fit
+            rest = rest[self._file.write(rest) :]
 
     def close(self) -> Blob:
         """Return what was written. No more may be written then."""

@@ -50,7 +50,8 @@ class FakeDirectory:
 class FakeSource:
     """A source with `users`; the ids in `failing` raise, and those in `slow` take longer.
 
-    A `silent` one confirms a change without a body. With `answers_as`, a change returns the user of that id.
+    Changes raise the `failing_changes` first. A new user is `created`. A `silent` one confirms a change without a body.
+    With `answers_as`, a change returns the user of that id.
     """
 
     name: UserSource
@@ -62,6 +63,8 @@ class FakeSource:
     answers_as: str | None = None
     silent: bool = False
     recognises_keys: bool = True
+    created: User | None = None
+    failing_changes: list[Exception] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
@@ -78,13 +81,15 @@ class FakeSource:
     async def update_user(self, ref: Ref, change: Any, key: str) -> User | None:
         given = change.given()
         self.calls.append(("update_user", ref, given, key))
+        if self.failing_changes:
+            raise self.failing_changes.pop(0)
         if self.silent:
             return None
         return User(self.name, self.answers_as or ref.source_id, ref.tenant, email=given.get("email"))
 
     async def create_user(self, change: Any, key: str) -> User:
         self.calls.append(("create_user", change.given(), key))
-        return User(self.name, "acus_new")
+        return self.created or User(self.name, "acus_new")
 
 
 @pytest.fixture

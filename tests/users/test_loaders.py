@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Forbidden, SourceNotConfigured, SourceUnavailable
+from gateway.errors import Forbidden, SourceInvalidResponse, SourceNotConfigured, SourceUnavailable
 from gateway.operation import Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Organization, Role, User, UserSource
@@ -145,3 +145,19 @@ async def test_a_cached_record_takes_no_batch(make_source: Callable[..., Any], r
     with pytest.raises(Forbidden):
         await nobody.load(role(1))
     assert len(roles.calls) == 1
+
+
+@pytest.mark.parametrize("single", [True, False])
+async def test_another_user(make_source: Callable[..., Any], *, single: bool) -> None:
+    """A response with another user than the one that was requested is an error, alone and in a batch."""
+    source = make_source(UserSource.ACCOUNT, users={"u1": User(UserSource.ACCOUNT, "u2", email="u2@x.y")})
+    loaders = UserService(Sources([source])).loaders(PLAN)
+    with pytest.raises(SourceInvalidResponse, match="another user"):
+        await (loaders.load_single(user("u1")) if single else loaders.load(user("u1")))
+
+
+async def test_a_user_by_another_spelling(make_source: Callable[..., Any]) -> None:
+    """An id in another case, and an e-mail address, identify the user that the source returns with its id."""
+    ada = User(UserSource.ACCOUNT, "AB-1", email="Ada@x.y")
+    loaders = UserService(Sources([make_source(UserSource.ACCOUNT, users={"ab-1": ada, "ada@x.y": ada})])).loaders(PLAN)
+    assert await asyncio.gather(*map(loaders.load, (user("ab-1"), user("ada@x.y")))) == [ada, ada]

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import SourceUnavailable
+from gateway.errors import SourceInvalidResponse, SourceUnavailable
 from gateway.operation import ANYONE, Principal
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import UserSource
+from gateway.users.model import Role, UserSource
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
 
@@ -158,3 +158,12 @@ async def test_a_page_that_refers_to_itself(make_source: Any, roles: Any) -> Non
     account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
     found = await ReferenceData(Sources([account])).look_up([role(4), role(5)], NEEDS)
     assert found == {role(4): None, role(5): None}
+
+
+async def test_another_record(make_source: Any, make_directory: Any) -> None:
+    """A response with another record than the one that was requested is an error, and is not cached."""
+    roles = make_directory({"r1": Role(UserSource.ACCOUNT, "r2", "Another")})
+    reference = ReferenceData(Sources([make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})]), ttl=30)
+    for calls in (1, 2):
+        assert isinstance((await reference.look_up([role(1)], NEEDS))[role(1)], SourceInvalidResponse)
+        assert len(roles.calls) == calls

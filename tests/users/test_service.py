@@ -4,10 +4,12 @@ from typing import Any
 import pytest
 
 from gateway.errors import BadUserInput, NotFound, Outcome, SourceInvalidResponse, SourceNotConfigured, SourceTimeout
+from gateway.state.memory.idempotency import MemoryIdempotency
+from gateway.state.once import IdempotentChanges
 from gateway.users.changes import UpdateAccountUser
 from gateway.users.idempotency import source_key
 from gateway.users.ids import Kind, Ref, encode
-from gateway.users.model import Department, Role, User, UserSource
+from gateway.users.model import Department, Role, Timestamp, User, UserSource
 from gateway.users.planning import EVERYTHING
 from gateway.users.service import UserService
 from gateway.users.source import Sources
@@ -310,3 +312,37 @@ async def test_an_empty_change(
             await getattr(service(fake), method)("u1", fields)
         assert [violation.path for violation in caught.value.violations] == [("change",)]
     assert fake.calls == []
+
+
+async def test_another_user_created(service: Any, account: Any) -> None:
+    """A creation whose response has another address or user name than the given one has an unknown outcome."""
+    account.created = User(ACCOUNT, "acus_99", email="user99@x.y", username="other")
+    for change in ({"email": "mine@x.y"}, {"username": "mine", "password": "Passw0rd!"}):
+        with pytest.raises(SourceInvalidResponse) as caught:
+            await service(account).create_account_user(change)
+        assert caught.value.outcome is Outcome.UNKNOWN
+    assert (await service(account).create_account_user({"email": "User99@x.y"})).source_id == "acus_99"
+
+
+async def test_a_repetition_under_the_new_email(service: Any, make_source: Any) -> None:
+    """A user who was identified by an address that the change replaced is found by the new one, and then by its id."""
+    now = User(SOFTWAREONE, "USR-1", email="new@x.y", updated_at=Timestamp("2999-01-01T00:00:00Z"))
+    brief = User(SOFTWAREONE, "USR-1", email="new@x.y")
+    market = make_source(SOFTWAREONE, recognises_keys=False, users={"new@x.y": brief, "USR-1": now})
+    market.failing_changes.append(SourceTimeout("late", outcome=Outcome.UNKNOWN))
+    users = UserService(Sources([market]), execute_once=IdempotentChanges(MemoryIdempotency()))
+    with pytest.raises(SourceTimeout):
+        await users.update_software_one_user("old@x.y", {"email": "new@x.y"}, idempotency_key="k")
+    assert await users.update_software_one_user("old@x.y", {"email": "new@x.y"}, idempotency_key="k") == now
+    assert [call[0] for call in market.calls] == ["update_user", *["fetch_user"] * 3]
+
+
+async def test_a_repetition_of_a_user_who_is_gone(service: Any, make_source: Any) -> None:
+    """A repeated change of a user who does not exist any more is refused, and nothing is sent."""
+    market = make_source(SOFTWAREONE, recognises_keys=False)
+    market.failing_changes.append(SourceTimeout("late", outcome=Outcome.UNKNOWN))
+    users = UserService(Sources([market]), execute_once=IdempotentChanges(MemoryIdempotency()))
+    for error in (SourceTimeout, NotFound, NotFound):
+        with pytest.raises(error):
+            await users.update_software_one_user("USR-1", {"first_name": "A"}, idempotency_key="k")
+    assert [call[0] for call in market.calls] == ["update_user", "fetch_user"]

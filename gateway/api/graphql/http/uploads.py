@@ -1,5 +1,6 @@
 """Reads forms of the GraphQL multipart request specification: `operations`, `map`, then one part for each file."""
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -9,14 +10,16 @@ from multipart import MultipartError, MultipartSegment, ParserLimitReached, Push
 from pydantic import ValidationError
 
 from gateway.api.graphql.execution.file import File
-from gateway.api.graphql.execution.request import GraphQLRequest, from_mapping, refusal
+from gateway.api.graphql.execution.request import GraphQLRequest, from_mapping, refusal, refused_for
 from gateway.api.graphql.http.strict_json import parse_json
 from gateway.api.web.http import WebRequest
+from gateway.errors import SourceUnavailable
 from gateway.kit.blob import BlobWriter
 from gateway.users.changes import Icon
 
 __all__ = ["UploadLimits", "read_form"]
 
+_LOG = logging.getLogger("gateway.graphql")
 _MAX_MAP = 16 * 1024  # bytes
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 
@@ -37,7 +40,8 @@ async def read_form(request: WebRequest, max_bytes: int, limits: UploadLimits) -
     to a temporary file. `max_bytes` bounds `operations`.
 
     Raises:
-        RefusedError: 400 for a form that is not as specified, 413 for a part that is too large.
+        RefusedError: 400 for a form that is not as specified, 413 for a part that is too large, 503 if the disk
+            is full.
     """
     form = _Form(max_bytes, limits)
     try:
@@ -98,7 +102,12 @@ class _Form:
         """Add bytes to the part."""
         if self._content.size + len(chunk) > self._max_bytes:
             raise refusal(413, f"The part `{self._part.name}` is larger than {self._max_bytes} bytes.")
-        self._content.write(chunk)
+        try:
+            self._content.write(chunk)
+        except OSError as error:
+            _LOG.warning("a file that a client sent could not be stored: %s", error.strerror)
+            message = "The gateway has no room for the file at the moment. Retry later."
+            raise refused_for(SourceUnavailable(message, retry_after=5.0)) from None
 
     def end(self) -> None:
         """Finish the part: parse it, or put the file among the variables."""
