@@ -29,7 +29,8 @@ _IdempotencyKey = Annotated[
     str | None,
     strawberry.argument(
         description=(
-            "The change is executed at most once under this key; a repeated request returns the stored result. "
+            "The result is stored under this key, and a repeated request returns it. After an unknown outcome, a "
+            "repeated request does not execute the change over what somebody else has changed since. "
             "By default the header `Idempotency-Key`; without either, a repeated request is a new change."
         )
     ),
