@@ -12,6 +12,7 @@ from gateway.sources.account.listing import AccountListing, next_position
 from gateway.sources.http.api import Api, Query
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import JsonDecoder, Wire, decode_response
+from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.source import SourceChanges
@@ -80,7 +81,8 @@ class AccountChanges:
 
     async def _user(self, source_id: str, change: UserChange) -> User | None:
         """Return the user as it is now; of a deleted one that cannot be read any more, only its id."""
-        user = await self._fetch(Ref(Kind.USER, self.name, source_id), _ALL_NEEDS)
+        ref = Ref(Kind.USER, self.name, source_id)
+        user = check_user(ref, await self._fetch(ref, _ALL_NEEDS))
         return User(self.name, source_id) if user is None and change is UserChange.DELETED else user
 
     async def _events(self, since: str, *, pages: int = _MAX_PAGES, limit: int = _MAX_LIMIT) -> list[_AuditEvent]:
