@@ -15,7 +15,10 @@ async def test_slow_readers_of_deferred_parts(
     serve: Serve, production_settings: dict[str, str], keys: Keys, caller_of: Callable[..., Caller]
 ) -> None:
     """Clients that do not read their deferred parts take no slot of the gate from others."""
-    parts = " ".join(f"a{number}: users(first: 100) {{ nodes {{ id name email createdAt }} }}" for number in range(4))
+    parts = " ".join(
+        f"a{number}: users(first: 100) {{ nodes {{ id name email username status createdAt updatedAt lastActiveAt }} }}"
+        for number in range(18)
+    )
     query = f"{{ __typename ... @defer {{ {parts} }} }}"
     settings = production_settings | {"GATEWAY_GATE__AT_ONCE": "8", "GATEWAY_GATE__PATIENCE": "3"}
     with serve(**settings) as running:
