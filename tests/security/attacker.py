@@ -1,12 +1,16 @@
-"""An attacker of a running gateway: raw sockets, a probe of its event loop, and what /proc reports of its process."""
+"""An attacker of a running gateway: raw sockets, a probe of its event loop, and what /proc reports of its process.
+
+`GATEWAY_ATTACK_SCALE` (1 by default) multiplies how often or how much an attack sends.
+"""
 
 import base64
+import os
 import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +18,35 @@ from urllib.parse import urlsplit
 
 from security.outside import RecordedProcess
 
-__all__ = ["Probe", "connect", "descriptors", "frame", "memory", "probing", "read_to_end", "web_socket", "web_sockets"]
+__all__ = [
+    "Probe",
+    "connect",
+    "descriptors",
+    "frame",
+    "memory",
+    "probing",
+    "read_to_end",
+    "scaled",
+    "unstalled",
+    "web_socket",
+    "web_sockets",
+]
+
+MAX_STALL = (
+    0.3  # seconds: the attacks of the tests stopped the event loop for 0.3 to 7 s before they were defended against
+)
+_RUNS = 3
 
 _HANDSHAKE = (
     "GET /graphql HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(b'x' * 16).decode()}\r\n"
     "Sec-WebSocket-Protocol: graphql-transport-ws\r\n{fields}\r\n"
 )
+
+
+def scaled(number: int) -> int:
+    """Return how often an attack is to be repeated in this run."""
+    return max(1, round(number * float(os.environ.get("GATEWAY_ATTACK_SCALE", "1"))))
 
 
 def memory(running: RecordedProcess) -> float:
@@ -124,3 +150,15 @@ def probing(running: RecordedProcess, seconds: float) -> Iterator[Probe]:
         yield probe
         probe.times.extend(float(text) for text in process.stdout.read().split())
     assert probe.times
+
+
+async def unstalled(running: RecordedProcess, attack: Callable[[], Awaitable[object]], seconds: float = 2.0) -> None:
+    """Make an attack while others are served. One run of three is enough: the machine may be busy during the others."""
+    longest = []
+    for _ in range(_RUNS):
+        with probing(running, seconds) as probe:
+            await attack()
+        longest.append(probe.longest)
+        if probe.longest < MAX_STALL:
+            return
+    raise AssertionError(f"others waited for {longest} seconds")

@@ -1,15 +1,14 @@
 """What clients may hold over gRPC: messages, calls, watches and connections, on real sockets."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
+from security.attacker import memory, scaled
 from security.outside import Keys, RecordedProcess, Serve, call_grpc, wait_until
 from security.raw_http2 import RawConnection, raw_connection
 
@@ -25,13 +24,6 @@ EMPTY_IDS = b"\x0a\x00" * (LARGE // 2)
 LONG_NAME = (
     b"\x0a" + bytes([LARGE & 127 | 128, LARGE >> 7 & 127 | 128, LARGE >> 14 & 127 | 128, LARGE >> 21]) + b"x" * LARGE
 )
-
-
-def memory_of(running: RecordedProcess) -> int:
-    """Return the resident memory of a process in MiB."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{running.pid}/status").read_text())
-    assert found
-    return int(found[1]) // 1024
 
 
 @pytest.fixture
@@ -68,19 +60,19 @@ async def refused(channel: grpc.aio.Channel, method: str, message: bytes, key: s
 async def test_refused_messages_are_not_kept(gateway: RecordedProcess, channel: grpc.aio.Channel, method: str) -> None:
     """Large messages of anonymous clients leave nothing behind; they were kept, at up to 115 MiB for each call."""
     message = LONG_NAME if method.startswith(HEALTH) else EMPTY_IDS
-    before = memory_of(gateway)
-    codes = {await refused(channel, method, message) for _ in range(20)}
+    before = memory(gateway)
+    codes = {await refused(channel, method, message) for _ in range(scaled(20))}
     assert codes <= {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.INVALID_ARGUMENT}
-    assert memory_of(gateway) - before < 64
+    assert memory(gateway) - before < 64
 
 
 async def test_refused_messages_of_a_caller(gateway: RecordedProcess, channel: grpc.aio.Channel, keys: Keys) -> None:
     """Messages that are larger than the method needs are refused before they are parsed, and are not kept."""
-    before = memory_of(gateway)
+    before = memory(gateway)
     for _ in range(20):
         code = await refused(channel, f"{SERVICE}/WatchUsers", EMPTY_IDS, keys.by_name["all"])
         assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert memory_of(gateway) - before < 64
+    assert memory(gateway) - before < 64
 
 
 def start_of_message(sent: int, size: int = LARGE) -> bytes:
@@ -94,7 +86,7 @@ async def test_unfinished_messages(gateway: RecordedProcess, method: str) -> Non
 
     16 of them may be under way to health checks, each of at most 6 MiB.
     """
-    before = memory_of(gateway)
+    before = memory(gateway)
     async with raw_connection(gateway.grpc) as first, raw_connection(gateway.grpc) as second:
         sending = [
             asyncio.create_task(connection.send(connection.start(method), start_of_message(LARGE - 1)))
@@ -102,7 +94,7 @@ async def test_unfinished_messages(gateway: RecordedProcess, method: str) -> Non
             for _ in range(50)
         ]
         await asyncio.wait(sending, timeout=3)
-        assert memory_of(gateway) - before < 150
+        assert memory(gateway) - before < 150
         async with grpc.aio.insecure_channel(gateway.grpc) as channel:
             check = channel.unary_unary(
                 f"{HEALTH}/Check", response_deserializer=health_pb2.HealthCheckResponse.FromString
