@@ -21,6 +21,16 @@ INNER = """{
   } }
 }"""
 
+# Each record that is inside another one, with the other one inside it again, and what is inside that.
+AROUND = f"""{{ user(id: "{ADA}", source: ACCOUNT) {{ department {{
+  location {{ name parent {{ children {{ nodes {{ name parent {{ children {{ nodes {{ name }} }} }} }} }} }} }}
+  machines {{ nodes {{ name department {{ location {{ name }} machines {{ nodes {{ name }} }} }} }} }}
+  scanningStations {{ nodes {{ name
+    department {{ location {{ name }} scanningStations {{ nodes {{ name }} }} }}
+    productionSteps {{ nodes {{ name scanningStation {{ productionSteps {{ nodes {{ name }} }} }} }} }}
+  }} }}
+}} }} }}"""
+
 
 @pytest.mark.parametrize(
     ("selection", "calls"),
@@ -83,6 +93,30 @@ async def test_everything_inside_departments_and_roles(fresh: Any) -> None:
         "production-steps": 1,
         "ac_sandbox00001": 1,
     }
+
+
+def names(listed: Any) -> list[str]:
+    """Return the names of the records of a list inside a record."""
+    return [record["name"] for record in listed["nodes"]]
+
+
+async def test_a_record_inside_the_one_that_it_contains(fresh: Any) -> None:
+    """A record is the same one level up and two levels further down, and takes no further call there."""
+    world = await fresh()
+    department = (await world.data(AROUND))["user"]["department"]
+    location, machines, stations = (department[name] for name in ("location", "machines", "scanningStations"))
+    parts = location["parent"]["children"]
+    assert all(names(listed) for listed in (parts, machines, stations))
+    assert all(names(part["parent"]["children"]) == names(parts) for part in parts["nodes"])
+    for listed, name in ((machines, "machines"), (stations, "scanningStations")):
+        for record in listed["nodes"]:
+            assert record["department"]["location"]["name"] == location["name"]
+            assert names(record["department"][name]) == names(listed)
+    for station in stations["nodes"]:
+        steps = station["productionSteps"]
+        assert all(names(step["scanningStation"]["productionSteps"]) == names(steps) for step in steps["nodes"])
+    paths = [call["path"].rpartition("/")[2] for call in await world.calls()]
+    assert len(paths) == 5, paths
 
 
 async def test_nothing_is_looked_up_unless_it_is_selected(fresh: Any) -> None:

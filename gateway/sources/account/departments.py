@@ -179,14 +179,15 @@ class AccountWireDepartment(Wire, frozen=True):
         )
         if included is _NOTHING and self.location is None and self.scanning_stations is None and self.machines is None:
             return department
+        location = None if self.location is None else self.location.record(_NOTHING)
+        department = replace(department, location=location)
         stations = to_listed(self.scanning_stations, lambda station: station.record(_NOTHING))
         machines = to_listed(self.machines, lambda machine: machine.record(_NOTHING))
         if stations is not None or machines is not None:  # all are in this department
-            leaf = _with_loaded(department, included, _DEPARTMENT, ())
+            leaf = _with_loaded(department, included, _DEPARTMENT, ("location",))
             stations = stations and _all_inside(stations, leaf)
             machines = machines and _all_inside(machines, leaf)
-        location = None if self.location is None else self.location.record(_NOTHING)
-        department = replace(department, location=location, scanning_stations=stations, machines=machines)
+        department = replace(department, scanning_stations=stations, machines=machines)
         if included is not None and self.name is None:  # a bare reference
             return replace(department, loaded=included)
         return _with_loaded(department, included, _DEPARTMENT, ("location", "scanning_stations", "machines"))
@@ -204,10 +205,12 @@ def _with_loaded(record: M, included: frozenset[str] | None, whole: frozenset[st
     """Return the record with its `loaded`.
 
     Without `included`, only what is there is known; `whole` are the fields that are known otherwise, `records` those
-    that have to be included.
+    that have to be included and that this form of the record has room for.
     """
     sent = {name for name in (*whole, *records) if getattr(record, name) not in (None, "")}
-    return replace(record, loaded=frozenset(sent if included is None else sent | whole | included))
+    return replace(
+        record, loaded=frozenset(sent if included is None else sent | whole | included.intersection(records))
+    )
 
 
 def _inside(record: M, name: str, around: Any) -> M:

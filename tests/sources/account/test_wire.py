@@ -137,7 +137,8 @@ def test_records_inside_a_department() -> None:
     [station], [machine] = found.scanning_stations.nodes, found.machines.nodes
     for inner in (station, machine):
         assert (inner.department.source_id, inner.department.name, inner.department.notes) == ("dp_1", "Shop", "n")
-        assert inner.department.loaded == {"notes", "created_at", "updated_at"}
+        assert inner.department.loaded == {"notes", "created_at", "updated_at", "location"}
+        assert inner.department.location == found.location
         assert "department" in inner.loaded
     [step] = station.production_steps.nodes
     assert (step.scanning_station.source_id, step.scanning_station.label_size) == ("ss_1", "1x1")
@@ -162,6 +163,7 @@ def test_short_locations() -> None:
     assert (found.parent.created_at, found.parent.loaded) == (None, frozenset())
     [inner] = found.children.nodes
     assert (inner.loaded, inner.parent.source_id, inner.parent.created_at) == ({"parent"}, "lc_1", TIME["created_at"])
+    assert inner.parent.loaded == {"parent", "created_at", "updated_at"}  # its children are known, but not in here
 
 
 def test_step_of_april() -> None:
