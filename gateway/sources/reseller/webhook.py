@@ -35,6 +35,10 @@ _KEYS = {
 class _Webhook(CamelWire, frozen=True):
     event: str
     data: Any = None
+    triggered_at: Any = None
+
+
+class _Sending(CamelWire, frozen=True):
     triggered_at: Timestamp | None = None
 
 
@@ -47,6 +51,7 @@ class _Reseller(CamelWire, frozen=True):
 _WEBHOOK = JsonDecoder(_Webhook)
 _USER = JsonDecoder(ResellerWireUser)
 _RESELLER = JsonDecoder(_Reseller)
+_SENDING = JsonDecoder(_Sending)
 
 
 def read_webhook(body: bytes, tenant: str) -> ReportedChange | None:
@@ -65,4 +70,15 @@ def read_webhook(body: bytes, tenant: str) -> ReportedChange | None:
     if not can_exist(user.source_id):  # it becomes a part of the path of a URL
         raise ValueError("not an id")
     absent = frozenset(name for name, keys in _KEYS.items() if not any(key in webhook.data for key in keys))
-    return ReportedChange(change, user, webhook.triggered_at, absent)
+    return ReportedChange(change, user, _sent_at(webhook.triggered_at), absent)
+
+
+def _sent_at(text: Any) -> Timestamp | None:
+    """Return the time of sending, None if it is not readable: only its type is documented, which is a string.
+
+    The vendor turns a webhook off whose deliveries are refused, so an unknown format must not be a reason for that.
+    """
+    try:
+        return _SENDING.convert({"triggeredAt": text}).triggered_at
+    except ValueError:
+        return None
