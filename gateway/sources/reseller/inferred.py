@@ -28,8 +28,9 @@ class InferredRead(Generic[R]):
     """GET of one record below `path`, or of `listing` with a filter by its id.
 
     A record, or a 404 with the documented error body, shows that the path exists. A 404 or 405 with another body may
-    mean that it does not: then the list decides whether the record exists, and if it does, the path does not, and only
-    the list is used from then on. `listing` makes the path and the query of the list for the parameters of the path.
+    mean that it does not, or be how the source answers for a missing record: the list decides whether the record
+    exists, and if it does, the path does not, and only the list is used from then on. `listing` makes the path and the
+    query of the list for the parameters of the path.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class InferredRead(Generic[R]):
         try:
             found = await self._api.find(self._path, path_params)
         except SourceInvalidResponse as error:
-            if self._path_exists or error.origin.http_status not in _NO_SUCH_ROUTE:
+            if error.origin.http_status not in _NO_SUCH_ROUTE:
                 raise
             record = await self._find_in_list(path_params)
             if record is not None:
+                if self._path_exists:  # so the response comes from something on the way
+                    raise
                 self._path_exists = False
             return record
         self._path_exists = True

@@ -141,6 +141,15 @@ async def test_a_deletion_is_decided_by_the_organization(users: ReportedUsers, f
     assert [request.url.rpartition("/t1/")[2] for request in fake.requests] == ["organizations/o1"]
 
 
+async def test_an_undocumented_404_for_another_reseller(users: ReportedUsers, fake: Any) -> None:
+    """A source whose 404 has no documented body does not let the webhooks of other resellers fail for ever."""
+    fake.respond(USER)
+    fake.respond(b"", 404)
+    fake.respond([])
+    assert await users.complete(reported()) is not None  # so the path exists
+    assert await users.complete(reported(id="u-2")) is None
+
+
 async def test_a_deletion_that_cannot_be_decided(users: ReportedUsers, fake: Any) -> None:
     """The event of a deleted user that nothing is known of has its id only."""
     fake.respond(*MISSING)

@@ -139,14 +139,18 @@ async def test_no_route_for_one_user(reseller: ResellerSource, fake: Any, body: 
 async def test_the_list_decides_about_a_missing_user(
     reseller: ResellerSource, fake: Any, body: bytes, status: int
 ) -> None:
-    """If neither the path nor the list has the user, there is none; the path is used again for the next one."""
-    fake.respond(body, status)
-    fake.respond([])
-    fake.respond({"id": "b/1"})
-    fake.respond(body, status)
+    """If neither the path nor the list has the user, there is none; the path is used again for the next one.
+
+    That also holds once the path is known to exist. If the list has the user then, the response is invalid.
+    """
+    for response in ([], {"id": "b/1"}, [], [{"id": "b/1"}]):
+        if isinstance(response, list):
+            fake.respond(body, status)
+        fake.respond(response)
     assert await reseller.fetch_user(BOB, frozenset()) is None
     assert await reseller.fetch_user(BOB, frozenset()) is not None
-    with pytest.raises(SourceInvalidResponse):  # the path exists, so this comes from somewhere else
+    assert await reseller.fetch_user(BOB, frozenset()) is None
+    with pytest.raises(SourceInvalidResponse):  # it comes from something on the way
         await reseller.fetch_user(BOB, frozenset())
 
 
