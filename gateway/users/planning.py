@@ -54,9 +54,9 @@ DETAILS = "details"
 class Plan:
     """The needs of an operation for each kind of record.
 
-    Users: `profile`, `role`, `department`, `audit`, `accounts`. Roles: `owner`, `owner.account`, `permissions`, and
-    `details`, as departments and organizations. Departments and the records inside them, and the account that owns a
-    role: the names of the fields that may have to be looked up, e.g. `location`.
+    Users: `profile`, `role`, `department`, `audit`, `accounts`, `phone`, `settings`, `current_account`. Roles: `owner`,
+    `owner.account`, `permissions`, and `details`, as departments and organizations. Departments and the records inside
+    them, and the account that owns a role: the names of the fields that may have to be looked up, e.g. `location`.
     `single_user`: the operation fetches one user only, so there is no batch to wait for.
     """
 
@@ -78,13 +78,15 @@ class Plan:
 
 EVERYTHING = Plan(
     {
-        Kind.USER: frozenset({"profile", "role", "department", "audit", "accounts"}),
+        Kind.USER: frozenset(
+            {"profile", "role", "department", "audit", "accounts", "phone", "settings", "current_account"}
+        ),
         Kind.ROLE: frozenset({DETAILS, "owner", "owner.account", "permissions"}),
         Kind.DEPARTMENT: frozenset({DETAILS, "location", "scanning_stations", "machines"}),
         Kind.ORGANIZATION: frozenset({DETAILS}),
     }
 )
-"""All needs: the plan of a caller that gives no selection. None of them takes a separate call."""
+"""All needs: the plan of a caller that gives no selection. None of them takes a separate call to read a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,9 @@ _TYPES: Mapping[str, Mapping[str, _Field]] = {
         **_needs(Kind.USER, "audit", "created_at", "updated_at", "created_by", "updated_by"),
         **_needs(Kind.USER, "audit", "invitation_accepted_at"),
         **_needs(Kind.USER, "accounts", "accounts"),
+        **_needs(Kind.USER, "phone", "phone"),
+        **_needs(Kind.USER, "settings", "settings"),
+        **_needs(Kind.USER, "current_account", "current_account"),
         **_needs(Kind.USER, "role", "role", type="Role"),
         **_needs(Kind.USER, "department", "department", type="Department"),
         **_reference("Organization", "organization"),

@@ -17,7 +17,7 @@ from gateway.sources.softwareone.polling import SoftwareOneChanges
 from gateway.sources.softwareone.wire import ListMeta, MarketplaceWireUser, MarketplaceWireUsers
 from gateway.users import model
 from gateway.users.changes import Icon, PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
-from gateway.users.ids import Kind, Ref, ref_of
+from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, UserQuery, Window
 
@@ -29,9 +29,14 @@ _USERS_PATH = "/public/v1/accounts/users"
 _USER_PATH = "/public/v1/accounts/users/{id}"
 # The fields that a response may omit unless they are selected (docs/upstreams/softwareone.md, "Include").
 _SELECTABLE = ("audit", "accounts")
-_FIELDS_OF_NEEDS = {
-    "audit": ("created_at", "updated_at", "created_by", "updated_by", "invitation_accepted_at"),
-    "accounts": ("accounts",),
+_AUDIT_FIELDS = ("created_at", "updated_at", "created_by", "updated_by", "invitation_accepted_at")
+# By need: the field of the source that a response to a change may omit, and what the gateway makes of it.
+_OMITTABLE = {
+    "audit": ("audit", _AUDIT_FIELDS),
+    "accounts": ("accounts", ("accounts",)),
+    "phone": ("phone", ("phone",)),
+    "settings": ("settings", ("settings",)),
+    "current_account": ("currentAccount", ("current_account",)),
 }
 _MAX_LIMIT = 100  # docs/upstreams/softwareone.md, "Lists"
 _WIRE_NAMES = {"first_name": "firstName", "last_name": "lastName", "current_account_id": "currentAccount"}
@@ -60,15 +65,15 @@ class SoftwareOneSource:
         return None
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
-        user = await self._read_user(ref.source_id, needs)
+        select = _select(needs)
+        user = await self._read_user(ref.source_id, select)
         # By an e-mail address, the source returns a few fields only (docs/upstreams/softwareone.md, "Endpoints").
         by_address = user is not None and "@" in ref.source_id and "@" not in user.id
         if user is not None and by_address:
-            user = await self._read_user(user.id, needs)
+            user = await self._read_user(user.id, select)
         return None if user is None else user.record(self._base_url)
 
-    async def _read_user(self, source_id: str, needs: frozenset[str]) -> MarketplaceWireUser | None:
-        select = _select(needs)
+    async def _read_user(self, source_id: str, select: str) -> MarketplaceWireUser | None:
         found = await self._api.find(_USER_PATH, {"id": source_id}, query=[("select", select)] if select else ())
         return decode_response(_USER, *found) if found else None
 
@@ -87,22 +92,24 @@ class SoftwareOneSource:
         return window(users, start, size=size, has_more=listing.has_more(start, size))
 
     def missing(self, user: model.User, needs: frozenset[str]) -> frozenset[str]:
-        """Return those of the needs that the response left out; they have the same names as at the source."""
-        return needs.intersection(_SELECTABLE, user.omitted_fields)
+        """Return those of the needs that the response left out."""
+        return frozenset(name for name in needs & _OMITTABLE.keys() if _OMITTABLE[name][0] in user.omitted_fields)
 
     async def complete(self, user: model.User, missing: frozenset[str]) -> model.User:
         """Return the user with what is missing, by one call: a PUT has no `select`.
 
         See docs/upstreams/softwareone.md, "Include".
         """
+        left_out = [name for need, (name, _) in _OMITTABLE.items() if need in missing]
         try:
-            found = await self.fetch_user(ref_of(user), missing)
+            response = await self._read_user(user.source_id, ",".join(left_out))
         except GatewayError:
-            found = None
-        if found is None or found.source_id != user.source_id:
+            response = None
+        if response is None or response.id != user.source_id:
             return user
-        read = {name: getattr(found, name) for need in missing for name in _FIELDS_OF_NEEDS[need]}
-        omitted = (name for name in user.omitted_fields if name not in missing or name in found.omitted_fields)
+        found = response.record(self._base_url)
+        read = {field: getattr(found, field) for need in missing for field in _OMITTABLE[need][1]}
+        omitted = (name for name in user.omitted_fields if name not in left_out or name in found.omitted_fields)
         return replace(user, omitted_fields=tuple(omitted), **read)
 
     async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys

@@ -152,6 +152,9 @@ WHOLE = {
     "id": "USR-0000-0001",
     "firstName": "Later",
     "accounts": [{"id": "ACC-1"}],
+    "phone": {"prefix": "+34", "number": "6"},
+    "settings": {"cultureCode": "en-US"},
+    "currentAccount": {"id": "ACC-1"},
     "audit": {"created": {"at": "2026-01-01T00:00:00.000Z"}, "updated": {"at": "2026-01-02T00:00:00.000Z"}},
 }
 
@@ -163,7 +166,13 @@ WHOLE = {
         ({"$meta": {"omitted": ["audit"]}}, {"audit", "profile"}, "?select=audit"),
         ({"accounts": []}, {"audit", "accounts"}, "?select=audit"),
         ({"audit": WHOLE["audit"]}, {"audit", "accounts"}, "?select=accounts"),
-        ({}, {"profile"}, None),
+        ({}, {"profile", "phone", "settings", "current_account"}, None),
+        ({"$meta": {"omitted": ["phone", "settings"]}}, {"phone"}, "?select=phone"),
+        (
+            {"$meta": {"omitted": ["audit", "settings", "currentAccount"]}},
+            {"audit", "settings", "current_account"},
+            "?select=audit%2Csettings%2CcurrentAccount",
+        ),
         (WHOLE, {"audit", "accounts"}, None),
     ],
 )
@@ -181,6 +190,7 @@ async def test_what_a_change_leaves_out(
         assert [request.url for request in fake.requests[1:]] == [URL + query]
         assert completed.first_name == "A"
         assert market.missing(completed, frozenset(needs)) == frozenset()
+        assert all(getattr(completed, need) for need in missing - {"audit"})
         assert ("accounts" in completed.omitted_fields) == (completed.accounts is None)
         assert ("audit" not in needs) or completed.updated_at == "2026-01-02T00:00:00.000Z"
 
