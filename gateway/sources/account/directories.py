@@ -47,6 +47,7 @@ _ENDPOINTS: Mapping[Kind, tuple[str, Any, tuple[str, ...]]] = {
     ),
 }
 _JSON = frozenset({"production", "consumptions"})  # given to callers as JSON, with all that can be included in them
+_NO_SUCH_ENDPOINT = frozenset({"resource_not_found", "method_not_allowed"})  # the latter: only for changes
 _LISTING: Any = AccountListing  # whose parameter is a type in a table
 
 
@@ -120,7 +121,7 @@ class _Directory(Generic[M]):
         try:
             return await self._api.find(template, path_params, query=query, raw_query=include_query(included))
         except SourceInvalidResponse as error:
-            if self._may_be_missing and error.origin is not None and error.origin.code == "resource_not_found":
+            if self._may_be_missing and error.origin is not None and error.origin.code in _NO_SUCH_ENDPOINT:
                 return None  # the source refused the path itself
             raise
 

@@ -235,6 +235,15 @@ async def test_account_of_a_role(account: Any, fake: Any) -> None:
     assert request.url == f"{BASE}/v1/identity/accounts/ac_1?include[]=branding&include[]=portal"
 
 
+@pytest.mark.parametrize("kind", [Kind.ACCOUNT, Kind.LOCATION, Kind.SCANNING_STATION, Kind.MACHINE])
+async def test_an_endpoint_for_changes_only(account: Any, fake: Any, kind: Kind) -> None:
+    """Where the path of an inner kind of record is there for other methods only, there are no such records either."""
+    fake.respond({"error": {"code": "method_not_allowed", "message": "Method GET not allowed for path /x."}}, 405)
+    assert await account().directories[kind].fetch(Ref(kind, UserSource.ACCOUNT, "x_1"), frozenset()) is None
+    with pytest.raises(SourceInvalidResponse):
+        await account().directories[Kind.ROLE].page("", frozenset(), None)
+
+
 @pytest.mark.parametrize("kind", [Kind.LOCATION, Kind.SCANNING_STATION, Kind.MACHINE, Kind.PRODUCTION_STEP])
 async def test_missing_endpoint(account: Any, fake: Any, kind: Kind) -> None:
     """A server without the endpoint of an inner kind of record, which is a documented 404, has no such records."""
