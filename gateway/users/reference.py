@@ -157,11 +157,12 @@ class ReferenceData:
             while queue.waiting:
                 queue.under_way, queue.waiting = queue.waiting, {}
                 found = await self._fetch(key, list(queue.under_way), queue.principal)
+                if self._queues.get(key) is queue:
+                    for ref in reversed(found):  # the requested ones last, so that they stay longest
+                        if not isinstance(found[ref], Exception):
+                            self._store(key.cache_key(ref), found[ref])
                 for ref, future in queue.under_way.items():
-                    record = found.get(ref)
-                    if self._queues.get(key) is queue and not isinstance(record, Exception):
-                        self._store(key.cache_key(ref), record)
-                    future.set_result(record)  # an exception too: it concerns this record, not the whole batch
+                    future.set_result(found.get(ref))  # an exception too: it concerns this record, not the batch
         finally:
             queue.task = None
             self._remove(key, queue)
@@ -183,7 +184,11 @@ class ReferenceData:
             return await self._fetch_records(key, refs)
 
     async def _fetch_records(self, key: _BatchKey, refs: Sequence[Ref]) -> dict[Ref, Any]:
-        """Fetch the records with as few calls as possible; an error is the result of each that is still missing."""
+        """Fetch the records with as few calls as possible; an error is the result of each that is still missing.
+
+        If records are cached, the result also contains what else is in the pages: often what the records refer to, such
+        as the locations around a location.
+        """
         missing = {ref.source_id: ref for ref in refs}
         found: dict[Ref, Any] = dict.fromkeys(refs)
         try:
@@ -191,15 +196,21 @@ class ReferenceData:
             if directory is None:  # the source has no records of this kind: the client made up the id
                 return found
             position: str | None = None
-            while len(missing) > 1 and key.kind not in UNLISTED_KINDS:
+            pages = 0
+            # Of a long list, no more pages than about as many as there are records to find.
+            while len(missing) > 1 and pages <= len(missing) and key.kind not in UNLISTED_KINDS:
                 page = await directory.page(key.tenant, key.needs, position)
+                pages += 1
                 for record in page.items:
-                    if ref := missing.pop(record.source_id, None):
+                    ref = missing.pop(record.source_id, None)
+                    if ref is None and self._ttl:
+                        ref = Ref(key.kind, key.source, record.source_id, key.tenant)
+                    if ref is not None:
                         found[ref] = record
                 if page.next is None or page.next == position:
                     return found
                 position = page.next
-            # At most one, if there is a list: a GET costs no more than a page, and is sure to find it.
+            # One, if the list is short: a GET costs no more than a page, and is sure to find it.
             for ref in tuple(missing.values()):
                 found[ref] = check_record(ref, await directory.fetch(ref, key.needs))
                 del missing[ref.source_id]

@@ -63,6 +63,13 @@ async def test_calls(load: Any, roles: Any, numbers: list[int], found: list[Any]
     assert roles.calls == calls
 
 
+async def test_a_long_list(load: Any, make_directory: Any) -> None:
+    """Two records of a long list do not take a call for each of its pages, but few pages and a GET for each."""
+    roles = make_directory({f"r{n}": Role(UserSource.ACCOUNT, f"r{n}", f"Role {n}") for n in range(100)})
+    assert await load(role(90), role(99), directories={Kind.ROLE: roles}) == ["r90", "r99"]
+    assert [call[0] for call in roles.calls] == ["page"] * 3 + ["fetch"] * 2
+
+
 async def test_failing_page(load: Any, roles: Any) -> None:
     """If a page fails, only the records fail that were not found before."""
     roles.failing = {"2": (down := SourceUnavailable("down"))}

@@ -93,6 +93,23 @@ async def test_the_next_batch(reference: ReferenceData, roles: Any) -> None:
     assert [call[0] for call in roles.calls] == ["fetch", "page"]
 
 
+async def test_the_rest_of_a_page_is_cached(make_source: Any, roles: Any) -> None:
+    """What is on the pages that a batch reads needs no call when it is looked up later."""
+    reference = ReferenceData(Sources([make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})]), ttl=30)
+    await reference.look_up([role(1), role(3)], NEEDS)
+    found = await reference.look_up([role(2)], NEEDS)
+    assert found[role(2)].source_id == "r2"
+    await reference.look_up([role(4)], NEEDS)
+    assert [call[0] for call in roles.calls] == ["page", "fetch", "fetch"]
+
+
+async def test_the_rest_of_a_page_does_not_displace_what_was_requested(reference: ReferenceData, roles: Any) -> None:
+    """If the cache is full, the requested records are in it, and not those that happened to be on their pages."""
+    for _ in range(2):
+        await reference.look_up([role(2), role(4), role(5)], NEEDS)
+    assert [call[0] for call in roles.calls] == ["page", "page", "fetch"]
+
+
 async def test_an_error_is_not_cached(reference: ReferenceData, roles: Any) -> None:
     """A failed lookup fails for all that waited for it, and the next one calls again."""
     roles.failing = {"r1": (down := SourceUnavailable("down"))}
