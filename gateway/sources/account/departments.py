@@ -185,7 +185,7 @@ class AccountWireDepartment(Wire, frozen=True):
         machines = to_listed(self.machines, lambda machine: machine.record(_NOTHING))
         if stations is not None or machines is not None:  # all are in this department
             leaf = _with_loaded(department, included, _DEPARTMENT, ("location",))
-            stations = stations and _all_inside(stations, leaf)
+            stations = stations and _stations_inside(stations, leaf)
             machines = machines and _all_inside(machines, leaf)
         department = replace(department, scanning_stations=stations, machines=machines)
         if included is not None and self.name is None:  # a bare reference
@@ -219,6 +219,22 @@ def _inside(record: M, name: str, around: Any) -> M:
     if sent is not None and (sent.source_id != around.source_id or not sent.loaded <= around.loaded):
         return record
     return replace(record, **{name: around}, loaded=record.loaded | {name})
+
+
+def _stations_inside(
+    stations: model.Listed[model.ScanningStation], department: model.Department
+) -> model.Listed[model.ScanningStation]:
+    """Return the stations with the department that they are in, also in those of their steps that name it."""
+    listed = _all_inside(stations, department)
+    return replace(listed, nodes=tuple([_steps_inside(station, department) for station in listed.nodes]))
+
+
+def _steps_inside(station: model.ScanningStation, department: model.Department) -> model.ScanningStation:
+    steps = station.production_steps
+    if steps is None:
+        return station
+    nodes = [_inside(step, "department", department) if step.department else step for step in steps.nodes]
+    return replace(station, production_steps=replace(steps, nodes=tuple(nodes)))
 
 
 def _all_inside(listed: model.Listed[M], department: model.Department) -> model.Listed[M]:

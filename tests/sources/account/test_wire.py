@@ -152,6 +152,18 @@ def test_another_department_than_the_one_around() -> None:
     assert (found.department.source_id, found.department.loaded) == ("dp_2", frozenset())
 
 
+def test_the_department_of_a_step_of_april() -> None:
+    """A step that names the department around its station by the id only has what is known of that department."""
+    steps = [STEP | {"department": {"id": department_id}} for department_id in ("dp_1", "dp_2")]
+    station = {"id": "ss_1", "name": "S", "type": "init_batch", "production_steps": {"data": [*steps, STEP]}}
+    found = user(COMMON | {"department": DEPARTMENT | {"scanning_stations": {"data": [station]}}}).department
+    inside, elsewhere, unknown = found.scanning_stations.nodes[0].production_steps.nodes
+    assert (inside.department.name, inside.department.location) == (found.name, found.location)
+    assert (elsewhere.department.source_id, elsewhere.department.name) == ("dp_2", None)
+    assert unknown.department is None
+    assert "department" not in unknown.loaded
+
+
 def test_short_locations() -> None:
     """Of a parent and of children only id, name and type count as known; the zero time of Go is no time."""
     zero = {"created_at": "0001-01-01T00:00:00Z", "updated_at": "0001-01-01T00:00:00Z"}
