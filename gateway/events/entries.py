@@ -52,7 +52,8 @@ class Report:
     """A report of a change, as it is appended to the stream: an entry and its check, and the keys of the event.
 
     `event`, `user`, `content`, `dated`, `order` and `deletion` are those of `DeduplicationKeys`. `report` identifies a
-    report of this gateway, so that it can be sent again where its reply was lost; it is empty for one of a source.
+    report of this gateway, so that it can be sent again where its reply was lost, or made again where the change is
+    repeated; it is empty for one of a source. `repeated` is whether it may have been made before.
     """
 
     entry: bytes
@@ -64,6 +65,7 @@ class Report:
     order: str
     deletion: bool
     report: str = ""
+    repeated: bool = False
 
 
 class EventStream(Protocol):

@@ -98,10 +98,17 @@ class EventLog(Protocol):
             SourceUnavailable: they cannot.
         """
 
-    def publish(self, change: UserChange, user: User) -> None:
-        """Append an event of this gateway. It never waits and never raises: the change has already happened."""
+    def publish(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
+        """Append an event of this gateway. It never waits and never raises: the change has already happened.
 
-    async def publish_and_wait(self, change: UserChange, user: User) -> None:
+        A process may end after it has published an event and before it has stored the result of the change. If the
+        change is `repeated`, the event is not appended again: it has the same `change_id` and time of change, or it is
+        the last one of its user, and the time was missing from one of the two.
+        """
+
+    async def publish_and_wait(
+        self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False
+    ) -> None:
         """Do the same, and wait until the event is in the log, but at most a second: then it is appended later."""
 
     async def append(

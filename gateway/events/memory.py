@@ -44,12 +44,15 @@ class MemoryEventLog:
         if self._closed:
             raise Draining
 
-    def publish(self, change: UserChange, user: User) -> None:
+    def publish(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
+        del change_id, repeated  # the log ends with its process: no process that has ended has published an event in it
         if not self._closed:
             self._add(change, user, external=False)
 
-    async def publish_and_wait(self, change: UserChange, user: User) -> None:
-        self.publish(change, user)
+    async def publish_and_wait(
+        self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False
+    ) -> None:
+        self.publish(change, user, change_id, repeated=repeated)
 
     async def append(
         self, change: UserChange, user: User, *, name: str | None = None, occurred_at: Timestamp | None = None

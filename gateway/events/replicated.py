@@ -87,15 +87,17 @@ class ReplicatedEventLog:
             raise Draining
         await _with_timeout(self._stream.bounds())
 
-    def publish(self, change: UserChange, user: User) -> None:
-        pending = _pending(change, user, report=secrets.token_hex(8))
+    def publish(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
+        pending = _pending(change, user, change_id=change_id or secrets.token_hex(8), repeated=repeated)
         if self._closed:
             self._report_loss(pending)
         else:
             self._outbox.put(pending)
 
-    async def publish_and_wait(self, change: UserChange, user: User) -> None:
-        self.publish(change, user)
+    async def publish_and_wait(
+        self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False
+    ) -> None:
+        self.publish(change, user, change_id, repeated=repeated)
         with suppress(SourceUnavailable):
             await _with_timeout(self._outbox.wait_sent())
 
@@ -194,12 +196,14 @@ def _pending(
     name: str | None = None,
     occurred_at: Timestamp | None = None,
     *,
-    report: str = "",
+    change_id: str = "",
+    repeated: bool = False,
 ) -> _PendingEvent:
     at = occurred_at or Timestamp(datetime.now(UTC).isoformat())
     entry = encode_entry(Entry(change, at, user))
     keys = deduplication_keys(change, user, name)
-    return _PendingEvent(Report(entry, check_of(entry), **asdict(keys), report=report), user.source)
+    report = f"{change_id}:{keys.event}" if change_id else ""
+    return _PendingEvent(Report(entry, check_of(entry), **asdict(keys), report=report, repeated=repeated), user.source)
 
 
 async def _with_timeout(result: Awaitable[T]) -> T:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import orjson
 
@@ -28,8 +29,13 @@ from gateway.users.source import CreatingSource, Source, Sources
 
 __all__ = ["Command", "Mutations", "Publish", "RequirePublishable"]
 
-Publish = Callable[[UserChange, User], Awaitable[None]]
-"""Publishes the event of a change, and waits a moment until it cannot be lost with this process."""
+
+class Publish(Protocol):
+    """Publishes the event of a change, and waits a moment until it cannot be lost with this process."""
+
+    async def __call__(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
+        """Publish it. `repeated` is whether an earlier execution with this `change_id` may have published it."""
+
 
 RequirePublishable = Callable[[], Awaitable[None]]
 """Raises SourceUnavailable if an event could not be published now."""
@@ -155,14 +161,15 @@ class Mutations:
             # Assigning a role may make the source create one: in the account source, a role of type `sales_rep`.
             if "role_id" in command.change.model_fields_set:
                 self._reference.drop(UserSource.ACCOUNT, Kind.ROLE)
-            await self._publish_event(UserChange.CREATED if command.target is None else UserChange.UPDATED, result)
+            await self._publish_event(command, result, repeated=execution.doubtful_since is not None)
         return result
 
-    async def _publish_event(self, change: UserChange, user: User) -> None:
+    async def _publish_event(self, command: Command, user: User, *, repeated: bool) -> None:
         if self._publish is None:
             return
         try:
-            await self._publish(change, user)
+            change = UserChange.CREATED if command.target is None else UserChange.UPDATED
+            await self._publish(change, user, command.source_key(), repeated=repeated)
         except Exception:  # noqa: BLE001 - the change was executed: an unpublished event must not make it a failure
             _LOG.exception("the event of a change in the %s source could not be published", user.source)
 

@@ -376,3 +376,25 @@ async def test_events_of_a_replica_that_is_killed(
             if received["end"]:
                 break
     assert [name for name in answered if received[name] != 1] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        'updateAccountUser(id: "acus_adalovelace1", input: {name: "New"})',
+        'updateSoftwareOneUser(id: "USR-0000-0001", input: {lastName: "New"})',
+        f'updateResellerUser(id: "00000000-0000-4000-8000-{1:012}", input: {{company: "New"}})',
+    ],
+)
+async def test_a_replica_that_is_killed_after_the_event(
+    faulty_world: Callable[..., Any], redis: Redis, redis_url: str, change: str
+) -> None:
+    """A change is one event, even if its replica has ended before it stored the result, and the change is repeated."""
+    world = await faulty_world(redis_url=redis_url)
+    mutation = f"mutation {{ {change} {{ id }} }}"
+    assert "errors" not in await world.graphql(mutation, **KEY)
+    [record] = await redis.keys("usergateway:idempotency:*")
+    await redis.hdel(record, "answer")  # what the replica leaves behind, once its lease has ended
+    response = await world.graphql(mutation, **KEY)
+    assert response.keys() == {"data"}, response
+    assert await redis.xlen("usergateway:{events}:entries") == 1

@@ -40,6 +40,24 @@ async def test_result_expires(redis_url: str) -> None:
     await client.aclose()
 
 
+async def test_an_execution_by_an_older_version(redis_url: str) -> None:
+    """A change is in doubt if a replica of an older version, which writes no `first`, executed it again."""
+    client = connect(redis_url)
+    store = RedisIdempotency(client, prefix="older:")
+    await client.flushdb()
+    await store.begin("s", "f", "o1")
+    await store.abandon("s", "o1", Progress.NOT_EXECUTED)
+    # What an older version writes when it begins a change that has a record, and when it abandons it.
+    await client.hset("older:s", mapping={"owner": "older", "until": 2**53, "again": "1"})
+    await client.hset("older:s", mapping={"owner": "", "until": 0})
+    for owner in ("o2", "o3"):
+        begun = await store.begin("s", "f", owner)
+        assert isinstance(begun, Begun)
+        assert begun.doubtful_for is not None
+        await store.abandon("s", owner, Progress.NOT_EXECUTED)
+    await client.aclose()
+
+
 async def test_lost_scripts(redis_url: str) -> None:
     """A Redis that has lost its scripts gets them again."""
     client = connect(redis_url)

@@ -33,8 +33,10 @@ def service(account: Any, published: Any) -> UserService:
     """A service that stores results."""
     execute_once = IdempotentChanges(MemoryIdempotency())
 
-    async def publish(*event: Any) -> None:
-        published.append(event)
+    async def publish(change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
+        assert change_id
+        assert not repeated
+        published.append((change, user))
 
     return UserService(Sources((account,)), execute_once=execute_once, publish=publish)
 

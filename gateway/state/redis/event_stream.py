@@ -31,9 +31,10 @@ local checked, check_of_last = string.match(stored[4] or '', '^(%d+):(.*)$')
 if checked ~= last then check_of_last = '' end
 """
 # KEYS[3] and the following, four for each report: the event, the user's content, the user's order, the report. ARGV[2]
-# and [3]: the number of entries to hold, the window in ms. ARGV[4] and the following, seven for each report: the entry,
+# and [3]: the number of entries to hold, the window in ms. ARGV[4] and the following, eight for each report: the entry,
 # its check, the user's content as this report has it and as a report with (or without) a time has it, the user's order,
-# whether it is a deletion, whether the report is external. The rules are those of `RecentChanges`.
+# whether it is a deletion, whether the report is external, whether it may have been made before. The rules are those of
+# `RecentChanges`, and for a report that may have been made before those of `EventLog.publish`.
 _APPEND = (
     _OPEN
     + """
@@ -43,6 +44,7 @@ local function append(key, argument)
   local entry, check = ARGV[argument], ARGV[argument + 1]
   local content, echoed_content = ARGV[argument + 2], ARGV[argument + 3]
   local order, deletion, external = ARGV[argument + 4], ARGV[argument + 5] == '1', ARGV[argument + 6] == '1'
+  local repeated = ARGV[argument + 7] == '1'
   local function done(result)
     if not external then redis.call('SET', report_key, result, 'PX', window) end
     return result
@@ -58,11 +60,11 @@ local function append(key, argument)
   end
   redis.call('SET', event_key, external and 'external' or 'gateway', 'PX', window)
   local last_order = redis.call('GET', order_key) or ''
-  if external and redis.call('GET', content_key) == echoed_content then
+  if (external or repeated) and redis.call('GET', content_key) == echoed_content then
     redis.call('SET', event_key, 'gateway', 'PX', window)
     redis.call('SET', content_key, '1' .. string.sub(content, 2), 'PX', window)
     if order ~= '' and order > last_order then redis.call('SET', order_key, order, 'PX', window) end
-    return 0
+    return done(0)
   end
   if order ~= '' and order < last_order then
     if not deletion then return done(-1) end
@@ -80,7 +82,7 @@ local function append(key, argument)
 end
 local results = {}
 for index = 0, (#KEYS - 2) / 4 - 1 do
-  results[index + 1] = append(3 + 4 * index, 4 + 7 * index)
+  results[index + 1] = append(3 + 4 * index, 4 + 8 * index)
 end
 return results
 """
@@ -118,6 +120,8 @@ class ReportFields(Protocol):
     def deletion(self) -> bool: ...
     @property
     def report(self) -> str: ...
+    @property
+    def repeated(self) -> bool: ...
 
 
 class RedisEventStream:
@@ -149,7 +153,8 @@ class RedisEventStream:
             names = (f"once:{each.event}", f"user:{each.user}", f"order:{each.user}", f"report:{each.report}")
             keys += [self._prefix + name for name in names]
             contents = (f"{each.dated:d}{each.content}", f"{not each.dated:d}{each.content}")
-            arguments += [each.entry, each.check, *contents, each.order, int(each.deletion), int(not each.report)]
+            arguments += [each.entry, each.check, *contents, each.order]
+            arguments += [int(each.deletion), int(not each.report), int(each.repeated)]
         return [int(result) for result in await reply_of(self._append(keys, arguments))]
 
     async def read(self, after: int) -> Sequence[tuple[str, int, bytes, str]]:

@@ -33,7 +33,8 @@ _NOW = "local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor
 # A record has the fields fingerprint, owner, until (the end of the lease in ms), first (when the first execution began
 # that may have been carried out, in ms; empty: none was), again (whether that was an earlier one than the present one),
 # confirmed (whether the source confirmed the change), index (the key of the sorted set that has its id) and answer (the
-# result). Their names are a format that replicas of two versions use in common; older ones do not write `first`.
+# result). Their names are a format that replicas of two versions use in common; older ones do not write `first`, so
+# that an empty one is out of date where `again` says that there was an execution after it.
 #
 # KEYS: the record, the sorted set of its principal, the mark of a revoked owner. ARGV: the fingerprint, the owner, the
 # lease and the time to live in ms, the record's id, the most records of a principal. An owner that begins a second time
@@ -46,6 +47,7 @@ local id, most = ARGV[5], tonumber(ARGV[6])
 if redis.call('EXISTS', KEYS[3]) == 1 then return {'revoked'} end
 local stored = redis.call('HMGET', KEYS[1], 'fingerprint', 'owner', 'until', 'answer', 'first', 'again', 'confirmed')
 local stored_fingerprint, stored_owner, stored_result, first = stored[1], stored[2], stored[4], stored[5]
+if first == '' and stored[6] == '1' then first = false end
 if stored_fingerprint and stored_fingerprint ~= fingerprint then return {'conflict'} end
 if stored_result then return {'replay', stored_result} end
 local began_before = stored_owner == owner
