@@ -24,7 +24,7 @@ from gateway.api.grpc.calls import Call
 from gateway.api.grpc.errors import status_of
 from gateway.api.grpc.prices import price_of
 from gateway.callers.revocation import CredentialWatch
-from gateway.errors import BadUserInput, Outcome, SourceUnavailable
+from gateway.errors import BadUserInput, Outcome, SourceTimeout, SourceUnavailable
 from gateway.operation import operation, traceparent
 
 __all__ = ["CallAdmission", "Method", "OpenCalls", "RunningCalls", "abort", "ignore_disconnections", "stream", "unary"]
@@ -50,13 +50,14 @@ class Method:
         """Receive and parse the request message.
 
         Raises:
-            BadUserInput: it did not arrive within `timeout` seconds, is too large, or is not valid.
+            SourceTimeout: it did not arrive within `timeout` seconds.
+            BadUserInput: it is too large, or is not valid.
         """
         try:
             async with asyncio.timeout(timeout):
                 data = await context.read()
         except TimeoutError:
-            raise BadUserInput(f"The request did not arrive within {timeout:.0f} s.") from None
+            raise SourceTimeout(f"The request did not arrive within {max(timeout, 0):.3g} s.") from None
         if data is grpc.aio.EOF:
             raise BadUserInput("The call has no request message.")
         if len(data) > self.max_bytes:

@@ -2,15 +2,18 @@
 
 import asyncio
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_status import rpc_status
 from pydantic import ValidationError
 
 from gateway import Settings
@@ -87,6 +90,24 @@ async def test_a_call_that_the_stop_ends(world: Any, method: str, fields: Any, o
     assert (failure.status.name, failure.reason) == ("UNAVAILABLE", "SOURCE_UNAVAILABLE")
     assert failure.metadata.get("outcome") == outcome
     assert failure.retry_after
+
+
+async def test_a_request_that_does_not_arrive(world: Any) -> None:
+    """A call whose message does not arrive before its deadline is no mistake of the client: it may be repeated."""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        await asyncio.sleep(10)
+        yield b""
+
+    call = world.channel.stream_unary(f"/{SERVICE}/UpdateAccountUser")(nothing(), timeout=2)
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await call
+    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    status = rpc_status.from_call(failed.value)
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    status.details[0].Unpack(info)
+    assert (info.reason, info.metadata) == ("SOURCE_TIMEOUT", {"retryable": "true"})
 
 
 async def test_a_health_watcher_does_not_hold_up_the_stop(service: UserService) -> None:
