@@ -4,41 +4,32 @@ import asyncio
 import json
 import random
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+from faults.disruptions import Disruptions
 from faults.history import Attempt, Change, Delivery, Follower, History, Sight, Walk
 from faults.replica import Replica, environment_of
+from faults.sending import send_by_graphql, send_by_grpc, signed_webhook
 from faults.stand_in import FIELDS, Fault, StandIn
 from state.server import RedisServer
 
 __all__ = ["Campaign"]
 
-_GATEWAY = str(Path(sys.executable).with_name("gateway"))
-_READY_TIMEOUT = 30.0  # seconds
 _RESPONSE_TIMEOUT = 12.0
 _MAX_ATTEMPTS = 12
 _STABLE, _CONTENDED = 40, 5  # users of each source: those that stay, and those of them that are changed
 _WRITERS, _READERS, _WALKERS, _FOLLOWERS = 8, 4, 3, 4
 _FAULT_RATE = 0.15
+_SHORT = [0.001, 0.003, 0.01, 0.1]  # seconds until a deadline
+_SENDERS = 8  # of one change at the same time
 _TRANSPORT_ERRORS = (ClientError, TimeoutError, ConnectionError)
 
-_DOCUMENTS = {
-    "account": "mutation ($id: ID!, $v: String!) { m: updateAccountUser(id: $id, input: {name: $v}) { sourceId } }",
-    "softwareone": (
-        "mutation ($id: ID!, $v: String!) { m: updateSoftwareOneUser(id: $id, input: {firstName: $v}) { sourceId } }"
-    ),
-    "reseller": (
-        "mutation ($id: ID!, $v: String!) { m: updateResellerUser(id: $id, input: {company: $v}) { sourceId } }"
-    ),
-}
-_CREATE = "mutation ($v: String!) { m: createAccountUser(input: {email: $v, name: $v}) { sourceId } }"
 _READ = "query ($id: ID!, $s: UserSource!) { user(id: $id, source: $s) { name firstName company } }"
 _LIST = (
     "query ($after: String) { users(first: 7, after: $after) "
@@ -103,6 +94,15 @@ class Campaign:
                     await started.wait()
             await asyncio.sleep(1.5)  # until the time in which an event may be missed has passed
             self.sources.choose_fault = self._choose_fault
+            webhooks: set[asyncio.Task[None]] = set()
+
+            def send_webhook(source: str, user: dict[str, Any]) -> None:
+                if source == "reseller":
+                    task = group.create_task(self._send_webhook(user))
+                    webhooks.add(task)
+                    task.add_done_callback(webhooks.discard)
+
+            self.sources.on_change = send_webhook
             deadline = time.monotonic() + seconds
             clients = [
                 *(group.create_task(self._write(deadline)) for _ in range(_WRITERS)),
@@ -113,6 +113,8 @@ class Campaign:
             await self._break_things(deadline)
             self.sources.choose_fault = lambda _source, _writes: None
             await asyncio.wait(clients)
+            while webhooks:
+                await asyncio.wait(webhooks)
             await self._settle()
             for follower in followers:
                 follower.cancel()
@@ -123,42 +125,22 @@ class Campaign:
         if self.rng.random() >= _FAULT_RATE:
             return None
         return self.rng.choice(
-            list(Fault) if writes else [Fault.CLOSED_BEFORE, Fault.SLOW, Fault.HALF_BODY, Fault.LATE]
+            list(Fault)
+            if writes
+            else [Fault.CLOSED_BEFORE, Fault.SLOW, Fault.HALF_BODY, Fault.LATE, Fault.OTHER_RECORD]
         )
 
     async def _break_things(self, deadline: float) -> None:
-        """Pause and kill Redis and replicas, one after the other, until the deadline."""
+        """Disturb Redis and replicas, one after the other, until the deadline."""
+        disruptions = Disruptions(self.rng, self.redis, self.replicas)
         while True:
             wait = self.rng.uniform(0.5, 1.5)
             if time.monotonic() + wait > deadline:
                 await asyncio.sleep(max(0.0, deadline - time.monotonic()))
                 return
             await asyncio.sleep(wait)
-            failures = ["pause", "kill redis", "kill replica", "stop replica", *(["flush"] if self.flushes else [])]
-            match self.rng.choice(failures):
-                case "pause":
-                    self.redis.pause()
-                    await asyncio.sleep(self.rng.uniform(0.2, 2.5))
-                    self.redis.resume()
-                case "kill redis":
-                    self.redis.stop(signal.SIGKILL)
-                    await asyncio.sleep(self.rng.uniform(0, 1))
-                    await asyncio.to_thread(self.redis.start)
-                case "flush":
-                    reader, writer = await asyncio.open_connection("127.0.0.1", self.redis.port)
-                    writer.write(b"FLUSHALL\r\n")
-                    assert await reader.readline() == b"+OK\r\n"
-                    writer.close()
-                    self.history.forgotten.append(time.monotonic())
-                case "kill replica":
-                    await self._restart(signal.SIGKILL)
-                case _:
-                    await self._restart(signal.SIGTERM)
-
-    async def _restart(self, stop_signal: signal.Signals) -> None:
-        replica = self.rng.choice(self.replicas)
-        await replica.stop(stop_signal)
-        await replica.start()
+            if await disruptions.cause_one(flushes=self.flushes):
+                self.history.forgotten.append(time.monotonic())
 
     # Clients
 
@@ -172,37 +154,72 @@ class Campaign:
             user = "" if creates else rng.choice(self._contended[source])
             change = Change(source, user, value, keyed=rng.random() < 0.9)
             self.history.changes.append(change)
-            await self._carry_out(change, rng, creates=creates)
+            if change.keyed and rng.random() < 0.1:
+                await self._carry_out_at_once(change, rng, creates=creates)
+            else:
+                await self._carry_out(change, rng, creates=creates)
             await asyncio.sleep(rng.uniform(0, 0.3))
+
+    async def _carry_out_at_once(self, change: Change, rng: random.Random, *, creates: bool) -> None:
+        """Send one change under one key from several clients at the same time."""
+        each = [Change(change.source, change.user, change.value) for _ in range(_SENDERS)]
+        seeds = [rng.random() for _ in each]
+        await asyncio.gather(
+            *(
+                self._carry_out(sent, random.Random(seed), creates=creates)  # noqa: S311 - no secret depends on it
+                for sent, seed in zip(each, seeds, strict=True)
+            )
+        )
+        # One client cannot know what the others have caused: a refusal is only untrue if it is one of the last ones.
+        attempts = [attempt for sent in each for attempt in sent.attempts]
+        change.attempts += sorted(
+            (replace(a, unknown=a.unknown or a.code is not None) for a in attempts), key=lambda a: a.ended
+        )
+        change.user = next((sent.user for sent in each if sent.user), change.user)
+        self.history.replica_of.pop(change.value, None)  # more than one
 
     async def _carry_out(self, change: Change, rng: random.Random, *, creates: bool) -> None:
         """Send a change under one key until its outcome is known; now and then leave before the response."""
-        variables = {"v": change.value} | ({} if creates else {"id": change.user})
-        headers = {"Idempotency-Key": f"key of {change.value}"} if change.keyed else {}
         for _ in range(_MAX_ATTEMPTS if change.keyed else 1):
             number = rng.randrange(2)
             patience = rng.uniform(0.01, 0.5) if rng.random() < 0.1 else _RESPONSE_TIMEOUT
+            deadline = rng.choice(_SHORT) if rng.random() < 0.1 else _RESPONSE_TIMEOUT
+            send = send_by_grpc if rng.random() < 0.3 and not creates else send_by_graphql
             began = time.monotonic()
             try:
-                document = _CREATE if creates else _DOCUMENTS[change.source]
-                answer = await self._graphql(number, document, variables, patience, headers)
-                record, [error, *_] = (answer.get("data") or {}).get("m"), answer.get("errors") or [None]
+                async with asyncio.timeout(patience):
+                    record, extensions = await send(self.session, self.replicas[number], change, deadline)
             except _TRANSPORT_ERRORS:
                 change.attempts.append(Attempt(began, time.monotonic(), unknown=True))
                 await asyncio.sleep(0.1)
                 continue
             ended = time.monotonic()
             if record is not None:
-                change.user = record["sourceId"]
+                change.user = record
                 change.attempts.append(Attempt(began, ended))
                 self.history.replica_of[change.value] = number
                 return
-            extensions = error["extensions"]
             unknown = extensions.get("outcome") == "unknown" or extensions["code"] == "IDEMPOTENCY_IN_PROGRESS"
             change.attempts.append(Attempt(began, ended, extensions["code"], unknown))
             if not (unknown or extensions.get("retryable")):
                 return
             await asyncio.sleep(min(extensions.get("retryAfter", 0.2), 2.0) * rng.uniform(1, 1.5))
+
+    async def _send_webhook(self, user: dict[str, Any]) -> None:
+        """Send the webhook of a change until a replica accepts it, and now and then once more."""
+        await asyncio.sleep(self.rng.uniform(0, 0.5))
+        body, headers = signed_webhook(user)
+        left = self.rng.choice([1, 1, 1, 2])
+        while left:
+            with suppress(*_TRANSPORT_ERRORS):
+                url = f"{self.rng.choice(self.replicas).url}/webhooks/reseller"
+                async with (
+                    asyncio.timeout(_RESPONSE_TIMEOUT),
+                    self.session.post(url, data=body, headers=headers) as response,
+                ):
+                    assert response.status in {200, 503}, await response.text()
+                    left -= response.status == 200
+            await asyncio.sleep(0.2)
 
     async def _read(self, deadline: float, number: int) -> None:
         rng = random.Random(self.rng.random())  # noqa: S311 - no secret depends on it

@@ -5,9 +5,8 @@ change that it comes from. The sources name the order in which the changes were 
 `time.monotonic`, in seconds.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -19,6 +18,8 @@ _SOURCE_CALL = 5.0  # seconds: no call to a source, with its repetitions, takes 
 _WITHOUT_KEYS = frozenset({"softwareone", "reseller"})
 # Refusals that are a client's last response; the others are repeated.
 _FINAL = frozenset({"BAD_USER_INPUT", "CONFLICT", "FORBIDDEN", "IDEMPOTENCY_CONFLICT", "NOT_FOUND", "INTERNAL"})
+# Clients send correct changes of users that are there, under a key for each.
+_MISTAKES = _FINAL - {"CONFLICT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,8 @@ def _untrue_answers(history: History, by_value: dict[str, list[Executed]]) -> It
         acknowledged_at = change.acknowledged_at
         if acknowledged_at is not None and not any(execution.at <= acknowledged_at for execution in executions):
             yield f"{change} was acknowledged but not executed: {executions}"
+        if blamed := [attempt for attempt in change.attempts if attempt.code in _MISTAKES]:
+            yield f"{change} is correct, but was refused as a mistake or a defect: {blamed}"
         doubtful = False
         for attempt in change.attempts:
             if attempt.acknowledged:
@@ -226,9 +229,10 @@ def _broken_walks(history: History) -> Iterator[str]:
 def _wrong_events(history: History, executed: Sequence[Executed]) -> Iterator[str]:
     """Each follower receives every acknowledged change, or a later one of the user; none twice; all in one order."""
     positions = {execution.value: index for index, execution in enumerate(executed)}
+    times = Counter(execution.value for execution in executed)
     received = [_values_by_user(follower) for follower in history.followers]
     for number, (follower, values_of) in enumerate(zip(history.followers, received, strict=True)):
-        yield from _repeated_events(number, values_of, positions.keys(), forgets=bool(history.forgotten))
+        yield from _repeated_events(number, values_of, times, forgets=bool(history.forgotten))
         for change in history.changes:
             at = change.acknowledged_at
             if at is None or change.value not in positions or follower.missed(change.attempts[0].began, at + 1):
@@ -240,7 +244,8 @@ def _wrong_events(history: History, executed: Sequence[Executed]) -> Iterator[st
     for user in {user for values_of in received for user in values_of}:
         for one, other in combinations([values_of[user] for values_of in received], 2):
             common = set(one) & set(other)
-            if [value for value in one if value in common] != [value for value in other if value in common]:
+            orders = [[value for value in dict.fromkeys(values) if value in common] for values in (one, other)]
+            if orders[0] != orders[1]:
                 yield f"two followers received the changes of {user} in another order: {one} and {other}"
 
 
@@ -252,10 +257,10 @@ def _values_by_user(follower: Follower) -> dict[tuple[str, str], list[str]]:
 
 
 def _repeated_events(
-    number: int, values_of: dict[tuple[str, str], list[str]], changes: AbstractSet[str], *, forgets: bool
+    number: int, values_of: dict[tuple[str, str], list[str]], executions: Counter[str], *, forgets: bool
 ) -> Iterator[str]:
     if forgets:  # Redis recognises the repetition of an event
         return
     for user, values in values_of.items():
-        for value in {value for value in values if values.count(value) > 1} & changes:
+        for value in {value for value in values if values.count(value) > executions[value] > 0}:
             yield f"follower {number} received {value} of {user} more than once: {values}"

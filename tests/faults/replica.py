@@ -10,7 +10,9 @@ from pathlib import Path
 
 from faults.stand_in import FIELDS
 
-__all__ = ["Replica", "environment_of"]
+__all__ = ["WEBHOOK_TOKEN", "Replica", "environment_of"]
+
+WEBHOOK_TOKEN = "token-of-the-webhooks"
 
 _GATEWAY = str(Path(sys.executable).with_name("gateway"))
 _READY_TIMEOUT = 30.0  # seconds
@@ -23,6 +25,7 @@ class Replica:
     environment: dict[str, str]
     log: Path
     url: str = ""
+    grpc: str = ""
     _process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -30,7 +33,7 @@ class Replica:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 _GATEWAY,
-                *("serve", "--http-port", "0", "--grpc-port", "off"),
+                *("serve", "--http-port", "0", "--grpc-port", "0"),
                 env=clean | self.environment,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -40,8 +43,17 @@ class Replica:
             async for line in self._process.stdout:
                 if found := re.search(rb"GraphQL\s+(http\S+)/graphql", line):
                     self.url = found[1].decode()
+                if found := re.search(rb"gRPC\s+(\S+)", line):
+                    self.grpc = found[1].decode()
                     return
         raise AssertionError(f"a replica did not start; its log is {self.log}")
+
+    async def pause(self, seconds: float) -> None:
+        """Suspend the process for so many seconds: its connections stay open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
 
     async def stop(self, stop_signal: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -67,5 +79,6 @@ def environment_of(url: str, redis_url: str) -> dict[str, str]:
         **{f"{source.upper()}__RATE_LIMIT": "10000" for source in FIELDS},
         "REDIS_URL": redis_url,
         "CURSOR_SECRET": "the same for both",
+        "RESELLER__WEBHOOK_TOKEN": WEBHOOK_TOKEN,
     }
     return {f"GATEWAY_{name}": value for name, value in sources.items()}

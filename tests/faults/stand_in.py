@@ -29,11 +29,12 @@ _SLOW = 0.3
 
 
 class Fault(StrEnum):
-    """What may happen to a call; each but the first three happens after the call was executed."""
+    """What may happen to a call; those whose text says so before the call is executed, the others after that."""
 
     CLOSED_BEFORE = "connection closed, not executed"
     REDIRECT = "303 of a proxy, not executed"
     PAGE_BEFORE = "404 with a page of a proxy, not executed"
+    TOO_MANY = "429, not executed"
     SLOW = "executed, answered late"
     LATE = "executed after the caller stopped waiting"
     CLOSED_AFTER = "executed, then the connection is closed"
@@ -43,6 +44,10 @@ class Fault(StrEnum):
     BAD_GATEWAY = "executed, 502 with a page of a proxy"
     UNAVAILABLE = "executed, 503 with a page of a proxy"
     TIMEOUT = "executed, 504 with a page of a proxy"
+    UNDOCUMENTED = "executed, a status that no source documents"
+    SEE_OTHER = "executed, then a redirect"
+    NO_BODY = "executed, a success without a body"
+    OTHER_RECORD = "executed, the record of another user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,14 @@ class _Stored:
 
 
 class StandIn:
-    """The sources in memory. `choose_fault(source, writes)` returns the fault of each call."""
+    """The sources in memory. `choose_fault(source, writes)` returns the fault of each call.
+
+    `on_change` is called with each user that a call has changed, before the call is answered.
+    """
 
     def __init__(self) -> None:
         self.choose_fault: Callable[[str, bool], Fault | None] = lambda _source, _writes: None
+        self.on_change: Callable[[str, dict[str, Any]], None] = lambda _source, _view: None
         self.executed: list[Executed] = []
         self.reads: list[Read] = []
         self.url = ""
@@ -167,6 +176,8 @@ class StandIn:
         def execute() -> tuple[int, Any]:
             limit, page = int(request.query.get("limit", 10)), int(request.query.get("page", 1))
             users = list(self._newest("reseller"))
+            if wanted := request.query.get("id[eq]"):
+                users = [user for user in users if user.id == wanted]
             if not request.query.get("sort", "").startswith("-"):
                 users.reverse()
             return 200, [view("reseller", user) for user in users[(page - 1) * limit : page * limit]]
@@ -236,6 +247,7 @@ class StandIn:
             return not_found(source)
         user.value, user.updated_at = body[FIELDS[source]], time.time()
         self.executed.append(Executed(source, user.id, user.value, arrived, time.monotonic()))
+        self.on_change(source, view(source, user))
         return 200, view(source, user)
 
     async def _answer(
@@ -252,6 +264,9 @@ class StandIn:
             return await _half(request, status, body)
         if fault is Fault.INTERNAL:
             status, body = own_error(source)
+        if fault is Fault.OTHER_RECORD and status in {200, 201} and isinstance(body, dict) and "id" in body:
+            other = next(user for user in self._users[source].values() if user.id != body["id"])
+            body = view(source, other)
         return _EXECUTED[fault](request) if fault in _EXECUTED else _respond(status, body)
 
 
@@ -308,6 +323,7 @@ _NOT_EXECUTED: dict[Fault | None, Callable[[web.Request], web.Response]] = {
     Fault.CLOSED_BEFORE: _close,
     Fault.REDIRECT: lambda _: web.Response(status=303, headers={"Location": "/elsewhere"}),
     Fault.PAGE_BEFORE: lambda _: _page(404),
+    Fault.TOO_MANY: lambda _: web.Response(status=429, headers={"Retry-After": "0"}),
 }
 _EXECUTED: dict[Fault | None, Callable[[web.Request], web.Response]] = {
     Fault.CLOSED_AFTER: _close,
@@ -315,4 +331,7 @@ _EXECUTED: dict[Fault | None, Callable[[web.Request], web.Response]] = {
     Fault.BAD_GATEWAY: lambda _: _page(502),
     Fault.UNAVAILABLE: lambda _: _page(503),
     Fault.TIMEOUT: lambda _: _page(504),
+    Fault.UNDOCUMENTED: lambda _: _respond(418, {"message": "I am a teapot.", "title": "Teapot"}),
+    Fault.SEE_OTHER: lambda _: web.Response(status=303, headers={"Location": "/elsewhere"}),
+    Fault.NO_BODY: lambda _: web.Response(status=204),
 }

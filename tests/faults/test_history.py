@@ -161,6 +161,13 @@ def test_no_violation(history: History, executed: list[Executed], reads: list[Re
             id="refused because of the first request",
         ),
         pytest.param(
+            History([Change("account", "one", "a", attempts=[Attempt(0.0, 1.0, "BAD_USER_INPUT")])]),
+            [],
+            [],
+            "is correct, but was refused",
+            id="a correct change refused as a mistake",
+        ),
+        pytest.param(
             History(TWO_CHANGES, [sight("a", 4.1)], replica_of=SAME),
             TWO_EXECUTIONS,
             [],

@@ -30,6 +30,7 @@ from gateway.operation import operation, traceparent
 __all__ = ["CallAdmission", "Method", "OpenCalls", "RunningCalls", "abort", "ignore_disconnections", "stream", "unary"]
 
 _GRPCIO_LOG = logging.getLogger("grpc._cython.cygrpc")
+_CLOCK_RESOLUTION = 0.001  # seconds: deadlines are sent in milliseconds
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -53,11 +54,13 @@ class Method:
             SourceTimeout: it did not arrive within `timeout` seconds.
             BadUserInput: it is too large, or is not valid.
         """
-        try:
+        data = None
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 data = await context.read()
-        except TimeoutError:
-            raise SourceTimeout(f"The request did not arrive within {max(timeout, 0):.3g} s.") from None
+        # At the deadline of the client, grpcio returns EOF too.
+        if data is None or (data is grpc.aio.EOF and _is_past_deadline(context)):
+            raise SourceTimeout(f"The request did not arrive within {max(timeout, 0):.3g} s.")
         if data is grpc.aio.EOF:
             raise BadUserInput("The call has no request message.")
         if len(data) > self.max_bytes:
@@ -240,6 +243,11 @@ async def abort(
 async def _abort_with(status: status_pb2.Status, context: Any, call: Call) -> None:
     details = ("grpc-status-details-bin", status.SerializeToString())
     await abort(context, _CODES[status.code], status.message, (*call.all_trailers(), details))
+
+
+def _is_past_deadline(context: Any) -> bool:
+    left: float | None = context.time_remaining()
+    return left is not None and left <= _CLOCK_RESOLUTION
 
 
 def _is_no_disconnection(record: logging.LogRecord) -> bool:
