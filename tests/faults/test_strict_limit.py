@@ -65,8 +65,9 @@ async def test_many_lookups_of_one_operation(strict_source: str, client: str) ->
         burst = [asyncio.create_task(codes(gateway, document, variables(operation))) for operation in range(3)]
         await asyncio.sleep(0.1)
         others = await asyncio.gather(*(codes(gateway, one_user(f"other{n}")) for n in range(3)))
-        # On a busy machine the deadline of a call may also pass while it is sent.
-        assert set().union(*await asyncio.gather(*burst)) - {"SOURCE_TIMEOUT"} == {"RATE_LIMITED"}
+        # On a busy machine the time for a call, or for its connection, may also pass.
+        busy = {"SOURCE_TIMEOUT", "SOURCE_UNAVAILABLE"}
+        assert set().union(*await asyncio.gather(*burst)) - busy == {"RATE_LIMITED"}
     assert others == [set()] * 3
     numbers = await statistics(strict_source)
     assert numbers["refused"] == 0

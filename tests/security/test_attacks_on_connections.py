@@ -75,9 +75,13 @@ async def test_a_busy_connection_is_not_closed(serve: Serve, server: str, produc
     with limited as running, connect(running) as web_socket:
         web_socket.sendall(_UPGRADE + b"\r\n")
         assert web_socket.recv(4096).startswith(b"HTTP/1.1 101")
-        with _idle_connections(running, 30) as clients:
-            still_open = [_is_open(client) for client in clients]
-            assert (sum(still_open), still_open[-1]) == (9, True)
+        with ExitStack() as stack:
+            clients = []
+            for _ in range(30):
+                clients.append(stack.enter_context(connect(running)))
+                clients[-1].sendall(_REQUEST)
+                assert clients[-1].recv(4096).startswith(b"HTTP/1.1 200")  # so each is idle longer than the next
+            assert [_is_open(client) for client in clients] == [False] * 21 + [True] * 9
         web_socket.sendall(b"\x81\x8f\0\0\0\0" + b'{"type":"ping"}')
         assert b'{"type":"pong"}' in web_socket.recv(4096)
 
