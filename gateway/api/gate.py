@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Literal
 
 from gateway.errors import SourceUnavailable
+from gateway.kit.counts import Counts, share_of
 from gateway.operation import seconds_left
 
 __all__ = ["Gate", "Overloaded", "Slot"]
@@ -44,12 +45,11 @@ class Gate:
     ) -> None:
         self._slots = slots
         self._queue = queue
-        self._max_slots = max(1, int(slots * share))  # of one caller
-        self._max_waiting = int(queue * share)  # of one caller
+        self._max_slots, self._max_waiting = share_of(slots, share), share_of(queue, share)  # of one caller
         self._max_wait = max_wait
         self._observe = observe
         self._inside = 0
-        self._inside_of: dict[str, int] = {}
+        self._inside_of = Counts()
         # By caller, the caller first whose operation gets the next slot. While there is a free slot, all callers that
         # wait have their maximum.
         self._waiting: OrderedDict[str, dict[asyncio.Future[bool], None]] = OrderedDict()
@@ -87,22 +87,18 @@ class Gate:
     def leave(self, caller: str) -> None:
         """Release a slot. The operation that is next gets it at once, so that no other takes it in between."""
         self._inside -= 1
-        left = self._inside_of[caller] - 1
-        if left:
-            self._inside_of[caller] = left
-        else:
-            del self._inside_of[caller]
+        self._inside_of.remove(caller)
         for waiting in self._waiting:  # few are passed over: those that have their maximum
             if self._may_enter(waiting):
                 self._assign(waiting)
                 return
 
     def _may_enter(self, caller: str) -> bool:
-        return not caller or self._inside_of.get(caller, 0) < self._max_slots
+        return not caller or self._inside_of[caller] < self._max_slots
 
     def _take(self, caller: str) -> None:
         self._inside += 1
-        self._inside_of[caller] = self._inside_of.get(caller, 0) + 1
+        self._inside_of.add(caller)
 
     def _assign(self, caller: str) -> None:
         """Give a slot to the operation of that caller that has waited longest."""

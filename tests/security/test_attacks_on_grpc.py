@@ -167,7 +167,7 @@ async def test_calls_of_one_caller(bounded: RecordedProcess, keys: Keys) -> None
         async with grpc.aio.insecure_channel(bounded.grpc) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await call_grpc(channel, "GetUser", keys.by_name["all"], **ADA)
-            assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             assert "at most 20 open calls" in str(raised.value.details())
             assert (await call_grpc(channel, "GetUser", keys.by_name["reader"], **ADA)).name
     async with grpc.aio.insecure_channel(bounded.grpc) as channel:

@@ -8,7 +8,6 @@ of WatchUsers has neither.
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +23,8 @@ from gateway.api.grpc.calls import Call
 from gateway.api.grpc.errors import status_of
 from gateway.api.grpc.prices import price_of
 from gateway.callers.revocation import CredentialWatch
-from gateway.errors import BadUserInput, Outcome, SourceTimeout, SourceUnavailable
+from gateway.errors import BadUserInput, Outcome, RateLimited, SourceTimeout, SourceUnavailable
+from gateway.kit.counts import Counts
 from gateway.operation import operation, traceparent
 
 __all__ = ["CallAdmission", "Method", "OpenCalls", "RunningCalls", "abort", "ignore_disconnections", "stream", "unary"]
@@ -96,28 +96,27 @@ class OpenCalls:
     limit: int
     limit_each: int
     _number: int = 0
-    _numbers: Counter[str] = field(default_factory=Counter)
+    _numbers: Counts = field(default_factory=Counts)
 
     def count(self, caller: str, context: Any) -> None:
         """Count one more call of a caller, until its client has received the end of the response.
 
         Raises:
-            Overloaded: there are too many calls, or too many of this caller.
+            Overloaded: there are too many calls.
+            RateLimited: there are too many of this caller.
         """
         if self._number >= self.limit:
             raise Overloaded("There are too many open calls. Retry after 1 s.", retry_after=1.0)
         if caller and self._numbers[caller] >= self.limit_each:
             message = f"A caller can have at most {self.limit_each} open calls. Retry after 1 s."
-            raise Overloaded(message, retry_after=1.0)
+            raise RateLimited(message, retry_after=1.0)
         self._number += 1
-        self._numbers[caller] += 1
+        self._numbers.add(caller)
         context.add_done_callback(lambda _: self._end(caller))
 
     def _end(self, caller: str) -> None:
         self._number -= 1
-        self._numbers[caller] -= 1
-        if not self._numbers[caller]:
-            del self._numbers[caller]
+        self._numbers.remove(caller)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,8 @@ class CallAdmission:
 
         Raises:
             Unauthenticated: the credential is missing or not valid.
-            Overloaded: the caller has too many open calls.
+            Overloaded: there are too many open calls.
+            RateLimited: the caller has too many of them.
         """
         call.principal = await self.credentials.authenticate(call.headers)
         self.open_calls.count(call.principal.name, context)

@@ -5,7 +5,6 @@ have not arrived yet, and few watches, and none of them can delay the others or 
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 from gateway.api.grpc.handlers import abort
+from gateway.kit.counts import Counts
 
 __all__ = ["HEALTH_SERVICE", "ClientSlots", "Health"]
 
@@ -91,7 +91,7 @@ class Health:
         self._closing = asyncio.Event()
         self._checks = ClientSlots(_MAX_CHECKS, seconds=_CHECK_TIMEOUT, min_seconds=_MIN_ARRIVAL_TIME)
         self._watches = ClientSlots(_MAX_WATCHES)
-        self._calls_of: Counter[str] = Counter()  # open calls, by the address and port of the client
+        self._calls_of = Counts()  # open calls, by the address and port of the client
 
     def handlers(self) -> Any:
         """Return the handlers for grpcio. Both are registered as streams of both sides: see `handlers.py`."""
@@ -162,14 +162,8 @@ class Health:
         if self._calls_of[peer] >= _MAX_CALLS_OF_CONNECTION:
             message = f"A connection can have at most {_MAX_CALLS_OF_CONNECTION} health calls. Retry later."
             raise _RefusedError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
-        self._calls_of[peer] += 1
-
-        def ended(_: Any) -> None:
-            self._calls_of[peer] -= 1
-            if not self._calls_of[peer]:
-                del self._calls_of[peer]
-
-        context.add_done_callback(ended)
+        self._calls_of.add(peer)
+        context.add_done_callback(lambda _: self._calls_of.remove(peer))
 
     def _response(self, service: str) -> _Response:
         if service not in self._services:

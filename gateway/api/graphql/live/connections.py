@@ -2,14 +2,16 @@
 
 import asyncio
 import random
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.live.options import LiveEvent, LiveOptions, LiveTraffic, Observe
+from gateway.errors import RateLimited
 from gateway.events.log import Draining
+from gateway.kit.counts import Counts, share_of
 
 __all__ = ["Connections", "LiveConnection", "UnknownConnection"]
 
@@ -35,13 +37,13 @@ class Connections:
 
     def __init__(self, options: LiveOptions, *, traffic: LiveTraffic, observe: Observe) -> None:
         self._limit = options.connections
-        self._limit_each = max(1, int(options.connections * options.share))  # of one caller
+        self._limit_each = share_of(options.connections, options.share)  # of one caller
         self._unknown_limit = options.uninitialised
         self._spread = options.drain
         self._traffic = traffic
         self._observe = observe
         self._open: dict[LiveConnection, str] = {}  # with the identities of the callers
-        self._number_of: Counter[str] = Counter()  # connections by identity
+        self._number_of = Counts()  # connections by identity
         self._unknown: OrderedDict[UnknownConnection, None] = OrderedDict()  # the oldest one first
         self._draining = False
         self._empty = asyncio.Event()
@@ -76,25 +78,24 @@ class Connections:
         `identity` is that of the principal; callers that are not distinguished have an empty one and no maximum.
 
         Raises:
-            Overloaded: the limit is reached, or that of this caller.
+            Overloaded: the limit is reached.
+            RateLimited: that of this caller is reached.
             Draining: the process stops.
         """
         self._check_limit()
         if identity and self._number_of[identity] >= self._limit_each:
-            self._observe(LiveEvent.REFUSED, "caller connections")
-            raise Overloaded("Too many open connections of this caller. Retry after 1 s.", retry_after=1.0)
+            self._observe(LiveEvent.REFUSED, "connections of a caller")
+            raise RateLimited("Too many open connections of this caller. Retry after 1 s.", retry_after=1.0)
         self._unknown.pop(connection, None)  # type: ignore[call-overload]  # it may have been one
         self._open[connection] = identity
-        self._number_of[identity] += 1
+        self._number_of.add(identity)
         self._traffic.connections = len(self._open)
         self._observe(LiveEvent.OPENED, kind)
         try:
             yield
         finally:
             del self._open[connection]
-            self._number_of[identity] -= 1
-            if not self._number_of[identity]:
-                del self._number_of[identity]
+            self._number_of.remove(identity)
             self._traffic.connections = len(self._open)
             self._set_empty()
 

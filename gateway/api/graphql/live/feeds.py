@@ -17,7 +17,6 @@ once, those of all callers round robin, and each lets other tasks run before it 
 import asyncio
 import logging
 import sys
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from contextvars import Context
@@ -39,6 +38,7 @@ from gateway.api.graphql.live.responses import LiveResponse, ResponseCache
 from gateway.api.graphql.live.sharing import sharing_of
 from gateway.errors import GatewayError, RateLimited
 from gateway.events.log import SlowReader
+from gateway.kit.counts import Counts, share_of
 from gateway.kit.mailbox import Mailbox
 
 __all__ = ["Feeds"]
@@ -58,8 +58,8 @@ class Feeds:
         self._observe = observe
         self._cache = ResponseCache()
         self._executing = Gate(_EXECUTED_AT_ONCE, queue=sys.maxsize, max_wait=_LONGEST_WAIT, share=options.share)
-        self._operations_of: Counter[str] = Counter()  # by the identity of their callers
-        self._different_of: Counter[str] = Counter()  # subscriptions, likewise
+        self._operations_of = Counts()  # by the identity of their callers
+        self._different_of = Counts()  # subscriptions, likewise
         self._shared: dict[Hashable, Feed] = {}
         self._running: dict[Feed, asyncio.Task[None]] = {}
         self._feed_of: dict[Mailbox[LiveResponse], Feed] = {}
@@ -111,17 +111,17 @@ class Feeds:
         if self._traffic.operations >= options.operations:
             self._observe(LiveEvent.REFUSED, "operations")
             raise Overloaded("Too many running operations. Retry after 1 s.", retry_after=1.0)
-        most = max(1, int(options.operations * options.share))
+        most = share_of(options.operations, options.share)
         if identity and operations_of[identity] >= most:
             self._observe(LiveEvent.REFUSED, "operations of a caller")
             raise RateLimited(f"A caller can have at most {most} operations. Retry after 1 s.", retry_after=1.0)
         self._traffic.operations += 1
-        operations_of[identity] += 1
+        operations_of.add(identity)
         try:
             yield
         finally:
             self._traffic.operations -= 1
-            _decrease(operations_of, identity)
+            operations_of.remove(identity)
 
     @asynccontextmanager
     async def _followed(
@@ -202,7 +202,7 @@ class Feeds:
     def _count_different(self, feed: Feed, identity: str) -> None:
         """Count a feed as one of the different subscriptions of a caller until it ends."""
         feed.counted_for = identity
-        self._different_of[identity] += 1
+        self._different_of.add(identity)
 
     def _start(
         self, responses: AsyncGenerator[LiveResponse], incoming: Incoming, key: Hashable = None, *, shared: bool = False
@@ -227,7 +227,7 @@ class Feeds:
         del self._running[feed]
         self._forget(feed)
         if feed.counted_for is not None:
-            _decrease(self._different_of, feed.counted_for)
+            self._different_of.remove(feed.counted_for)
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("unexpected error in a live operation", exc_info=error)
 
@@ -294,10 +294,3 @@ class Feeds:
             return LiveResponse.of(result, getattr(event, "id", ""))
         except Exception as error:  # noqa: BLE001 - the client gets every error as a response
             return self.last_response(error, incoming)
-
-
-def _decrease(counter: Counter[str], key: str) -> None:
-    """Subtract 1, and remove a key that has become 0."""
-    counter[key] -= 1
-    if not counter[key]:
-        del counter[key]

@@ -11,7 +11,6 @@ headers.
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from urllib.parse import parse_qs
 
@@ -29,6 +28,7 @@ from gateway.api.graphql.live.responses import LiveResponse
 from gateway.api.graphql.live.sse_format import KEEP_ALIVE, event_stream, operation_complete, operation_next
 from gateway.api.web.http import WebRequest, WebResponse
 from gateway.errors import Conflict, Forbidden, GatewayError, NotFound, RateLimited
+from gateway.kit.counts import Counts, share_of
 from gateway.kit.mailbox import Mailbox
 
 __all__ = ["Reservation", "Reservations"]
@@ -131,9 +131,9 @@ class Reservations:
         self._feeds = feeds
         self._options = options
         self._observe = observe
-        self._limit_each = max(1, int(options.reservations * options.share))  # of one caller
+        self._limit_each = share_of(options.reservations, options.share)  # of one caller
         self._reservations: dict[str, tuple[Reservation, asyncio.TimerHandle]] = {}
-        self._number_of: Counter[str] = Counter()  # reservations by identity
+        self._number_of = Counts()  # reservations by identity
 
     def handles(self, request: WebRequest) -> bool:
         """Return whether the request is one of this mode: it has a token, or is a PUT without a body."""
@@ -183,10 +183,10 @@ class Reservations:
             raise RefusedError(503, Overloaded("Too many reserved event streams. Retry after 1 s.", retry_after=1.0))
         identity = incoming.principal.identity
         if identity and self._number_of[identity] >= self._limit_each:  # empty where callers are not distinguished
-            self._observe(LiveEvent.REFUSED, "caller reservations")
+            self._observe(LiveEvent.REFUSED, "reservations of a caller")
             message = f"A caller can have at most {self._limit_each} reserved event streams. Retry after 1 s."
             raise RefusedError(429, RateLimited(message, retry_after=1.0))
-        self._number_of[identity] += 1
+        self._number_of.add(identity)
         token = secrets.token_urlsafe(24)
         expiry = asyncio.get_running_loop().call_later(self._options.reservation, self._drop, token)
         self._reservations[token] = (Reservation(identity, self._feeds, self._options), expiry)
@@ -225,9 +225,7 @@ class Reservations:
         if reserved is not None:
             reservation, expiry = reserved
             expiry.cancel()
-            self._number_of[reservation.identity] -= 1
-            if not self._number_of[reservation.identity]:
-                del self._number_of[reservation.identity]
+            self._number_of.remove(reservation.identity)
             reservation.close()
 
 

@@ -145,7 +145,7 @@ class WebSocketConnection:
             raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
         try:
             self._admission.enter_context(self._connections.admit(self, "websocket", incoming.principal.identity))
-        except Overloaded as full:
+        except (Overloaded, RateLimited) as full:
             raise SocketClose(CloseCode.TRY_AGAIN_LATER, full.message) from None
         except Draining:
             raise SocketClose(CloseCode.GOING_AWAY, "Going away") from None
@@ -295,6 +295,7 @@ class WebSocketEndpoint:
         except ValueError:  # for example an IPv6 address without its bracket
             return False
         # A proxy in front may end TLS. It reports the scheme of the client; without that report, either is possible.
-        scheme = request.headers.get("x-forwarded-proto", "").strip().lower()
+        # Several proxies may each have added theirs: that of the client is the first one.
+        scheme = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
         schemes = (scheme,) if scheme else ("http", "https")
         return parts.scheme in schemes and parts.netloc.lower() == request.headers.get("host", "").lower() != ""

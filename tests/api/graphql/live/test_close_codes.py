@@ -227,10 +227,11 @@ async def test_origins(start_server: Any, origin: str | None, *, allowed: bool) 
     assert raised.value.status == 403
 
 
+@pytest.mark.parametrize("reported", ["https", "https, http"])
 @pytest.mark.parametrize(("scheme", "allowed"), [("https", True), ("http", False)])
-async def test_origins_behind_a_proxy(server: Any, scheme: str, *, allowed: bool) -> None:
+async def test_origins_behind_a_proxy(server: Any, scheme: str, reported: str, *, allowed: bool) -> None:
     """Where a proxy reports that it is reached by https, a page that was fetched by http is another site's."""
-    fields = {"Origin": f"{scheme}://{server.url.split('/')[2]}", "X_Forwarded_Proto": "https"}
+    fields = {"Origin": f"{scheme}://{server.url.split('/')[2]}", "X_Forwarded_Proto": reported}
     if allowed:
         async with server.socket(**fields):
             return
