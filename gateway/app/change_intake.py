@@ -36,9 +36,9 @@ def build_webhooks(
         complete = next(
             (ReportedUsers(source).complete for source in sources if isinstance(source, ResellerSource)), None
         )
-    return ResellerWebhooks(
-        tokens, read, events, complete=complete, tolerance=reseller.webhook_tolerance, observe=observer.webhook
-    )
+    # A webhook is recognised as repeated for so long only: after that, it would be a new event.
+    tolerance = min(reseller.webhook_tolerance, settings.events_window)
+    return ResellerWebhooks(tokens, read, events, tolerance=tolerance, complete=complete, observe=observer.webhook)
 
 
 def start_polling(

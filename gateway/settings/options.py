@@ -150,7 +150,9 @@ def _line(error: Any) -> str:
     """Format one error of pydantic for the operator, without secrets."""
     leaf = next((leaf for leaf in leaves() if leaf.path == error["loc"][: len(leaf.path)]), None)
     name = leaf.variable if leaf else "GATEWAY_" + "__".join(map(str, error["loc"])).upper()
-    message = error["msg"].removeprefix("Value error, ")  # pydantic's, of a validator of ours
+    message: str = error["msg"].removeprefix("Value error, ")  # pydantic's, of a validator of ours
+    if not error["loc"]:
+        return message  # of several settings, which it names
     message = f"{message[0].lower()}{message[1:]}"
     if leaf is None:
         return f"{name}: {message}"  # the input of an error in a whole group is the group, with its secrets

@@ -144,6 +144,6 @@ class ResellerSettings(SourceSettings):
     )
     webhook_tolerance: Annotated[float, Field(gt=0, le=86_400)] = Field(
         3600.0,
-        description="seconds by which the time in a webhook may differ from now; not more than `GATEWAY_EVENTS_WINDOW`",
+        description="seconds by which the time in a webhook may differ from now; at most `GATEWAY_EVENTS_WINDOW`",
     )
     reseller_id: str = Field("", description="reseller to use where a request names none")

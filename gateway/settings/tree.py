@@ -137,6 +137,16 @@ class Settings(BaseSettings):
             raise ValueError("GATEWAY_GRPC_TLS_CLIENT_CA requires GATEWAY_GRPC_TLS_CERTIFICATE and _KEY")
         return self
 
+    @model_validator(mode="after")
+    def _recognise_webhooks(self) -> Self:
+        is_set = "webhook_tolerance" in self.reseller.model_fields_set
+        if is_set and self.reseller.webhook_tolerance > self.events_window:
+            raise ValueError(
+                "GATEWAY_RESELLER__WEBHOOK_TOLERANCE must not be more than GATEWAY_EVENTS_WINDOW: after "
+                "that, a webhook that is sent again would be a new event"
+            )
+        return self
+
     @property
     def in_development(self) -> bool:
         """Whether introspection, reflection and GraphiQL are enabled by default."""

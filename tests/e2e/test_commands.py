@@ -50,6 +50,13 @@ def test_a_bad_setting_is_named() -> None:
         assert "integer" in completed.stderr
 
 
+def test_a_webhook_tolerance_beyond_what_is_recognised() -> None:
+    """A tolerance for webhooks that is longer than repeated reports are recognised is refused at the start."""
+    finished = run("serve", GATEWAY_RESELLER__WEBHOOK_TOLERANCE="7200", GATEWAY_EVENTS_WINDOW="3600")
+    assert finished.returncode == 2
+    assert "GATEWAY_RESELLER__WEBHOOK_TOLERANCE must not be more than GATEWAY_EVENTS_WINDOW" in finished.stderr
+
+
 def test_a_bad_secret_is_not_shown() -> None:
     """An error in the settings of a source does not contain its token."""
     completed = run("serve", GATEWAY_ACCOUNT__TOKEN="s3cret-t0ken", GATEWAY_ACCOUNT__BASE_URL="nonsense")

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import ClientSession
@@ -169,3 +169,15 @@ async def test_a_gateway_that_forwards_credentials(fresh: Any) -> None:
     async with world.session.post(f"{world.url}/webhooks/reseller", data=body, headers=headers) as response:
         assert (response.status, await response.json()) == (200, {"result": "accepted"})
     assert await world.calls() == []
+
+
+async def test_older_than_what_is_recognised(fresh: Any) -> None:
+    """With a short GATEWAY_EVENTS_WINDOW, a webhook from before it is refused: it may be a repeated one."""
+    world = await fresh(events_window=60.0, webhook_token=WEBHOOK_TOKEN)
+    sent = (datetime.now(UTC) - timedelta(seconds=90)).isoformat()
+    body = json.dumps({"event": "reseller.user.updated", "data": {"id": ADA}, "triggeredAt": sent}).encode()
+    signature = base64.b64encode(hmac.digest(WEBHOOK_TOKEN.encode(), body, hashlib.sha256)).decode()
+    headers = {"Webhook-Signature": signature}
+    async with world.session.post(f"{world.url}/webhooks/reseller", data=body, headers=headers) as response:
+        assert response.status == 400
+        assert "60 seconds" in (await response.json())["detail"]

@@ -26,7 +26,6 @@ __all__ = ["RESELLER_PATH", "CompleteChange", "ReadWebhook", "ResellerWebhooks",
 RESELLER_PATH = "/webhooks/reseller"
 _MAX_BYTES = 256 * 1024  # a user and its organization are a few KiB
 _BODY_TIMEOUT = 10.0  # seconds
-_TOLERANCE = 3600.0  # seconds; the vendor repeats a webhook for 25 minutes (docs/upstreams/reseller.md, "Webhooks")
 
 ReadWebhook = Callable[[bytes], ReportedChange | None]
 """Parses a body; returns the change, None for an event of another kind. Raises ValueError."""
@@ -74,9 +73,9 @@ class ResellerWebhooks:
     """The endpoint; without tokens it responds 404. Of several tokens each is valid, so that one can replace another.
 
     `read` parses the JSON of the reseller, and `complete` checks whose user it is and reads what it leaves out; without
-    it, every user is taken for one of the configured reseller.
-    `tolerance` is the greatest distance of `triggeredAt` from the present, in seconds. `observe` is called with the
-    result of each POST, and must not raise.
+    it, every user is taken for one of the configured reseller. `tolerance` is the greatest distance of `triggeredAt`
+    from the present, in seconds: more than the 25 minutes for which the vendor repeats a webhook
+    (docs/upstreams/reseller.md, "Webhooks"). `observe` is called with the result of each POST, and must not raise.
     """
 
     def __init__(
@@ -85,8 +84,8 @@ class ResellerWebhooks:
         read: ReadWebhook,
         log: EventLog,
         *,
+        tolerance: float,
         complete: CompleteChange | None = None,
-        tolerance: float = _TOLERANCE,
         max_bytes: int = _MAX_BYTES,
         observe: Callable[[WebhookResult], None] = lambda _: None,
     ) -> None:
