@@ -1,7 +1,6 @@
 """The gateway as an object, which programs embed and the command line serves."""
 
 import math
-import resource
 import secrets
 import time
 from collections.abc import Mapping
@@ -31,6 +30,7 @@ from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
 from gateway.app.callers import open_credentials
 from gateway.app.change_intake import build_webhooks, start_polling
+from gateway.app.file_limit import file_limit, grpc_connection_limit
 from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.sources import ConfiguredSources
@@ -221,14 +221,13 @@ class Gateway:
         tls = None
         if settings.grpc_tls_certificate and settings.grpc_tls_key:
             tls = Tls(settings.grpc_tls_certificate, settings.grpc_tls_key, settings.grpc_tls_client_ca)
-        soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         options = GrpcOptions(
             host=settings.grpc_host,
             port=settings.grpc_port,
             tls=tls,
             icon_bytes=settings.softwareone.icon_bytes,
             reflection=settings.in_development if settings.reflection is None else settings.reflection,
-            max_connections=min(settings.grpc_connections, max(1, soft_limit // 4)),
+            max_connections=grpc_connection_limit(settings, file_limit()),
             max_calls=settings.grpc_calls,
             max_calls_each=settings.grpc_calls_each,
             request_timeout=settings.request_timeout,

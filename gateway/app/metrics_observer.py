@@ -56,7 +56,7 @@ class MetricsObserver:
         self._log_events(event, detail).inc()
 
     def redis_event(self, event: str) -> None:
-        """Count a failure of Redis, and the begin or end of an outage."""
+        """Count a failure of Redis, and the beginning or end of an outage."""
         self._redis(event).inc()
 
     def idempotency(self, event: str) -> None:
