@@ -25,6 +25,7 @@ from gateway.api.grpc.prices import price_of
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, Outcome, RateLimited, SourceTimeout, SourceUnavailable
 from gateway.kit.counts import Counts
+from gateway.kit.timers import Timers
 from gateway.operation import operation, traceparent
 
 __all__ = ["CallAdmission", "Method", "OpenCalls", "RunningCalls", "abort", "ignore_disconnections", "stream", "unary"]
@@ -47,20 +48,19 @@ class Method:
         """Whether its calls change users."""
         return not self.name.startswith(("Get", "List", "Find", "Watch"))
 
-    async def read_request(self, context: Any, timeout: float) -> Any:  # noqa: ASYNC109 - it has its own message
+    async def read_request(self, context: Any, timers: Timers, seconds: float) -> Any:
         """Receive and parse the request message.
 
         Raises:
-            SourceTimeout: it did not arrive within `timeout` seconds.
+            SourceTimeout: it did not arrive within so many seconds.
             BadUserInput: it is too large, or is not valid.
         """
         data = None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                data = await context.read()
+        with suppress(TimeoutError), timers.limit(seconds):
+            data = await context.read()
         # At the deadline of the client, grpcio returns EOF too.
         if data is None or (data is grpc.aio.EOF and _is_past_deadline(context)):
-            raise SourceTimeout(f"The request did not arrive within {max(timeout, 0):.3g} s.")
+            raise SourceTimeout(f"The request did not arrive within {max(seconds, 0):.3g} s.")
         if data is grpc.aio.EOF:
             raise BadUserInput("The call has no request message.")
         if len(data) > self.max_bytes:
@@ -128,6 +128,7 @@ class CallAdmission:
     open_calls: OpenCalls
     timeout: float
     running: RunningCalls = field(default_factory=RunningCalls)
+    timers: Timers = field(default_factory=Timers)
 
     async def admit(self, call: Call, context: Any) -> None:
         """Authenticate the caller of a call that has just begun.
@@ -167,7 +168,7 @@ def unary(
         seconds = call.seconds_to_execute(admission.timeout)
         with operation(timeout=seconds, trace=traceparent(call.headers.get("traceparent"))):
             await admission.admit(call, context)
-            request = await method.read_request(context, seconds)
+            request = await method.read_request(context, admission.timers, seconds)
             await admission.charge(call, request)
             async with admission.capacity.slot(call.principal.identity):
                 return await respond(request, call)
@@ -204,7 +205,7 @@ def stream(
 
     async def execute(call: Call, context: Any) -> None:
         await admission.admit(call, context)
-        request = await method.read_request(context, admission.timeout)
+        request = await method.read_request(context, admission.timers, admission.timeout)
         await admission.charge(call, request)
         await respond(request, call, context)
 
