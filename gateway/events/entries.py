@@ -43,7 +43,7 @@ def decode_entry(content: bytes) -> Entry:
 
 
 def check_of(content: bytes) -> str:
-    """Return eight hexadecimal digits by which an entry is told from another one that has the same number."""
+    """Return eight hexadecimal digits that distinguish an entry from another one with the same number."""
     return blake2b(content, digest_size=4).hexdigest()
 
 

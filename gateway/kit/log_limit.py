@@ -63,7 +63,6 @@ class _Kind:
 
 
 def _key(record: logging.LogRecord) -> tuple[object, ...]:
-    error_type, trace = None, None
     if record.exc_info:
         error_type, _, trace = record.exc_info
         return (record.pathname, record.lineno, error_type, *_innermost(trace))

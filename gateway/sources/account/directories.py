@@ -121,7 +121,7 @@ class _Directory(Generic[M]):
         try:
             return await self._api.find(template, path_params, query=query, raw_query=include_query(included))
         except SourceInvalidResponse as error:
-            if self._may_be_missing and error.origin is not None and error.origin.code in _NO_SUCH_ENDPOINT:
+            if self._may_be_missing and error.origin.code in _NO_SUCH_ENDPOINT:
                 return None  # the source refused the path itself
             raise
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from gateway.errors import SourceInvalidResponse
+from gateway.sources.account.include import MAX_LIMIT
 from gateway.sources.account.listing import AccountListing, next_position
 from gateway.sources.http.api import Api, Query
 from gateway.sources.http.exchange import Request, Response
@@ -20,7 +21,6 @@ from gateway.users.source import SourceChanges
 __all__ = ["AccountChanges"]
 
 _EVENTS_PATH = "/v1/core/audit-events"
-_MAX_LIMIT = 1000  # docs/upstreams/account.md, "Lists"
 # The newest events come first, so the oldest would be missed. 10,000 changes in one interval are no normal operation.
 _MAX_PAGES = 10
 # Sent where there is no event yet: since preview.5 a list without a start covers the last 24 hours only.
@@ -85,7 +85,7 @@ class AccountChanges:
         user = check_user(ref, await self._fetch(ref, _ALL_NEEDS))
         return User(self.name, source_id) if user is None and change is UserChange.DELETED else user
 
-    async def _events(self, since: str, *, pages: int = _MAX_PAGES, limit: int = _MAX_LIMIT) -> list[_AuditEvent]:
+    async def _events(self, since: str, *, pages: int = _MAX_PAGES, limit: int = MAX_LIMIT) -> list[_AuditEvent]:
         params = [("resource_types", "account_user"), ("limit", str(limit))]
         found: list[_AuditEvent] = []
         cursor: str | None = None
@@ -106,7 +106,7 @@ class AccountChanges:
         try:
             return await self._api.call("GET", _EVENTS_PATH, query=[(self._start, since), *query])
         except SourceInvalidResponse as error:
-            if error.origin is None or error.origin.code != "parameter_unknown":
+            if error.origin.code != "parameter_unknown":
                 raise
             other = _FORMER_START if self._start == _START else _START
             exchange = await self._api.call("GET", _EVENTS_PATH, query=[(other, since), *query])

@@ -80,7 +80,7 @@ async def reply_of(command: Any) -> Any:
 
 
 class _Outage:
-    """Logs the begin of an outage with its cause, and its end: a line each, however many commands fail."""
+    """Logs the beginning of an outage with its cause, and its end: a line each, however many commands fail."""
 
     def __init__(self, observe: RedisObserver, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._observe = observe

@@ -32,8 +32,9 @@ QUERY_OR_SUBSCRIPTION = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTI
 QUERY_OR_MUTATION = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANY_OPERATION = frozenset(OperationType)
 
-_PREPARATION_COST = 20  # of a document that is not in the cache: it takes about the CPU time of two lookups,
-_CHARACTERS_PER_COST = 100  # and that of a long one grows with its length
+# Of a document that is not in the cache: it takes about the CPU time of two lookups, and a long one more.
+_PREPARATION_COST = 20
+_CHARACTERS_PER_COST = 100
 
 
 class Executor:
