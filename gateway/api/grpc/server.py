@@ -60,10 +60,9 @@ class GrpcOptions:
     `port` 0 selects a free one. `max_message_bytes` None permits the largest icon. `max_calls` is the maximum of open
     calls, streams among them; `max_calls_each` that of one caller, and of one connection. `handshake_timeout` is the
     time until a connection has been set up. `request_timeout` applies to calls whose client sets no shorter deadline.
-    Load balancers close idle connections and send all calls of a connection to
-    one server. Therefore a connection is pinged every `keepalive_time`, and closed gracefully after about
-    `max_connection_age`, so that its client connects again, possibly to another server. Clients may ping every
-    `min_ping_interval`, also without calls.
+    Load balancers close idle connections and send all calls of a connection to one server. Therefore a connection is
+    pinged every `keepalive_time`, and closed gracefully after about `max_connection_age`, so that its client connects
+    again, possibly to another server. Clients may ping every `min_ping_interval`, also without calls.
     """
 
     host: str = "127.0.0.1"

@@ -25,8 +25,8 @@ def accepted(accept: str) -> tuple[MediaType, ...]:
     """Return the accepted media types, by descending weight, and in the order of the header for equal weights.
 
     Without the header JSON is accepted, as GraphQL over HTTP requires. A wildcard matches the first media type that is
-    not itself listed with `q=0` (RFC 9110, 12.5.1). In a header of more than 1,024 characters
-    nothing is accepted: parsing it would take time before the caller is known.
+    not itself listed with `q=0` (RFC 9110, 12.5.1). In a header of more than 1,024 characters nothing
+    is accepted: parsing it would take time before the caller is known.
     """
     if len(accept) > _MAX_LENGTH:
         return ()

@@ -21,8 +21,8 @@ class PhoneNumberObject:
 @strawberry.type(
     name="PlatformUser",
     description=(
-        "The person behind a user of the `account` source. It is the same in all accounts that the person is in, and "
-        "name, e-mail address, user name and picture are its."
+        "The person behind a user of the `account` source: one record for all accounts that the person is in. It has "
+        "the name, the e-mail address, the user name and the picture that these accounts show."
     ),
 )
 class PlatformUserObject:
