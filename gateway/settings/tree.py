@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _complete_tls(self) -> Self:
         if (self.grpc_tls_certificate is None) != (self.grpc_tls_key is None):
-            raise ValueError("set both GATEWAY_GRPC_TLS_CERTIFICATE and GATEWAY_GRPC_TLS_KEY, or neither")
+            raise ValueError("GATEWAY_GRPC_TLS_CERTIFICATE and GATEWAY_GRPC_TLS_KEY: set both or neither")
         if self.grpc_tls_client_ca is not None and self.grpc_tls_certificate is None:
             raise ValueError("GATEWAY_GRPC_TLS_CLIENT_CA requires GATEWAY_GRPC_TLS_CERTIFICATE and _KEY")
         return self

@@ -12,6 +12,7 @@ import orjson
 from aiohttp import web
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, KeySet, OctKey, OKPKey, RSAKey
+from web_app import running
 
 ISSUER, AUDIENCE = "https://issuer.example", "user-gateway"
 
@@ -92,11 +93,6 @@ class Issuer:
         """Serve the key set over HTTP until the block ends."""
         app = web.Application()
         app.router.add_get("/jwks", self.respond)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/jwks"
+        async with running(app) as url:
+            self.url = f"{url}/jwks"
             yield self
-        finally:
-            await runner.cleanup()

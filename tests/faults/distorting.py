@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import ClientSession, web
+from web_app import running
 
 __all__ = ["Distortion", "Lossy"]
 
@@ -68,14 +69,8 @@ class Lossy:
 
             app = web.Application(client_max_size=1 << 30)
             app.router.add_route("*", "/{path:.*}", forward)
-            runner = web.AppRunner(app, access_log=None)
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, "127.0.0.1", 0).start()
-                self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            async with running(app) as self.url:
                 yield self
-            finally:
-                await runner.cleanup()
 
 
 def _response(distortion: Distortion) -> web.Response:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import ClientSession, web
+from web_app import running
 
 __all__ = ["VALUES", "AlteringProxy"]
 
@@ -50,14 +51,8 @@ class AlteringProxy:
 
             app = web.Application()
             app.router.add_route("*", "/{path:.*}", forward)
-            runner = web.AppRunner(app, access_log=None)
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, "127.0.0.1", 0).start()
-                self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            async with running(app) as self.url:
                 yield self
-            finally:
-                await runner.cleanup()
 
     def _alter(self, value: Any) -> Any:
         if isinstance(value, dict):

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+from web_app import running
 
 __all__ = ["KINDS", "LeakingSource"]
 
@@ -61,11 +62,5 @@ class LeakingSource:
         """Run the source until the block ends."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self.respond)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with running(app) as self.url:
             yield self
-        finally:
-            await runner.cleanup()
