@@ -99,6 +99,8 @@ class WebSocketConnection:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._admission.close()
+            # The old one refers to this task, and the traceback of its cancellation to this object.
+            self._timeout = asyncio.timeout(None)
 
     def make_room(self) -> None:
         """Close the connection, which is not initialised, in favour of a newer one."""

@@ -197,9 +197,12 @@ class ServerConnection(asyncio.Protocol):
         self._socket = socket = LeanWebSocket(
             request, self, self._options, self._parse_queue, self._reader.take_unparsed()
         )
-        with suppress(Closed):
-            await handler(socket)
-        await socket.finish()
+        try:
+            with suppress(Closed):
+                await handler(socket)
+            await socket.finish()
+        finally:  # also if this task is cancelled, because the client has disconnected
+            socket.release()
 
     def _reject(self, status: int) -> None:
         self.write(response_head(status, (), f"Content-Length: 0\r\n{CLOSE}"))

@@ -115,9 +115,16 @@ class LeanWebSocket:
         if self._protocol is None:
             self._connection.write(response_head(403, (), f"Content-Length: 0\r\n{CLOSE}"))
         await self.close()
-        self.connection_lost()  # bytes that still arrive are not parsed
+
+    def release(self) -> None:
+        """Let go of all bytes that arrived, and parse no more: nobody waits for messages any longer."""
+        self.connection_lost()
+        self._unparsed.clear()
+        self._fragments.clear()
+        self._messages.clear()
         if self._protocol is not None:
             self._protocol.parser.close()  # it refers to the protocol, which refers to it
+            self._protocol.reader.discard()
 
     def go_away(self) -> None:
         """Send the client a close frame, because this process stops."""
