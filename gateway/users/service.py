@@ -7,6 +7,7 @@ from dataclasses import astuple
 from typing import Any, Self
 
 from gateway.errors import BadUserInput
+from gateway.kit.long_steps import LongSteps
 from gateway.operation import ANYONE, Action, Principal, acting_as
 from gateway.users.changes import (
     Change,
@@ -31,6 +32,8 @@ from gateway.users.source import CompletingSource, Sources
 from gateway.users.validation import check_first, check_length, parse_change, parse_filter
 
 __all__ = ["UserService"]
+
+_FEW_USERS = 20  # whoever gets more has work for milliseconds: to complete them, and to write them as JSON
 
 
 class UserService:
@@ -63,6 +66,7 @@ class UserService:
         self._reference = reference or ReferenceData(sources)
         self._cursors = cursors or Cursors(secrets.token_bytes(32))
         self._prefetched = PrefetchedUsers()
+        self._long_steps = LongSteps()
         self._merge = Merge(sources, self._cursors, self._prefetched)
         self._mutations = Mutations(
             sources,
@@ -155,7 +159,7 @@ class UserService:
         check_first(first)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
         with acting_as(principal):
-            return await self._merge.page(
+            page = await self._merge.page(
                 query,
                 needs,
                 first=first,
@@ -164,6 +168,9 @@ class UserService:
                 readable=readable,
                 principal=principal.identity,
             )
+        if len(page.edges) > _FEW_USERS:
+            await self._long_steps.wait(principal.identity)
+        return page
 
     async def find_person(self, email: str, *, loaders: Loaders | None = None) -> Person:
         """Return all users with an e-mail address, whatever its case, of the sources that the principal may read."""

@@ -18,6 +18,7 @@ from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, i
 
 __all__ = ["SingleFlight", "flight_key"]
 
+_LONG_BODY = 16 * 1024  # bytes: to parse more takes a millisecond or more
 _TRACING = frozenset({"traceparent", "tracestate", "baggage", "x-request-id"})
 
 
@@ -107,14 +108,26 @@ class SingleFlight:
                     waiter.set_exception(copy.copy(error) if number and isinstance(error, GatewayError) else error)
         else:
             self._remove(key, flight)
-            for waiter in flight.waiters:
-                if not waiter.done():
-                    waiter.set_result(response)
+            await _pass_on(response, flight.waiters)
         flight.waiters.clear()
 
     def _remove(self, key: Hashable, flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
+
+
+async def _pass_on(response: Response, waiters: list[asyncio.Future[Response]]) -> None:
+    """Give a response to all waiting callers; a long one to one after the other, since each parses it at once."""
+    is_long = len(response.body) >= _LONG_BODY
+    try:
+        for waiter in tuple(waiters):
+            if not waiter.done():
+                waiter.set_result(response)
+                if is_long:
+                    await asyncio.sleep(0)
+    finally:
+        for waiter in waiters:
+            waiter.cancel()  # if the process stops; it has no effect on those that have the response
 
 
 def _extend_deadline(flight: _Flight) -> None:

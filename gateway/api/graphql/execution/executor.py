@@ -23,6 +23,7 @@ from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
 from gateway.errors import BadUserInput, GatewayError, SourceTimeout
+from gateway.kit.long_steps import LongSteps
 from gateway.kit.rate_limit import Allowance
 
 __all__ = ["ANY_OPERATION", "QUERY_ONLY", "QUERY_OR_MUTATION", "QUERY_OR_SUBSCRIPTION", "Executor"]
@@ -61,6 +62,7 @@ class Executor:
         self._named = named or NamedDocuments()
         self._looks_up_all = named is not None
         self._hide_suggestions = not suggestions
+        self._long_steps = LongSteps()
 
     async def resolve(self, request: GraphQLRequest, incoming: Incoming) -> GraphQLRequest:
         """Return the request with the text of its document; a request that was resolved before is not changed.
@@ -80,6 +82,7 @@ class Executor:
                 await self._capacity.charge(incoming.caller, self._preparation_cost(request.query))
             except AllowanceExceeded as error:
                 raise refused_for(error) from None
+            await self._long_steps.wait(incoming.principal.identity)  # the document is parsed and validated next
         if found is not None and found.sha256 is not None:
             with suppress(InvalidDocument):
                 self._prepared(request)

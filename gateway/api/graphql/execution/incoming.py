@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from gateway.callers.revocation import CredentialWatch, OnRevoked
 from gateway.events.log import EventLog
+from gateway.kit.long_steps import LongSteps
 from gateway.operation import ANYONE, Principal, operation, request_id, traceparent
 from gateway.users.service import UserService
 
@@ -56,12 +57,16 @@ class Incoming(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class IncomingFactory:
-    """Authenticates callers and creates the `Incoming` of each request; `timeout` is its longest one, in seconds."""
+    """Authenticates callers and creates the `Incoming` of each request; `timeout` is its longest one, in seconds.
+
+    `long_steps` are those of parsing large requests.
+    """
 
     service: UserService
     events: EventLog
     credentials: CredentialWatch
     timeout: float
+    long_steps: LongSteps = field(default_factory=LongSteps)
 
     async def create(
         self,

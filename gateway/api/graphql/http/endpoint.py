@@ -122,8 +122,9 @@ class GraphQLEndpoint:
         self, request: WebRequest, incoming: Incoming, allowed_by_get: Collection[OperationType]
     ) -> GraphQLRequest:
         """Read the GraphQL request, and check what must be checked before it is executed."""
+        wait_to_parse = partial(self._incoming_factory.long_steps.wait, incoming.principal.identity)
         if request.method == "GET":
-            graphql_request = await read_request(request, self._options.limits)
+            graphql_request = await read_request(request, self._options.limits, wait_to_parse)
             graphql_request = await self._executor.resolve(graphql_request, incoming)
             self._executor.check(graphql_request, allowed_by_get)  # first: no header permits a mutation by GET
             if self._options.preflight:
@@ -131,7 +132,7 @@ class GraphQLEndpoint:
             return graphql_request
         if self._options.preflight:
             require_preflight(request)
-        return await read_request(request, self._options.limits)
+        return await read_request(request, self._options.limits, wait_to_parse)
 
 
 def _is_browser(request: WebRequest) -> bool:

@@ -1,6 +1,7 @@
 """Reads the GraphQL request in an HTTP request: JSON, the parameters of a URL, or a multipart form with files."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,7 +12,10 @@ from gateway.api.graphql.http.strict_json import parse_json
 from gateway.api.graphql.http.uploads import UploadLimits, read_form
 from gateway.api.web.http import Malformed, TooLarge, WebRequest
 
-__all__ = ["RequestLimits", "read_request"]
+__all__ = ["LONG_JSON", "RequestLimits", "read_request"]
+
+LONG_JSON = 16 * 1024
+"""Bytes; to parse more takes a millisecond or more, and for a request of the largest size some 60."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,10 @@ class RequestLimits:
     seconds: float = 30.0
 
 
-async def read_request(request: WebRequest, limits: RequestLimits) -> GraphQLRequest:
-    """Read the GraphQL request in an HTTP request.
+async def read_request(
+    request: WebRequest, limits: RequestLimits, wait_to_parse: Callable[[], Awaitable[None]]
+) -> GraphQLRequest:
+    """Read the GraphQL request in an HTTP request. `wait_to_parse` is called before `LONG_JSON` or more is parsed.
 
     Raises:
         RefusedError: 400 if it contains none, 408 if it arrives too slowly, 413 if it is too large, 415 for another
@@ -33,27 +39,32 @@ async def read_request(request: WebRequest, limits: RequestLimits) -> GraphQLReq
     if request.method == "GET":
         return from_mapping(_parameters(request.query))
     if isinstance(request.body, bytes):
-        return await _read_body(request, limits)
+        return await _read_body(request, limits, wait_to_parse)
     try:
         async with asyncio.timeout(limits.seconds):
-            return await _read_body(request, limits)
+            return await _read_body(request, limits, wait_to_parse)
     except TimeoutError:
         raise refusal(408, f"The request's body took longer than {limits.seconds:g} s.") from None
     except Malformed:
         raise refusal(400, "The request's body does not match its header fields.") from None
 
 
-async def _read_body(request: WebRequest, limits: RequestLimits) -> GraphQLRequest:
+async def _read_body(
+    request: WebRequest, limits: RequestLimits, wait_to_parse: Callable[[], Awaitable[None]]
+) -> GraphQLRequest:
     content_type = request.content_type
     if content_type in {"application/json", "application/graphql+json"}:
         if not _is_utf8(request.headers["content-type"]):
             raise refusal(415, "Send JSON in UTF-8.")
         try:
-            return from_mapping(parse_json(await request.read(limits.body), "The request's body"))
+            body = await request.read(limits.body)
+            if len(body) >= LONG_JSON:
+                await wait_to_parse()
+            return from_mapping(parse_json(body, "The request's body"))
         except TooLarge:
             raise refusal(413, f"The request is larger than {limits.body} bytes.") from None
     if content_type == "multipart/form-data":
-        return await read_form(request, limits.body, limits.uploads)
+        return await read_form(request, limits.body, limits.uploads, wait_to_parse)
     raise refusal(415, "Send the request as application/json, or with files as multipart/form-data.")
 
 

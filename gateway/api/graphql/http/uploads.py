@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +34,13 @@ class UploadLimits:
     paths: int = 20
 
 
-async def read_form(request: WebRequest, max_bytes: int, limits: UploadLimits) -> GraphQLRequest:
+async def read_form(
+    request: WebRequest, max_bytes: int, limits: UploadLimits, wait_to_parse: Callable[[], Awaitable[None]]
+) -> GraphQLRequest:
     """Read the request in the form's `operations`, with its files among the variables.
 
     All checks are made as early as possible, most of them before the content of a file is read. A large file is written
-    to a temporary file. `max_bytes` bounds `operations`.
+    to a temporary file. `max_bytes` bounds `operations`; `wait_to_parse` is called before it is parsed.
 
     Raises:
         RefusedError: 400 for a form that is not as specified, 413 for a part that is too large, 503 if the disk
@@ -52,6 +55,8 @@ async def read_form(request: WebRequest, max_bytes: int, limits: UploadLimits) -
                 if isinstance(event, MultipartSegment):
                     form.begin(event)
                 elif event is None:
+                    if form.is_at_operations:
+                        await wait_to_parse()
                     form.end()
                 else:
                     form.write(event)
@@ -79,6 +84,11 @@ class _Form:
         self._part: MultipartSegment
         self._content = BlobWriter()
         self._max_bytes = 0
+
+    @property
+    def is_at_operations(self) -> bool:
+        """Whether the present part is `operations`."""
+        return self._request is None
 
     def begin(self, part: MultipartSegment) -> None:
         """Start a part."""

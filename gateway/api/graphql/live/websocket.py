@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, from_mapping
+from gateway.api.graphql.http.parsing import LONG_JSON
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.messages import (
@@ -122,6 +123,8 @@ class WebSocketConnection:
 
     async def _handle(self, text: str) -> None:
         limit = self._options.message
+        if self._incoming is not None and len(text) >= LONG_JSON:
+            await self._incoming_factory.long_steps.wait(self._incoming.principal.identity)
         message = read_message(text, min(limit, FIRST_MESSAGE) if self._incoming is None else limit)
         if self._awaits_pong:
             self._awaits_pong = False

@@ -1,0 +1,49 @@
+"""Spreads steps that occupy the event loop for milliseconds over its iterations, so that others run in between."""
+
+import asyncio
+from collections import OrderedDict, deque
+
+__all__ = ["LongSteps"]
+
+
+class LongSteps:
+    """Lets one long step begin in each iteration of the event loop, in rotation by caller.
+
+        await long_steps.wait(caller)
+        ...  # the step: work that does not wait
+
+    One iteration executes everything that is ready. If a hundred operations are ready at the same moment, for example
+    because they waited for the same response of a source, nothing else runs until all have done their work: no
+    connection is read, and no health check is answered. A step that is alone begins at once.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()  # the next caller first
+        self._loop: asyncio.AbstractEventLoop | None = None  # in which a step has begun in this iteration
+
+    async def wait(self, caller: str = "") -> None:
+        """Wait until a step of that caller may begin."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._waiting.clear()  # of a loop that was closed
+            self._loop = loop
+            loop.call_soon(self._next)
+            return
+        step: asyncio.Future[None] = loop.create_future()
+        self._waiting.setdefault(caller, deque()).append(step)
+        await step
+
+    def _next(self) -> None:
+        """Let the next step begin. It is called once in each iteration while steps wait."""
+        while self._waiting:
+            caller, steps = next(iter(self._waiting.items()))
+            step = steps.popleft()
+            if steps:
+                self._waiting.move_to_end(caller)
+            else:
+                del self._waiting[caller]
+            if not step.done():  # it is done if its task was cancelled
+                step.set_result(None)
+                asyncio.get_running_loop().call_soon(self._next)
+                return
+        self._loop = None
