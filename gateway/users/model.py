@@ -321,7 +321,7 @@ class Department(Record, frozen=True):
 
 
 class PlatformUser(Record, frozen=True):
-    """The person behind a user of the account source: one for all accounts of the platform that the person is in."""
+    """The user of the platform behind a user of the account source: one for all accounts to which it was added."""
 
     source_id: str
     created_at: Timestamp | None = None

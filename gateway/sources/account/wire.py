@@ -51,7 +51,7 @@ class AccountWireRole(Wire, frozen=True):
 class _Profile(Wire, frozen=True):
     """The profile of an account user: a nested object since preview.2, fields of the account user in preview.1.
 
-    Later servers send a reference for preview.1: the id of the person without the times.
+    Later servers send a reference for preview.1: the id of the platform user without the times.
     """
 
     id: str | None = None

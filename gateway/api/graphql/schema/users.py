@@ -21,13 +21,13 @@ class PhoneNumberObject:
 @strawberry.type(
     name="PlatformUser",
     description=(
-        "The person behind a user of the `account` source: one record for all accounts that the person is in. It has "
-        "the name, the e-mail address, the user name and the picture that these accounts show."
+        "The user of the platform behind a user of the `account` source: one record for all accounts to which it was "
+        "added. It has the name, the e-mail address, the user name and the picture that these accounts show."
     ),
 )
 class PlatformUserObject:
     source_id: str = source_id()
-    created_at: DateTime | None = attribute("When the person was first added to the platform.")
+    created_at: DateTime | None = attribute("When it was first added to the platform.")
     updated_at: DateTime | None = attribute("When name, e-mail address, user name or picture last changed.")
 
 
@@ -98,7 +98,7 @@ class UserObject(NodeInterface):
         "may be a path inside the platform, which is no URL."
     )
     platform_user: PlatformUserObject | None = attribute(
-        "The person on the platform, whose id and times differ from those of the user. Source: `account`."
+        "The user of the platform behind this one, whose id and times differ. Source: `account`."
     )
     phone: PhoneNumberObject | None = attribute("Source: `softwareone`.")
     status: UserStatus | None = attribute(
