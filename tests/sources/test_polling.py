@@ -35,7 +35,7 @@ class PolledSources:
         )
         self.account: Any = build(UserSource.ACCOUNT, self.settings, send)
         self.market: Any = build(UserSource.SOFTWAREONE, self.settings, send)
-        self.account_changes = AccountChanges(self.account._api, self.account.fetch_user)
+        self.account_changes = AccountChanges(self.account._api, self.account.fetch_user, self.account.page_users)
         self.market_changes = SoftwareOneChanges(self.market._api, sandbox.softwareone_url)
 
     async def first(self, source: Any, count: int) -> list[User]:
@@ -81,7 +81,7 @@ async def test_the_first_second_of_account(fake: Any, source: Any) -> None:
     Times have whole seconds, and an event is written a little later than the change that it describes.
     """
     account = source(UserSource.ACCOUNT)
-    changes = AccountChanges(account._api, account.fetch_user)
+    changes = AccountChanges(account._api, account.fetch_user, account.page_users)
     times = {"e0": 27, "e1": 30, "e2": 30, "e3": 28, "e4": 30}
 
     def respond(*ids: str) -> None:
@@ -201,7 +201,7 @@ async def test_account(sources: PolledSources) -> None:
 async def test_removed_users(fake: Any, source: Any) -> None:
     """A deleted user is reported in its last state or by its id; a changed one that is gone is not reported."""
     account = source(UserSource.ACCOUNT)
-    changes = AccountChanges(account._api, account.fetch_user)
+    changes = AccountChanges(account._api, account.fetch_user, account.page_users)
     done = [("e3", "delete", "acus_1"), ("e2", "delete", "acus_2"), ("e1", "update", "acus_3"), ("e0", "delete", "")]
     events = [
         {"id": id_, "action": action, "resource_id": user, "occurred_at": f"2026-11-22T12:00:0{id_[1]}Z"}
@@ -219,10 +219,31 @@ async def test_removed_users(fake: Any, source: Any) -> None:
     assert "starts_at=2026-11-22T11%3A59%3A54.000000Z" in fake.requests[0].url
 
 
+async def test_a_change_of_many_users(fake: Any, source: Any) -> None:
+    """After a change of many users the list is read, also of removed ones, and only those who are not in it singly."""
+    account = source(UserSource.ACCOUNT)
+    events = [
+        {"id": f"e{number}", "action": "update", "resource_id": f"acus_{number}", "occurred_at": "2026-11-22T12:00:00Z"}
+        for number in range(6)
+    ]
+    fake.respond({"data": events, "page_info": {"has_next_page": False}})
+    rows = [{"id": f"acus_{number}", "name": f"New {number}"} for number in (9, 5, 4, 3)]
+    fake.respond({"data": rows, "page_info": {"has_next_page": True, "next_cursor": "c1"}})
+    for number in (0, 1, 2):
+        fake.respond({"id": f"acus_{number}"})
+    found = await account.changes_since("2026-11-22T11:00:00.000000Z 2026-11-22T11:59:59.000000Z e9")
+    assert pairs(found) == [(UPDATED, f"acus_{number}") for number in range(6)]
+    assert found.changes[5][1].name == "New 5"
+    includes = "include[]=user&include[]=role&include[]=department"
+    users = [request.url.partition("/v1/identity/account-users")[2] for request in fake.requests[1:]]
+    assert users[0] == f"?limit=1000&removed_scope=included&{includes}"
+    assert users[1:] == [f"/acus_{number}?{includes}" for number in (0, 1, 2)]
+
+
 async def test_former_name_of_the_start(fake: Any, source: Any) -> None:
     """A server that does not know `starts_at` is sent the former name once more, and from then on at once."""
     account = source(UserSource.ACCOUNT)
-    changes = AccountChanges(account._api, account.fetch_user)
+    changes = AccountChanges(account._api, account.fetch_user, account.page_users)
     unknown = {"error": {"code": "parameter_unknown", "message": "Unknown", "param": "starts_at"}}
     fake.respond(unknown, 400)
     fake.respond({"data": [], "page_info": {"has_next_page": False}})
@@ -235,7 +256,7 @@ async def test_former_name_of_the_start(fake: Any, source: Any) -> None:
 async def test_other_refusals_of_polling(fake: Any, source: Any) -> None:
     """Another refusal of a poll is an error at once, and a refusal of both names is one."""
     account = source(UserSource.ACCOUNT)
-    changes = AccountChanges(account._api, account.fetch_user)
+    changes = AccountChanges(account._api, account.fetch_user, account.page_users)
     fake.respond({"error": {"code": "parameter_invalid", "message": "x", "param": "limit"}}, 400)
     with pytest.raises(SourceInvalidResponse):
         await changes.changes_since(None)
@@ -261,7 +282,7 @@ async def test_no_event_yet(fake: Any, source: Any) -> None:
 async def test_pages_of_events(fake: Any, source: Any, after: dict[str, str]) -> None:
     """The audit events of an interval are read to the last page, in the forms of both versions."""
     account = source(UserSource.ACCOUNT)
-    changes = AccountChanges(account._api, account.fetch_user)
+    changes = AccountChanges(account._api, account.fetch_user, account.page_users)
     pages = [("e2", "acus_2", after), ("e1", "acus_1", {})]
     for id_, user, info in pages:
         event = {"id": id_, "action": "create", "resource_id": user, "created_at": f"2026-11-22T12:00:0{id_[1]}.5Z"}

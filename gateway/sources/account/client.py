@@ -48,7 +48,7 @@ class AccountSource:
         self._api = Api(self.name, send, base_url, headers, account_error)
         self.now = self._api.clock.now
         self._version = version
-        self.changes_since = AccountChanges(self._api, self.fetch_user).changes_since
+        self.changes_since = AccountChanges(self._api, self.fetch_user, self.page_users).changes_since
         self.directories: Mapping[Kind, Directory[Any]] = account_directories(self._api)
 
     async def probe(self) -> str | None:

@@ -4,7 +4,7 @@ An audit event names the changed user and the action, not the fields of the user
 (docs/upstreams/account.md, "Events").
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
 
 from gateway.errors import SourceInvalidResponse
@@ -16,7 +16,7 @@ from gateway.sources.http.json import JsonDecoder, Wire, decode_response
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
-from gateway.users.source import SourceChanges
+from gateway.users.source import SourceChanges, UserQuery, Window
 
 __all__ = ["AccountChanges"]
 
@@ -26,6 +26,7 @@ _MAX_PAGES = 10
 # Sent where there is no event yet: since preview.5 a list without a start covers the last 24 hours only.
 _EVER = "1970-01-01T00:00:00.000000Z"
 _START, _FORMER_START = "starts_at", "start_date"  # renamed for all versions at once, in summer 2026
+_SINGLE_READS = 3  # users that are read by a call each, since a page of a thousand is much to transfer for so few
 _OVERLAP = timedelta(seconds=5)  # an event is written a little later than the change that it describes
 _ALL_NEEDS = frozenset({"profile", "role", "department"})  # as after a change by the gateway, which may be this one
 
@@ -50,6 +51,8 @@ _EVENT_LIST = JsonDecoder(AccountListing[_AuditEvent])
 class AccountChanges:
     """Implements `gateway.users.source.PolledSource`. `fetch` reads one user; None means that there is none any more.
 
+    `page` reads a window of all users: after a change of many, a few of them take less than a call for each user.
+
     A position is a text of two times and ids, separated by spaces: the earliest time to read from, the time of the
     newest event, and the ids of the events within `_OVERLAP` before it. The next poll reads that overlap again and
     ignores these ids. The first poll reads the overlap too: an event that is written after it may have an earlier time,
@@ -58,9 +61,15 @@ class AccountChanges:
 
     name = UserSource.ACCOUNT
 
-    def __init__(self, api: Api, fetch: Callable[[Ref, frozenset[str]], Awaitable[User | None]]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        fetch: Callable[[Ref, frozenset[str]], Awaitable[User | None]],
+        page: Callable[[UserQuery, str | None, int, frozenset[str]], Awaitable[Window]],
+    ) -> None:
         self._api = api
         self._fetch = fetch
+        self._page_users = page
         self._start = _START
 
     async def changes_since(self, position: str | None) -> SourceChanges:
@@ -75,9 +84,28 @@ class AccountChanges:
         for event in sorted(events, key=lambda event: event.at):
             if event.at >= since and (event.id or "") not in known:
                 actions.setdefault(event.resource_id or "", []).append(event.action)
-        changes = [(_change(done), await self._user(user_id, _change(done))) for user_id, done in actions.items()]
+        listed = await self._listed(actions.keys())
+        changes = [
+            (_change(done), listed.get(user_id) or await self._user(user_id, _change(done)))
+            for user_id, done in actions.items()
+        ]
         found = tuple((change, user) for change, user in changes if user is not None)
         return SourceChanges(found, _position(began, at, events))
+
+    async def _listed(self, source_ids: Collection[str]) -> dict[str, User]:
+        """Return those of the users that a few pages of the list have: no more pages than users are still missing."""
+        missing, found = set(source_ids), dict[str, User]()
+        position: str | None = None
+        pages = 0
+        while len(missing) > max(pages, _SINGLE_READS):
+            window = await self._page_users(UserQuery(include_removed=True), position, MAX_LIMIT, _ALL_NEEDS)
+            pages += 1
+            found |= {user.source_id: user for user in window.items if user.source_id in missing}
+            missing -= found.keys()
+            position = window.next
+            if position is None:
+                break
+        return found
 
     async def _user(self, source_id: str, change: UserChange) -> User | None:
         """Return the user as it is now; of a deleted one that cannot be read any more, only its id."""
