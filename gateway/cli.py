@@ -18,6 +18,7 @@ from gateway.callers.api_keys import new_api_key
 from gateway.errors import GatewayError
 from gateway.kit.log_limit import LogLimit
 from gateway.operation import scopes
+from gateway.settings import Settings
 from gateway.settings.options import SettingsError, add_options, load, origins
 from gateway.users.model import UserSource
 from gateway.users.source import PolledSource
@@ -25,6 +26,7 @@ from gateway.users.source import PolledSource
 __all__ = ["main"]
 
 _FAILED, _USAGE = 1, 2
+_POLLED = (UserSource.ACCOUNT, UserSource.SOFTWAREONE)  # the sources with a `poll_interval`
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -209,8 +211,7 @@ def _check(parsed: argparse.Namespace) -> int:
         failed = 0
         if settings.redis_url is not None:
             failed += await _check_redis(settings.redis_url.get_secret_value())
-        # With state in memory: this process must neither poll for the replicas nor write to what they have in common.
-        async with Gateway(settings.model_copy(update={"redis_url": None})) as gateway:
+        async with Gateway(_without_effects(settings)) as gateway:
             for source in gateway.sources:
                 failed += await _check_call(source.name, source.probe())
                 if isinstance(source, PolledSource) and getattr(settings, source.name).poll_interval is not None:
@@ -221,6 +222,15 @@ def _check(parsed: argparse.Namespace) -> int:
         return _FAILED if failed else 0
 
     return _run(run(), settings.log_level)
+
+
+def _without_effects(settings: Settings) -> Settings:
+    """Return the settings with state in memory and without polling.
+
+    A check must not write to what the replicas have in common, nor call a source for anything but the check.
+    """
+    polled = {str(source): getattr(settings, source).model_copy(update={"poll_interval": None}) for source in _POLLED}
+    return settings.model_copy(update={"redis_url": None, **polled})
 
 
 async def _check_call(name: str, call: Awaitable[str | None]) -> int:

@@ -133,6 +133,7 @@ def test_check_polls_where_polling_is_on() -> None:
     assert bad.returncode == 1
     [row] = [line for line in bad.stdout.splitlines() if "SOURCE_CREDENTIALS" in line]
     assert row.split()[0] == "account-polling"
+    assert "polling" not in bad.stderr  # the check polls once, and does not go on
 
 
 def test_check_without_a_reseller() -> None:
