@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from gateway.errors import GatewayError, Origin, SourceTimeout, SourceUnavailable
 from gateway.operation import current_deadline
-from gateway.sources.http.errors import OutOfDescriptorsError
+from gateway.sources.http.errors import NoTimeError, OutOfDescriptorsError
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import current_dispatch
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
@@ -101,7 +101,7 @@ class Circuit:
         try:
             response = await send(request)
             failed = response.status >= _SERVER_ERROR
-        except OutOfDescriptorsError:
+        except (OutOfDescriptorsError, NoTimeError):
             raise
         except (SourceUnavailable, SourceTimeout):
             failed = True

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from gateway.errors import Origin, Outcome, SourceTimeout
 from gateway.kit.timers import Timers
 from gateway.operation import Deadline, current_deadline
+from gateway.sources.http.errors import NoTimeError
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import DispatchState, current_dispatch
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
@@ -43,7 +44,7 @@ class WithinDeadline:
         left = at - now
         if left <= 0:
             self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="deadline"))
-            raise _timeout(request, "No time was left to call the {source} source.")
+            raise NoTimeError(request)
         dispatch = DispatchState()
         deadline_before = current_deadline.set(Deadline(at, self._clock))
         dispatch_before = current_dispatch.set(dispatch)
@@ -56,11 +57,11 @@ class WithinDeadline:
                 raise
             self._observe(CallEvent.of(PipelineEvent.EXPIRED, request))
             unknown = Outcome.UNKNOWN if request.writes and dispatch.may_be_executed else None
-            raise _timeout(request, "The {source} source did not respond in time.", unknown) from error
+            raise SourceTimeout(
+                f"The {request.source} source did not respond in time.",
+                origin=Origin(source=request.source),
+                outcome=unknown,
+            ) from error
         finally:
             current_dispatch.reset(dispatch_before)
             current_deadline.reset(deadline_before)
-
-
-def _timeout(request: Request, message: str, outcome: Outcome | None = None) -> SourceTimeout:
-    return SourceTimeout(message.format(source=request.source), origin=Origin(source=request.source), outcome=outcome)

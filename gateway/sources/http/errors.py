@@ -26,6 +26,7 @@ from gateway.errors import (
 from gateway.sources.http.exchange import Request, Response
 
 __all__ = [
+    "NoTimeError",
     "OutOfDescriptorsError",
     "SourceErrorBody",
     "caller_retry_after",
@@ -164,6 +165,13 @@ class OutOfDescriptorsError(SourceUnavailable):
             origin=Origin(source=request.source),
             retry_after=1.0,
         )
+
+
+class NoTimeError(SourceTimeout):
+    """The deadline of the call passed before it was sent: no evidence about the source."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(f"No time was left to call the {request.source} source.", origin=Origin(source=request.source))
 
 
 def out_of_descriptors() -> bool:

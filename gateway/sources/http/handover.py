@@ -12,7 +12,8 @@ from functools import partial
 from msgspec.structs import replace
 
 from gateway.errors import GatewayError, Outcome
-from gateway.sources.http.errors import SourceErrorBody, source_error
+from gateway.operation import current_deadline
+from gateway.sources.http.errors import NoTimeError, SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response, Send
 
 __all__ = ["DispatchState", "Handover", "current_dispatch", "has_unknown_outcome"]
@@ -71,6 +72,10 @@ class Handover:
     """Updates `current_dispatch` when an attempt is handed over and when it ends.
 
     An attempt that is cancelled after it was written remains so, because the source may have executed it.
+
+    Raises:
+        NoTimeError: the deadline has passed. A process that was suspended must not send a change then: its lease of the
+            idempotency key may have ended, and the change may have been repeated by another replica.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -80,6 +85,9 @@ class Handover:
         dispatch = current_dispatch.get()
         if dispatch is None:
             return await send(request)
+        deadline = current_deadline.get()
+        if deadline is not None and deadline.remaining() <= 0:
+            raise NoTimeError(request)
         dispatch.since = self._clock()
         if request.writes:
             request = replace(request, on_write=partial(dispatch.mark_written, request.on_write))

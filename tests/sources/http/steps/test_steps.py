@@ -10,6 +10,7 @@ from gateway.errors import Outcome, RateLimited, SourceTimeout, SourceUnavailabl
 from gateway.operation import operation
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitSettings, CircuitState
+from gateway.sources.http.exchange import Request
 from gateway.sources.http.hedging import HedgingSettings
 from gateway.sources.http.retry import RetryBudget, RetrySettings
 from gateway.sources.http.steps import RATES, StepSettings, steps
@@ -51,6 +52,29 @@ def test_lost_response() -> None:
         source = Source(LOST, OK)
         assert await pipeline_to(source)(KEYED) is OK
         assert replace(source.sent[0][1], on_write=None) == replace(source.sent[1][1], on_write=None)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("request_", [KEYED, SETS, READ])
+def test_a_suspended_process(request_: Request) -> None:
+    """A call that waited for a token when the process was suspended is not sent after its deadline.
+
+    Meanwhile the lease of its idempotency key may have ended, and another replica may have executed the change.
+    """
+
+    async def scenario() -> None:
+        loop: Any = asyncio.get_running_loop()
+        source = Source()
+        call = pipeline_to(source, StepSettings(timeout=20.0, rate=Rate(1, 10.0), single_flight=False))
+        assert await call(READ) is OK
+        waiting = asyncio.ensure_future(call(request_))
+        await asyncio.sleep(5)
+        loop.now += 60  # nothing runs for a minute
+        error = await waiting
+        assert isinstance(error, SourceTimeout)
+        assert error.outcome is None
+        assert source.count == 1
 
     run(scenario())
 
