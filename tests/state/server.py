@@ -19,9 +19,12 @@ _START_TIMEOUT = 10.0  # seconds
 
 
 class RedisServer:
-    """A Redis process. Its port stays the same; if `persistent`, it keeps in `folder` what it acknowledged."""
+    """A Redis process. Its port stays the same; if `persistent`, it keeps in `folder` what it acknowledged.
 
-    def __init__(self, folder: Path, *, persistent: bool = True) -> None:
+    A `cluster` has one server, and refuses what a cluster refuses; call `join_cluster` after its start.
+    """
+
+    def __init__(self, folder: Path, *, persistent: bool = True, cluster: bool = False) -> None:
         binary = shutil.which("redis-server")
         if binary is None:
             pytest.fail("redis-server is missing: tests/debian-packages.sh lists the packages that the tests need")
@@ -30,7 +33,8 @@ class RedisServer:
             self.port = free.getsockname()[1]
         persistence = ["--appendonly", "yes", "--appendfsync", "always"] if persistent else ["--appendonly", "no"]
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-        self._command = [binary, *options, *persistence]
+        clustering = ["--cluster-enabled", "yes"] if cluster else []
+        self._command = [binary, *options, *persistence, *clustering]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,6 +64,19 @@ class RedisServer:
             self._process.send_signal(stop_signal)
             self._process.wait(10)
             self._process = None
+
+    def join_cluster(self) -> None:
+        """Serve all slots of the cluster, and wait until it does."""
+        with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+            connection.sendall(b"CLUSTER ADDSLOTSRANGE 0 16383\r\n")
+            assert connection.recv(64).startswith(b"+OK")
+            deadline = time.monotonic() + _START_TIMEOUT
+            while True:
+                connection.sendall(b"CLUSTER INFO\r\n")
+                if b"cluster_state:ok" in connection.recv(4096):
+                    return
+                assert time.monotonic() < deadline, "the cluster did not start in time"
+                time.sleep(0.05)
 
     def replicate(self, primary: "RedisServer | None") -> None:
         """Become a replica of another server, None to be the primary."""

@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
+from pathlib import Path
 
 import pytest
 from redis.exceptions import ConnectionError as ConnectionLost
+from state.server import RedisServer
 
 from gateway.errors import SourceUnavailable
 from gateway.state.idempotency import Begun, IdempotencySettings, InProgress, Progress, Replay
-from gateway.state.redis.client import connect
+from gateway.state.redis.check import find_problem
+from gateway.state.redis.client import RedisEvent, connect
 from gateway.state.redis.idempotency import RedisIdempotency
 
 
@@ -56,6 +59,33 @@ async def test_an_execution_by_an_older_version(redis_url: str) -> None:
         assert begun.doubtful_for is not None
         await store.abandon("s", owner, Progress.NOT_EXECUTED)
     await client.aclose()
+
+
+async def test_a_cluster(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A cluster behind one address, which refuses keys of several slots, stores records; they are not bounded."""
+    server = RedisServer(tmp_path, cluster=True)
+    server.start()
+    try:
+        server.join_cluster()
+        events: list[RedisEvent] = []
+        client = connect(server.url, observe=events.append)
+        assert await find_problem(client) is None
+        store = RedisIdempotency(client, IdempotencySettings(max_per_principal=1))
+        for record in ("r1", "r2"):
+            assert await store.begin(record, "f", "o1") == Begun()
+            await store.abandon(record, "o1", Progress.NOT_EXECUTED)
+            assert await store.begin(record, "f", "o2") == Begun()
+            assert await store.finish(record, "o2", b"result")
+        for record in ("r1", "r2"):
+            assert await store.begin(record, "f", "o3") == Replay(b"result")
+        await store.abandon("r3", "late")
+        with pytest.raises(SourceUnavailable):
+            await store.begin("r3", "f", "late")
+        assert len(caplog.records) == 1
+        assert events == []
+        await client.aclose()
+    finally:
+        server.stop()
 
 
 async def test_lost_scripts(redis_url: str) -> None:

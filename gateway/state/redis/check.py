@@ -50,7 +50,7 @@ class RedisProblem:
 
 async def find_problem(client: Redis) -> RedisProblem | None:
     """Use every command that the stores use, on keys of their prefix, and read the policy for a full memory."""
-    prefix = f"usergateway:probe:{secrets.token_hex(8)}:"
+    prefix = f"usergateway:probe:{{{secrets.token_hex(8)}}}:"  # one slot of a cluster
     keys = [prefix + name for name in ("text", "hash", "set", "stream")]
     try:
         memory = await client.register_script(_PROBE)(keys)

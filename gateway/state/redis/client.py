@@ -10,8 +10,8 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ClusterCrossSlotError, NoScriptError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.errors import SourceUnavailable
 
@@ -115,7 +115,7 @@ def _reporting_client(outage: _Outage) -> type[Redis]:
         async def execute_command(self, *args: Any, **options: Any) -> Any:
             try:
                 reply = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-            except NoScriptError:  # the library sends the text of the script next
+            except (NoScriptError, ClusterCrossSlotError):  # the caller sends the script again in another way
                 raise
             except (RedisError, OSError) as error:
                 outage.failure(error)

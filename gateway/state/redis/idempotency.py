@@ -3,13 +3,16 @@
 Time is that of the Redis server: the clocks of replicas may differ. That clock may be set as well: a lease never lasts
 longer than its length, and a change whose age cannot be known counts as old.
 
-The records of one principal are bounded: a sorted set has their ids, the oldest first. The memory as a whole is bounded
-by the `maxmemory` of Redis; with an eviction policy, a result may be lost before its time to live ends.
+The records of one principal are bounded: a sorted set has their ids, the oldest first. A cluster behind one address
+refuses scripts with keys of several slots: there the records are not bounded. The memory as a whole is bounded by the
+`maxmemory` of Redis; with an eviction policy, a result may be lost before its time to live ends.
 """
 
+import logging
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ClusterCrossSlotError
 
 from gateway.errors import SourceUnavailable
 from gateway.state.idempotency import (
@@ -26,6 +29,7 @@ from gateway.state.redis.client import reply_of
 
 __all__ = ["RedisIdempotency"]
 
+_LOG = logging.getLogger("gateway.state")
 _DEFAULTS = IdempotencySettings()
 _REVOKED_TTL = 300.0  # seconds: how long after its caller has given up a `begin` may still arrive at Redis
 _NOW = "local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
@@ -36,15 +40,16 @@ _NOW = "local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor
 # result). Their names are a format that replicas of two versions use in common; older ones do not write `first`, so
 # that an empty one is out of date where `again` says that there was an execution after it.
 #
-# KEYS: the record, the sorted set of its principal, the mark of a revoked owner. ARGV: the fingerprint, the owner, the
-# lease and the time to live in ms, the record's id, the most records of a principal. An owner that begins a second time
-# is the same call, sent again by the client library after a lost connection.
+# KEYS: the record, the mark of a revoked owner, the sorted set of its principal if records are bounded. ARGV: the
+# fingerprint, the owner, the lease and the time to live in ms, the record's id, the most records of a principal. An
+# owner that begins a second time is the same call, sent again by the client library after a lost connection.
 _BEGIN = (
     _NOW
     + """
 local fingerprint, owner, lease, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local id, most = ARGV[5], tonumber(ARGV[6])
-if redis.call('EXISTS', KEYS[3]) == 1 then return {'revoked'} end
+local index = KEYS[3]
+if redis.call('EXISTS', KEYS[2]) == 1 then return {'revoked'} end
 local stored = redis.call('HMGET', KEYS[1], 'fingerprint', 'owner', 'until', 'answer', 'first', 'again', 'confirmed')
 local stored_fingerprint, stored_owner, stored_result, first = stored[1], stored[2], stored[4], stored[5]
 if first == '' and stored[6] == '1' then first = false end
@@ -64,21 +69,23 @@ if stored_fingerprint and first ~= '' and not (began_before and stored[6] == '0'
 end
 if not began_before then
   local again = age == '' and '0' or '1'
-  redis.call('HSET', KEYS[1], 'fingerprint', fingerprint, 'owner', owner, 'until', now + lease, 'again', again,
-    'index', KEYS[2])
+  redis.call('HSET', KEYS[1], 'fingerprint', fingerprint, 'owner', owner, 'until', now + lease, 'again', again)
   if again == '0' then redis.call('HSET', KEYS[1], 'first', now)
   elseif not first then redis.call('HSET', KEYS[1], 'first', now - age) end
   redis.call('PEXPIRE', KEYS[1], math.max(ttl, lease))
-  redis.call('ZADD', KEYS[2], now, id)
-  redis.call('PEXPIRE', KEYS[2], math.max(ttl, lease))
-  local surplus = redis.call('ZCARD', KEYS[2]) - most
+end
+if index and not began_before then
+  redis.call('HSET', KEYS[1], 'index', index)
+  redis.call('ZADD', index, now, id)
+  redis.call('PEXPIRE', index, math.max(ttl, lease))
+  local surplus = redis.call('ZCARD', index) - most
   if surplus > 0 then
     local prefix = string.sub(KEYS[1], 1, -1 - string.len(id))
-    for _, old in ipairs(redis.call('ZRANGE', KEYS[2], 0, surplus + 20)) do
+    for _, old in ipairs(redis.call('ZRANGE', index, 0, surplus + 20)) do
       local ends = tonumber(redis.call('HGET', prefix .. old, 'until') or '0')
       if surplus > 0 and ends <= now then
         redis.call('DEL', prefix .. old)
-        redis.call('ZREM', KEYS[2], old)
+        redis.call('ZREM', index, old)
         surplus = surplus - 1
       end
     end
@@ -151,6 +158,7 @@ class RedisIdempotency:
         self._settings = settings
         self._prefix = prefix
         self._beside = f"{prefix.removesuffix(':')}-"  # of the keys that are no records
+        self._bounds = True  # whether the records of a principal are bounded
         self._begin = client.register_script(_BEGIN)
         self._renew = client.register_script(_RENEW)
         self._finish = client.register_script(_FINISH)
@@ -162,10 +170,19 @@ class RedisIdempotency:
 
     async def begin(self, record_id: str, fingerprint: str, owner: str, principal: str = "") -> BeginResult:
         settings, prefix = self._settings, self._prefix
-        keys = [prefix + record_id, f"{self._beside}principal:{record_id_of((principal,))}", self._revoked(owner)]
+        keys = [prefix + record_id, self._revoked(record_id, owner)]
+        index = f"{self._beside}principal:{record_id_of((principal,))}"
         times = _ms(settings.lease), _ms(settings.ttl)
         arguments = (fingerprint, owner, *times, record_id, settings.max_per_principal)
-        status, *details = await _run(self._begin, keys, *arguments)
+        try:
+            status, *details = await _run(self._begin, [*keys, index] if self._bounds else keys, *arguments)
+        except SourceUnavailable as error:
+            if not isinstance(error.__cause__, ClusterCrossSlotError):
+                raise
+            if self._bounds:
+                _LOG.warning("Redis is a cluster: the number of idempotency records of one caller is not bounded")
+            self._bounds = False
+            status, *details = await _run(self._begin, keys, *arguments)
         match status:
             case b"conflict":
                 return PayloadConflict()
@@ -185,11 +202,12 @@ class RedisIdempotency:
         return bool(await _run(self._finish, [self._prefix + record_id], owner, result, _ms(self._settings.ttl)))
 
     async def abandon(self, record_id: str, owner: str, progress: Progress = Progress.UNKNOWN) -> None:
-        keys = [self._prefix + record_id, self._revoked(owner)]
+        keys = [self._prefix + record_id, self._revoked(record_id, owner)]
         await _run(self._abandon, keys, owner, _ms(_REVOKED_TTL), record_id, progress.value)
 
-    def _revoked(self, owner: str) -> str:
-        return f"{self._beside}revoked:{owner}"
+    def _revoked(self, record_id: str, owner: str) -> str:
+        """Return the key of the mark of a revoked owner, in the slot of the record."""
+        return f"{self._beside}revoked:{{{self._prefix}{record_id}}}:{owner}"
 
 
 async def _run(script: Any, keys: list[str], *arguments: str | bytes | int) -> Any:
