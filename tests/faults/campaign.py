@@ -116,6 +116,7 @@ class Campaign:
             while webhooks:
                 await asyncio.wait(webhooks)
             await self._settle()
+            self.sources.on_change = lambda _source, _user: None
             for follower in followers:
                 follower.cancel()
 
