@@ -133,6 +133,12 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.outcome = outcome
 
+    def __copy__(self) -> Self:
+        """Return a copy without traceback, whatever the arguments of the class are."""
+        copied = type(self).__new__(type(self), *self.args)
+        copied.__dict__.update(self.__dict__)
+        return copied
+
 
 class BadUserInput(GatewayError):
     """The input breaks rules of the gateway or of a source; `violations` lists all of them."""

@@ -1,11 +1,16 @@
 """The messages of errors about input: the fields in them are spelled as each client spells them."""
 
+import copy
+
 import pytest
 from graphql import GraphQLError
 
 from gateway.api.graphql.execution.errors import public_error
 from gateway.api.grpc.errors import status_of
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput, NotFound, Outcome, Violation
+from gateway.events.log import Draining
+from gateway.sources.http.errors import NoTimeError, OutOfDescriptorsError
+from gateway.sources.http.exchange import Request
 
 DEPARTMENT = Violation(("change", "department_id"), "must not be empty")
 FIRST = Violation(("first",), "must be from 0 to 200")
@@ -45,3 +50,13 @@ def test_other_messages_stay() -> None:
     error = BadUserInput("The account source rejected the input.", violations=[DEPARTMENT])
     assert public_error(GraphQLError("", original_error=error), "r").message == error.message
     assert status_of(error, "r", "UpdateAccountUser").message == error.message
+
+
+def test_a_copy() -> None:
+    """Each exception can be copied, whatever its arguments: several operations may get the failure of one call."""
+    request = Request("account", "GET", "http://127.0.0.1/", "/", {})
+    for error in (OutOfDescriptorsError(request), NoTimeError(request), Draining(), NotFound("No user.")):
+        copied = copy.copy(error)
+        assert (type(copied), str(copied), vars(copied)) == (type(error), str(error), vars(error))
+        copied.outcome = Outcome.UNKNOWN
+        assert error.outcome is None

@@ -10,6 +10,7 @@ from sources.http.steps.virtual import clock, run
 from gateway.errors import Origin, SourceTimeout, SourceUnavailable
 from gateway.operation import Principal, acting_as, current_deadline, operation
 from gateway.sources.http.deadline import WithinDeadline
+from gateway.sources.http.errors import OutOfDescriptorsError
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.single_flight import SingleFlight
 
@@ -24,6 +25,18 @@ def test_shared() -> None:
         assert (results, source.count, log.names) == ([OK] * 5, 1, ["shared"] * 4)
         await step(call(authorization="a"), source)
         assert source.count == 2
+
+    run(scenario())
+
+
+def test_no_descriptor() -> None:
+    """Every caller gets the failure of a call for which there was no file descriptor."""
+
+    async def scenario() -> None:
+        source, step = Source((1.0, OutOfDescriptorsError(READ))), SingleFlight()
+        async with asyncio.timeout(5):
+            errors = await asyncio.gather(*(step(READ, source) for _ in range(3)), return_exceptions=True)
+        assert [type(error) for error in errors] == [OutOfDescriptorsError] * 3
 
     run(scenario())
 
