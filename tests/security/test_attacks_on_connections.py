@@ -4,11 +4,11 @@ import asyncio
 import resource
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
-from security.attacker import connect, descriptors
+from security.attacker import connect, descriptors, memory
 from security.outside import Caller, RecordedProcess, Serve
 
 _REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -129,3 +129,24 @@ async def test_odd_requests(
         assert b"aiohttp" not in response
         assert b"python" not in response.lower()
         assert "ERROR" not in running.output
+
+
+def test_unfinished_webhooks(serve: Serve, production_settings: dict[str, str], server: str) -> None:
+    """Webhooks without a valid signature that never end add little memory, and small ones are still received.
+
+    600 of them added 150 MiB, and there could be 20,000.
+    """
+    unfinished = b"POST /webhooks/reseller HTTP/1.1\r\nHost: x\r\nContent-Length: 250001\r\n\r\n" + b"x" * 250_000
+    small = b"POST /webhooks/reseller HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{"
+    with serve(**production_settings, GATEWAY_HTTP_SERVER=server) as running, ExitStack() as stack:
+        before = memory(running)
+        first = stack.enter_context(connect(running))
+        first.sendall(small)
+        for _ in range(600):
+            client = stack.enter_context(connect(running))
+            client.settimeout(1)
+            with suppress(OSError):  # it may have been closed
+                client.sendall(unfinished)
+        assert memory(running) - before < 60
+        first.sendall(b"}")
+        assert first.recv(4096).startswith(b"HTTP/1.1 401")

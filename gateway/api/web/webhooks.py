@@ -26,6 +26,7 @@ __all__ = ["RESELLER_PATH", "CompleteChange", "ReadWebhook", "ResellerWebhooks",
 RESELLER_PATH = "/webhooks/reseller"
 _MAX_BYTES = 256 * 1024  # a user and its organization are a few KiB
 _BODY_TIMEOUT = 10.0  # seconds
+_MAX_ARRIVING = 8 * 1024 * 1024  # bytes of all bodies that arrive, from senders that are not known yet
 
 ReadWebhook = Callable[[bytes], ReportedChange | None]
 """Parses a body; returns the change, None for an event of another kind. Raises ValueError."""
@@ -69,6 +70,53 @@ class WebhookResult(StrEnum):
     """The user could not be read, or the log did not accept the event, in time."""
 
 
+class _ArrivingBodies:
+    """Reads bodies of unknown senders, which may have `limit` bytes in all until each has arrived.
+
+    Beyond that the largest ones are given up. Those of the vendor are small and arrive at once.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._sizes: dict[asyncio.Timeout, int] = {}
+
+    async def read(self, request: WebRequest, max_bytes: int) -> bytes:
+        """Return a whole body.
+
+        Raises:
+            TimeoutError: it did not arrive in time, or was given up.
+            TooLarge, Closed, Malformed: as `WebRequest.read`.
+        """
+        if isinstance(request.body, bytes):
+            return await request.read(max_bytes)
+        chunks: list[bytes] = []
+        async with asyncio.timeout(_BODY_TIMEOUT) as timeout:
+            self._sizes[timeout] = 0
+            try:
+                async for chunk in request.chunks():
+                    self._add(timeout, len(chunk))
+                    if self._sizes[timeout] > max_bytes:
+                        raise TooLarge
+                    chunks.append(chunk)
+            finally:
+                self._size -= self._sizes.pop(timeout)
+        return b"".join(chunks)
+
+    def _add(self, timeout: asyncio.Timeout, size: int) -> None:
+        self._sizes[timeout] += size
+        self._size += size
+        if self._size > self._limit:
+            now = asyncio.get_running_loop().time()
+            for largest in sorted(self._sizes, key=self._sizes.__getitem__, reverse=True):
+                if not largest.expired():
+                    largest.reschedule(now)
+                self._size -= self._sizes[largest]
+                self._sizes[largest] = 0
+                if self._size <= self._limit // 2:
+                    break
+
+
 class ResellerWebhooks:
     """The endpoint; without tokens it responds 404. Of several tokens each is valid, so that one can replace another.
 
@@ -96,6 +144,7 @@ class ResellerWebhooks:
         self._tolerance = tolerance
         self._max_bytes = max_bytes
         self._observe = observe
+        self._arriving = _ArrivingBodies(_MAX_ARRIVING)
 
     @property
     def route(self) -> Route:
@@ -110,10 +159,9 @@ class ResellerWebhooks:
         if not self._keys:
             return WebhookResult.REFUSED, _problem(404, "This gateway is not configured to receive webhooks.")
         try:
-            async with asyncio.timeout(_BODY_TIMEOUT):
-                body = await request.read(self._max_bytes)
+            body = await self._arriving.read(request, self._max_bytes)
         except TimeoutError:
-            detail = f"The body did not arrive within {_BODY_TIMEOUT:g} seconds. Send the webhook again."
+            detail = f"The body did not arrive within {_BODY_TIMEOUT:g} seconds, or there were too many. Send it again."
             return WebhookResult.REFUSED, _problem(408, detail)
         except TooLarge:
             return WebhookResult.TOO_LARGE, _problem(413, f"The body is larger than {self._max_bytes} bytes.")
