@@ -60,9 +60,11 @@ class GrpcOptions:
     `port` 0 selects a free one. `max_message_bytes` None permits the largest icon. `max_calls` is the maximum of open
     calls, streams among them; `max_calls_each` that of one caller, and of one connection. `handshake_timeout` is the
     time until a connection has been set up. `request_timeout` applies to calls whose client sets no shorter deadline.
-    Load balancers close idle connections and send all calls of a connection to one server. Therefore a connection is
-    pinged every `keepalive_time`, and closed gracefully after about `max_connection_age`, so that its client connects
-    again, possibly to another server. Clients may ping every `min_ping_interval`, also without calls.
+    A connection without calls is closed gracefully after `max_connection_idle`, so that nobody can occupy all of them
+    with idle ones for long; its client connects again for the next call. Load balancers close idle connections and send
+    all calls of a connection to one server. Therefore a connection is pinged every `keepalive_time`, and closed
+    gracefully after about `max_connection_age`, so that its client connects again, possibly to another server. Clients
+    may ping every `min_ping_interval`, also without calls.
     """
 
     host: str = "127.0.0.1"
@@ -79,6 +81,7 @@ class GrpcOptions:
     keepalive_time: float = 60.0
     keepalive_timeout: float = 20.0
     min_ping_interval: float = 10.0
+    max_connection_idle: float = 30.0
     max_connection_age: float = 1800.0
     max_connection_age_grace: float = 60.0
 
@@ -95,6 +98,7 @@ class GrpcOptions:
             "grpc.keepalive_time_ms": self.keepalive_time,
             "grpc.keepalive_timeout_ms": self.keepalive_timeout,
             "grpc.http2.min_ping_interval_without_data_ms": self.min_ping_interval,
+            "grpc.max_connection_idle_ms": self.max_connection_idle,
             "grpc.max_connection_age_ms": self.max_connection_age,
             "grpc.max_connection_age_grace_ms": self.max_connection_age_grace,
         }

@@ -124,6 +124,26 @@ async def test_a_health_watcher_does_not_hold_up_the_stop(service: UserService) 
             await stopping
 
 
+async def test_idle_connections(service: UserService) -> None:
+    """A connection without calls is closed after some time; a channel connects again, and a watch keeps its own."""
+    server = await start_grpc(service, GrpcOptions(port=0, max_connection_idle=0.5))
+    try:
+        async with grpc.aio.insecure_channel(server.address) as channel, asyncio.timeout(10):
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            watch = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+            assert (await watch.read()).status == SERVING
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            await reader.read()
+            writer.close()
+            assert not watch.done()
+            watch.cancel()
+            await asyncio.sleep(1)
+            assert (await stub.Check(health_pb2.HealthCheckRequest(service=SERVICE))).status == SERVING
+    finally:
+        await server.stop(0)
+
+
 async def test_reflection(service: UserService) -> None:
     """With reflection enabled, a client finds all methods and types, by both names of reflection."""
     server = await start_grpc(service, GrpcOptions(port=0, reflection=True))
