@@ -82,6 +82,31 @@ def test_unfinished_messages_of_disconnected_clients_are_not_kept(attacked: Reco
     assert memory(attacked) - before < 250  # what the allocator keeps for the next ones; it does not grow
 
 
+@pytest.mark.parametrize("server", ["aiohttp", "lean"])
+def test_responses_that_are_not_read(
+    serve: Serve, production_settings: dict[str, str], keys: Keys, server: str
+) -> None:
+    """A client that reads no responses is disconnected, although it sends pongs. It occupied memory for good."""
+    init = {"type": "connection_init", "payload": {"X-API-Key": keys.by_name["reader"]}}
+    users = " ".join(f"a{number}: users(first: 200) {{ edges {{ cursor node {{ id }} }} }}" for number in range(9))
+    with (
+        serve(**production_settings, GATEWAY_HTTP_SERVER=server, GATEWAY_LIVE__PING="0.5") as running,
+        web_socket(running) as client,
+    ):
+        client.sendall(frame(1, json.dumps(init).encode()))
+        assert b"connection_ack" in client.recv(4096)
+        for number in range(60):  # more than the operating systems of both sides take
+            subscribe = {"type": "subscribe", "id": f"{number}", "payload": {"query": f"{{ {users} }}"}}
+            client.sendall(frame(1, json.dumps(subscribe).encode()))
+        try:
+            for _ in range(80):
+                client.sendall(frame(1, b'{"type":"pong"}'))
+                time.sleep(0.2)
+            pytest.fail("the client was not disconnected")
+        except ConnectionError:
+            pass
+
+
 def test_refused_clients_are_not_kept(attacked: RecordedProcess) -> None:
     """Sockets that are closed for a message that is not valid leave nothing behind, however many there are."""
     message = frame(1, b'{"type":"ping","payload":{"x":"' + b"x" * 16_000 + b'"},"type":"ping"}')

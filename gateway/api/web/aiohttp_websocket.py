@@ -127,10 +127,12 @@ class _AiohttpWebSocket:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         if self._socket is None or self._socket.closed:
             return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self._socket.close(code=code, message=reason.encode())
-        abort(self._incoming)  # for clients that do not read, or do not respond to the close frame
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
+                    await self._socket.close(code=code, message=reason.encode())
+        finally:  # also after the CancelledError that aiohttp raises where a send was cancelled before
+            abort(self._incoming)  # for clients that do not read, or do not respond to the close frame
 
     async def finish(self) -> web.StreamResponse:
         """Close the WebSocket, and return the response for aiohttp; a handshake that was not accepted is refused."""

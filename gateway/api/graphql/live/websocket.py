@@ -37,8 +37,10 @@ __all__ = ["WebSocketConnection", "WebSocketEndpoint"]
 _LOG = logging.getLogger("gateway.graphql")
 _NOT_TEXT = SocketClose(CloseCode.BAD_REQUEST, "Invalid message received: A message must be text.")
 _NO_PONG = SocketClose(CloseCode.NO_PONG, "No pong received")
+_UNREAD = SocketClose(CloseCode.NO_PONG, "The responses are not read")
 _INIT_TIMEOUT = SocketClose(CloseCode.INITIALISATION_TIMEOUT, "Connection initialisation timeout")
 _FIRST_MESSAGES = 8  # messages that may come before `connection_init`: clients send none, or a ping
+_UNREAD_PINGS = 2  # pings between which a client has to read one response that waits for it
 _MESSAGES = 16  # messages that are read before other tasks run
 
 
@@ -46,7 +48,8 @@ class WebSocketConnection:
     """Serves one WebSocket whose handshake is done.
 
     Before `connection_init` the client may send a few small messages. While it does not read the replies to its
-    messages, no more of them are read. The responses of its operations then wait in the mailboxes of their feeds.
+    messages, no more of them are read. The responses of its operations then wait in the mailboxes of their feeds. A
+    client that reads none of them for some time is disconnected, even if it sends pongs: they occupy memory.
 
     One timeout closes the connection: at first if `connection_init` does not come, later if a pong does not come, the
     credential is revoked or the process stops.
@@ -76,6 +79,9 @@ class WebSocketConnection:
         self._close_at_timeout = _INIT_TIMEOUT
         self._timeout_is_final = False
         self._awaits_pong = False
+        self._sending = asyncio.Lock()  # one response after the other, to see whether the client reads
+        self._unsent = 0  # responses
+        self._unread_pings = 0  # since a response was sent
 
     async def run(self) -> SocketClose:
         """Serve the connection to its end. Return the code and reason to close it with."""
@@ -194,7 +200,7 @@ class WebSocketConnection:
                     if response.errors is not None:
                         last_message = error(id, response.errors)
                         break
-                    await self._socket.send(f"{prefix}{response.text}}}")
+                    await self._send(f"{prefix}{response.text}}}")
         except Closed:
             return
         except Exception as reason:  # noqa: BLE001 - the client gets every error as a response
@@ -202,7 +208,17 @@ class WebSocketConnection:
         # Before the last message is sent: the client may reuse the id as soon as it has read that.
         if self._operations.get(id) is asyncio.current_task():
             del self._operations[id]
-        await self._socket.send(last_message)
+        await self._send(last_message)
+
+    async def _send(self, text: str) -> None:
+        """Send a response after those that wait."""
+        self._unsent += 1
+        try:
+            async with self._sending:
+                await self._socket.send(text)
+        finally:
+            self._unsent -= 1
+        self._unread_pings = 0
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(coroutine)
@@ -228,7 +244,10 @@ class WebSocketConnection:
 
     def _ping(self) -> None:
         self._timers["ping"] = self._loop.call_later(self._options.ping, self._ping)
-        if not self._awaits_pong:
+        self._unread_pings = self._unread_pings + 1 if self._unsent else 0
+        if self._unread_pings > _UNREAD_PINGS:
+            self._close_after(0, _UNREAD, final=True)
+        elif not self._awaits_pong:
             self._awaits_pong = True
             self._close_after(self._options.pong, _NO_PONG)
             self._start(self._socket.send(PING))
