@@ -8,11 +8,13 @@ one of the reseller source (docs/upstreams/reseller.md, "Rate limits").
 
 import re
 import time
-from bisect import insort
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import merge
+from itertools import islice, takewhile
 
 import msgspec
 
@@ -241,9 +243,13 @@ class Bucket:
         if others > 0:
             # When the source sent the response, it may still have counted tokens that are available again by now.
             counted_since = token.sent_at - self._window
-            others -= sum(1 for sent_at in self._returned if sent_at > counted_since)
-            self._returning += [(now + self._window, now)] * min(self._limit, others)
-            self._returning.sort()
+            # A token returns one to two windows after it was used: what returned before one that was used so much
+            # earlier was not used since either.
+            recent = takewhile(lambda sent_at: sent_at > counted_since - self._window, reversed(self._returned))
+            others -= sum(1 for sent_at in recent if sent_at > counted_since)
+            entry = (now + self._window, now)
+            index = bisect_right(self._returning, entry)
+            self._returning[index:index] = [entry] * min(self._limit, others)
         if reported.remaining == 0 and reported.reset:
             self._paused_until = max(self._paused_until, now + self._pause(reported.reset))
 
@@ -253,12 +259,12 @@ class Bucket:
 
     def _return_time(self, index: int, now: float) -> float:
         """Return when the unavailable token with this index becomes available, in the order of these times."""
-        times = [at for at, _ in self._returning]
+        unanswered = []
         for sent_at in self._unanswered.values():
             earliest = sent_at + self._window
-            times.append(earliest if earliest > now else earliest + self._window)
-        times.sort()
-        return times[index] if index < len(times) else now + self._window
+            unanswered.append(earliest if earliest > now else earliest + self._window)
+        times = merge((at for at, _ in self._returning), sorted(unanswered))
+        return next(islice(times, index, None), now + self._window)
 
     def _pause(self, seconds: float | None) -> float:
         return (self._window or 1.0) if seconds is None else min(seconds, _MAX_PAUSE)
@@ -266,14 +272,16 @@ class Bucket:
     def _update(self) -> float:
         """Make tokens available whose window has passed, and return the current time."""
         now = self._clock()
-        while self._returning and self._returning[0][0] <= now:
-            self._returned.append(self._returning.pop(0)[1])
         while self._unanswered:
             token, sent_at = next(iter(self._unanswered.items()))
             if sent_at + 2 * self._window > now:
                 break
             del self._unanswered[token]
             self._returned.append(sent_at)
+        if self._returning and self._returning[0][0] <= now:
+            count = bisect_right(self._returning, (now, float("inf")))
+            self._returned.extend(sent_at for _, sent_at in self._returning[:count])
+            del self._returning[:count]
         while self._returned and self._returned[0] + 3 * self._window <= now:
             self._returned.popleft()
         return now
