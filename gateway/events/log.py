@@ -103,7 +103,7 @@ class EventLog(Protocol):
 
         A process may end after it has published an event and before it has stored the result of the change. If the
         change is `repeated`, the event is not appended again: it has the same `change_id` and time of change, or it is
-        the last one of its user, and the time was missing from one of the two.
+        the last one of its user, with the same time, or a time was missing from one of the two.
         """
 
     async def publish_and_wait(

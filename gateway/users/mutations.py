@@ -34,7 +34,7 @@ class Publish(Protocol):
     """Publishes the event of a change, and waits a moment until it cannot be lost with this process."""
 
     async def __call__(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
-        """Publish it. `repeated` is whether an earlier execution with this `change_id` may have published it."""
+        """Publish it. `repeated`: it may have been published before, by another execution or for another change."""
 
 
 RequirePublishable = Callable[[], Awaitable[None]]
@@ -161,7 +161,9 @@ class Mutations:
             # Assigning a role may make the source create one: in the account source, a role of type `sales_rep`.
             if "role_id" in command.change.model_fields_set:
                 self._reference.drop(UserSource.ACCOUNT, Kind.ROLE)
-            await self._publish_event(command, result, repeated=execution.doubtful_since is not None)
+            # A user that was read may be as another change has left it, whose event is published already.
+            repeated = execution.doubtful_since is not None or execution.confirmed
+            await self._publish_event(command, result, repeated=repeated)
         return result
 
     async def _publish_event(self, command: Command, user: User, *, repeated: bool) -> None:

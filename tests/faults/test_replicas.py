@@ -19,7 +19,11 @@ from faults.toxic import FOREVER, Toxic, proxied, refusing
 from redis.asyncio import Redis
 
 from gateway import Gateway, Settings
+from gateway.events.replicated import ReplicatedEventLog
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN
+from gateway.state.redis.client import connect
+from gateway.state.redis.event_stream import RedisEventStream
+from gateway.users.model import Timestamp, User, UserChange, UserSource
 
 CREATE = 'mutation { createAccountUser(input: {email: "shared@faults.example"}) { sourceId email } }'
 KEY = {"Idempotency-Key": "shared"}
@@ -398,3 +402,16 @@ async def test_a_replica_that_is_killed_after_the_event(
     response = await world.graphql(mutation, **KEY)
     assert response.keys() == {"data"}, response
     assert await redis.xlen("usergateway:{events}:entries") == 1
+
+
+async def test_a_result_that_shows_another_change(redis: Redis, redis_url: str) -> None:
+    """A user that is read after a change, and is as another change left it, is not a second event of that one."""
+    client = connect(redis_url)
+    log = ReplicatedEventLog(RedisEventStream(client))
+    log.start()
+    user = User(UserSource.SOFTWAREONE, "USR-1", name="New", updated_at=Timestamp("2026-01-01T00:00:00.123Z"))
+    await log.publish_and_wait(UserChange.UPDATED, user, "one")
+    await log.publish_and_wait(UserChange.UPDATED, user, "another", repeated=True)
+    assert await redis.xlen("usergateway:{events}:entries") == 1
+    await log.aclose()
+    await client.aclose()

@@ -58,6 +58,7 @@ local function append(key, argument)
     if not external then redis.call('SET', event_key, 'gateway', 'PX', window) end
     return done(0)
   end
+  if known and repeated and redis.call('GET', content_key) == content then return done(0) end
   redis.call('SET', event_key, external and 'external' or 'gateway', 'PX', window)
   local last_order = redis.call('GET', order_key) or ''
   if (external or repeated) and redis.call('GET', content_key) == echoed_content then
