@@ -78,7 +78,7 @@ class LiveSettings(BaseModel):
 
     connections: Count = Field(10_000, description="maximum number of open WebSockets and event streams")
     uninitialised: Count = Field(
-        200, description="maximum number of WebSockets before `connection_init`; beyond it the oldest one is closed"
+        1_000, description="maximum number of WebSockets before `connection_init`; beyond it the oldest one is closed"
     )
     share: Annotated[float, Field(gt=0, le=1)] = Field(
         0.5,

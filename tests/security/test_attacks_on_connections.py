@@ -150,3 +150,22 @@ def test_unfinished_webhooks(serve: Serve, production_settings: dict[str, str], 
         assert memory(running) - before < 60
         first.sendall(b"}")
         assert first.recv(4096).startswith(b"HTTP/1.1 401")
+
+
+def test_unfinished_webhooks_do_not_take_all_connections(
+    serve: Serve, production_settings: dict[str, str], server: str
+) -> None:
+    """Webhooks that never end give way, so that others can connect, however many there are.
+
+    With as many as there may be connections, nobody else was accepted for ten seconds.
+    """
+    unfinished = b"POST /webhooks/reseller HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\nx"
+    with serve(**production_settings, GATEWAY_HTTP_SERVER=server, files=1024) as running, ExitStack() as stack:
+        for _ in range(900):
+            client = stack.enter_context(connect(running))
+            with suppress(OSError):  # it may have been closed
+                client.sendall(unfinished)
+        for _ in range(5):
+            other = stack.enter_context(connect(running))
+            other.sendall(_REQUEST)
+            assert other.recv(4096).startswith(b"HTTP/1.1 200")

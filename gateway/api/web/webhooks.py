@@ -27,6 +27,7 @@ RESELLER_PATH = "/webhooks/reseller"
 _MAX_BYTES = 256 * 1024  # a user and its organization are a few KiB
 _BODY_TIMEOUT = 10.0  # seconds
 _MAX_ARRIVING = 8 * 1024 * 1024  # bytes of all bodies that arrive, from senders that are not known yet
+_MAX_BODIES = 256  # that arrive; a connection is not idle meanwhile, so that it could not give way to another one
 
 ReadWebhook = Callable[[bytes], ReportedChange | None]
 """Parses a body; returns the change, None for an event of another kind. Raises ValueError."""
@@ -73,7 +74,8 @@ class WebhookResult(StrEnum):
 class _ArrivingBodies:
     """Reads bodies of unknown senders, which may have `limit` bytes in all until each has arrived.
 
-    Beyond that the largest ones are given up. Those of the vendor are small and arrive at once.
+    Beyond that the largest ones are given up, and of too many bodies the oldest one. Those of the vendor are small and
+    arrive at once.
     """
 
     def __init__(self, limit: int) -> None:
@@ -93,28 +95,33 @@ class _ArrivingBodies:
         chunks: list[bytes] = []
         async with asyncio.timeout(_BODY_TIMEOUT) as timeout:
             self._sizes[timeout] = 0
+            if len(self._sizes) > _MAX_BODIES:
+                self._give_up(next(iter(self._sizes)))
             try:
                 async for chunk in request.chunks():
                     self._add(timeout, len(chunk))
-                    if self._sizes[timeout] > max_bytes:
+                    if self._sizes.get(timeout, 0) > max_bytes:
                         raise TooLarge
                     chunks.append(chunk)
             finally:
-                self._size -= self._sizes.pop(timeout)
+                self._size -= self._sizes.pop(timeout, 0)
         return b"".join(chunks)
 
     def _add(self, timeout: asyncio.Timeout, size: int) -> None:
+        if timeout not in self._sizes:  # it was given up
+            return
         self._sizes[timeout] += size
         self._size += size
         if self._size > self._limit:
-            now = asyncio.get_running_loop().time()
             for largest in sorted(self._sizes, key=self._sizes.__getitem__, reverse=True):
-                if not largest.expired():
-                    largest.reschedule(now)
-                self._size -= self._sizes[largest]
-                self._sizes[largest] = 0
+                self._give_up(largest)
                 if self._size <= self._limit // 2:
                     break
+
+    def _give_up(self, timeout: asyncio.Timeout) -> None:
+        self._size -= self._sizes.pop(timeout)
+        if not timeout.expired():
+            timeout.reschedule(asyncio.get_running_loop().time())
 
 
 class ResellerWebhooks:

@@ -191,6 +191,7 @@ class ServerConnection(asyncio.Protocol):
         elif incoming.body.is_complete:
             self._close()
         else:
+            self._connections.idle(self)  # it only lingers, and may give way to another one
             self.half_close()
 
     async def _serve_websocket(self, request: WebRequest, handler: SocketHandler) -> None:
