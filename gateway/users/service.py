@@ -33,7 +33,7 @@ from gateway.users.validation import check_first, check_length, parse_change, pa
 
 __all__ = ["UserService"]
 
-_FEW_USERS = 20  # whoever gets more has work for milliseconds: to complete them, and to write them as JSON
+_FEW_USERS = 100  # whoever gets more has work for milliseconds: to complete them, and to write them as JSON
 
 
 class UserService:

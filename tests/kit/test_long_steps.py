@@ -1,13 +1,35 @@
-"""Long steps: one in each iteration of the event loop, in rotation by caller."""
+"""Long steps: one in each iteration of the event loop beyond 10 ms, in rotation by caller."""
 
 import asyncio
+from itertools import count
 
 from gateway.kit.long_steps import LongSteps
 
 
-async def test_one_in_each_iteration() -> None:
-    """Between two steps the event loop does everything else that is ready."""
+def slow_steps() -> LongSteps:
+    """Return steps on a clock by which each takes a second."""
+    return LongSteps(clock=count().__next__)
+
+
+async def test_short_ones() -> None:
+    """Short steps begin in the same iteration."""
     steps, happened = LongSteps(), []
+
+    async def step() -> None:
+        await steps.wait("a")
+        happened.append("step")
+
+    async def other() -> None:
+        await asyncio.sleep(0)
+        happened.append("other")
+
+    await asyncio.gather(other(), *(step() for _ in range(5)))
+    assert happened == ["step"] * 5 + ["other"]
+
+
+async def test_one_in_each_iteration() -> None:
+    """Between two long steps the event loop does everything else that is ready."""
+    steps, happened = slow_steps(), []
 
     async def step(caller: str) -> None:
         await steps.wait(caller)
@@ -39,7 +61,7 @@ async def test_alone() -> None:
 
 async def test_cancelled() -> None:
     """A step whose task is cancelled takes no iteration, and the next one begins."""
-    steps, began = LongSteps(), []
+    steps, began = slow_steps(), []
 
     async def step(name: str) -> None:
         await steps.wait("a")
@@ -55,7 +77,7 @@ async def test_cancelled() -> None:
 
 def test_another_event_loop() -> None:
     """Steps of a loop that was closed do not stop those of the next one."""
-    steps = LongSteps()
+    steps = slow_steps()
 
     async def two() -> None:
         await steps.wait("a")

@@ -63,9 +63,6 @@ class _Profile(Wire, frozen=True):
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
 
-    def platform_user(self) -> model.PlatformUser | None:
-        return None if self.id is None else model.PlatformUser(self.id, self.created_at, self.updated_at)
-
 
 class AccountWireUser(Wire, frozen=True):
     id: str
@@ -92,7 +89,9 @@ class AccountWireUser(Wire, frozen=True):
             email_verified_at=profile.email_verified_at,
             username=self.username if profile.username is None else profile.username,
             image_url=self.image_url if profile.image_url is None else profile.image_url,
-            platform_user=profile.platform_user(),
+            platform_user=None
+            if profile.id is None
+            else model.PlatformUser(profile.id, profile.created_at, profile.updated_at),
             status=_STATUS.get(self.status or ""),
             source_status=self.status,
             role=to_record(self.role),

@@ -22,7 +22,7 @@ from gateway.sources.http.errors import (
 )
 from gateway.sources.http.exchange import Multipart, Request, Response, TransportLimits
 from gateway.sources.http.multipart import EncodedMultipart
-from gateway.sources.http.unread import has_unread_bytes
+from gateway.sources.http.unread import UnreadBytes
 
 __all__ = ["AiohttpTransport"]
 
@@ -55,7 +55,7 @@ class _Connector(aiohttp.TCPConnector):
         while (connection := await super()._get(key, traces)) is not None:
             protocol = connection.protocol
             transport = None if protocol is None or protocol.should_close else protocol.transport
-            if transport is not None and not has_unread_bytes(transport):
+            if transport is not None and not UnreadBytes(transport):
                 break
             connection.close()
         return connection

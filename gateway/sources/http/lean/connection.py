@@ -8,7 +8,7 @@ from gateway.errors import GatewayError
 from gateway.sources.http.errors import disconnected_error, timeout_error, unreachable_error
 from gateway.sources.http.exchange import Request, Response, TransportLimits
 from gateway.sources.http.lean.response_reader import ResponseReader
-from gateway.sources.http.unread import has_unread_bytes
+from gateway.sources.http.unread import UnreadBytes
 
 __all__ = ["ClientConnection"]
 
@@ -37,6 +37,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._request: Request | None = None
         self._response: asyncio.Future[Response] | None = None
+        self._unread: UnreadBytes | None = None  # from the first reuse on
         self._unsent: Iterator[bytes] | None = None  # the rest of the request, written when there is room
         self._writing_paused = False
         # Times of the event loop's clock: the end of the attempt, and the next timeout.
@@ -53,7 +54,9 @@ class ClientConnection(asyncio.Protocol):
         """
         if self._transport is None or self._transport.is_closing():
             return False
-        return not has_unread_bytes(self._transport)
+        if self._unread is None:
+            self._unread = UnreadBytes(self._transport)
+        return not self._unread
 
     def send(
         self, request: Request, message: bytes, timeout_at: float, unsent: Iterator[bytes] | None = None
