@@ -7,13 +7,13 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientConnectionError
-from conftest import command
+from conftest import Running, command
 from faults.conftest import FaultyWorld, eventually
 from faults.toxic import FOREVER, Toxic, proxied, refusing
 from redis.asyncio import Redis
@@ -46,22 +46,23 @@ def environment_of(world: FaultyWorld) -> dict[str, str]:
     }
 
 
-async def test_a_replica_that_is_killed(faulty_world: Callable[..., Any], redis: Redis, redis_url: str) -> None:
-    """A change whose gateway is killed meanwhile is executed again under the same key, and creates one user."""
-    alive = await faulty_world(redis_url=redis_url, every={"timeout": 20, "try_timeout": 20})
+@contextlib.contextmanager
+def _another_process(alive: FaultyWorld, redis_url: str) -> Iterator[tuple[Running, FaultyWorld]]:
+    """Run a second replica in another process, which a test can kill."""
     with command(
-        "serve",
-        "--http-port",
-        "0",
-        "--grpc-port",
-        "off",
+        *("serve", "--http-port", "0", "--grpc-port", "off"),
         last="GraphQL",
         GATEWAY_REDIS_URL=redis_url,
         **environment_of(alive),
     ) as process:
-        dying = FaultyWorld(
-            alive.session, process.address("GraphQL").removesuffix("/graphql"), alive.control, alive.sandbox
-        )
+        url = process.address("GraphQL").removesuffix("/graphql")
+        yield process, FaultyWorld(alive.session, url, alive.control, alive.sandbox)
+
+
+async def test_a_replica_that_is_killed(faulty_world: Callable[..., Any], redis: Redis, redis_url: str) -> None:
+    """A change whose gateway is killed meanwhile is executed again under the same key, and creates one user."""
+    alive = await faulty_world(redis_url=redis_url, every={"timeout": 20, "try_timeout": 20})
+    with _another_process(alive, redis_url) as (process, dying):
         await alive.fault(source="account", kind="slow", delay=0.5)
         lost = asyncio.ensure_future(dying.graphql(CREATE, **KEY))
         await eventually(lambda: _has_arrived(alive))
@@ -355,19 +356,7 @@ async def test_events_of_a_replica_that_is_killed(
         headers={"Accept": "text/event-stream"},
     ) as events:
         await events.content.readuntil(b"\n\n")
-        with command(
-            "serve",
-            "--http-port",
-            "0",
-            "--grpc-port",
-            "off",
-            last="GraphQL",
-            GATEWAY_REDIS_URL=redis_url,
-            **environment_of(alive),
-        ) as process:
-            dying = FaultyWorld(
-                alive.session, process.address("GraphQL").removesuffix("/graphql"), alive.control, alive.sandbox
-            )
+        with _another_process(alive, redis_url) as (process, dying):
             ids = [node["sourceId"] for node in listed["data"]["users"]["nodes"]]
             changing = asyncio.gather(*(change_repeatedly(dying, user_id) for user_id in ids))
             await eventually(lambda: len(answered) >= 100)
