@@ -104,8 +104,10 @@ class WebSocketConnection:
                 timer.cancel()
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._admission.close()
+            try:
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+            finally:  # the server cancels this task when the client disconnects
+                self._admission.close()
             # The old one refers to this task, and the traceback of its cancellation to this object.
             self._timeout = asyncio.timeout(None)
 

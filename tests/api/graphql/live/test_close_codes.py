@@ -183,6 +183,14 @@ async def test_the_share_of_a_caller(start_server: Any) -> None:
         assert server.live.traffic.connections == 2
 
 
+async def test_a_client_that_leaves_during_a_subscription(server: Any) -> None:
+    """A WebSocket that its client closes during a subscription is not counted, so draining does not wait for it."""
+    async with server.socket() as socket:
+        await socket.subscribe()
+        await server.wait_for_subscribers()
+    await server.wait_until(lambda: server.live.traffic.connections == 0)
+
+
 async def test_draining(start_server: Any) -> None:
     """A gateway that stops closes all WebSockets with 1001, not all at once, and accepts no new ones."""
     server = await start_server(drain=0.3)
