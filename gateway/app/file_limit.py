@@ -9,7 +9,7 @@ from gateway.settings import Settings
 try:
     import resource
 except ImportError:  # not on Windows
-    resource = None  # type: ignore[assignment]
+    resource = None  # type: ignore[assignment]  # None stands for no such limit
 
 __all__ = ["connection_limit", "file_limit", "grpc_connection_limit", "raise_file_limit"]
 

@@ -171,7 +171,7 @@ class Mutations:
             return
         try:
             change = UserChange.CREATED if command.target is None else UserChange.UPDATED
-            await self._publish(change, user, command.source_key(), repeated=repeated)
+            await self._publish(change, user, command.source_key() if command.key else "", repeated=repeated)
         except Exception:  # noqa: BLE001 - the change was executed: an unpublished event must not make it a failure
             _LOG.exception("the event of a change in the %s source could not be published", user.source)
 

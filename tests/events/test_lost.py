@@ -123,7 +123,7 @@ async def test_a_token_of_an_event_that_is_not_held_here(server: RedisServer, re
 
 
 @pytest.mark.parametrize("idle", [True, False])
-async def test_a_failover_without_an_error(server: RedisServer, replica: Any, idle: bool) -> None:  # noqa: FBT001
+async def test_a_failover_without_an_error(server: RedisServer, replica: Any, *, idle: bool) -> None:
     """Entries that a failover lost are noticed although the connection was never interrupted: numbers appear again."""
     log = replica()
     async with log.subscribe() as subscription:

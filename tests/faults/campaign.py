@@ -283,7 +283,7 @@ class Campaign:
             asyncio.timeout(patience),
             self.session.post(f"{self.replicas[number].url}/graphql", json=body, headers=headers or {}) as response,
         ):
-            return await response.json()  # type: ignore[no-any-return]
+            return await response.json()  # type: ignore[no-any-return]  # it is an object
 
     # Followers
 

@@ -288,10 +288,10 @@ async def running() -> AsyncIterator[StandIn]:
 
 async def _json(request: web.Request) -> dict[str, Any]:
     if request.content_type != "multipart/form-data":
-        return await request.json()  # type: ignore[no-any-return]
+        return await request.json()  # type: ignore[no-any-return]  # an object
     async for part in await request.multipart():
         if getattr(part, "name", None) == "user":
-            return json.loads(await part.text())  # type: ignore[union-attr,no-any-return]
+            return json.loads(await part.text())  # type: ignore[union-attr,no-any-return]  # no nested form
     raise web.HTTPBadRequest
 
 

@@ -114,7 +114,7 @@ def _reporting_client(outage: _Outage) -> type[Redis]:
     class Reporting(Redis):
         async def execute_command(self, *args: Any, **options: Any) -> Any:
             try:
-                reply = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+                reply = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
             except (NoScriptError, ClusterCrossSlotError):  # the caller sends the script again in another way
                 raise
             except (RedisError, OSError) as error:

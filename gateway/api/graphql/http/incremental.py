@@ -48,10 +48,12 @@ async def until_revoked(
                     return
                 yield part
     finally:
-        if step is not None:
-            step.cancel()
-            await asyncio.gather(step, return_exceptions=True)
-        await start(_close(parts))
+        try:
+            if step is not None:
+                step.cancel()
+                await asyncio.gather(step, return_exceptions=True)
+        finally:  # the server may cancel this task meanwhile
+            await start(_close(parts))
 
 
 async def _close(parts: Any) -> None:

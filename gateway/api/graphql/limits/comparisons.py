@@ -27,7 +27,7 @@ def comparison_rule(allowed: int, exceeded: Callable[[int], None], *, is_enforce
 
         def enter_selection_set(self, *arguments: object) -> None:
             try:
-                super().enter_selection_set(*arguments)  # type: ignore[arg-type]
+                super().enter_selection_set(*arguments)  # type: ignore[arg-type]  # those of the visitor, passed on
             except ValidationAbortedError:
                 if self.rule_context.remaining_complexity_budget < 0:
                     exceeded(self._budget + 1)

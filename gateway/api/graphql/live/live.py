@@ -9,7 +9,8 @@ from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.options import LiveOptions, LiveTraffic, Observe, unobserved
 from gateway.api.graphql.live.sse_distinct import EventStreams
 from gateway.api.graphql.live.sse_single import Reservations
-from gateway.api.graphql.live.websocket import WebSocketConnection, WebSocketEndpoint
+from gateway.api.graphql.live.websocket import WebSocketConnection
+from gateway.api.graphql.live.websocket_endpoint import WebSocketEndpoint
 from gateway.api.web.http import SocketRoute, WebSocket
 
 __all__ = ["Live"]

@@ -1,11 +1,10 @@
-"""GraphQL over WebSockets, by the protocol graphql-transport-ws."""
+"""One WebSocket of GraphQL, by the protocol graphql-transport-ws."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import ExitStack
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
@@ -16,7 +15,6 @@ from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.messages import (
     ACK,
     PING,
-    PROTOCOL,
     CloseCode,
     Message,
     SocketClose,
@@ -26,13 +24,13 @@ from gateway.api.graphql.live.messages import (
     pong,
     read_message,
 )
-from gateway.api.graphql.live.options import LiveEvent, LiveOptions, Observe
-from gateway.api.web.http import FIRST_MESSAGE, Closed, WebRequest, WebSocket
+from gateway.api.graphql.live.options import LiveOptions
+from gateway.api.web.http import FIRST_MESSAGE, Closed, WebSocket
 from gateway.errors import GatewayError, RateLimited, Unauthenticated
 from gateway.events.log import Draining
 from gateway.operation import request_id
 
-__all__ = ["WebSocketConnection", "WebSocketEndpoint"]
+__all__ = ["WebSocketConnection"]
 
 _LOG = logging.getLogger("gateway.graphql")
 _NOT_TEXT = SocketClose(CloseCode.BAD_REQUEST, "Invalid message received: A message must be text.")
@@ -264,64 +262,3 @@ class WebSocketConnection:
     def _cancel_timeout(self) -> None:
         if not self._timeout_is_final and not self._timeout.expired():
             self._timeout.reschedule(None)
-
-
-class WebSocketEndpoint:
-    """Accepts WebSockets and serves them.
-
-    `allows` returns whether pages of an origin may connect; pages of the gateway's origin always may. This check is
-    needed because browsers let any page open a WebSocket to any host, with the cookies and the network access of the
-    user. A client that sends no `Origin` is not a browser.
-    """
-
-    def __init__(
-        self,
-        connections: Connections,
-        connect: Callable[[WebSocket], WebSocketConnection],
-        *,
-        allows: Callable[[str], bool],
-        observe: Observe,
-    ) -> None:
-        self._connections = connections
-        self._connect = connect
-        self._allows = allows
-        self._observe = observe
-
-    async def __call__(self, socket: WebSocket) -> None:
-        if not self._is_allowed(socket.request):
-            self._observe(LiveEvent.REFUSED, "origin")
-            await socket.close()
-        elif PROTOCOL not in socket.subprotocols:
-            await socket.accept()  # a close code can be sent only after the handshake
-            await self._close(socket, SocketClose(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable"))
-        else:
-            await socket.accept(PROTOCOL)
-            await self._close(socket, await self._serve(socket))
-
-    async def _serve(self, socket: WebSocket) -> SocketClose:
-        connection = self._connect(socket)
-        try:
-            with self._connections.admit_unknown(connection):
-                return await connection.run()
-        except Overloaded as full:
-            return SocketClose(CloseCode.TRY_AGAIN_LATER, full.message)
-        except Draining:
-            return SocketClose(CloseCode.GOING_AWAY, "Going away")
-
-    async def _close(self, socket: WebSocket, close: SocketClose) -> None:
-        self._observe(LiveEvent.CLOSED, str(close.code.value))
-        await socket.close(close.code, close.reason)
-
-    def _is_allowed(self, request: WebRequest) -> bool:
-        origin = request.headers.get("origin")
-        if origin is None or self._allows(origin):
-            return True
-        try:
-            parts = urlsplit(origin)
-        except ValueError:  # for example an IPv6 address without its bracket
-            return False
-        # A proxy in front may end TLS. It reports the scheme of the client; without that report, either is possible.
-        # Several proxies may each have added theirs: that of the client is the first one.
-        scheme = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
-        schemes = (scheme,) if scheme else ("http", "https")
-        return parts.scheme in schemes and parts.netloc.lower() == request.headers.get("host", "").lower() != ""
