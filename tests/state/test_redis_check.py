@@ -43,7 +43,9 @@ async def problem_of(url: str) -> RedisProblem | None:
 async def test_no_problem(server: RedisServer, admin: Redis) -> None:
     """A Redis without a problem has none, and nothing is left in it."""
     assert await problem_of(server.url) is None
-    assert await admin.keys() == []
+    async with asyncio.timeout(5):
+        while await admin.keys():  # noqa: ASYNC110 - one key is left for a millisecond
+            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("user", ["", "default:wrong", "nobody:secret"])

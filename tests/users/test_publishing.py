@@ -23,20 +23,25 @@ def published() -> list[tuple[UserChange, User]]:
 
 
 @pytest.fixture
+def how_published() -> list[tuple[bool, bool]]:
+    """For each of them, whether it was published with the id of its change, and as one that may be there already."""
+    return []
+
+
+@pytest.fixture
 def account(make_source: Any) -> Any:
     """The account source, with Ada."""
     return make_source(ACCOUNT, users={"acus_1": ADA})
 
 
 @pytest.fixture
-def service(account: Any, published: Any) -> UserService:
+def service(account: Any, published: Any, how_published: Any) -> UserService:
     """A service that stores results."""
     execute_once = IdempotentChanges(MemoryIdempotency())
 
     async def publish(change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
-        assert change_id
-        assert not repeated
         published.append((change, user))
+        how_published.append((bool(change_id), repeated))
 
     return UserService(Sources((account,)), execute_once=execute_once, publish=publish)
 
@@ -56,6 +61,17 @@ async def test_a_change_without_a_user(service: UserService, account: Any, publi
         assert await service.update_account_user("acus_1", {"name": "Ada"}, idempotency_key="k-1") == ADA
     assert [call[0] for call in account.calls] == ["update_user", "fetch_user"]
     assert published == [(UserChange.UPDATED, ADA)]
+
+
+@pytest.mark.parametrize("key", [None, "k-1"])
+@pytest.mark.parametrize("silent", [False, True])
+async def test_what_identifies_a_change(
+    service: UserService, account: Any, how_published: list[Any], key: str | None, *, silent: bool
+) -> None:
+    """Only a change with a key has an id, since only that may be repeated; a user that was read may be in the log."""
+    account.silent = silent
+    await service.update_account_user("acus_1", {"name": "Ada"}, idempotency_key=key)
+    assert how_published == [(key is not None, silent)]
 
 
 async def test_a_creation(service: UserService, published: list[Any]) -> None:
