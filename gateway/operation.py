@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
+from gateway.calls import CallList, CallRecorder, current_calls
 from gateway.errors import Forbidden
 
 __all__ = [
     "ANYONE",
+    "READ_CALLS",
     "Action",
     "Deadline",
     "Principal",
@@ -93,9 +95,13 @@ class Action(StrEnum):
         return f"{self}:{source}"
 
 
+READ_CALLS = "calls:read"
+"""The scope that permits a caller in production to see the calls to sources that its operations caused."""
+
+
 def scopes(sources: Iterable[str]) -> frozenset[str]:
-    """Return all scopes: `users:read`, `users:write`, and each for one source, e.g. `users:read:account`."""
-    return frozenset(Action) | {action.within(source) for source in sources for action in Action}
+    """Return all scopes: `users:read`, `users:write`, each for one source, e.g. `users:read:account`; `calls:read`."""
+    return frozenset(Action) | {READ_CALLS} | {action.within(source) for source in sources for action in Action}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +166,9 @@ class Principal:
 
 
 ANYONE = Principal("", frozenset(Action))
-"""The program that embeds the gateway, and every caller where callers are not distinguished. It has all scopes."""
+"""The program that embeds the gateway, and every caller where callers are not distinguished.
+
+It has all scopes for users."""
 
 current_deadline: ContextVar[Deadline | None] = ContextVar("current_deadline", default=None)
 """The deadline of the operation; within a call to a source, that of the call. None: only the timeout of the source."""
@@ -185,12 +193,22 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
     """Run an operation within a deadline and a trace; both apply to all calls and tasks that are started inside.
 
     `timeout` is in seconds from the entry of the block; None: only the timeout of each source applies. `trace` is the
-    `traceparent` that the sources are sent.
+    `traceparent` that the sources are sent. The calls to them are recorded in `calls`.
     """
 
     # A class, since entering and leaving a generator takes twice the time.
-    __slots__ = ("_clock", "_deadline_before", "_operation_before", "_timeout", "_trace", "_trace_before")
+    __slots__ = (
+        "_calls",
+        "_calls_before",
+        "_clock",
+        "_deadline_before",
+        "_operation_before",
+        "_timeout",
+        "_trace",
+        "_trace_before",
+    )
 
+    _calls_before: Token[CallRecorder | None]
     _deadline_before: Token[Deadline | None]
     _operation_before: Token["operation | None"]
     _trace_before: Token[str | None]
@@ -200,10 +218,12 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
         *,
         timeout: float | None = None,
         trace: str | None = None,
+        calls: CallList | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._timeout = timeout
         self._trace = trace
+        self._calls = calls
         self._clock = clock
 
     def __enter__(self) -> Deadline | None:
@@ -212,6 +232,8 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
         self._operation_before = current_operation.set(self)
         if self._trace is not None:
             self._trace_before = current_trace.set(self._trace)
+        if self._calls is not None:
+            self._calls_before = current_calls.set(self._calls)
         return deadline
 
     def __exit__(self, *_: object) -> None:
@@ -219,6 +241,8 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
         current_operation.reset(self._operation_before)
         if self._trace is not None:
             current_trace.reset(self._trace_before)
+        if self._calls is not None:
+            current_calls.reset(self._calls_before)
 
 
 class acting_as:  # noqa: N801 - as above

@@ -40,9 +40,9 @@ def test_scopes(scope: str, allowed: set[tuple[Action, UserSource]]) -> None:
 
 
 def test_vocabulary() -> None:
-    """There is a scope for each action, and for each action in each source."""
-    assert len(scopes(UserSource)) == 8
-    assert {"users:read", "users:write:reseller"} < scopes(UserSource)
+    """There is a scope for each action, for each action in each source, and for seeing the calls to sources."""
+    assert len(scopes(UserSource)) == 9
+    assert {"users:read", "users:write:reseller", "calls:read"} < scopes(UserSource)
 
 
 def test_readable() -> None:

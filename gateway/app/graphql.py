@@ -43,7 +43,9 @@ def build_executor(
         max_bytes=settings.documents.memory,
     )
     named = _build_named_documents(settings, state, stack, observer, documents)
-    return Executor(schema, documents, guard, capacity, named=named, suggestions=introspection)
+    return Executor(
+        schema, documents, guard, capacity, named=named, suggestions=introspection, shows_calls=settings.in_development
+    )
 
 
 def _build_named_documents(

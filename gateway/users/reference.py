@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.calls import BatchCalls, CallKind, Endpoint, current_calls
 from gateway.errors import Origin, SourceTimeout
 from gateway.kit.tasks import gather
 from gateway.operation import ANYONE, Principal, acting_as, seconds_left
@@ -52,6 +53,7 @@ class _BatchKey(msgspec.Struct, frozen=True, gc=False):
 class _Queue:
     """The lookups of one batch key: those waiting, those under way, and the number of callers that wait for either.
 
+    `waiting_calls` and `calls` record the calls for them.
     The calls are made with the `principal` that came first: the results are the same for all principals of the key.
     """
 
@@ -60,6 +62,8 @@ class _Queue:
     under_way: dict[Ref, "asyncio.Future[Any]"] = field(default_factory=dict)
     task: "asyncio.Task[None] | None" = None
     callers: int = 0
+    waiting_calls: BatchCalls = field(default_factory=BatchCalls)
+    calls: BatchCalls = field(default_factory=BatchCalls)
 
 
 class ReferenceData:
@@ -114,24 +118,46 @@ class ReferenceData:
 
     async def _look_up_batch(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         if not self._ttl:
-            return await self._fetch(key, refs, principal)
+            return await self._fetch_alone(key, refs, principal)
         found = {ref: cached[0] for ref in refs if (cached := self._find(key.cache_key(ref)))}
         missing = [ref for ref in refs if ref not in found]
         if missing:
             found |= dict(zip(missing, await self._enqueue(key, missing, principal), strict=True))
         return found
 
+    async def _fetch_alone(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
+        """Fetch the records for one operation."""
+        recorder = current_calls.get()
+        if recorder is None:
+            return await self._fetch(key, refs, principal)
+        calls = BatchCalls(len(refs))
+        calls.join(recorder)
+        before = current_calls.set(calls)
+        try:
+            return await self._fetch(key, refs, principal)
+        finally:
+            current_calls.reset(before)
+
     def _find(self, key: _CacheKey) -> tuple[Any] | None:
         entry = self._cache.get(key)
         if entry is None or self._clock() >= entry[0]:
             return None
         self._cache.move_to_end(key)
+        if (calls := current_calls.get()) is not None:
+            ref = key[2]
+            template = self._sources.named(ref.source).directories[ref.kind].template
+            calls.add(CallKind.KEPT, Endpoint(ref.source, "GET", template), None, 0.0)
         return (entry[1],)
 
     async def _enqueue(self, key: _BatchKey, refs: Iterable[Ref], principal: Principal) -> list[Any]:
         """Queue lookups and return their results, or the operation's timeout."""
         queue = self._queues.setdefault(key, _Queue(principal))
         loop = asyncio.get_running_loop()
+        recorder = current_calls.get()
+        if any(ref in queue.under_way for ref in refs):
+            queue.calls.join(recorder)
+        if any(ref not in queue.under_way for ref in refs):
+            queue.waiting_calls.join(recorder)
         futures = [queue.under_way.get(ref) or queue.waiting.setdefault(ref, loop.create_future()) for ref in refs]
         if queue.task is None:
             # In an empty context: the deadline of the operation that came first does not apply to the others.
@@ -156,6 +182,9 @@ class ReferenceData:
         try:
             while queue.waiting:
                 queue.under_way, queue.waiting = queue.waiting, {}
+                queue.calls, queue.waiting_calls = queue.waiting_calls, BatchCalls()
+                queue.calls.lookups = len(queue.under_way)
+                current_calls.set(queue.calls)
                 found = await self._fetch(key, list(queue.under_way), queue.principal)
                 if self._queues.get(key) is queue:
                     for ref in reversed(found):  # the requested ones last, so that they stay longest

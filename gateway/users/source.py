@@ -69,7 +69,13 @@ class Window:
 
 
 class Directory(Protocol[T]):
-    """One kind of reference data of a source: roles, departments or organizations."""
+    """One kind of reference data of a source: roles, departments or organizations.
+
+    `template` is the path of the call for one record, with `{id}` in place of its id.
+    """
+
+    @property
+    def template(self) -> str: ...
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> T | None:
         """Return one record, or None if the source has none of that id."""

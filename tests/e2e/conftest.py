@@ -80,7 +80,8 @@ def world_of() -> Callable[[ClientSession, Running], World]:
 async def fresh() -> AsyncIterator[Callable[..., Any]]:
     """Opens worlds for one test, in this process but on real sockets, so that faults affect no other test.
 
-    Settings are given by name: those of the gateway, and those of all sources, e.g. `await fresh(max_attempts=1)`.
+    Settings are given by name: those of the gateway, those of all sources, e.g. `await fresh(max_attempts=1)`, and as
+    a dictionary those of one source.
     """
     async with AsyncExitStack() as stack:
 
@@ -91,12 +92,13 @@ async def fresh() -> AsyncIterator[Callable[..., Any]]:
                 "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
                 "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
             }
+            only_for = {name: given.pop(name, {}) for name in sources}
             top_level = {name: given.pop(name) for name in list(given) if name in Settings.model_fields}
             settings = Settings(
                 http_port=0,
                 grpc_port=None,
                 **top_level,
-                **{name: source | given for name, source in sources.items()},
+                **{name: source | given | only_for[name] for name, source in sources.items()},
             )
             addresses = await stack.enter_async_context(serving(settings))
             return World(await stack.enter_async_context(ClientSession()), addresses.http, sandbox.control_url)

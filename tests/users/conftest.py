@@ -25,6 +25,7 @@ class FakeDirectory:
     gate: asyncio.Event | None = None
     requested: asyncio.Event = field(default_factory=asyncio.Event)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
+    template: str = "/records/{id}"
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> Record | None:
         self.calls.append(("fetch", ref.tenant, ref.source_id, needs))

@@ -83,7 +83,8 @@ class _Directory(Generic[M]):
         may_be_missing: bool,
     ) -> None:
         self._api = api
-        self._template = template
+        self.template = f"{template}/{{id}}"
+        self._list_template = template
         self._includes = includes
         self._decoder = decoder
         self._list_decoder = list_decoder
@@ -91,7 +92,7 @@ class _Directory(Generic[M]):
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> M | None:
         included = self._included(needs)
-        found = await self._find(f"{self._template}/{{id}}", {"id": ref.source_id}, (), included)
+        found = await self._find(self.template, {"id": ref.source_id}, (), included)
         record: M | None = decode_response(self._decoder, *found).record(needs & {*included}) if found else None
         return record
 
@@ -107,7 +108,7 @@ class _Directory(Generic[M]):
         included = self._included(needs)
         optional: dict[str, str | None] = {"q": search, "cursor": after}
         query = [("limit", str(limit or MAX_LIMIT)), *((name, value) for name, value in optional.items() if value)]
-        found = await self._find(self._template, {}, query, included)
+        found = await self._find(self._list_template, {}, query, included)
         if found is None:
             return Page(())
         listing = decode_response(self._list_decoder, *found)

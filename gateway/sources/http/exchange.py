@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.calls import CallKind, Endpoint
 from gateway.errors import GatewayError
 
 __all__ = [
@@ -55,7 +56,7 @@ class Request(msgspec.Struct, frozen=True):
 
     `headers` contain credentials, so the repr leaves them out. `to_error` makes the exception for a response with a
     status outside 2xx, by the documentation of the source; None: no such response is documented. `on_write` is called
-    by the transport immediately before it writes the first byte.
+    by the transport immediately before it writes the first byte. `kind` is how a log of calls names this attempt.
     """
 
     source: str
@@ -66,9 +67,15 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes | Multipart | None = None
     to_error: "Callable[[Request, Response], GatewayError] | None" = None
     on_write: Callable[[], None] | None = None
+    kind: CallKind = CallKind.CALL
 
     def __repr__(self) -> str:
         return f"Request({self.source!r}, {self.method!r}, {self.template!r})"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What is called, without ids."""
+        return Endpoint(self.source, self.method, self.template)
 
     @property
     def writes(self) -> bool:

@@ -11,6 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
+from gateway.calls import CallKind
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
@@ -75,7 +78,8 @@ class Hedging:
         calls: list[asyncio.Future[Response]] = [asyncio.ensure_future(send(request))]
         try:
             await asyncio.wait(calls, timeout=delay)
-            if not calls[0].done() and (second := self._try_second(request, send)) is not None:
+            repeated = replace(request, kind=CallKind.HEDGE)
+            if not calls[0].done() and (second := self._try_second(repeated, send)) is not None:
                 self._observe(CallEvent.of(PipelineEvent.HEDGED, request, seconds=delay))
                 calls.append(second)
             pending = set(calls)

@@ -19,6 +19,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from gateway.calls import CallKind, current_calls
 from gateway.errors import Origin, RateLimited
 from gateway.operation import Deadline, current_deadline, current_operation, current_principal
 from gateway.sources.http.bucket import Bucket, Rate, Token, parse_quota
@@ -209,6 +210,8 @@ class Pacing:
             ) from None
         if (waited := self._clock() - started) >= _MIN_TIMER:
             self._observe(CallEvent.of(PipelineEvent.WAIT, request, seconds=waited))
+            if (calls := current_calls.get()) is not None:
+                calls.add(CallKind.WAITED, request.endpoint, None, waited)
         return await self._call(queue, token, request, send)
 
     def _queue(self, request: Request) -> _TokenQueue:

@@ -23,8 +23,10 @@ from dataclasses import dataclass
 from itertools import count
 
 import orjson
+from msgspec.structs import replace
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
+from gateway.calls import CallKind
 from gateway.errors import GatewayError, SourceTimeout, SourceUnavailable
 from gateway.operation import current_deadline
 from gateway.sources.http.circuit import CircuitOpenError
@@ -177,6 +179,7 @@ class Retry:
                 break
             self._observe(CallEvent.of(PipelineEvent.RETRY, request, seconds=wait))
             await self._sleep(wait)
+            request = replace(request, kind=CallKind.RETRY)
         try:
             if isinstance(final := unknown or result, GatewayError):
                 raise final

@@ -7,10 +7,12 @@ of giving one caller the response of another. Principals are compared even if th
 
 import asyncio
 import copy
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from gateway.calls import CallKind, current_calls
 from gateway.errors import GatewayError
 from gateway.operation import Deadline, current_deadline, current_principal
 from gateway.sources.http.exchange import Request, Response, Send
@@ -70,6 +72,7 @@ class SingleFlight:
         loop = asyncio.get_running_loop()
         key = self._key(request)
         flight = self._flights.get(key)
+        joined_at = None
         if flight is None:
             deadline = current_deadline.get()
             flight = self._flights[key] = _Flight(Deadline(deadline.at, deadline.clock) if deadline else None)
@@ -77,6 +80,7 @@ class SingleFlight:
         else:
             self._observe(CallEvent.of(PipelineEvent.SHARED, request))
             _extend_deadline(flight)
+            joined_at = time.monotonic()
         response: asyncio.Future[Response] = loop.create_future()
         flight.waiters.append(response)
         try:
@@ -89,6 +93,9 @@ class SingleFlight:
                     self._remove(key, flight)
                     flight.task.cancel()
             raise
+        finally:
+            if joined_at is not None:
+                _record(request, response, time.monotonic() - joined_at)
 
     async def _run(self, key: Hashable, flight: _Flight, request: Request, send: Send) -> None:
         """Make the call, in a separate task, so that it continues when its first caller leaves."""
@@ -114,6 +121,18 @@ class SingleFlight:
     def _remove(self, key: Hashable, flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
+
+
+def _record(request: Request, response: asyncio.Future[Response], seconds: float) -> None:
+    """Record the response of a shared call in the log of an operation that did not make the call."""
+    calls = current_calls.get()
+    if calls is None:
+        return
+    status: int | str = "cancelled"
+    if response.done() and not response.cancelled():
+        error = response.exception()
+        status = error.code if isinstance(error, GatewayError) else response.result().status
+    calls.add(CallKind.SHARED, request.endpoint, status, seconds)
 
 
 async def _pass_on(response: Response, waiters: list[asyncio.Future[Response]]) -> None:

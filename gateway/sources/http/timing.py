@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from gateway.calls import current_calls
 from gateway.errors import GatewayError
 from gateway.sources.http.exchange import Request, Response, Send
 
@@ -12,7 +13,10 @@ AttemptObserver = Callable[[Request, str, float], None]
 
 
 class Timing:
-    """Reports each attempt to `observe`: the request, its status or error code, and its duration in seconds."""
+    """Reports each attempt to `observe`: the request, its status or error code, and its duration in seconds.
+
+    It also records the attempt in the operation's log of calls, if there is one.
+    """
 
     def __init__(self, observe: AttemptObserver, *, clock: Callable[[], float] = time.perf_counter) -> None:
         self._observe = observe
@@ -28,5 +32,9 @@ class Timing:
             status = error.code
             raise
         finally:
-            self._observe(request, status, self._clock() - started)
+            seconds = self._clock() - started
+            self._observe(request, status, seconds)
+            if (calls := current_calls.get()) is not None:
+                shown = int(status) if status.isdecimal() else status
+                calls.add(request.kind, request.endpoint, shown, seconds)
         return response

@@ -132,11 +132,12 @@ class _Organizations:
     _ALL = "/v3/organizations"
 
     def __init__(self, api: Api) -> None:
+        self.template = f"{self._PATH}/{{id}}"
         self._api = api
         self._list = InferredList()
         self._read = InferredRead(
             api,
-            f"{self._PATH}/{{id}}",
+            self.template,
             lambda path_params: (self._ALL, _of_reseller(path_params["reseller"])),
             _ORGANIZATION,
             _ORGANIZATION_LIST,

@@ -19,12 +19,14 @@ from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.incremental import deliver
 from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, refusal, refused_for
+from gateway.api.graphql.execution.requested import RequestedExtensions
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
 from gateway.errors import BadUserInput, GatewayError, SourceTimeout
 from gateway.kit.long_steps import LongSteps
 from gateway.kit.rate_limit import Allowance
+from gateway.operation import READ_CALLS
 
 __all__ = ["ANY_OPERATION", "QUERY_ONLY", "QUERY_OR_MUTATION", "QUERY_OR_SUBSCRIPTION", "Executor"]
 
@@ -42,7 +44,8 @@ class Executor:
     """Executes operations against one schema.
 
     Compiled operations run as generated code; graphql-core executes the others, incremental delivery and events. All
-    errors in results are such as a client may see.
+    errors in results are such as a client may see. `shows_calls`: every caller may see the calls to sources that its
+    operations caused, and not only those with the scope for it.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Executor:
         *,
         named: NamedDocuments | None = None,
         suggestions: bool = True,
+        shows_calls: bool = False,
     ) -> None:
         self._schema = schema
         self._documents = documents
@@ -62,6 +66,7 @@ class Executor:
         self._named = named or NamedDocuments()
         self._looks_up_all = named is not None
         self._hide_suggestions = not suggestions
+        self._shows_calls = shows_calls
         self._long_steps = LongSteps()
 
     async def resolve(self, request: GraphQLRequest, incoming: Incoming) -> GraphQLRequest:
@@ -202,13 +207,16 @@ class Executor:
             prepared.stream_counts.check(request.variables or {})
         except BadUserInput as error:
             raise refused_for(error) from None
-        await self.charge(prepared, request, incoming)
+        requested = self._requested(request, incoming)
+        cost, allowance = await self.charge(prepared, request, incoming)
+        if requested is not None:
+            requested.charged(cost, self._guard.limits.cost, allowance)
 
         def timed_out() -> Mapping[str, Any]:
             error = SourceTimeout(f"The response was not complete within {incoming.timeout:g} s.")
             return public_error(as_graphql_error(error), incoming.request_id).formatted
 
-        parts = self._computed_parts(prepared, request, incoming)
+        parts = self._computed_parts(prepared, request, incoming, requested)
         return deliver(parts, max_seconds=incoming.timeout, timed_out=timed_out)
 
     async def answer(
@@ -219,13 +227,17 @@ class Executor:
         Raises:
             RefusedError: it costs too much, or there is no slot for it.
         """
-        cost, allowance = None, None
+        allowance = None
+        requested = self._requested(request, incoming)
         if event is None:
             cost, allowance = await self.charge(prepared, request, incoming)
             if allowance is not None:
                 allowance = await self._charge_compilation(prepared, request, incoming) or allowance
+            if requested is not None:
+                requested.charged(cost, self._guard.limits.cost, allowance)
         try:
-            with incoming.operation():  # outside the slot: the timeout includes the wait for it
+            # Outside the slot: the timeout includes the wait for it.
+            with incoming.operation(None if requested is None else requested.calls):
                 async with self._capacity.slot(incoming.principal.identity):
                     context = _context(prepared, request, incoming)
                     try:
@@ -240,20 +252,17 @@ class Executor:
             raise refused_for(overloaded) from None
         if event is None:
             request.close()
-        if allowance is None and not request.extensions:
+        if allowance is None and requested is None:
             return result
-        return replace(result, allowance=allowance, extensions=self._extensions(result, request, cost, allowance))
+        extensions = requested.added_to(result.extensions) if requested is not None else result.extensions
+        return replace(result, allowance=allowance, extensions=extensions)
 
-    def _extensions(
-        self, result: Result, request: GraphQLRequest, cost: int | None, allowance: Allowance | None
-    ) -> dict[str, Any] | None:
-        """Return the result's extensions, with the cost if the client requested it."""
-        if request.extensions.get("cost") is not True or cost is None:
-            return result.extensions
-        costs = {"requested": cost, "limit": self._guard.limits.cost}
-        if allowance is not None:
-            costs["remaining"] = allowance.remaining
-        return {**(result.extensions or {}), "cost": costs}
+    def _requested(self, request: GraphQLRequest, incoming: Incoming) -> RequestedExtensions | None:
+        """Return the extensions that the client may have requested; None without a trace of that."""
+        if not request.extensions:
+            return None
+        may_see_calls = self._shows_calls or READ_CALLS in incoming.principal.scopes
+        return RequestedExtensions(request, may_see_calls=may_see_calls)
 
     async def _charge_compilation(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
@@ -293,25 +302,35 @@ class Executor:
         return await executed if isawaitable(executed) else executed
 
     async def _computed_parts(
-        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming, requested: RequestedExtensions | None
     ) -> AsyncGenerator[dict[str, Any]]:
-        """Compute the parts of a response inside a slot. Whoever iterates must not wait for the client meanwhile."""
+        """Compute the parts of a response inside a slot. Whoever iterates must not wait for the client meanwhile.
+
+        The last part has the extensions that the client requested.
+        """
         context = _context(prepared, request, incoming)
         try:
-            with incoming.operation():
+            with incoming.operation(None if requested is None else requested.calls):
                 async with self._capacity.slot(incoming.principal.identity):
                     document = prepared.incremental or prepared.document
                     executed = await self._execute_by_core(document, request, context)
                     request.close()  # only root fields take files, and those are never deferred
                     if isinstance(executed, ExecutionResult):
-                        yield _result(executed, context, incoming).payload()
+                        result = _result(executed, context, incoming)
+                        if requested is not None:
+                            result = replace(result, extensions=requested.added_to(result.extensions))
+                        yield result.payload()
                         return
                     first = public_part(executed.initial_result, incoming.request_id)
                     extensions = _replay_extensions(context)
                     yield first | {"extensions": extensions} if extensions else first
                     async with aclosing(executed.subsequent_results) as subsequent:
-                        async for part in subsequent:
-                            yield public_part(part, incoming.request_id)
+                        async for each in subsequent:
+                            part = public_part(each, incoming.request_id)
+                            if requested is not None and not part["hasNext"]:
+                                extensions = requested.added_to(part.get("extensions"))
+                                part |= {"extensions": extensions} if extensions else {}
+                            yield part
         except Overloaded as overloaded:  # the response has begun, so its status cannot be changed
             yield self.error_result(overloaded, incoming).payload()
         finally:

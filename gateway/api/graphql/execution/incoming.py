@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.callers.revocation import CredentialWatch, OnRevoked
+from gateway.calls import CallList
 from gateway.events.log import EventLog
 from gateway.kit.long_steps import LongSteps
 from gateway.operation import ANYONE, Principal, operation, request_id, traceparent
@@ -39,9 +40,12 @@ class Incoming(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.request_id!r})"  # the headers contain credentials
 
-    def operation(self) -> operation:
-        """Return the context manager with the deadline and the trace to execute one operation in."""
-        return operation(timeout=self.timeout, trace=self.trace)
+    def operation(self, calls: CallList | None = None) -> operation:
+        """Return the context manager with the deadline and the trace to execute one operation in.
+
+        The calls to sources are recorded in `calls`.
+        """
+        return operation(timeout=self.timeout, trace=self.trace, calls=calls)
 
     def while_valid(self, on_revoked: OnRevoked) -> AbstractContextManager[None]:
         """Return the context manager that calls `on_revoked` if the principal's credential is revoked inside it."""

@@ -1,7 +1,7 @@
 """Decides which subscriptions are equal, so that one feed can serve them.
 
 Subscriptions are equal if they have the same operation of the same document, the same caller, and the same variables,
-of those that the operation declares.
+of those that the operation declares, and if both or neither request the calls to sources (`extensions.calls`).
 The position at which a subscription resumes (the argument `after`) makes no difference: the response to an event does
 not depend on it.
 """
@@ -54,7 +54,8 @@ def sharing_of(prepared: Prepared, request: GraphQLRequest, principal: Principal
     others = {name: value for name, value in variables.items() if name not in position.variables - position.reused}
     resumes = position.fixed or any(variables.get(name) is not None for name in position.variables)
     caller = (principal is ANYONE, principal.identity, principal.scopes)
-    key = (prepared, orjson.dumps(others, option=orjson.OPT_SORT_KEYS), caller)
+    shows_calls = request.extensions.get("calls") is True
+    key = (prepared, orjson.dumps(others, option=orjson.OPT_SORT_KEYS), caller, shows_calls)
     return Sharing(key, resumes, None if position.fixed or position.variables & position.reused else others)
 
 

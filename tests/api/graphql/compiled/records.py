@@ -148,6 +148,7 @@ class FakeDirectory:
     failure: Exception | None = None
     iterations: int = 0
     calls: int = 0
+    template: str = "/records/{id}"
 
     async def fetch(self, ref: Ref, *_: Any) -> Any:
         self.calls += 1
