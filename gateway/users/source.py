@@ -107,6 +107,10 @@ class Source(Protocol):
         """The tenant to use where none is given: the configured reseller, empty in the other sources."""
 
     @property
+    def list_template(self) -> str:
+        """The path template of the calls for a list of users."""
+
+    @property
     def directories(self) -> Mapping[Kind, Directory[Any]]:
         """The reference data of this source."""
 

@@ -79,6 +79,21 @@ async def test_cached_records(fresh: Callable[..., Any]) -> None:
     assert next(call for call in calls if call["kind"] == "kept")["template"] == "/v1/identity/roles/{id}"
 
 
+async def test_the_next_page(fresh: Callable[..., Any]) -> None:
+    """A page out of users that were read for the page before it reports them as kept."""
+    world = await fresh()
+    query = "query ($after: String) { users(first: 1, after: $after) { pageInfo { endCursor } } }"
+    variables: dict[str, Any] = {}
+    for _ in range(2):  # a first page reads little more than itself, a second one much more
+        page = await world.data(query, variables)
+        variables = {"after": page["users"]["pageInfo"]["endCursor"]}
+    await world.forget()
+    calls = (await reported(world, query, variables))["calls"]
+    await check(world, calls)
+    assert kinds(calls) == {"kept": 3}
+    assert "/v3/resellers/{reseller}/users" in [call["template"] for call in calls]
+
+
 async def test_calls_of_two_operations(fresh: Callable[..., Any]) -> None:
     """Of two operations that need the same at the same time, one reports the calls and the other one shares them."""
     world = await fresh()

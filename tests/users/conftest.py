@@ -64,6 +64,7 @@ class FakeSource:
     answers_as: str | None = None
     silent: bool = False
     recognises_keys: bool = True
+    list_template: str = "/users"
     created: User | None = None
     failing_changes: list[Exception] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)

@@ -38,6 +38,7 @@ class ListingSource(ABC):
 
     name: ClassVar[UserSource]
     max_window: int = 1000
+    list_template: str = "/users"
     tenant: str = ""
     directories: dict[Any, Any] = field(default_factory=dict)
     keys: list[tuple[float, int]] = field(default_factory=list)

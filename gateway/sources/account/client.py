@@ -41,6 +41,7 @@ class AccountSource:
     """
 
     name = UserSource.ACCOUNT
+    list_template = _USERS_PATH
     recognises_keys = True  # docs/upstreams/account.md, "Idempotency"
     tenant = ""
 

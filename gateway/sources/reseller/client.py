@@ -44,6 +44,7 @@ class ResellerSource:
     """
 
     name = UserSource.RESELLER
+    list_template = _USERS_PATH
     recognises_keys = False  # docs/upstreams/reseller.md, "Idempotency"
 
     def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], tenant: str) -> None:

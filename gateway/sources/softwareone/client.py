@@ -46,6 +46,7 @@ class SoftwareOneSource:
     """Marketplace users over HTTP. An icon may have at most `icon_bytes` bytes, and a media type of `icon_types`."""
 
     name = UserSource.SOFTWAREONE
+    list_template = _USERS_PATH
     recognises_keys = False  # docs/upstreams/softwareone.md, "Idempotency"
     tenant = ""
     directories: Mapping[Kind, Directory[Any]] = {}

@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
 from gateway.kit.tasks import gather
 from gateway.users.listing.cursor import Cursors
@@ -122,6 +123,9 @@ class Merge:
             for stream in streams:
                 if stream.name in prefetched:
                     stream.use_prefetched(prefetched[stream.name])
+                    if (calls := current_calls.get()) is not None:
+                        template = self._sources.named(stream.name).list_template
+                        calls.add(CallKind.KEPT, Endpoint(stream.name, "GET", template), None, 0.0)
 
         def write_cursor(positions: SegmentPositions) -> str:
             state = before | {name: position.walk_position for name, position in positions.items()}
