@@ -11,10 +11,17 @@ import msgspec
 from gateway.errors import BadUserInput
 from gateway.users.model import (
     Account,
+    Actor,
+    Address,
+    Branding,
     Department,
+    Geolocation,
     Location,
     Machine,
+    MarketplaceAccount,
     Organization,
+    PlatformUser,
+    Portal,
     ProductionStep,
     Role,
     ScanningStation,
@@ -22,7 +29,7 @@ from gateway.users.model import (
     UserSource,
 )
 
-__all__ = ["GLOBAL_KINDS", "UNLISTED_KINDS", "Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
+__all__ = ["UNLISTED_KINDS", "Identified", "Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
 
 _VERSION = "g1"  # of the format; another format gets another version, and old ids stay readable
 _PREFIX = urlsafe_b64encode(f"{_VERSION}:".encode()).decode()  # of all ids: three bytes are exactly four characters
@@ -32,7 +39,10 @@ _CACHED_IDS = 16_384
 
 
 class Kind(StrEnum):
-    """The kinds of record that can be looked up, by the names of their types."""
+    """The kinds of record that have an id in their source, by the names of their types.
+
+    The first ones can be looked up. No source offers a read of the others: they are found only inside another record.
+    """
 
     USER = "User"
     ROLE = "Role"
@@ -44,21 +54,53 @@ class Kind(StrEnum):
     MACHINE = "Machine"
     PRODUCTION_STEP = "ProductionStep"
 
+    ADDRESS = "Address"
+    GEOLOCATION = "Geolocation"
+    BRANDING = "Branding"
+    PORTAL = "Portal"
+    PLATFORM_USER = "PlatformUser"
+    MARKETPLACE_ACCOUNT = "MarketplaceAccount"
+    ACTOR = "Actor"
 
-GLOBAL_KINDS = frozenset({Kind.USER, Kind.ROLE, Kind.DEPARTMENT, Kind.ORGANIZATION})
-"""The kinds of record that have a global id. The others are found only inside another record."""
 
 UNLISTED_KINDS = frozenset({Kind.ACCOUNT})
 """The kinds of record of which no source has a list: each takes one call."""
 
-_ACCOUNT_KINDS: dict[type, Kind] = {  # of the records that only the account source has
-    Department: Kind.DEPARTMENT,
-    Account: Kind.ACCOUNT,
-    Location: Kind.LOCATION,
-    ScanningStation: Kind.SCANNING_STATION,
-    Machine: Kind.MACHINE,
-    ProductionStep: Kind.PRODUCTION_STEP,
+_OF_ONE_SOURCE: dict[type, tuple[Kind, UserSource]] = {  # the records that only that source has
+    Department: (Kind.DEPARTMENT, UserSource.ACCOUNT),
+    Account: (Kind.ACCOUNT, UserSource.ACCOUNT),
+    Location: (Kind.LOCATION, UserSource.ACCOUNT),
+    ScanningStation: (Kind.SCANNING_STATION, UserSource.ACCOUNT),
+    Machine: (Kind.MACHINE, UserSource.ACCOUNT),
+    ProductionStep: (Kind.PRODUCTION_STEP, UserSource.ACCOUNT),
+    Address: (Kind.ADDRESS, UserSource.ACCOUNT),
+    Geolocation: (Kind.GEOLOCATION, UserSource.ACCOUNT),
+    Branding: (Kind.BRANDING, UserSource.ACCOUNT),
+    Portal: (Kind.PORTAL, UserSource.ACCOUNT),
+    PlatformUser: (Kind.PLATFORM_USER, UserSource.ACCOUNT),
+    MarketplaceAccount: (Kind.MARKETPLACE_ACCOUNT, UserSource.SOFTWAREONE),
+    Actor: (Kind.ACTOR, UserSource.SOFTWAREONE),
 }
+
+Identified = (
+    User
+    | Role
+    | Department
+    | Organization
+    | Account
+    | Location
+    | ScanningStation
+    | Machine
+    | ProductionStep
+    | Address
+    | Geolocation
+    | Branding
+    | Portal
+    | PlatformUser
+    | MarketplaceAccount
+    | Actor
+)
+"""A record that has an id in its source."""
 
 
 class Ref(msgspec.Struct, frozen=True, gc=False):
@@ -138,9 +180,7 @@ def resolve(
     return ref
 
 
-def ref_of(
-    record: User | Role | Department | Organization | Account | Location | ScanningStation | Machine | ProductionStep,
-) -> Ref:
+def ref_of(record: Identified) -> Ref:
     """Return the reference to a record."""
     if isinstance(record, User):
         return Ref(Kind.USER, record.source, record.source_id, record.tenant)
@@ -148,7 +188,8 @@ def ref_of(
         return Ref(Kind.ROLE, record.source, record.source_id)
     if isinstance(record, Organization):
         return Ref(Kind.ORGANIZATION, UserSource.RESELLER, record.source_id, record.tenant)
-    return Ref(_ACCOUNT_KINDS[type(record)], UserSource.ACCOUNT, record.source_id)
+    kind, source = _OF_ONE_SOURCE[type(record)]
+    return Ref(kind, source, record.source_id)
 
 
 def can_exist(source_id: str) -> bool:
@@ -165,8 +206,4 @@ def can_exist(source_id: str) -> bool:
 def _is_possible(ref: Ref) -> bool:
     """Return whether records can have that global id: it has a tenant exactly if the source has tenants."""
     has_tenants = ref.source is UserSource.RESELLER and ref.kind in {Kind.USER, Kind.ORGANIZATION}
-    return (
-        ref.kind in GLOBAL_KINDS
-        and can_exist(ref.source_id)
-        and (can_exist(ref.tenant) if has_tenants else not ref.tenant)
-    )
+    return can_exist(ref.source_id) and (can_exist(ref.tenant) if has_tenants else not ref.tenant)

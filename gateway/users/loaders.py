@@ -147,15 +147,15 @@ class _RecordLoader(_Loader):
         return [found[ref] for ref in refs]
 
 
-def load_expansion(record: Any, name: str, loaders: Loaders) -> Any | Awaitable[Any]:
+def load_expansion(record: Any, name: str, loaders: Loaders, if_gone: Any = None) -> Any | Awaitable[Any]:
     """Return the value of a field that its source may not have sent, or an awaitable of its lookup.
 
-    `record` has `loaded` (`gateway.users.model`).
+    `record` has `loaded` (`gateway.users.model`). If its source no longer has it, the value is `if_gone`.
     """
     ref = ref_of(record)
     if loaders.plan.below(ref.kind, name) <= record.loaded or not ref.source_id:
         return getattr(record, name)
-    return _load_field(loaders, ref, name)
+    return _load_field(loaders, ref, name, if_gone)
 
 
 def load_reference(record: Organization | Department | None, loaders: Loaders) -> Any | Awaitable[Any]:
@@ -177,6 +177,6 @@ async def _load_found_reference(found: Awaitable[Any], loaders: Loaders) -> Any:
     return await value if isawaitable(value) else value
 
 
-async def _load_field(loaders: Loaders, ref: Ref, name: str) -> Any:
+async def _load_field(loaders: Loaders, ref: Ref, name: str, if_gone: Any) -> Any:
     found = await loaders.load(ref)
-    return None if found is None else getattr(found, name)
+    return if_gone if found is None else getattr(found, name)

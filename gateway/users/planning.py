@@ -183,28 +183,28 @@ _TYPES: Mapping[str, Mapping[str, _Field]] = {
     "Department": {
         **_details(Kind.DEPARTMENT, "notes", "created_at", "updated_at"),
         **_expansion(Kind.DEPARTMENT, "location", "Location"),
-        **_expansion(Kind.DEPARTMENT, "scanning_stations", "ScanningStationConnection"),
-        **_expansion(Kind.DEPARTMENT, "machines", "MachineConnection"),
+        **_expansion(Kind.DEPARTMENT, "scanning_stations", "ScanningStationList"),
+        **_expansion(Kind.DEPARTMENT, "machines", "MachineList"),
     },
     "Location": {
         **_details(Kind.LOCATION, "created_at", "updated_at"),
         **_expansion(Kind.LOCATION, "parent", "Location"),
-        **_expansion(Kind.LOCATION, "children", "LocationConnection"),
+        **_expansion(Kind.LOCATION, "children", "LocationList"),
     },
-    "LocationConnection": _typed("Location", "nodes"),
-    "ScanningStationConnection": _typed("ScanningStation", "nodes"),
+    "LocationList": _typed("Location", "nodes"),
+    "ScanningStationList": _typed("ScanningStation", "nodes"),
     "ScanningStation": {
-        **_details(Kind.SCANNING_STATION, "notes", "label_size", "label_type", "material_check_required"),
+        **_details(Kind.SCANNING_STATION, "notes", "type", "label_size", "label_type", "material_check_required"),
         **_details(Kind.SCANNING_STATION, "created_at", "updated_at"),
         **_expanded_reference(Kind.SCANNING_STATION, "department", "Department"),
-        **_expansion(Kind.SCANNING_STATION, "production_steps", "ProductionStepConnection"),
+        **_expansion(Kind.SCANNING_STATION, "production_steps", "ProductionStepList"),
     },
-    "MachineConnection": _typed("Machine", "nodes"),
+    "MachineList": _typed("Machine", "nodes"),
     "Machine": {
         **_details(Kind.MACHINE, "serial_number", "notes", "created_at", "updated_at"),
         **_expanded_reference(Kind.MACHINE, "department", "Department"),
     },
-    "ProductionStepConnection": _typed("ProductionStep", "nodes"),
+    "ProductionStepList": _typed("ProductionStep", "nodes"),
     "ProductionStep": {
         **_details(Kind.PRODUCTION_STEP, "notes", "leveling_factor", "allowances", "labor_rate", "labor_time"),
         **_details(Kind.PRODUCTION_STEP, "overhead_rate", "created_at", "updated_at"),
@@ -235,8 +235,9 @@ REFERENCES: Mapping[str, frozenset[str]] = _names_where(lambda field: field.is_r
 
 _IDENTITY = frozenset({"id", "source", "source_id", "__typename"})
 _DETAIL_FIELDS: Mapping[Kind, frozenset[str]] = {
-    kind: frozenset(name for name, field in _TYPES[kind.value].items() if field.kind is kind and field.is_detail)
+    kind: frozenset(name for name, field in fields.items() if field.kind is kind and field.is_detail)
     for kind in Kind
+    if (fields := _TYPES.get(kind.value))
 }
 _LOOKED_UP = {"Role": Kind.ROLE, "Department": Kind.DEPARTMENT, "Organization": Kind.ORGANIZATION}
 

@@ -22,6 +22,7 @@ _ID_FIELDS: Mapping[str, tuple[Kind, UserSource]] = {
     "role_id": (Kind.ROLE, UserSource.ACCOUNT),
     "department_id": (Kind.DEPARTMENT, UserSource.ACCOUNT),
     "organization_id": (Kind.ORGANIZATION, UserSource.RESELLER),
+    "current_account_id": (Kind.MARKETPLACE_ACCOUNT, UserSource.SOFTWAREONE),
 }
 
 

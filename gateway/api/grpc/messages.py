@@ -8,7 +8,7 @@ from google.protobuf import struct_pb2
 
 from gateway.api.grpc.enums import NUMBERS
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.users.ids import encode, ref_of
+from gateway.users.ids import Identified, encode, ref_of
 from gateway.users.planning import EXPANSIONS, Selection
 
 __all__ = ["message_of", "source_error"]
@@ -61,7 +61,7 @@ class _Converter:
             return self._selected(record, only.fields)
         fields = dict(zip(self._plain, self._get(record), strict=True)) if self._plain else {}
         if self._has_id:
-            fields["id"] = encode(ref_of(record))
+            fields["id"] = _global_id(record)
         for name, convert in self._converted.items():
             value = getattr(record, name)
             if value is not None and (name not in self._expansions or name in record.loaded):
@@ -72,7 +72,7 @@ class _Converter:
         fields: dict[str, Any] = {}
         for name, selection in only.items():
             if name == "id":
-                fields[name] = encode(ref_of(record))
+                fields[name] = _global_id(record)
                 continue
             value = getattr(record, name)
             if value is not None and (name not in self._expansions or name in record.loaded):
@@ -108,6 +108,12 @@ def _conversion(field: Any) -> _Convert | None:
         return _list(descriptor)
     name = descriptor.name
     return lambda value, only: _converter(name)(value, only)  # noqa: PLW0108 - not before use: types contain each other
+
+
+def _global_id(record: Identified) -> str:
+    """Return the global id, empty if the source sent the record without an id: several records would have the same."""
+    ref = ref_of(record)
+    return encode(ref) if ref.source_id else ""
 
 
 def _list(descriptor: Any) -> _Convert:

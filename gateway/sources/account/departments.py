@@ -29,7 +29,7 @@ _UNDOCUMENTED = ("labor_rate", "labor_time", "overhead_rate", "production", "con
 _TIMES = frozenset({"created_at", "updated_at"})
 _DEPARTMENT = _TIMES | {"notes"}
 _MACHINE = _TIMES | {"serial_number", "notes"}
-_STATION = _TIMES | {"notes", "label_size", "label_type", "material_check_required"}
+_STATION = _TIMES | {"notes", "type", "label_size", "label_type", "material_check_required"}
 _STEP = _TIMES | {"notes", "leveling_factor", "allowances", "labor_rate", "labor_time", "overhead_rate"}
 _STEP_RECORDS = ("production", "consumptions", "machines", "scanning_station", "in_steps", "out_steps", "department")
 

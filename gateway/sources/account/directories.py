@@ -13,7 +13,7 @@ from gateway.sources.account.listing import AccountListing, next_position
 from gateway.sources.http.api import Api, Query
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import JsonDecoder, decode_response
-from gateway.users.ids import GLOBAL_KINDS, Kind, Ref
+from gateway.users.ids import Kind, Ref
 from gateway.users.source import Directory, Page
 
 __all__ = ["account_directories"]
@@ -46,6 +46,7 @@ _ENDPOINTS: Mapping[Kind, tuple[str, Any, tuple[str, ...]]] = {
         ),
     ),
 }
+_ALWAYS_THERE = frozenset({Kind.ROLE, Kind.DEPARTMENT})
 _JSON = frozenset({"production", "consumptions"})  # given to callers as JSON, with all that can be included in them
 _NO_SUCH_ENDPOINT = frozenset({"resource_not_found", "method_not_allowed"})  # the latter: only for changes
 _LISTING: Any = AccountListing  # whose parameter is a type in a table
@@ -60,7 +61,7 @@ def account_directories(api: Api) -> Mapping[Kind, Directory[Any]]:
             includes,
             JsonDecoder(wire_type),
             JsonDecoder(_LISTING[wire_type]),
-            may_be_missing=kind not in GLOBAL_KINDS,
+            may_be_missing=kind not in _ALWAYS_THERE,
         )
         for kind, (template, wire_type, includes) in _ENDPOINTS.items()
     }

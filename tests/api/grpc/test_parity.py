@@ -21,28 +21,31 @@ MARKET, RESELLER = ("USR-0000-0001", "SOFTWAREONE"), ("00000000-0000-4000-8000-0
 USER_FIELDS = [
     *(field.name for field in TYPES["User"].fields if field.message_type is None and field.name != "image_url"),
     *("phone.prefix", "phone.number", "settings.culture_code", "settings.language_code", "company"),
-    *("platform_user.source_id", "platform_user.created_at", "platform_user.updated_at"),
-    *(f"accounts.nodes.{name}" for name in ("source_id", "name", "type", "status", "image_url")),
-    *("current_account.source_id", "created_by.source_id", "created_by.name", "updated_by.image_url"),
+    *("platform_user.id", "platform_user.source_id", "platform_user.created_at", "platform_user.updated_at"),
+    *(f"accounts.nodes.{name}" for name in ("id", "source_id", "name", "type", "status", "image_url")),
+    *("current_account.id", "current_account.source_id", "created_by.id", "created_by.name", "updated_by.image_url"),
     *(f"role.{name}" for name in ("id", "source", "source_id", "name", "type", "source_type", "created_at")),
     *(f"department.{name}" for name in ("id", "source_id", "name", "notes", "created_at", "updated_at")),
 ]
 ROLE_FIELDS = [
     *("role.owner.type", "role.permissions"),
-    *(f"role.owner.account.{name}" for name in ("source_id", "name", "created_at", "updated_at")),
+    *(f"role.owner.account.{name}" for name in ("id", "source_id", "name", "created_at", "updated_at")),
     *(f"role.owner.account.branding.{field.name}" for field in TYPES["Branding"].fields),
-    *("role.owner.account.portal.source_id", "role.owner.account.portal.slug"),
+    *("role.owner.account.portal.id", "role.owner.account.portal.source_id", "role.owner.account.portal.slug"),
     *(
         f"role.owner.account.default_{which}_address.{name}"
         for which in ("billing", "shipping")
-        for name in ("source_id", "name", "phone", "email", "is_drop_ship", "geolocation.street_line1")
+        for name in ("id", "source_id", "name", "phone", "email", "is_drop_ship", "geolocation.street_line1")
     ),
     *(f"role.owner.account.default_billing_address.geolocation.{field.name}" for field in TYPES["Geolocation"].fields),
 ]
 _STATION = "department.scanning_stations.nodes"
 _STEP = f"{_STATION}.production_steps.nodes"
 DEPARTMENT_FIELDS = [
-    *(f"department.location.{name}" for name in ("source_id", "name", "type", "parent.name", "children.nodes.name")),
+    *(
+        f"department.location.{name}"
+        for name in ("id", "source_id", "name", "type", "parent.id", "children.nodes.name")
+    ),
     *("department.location.parent.created_at", "department.location.children.page_info.next_cursor"),
     *("department.location.children.page_info.has_next_page", "department.machines.page_info.has_previous_page"),
     *(f"department.machines.nodes.{field.name}" for field in TYPES["Machine"].fields if field.message_type is None),

@@ -160,7 +160,7 @@ DIRECTORIES: list[tuple[Kind, str, set[str], str, set[str]]] = [
         "/v1/operations/scanning-stations",
         {"production_steps", "department"},
         "include[]=department&include[]=production_steps",
-        TIMES | {"notes", "label_size", "label_type", "material_check_required"},
+        TIMES | {"notes", "type", "label_size", "label_type", "material_check_required"},
     ),
     (
         Kind.MACHINE,

@@ -26,8 +26,9 @@ _KINDS = {kind.value: kind for kind in Kind}
 class Lookup:
     """A field that may need a lookup of a record of the class `record_class`.
 
-    The value of the field is `attribute` of that record, or the record itself if `attribute` is empty. `identity`
-    returns what distinguishes two records; it costs less than a `Ref`.
+    The value of the field is `attribute` of that record, or the record itself if `attribute` is empty, and
+    `if_gone` if the record does not exist. `identity` returns what distinguishes two records; it costs less than a
+    `Ref`.
     """
 
     slot: AnswerSlot
@@ -35,6 +36,7 @@ class Lookup:
     record_class: type
     attribute: str
     identity: Callable[[Any], Hashable]
+    if_gone: Any = None
 
     def need(self, plan: Plan) -> frozenset[str]:
         """Return what a record must have been loaded with before the field can be read from it; may be empty."""
@@ -44,7 +46,9 @@ class Lookup:
 
     def value_from(self, record: Any) -> Any:
         """Return the value of the field from the record that was looked up, which is None if it does not exist."""
-        return getattr(record, self.attribute) if self.attribute and record is not None else record
+        if record is None:
+            return self.if_gone
+        return getattr(record, self.attribute) if self.attribute else record
 
 
 def lookup_for(slot: AnswerSlot, declaration: Expansion | Reference | ExpandedReference) -> Lookup | None:
@@ -56,7 +60,7 @@ def lookup_for(slot: AnswerSlot, declaration: Expansion | Reference | ExpandedRe
     is_record = looked_up.is_type_of if isinstance(looked_up, GraphQLObjectType) else None
     if not isinstance(is_record, IsRecord) or looked_up.name not in _KINDS:
         return None
-    attribute = declaration.name if isinstance(declaration, Expansion) else ""
+    attribute, if_gone = (declaration.name, declaration.if_gone) if isinstance(declaration, Expansion) else ("", None)
     record_class = is_record.kind
     identity = attrgetter("source_id", *(name for name in ("source", "tenant") if hasattr(record_class, name)))
-    return Lookup(slot, _KINDS[looked_up.name], record_class, attribute, identity)
+    return Lookup(slot, _KINDS[looked_up.name], record_class, attribute, identity, if_gone)

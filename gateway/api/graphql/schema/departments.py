@@ -22,7 +22,7 @@ _Lazy = strawberry.lazy("gateway.api.graphql.schema.departments")
 
 
 @strawberry.type(name="Location", description="A building, or a part of one.")
-class LocationObject:
+class LocationObject(NodeInterface):
     source_id: str = source_id()
     name: str
     type: str = attribute(
@@ -31,7 +31,7 @@ class LocationObject:
     parent: Annotated["LocationObject", _Lazy] | None = expansion(
         "parent", "The location that this one is a part of; null if there is none. Looked up in batches."
     )
-    children: Annotated["LocationConnectionObject", _Lazy] | None = expansion(
+    children: Annotated["LocationListObject", _Lazy] | None = expansion(
         "children", "The parts of this location. Looked up in batches."
     )
     created_at: DateTime | None = detail("created_at", usually_sent=False)
@@ -40,14 +40,14 @@ class LocationObject:
     is_type_of = is_record(model.Location)
 
 
-@strawberry.type(name="LocationConnection", description="Locations, as the source sent them.")
-class LocationConnectionObject:
+@strawberry.type(name="LocationList", description="Locations, as the source sent them.")
+class LocationListObject:
     nodes: list[LocationObject]
     page_info: PageInfoObject = nested_page_info()
 
 
 @strawberry.type(name="Machine", description="A machine of a department.")
-class MachineObject:
+class MachineObject(NodeInterface):
     source_id: str = source_id()
     name: str
     serial_number: str | None = detail("serial_number")
@@ -61,8 +61,8 @@ class MachineObject:
     is_type_of = is_record(model.Machine)
 
 
-@strawberry.type(name="MachineConnection", description="Machines, as the source sent them.")
-class MachineConnectionObject:
+@strawberry.type(name="MachineList", description="Machines, as the source sent them.")
+class MachineListObject:
     nodes: list[MachineObject]
     page_info: PageInfoObject = nested_page_info()
 
@@ -74,7 +74,7 @@ class MachineConnectionObject:
         "the other fields are looked up in batches."
     ),
 )
-class ProductionStepObject:
+class ProductionStepObject(NodeInterface):
     source_id: str = source_id()
     name: str
     notes: str | None = detail("notes", usually_sent=False)
@@ -108,20 +108,22 @@ class ProductionStepObject:
     is_type_of = is_record(model.ProductionStep)
 
 
-@strawberry.type(name="ProductionStepConnection", description="Production steps, as the source sent them.")
-class ProductionStepConnectionObject:
+@strawberry.type(name="ProductionStepList", description="Production steps, as the source sent them.")
+class ProductionStepListObject:
     nodes: list[ProductionStepObject]
     page_info: PageInfoObject = nested_page_info()
 
 
 @strawberry.type(name="ScanningStation", description="A station at which batches are scanned during production.")
-class ScanningStationObject:
+class ScanningStationObject(NodeInterface):
     source_id: str = source_id()
     name: str
     notes: str | None = detail("notes")
-    type: str = attribute(
-        "For example `init_batch`, `merge_batch`, `move_batch` or `split_batch`. The source may add values. Empty for "
-        "the station of a step before or after another one, of which the source sends the name only."
+    type: str = detail(
+        "type",
+        "For example `init_batch`, `merge_batch`, `move_batch` or `split_batch`; the source may add values. Empty if "
+        "the source no longer has the station.",
+        if_gone="",
     )
     label_size: str | None = detail("label_size", "For example `1x3`.")
     label_type: str | None = detail("label_type", "For example `tag` or `traveler`.")
@@ -129,7 +131,7 @@ class ScanningStationObject:
     department: Annotated["DepartmentObject", _Lazy] | None = expanded_reference(
         "department", "The department in which the station is. Looked up in batches."
     )
-    production_steps: ProductionStepConnectionObject | None = expansion(
+    production_steps: ProductionStepListObject | None = expansion(
         "production_steps", "The production steps that are done at the station. Looked up in batches."
     )
     created_at: DateTime | None = detail("created_at")
@@ -138,8 +140,8 @@ class ScanningStationObject:
     is_type_of = is_record(model.ScanningStation)
 
 
-@strawberry.type(name="ScanningStationConnection", description="Scanning stations, as the source sent them.")
-class ScanningStationConnectionObject:
+@strawberry.type(name="ScanningStationList", description="Scanning stations, as the source sent them.")
+class ScanningStationListObject:
     nodes: list[ScanningStationObject]
     page_info: PageInfoObject = nested_page_info()
 
@@ -150,12 +152,10 @@ class DepartmentObject(NodeInterface):
     name: str
     notes: str | None = detail("notes")
     location: LocationObject | None = expansion("location", "The location of the department. Looked up in batches.")
-    scanning_stations: ScanningStationConnectionObject | None = expansion(
+    scanning_stations: ScanningStationListObject | None = expansion(
         "scanning_stations", "The scanning stations of the department. Looked up in batches."
     )
-    machines: MachineConnectionObject | None = expansion(
-        "machines", "The machines of the department. Looked up in batches."
-    )
+    machines: MachineListObject | None = expansion("machines", "The machines of the department. Looked up in batches.")
     created_at: DateTime | None = detail("created_at")
     updated_at: DateTime | None = detail("updated_at")
 

@@ -12,7 +12,8 @@ import strawberry
 
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.limits.directives import Cost
-from gateway.users.ids import encode, ref_of
+from gateway.errors import Origin, SourceInvalidResponse
+from gateway.users.ids import Identified, encode, ref_of
 from gateway.users.loaders import load_expanded_reference, load_expansion, load_reference
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "expanded_reference",
     "expansion",
     "global_id",
+    "inner_id",
     "is_record",
     "reference",
     "source_id",
@@ -35,6 +37,7 @@ __all__ = [
 
 Info = strawberry.Info[Context, None]
 
+_GLOBAL_ID = "The global id: opaque, stable, and unique over all sources and types."
 _LOOKUP = Cost(weight="10")
 _PART = Cost(weight="2")  # the details of a record come by one lookup, so each is charged for a part of it
 
@@ -48,9 +51,13 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A field of that name that is looked up if the record came without it (`gateway.users.loaders.load_expansion`)."""
+    """A field of that name that is looked up if the record came without it (`gateway.users.loaders.load_expansion`).
+
+    `if_gone`: its value if the source no longer has the record.
+    """
 
     name: str
+    if_gone: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +94,19 @@ def expansion(name: str, description: str) -> Any:
     return _expansion(name, description, [_LOOKUP])
 
 
-def detail(name: str, description: str | None = None, *, usually_sent: bool = True) -> Any:
+def detail(name: str, description: str | None = None, *, usually_sent: bool = True, if_gone: Any = None) -> Any:
     """Declare a plain field that short forms of the record lack; it is then looked up in a batch.
 
-    It costs nothing if its source usually sends it.
+    It costs nothing if its source usually sends it. `if_gone`: its value if the source no longer has the record.
     """
-    return _expansion(name, description, [] if usually_sent else [_PART])
+    return _expansion(name, description, [] if usually_sent else [_PART], if_gone)
 
 
-def _expansion(name: str, description: str | None, costs: list[Cost]) -> Any:
+def _expansion(name: str, description: str | None, costs: list[Cost], if_gone: Any = None) -> Any:
     def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
-        return load_expansion(root, name, info.context.loaders)
+        return load_expansion(root, name, info.context.loaders, if_gone)
 
-    metadata = {"how": Expansion(name)}
+    metadata = {"how": Expansion(name, if_gone)}
     return strawberry.field(resolver=resolve, description=description, directives=costs, metadata=metadata)
 
 
@@ -134,9 +141,25 @@ def computed(of: Callable[[Any], Any], type_: Any, description: str) -> Any:
 
 
 def global_id() -> Any:
-    """Declare the field `id`."""
-    description = "The global id: opaque, stable, and unique over all sources and types."
-    return computed(lambda record: encode(ref_of(record)), strawberry.ID, description)
+    """Declare the field `id` of records that can be fetched by it."""
+    return computed(_global_id, strawberry.ID, _GLOBAL_ID)
+
+
+def inner_id() -> Any:
+    """Declare the field `id` of records that no source returns by themselves: clients use it as the key of a cache."""
+    return computed(
+        _global_id, strawberry.ID, f"{_GLOBAL_ID} `node` does not find it: no source returns this record by itself."
+    )
+
+
+def _global_id(record: Identified) -> str:
+    ref = ref_of(record)
+    if not ref.source_id:  # all such records would have the same id, and be one record in the cache of a client
+        raise SourceInvalidResponse(
+            f"The {ref.source} source sent a record of the type {ref.kind} without its id.",
+            origin=Origin(source=ref.source),
+        )
+    return encode(ref)
 
 
 def source_id() -> Any:

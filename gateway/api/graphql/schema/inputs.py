@@ -91,7 +91,9 @@ class UpdateSoftwareOneUserInput:
     email: str | None = _optional(_EMAIL)
     phone: PhoneNumberInput | None = UNSET
     settings: UserSettingsInput | None = UNSET
-    current_account_id: strawberry.ID | None = _optional("The id of one of the accounts that the user belongs to.")
+    current_account_id: strawberry.ID | None = _optional(
+        "One of the accounts that the user belongs to: its global id, or its id in the source."
+    )
     icon: Upload | None = _optional(
         "A picture, uploaded by a multipart request. Null is an error: there is no way to remove an icon."
     )

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from gateway.api.graphql.schema.fields import attribute, expansion, is_record, source_id
+from gateway.api.graphql.schema.fields import attribute, expansion, inner_id, is_record, source_id
 from gateway.api.graphql.schema.nodes import NodeInterface
 from gateway.api.graphql.schema.scalars import DateTime, OwnerType, RoleType, UserSource
 from gateway.users import model
@@ -12,6 +12,7 @@ __all__ = ["RoleObject"]
 
 @strawberry.type(name="Geolocation", description="A street address.")
 class GeolocationObject:
+    id: strawberry.ID = inner_id()
     source_id: str = source_id()
     street_line1: str | None = attribute("First line of the street address.")
     street_line2: str | None = attribute("Second line of the street address.")
@@ -25,6 +26,7 @@ class GeolocationObject:
 
 @strawberry.type(name="Address", description="A billing or shipping address of an account.")
 class AddressObject:
+    id: strawberry.ID = inner_id()
     source_id: str = source_id()
     name: str
     phone: str | None
@@ -37,6 +39,7 @@ class AddressObject:
 
 @strawberry.type(name="Branding", description="How an account presents itself to its customers.")
 class BrandingObject:
+    id: strawberry.ID = inner_id()
     source_id: str = source_id()
     support_email: str | None
     phone_number: str | None
@@ -52,6 +55,7 @@ class BrandingObject:
 
 @strawberry.type(name="Portal", description="The customer portal of an account.")
 class PortalObject:
+    id: strawberry.ID = inner_id()
     source_id: str = source_id()
     slug: str
     created_at: DateTime | None
@@ -65,7 +69,7 @@ class PortalObject:
         "the source has no endpoint that returns them."
     ),
 )
-class AccountObject:
+class AccountObject(NodeInterface):
     source_id: str = source_id()
     name: str
     default_billing_address: AddressObject | None = expansion(

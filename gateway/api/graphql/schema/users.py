@@ -3,7 +3,7 @@
 import strawberry
 
 from gateway.api.graphql.schema.departments import DepartmentObject
-from gateway.api.graphql.schema.fields import attribute, is_record, reference, source_id
+from gateway.api.graphql.schema.fields import attribute, inner_id, is_record, reference, source_id
 from gateway.api.graphql.schema.nodes import NodeInterface
 from gateway.api.graphql.schema.roles import RoleObject
 from gateway.api.graphql.schema.scalars import DateTime, UserSource, UserStatus
@@ -26,6 +26,7 @@ class PhoneNumberObject:
     ),
 )
 class PlatformUserObject:
+    id: strawberry.ID = inner_id()
     source_id: str = source_id()
     created_at: DateTime | None = attribute("When it was first added to the platform.")
     updated_at: DateTime | None = attribute("When name, e-mail address, user name or picture last changed.")
@@ -39,6 +40,7 @@ class UserSettingsObject:
 
 @strawberry.type(name="Actor", description="The user or API token that did something in the Marketplace.")
 class ActorObject:
+    id: strawberry.ID = inner_id()
     source_id: str = source_id()
     name: str | None
     image_url: str | None
@@ -46,6 +48,7 @@ class ActorObject:
 
 @strawberry.type(name="MarketplaceAccount", description="A SoftwareOne Marketplace account that a user belongs to.")
 class MarketplaceAccountObject:
+    id: strawberry.ID = inner_id()
     source_id: str = source_id()
     name: str | None
     type: str | None = attribute("For example `Client`, `Vendor` or `Operations`.")

@@ -497,14 +497,16 @@ class User(_message.Message):
     def __init__(self, id: _Optional[str] = ..., source: _Optional[_Union[UserSource, str]] = ..., source_id: _Optional[str] = ..., name: _Optional[str] = ..., first_name: _Optional[str] = ..., last_name: _Optional[str] = ..., email: _Optional[str] = ..., email_verified_at: _Optional[str] = ..., username: _Optional[str] = ..., image_url: _Optional[str] = ..., phone: _Optional[_Union[PhoneNumber, _Mapping]] = ..., status: _Optional[_Union[UserStatus, str]] = ..., source_status: _Optional[str] = ..., role: _Optional[_Union[Role, _Mapping]] = ..., department: _Optional[_Union[Department, _Mapping]] = ..., organization: _Optional[_Union[Organization, _Mapping]] = ..., company: _Optional[str] = ..., accounts: _Optional[_Union[MarketplaceAccountList, _Mapping]] = ..., current_account: _Optional[_Union[MarketplaceAccount, _Mapping]] = ..., settings: _Optional[_Union[UserSettings, _Mapping]] = ..., two_factor_enabled: _Optional[bool] = ..., google_sso_enabled: _Optional[bool] = ..., last_active_at: _Optional[str] = ..., invitation_accepted_at: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., created_by: _Optional[_Union[Actor, _Mapping]] = ..., updated_by: _Optional[_Union[Actor, _Mapping]] = ..., omitted_fields: _Optional[_Iterable[str]] = ..., platform_user: _Optional[_Union[PlatformUser, _Mapping]] = ...) -> None: ...
 
 class PlatformUser(_message.Message):
-    __slots__ = ("source_id", "created_at", "updated_at")
+    __slots__ = ("source_id", "created_at", "updated_at", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     created_at: str
     updated_at: str
-    def __init__(self, source_id: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class PhoneNumber(_message.Message):
     __slots__ = ("prefix", "number")
@@ -523,28 +525,32 @@ class UserSettings(_message.Message):
     def __init__(self, culture_code: _Optional[str] = ..., language_code: _Optional[str] = ...) -> None: ...
 
 class Actor(_message.Message):
-    __slots__ = ("source_id", "name", "image_url")
+    __slots__ = ("source_id", "name", "image_url", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     IMAGE_URL_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     name: str
     image_url: str
-    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., image_url: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., image_url: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class MarketplaceAccount(_message.Message):
-    __slots__ = ("source_id", "name", "type", "status", "image_url")
+    __slots__ = ("source_id", "name", "type", "status", "image_url", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_URL_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     name: str
     type: str
     status: str
     image_url: str
-    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., status: _Optional[str] = ..., image_url: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., status: _Optional[str] = ..., image_url: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class MarketplaceAccountList(_message.Message):
     __slots__ = ("nodes",)
@@ -591,7 +597,7 @@ class RoleOwner(_message.Message):
     def __init__(self, type: _Optional[_Union[OwnerType, str]] = ..., account: _Optional[_Union[Account, _Mapping]] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("source_id", "name", "default_billing_address", "default_shipping_address", "branding", "portal", "created_at", "updated_at")
+    __slots__ = ("source_id", "name", "default_billing_address", "default_shipping_address", "branding", "portal", "created_at", "updated_at", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_BILLING_ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -600,6 +606,7 @@ class Account(_message.Message):
     PORTAL_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     name: str
     default_billing_address: Address
@@ -608,10 +615,11 @@ class Account(_message.Message):
     portal: Portal
     created_at: str
     updated_at: str
-    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., default_billing_address: _Optional[_Union[Address, _Mapping]] = ..., default_shipping_address: _Optional[_Union[Address, _Mapping]] = ..., branding: _Optional[_Union[Branding, _Mapping]] = ..., portal: _Optional[_Union[Portal, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., default_billing_address: _Optional[_Union[Address, _Mapping]] = ..., default_shipping_address: _Optional[_Union[Address, _Mapping]] = ..., branding: _Optional[_Union[Branding, _Mapping]] = ..., portal: _Optional[_Union[Portal, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Address(_message.Message):
-    __slots__ = ("source_id", "name", "phone", "email", "is_drop_ship", "geolocation", "created_at", "updated_at")
+    __slots__ = ("source_id", "name", "phone", "email", "is_drop_ship", "geolocation", "created_at", "updated_at", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PHONE_FIELD_NUMBER: _ClassVar[int]
@@ -620,6 +628,7 @@ class Address(_message.Message):
     GEOLOCATION_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     name: str
     phone: str
@@ -628,10 +637,11 @@ class Address(_message.Message):
     geolocation: Geolocation
     created_at: str
     updated_at: str
-    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., phone: _Optional[str] = ..., email: _Optional[str] = ..., is_drop_ship: _Optional[bool] = ..., geolocation: _Optional[_Union[Geolocation, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., phone: _Optional[str] = ..., email: _Optional[str] = ..., is_drop_ship: _Optional[bool] = ..., geolocation: _Optional[_Union[Geolocation, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Geolocation(_message.Message):
-    __slots__ = ("source_id", "street_line1", "street_line2", "locality", "state", "postal_code", "country", "created_at", "updated_at")
+    __slots__ = ("source_id", "street_line1", "street_line2", "locality", "state", "postal_code", "country", "created_at", "updated_at", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     STREET_LINE1_FIELD_NUMBER: _ClassVar[int]
     STREET_LINE2_FIELD_NUMBER: _ClassVar[int]
@@ -641,6 +651,7 @@ class Geolocation(_message.Message):
     COUNTRY_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     street_line1: str
     street_line2: str
@@ -650,10 +661,11 @@ class Geolocation(_message.Message):
     country: str
     created_at: str
     updated_at: str
-    def __init__(self, source_id: _Optional[str] = ..., street_line1: _Optional[str] = ..., street_line2: _Optional[str] = ..., locality: _Optional[str] = ..., state: _Optional[str] = ..., postal_code: _Optional[str] = ..., country: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., street_line1: _Optional[str] = ..., street_line2: _Optional[str] = ..., locality: _Optional[str] = ..., state: _Optional[str] = ..., postal_code: _Optional[str] = ..., country: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Branding(_message.Message):
-    __slots__ = ("source_id", "support_email", "phone_number", "logo_url", "facebook_handle", "instagram_handle", "linkedin_handle", "twitter_handle", "website_url", "created_at", "updated_at")
+    __slots__ = ("source_id", "support_email", "phone_number", "logo_url", "facebook_handle", "instagram_handle", "linkedin_handle", "twitter_handle", "website_url", "created_at", "updated_at", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     SUPPORT_EMAIL_FIELD_NUMBER: _ClassVar[int]
     PHONE_NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -665,6 +677,7 @@ class Branding(_message.Message):
     WEBSITE_URL_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     support_email: str
     phone_number: str
@@ -676,19 +689,22 @@ class Branding(_message.Message):
     website_url: str
     created_at: str
     updated_at: str
-    def __init__(self, source_id: _Optional[str] = ..., support_email: _Optional[str] = ..., phone_number: _Optional[str] = ..., logo_url: _Optional[str] = ..., facebook_handle: _Optional[str] = ..., instagram_handle: _Optional[str] = ..., linkedin_handle: _Optional[str] = ..., twitter_handle: _Optional[str] = ..., website_url: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., support_email: _Optional[str] = ..., phone_number: _Optional[str] = ..., logo_url: _Optional[str] = ..., facebook_handle: _Optional[str] = ..., instagram_handle: _Optional[str] = ..., linkedin_handle: _Optional[str] = ..., twitter_handle: _Optional[str] = ..., website_url: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Portal(_message.Message):
-    __slots__ = ("source_id", "slug", "created_at", "updated_at")
+    __slots__ = ("source_id", "slug", "created_at", "updated_at", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     SLUG_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     slug: str
     created_at: str
     updated_at: str
-    def __init__(self, source_id: _Optional[str] = ..., slug: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., slug: _Optional[str] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Department(_message.Message):
     __slots__ = ("id", "source_id", "name", "notes", "location", "scanning_stations", "machines", "created_at", "updated_at")
@@ -713,7 +729,7 @@ class Department(_message.Message):
     def __init__(self, id: _Optional[str] = ..., source_id: _Optional[str] = ..., name: _Optional[str] = ..., notes: _Optional[str] = ..., location: _Optional[_Union[Location, _Mapping]] = ..., scanning_stations: _Optional[_Union[ScanningStationConnection, _Mapping]] = ..., machines: _Optional[_Union[MachineConnection, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
 
 class Location(_message.Message):
-    __slots__ = ("source_id", "name", "type", "parent", "children", "created_at", "updated_at")
+    __slots__ = ("source_id", "name", "type", "parent", "children", "created_at", "updated_at", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -721,6 +737,7 @@ class Location(_message.Message):
     CHILDREN_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     name: str
     type: str
@@ -728,7 +745,8 @@ class Location(_message.Message):
     children: LocationConnection
     created_at: str
     updated_at: str
-    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., parent: _Optional[_Union[Location, _Mapping]] = ..., children: _Optional[_Union[LocationConnection, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., parent: _Optional[_Union[Location, _Mapping]] = ..., children: _Optional[_Union[LocationConnection, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class PageInfo(_message.Message):
     __slots__ = ("has_next_page", "has_previous_page", "next_cursor", "previous_cursor")
@@ -751,7 +769,7 @@ class LocationConnection(_message.Message):
     def __init__(self, nodes: _Optional[_Iterable[_Union[Location, _Mapping]]] = ..., page_info: _Optional[_Union[PageInfo, _Mapping]] = ...) -> None: ...
 
 class ScanningStation(_message.Message):
-    __slots__ = ("source_id", "name", "notes", "type", "label_size", "label_type", "material_check_required", "department", "production_steps", "created_at", "updated_at")
+    __slots__ = ("source_id", "name", "notes", "type", "label_size", "label_type", "material_check_required", "department", "production_steps", "created_at", "updated_at", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
@@ -763,6 +781,7 @@ class ScanningStation(_message.Message):
     PRODUCTION_STEPS_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     name: str
     notes: str
@@ -774,7 +793,8 @@ class ScanningStation(_message.Message):
     production_steps: ProductionStepConnection
     created_at: str
     updated_at: str
-    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., notes: _Optional[str] = ..., type: _Optional[str] = ..., label_size: _Optional[str] = ..., label_type: _Optional[str] = ..., material_check_required: _Optional[bool] = ..., department: _Optional[_Union[Department, _Mapping]] = ..., production_steps: _Optional[_Union[ProductionStepConnection, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., notes: _Optional[str] = ..., type: _Optional[str] = ..., label_size: _Optional[str] = ..., label_type: _Optional[str] = ..., material_check_required: _Optional[bool] = ..., department: _Optional[_Union[Department, _Mapping]] = ..., production_steps: _Optional[_Union[ProductionStepConnection, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class ScanningStationConnection(_message.Message):
     __slots__ = ("nodes", "page_info")
@@ -785,7 +805,7 @@ class ScanningStationConnection(_message.Message):
     def __init__(self, nodes: _Optional[_Iterable[_Union[ScanningStation, _Mapping]]] = ..., page_info: _Optional[_Union[PageInfo, _Mapping]] = ...) -> None: ...
 
 class Machine(_message.Message):
-    __slots__ = ("source_id", "name", "serial_number", "notes", "department", "created_at", "updated_at")
+    __slots__ = ("source_id", "name", "serial_number", "notes", "department", "created_at", "updated_at", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     SERIAL_NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -793,6 +813,7 @@ class Machine(_message.Message):
     DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     name: str
     serial_number: str
@@ -800,7 +821,8 @@ class Machine(_message.Message):
     department: Department
     created_at: str
     updated_at: str
-    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., serial_number: _Optional[str] = ..., notes: _Optional[str] = ..., department: _Optional[_Union[Department, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., serial_number: _Optional[str] = ..., notes: _Optional[str] = ..., department: _Optional[_Union[Department, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class MachineConnection(_message.Message):
     __slots__ = ("nodes", "page_info")
@@ -817,7 +839,7 @@ class MachineList(_message.Message):
     def __init__(self, nodes: _Optional[_Iterable[_Union[Machine, _Mapping]]] = ...) -> None: ...
 
 class ProductionStep(_message.Message):
-    __slots__ = ("source_id", "name", "notes", "leveling_factor", "allowances", "labor_rate", "labor_time", "overhead_rate", "production", "consumptions", "machines", "scanning_station", "in_steps", "out_steps", "department", "created_at", "updated_at")
+    __slots__ = ("source_id", "name", "notes", "leveling_factor", "allowances", "labor_rate", "labor_time", "overhead_rate", "production", "consumptions", "machines", "scanning_station", "in_steps", "out_steps", "department", "created_at", "updated_at", "id")
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
@@ -835,6 +857,7 @@ class ProductionStep(_message.Message):
     DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source_id: str
     name: str
     notes: str
@@ -852,7 +875,8 @@ class ProductionStep(_message.Message):
     department: Department
     created_at: str
     updated_at: str
-    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., notes: _Optional[str] = ..., leveling_factor: _Optional[str] = ..., allowances: _Optional[str] = ..., labor_rate: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., labor_time: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., overhead_rate: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., production: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., consumptions: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., machines: _Optional[_Union[MachineList, _Mapping]] = ..., scanning_station: _Optional[_Union[ScanningStation, _Mapping]] = ..., in_steps: _Optional[_Union[ProductionStepList, _Mapping]] = ..., out_steps: _Optional[_Union[ProductionStepList, _Mapping]] = ..., department: _Optional[_Union[Department, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., notes: _Optional[str] = ..., leveling_factor: _Optional[str] = ..., allowances: _Optional[str] = ..., labor_rate: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., labor_time: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., overhead_rate: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., production: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., consumptions: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., machines: _Optional[_Union[MachineList, _Mapping]] = ..., scanning_station: _Optional[_Union[ScanningStation, _Mapping]] = ..., in_steps: _Optional[_Union[ProductionStepList, _Mapping]] = ..., out_steps: _Optional[_Union[ProductionStepList, _Mapping]] = ..., department: _Optional[_Union[Department, _Mapping]] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class ProductionStepConnection(_message.Message):
     __slots__ = ("nodes", "page_info")

@@ -1,0 +1,146 @@
+"""Global ids: every record with an id in its source has one, and many can be fetched by it."""
+
+from typing import Any
+
+import pytest
+
+ADA = "acus_adalovelace1"
+ADA_IN_SOFTWAREONE = "ada.lovelace@example.com"
+
+# One record of each type that only another record contains, by the path to it.
+RECORDS = f"""{{
+  user(id: "{ADA}", source: ACCOUNT) {{
+    platformUser {{ id sourceId }}
+    department {{
+      location {{ id sourceId name }}
+      machines {{ nodes {{ id sourceId name }} }}
+      scanningStations {{ nodes {{ id sourceId name productionSteps {{ nodes {{ id sourceId name }} }} }} }}
+    }}
+  }}
+  roles(search: "Planner") {{ nodes {{ owner {{ account {{
+    id sourceId name branding {{ id sourceId }} portal {{ id sourceId }}
+    defaultBillingAddress {{ id sourceId geolocation {{ id sourceId }} }}
+  }} }} }} }}
+  person(email: "{ADA_IN_SOFTWAREONE}") {{ users {{
+    accounts {{ id sourceId name }} currentAccount {{ id sourceId name }} createdBy {{ id sourceId name }}
+  }} }}
+}}"""
+NODE = """query ($id: ID!) { node(id: $id) { id __typename
+  ... on Account { name portal { slug } }
+  ... on Location { name type }
+  ... on Machine { name serialNumber }
+  ... on ScanningStation { name type }
+  ... on ProductionStep { name levelingFactor }
+} }"""
+
+
+async def found(world: Any) -> dict[str, Any]:
+    """Return one record of each type, by the name of the type."""
+    data = await world.data(RECORDS)
+    department = data["user"]["department"]
+    station = department["scanningStations"]["nodes"][0]
+    account = data["roles"]["nodes"][0]["owner"]["account"]
+    [member] = [user for user in data["person"]["users"] if user["currentAccount"]]
+    return {
+        "Account": account,
+        "Location": department["location"],
+        "Machine": department["machines"]["nodes"][0],
+        "ScanningStation": station,
+        "ProductionStep": station["productionSteps"]["nodes"][0],
+        "PlatformUser": data["user"]["platformUser"],
+        "Branding": account["branding"],
+        "Portal": account["portal"],
+        "Address": account["defaultBillingAddress"],
+        "Geolocation": account["defaultBillingAddress"]["geolocation"],
+        "MarketplaceAccount": member["currentAccount"],
+        "Actor": member["createdBy"],
+    }
+
+
+async def test_ids_are_global(world: Any) -> None:
+    """The records inside users and roles have ids that differ from each other and from those in sources."""
+    records = await found(world)
+    ids = {record["id"] for record in records.values()}
+    assert len(ids) == len(records)
+    assert not ids & {record["sourceId"] for record in records.values()}
+
+
+@pytest.mark.parametrize("type_", ["Account", "Location", "Machine", "ScanningStation", "ProductionStep"])
+async def test_a_record_is_fetched_again(world: Any, type_: str) -> None:
+    """A record that its source returns by itself is fetched by its global id, by one call."""
+    record = (await found(world))[type_]
+    await world.forget()
+    [node] = (await world.data(NODE, {"id": record["id"]})).values()
+    assert (node["__typename"], node["id"], node["name"]) == (type_, record["id"], record["name"])
+    assert all(node.values())
+    assert [call["path"].rpartition("/")[2] for call in await world.calls()] == [record["sourceId"]]
+
+
+@pytest.mark.parametrize(
+    "type_", ["PlatformUser", "Branding", "Portal", "Address", "Geolocation", "MarketplaceAccount", "Actor"]
+)
+async def test_a_record_that_is_only_inside_another(world: Any, type_: str) -> None:
+    """The id of a record that no source returns by itself finds nothing, and takes no call."""
+    record = (await found(world))[type_]
+    await world.forget()
+    assert await world.data(NODE, {"id": record["id"]}) == {"node": None}
+    assert not await world.calls()
+
+
+async def test_records_are_fetched_in_batches(fresh: Any) -> None:
+    """Several records of one kind are one call, and the price of `nodes` counts each."""
+    world = await fresh()
+    data = await world.data("{ departments { nodes { machines { nodes { id } } scanningStations { nodes { id } } } } }")
+    ids = [
+        record["id"]
+        for department in data["departments"]["nodes"]
+        for name in ("machines", "scanningStations")
+        for record in department[name]["nodes"]
+    ]
+    assert len(ids) > 3
+    await world.forget()
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Machine { notes } ... on ScanningStation { notes } } }"
+    result = await world.graphql(query, {"ids": ids})
+    assert [node["id"] for node in result["data"]["nodes"]] == ids
+    paths = sorted(call["path"] for call in await world.calls())
+    assert paths == ["/v1/operations/machines", "/v1/operations/scanning-stations"]
+
+
+async def test_a_record_has_the_same_values_in_every_place(fresh: Any) -> None:
+    """The station of a step before another one has its type, which the source sends only with the station itself."""
+    world = await fresh()
+    steps = "nodes { inSteps { scanningStation { id type } } scanningStation { id type } }"
+    data = await world.data(
+        f"{{ departments {{ nodes {{ scanningStations {{ nodes {{ id type productionSteps {{ {steps} }} }} }} }} }} }}"
+    )
+    stations = [
+        station for department in data["departments"]["nodes"] for station in department["scanningStations"]["nodes"]
+    ]
+    types = {station["id"]: station["type"] for station in stations}
+    before = [
+        step["scanningStation"]
+        for station in stations
+        for after in station["productionSteps"]["nodes"]
+        for step in after["inSteps"]
+    ]
+    assert before
+    assert all(types[station["id"]] == station["type"] != "" for station in before)
+
+
+async def test_an_id_as_the_argument_of_a_change(fresh: Any) -> None:
+    """The current account of a user is changed by the global id of one of its accounts."""
+    world = await fresh()
+    selection = "users { id source accounts { id } currentAccount { id } }"
+    data = await world.data(f'{{ person(email: "{ADA_IN_SOFTWAREONE}") {{ {selection} }} }}')
+    users = data["person"]["users"]
+    [user] = [user for user in users if user["source"] == "SOFTWAREONE"]
+    [other] = [account["id"] for account in user["accounts"] if account != user["currentAccount"]]
+    variables = "$id: ID!, $input: UpdateSoftwareOneUserInput!"
+    field = "updateSoftwareOneUser(id: $id, input: $input) { currentAccount { id } }"
+    change = f"mutation ({variables}) {{ {field} }}"
+    changed = await world.data(change, {"id": user["id"], "input": {"currentAccountId": other}})
+    assert changed == {"updateSoftwareOneUser": {"currentAccount": {"id": other}}}
+    wrong = await world.graphql(change, {"id": user["id"], "input": {"currentAccountId": user["id"]}})
+    [violation] = wrong["errors"][0]["extensions"]["violations"]
+    assert violation["field"] == "input.currentAccountId"
+    assert "is the id of a User, not of a MarketplaceAccount" in violation["message"]
