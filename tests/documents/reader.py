@@ -27,7 +27,7 @@ code = compile(open(sys.argv[1]).read(), sys.argv[1], "exec", flags=ast.PyCF_ALL
 coroutine = eval(code, {"__name__": "__main__"})
 if inspect.iscoroutine(coroutine): asyncio.run(coroutine)
 """
-_READY = re.compile(r"^(ready|:|watching)|Ready to accept|[Rr]unning on", re.MULTILINE)
+_READY = re.compile(r"^(ready|:|\{\}|watching)|Ready to accept|[Rr]unning on", re.MULTILINE)
 _PORTS = re.compile(r"(?<![\w-])(8000|8001|50051|50052|8080|8100|6379)(?![\w-])")
 _SUBSCRIPTION_URL = re.compile(r"(?:http|ws)://(127\.0\.0\.1:\d+\S*?)/graphql")
 _TIMEOUT = 20.0  # seconds: a program without output by then hangs

@@ -98,8 +98,9 @@ async def opened(kind: str, running: RecordedProcess, headers: dict[str, str]) -
                     return f"{received} {socket.close_code}"
 
                 yield Stream(closed)
-        elif kind == "events":
-            accept = headers | {"Accept": "text/event-stream"}
+        elif kind in {"events", "parts"}:
+            media_type = "text/event-stream" if kind == "events" else "multipart/mixed;subscriptionSpec=1.0"
+            accept = headers | {"Accept": media_type}
             async with session.post(url, json={"query": WATCH}, headers=accept) as response:
                 yield await _response_stream(response)
         elif kind == "reserved events":
@@ -143,6 +144,7 @@ async def _response_stream(response: ClientResponse) -> Stream:
 ENDS = {
     "socket": "4403",
     "events": "UNAUTHENTICATED",
+    "parts": "UNAUTHENTICATED",
     "reserved events": "UNAUTHENTICATED",
     "deferred": "UNAUTHENTICATED",
     "grpc": "UNAUTHENTICATED",

@@ -221,29 +221,81 @@ async def test_the_drafts_status_of_partial_data(fresh: Any) -> None:
             assert answer.status == status
 
 
-async def test_deferred_parts(fresh: Any) -> None:
-    """Deferred fields are in a later part for a client that accepts parts, else all fields are in one response."""
-    query = """
-        { users(first: 2, filter: {sources: [ACCOUNT]}) { nodes { name ... @defer { role { permissions } } } } }
+FORMATS = [
+    ("multipart/mixed", "incrementalSpec=v0.2"),
+    ('multipart/mixed; boundary="-", application/json;q=0.5', "incrementalSpec=v0.2"),
+    ("multipart/mixed;incrementalSpec=v0.2, application/json;q=0.9", "incrementalSpec=v0.2"),
+    ("application/graphql-response+json, application/json, text/event-stream, multipart/mixed", "incrementalSpec=v0.2"),
+    ("multipart/mixed;deferSpec=20220824, application/graphql-response+json", "deferSpec=20220824"),
+    ('multipart/mixed; boundary="graphql"; deferSpec="20220824", application/json', "deferSpec=20220824"),
+    ("multipart/mixed;deferSpec=20220824;q=0.1, multipart/mixed;incrementalSpec=v0.2", "incrementalSpec=v0.2"),
+    ("multipart/mixed;deferSpec=20990101, application/json", None),
+    ("multipart/mixed;incrementalSpec=v9, application/json", None),
+    ("multipart/mixed;boundary=graphql;subscriptionSpec=1.0, application/json", None),
+    ("multipart/mixed;q=0, application/json", None),
+]
+
+
+@pytest.mark.parametrize(("accept", "named"), FORMATS)
+async def test_deferred_parts(world: Any, accept: str, named: str | None) -> None:
+    """Deferred fields are in a later part, in the format that the client names, which the response names too.
+
+    A client that accepts no format of the gateway gets all fields in one response.
     """
-    world = await fresh()
+    query = """
+        {
+            users(first: 2, filter: {sources: [ACCOUNT]}) {
+                nodes { name ... @defer(label: "roles") { role { permissions } } }
+            }
+        }
+    """
     whole = await world.data(query)
-    headers = {"Accept": "multipart/mixed;deferSpec=20220824, application/json"}
-    async with world.session.post(f"{world.url}/graphql", json={"query": query}, headers=headers) as answer:
-        assert answer.headers["Content-Type"] == 'multipart/mixed; boundary="-"'
-        parts = (await answer.text()).split("\r\n---")
-    assert '"role"' not in parts[1]
-    assert '"hasNext":true' in parts[1]
-    assert any('"permissions"' in part for part in parts[2:])
-    assert '"hasNext":false' in parts[-2] + parts[-1]
-    assert any(user["role"] and user["role"]["permissions"] for user in whole["users"]["nodes"])
+    async with world.session.post(f"{world.url}/graphql", json={"query": query}, headers={"Accept": accept}) as answer:
+        if named is None:
+            assert answer.content_type == "application/json"
+            assert await answer.json(content_type=None) == {"data": whole}
+            return
+        assert answer.headers["Content-Type"] == f'multipart/mixed; boundary="-"; {named}'
+        assert answer.headers["Incremental"] == "?1"
+        body = await answer.text()
+    assert body.startswith("\r\n---\r\nContent-Type: application/json; charset=utf-8\r\n\r\n{")
+    assert body.endswith("\r\n-----\r\n")
+    first, *others = [json.loads(line) for line in body.splitlines() if line.startswith("{")]
+    assert first["data"] == {"users": {"nodes": [{"name": user["name"]} for user in whole["users"]["nodes"]]}}
+    assert [part["hasNext"] for part in (first, *others)] == [True] * len(others) + [False]
+    entries = [entry for part in others for entry in part.get("incremental", ())]
+    if named == "deferSpec=20220824":
+        keys = {"path", "data", "label"}
+        paths = [entry["path"] for entry in entries]
+        assert all("pending" not in part and "completed" not in part for part in (first, *others))
+        assert {entry["label"] for entry in entries} == {"roles"}
+    else:
+        keys = {"id", "data"}
+        announced = {entry["id"]: entry["path"] for entry in first["pending"]}
+        paths = [announced[entry["id"]] for entry in entries]
+    assert {frozenset(entry) for entry in entries} == {frozenset(keys)}
+    deferred = {path[2]: entry["data"] for path, entry in zip(paths, entries, strict=True)}
+    assert [deferred[number] for number in range(2)] == [{"role": user["role"]} for user in whole["users"]["nodes"]]
+
+
+@pytest.mark.parametrize("accept", ["multipart/mixed", "multipart/mixed;deferSpec=20220824"])
+async def test_a_part_is_complete_when_it_is_sent(fresh: Any, accept: str) -> None:
+    """A part is followed by its delimiter at once, so that a client can use it before the next part is computed."""
+    query = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name ... @defer { role { permissions } } } }'
+    world = await fresh(reference_ttl=0)
+    await world.fault(source="account", path="roles", kind="slow", delay=60, times=1)
+    async with world.session.post(f"{world.url}/graphql", json={"query": query}, headers={"Accept": accept}) as answer:
+        async with asyncio.timeout(10):
+            received = await answer.content.readuntil(b"}\r\n---")
+    assert b"Ada Lovelace" in received
+    assert b"permissions" not in received
 
 
 async def _parts(world: Any, query: str, **headers: str) -> list[Any]:
     """Return the parts of a response, read to its end."""
-    headers = {"Accept": "multipart/mixed;deferSpec=20220824, application/json"} | headers
+    headers = {"Accept": "multipart/mixed, application/json"} | headers
     async with world.session.post(f"{world.url}/graphql", json={"query": query}, headers=headers) as answer:
-        assert answer.headers["Content-Type"] == 'multipart/mixed; boundary="-"'
+        assert answer.headers["Content-Type"] == 'multipart/mixed; boundary="-"; incrementalSpec=v0.2'
         return [json.loads(line) for line in (await answer.text()).splitlines() if line.startswith("{")]
 
 

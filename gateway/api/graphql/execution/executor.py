@@ -319,7 +319,7 @@ class Executor:
                         result = _result(executed, context, incoming)
                         if requested is not None:
                             result = replace(result, extensions=requested.added_to(result.extensions))
-                        yield result.payload()
+                        yield result.payload() | {"hasNext": False}
                         return
                     first = public_part(executed.initial_result, incoming.request_id)
                     extensions = _replay_extensions(context)
@@ -332,7 +332,7 @@ class Executor:
                                 part |= {"extensions": extensions} if extensions else {}
                             yield part
         except Overloaded as overloaded:  # the response has begun, so its status cannot be changed
-            yield self.error_result(overloaded, incoming).payload()
+            yield self.error_result(overloaded, incoming).payload() | {"hasNext": False}
         finally:
             context.loaders.close()
 
@@ -346,7 +346,9 @@ def _check_type(prepared: Prepared, allowed: Collection[OperationType]) -> None:
     if operation_type in allowed:
         return
     if operation_type is OperationType.SUBSCRIPTION:
-        raise refusal(400, "Subscribe over a WebSocket, or accept text/event-stream.")
+        raise refusal(
+            400, "Subscribe over a WebSocket, or accept text/event-stream or multipart/mixed;subscriptionSpec=1.0."
+        )
     raise refusal(405, f"Send a {operation_type.value} by POST.", ("Allow", "POST"))
 
 

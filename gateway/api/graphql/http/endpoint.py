@@ -1,8 +1,8 @@
-"""The GraphQL endpoint: operations by GET and POST, event streams, and GraphiQL for browsers."""
+"""The GraphQL endpoint: operations by GET and POST, streams of subscriptions, and GraphiQL for browsers."""
 
 import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,8 +23,15 @@ from gateway.api.graphql.http.accept import MediaType, accepted
 from gateway.api.graphql.http.csrf import require_preflight
 from gateway.api.graphql.http.incremental import until_revoked
 from gateway.api.graphql.http.parsing import RequestLimits, read_request
-from gateway.api.graphql.http.response import StatusProfile, multipart_response, refusal_response, result_response
+from gateway.api.graphql.http.response import (
+    INCREMENTAL_TYPES,
+    StatusProfile,
+    incremental_response,
+    refusal_response,
+    result_response,
+)
 from gateway.api.graphql.live.live import Live
+from gateway.api.graphql.live.stream_format import EVENTS, PARTS
 from gateway.api.web.http import Route, WebRequest, WebResponse
 from gateway.errors import GatewayError
 from gateway.operation import request_id
@@ -33,6 +40,7 @@ __all__ = ["EndpointOptions", "GraphQLEndpoint"]
 
 _METHODS = ("GET", "POST")
 _SINGLE = frozenset({MediaType.RESPONSE, MediaType.JSON})
+_STREAM_FORMATS = {MediaType.EVENT_STREAM: EVENTS, MediaType.SUBSCRIPTION: PARTS}
 _SUPPORTED = f"Accept {MediaType.RESPONSE.value} or {MediaType.JSON.value}."
 
 
@@ -93,21 +101,8 @@ class GraphQLEndpoint:
                 )
             elif request.method not in _METHODS:
                 raise refusal(405, "Send the request by POST, or a query by GET.", ("Allow", ", ".join(_METHODS)))
-            elif media_types[0] is MediaType.EVENT_STREAM:
-                response = self._live.streams.respond(
-                    await self._read(request, incoming, QUERY_OR_SUBSCRIPTION), incoming
-                )
             else:
-                graphql_request = await self._read(request, incoming, QUERY_ONLY)
-                allowed = QUERY_ONLY if request.method == "GET" else QUERY_OR_MUTATION
-                is_incremental = MediaType.MULTIPART in media_types
-                execute = self._executor.execute_incrementally if is_incremental else self._executor.execute
-                answer = await execute(graphql_request, incoming, allowed=allowed)
-                if isinstance(answer, Result):
-                    response = result_response(answer, single, profile)
-                else:
-                    error_result = partial(self._executor.error_result, incoming=incoming)
-                    response = multipart_response(until_revoked(answer, incoming, error_result))
+                response = await self._execute(request, incoming, media_types, single)
         except RefusedError as error:
             response = refusal_response(error, single, profile, operation_id)
         except GatewayError as error:
@@ -117,6 +112,32 @@ class GraphQLEndpoint:
             ("Server-Timing", f"total;dur={(time.perf_counter() - started) * 1000:.1f}"),
         )
         return WebResponse(response.status, response.body, (*response.headers, *more_headers))
+
+    async def _execute(
+        self, request: WebRequest, incoming: Incoming, media_types: Sequence[MediaType], single: MediaType
+    ) -> WebResponse:
+        """Execute the operation of a request; return a stream, the parts of a response, or one of that media type."""
+        stream = next((media_type for media_type in media_types if media_type in _STREAM_FORMATS), None)
+        graphql_request = await self._read(request, incoming, QUERY_ONLY if stream is None else QUERY_OR_SUBSCRIPTION)
+        if media_types[0] is MediaType.EVENT_STREAM:
+            return self._live.streams.respond(graphql_request, incoming, EVENTS)
+        if stream is not None:
+            graphql_request = await self._executor.resolve(graphql_request, incoming)
+            prepared = self._executor.prepare(graphql_request, incoming, allowed=ANY_OPERATION)
+            if isinstance(prepared, Result):
+                return result_response(prepared, single, self._options.status_profile)
+            if prepared.operation_type is OperationType.SUBSCRIPTION:
+                return self._live.streams.respond(graphql_request, incoming, _STREAM_FORMATS[stream])
+        allowed = QUERY_ONLY if request.method == "GET" else QUERY_OR_MUTATION
+        incremental = next((media_type for media_type in media_types if media_type in INCREMENTAL_TYPES), None)
+        if incremental is None:
+            result = await self._executor.execute(graphql_request, incoming, allowed=allowed)
+            return result_response(result, single, self._options.status_profile)
+        answer = await self._executor.execute_incrementally(graphql_request, incoming, allowed=allowed)
+        if isinstance(answer, Result):
+            return result_response(answer, single, self._options.status_profile)
+        parts = until_revoked(answer, incoming, partial(self._executor.error_result, incoming=incoming))
+        return incremental_response(parts, incremental)
 
     async def _read(
         self, request: WebRequest, incoming: Incoming, allowed_by_get: Collection[OperationType]

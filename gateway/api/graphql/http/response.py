@@ -1,6 +1,6 @@
 """HTTP responses for results, refusals and incremental delivery."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from enum import StrEnum
 from typing import Any
@@ -13,9 +13,11 @@ from gateway.api.graphql.execution.errors import public_error
 from gateway.api.graphql.execution.request import RefusedError
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.http.accept import MediaType
+from gateway.api.graphql.http.incremental_2022 import parts_of_2022
+from gateway.api.graphql.http.streaming import MultipartBody
 from gateway.api.web.http import WebResponse
 
-__all__ = ["StatusProfile", "multipart_response", "refusal_response", "result_response"]
+__all__ = ["INCREMENTAL_TYPES", "StatusProfile", "incremental_response", "refusal_response", "result_response"]
 
 
 class StatusProfile(StrEnum):
@@ -35,7 +37,8 @@ _CONTENT_TYPES = {
     media_type: (("Content-Type", media_type.value + _CHARSET), ("Vary", "Accept"))
     for media_type in (MediaType.JSON, MediaType.RESPONSE)
 }
-_STREAMING_HEADERS = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), ("Vary", "Accept"))
+INCREMENTAL_TYPES = frozenset({MediaType.INCREMENTAL, MediaType.INCREMENTAL_2022})
+_INCREMENTAL = {media_type: MultipartBody(media_type, "-") for media_type in INCREMENTAL_TYPES}
 
 
 def result_response(result: Result, media_type: MediaType, profile: StatusProfile) -> WebResponse:
@@ -56,16 +59,21 @@ def refusal_response(
     return WebResponse(status, body, (*_CONTENT_TYPES[media_type], *error.headers))
 
 
-def multipart_response(payloads: AsyncGenerator[Mapping[str, Any]]) -> WebResponse:
-    """Return the response by the incremental delivery proposal: each payload is a part of a multipart body."""
+def incremental_response(payloads: AsyncGenerator[dict[str, Any]], media_type: MediaType) -> WebResponse:
+    """Return the response in parts, which are in the format `INCREMENTAL`, in one of the formats of that sort."""
+    multipart = _INCREMENTAL[media_type]
+    if media_type is MediaType.INCREMENTAL_2022:
+        payloads = parts_of_2022(payloads)
 
     async def body() -> AsyncIterator[bytes]:
         async with aclosing(payloads):  # the execution stops when the client disconnects
+            before = multipart.start
             async for payload in payloads:
-                yield b"\r\n---\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + orjson.dumps(payload)
-        yield b"\r\n-----\r\n"
+                yield before + multipart.part(orjson.dumps(payload))
+                before = b""
+        yield before + multipart.end
 
-    return WebResponse(200, body(), (("Content-Type", 'multipart/mixed; boundary="-"'), *_STREAMING_HEADERS))
+    return WebResponse(200, body(), multipart.headers)
 
 
 def _status(result: Result, media_type: MediaType, profile: StatusProfile) -> int:

@@ -19,7 +19,7 @@ _CLOSE_TIMEOUT = 5.0  # seconds that connections may take to close when the proc
 
 
 class LiveConnection(Protocol):
-    """A WebSocket or an event stream."""
+    """A WebSocket, an event stream or a multipart response."""
 
     def close_after(self, seconds: float) -> None:
         """Close the connection after that time, in a way that lets the client continue at another replica."""

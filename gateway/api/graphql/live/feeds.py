@@ -17,7 +17,7 @@ once, those of all callers round robin, and each lets other tasks run before it 
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from contextvars import Context
 from functools import partial
@@ -76,9 +76,7 @@ class Feeds:
         return prepared if isinstance(prepared, Result) else request
 
     @asynccontextmanager
-    async def follow(
-        self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = ANY_OPERATION
-    ) -> AsyncIterator[Mailbox[LiveResponse]]:
+    async def follow(self, request: GraphQLRequest, incoming: Incoming) -> AsyncIterator[Mailbox[LiveResponse]]:
         """Execute an operation of any kind until the context is left. The mailbox receives its responses.
 
         A subscription ends with an error when the credential of its caller is revoked.
@@ -89,7 +87,7 @@ class Feeds:
             RateLimited: a maximum of this caller is reached.
         """
         request = await self._executor.resolve(request, incoming)
-        prepared = self._executor.prepare(request, incoming, allowed=allowed)
+        prepared = self._executor.prepare(request, incoming, allowed=ANY_OPERATION)
         if isinstance(prepared, Result):
             invalid: Mailbox[LiveResponse] = Mailbox(1)
             invalid.offer(LiveResponse.of(prepared))

@@ -1,4 +1,4 @@
-"""All live operations of one gateway: the WebSockets and event streams, which use the same feeds."""
+"""All live operations of one gateway: WebSockets, event streams and multipart responses, which use the same feeds."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,8 @@ from gateway.api.graphql.execution.incoming import IncomingFactory
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.options import LiveOptions, LiveTraffic, Observe, unobserved
-from gateway.api.graphql.live.sse_distinct import EventStreams
 from gateway.api.graphql.live.sse_single import Reservations
+from gateway.api.graphql.live.streams import Streams
 from gateway.api.graphql.live.websocket import WebSocketConnection
 from gateway.api.graphql.live.websocket_endpoint import WebSocketEndpoint
 from gateway.api.web.http import SocketRoute, WebSocket
@@ -17,7 +17,7 @@ __all__ = ["Live"]
 
 
 class Live:
-    """WebSockets and event streams of one gateway, in one event loop.
+    """WebSockets, event streams and multipart responses of one gateway, in one event loop.
 
     `allows` returns whether pages of an origin may open WebSockets; pages of the gateway's origin always may. `traffic`
     has the number of open connections and running operations.
@@ -40,7 +40,7 @@ class Live:
             return WebSocketConnection(socket, self._connections, self._feeds, incoming_factory, options)
 
         self._websockets = WebSocketEndpoint(self._connections, connect, allows=allows, observe=observe)
-        self.streams = EventStreams(self._connections, self._feeds, options)
+        self.streams = Streams(self._connections, self._feeds, options)
         self.reservations = Reservations(self._connections, self._feeds, options, observe)
 
     def route(self, path: str = "/graphql") -> SocketRoute:

@@ -11,14 +11,14 @@ __all__ = ["LiveEvent", "LiveOptions", "LiveTraffic", "Observe", "unobserved"]
 class LiveOptions:
     """Limits and times of live operations. Times are in seconds; the defaults are those of the settings.
 
-    `init`: until the client of a WebSocket has sent `connection_init`. `ping`: between two pings of a WebSocket, or two
-    comments of an event stream. `pong`: until the client of a WebSocket has responded to a ping. `drain`: over which
-    connections are closed when the process stops, so that not all clients reconnect at once. `reservation`: until a
-    reserved event stream is opened.
+    `init`: until the client of a WebSocket has sent `connection_init`. `ping`: between two pings of a WebSocket, two
+    comments of an event stream, or two empty parts of a multipart response. `pong`: until the client of a WebSocket has
+    responded to a ping. `drain`: over which connections are closed when the process stops, so that not all clients
+    reconnect at once. `reservation`: until a reserved event stream is opened.
 
-    `connections` (WebSockets and event streams), `reservations` and `operations` are maxima of the process,
-    `uninitialised` is that of WebSockets before `connection_init`, which are not counted as connections. Of the
-    connections, the reservations and the operations, one caller gets at most the part `share`, and at most
+    `connections` (WebSockets, event streams and multipart responses), `reservations` and `operations` are maxima of the
+    process, `uninitialised` is that of WebSockets before `connection_init`, which are not counted as connections. Of
+    the connections, the reservations and the operations, one caller gets at most the part `share`, and at most
     `subscriptions` that are different, each of which is executed for an event. `operations_each` is the maximum of one
     connection. `queue`: responses that may wait for one client. `message`: the largest message of a WebSocket client,
     in bytes.
@@ -44,7 +44,7 @@ class LiveEvent(StrEnum):
     """What is reported to metrics. None of it happens for each response."""
 
     OPENED = "opened"
-    """A connection was opened; detail: `websocket`, `events` or `reserved events`."""
+    """A connection was opened; detail: `websocket`, `events`, `reserved events` or `parts`."""
 
     CLOSED = "closed"
     """A WebSocket was closed; detail: the close code."""

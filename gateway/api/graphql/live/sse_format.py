@@ -3,24 +3,17 @@
 https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 """
 
-from collections.abc import AsyncIterable
-
 from gateway.api.graphql.http.accept import MediaType
-from gateway.api.web.http import WebResponse
+from gateway.api.graphql.http.streaming import streaming_headers
 
-__all__ = ["COMPLETE", "KEEP_ALIVE", "event_stream", "next_event", "operation_complete", "operation_next"]
+__all__ = ["COMPLETE", "HEADERS", "KEEP_ALIVE", "next_event", "operation_complete", "operation_next"]
 
 KEEP_ALIVE = b":\n\n"
 """A comment, which clients ignore; it prevents proxies from closing the stream as idle."""
 
 COMPLETE = b"event: complete\ndata:\n\n"
 
-_HEADERS = (
-    ("Content-Type", f"{MediaType.EVENT_STREAM.value}; charset=utf-8"),
-    ("Cache-Control", "no-cache"),
-    ("X-Accel-Buffering", "no"),
-    ("Vary", "Accept"),
-)
+HEADERS = streaming_headers(f"{MediaType.EVENT_STREAM.value}; charset=utf-8")
 
 
 def next_event(response: str) -> bytes:
@@ -36,8 +29,3 @@ def operation_next(id_json: str, response: str) -> bytes:
 def operation_complete(id_json: str) -> bytes:
     """Return the event for the end of one of several operations."""
     return f'event: complete\ndata: {{"id":{id_json}}}\n\n'.encode()
-
-
-def event_stream(chunks: AsyncIterable[bytes]) -> WebResponse:
-    """Return the HTTP response with these events."""
-    return WebResponse(200, chunks, _HEADERS)

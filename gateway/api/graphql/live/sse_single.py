@@ -25,7 +25,7 @@ from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.options import LiveEvent, LiveOptions, Observe
 from gateway.api.graphql.live.responses import LiveResponse
-from gateway.api.graphql.live.sse_format import KEEP_ALIVE, event_stream, operation_complete, operation_next
+from gateway.api.graphql.live.sse_format import HEADERS, KEEP_ALIVE, operation_complete, operation_next
 from gateway.api.web.http import WebRequest, WebResponse
 from gateway.errors import Conflict, Forbidden, GatewayError, NotFound, RateLimited
 from gateway.kit.counts import Counts, share_of
@@ -162,7 +162,7 @@ class Reservations:
             return WebResponse(200)
         if accepted(request.headers.get("accept", ""))[:1] == (MediaType.EVENT_STREAM,):
             reservation.open()
-            return event_stream(self._chunks(token, reservation, incoming))
+            return WebResponse(200, self._chunks(token, reservation, incoming), HEADERS)
         operation = await self._feeds.check(await read(), incoming)
         if isinstance(operation, Result):
             return refuse(operation)
