@@ -2,6 +2,9 @@
 
 GatewayError
  ├─ BadUserInput            the input breaks a rule of the gateway or of a source
+ ├─ ParseFailed             the GraphQL document has a syntax error
+ ├─ ValidationFailed        the GraphQL document is not valid for the schema
+ ├─ OperationNotFound       the GraphQL document has no such operation, or several and none was named
  ├─ Unauthenticated         no credential, or one that is not valid
  ├─ Forbidden               the caller lacks a scope
  ├─ NotFound                the target of a change does not exist
@@ -24,6 +27,8 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import ClassVar, Self
 
+from gateway.violations import Bound, Rule, Violation, sentence_of
+
 __all__ = [
     "BadUserInput",
     "Code",
@@ -34,9 +39,12 @@ __all__ = [
     "IdempotencyInProgress",
     "Internal",
     "NotFound",
+    "OperationNotFound",
     "Origin",
     "Outcome",
+    "ParseFailed",
     "RateLimited",
+    "Rule",
     "SourceCredentials",
     "SourceError",
     "SourceInvalidResponse",
@@ -44,6 +52,7 @@ __all__ = [
     "SourceTimeout",
     "SourceUnavailable",
     "Unauthenticated",
+    "ValidationFailed",
     "Violation",
 ]
 
@@ -52,6 +61,10 @@ class Code(StrEnum):
     """The stable names of errors: `extensions.code` in GraphQL, `ErrorInfo.reason` in gRPC."""
 
     BAD_USER_INPUT = "BAD_USER_INPUT"
+    # The names of these three are Apollo's: clients and monitoring know them. Only GraphQL has documents.
+    GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+    GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+    OPERATION_RESOLUTION_FAILURE = "OPERATION_RESOLUTION_FAILURE"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
     NOT_FOUND = "NOT_FOUND"
@@ -74,23 +87,6 @@ class Outcome(StrEnum):
     """
 
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One broken rule of the input.
-
-    `path` is the field by the names of the domain, e.g. `("preferences", 0, "enabled")`; each surface translates it to
-    the names of its API. `message` continues after the field: `must not be empty`.
-    """
-
-    path: tuple[str | int, ...]
-    message: str
-
-    @property
-    def field(self) -> str:
-        """The path as text, by the names of the domain, e.g. `preferences.0.enabled`."""
-        return ".".join(map(str, self.path)).removeprefix("change.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +142,37 @@ class BadUserInput(GatewayError):
     code = Code.BAD_USER_INPUT
 
     @classmethod
-    def at(cls, path: tuple[str | int, ...], message: str) -> Self:
+    def at(cls, path: tuple[str | int, ...], message: str, rule: Rule = Rule.INVALID, **bounds: Bound) -> Self:
         """Create an error with one violation; `message` continues after the field, e.g. `must not be empty`."""
-        return cls.of([Violation(path, message)])
+        return cls.of([Violation(path, message, rule, bounds)])
 
     @classmethod
     def of(cls, violations: Sequence[Violation]) -> Self:
         """Create an error whose message names the field of each violation."""
-        return cls(_sentence(violations, _field), violations=violations)
+        return cls(sentence_of(violations, _field), violations=violations)
 
     def message_with_paths(self, field_path: Callable[[Violation], str]) -> str:
         """Return the message with the fields as `field_path` formats them, if it was made from the violations."""
-        from_violations = self.violations and self.message == _sentence(self.violations, _field)
-        return _sentence(self.violations, field_path) if from_violations else self.message
+        from_violations = self.violations and self.message == sentence_of(self.violations, _field)
+        return sentence_of(self.violations, field_path) if from_violations else self.message
+
+
+class ParseFailed(GatewayError):
+    """The GraphQL document has a syntax error."""
+
+    code = Code.GRAPHQL_PARSE_FAILED
+
+
+class ValidationFailed(GatewayError):
+    """The GraphQL document is not valid for the schema."""
+
+    code = Code.GRAPHQL_VALIDATION_FAILED
+
+
+class OperationNotFound(GatewayError):
+    """The GraphQL document has no operation of the requested name, or several and none was named."""
+
+    code = Code.OPERATION_RESOLUTION_FAILURE
 
 
 class Unauthenticated(GatewayError):
@@ -253,7 +267,3 @@ class SourceInvalidResponse(SourceError):
 
 
 _field = attrgetter("field")
-
-
-def _sentence(violations: Sequence[Violation], field_path: Callable[[Violation], str]) -> str:
-    return f"{'; '.join(f'{field_path(violation)} {violation.message}' for violation in violations)}."

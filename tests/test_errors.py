@@ -1,13 +1,15 @@
 """The messages of errors about input: the fields in them are spelled as each client spells them."""
 
 import copy
+import re
 
 import pytest
+from google.rpc.error_details_pb2 import BadRequest
 from graphql import GraphQLError
 
 from gateway.api.graphql.execution.errors import public_error
 from gateway.api.grpc.errors import status_of
-from gateway.errors import BadUserInput, NotFound, Outcome, Violation
+from gateway.errors import BadUserInput, NotFound, Outcome, Rule, Violation
 from gateway.events.log import Draining
 from gateway.sources.http.errors import NoTimeError, OutOfDescriptorsError
 from gateway.sources.http.exchange import Request
@@ -37,6 +39,24 @@ def test_fields_are_spelled_for_the_client(violations: list[Violation], domain: 
     assert error.message == f"{domain} {violation.message}."
     assert public_error(GraphQLError("", original_error=error), "r").message == f"{graphql} {violation.message}."
     assert status_of(error, "r", "UpdateAccountUser").message == f"{grpc} {violation.message}."
+
+
+def test_rules_are_for_programs() -> None:
+    """Each violation has its rule: with bounds in GraphQL, and as a reason of AIP-193 in gRPC."""
+    error = BadUserInput.at(("change", "first_name"), "must have at most 256 characters", Rule.MAX_LENGTH, max=256)
+    [violation] = (public_error(GraphQLError("", original_error=error), "r").extensions or {})["violations"]
+    assert violation == {
+        "field": "input.firstName",
+        "message": "must have at most 256 characters",
+        "rule": "maxLength",
+        "max": 256,
+    }
+    details = status_of(error, "r", "UpdateAccountUser").details
+    bad_request = BadRequest()
+    assert any(detail.Unpack(bad_request) for detail in details)
+    [field_violation] = bad_request.field_violations
+    assert (field_violation.field, field_violation.reason) == ("user.first_name", "MAX_LENGTH")
+    assert all(re.fullmatch("[A-Z][A-Z0-9_]+[A-Z0-9]", rule.name) for rule in Rule)
 
 
 def test_all_broken_rules_are_in_one_message() -> None:

@@ -3,7 +3,7 @@
 import re
 import secrets
 
-from gateway.errors import BadUserInput
+from gateway.errors import BadUserInput, Rule
 from gateway.events.log import NoLongerHeld
 
 __all__ = ["ResumeTokens", "invalid_resume_token"]
@@ -43,4 +43,4 @@ class ResumeTokens:
 
 def invalid_resume_token() -> BadUserInput:
     """Return the error for a resume token that is not the id of an event."""
-    return BadUserInput.at(("resume_token",), "is not the id of an event")
+    return BadUserInput.at(("resume_token",), "is not the id of an event", Rule.FORMAT, format="resumeToken")

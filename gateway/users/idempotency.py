@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from gateway import errors
-from gateway.errors import BadUserInput, Conflict, GatewayError, NotFound, Origin, Outcome, Violation
+from gateway.errors import BadUserInput, Conflict, GatewayError, NotFound, Origin, Outcome, Rule, Violation
 from gateway.kit.execution import Execution
 from gateway.users.ids import Ref
 from gateway.users.model import User
@@ -86,7 +86,7 @@ def to_bytes(result: User | GatewayError) -> bytes:
         "message": result.message,
         "origin": asdict(result.origin),
         "outcome": result.outcome,
-        "violations": [{"path": violation.path, "message": violation.message} for violation in result.violations],
+        "violations": [asdict(violation) for violation in result.violations],
     }
     return orjson.dumps({"refusal": refusal})
 
@@ -101,5 +101,12 @@ def from_bytes(stored: bytes) -> User | GatewayError:
         refusal["message"],
         origin=Origin(**refusal["origin"]),
         outcome=Outcome(refusal["outcome"]) if refusal.get("outcome") else None,
-        violations=[Violation(tuple(violation["path"]), violation["message"]) for violation in refusal["violations"]],
+        violations=[_violation(violation) for violation in refusal["violations"]],
     )
+
+
+def _violation(stored: dict[str, Any]) -> Violation:
+    """Return a stored violation. An older version, or a newer one, may have stored other members and rules."""
+    rule = stored.get("rule", Rule.INVALID)
+    known = Rule(rule) if rule in set(Rule) else Rule.INVALID
+    return Violation(tuple(stored["path"]), stored["message"], known, stored.get("bounds", {}))

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from gateway.errors import BadUserInput
+from gateway.errors import BadUserInput, Rule
 from gateway.users.model import (
     Account,
     Actor,
@@ -168,15 +168,19 @@ def resolve(
         source_of_id = source or default
         if source_of_id is None:
             raise BadUserInput.at(
-                path, "is not a global id; to use the id of a record in its source, name the source too"
+                path,
+                "is not a global id; to use the id of a record in its source, name the source too",
+                Rule.FORMAT,
+                format="globalId",
             )
         if not can_exist(text):
-            raise BadUserInput.at(path, "is not a valid source id")
+            raise BadUserInput.at(path, "is not a valid source id", Rule.FORMAT, format="id")
         return Ref(kind, source_of_id, text, tenant)
     if ref.kind is not kind:
-        raise BadUserInput.at(path, f"is the id of a {ref.kind}, not of a {kind}")
+        raise BadUserInput.at(path, f"is the id of a {ref.kind}, not of a {kind}", Rule.FORMAT, format="id")
     if source is not None and ref.source is not source:
-        raise BadUserInput.at(path, f"is an id of the {ref.source} source, not of the {source} source")
+        message = f"is an id of the {ref.source} source, not of the {source} source"
+        raise BadUserInput.at(path, message, Rule.FORMAT, format="id")
     return ref
 
 

@@ -12,7 +12,8 @@ import orjson
 
 from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured
 from gateway.kit.execution import Execution
-from gateway.users.changes import Change, CreateAccountUser, Icon
+from gateway.users.changes import Change, CreateAccountUser
+from gateway.users.icons import Icon
 from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, random_key, source_key, to_bytes
 from gateway.users.identity import check_changed, check_created
 from gateway.users.ids import Kind, Ref

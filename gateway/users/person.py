@@ -1,9 +1,9 @@
 """Persons: the user records of all sources that have one e-mail address."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway.errors import BadUserInput, GatewayError, Violation
+from gateway.errors import BadUserInput, GatewayError
 from gateway.kit.tasks import gather
 from gateway.users.model import User
 from gateway.users.source import Source, Unavailable, UserQuery, raise_most_relevant
@@ -52,7 +52,7 @@ async def find_person(
 def _at_argument(error: BadUserInput) -> BadUserInput:
     """Return the error with the address at its argument, if the error names the field of a filter instead."""
     if error.violations and all(violation.path[:1] == ("filter",) for violation in error.violations):
-        return BadUserInput.of([Violation(violation.path[1:], violation.message) for violation in error.violations])
+        return BadUserInput.of([replace(violation, path=violation.path[1:]) for violation in error.violations])
     return error
 
 

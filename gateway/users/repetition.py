@@ -11,7 +11,7 @@ offers a conditional request that would exclude it.
 
 import time
 
-from gateway.errors import Conflict, GatewayError, NotFound, Origin, Outcome, Violation
+from gateway.errors import Conflict, GatewayError, NotFound, Origin, Outcome, Rule, Violation
 from gateway.users.changes import Change, CreateAccountUser
 from gateway.users.comparison import ChangeComparison, compare
 from gateway.users.identity import check_user
@@ -134,11 +134,11 @@ def _end(text: Timestamp) -> float:
 def _changed_meanwhile(ref: Ref, comparison: ChangeComparison) -> Conflict:
     """Return the result of a change that may have been executed and undone; its violations are what the user has."""
     violations = [
-        Violation(("change", *path), f'is now "{current}"' if current else "is now empty")
+        Violation(("change", *path), f'is now "{current}"' if current else "is now empty", Rule.CHANGED)
         for path, current in comparison.differing
     ]
     violations += [
-        Violation(("change", name), "cannot be read, so it is not known whether it was set")
+        Violation(("change", name), "cannot be read, so it is not known whether it was set", Rule.CHANGED)
         for name in comparison.incomparable
     ]
     return Conflict(

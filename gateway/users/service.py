@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import astuple
 from typing import Any, Self
 
-from gateway.errors import BadUserInput
+from gateway.errors import BadUserInput, Rule
 from gateway.kit.long_steps import LongSteps
 from gateway.operation import ANYONE, Action, Principal, acting_as
 from gateway.users.changes import (
@@ -29,7 +29,7 @@ from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
 from gateway.users.reference import ReferenceData
 from gateway.users.source import CompletingSource, Sources
-from gateway.users.validation import check_first, check_length, parse_change, parse_filter
+from gateway.users.validation import check_first, check_icon_in, check_length, parse_change, parse_filter
 
 __all__ = ["UserService"]
 
@@ -121,7 +121,7 @@ class UserService:
         ref = resolve(id, Kind.USER, source=source, tenant=tenant, path=path)
         if ref.source is UserSource.RESELLER and not ref.tenant:
             message = "is not a global id, and no reseller is configured to which it could belong"
-            raise BadUserInput.at(path, message)
+            raise BadUserInput.at(path, message, Rule.FORMAT, format="globalId")
         return ref
 
     async def get_role(self, id: str, *, loaders: Loaders | None = None) -> Role | None:
@@ -176,7 +176,7 @@ class UserService:
         """Return all users with an e-mail address, whatever its case, of the sources that the principal may read."""
         readable = self._principal.readable(UserSource)
         if not email.strip():
-            raise BadUserInput.at(("email",), "must not be empty")
+            raise BadUserInput.at(("email",), "must not be empty", Rule.MIN_LENGTH, min=1)
         check_length("email", email)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
         with acting_as(self._principal):
@@ -236,6 +236,7 @@ class UserService:
         self._principal.require(Action.WRITE, UserSource.SOFTWAREONE)
         ref = resolve(id, Kind.USER, source=UserSource.SOFTWAREONE)
         parsed = parse_change(UpdateSoftwareOneUser, change)
+        check_icon_in(parsed, self._sources.named(UserSource.SOFTWAREONE))
         updated = await self._execute("updateSoftwareOneUser", parsed, ref, idempotency_key, on_replay)
         completed = self.complete(updated, loaders=loaders)
         return completed if isinstance(completed, User) else await completed
@@ -253,12 +254,13 @@ class UserService:
         self._principal.require(Action.WRITE, UserSource.RESELLER)
         source = self._sources.named(UserSource.RESELLER)
         if reseller_id is not None and not can_exist(reseller_id):  # it becomes a part of the path of a URL
-            raise BadUserInput.at(("reseller_id",), "is not a valid source id")
+            raise BadUserInput.at(("reseller_id",), "is not a valid source id", Rule.FORMAT, format="id")
         ref = resolve(id, Kind.USER, source=UserSource.RESELLER, tenant=reseller_id or source.tenant)
         if not ref.tenant:
-            raise BadUserInput.at(("reseller_id",), "is required: the id is not global and no reseller is configured")
+            message = "is required: the id is not global and no reseller is configured"
+            raise BadUserInput.at(("reseller_id",), message, Rule.REQUIRED)
         if reseller_id is not None and ref.tenant != reseller_id:
-            raise BadUserInput.at(("reseller_id",), "differs from the reseller in the id")
+            raise BadUserInput.at(("reseller_id",), "differs from the reseller in the id", Rule.MISMATCH)
         parsed = parse_change(UpdateResellerUser, change)
         return await self._execute("updateResellerUser", parsed, ref, idempotency_key, on_replay)
 

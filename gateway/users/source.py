@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, Protocol, TypeVar, runtime_checkable
 
 from gateway.errors import Code, GatewayError, Origin, SourceNotConfigured
+from gateway.users.icons import IconRules
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import RoleType, Timestamp, User, UserChange, UserSource, UserStatus
 
@@ -12,6 +13,7 @@ __all__ = [
     "CompletingSource",
     "CreatingSource",
     "Directory",
+    "IconSource",
     "Page",
     "PolledSource",
     "ReportedChange",
@@ -167,6 +169,15 @@ class CompletingSource(Protocol):
 
         What cannot be read stays null, and is among its `omitted_fields`: the change was executed all the same.
         """
+
+
+@runtime_checkable
+class IconSource(Protocol):
+    """A source that accepts icons in changes."""
+
+    @property
+    def icon_rules(self) -> IconRules:
+        """Which icons it accepts; they are checked before a change is executed."""
 
 
 class Sources:

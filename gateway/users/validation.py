@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from gateway.errors import BadUserInput, Violation
-from gateway.users.changes import Change
+from gateway.errors import BadUserInput, Rule, Violation
+from gateway.users.changes import Change, UpdateSoftwareOneUser
+from gateway.users.icons import check_icon
 from gateway.users.ids import Kind, can_exist, resolve
 from gateway.users.model import RoleType, UserSource
-from gateway.users.source import UserQuery
+from gateway.users.source import IconSource, Source, UserQuery
 
-__all__ = ["check_first", "check_length", "parse_change", "parse_filter"]
+__all__ = ["check_first", "check_icon_in", "check_length", "parse_change", "parse_filter"]
 
 _MAX_FIRST = 200  # users; the page sizes of the sources do not depend on it
 # Characters. The account API accepts 500 (docs/upstreams/account.md, "Lists", `q`); an address has 320 at most
@@ -34,7 +35,7 @@ def parse_filter(filter: Mapping[str, Any]) -> tuple[UserQuery, list[UserSource]
     """
     tenant = filter.get("reseller_id") or ""
     if tenant and not can_exist(tenant):
-        raise BadUserInput.at(("filter", "reseller_id"), "is not a valid source id")
+        raise BadUserInput.at(("filter", "reseller_id"), "is not a valid source id", Rule.FORMAT, format="id")
     for name in _MAX_LENGTHS:
         check_length(name, filter.get(name), "filter")
     role_type, sources = filter.get("role_type"), filter.get("sources")
@@ -54,7 +55,8 @@ def check_length(name: str, text: str | None, *parents: str) -> None:
         BadUserInput: it is longer than every source accepts.
     """
     if text is not None and len(text) > _MAX_LENGTHS[name]:
-        raise BadUserInput.at((*parents, name), f"must not be longer than {_MAX_LENGTHS[name]} characters")
+        most = _MAX_LENGTHS[name]
+        raise BadUserInput.at((*parents, name), f"must have at most {most} characters", Rule.MAX_LENGTH, max=most)
 
 
 def check_first(first: int) -> None:
@@ -64,7 +66,7 @@ def check_first(first: int) -> None:
         BadUserInput: it is negative or too large.
     """
     if not 0 <= first <= _MAX_FIRST:
-        raise BadUserInput.at(("first",), f"must be from 0 to {_MAX_FIRST}")
+        raise BadUserInput.at(("first",), f"must be from 0 to {_MAX_FIRST}", Rule.RANGE, min=0, max=_MAX_FIRST)
 
 
 def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -> AnyChange:
@@ -76,7 +78,7 @@ def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -
     """
     change = kind.parse(fields)
     if not any(_alters(value) for value in change.given().values()):
-        raise BadUserInput.at(("change",), "must contain at least one field to change")
+        raise BadUserInput.at(("change",), "must contain at least one field to change", Rule.MIN_FIELDS, min=1)
     source_ids: dict[str, str] = {}
     violations: list[Violation] = []
     for name, (id_kind, source) in _ID_FIELDS.items():
@@ -88,6 +90,16 @@ def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -
     if violations:
         raise BadUserInput.of(violations)
     return change.model_copy(update=source_ids) if source_ids else change
+
+
+def check_icon_in(change: UpdateSoftwareOneUser, source: Source) -> None:
+    """Check the icon in a change, before its idempotency key is used: another icon may follow under the same key.
+
+    Raises:
+        BadUserInput: the source does not accept it.
+    """
+    if change.icon is not None and isinstance(source, IconSource):
+        check_icon(change.icon, source.icon_rules)
 
 
 def _alters(value: Any) -> bool:

@@ -162,13 +162,13 @@ async def test_marketplace_update_with_an_icon(world: Any) -> None:
     variables = {"id": MARKETPLACE, "input": {"lastName": "King", "icon": None}}
     form.add_field("operations", json.dumps({"query": UPDATE_MARKETPLACE, "variables": variables}))
     form.add_field("map", json.dumps({"0": ["variables.input.icon"]}))
-    form.add_field("0", b"\x89PNG not really", filename="ada.png", content_type="image/png")
+    form.add_field("0", b"\x89PNG\r\n\x1a\nshort", filename="ada.png", content_type="image/png")
     headers = {"Apollo-Require-Preflight": "1"}
     async with world.session.post(f"{world.url}/graphql", data=form, headers=headers) as response:
         assert "errors" not in await response.json()
     [call] = await world.calls()
     icon, user = call["body"]
-    assert (icon["name"], icon["filename"], icon["contentType"], icon["size"]) == ("icon", "ada.png", "image/png", 15)
+    assert (icon["name"], icon["filename"], icon["contentType"], icon["size"]) == ("icon", "ada.png", "image/png", 13)
     assert json.loads(user["text"]) == {"lastName": "King"}
 
 

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,11 +11,11 @@ from gateway.errors import BadUserInput
 from gateway.users.changes import (
     Change,
     CreateAccountUser,
-    Icon,
     UpdateAccountUser,
     UpdateResellerUser,
     UpdateSoftwareOneUser,
 )
+from gateway.users.icons import Icon
 
 GOOD = "Secret_12"
 SCANNER = {"username": "scan-1", "password": GOOD}
@@ -25,7 +26,7 @@ CLASSES = "must have an uppercase letter, a lowercase letter, a digit and a spec
 EITHER = "either email or username is required"
 NEEDED = "is required for a scanning-station user (username without email)"
 SURPLUS = "is only for scanning-station users (username without email)"
-TYPES = "must be 'invoice', 'order_acknowledgement' or 'purchase_order_submission'"
+TYPES = "must be one of invoice, order_acknowledgement, purchase_order_submission"
 
 
 def broken(kind: type[Change], fields: Any) -> dict[str, str]:
@@ -119,7 +120,7 @@ UPDATES: list[tuple[type[Change], Mapping[str, Any], Mapping[str, str]]] = [
     (UpdateAccountUser, {"role_id": "", "department_id": 7}, {
         "role_id": "must have at least 1 character", "department_id": "must be a string"}),
     (UpdateAccountUser, {"name": "\ud800"}, {
-        "name": "must be a valid string, unable to parse raw data as a unicode string"}),
+        "name": "must be a string of Unicode characters"}),
     (UpdateSoftwareOneUser, {"first_name": "", "email": "x", "phone": {"prefix": "+1"}}, {
         "first_name": "must have at least 1 character", "email": EMAIL, "phone.number": "is required"}),
     (UpdateSoftwareOneUser, {"settings": {"culture_code": 1, "zone": "x"}}, {
@@ -179,6 +180,51 @@ VALUES: Mapping[type[Change], Mapping[str, Any]] = {
         "allow_customer_portal_access": False,
     },
 }
+
+
+RULES: list[tuple[type[Change], Mapping[str, Any], Mapping[str, tuple[str, Mapping[str, Any]]]]] = [
+    (CreateAccountUser, {}, {"email": ("required", {})}),
+    (CreateAccountUser, {"email": "a@b.c", "password": GOOD}, {"password": ("notAllowed", {})}),
+    (UpdateAccountUser, {"name": None, "emial": "x"}, {"name": ("notNull", {}), "emial": ("unknown", {})}),
+    (UpdateAccountUser, {"name": 1, "email": "x", "role_id": ""}, {
+        "name": ("type", {"type": "string"}),
+        "email": ("format", {"format": "email"}),
+        "role_id": ("minLength", {"min": 1})}),
+    (UpdateAccountUser, {"name": "x" * 256, "preferences": {}}, {
+        "name": ("maxLength", {"max": 255}), "preferences": ("type", {"type": "list"})}),
+    (UpdateAccountUser, {"preferences": [{"notification_type": "fax", "enabled": 1}, 1]}, {
+        "preferences.0.notification_type": (
+            "enum", {"values": ["invoice", "order_acknowledgement", "purchase_order_submission"]}),
+        "preferences.0.enabled": ("type", {"type": "boolean"}),
+        "preferences.1": ("type", {"type": "object"})}),
+    (UpdateSoftwareOneUser, {"icon": {"content": b"x", "content_type": "x"}, "phone": {"number": "1"}}, {
+        "icon.content_type": ("format", {"format": "mediaType"}), "phone.prefix": ("required", {})}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "fields", "expected"), RULES)
+def test_rules(kind: type[Change], fields: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Each violation has its rule and the bounds of that, for programs."""
+    with pytest.raises(BadUserInput) as caught:
+        kind.parse(fields)
+    found = {".".join(map(str, v.path[1:])): (v.rule.value, dict(v.bounds)) for v in caught.value.violations}
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "good", "bad"),
+    [
+        ({"username": "a b", "password": GOOD}, ["abc", "a-B_9"], ["ab", "a b", "é" * 3]),
+        ({"username": "abc", "password": "password1"}, [GOOD, "é" + GOOD, "\n" + GOOD], ["Secret12", "secret_12"]),
+    ],
+)
+def test_patterns_for_clients(fields: Mapping[str, Any], good: list[str], bad: list[str]) -> None:
+    """The pattern of a violation, searched in a value as a browser does it, finds what the gateway accepts."""
+    with pytest.raises(BadUserInput) as caught:
+        CreateAccountUser.parse(fields)
+    [violation] = caught.value.violations
+    pattern = re.compile(str(violation.bounds["pattern"]), re.ASCII)
+    assert [bool(pattern.search(value)) for value in good + bad] == [True] * len(good) + [False] * len(bad)
 
 
 @given(st.data())

@@ -4,7 +4,8 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.users.idempotency import random_key, source_key
+from gateway.errors import BadUserInput, Rule, Violation
+from gateway.users.idempotency import from_bytes, random_key, source_key, to_bytes
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 
@@ -53,3 +54,16 @@ def test_any_header() -> None:
 def test_random() -> None:
     """Every random key is different."""
     assert len({random_key() for _ in range(100)}) == 100
+
+
+def test_a_stored_refusal() -> None:
+    """A stored refusal has its violations again; one of another version may have no rule, or one that is not known."""
+    violation = Violation(("change", "icon"), "must be small", Rule.MAX_BYTES, {"max": 5})
+    stored = to_bytes(BadUserInput.of([violation]))
+    found = from_bytes(stored)
+    assert isinstance(found, BadUserInput)
+    assert found.violations == (violation,)
+    for other in (b'"rule":"later"', b'"from":"before"'):
+        read = from_bytes(stored.replace(b'"rule":"maxBytes"', other))
+        assert isinstance(read, BadUserInput)
+        assert [each.rule for each in read.violations] == [Rule.INVALID]

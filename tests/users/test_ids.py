@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput, Rule, Violation
 from gateway.users.ids import Identified, Kind, Ref, can_exist, decode, encode, ref_of, resolve
 from gateway.users.model import (
     Account,
@@ -115,7 +115,7 @@ def test_impossible_source_ids(text: str) -> None:
     """A text that would change the path of a call is not a valid source id."""
     with pytest.raises(BadUserInput) as caught:
         resolve(text, Kind.USER, source=UserSource.ACCOUNT)
-    assert caught.value.violations == (Violation(("id",), "is not a valid source id"),)
+    assert caught.value.violations == (Violation(("id",), "is not a valid source id", Rule.FORMAT, {"format": "id"}),)
 
 
 def test_source_id_without_source() -> None:

@@ -245,7 +245,7 @@ TOO_LONG: list[tuple[Any, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("call", "path"), TOO_LONG, ids=[".".join(path) for _, path in TOO_LONG])
 async def test_too_long_to_search_for(service: Any, account: Any, roles: Any, *, call: Any, path: Any) -> None:
     """A text that is too long for the sources is refused with the path of the argument, and no call is made."""
-    with pytest.raises(BadUserInput, match="must not be longer than") as caught:
+    with pytest.raises(BadUserInput, match="must have at most") as caught:
         await call(service(account))
     assert [violation.path for violation in caught.value.violations] == [path]
     assert account.calls == roles.calls == []

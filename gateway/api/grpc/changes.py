@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from gateway.api.grpc.enums import enum_value
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput, Rule, Violation
 
 __all__ = ["change_of"]
 
@@ -31,8 +31,13 @@ def change_of(message: Any, mask: Collection[str] = ()) -> dict[str, Any]:
     unknown: list[str] = []
     given = _masked(message, message.DESCRIPTOR, paths, unknown, ())
     if unknown:
+        message = "is not a field of this change"
         raise BadUserInput.of(
-            [Violation(("update_mask",), f"names {path!r}, which is not a field of this change") for path in unknown]
+            [
+                Violation(("update_mask", "paths", index), message, Rule.UNKNOWN)
+                for index, path in enumerate(mask)
+                if path in unknown
+            ]
         )
     return given
 
@@ -94,4 +99,4 @@ def _convert(value: Any, field: Any) -> Any:
 
 
 def _too_many(path: _Path, items: str) -> BadUserInput:
-    return BadUserInput.at(path, f"may have {_MAX_ITEMS} {items} at most")
+    return BadUserInput.at(path, f"may have {_MAX_ITEMS} {items} at most", Rule.MAX_ITEMS, max=_MAX_ITEMS)

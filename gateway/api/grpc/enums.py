@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.errors import BadUserInput
+from gateway.errors import BadUserInput, Rule
 from gateway.users import changes, model
 
 __all__ = ["NUMBERS", "ROLE_TYPES", "SOURCES", "enum_value", "sources_of"]
@@ -35,8 +35,8 @@ class EnumMapping(Generic[Value]):
             BadUserInput: this version has no value with that number.
         """
         if number and number not in self._values:
-            message = f"must be one of {', '.join(self.prefix + value.name for value in self.numbers)}"
-            raise BadUserInput.at(path, message)
+            values = [self.prefix + value.name for value in self.numbers]
+            raise BadUserInput.at(path, f"must be one of {', '.join(values)}", Rule.ENUM, values=values)
         return self._values.get(number)
 
 
@@ -62,12 +62,12 @@ def sources_of(numbers: Collection[int], path: tuple[str, ...]) -> list[model.Us
         BadUserInput: there are too many, or one is not the number of a source.
     """
     if len(numbers) > _MAX_SOURCES:
-        raise BadUserInput.at(path, f"may name {_MAX_SOURCES} sources at most")
+        raise BadUserInput.at(path, f"may name {_MAX_SOURCES} sources at most", Rule.MAX_ITEMS, max=_MAX_SOURCES)
     found = []
     for index, number in enumerate(numbers):
         source = SOURCES.value(number, (*path, index))
         if source is None:
-            raise BadUserInput.at((*path, index), "must not be unspecified")
+            raise BadUserInput.at((*path, index), "must not be unspecified", Rule.REQUIRED)
         found.append(source)
     return found
 

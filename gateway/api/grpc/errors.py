@@ -17,6 +17,10 @@ DOMAIN = "usergateway"
 
 STATUS = {
     Code.BAD_USER_INPUT: grpc.StatusCode.INVALID_ARGUMENT,
+    # The next three are about GraphQL documents, which no gRPC call has.
+    Code.GRAPHQL_PARSE_FAILED: grpc.StatusCode.INVALID_ARGUMENT,
+    Code.GRAPHQL_VALIDATION_FAILED: grpc.StatusCode.INVALID_ARGUMENT,
+    Code.OPERATION_RESOLUTION_FAILURE: grpc.StatusCode.INVALID_ARGUMENT,
     Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
     Code.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
     Code.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
@@ -108,7 +112,9 @@ def _bad_request(violations: Iterable[Violation]) -> error_details_pb2.BadReques
     bad_request = error_details_pb2.BadRequest()
     for violation in violations:
         bad_request.field_violations.add(
-            field=_truncate(field_path(violation)), description=_truncate(violation.message)
+            field=_truncate(field_path(violation)),
+            description=_truncate(violation.message),
+            reason=violation.rule.name,
         )
         if bad_request.ByteSize() > _MAX_VIOLATION_BYTES:
             del bad_request.field_violations[-1]

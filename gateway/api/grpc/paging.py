@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.errors import BadUserInput
+from gateway.errors import BadUserInput, Rule
 
 __all__ = ["page_of"]
 
@@ -17,5 +17,5 @@ def page_of(request: Any) -> tuple[int, str | None]:
         BadUserInput: the size is negative.
     """
     if request.page_size < 0:
-        raise BadUserInput.at(("page_size",), "must not be negative")
+        raise BadUserInput.at(("page_size",), "must not be negative", Rule.RANGE, min=0)
     return min(request.page_size or _DEFAULT_SIZE, _MAX_SIZE), request.page_token or None

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput, Rule, Violation
 from gateway.users.planning import EXPANSIONS, REFERENCES, Plan, Selection, plan
 
 __all__ = ["ReadPlan", "read_plan_of_department", "read_plan_of_role", "read_plan_of_user", "record_type"]
@@ -49,9 +49,10 @@ def read_plan_of_user(view: int, mask: Collection[str]) -> ReadPlan:
     """
     paths = _paths(mask)
     if view not in _VIEWS:
-        raise BadUserInput.at(("view",), "must be VIEW_BASIC or VIEW_FULL")
+        values = ("VIEW_BASIC", "VIEW_FULL")
+        raise BadUserInput.at(("view",), f"must be {' or '.join(values)}", Rule.ENUM, values=values)
     if paths and view:
-        raise BadUserInput.at(("view",), "must not be given together with read_mask")
+        raise BadUserInput.at(("view",), "must not be given together with read_mask", Rule.NOT_ALLOWED)
     return _plan_for_mask("User", paths) if paths else _plan_for_view("User", full=view == users_pb2.VIEW_FULL)
 
 
@@ -77,8 +78,8 @@ def read_plan_of_department(mask: Collection[str]) -> ReadPlan:
 
 def _paths(mask: Collection[str]) -> tuple[str, ...]:
     if len(mask) > _MAX_PATHS:
-        raise BadUserInput.at(("read_mask",), f"may have {_MAX_PATHS} paths at most")
-    return tuple(dict.fromkeys(mask))
+        raise BadUserInput.at(("read_mask",), f"may have {_MAX_PATHS} paths at most", Rule.MAX_ITEMS, max=_MAX_PATHS)
+    return tuple(mask)
 
 
 @lru_cache(16)
@@ -93,11 +94,10 @@ def _plan_for_view(name: str, *, full: bool) -> ReadPlan:
 @lru_cache(256)
 def _plan_for_mask(name: str, paths: tuple[str, ...]) -> ReadPlan:
     requested = _Requested()
-    unknown = [path for path in paths if not _add_path(_TYPES[name], path, requested)]
+    unknown = [index for index, path in enumerate(paths) if not _add_path(_TYPES[name], path, requested)]
     if unknown:
-        raise BadUserInput.of(
-            [Violation(("read_mask",), f"names {path!r}, which is not a field of {name}") for path in unknown]
-        )
+        message = f"is not a field of {name}"
+        raise BadUserInput.of([Violation(("read_mask", "paths", index), message, Rule.UNKNOWN) for index in unknown])
     selection = _domain_selection(_TYPES[name], requested)
     return ReadPlan(plan(selection, name), _lookups(name, selection), name, _message_selection(requested))
 

@@ -179,7 +179,7 @@ async def start_grpc(
 
 def _handlers(service: UserService, options: GrpcOptions, watching: Watching | None, admission: CallAdmission) -> Any:
     """Return a handler for each method of the .proto."""
-    servicer = UserServicer(service, icon_bytes=options.icon_bytes)
+    servicer = UserServicer(service)
     handlers = {}
     for method in _SERVICE.methods:
         request, response = (getattr(users_pb2, kind.name) for kind in (method.input_type, method.output_type))

@@ -13,7 +13,7 @@ from gateway.api.grpc.messages import message_of, source_error
 from gateway.api.grpc.paging import page_of
 from gateway.api.grpc.read_mask import ReadPlan, read_plan_of_department, read_plan_of_role, read_plan_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.errors import BadUserInput, NotFound
+from gateway.errors import NotFound
 from gateway.users.loaders import Loaders
 from gateway.users.service import UserService
 
@@ -23,14 +23,10 @@ Resource = TypeVar("Resource", users_pb2.User, users_pb2.Role, users_pb2.Departm
 
 
 class UserServicer:
-    """Executes all methods except WatchUsers, with the service and loaders that GraphQL uses too.
+    """Executes all methods except WatchUsers, with the service and loaders that GraphQL uses too."""
 
-    `icon_bytes` is the maximum size of an icon.
-    """
-
-    def __init__(self, service: UserService, *, icon_bytes: int) -> None:
+    def __init__(self, service: UserService) -> None:
         self._service = service
-        self._icon_bytes = icon_bytes
 
     async def get_user(self, request: users_pb2.GetUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
@@ -95,9 +91,6 @@ class UserServicer:
     ) -> users_pb2.User:
         service = self._service.by(call.principal)
         read_plan = read_plan_of_user(request.view, request.read_mask.paths)
-        if len(request.user.icon.content) > self._icon_bytes:
-            path = ("change", "icon", "content")
-            raise BadUserInput.at(path, f"must not have more than {self._icon_bytes} bytes")
         loaders = call.track(service.loaders(read_plan.plan))
         changed = await service.update_software_one_user(
             request.id,

@@ -10,7 +10,7 @@ from gateway.api.grpc.enums import NUMBERS, sources_of
 from gateway.api.grpc.messages import message_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.callers.revocation import CredentialWatch
-from gateway.errors import BadUserInput, Forbidden, GatewayError, Unauthenticated
+from gateway.errors import BadUserInput, Forbidden, GatewayError, Rule, Unauthenticated
 from gateway.events.log import Draining, EventLog, SlowReader, Subscription, UserEvent
 from gateway.events.watching import MAX_IDS, watching
 from gateway.users.ids import Kind, Ref, decode
@@ -123,9 +123,9 @@ def _message(event: UserEvent) -> users_pb2.UserEvent:
 
 def _refs(ids: Collection[str]) -> Iterator[Ref]:
     if len(ids) > MAX_IDS:
-        raise BadUserInput.at(("ids",), f"may name {MAX_IDS} users at most")
+        raise BadUserInput.at(("ids",), f"may name {MAX_IDS} users at most", Rule.MAX_ITEMS, max=MAX_IDS)
     for index, text in enumerate(ids):
         ref = decode(text)
         if ref is None or ref.kind is not Kind.USER:
-            raise BadUserInput.at(("ids", index), "is not the global id of a user")
+            raise BadUserInput.at(("ids", index), "is not the global id of a user", Rule.FORMAT, format="globalId")
         yield ref

@@ -16,7 +16,8 @@ from gateway.sources.softwareone.errors import softwareone_error
 from gateway.sources.softwareone.polling import SoftwareOneChanges
 from gateway.sources.softwareone.wire import ListMeta, MarketplaceWireUser, MarketplaceWireUsers
 from gateway.users import model
-from gateway.users.changes import Icon, PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
+from gateway.users.changes import PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
+from gateway.users.icons import IconRules
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import Directory, UserQuery, Window
@@ -43,7 +44,11 @@ _WIRE_NAMES = {"first_name": "firstName", "last_name": "lastName", "current_acco
 
 
 class SoftwareOneSource:
-    """Marketplace users over HTTP. An icon may have at most `icon_bytes` bytes, and a media type of `icon_types`."""
+    """Marketplace users over HTTP.
+
+    An icon may have at most `icon_bytes` bytes, and a media type of `icon_types`; the limits of the source are not
+    documented.
+    """
 
     name = UserSource.SOFTWAREONE
     list_template = _USERS_PATH
@@ -57,8 +62,7 @@ class SoftwareOneSource:
         self._api = Api(self.name, send, base_url, headers, softwareone_error)
         self.now = self._api.clock.now
         self._base_url = base_url.rstrip("/")
-        self._icon_bytes = icon_bytes
-        self._icon_types = icon_types
+        self.icon_rules = IconRules(icon_bytes, icon_types)
         self.changes_since = SoftwareOneChanges(self._api, base_url).changes_since
 
     async def probe(self) -> str | None:
@@ -114,34 +118,21 @@ class SoftwareOneSource:
         return replace(user, omitted_fields=tuple(omitted), **read)
 
     async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys
-        exchange = await self._api.call("PUT", _USER_PATH, {"id": ref.source_id}, body=self._form(change))
+        exchange = await self._api.call("PUT", _USER_PATH, {"id": ref.source_id}, body=_form(change))
         user = decode_change_response(_USER, *exchange)
         return None if user is None else _with_absent_fields(user.record(self._base_url))
 
-    def _form(self, change: UpdateSoftwareOneUser) -> Multipart:
-        """Return the form as the vendor's client sends it: a part `icon`, then a part `user` with camelCase JSON."""
-        given = change.given()
-        parts: list[Part] = []
-        if change.icon is not None:
-            del given["icon"]
-            parts.append(self._icon_part(change.icon))
-        user = {_WIRE_NAMES.get(name, name): _encode(name, value) for name, value in given.items()}
-        return Multipart((*parts, Part("user", orjson.dumps(user), "application/json")))
 
-    def _icon_part(self, icon: Icon) -> Part:
-        """Return the part for an icon, within configured limits: those of the source are not documented.
-
-        Raises:
-            BadUserInput: the icon is too large or of another type.
-        """
-        message = None
-        if icon.content.size > self._icon_bytes:
-            message = f"must not be larger than {self._icon_bytes} bytes"
-        elif icon.content_type.lower() not in self._icon_types:
-            message = f"must have one of the media types {', '.join(self._icon_types)}, not {icon.content_type}"
-        if message is not None:
-            raise BadUserInput.at(("change", "icon"), message)
-        return Part("icon", icon.content, icon.content_type, icon.filename)
+def _form(change: UpdateSoftwareOneUser) -> Multipart:
+    """Return the form as the vendor's client sends it: a part `icon`, then a part `user` with camelCase JSON."""
+    given = change.given()
+    parts: list[Part] = []
+    icon = change.icon
+    if icon is not None:
+        del given["icon"]
+        parts.append(Part("icon", icon.content, icon.content_type, icon.filename))
+    user = {_WIRE_NAMES.get(name, name): _encode(name, value) for name, value in given.items()}
+    return Multipart((*parts, Part("user", orjson.dumps(user), "application/json")))
 
 
 def _with_absent_fields(user: model.User) -> model.User:

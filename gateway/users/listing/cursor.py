@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import BadUserInput
+from gateway.errors import BadUserInput, Rule
 
 __all__ = ["Cursors"]
 
@@ -47,9 +47,11 @@ class Cursors:
         raw = _decoded(text)
         content, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(content)) or content[:1] not in _READ_VERSIONS:
-            raise BadUserInput.at(("after",), "is not a cursor of this list; start again without a cursor")
+            message = "is not a cursor of this list; start again without a cursor"
+            raise BadUserInput.at(("after",), message, Rule.FORMAT, format="cursor")
         if content[1 : 1 + _SCOPE_BYTES] != _digest(scope):
-            raise BadUserInput.at(("after",), "belongs to a list with other arguments; start again without a cursor")
+            message = "belongs to a list with other arguments; start again without a cursor"
+            raise BadUserInput.at(("after",), message, Rule.MISMATCH)
         return orjson.loads(content[1 + _SCOPE_BYTES :])
 
     def _signature(self, content: bytes) -> bytes:

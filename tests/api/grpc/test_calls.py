@@ -99,10 +99,10 @@ async def test_metadata(world: Any) -> None:
 
 async def test_a_request_that_is_too_large(open_world: Any) -> None:
     """A request that is too large is RESOURCE_EXHAUSTED, a too large icon a violation; no source is called."""
-    async with open_world(GrpcOptions(port=0, icon_bytes=1000)) as world:
-        icon = {"content": b"x" * 1001}
+    async with open_world(GrpcOptions(port=0, icon_bytes=1000), softwareone={"icon_bytes": 1000}) as world:
+        icon = {"content": b"x" * 1001, "content_type": "image/png"}
         failure = await world.fail("UpdateSoftwareOneUser", id="USR-0000-0001", user={"icon": icon})
-        assert failure.violations == [("user.icon.content", "must not have more than 1000 bytes")]
+        assert failure.violations == [("user.icon", "must not be larger than 1000 bytes")]
         huge = {"content": b"x" * (1024 * 1024 + 2000)}
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await world.start("UpdateSoftwareOneUser", id="USR-0000-0001", user={"icon": huge})

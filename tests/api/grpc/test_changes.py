@@ -98,12 +98,33 @@ async def test_an_empty_change(world: Any, method: str, id_: str, user: Any) -> 
 
 async def test_an_icon(world: Any) -> None:
     """An icon is sent to the Marketplace as the part `icon`, with its name, type and bytes."""
-    icon = {"content": b"\x89PNG not really", "filename": "ada.png", "content_type": "image/png"}
+    icon = {"content": b"\x89PNG\r\n\x1a\nshort", "filename": "ada.png", "content_type": "image/png"}
     await world.get("UpdateSoftwareOneUser", id=MARKET, user={"last_name": "King", "icon": icon})
     call, *_ = await world.calls()
     part, user = call["body"]
-    assert (part["name"], part["filename"], part["contentType"], part["size"]) == ("icon", "ada.png", "image/png", 15)
+    assert (part["name"], part["filename"], part["contentType"], part["size"]) == ("icon", "ada.png", "image/png", 13)
     assert json.loads(user["text"]) == {"lastName": "King"}
+
+
+@pytest.mark.parametrize(
+    ("icon", "message"),
+    [
+        (
+            {"content": b"\x89PNG\r\n\x1a\n" + b"x" * 93, "content_type": "image/png"},
+            "must not be larger than 100 bytes",
+        ),
+        ({"content": b"%PDF", "content_type": "application/pdf"}, "must have one of the media types image/png"),
+        ({"content": b"%PDF"}, "must have one of the media types image/png"),
+        ({"content": b"<html>", "content_type": "image/png"}, "is not image/png"),
+    ],
+)
+async def test_a_wrong_icon(open_world: Any, icon: dict[str, Any], message: str) -> None:
+    """An icon that is too large, of another type, or not what its type states is a violation; nothing is sent."""
+    async with open_world(softwareone={"icon_bytes": 100}) as world:
+        failure = await world.fail("UpdateSoftwareOneUser", id=MARKET, user={"icon": icon})
+        [(field, found)] = failure.violations
+        assert (failure.reason, field, found.startswith(message)) == ("BAD_USER_INPUT", "user.icon", True)
+        assert await world.calls() == []
 
 
 async def test_reseller_update(world: Any) -> None:
@@ -145,7 +166,7 @@ async def test_a_bad_read_mask_changes_nothing(world: Any) -> None:
     """A read mask that is not valid is refused before the change is executed."""
     mask = FieldMask(paths=["nope"])
     failure = await world.fail("UpdateAccountUser", id=ADA, user={"name": "Ada"}, read_mask=mask)
-    assert [field for field, _ in failure.violations] == ["read_mask"]
+    assert [field for field, _ in failure.violations] == ["read_mask.paths[0]"]
     assert await world.calls() == []
 
 
@@ -156,29 +177,29 @@ async def test_a_bad_read_mask_changes_nothing(world: Any) -> None:
             "UpdateAccountUser",
             {"name": "Ada"},
             ["nope"],
-            [("update_mask", "names 'nope', which is not a field of this change")],
+            [("update_mask.paths[0]", "is not a field of this change")],
         ),
         (
             "UpdateAccountUser",
             {},
             ["name.first"],
-            [("update_mask", "names 'name.first', which is not a field of this change")],
+            [("update_mask.paths[0]", "is not a field of this change")],
         ),
         (
             "UpdateSoftwareOneUser",
             {},
-            ["settings.nope", "icon..x", ""],
+            ["settings.nope", "first_name", "icon..x", ""],
             [
-                ("update_mask", "names 'settings.nope', which is not a field of this change"),
-                ("update_mask", "names 'icon..x', which is not a field of this change"),
-                ("update_mask", "names '', which is not a field of this change"),
+                ("update_mask.paths[0]", "is not a field of this change"),
+                ("update_mask.paths[2]", "is not a field of this change"),
+                ("update_mask.paths[3]", "is not a field of this change"),
             ],
         ),
         (
             "UpdateAccountUser",
             {"preferences": [{"enabled": True}]},
             ["preferences.enabled"],
-            [("update_mask", "names 'preferences.enabled', which is not a field of this change")],
+            [("update_mask.paths[0]", "is not a field of this change")],
         ),
         ("UpdateAccountUser", {}, ["name"], [("user.name", "must not be null")]),
         (

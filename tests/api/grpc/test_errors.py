@@ -48,6 +48,9 @@ def test_every_code_has_its_status() -> None:
     """Each code has the status that clients depend on."""
     assert {code.value: status.name for code, status in STATUS.items()} == {
         "BAD_USER_INPUT": "INVALID_ARGUMENT",
+        "GRAPHQL_PARSE_FAILED": "INVALID_ARGUMENT",
+        "GRAPHQL_VALIDATION_FAILED": "INVALID_ARGUMENT",
+        "OPERATION_RESOLUTION_FAILURE": "INVALID_ARGUMENT",
         "UNAUTHENTICATED": "UNAUTHENTICATED",
         "FORBIDDEN": "PERMISSION_DENIED",
         "NOT_FOUND": "NOT_FOUND",

@@ -82,7 +82,7 @@ async def test_the_four_changes(world: Any, node: Path) -> None:
                     "id": "USR-0000-0001",
                     "user": {
                         "first_name": "Augusta",
-                        "icon": {"content": "png", "filename": "a.png", "content_type": "image/png"},
+                        "icon": {"content": "GIF89a", "filename": "a.png", "content_type": "image/gif"},
                     },
                 },
             ),

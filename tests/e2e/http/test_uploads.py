@@ -69,12 +69,30 @@ async def test_a_file(world: Any) -> None:
     assert base64.b64decode(icon["base64"]) == PNG
 
 
-async def test_an_empty_file(world: Any) -> None:
-    """A file may be empty."""
-    status, answer = await send(world, form(operations(), PATHS, (FILE, b"")))
-    assert (status, "errors" in answer) == (200, False), answer
-    [icon] = await icons(world)
-    assert icon["size"] == 0
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [
+        (b"", "image/png"),
+        (b"a text", "image/png"),
+        (b"GIF89a", "image/png"),
+        (PNG, "image/jpeg"),
+        (PNG, "image/svg+xml"),
+    ],
+)
+async def test_a_file_of_another_content(world: Any, content: bytes, media_type: str) -> None:
+    """A file whose content is not of the media type that it states is a violation at its field."""
+    status, answer = await send(world, form(operations(), PATHS, (FILE.replace("image/png", media_type), content)))
+    [error] = answer["errors"]
+    assert (status, error["extensions"]["code"]) == (200, "BAD_USER_INPUT")
+    assert error["extensions"]["violations"] == [
+        {
+            "field": "input.icon",
+            "message": f"is not {media_type}, although its media type states it",
+            "rule": "content",
+            "format": media_type,
+        }
+    ]
+    assert await world.calls() == []
 
 
 async def test_a_file_at_two_paths(world: Any) -> None:
@@ -222,8 +240,10 @@ async def test_a_file_of_another_kind(world: Any, kind: str) -> None:
     _, answer = await send(world, form(operations(), PATHS, (head, PNG)))
     [error] = answer["errors"]
     [violation] = error["extensions"]["violations"]
-    assert violation["field"] == "input.icon"
+    assert (violation["field"], violation["rule"]) == ("input.icon", "mediaType")
+    assert violation["values"] == ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"]
     assert "image/png" in violation["message"]
+    assert "pdf" not in str(error)
     assert await world.calls() == []
 
 
@@ -256,7 +276,7 @@ async def test_the_preflight(world: Any) -> None:
 async def test_the_same_file_again(world: Any) -> None:
     """A repeated change with the same file is not sent again; with another file its idempotency key is a conflict."""
     key = {"Idempotency-Key": os.urandom(8).hex()}
-    large = os.urandom(300_000)
+    large = PNG + os.urandom(300_000)
     for _ in range(2):
         status, answer = await send(world, form(operations(), PATHS, (FILE, large)), **key)
         assert (status, "errors" in answer) == (200, False), answer
@@ -281,7 +301,7 @@ def apart(request: pytest.FixtureRequest, http_server: str) -> Iterator[Running]
 
 async def test_a_large_file_is_never_held(apart: Running, world_of: Any) -> None:
     """A file of 12 MiB passes through while memory grows by a fraction of that, and no temporary file remains."""
-    large = os.urandom(12 * 1024 * 1024)
+    large = PNG + os.urandom(12 * 1024 * 1024)
     async with ClientSession() as session:
         world, pid = world_of(session, apart), apart.pid
         await world.forget()
@@ -329,7 +349,7 @@ async def test_a_change_that_fails(apart: Running, world_of: Any, part: Part, he
     """No temporary file remains if the change fails, here or at the source, for any media type of the response."""
     async with ClientSession() as session:
         world = world_of(session, apart)
-        body, headers = form(part, PATHS, (head, b"x" * 1_000_000)), HEADERS | {"Accept": accept}
+        body, headers = form(part, PATHS, (head, PNG + b"x" * 1_000_000)), HEADERS | {"Accept": accept}
         for _ in range(3):
             async with session.post(f"{world.url}/graphql", data=BytesIO(body), headers=headers) as answer:
                 assert '"errors"' in await answer.text()

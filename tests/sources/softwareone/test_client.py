@@ -121,23 +121,6 @@ async def test_icon_alone(market: SoftwareOneSource, fake: Any) -> None:
     assert (user.name, user.content) == ("user", b"{}")
 
 
-async def test_icon_too_large(market: SoftwareOneSource, fake: Any) -> None:
-    """An icon over the limit is refused before any request."""
-    with pytest.raises(BadUserInput) as caught:
-        await market.update_user(ADA, parse({"icon": ICON | {"content": b"123456789"}}), "k")
-    assert [v.path for v in caught.value.violations] == [("change", "icon")]
-    assert fake.requests == []
-
-
-@pytest.mark.parametrize("content_type", ["application/octet-stream", "text/html", "image/x-icon"])
-async def test_icon_of_another_type(market: SoftwareOneSource, fake: Any, content_type: str) -> None:
-    """An icon of a media type that is not configured is refused before any request."""
-    with pytest.raises(BadUserInput, match="image/png") as caught:
-        await market.update_user(ADA, parse({"icon": ICON | {"content_type": content_type}}), "k")
-    assert [v.path for v in caught.value.violations] == [("change", "icon")]
-    assert fake.requests == []
-
-
 async def test_invalid_response_to_a_change(market: SoftwareOneSource, fake: Any) -> None:
     """If the response to a change cannot be decoded, or is a 202, the outcome is unknown."""
     for body, status in ((b"<html>", 200), (b"{}", 201), (b"", 202)):

@@ -83,10 +83,20 @@ def extensions(error: GatewayError, request_id: str) -> dict[str, Any]:
         "httpStatus": origin.http_status,
         "retryAfter": error.retry_after,
         "outcome": error.outcome,
-        "violations": [{"field": field_path(broken), "message": broken.message} for broken in error.violations] or None,
+        "violations": [_public_violation(violation) for violation in error.violations] or None,
         "requestId": request_id,
     }
     return {"retryable": error.retryable} | {name: value for name, value in entries.items() if value is not None}
+
+
+def _public_violation(violation: Violation) -> dict[str, Any]:
+    """Return a violation with its rule and the bounds of that, by name."""
+    return {
+        "field": field_path(violation),
+        "message": violation.message,
+        "rule": violation.rule.value,
+        **violation.bounds,
+    }
 
 
 def field_path(violation: Violation) -> str:

@@ -2,7 +2,7 @@
 
 import weakref
 
-from gateway.users.changes import Icon
+from gateway.users.icons import Icon
 
 __all__ = ["File"]
 

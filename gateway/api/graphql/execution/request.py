@@ -8,7 +8,7 @@ import msgspec
 from gateway.api.capacity import AllowanceExceeded, ratelimit_headers, whole_seconds
 from gateway.api.graphql.trusted.naming import DocumentName, PersistedQueryNotFound, PersistedQueryNotSupported, name_of
 from gateway.errors import BadUserInput, Code, GatewayError
-from gateway.users.changes import Icon
+from gateway.users.icons import Icon
 
 __all__ = ["GraphQLRequest", "RefusedError", "from_mapping", "refusal", "refused_for"]
 

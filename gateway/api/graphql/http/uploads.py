@@ -16,7 +16,7 @@ from gateway.api.graphql.http.strict_json import parse_json
 from gateway.api.web.http import WebRequest
 from gateway.errors import SourceUnavailable
 from gateway.kit.blob import BlobWriter
-from gateway.users.changes import Icon
+from gateway.users.icons import Icon
 
 __all__ = ["UploadLimits", "read_form"]
 

@@ -15,7 +15,7 @@ from graphql.validation import ValidationRule
 
 from gateway.api.graphql.limits.comparisons import comparison_rule
 from gateway.api.graphql.limits.shape import shape_of
-from gateway.errors import BadUserInput, Violation
+from gateway.errors import BadUserInput, Rule, Violation
 
 __all__ = ["DocumentLimits", "Finding", "Guard", "Limit", "check", "has_more_values", "limit_error"]
 
@@ -121,7 +121,10 @@ class Finding:
 
 def limit_error(findings: Iterable[Finding]) -> BadUserInput:
     """Return the error for a document that exceeds these limits, with one violation for each."""
-    violations = [Violation(("document", finding.limit.value), finding.message) for finding in findings]
+    violations = [
+        Violation(("document", finding.limit.value), finding.message, Rule.RANGE, {"max": finding.allowed})
+        for finding in findings
+    ]
     return BadUserInput(
         " ".join(f"The document {violation.message}." for violation in violations),
         violations=violations,

@@ -21,7 +21,7 @@ from gateway.api.graphql.schema.nodes import NodeInterface
 from gateway.api.graphql.schema.roles import RoleObject
 from gateway.api.graphql.schema.scalars import UserSource
 from gateway.api.graphql.schema.users import UserObject
-from gateway.errors import BadUserInput
+from gateway.errors import BadUserInput, Rule
 from gateway.users.ids import decode
 
 __all__ = ["QueryObject"]
@@ -65,7 +65,7 @@ class QueryObject:
         self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(directives=[_CALL])]
     ) -> list[NodeInterface | None]:
         if len(ids) > _MAX_NODES:
-            raise BadUserInput.at(("ids",), f"must not have more than {_MAX_NODES} ids")
+            raise BadUserInput.at(("ids",), f"must not have more than {_MAX_NODES} ids", Rule.MAX_ITEMS, max=_MAX_NODES)
         # An exception in the list becomes the error of one item only.
         found: Any = await asyncio.gather(*(_node(info, node_id) for node_id in ids), return_exceptions=True)
         return found

@@ -8,7 +8,7 @@ import strawberry
 from gateway.api.graphql.schema.fields import Info, attribute
 from gateway.api.graphql.schema.scalars import DateTime, UserChange, UserSource
 from gateway.api.graphql.schema.users import UserObject
-from gateway.errors import BadUserInput, SourceUnavailable
+from gateway.errors import BadUserInput, Rule, SourceUnavailable
 from gateway.events.watching import MAX_IDS, watching
 from gateway.users import model
 from gateway.users.ids import Ref
@@ -77,11 +77,13 @@ class SubscriptionObject:
                     user_event: Any = event
                     yield user_event
         except BadUserInput as error:  # the log has another name for the argument
-            raise BadUserInput.at(("after",), "must be the id of an event") from error
+            raise BadUserInput.at(
+                ("after",), "must be the id of an event", Rule.FORMAT, format="resumeToken"
+            ) from error
 
 
 def _refs(info: Info, ids: Sequence[str], sources: Sequence[model.UserSource]) -> list[Ref]:
     if len(ids) > MAX_IDS:
-        raise BadUserInput.at(("ids",), f"must not have more than {MAX_IDS} users")
+        raise BadUserInput.at(("ids",), f"must not have more than {MAX_IDS} users", Rule.MAX_ITEMS, max=MAX_IDS)
     source = sources[0] if len(sources) == 1 else None
     return [info.context.service.user_ref(user_id, source, path=("ids", index)) for index, user_id in enumerate(ids)]

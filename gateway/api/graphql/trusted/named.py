@@ -15,7 +15,7 @@ from gateway.api.graphql.trusted.naming import (
     PersistedQueryNotFound,
     PersistedQueryNotSupported,
 )
-from gateway.errors import BadUserInput
+from gateway.errors import BadUserInput, Rule
 
 __all__ = ["DocumentStore", "Event", "NamedDocuments", "Resolved", "Trust"]
 
@@ -89,7 +89,7 @@ class NamedDocuments:
             self._observe("trusted")
             return Resolved(trusted, trusted=True)
         if text is None and name.id is None:
-            raise BadUserInput.at(("query",), "is required")
+            raise BadUserInput.at(("query",), "is required", Rule.REQUIRED)
         if self._trust is Trust.ENFORCE:
             self._observe("refused" if text is not None else "missing")
             raise NotTrusted if text is not None else PersistedQueryNotFound
@@ -131,7 +131,9 @@ class NamedDocuments:
 
 def _check_hash(text: str, sha256: str) -> None:
     if _hash(text) != sha256:
-        raise BadUserInput.at(("extensions", "persistedQuery", "sha256Hash"), "is not the hash of the query")
+        raise BadUserInput.at(
+            ("extensions", "persistedQuery", "sha256Hash"), "is not the hash of the query", Rule.MISMATCH
+        )
 
 
 def _hash(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import BadUserInput, Forbidden
+from gateway.errors import BadUserInput, Forbidden, Rule
 
 __all__ = ["DocumentName", "NotTrusted", "PersistedQueryNotFound", "PersistedQueryNotSupported", "name_of"]
 
@@ -43,19 +43,19 @@ def name_of(sent: Mapping[str, Any]) -> DocumentName:
 def _text(sent: Mapping[str, Any], name: str) -> str | None:
     value = sent.get(name)
     if value is not None and not isinstance(value, str):
-        raise BadUserInput.at((name,), "must be a string")
+        raise BadUserInput.at((name,), "must be a string", Rule.TYPE, type="string")
     return value or None
 
 
 def _persisted(extension: Any) -> DocumentName:
     path = ("extensions", "persistedQuery")
     if not isinstance(extension, Mapping):
-        raise BadUserInput.at(path, "must be an object")
+        raise BadUserInput.at(path, "must be an object", Rule.TYPE, type="object")
     if extension.get("version") != 1:
-        raise BadUserInput.at((*path, "version"), "must be 1")
+        raise BadUserInput.at((*path, "version"), "must be 1", Rule.ENUM, values=("1",))
     sha256 = extension.get("sha256Hash")
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
-        raise BadUserInput.at((*path, "sha256Hash"), "must be a SHA-256 in hexadecimal")
+        raise BadUserInput.at((*path, "sha256Hash"), "must be a SHA-256 in hexadecimal", Rule.FORMAT, format="sha256")
     return DocumentName(sha256.lower(), sha256.lower())
 
 
