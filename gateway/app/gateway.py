@@ -24,6 +24,7 @@ from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
+from gateway.api.web.icon import icon_route
 from gateway.api.web.metrics import Metrics, metrics_route
 from gateway.api.web.open_connections import ConnectionLimit
 from gateway.api.web.servers import HttpServer, serve
@@ -267,17 +268,19 @@ class Gateway:
             StatusProfile(settings.status_profile),
             preflight=settings.preflight,
         )
-        graphiql = settings.in_development if settings.graphiql is None else settings.graphiql
+        with_page = settings.in_development if settings.graphiql is None else settings.graphiql
+        graphiql = GraphiQL() if with_page else None
         endpoint = GraphQLEndpoint(
             self._entered(self._executor),
             self._entered(self._incoming),
             live,
             options,
-            graphiql=GraphiQL() if graphiql else None,
+            graphiql=graphiql,
         )
         return Site(
             [
                 *endpoint.routes(),
+                icon_route(graphiql.icon if graphiql else None),
                 *health(self._check_ready),
                 build_webhooks(settings, self.sources, self.events, self._observer).route,
                 metrics_route(self.metrics, sources.circuits, live.traffic, lambda: self.events.subscribers),

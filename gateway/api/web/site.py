@@ -24,9 +24,10 @@ class Site:
     """
 
     def __init__(self, routes: Sequence[Route], sockets: Sequence[SocketRoute] = (), cors: Cors | None = None) -> None:
-        self._routes = {route.path.partition("{")[0]: route for route in routes}
+        self._routes = {route.path: route for route in routes if "{" not in route.path}
+        self._parents = {route.path.partition("{")[0]: route for route in routes if "{" in route.path}
         self._sockets: Mapping[str, SocketHandler] = {route.path: route.handler for route in sockets}
-        self._cors = cors
+        self._cors = cors or Cors()
 
     def socket_handler(self, path: str) -> SocketHandler | None:
         """Return the handler of WebSockets at a path, None where there is none."""
@@ -34,14 +35,11 @@ class Site:
 
     async def respond(self, request: WebRequest) -> WebResponse:
         """Return the response to any request; an unexpected exception becomes a 500."""
-        route = self._routes.get(request.path) or self._routes.get(request.path.rpartition("/")[0] + "/")
+        route = self._routes.get(request.path) or self._parents.get(request.path.rpartition("/")[0] + "/")
         if route is None:
-            return WebResponse(404, b"No endpoint has this path. Check the URL.", _TEXT)
-        cors = self._cors
-        if cors is not None and not cors.applies_to(request):
-            cors = None
-        if cors is not None and cors.is_preflight(request):
-            return cors.preflight_response(request, route.methods)
+            return _completed(request, WebResponse(404, _NOT_FOUND, _TEXT))
+        if self._cors.is_preflight(request):
+            return _completed(request, self._cors.preflight_response(request, route.methods))
         methods = route.methods
         is_head = request.method == "HEAD" and "HEAD" not in methods
         if is_head:
@@ -57,7 +55,18 @@ class Site:
             response = WebResponse(405, b"", (("Allow", ", ".join(methods)),))
         if is_head:
             response = WebResponse(response.status, b"", response.headers)
-        return response if cors is None else cors.with_headers(request, response)
+        return self._cors.with_headers(request, _completed(request, response))
+
+
+def _completed(request: WebRequest, response: WebResponse) -> WebResponse:
+    """Add the request id, and that nothing may be stored, where the endpoint has set neither."""
+    names = {name for name, _ in response.headers}
+    missing = []
+    if "X-Request-ID" not in names:
+        missing.append(("X-Request-ID", request_id(request.headers.get("x-request-id"))))
+    if "Cache-Control" not in names:
+        missing.append(("Cache-Control", "no-store"))
+    return replace(response, headers=(*response.headers, *missing)) if missing else response
 
 
 def _internal_error(request: WebRequest, route: Route) -> WebResponse:
@@ -71,4 +80,5 @@ def _internal_error(request: WebRequest, route: Route) -> WebResponse:
     return WebResponse(500, orjson.dumps(body), (("Content-Type", "application/json"), ("X-Request-ID", logged_id)))
 
 
+_NOT_FOUND = b"No endpoint has this path. Check the URL: the GraphQL API is at `graphql` where the gateway is mounted."
 _TEXT = (("Content-Type", "text/plain; charset=utf-8"),)

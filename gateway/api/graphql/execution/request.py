@@ -75,7 +75,7 @@ def refusal(status: int, message: str, *headers: tuple[str, str]) -> RefusedErro
 def refused_for(error: GatewayError) -> RefusedError:
     """Return the refusal for an error that was raised before the operation was executed."""
     if isinstance(error, (PersistedQueryNotFound, PersistedQueryNotSupported)):
-        return RefusedError(200, error, (("Cache-Control", "no-store"),))  # clients react to it as to a normal response
+        return RefusedError(200, error)  # clients react to it as to a normal response
     headers: list[tuple[str, str]] = []
     if isinstance(error, AllowanceExceeded):
         headers = ratelimit_headers(error.allowance)

@@ -1,7 +1,7 @@
 """The page of GraphiQL, and the routes of its assets.
 
-The GraphQL endpoint returns the page to a browser's GET. It works under any path prefix, since the page refers to its
-assets by relative paths.
+The GraphQL endpoint returns the page to a browser's GET; the root of the site leads to it. It works under any path
+prefix, since the page refers to its assets by relative paths.
 """
 
 from dataclasses import dataclass
@@ -45,9 +45,10 @@ _PAGE_HEADERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The build in dist/: the HTML of the page that loads it, and the path of each asset by its name."""
+    """The build in dist/: the HTML of the page that loads it, its icon, and the path of each asset by its name."""
 
     html: str
+    icon: bytes
     assets: dict[str, Path]
 
     @classmethod
@@ -59,6 +60,7 @@ class Bundle:
             return None
         return cls(
             html=_html(script=entry["script"], style=entry["style"], icon=entry["icon"]),
+            icon=(dist / entry["icon"]).read_bytes(),
             assets={path.name: path for path in dist.iterdir() if path.suffix in _CONTENT_TYPES},
         )
 
@@ -71,17 +73,29 @@ class GraphiQL:
 
     def __init__(self, path: str = "/graphql") -> None:
         self._bundle = Bundle.load()
-        self._assets = f"{path.rpartition('/')[0]}/graphiql/"
+        self._folder, _, self._name = path.rpartition("/")
+        self._assets = f"{self._folder}/graphiql/"
+
+    @property
+    def icon(self) -> bytes | None:
+        """The SVG of the page's icon; None if GraphiQL has not been built."""
+        return self._bundle.icon if self._bundle else None
 
     def routes(self) -> list[Route]:
-        """Return the route of the assets."""
-        return [Route(("GET",), f"{self._assets}{{asset}}", self._asset)]
+        """Return the route of the assets, and the one that redirects from the folder of the page to it."""
+        return [
+            Route(("GET",), f"{self._assets}{{asset}}", self._asset),
+            Route(("GET",), f"{self._folder}/", self._redirect),
+        ]
 
     def page(self) -> WebResponse:
         """Return the page; if GraphiQL has not been built, one with instructions to build it."""
         if self._bundle is None:
             return WebResponse(503, _NOT_BUILT.encode(), _PAGE_HEADERS)
         return WebResponse(200, self._bundle.html.encode(), _PAGE_HEADERS)
+
+    async def _redirect(self, _request: WebRequest) -> WebResponse:
+        return WebResponse(302, b"", (("Location", self._name),))  # relative: the prefix of the site is not known here
 
     async def _asset(self, request: WebRequest) -> WebResponse:
         # Looked up among the names of assets: no part of a URL becomes a part of a path.

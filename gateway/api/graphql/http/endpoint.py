@@ -41,6 +41,9 @@ __all__ = ["EndpointOptions", "GraphQLEndpoint"]
 _METHODS = ("GET", "POST")
 _SINGLE = frozenset({MediaType.RESPONSE, MediaType.JSON})
 _STREAM_FORMATS = {MediaType.EVENT_STREAM: EVENTS, MediaType.SUBSCRIPTION: PARTS}
+# Responses contain personal data. Caches may store the response to a GET that has only an X-API-Key, since they know no
+# credential but Authorization (RFC 9111, 3.5).
+_PRIVATE = (("Cache-Control", "private, no-store"), ("Vary", "Accept, Authorization, X-API-Key, Origin"))
 _SUPPORTED = f"Accept {MediaType.RESPONSE.value} or {MediaType.JSON.value}."
 
 
@@ -108,6 +111,7 @@ class GraphQLEndpoint:
         except GatewayError as error:
             response = refusal_response(refused_for(error), single, profile, operation_id)
         more_headers = (
+            *_PRIVATE,
             ("X-Request-ID", operation_id),
             ("Server-Timing", f"total;dur={(time.perf_counter() - started) * 1000:.1f}"),
         )

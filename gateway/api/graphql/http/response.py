@@ -34,8 +34,7 @@ class StatusProfile(StrEnum):
 _PARTIAL_SUCCESS = 294
 _CHARSET = "; charset=utf-8"
 _CONTENT_TYPES = {
-    media_type: (("Content-Type", media_type.value + _CHARSET), ("Vary", "Accept"))
-    for media_type in (MediaType.JSON, MediaType.RESPONSE)
+    media_type: (("Content-Type", media_type.value + _CHARSET),) for media_type in (MediaType.JSON, MediaType.RESPONSE)
 }
 INCREMENTAL_TYPES = frozenset({MediaType.INCREMENTAL, MediaType.INCREMENTAL_2022})
 _INCREMENTAL = {media_type: MultipartBody(media_type, "-") for media_type in INCREMENTAL_TYPES}

@@ -12,10 +12,8 @@ def streaming_headers(content_type: str) -> tuple[tuple[str, str], ...]:
     """
     return (
         ("Content-Type", content_type),
-        ("Cache-Control", "no-cache"),
         ("Incremental", "?1"),
         ("X-Accel-Buffering", "no"),
-        ("Vary", "Accept"),
     )
 
 
