@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.api.graphql.schema.build import sdl
+from gateway.api.web.cors import LOOPBACK
 from gateway.app import Gateway
 from gateway.app.serving import Addresses, collect_less, serving, stop_requested
 from gateway.callers.api_keys import new_api_key
@@ -26,6 +27,7 @@ from gateway.users.source import PolledSource
 __all__ = ["main"]
 
 _FAILED, _USAGE = 1, 2
+_LOOPBACK_PAGES = "http://localhost:*, 127.0.0.1 and [::1]"
 _POLLED = (UserSource.ACCOUNT, UserSource.SOFTWAREONE)  # the sources with a `poll_interval`
 
 
@@ -133,22 +135,32 @@ def _demo(parsed: argparse.Namespace) -> int:
                     "webhook_token": simulated.WEBHOOK_TOKEN,
                 },
             )
+            if settings.in_development and "cors_origins" not in settings.model_fields_set:
+                # A frontend under development is served at some port of this machine; the data are examples.
+                settings = settings.model_copy(update={"cors_origins": (LOOPBACK,)})
             async with serving(settings) as addresses:
                 collect_less()
                 sandbox.webhooks.send_to(f"{addresses.http}/webhooks/reseller", simulated.WEBHOOK_TOKEN)
                 ada = simulated.LANDMARKS["account"]["ada"]
-                print(_welcome(addresses, sandbox.control_url, ada), flush=True)
+                print(_welcome(addresses, settings.cors_origins, sandbox.control_url, ada), flush=True)
                 await stop.wait()
         return 0
 
     return _run(run(), load(parsed).log_level)
 
 
-def _welcome(addresses: Addresses, control: str, user_id: str) -> str:
+def _welcome(addresses: Addresses, origins: Sequence[str], control: str, user_id: str) -> str:
     query = f'{{ user(id: "{user_id}", source: ACCOUNT) {{ name role {{ name }} }} }}'
     return (
-        f"ready\n  GraphiQL  {addresses.http}/graphql\n{_table(addresses)}\n  sandbox   {control}/calls\ntry\n  {query}"
+        f"ready\n  GraphiQL  {addresses.http}/graphql\n{_table(addresses)}\n  sandbox   {control}/calls\n"
+        f"  CORS      {_pages(origins)}\ntry\n  {query}"
     )
+
+
+def _pages(origins: Sequence[str]) -> str:
+    """Return whose pages may call the gateway, as the list of origins states it."""
+    names = [_LOOPBACK_PAGES if origin == LOOPBACK else origin for origin in origins]
+    return f"pages of {', '.join(names) or 'no other origin'} (GATEWAY_CORS_ORIGINS)"
 
 
 def _table(addresses: Addresses) -> str:

@@ -81,6 +81,7 @@ class Gateway:
         self._live: Live | None = None
         self._credentials = CredentialWatch(Authentication())
         self._observer = MetricsObserver(self.metrics)
+        self._cors = Cors(self.settings.cors_origins)
         self._retired = False
         self._checked = -math.inf  # when `/readyz` was requested last, by the monotonic clock
 
@@ -127,9 +128,10 @@ class Gateway:
         self._capacity = _build_capacity(settings, state, observer)
         self._executor = build_executor(settings, state, stack, observer, self._capacity)
         self._incoming = IncomingFactory(self._users, self._events, self._credentials, settings.request_timeout)
-        allows = Cors(settings.cors_origins).allows
         options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
-        self._live = Live(self._executor, self._incoming, options, allows=allows, observe=observer.live)
+        self._live = Live(
+            self._executor, self._incoming, options, admits=self._cors.admits_socket, observe=observer.live
+        )
         stack.push_async_callback(self._live.drain)
         start_polling(settings, sources, self._events, state, stack=stack, observer=observer)
 
@@ -267,6 +269,7 @@ class Gateway:
             RequestLimits(settings.max_body_bytes, uploads, settings.request_timeout),
             StatusProfile(settings.status_profile),
             preflight=settings.preflight,
+            cors=self._cors,
         )
         with_page = settings.in_development if settings.graphiql is None else settings.graphiql
         graphiql = GraphiQL() if with_page else None
@@ -286,7 +289,7 @@ class Gateway:
                 metrics_route(self.metrics, sources.circuits, live.traffic, lambda: self.events.subscribers),
             ],
             [live.route()],
-            cors=Cors(settings.cors_origins),
+            cors=self._cors,
         )
 
     def _entered(self, part: Opened | None) -> Opened:

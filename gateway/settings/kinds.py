@@ -1,11 +1,12 @@
 """The types of values that settings have."""
 
+import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-__all__ = ["Count", "PollInterval", "Port", "PortOrOff", "Seconds", "StringList", "split_blanks"]
+__all__ = ["Count", "Origins", "PollInterval", "Port", "PortOrOff", "Seconds", "StringList", "split_blanks"]
 
 
 def _port_or_off(value: object) -> object:
@@ -17,9 +18,19 @@ def split_blanks(value: object) -> object:
     return tuple(value.split()) if isinstance(value, str) else value
 
 
+_ORIGIN = re.compile(r"\*|loopback|[A-Za-z][A-Za-z0-9+.-]*://[^/\s?#@]+/?")
+
+
+def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(map(_ORIGIN.fullmatch, origins)):
+        raise ValueError("write each origin as scheme, host and port, as in https://app.example, or `loopback`, or `*`")
+    return origins
+
+
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 PortOrOff = Annotated[Port | None, BeforeValidator(_port_or_off)]
 Seconds = Annotated[float, Field(gt=0, le=600)]
 PollInterval = Annotated[float, Field(ge=1)] | None
 StringList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_blanks)]
+Origins = Annotated[StringList, AfterValidator(_check_origins)]

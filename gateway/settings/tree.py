@@ -13,7 +13,7 @@ from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gateway.settings.callers import AuthMode, AuthSettings
-from gateway.settings.kinds import Count, Port, PortOrOff, Seconds, StringList
+from gateway.settings.kinds import Count, Origins, Port, PortOrOff, Seconds
 from gateway.settings.operations import DocumentSettings, GateSettings, LimitSettings, LiveSettings, RateLimitSettings
 from gateway.settings.sources import AccountSettings, ResellerSettings, SoftwareOneSettings
 
@@ -69,8 +69,10 @@ class Settings(BaseSettings):
     preflight: bool = Field(
         True, description="refuse requests that a page of another site can send without a preflight (CSRF)"
     )
-    cors_origins: StringList = Field(
-        (), description="origins whose pages may call the gateway, separated by blanks; `*` permits all"
+    cors_origins: Origins = Field(
+        (),
+        description="origins whose pages may call the gateway, separated by blanks; `loopback`: those of the browser's "
+        "machine; `*` permits all, but no WebSockets",
     )
     request_timeout: Seconds = Field(
         30.0, description="maximum seconds for an operation; the caller may set a shorter time"

@@ -9,20 +9,10 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from playwright.async_api import ConsoleMessage, Page, Request, Response, WebSocket, async_playwright, expect
+from chromium import chromium
+from playwright.async_api import ConsoleMessage, Page, Request, Response, WebSocket, expect
 from yarl import URL
 
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 EXAMPLES = ["OneUser", "ChangeDepartment", "RenameInMarketplace", "FollowUsers", "ResellerCompany"]
 SUBSCRIPTION = "FollowUsers"
 QUERY_EDITOR = ".graphiql-query-editor .CodeMirror"
@@ -98,8 +88,7 @@ class Visit:
 @pytest.fixture
 async def visit(gateway_url: str) -> AsyncIterator[Visit]:
     """Open GraphiQL with empty storage; afterwards check that there were no requests to other origins and no errors."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+    async with chromium() as browser:
         # Handlers of the context, not of the page: they get the events of all pages of this visitor.
         context = await browser.new_context()
         visit = Visit(await context.new_page())
@@ -114,7 +103,6 @@ async def visit(gateway_url: str) -> AsyncIterator[Visit]:
             await visit.page.goto(f"{gateway_url}/graphql")
         await visit.page.wait_for_selector(QUERY_EDITOR)
         yield visit
-        await browser.close()
     origin = gateway_url.removeprefix("http")
     expected = (f"http{origin}/", f"ws{origin}/", "data:")
     foreign = [url for url in visit.requests if not url.startswith(expected)]

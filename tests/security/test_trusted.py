@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from security.manifests import DOCUMENTS, FORMS, sha256, write_manifest
-from security.outside import Caller, RecordedProcess, Serve, wait_until
+from security.outside import Caller, Keys, RecordedProcess, Serve, wait_until
 
 NODE = Path(__file__).parent / "node"
 OTHER = "{ __typename }"
@@ -107,7 +107,7 @@ async def test_automatic(serve: Serve, caller_of: Callable[..., Caller]) -> None
         caller = caller_of(running)
         status, body, headers = await caller.send(named)
         assert (status, body["errors"][0]["message"]) == (200, "PersistedQueryNotFound")
-        assert headers["Cache-Control"] == "no-store"
+        assert headers["Cache-Control"] == "private, no-store"
         status, body, _ = await caller.send({"query": OTHER} | named)
         assert (status, body["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
         assert (await caller.send(named))[1]["errors"][0]["message"] == "PersistedQueryNotFound"
@@ -130,36 +130,47 @@ async def test_reading_is_paid_for(serve: Serve, caller_of: Callable[..., Caller
 
 
 @pytest.mark.parametrize("client", ["apollo", "urql"])
-def test_clients_by_hash(serve: Serve, node_in: Callable[[Path], Path], client: str) -> None:
+def test_clients_by_hash(serve: Serve, keys: Keys, node_in: Callable[[Path], Path], client: str) -> None:
     """Apollo Client and urql send a document once, and only its hash afterwards."""
-    with serve(GATEWAY_DOCUMENTS__AUTOMATIC="true") as running:
-        first, second = _node(node_in, client, "automatic", running)
+    with serve(GATEWAY_DOCUMENTS__AUTOMATIC="true", **_authentication(keys)) as running:
+        first, second = _node(node_in, client, "automatic", running, keys)
     assert first["data"]["user"]["name"] == second["data"]["user"]["name"] == "Ada Lovelace"
     assert [sent["query"] for sent in first["sent"]] == [False, True]
     assert [sent["query"] for sent in second["sent"]] == [False]
 
 
 @pytest.mark.parametrize("client", ["apollo", "urql"])
-def test_clients_by_manifest(serve: Serve, node_in: Callable[[Path], Path], tmp_path: Path, client: str) -> None:
+def test_clients_by_manifest(
+    serve: Serve, keys: Keys, node_in: Callable[[Path], Path], tmp_path: Path, client: str
+) -> None:
     """Apollo Client and urql name a document of an enforced manifest and never send its text."""
     manifest = write_manifest("apollo", tmp_path)
-    with serve(**_settings("enforce", manifest)) as running:
-        for response in _node(node_in, client, "manifest", running, str(manifest)):
+    with serve(**_settings("enforce", manifest), **_authentication(keys)) as running:
+        for response in _node(node_in, client, "manifest", running, keys, str(manifest)):
             assert response["data"]["user"]["name"] == "Ada Lovelace"
             assert [sent["query"] for sent in response["sent"]] == [False]
 
 
 @pytest.mark.parametrize("client", ["apollo", "urql"])
-def test_clients_without_either(development: RecordedProcess, node_in: Callable[[Path], Path], client: str) -> None:
+def test_clients_without_either(
+    production: RecordedProcess, keys: Keys, node_in: Callable[[Path], Path], client: str
+) -> None:
     """Where hashes are not supported, both clients send the text and get a response."""
-    first, second = _node(node_in, client, "automatic", development)
+    first, second = _node(node_in, client, "automatic", production, keys)
     assert first["data"]["user"]["name"] == second["data"]["user"]["name"] == "Ada Lovelace"
     assert second["sent"][-1]["query"] is True
 
 
-def _node(node_in: Callable[[Path], Path], client: str, mode: str, running: RecordedProcess, *rest: str) -> Any:
-    """Run a client; return the data it got and the requests it sent, for the first and the second query."""
-    command = [str(node_in(NODE)), "client.mjs", client, mode, running.address("GraphQL"), *rest]
+def _authentication(keys: Keys) -> dict[str, str]:
+    return {"GATEWAY_AUTH__MODE": "api_key", "GATEWAY_AUTH__KEYS_FILE": str(keys.file)}
+
+
+def _node(
+    node_in: Callable[[Path], Path], client: str, mode: str, running: RecordedProcess, keys: Keys, *rest: str
+) -> Any:
+    """Run a client with a key; return the data it got and the requests it sent, for the first and the second query."""
+    arguments = [client, mode, running.address("GraphQL"), keys.by_name["reader"], *rest]
+    command = [str(node_in(NODE)), "client.mjs", *arguments]
     result = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]

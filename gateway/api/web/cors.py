@@ -1,60 +1,132 @@
 """CORS: the origins whose pages may call the gateway from a browser. By default there are none."""
 
+import logging
+import re
 from collections.abc import Collection, Sequence
+from typing import Final
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from gateway.api.web.http import WebRequest, WebResponse
 
-__all__ = ["Cors"]
+__all__ = ["LOOPBACK", "Cors", "is_same_origin"]
 
+LOOPBACK: Final = "loopback"
+"""In the list of origins: `localhost`, `127.0.0.1` and `[::1]`, with any port."""
+
+_LOG = logging.getLogger("gateway.http.cors")
 _EXPOSED = "X-Request-ID, Server-Timing, RateLimit, RateLimit-Policy, Retry-After"
+_LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
+_LOGGABLE_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[a-z0-9._\[\]:-]{1,255}")
+_MAX_LOGGED = 100  # origins: an attacker can invent any number of them
 
 
 class Cors:
-    """The allowed origins, for example `https://app.example`; `*` allows all. Credentials are never allowed.
+    """The allowed origins, for example `https://app.example`. Credentials are never allowed.
 
-    `max_age` is for how many seconds a browser may cache the response to a preflight.
+    `*` allows all origins to send HTTP requests and to read the responses. It does not allow what a browser sends for
+    any page without a preflight: WebSockets, whose handshakes have cookies, and queries by GET. `LOOPBACK` stands for
+    the origins of the machine that the browser runs on. `max_age` is for how many seconds a browser may cache the
+    response to a preflight.
     """
 
-    def __init__(self, origins: Collection[str], *, max_age: int = 600) -> None:
-        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+    def __init__(self, origins: Collection[str] = (), *, max_age: int = 600) -> None:
+        listed = frozenset(origin.rstrip("/").lower() for origin in origins)
+        self._listed = listed - {"*", LOOPBACK}
+        self._loopback = LOOPBACK in listed
+        self._all = "*" in listed
         self._max_age = max_age
+        self._logged: set[str] = set()
 
-    def applies_to(self, request: WebRequest) -> bool:
-        """Whether a page in a browser sent the request, as far as its header fields show."""
-        return "origin" in request.headers
+    def lists(self, origin: str) -> bool:
+        """Whether an origin is allowed, and not only because all are."""
+        origin = origin.lower()
+        return origin in self._listed or (self._loopback and _LOOPBACK_ORIGIN.fullmatch(origin) is not None)
 
     def allows(self, origin: str) -> bool:
-        """Whether an origin is allowed."""
-        return "*" in self._origins or origin.lower() in self._origins
+        """Whether pages of an origin may send HTTP requests that need a preflight, and read the responses."""
+        return self._all or self.lists(origin)
+
+    def admits_socket(self, request: WebRequest) -> bool:
+        """Whether the handshake of a WebSocket comes from the gateway's origin, a listed one, or no browser."""
+        origin = request.headers.get("origin")
+        if origin is None or self.lists(origin) or is_same_origin(request, origin):
+            return True
+        self._log_refused(request, origin, "WebSocket")
+        return False
 
     def is_preflight(self, request: WebRequest) -> bool:
-        """Whether a request, to which CORS applies, is a preflight."""
-        return request.method == "OPTIONS" and "access-control-request-method" in request.headers
+        """Whether a request is a preflight."""
+        return (
+            request.method == "OPTIONS"
+            and "origin" in request.headers
+            and "access-control-request-method" in request.headers
+        )
 
     def preflight_response(self, request: WebRequest, methods: Sequence[str]) -> WebResponse:
         """Return what is allowed. An allowed origin may send all the header fields that it requests."""
         headers = [("Vary", "Origin, Access-Control-Request-Headers")]
-        if self.allows(request.headers["origin"]):
+        origin = request.headers["origin"]
+        if self.allows(origin):
             headers += [
-                ("Access-Control-Allow-Origin", self._allowed_origin(request)),
+                ("Access-Control-Allow-Origin", "*" if self._all else origin),
                 ("Access-Control-Allow-Methods", ", ".join(methods)),
                 ("Access-Control-Max-Age", str(self._max_age)),
             ]
             if requested := request.headers.get("access-control-request-headers"):
                 headers.append(("Access-Control-Allow-Headers", requested))
+        else:
+            self._log_refused(request, origin, "request")
         return WebResponse(204, b"", headers)
 
     def with_headers(self, request: WebRequest, response: WebResponse) -> WebResponse:
         """Return the response with the header fields that let a page of an allowed origin read it."""
-        headers = [field for field in response.headers if field[0].lower() != "vary"]
-        vary = ", ".join([value for name, value in response.headers if name.lower() == "vary"] + ["Origin"])
-        headers.append(("Vary", vary))
-        if self.allows(request.headers["origin"]):
-            headers.append(("Access-Control-Allow-Origin", self._allowed_origin(request)))
-            headers.append(("Access-Control-Expose-Headers", _EXPOSED))
+        origin = request.headers.get("origin")
+        if origin is None:
+            return response if self._is_closed else _varying(response)
+        response = _varying(response)
+        if not self.allows(origin):
+            self._log_refused(request, origin, "request")
+            return response
+        allowed = ("Access-Control-Allow-Origin", "*" if self._all else origin)
+        headers = (*response.headers, allowed, ("Access-Control-Expose-Headers", _EXPOSED))
         return replace(response, headers=headers)
 
-    def _allowed_origin(self, request: WebRequest) -> str:
-        return "*" if "*" in self._origins else request.headers["origin"]
+    @property
+    def _is_closed(self) -> bool:
+        return not (self._all or self._loopback or self._listed)
+
+    def _log_refused(self, request: WebRequest, origin: str, kind: str) -> None:
+        """Log an origin once, so that a developer finds out why a page cannot use the gateway."""
+        origin = origin.lower()
+        if origin in self._logged or len(self._logged) >= _MAX_LOGGED or not _LOGGABLE_ORIGIN.fullmatch(origin):
+            return
+        if request.headers.get("sec-fetch-site") == "same-origin" or is_same_origin(request, origin):
+            return
+        self._logged.add(origin)
+        hint = " (`*` admits no WebSockets)" if self._all else ""
+        text = "a %s of a page of %s was refused; to let such pages in, add %s to GATEWAY_CORS_ORIGINS%s"
+        _LOG.warning(text, kind, origin, origin, hint)
+
+
+def is_same_origin(request: WebRequest, origin: str) -> bool:
+    """Whether a page with this `Origin` came from the host that the request is sent to."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # for example an IPv6 address without its bracket
+        return False
+    # A proxy in front may end TLS. It reports the scheme of the client; without that report, either is possible.
+    # Several proxies may each have added theirs: that of the client is the first one.
+    scheme = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    schemes = (scheme,) if scheme else ("http", "https")
+    return parts.scheme in schemes and parts.netloc.lower() == request.headers.get("host", "").lower() != ""
+
+
+def _varying(response: WebResponse) -> WebResponse:
+    """Return the response with `Origin` in its `Vary`."""
+    names = [value for name, value in response.headers if name.lower() == "vary"]
+    if any("origin" in value.lower() for value in names):
+        return response
+    others = [field for field in response.headers if field[0].lower() != "vary"]
+    return replace(response, headers=(*others, ("Vary", ", ".join((*names, "Origin")))))

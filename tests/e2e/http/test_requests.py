@@ -1,4 +1,4 @@
-"""Media types, methods, statuses, and requests of other sites."""
+"""Media types, methods and statuses."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from aiohttp import ClientSession, FormData
+from aiohttp import ClientSession
 from yarl import URL
 
 TYPENAME = {"query": "{ __typename }"}
@@ -118,75 +118,6 @@ async def test_head(session: ClientSession, gateway_url: str) -> None:
     """The response to HEAD is that to GET without the body."""
     async with session.head(f"{gateway_url}/healthz") as answer:
         assert (answer.status, await answer.read()) == (200, b"")
-
-
-@pytest.mark.parametrize("name", ["GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name"])
-async def test_a_get_with_a_preflight_header(session: ClientSession, gateway_url: str, name: str) -> None:
-    """A GET is executed with a header that another site could send only after a preflight, and refused without one."""
-    async with session.get(f"{gateway_url}/graphql", params=TYPENAME, headers={name: "1"}) as answer:
-        assert (await answer.json()) == {"data": {"__typename": "Query"}}
-    async with session.get(f"{gateway_url}/graphql", params=TYPENAME) as answer:
-        assert answer.status == 400
-        assert name in (await answer.json())["errors"][0]["message"]
-
-
-async def test_a_form_needs_the_header_too(session: ClientSession, gateway_url: str) -> None:
-    """A multipart form is executed only with such a header, since another site could send it without a preflight."""
-
-    def form() -> FormData:
-        form = FormData(default_to_multipart=True)
-        form.add_field("operations", '{"query": "{ __typename }"}')
-        form.add_field("map", "{}")
-        return form
-
-    async with session.post(f"{gateway_url}/graphql", data=form()) as answer:
-        assert answer.status == 400
-        assert "GraphQL-Require-Preflight" in await answer.text()
-    headers = {"GraphQL-Require-Preflight": "1"}
-    async with session.post(f"{gateway_url}/graphql", data=form(), headers=headers) as answer:
-        assert (await answer.json())["data"] == {"__typename": "Query"}
-
-
-async def test_the_preflight_can_be_switched_off(fresh: Any) -> None:
-    """With `preflight` off a query by GET is executed without a header, and a mutation by GET is still refused."""
-    world = await fresh(preflight=False)
-    async with world.session.get(f"{world.url}/graphql", params=TYPENAME) as answer:
-        assert answer.status == 200
-    change = {"query": 'mutation { updateAccountUser(id: "x", input: {}) { id } }'}
-    async with world.session.get(f"{world.url}/graphql", params=change) as answer:
-        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
-
-
-async def test_other_sites_are_shut_out(session: ClientSession, gateway_url: str) -> None:
-    """Other sites may not read responses unless the settings list them."""
-    headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
-    async with session.options(f"{gateway_url}/graphql", headers=headers) as answer:
-        assert "Access-Control-Allow-Origin" not in answer.headers
-    async with session.post(f"{gateway_url}/graphql", json=TYPENAME, headers=headers) as answer:
-        assert "Access-Control-Allow-Origin" not in answer.headers
-
-
-async def test_a_site_that_is_let_in(fresh: Any) -> None:
-    """A site that the settings list may send requests and read the responses and their headers; others may not."""
-    world = await fresh(cors_origins=("https://app.example",))
-    headers = {
-        "Origin": "https://app.example",
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type,idempotency-key",
-    }
-    async with world.session.options(f"{world.url}/graphql", headers=headers) as answer:
-        assert answer.status == 204
-        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
-        assert answer.headers["Access-Control-Allow-Headers"] == "content-type,idempotency-key"
-        assert "POST" in answer.headers["Access-Control-Allow-Methods"]
-    origin = {"Origin": "https://app.example"}
-    async with world.session.post(f"{world.url}/graphql", json=TYPENAME, headers=origin) as answer:
-        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
-        assert "X-Request-ID" in answer.headers["Access-Control-Expose-Headers"]
-        assert set(answer.headers["Vary"].split(", ")) == {"Accept", "Origin"}
-    other = {"Origin": "https://evil.example"}
-    async with world.session.post(f"{world.url}/graphql", json=TYPENAME, headers=other) as answer:
-        assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 DRAFT = [

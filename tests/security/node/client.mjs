@@ -1,5 +1,5 @@
 // Executes a query twice with the given client library; prints the data and the requests of each time.
-// node client.mjs apollo|urql automatic|manifest URL [MANIFEST]
+// node client.mjs apollo|urql automatic|manifest URL API_KEY [MANIFEST]
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { ApolloClient, gql, HttpLink, InMemoryCache } from "@apollo/client";
@@ -7,7 +7,7 @@ import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { Client, fetchExchange } from "@urql/core";
 import { persistedExchange } from "@urql/exchange-persisted";
 
-const [library, mode, url, file] = process.argv.slice(2);
+const [library, mode, url, apiKey, file] = process.argv.slice(2);
 const QUERY = 'query Ada { user(id: "acus_adalovelace1", source: ACCOUNT) { __typename id name } }';
 
 let sent = [];
@@ -21,7 +21,7 @@ const byManifest = () => {
   const { operations } = JSON.parse(readFileSync(file));
   return operations.find(({ name }) => name === "Ada").id;
 };
-const headers = { "GraphQL-Require-Preflight": "1" };
+const headers = { "X-API-Key": apiKey };
 
 function apollo() {
   const options = mode === "manifest" ? { generateHash: byManifest, disable: () => false } : { sha256 };
@@ -33,11 +33,10 @@ function apollo() {
 function urql() {
   const enforced = { enforcePersistedQueries: true, generateHash: async () => byManifest() };
   const persisted = persistedExchange({
-    preferGetForPersistedQueries: false,
     ...(mode === "manifest" ? enforced : { generateHash: async (query) => sha256(query) }),
   });
   const exchanges = [persisted, fetchExchange];
-  const client = new Client({ url, exchanges, fetch: recordingFetch, fetchOptions: { headers }, preferGetMethod: false });
+  const client = new Client({ url, exchanges, fetch: recordingFetch, fetchOptions: { headers } });
   return async () => {
     const { data, error } = await client.query(QUERY, {}, { requestPolicy: "network-only" }).toPromise();
     if (error) throw error;

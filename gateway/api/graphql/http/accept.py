@@ -3,7 +3,7 @@
 from enum import StrEnum
 from functools import lru_cache
 
-__all__ = ["MediaType", "accepted"]
+__all__ = ["MediaType", "accepted", "prefers_html"]
 
 
 class MediaType(StrEnum):
@@ -36,6 +36,11 @@ _FIRST_OF = {media_type.value: (media_type,) for media_type in (*_ANY, MediaType
     "application/*": _ANY,
     "*/*": _ANY,
 }
+
+
+_HTML_OR_RESPONSE = frozenset(
+    {"text/html", "*/*", "application/*", *(media_type.partition(";")[0] for media_type in MediaType)}
+)
 
 
 @lru_cache(256)
@@ -74,6 +79,20 @@ def _multipart(parameters: list[tuple[str, str]]) -> tuple[MediaType, ...]:
     if not named:
         return (MediaType.INCREMENTAL, MediaType.SUBSCRIPTION)
     return tuple(_FORMATS[parameter] for parameter in named if parameter in _FORMATS)
+
+
+@lru_cache(256)
+def prefers_html(accept: str) -> bool:
+    """Whether a client prefers a page to all media types of responses, as a browser does that opens a URL."""
+    if "text/html" not in accept or len(accept) > _MAX_LENGTH:
+        return False
+    ranges: list[tuple[float, str]] = []
+    for part in accept.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = next((_weight(parameter[2:]) for parameter in parameters if parameter.startswith("q=")), 1.0)
+        if weight > 0 and name in _HTML_OR_RESPONSE:
+            ranges.append((weight, name))
+    return bool(ranges) and max(ranges, key=lambda item: item[0])[1] == "text/html"  # the first one of equal weights
 
 
 def _weight(text: str) -> float:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from graphql import OperationType
@@ -19,7 +19,7 @@ from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
-from gateway.api.graphql.http.accept import MediaType, accepted
+from gateway.api.graphql.http.accept import MediaType, accepted, prefers_html
 from gateway.api.graphql.http.csrf import require_preflight
 from gateway.api.graphql.http.incremental import until_revoked
 from gateway.api.graphql.http.parsing import RequestLimits, read_request
@@ -32,6 +32,7 @@ from gateway.api.graphql.http.response import (
 )
 from gateway.api.graphql.live.live import Live
 from gateway.api.graphql.live.stream_format import EVENTS, PARTS
+from gateway.api.web.cors import Cors
 from gateway.api.web.http import Route, WebRequest, WebResponse
 from gateway.errors import GatewayError
 from gateway.operation import request_id
@@ -49,11 +50,12 @@ _SUPPORTED = f"Accept {MediaType.RESPONSE.value} or {MediaType.JSON.value}."
 
 @dataclass(frozen=True, slots=True)
 class EndpointOptions:
-    """`preflight`: refuse requests that a browser sends for another site without a preflight."""
+    """`preflight`: refuse requests that a browser sends without a preflight for a site that `cors` does not list."""
 
     limits: RequestLimits
     status_profile: StatusProfile = StatusProfile.AUDIT
     preflight: bool = True
+    cors: Cors = field(default_factory=Cors)
 
 
 class GraphQLEndpoint:
@@ -80,7 +82,7 @@ class GraphQLEndpoint:
         return [Route(methods, path, self.__call__), *(self._graphiql.routes() if self._graphiql else ())]
 
     async def __call__(self, request: WebRequest) -> WebResponse:
-        if self._graphiql is not None and _is_browser(request):
+        if self._graphiql is not None and _opens_page(request):
             return self._graphiql.page()
         started = time.perf_counter()
         headers = request.headers
@@ -153,17 +155,16 @@ class GraphQLEndpoint:
             graphql_request = await self._executor.resolve(graphql_request, incoming)
             self._executor.check(graphql_request, allowed_by_get)  # first: no header permits a mutation by GET
             if self._options.preflight:
-                require_preflight(request)
+                require_preflight(request, self._options.cors)
             return graphql_request
         if self._options.preflight:
-            require_preflight(request)
+            require_preflight(request, self._options.cors)
         return await read_request(request, self._options.limits, wait_to_parse)
 
 
-def _is_browser(request: WebRequest) -> bool:
-    return (
-        request.method == "GET" and "text/html" in request.headers.get("accept", "") and "query=" not in request.query
-    )
+def _opens_page(request: WebRequest) -> bool:
+    """Whether a browser opens the URL. A `query` in it is for the page, which shows it and does not execute it."""
+    return request.method == "GET" and prefers_html(request.headers.get("accept", ""))
 
 
 def _requested_timeout(headers: Mapping[str, str]) -> float | None:

@@ -11,7 +11,7 @@ from gateway.api.graphql.live.sse_single import Reservations
 from gateway.api.graphql.live.streams import Streams
 from gateway.api.graphql.live.websocket import WebSocketConnection
 from gateway.api.graphql.live.websocket_endpoint import WebSocketEndpoint
-from gateway.api.web.http import SocketRoute, WebSocket
+from gateway.api.web.http import SocketRoute, WebRequest, WebSocket
 
 __all__ = ["Live"]
 
@@ -19,8 +19,8 @@ __all__ = ["Live"]
 class Live:
     """WebSockets, event streams and multipart responses of one gateway, in one event loop.
 
-    `allows` returns whether pages of an origin may open WebSockets; pages of the gateway's origin always may. `traffic`
-    has the number of open connections and running operations.
+    `admits` returns whether the `Origin` of the handshake of a WebSocket is acceptable. `traffic` has the number of
+    open connections and running operations.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Live:
         incoming_factory: IncomingFactory,
         options: LiveOptions,
         *,
-        allows: Callable[[str], bool] = lambda _origin: False,
+        admits: Callable[[WebRequest], bool],
         observe: Observe = unobserved,
     ) -> None:
         self.traffic = LiveTraffic()
@@ -39,7 +39,7 @@ class Live:
         def connect(socket: WebSocket) -> WebSocketConnection:
             return WebSocketConnection(socket, self._connections, self._feeds, incoming_factory, options)
 
-        self._websockets = WebSocketEndpoint(self._connections, connect, allows=allows, observe=observe)
+        self._websockets = WebSocketEndpoint(self._connections, connect, admits=admits, observe=observe)
         self.streams = Streams(self._connections, self._feeds, options)
         self.reservations = Reservations(self._connections, self._feeds, options, observe)
 

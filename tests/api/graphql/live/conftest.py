@@ -1,7 +1,7 @@
 """Servers of live operations in this process, on real sockets, with the options that a test needs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from gateway.api.graphql.http.parsing import RequestLimits
 from gateway.api.graphql.http.uploads import UploadLimits
 from gateway.api.graphql.live.live import Live
 from gateway.api.web.aiohttp_server import aiohttp_application
+from gateway.api.web.cors import Cors
 from gateway.api.web.site import Site
 from gateway.callers.authentication import anyone
 from gateway.callers.revocation import CredentialWatch
@@ -127,7 +128,7 @@ async def start_server() -> AsyncIterator[StartServer]:
 
         async def start(
             authenticate: Any = anyone,
-            allows: Callable[[str], bool] = lambda _: False,
+            origins: Collection[str] = (),
             *,
             account: bool = False,
             stuck: float = 30.0,
@@ -149,7 +150,7 @@ async def start_server() -> AsyncIterator[StartServer]:
                 executor,
                 incoming_factory,
                 live_options(**{"drain": 0.05} | options),
-                allows=allows,
+                admits=Cors(origins).admits_socket,
                 observe=lambda *event: live_events.append(event),
             )
             stack.push_async_callback(live.drain)

@@ -223,7 +223,7 @@ async def test_draining(start_server: Any) -> None:
 )
 async def test_origins(start_server: Any, origin: str | None, *, allowed: bool) -> None:
     """Pages may connect if their origin is the gateway's, or one that the settings allow."""
-    server = await start_server(allows=lambda sent: sent == "https://friend.example")
+    server = await start_server(origins=["https://friend.example"])
     host = server.url.split("/")[2]
     sent = {} if origin is None else {"Origin": origin.format(host=host)}
     if allowed:

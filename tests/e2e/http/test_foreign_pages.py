@@ -1,0 +1,155 @@
+"""Pages of other origins in a real Chromium: whatever they try, the gateway executes nothing for them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import web
+from chromium import chromium
+from playwright.async_api import Browser, Page
+from web_app import running
+
+QUERY = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
+CHANGE = 'mutation { updateAccountUser(id: "acus_adalovelace1", input: {name: "Eve"}) { name } }'
+
+# Each way in which a page can send a request, as a function of the URL and a document that ends with the request.
+ATTEMPTS = """
+  const url = (text) => `${api}?query=${encodeURIComponent(text)}`;
+  const json = (text) => JSON.stringify({query: text});
+  const until = (target, ...events) => new Promise((resolve) => {
+    for (const event of events) target.addEventListener(event, () => resolve(event), {once: true});
+  });
+  const element = async (name, attributes) => {
+    const added = Object.assign(document.createElement(name), attributes);
+    const ended = until(added, "load", "error", "loadstart");
+    document.body.append(added);
+    return ended;
+  };
+  const settled = (promise) => promise.then(() => "fulfilled", () => "rejected");
+  const form = (method, enctype, fields) => {
+    const frame = document.createElement("iframe");
+    frame.name = `frame${Math.random()}`;
+    document.body.append(frame);
+    const ended = until(frame, "load");
+    const sent = Object.assign(document.createElement("form"), {action: api, method, enctype, target: frame.name});
+    for (const [name, value] of Object.entries(fields)) {
+      sent.append(Object.assign(document.createElement("textarea"), {name, value}));
+    }
+    document.body.append(sent);
+    sent.submit();
+    return ended;
+  };
+  const socket = (text) => new Promise((resolve) => {
+    const opened = new WebSocket(api.replace("http", "ws"), "graphql-transport-ws");
+    opened.onopen = () => {
+      opened.send(JSON.stringify({type: "connection_init"}));
+      opened.send(JSON.stringify({type: "subscribe", id: "1", payload: {query: text}}));
+    };
+    opened.onmessage = ({data}) => JSON.parse(data).type === "complete" && resolve("executed");
+    opened.onclose = () => resolve("closed");
+  });
+  const attempts = {
+    image: (text) => element("img", {src: url(text)}),
+    "image with CORS": (text) => element("img", {crossOrigin: "anonymous", src: url(text)}),
+    script: (text) => element("script", {src: url(text)}),
+    module: (text) => settled(import(url(text))),
+    "style sheet": (text) => element("link", {rel: "stylesheet", href: url(text)}),
+    prefetch: (text) => element("link", {rel: "prefetch", href: url(text)}),
+    video: (text) => element("video", {src: url(text)}),
+    object: (text) => element("object", {data: url(text)}),
+    frame: (text) => element("iframe", {src: url(text)}),
+    "form by GET": (text) => form("GET", "application/x-www-form-urlencoded", {query: text}),
+    form: (text) => form("POST", "application/x-www-form-urlencoded", {query: text}),
+    "form of text": (text) => form("POST", "text/plain", {[`{"query": ${JSON.stringify(text)}, "a": "`]: '"}'}),
+    "form with parts": (text) => form("POST", "multipart/form-data", {operations: json(text), map: "{}"}),
+    fetch: (text) => settled(fetch(url(text), {credentials: "include"})),
+    "fetch without CORS": (text) => settled(fetch(url(text), {mode: "no-cors", credentials: "include"})),
+    "fetch of text": (text) => settled(fetch(api, {method: "POST", mode: "no-cors", body: json(text)})),
+    "fetch of JSON": (text) => settled(
+      fetch(api, {method: "POST", headers: {"Content-Type": "application/json"}, body: json(text)})),
+    "fetch with a key": (text) => settled(fetch(url(text), {headers: {"X-API-Key": "abc"}})),
+    "fetch with a token": (text) => settled(fetch(url(text), {headers: {Authorization: "Bearer abc"}})),
+    "fetch with the header": (text) => settled(fetch(url(text), {headers: {"GraphQL-Require-Preflight": "1"}})),
+    "fetch of an event stream": (text) => settled(fetch(url(text), {headers: {Accept: "text/event-stream"}})),
+    beacon: async (text) => navigator.sendBeacon(api, new Blob([json(text)], {type: "text/plain"})),
+    "beacon of JSON": async (text) => navigator.sendBeacon(api, new Blob([json(text)], {type: "application/json"})),
+    EventSource: (text) => {
+      const source = new EventSource(url(text), {withCredentials: true});
+      return until(source, "next", "error").finally(() => source.close());
+    },
+    WebSocket: socket,
+  };
+"""
+ALL = f"""async ([api, texts]) => {{ {ATTEMPTS}
+  const ends = {{}};
+  for (const [name, attempt] of Object.entries(attempts)) {{
+    ends[name] = [];
+    for (const text of texts) ends[name].push(await attempt(text));
+  }}
+  return ends;
+}}"""
+ONE = f"async ([api, text, name]) => {{ {ATTEMPTS} return await attempts[name](text); }}"
+
+
+@asynccontextmanager
+async def _foreign_site() -> AsyncIterator[str]:
+    """Serve a site with an empty page; return its port."""
+
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>foreign</title><body>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    async with running(app) as url:
+        yield str(urlsplit(url).port)
+
+
+async def _page(browser: Browser, url: str) -> Page:
+    page = await browser.new_page()
+    await page.goto(url)
+    return page
+
+
+@pytest.mark.parametrize("graphiql", [True, False])
+async def test_nothing_is_executed(fresh: Any, *, graphiql: bool) -> None:
+    """A page of another origin, of the same site or not, causes no call to a source, whatever it sends."""
+    world = await fresh(graphiql=graphiql)
+    api = f"{world.url}/graphql"
+    async with _foreign_site() as port, chromium() as browser:
+        for host in ("127.0.0.1", "localhost"):  # the first one is of the same site as the gateway, see "site" in HTML
+            page = await _page(browser, f"http://{host}:{port}/")
+            ends = await page.evaluate(ALL, [api, [QUERY, CHANGE]])
+            assert ends["WebSocket"] == ["closed", "closed"]
+            assert ends["fetch"] == ends["fetch with a key"] == ["rejected", "rejected"]
+            assert ends["EventSource"] == ["error", "error"]
+            for text in (QUERY, CHANGE):  # a link, or a window that the page opens
+                async with page.expect_popup() as opened:
+                    await page.evaluate(
+                        "([api, text]) => { open(`${api}?${new URLSearchParams({query: text})}`) }", [api, text]
+                    )
+                popup = await opened.value
+                await popup.wait_for_load_state("networkidle")
+                assert popup.url.startswith(api)
+        assert await world.calls() == []
+        # What counts the calls, counts them: the same requests of the gateway's page, and of one without a browser.
+        same_origin = await _page(browser, f"{world.url}/healthz")
+        for name in ("fetch", "image", "EventSource", "WebSocket"):
+            await same_origin.evaluate(ONE, [api, QUERY, name])
+        await world.data(QUERY)
+        assert len(await world.calls()) == 5
+
+
+async def test_a_page_that_is_let_in(fresh: Any) -> None:
+    """A page of an origin that the settings list may send queries by GET without a header, as urql does."""
+    world = await fresh(cors_origins=("loopback",))
+    async with _foreign_site() as port, chromium() as browser:
+        for host in ("127.0.0.1", "localhost"):
+            page = await _page(browser, f"http://{host}:{port}/")
+            for name in ("fetch without CORS", "image", "frame", "form by GET"):  # without `Origin`: from any page
+                await page.evaluate(ONE, [f"{world.url}/graphql", QUERY, name])
+        assert await world.calls() == []
+        await page.evaluate("async ([url]) => (await fetch(url)).json()", [f"{world.url}/graphql?query={QUERY}"])
+        assert await page.evaluate(ONE, [f"{world.url}/graphql", QUERY, "WebSocket"]) == "executed"
+        assert len(await world.calls()) == 2
