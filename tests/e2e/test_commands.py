@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import GATEWAY, ROOT, Running, command
 
 from gateway.settings.options import leaves
@@ -161,6 +162,26 @@ def test_demo_is_small_and_stops_on_sigterm() -> None:
         status = Path(f"/proc/{running.pid}/status").read_text()
         resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
     assert resident < 150 * 1024
+
+
+def test_the_demo_prints_whose_pages_may_call_it() -> None:
+    """`gateway demo` prints the origins whose pages may call it: those of the machine, or those of the setting."""
+    ports = ("--http-port", "0", "--grpc-port", "off")
+    for given, expected in ({}, "http://localhost:*"), ({"GATEWAY_CORS_ORIGINS": "https://app.example"}, "app.example"):
+        with command("demo", *ports, last="{ user(", **given) as running:
+            [line] = [line for line in running.printed.splitlines() if line.split()[0] == "CORS"]
+        assert expected in line
+        assert ("localhost" in line) is not bool(given)
+
+
+@pytest.mark.parametrize("origin", ["app.example", "https://app.example/page", "null", "localhost:5173", "http://"])
+def test_a_bad_origin(origin: str) -> None:
+    """What is no origin is refused at the start, because no page could ever have it."""
+    completed = run("serve", GATEWAY_CORS_ORIGINS=f"https://other.example {origin}")
+    assert completed.returncode == 2
+    assert "GATEWAY_CORS_ORIGINS" in completed.stderr
+    assert origin in completed.stderr
+    assert "https://app.example" in completed.stderr
 
 
 async def test_health(world: Any) -> None:

@@ -67,6 +67,8 @@ async def test_as_a_sub_application(gateway: Gateway) -> None:
         async with ClientSession() as session:
             async with session.post(f"{base}/graphql", json={"query": "{ __typename }"}) as answer:
                 assert (await answer.json())["data"] == {"__typename": "Query"}
+            async with session.get(f"{base}/") as root:
+                assert str(root.url) == f"{base}/graphql"
             async with session.get(f"{base}/graphql", headers={"Accept": "text/html"}) as page:
                 assert page.status == 200
                 script = (await page.text()).partition('<script type="module" src="')[2].partition('"')[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-__all__ = ["ADDITIONAL", "TWELVE", "Check", "Endpoint"]
+__all__ = ["ADDITIONAL", "TWELVE", "Check", "Endpoint", "get_queries"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def introspection(endpoint: Endpoint) -> bool:
 
 
 async def get_queries(endpoint: Endpoint) -> bool:
-    """A simple GET, as an image on a web page sends it, is executed."""
+    """A GET without a header for which browsers send a preflight, but with the caller's credential, is executed."""
     async with endpoint.session.get(
         endpoint.url, params={"query": "query { __typename }"}, headers=endpoint.headers
     ) as response:

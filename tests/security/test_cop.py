@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from security.cop import ADDITIONAL, TWELVE, Check, Endpoint
+from security.cop import ADDITIONAL, TWELVE, Check, Endpoint, get_queries
 from security.outside import Caller, RecordedProcess, Serve
 
 
@@ -20,8 +20,13 @@ def test_there_are_twelve() -> None:
 
 
 async def test_production(production: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
-    """In production the checks find nothing, not even for a caller with every scope."""
-    assert await _findings(caller_of(production, "all"), TWELVE | ADDITIONAL) == set()
+    """In production the checks find only that queries by GET are executed, for a caller with every scope.
+
+    The check sends the caller's key with its GET, as no page of another site can; see `test_foreign_pages.py`.
+    """
+    assert await _findings(caller_of(production, "all"), TWELVE | ADDITIONAL) == {get_queries.__name__}
+    unknown = caller_of(production)
+    assert not await get_queries(Endpoint(unknown.session, unknown.url, {}))
 
 
 async def test_development(development: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
