@@ -1,11 +1,11 @@
-"""Widely used clients against the console script: graphql-ws and graphql-sse of npm, gql of PyPI."""
+"""Clients with their default options, against the console script: graphql-ws and graphql-sse of npm, gql of PyPI."""
 
 import asyncio
 import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,9 @@ class NodeClient:
         return str(line["next"]["data"]["userChanged"]["user"]["name"])
 
     async def begin(self, demo: Demo) -> None:
-        """Wait until events reach it."""
-        assert await self.line() == {"connected": True}
+        """Wait until it has connected, and events reach it."""
+        while (line := await self.line()) != {"connected": True}:
+            assert set(line) == {"next"}, line
         receiving = asyncio.ensure_future(self.name())
         while not receiving.done():
             await demo.rename("begin")
@@ -159,21 +160,25 @@ async def test_a_killed_node(demo: Demo, follow: Any, mode: str) -> None:
 
 
 async def test_a_gateway_that_stops(follow: Any) -> None:
-    """A gateway that gets SIGTERM closes WebSockets with 1001, ends streams, and exits at once."""
-    with command("demo", "--http-port", "0", "--grpc-port", "off", "--no-rate-limits", last="{ user(") as running:
-        async with ClientSession(connector=TCPConnector(force_close=True)) as session:
+    """A gateway that gets SIGTERM closes WebSockets with 1001 and ends streams, which then go on at the next one.
+
+    graphql-ws also reconnects by itself after 1001, but gives up if nothing listens at that time, as here.
+    """
+    options = ("--grpc-port", "off", "--no-rate-limits")
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(ClientSession(connector=TCPConnector(force_close=True)))
+        with command("demo", "--http-port", "0", *options, last="{ user(") as running:
             demo = Demo(running, session)
-            async with follow("ws", demo.url) as socket, follow("sse", demo.url) as stream:
-                await socket.begin(demo)
-                await stream.begin(demo)
-                os.kill(running.pid, signal.SIGTERM)
-                while "closed" not in (line := await socket.line()):
-                    pass
-                assert line == {"closed": 1001}
-                while "error" not in (line := await stream.line()):
-                    pass
-                assert "NetworkError" in line["error"]
-    assert running.printed
+            socket, stream = [await stack.enter_async_context(follow(mode, demo.url)) for mode in ("ws", "sse")]
+            await socket.begin(demo)
+            await stream.begin(demo)
+            os.kill(running.pid, signal.SIGTERM)
+            while "closed" not in (line := await socket.line()):
+                pass
+            assert line == {"closed": 1001}
+        port = demo.url.split(":")[2].split("/")[0]
+        with command("demo", "--http-port", port, *options, last="{ user(") as running:
+            await stream.begin(Demo(running, session))
 
 
 async def test_gql(demo: Demo) -> None:

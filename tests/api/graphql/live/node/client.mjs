@@ -13,7 +13,6 @@ const client =
         url: url.replace("http", "ws"),
         webSocketImpl: WebSocket,
         connectionParams: { authorization: "Bearer from-node" },
-        retryWait: () => new Promise((done) => setTimeout(done, 100)),
         on: {
           connected: () => print({ connected: true }),
           closed: (event) => print({ closed: event.code }),
@@ -23,7 +22,6 @@ const client =
     : createSseClient({
         url,
         singleConnection: mode === "single",
-        retry: () => new Promise((done) => setTimeout(done, 100)),
         on: { connected: () => print({ connected: true }) },
       });
 

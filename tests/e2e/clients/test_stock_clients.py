@@ -1,0 +1,177 @@
+"""Apollo Client and urql in their default configuration, in Node, against a gateway on a real socket."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from conftest import command
+
+NODE_FOLDER = Path(__file__).parent / "node"
+DEFERRED = """
+    query Deferred {
+        user(id: "acus_adalovelace1", source: ACCOUNT) { id name ... @defer(label: "role") { email role { id name } } }
+    }
+"""
+FAILING = """
+    query Failing {
+        user(id: "acus_adalovelace1", source: ACCOUNT) { id name ... @defer { role { id permissions } } }
+    }
+"""
+NAMES = "subscription Names { userChanged(sources: [ACCOUNT]) { id user { id name } } }"
+HANDLERS = ["Defer20220824Handler", "GraphQL17Alpha9Handler"]
+
+
+class NodeClient:
+    """A Node.js process that executes an operation and prints what its program receives from the library."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def line(self) -> Any:
+        """Return the next result; None at the end of the program."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(20):
+            line = await self._process.stdout.readline()
+            return json.loads(line) if line else None
+
+    async def lines(self) -> list[Any]:
+        """Return all results until the end of the program."""
+        return [line async for line in self]
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        while (line := await self.line()) is not None:
+            yield line
+
+    async def name(self) -> Any:
+        """Return the user's name in the next result, which has to be an event."""
+        line = await self.line()
+        assert line["data"], line
+        return line["data"]["userChanged"]["user"]["name"]
+
+    async def begin(self, world: Any) -> None:
+        """Wait until events reach it."""
+        receiving = asyncio.ensure_future(self.name())
+        while not receiving.done():
+            await rename(world, "begin")
+            await asyncio.wait({receiving}, timeout=0.1)
+        await rename(world, "began")
+        assert receiving.result() == "begin"
+        while await self.name() != "began":
+            pass
+
+
+async def rename(world: Any, name: str) -> None:
+    """Change the name of a user."""
+    query = "mutation ($name: String!) { updateAccountUser(id: $id, input: {name: $name}) { name } }"
+    query = query.replace("$id", '"acus_adalovelace1"')
+    assert await world.data(query, {"name": name}) == {"updateAccountUser": {"name": name}}
+
+
+@pytest.fixture
+def client(node_in: Callable[[Path], Path]) -> Any:
+    """Starts programs with a client library, and kills them at the end."""
+    node = node_in(NODE_FOLDER)
+
+    @asynccontextmanager
+    async def start(name: str, world: Any, document: str, **headers: str) -> AsyncIterator[NodeClient]:
+        arguments = ["client.mjs", name, f"{world.url}/graphql", document, json.dumps(headers)]
+        process = await asyncio.create_subprocess_exec(
+            str(node), *arguments, cwd=NODE_FOLDER, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            yield NodeClient(process)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    return start
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+async def test_apollo_defer(fresh: Any, client: Any, handler: str) -> None:
+    """Apollo Client's two handlers of incremental delivery show the first part, and in the end all fields."""
+    world = await fresh()
+    whole = (await world.data(DEFERRED.replace('@defer(label: "role")', "")))["user"]
+    async with client(f"apollo {handler}", world, DEFERRED) as apollo:
+        first, *_, last = await apollo.lines()
+    assert {name: first["data"]["user"][name] for name in ("id", "name")} == {"id": whole["id"], "name": whole["name"]}
+    assert last["dataState"] == "complete"
+    assert without_typename(last["data"]["user"]) == whole
+    assert all("error" not in line for line in (first, last))
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+async def test_apollo_shows_a_part_before_the_next_one(fresh: Any, client: Any, handler: str) -> None:
+    """Apollo Client shows the first part while a source has not responded to the call for the deferred one."""
+    world = await fresh(reference_ttl=0)
+    await world.fault(source="account", path="roles", kind="slow", delay=60, times=1)
+    async with client(f"apollo {handler}", world, DEFERRED) as apollo:
+        line = await apollo.line()
+    assert (line["dataState"], line["data"]["user"]["name"]) == ("streaming", "Ada Lovelace")
+    assert "role" not in line["data"]["user"]
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+async def test_apollo_gets_the_errors_of_a_deferred_part(fresh: Any, client: Any, handler: str) -> None:
+    """An error of a deferred field reaches the program of Apollo Client with its code."""
+    world = await fresh(reference_ttl=0, max_attempts=1)
+    await world.fault(source="account", path="/v1/identity/roles", kind="status", status=503, times=5)
+    async with client(f"apollo {handler}", world, FAILING) as apollo:
+        *_, last = await apollo.lines()
+    assert last["error"] == ["SOURCE_UNAVAILABLE"]
+
+
+async def test_apollo_query(world: Any, client: Any) -> None:
+    """Apollo Client without a handler executes a query."""
+    query = 'query Ada { user(id: "acus_adalovelace1", source: ACCOUNT) { id name } }'
+    async with client("apollo query", world, query) as apollo:
+        [line] = await apollo.lines()
+    assert without_typename(line["data"]) == await world.data(query)
+
+
+async def test_apollo_subscription(fresh: Any, client: Any) -> None:
+    """Apollo Client's HttpLink subscribes by itself: it receives the changes in order."""
+    world = await fresh()
+    async with client("apollo subscription", world, NAMES) as apollo:
+        await apollo.begin(world)
+        names = [f"Ada {number}" for number in range(10)]
+        for name in names:
+            await rename(world, name)
+        assert [await apollo.name() for _ in names] == names
+
+
+async def test_apollo_subscription_that_is_not_valid(world: Any, client: Any) -> None:
+    """The error of a subscription that is not valid, or cannot be opened, reaches the program with its code."""
+    for document in ("subscription { nothing }", 'subscription { userChanged(after: "x") { id } }'):
+        async with client("apollo subscription", world, document) as apollo:
+            line = await apollo.line()
+            assert line.get("data") is None
+            assert line["error"] in (["BAD_USER_INPUT"], ["GRAPHQL_VALIDATION_FAILED"]), line
+
+
+async def test_apollo_subscription_of_a_gateway_that_stops(client: Any, world_of: Any) -> None:
+    """A gateway that stops ends the stream so that Apollo Client reports an error; a RetryLink reconnects then."""
+    with command("demo", "--http-port", "0", "--grpc-port", "off", "--no-rate-limits", last="{ user(") as running:
+        async with ClientSession() as session:
+            world = world_of(session, running)
+            async with client("apollo subscription", world, NAMES) as apollo:
+                await apollo.begin(world)
+                os.kill(running.pid, signal.SIGTERM)
+                assert (await apollo.line())["error"] == "premature end of multipart body"
+
+
+def without_typename(content: Any) -> Any:
+    """Return the data without the fields that a library adds to a document."""
+    if isinstance(content, list):
+        return [without_typename(item) for item in content]
+    if isinstance(content, dict):
+        return {name: without_typename(value) for name, value in content.items() if name != "__typename"}
+    return content
