@@ -16,7 +16,6 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "
 SECTIONS = [section for file in DOCUMENTS[1:] for section in sections(ROOT, file.relative_to(ROOT))]
 README = list(sections(ROOT, Path("README.md")))  # whose sections are followed one after the other
 NODE = ROOT / "tests/api/graphql/live/node"
-APOLLO = ROOT / "examples/apollo"
 
 
 @pytest.mark.parametrize(
@@ -29,8 +28,6 @@ def test_each_section_works(section: Section, tmp_path: Path, node_in: Callable[
     if any(block.language == "js" for block in section.blocks):
         node_in(NODE)
         (tmp_path / "node_modules").symlink_to(NODE / "node_modules")
-    if any("examples/apollo" in block.text for block in section.blocks):
-        node_in(APOLLO)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     with running_reader(tmp_path) as reader:
         if not section.serves:

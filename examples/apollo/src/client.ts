@@ -1,0 +1,52 @@
+import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, Observable } from "@apollo/client";
+import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
+import { relayStylePagination } from "@apollo/client/utilities";
+import { OperationTypeNode, print } from "graphql";
+import { createClient } from "graphql-ws";
+import possibleTypes from "./gql/possibleTypes";
+import { type Failure, reported, unanswered } from "shared/failure";
+import { hasFiles, sendMultipart } from "shared/multipart";
+import { GATEWAY } from "shared/page";
+
+const socket = createClient({
+  url: GATEWAY.replace(/^http/, "ws"),
+  // Changes made while the connection was lost are not sent later: what is on the page is read again.
+  on: { connected: (_socket, _payload, isRetry) => isRetry && void client.refetchQueries({ include: "active" }) },
+});
+
+// Apollo Client sends no files by itself.
+const uploads = new ApolloLink(
+  ({ query, variables, operationName, getContext }) =>
+    new Observable((observer) => {
+      const controller = new AbortController();
+      const { onProgress } = getContext();
+      sendMultipart<ApolloLink.Result>(
+        GATEWAY,
+        { query: print(query), variables, operationName },
+        { signal: controller.signal, onProgress },
+      ).then(
+        (result) => {
+          observer.next(result);
+          observer.complete();
+        },
+        (error: unknown) => observer.error(error),
+      );
+      return () => controller.abort();
+    }),
+);
+
+export const client = new ApolloClient({
+  cache: new InMemoryCache({
+    ...possibleTypes,
+    // One list for each filter, to which the next pages are appended.
+    typePolicies: { Query: { fields: { users: relayStylePagination(["filter"]) } } },
+  }),
+  link: ApolloLink.split(
+    ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
+    new GraphQLWsLink(socket),
+    ApolloLink.split(({ variables }) => hasFiles(variables), uploads, new HttpLink({ uri: GATEWAY })),
+  ),
+});
+
+export const failureOf = (error: unknown): Failure =>
+  CombinedGraphQLErrors.is(error) ? reported(error.errors) : unanswered(error);

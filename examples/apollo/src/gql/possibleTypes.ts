@@ -1,0 +1,18 @@
+
+      export interface PossibleTypesResultData {
+        possibleTypes: {
+          [key: string]: string[]
+        }
+      }
+      const result: PossibleTypesResultData = {
+  "possibleTypes": {
+    "Node": [
+      "Department",
+      "Organization",
+      "Role",
+      "User"
+    ]
+  }
+};
+      export default result;
+    

@@ -1,0 +1,48 @@
+/** A broken rule of the input. `rule` and its bounds let a form use its own wording, in any language. */
+export type Violation = { field: string; message: string; rule?: string; min?: number; max?: number };
+
+/** Why an operation failed, as far as a page shows it. */
+export type Failure = {
+  message: string;
+  /** Whether the same request, with the same idempotency key, may succeed now. */
+  retryable: boolean;
+  /** Whether the change may have been saved nevertheless. */
+  unknown: boolean;
+  violations: Violation[];
+};
+
+type GraphQLError = { message: string; extensions?: Record<string, unknown> };
+
+/** Returns the failure that the errors of a response report. */
+export function reported(errors: readonly GraphQLError[]): Failure {
+  const extensions = errors.map((error) => error.extensions ?? {});
+  return {
+    message: errors.map((error) => error.message).join(" "),
+    retryable: extensions.every((each) => each["retryable"] === true),
+    unknown: extensions.some((each) => each["outcome"] === "unknown"),
+    violations: extensions.flatMap((each) => (each["violations"] ?? []) as Violation[]),
+  };
+}
+
+/** Returns the failure of a request without a response: it may have been executed. */
+export function unanswered(error: unknown): Failure {
+  return { message: `There was no response (${String(error)}).`, retryable: true, unknown: true, violations: [] };
+}
+
+const WORDINGS: Record<string, (violation: Violation) => string> = {
+  required: () => "Please fill in this field.",
+  minLength: ({ min }) => `Please use at least ${min} characters.`,
+  maxLength: ({ max }) => `Please use at most ${max} characters.`,
+};
+
+/** Returns what is wrong with one field; the field of a violation is its path in the variables, `input.email`. */
+export function problemOf(name: string, failure?: Failure): string | undefined {
+  const broken = failure?.violations.filter(({ field }) => field === `input.${name}`);
+  return broken?.map((each) => WORDINGS[each.rule ?? ""]?.(each) ?? each.message).join(" ") || undefined;
+}
+
+/** Returns what to show above a form: the message, unless all that it reports is shown at these fields. */
+export function summaryOf({ message, violations }: Failure, names: readonly string[]): string {
+  const atFields = violations.length > 0 && violations.every(({ field }) => names.includes(field.replace("input.", "")));
+  return atFields ? "Please look at the marked fields." : message;
+}

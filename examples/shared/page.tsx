@@ -1,0 +1,66 @@
+import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
+
+/** The URL of the gateway's GraphQL API. */
+export const GATEWAY: string = import.meta.env.VITE_GATEWAY_URL ?? "http://127.0.0.1:8000/graphql";
+
+export const SOURCES = { ACCOUNT: "Account", SOFTWAREONE: "SoftwareOne", RESELLER: "Reseller" } as const;
+export type Source = keyof typeof SOURCES;
+
+/** Returns the path after `#` in the address, as decoded segments. */
+export function usePath(): string[] {
+  const subscribe = (changed: () => void) => {
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  };
+  const hash = useSyncExternalStore(subscribe, () => location.hash);
+  return hash.slice(2).split("/").map(decodeURIComponent);
+}
+
+export const statusOf = (user: { status?: string | null }) => user.status?.toLowerCase().replace("_", " ");
+export const pathTo = (...segments: string[]) => `#/${segments.map(encodeURIComponent).join("/")}`;
+
+/** A button that presses itself when it is scrolled into view. */
+export function More({ onMore, children }: { onMore: () => void; children: ReactNode }) {
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && onMore(), { rootMargin: "200px" });
+    observer.observe(button.current!);
+    return () => observer.disconnect();
+  });
+  return (
+    <button ref={button} onClick={onMore}>
+      {children}
+    </button>
+  );
+}
+
+export function Picture({ url }: { url: string | null | undefined }) {
+  const [failed, setFailed] = useState<string>();
+  const src = url && new URL(url, GATEWAY).href; // it may be relative to the gateway
+  if (!src || src === failed) return <span className="picture" />;
+  return <img className="picture" src={src} alt="" onError={() => setFailed(src)} />;
+}
+
+type AlertProps = { title: string; action: string; onAction: () => void; children: ReactNode };
+
+/** States a problem, and offers one thing to do about it. */
+export function Alert({ title, action, onAction, children }: AlertProps) {
+  return (
+    <div role="alert">
+      <p>
+        <strong>{title}</strong> {children} <button type="button" onClick={onAction}>{action}</button>
+      </p>
+    </div>
+  );
+}
+
+type Missing = { source: Source; message: string; retryAfter?: number | null };
+
+/** Names the sources whose users are missing, so that an incomplete list is not taken for a complete one. */
+export function Unavailable({ sources, retry }: { sources: readonly Missing[]; retry: () => void }) {
+  return sources.map(({ source, message, retryAfter }) => (
+    <Alert key={source} title={`${SOURCES[source]} is not available: its users are missing.`} action="Try again" onAction={retry}>
+      {message} {retryAfter != null && `It may be available in ${Math.ceil(retryAfter)} s.`}
+    </Alert>
+  ));
+}

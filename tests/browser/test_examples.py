@@ -1,0 +1,461 @@
+"""The applications in examples/, built and served as static files, in a real Chromium against a running gateway.
+
+All of them are one application, written with different clients: every test runs with each of them.
+"""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+from uuid import uuid4
+
+import pytest
+from conftest import ROOT, command
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+
+EXAMPLES = ROOT / "examples"
+APPLICATIONS = sorted(file.parent.name for file in EXAMPLES.glob("*/vite.config.ts"))
+MAX_LINES = 600
+GENERATED = {"dist", "gql", "node_modules", "__generated__"}
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+ADA = "ada.lovelace@example.com"
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fccfc0f01f00050101ffa0f3"
+    "6a3e0000000049454e44ae426082"
+)
+RECORD_PROGRESS = """
+window.progress = [];
+new MutationObserver(() => {
+  const shown = document.querySelector("progress");
+  if (shown && progress.at(-1) !== shown.value) progress.push(shown.value);
+}).observe(document, { subtree: true, childList: true, attributes: true });
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A running gateway and its sandbox, over HTTP."""
+
+    graphql_url: str
+    sandbox_url: str
+
+    def execute(self, query: str, **variables: Any) -> Any:
+        """Execute an operation that must succeed, as another client does, and return its data."""
+        result = _fetch(self.graphql_url, {"query": query, "variables": variables})
+        assert "errors" not in result, result["errors"]
+        return result["data"]
+
+    def fault(self, **fault: Any) -> None:
+        """Let the next matching calls to a source fail."""
+        _fetch(f"{self.sandbox_url}/faults", fault)
+
+    def end_faults(self) -> None:
+        """Let no further call fail."""
+        _fetch(f"{self.sandbox_url}/faults", method="DELETE")
+
+    def reset(self) -> None:
+        """Delete the lists of calls and faults."""
+        self.end_faults()
+        _fetch(f"{self.sandbox_url}/calls", method="DELETE")
+
+    def calls(self, method: str) -> list[dict[str, Any]]:
+        """Return the calls with a method that the sandbox received since the last reset."""
+        return [call for call in _fetch(f"{self.sandbox_url}/calls") if call["method"] == method]
+
+    def wait_for_subscribers(self, number: int) -> None:
+        """Wait until the event log has this number of subscribers."""
+        for _ in range(200):
+            with urlopen(self.graphql_url.replace("/graphql", "/metrics")) as response:  # noqa: S310 - on loopback
+                if f"\ngateway_event_subscribers {number}.0\n" in response.read().decode():
+                    return
+            time.sleep(0.05)
+        pytest.fail(f"There were never {number} subscribers.")
+
+    def webhook(self, event: str, data: Any) -> None:
+        """Send a webhook, as the reseller source does."""
+        _fetch(f"{self.sandbox_url}/webhooks", {"event": event, "data": data})
+
+    def stored(self, source: str, user_id: str) -> Any:
+        """Return a user as the sandbox has it stored."""
+        return _fetch(f"{self.sandbox_url}/state/{source}/users/{user_id}")
+
+
+def _fetch(url: str, body: Any = None, method: str | None = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - on loopback
+    with urlopen(request) as response:  # noqa: S310 - on loopback
+        text = response.read()
+    return json.loads(text) if text else None
+
+
+@dataclass(slots=True)
+class App:
+    """An application that is open in a page, and what went wrong in it."""
+
+    page: Page
+    url: str
+    world: World
+    problems: list[str] = field(default_factory=list)
+    posts: int = 0
+
+    def open(self, path: str = "") -> Page:
+        """Open a page of the application."""
+        self.page.goto(f"{self.url}/#/{path}")
+        return self.page
+
+    @property
+    def rows(self) -> Locator:
+        """The users in the list."""
+        return self.page.get_by_role("list", name="Users").get_by_role("listitem")
+
+    def card(self, source: str) -> Locator:
+        """Return the record of one source on the page of a person."""
+        return self.page.get_by_role("article", name=source)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve the files of a folder; yields the origin."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Path, str]]]:
+    """The folder and the origin of each application."""
+    with ExitStack() as stack:
+        folders = {name: tmp_path_factory.mktemp(name) for name in APPLICATIONS}
+        yield {name: (folder, stack.enter_context(serving(folder))) for name, folder in folders.items()}
+
+
+@pytest.fixture(scope="module")
+def gateway(sites: dict[str, tuple[Path, str]]) -> Iterator[World]:
+    """A demo for all applications."""
+    origins = " ".join(origin for _, origin in sites.values())
+    arguments = ("demo", "--http-port", "0", "--grpc-port", "off", "--no-rate-limits")
+    with command(*arguments, last="{ user(", GATEWAY_CORS_ORIGINS=origins) as running:
+        yield World(running.address("GraphQL"), running.address("sandbox").removesuffix("/calls"))
+
+
+@pytest.fixture(scope="module", params=APPLICATIONS)
+def built(
+    request: pytest.FixtureRequest, sites: dict[str, tuple[Path, str]], gateway: World, node_in: Callable[[Path], Path]
+) -> str:
+    """The origin of an application, which is built with types that are generated from the schema."""
+    folder, origin = sites[request.param]
+    build(EXAMPLES / request.param, folder, node_in(EXAMPLES), VITE_GATEWAY_URL=gateway.graphql_url)
+    return origin
+
+
+def build(application: Path, to: Path, node: Path, **environment: str) -> None:
+    """Build an application as its README describes."""
+    path = os.pathsep.join([str(node.parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["npm", "run", "build", "--", "--outDir", str(to), "--emptyOutDir"],  # noqa: S607 - beside the found Node
+        cwd=application,
+        env=os.environ | environment | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def app(browser: Browser, built: str, gateway: World) -> Iterator[App]:
+    """The application in a new browser profile; afterwards there were no errors in the page."""
+    gateway.reset()
+    context = browser.new_context()
+    app = App(context.new_page(), built, gateway)
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+            app.problems.append(message.text)
+
+    def count(request: Any) -> None:
+        app.posts += request.method == "POST"
+
+    context.on("console", note)
+    context.on("weberror", lambda error: app.problems.append(str(error.error)))
+    context.on("request", count)
+    context.add_init_script(RECORD_PROGRESS)
+    yield app
+    context.close()
+    gateway.wait_for_subscribers(0)
+    gateway.reset()
+    assert app.problems == []
+
+
+def test_the_list_goes_on_as_it_is_scrolled(app: App) -> None:
+    """The list begins with one page of users, and has all of them, each once, after scrolling to its end."""
+    query = "query ($after: String) { users(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage } } }"
+    users = app.world.execute(query)["users"]
+    assert not users["pageInfo"]["hasNextPage"]
+    app.open()
+    expect(app.rows.first).to_be_visible()
+    assert app.rows.count() < len(users["nodes"]) / 2
+    for _ in range(20):
+        if app.rows.count() == len(users["nodes"]):
+            break
+        more = app.page.get_by_role("button", name="More")
+        shown = app.rows.count()
+        more.scroll_into_view_if_needed()
+        expect(app.rows).not_to_have_count(shown)
+    expect(app.rows).to_have_count(len(users["nodes"]))
+    expect(app.page.get_by_role("button", name="More")).to_have_count(0)
+
+
+def test_filters(app: App) -> None:
+    """The list can be restricted to a text and a source, and has removed users on request."""
+    page = app.open()
+    page.get_by_label("Search").fill("lovelace")
+    expect(app.rows).to_have_count(3)
+    page.get_by_label("Source").select_option("RESELLER")
+    expect(app.rows).to_have_count(1)
+    expect(app.rows).to_contain_text("Ada LovelaceReseller")
+    page.get_by_label("Source").select_option("ACCOUNT")
+    page.get_by_label("Search").fill("rosalind")
+    expect(page.get_by_text("There is no such user.")).to_be_visible()
+    page.get_by_label("Removed users too").check()
+    expect(app.rows).to_contain_text("Rosalind Franklin")
+
+
+def test_a_person_has_a_record_of_each_source(app: App) -> None:
+    """A row leads to all records that have its e-mail address."""
+    page = app.open()
+    page.get_by_label("Search").fill(ADA)
+    expect(app.rows).to_have_count(3)
+    app.rows.first.get_by_role("link").click()
+    expect(page.get_by_role("heading", name=ADA)).to_be_visible()
+    expect(page.get_by_role("article")).to_have_count(3)
+    expect(app.card("Account")).to_contain_text("Assembly")
+    expect(app.card("Reseller")).to_contain_text("Company")
+    expect(app.card("SoftwareOne")).to_contain_text("Accounts")
+
+
+def test_a_source_that_is_down_is_shown_as_such(app: App) -> None:
+    """While a source cannot be read, list and person name it, and show the users of the others."""
+    app.world.fault(source="softwareone", method="GET", kind="status", status=401, times=1000)
+    page = app.open()
+    expect(page.get_by_role("alert")).to_contain_text("SoftwareOne is not available")
+    expect(app.rows.first).to_be_visible()
+    app.open(f"person/{quote(ADA)}")
+    expect(page.get_by_role("alert")).to_contain_text("SoftwareOne is not available")
+    expect(page.get_by_role("article")).to_have_count(2)
+    app.world.end_faults()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("article")).to_have_count(3)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_violations_are_shown_at_their_fields(app: App) -> None:
+    """A change that breaks rules is not sent to the source; each violation is at its field, and the others are free."""
+    app.open(f"person/{quote(ADA)}")
+    card = app.card("Account")
+    card.get_by_label("E-mail").fill("no address")
+    card.get_by_label("User name").fill("a")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_label("E-mail")).to_have_attribute("aria-invalid", "true")
+    expect(card.get_by_label("User name")).to_have_attribute("aria-invalid", "true")
+    expect(card.get_by_label("Name", exact=True)).to_have_attribute("aria-invalid", "false")
+    expect(card.locator("em")).to_have_count(2)
+    assert app.world.calls("PATCH") == []
+    card.get_by_label("E-mail").fill(ADA)
+    card.get_by_label("User name").fill("countess")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_text("Saved.")).to_be_visible()
+    expect(card.get_by_role("alert")).to_have_count(0)
+    assert app.world.stored("account", "acus_adalovelace1")["username"] == "countess"
+
+
+def test_a_choice_is_cleared_with_null(app: App) -> None:
+    """The form sends null for a choice that is cleared, and nothing for fields that were not touched."""
+    app.open(f"person/{quote(ADA)}")
+    card = app.card("Account")
+    department = card.get_by_label("Department")
+    before = department.input_value()
+    department.select_option("none")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_text("Saved.")).to_be_visible()
+    shown = card.get_by_role("definition").get_by_text("Assembly")
+    expect(shown).to_have_count(0)
+    department.select_option(before)
+    card.get_by_role("button", name="Save").click()
+    expect(shown).to_be_visible()
+    cleared, set_again = [call["body"] for call in app.world.calls("PATCH")]
+    assert "null" in json.dumps(cleared)
+    assert "name" not in json.dumps(set_again)
+
+
+def test_an_unknown_outcome_can_only_be_sent_again(app: App) -> None:
+    """After an unknown outcome the same change is sent with the same key; the next change has another one."""
+    app.world.fault(source="account", method="PATCH", kind="hangup-after", times=9)
+    app.open(f"person/{quote(ADA)}")
+    card = app.card("Account")
+    card.get_by_label("Name", exact=True).fill("Ada King")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_role("alert")).to_contain_text("It is not known whether this was saved.")
+    expect(card.get_by_label("Name", exact=True)).to_be_disabled()
+    app.world.end_faults()
+    card.get_by_role("button", name="Send again").click()
+    expect(card.get_by_text("Saved.")).to_be_visible()
+    expect(card.get_by_role("heading")).to_contain_text("Ada King")
+    card.get_by_label("Name", exact=True).fill("Ada Lovelace")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_role("heading")).to_contain_text("Ada Lovelace")
+    *renamed, back = [call["headers"]["idempotency-key"] for call in app.world.calls("PATCH")]
+    assert len(set(renamed)) == 1
+    assert back not in renamed
+
+
+def test_a_conflict_shows_what_is_there(app: App) -> None:
+    """A taken address is shown at its field; so is a value that somebody else has set after an unknown outcome."""
+    app.open(f"person/{quote(ADA)}")
+    card = app.card("Account")
+    card.get_by_label("E-mail").fill("grace.hopper@example.com")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_label("E-mail")).to_have_attribute("aria-invalid", "true")
+    expect(card.locator("em")).to_contain_text("already exists")
+
+    app.world.fault(source="softwareone", method="PUT", kind="hangup-before")
+    card = app.card("SoftwareOne")
+    card.get_by_label("First name").fill("Augusta")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_role("alert")).to_contain_text("It is not known")
+    rename = 'mutation ($name: String) { updateSoftwareOneUser(id: "USR-0000-0001", input: {firstName: $name}) { id } }'
+    app.world.execute(rename, name="Adah")
+    card.get_by_role("button", name="Send again").click()
+    expect(card.locator("em")).to_contain_text("Adah")
+    expect(card.get_by_role("heading")).to_contain_text("Adah")
+    card.get_by_role("button", name="Start afresh").click()
+    expect(card.get_by_label("First name")).to_have_value("Adah")
+    card.get_by_label("First name").fill("Ada")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_text("Saved.")).to_be_visible()
+
+
+def test_changes_of_others_appear_by_themselves(app: App) -> None:
+    """Users that are created, changed and deleted elsewhere appear, change and disappear without a request."""
+    app.open()
+    expect(app.rows.first).to_be_visible()
+    app.world.wait_for_subscribers(1)
+    sent = app.posts
+    name = f"New {uuid4()}"
+    create = "mutation ($input: CreateAccountUserInput!) { createAccountUser(input: $input) { id } }"
+    created = app.world.execute(create, input={"name": name, "email": f"{name[4:]}@example.com"})["createAccountUser"]
+    expect(app.rows.first).to_contain_text(name)
+    rename = 'mutation ($id: ID!) { updateAccountUser(id: $id, input: {name: "Renamed Elsewhere"}) { id } }'
+    app.world.execute(rename, id=created["id"])
+    expect(app.rows.first).to_contain_text("Renamed Elsewhere")
+    [deleted] = app.world.execute("{ users(first: 1, filter: {sources: [RESELLER]}) { nodes { sourceId email } } }")[
+        "users"
+    ]["nodes"]
+    expect(app.rows.filter(has_text=deleted["email"])).to_have_count(1)
+    app.world.webhook("reseller.user.deleted", app.world.stored("reseller", deleted["sourceId"]))
+    expect(app.rows.filter(has_text=deleted["email"])).to_have_count(0)
+    assert app.posts == sent
+
+
+def test_a_created_user_is_not_in_a_list_of_others(app: App) -> None:
+    """A user that does not match the filter of a list does not appear in it."""
+    page = app.open()
+    page.get_by_label("Source").select_option("RESELLER")
+    expect(app.rows.filter(has_not_text="Reseller")).to_have_count(0)
+    app.world.wait_for_subscribers(1)
+    create = "mutation ($input: CreateAccountUserInput!) { createAccountUser(input: $input) { id } }"
+    app.world.execute(create, input={"name": "Not listed", "email": f"{uuid4()}@example.com"})
+    # The change after it is an event after it: when that one is shown, the first one has arrived.
+    [user] = app.world.execute("{ users(first: 1, filter: {sources: [RESELLER]}) { nodes { id } } }")["users"]["nodes"]
+    rename = 'mutation ($id: ID!) { updateResellerUser(id: $id, input: {firstName: "Later"}) { id } }'
+    app.world.execute(rename, id=user["id"])
+    expect(app.rows.first).to_contain_text("Later")
+    expect(app.rows.filter(has_text="Not listed")).to_have_count(0)
+
+
+def test_a_created_user_is_in_the_list(app: App) -> None:
+    """The form for a new user leads to it, and the list has it at once."""
+    page = app.open()
+    expect(app.rows.first).to_be_visible()
+    app.world.wait_for_subscribers(1)
+    page.get_by_role("link", name="New user").click()
+    page.get_by_label("E-mail").fill(ADA)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("already linked")
+    name = f"Mary {uuid4()}"
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("E-mail").fill(f"{name[5:]}@example.com")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    page.get_by_role("link", name="Users", exact=True).click()
+    expect(app.rows.first).to_contain_text(name)
+
+
+def test_a_picture_is_uploaded_with_progress(app: App) -> None:
+    """The upload of a picture shows how far it is, and the picture is stored."""
+    page = app.open(f"person/{quote(ADA)}")
+    card = app.card("SoftwareOne")
+    page.context.new_cdp_session(page).send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 500_000},
+    )
+    icon = PNG + bytes(400_000)
+    card.get_by_label("New picture").set_input_files({"name": "ada.png", "mimeType": "image/png", "buffer": icon})
+    expect(card.get_by_text("Picture saved.")).to_be_visible()
+    shown = page.evaluate("progress")
+    assert shown == sorted(shown)
+    assert any(0 < share < 1 for share in shown)
+    [put] = app.world.calls("PUT")
+    assert [part["size"] for part in put["body"] if part["name"] == "icon"] == [len(icon)]
+
+
+@pytest.mark.parametrize("path", ["", f"person/{quote(ADA)}", "new"])
+def test_pages_fit_a_phone(app: App, path: str) -> None:
+    """No page is wider than a phone."""
+    app.page.set_viewport_size({"width": 390, "height": 844})
+    page = app.open(path)
+    expect(page.locator("li, article, form").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_each_application_is_small(name: str) -> None:
+    """Each application has less than 600 lines, its configuration included."""
+    generated = {"dist", "gql", "node_modules"}
+    folder = EXAMPLES / name
+    files = [
+        file for file in folder.rglob("*") if file.is_file() and not generated & set(file.relative_to(folder).parts)
+    ]
+    assert 0 < sum(len(file.read_text().splitlines()) for file in files) < MAX_LINES
