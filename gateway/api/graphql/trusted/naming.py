@@ -9,7 +9,7 @@ from gateway.errors import BadUserInput, Forbidden, Rule
 
 __all__ = ["DocumentName", "NotTrusted", "PersistedQueryNotFound", "PersistedQueryNotSupported", "name_of"]
 
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")  # graphql-codegen's manifests have the prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,12 @@ def _persisted(extension: Any) -> DocumentName:
         raise BadUserInput.at(path, "must be an object", Rule.TYPE, type="object")
     if extension.get("version") != 1:
         raise BadUserInput.at((*path, "version"), "must be 1", Rule.ENUM, values=("1",))
-    sha256 = extension.get("sha256Hash")
-    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+    text = extension.get("sha256Hash")
+    found = _SHA256.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
         raise BadUserInput.at((*path, "sha256Hash"), "must be a SHA-256 in hexadecimal", Rule.FORMAT, format="sha256")
-    return DocumentName(sha256.lower(), sha256.lower())
+    sha256 = found[1].lower()
+    return DocumentName(sha256, sha256)
 
 
 class PersistedQueryNotFound(BadUserInput):

@@ -27,6 +27,7 @@ def persisted(**changes: Any) -> dict[str, Any]:
         ({"documentId": None}, DocumentName()),
         (persisted(), DocumentName(HASH, HASH)),
         (persisted(sha256Hash=HASH.upper()), DocumentName(HASH, HASH)),
+        (persisted(sha256Hash=f"sha256:{HASH}"), DocumentName(HASH, HASH)),
         ({"doc_id": "ab"}, DocumentName("ab")),
         ({"id": "ab"}, DocumentName("ab")),
         ({"documentId": "one", "doc_id": "two", **persisted()}, DocumentName("one")),
