@@ -1,4 +1,4 @@
-type Request = { query: string; variables: Record<string, unknown>; [name: string]: unknown };
+type Request = { query?: string | undefined; variables: Record<string, unknown>; [name: string]: unknown };
 type Options = { headers?: Record<string, string>; signal?: AbortSignal; onProgress?: (share: number) => void };
 
 /** Whether an operation has to be sent as a multipart request. */

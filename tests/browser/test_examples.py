@@ -16,12 +16,15 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from urllib.request import Request, urlopen
+from urllib.request import Request as Call
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
 from conftest import ROOT, command
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+
+from gateway.api.graphql.graphiql.build import find_node
 
 EXAMPLES = ROOT / "examples"
 APPLICATIONS = sorted(file.parent.name for file in EXAMPLES.glob("*/vite.config.ts"))
@@ -93,7 +96,7 @@ class World:
 
 def _fetch(url: str, body: Any = None, method: str | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - on loopback
+    request = Call(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - on loopback
     with urlopen(request) as response:  # noqa: S310 - on loopback
         text = response.read()
     return json.loads(text) if text else None
@@ -107,7 +110,7 @@ class App:
     url: str
     world: World
     problems: list[str] = field(default_factory=list)
-    posts: int = 0
+    posts: list[str] = field(default_factory=list)
 
     def open(self, path: str = "") -> Page:
         """Open a page of the application."""
@@ -143,46 +146,65 @@ def serving(folder: Path) -> Iterator[str]:
         server.server_close()
 
 
+@contextmanager
+def demo(origins: str, **environment: str) -> Iterator[World]:
+    """Run a demo that these origins may call."""
+    arguments = ("demo", "--http-port", "0", "--grpc-port", "off", "--no-rate-limits")
+    with command(*arguments, last="{ user(", GATEWAY_CORS_ORIGINS=origins, **environment) as running:
+        yield World(running.address("GraphQL"), running.address("sandbox").removesuffix("/calls"))
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An application, the folder into which it is built, and the origin under which that is served."""
+
+    application: Path
+    folder: Path
+    origin: str
+
+    def build(self, *command: str, **environment: str) -> None:
+        """Build the application with an npm command."""
+        node, npm = find_node()
+        path = os.pathsep.join([str(node.parent), os.environ["PATH"]])
+        done = subprocess.run(
+            [*npm, *command, "--", "--outDir", str(self.folder), "--emptyOutDir"],
+            cwd=self.application,
+            env=os.environ | environment | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Path, str]]]:
-    """The folder and the origin of each application."""
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
+    """A site for each application."""
     with ExitStack() as stack:
         folders = {name: tmp_path_factory.mktemp(name) for name in APPLICATIONS}
-        yield {name: (folder, stack.enter_context(serving(folder))) for name, folder in folders.items()}
+        yield {
+            name: Site(EXAMPLES / name, folder, stack.enter_context(serving(folder)))
+            for name, folder in folders.items()
+        }
 
 
 @pytest.fixture(scope="module")
-def gateway(sites: dict[str, tuple[Path, str]]) -> Iterator[World]:
+def gateway(sites: dict[str, Site]) -> Iterator[World]:
     """A demo for all applications."""
-    origins = " ".join(origin for _, origin in sites.values())
-    arguments = ("demo", "--http-port", "0", "--grpc-port", "off", "--no-rate-limits")
-    with command(*arguments, last="{ user(", GATEWAY_CORS_ORIGINS=origins) as running:
-        yield World(running.address("GraphQL"), running.address("sandbox").removesuffix("/calls"))
+    with demo(" ".join(site.origin for site in sites.values())) as world:
+        yield world
 
 
 @pytest.fixture(scope="module", params=APPLICATIONS)
 def built(
-    request: pytest.FixtureRequest, sites: dict[str, tuple[Path, str]], gateway: World, node_in: Callable[[Path], Path]
-) -> str:
-    """The origin of an application, which is built with types that are generated from the schema."""
-    folder, origin = sites[request.param]
-    build(EXAMPLES / request.param, folder, node_in(EXAMPLES), VITE_GATEWAY_URL=gateway.graphql_url)
-    return origin
-
-
-def build(application: Path, to: Path, node: Path, **environment: str) -> None:
-    """Build an application as its README describes."""
-    path = os.pathsep.join([str(node.parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["npm", "run", "build", "--", "--outDir", str(to), "--emptyOutDir"],  # noqa: S607 - beside the found Node
-        cwd=application,
-        env=os.environ | environment | {"PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    request: pytest.FixtureRequest, sites: dict[str, Site], gateway: World, node_in: Callable[[Path], Path]
+) -> Site:
+    """An application, built with types that are generated from the schema."""
+    site = sites[request.param]
+    node_in(EXAMPLES)
+    site.build("run", "build", VITE_GATEWAY_URL=gateway.graphql_url)
+    return site
 
 
 @pytest.fixture(scope="module")
@@ -194,29 +216,37 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def app(browser: Browser, built: str, gateway: World) -> Iterator[App]:
-    """The application in a new browser profile; afterwards there were no errors in the page."""
-    gateway.reset()
+@contextmanager
+def opened(browser: Browser, origin: str, world: World) -> Iterator[App]:
+    """Open an application in a new browser profile; afterwards there were no errors in the page."""
+    world.reset()
     context = browser.new_context()
-    app = App(context.new_page(), built, gateway)
+    app = App(context.new_page(), origin, world)
 
     def note(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
             app.problems.append(message.text)
 
-    def count(request: Any) -> None:
-        app.posts += request.method == "POST"
+    def record(request: Request) -> None:
+        if request.method == "POST":
+            app.posts.append(request.post_data or "")
 
     context.on("console", note)
     context.on("weberror", lambda error: app.problems.append(str(error.error)))
-    context.on("request", count)
+    context.on("request", record)
     context.add_init_script(RECORD_PROGRESS)
     yield app
     context.close()
-    gateway.wait_for_subscribers(0)
-    gateway.reset()
+    world.wait_for_subscribers(0)
+    world.reset()
     assert app.problems == []
+
+
+@pytest.fixture
+def app(browser: Browser, built: Site, gateway: World) -> Iterator[App]:
+    """The application, in front of the shared demo."""
+    with opened(browser, built.origin, gateway) as app:
+        yield app
 
 
 def test_the_list_goes_on_as_it_is_scrolled(app: App) -> None:
@@ -372,7 +402,7 @@ def test_changes_of_others_appear_by_themselves(app: App) -> None:
     app.open()
     expect(app.rows.first).to_be_visible()
     app.world.wait_for_subscribers(1)
-    sent = app.posts
+    sent = len(app.posts)
     name = f"New {uuid4()}"
     create = "mutation ($input: CreateAccountUserInput!) { createAccountUser(input: $input) { id } }"
     created = app.world.execute(create, input={"name": name, "email": f"{name[4:]}@example.com"})["createAccountUser"]
@@ -386,7 +416,7 @@ def test_changes_of_others_appear_by_themselves(app: App) -> None:
     expect(app.rows.filter(has_text=deleted["email"])).to_have_count(1)
     app.world.webhook("reseller.user.deleted", app.world.stored("reseller", deleted["sourceId"]))
     expect(app.rows.filter(has_text=deleted["email"])).to_have_count(0)
-    assert app.posts == sent
+    assert len(app.posts) == sent
 
 
 def test_a_created_user_is_not_in_a_list_of_others(app: App) -> None:
@@ -448,6 +478,30 @@ def test_pages_fit_a_phone(app: App, path: str) -> None:
     page = app.open(path)
     expect(page.locator("li, article, form").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_it_works_where_only_its_documents_are_trusted(browser: Browser, built: Site, tmp_path: Path) -> None:
+    """With the manifest of its build, reads, changes, uploads and subscriptions work without sending a document."""
+    [manifest] = (built.application / "src").rglob("persisted-documents.json")
+    trust = {"GATEWAY_DOCUMENTS__TRUST": "enforce", "GATEWAY_DOCUMENTS__MANIFESTS": str(manifest)}
+    with serving(tmp_path) as origin, demo(origin, **trust) as world:
+        site = Site(built.application, tmp_path, origin)
+        environment = {"VITE_GATEWAY_URL": world.graphql_url, "VITE_TRUSTED_DOCUMENTS": "1"}
+        site.build("exec", "vite", "build", **environment)
+        with opened(browser, origin, world) as app:
+            app.open()
+            expect(app.rows.first).to_be_visible()
+            world.wait_for_subscribers(1)
+            app.open(f"person/{quote(ADA)}")
+            card = app.card("SoftwareOne")
+            card.get_by_label("First name").fill("Augusta")
+            card.get_by_role("button", name="Save").click()
+            expect(card.get_by_text("Saved.")).to_be_visible()
+            card.get_by_label("New picture").set_input_files(
+                {"name": "ada.png", "mimeType": "image/png", "buffer": PNG}
+            )
+            expect(card.get_by_text("Picture saved.")).to_be_visible()
+            assert not [text for text in app.posts if "fragment" in text]
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)

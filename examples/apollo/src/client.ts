@@ -1,4 +1,5 @@
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, Observable } from "@apollo/client";
+import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { relayStylePagination } from "@apollo/client/utilities";
 import { OperationTypeNode, print } from "graphql";
@@ -16,15 +17,13 @@ const socket = createClient({
 
 // Apollo Client sends no files by itself.
 const uploads = new ApolloLink(
-  ({ query, variables, operationName, getContext }) =>
+  ({ query, variables, extensions, getContext }) =>
     new Observable((observer) => {
       const controller = new AbortController();
-      const { onProgress } = getContext();
-      sendMultipart<ApolloLink.Result>(
-        GATEWAY,
-        { query: print(query), variables, operationName },
-        { signal: controller.signal, onProgress },
-      ).then(
+      const { onProgress, http } = getContext();
+      const text = http?.includeQuery === false ? undefined : print(query);
+      const request = { query: text, variables, extensions };
+      sendMultipart<ApolloLink.Result>(GATEWAY, request, { signal: controller.signal, onProgress }).then(
         (result) => {
           observer.next(result);
           observer.complete();
@@ -35,17 +34,22 @@ const uploads = new ApolloLink(
     }),
 );
 
+const network = ApolloLink.split(
+  ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
+  new GraphQLWsLink(socket),
+  ApolloLink.split(({ variables }) => hasFiles(variables), uploads, new HttpLink({ uri: GATEWAY })),
+);
+
+// For a gateway that executes the documents of src/gql/persisted-documents.json only: it is sent their hashes.
+const trusted = new PersistedQueryLink({ generateHash: (document) => Object(document).__meta__.hash });
+
 export const client = new ApolloClient({
   cache: new InMemoryCache({
     ...possibleTypes,
     // One list for each filter, to which the next pages are appended.
     typePolicies: { Query: { fields: { users: relayStylePagination(["filter"]) } } },
   }),
-  link: ApolloLink.split(
-    ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
-    new GraphQLWsLink(socket),
-    ApolloLink.split(({ variables }) => hasFiles(variables), uploads, new HttpLink({ uri: GATEWAY })),
-  ),
+  link: import.meta.env.VITE_TRUSTED_DOCUMENTS ? trusted.concat(network) : network,
 });
 
 export const failureOf = (error: unknown): Failure =>
