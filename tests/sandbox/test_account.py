@@ -152,6 +152,16 @@ async def test_create_refuses(world, body, status, code, param):
     assert (response.status, error["code"], error["param"]) == (status, code, param)
 
 
+async def test_a_picture(world):
+    """The path in `image_url` has a picture, for those who have the credential; no other path has one."""
+    ada = (await world.account("GET", f"{USERS}/{LANDMARKS['account']['ada']}?include=user")).json
+    path = ada["user"]["image_url"]
+    response = await world.account("GET", path)
+    assert (response.status, response.headers["Content-Type"]) == (200, "image/png")
+    assert (await world.account("GET", path, headers={"Authorization": "Bearer no"})).status == 401
+    assert (await world.account("GET", "/v1/files/us_nobody.png")).status == 404
+
+
 async def test_create_links_restores_and_makes_scanners(world):
     """Create adds new users, links existing ones, restores removed ones and gives scanners their role."""
     created = await world.account("POST", f"{USERS}?include[]=user", json={"email": "new@example.com", "name": "New"})

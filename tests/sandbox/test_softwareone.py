@@ -142,6 +142,17 @@ async def test_put_is_a_delta(world):
     assert redirect.headers["Location"].startswith("/softwareone/")
 
 
+async def test_icons(world):
+    """Accounts and API tokens have icons at the path of their `icon`, which need the token."""
+    user = (await world.softwareone("GET", f"{ADA}?select=audit,accounts")).json
+    records = [*user["accounts"], user["audit"]["created"]["by"]]
+    assert records[-1]["id"].startswith("TKN-")
+    for path in [record["icon"].removeprefix("/v1/accounts") for record in records]:
+        response = await world.softwareone("GET", path)
+        assert (response.status, response.headers["Content-Type"]) == (200, "image/png")
+        assert (await world.softwareone("GET", path, headers={"Authorization": ""})).status == 401
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -27,6 +27,7 @@ _USERS = "/v1/identity/account-users"
 _ACCOUNTS = "/v1/identity/accounts"
 _ROLES = "/v1/identity/roles"
 _DEPARTMENTS = "/v1/operations/departments"
+_FILES = "/v1/files"
 _AUDIT_EVENTS = "/v1/core/audit-events"
 _MAX_BODY = 1024 * 1024
 
@@ -125,7 +126,8 @@ class AccountApi:
         prefix, version = prefixed_header(request.headers, "Version")
         if version:
             response.headers[f"{prefix}-Version"] = version
-        if request.headers.get("user-agent", "").startswith("curl/"):
+        is_json = response.headers.get("Content-Type") == "application/json"
+        if is_json and request.headers.get("user-agent", "").startswith("curl/"):
             response.body = orjson.dumps(orjson.loads(response.body), option=orjson.OPT_INDENT_2)
         return response
 
@@ -152,6 +154,7 @@ def _routes(dialect: Dialect) -> Routes[Endpoint]:
     for path, records in INNER_RECORDS.items():
         routes.add("GET", path, records.list())
         routes.add("GET", f"{path}/{{id}}", records.get())
+    routes.add("GET", f"{_FILES}/{{name}}", users.get_picture)
     routes.add("GET", _AUDIT_EVENTS, audit_events.list_audit_events)
     routes.add("GET", f"{_AUDIT_EVENTS}/{{id}}", audit_events.get_audit_event)
     return routes

@@ -13,9 +13,19 @@ from gateway.sandbox.account.parameters import Parameters
 from gateway.sandbox.account.user_views import UserWriter, account_users
 from gateway.sandbox.clock import now
 from gateway.sandbox.exchange import SandboxResponse
+from gateway.sandbox.identicons import identicon_png
 from gateway.sandbox.store import Row
 
-__all__ = ["ROLE_TYPES", "get_user", "list_users", "put_status", "status_action", "user_includes", "user_row"]
+__all__ = [
+    "ROLE_TYPES",
+    "get_picture",
+    "get_user",
+    "list_users",
+    "put_status",
+    "status_action",
+    "user_includes",
+    "user_row",
+]
 
 ROLE_TYPES = ("admin", "user", "scanner", "sales_rep", "agent")
 """The types of roles."""
@@ -39,6 +49,14 @@ def user_row(context: AccountContext, record_id: str) -> Row:
     if not rows:
         raise ApiError(404, "resource_not_found", "Account user not found.")
     return rows[0]
+
+
+def get_picture(context: AccountContext) -> SandboxResponse:
+    """GET of the path in `image_url`."""
+    path = context.request.path
+    if context.store.row("SELECT id FROM users WHERE image_url = ?", path) is None:
+        raise ApiError(404, "resource_not_found", "File not found.")
+    return SandboxResponse(200, identicon_png(path), {"Content-Type": "image/png"})
 
 
 def list_users(context: AccountContext) -> SandboxResponse:

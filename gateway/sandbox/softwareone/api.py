@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.sandbox.credentials import SOFTWAREONE_TOKEN
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
+from gateway.sandbox.identicons import identicon_png, identicon_svg
 from gateway.sandbox.routes import Match, Routes
 from gateway.sandbox.softwareone import tables
 from gateway.sandbox.softwareone.changes import update_user
@@ -83,6 +84,8 @@ class SoftwareOneApi:
         routes.add("GET", f"{user_path}/accounts", lambda _, user_id: users.list_accounts(user_id))
         routes.add("GET", f"{user_path}/icon", self._icon)
         routes.add("GET", f"{_ICONS}/{{id}}", self._picture)
+        for records in ("accounts", "api-tokens"):
+            routes.add("GET", f"/public/v1/accounts/{records}/{{id}}/icon", self._identicon)
         return routes
 
     def _icon(self, _: SandboxRequest, user_id: str) -> SandboxResponse:
@@ -94,10 +97,11 @@ class SoftwareOneApi:
         if icon is not None:
             return SandboxResponse(200, icon["content"], {"Content-Type": icon["content_type"]})
         self._users.row(user_id)
-        hue = sum(user_id.encode()) * 37 % 360
-        square = f'<rect width="8" height="8" fill="hsl({hue} 60% 50%)"/>'
-        picture = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">{square}</svg>'
-        return SandboxResponse(200, picture.encode(), {"Content-Type": "image/svg+xml"})
+        return SandboxResponse(200, identicon_svg(user_id), {"Content-Type": "image/svg+xml"})
+
+    def _identicon(self, _: SandboxRequest, record_id: str) -> SandboxResponse:
+        """Return the icon of an account or of an API token, which nobody can upload here."""
+        return SandboxResponse(200, identicon_png(record_id), {"Content-Type": "image/png"})
 
 
 def _check_token(request: SandboxRequest) -> None:
