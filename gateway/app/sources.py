@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
 
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.callers.authentication import Forwards
-from gateway.settings import Settings, SourceSettings
+from gateway.settings import AccountSettings, PicturedSettings, Settings, SourceSettings
 from gateway.sources.account import AccountSource
 from gateway.sources.account.versions import account_version
 from gateway.sources.http.bucket import Rate
@@ -14,7 +16,8 @@ from gateway.sources.http.clients import CLIENTS
 from gateway.sources.http.exchange import Send, TransportLimits, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.hedging import HedgingSettings
-from gateway.sources.http.pacing import by_credential
+from gateway.sources.http.pacing import Pacing, by_credential
+from gateway.sources.http.pictures import SourcePictures
 from gateway.sources.http.retry import RetryBudget, RetrySettings
 from gateway.sources.http.single_flight import SingleFlight
 from gateway.sources.http.steps import PACING_KEYS, RATES, StepSettings, steps
@@ -22,29 +25,25 @@ from gateway.sources.http.timing import Timing
 from gateway.sources.reseller import ResellerSource
 from gateway.sources.softwareone import SoftwareOneSource
 from gateway.users.model import UserSource
-from gateway.users.source import Source, Sources
+from gateway.users.source import PictureStore, Source, Sources
 
 __all__ = ["BUILDERS", "ConfiguredSources", "build", "settings_of"]
 
 
-def _account(settings: Settings, send: Send, base_url: str, bearer: dict[str, str]) -> Source:
-    account = settings.account
-    headers = bearer | {f"{account.header_prefix}-Version": account.api_version}
-    if account.account_id:
-        headers[f"{account.header_prefix}-Account"] = account.account_id
-    return AccountSource(send, base_url, headers, account_version(account.api_version))
+def _account(settings: Settings, send: Send, base_url: str, headers: Mapping[str, str]) -> Source:
+    return AccountSource(send, base_url, headers, account_version(settings.account.api_version))
 
 
-def _softwareone(settings: Settings, send: Send, base_url: str, bearer: dict[str, str]) -> Source:
+def _softwareone(settings: Settings, send: Send, base_url: str, headers: Mapping[str, str]) -> Source:
     softwareone = settings.softwareone
-    return SoftwareOneSource(send, base_url, bearer, softwareone.icon_bytes, softwareone.icon_types)
+    return SoftwareOneSource(send, base_url, headers, softwareone.icon_bytes, softwareone.icon_types)
 
 
-def _reseller(settings: Settings, send: Send, base_url: str, bearer: dict[str, str]) -> Source:
-    return ResellerSource(send, base_url, bearer, settings.reseller.reseller_id)
+def _reseller(settings: Settings, send: Send, base_url: str, headers: Mapping[str, str]) -> Source:
+    return ResellerSource(send, base_url, headers, settings.reseller.reseller_id)
 
 
-BUILDERS: dict[UserSource, Callable[[Settings, Send, str, dict[str, str]], Source]] = {
+BUILDERS: dict[UserSource, Callable[[Settings, Send, str, Mapping[str, str]], Source]] = {
     UserSource.ACCOUNT: _account,
     UserSource.SOFTWAREONE: _softwareone,
     UserSource.RESELLER: _reseller,
@@ -63,11 +62,24 @@ def build(name: UserSource, settings: Settings, send: Send) -> Source:
     Raises:
         ValueError: the source has no base URL.
     """
+    return BUILDERS[name](settings, send, *_base_url_and_headers(name, settings))
+
+
+def _base_url_and_headers(name: UserSource, settings: Settings) -> tuple[str, Mapping[str, str]]:
+    """Return the base URL of a source, and the headers of every call: its credential, and what the account API needs.
+
+    Raises:
+        ValueError: the source has no base URL.
+    """
     configured = settings_of(settings, name)
     if configured.base_url is None:
         raise ValueError(f"{name} is not configured")
-    bearer = {"Authorization": f"Bearer {configured.token.get_secret_value()}"} if configured.token else {}
-    return BUILDERS[name](settings, send, str(configured.base_url).rstrip("/"), bearer)
+    headers = {"Authorization": f"Bearer {configured.token.get_secret_value()}"} if configured.token else {}
+    if isinstance(configured, AccountSettings):
+        headers[f"{configured.header_prefix}-Version"] = configured.api_version
+        if configured.account_id:
+            headers[f"{configured.header_prefix}-Account"] = configured.account_id
+    return str(configured.base_url).rstrip("/"), headers
 
 
 class ConfiguredSources:
@@ -79,6 +91,7 @@ class ConfiguredSources:
         self._observer = observer
         self._circuits: dict[UserSource, Circuit] = {}
         self._flights: dict[UserSource, SingleFlight] = {}
+        self.pictures: dict[UserSource, PictureStore] = {}
         budget = RetryBudget()
         configured = [name for name in BUILDERS if settings_of(settings, name).configured]
         self.sources = Sources([self._build(name, budget) for name in configured])
@@ -112,15 +125,26 @@ class ConfiguredSources:
             retry=RetrySettings(attempts=configured.max_attempts),
             hedging=HedgingSettings() if configured.hedge else None,
         )
-        outer_steps = steps(
-            step_settings,
-            budget=budget,
-            circuit=circuit,
-            pacing_key=PACING_KEYS.get(name, by_credential),
-            single_flight=flights,
-            observe=self._observer.pipeline_event,
-        )
-        return build(name, self._settings, pipeline(transport, [*outer_steps, Timing(self._observer.call_finished)]))
+        observe = self._observer.pipeline_event
+        pacing = Pacing(step_settings.rate, key=PACING_KEYS.get(name, by_credential), observe=observe)
+        timing = Timing(self._observer.call_finished)
+
+        def send(changed: StepSettings, **parts: Any) -> Send:
+            return pipeline(transport, [*steps(changed, budget=budget, observe=observe, **parts), timing])
+
+        if isinstance(configured, PicturedSettings):
+            # Pictures keep the rate limit of the source, but have a circuit of their own: a store of pictures that
+            # fails must not make the users unavailable.
+            for_pictures = replace(step_settings, retry=RetrySettings(attempts=2), hedging=None)
+            self.pictures[name] = SourcePictures(
+                name,
+                *_base_url_and_headers(name, self._settings),
+                # The same shared calls: none from before a change is shared with a read after it.
+                send=send(for_pictures, pacing=pacing, single_flight=flights),
+                send_elsewhere=send(replace(for_pictures, rate=None, forwarding=None), single_flight=flights),
+                origins=configured.picture_origins,
+            )
+        return build(name, self._settings, send(step_settings, circuit=circuit, single_flight=flights, pacing=pacing))
 
 
 def _limits(settings: SourceSettings) -> TransportLimits:

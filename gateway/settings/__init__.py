@@ -1,7 +1,14 @@
 """All settings. Only this package reads the environment."""
 
 from gateway.settings.callers import AuthMode, AuthSettings
-from gateway.settings.sources import AccountSettings, Credentials, ResellerSettings, SoftwareOneSettings, SourceSettings
+from gateway.settings.sources import (
+    AccountSettings,
+    Credentials,
+    PicturedSettings,
+    ResellerSettings,
+    SoftwareOneSettings,
+    SourceSettings,
+)
 from gateway.settings.tree import Environment, Settings
 
 __all__ = [
@@ -10,6 +17,7 @@ __all__ = [
     "AuthSettings",
     "Credentials",
     "Environment",
+    "PicturedSettings",
     "ResellerSettings",
     "Settings",
     "SoftwareOneSettings",

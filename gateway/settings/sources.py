@@ -16,7 +16,14 @@ from pydantic import (
 
 from gateway.settings.kinds import PollInterval, Seconds, StringList
 
-__all__ = ["AccountSettings", "Credentials", "ResellerSettings", "SoftwareOneSettings", "SourceSettings"]
+__all__ = [
+    "AccountSettings",
+    "Credentials",
+    "PicturedSettings",
+    "ResellerSettings",
+    "SoftwareOneSettings",
+    "SourceSettings",
+]
 
 
 class Credentials(StrEnum):
@@ -108,7 +115,30 @@ def _renamed(given: tuple[str, ...]) -> dict[str, str]:
     return {name: sent_as or name for name, _, sent_as in pairs}
 
 
-class AccountSettings(SourceSettings):
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
+
+class PicturedSettings(SourceSettings):
+    """The settings of a source whose users have pictures."""
+
+    picture_origins: StringList = Field(
+        (),
+        description="further origins from which pictures of this source may be fetched, separated by blanks, e.g. "
+        "`https://bucket.storage.example`",
+    )
+
+    @field_validator("picture_origins")
+    @classmethod
+    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in given:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is not an origin: scheme and host, without a path, e.g. https://host:8443"
+                )
+        return given
+
+
+class AccountSettings(PicturedSettings):
     """The settings of the account source, the identity API (`/v1/identity/…`)."""
 
     poll_interval: PollInterval = Field(
@@ -123,7 +153,7 @@ class AccountSettings(SourceSettings):
     )
 
 
-class SoftwareOneSettings(SourceSettings):
+class SoftwareOneSettings(PicturedSettings):
     """The settings of the SoftwareOne Marketplace; its base URL is without `/public/v1`."""
 
     poll_interval: PollInterval = Field(

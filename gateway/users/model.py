@@ -133,19 +133,23 @@ class UserSettings(Record, frozen=True):
 
 
 class Actor(Record, frozen=True):
+    """The user or API token of SoftwareOne that did something. For `image_url` see `User`."""
+
     source_id: str
     name: str | None = None
     image_url: str | None = None
+    image_version: str | None = None
 
 
 class MarketplaceAccount(Record, frozen=True):
-    """A SoftwareOne Marketplace account that a user belongs to."""
+    """A SoftwareOne Marketplace account that a user belongs to. For `image_url` see `User`."""
 
     source_id: str
     name: str | None = None
     type: str | None = None
     status: str | None = None
     image_url: str | None = None
+    image_version: str | None = None
 
 
 class Geolocation(Record, frozen=True):
@@ -355,7 +359,11 @@ class Organization(Record, frozen=True):
 
 
 class User(Record, frozen=True):
-    """A user of one source; `tenant` is the reseller's id, empty in the other sources."""
+    """A user of one source; `tenant` is the reseller's id, empty in the other sources.
+
+    `image_url` is where the source has the picture: a URL that may require the credential of the source, or a path
+    below its base URL. `image_version` changes when the picture does; None: the source sends nothing like that.
+    """
 
     source: UserSource
     source_id: str
@@ -387,3 +395,4 @@ class User(Record, frozen=True):
     created_by: Actor | None = None
     updated_by: Actor | None = None
     omitted_fields: tuple[str, ...] = ()
+    image_version: str | None = None

@@ -15,6 +15,7 @@ __all__ = [
     "Directory",
     "IconSource",
     "Page",
+    "PictureStore",
     "PolledSource",
     "ReportedChange",
     "Source",
@@ -178,6 +179,23 @@ class IconSource(Protocol):
     @property
     def icon_rules(self) -> IconRules:
         """Which icons it accepts; they are checked before a change is executed."""
+
+
+class PictureStore(Protocol):
+    """The pictures of a source."""
+
+    def locate(self, address: str) -> str | None:
+        """Return where `fetch` finds the picture at an address that the source sent: a short form of a URL or path.
+
+        None if it is neither below the base URL of the source nor at a host that is permitted.
+        """
+
+    async def fetch(self, location: str, max_bytes: int) -> bytes | None:
+        """Return the content of a picture, or None if there is none.
+
+        Raises:
+            SourceInvalidResponse: it is larger than allowed, or a redirect leads to a host that is not permitted.
+        """
 
 
 class Sources:

@@ -99,6 +99,8 @@ class AccountWireUser(Wire, frozen=True):
             last_active_at=self.last_used_at,
             created_at=self.created_at,
             updated_at=self.updated_at,
+            # The picture is that of the platform user, whose time an older server sends as that of the account user.
+            image_version=profile.updated_at or self.updated_at,
         )
 
 

@@ -135,13 +135,14 @@ class AiohttpTransport:
 
     async def _read_body(self, response: aiohttp.ClientResponse, request: Request) -> bytes:
         """Return the complete body, decompressed. At most the allowed number of bytes is held in memory."""
+        limit = self._limits.response_bytes if request.max_bytes is None else request.max_bytes
         chunks: list[bytes] = []
         size = 0
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             size += len(chunk)
-            if size > self._limits.response_bytes:
+            if size > limit:
                 response.close()
-                raise too_large_error(request, response.status, self._limits.response_bytes)
+                raise too_large_error(request, response.status, limit)
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

@@ -57,6 +57,7 @@ class Request(msgspec.Struct, frozen=True):
     `headers` contain credentials, so the repr leaves them out. `to_error` makes the exception for a response with a
     status outside 2xx, by the documentation of the source; None: no such response is documented. `on_write` is called
     by the transport immediately before it writes the first byte. `kind` is how a log of calls names this attempt.
+    `max_bytes` is the maximum size of the response; None: that of the transport.
     """
 
     source: str
@@ -68,6 +69,7 @@ class Request(msgspec.Struct, frozen=True):
     to_error: "Callable[[Request, Response], GatewayError] | None" = None
     on_write: Callable[[], None] | None = None
     kind: CallKind = CallKind.CALL
+    max_bytes: int | None = None
 
     def __repr__(self) -> str:
         return f"Request({self.source!r}, {self.method!r}, {self.template!r})"

@@ -35,7 +35,7 @@ from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.handover import Handover
 from gateway.sources.http.hedging import Hedging, HedgingSettings
 from gateway.sources.http.observing import Observer, ignore_event
-from gateway.sources.http.pacing import Pacing, by_credential, by_source
+from gateway.sources.http.pacing import Pacing, by_source
 from gateway.sources.http.retry import Retry, RetryBudget, RetrySettings
 from gateway.sources.http.single_flight import SingleFlight
 
@@ -73,16 +73,16 @@ def steps(
     budget: RetryBudget,
     circuit: Circuit | None = None,
     single_flight: SingleFlight | None = None,
-    pacing_key: Callable[[Request], str] = by_credential,
+    pacing: Pacing | None = None,
     clock: Callable[[], float] = time.monotonic,
     observe: Observer = ignore_event,
 ) -> list[Step]:
     """Return the steps of one source, for `exchange.pipeline`.
 
-    `budget` is the one of the whole process. A `circuit` and a `single_flight` are passed where they are used from
-    outside as well.
+    `budget` is the one of the whole process. A `circuit`, a `single_flight` and a `pacing` are passed where they are
+    used from outside as well; the others are those of this pipeline.
     """
-    pacing = Pacing(settings.rate, key=pacing_key, clock=clock, observe=observe)
+    pacing = pacing or Pacing(settings.rate, clock=clock, observe=observe)
     order: list[Step] = [] if settings.forwarding is None else [settings.forwarding]
     order.append(WithinDeadline(settings.timeout, clock=clock, observe=observe))
     if settings.single_flight:

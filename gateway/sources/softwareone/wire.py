@@ -23,9 +23,10 @@ class _Actor(CamelWire, frozen=True):
     id: str | None = None
     name: str | None = None
     icon: str | None = None
+    revision: int | str | None = None
 
     def record(self, base_url: str) -> model.Actor:
-        return model.Actor(self.id or "", self.name, _absolute(self.icon, base_url))
+        return model.Actor(self.id or "", self.name, _absolute(self.icon, base_url), _version(self.revision))
 
 
 class _AuditEvent(CamelWire, frozen=True):
@@ -45,11 +46,11 @@ class _Account(CamelWire, frozen=True):
     type: str | None = None
     status: str | None = None
     icon: str | None = None
+    revision: int | str | None = None
 
     def record(self, base_url: str) -> model.MarketplaceAccount:
-        return model.MarketplaceAccount(
-            self.id or "", self.name, self.type, self.status, _absolute(self.icon, base_url)
-        )
+        icon, version = _absolute(self.icon, base_url), _version(self.revision)
+        return model.MarketplaceAccount(self.id or "", self.name, self.type, self.status, icon, version)
 
 
 class _Phone(CamelWire, frozen=True):
@@ -64,6 +65,7 @@ class _Settings(CamelWire, frozen=True):
 
 class MarketplaceWireUser(CamelWire, frozen=True):
     id: str
+    revision: int | str | None = None
     name: str | None = None
     first_name: str | None = None
     last_name: str | None = None
@@ -102,6 +104,7 @@ class MarketplaceWireUser(CamelWire, frozen=True):
             "updated_at": updated.at,
             "created_by": created.by.record(base_url) if created.by else None,
             "updated_by": updated.by.record(base_url) if updated.by else None,
+            "image_version": _version(self.revision),
         }
         return model.User(UserSource.SOFTWAREONE, self.id, omitted_fields=omitted_fields, **fields)
 
@@ -143,6 +146,11 @@ _STATUS = {
     "disabled": UserStatus.DISABLED,
     "deleted": UserStatus.REMOVED,
 }
+
+
+def _version(revision: int | str | None) -> str | None:
+    """Return the version of an icon: the revision of its record, which every change of the record increments."""
+    return None if revision is None else str(revision)
 
 
 def _absolute(icon: str | None, base_url: str) -> str | None:

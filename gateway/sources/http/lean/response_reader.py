@@ -26,13 +26,13 @@ class _CompleteError(Exception):
 
 
 class ResponseReader:
-    """Parses responses of at most `max_body` bytes. The `on_` methods are called by the parser.
+    """Parses responses of at most `max_body` bytes, if their requests set no other maximum. The parser calls `on_…`.
 
     `reusable` is, after a response, whether the connection can be used for another call.
     """
 
     def __init__(self, max_body: int) -> None:
-        self._max_body = max_body
+        self._default_max_body = max_body
         self._received: dict[bytes, bytes] = {}
         # The first of two headers with the same name is used. It is called for each header, so it is not a method here.
         self.on_header = self._received.setdefault
@@ -41,6 +41,7 @@ class ResponseReader:
     def expect(self, request: Request) -> None:
         """Begin with the response to this request."""
         self._request = request
+        self._max_body = self._default_max_body if request.max_bytes is None else request.max_bytes
         self._received.clear()
         self._headers: Mapping[bytes, bytes] | None = None
         self._body: bytes | bytearray = b""

@@ -1,0 +1,137 @@
+"""Fetches the pictures of one source, and nothing from hosts that are not configured.
+
+A source names a picture by a URL or a path, and may redirect to another URL. Whoever can set that URL at the source
+could make the gateway call any host inside its network, or send the credential of the source anywhere. Therefore:
+
+- A picture is fetched from below the base URL of the source, with its credential, or from one of the configured
+  `origins`, without any credential. That is checked for each URL again, so redirects are followed by hand.
+- A path with the segment `..` is refused, however it is escaped.
+"""
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from gateway.errors import Origin, SourceInvalidResponse
+from gateway.sources.http.errors import SourceErrorBody, source_error
+from gateway.sources.http.exchange import Request, Response, Send
+
+__all__ = ["SourcePictures"]
+
+_LOG = logging.getLogger("gateway.sources")
+_TEMPLATE = "/{picture}"
+_MAX_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NO_PICTURE = frozenset({204, 404, 410})
+_UNESCAPED = "/%:@!$&'()*+,;=-._~?[]"  # what a URL may contain that is escaped as far as its source has escaped it
+_ACCEPT = {"Accept": "image/*"}
+_DOT_SEGMENTS = frozenset({".", ".."})
+_OK = 200
+_PORTS = {"http": 80, "https": 443}
+
+
+class _Destination(NamedTuple):
+    send: Send
+    headers: Mapping[str, str]
+
+
+class SourcePictures:
+    """Implements `gateway.users.source.PictureStore`.
+
+    `send` makes the calls to the source, with `headers`, which contain its credential. `send_elsewhere` makes those to
+    the `origins` of further hosts, for example `https://bucket.storage.example`.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        send: Send,
+        send_elsewhere: Send,
+        origins: Collection[str] = (),
+    ) -> None:
+        self._source = source
+        self._base_url = base_url.rstrip("/") + "/"
+        self._base_origin = _origin(self._base_url)
+        self._base_path = urlsplit(self._base_url).path
+        self._at_source = _Destination(send, {**headers, **_ACCEPT})
+        self._elsewhere = _Destination(send_elsewhere, _ACCEPT)
+        self._origins = frozenset(map(_origin, origins))
+
+    def locate(self, address: str) -> str | None:
+        if address.startswith(self._base_url):
+            return address[len(self._base_url) :]
+        if not _is_url(address):
+            return address.lstrip("/")
+        return None if self._destination(_joined(self._base_url, address)) is None else address
+
+    async def fetch(self, location: str, max_bytes: int) -> bytes | None:
+        url = _joined(self._base_url, location) if _is_url(location) else self._base_url + location
+        for _ in range(1 + _MAX_REDIRECTS):
+            request, response = await self._call(url, max_bytes)
+            if response.status in _NO_PICTURE:
+                return None
+            if response.status in _REDIRECTS and "Location" in response.headers:
+                url = _joined(url, response.headers["Location"])
+            elif response.status == _OK:
+                return response.body or None
+            else:
+                raise source_error(request, response, SourceErrorBody(documented=True))
+        raise self._refusal(f"redirected a picture more than {_MAX_REDIRECTS} times")
+
+    async def _call(self, url: str, max_bytes: int) -> tuple[Request, Response]:
+        url = quote(url.partition("#")[0], safe=_UNESCAPED)
+        destination = self._destination(url)
+        if destination is None:
+            _LOG.warning(
+                "a picture of the %s source is at %s, which is not called: if the host may be trusted, name it in "
+                "GATEWAY_%s__PICTURE_ORIGINS",
+                self._source,
+                _origin(url) or "an address that is no plain http URL",
+                self._source.upper(),
+            )
+            raise self._refusal("has a picture at a host that is not configured")
+        request = Request(self._source, "GET", url, _TEMPLATE, destination.headers, max_bytes=max_bytes)
+        return request, await destination.send(request)
+
+    def _destination(self, url: str) -> _Destination | None:
+        """Return how to call a URL; None if it must not be called."""
+        origin = _origin(url)
+        if not origin:
+            return None
+        path = urlsplit(url).path
+        if not _DOT_SEGMENTS.isdisjoint(unquote(path).replace("\\", "/").split("/")):
+            return None
+        if origin == self._base_origin and path.startswith(self._base_path):
+            return self._at_source
+        return self._elsewhere if origin in self._origins else None
+
+    def _refusal(self, reason: str) -> SourceInvalidResponse:
+        return SourceInvalidResponse(f"The {self._source} source {reason}.", origin=Origin(source=self._source))
+
+
+def _joined(base: str, url: str) -> str:
+    """Return an absolute URL; empty if it is not valid."""
+    try:
+        return urljoin(base, url)
+    except ValueError:
+        return ""
+
+
+def _is_url(address: str) -> bool:
+    return "://" in address or address.startswith("//")
+
+
+def _origin(url: str) -> str:
+    """Return scheme, host and port of a URL; empty if it is no plain http or https URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return ""
+    if parts.scheme not in _PORTS or not parts.hostname or "@" in parts.netloc:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}:{port}"
