@@ -21,6 +21,7 @@ from gateway.api.graphql.http.response import StatusProfile
 from gateway.api.graphql.http.uploads import UploadLimits
 from gateway.api.graphql.live.live import Live
 from gateway.api.graphql.live.options import LiveOptions
+from gateway.api.pictures import PictureLinks
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
@@ -34,6 +35,7 @@ from gateway.app.change_intake import build_webhooks, start_polling
 from gateway.app.file_limit import file_limit, grpc_connection_limit
 from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.pictures import build_picture_links, build_pictures_route
 from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
 from gateway.callers.authentication import Authentication
@@ -44,6 +46,7 @@ from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.state.once import IdempotentChanges
 from gateway.users.listing.cursor import Cursors
+from gateway.users.model import User, UserChange
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 from gateway.users.source import Sources
@@ -79,6 +82,7 @@ class Gateway:
         self._executor: Executor | None = None
         self._incoming: IncomingFactory | None = None
         self._live: Live | None = None
+        self._pictures: PictureLinks | None = None
         self._credentials = CredentialWatch(Authentication())
         self._observer = MetricsObserver(self.metrics)
         self._cors = Cors(self.settings.cors_origins)
@@ -119,15 +123,18 @@ class Gateway:
             reference=ReferenceData(sources, ttl=settings.reference_ttl),
             cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
             execute_once=once,
-            publish=self._events.publish_and_wait,
+            publish=self._publish,
             require_publishable=self._events.require_writable,
         )
+        self._pictures = build_picture_links(settings, self._sources.pictures)
         self._events.on_change(self._users.drop_prefetched)
         self._events.on_change(self._sources.separate_reads)
         stack.push_async_callback(self._users.drain)
         self._capacity = _build_capacity(settings, state, observer)
         self._executor = build_executor(settings, state, stack, observer, self._capacity)
-        self._incoming = IncomingFactory(self._users, self._events, self._credentials, settings.request_timeout)
+        self._incoming = IncomingFactory(
+            self._users, self._events, self._credentials, settings.request_timeout, self._pictures
+        )
         options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
         self._live = Live(
             self._executor, self._incoming, options, admits=self._cors.admits_socket, observe=observer.live
@@ -164,6 +171,14 @@ class Gateway:
         """The event log, with the changes of users."""
         return self._entered(self._events)
 
+    @property
+    def pictures(self) -> PictureLinks:
+        """The URLs by which browsers load pictures: `gateway.pictures.url(user)`.
+
+        They begin with the setting `public_url`; without that, they are paths below the URL of the HTTP routes.
+        """
+        return self._entered(self._pictures)
+
     async def execute(
         self,
         query: str,
@@ -183,6 +198,7 @@ class Gateway:
             idempotency_key,
             timeout or self.settings.request_timeout,
             events=self.events,
+            pictures=self._pictures,
         )
         request = GraphQLRequest(query, dict(variables or {}), operation_name)
         executor = self._entered(self._executor)
@@ -241,6 +257,7 @@ class Gateway:
             events=self.events,
             credentials=self._credentials,
             capacity=self._capacity,
+            pictures=self._pictures,
         )
 
     def retire(self) -> None:
@@ -285,12 +302,18 @@ class Gateway:
                 *endpoint.routes(),
                 icon_route(graphiql.icon if graphiql else None),
                 *health(self._check_ready),
+                build_pictures_route(settings, sources, self.pictures, self._credentials.authenticate),
                 build_webhooks(settings, self.sources, self.events, self._observer).route,
                 metrics_route(self.metrics, sources.circuits, live.traffic, lambda: self.events.subscribers),
             ],
             [live.route()],
             cors=self._cors,
         )
+
+    async def _publish(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
+        """Publish the event of a change that was made here."""
+        self.pictures.on_change(user)
+        await self.events.publish_and_wait(change, user, change_id, repeated=repeated)
 
     def _entered(self, part: Opened | None) -> Opened:
         """Return a part that exists only inside the block.

@@ -2,12 +2,28 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FilePath, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import NoDecode
 
 from gateway.settings.kinds import Count, Seconds, StringList, split_blanks
 
-__all__ = ["DocumentSettings", "GateSettings", "LimitSettings", "LiveSettings", "RateLimitSettings"]
+__all__ = [
+    "DocumentSettings",
+    "GateSettings",
+    "LimitSettings",
+    "LiveSettings",
+    "PictureSettings",
+    "RateLimitSettings",
+]
 
 
 class LimitSettings(BaseModel):
@@ -45,6 +61,27 @@ class LimitSettings(BaseModel):
         if unknown := set(names) - known:
             raise ValueError(f"unknown limit: {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}")
         return names
+
+
+class PictureSettings(BaseModel):
+    """The settings of pictures of users, and of their URLs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    secret: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        None,
+        description="secret that the URLs of pictures are signed and encrypted with, the same in all replicas; unset: "
+        "derived from `GATEWAY_CURSOR_SECRET`, else from the tokens of the sources",
+    )
+    lifetime: Annotated[float, Field(ge=60, le=7 * 86_400)] = Field(
+        7200.0, description="maximum seconds that the URL of a picture is valid; it is for half of them at least"
+    )
+    max_bytes: Annotated[int, Field(ge=1024)] = Field(
+        5 * 1024 * 1024, description="maximum size of a picture in bytes; a larger one is not served"
+    )
+    cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        16 * 1024 * 1024, description="bytes of pictures that are kept in memory, for a minute; 0: none"
+    )
 
 
 class RateLimitSettings(BaseModel):

@@ -9,12 +9,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, FilePath, HttpUrl, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gateway.settings.callers import AuthMode, AuthSettings
 from gateway.settings.kinds import Count, Origins, Port, PortOrOff, Seconds
-from gateway.settings.operations import DocumentSettings, GateSettings, LimitSettings, LiveSettings, RateLimitSettings
+from gateway.settings.operations import (
+    DocumentSettings,
+    GateSettings,
+    LimitSettings,
+    LiveSettings,
+    PictureSettings,
+    RateLimitSettings,
+)
 from gateway.settings.sources import AccountSettings, ResellerSettings, SoftwareOneSettings
 
 __all__ = ["Environment", "Settings"]
@@ -74,6 +81,11 @@ class Settings(BaseSettings):
         description="origins whose pages may call the gateway, separated by blanks; `loopback`: those of the browser's "
         "machine; `*` permits all, but no WebSockets",
     )
+    public_url: HttpUrl | None = Field(
+        None,
+        description="URL at which clients reach HTTP, with the path under which it is mounted; unset: what each "
+        "request states, and URLs of pictures are paths in gRPC and in programs that embed the gateway",
+    )
     request_timeout: Seconds = Field(
         30.0, description="maximum seconds for an operation; the caller may set a shorter time"
     )
@@ -119,6 +131,7 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     documents: DocumentSettings = DocumentSettings()
     live: LiveSettings = LiveSettings()
+    pictures: PictureSettings = PictureSettings()
     account: AccountSettings = AccountSettings()
     softwareone: SoftwareOneSettings = SoftwareOneSettings()
     reseller: ResellerSettings = ResellerSettings()

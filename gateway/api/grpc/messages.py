@@ -11,16 +11,31 @@ from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.users.ids import Identified, encode, ref_of
 from gateway.users.planning import EXPANSIONS, Selection
 
-__all__ = ["message_of", "source_error"]
+__all__ = ["Messages", "source_error"]
 
 _Convert = Callable[[Any, Selection | None], Any]
+_PICTURE = "image_url"
 
 
-def message_of(record: Any, only: Selection | None = None) -> Any:
-    """Return the message of a record; with `only`, just these fields of it."""
-    name = type(record).__name__
-    message: Any = getattr(users_pb2, name)
-    return message(**_converter(name)(record, only))
+class Messages:
+    """Makes the messages of records; `picture_url` returns the URL of the picture of a record."""
+
+    def __init__(self, picture_url: Callable[[Any], str | None]) -> None:
+        self.picture_url = picture_url
+        self._converters: dict[str, _Converter] = {}
+
+    def of(self, record: Any, only: Selection | None = None) -> Any:
+        """Return the message of a record; with `only`, just these fields of it."""
+        name = type(record).__name__
+        message: Any = getattr(users_pb2, name)
+        return message(**self.converter(name)(record, only))
+
+    def converter(self, name: str) -> "_Converter":
+        """Return the converter of a type; it is created on first use, since types contain each other."""
+        found = self._converters.get(name)
+        if found is None:
+            found = self._converters[name] = _Converter(name, self)
+        return found
 
 
 def source_error(unavailable: Any) -> users_pb2.SourceError:
@@ -40,21 +55,23 @@ class _Converter:
     Nested records become mappings of fields as well: a message would be copied into the outer one.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, messages: Messages) -> None:
         descriptor = users_pb2.DESCRIPTOR.message_types_by_name[name]
         self._expansions = EXPANSIONS.get(name, frozenset())
         self._converted: dict[str, _Convert] = {}
         plain = []
         for field in descriptor.fields:
-            if field.name == "id":
+            if field.name in {"id", _PICTURE}:
                 continue
-            if convert := _conversion(field):
+            if convert := _conversion(field, messages):
                 self._converted[field.name] = convert
             else:
                 plain.append(field.name)
         self._plain = tuple(plain)
         self._get = attrgetter(*plain) if len(plain) > 1 else lambda record: (getattr(record, plain[0]),)
         self._has_id = "id" in descriptor.fields_by_name
+        self._has_picture = _PICTURE in descriptor.fields_by_name
+        self._picture_url = messages.picture_url
 
     def __call__(self, record: Any, only: Selection | None = None) -> dict[str, Any]:
         if only is not None and only.fields:
@@ -62,6 +79,8 @@ class _Converter:
         fields = dict(zip(self._plain, self._get(record), strict=True)) if self._plain else {}
         if self._has_id:
             fields["id"] = _global_id(record)
+        if self._has_picture:
+            fields[_PICTURE] = self._picture_url(record)
         for name, convert in self._converted.items():
             value = getattr(record, name)
             if value is not None and (name not in self._expansions or name in record.loaded):
@@ -74,6 +93,9 @@ class _Converter:
             if name == "id":
                 fields[name] = _global_id(record)
                 continue
+            if name == _PICTURE:
+                fields[name] = self._picture_url(record)
+                continue
             value = getattr(record, name)
             if value is not None and (name not in self._expansions or name in record.loaded):
                 convert = self._converted.get(name)
@@ -81,18 +103,7 @@ class _Converter:
         return fields
 
 
-_CONVERTERS: dict[str, _Converter] = {}
-
-
-def _converter(name: str) -> _Converter:
-    # Created on first use: types contain each other.
-    found = _CONVERTERS.get(name)
-    if found is None:
-        found = _CONVERTERS[name] = _Converter(name)
-    return found
-
-
-def _conversion(field: Any) -> _Convert | None:
+def _conversion(field: Any, messages: Messages) -> _Convert | None:
     """Return the function that converts the values of a field; None where they need no conversion."""
     if field.enum_type:
         numbers = NUMBERS[field.enum_type.name]
@@ -103,11 +114,11 @@ def _conversion(field: Any) -> _Convert | None:
     if descriptor.full_name == "google.protobuf.Value":
         return lambda value, _: _json(value)
     if descriptor.name.endswith("Connection"):
-        return _connection(descriptor)
+        return _connection(descriptor, messages)
     if descriptor.name.endswith("List"):
-        return _list(descriptor)
+        return _list(descriptor, messages)
     name = descriptor.name
-    return lambda value, only: _converter(name)(value, only)  # noqa: PLW0108 - not before use: types contain each other
+    return lambda value, only: messages.converter(name)(value, only)  # noqa: PLW0108 - not before use, as stated there
 
 
 def _global_id(record: Identified) -> str:
@@ -116,18 +127,18 @@ def _global_id(record: Identified) -> str:
     return encode(ref) if ref.source_id else ""
 
 
-def _list(descriptor: Any) -> _Convert:
+def _list(descriptor: Any, messages: Messages) -> _Convert:
     """Return the conversion of a list that may be unknown, whose message has the items in `nodes`."""
     inner = descriptor.fields_by_name["nodes"].message_type
 
     def convert(value: Any, only: Selection | None) -> Any:
         selection = only and only.fields.get("nodes")
-        return {"nodes": [_converter(inner.name)(item, selection) for item in value] if inner else value}
+        return {"nodes": [messages.converter(inner.name)(item, selection) for item in value] if inner else value}
 
     return convert
 
 
-def _connection(descriptor: Any) -> _Convert:
+def _connection(descriptor: Any, messages: Messages) -> _Convert:
     """Return the conversion of a list inside a record, with its page info."""
     inner = descriptor.fields_by_name["nodes"].message_type.name
 
@@ -135,7 +146,8 @@ def _connection(descriptor: Any) -> _Convert:
         selected = only.fields if only is not None and only.fields else {"nodes": None, "page_info": None}
         fields: dict[str, Any] = {}
         if "nodes" in selected:
-            fields["nodes"] = [_converter(inner)(item, selected["nodes"]) for item in value.nodes]
+            convert_item = messages.converter(inner)
+            fields["nodes"] = [convert_item(item, selected["nodes"]) for item in value.nodes]
         if "page_info" in selected:
             fields["page_info"] = {
                 "has_next_page": value.has_next_page,

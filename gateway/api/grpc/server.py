@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from gateway.api.grpc.handlers import (
     unary,
 )
 from gateway.api.grpc.health import HEALTH_SERVICE, Health
+from gateway.api.grpc.messages import Messages
 from gateway.api.grpc.servicer import UserServicer
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import Watching
+from gateway.api.pictures import PictureLinks
 from gateway.callers.authentication import anyone
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
@@ -146,11 +149,13 @@ async def start_grpc(
     events: EventLog | None = None,
     credentials: CredentialWatch | None = None,
     capacity: Capacity | None = None,
+    pictures: PictureLinks | None = None,
 ) -> GrpcServer:
     """Start a server; each call is executed as an operation with a deadline.
 
     Calls of UserService are authenticated by their metadata and limited by `capacity`; health and reflection are open
-    to all clients. Without `events`, WatchUsers is UNIMPLEMENTED.
+    to all clients. Without `events`, WatchUsers is UNIMPLEMENTED. `pictures` makes the URLs of pictures; None: they are
+    those of the sources.
 
     Raises:
         OSError: the address is not available, or a TLS file cannot be read or is not valid.
@@ -159,10 +164,12 @@ async def start_grpc(
     ignore_disconnections()
     server = grpc.aio.server(options=options.arguments())
     credentials = credentials or CredentialWatch(anyone)
-    watching = Watching(events, credentials) if events is not None else None
+    messages = Messages(attrgetter("image_url") if pictures is None else pictures.url)
+    window = pictures.window if pictures is not None else lambda: 0
+    watching = Watching(events, credentials, messages, window) if events is not None else None
     open_calls = OpenCalls(options.max_calls, options.max_calls_each)
     admission = CallAdmission(credentials, capacity or Capacity(), open_calls, options.request_timeout)
-    server.add_generic_rpc_handlers((_handlers(service, options, watching, admission),))
+    server.add_generic_rpc_handlers((_handlers(service, options, messages, watching, admission),))
     health = Health((_SERVICE.full_name,))
     server.add_generic_rpc_handlers((health.handlers(),))
     if options.reflection:
@@ -177,9 +184,15 @@ async def start_grpc(
     return GrpcServer(f"{host}:{port}", port, server, health, admission.running, watching)
 
 
-def _handlers(service: UserService, options: GrpcOptions, watching: Watching | None, admission: CallAdmission) -> Any:
+def _handlers(
+    service: UserService,
+    options: GrpcOptions,
+    messages: Messages,
+    watching: Watching | None,
+    admission: CallAdmission,
+) -> Any:
     """Return a handler for each method of the .proto."""
-    servicer = UserServicer(service)
+    servicer = UserServicer(service, messages)
     handlers = {}
     for method in _SERVICE.methods:
         request, response = (getattr(users_pb2, kind.name) for kind in (method.input_type, method.output_type))

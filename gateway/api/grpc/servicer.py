@@ -9,7 +9,7 @@ from gateway.api.grpc.changes import change_of
 from gateway.api.grpc.enums import ROLE_TYPES, SOURCES, sources_of
 from gateway.api.grpc.errors import partial_errors
 from gateway.api.grpc.filling import Filler
-from gateway.api.grpc.messages import message_of, source_error
+from gateway.api.grpc.messages import Messages, source_error
 from gateway.api.grpc.paging import page_of
 from gateway.api.grpc.read_mask import ReadPlan, read_plan_of_department, read_plan_of_role, read_plan_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
@@ -25,8 +25,9 @@ Resource = TypeVar("Resource", users_pb2.User, users_pb2.Role, users_pb2.Departm
 class UserServicer:
     """Executes all methods except WatchUsers, with the service and loaders that GraphQL uses too."""
 
-    def __init__(self, service: UserService) -> None:
+    def __init__(self, service: UserService, messages: Messages) -> None:
         self._service = service
+        self._messages = messages
 
     async def get_user(self, request: users_pb2.GetUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
@@ -34,7 +35,7 @@ class UserServicer:
         source = SOURCES.value(request.source, ("source",))
         loaders = call.track(service.loaders(replace(read_plan.plan, single_user=True)))
         found = await service.get_user(request.id, source, loaders=loaders)
-        return await _resource(users_pb2.User, found, read_plan, loaders, call)
+        return await self._resource(users_pb2.User, found, read_plan, loaders, call)
 
     async def list_users(self, request: users_pb2.ListUsersRequest, call: Call) -> users_pb2.ListUsersResponse:
         service = self._service.by(call.principal)
@@ -45,7 +46,7 @@ class UserServicer:
         filler = Filler(loaders)
         users = await filler.fill(tuple(edge.node for edge in page.edges), read_plan.lookups, "users")
         return users_pb2.ListUsersResponse(
-            users=[message_of(user, read_plan.only) for user in users],
+            users=[self._messages.of(user, read_plan.only) for user in users],
             next_page_token=_next_page_token(page),
             unavailable=[source_error(source) for source in page.unavailable],
             partial_errors=partial_errors(filler.failures, call.request_id, call.method),
@@ -60,7 +61,7 @@ class UserServicer:
         users = await filler.fill(tuple(person.users), read_plan.lookups, "users")
         return users_pb2.Person(
             email=person.email,
-            users=[message_of(user, read_plan.only) for user in users],
+            users=[self._messages.of(user, read_plan.only) for user in users],
             unavailable=[source_error(source) for source in person.unavailable],
             partial_errors=partial_errors(filler.failures, call.request_id, call.method),
         )
@@ -73,7 +74,9 @@ class UserServicer:
         created = await service.create_account_user(
             change_of(request.user), idempotency_key=request.request_id or None, on_replay=call.mark_replayed
         )
-        return await _resource(users_pb2.User, created, read_plan, call.track(service.loaders(read_plan.plan)), call)
+        return await self._resource(
+            users_pb2.User, created, read_plan, call.track(service.loaders(read_plan.plan)), call
+        )
 
     async def update_account_user(self, request: users_pb2.UpdateAccountUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
@@ -84,7 +87,9 @@ class UserServicer:
             idempotency_key=request.request_id or None,
             on_replay=call.mark_replayed,
         )
-        return await _resource(users_pb2.User, changed, read_plan, call.track(service.loaders(read_plan.plan)), call)
+        return await self._resource(
+            users_pb2.User, changed, read_plan, call.track(service.loaders(read_plan.plan)), call
+        )
 
     async def update_software_one_user(
         self, request: users_pb2.UpdateSoftwareOneUserRequest, call: Call
@@ -99,7 +104,7 @@ class UserServicer:
             on_replay=call.mark_replayed,
             loaders=loaders,
         )
-        return await _resource(users_pb2.User, changed, read_plan, loaders, call)
+        return await self._resource(users_pb2.User, changed, read_plan, loaders, call)
 
     async def update_reseller_user(self, request: users_pb2.UpdateResellerUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
@@ -111,14 +116,16 @@ class UserServicer:
             idempotency_key=request.request_id or None,
             on_replay=call.mark_replayed,
         )
-        return await _resource(users_pb2.User, changed, read_plan, call.track(service.loaders(read_plan.plan)), call)
+        return await self._resource(
+            users_pb2.User, changed, read_plan, call.track(service.loaders(read_plan.plan)), call
+        )
 
     async def get_role(self, request: users_pb2.GetRoleRequest, call: Call) -> users_pb2.Role:
         service = self._service.by(call.principal)
         read_plan = read_plan_of_role(request.read_mask.paths)
         loaders = call.track(service.loaders(read_plan.plan))
         found = await service.get_role(request.id, loaders=loaders)
-        return await _resource(users_pb2.Role, found, read_plan, loaders, call)
+        return await self._resource(users_pb2.Role, found, read_plan, loaders, call)
 
     async def list_roles(self, request: users_pb2.ListRolesRequest, call: Call) -> users_pb2.ListRolesResponse:
         service = self._service.by(call.principal)
@@ -129,7 +136,7 @@ class UserServicer:
         filler = Filler(loaders)
         roles = await filler.fill(tuple(edge.node for edge in page.edges), read_plan.lookups, "roles")
         return users_pb2.ListRolesResponse(
-            roles=[message_of(role, read_plan.only) for role in roles],
+            roles=[self._messages.of(role, read_plan.only) for role in roles],
             next_page_token=_next_page_token(page),
             partial_errors=partial_errors(filler.failures, call.request_id, call.method),
         )
@@ -139,7 +146,7 @@ class UserServicer:
         read_plan = read_plan_of_department(request.read_mask.paths)
         loaders = call.track(service.loaders(read_plan.plan))
         found = await service.get_department(request.id, loaders=loaders)
-        return await _resource(users_pb2.Department, found, read_plan, loaders, call)
+        return await self._resource(users_pb2.Department, found, read_plan, loaders, call)
 
     async def list_departments(
         self, request: users_pb2.ListDepartmentsRequest, call: Call
@@ -154,26 +161,27 @@ class UserServicer:
         filler = Filler(loaders)
         departments = await filler.fill(tuple(edge.node for edge in page.edges), read_plan.lookups, "departments")
         return users_pb2.ListDepartmentsResponse(
-            departments=[message_of(department, read_plan.only) for department in departments],
+            departments=[self._messages.of(department, read_plan.only) for department in departments],
             next_page_token=_next_page_token(page),
             partial_errors=partial_errors(filler.failures, call.request_id, call.method),
         )
 
+    async def _resource(
+        self, kind: type[Resource], record: Any, read_plan: ReadPlan, loaders: Loaders, call: Call
+    ) -> Resource:
+        """Return the message of a record, its lookups done; failed ones are in a trailer: the message has no room.
 
-async def _resource(kind: type[Resource], record: Any, read_plan: ReadPlan, loaders: Loaders, call: Call) -> Resource:
-    """Return the message of a record, its lookups done; failed lookups are in a trailer, as the message has no room.
-
-    Raises:
-        NotFound: the record is None.
-    """
-    if record is None:
-        raise NotFound(f"This {kind.DESCRIPTOR.name.lower()} does not exist.")
-    if read_plan.lookups.fields:
-        filler = Filler(loaders)
-        record = await filler.fill(record, read_plan.lookups)
-        call.add_partial_errors(filler.failures)
-    message: Resource = message_of(record, read_plan.only)
-    return message
+        Raises:
+            NotFound: the record is None.
+        """
+        if record is None:
+            raise NotFound(f"This {kind.DESCRIPTOR.name.lower()} does not exist.")
+        if read_plan.lookups.fields:
+            filler = Filler(loaders)
+            record = await filler.fill(record, read_plan.lookups)
+            call.add_partial_errors(filler.failures)
+        message: Resource = self._messages.of(record, read_plan.only)
+        return message
 
 
 def _next_page_token(page: Any) -> str:

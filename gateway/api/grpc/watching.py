@@ -3,11 +3,12 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.enums import NUMBERS, sources_of
-from gateway.api.grpc.messages import message_of
+from gateway.api.grpc.messages import Messages
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, Forbidden, GatewayError, Rule, Unauthenticated
@@ -26,22 +27,29 @@ _DRAIN_TIMEOUT = 1.0  # seconds to send the queued events when the server drains
 
 
 class RenderedEvents(Generic[R]):
-    """Renders events for several streams, and caches the latest `size` results by the ids of the events."""
+    """Renders events for several streams, and caches the latest `size` results by the ids of the events.
 
-    def __init__(self, render: Callable[[UserEvent], R], *, size: int = _CACHED_EVENTS) -> None:
+    When `window` returns another value, they are rendered again: the URLs in them expire.
+    """
+
+    def __init__(
+        self, render: Callable[[UserEvent], R], *, size: int = _CACHED_EVENTS, window: Callable[[], int] = lambda: 0
+    ) -> None:
         self._render = render
         self._size = size
-        self._cache: OrderedDict[str, R] = OrderedDict()
+        self._window = window
+        self._cache: OrderedDict[tuple[str, int], R] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._cache)
 
     def __call__(self, event: UserEvent) -> R:
         """Return the rendered event; it is shared and must not be modified."""
+        key = event.id, self._window()
         try:
-            return self._cache[event.id]
+            return self._cache[key]
         except KeyError:
-            rendered = self._cache[event.id] = self._render(event)
+            rendered = self._cache[key] = self._render(event)
         if len(self._cache) > self._size:
             self._cache.popitem(last=False)
         return rendered
@@ -53,10 +61,12 @@ class Watching:
     The stream of a caller whose credential is revoked ends at once.
     """
 
-    def __init__(self, events: EventLog, credentials: CredentialWatch) -> None:
+    def __init__(
+        self, events: EventLog, credentials: CredentialWatch, messages: Messages, window: Callable[[], int]
+    ) -> None:
         self._events = events
         self._credentials = credentials
-        self._message = RenderedEvents(_message)  # shared by all streams
+        self._message = RenderedEvents(partial(_message, messages), window=window)  # shared by all streams
         self._streams: set[Subscription] = set()
         self._draining = False
 
@@ -114,10 +124,10 @@ async def _send_events(
     return await subscription.ended()
 
 
-def _message(event: UserEvent) -> users_pb2.UserEvent:
+def _message(messages: Messages, event: UserEvent) -> users_pb2.UserEvent:
     change: Any = NUMBERS["UserChange"][event.change]
     return users_pb2.UserEvent(
-        change=change, user=message_of(event.user), occurred_at=event.occurred_at, resume_token=event.id
+        change=change, user=messages.of(event.user), occurred_at=event.occurred_at, resume_token=event.id
     )
 
 

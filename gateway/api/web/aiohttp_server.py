@@ -35,6 +35,7 @@ def aiohttp_application(
     """
     app = web.Application(client_max_size=0)  # the endpoints limit what they read
     app.on_response_prepare.append(_hide_server)
+    resource = app.router.add_resource("/{path:.*}")
 
     async def respond(incoming: web.Request) -> web.StreamResponse:
         path = "/" + incoming.match_info["path"]
@@ -42,7 +43,10 @@ def aiohttp_application(
         # Most bodies arrive together with the head.
         body = content.read_nowait() if content.is_eof() and content.exception() is None else _AiohttpBody(incoming)
         query = incoming.rel_url.raw_query_string
-        request = WebRequest(incoming.method, path, query, _AiohttpHeaders(incoming.headers), body)
+        headers = _AiohttpHeaders(incoming.headers)
+        # `add_subapp` puts its prefix in front of the path of the resource.
+        mount = resource.canonical.removesuffix("/{path}")
+        request = WebRequest(incoming.method, path, query, headers, body, incoming.scheme, mount)
         # Java's client sends `Upgrade: h2c` with every request; a server may ignore it (RFC 9110, 7.8).
         upgrade = incoming.headers.get("upgrade", "").strip().lower() if incoming.method == "GET" else ""
         if upgrade == "websocket" and (handler := site.socket_handler(path)) is not None:
@@ -61,7 +65,7 @@ def aiohttp_application(
         return response
 
     handler = respond if connections is None else track
-    app.router.add_route("*", "/{path:.*}", handler, expect_handler=_expect)
+    resource.add_route("*", handler, expect_handler=_expect)
     return app
 
 

@@ -70,7 +70,8 @@ def _request(scope: _Message, receive: _Receive) -> WebRequest:
     encoding = headers.get("content-encoding", "").strip().lower()
     body = _body(receive) if encoding in {"", "identity"} else InflatedBody(_body(receive), encoding)
     query = scope["query_string"].decode("latin-1")
-    return WebRequest(scope.get("method", "GET"), path or "/", query, headers, body)
+    scheme = "https" if scope.get("scheme") in {"https", "wss"} else "http"
+    return WebRequest(scope.get("method", "GET"), path or "/", query, headers, body, scheme, root)
 
 
 async def _body(receive: _Receive) -> AsyncIterator[bytes]:

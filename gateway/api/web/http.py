@@ -3,6 +3,7 @@
 The endpoints use only these, so they work with each of the servers: `aiohttp_server.py`, `lean/` and `asgi.py`.
 """
 
+import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,10 +71,22 @@ def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
+
+@lru_cache(maxsize=64)  # the same for almost all requests
+def _base_url(forwarded: str, scheme: str, host: str, mount: str) -> str:
+    if not _HOST.fullmatch(host):
+        return ""
+    forwarded = forwarded.partition(",")[0].strip().lower()
+    return f"{forwarded if forwarded in {'http', 'https'} else scheme}://{host}{mount}"
+
+
 # A request creates one of these and one or two WebResponses: frozen dataclasses would take ten times as long.
 class WebRequest(msgspec.Struct, frozen=True):
     """One request. `query` is the raw query string, `path` is relative to where the application is mounted.
 
+    `scheme` is that of the connection, and `mount` the path of the application, empty if it is not mounted in another.
     `body` is bytes if all of it had arrived with the head. Otherwise it can be iterated over once, in chunks, which
     raises `Closed` if the client disconnects before its end, and `Malformed`.
     """
@@ -83,6 +96,8 @@ class WebRequest(msgspec.Struct, frozen=True):
     query: str
     headers: Mapping[str, str]
     body: bytes | AsyncIterable[bytes]
+    scheme: str = "http"
+    mount: str = ""
 
     def __repr__(self) -> str:
         return f"WebRequest({self.method!r}, {self.path!r})"  # the rest may contain secrets
@@ -91,6 +106,16 @@ class WebRequest(msgspec.Struct, frozen=True):
     def content_type(self) -> str:
         """The media type without its parameters, in lower case; empty where there is none."""
         return _media_type(self.headers.get("content-type", ""))
+
+    @property
+    def base_url(self) -> str:
+        """The URL at which the client reaches the application, as far as the client states it; else empty.
+
+        A client may send any `Host`, so this is for responses to that client alone. `X-Forwarded-Proto` is the scheme
+        that the client uses if a proxy ends TLS; of several proxies, the first one has added it first.
+        """
+        headers = self.headers
+        return _base_url(headers.get("x-forwarded-proto", ""), self.scheme, headers.get("host", ""), self.mount)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Return the body in chunks."""

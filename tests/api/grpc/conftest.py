@@ -186,6 +186,7 @@ async def opened(
             options or GrpcOptions(port=0),
             events=gateway.events,
             credentials=CredentialWatch(authenticate, version=getattr(authenticate, "version", lambda: None)),
+            pictures=gateway.pictures,
         )
         try:
             async with grpc.aio.insecure_channel(server.address) as channel:

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import pytest
 
 from gateway.api.grpc.errors import partial_errors
 from gateway.api.grpc.filling import Filler
-from gateway.api.grpc.messages import message_of
+from gateway.api.grpc.messages import Messages
 from gateway.api.grpc.read_mask import read_plan_of_user
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import SourceUnavailable
@@ -38,6 +39,7 @@ class FakeLoaders:
         return found
 
 
+message_of = Messages(attrgetter("image_url")).of
 READ_PLAN = read_plan_of_user(users_pb2.VIEW_FULL, ())
 WITH_ORGANIZATION = User(UserSource.RESELLER, "u1", "r1", organization=Organization("r1", "o1"))
 

@@ -19,7 +19,7 @@ ADA, PLAIN = ("acus_adalovelace1", "ACCOUNT"), ("acus_plainperson1", "ACCOUNT")
 MARKET, RESELLER = ("USR-0000-0001", "SOFTWAREONE"), ("00000000-0000-4000-8000-000000000001", "RESELLER")
 
 USER_FIELDS = [
-    *(field.name for field in TYPES["User"].fields if field.message_type is None and field.name != "image_url"),
+    *(field.name for field in TYPES["User"].fields if field.message_type is None),
     *("phone.prefix", "phone.number", "settings.culture_code", "settings.language_code", "company"),
     *("platform_user.id", "platform_user.source_id", "platform_user.created_at", "platform_user.updated_at"),
     *(f"accounts.nodes.{name}" for name in ("id", "source_id", "name", "type", "status", "image_url")),

@@ -11,7 +11,14 @@ from gateway.api.graphql.compiled.answer_slots import AnswerSlot
 from gateway.api.graphql.compiled.leaves import Constants, leaf
 from gateway.api.graphql.compiled.lookups import Lookup, lookup_for
 from gateway.api.graphql.definitions import definition_of
-from gateway.api.graphql.schema.fields import Computed, ExpandedReference, Expansion, IsRecord, Reference
+from gateway.api.graphql.schema.fields import (
+    Computed,
+    Contextual,
+    ExpandedReference,
+    Expansion,
+    IsRecord,
+    Reference,
+)
 
 __all__ = ["Attribute", "FieldCodegen", "declaration_of"]
 
@@ -23,7 +30,9 @@ class Attribute:
     name: str
 
 
-Declaration = Attribute | Computed | Expansion | Reference | ExpandedReference
+_Declared = Computed | Contextual | Expansion | Reference | ExpandedReference
+Declaration = Attribute | _Declared
+_Value = Attribute | Computed | Contextual  # those that need no lookup
 
 
 def declaration_of(field: GraphQLField) -> Declaration | None:
@@ -34,7 +43,7 @@ def declaration_of(field: GraphQLField) -> Declaration | None:
     if definition.is_basic_field:
         return Attribute(definition.python_name) if definition.default_resolver is getattr else None
     declaration = definition.metadata.get("how")
-    return declaration if isinstance(declaration, Computed | Expansion | Reference | ExpandedReference) else None
+    return declaration if isinstance(declaration, _Declared) else None
 
 
 @dataclass(slots=True)
@@ -60,7 +69,7 @@ class FieldCodegen:
         if slot.field is TypeNameMetaFieldDef:
             self._leaf_slots.append(slot)
             self._leaf_lines.append(f"{result} = {slot.parent_type.name!r}")
-        elif is_leaf_type(type_) and isinstance(declaration, Attribute | Computed):
+        elif is_leaf_type(type_) and isinstance(declaration, _Value):
             self._leaf_slots.append(slot)
             self._leaf_lines.append(f"a = {self._value(declaration)}")
             self._leaf_lines.append(f"{result} = {_unless_null(slot)}{leaf(type_, self.fast_classes, self.constants)}")
@@ -99,7 +108,7 @@ class FieldCodegen:
             self.reused_slots.append(slot)
             completed = f"x.reusable[{number}].get(id(a)) or x.complete_reusable({number}, {complete}, a{indices})"
         assignment = f"{result} = {_unless_null(slot)}{completed}"
-        if isinstance(declaration, Attribute | Computed):
+        if isinstance(declaration, _Value):
             return [f"a = {self._value(declaration)}", assignment]
         lookup = lookup_for(slot, declaration) if declaration else None
         if declaration is None or lookup is None:
@@ -139,7 +148,9 @@ class FieldCodegen:
             f"    {assignment}",
         ]
 
-    def _value(self, declaration: Attribute | Computed) -> str:
+    def _value(self, declaration: _Value) -> str:
+        if isinstance(declaration, Contextual):
+            return f"{self.constants.name(declaration.of)}(v, x.context)"
         if isinstance(declaration, Computed):
             return f"{self.constants.name(declaration.of)}(v)"
         if declaration.name.isidentifier() and not iskeyword(declaration.name):

@@ -46,7 +46,7 @@ _NEVER_AWAITABLE = (Record, tuple)  # a cheaper test than `is_awaitable`
 class Run:
     """One execution of a program.
 
-    `needs`, `reusable` and the methods from `request_lookup` to `handle_error` are called by generated code.
+    `needs`, `reusable`, `context` and the methods from `request_lookup` to `handle_error` are called by generated code.
     `make_core` creates graphql-core's executor when it is first needed, which is never for most requests.
     """
 
@@ -57,7 +57,7 @@ class Run:
         self.needs = [lookup.need(self._loaders.plan) for lookup in program.lookups]
         self._program = program
         self._make_core = make_core
-        self._context = context
+        self.context = context
         self._variables = variables
         self._answer: dict[str, Any] = {root.slot.key: None for root in program.roots}
         self._batches: dict[Kind, LookupBatch] = {}
@@ -184,7 +184,7 @@ class Run:
     async def _root(self, root: RootField, arguments: dict[str, Any]) -> None:
         slot = root.slot
         try:
-            info = LiteInfo(self._context, slot.path(())) if root.direct else self._info(slot, ())
+            info = LiteInfo(self.context, slot.path(())) if root.direct else self._info(slot, ())
             value = root.resolve(None, info, **arguments)
             if is_awaitable(value):
                 value = await value

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from gateway.api.pictures import PictureLinks
 from gateway.callers.revocation import CredentialWatch, OnRevoked
 from gateway.calls import CallList
 from gateway.events.log import EventLog
@@ -24,7 +25,8 @@ class Incoming(msgspec.Struct, frozen=True):
     `service` acts for `principal`; without `events` there is nothing to subscribe to. `idempotency_key` is from the
     header: it counts for a mutation without an `idempotencyKey` argument. `timeout` is in seconds, for the operation or
     for each event of a subscription; None leaves the timeout of each source. `trace` is the client's `traceparent`.
-    `headers` are those by which `credentials` authenticated the principal.
+    `headers` are those by which `credentials` authenticated the principal. `pictures` makes the URLs of pictures, below
+    `base_url`, the URL of the gateway as the client reaches it; empty: they are paths.
     """
 
     service: UserService
@@ -36,6 +38,8 @@ class Incoming(msgspec.Struct, frozen=True):
     events: EventLog | None = None
     headers: Mapping[str, str] = {}
     credentials: CredentialWatch | None = None
+    pictures: PictureLinks | None = None
+    base_url: str = ""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.request_id!r})"  # the headers contain credentials
@@ -52,6 +56,12 @@ class Incoming(msgspec.Struct, frozen=True):
         if self.credentials is None:
             return nullcontext()
         return self.credentials.watch(self.headers, self.principal, on_revoked)
+
+    def picture_url(self, record: Any) -> str | None:
+        """Return the URL of the picture of a record."""
+        if self.pictures is None:
+            return str(record.image_url) if record.image_url else None
+        return self.pictures.url(record, self.base_url)
 
     @property
     def caller(self) -> str:
@@ -70,6 +80,7 @@ class IncomingFactory:
     events: EventLog
     credentials: CredentialWatch
     timeout: float
+    pictures: PictureLinks | None = None
     long_steps: LongSteps = field(default_factory=LongSteps)
 
     async def create(
@@ -79,8 +90,11 @@ class IncomingFactory:
         *,
         idempotency_key: str | None = None,
         max_seconds: float | None = None,
+        base_url: str = "",
     ) -> Incoming:
         """Authenticate the sender of these headers; `max_seconds` may shorten the timeout.
+
+        `base_url` is the URL of the gateway as this client reaches it.
 
         Raises:
             Unauthenticated: the headers contain no valid credential.
@@ -96,6 +110,8 @@ class IncomingFactory:
             self.events,
             headers,
             self.credentials,
+            self.pictures,
+            base_url,
         )
 
     async def create_next(self, incoming: Incoming) -> Incoming:

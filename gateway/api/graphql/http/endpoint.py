@@ -95,7 +95,11 @@ class GraphQLEndpoint:
                 raise refusal(406, _SUPPORTED)
             key = headers.get("idempotency-key", "").strip().strip('"')  # the IETF draft quotes it, most clients do not
             incoming = await self._incoming_factory.create(
-                headers, operation_id, idempotency_key=key or None, max_seconds=_requested_timeout(headers)
+                headers,
+                operation_id,
+                idempotency_key=key or None,
+                max_seconds=_requested_timeout(headers),
+                base_url=request.base_url,
             )
             if self._live.reservations.handles(request):
                 response = await self._live.reservations.respond(

@@ -164,7 +164,7 @@ class Feeds:
         """
         if prepared.operation_type is not OperationType.SUBSCRIPTION:
             return self._start(self._single_response(prepared, request, incoming), incoming)
-        sharing = sharing_of(prepared, request, incoming.principal)
+        sharing = sharing_of(prepared, request, incoming.principal, incoming.base_url)
         shared = self._shared.get(sharing.key)
         if shared is not None and shared.is_closing:
             shared = None

@@ -47,13 +47,16 @@ class Sharing:
     live_variables: dict[str, Any] | None
 
 
-def sharing_of(prepared: Prepared, request: GraphQLRequest, principal: Principal) -> Sharing:
-    """Compare the document, the caller and its declared variables, but not the one with the resume position."""
+def sharing_of(prepared: Prepared, request: GraphQLRequest, principal: Principal, base_url: str = "") -> Sharing:
+    """Compare the document, the caller and its declared variables, but not the one with the resume position.
+
+    `base_url` is the URL of the gateway as the client reaches it: the URLs in a response begin with it.
+    """
     position = _ResumePosition(prepared.document)
     variables = prepared.declared(request.variables)
     others = {name: value for name, value in variables.items() if name not in position.variables - position.reused}
     resumes = position.fixed or any(variables.get(name) is not None for name in position.variables)
-    caller = (principal is ANYONE, principal.identity, principal.scopes)
+    caller = (principal is ANYONE, principal.identity, principal.scopes, base_url)
     shows_calls = request.extensions.get("calls") is True
     key = (prepared, orjson.dumps(others, option=orjson.OPT_SORT_KEYS), caller, shows_calls)
     return Sharing(key, resumes, None if position.fixed or position.variables & position.reused else others)

@@ -149,9 +149,10 @@ class WebSocketConnection:
         if self._incoming is not None:
             raise SocketClose(CloseCode.TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
         factory = self._incoming_factory
-        headers = dict(self._socket.request.headers) | factory.credentials_in(message.payload)
+        request = self._socket.request
+        headers = dict(request.headers) | factory.credentials_in(message.payload)
         try:
-            incoming = await factory.create(headers, request_id(headers.get("x-request-id")))
+            incoming = await factory.create(headers, request_id(headers.get("x-request-id")), base_url=request.base_url)
         except GatewayError as refused:
             raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
         try:

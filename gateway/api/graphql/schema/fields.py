@@ -18,6 +18,7 @@ from gateway.users.loaders import load_expanded_reference, load_expansion, load_
 
 __all__ = [
     "Computed",
+    "Contextual",
     "ExpandedReference",
     "Expansion",
     "Info",
@@ -31,6 +32,7 @@ __all__ = [
     "global_id",
     "inner_id",
     "is_record",
+    "picture_url",
     "reference",
     "source_id",
 ]
@@ -47,6 +49,13 @@ class Computed:
     """A field whose value is a function of the record; equal records give equal values."""
 
     of: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Contextual:
+    """A field whose value is a function of the record and of the context of the operation."""
+
+    of: Callable[[Any, Context], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,19 @@ def computed(of: Callable[[Any], Any], type_: Any, description: str) -> Any:
 
     metadata = {"how": Computed(of)}
     return strawberry.field(resolver=resolve, graphql_type=type_, description=description, metadata=metadata)
+
+
+def picture_url(description: str) -> Any:
+    """Declare the field `imageUrl`: the URL of a picture, as the client can load it."""
+
+    def of(record: Any, context: Context) -> str | None:
+        return context.incoming.picture_url(record)
+
+    def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
+        return of(root, info.context)
+
+    metadata = {"how": Contextual(of)}
+    return strawberry.field(resolver=resolve, graphql_type=str | None, description=description, metadata=metadata)
 
 
 def global_id() -> Any:

@@ -3,7 +3,7 @@
 import strawberry
 
 from gateway.api.graphql.schema.departments import DepartmentObject
-from gateway.api.graphql.schema.fields import attribute, inner_id, is_record, reference, source_id
+from gateway.api.graphql.schema.fields import attribute, inner_id, is_record, picture_url, reference, source_id
 from gateway.api.graphql.schema.nodes import NodeInterface
 from gateway.api.graphql.schema.roles import RoleObject
 from gateway.api.graphql.schema.scalars import DateTime, UserSource, UserStatus
@@ -43,7 +43,7 @@ class ActorObject:
     id: strawberry.ID = inner_id()
     source_id: str = source_id()
     name: str | None
-    image_url: str | None
+    image_url: str | None = picture_url("The URL of a picture, as that of a user.")
 
 
 @strawberry.type(name="MarketplaceAccount", description="A SoftwareOne Marketplace account that a user belongs to.")
@@ -53,7 +53,7 @@ class MarketplaceAccountObject:
     name: str | None
     type: str | None = attribute("For example `Client`, `Vendor` or `Operations`.")
     status: str | None
-    image_url: str | None
+    image_url: str | None = picture_url("The URL of a picture, as that of a user.")
 
 
 @strawberry.type(name="PostalAddress", description="The address of an organization.")
@@ -96,9 +96,9 @@ class UserObject(NodeInterface):
     email: str | None
     email_verified_at: DateTime | None = attribute("When the e-mail address was verified. Source: `account`.")
     username: str | None = attribute("Source: `account`.")
-    image_url: str | None = attribute(
-        "The URL of a picture. Sources: `softwareone`, and `account`, where it differs from response to response and "
-        "may be a path inside the platform, which is no URL."
+    image_url: str | None = picture_url(
+        "The URL by which a browser can load the picture, without a credential. It expires after an hour or more, and "
+        "is another one when the picture has changed. Sources: `account`, `softwareone`."
     )
     platform_user: PlatformUserObject | None = attribute(
         "The user of the platform behind this one, whose id and times differ. Source: `account`."
