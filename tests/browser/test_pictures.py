@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, FormData, web
-from browser.test_graphiql import CHROMIUM, CHROMIUM_ARGS
-from playwright.async_api import Error, Page, async_playwright
+from chromium import chromium
+from playwright.async_api import Error, Page
 from web_app import running
 
 from gateway import Settings
@@ -61,9 +61,7 @@ async def site() -> AsyncIterator[Site]:
     """A page at `localhost`, and a gateway at 127.0.0.1 that admits it; to a browser these are different sites."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox())
-        playwright = await stack.enter_async_context(async_playwright())
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        stack.push_async_callback(browser.close)
+        browser = await stack.enter_async_context(chromium())
         site = Site(await browser.new_page(), "")
         app = web.Application()
         app.router.add_get("/{path:.*}", site.respond)

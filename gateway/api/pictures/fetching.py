@@ -18,7 +18,8 @@ from gateway.users.source import PictureStore, Sources
 
 __all__ = ["Picture", "PictureFetcher"]
 
-_AT_ONCE = 8  # pictures of all sources: they take from the rate limits that the users need too
+_AT_ONCE = 16  # pictures: they take from the rate limits that the users need too
+_SHARE = 0.5  # of them for one source, so that a slow one leaves room for the other
 _QUEUE = 256
 _MAX_WAIT = 10.0  # seconds
 _KEPT = 60.0  # seconds
@@ -67,7 +68,7 @@ class PictureFetcher:
         self._stores = stores
         self._max_bytes = max_bytes
         self._clock = clock
-        self._gate = Gate(_AT_ONCE, queue=_QUEUE, max_wait=_MAX_WAIT)
+        self._gate = Gate(_AT_ONCE, queue=_QUEUE, max_wait=_MAX_WAIT, share=_SHARE)
         self._cache: SegmentedCache[object, tuple[Picture | None]] = SegmentedCache(cache_bytes)
 
     async def fetch(self, link: PictureLink, principal: Principal) -> Picture | None:
@@ -80,7 +81,7 @@ class PictureFetcher:
         key = (link, principal.credential(link.source), self._clock() // _KEPT)
         kept = self._cache.get(key)
         if kept is None:
-            async with self._gate.slot():
+            async with self._gate.slot(link.source):
                 with acting_as(principal):
                     kept = (await self._fetch(link),)
             self._cache.put(key, kept, _ENTRY_BYTES + (len(kept[0].content) if kept[0] else 0))
