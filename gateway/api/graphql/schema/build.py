@@ -6,6 +6,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from gateway.api.graphql.execution.stream_counts import StreamInitialCount
 from gateway.api.graphql.schema.mutations import MutationObject
+from gateway.api.graphql.schema.overview import describe, printed_in_order
 from gateway.api.graphql.schema.queries import QueryObject
 from gateway.api.graphql.schema.scalars import SCALARS
 from gateway.api.graphql.schema.subscriptions import SubscriptionObject
@@ -16,13 +17,15 @@ __all__ = ["build_schema", "executable", "rules", "sdl"]
 
 def build_schema() -> Schema:
     """Return the schema of the API."""
-    return Schema(
+    schema = Schema(
         query=QueryObject,
         mutation=MutationObject,
         subscription=SubscriptionObject,
         types=[OrganizationObject],
         config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
     )
+    describe(executable(schema))
+    return schema
 
 
 def executable(schema: Schema) -> GraphQLSchema:
@@ -38,4 +41,4 @@ def rules(*, introspection: bool) -> tuple[type[ASTValidationRule], ...]:
 
 def sdl() -> str:
     """Return the schema in the schema definition language, as in `schema.graphql`."""
-    return build_schema().as_str() + "\n"
+    return printed_in_order(build_schema())

@@ -56,60 +56,66 @@ class Connection:
     name="SourceError", description="An error of a source whose records are missing in this response because of it."
 )
 class SourceErrorObject:
-    source: UserSource
+    source: UserSource = attribute("The source that could not be read.")
     code: str = attribute("The error code, for example `SOURCE_TIMEOUT`; the same codes as in `errors`.")
-    message: str
+    message: str = attribute("What happened, in a sentence for developers and logs.")
     retry_after: float | None = attribute("The number of seconds after which a repeated request may succeed.")
 
 
-@strawberry.type(name="UserEdge", description="A user and its cursor.")
+@strawberry.type(name="UserEdge", description="A user in a list, and the position of the user there.")
 class UserEdgeObject:
-    node: UserObject
-    cursor: str = attribute("The cursor of this record, to continue the list after it.")
+    node: UserObject = attribute("The user at this position.")
+    cursor: str = attribute(
+        "The position of this record: a list with it as the argument `after` begins behind the record."
+    )
 
 
-@strawberry.type(name="UserConnection", description="A page of users of all sources, newest first.")
+@strawberry.type(name="UserConnection", description="A page of the users of all sources, newest first.")
 class UserConnectionObject:
-    edges: list[UserEdgeObject]
-    nodes: list[UserObject]
-    page_info: PageInfoObject
+    edges: list[UserEdgeObject] = attribute("The users of the page, each with its position.")
+    nodes: list[UserObject] = attribute("The users of the page, without their positions.")
+    page_info: PageInfoObject = attribute("Whether there are more pages, and the positions at which they begin.")
     unavailable: list[SourceErrorObject] = attribute(
         "The sources that are missing on this page. Later pages contain their users once they are available again."
     )
 
 
-@strawberry.type(name="RoleEdge", description="A role and its cursor.")
+@strawberry.type(name="RoleEdge", description="A role in a list, and the position of the role there.")
 class RoleEdgeObject:
-    node: RoleObject
-    cursor: str = attribute("The cursor of this record, to continue the list after it.")
+    node: RoleObject = attribute("The role at this position.")
+    cursor: str = attribute(
+        "The position of this record: a list with it as the argument `after` begins behind the record."
+    )
 
 
-@strawberry.type(name="RoleConnection", description="A page of roles of the `account` source, newest first.")
+@strawberry.type(name="RoleConnection", description="A page of the roles of the `ACCOUNT` source, newest first.")
 class RoleConnectionObject:
-    edges: list[RoleEdgeObject]
-    nodes: list[RoleObject]
-    page_info: PageInfoObject
+    edges: list[RoleEdgeObject] = attribute("The roles of the page, each with its position.")
+    nodes: list[RoleObject] = attribute("The roles of the page, without their positions.")
+    page_info: PageInfoObject = attribute("Whether there are more pages, and the positions at which they begin.")
 
 
-@strawberry.type(name="DepartmentEdge", description="A department and its cursor.")
+@strawberry.type(name="DepartmentEdge", description="A department in a list, and its position there.")
 class DepartmentEdgeObject:
-    node: DepartmentObject
-    cursor: str = attribute("The cursor of this record, to continue the list after it.")
+    node: DepartmentObject = attribute("The department at this position.")
+    cursor: str = attribute(
+        "The position of this record: a list with it as the argument `after` begins behind the record."
+    )
 
 
 @strawberry.type(
-    name="DepartmentConnection", description="A page of departments of the `account` source, newest first."
+    name="DepartmentConnection", description="A page of the departments of the `ACCOUNT` source, newest first."
 )
 class DepartmentConnectionObject:
-    edges: list[DepartmentEdgeObject]
-    nodes: list[DepartmentObject]
-    page_info: PageInfoObject
+    edges: list[DepartmentEdgeObject] = attribute("The departments of the page, each with its position.")
+    nodes: list[DepartmentObject] = attribute("The departments of the page, without their positions.")
+    page_info: PageInfoObject = attribute("Whether there are more pages, and the positions at which they begin.")
 
 
 @strawberry.type(name="Person", description="All user records that have one e-mail address, over all sources.")
 class PersonObject:
-    email: str = attribute("The e-mail address of the request.")
-    users: list[UserObject]
+    email: str = attribute("The e-mail address of the request, as the client spelled it.")
+    users: list[UserObject] = attribute("The users with this e-mail address, of all sources.")
     unavailable: list[SourceErrorObject] = attribute(
         "The sources that could not be read; their records are missing in `users`."
     )
@@ -130,7 +136,7 @@ class UserFilter:
         ),
     )
     role_type: RoleType | None = strawberry.field(
-        default=None, description="The type of the role. Only users of the `account` source have one."
+        default=None, description="The type of the role of the users. Only users of the `ACCOUNT` source have one."
     )
     include_removed: bool | None = strawberry.field(
         default=False, description="Whether to list users with the status `REMOVED` too."

@@ -17,6 +17,8 @@ from gateway.users.ids import Identified, encode, ref_of
 from gateway.users.loaders import load_expanded_reference, load_expansion, load_reference
 
 __all__ = [
+    "CREATED",
+    "UPDATED",
     "Computed",
     "Contextual",
     "ExpandedReference",
@@ -39,6 +41,8 @@ __all__ = [
 
 Info = strawberry.Info[Context, None]
 
+CREATED = "When the record was created in its source."
+UPDATED = "When the record was last changed in its source."
 _GLOBAL_ID = "The global id: opaque, stable, and unique over all sources and types."
 _LOOKUP = Cost(weight="10")
 _PART = Cost(weight="2")  # the details of a record come by one lookup, so each is charged for a part of it
@@ -103,7 +107,7 @@ def expansion(name: str, description: str) -> Any:
     return _expansion(name, description, [_LOOKUP])
 
 
-def detail(name: str, description: str | None = None, *, usually_sent: bool = True, if_gone: Any = None) -> Any:
+def detail(name: str, description: str, *, usually_sent: bool = True, if_gone: Any = None) -> Any:
     """Declare a plain field that short forms of the record lack; it is then looked up in a batch.
 
     It costs nothing if its source usually sends it. `if_gone`: its value if the source no longer has the record.
@@ -111,7 +115,7 @@ def detail(name: str, description: str | None = None, *, usually_sent: bool = Tr
     return _expansion(name, description, [] if usually_sent else [_PART], if_gone)
 
 
-def _expansion(name: str, description: str | None, costs: list[Cost], if_gone: Any = None) -> Any:
+def _expansion(name: str, description: str, costs: list[Cost], if_gone: Any = None) -> Any:
     def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
         return load_expansion(root, name, info.context.loaders, if_gone)
 
@@ -186,7 +190,7 @@ def _global_id(record: Identified) -> str:
 
 def source_id() -> Any:
     """Declare the field `sourceId`."""
-    return attribute("The id of the record in its source.")
+    return attribute("The id of the record in its source, as the source spells it.")
 
 
 def is_record(kind: type) -> IsRecord:

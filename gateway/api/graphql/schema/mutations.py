@@ -25,11 +25,14 @@ _CHANGE = Cost(weight="10")
 _UserId = Annotated[
     strawberry.ID, strawberry.argument(description="The global id of the user, or its id in the source.")
 ]
+_NEW = "The fields of the new user."
+_FIELDS = "The fields to change; the others stay as they are."
 _IdempotencyKey = Annotated[
     str | None,
     strawberry.argument(
         description=(
-            "The result is stored under this key, and a repeated request returns it. After an unknown outcome, a "
+            "A text that the client chooses for this change, for example a UUID: the result is stored under it, and a "
+            "repeated request returns the result. After an unknown outcome, a "
             "repeated request does not execute the change over what somebody else has changed since. "
             "By default the header `Idempotency-Key`; without either, a repeated request is a new change."
         )
@@ -37,19 +40,25 @@ _IdempotencyKey = Annotated[
 ]
 
 
-@strawberry.type(name="Mutation")
+@strawberry.type(
+    name="Mutation",
+    description=(
+        "What can be changed: users can be created in the `ACCOUNT` source and changed in all of them. Each change is "
+        "sent to the source of the user, and its result is the user after the change."
+    ),
+)
 class MutationObject:
     @strawberry.mutation(
         description=(
-            "Add a user to the account. If the e-mail address belongs to a user of the platform, that user is linked. "
-            "A removed user of the account is restored."
+            "Add a user to the account in the `ACCOUNT` source. If the e-mail address belongs to a user of the "
+            "platform, that user is linked. A removed user of the account is restored."
         ),
         directives=[_CHANGE],
     )
     async def create_account_user(
         self,
         info: Info,
-        input: CreateAccountUserInput,
+        input: Annotated[CreateAccountUserInput, strawberry.argument(description=_NEW)],
         idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
         created: Any = await info.context.service.create_account_user(
@@ -57,12 +66,12 @@ class MutationObject:
         )
         return created
 
-    @strawberry.mutation(description="Change a user of the account.", directives=[_CHANGE])
+    @strawberry.mutation(description="Change a user of the `ACCOUNT` source.", directives=[_CHANGE])
     async def update_account_user(
         self,
         info: Info,
         id: _UserId,
-        input: UpdateAccountUserInput,
+        input: Annotated[UpdateAccountUserInput, strawberry.argument(description=_FIELDS)],
         idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
         updated: Any = await info.context.service.update_account_user(
@@ -70,12 +79,12 @@ class MutationObject:
         )
         return updated
 
-    @strawberry.mutation(description="Change a user of the SoftwareOne Marketplace.", directives=[_CHANGE])
+    @strawberry.mutation(description="Change a user of the `SOFTWAREONE` source.", directives=[_CHANGE])
     async def update_software_one_user(
         self,
         info: Info,
         id: _UserId,
-        input: UpdateSoftwareOneUserInput,
+        input: Annotated[UpdateSoftwareOneUserInput, strawberry.argument(description=_FIELDS)],
         idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
         updated: Any = await info.context.service.update_software_one_user(
@@ -83,12 +92,12 @@ class MutationObject:
         )
         return updated
 
-    @strawberry.mutation(description="Change a user of a reseller.", directives=[_CHANGE])
+    @strawberry.mutation(description="Change a user of the `RESELLER` source.", directives=[_CHANGE])
     async def update_reseller_user(
         self,
         info: Info,
         id: _UserId,
-        input: UpdateResellerUserInput,
+        input: Annotated[UpdateResellerUserInput, strawberry.argument(description=_FIELDS)],
         reseller_id: Annotated[
             strawberry.ID | None,
             strawberry.argument(

@@ -9,12 +9,14 @@ from gateway.api.graphql.schema.fields import attribute, computed, global_id
 __all__ = ["NodeInterface", "PageInfoObject", "nested_page_info"]
 
 
-@strawberry.interface(name="Node", description="A record that can be fetched by its global id.")
+@strawberry.interface(name="Node", description="A record that can be fetched by its global id: see `Query.node`.")
 class NodeInterface:
     id: strawberry.ID = global_id()
 
 
-@strawberry.type(name="PageInfo", description="The position of a page in its list.")
+@strawberry.type(
+    name="PageInfo", description="The position of a page in its list, and where the pages before and after it begin."
+)
 class PageInfoObject:
     has_next_page: bool = attribute("Whether there are records after this page.")
     has_previous_page: bool = attribute("Whether there are records before this page.")

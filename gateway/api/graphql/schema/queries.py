@@ -44,14 +44,18 @@ _After = Annotated[
         description="The page begins after this cursor, which must be of a page with the same search or filter."
     ),
 ]
+_Filter = Annotated[
+    UserFilter | None, strawberry.argument(description="Which users to list; by default all but removed ones.")
+]
 _Search = Annotated[str | None, strawberry.argument(description="Text to search for in the names.")]
-_Id = Annotated[strawberry.ID, strawberry.argument(description="The global id, or the id in the source.")]
+_GlobalId = Annotated[strawberry.ID, strawberry.argument(description="The global id of the record.")]
+_Id = Annotated[strawberry.ID, strawberry.argument(description="The global id of the record, or its id in the source.")]
 
 
-@strawberry.type(name="Query")
+@strawberry.type(name="Query", description="What can be read: users, and the records that users refer to.")
 class QueryObject:
     @strawberry.field(description="Get any record by its global id; null if there is none.", directives=[_CALL])
-    async def node(self, info: Info, id: strawberry.ID) -> NodeInterface | None:
+    async def node(self, info: Info, id: _GlobalId) -> NodeInterface | None:
         return await _node(info, id)
 
     @strawberry.field(
@@ -62,7 +66,14 @@ class QueryObject:
         directives=[_BY_ID],
     )
     async def nodes(
-        self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(directives=[_CALL])]
+        self,
+        info: Info,
+        ids: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(
+                description=f"The global ids of the records, at most {_MAX_NODES}.", directives=[_CALL]
+            ),
+        ],
     ) -> list[NodeInterface | None]:
         if len(ids) > _MAX_NODES:
             raise BadUserInput.at(("ids",), f"must not have more than {_MAX_NODES} ids", Rule.MAX_ITEMS, max=_MAX_NODES)
@@ -88,13 +99,13 @@ class QueryObject:
         found: Any = await info.context.service.get_user(id, source, loaders=info.context.loaders)
         return found
 
-    @strawberry.field(description="Get a role of the `account` source; null if there is none.", directives=[_CALL])
+    @strawberry.field(description="Get a role of the `ACCOUNT` source; null if there is none.", directives=[_CALL])
     async def role(self, info: Info, id: _Id) -> RoleObject | None:
         found: Any = await info.context.service.get_role(id, loaders=info.context.loaders)
         return found
 
     @strawberry.field(
-        description="Get a department of the `account` source; null if there is none.", directives=[_CALL]
+        description="Get a department of the `ACCOUNT` source; null if there is none.", directives=[_CALL]
     )
     async def department(self, info: Info, id: _Id) -> DepartmentObject | None:
         found: Any = await info.context.service.get_department(id, loaders=info.context.loaders)
@@ -108,7 +119,7 @@ class QueryObject:
         directives=[_CALLS, _PAGE],
     )
     async def users(
-        self, info: Info, first: _First = 50, after: _After = None, filter: UserFilter | None = None
+        self, info: Info, first: _First = 50, after: _After = None, filter: _Filter = None
     ) -> UserConnectionObject:
         page = await info.context.service.list_users(
             to_plain(filter), first=_page_size(first), after=after, loaders=info.context.loaders
@@ -127,7 +138,7 @@ class QueryObject:
         found: Any = await info.context.service.find_person(email, loaders=info.context.loaders)
         return found
 
-    @strawberry.field(description="List the roles of the `account` source, newest first.", directives=[_CALL, _PAGE])
+    @strawberry.field(description="List the roles of the `ACCOUNT` source, newest first.", directives=[_CALL, _PAGE])
     async def roles(
         self, info: Info, first: _First = 50, after: _After = None, search: _Search = None
     ) -> RoleConnectionObject:
@@ -137,7 +148,7 @@ class QueryObject:
         return _connection(page, after)
 
     @strawberry.field(
-        description="List the departments of the `account` source, newest first.", directives=[_CALL, _PAGE]
+        description="List the departments of the `ACCOUNT` source, newest first.", directives=[_CALL, _PAGE]
     )
     async def departments(
         self, info: Info, first: _First = 50, after: _After = None, search: _Search = None

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, NewType
 
 import strawberry
+from strawberry.file_uploads import Upload
 
 from gateway.users import model
 from gateway.users.changes import NotificationType as _NotificationType
@@ -46,9 +47,16 @@ SCALARS: dict[object, Any] = {
     ),
     JSON: strawberry.scalar(
         name="JSON",
-        description="Any JSON value: the source does not document its structure.",
+        description="Any JSON value, exactly as the source sent it: the source does not document its structure.",
         serialize=lambda value: value,
         parse_value=lambda value: value,
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+    ),
+    Upload: strawberry.scalar(
+        name="Upload",
+        description="A file, sent as a part of a multipart request: the variable itself is null.",
+        parse_value=lambda value: value,
+        specified_by_url="https://github.com/jaydenseric/graphql-multipart-request-spec",
     ),
 }
 
@@ -63,22 +71,22 @@ def _enum(domain: type[Enum], description: str, values: Mapping[str, str]) -> An
 
 UserChange = _enum(
     model.UserChange,
-    "What happened to a user.",
+    "What happened to a user, in an event.",
     {"CREATED": "The user was created.", "UPDATED": "The user was changed.", "DELETED": "The user was deleted."},
 )
 UserSource = _enum(
     model.UserSource,
-    "The API in which a user record is stored.",
+    "The API in which a user is stored: users of one source cannot be moved to another one.",
     {
-        "ACCOUNT": "The identity API of OpenMRP (formerly Augno).",
-        "SOFTWAREONE": "The SoftwareOne Marketplace.",
-        "RESELLER": "The reseller API (Cryptlex).",
+        "ACCOUNT": "The identity API of OpenMRP, formerly Augno: the users of one account there.",
+        "SOFTWAREONE": "The SoftwareOne Marketplace: the users that the token of this gateway may read.",
+        "RESELLER": "The reseller API of Cryptlex: the users of one reseller.",
     },
 )
 UserStatus = _enum(
     model.UserStatus,
     "The status of a user in one vocabulary for all sources; `sourceStatus` has the value of the source. "
-    "Users of `reseller` have no status.",
+    "Users of `RESELLER` have no status.",
     {
         "NEW": "Created, but not invited yet.",
         "INVITED": "Invited, but the invitation is not accepted yet.",
@@ -91,26 +99,26 @@ UserStatus = _enum(
 )
 RoleType = _enum(
     model.RoleType,
-    "The type of a role. Some behaviour of the `account` source depends on it.",
+    "The type of a role in the `ACCOUNT` source, some behaviour of which depends on it.",
     {
-        "ADMIN": "Administrators.",
-        "USER": "Users.",
-        "SCANNER": "Scanning stations.",
-        "SALES_REP": "Sales representatives.",
-        "AGENT": "Agents.",
+        "ADMIN": "A role for administrators.",
+        "USER": "A role for ordinary users.",
+        "SCANNER": "A role for scanning stations.",
+        "SALES_REP": "A role for sales representatives.",
+        "AGENT": "A role for agents.",
     },
 )
 OwnerType = _enum(
     model.OwnerType,
-    "The provider of a role.",
+    "Who provides a role: the platform or one account.",
     {"SYSTEM": "The platform provides the role for all accounts.", "ACCOUNT": "One account provides the role."},
 )
 NotificationType = _enum(
     _NotificationType,
     "A kind of notification for a user of another account.",
     {
-        "INVOICE": "Invoices.",
-        "ORDER_ACKNOWLEDGEMENT": "Acknowledgements of orders.",
-        "PURCHASE_ORDER_SUBMISSION": "Submissions of purchase orders.",
+        "INVOICE": "Notifications about new invoices.",
+        "ORDER_ACKNOWLEDGEMENT": "Notifications about acknowledgements of orders.",
+        "PURCHASE_ORDER_SUBMISSION": "Notifications about submissions of purchase orders.",
     },
 )

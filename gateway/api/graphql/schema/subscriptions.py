@@ -26,15 +26,20 @@ def _user_after_change() -> Any:
     return strawberry.field(resolver=resolve, description=description)
 
 
-@strawberry.type(name="UserEvent", description="A change that happened to a user.")
+@strawberry.type(name="UserEvent", description="A change that happened to a user, as subscriptions report it.")
 class UserEventObject:
     id: strawberry.ID = attribute("The value for `after` with which a new subscription continues after this event.")
-    change: UserChange
+    change: UserChange = attribute("What happened: the user was created, changed or deleted.")
     user: UserObject = _user_after_change()
-    occurred_at: DateTime = attribute("The time that a webhook states, else when the gateway recorded the change.")
+    occurred_at: DateTime = attribute(
+        "The time of the change: the time that a webhook states, else when the gateway recorded the change."
+    )
 
 
-@strawberry.type(name="Subscription")
+@strawberry.type(
+    name="Subscription",
+    description="What can be followed live, over a WebSocket, as server-sent events or in a multipart response.",
+)
 class SubscriptionObject:
     @strawberry.subscription(  # type: ignore[untyped-decorator]  # Strawberry's gives no types
         description=(
@@ -53,12 +58,14 @@ class SubscriptionObject:
             list[strawberry.ID] | None,
             strawberry.argument(
                 description=(
-                    f"Only these users, at most {MAX_IDS}. A global id, or a source id if `sources` has exactly one."
+                    f"Follow only these users, at most {MAX_IDS}, each by its global id, or by its id in the source if "
+                    "`sources` has exactly one."
                 )
             ),
         ] = None,
         sources: Annotated[
-            list[UserSource] | None, strawberry.argument(description="Only users of these sources.")
+            list[UserSource] | None,
+            strawberry.argument(description="Follow only users of these sources; by default of all."),
         ] = None,
         after: Annotated[
             str | None,

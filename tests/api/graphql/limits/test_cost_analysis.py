@@ -153,7 +153,7 @@ def test_declared() -> None:
     assert "directive @cost(weight: String!) on FIELD_DEFINITION | ARGUMENT_DEFINITION" in text
     assert "directive @listSize(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!]" in text
     assert 'owner: RoleOwner @cost(weight: "10")' in text
-    assert 'nodes(ids: [ID!]! @cost(weight: "10")): [Node]! @listSize(slicingArguments: ["ids"]' in text
+    assert 'ids: [ID!]! @cost(weight: "10")\n  ): [Node]! @listSize(slicingArguments: ["ids"]' in text
 
 
 def test_every_call_costs(schema: GraphQLSchema, cost_model: CostModel) -> None:
