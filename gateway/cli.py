@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway.api.graphql.schema.build import sdl
+from gateway.api.graphql.schema.formats import FORMATS
 from gateway.api.web.cors import LOOPBACK
 from gateway.app import Gateway
 from gateway.app.serving import Addresses, collect_less, serving, stop_requested
@@ -69,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_sandbox_options(sandbox)
     schema = command("schema", _schema, "print the GraphQL schema, or compare a file with it")
     schema.add_argument("--check", action="store_true", help="print a diff and exit with 1 if the file differs")
+    schema.add_argument(
+        "--format",
+        choices=list(FORMATS),
+        default="sdl",
+        help="schema definition language, introspection as JSON, or the types of each interface as JSON [default sdl]",
+    )
     schema.add_argument(
         "--out", type=Path, metavar="FILE", help="file to write or check [default for --check: schema.graphql]"
     )
@@ -202,7 +208,7 @@ def _sandbox(parsed: argparse.Namespace) -> int:
 
 
 def _schema(parsed: argparse.Namespace) -> int:
-    text = sdl()
+    text = FORMATS[parsed.format]()
     if parsed.check:
         file = parsed.out or Path("schema.graphql")
         present = file.read_text() if file.exists() else ""

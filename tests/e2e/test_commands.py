@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import GATEWAY, ROOT, Running, command
+from graphql import build_client_schema
 
 from gateway.settings.options import leaves
 
@@ -40,6 +41,17 @@ def test_a_stale_schema(tmp_path: Path) -> None:
     checked = run("schema", "--check", "--out", str(stale))
     assert checked.returncode == 1
     assert "-  userName: String" in checked.stdout
+
+
+def test_the_schema_for_caches() -> None:
+    """`schema --format` prints what the caches of clients take: possible types, and introspection without texts."""
+    possible = json.loads(run("schema", "--format", "possible-types").stdout)
+    assert list(possible) == ["Node"]
+    assert {"User", "Role", "Location"} <= set(possible["Node"])
+    printed = run("schema", "--format", "introspection").stdout
+    schema = build_client_schema(json.loads(printed))
+    assert schema.get_possible_types(schema.type_map["Node"])
+    assert "The global id" not in printed
 
 
 def test_a_bad_setting_is_named() -> None:
