@@ -1,5 +1,5 @@
-/** A broken rule of the input. `rule` and its bounds let a form use its own wording, in any language. */
-export type Violation = { field: string; message: string; rule?: string; min?: number; max?: number };
+/** A broken rule of the input. By `rule` and its bounds a form can word it itself, in any language. */
+export type Violation = { field: string; message: string; rule: string; min?: number; max?: number };
 
 /** Why an operation failed, as far as a page shows it. */
 export type Failure = {
@@ -33,12 +33,16 @@ const WORDINGS: Record<string, (violation: Violation) => string> = {
   required: () => "Please fill in this field.",
   minLength: ({ min }) => `Please use at least ${min} characters.`,
   maxLength: ({ max }) => `Please use at most ${max} characters.`,
+  unique: () => "Somebody else has this already.",
+  maxBytes: ({ max = 0 }) => `Please choose a file of at most ${(max / 2 ** 20).toFixed(0)} MiB.`,
+  mediaType: () => "Please choose a picture.",
+  content: () => "Please choose a picture.",
 };
 
 /** Returns what is wrong with one field; the field of a violation is its path in the variables, `input.email`. */
 export function problemOf(name: string, failure?: Failure): string | undefined {
   const broken = failure?.violations.filter(({ field }) => field === `input.${name}`);
-  return broken?.map((each) => WORDINGS[each.rule ?? ""]?.(each) ?? each.message).join(" ") || undefined;
+  return broken?.map((each) => WORDINGS[each.rule]?.(each) ?? each.message).join(" ") || undefined;
 }
 
 /** Returns what to show above a form: the message, unless all that it reports is shown at these fields. */

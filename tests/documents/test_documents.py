@@ -12,7 +12,8 @@ from documents.reader import running_reader
 from gateway.api.web.metrics import Metrics
 from gateway.settings.options import leaves
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples/README.md"]
+CLIENTS = sorted((ROOT / "docs/clients").glob("*.md"))
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CLIENTS, ROOT / "examples/README.md"]
 SECTIONS = [section for file in DOCUMENTS[1:] for section in sections(ROOT, file.relative_to(ROOT))]
 README = list(sections(ROOT, Path("README.md")))  # whose sections are followed one after the other
 NODE = ROOT / "tests/api/graphql/live/node"
@@ -51,6 +52,23 @@ def test_every_block_states_its_use(section: Section) -> None:
     for block in section.blocks:
         if block.language in {"sh", "python", "js"}:
             assert block.use in {"run", "background", "example"}, f"{section.document}:{block.line}"
+
+
+@pytest.mark.parametrize("page", CLIENTS, ids=lambda page: page.stem)
+def test_code_of_a_client_is_from_its_example(page: Path) -> None:
+    """Each line of a `ts` block on the page of a client is a line of its application, which is tested in a browser."""
+    folder = ROOT / "examples" / page.stem
+    files = [file for pattern in ("*.ts", "src/*.ts*") for file in folder.glob(pattern)]
+    lines = {line.strip() for file in files for line in file.read_text().splitlines()}
+    blocks = [block for section in sections(ROOT, page.relative_to(ROOT)) for block in section.blocks]
+    shown = {
+        line.strip()
+        for block in blocks
+        if (block.language, block.use) == ("ts", "")
+        for line in block.text.splitlines()
+    }
+    assert shown
+    assert shown - lines == set()
 
 
 def test_every_documented_setting_exists() -> None:

@@ -10,7 +10,7 @@ const DETAILS = graphql(`
     role { id name }
     department { id name }
     organization { id name }
-    accounts { sourceId name }
+    accounts { id name }
     ...EditableUser
   }
 `);

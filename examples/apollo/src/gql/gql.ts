@@ -15,7 +15,7 @@ import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-
  */
 type Documents = {
     "\n  subscription UserChanged {\n    userChanged {\n      id\n      change\n      user { id source name email ...UserRow ...UserDetails }\n    }\n  }\n": typeof types.UserChangedDocument,
-    "\n  fragment UserDetails on User {\n    id source name status imageUrl company lastActiveAt\n    role { id name }\n    department { id name }\n    organization { id name }\n    accounts { sourceId name }\n    ...EditableUser\n  }\n": typeof types.UserDetailsFragmentDoc,
+    "\n  fragment UserDetails on User {\n    id source name status imageUrl company lastActiveAt\n    role { id name }\n    department { id name }\n    organization { id name }\n    accounts { id name }\n    ...EditableUser\n  }\n": typeof types.UserDetailsFragmentDoc,
     "\n  query Person($email: String!) {\n    person(email: $email) {\n      users { id ...UserDetails }\n      unavailable { source code message retryAfter }\n    }\n  }\n": typeof types.PersonDocument,
     "\n  query User($id: ID!) {\n    user(id: $id) { id ...UserDetails }\n  }\n": typeof types.UserDocument,
     "\n  query Users($filter: UserFilter, $after: String) {\n    users(first: 25, after: $after, filter: $filter) {\n      edges {\n        cursor\n        node { id ...UserRow }\n      }\n      pageInfo { endCursor hasNextPage }\n      unavailable { source code message retryAfter }\n    }\n  }\n": typeof types.UsersDocument,
@@ -30,7 +30,7 @@ type Documents = {
 };
 const documents: Documents = {
     "\n  subscription UserChanged {\n    userChanged {\n      id\n      change\n      user { id source name email ...UserRow ...UserDetails }\n    }\n  }\n": types.UserChangedDocument,
-    "\n  fragment UserDetails on User {\n    id source name status imageUrl company lastActiveAt\n    role { id name }\n    department { id name }\n    organization { id name }\n    accounts { sourceId name }\n    ...EditableUser\n  }\n": types.UserDetailsFragmentDoc,
+    "\n  fragment UserDetails on User {\n    id source name status imageUrl company lastActiveAt\n    role { id name }\n    department { id name }\n    organization { id name }\n    accounts { id name }\n    ...EditableUser\n  }\n": types.UserDetailsFragmentDoc,
     "\n  query Person($email: String!) {\n    person(email: $email) {\n      users { id ...UserDetails }\n      unavailable { source code message retryAfter }\n    }\n  }\n": types.PersonDocument,
     "\n  query User($id: ID!) {\n    user(id: $id) { id ...UserDetails }\n  }\n": types.UserDocument,
     "\n  query Users($filter: UserFilter, $after: String) {\n    users(first: 25, after: $after, filter: $filter) {\n      edges {\n        cursor\n        node { id ...UserRow }\n      }\n      pageInfo { endCursor hasNextPage }\n      unavailable { source code message retryAfter }\n    }\n  }\n": types.UsersDocument,
@@ -65,7 +65,7 @@ export function graphql(source: "\n  subscription UserChanged {\n    userChanged
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  fragment UserDetails on User {\n    id source name status imageUrl company lastActiveAt\n    role { id name }\n    department { id name }\n    organization { id name }\n    accounts { sourceId name }\n    ...EditableUser\n  }\n"): (typeof documents)["\n  fragment UserDetails on User {\n    id source name status imageUrl company lastActiveAt\n    role { id name }\n    department { id name }\n    organization { id name }\n    accounts { sourceId name }\n    ...EditableUser\n  }\n"];
+export function graphql(source: "\n  fragment UserDetails on User {\n    id source name status imageUrl company lastActiveAt\n    role { id name }\n    department { id name }\n    organization { id name }\n    accounts { id name }\n    ...EditableUser\n  }\n"): (typeof documents)["\n  fragment UserDetails on User {\n    id source name status imageUrl company lastActiveAt\n    role { id name }\n    department { id name }\n    organization { id name }\n    accounts { id name }\n    ...EditableUser\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

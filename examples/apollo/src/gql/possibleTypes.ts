@@ -7,9 +7,14 @@
       const result: PossibleTypesResultData = {
   "possibleTypes": {
     "Node": [
+      "Account",
       "Department",
+      "Location",
+      "Machine",
       "Organization",
+      "ProductionStep",
       "Role",
+      "ScanningStation",
       "User"
     ]
   }
