@@ -5,6 +5,7 @@ All of them are one application, written with different clients: every test runs
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -516,14 +517,22 @@ def test_pages_fit_a_phone(app: App, path: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_it_works_where_only_its_documents_are_trusted(browser: Browser, built: Site, tmp_path: Path) -> None:
-    """With the manifest of its build, reads, changes, uploads and subscriptions work without sending a document."""
-    [manifest] = (built.application / "src").rglob("persisted-documents.json")
+def test_a_copy_works_where_only_its_documents_are_trusted(
+    browser: Browser, built: Site, gateway: World, tmp_path: Path
+) -> None:
+    """A copy takes its types from a gateway, and sends no document where only those of its manifest are trusted."""
+    copy, folder = tmp_path / "copy", tmp_path / "site"
+    manifest = copy / "src/gql/persisted-documents.json"
+    shutil.copytree(built.application, copy, ignore=shutil.ignore_patterns(*GENERATED))
+    shutil.copytree(EXAMPLES / "shared", copy / "shared")
+    (copy / "node_modules").symlink_to(EXAMPLES / "node_modules")
+    folder.mkdir()
+    manifest.parent.mkdir()
+    manifest.write_text('{"none": "{ __typename }"}')
     trust = {"GATEWAY_DOCUMENTS__TRUST": "enforce", "GATEWAY_DOCUMENTS__MANIFESTS": str(manifest)}
-    with serving(tmp_path) as origin, demo(origin, **trust) as world:
-        site = Site(built.application, tmp_path, origin)
+    with serving(folder) as origin, demo(origin, GATEWAY_DOCUMENTS__RELOAD="0.1", **trust) as world:
         environment = {"VITE_GATEWAY_URL": world.graphql_url, "VITE_TRUSTED_DOCUMENTS": "1"}
-        site.build("exec", "vite", "build", **environment)
+        Site(copy, folder, origin).build("run", "build", SCHEMA=gateway.graphql_url, **environment)
         with opened(browser, origin, world) as app:
             app.open()
             expect(app.rows.first).to_be_visible()
