@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,17 @@ from uuid import uuid4
 
 import pytest
 from conftest import ROOT, command
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    Route,
+    WebSocketRoute,
+    expect,
+    sync_playwright,
+)
 
 from gateway.api.graphql.graphiql.build import find_node
 
@@ -77,14 +86,10 @@ class World:
         """Return the calls with a method that the sandbox received since the last reset."""
         return [call for call in _fetch(f"{self.sandbox_url}/calls") if call["method"] == method]
 
-    def wait_for_subscribers(self, number: int) -> None:
-        """Wait until the event log has this number of subscribers."""
-        for _ in range(200):
-            with urlopen(self.graphql_url.replace("/graphql", "/metrics")) as response:  # noqa: S310 - on loopback
-                if f"\ngateway_event_subscribers {number}.0\n" in response.read().decode():
-                    return
-            time.sleep(0.05)
-        pytest.fail(f"There were never {number} subscribers.")
+    def has_subscribers(self, number: int) -> bool:
+        """Return whether the event log has this number of subscribers."""
+        with urlopen(self.graphql_url.replace("/graphql", "/metrics")) as response:  # noqa: S310 - on loopback
+            return f"\ngateway_event_subscribers {number}.0\n" in response.read().decode()
 
     def webhook(self, event: str, data: Any) -> None:
         """Send a webhook, as the reseller source does."""
@@ -117,6 +122,14 @@ class App:
         """Open a page of the application."""
         self.page.goto(f"{self.url}/#/{path}")
         return self.page
+
+    def wait_for_subscribers(self, number: int) -> None:
+        """Wait until the event log has this number of subscribers."""
+        for _ in range(200):
+            if self.world.has_subscribers(number):
+                return
+            self.page.wait_for_timeout(50)  # which handles events of the page, as time.sleep would not
+        pytest.fail(f"There were never {number} subscribers.")
 
     @property
     def rows(self) -> Locator:
@@ -237,8 +250,9 @@ def opened(browser: Browser, origin: str, world: World) -> Iterator[App]:
     context.on("request", record)
     context.add_init_script(RECORD_PROGRESS)
     yield app
+    app.page.goto("about:blank")
+    app.wait_for_subscribers(0)
     context.close()
-    world.wait_for_subscribers(0)
     world.reset()
     assert app.problems == []
 
@@ -425,7 +439,7 @@ def test_changes_of_others_appear_by_themselves(app: App) -> None:
     """Users that are created, changed and deleted elsewhere appear, change and disappear without a request."""
     app.open()
     expect(app.rows.first).to_be_visible()
-    app.world.wait_for_subscribers(1)
+    app.wait_for_subscribers(1)
     sent = len(app.posts)
     name = f"New {uuid4()}"
     create = "mutation ($input: CreateAccountUserInput!) { createAccountUser(input: $input) { id } }"
@@ -448,7 +462,7 @@ def test_a_created_user_is_not_in_a_list_of_others(app: App) -> None:
     page = app.open()
     page.get_by_label("Source").select_option("RESELLER")
     expect(app.rows.filter(has_not_text="Reseller")).to_have_count(0)
-    app.world.wait_for_subscribers(1)
+    app.wait_for_subscribers(1)
     create = "mutation ($input: CreateAccountUserInput!) { createAccountUser(input: $input) { id } }"
     app.world.execute(create, input={"name": "Not listed", "email": f"{uuid4()}@example.com"})
     # The change after it is an event after it: when that one is shown, the first one has arrived.
@@ -459,11 +473,34 @@ def test_a_created_user_is_not_in_a_list_of_others(app: App) -> None:
     expect(app.rows.filter(has_text="Not listed")).to_have_count(0)
 
 
+def test_changes_during_a_lost_connection_are_read(app: App) -> None:
+    """When the connection for live updates was lost, the list is read again, and later changes appear as before."""
+    ends: list[WebSocketRoute] = []
+
+    def connect(connection: WebSocketRoute) -> None:
+        ends[:] = [connection, connection.connect_to_server()]
+
+    app.page.route_web_socket("**/graphql", connect)
+    app.open()
+    expect(app.rows.first).to_be_visible()
+    app.wait_for_subscribers(1)
+    page_end, gateway_end = ends
+    gateway_end.close()
+    page_end.close(code=1012)
+    app.wait_for_subscribers(0)
+    create = "mutation ($input: CreateAccountUserInput!) { createAccountUser(input: $input) { id } }"
+    app.world.execute(create, input={"name": "Missed", "email": f"{uuid4()}@example.com"})
+    expect(app.rows.first).to_contain_text("Missed", timeout=15_000)
+    app.wait_for_subscribers(1)
+    app.world.execute(create, input={"name": "Not missed", "email": f"{uuid4()}@example.com"})
+    expect(app.rows.first).to_contain_text("Not missed")
+
+
 def test_a_created_user_is_in_the_list(app: App) -> None:
     """The form for a new user leads to it, and the list has it at once."""
     page = app.open()
     expect(app.rows.first).to_be_visible()
-    app.world.wait_for_subscribers(1)
+    app.wait_for_subscribers(1)
     page.get_by_role("link", name="New user").click()
     page.get_by_label("E-mail").fill(ADA)
     page.get_by_role("button", name="Save").click()
@@ -536,7 +573,7 @@ def test_a_copy_works_where_only_its_documents_are_trusted(
         with opened(browser, origin, world) as app:
             app.open()
             expect(app.rows.first).to_be_visible()
-            world.wait_for_subscribers(1)
+            app.wait_for_subscribers(1)
             app.open(f"person/{quote(ADA)}")
             card = app.card("SoftwareOne")
             card.get_by_label("First name").fill("Augusta")
