@@ -116,7 +116,7 @@ class App:
     url: str
     world: World
     problems: list[str] = field(default_factory=list)
-    posts: list[str] = field(default_factory=list)
+    operations: list[str] = field(default_factory=list)
 
     def open(self, path: str = "") -> Page:
         """Open a page of the application."""
@@ -242,8 +242,8 @@ def opened(browser: Browser, origin: str, world: World) -> Iterator[App]:
             app.problems.append(message.text)
 
     def record(request: Request) -> None:
-        if request.method == "POST":
-            app.posts.append(request.post_data or "")
+        if request.url.startswith(world.graphql_url) and request.method in {"GET", "POST"}:
+            app.operations.append(f"{request.url} {request.post_data}")
 
     context.on("console", note)
     context.on("weberror", lambda error: app.problems.append(str(error.error)))
@@ -440,7 +440,7 @@ def test_changes_of_others_appear_by_themselves(app: App) -> None:
     app.open()
     expect(app.rows.first).to_be_visible()
     app.wait_for_subscribers(1)
-    sent = len(app.posts)
+    sent = len(app.operations)
     name = f"New {uuid4()}"
     create = "mutation ($input: CreateAccountUserInput!) { createAccountUser(input: $input) { id } }"
     created = app.world.execute(create, input={"name": name, "email": f"{name[4:]}@example.com"})["createAccountUser"]
@@ -454,7 +454,7 @@ def test_changes_of_others_appear_by_themselves(app: App) -> None:
     expect(app.rows.filter(has_text=deleted["email"])).to_have_count(1)
     app.world.webhook("reseller.user.deleted", app.world.stored("reseller", deleted["sourceId"]))
     expect(app.rows.filter(has_text=deleted["email"])).to_have_count(0)
-    assert len(app.posts) == sent
+    assert len(app.operations) == sent
 
 
 def test_a_created_user_is_not_in_a_list_of_others(app: App) -> None:
@@ -583,7 +583,7 @@ def test_a_copy_works_where_only_its_documents_are_trusted(
                 {"name": "ada.png", "mimeType": "image/png", "buffer": PNG}
             )
             expect(card.get_by_text("Picture saved.")).to_be_visible()
-            assert not [text for text in app.posts if "fragment" in text]
+            assert not [text for text in app.operations if "fragment" in text]
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)

@@ -1,6 +1,7 @@
 import type { ApolloCache } from "@apollo/client";
 import { useSubscription } from "@apollo/client/react";
 import { useState } from "react";
+import { matches } from "shared/matches";
 import { Alert, usePath } from "shared/page";
 import { failureOf } from "./client";
 import { NewUser } from "./forms";
@@ -61,9 +62,4 @@ function updateList(cache: ApolloCache, filter: UserFilter, { change, user }: Ev
       return { ...data, users: { ...data.users, edges: [edge, ...data.users.edges] } };
     });
   }
-}
-
-function matches({ source, name, email }: Event["user"], { sources, search }: UserFilter) {
-  const text = `${name} ${email}`.toLowerCase();
-  return (!sources || sources.includes(source)) && (!search || text.includes(search.toLowerCase()));
 }

@@ -1,0 +1,98 @@
+import { Alert, Picture, SOURCES, statusOf, Unavailable } from "shared/page";
+import { useQuery } from "urql";
+import { failureOf } from "./client";
+import { EditUser } from "./forms";
+import { type FragmentType, getFragmentData, graphql } from "./gql";
+
+const DETAILS = graphql(`
+  fragment UserDetails on User {
+    id source name status imageUrl company lastActiveAt
+    role { id name }
+    department { id name }
+    organization { id name }
+    accounts { sourceId name }
+    ...EditableUser
+  }
+`);
+
+const PERSON = graphql(`
+  query Person($email: String!) {
+    person(email: $email) {
+      users { id ...UserDetails }
+      unavailable { source code message retryAfter }
+    }
+  }
+`);
+
+const USER = graphql(`
+  query User($id: ID!) {
+    user(id: $id) { id ...UserDetails }
+  }
+`);
+
+/** All records that have one e-mail address. */
+export function Person({ email }: { email: string }) {
+  // A field that fails alone is null; the others are shown.
+  const [{ data, error, fetching }, read] = useQuery({ query: PERSON, variables: { email } });
+  const reload = () => read({ requestPolicy: "network-only" });
+  const person = data?.person;
+  return (
+    <>
+      <h1>{email}</h1>
+      {fetching && <p>Loading…</p>}
+      <Incomplete error={error} reload={reload} />
+      {person && <Unavailable sources={person.unavailable} retry={reload} />}
+      {person?.users.map((user) => <UserCard key={user.id} user={user} reload={reload} />)}
+      {person?.users.length === 0 && <p>No user has this e-mail address.</p>}
+    </>
+  );
+}
+
+/** One record: not every user has an e-mail address. */
+export function OneUser({ id }: { id: string }) {
+  const [{ data, error, fetching }, read] = useQuery({ query: USER, variables: { id } });
+  const reload = () => read({ requestPolicy: "network-only" });
+  return (
+    <>
+      {fetching && <p>Loading…</p>}
+      <Incomplete error={error} reload={reload} />
+      {data?.user && <UserCard user={data.user} reload={reload} />}
+      {data?.user === null && !error && <p>There is no such user.</p>}
+    </>
+  );
+}
+
+function Incomplete({ error, reload }: { error: unknown; reload: () => void }) {
+  if (!error) return null;
+  return (
+    <Alert title="Something is missing here." action="Try again" onAction={reload}>
+      {failureOf(error).message}
+    </Alert>
+  );
+}
+
+function UserCard({ reload, ...props }: { user: FragmentType<typeof DETAILS>; reload: () => void }) {
+  const user = getFragmentData(DETAILS, props.user);
+  const facts = {
+    Status: statusOf(user),
+    Role: user.role?.name,
+    Department: user.department?.name,
+    Organization: user.organization?.name,
+    Company: user.company,
+    Accounts: user.accounts?.map(({ name }) => name).join(", "),
+    "Last active": user.lastActiveAt && new Date(user.lastActiveAt).toLocaleString(),
+  };
+  return (
+    <article aria-label={SOURCES[user.source]}>
+      <h2>
+        <Picture url={user.imageUrl} />
+        {user.name}
+        <span className="source">{SOURCES[user.source]}</span>
+      </h2>
+      <dl>
+        {Object.entries(facts).map(([name, value]) => value && <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
+      </dl>
+      <EditUser user={user} reload={reload} />
+    </article>
+  );
+}
