@@ -94,6 +94,7 @@ class Authentication:
         return await self._tokens.principal(credential), frozenset()
 
     def _instruction(self) -> str:
-        credentials = ("an API key", self._keys), ("a token", self._tokens)
-        accepted = " or ".join(name for name, verifier in credentials if verifier is not None)
-        return f"send {accepted} as `Authorization: Bearer …`"
+        if self._tokens is None:
+            return "send an API key as `X-API-Key: …` or as `Authorization: Bearer …`"
+        key = "an API key as `X-API-Key: …`, or " if self._keys is not None else ""
+        return f"send {key}a token as `Authorization: Bearer …`"

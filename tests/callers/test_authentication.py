@@ -88,10 +88,13 @@ async def test_modes(settings: Any, issuer: Issuer, *, mode: str, keys: bool, to
     ids=str,
 )
 async def test_missing_credentials(settings: Any, mode: str, headers: dict[str, str]) -> None:
-    """A request without a credential, or with one in another form, gets the form that is accepted."""
+    """A request without a credential, or with one in another form, gets the forms that are accepted."""
     async with open_authentication(settings(mode), {}) as authenticate:
-        with pytest.raises(Unauthenticated, match=r"^Authentication required: send .* as `Authorization: Bearer …`\.$"):
+        with pytest.raises(
+            Unauthenticated, match=r"^Authentication required: send .* as `Authorization: Bearer …`\.$"
+        ) as refused:
             await authenticate(headers)
+        assert ("X-API-Key" in str(refused.value)) == ("api_key" in mode)
 
 
 async def test_a_wrong_key_is_not_tried_as_a_token(settings: Any, issuer: Issuer) -> None:
