@@ -13,105 +13,159 @@ const newKey = (name: string) =>
 
 export const examples: Example[] = [
   {
-    query: `# One account user with role and department.
-# The id is a source id, as here, or a global id:
-# then leave out the source.
-query OneUser($id: ID!, $source: UserSource) {
-  user(id: $id, source: $source) {
-    id
-    source
-    sourceId
-    name
-    email
-    status
-    role {
+    query: `# All users of the three sources, newest first. The
+# calls that this took are below the response.
+query AllUsers(
+  $first: Int
+  $after: String
+  $filter: UserFilter
+) {
+  users(
+    first: $first
+    after: $after
+    filter: $filter
+  ) {
+    nodes {
+      source
       name
-      type
-      permissions
+      email
+      role {
+        name
+      }
+      department {
+        name
+        location {
+          name
+        }
+      }
+      organization {
+        name
+      }
     }
-    department {
-      name
-      notes
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+    unavailable {
+      source
+      code
+      retryAfter
     }
   }
 }
 `,
-    variables: json({ id: "acus_adalovelace1", source: "ACCOUNT" }),
+    variables: json({ first: 10, after: null, filter: {} }),
   },
   {
-    query: `# Sets an account user's department, then clears it:
-# null clears a field, an absent one is not changed.
-# A repeated key changes nothing: the stored result is
-# returned. Use a new key for a new change.
+    query: `# One person in all sources: the records with this
+# e-mail address.
+query OnePerson($email: String!) {
+  person(email: $email) {
+    users {
+      id
+      source
+      sourceId
+      name
+      status
+      role {
+        name
+      }
+      department {
+        name
+        location {
+          name
+        }
+      }
+      accounts {
+        name
+      }
+      company
+    }
+    unavailable {
+      source
+      code
+    }
+  }
+}
+`,
+    variables: json({ email: "ada.lovelace@example.com" }),
+  },
+  {
+    query: `# Clears a user's department and sets it again: null
+# clears a field, an absent one is not changed. If you
+# run it again, the keys are known and the stored
+# results are returned; a new change needs a new key.
 mutation ChangeDepartment(
   $id: ID!
   $departmentId: ID!
-  $setKey: String
   $clearKey: String
+  $setKey: String
 ) {
-  set: updateAccountUser(
-    id: $id
-    input: { departmentId: $departmentId }
-    idempotencyKey: $setKey
-  ) {
-    id
-    name
-    department {
-      id
-      name
-    }
-  }
   clear: updateAccountUser(
     id: $id
     input: { departmentId: null }
     idempotencyKey: $clearKey
   ) {
+    ...Changed
+  }
+  set: updateAccountUser(
+    id: $id
+    input: { departmentId: $departmentId }
+    idempotencyKey: $setKey
+  ) {
+    ...Changed
+  }
+}
+
+fragment Changed on User {
+  id
+  name
+  department {
     id
     name
-    department {
-      id
-      name
-    }
   }
 }
 `,
     variables: json({
-      id: "acus_adalovelace1",
-      departmentId: "dp_returns00000",
-      setKey: newKey("set"),
+      id: "acus_gracehopper1",
+      departmentId: "dp_finishing000",
       clearKey: newKey("clear"),
+      setKey: newKey("set"),
     }),
   },
   {
-    query: `# Renames a SoftwareOne Marketplace user.
-# Absent fields of the input are not changed.
+    query: `# Changes the name of a SoftwareOne Marketplace
+# user, and changes it back.
 mutation RenameInMarketplace(
   $id: ID!
-  $firstName: String
-  $lastName: String
+  $newName: UpdateSoftwareOneUserInput!
+  $oldName: UpdateSoftwareOneUserInput!
 ) {
-  updateSoftwareOneUser(
-    id: $id
-    input: { firstName: $firstName, lastName: $lastName }
-  ) {
-    id
-    sourceId
-    name
-    firstName
-    lastName
-    updatedAt
+  rename: updateSoftwareOneUser(id: $id, input: $newName) {
+    ...Renamed
+  }
+  restore: updateSoftwareOneUser(id: $id, input: $oldName) {
+    ...Renamed
   }
 }
+
+fragment Renamed on User {
+  id
+  name
+  updatedAt
+}
 `,
-    variables: json({ id: "USR-0000-0001", firstName: "Ada", lastName: "Lovelace" }),
+    variables: json({
+      id: "USR-0000-0002",
+      newName: { firstName: "Grace Brewster", lastName: "Murray Hopper" },
+      oldName: { firstName: "Grace", lastName: "Hopper" },
+    }),
   },
   {
     query: `# Follows all changes of users: run this, open this
-# page in a second window, and run the next tab there.
-# The change appears here.
-subscription FollowUsers(
-  $sources: [UserSource!]
-) {
+# page in a second window, and run the next tab
+# there. Each change appears here, the last one stays.
+subscription FollowUsers($sources: [UserSource!]) {
   userChanged(sources: $sources) {
     id
     change
@@ -129,28 +183,42 @@ subscription FollowUsers(
     variables: json({ sources: ["RESELLER"] }),
   },
   {
-    query: `# Changes a reseller user's company.
+    query: `# Changes a reseller user's company, and back again.
 # resellerId is required if the id is no global id
 # and the gateway has no reseller configured.
 mutation ResellerCompany(
   $id: ID!
-  $company: String
   $resellerId: ID
+  $newCompany: String
+  $oldCompany: String
 ) {
-  updateResellerUser(
+  change: updateResellerUser(
     id: $id
     resellerId: $resellerId
-    input: { company: $company }
+    input: { company: $newCompany }
   ) {
-    id
-    sourceId
-    name
-    email
-    company
-    updatedAt
+    ...Changed
+  }
+  restore: updateResellerUser(
+    id: $id
+    resellerId: $resellerId
+    input: { company: $oldCompany }
+  ) {
+    ...Changed
   }
 }
+
+fragment Changed on User {
+  id
+  name
+  company
+  updatedAt
+}
 `,
-    variables: json({ id: "00000000-0000-4000-8000-000000000001", company: "Analytical Engines" }),
+    variables: json({
+      id: "00000000-0000-4000-8000-000000000001",
+      newCompany: "Analytical Engines",
+      oldCompany: "Lovelace & Co",
+    }),
   },
 ];
