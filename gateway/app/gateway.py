@@ -289,7 +289,7 @@ class Gateway:
             cors=self._cors,
         )
         with_page = settings.in_development if settings.graphiql is None else settings.graphiql
-        graphiql = GraphiQL() if with_page else None
+        graphiql = GraphiQL(credentials=settings.auth.headers) if with_page else None
         endpoint = GraphQLEndpoint(
             self._entered(self._executor),
             self._entered(self._incoming),

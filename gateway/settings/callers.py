@@ -73,6 +73,12 @@ class AuthSettings(BaseModel):
         """Whether tokens are accepted."""
         return self.mode in {AuthMode.JWT, AuthMode.BOTH}
 
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The names of the headers for credentials: one for each kind that is accepted."""
+        kinds = (("X-API-Key", self.with_keys), ("Authorization", self.with_tokens))
+        return tuple(name for name, accepted in kinds if accepted)
+
     @field_validator("algorithms")
     @classmethod
     def _supported(cls, algorithms: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ The GraphQL endpoint returns the page to a browser's GET; the root of the site l
 prefix, since the page refers to its assets by relative paths.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -52,14 +53,14 @@ class Bundle:
     assets: dict[str, Path]
 
     @classmethod
-    def load(cls, dist: Path = DIST) -> Self | None:
+    def load(cls, dist: Path = DIST, *, credentials: Sequence[str] = ()) -> Self | None:
         """Read dist/; return None if GraphiQL has not been built."""
         try:
             entry = orjson.loads((dist / "manifest.json").read_bytes())
         except FileNotFoundError:
             return None
         return cls(
-            html=_html(script=entry["script"], style=entry["style"], icon=entry["icon"]),
+            html=_html(script=entry["script"], style=entry["style"], icon=entry["icon"], credentials=credentials),
             icon=(dist / entry["icon"]).read_bytes(),
             assets={path.name: path for path in dist.iterdir() if path.suffix in _CONTENT_TYPES},
         )
@@ -68,11 +69,12 @@ class Bundle:
 class GraphiQL:
     """GraphiQL for an API at `path`: the page there, and its assets beside it.
 
-    If the API is at /graphql, the assets are at /graphiql/…. dist/ is read once, by the constructor.
+    If the API is at /graphql, the assets are at /graphiql/…. dist/ is read once, by the constructor. `credentials` are
+    the names of the headers that callers authenticate with: the page shows them in its Headers editor, to be filled in.
     """
 
-    def __init__(self, path: str = "/graphql") -> None:
-        self._bundle = Bundle.load()
+    def __init__(self, path: str = "/graphql", *, credentials: Sequence[str] = ()) -> None:
+        self._bundle = Bundle.load(credentials=credentials)
         self._folder, _, self._name = path.rpartition("/")
         self._assets = f"{self._folder}/graphiql/"
 
@@ -114,7 +116,8 @@ class GraphiQL:
         )
 
 
-def _html(*, script: str, style: str, icon: str) -> str:
+def _html(*, script: str, style: str, icon: str, credentials: Sequence[str]) -> str:
+    data = f' data-credentials="{" ".join(credentials)}"' if credentials else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -126,7 +129,7 @@ def _html(*, script: str, style: str, icon: str) -> str:
 <script type="module" src="graphiql/{script}"></script>
 </head>
 <body>
-<div id="graphiql"><p class="placeholder">Loading…</p></div>
+<div id="graphiql"{data}><p class="placeholder">Loading…</p></div>
 <noscript><p class="placeholder">GraphiQL needs JavaScript; the API itself does not.</p></noscript>
 </body>
 </html>
