@@ -46,7 +46,7 @@ class Loaders:
             return check_user(ref, await self._sources.named(ref.source).fetch_user(ref, self.plan.of(Kind.USER)))
 
     def close(self) -> None:
-        """Cancel the batches under way, at the end of the operation."""
+        """Cancel the batches under way and what awaits their records, at the end of the operation."""
         for loader in self._loaders.values():
             loader.close()
 
@@ -66,6 +66,7 @@ class _Loader(DataLoader[Ref, Any], ABC):
     """Loads the records of one kind.
 
     aiodataloader runs each batch in a task, which would outlive an operation that is cancelled: `close` ends them.
+    graphql-core lets fields below a null that was propagated go on in tasks: `close` ends those that await a record.
     """
 
     def __init__(self, needs: frozenset[str], principal: Principal) -> None:
@@ -107,6 +108,8 @@ class _Loader(DataLoader[Ref, Any], ABC):
     def close(self) -> None:
         for task in self._batches:
             task.cancel()
+        for future in self._requested.values():  # a task that nobody waits for may still await one: it would not end
+            future.cancel()
 
 
 class _UserLoader(_Loader):

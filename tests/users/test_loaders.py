@@ -112,6 +112,15 @@ async def test_once_per_operation(make_source: Any, roles: Any) -> None:
     assert len(roles.calls) == 2
 
 
+async def test_the_end_of_an_operation(make_source: Any, roles: Any) -> None:
+    """What still awaits a record at the end of the operation is cancelled."""
+    loaders = UserService(Sources([make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})])).loaders(PLAN)
+    waiting = [asyncio.ensure_future(loaders.load(role(number))) for number in (1, 2)]
+    loaders.close()
+    await asyncio.wait(waiting, timeout=5)
+    assert all(task.cancelled() for task in waiting)
+
+
 async def test_users(make_source: Any) -> None:
     """Each user is one call with the needs of the plan, and fails alone."""
     down = SourceUnavailable("down")
