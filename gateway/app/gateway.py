@@ -187,10 +187,12 @@ class Gateway:
         operation_name: str | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a deadline for calls to sources, not a cancellation
+        on_error: str = "PROPAGATE",
     ) -> Result:
         """Execute a GraphQL document. Errors are in the result, in the same form as over HTTP.
 
-        `timeout` is in seconds; None means the setting `request_timeout`.
+        `timeout` is in seconds; None means the setting `request_timeout`. `on_error` is the error behavior: `NULL`,
+        `PROPAGATE` or `HALT` (docs/nullability.md).
         """
         incoming = Incoming(
             self.users,
@@ -200,7 +202,7 @@ class Gateway:
             events=self.events,
             pictures=self._pictures,
         )
-        request = GraphQLRequest(query, dict(variables or {}), operation_name)
+        request = GraphQLRequest(query, dict(variables or {}), operation_name, on_error=on_error)
         executor = self._entered(self._executor)
         try:
             return await executor.execute(request, incoming)

@@ -43,6 +43,17 @@ async def test_execute(gateway: Gateway) -> None:
     assert (failed.errors[0].extensions or {})["code"] == "BAD_USER_INPUT"
 
 
+async def test_error_behaviors(gateway: Gateway) -> None:
+    """`on_error` is the error behavior of the execution; an unknown one is refused."""
+    query = "{ __typename roles(first: 201) { nodes { id } } }"
+    assert (await gateway.execute(query)).data is None
+    assert (await gateway.execute(query, on_error="NULL")).data == {"__typename": "Query", "roles": None}
+    refused = await gateway.execute(query, on_error="IGNORE")
+    assert not refused.executed
+    assert refused.errors
+    assert refused.errors[0].message == "onError must be NULL, PROPAGATE or HALT."
+
+
 async def test_the_typed_service(gateway: Gateway) -> None:
     """Users are read and changed without GraphQL; errors are exceptions of `gateway.errors`."""
     changed = await gateway.users.update_account_user("acus_adalovelace1", {"department_id": None})

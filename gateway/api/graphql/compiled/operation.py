@@ -22,6 +22,7 @@ from gateway.api.graphql.compiled.coverage import Coverage, Uncovered
 from gateway.api.graphql.compiled.program import Program, build_program
 from gateway.api.graphql.compiled.run import Run
 from gateway.api.graphql.execution.context import Context
+from gateway.api.graphql.execution.error_behavior import CORE_EXECUTORS
 from gateway.api.graphql.execution.prepared import Executed
 from gateway.api.graphql.skip_include import without_conditions
 
@@ -122,7 +123,7 @@ class Compiled:
         return tuple(values.coerced.get(name) for name in self._condition_variables)
 
     def _graphql_core(self, context: Context, values: VariableValues) -> CoreExecutor[Any]:
-        return CoreExecutor(
+        return CORE_EXECUTORS[context.on_error](
             self._schema,
             self._fragments,
             self._fragment_details,

@@ -18,7 +18,7 @@ once in a level, and all of them get the same result. If it took the slow path i
 because each error needs its path.
 """
 
-from asyncio import CancelledError, Future, TaskGroup, gather
+from asyncio import Future, TaskGroup, gather
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from inspect import iscoroutine
@@ -209,19 +209,23 @@ class Run:
             values = await gather(*(each.awaitable for each in pending), return_exceptions=True) if pending else []
             for batch in batches:
                 await batch.wait()
-        except CancelledError:
+            for batch in batches:
+                self._complete_batch(batch)
+            for (_, slot, indices), value in zip(pending, values, strict=True):
+                self._put_awaited(value, slot, indices)
+        except BaseException:  # a cancellation, or an error that ends the execution
             for batch in batches:
                 batch.abandon()
             raise
-        for batch in batches:
-            self._complete_batch(batch)
-        for (_, slot, indices), value in zip(pending, values, strict=True):
-            if isinstance(value, Exception):
-                self._propagate_null(value, slot, indices)
-            elif isinstance(value, BaseException):
-                raise value
-            else:
-                self._put(value, slot, indices)
+
+    def _put_awaited(self, value: Any, slot: AnswerSlot, indices: tuple[int, ...]) -> None:
+        """Put a value that graphql-core awaited into the answer, or null if it is an exception."""
+        if isinstance(value, Exception):
+            self._propagate_null(value, slot, indices)
+        elif isinstance(value, BaseException):
+            raise value
+        else:
+            self._put(value, slot, indices)
 
     def _complete_batch(self, batch: LookupBatch) -> None:
         """Complete the records of a batch: once for each field, unless the slow path was used."""

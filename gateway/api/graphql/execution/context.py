@@ -1,7 +1,11 @@
 """The context of one GraphQL operation, as the resolvers get it."""
 
+from asyncio import Future
 from dataclasses import dataclass, field
 
+from graphql import GraphQLError
+
+from gateway.api.graphql.execution.error_behavior import ErrorBehavior
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.users.loaders import Loaders
 from gateway.users.planning import Plan
@@ -15,22 +19,35 @@ class Context:
     """The state of one operation; each operation of a WebSocket and each event of a subscription has a new one.
 
     `mutations` is how many mutations the operation may have. `replayed` lists the response names of those whose result
-    was stored under their idempotency key.
+    was stored under their idempotency key. `first_error` is set to the first error of an operation that halts there.
     """
 
     incoming: Incoming
     loaders: Loaders
     mutations: int = 0
+    on_error: ErrorBehavior = ErrorBehavior.PROPAGATE
+    first_error: "Future[GraphQLError] | None" = None
     replayed: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, incoming: Incoming, plan: Plan, mutations: int = 0) -> "Context":
+    def of(
+        cls,
+        incoming: Incoming,
+        plan: Plan,
+        mutations: int = 0,
+        on_error: ErrorBehavior = ErrorBehavior.PROPAGATE,
+    ) -> "Context":
         """Create the context of an operation with loaders for its plan."""
-        return cls(incoming, incoming.service.loaders(plan), mutations)
+        return cls(incoming, incoming.service.loaders(plan), mutations, on_error)
 
     @property
     def service(self) -> UserService:
         return self.incoming.service
+
+    def halt(self, error: GraphQLError) -> None:
+        """Halt the operation at this error, unless it was halted at an earlier one."""
+        if self.first_error is not None and not self.first_error.done():
+            self.first_error.set_result(error)
 
     def key(self, argument: str | None, response_name: str) -> str | None:
         """Return the idempotency key of one mutation: that of its argument, else the one from the header.

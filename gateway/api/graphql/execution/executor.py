@@ -1,6 +1,6 @@
 """Executes GraphQL operations for every transport: HTTP, WebSockets, event streams and the embedding API."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from inspect import isawaitable
 from typing import Any
@@ -14,16 +14,18 @@ from gateway.api.capacity import AllowanceExceeded, Capacity
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.documents import Documents, InvalidDocument
+from gateway.api.graphql.execution.error_behavior import INCREMENTAL_EXECUTORS, ErrorBehavior
 from gateway.api.graphql.execution.errors import as_graphql_error, public_error, public_errors, public_part
+from gateway.api.graphql.execution.halting import until_first_error
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.incremental import deliver
 from gateway.api.graphql.execution.prepared import Executed, Prepared
-from gateway.api.graphql.execution.request import GraphQLRequest, refusal, refused_for
+from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.requested import RequestedExtensions
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
-from gateway.errors import BadUserInput, GatewayError, SourceTimeout
+from gateway.errors import BadUserInput, GatewayError, Rule, SourceTimeout
 from gateway.kit.long_steps import LongSteps
 from gateway.kit.rate_limit import Allowance
 from gateway.operation import READ_CALLS
@@ -34,6 +36,8 @@ QUERY_ONLY = frozenset({OperationType.QUERY})
 QUERY_OR_SUBSCRIPTION = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
 QUERY_OR_MUTATION = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANY_OPERATION = frozenset(OperationType)
+
+_ERROR_BEHAVIORS = frozenset(ErrorBehavior)
 
 # Of a document that is not in the cache: it takes about the CPU time of two lookups, and a long one more.
 _PREPARATION_COST = 20
@@ -73,8 +77,10 @@ class Executor:
         """Return the request with the text of its document; a request that was resolved before is not changed.
 
         Raises:
-            RefusedError: the document is unknown or not trusted, or its preparation exceeds the caller's allowance.
+            RefusedError: the document is unknown or not trusted, its preparation exceeds the caller's allowance, or
+                there is no such error behavior.
         """
+        _check_error_behavior(request)
         found = None
         if request.trusted is None and (self._looks_up_all or not request.query):
             try:
@@ -201,7 +207,7 @@ class Executor:
         prepared = self.prepare(request, incoming, allowed=allowed)
         if isinstance(prepared, Result):
             return prepared
-        if prepared.stream_counts is None:
+        if prepared.stream_counts is None or request.on_error == ErrorBehavior.HALT:  # which no part can precede
             return await self.answer(prepared, request, incoming)
         try:
             prepared.stream_counts.check(request.variables or {})
@@ -241,10 +247,14 @@ class Executor:
                 async with self._capacity.slot(incoming.principal.identity):
                     context = _context(prepared, request, incoming)
                     try:
+                        execution: Coroutine[Any, Any, Executed | ExecutionResult]
                         if prepared.compiled is not None and event is None:
-                            executed: Executed = await prepared.compiled.execute(context, request.variables or {})
+                            execution = prepared.compiled.execute(context, request.variables or {})
                         else:
-                            executed = await self._execute_by_core(prepared.document, request, context, event)
+                            execution = self._execute_by_core(prepared.document, request, context, event)
+                        if context.on_error is ErrorBehavior.HALT:
+                            execution = until_first_error(execution, context)
+                        executed = await execution
                     finally:
                         context.loaders.close()
                     result = _result(executed, context, incoming)
@@ -297,6 +307,7 @@ class Executor:
             context,
             request.variables,
             request.operation_name,
+            executor_class=INCREMENTAL_EXECUTORS[context.on_error],
             hide_suggestions=self._hide_suggestions,
         )
         return await executed if isawaitable(executed) else executed
@@ -338,7 +349,15 @@ class Executor:
 
 
 def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Context:
-    return Context.of(incoming, prepared.plan(request.variables), prepared.mutations)
+    plan = prepared.plan(request.variables)
+    return Context.of(incoming, plan, prepared.mutations, ErrorBehavior(request.on_error))
+
+
+def _check_error_behavior(request: GraphQLRequest) -> None:
+    if request.on_error not in _ERROR_BEHAVIORS:
+        values = tuple(ErrorBehavior)
+        unknown = BadUserInput.at(("onError",), "must be NULL, PROPAGATE or HALT", Rule.ENUM, values=values)
+        raise RefusedError(400, unknown, draft_status=422)
 
 
 def _check_type(prepared: Prepared, allowed: Collection[OperationType]) -> None:

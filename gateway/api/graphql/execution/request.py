@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from gateway.api.capacity import AllowanceExceeded, ratelimit_headers, whole_seconds
+from gateway.api.graphql.execution.error_behavior import ErrorBehavior
 from gateway.api.graphql.trusted.naming import DocumentName, PersistedQueryNotFound, PersistedQueryNotSupported, name_of
 from gateway.errors import BadUserInput, Code, GatewayError
 from gateway.users.icons import Icon
@@ -26,7 +27,8 @@ class GraphQLRequest(msgspec.Struct, frozen=True):
     """The content of a GraphQL request, not yet checked against the schema.
 
     `query` is empty if the client only names a document. `trusted` is None until the document has been looked up, then
-    whether it is a trusted document. `files` are the uploaded files, to which the variables only refer.
+    whether it is a trusted document. `files` are the uploaded files, to which the variables only refer. `on_error` is
+    the name of the error behavior, as the client sent it.
     """
 
     query: str
@@ -36,6 +38,7 @@ class GraphQLRequest(msgspec.Struct, frozen=True):
     document: DocumentName = _UNNAMED
     trusted: bool | None = None
     files: tuple[Icon, ...] = ()
+    on_error: str = ErrorBehavior.PROPAGATE
 
     def close(self) -> None:
         """Free the files of an executed request now: the traceback of an error would keep them."""
@@ -97,7 +100,7 @@ def from_mapping(sent: Any) -> GraphQLRequest:
     if not isinstance(sent, dict):
         raise refusal(400, "The request must be a JSON object with a `query`.")
     query, variables, name = sent.get("query"), sent.get("variables"), sent.get("operationName")
-    extensions = sent.get("extensions")
+    extensions, on_error = sent.get("extensions"), sent.get("onError")
     if query is not None and not isinstance(query, str):
         raise _malformed("`query` must be a string.")
     if variables is not None and not isinstance(variables, dict):
@@ -106,13 +109,22 @@ def from_mapping(sent: Any) -> GraphQLRequest:
         raise _malformed("`operationName` must be a string.")
     if extensions is not None and not isinstance(extensions, dict):
         raise _malformed("`extensions` must be an object.")
+    if on_error is not None and not isinstance(on_error, str):
+        raise _malformed("`onError` must be a string.")
     try:
         document = name_of(sent)
     except BadUserInput as error:
         raise RefusedError(400, error, draft_status=422) from None
     if not query and document.id is None:
         raise _malformed("The request has no `query`.")
-    return GraphQLRequest(query or "", variables, name or None, extensions or {}, document)
+    return GraphQLRequest(
+        query or "",
+        variables,
+        name or None,
+        extensions or {},
+        document,
+        on_error=ErrorBehavior.PROPAGATE if on_error is None else on_error,
+    )
 
 
 def _malformed(message: str) -> RefusedError:

@@ -1,7 +1,8 @@
 """Decides which subscriptions are equal, so that one feed can serve them.
 
-Subscriptions are equal if they have the same operation of the same document, the same caller, and the same variables,
-of those that the operation declares, and if both or neither request the calls to sources (`extensions.calls`).
+Subscriptions are equal if they have the same operation of the same document, the same caller, the same error behavior,
+and the same variables, of those that the operation declares, and if both or neither request the calls to sources
+(`extensions.calls`).
 The position at which a subscription resumes (the argument `after`) makes no difference: the response to an event does
 not depend on it.
 """
@@ -48,7 +49,7 @@ class Sharing:
 
 
 def sharing_of(prepared: Prepared, request: GraphQLRequest, principal: Principal, base_url: str = "") -> Sharing:
-    """Compare the document, the caller and its declared variables, but not the one with the resume position.
+    """Compare document, caller, error behavior and declared variables, but not the one with the resume position.
 
     `base_url` is the URL of the gateway as the client reaches it: the URLs in a response begin with it.
     """
@@ -57,8 +58,8 @@ def sharing_of(prepared: Prepared, request: GraphQLRequest, principal: Principal
     others = {name: value for name, value in variables.items() if name not in position.variables - position.reused}
     resumes = position.fixed or any(variables.get(name) is not None for name in position.variables)
     caller = (principal is ANYONE, principal.identity, principal.scopes, base_url)
-    shows_calls = request.extensions.get("calls") is True
-    key = (prepared, orjson.dumps(others, option=orjson.OPT_SORT_KEYS), caller, shows_calls)
+    requested = (request.on_error, request.extensions.get("calls") is True)
+    key = (prepared, orjson.dumps(others, option=orjson.OPT_SORT_KEYS), caller, requested)
     return Sharing(key, resumes, None if position.fixed or position.variables & position.reused else others)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
 
@@ -14,6 +14,8 @@ from graphql.execution import experimental_execute_incrementally
 
 from gateway.api.graphql.compiled import Compiled
 from gateway.api.graphql.execution.context import Context
+from gateway.api.graphql.execution.error_behavior import INCREMENTAL_EXECUTORS, ErrorBehavior
+from gateway.api.graphql.execution.halting import until_first_error
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.selections import selection_of
 from gateway.api.graphql.schema.build import build_schema, executable
@@ -56,13 +58,19 @@ class ComparedError:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A valid document with its sets of variables, the fake sources, and the answer of graphql-core for each set."""
+    """A valid document with its sets of variables, the fake sources, and the answer of graphql-core for each set.
+
+    With `HALT`, which of several errors is the first one depends on what happens to be awaited: `possible` has those
+    that graphql-core reports for each set if it does not halt.
+    """
 
     generated: GeneratedDocument
     document: DocumentNode
     operation: OperationDefinitionNode
     sources: FakeSources
     expected: list[Answer]
+    on_error: ErrorBehavior = ErrorBehavior.PROPAGATE
+    possible: list[Answer] = field(default_factory=list)
 
     async def difference(self, compile_operation: Compile, *, competing: bool = False) -> str | None:
         """Return how the answer of compiled code differs; None if it does not.
@@ -73,44 +81,60 @@ class Case:
         compiled = compile_operation(SCHEMA, self.document, self.operation)
         if not hasattr(compiled, "execute"):
             return f"not compiled: {compiled}"
-        for variables, expected in zip(self.generated.variables, self.expected, strict=True):
-            actual = await answer_of(compiled, self.document, self.operation, variables, self.sources)
-            if found := _difference(expected, actual, competing=competing):
+        for number, (variables, expected) in enumerate(zip(self.generated.variables, self.expected, strict=True)):
+            actual = await answer_of(
+                compiled, self.document, self.operation, variables, self.sources, on_error=self.on_error
+            )
+            if self.on_error is ErrorBehavior.HALT and any(error.path for error in expected.errors):
+                found = _halted_difference(expected, actual, self.possible[number])
+            else:
+                found = _difference(expected, actual, competing=competing)
+            if found:
                 return f"{found}\nwith {variables} in\n{self.generated.text}"
         return None
 
 
-async def case_of(seed: int) -> Case | None:
+async def case_of(seed: int, on_error: ErrorBehavior = ErrorBehavior.PROPAGATE) -> Case | None:
     """Return the case of that seed; None if there is none. Ten seeds have the same fake sources."""
-    return await case_in(fake_sources(seed // 10), generate(SCHEMA, seed))
+    return await case_in(fake_sources(seed // 10), generate(SCHEMA, seed), on_error)
 
 
-async def case_in(sources: FakeSources, generated: GeneratedDocument) -> Case | None:
+async def case_in(
+    sources: FakeSources, generated: GeneratedDocument, on_error: ErrorBehavior = ErrorBehavior.PROPAGATE
+) -> Case | None:
     """Return the case of a document; None if the document is not valid, or graphql-core gives no answer."""
     document, operation = parse_operation(generated.text)
     if validate(SCHEMA, document, max_errors=1):
         return None
 
     async def execute_by_core(context: Context, variables: Mapping[str, Any]) -> Any:
-        result = experimental_execute_incrementally(SCHEMA, document, None, context, dict(variables))
-        answer = await result if isawaitable(result) else result
-        # graphql-core does not stop the tasks whose results an error has made needless.
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(tasks)
-        return answer
+        executor_class = INCREMENTAL_EXECUTORS[context.on_error]
+        result = experimental_execute_incrementally(
+            SCHEMA, document, None, context, dict(variables), executor_class=executor_class
+        )
+        return await result if isawaitable(result) else result
+
+    async def answers(behavior: ErrorBehavior) -> list[Answer]:
+        found = []
+        for variables in generated.variables:
+            found.append(
+                await _answer(execute_by_core, document, operation, variables, sources.fresh(), on_error=behavior)
+            )
+            # graphql-core does not stop the tasks whose results an error has made needless.
+            while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(tasks)
+        return found
 
     try:
-        expected = [
-            await _answer(execute_by_core, document, operation, variables, sources.fresh())
-            for variables in generated.variables
-        ]
+        expected = await answers(on_error)
+        possible = await answers(ErrorBehavior.NULL) if on_error is ErrorBehavior.HALT else []
     except asyncio.CancelledError:
         # No caller cancelled: a field that failed cancels what its siblings await too, and graphql-core with it.
         for task in (remaining := asyncio.all_tasks() - {asyncio.current_task()}):
             task.cancel()
         await asyncio.gather(*remaining, return_exceptions=True)
         return None
-    return Case(generated, document, operation, sources, expected)
+    return Case(generated, document, operation, sources, expected, on_error, possible)
 
 
 async def answer_of(
@@ -119,9 +143,11 @@ async def answer_of(
     operation: OperationDefinitionNode,
     variables: Mapping[str, Any],
     sources: FakeSources,
+    *,
+    on_error: ErrorBehavior = ErrorBehavior.PROPAGATE,
 ) -> Answer:
     """Return the answer of compiled code, with the sources in their initial state."""
-    return await _answer(compiled.execute, document, operation, variables, sources.fresh())
+    return await _answer(compiled.execute, document, operation, variables, sources.fresh(), on_error=on_error)
 
 
 def parse_operation(text: str) -> tuple[DocumentNode, OperationDefinitionNode]:
@@ -138,12 +164,15 @@ async def _answer(
     operation: OperationDefinitionNode,
     variables: Mapping[str, Any],
     sources: FakeSources,
+    *,
+    on_error: ErrorBehavior,
 ) -> Answer:
     service = UserService(Sources(sources.sources), cursors=Cursors(_SECRET, new_walk=lambda: "walk"))
     planned = plan(selection_of(document, operation, variables), operation.operation.value.title())
-    context = Context.of(Incoming(service, "request"), planned, mutations=2)
+    context = Context.of(Incoming(service, "request"), planned, 2, on_error)
+    execution = execute(context, variables)
     try:
-        result = await execute(context, variables)
+        result = await (until_first_error(execution, context) if on_error is ErrorBehavior.HALT else execution)
     finally:
         context.loaders.close()
     return Answer(result.data, [ComparedError.of(error) for error in result.errors or ()], sources.changes)
@@ -165,6 +194,14 @@ def _difference(expected: Answer, actual: Answer, *, competing: bool) -> str | N
         common = by_core & by_code or (competing and _competes(null, by_core, by_code))
         if not (propagated and common):
             return f"errors: missing {by_core - by_code}\n   too many {by_code - by_core}"
+    return None
+
+
+def _halted_difference(expected: Answer, actual: Answer, possible: Answer) -> str | None:
+    if actual.data is not None or actual.changes != expected.changes:
+        return f"halted: expected null and {expected.changes}\n   actual {actual.data} and {actual.changes}"
+    if len(actual.errors) != 1 or actual.errors[0] not in possible.errors:
+        return f"halted: expected one of {possible.errors}\n   actual {actual.errors}"
     return None
 
 

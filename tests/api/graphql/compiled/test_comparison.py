@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis_graphql import queries
 
 from gateway.api.graphql.compiled import Compiled, compile_operation
+from gateway.api.graphql.execution.error_behavior import ErrorBehavior
 
 _DOCUMENTS = int(os.environ.get("COMPARED_DOCUMENTS", "1000"))
 _DEFAULT_SEED = random.randrange(10**9) if "COMPARED_DOCUMENTS" in os.environ else 0  # noqa: S311 - no secret
@@ -45,6 +46,16 @@ async def test_equal_answers() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("on_error", [ErrorBehavior.NULL, ErrorBehavior.HALT])
+async def test_equal_answers_of_the_other_error_behaviors(on_error: ErrorBehavior) -> None:
+    """With `NULL` all data and errors are those of graphql-core; with `HALT` it is null and one of its errors."""
+    for seed in range(_FIRST_SEED, _FIRST_SEED + _DOCUMENTS // 4):
+        case = await case_of(seed, on_error)
+        difference = case and await case.difference(compile_operation)
+        assert not difference, f"seed {seed}: {difference}"
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
 @settings(max_examples=100, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(text=queries(SCHEMA), seed=st.integers(0, 10))
 def test_equal_answers_to_documents_of_hypothesis(text: str, seed: int) -> None:
@@ -57,17 +68,21 @@ def test_equal_answers_to_documents_of_hypothesis(text: str, seed: int) -> None:
     assert asyncio.run(difference()) is None
 
 
-async def test_leaves_nothing_behind() -> None:
-    """After an answer, none of its tasks is running and none of its coroutines is left without having been awaited."""
-    for seed in range(200):
+@pytest.mark.parametrize(("on_error", "documents"), [(ErrorBehavior.PROPAGATE, 200), (ErrorBehavior.HALT, 60)])
+async def test_leaves_nothing_behind(on_error: ErrorBehavior, documents: int, caplog: pytest.LogCaptureFixture) -> None:
+    """After an answer, no task is running, and no coroutine or exception is left that nobody has awaited."""
+    for seed in range(documents):
         generated = generate(SCHEMA, seed)
         document, operation = parse_operation(generated.text)
         if validate(SCHEMA, document, max_errors=1):
             continue
         compiled = compile_operation(SCHEMA, document, operation)
         assert isinstance(compiled, Compiled)
-        await answer_of(compiled, document, operation, generated.variables[0], fake_sources(seed // 10))
+        await answer_of(
+            compiled, document, operation, generated.variables[0], fake_sources(seed // 10), on_error=on_error
+        )
         for _ in range(5):  # a cancelled task takes a few iterations to end
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}, f"seed {seed}"
     gc.collect()  # now a coroutine that was never awaited warns, and warnings are errors
+    assert not caplog.records  # asyncio logs an exception that was never retrieved
