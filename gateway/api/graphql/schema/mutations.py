@@ -1,7 +1,7 @@
 """The root of mutations: the four changes.
 
 All of them are nullable, so that in a document with several mutations an error of one does not remove the results of
-the others.
+the others. Null always comes with an error: a change gives the user after it, or raises.
 """
 
 from typing import Annotated, Any
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import strawberry
 
 from gateway.api.graphql.limits.directives import Cost
+from gateway.api.graphql.schema.directives import SemanticNonNull
 from gateway.api.graphql.schema.fields import Info
 from gateway.api.graphql.schema.inputs import (
     CreateAccountUserInput,
@@ -21,7 +22,7 @@ from gateway.api.graphql.schema.users import UserObject
 
 __all__ = ["MutationObject"]
 
-_CHANGE = Cost(weight="10")
+_CHANGE = [Cost(weight="10"), SemanticNonNull()]
 _UserId = Annotated[
     strawberry.ID, strawberry.argument(description="The global id of the user, or its id in the source.")
 ]
@@ -53,7 +54,7 @@ class MutationObject:
             "Add a user to the account in the `ACCOUNT` source. If the e-mail address belongs to a user of the "
             "platform, that user is linked. A removed user of the account is restored."
         ),
-        directives=[_CHANGE],
+        directives=_CHANGE,
     )
     async def create_account_user(
         self,
@@ -66,7 +67,7 @@ class MutationObject:
         )
         return created
 
-    @strawberry.mutation(description="Change a user of the `ACCOUNT` source.", directives=[_CHANGE])
+    @strawberry.mutation(description="Change a user of the `ACCOUNT` source.", directives=_CHANGE)
     async def update_account_user(
         self,
         info: Info,
@@ -79,7 +80,7 @@ class MutationObject:
         )
         return updated
 
-    @strawberry.mutation(description="Change a user of the `SOFTWAREONE` source.", directives=[_CHANGE])
+    @strawberry.mutation(description="Change a user of the `SOFTWAREONE` source.", directives=_CHANGE)
     async def update_software_one_user(
         self,
         info: Info,
@@ -92,7 +93,7 @@ class MutationObject:
         )
         return updated
 
-    @strawberry.mutation(description="Change a user of the `RESELLER` source.", directives=[_CHANGE])
+    @strawberry.mutation(description="Change a user of the `RESELLER` source.", directives=_CHANGE)
     async def update_reseller_user(
         self,
         info: Info,
