@@ -65,7 +65,7 @@ async def test_an_empty_change(world: Any, query: str, id_: str, given: Any) -> 
     [error] = (await world.graphql(query, {"id": id_, "input": given}))["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert error["extensions"]["violations"] == [
-        {"field": "input", "message": "must contain at least one field to change"}
+        {"field": "input", "message": "must contain at least one field to change", "rule": "minFields", "min": 1}
     ]
     assert await world.calls() == []
 

@@ -34,12 +34,19 @@ STRICT = JSON | {"Accept": "application/graphql-response+json"}
     ],
 )
 async def test_bad_requests(world: Any, body: bytes, headers: dict[str, str], status: int) -> None:
-    """A request that is not valid results in BAD_USER_INPUT, without a call."""
+    """A request that is not valid results in an error that is never retryable, without a call."""
     async with world.session.post(f"{world.url}/graphql", data=BytesIO(body), headers=headers) as response:
         assert response.status == status
         errors = (await response.json(content_type=None))["errors"]
         assert response.headers["X-Request-ID"] == errors[0]["extensions"]["requestId"]
-    assert {error["extensions"]["code"] for error in errors} == {"BAD_USER_INPUT"}
+    codes = {
+        b"nope": "GRAPHQL_VALIDATION_FAILED",
+        b"{ user ": "GRAPHQL_PARSE_FAILED",
+        b'"B"': "OPERATION_RESOLUTION_FAILURE",
+    }
+    expected = next((code for text, code in codes.items() if text in body), "BAD_USER_INPUT")
+    assert {error["extensions"]["code"] for error in errors} == {expected}
+    assert not any(error["extensions"]["retryable"] for error in errors)
     assert "Traceback" not in str(errors)
     assert await world.calls() == []
 

@@ -10,6 +10,7 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
+    GraphQLSyntaxError,
     OperationDefinitionNode,
     OverlappingFieldsCanBeMergedRule,
     Visitor,
@@ -19,6 +20,7 @@ from graphql import (
 )
 from graphql.language import REMOVE
 
+from gateway.api.graphql.execution.document_errors import operation_not_found, syntax_error, validation_error
 from gateway.api.graphql.execution.prepared import Executable, Prepared, prepare_operation
 from gateway.api.graphql.limits.cost_analysis import price_of
 from gateway.api.graphql.limits.cost_model import CostModel
@@ -73,11 +75,11 @@ class _ReadDocument:
             message = (
                 "The document has several operations: name one." if operations else "The document has no operation."
             )
-            raise InvalidDocument([GraphQLError(message)])
+            raise InvalidDocument([operation_not_found(message)])
         for operation in operations:
             if operation.name is not None and operation.name.value == name:
                 return operation
-        raise InvalidDocument([GraphQLError("There is no operation of that name.")])
+        raise InvalidDocument([operation_not_found("The document has no operation of that name.")])
 
 
 class Documents:
@@ -141,16 +143,16 @@ class Documents:
         """Read a trusted document without limits. One that is not valid is cached too: nobody is charged for it."""
         try:
             return self._validate(parse(text, allow_empty_selection_sets=False), self._rules)
-        except GraphQLError as error:
-            raise InvalidDocument([error], syntax=True) from None
+        except GraphQLSyntaxError as error:
+            raise InvalidDocument([syntax_error(error)], syntax=True) from None
         except InvalidDocument as invalid:
             return _ReadDocument(DocumentNode(definitions=()), errors=invalid.errors)
 
     def _read(self, text: str) -> _ReadDocument:
         try:
             return self._validate(self._guard.parse(text), self._limiting_rules)
-        except GraphQLError as error:
-            raise InvalidDocument([error], syntax=True) from None
+        except GraphQLSyntaxError as error:
+            raise InvalidDocument([syntax_error(error)], syntax=True) from None
         except BadUserInput as error:
             raise InvalidDocument([GraphQLError(error.message, original_error=error)]) from None
 
@@ -162,7 +164,7 @@ class Documents:
             max_errors=self._guard.limits.errors,
             hide_suggestions=not self._suggestions,
         ):
-            raise InvalidDocument(errors[: self._guard.limits.errors])
+            raise InvalidDocument([validation_error(error) for error in errors[: self._guard.limits.errors]])
         remover = _IncrementalRemover()
         whole = visit(document, remover)
         if remover.found:

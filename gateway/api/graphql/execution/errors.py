@@ -3,15 +3,39 @@
 import logging
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from graphql import GraphQLError
 
-from gateway.errors import BadUserInput, GatewayError, Internal, Violation
+from gateway.errors import BadUserInput, GatewayError, Internal, Rule, Violation
 
-__all__ = ["as_graphql_error", "extensions", "field_path", "is_public", "public_error", "public_errors", "public_part"]
+__all__ = [
+    "ClientName",
+    "as_graphql_error",
+    "extensions",
+    "field_path",
+    "is_public",
+    "public_error",
+    "public_errors",
+    "public_part",
+    "release_frames",
+]
 
 _LOG = logging.getLogger("gateway.graphql")
+_MAX_NAME = 64  # characters
+# graphql-core's message about an argument that only the variables make invalid: null where a value is required.
+_ARGUMENT = re.compile(r"Argument '(\w+)' has invalid value(?: at ([\w.\[\]]+))?: ")
+
+
+class ClientName(str):
+    """A name as the client wrote it, which is not translated to the spelling of the API."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """Return a name; a long one is abbreviated."""
+        return cls(name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…")
 
 
 def public_error(error: GraphQLError, request_id: str) -> GraphQLError:
@@ -20,7 +44,7 @@ def public_error(error: GraphQLError, request_id: str) -> GraphQLError:
     if cause is None:
         _LOG.error("defect in request %s at %s", request_id, error.path, exc_info=error.original_error or error)
         cause = Internal(Internal.masked)
-    _release_frames(error)
+    release_frames(error)
     return GraphQLError(
         cause.message_with_paths(field_path) if isinstance(cause, BadUserInput) else cause.message,
         nodes=error.nodes,
@@ -31,7 +55,7 @@ def public_error(error: GraphQLError, request_id: str) -> GraphQLError:
     )
 
 
-def _release_frames(error: BaseException) -> None:
+def release_frames(error: BaseException) -> None:
     """Remove the tracebacks of an exception and of all behind it.
 
     Their frames refer to the request and to its errors, so that a whole request of up to 1 MiB would be kept in a
@@ -110,9 +134,17 @@ def _cause(error: GraphQLError) -> GatewayError | None:
     original = error.original_error
     if isinstance(original, GatewayError):
         return None if isinstance(original, Internal) else original
-    # Without another exception behind it, an error is graphql-core's about the document or its variables.
-    return BadUserInput(error.message) if original is None or isinstance(original, GraphQLError) else None
+    if original is not None and not isinstance(original, GraphQLError):
+        return None
+    # Without another exception behind it, an error is graphql-core's about the values of variables. Its message may
+    # contain them.
+    if argument := _ARGUMENT.match(error.message):
+        inner = re.findall(r"\w+", argument[2] or "")
+        return BadUserInput.at((argument[1], *inner), "must not be null", Rule.NOT_NULL)
+    return BadUserInput("The values of the variables are not valid.") if error.path is None else None
 
 
 def _camel(name: str | int) -> str:
+    if isinstance(name, ClientName):
+        return str(name)
     return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), str(name))

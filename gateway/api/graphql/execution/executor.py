@@ -15,10 +15,17 @@ from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.documents import Documents, InvalidDocument
 from gateway.api.graphql.execution.error_behavior import INCREMENTAL_EXECUTORS, ErrorBehavior
-from gateway.api.graphql.execution.errors import as_graphql_error, public_error, public_errors, public_part
+from gateway.api.graphql.execution.errors import (
+    as_graphql_error,
+    public_error,
+    public_errors,
+    public_part,
+    release_frames,
+)
 from gateway.api.graphql.execution.halting import until_first_error
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.incremental import deliver
+from gateway.api.graphql.execution.input_values import variables_error
 from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.requested import RequestedExtensions
@@ -179,7 +186,7 @@ class Executor:
             hide_suggestions=self._hide_suggestions,
         )
         if isinstance(executor, list):
-            raise executor[0]
+            raise self._refusal(executor, prepared, request)[0]
         source: Any = create_source_event_stream(executor)
         events = await source if isawaitable(source) else source
         if isinstance(events, ExecutionResult):
@@ -257,7 +264,7 @@ class Executor:
                         executed = await execution
                     finally:
                         context.loaders.close()
-                    result = _result(executed, context, incoming)
+                    result = self._result(executed, context, prepared, request, incoming)
         except Overloaded as overloaded:
             raise refused_for(overloaded) from None
         if event is None:
@@ -273,6 +280,38 @@ class Executor:
             return None
         may_see_calls = self._shows_calls or READ_CALLS in incoming.principal.scopes
         return RequestedExtensions(request, may_see_calls=may_see_calls)
+
+    def _result(
+        self,
+        executed: Executed | ExecutionResult,
+        context: Context,
+        prepared: Prepared,
+        request: GraphQLRequest,
+        incoming: Incoming,
+    ) -> Result:
+        errors = executed.errors
+        extensions = _replay_extensions(context)
+        if not errors:
+            return Result(executed.data, None, extensions)
+        refused = executed.data is None and all(error.path is None for error in errors)
+        if refused:
+            errors = self._refusal(errors, prepared, request)
+        return Result(executed.data, public_errors(errors, incoming.request_id), extensions, executed=not refused)
+
+    def _refusal(self, errors: list[GraphQLError], prepared: Prepared, request: GraphQLRequest) -> list[GraphQLError]:
+        """Return the error for variables that cannot be coerced instead of those of graphql-core, if it is for that."""
+        error = variables_error(
+            self._schema,
+            prepared.document,
+            prepared.operation,
+            request.variables or {},
+            suggestions=not self._hide_suggestions,
+        )
+        if error is None:
+            return errors
+        for replaced in errors:
+            release_frames(replaced)
+        return [error]
 
     async def _charge_compilation(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
@@ -327,7 +366,7 @@ class Executor:
                     executed = await self._execute_by_core(document, request, context)
                     request.close()  # only root fields take files, and those are never deferred
                     if isinstance(executed, ExecutionResult):
-                        result = _result(executed, context, incoming)
+                        result = self._result(executed, context, prepared, request, incoming)
                         if requested is not None:
                             result = replace(result, extensions=requested.added_to(result.extensions))
                         yield result.payload() | {"hasNext": False}
@@ -369,15 +408,6 @@ def _check_type(prepared: Prepared, allowed: Collection[OperationType]) -> None:
             400, "Subscribe over a WebSocket, or accept text/event-stream or multipart/mixed;subscriptionSpec=1.0."
         )
     raise refusal(405, f"Send a {operation_type.value} by POST.", ("Allow", "POST"))
-
-
-def _result(executed: Executed | ExecutionResult, context: Context, incoming: Incoming) -> Result:
-    errors = executed.errors
-    extensions = _replay_extensions(context)
-    if not errors:
-        return Result(executed.data, None, extensions)
-    refused = executed.data is None and all(error.path is None for error in errors)
-    return Result(executed.data, public_errors(errors, incoming.request_id), extensions, executed=not refused)
 
 
 def _replay_extensions(context: Context) -> dict[str, Any] | None:

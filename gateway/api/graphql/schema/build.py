@@ -1,9 +1,16 @@
 """Builds the schema from the types and resolvers in this package, which are declared with Strawberry."""
 
-from graphql import ASTValidationRule, GraphQLSchema, NoSchemaIntrospectionCustomRule, specified_rules
+from graphql import (
+    ASTValidationRule,
+    GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
+    ValuesOfCorrectTypeRule,
+    specified_rules,
+)
 from strawberry import Schema
 from strawberry.schema.config import StrawberryConfig
 
+from gateway.api.graphql.execution.document_errors import LiteralsOfCorrectType
 from gateway.api.graphql.execution.stream_counts import StreamInitialCount
 from gateway.api.graphql.schema.mutations import MutationObject
 from gateway.api.graphql.schema.overview import describe, printed_in_order
@@ -36,7 +43,8 @@ def executable(schema: Schema) -> GraphQLSchema:
 
 def rules(*, introspection: bool) -> tuple[type[ASTValidationRule], ...]:
     """Return the validation rules for documents. Without `introspection`, clients cannot read the schema."""
-    return (*specified_rules, StreamInitialCount, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
+    specified = (LiteralsOfCorrectType if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules)
+    return (*specified, StreamInitialCount, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
 
 
 def sdl() -> str:

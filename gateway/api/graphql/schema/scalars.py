@@ -8,6 +8,7 @@ from typing import Any, NewType
 import strawberry
 from strawberry.file_uploads import Upload
 
+from gateway.api.graphql.execution.file import File
 from gateway.users import model
 from gateway.users.changes import NotificationType as _NotificationType
 
@@ -25,6 +26,13 @@ __all__ = [
 
 DateTime = NewType("DateTime", str)
 JSON = NewType("JSON", object)
+
+
+def _parse_upload(value: Any) -> File:
+    """Return a file of a multipart request; no other value can be one."""
+    if not isinstance(value, File):
+        raise TypeError("an Upload must be a file of a multipart request")
+    return value
 
 
 def _parse_datetime(value: Any) -> str:
@@ -55,7 +63,8 @@ SCALARS: dict[object, Any] = {
     Upload: strawberry.scalar(
         name="Upload",
         description="A file, sent as a part of a multipart request: the variable itself is null.",
-        parse_value=lambda value: value,
+        serialize=lambda value: value,
+        parse_value=_parse_upload,
         specified_by_url="https://github.com/jaydenseric/graphql-multipart-request-spec",
     ),
 }

@@ -141,7 +141,7 @@ async def test_node_errors(demo: Demo, follow: Any, mode: str) -> None:
         assert await client.line() == {"connected": True}
         line = await client.line()
         errors = line["error"] if mode == "ws" else line["next"]["errors"]
-        assert [error["extensions"]["code"] for error in errors] == ["BAD_USER_INPUT"]
+        assert [error["extensions"]["code"] for error in errors] == ["GRAPHQL_VALIDATION_FAILED"]
 
 
 @pytest.mark.parametrize("mode", ["ws", "sse", "single"])
@@ -198,5 +198,5 @@ async def test_gql(demo: Demo) -> None:
         with pytest.raises(TransportQueryError) as raised:
             await session.execute(gql("{ nothing }"))
         assert raised.value.errors is not None
-        assert raised.value.errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
+        assert raised.value.errors[0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     await demo.until(lambda: demo.sockets() == 0)

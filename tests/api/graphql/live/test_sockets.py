@@ -29,8 +29,9 @@ async def test_a_query_and_a_mutation(server: Any) -> None:
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ("subscription {", "BAD_USER_INPUT"),
-        ("subscription { nothing }", "BAD_USER_INPUT"),
+        ("subscription {", "GRAPHQL_PARSE_FAILED"),
+        ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription A { userChanged { id } } subscription B { userChanged { id } }", "OPERATION_RESOLUTION_FAILURE"),
         ("subscription($ids: [ID!]) { userChanged(ids: $ids) { id } }", "BAD_USER_INPUT"),
         ('subscription { userChanged(ids: ["x"]) { id } }', "BAD_USER_INPUT"),
         ('subscription { userChanged(after: "x") { id } }', "BAD_USER_INPUT"),

@@ -57,10 +57,14 @@ async def test_a_query_and_operations_that_are_not_valid(server: Any) -> None:
         assert await event(stream) == ("next", {"data": {"__typename": "Query"}})
         assert await event(stream) == ("complete", None)
         assert await event(stream) == ("end", None)
-    for query in ("{", "subscription { nothing }", 'subscription { userChanged(after: "x") { id } }'):
+    for query, code in (
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
+        ('subscription { userChanged(after: "x") { id } }', "BAD_USER_INPUT"),
+    ):
         async with streaming(server, query) as stream:
             name, data = await event(stream)
-            assert (name, data["errors"][0]["extensions"]["code"]) == ("next", "BAD_USER_INPUT")
+            assert (name, data["errors"][0]["extensions"]["code"]) == ("next", code)
             assert "data" not in data
             assert (await event(stream))[0] == "complete"
 
