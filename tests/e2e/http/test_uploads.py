@@ -182,11 +182,6 @@ REFUSED: dict[str, tuple[tuple[Part, ...], int, str]] = {
         "headers that are too large",
     ),
     "many headers": ((operations(), PATHS, (FILE + "\r\nX-A: b" * 20, PNG)), 400, "headers that are too large"),
-    "an invalid type": (
-        (operations(), PATHS, ('form-data; name="0"\r\nContent-Type: image', PNG)),
-        400,
-        "invalid content type",
-    ),
 }
 
 
@@ -226,10 +221,49 @@ async def test_a_form_without_its_end(world: Any, end: bytes) -> None:
     assert await world.calls() == []
 
 
-async def test_a_file_over_the_cap(world: Any) -> None:
-    """A file of more than 5 MiB is a 413."""
-    status, answer = await send(world, form(operations(), PATHS, (FILE, b"x" * (5 * 1024 * 1024 + 1))))
-    assert (status, "larger than 5242880 bytes" in answer["errors"][0]["message"]) == (413, True)
+OTHER_NAME = """
+    mutation ($id: ID!, $face: Upload) { updateSoftwareOneUser(id: $id, input: {icon: $face}) { id } }
+"""
+WRONG_FILES = {
+    "too large": (FILE, b"x" * (5 * 1024 * 1024 + 1), 413, {"rule": "maxBytes", "max": 5 * 1024 * 1024}),
+    "a type that is none": (
+        'form-data; name="0"\r\nContent-Type: image',
+        PNG,
+        400,
+        {"rule": "format", "format": "mediaType"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("head", "content", "status", "rule"), WRONG_FILES.values(), ids=WRONG_FILES.keys())
+@pytest.mark.parametrize(
+    ("query", "variables", "path", "expected"),
+    [
+        (UPDATE, {}, "variables.input.icon", "input.icon"),
+        (OTHER_NAME, {"input": 1, "face": None}, "variables.face", "input.icon"),
+        ("mutation { nothing }", {}, "variables.input.icon", "input.icon"),
+    ],
+)
+async def test_a_file_that_is_refused(
+    world: Any,
+    *,
+    head: str,
+    content: bytes,
+    status: int,
+    rule: Any,
+    query: str,
+    variables: Any,
+    path: str,
+    expected: str,
+) -> None:
+    """A file that is refused while it is received is a violation of the argument that its variable stands for."""
+    parts = (operations(query, **variables), field("map", {"0": [path]}), (head, content))
+    found, answer = await send(world, form(*parts))
+    [error] = answer["errors"]
+    [violation] = error["extensions"]["violations"]
+    assert (found, error["extensions"]["code"]) == (status, "BAD_USER_INPUT")
+    assert violation == {"field": expected, "message": violation["message"]} | rule
+    assert error["message"] == f"{expected} {violation['message']}."
     assert await world.calls() == []
 
 

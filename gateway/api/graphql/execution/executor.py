@@ -25,7 +25,7 @@ from gateway.api.graphql.execution.errors import (
 from gateway.api.graphql.execution.halting import until_first_error
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.incremental import deliver
-from gateway.api.graphql.execution.input_values import variables_error
+from gateway.api.graphql.execution.input_values import argument_path, variables_error
 from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.requested import RequestedExtensions
@@ -115,6 +115,15 @@ class Executor:
         """
         with suppress(InvalidDocument):
             _check_type(self._prepared(request), allowed)
+
+    def argument_path(self, request: GraphQLRequest, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """Return the path of the argument that a path in the variables of a resolved request stands for."""
+        try:
+            prepared = self._prepared(request)
+        except InvalidDocument:
+            return path
+        variable, *rest = path
+        return (*argument_path(prepared.document, prepared.operation, str(variable)), *rest)
 
     async def execute(
         self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = QUERY_OR_MUTATION

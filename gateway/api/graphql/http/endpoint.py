@@ -30,6 +30,7 @@ from gateway.api.graphql.http.response import (
     refusal_response,
     result_response,
 )
+from gateway.api.graphql.http.uploads import FileRefused
 from gateway.api.graphql.live.live import Live
 from gateway.api.graphql.live.stream_format import EVENTS, PARTS
 from gateway.api.web.cors import Cors
@@ -163,7 +164,11 @@ class GraphQLEndpoint:
             return graphql_request
         if self._options.preflight:
             require_preflight(request, self._options.cors)
-        return await read_request(request, self._options.limits, wait_to_parse)
+        try:
+            return await read_request(request, self._options.limits, wait_to_parse)
+        except FileRefused as refused:
+            named = await self._executor.resolve(refused.request, incoming)
+            raise refused.at(self._executor.argument_path(named, refused.path)) from None
 
 
 def _opens_page(request: WebRequest) -> bool:

@@ -35,6 +35,7 @@ async def read_request(
     Raises:
         RefusedError: 400 if it contains none, 408 if it arrives too slowly, 413 if it is too large, 415 for another
             media type.
+        FileRefused: a file in a form breaks a rule.
     """
     if request.method == "GET":
         return from_mapping(_parameters(request.query))

@@ -3,26 +3,41 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec import structs
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 from pydantic import ValidationError
 
 from gateway.api.graphql.execution.file import File
-from gateway.api.graphql.execution.request import GraphQLRequest, from_mapping, refusal, refused_for
+from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, from_mapping, refusal, refused_for
 from gateway.api.graphql.http.strict_json import parse_json
 from gateway.api.web.http import WebRequest
-from gateway.errors import SourceUnavailable
+from gateway.errors import BadUserInput, Rule, SourceUnavailable, Violation
 from gateway.kit.blob import BlobWriter
-from gateway.users.icons import Icon
+from gateway.users.icons import Icon, too_large
 
-__all__ = ["UploadLimits", "read_form"]
+__all__ = ["FileRefused", "UploadLimits", "read_form"]
 
 _LOG = logging.getLogger("gateway.graphql")
 _MAX_MAP = 16 * 1024  # bytes
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
+
+
+class FileRefused(Exception):  # noqa: N818 - named as it is read in `except`
+    """A file breaks a rule. `path` is in the variables of `request`, whose document has the argument for it."""
+
+    def __init__(self, status: int, request: GraphQLRequest, path: tuple[str | int, ...], violation: Violation) -> None:
+        super().__init__(violation.message)
+        self.request = request
+        self.path = path
+        self._status = status
+        self._violation = violation
+
+    def at(self, path: tuple[str | int, ...]) -> RefusedError:
+        """Return the refusal with the violation at the path of an argument."""
+        return RefusedError(self._status, BadUserInput.of([replace(self._violation, path=path)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +60,7 @@ async def read_form(
     Raises:
         RefusedError: 400 for a form that is not as specified, 413 for a part that is too large, 503 if the disk
             is full.
+        FileRefused: 413 for a file that is too large, 400 for one with an invalid content type.
     """
     form = _Form(max_bytes, limits)
     try:
@@ -79,7 +95,7 @@ class _Form:
         self._max_field_bytes = {"operations": max_bytes, "map": min(max_bytes, _MAX_MAP)}
         self._request: GraphQLRequest | None = None
         self._files: list[Icon] = []
-        self._targets: dict[str, list[tuple[Any, str | int]]] | None = None  # of each file that has not arrived
+        self._targets: dict[str, list[_Target]] | None = None  # of each file that has not arrived
         self._names: list[str] = []
         self._part: MultipartSegment
         self._content = BlobWriter()
@@ -94,7 +110,7 @@ class _Form:
         """Start a part."""
         name, index = part.name, len(self._names)
         if name in self._names:
-            raise refusal(400, f"The form has two parts `{name}`.")
+            raise refusal(400, "The form has two parts of the same name.")
         is_file = index >= len(self._max_field_bytes)
         if not is_file:
             if name != list(self._max_field_bytes)[index]:
@@ -102,7 +118,7 @@ class _Form:
             self._max_bytes = self._max_field_bytes[name]
         else:
             if self._targets is None or name not in self._targets:
-                raise refusal(400, f"The part `{name}` is not in `map`.")
+                raise refusal(400, "A part of the form is not in `map`.")
             self._max_bytes = self._limits.file
         self._names.append(name)
         self._part = part
@@ -111,6 +127,8 @@ class _Form:
     def write(self, chunk: bytes) -> None:
         """Add bytes to the part."""
         if self._content.size + len(chunk) > self._max_bytes:
+            if self._targets is not None:
+                raise self._refused(413, too_large(self._max_bytes))
             raise refusal(413, f"The part `{self._part.name}` is larger than {self._max_bytes} bytes.")
         try:
             self._content.write(chunk)
@@ -129,9 +147,10 @@ class _Form:
                 content_type = self._part.content_type or "application/octet-stream"
                 file = Icon(content=content, filename=self._part.filename or name, content_type=content_type)
             except ValidationError:
-                raise refusal(400, f"The part `{name}` has an invalid content type.") from None
-            for holder, key in self._targets.pop(name):
-                holder[key] = File(file)
+                violation = Violation((), "must have a valid media type", Rule.FORMAT, {"format": "mediaType"})
+                raise self._refused(400, violation) from None
+            for target in self._targets.pop(name):
+                target.holder[target.key] = File(file)
             self._files.append(file)
             return
         value = parse_json(b"".join(content.chunks()), f"The part `{self._part.name}`")
@@ -144,17 +163,23 @@ class _Form:
         """Return the request, after the last part."""
         if self._request is None or self._targets is None:
             raise refusal(400, "The form must start with the parts `operations` and `map`.")
-        for name in self._targets:
-            raise refusal(400, f"The file `{name}` is in `map` and not in the form.")
-        return replace(self._request, files=tuple(self._files))
+        if self._targets:
+            raise refusal(400, "A file in `map` is not in the form.")
+        return structs.replace(self._request, files=tuple(self._files))
 
     def release(self) -> None:
         """Release the references to files."""
         self._files.clear()
         self._content = BlobWriter()
 
-    def _targets_in(self, paths_by_file: Any, operations: dict[str, Any]) -> dict[str, list[tuple[Any, str | int]]]:
-        """Return where each file of `map` belongs: containers among the variables, each with a key or an index."""
+    def _refused(self, status: int, violation: Violation) -> FileRefused:
+        """Return the exception for the present file, which breaks a rule."""
+        if self._request is None or self._targets is None:
+            raise RuntimeError("a file begins only after `operations` and `map`")
+        return FileRefused(status, self._request, self._targets[self._part.name][0].path, violation)
+
+    def _targets_in(self, paths_by_file: Any, operations: dict[str, Any]) -> dict[str, list["_Target"]]:
+        """Return where each file of `map` belongs."""
         if not isinstance(paths_by_file, dict) or not all(
             isinstance(paths, list) and paths for paths in paths_by_file.values()
         ):
@@ -169,23 +194,34 @@ class _Form:
         return {name: [_target(operations, path) for path in paths] for name, paths in paths_by_file.items()}
 
 
-def _target(operations: dict[str, Any], path: Any) -> tuple[Any, str | int]:
-    """Return the container and the key for a path, e.g. `variables.input.icon` or `variables.icons.0`.
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a file belongs: a container among the variables, the key or index in it, and the path in the variables."""
+
+    holder: Any
+    key: str | int
+    path: tuple[str | int, ...]
+
+
+def _target(operations: dict[str, Any], path: Any) -> _Target:
+    """Return where a file belongs by a path of `map`, e.g. `variables.input.icon` or `variables.icons.0`.
 
     Raises:
         RefusedError: the path is malformed, or leads to anything but null.
     """
     first, *names = path.split(".") if isinstance(path, str) else [""]
     if first != "variables" or not names:
-        raise refusal(400, f"`map` has the path {path}: files belong below `variables.`.")
+        raise refusal(400, "`map` has a path outside of the variables: files belong below `variables.`.")
     holder: Any = operations
     key = _key(holder, first)
+    keys: list[str | int] = []
     for name in names:
         holder = holder[key] if key is not None else None
         key = _key(holder, name)
+        keys.append(name if key is None else key)
     if key is None or holder[key] is not None:
-        raise refusal(400, f"`map` has the path {path}, where `operations` has no null.")
-    return holder, key
+        raise refusal(400, "`map` has a path where `operations` has no null.")
+    return _Target(holder, key, tuple(keys))
 
 
 def _key(holder: Any, name: str) -> str | int | None:

@@ -67,7 +67,7 @@ class Reservation:
         if self.chunks.is_closed:  # while the operation was being read: nothing would stop the operation
             raise RefusedError(404, NotFound("No event stream has this token."))
         if id in self._operations:
-            raise RefusedError(409, Conflict(f"An operation with the id {id} is already running."))
+            raise RefusedError(409, Conflict("An operation with this id is already running."))
         if len(self._operations) >= self._max_operations:
             message = f"An event stream can have at most {self._max_operations} operations. Retry after 1 s."
             raise RefusedError(429, RateLimited(message, retry_after=1.0))
