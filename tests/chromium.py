@@ -21,10 +21,10 @@ _ARGUMENTS = [
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """Run a browser until the block ends."""
+async def chromium(*arguments: str) -> AsyncIterator[Browser]:
+    """Run a browser until the block ends; `arguments` are added to its command line."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_EXECUTABLE, args=_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=_EXECUTABLE, args=[*_ARGUMENTS, *arguments])
         try:
             yield browser
         finally:

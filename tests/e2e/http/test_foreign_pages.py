@@ -112,13 +112,20 @@ async def _page(browser: Browser, url: str) -> Page:
     return page
 
 
-@pytest.mark.parametrize("graphiql", [True, False])
-async def test_nothing_is_executed(fresh: Any, *, graphiql: bool) -> None:
+@pytest.mark.parametrize(
+    ("settings", "hosts"),
+    [
+        # The page of the first host is of the same site as the gateway (see "site" in HTML), the other one is not.
+        ({}, ("127.0.0.1", "localhost")),
+        ({"graphiql": False, "cors_origins": ("loopback",)}, ("evil.example", "localhost.evil.example")),
+    ],
+)
+async def test_nothing_is_executed(fresh: Any, settings: dict[str, Any], hosts: tuple[str, ...]) -> None:
     """A page of another origin, of the same site or not, causes no call to a source, whatever it sends."""
-    world = await fresh(graphiql=graphiql)
+    world = await fresh(**settings)
     api = f"{world.url}/graphql"
-    async with _foreign_site() as port, chromium() as browser:
-        for host in ("127.0.0.1", "localhost"):  # the first one is of the same site as the gateway, see "site" in HTML
+    async with _foreign_site() as port, chromium("--host-resolver-rules=MAP *.example 127.0.0.1") as browser:
+        for host in hosts:
             page = await _page(browser, f"http://{host}:{port}/")
             ends = await page.evaluate(ALL, [api, [QUERY, CHANGE]])
             assert ends["WebSocket"] == ["closed", "closed"]
