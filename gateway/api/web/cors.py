@@ -36,6 +36,7 @@ class Cors:
         self._listed = listed - {"*", LOOPBACK}
         self._loopback = LOOPBACK in listed
         self._all = "*" in listed
+        self._is_closed = not listed
         self._max_age = max_age
         self._logged: set[str] = set()
 
@@ -92,10 +93,6 @@ class Cors:
         allowed = ("Access-Control-Allow-Origin", "*" if self._all else origin)
         headers = (*response.headers, allowed, ("Access-Control-Expose-Headers", _EXPOSED))
         return replace(response, headers=headers)
-
-    @property
-    def _is_closed(self) -> bool:
-        return not (self._all or self._loopback or self._listed)
 
     def _log_refused(self, request: WebRequest, origin: str, kind: str) -> None:
         """Log an origin once, so that a developer finds out why a page cannot use the gateway."""

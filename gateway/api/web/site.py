@@ -60,13 +60,20 @@ class Site:
 
 def _completed(request: WebRequest, response: WebResponse) -> WebResponse:
     """Add the request id, and that nothing may be stored, where the endpoint has set neither."""
-    names = {name for name, _ in response.headers}
-    missing = []
-    if "X-Request-ID" not in names:
-        missing.append(("X-Request-ID", request_id(request.headers.get("x-request-id"))))
-    if "Cache-Control" not in names:
-        missing.append(("Cache-Control", "no-store"))
-    return replace(response, headers=(*response.headers, *missing)) if missing else response
+    has_id = has_lifetime = False
+    for name, _ in response.headers:
+        if name == "X-Request-ID":
+            has_id = True
+        elif name == "Cache-Control":
+            has_lifetime = True
+    if has_id and has_lifetime:
+        return response
+    headers = list(response.headers)
+    if not has_id:
+        headers.append(("X-Request-ID", request_id(request.headers.get("x-request-id"))))
+    if not has_lifetime:
+        headers.append(("Cache-Control", "no-store"))
+    return replace(response, headers=headers)
 
 
 def _internal_error(request: WebRequest, route: Route) -> WebResponse:
