@@ -61,23 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_sandbox_options(demo)
     sandbox = command("sandbox", _sandbox, "run only the sandbox, a simulator of the three sources")
     sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on [default 127.0.0.1]")
-    sandbox.add_argument(
-        "--port", type=int, default=8100, help="port for all sources; 0 selects a free one [default 8100]"
-    )
+    sandbox.add_argument("--port", type=int, default=8100, help="port for all sources; 0: a free one [default 8100]")
     sandbox.add_argument("--webhook-url", metavar="URL", help="send the events of reseller users to this address")
     sandbox.add_argument("--webhook-token", help="token to sign webhooks with [default: a fixed one, which is printed]")
     _add_sandbox_options(sandbox)
     schema = command("schema", _schema, "print the GraphQL schema, or compare a file with it")
     schema.add_argument("--check", action="store_true", help="print a diff and exit with 1 if the file differs")
-    schema.add_argument(
-        "--format",
-        choices=list(FORMATS),
-        default="sdl",
-        help="schema definition language, introspection as JSON, or the types of each interface as JSON [default sdl]",
-    )
-    schema.add_argument(
-        "--out", type=Path, metavar="FILE", help="file to write or check [default for --check: schema.graphql]"
-    )
+    schema.add_argument("--format", choices=list(FORMATS), default="sdl", help="format of the schema [default sdl]")
+    schema.add_argument("--out", type=Path, metavar="FILE", help="file to write or check [--check: schema.graphql]")
     key = command("key", _key, "create an API key for a caller, and print its entry for the file of keys")
     key.add_argument("name", help="unique name of the caller")
     key.add_argument(
@@ -210,10 +201,12 @@ def _sandbox(parsed: argparse.Namespace) -> int:
 def _schema(parsed: argparse.Namespace) -> int:
     text = FORMATS[parsed.format]()
     if parsed.check:
+        if parsed.out is None and parsed.format != "sdl":
+            raise ValueError("gateway schema --check --format needs --out with the file to compare")
         file = parsed.out or Path("schema.graphql")
         present = file.read_text() if file.exists() else ""
-        diff = difflib.unified_diff(present.splitlines(True), text.splitlines(True), str(file), "schema of the code")
-        sys.stdout.writelines(diff)
+        lines = (present.splitlines(True), text.splitlines(True))
+        sys.stdout.writelines(difflib.unified_diff(*lines, str(file), "schema of the code"))
         return 0 if present == text else _FAILED
     if parsed.out:
         parsed.out.write_text(text)

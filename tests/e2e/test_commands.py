@@ -52,6 +52,7 @@ def test_the_schema_for_caches() -> None:
     schema = build_client_schema(json.loads(printed))
     assert schema.get_possible_types(schema.type_map["Node"])
     assert "The global id" not in printed
+    assert run("schema", "--check", "--format", "introspection").returncode == 2
 
 
 def test_a_bad_setting_is_named() -> None:
