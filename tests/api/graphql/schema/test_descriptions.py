@@ -16,6 +16,8 @@ TYPES: Mapping[str, Any] = {
     if not is_introspection_type(type_) and not is_specified_scalar_type(type_)
 }
 
+DEPRECATION = re.compile(r"Use .+\. Stays until \d{4}-\d{2}-\d{2}\.")
+
 
 def described() -> Iterator[tuple[str, str | None]]:
     """Yield the coordinate and the description of every type, field, argument and value."""
@@ -67,6 +69,22 @@ def test_every_scalar_has_a_specification() -> None:
     scalars = [type_ for type_ in TYPES.values() if hasattr(type_, "specified_by_url")]
     assert len(scalars) >= 3
     assert all(type_.specified_by_url.startswith("https://") for type_ in scalars)
+
+
+def test_deprecations() -> None:
+    """The reason of each deprecation states what to use instead, and until when the field stays."""
+    members = [
+        member
+        for type_ in TYPES.values()
+        for name in ("fields", "values")
+        for field in getattr(type_, name, {}).values()
+        for member in (field, *getattr(field, "args", {}).values())
+    ]
+    reasons = [member.deprecation_reason for member in members if member.deprecation_reason is not None]
+    assert len(members) > 300
+    assert [reason for reason in reasons if not DEPRECATION.fullmatch(reason)] == []
+    assert DEPRECATION.fullmatch("Use `imageUrl`. Stays until 2027-06-30.")
+    assert not DEPRECATION.fullmatch("Use `imageUrl`.")
 
 
 def test_the_order_of_the_types() -> None:

@@ -1,0 +1,31 @@
+"""The normalized caches of Apollo Client and urql, filled by queries over a real socket."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from conftest import GATEWAY
+
+NODE_FOLDER = Path(__file__).parent / "node"
+
+
+def test_no_query_overwrites_what_another_one_has_read(
+    gateway_url: str, node_in: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """Other fields of the same records are added to the cache, and fragments on `Node` apply, without a warning.
+
+    The caches take what `gateway schema` prints for them.
+    """
+    files = [tmp_path / "possibleTypes.json", tmp_path / "introspection.json"]
+    for file, name in zip(files, ("possible-types", "introspection"), strict=True):
+        subprocess.run([GATEWAY, "schema", "--format", name, "--out", file], check=True, timeout=60)
+    program = [node_in(NODE_FOLDER), "caches.mjs", f"{gateway_url}/graphql", *files]
+    completed = subprocess.run(program, cwd=NODE_FOLDER, capture_output=True, text=True, timeout=60, check=False)
+    assert not completed.stderr
+    found = json.loads(completed.stdout)
+    for client in ("apollo", "urql"):
+        assert found[client]["complete"], client
+        assert found[client]["node"]["__typename"] == "Location"
+        assert found[client]["node"]["name"], client
+    assert found["warnings"] == []
