@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -161,10 +161,10 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def demo(origins: str, **environment: str) -> Iterator[World]:
-    """Run a demo that these origins may call."""
+def demo(**environment: str) -> Iterator[World]:
+    """Run a demo."""
     arguments = ("demo", "--http-port", "0", "--grpc-port", "off", "--no-rate-limits")
-    with command(*arguments, last="{ user(", GATEWAY_CORS_ORIGINS=origins, **environment) as running:
+    with command(*arguments, last="{ user(", **environment) as running:
         yield World(running.address("GraphQL"), running.address("sandbox").removesuffix("/calls"))
 
 
@@ -193,32 +193,26 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
-    """A site for each application."""
-    with ExitStack() as stack:
-        folders = {name: tmp_path_factory.mktemp(name) for name in APPLICATIONS}
-        yield {
-            name: Site(EXAMPLES / name, folder, stack.enter_context(serving(folder)))
-            for name, folder in folders.items()
-        }
-
-
-@pytest.fixture(scope="module")
-def gateway(sites: dict[str, Site]) -> Iterator[World]:
+def gateway() -> Iterator[World]:
     """A demo for all applications."""
-    with demo(" ".join(site.origin for site in sites.values())) as world:
+    with demo() as world:
         yield world
 
 
 @pytest.fixture(scope="module", params=APPLICATIONS)
 def built(
-    request: pytest.FixtureRequest, sites: dict[str, Site], gateway: World, node_in: Callable[[Path], Path]
-) -> Site:
-    """An application, built with types that are generated from the schema."""
-    site = sites[request.param]
+    request: pytest.FixtureRequest,
+    gateway: World,
+    node_in: Callable[[Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """An application, built with types that are generated from the schema, and served under another origin."""
     node_in(EXAMPLES)
-    site.build("run", "build", VITE_GATEWAY_URL=gateway.graphql_url)
-    return site
+    folder = tmp_path_factory.mktemp(request.param)
+    with serving(folder) as origin:
+        site = Site(EXAMPLES / request.param, folder, origin)
+        site.build("run", "build", VITE_GATEWAY_URL=gateway.graphql_url)
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -567,7 +561,7 @@ def test_a_copy_works_where_only_its_documents_are_trusted(
     manifest.parent.mkdir()
     manifest.write_text('{"none": "{ __typename }"}')
     trust = {"GATEWAY_DOCUMENTS__TRUST": "enforce", "GATEWAY_DOCUMENTS__MANIFESTS": str(manifest)}
-    with serving(folder) as origin, demo(origin, GATEWAY_DOCUMENTS__RELOAD="0.1", **trust) as world:
+    with serving(folder) as origin, demo(GATEWAY_DOCUMENTS__RELOAD="0.1", **trust) as world:
         environment = {"VITE_GATEWAY_URL": world.graphql_url, "VITE_TRUSTED_DOCUMENTS": "1"}
         Site(copy, folder, origin).build("run", "build", SCHEMA=gateway.graphql_url, **environment)
         with opened(browser, origin, world) as app:
