@@ -1,9 +1,10 @@
 """Negotiates the media type of a response from the `Accept` header."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-__all__ = ["MediaType", "accepted", "prefers_html"]
+__all__ = ["Accepted", "MediaType", "accepted", "prefers_html"]
 
 
 class MediaType(StrEnum):
@@ -36,63 +37,89 @@ _FIRST_OF = {media_type.value: (media_type,) for media_type in (*_ANY, MediaType
     "application/*": _ANY,
     "*/*": _ANY,
 }
+_HTML_OR_RESPONSE = frozenset({"text/html", _MULTIPART, *_FIRST_OF})
+_SINGLE = frozenset(_ANY)
+_INCREMENTAL = frozenset({MediaType.INCREMENTAL, MediaType.INCREMENTAL_2022})
+_STREAMS = frozenset({MediaType.EVENT_STREAM, MediaType.SUBSCRIPTION})
 
 
-_HTML_OR_RESPONSE = frozenset(
-    {"text/html", "*/*", "application/*", *(media_type.partition(";")[0] for media_type in MediaType)}
-)
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a client accepts, each of them the one that it prefers.
+
+    `single`: for a response in one piece; JSON if the client accepts neither media type. `incremental`: for the parts
+    of `@defer` and `@stream`. `stream`: for the responses of a subscription. `event_stream`: whether it prefers an
+    event stream for an operation of any type. `nothing`: whether it accepts none of the media types.
+    """
+
+    single: MediaType
+    incremental: MediaType | None
+    stream: MediaType | None
+    event_stream: bool
+    nothing: bool
 
 
 @lru_cache(256)
-def accepted(accept: str) -> tuple[MediaType, ...]:
-    """Return the accepted media types, by descending weight, and in the order of the header for equal weights.
+def accepted(accept: str) -> Accepted:
+    """Return what a client with this header accepts; without the header JSON, as GraphQL over HTTP requires.
 
-    Without the header JSON is accepted, as GraphQL over HTTP requires. A wildcard matches the first media type that is
-    not itself listed with `q=0` (RFC 9110, 12.5.1). `multipart/mixed` without a format matches the newest format of
+    A media type with more weight is preferred, or that which comes first. A wildcard matches the first media type that
+    is not itself listed with `q=0` (RFC 9110, 12.5.1). `multipart/mixed` without a format matches the newest format of
     incremental delivery, and that of subscriptions; a format that is not known matches nothing. In a header of more
     than 1,024 characters nothing is accepted: parsing it would take time before the caller is known.
     """
-    if len(accept) > _MAX_LENGTH:
-        return ()
-    if not accept.strip():
-        return (MediaType.JSON,)
-    ranges: list[tuple[float, str, tuple[MediaType, ...]]] = []
-    for part in accept.split(","):
-        name, *pieces = (piece.strip().lower() for piece in part.split(";"))
-        parameters = [(key.strip(), value.strip().strip('"')) for key, _, value in (p.partition("=") for p in pieces)]
-        weight = next((_weight(value) for key, value in parameters if key == "q"), 1.0)
-        ranges.append((weight, name, _multipart(parameters) if name == _MULTIPART else ()))
-    ranked = sorted((item for item in ranges if item[0] > 0), key=lambda item: -item[0])
-    refused = {name for weight, name, _ in ranges if not weight > 0}
-    if "application/*" in refused:
-        refused.add("*/*")  # all that this could match here is application/*
-    matches: list[MediaType] = []
-    for _, name, formats in ranked:
-        singles = [media_type for media_type in _FIRST_OF.get(name, ()) if not {media_type, name} & refused]
-        matches += formats or singles[:1]
-    return tuple(dict.fromkeys(matches))
-
-
-def _multipart(parameters: list[tuple[str, str]]) -> tuple[MediaType, ...]:
-    """Return the formats that a range of `multipart/mixed` with these parameters matches."""
-    named = [parameter for parameter in parameters if parameter[0] in _FORMAT_PARAMETERS]
-    if not named:
-        return (MediaType.INCREMENTAL, MediaType.SUBSCRIPTION)
-    return tuple(_FORMATS[parameter] for parameter in named if parameter in _FORMATS)
+    media_types = _media_types(accept) if accept.strip() else [MediaType.JSON]
+    return Accepted(
+        single=next((each for each in media_types if each in _SINGLE), MediaType.JSON),
+        incremental=next((each for each in media_types if each in _INCREMENTAL), None),
+        stream=next((each for each in media_types if each in _STREAMS), None),
+        event_stream=media_types[:1] == [MediaType.EVENT_STREAM],
+        nothing=not media_types,
+    )
 
 
 @lru_cache(256)
 def prefers_html(accept: str) -> bool:
     """Whether a client prefers a page to all media types of responses, as a browser does that opens a URL."""
-    if "text/html" not in accept or len(accept) > _MAX_LENGTH:
-        return False
-    ranges: list[tuple[float, str]] = []
-    for part in accept.lower().split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        weight = next((_weight(parameter[2:]) for parameter in parameters if parameter.startswith("q=")), 1.0)
-        if weight > 0 and name in _HTML_OR_RESPONSE:
-            ranges.append((weight, name))
-    return bool(ranges) and max(ranges, key=lambda item: item[0])[1] == "text/html"  # the first one of equal weights
+    names = [name for weight, name, _ in _ranges(accept) if weight > 0 and name in _HTML_OR_RESPONSE]
+    return names[:1] == ["text/html"]
+
+
+def _media_types(accept: str) -> list[MediaType]:
+    """Return the accepted media types, the preferred ones first."""
+    ranges = _ranges(accept)
+    refused = {name for weight, name, _ in ranges if not weight > 0}
+    if "application/*" in refused:
+        refused.add("*/*")  # all that this could match here is application/*
+    media_types: list[MediaType] = []
+    for weight, name, parameters in ranges:
+        if not weight > 0:
+            continue
+        if name == _MULTIPART:
+            media_types += _formats(parameters)
+        else:
+            media_types += [each for each in _FIRST_OF.get(name, ()) if not {each, name} & refused][:1]
+    return media_types
+
+
+def _formats(parameters: list[tuple[str, str]]) -> list[MediaType]:
+    """Return the formats that a range of `multipart/mixed` with these parameters matches."""
+    named = [parameter for parameter in parameters if parameter[0] in _FORMAT_PARAMETERS]
+    if not named:
+        return [MediaType.INCREMENTAL, MediaType.SUBSCRIPTION]
+    return [_FORMATS[parameter] for parameter in named if parameter in _FORMATS]
+
+
+def _ranges(accept: str) -> list[tuple[float, str, list[tuple[str, str]]]]:
+    """Return the media ranges of a header, those with more weight first: weight, name and parameters in lower case."""
+    ranges = []
+    for part in accept.lower().split(",") if len(accept) <= _MAX_LENGTH else ():
+        name, *pieces = (piece.strip() for piece in part.split(";"))
+        pairs = (piece.partition("=") for piece in pieces)
+        parameters = [(key.strip(), value.strip().strip('"')) for key, _, value in pairs]
+        weight = next((_weight(value) for key, value in parameters if key == "q"), 1.0)
+        ranges.append((weight, name, parameters))
+    return sorted(ranges, key=lambda item: -item[0])
 
 
 def _weight(text: str) -> float:

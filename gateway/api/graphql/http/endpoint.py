@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,17 +19,11 @@ from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
-from gateway.api.graphql.http.accept import MediaType, accepted, prefers_html
+from gateway.api.graphql.http.accept import Accepted, MediaType, accepted, prefers_html
 from gateway.api.graphql.http.csrf import require_preflight
 from gateway.api.graphql.http.incremental import until_revoked
 from gateway.api.graphql.http.parsing import RequestLimits, read_request
-from gateway.api.graphql.http.response import (
-    INCREMENTAL_TYPES,
-    StatusProfile,
-    incremental_response,
-    refusal_response,
-    result_response,
-)
+from gateway.api.graphql.http.response import StatusProfile, incremental_response, refusal_response, result_response
 from gateway.api.graphql.http.uploads import FileRefused
 from gateway.api.graphql.live.live import Live
 from gateway.api.graphql.live.stream_format import EVENTS, PARTS
@@ -41,7 +35,6 @@ from gateway.operation import request_id
 __all__ = ["EndpointOptions", "GraphQLEndpoint"]
 
 _METHODS = ("GET", "POST")
-_SINGLE = frozenset({MediaType.RESPONSE, MediaType.JSON})
 _STREAM_FORMATS = {MediaType.EVENT_STREAM: EVENTS, MediaType.SUBSCRIPTION: PARTS}
 # Responses contain personal data. Caches may store the response to a GET that has only an X-API-Key, since they know no
 # credential but Authorization (RFC 9111, 3.5).
@@ -89,10 +82,10 @@ class GraphQLEndpoint:
         headers = request.headers
         operation_id = request_id(headers.get("x-request-id"))
         profile = self._options.status_profile
-        media_types = accepted(headers.get("accept", ""))
-        single = next((media_type for media_type in media_types if media_type in _SINGLE), MediaType.JSON)
+        accepts = accepted(headers.get("accept", ""))
+        single = accepts.single
         try:
-            if not media_types:
+            if accepts.nothing:
                 raise refusal(406, _SUPPORTED)
             key = headers.get("idempotency-key", "").strip().strip('"')  # the IETF draft quotes it, most clients do not
             incoming = await self._incoming_factory.create(
@@ -112,7 +105,7 @@ class GraphQLEndpoint:
             elif request.method not in _METHODS:
                 raise refusal(405, "Send the request by POST, or a query by GET.", ("Allow", ", ".join(_METHODS)))
             else:
-                response = await self._execute(request, incoming, media_types, single)
+                response = await self._execute(request, incoming, accepts)
         except RefusedError as error:
             response = refusal_response(error, single, profile, operation_id)
         except GatewayError as error:
@@ -124,31 +117,28 @@ class GraphQLEndpoint:
         )
         return WebResponse(response.status, response.body, (*response.headers, *more_headers))
 
-    async def _execute(
-        self, request: WebRequest, incoming: Incoming, media_types: Sequence[MediaType], single: MediaType
-    ) -> WebResponse:
-        """Execute the operation of a request; return a stream, the parts of a response, or one of that media type."""
-        stream = next((media_type for media_type in media_types if media_type in _STREAM_FORMATS), None)
+    async def _execute(self, request: WebRequest, incoming: Incoming, accepts: Accepted) -> WebResponse:
+        """Execute the operation of a request; return a stream, a response in parts, or one in one piece."""
+        stream, single, profile = accepts.stream, accepts.single, self._options.status_profile
         graphql_request = await self._read(request, incoming, QUERY_ONLY if stream is None else QUERY_OR_SUBSCRIPTION)
-        if media_types[0] is MediaType.EVENT_STREAM:
+        if accepts.event_stream:
             return self._live.streams.respond(graphql_request, incoming, EVENTS)
         if stream is not None:
             graphql_request = await self._executor.resolve(graphql_request, incoming)
             prepared = self._executor.prepare(graphql_request, incoming, allowed=ANY_OPERATION)
             if isinstance(prepared, Result):
-                return result_response(prepared, single, self._options.status_profile)
+                return result_response(prepared, single, profile)
             if prepared.operation_type is OperationType.SUBSCRIPTION:
                 return self._live.streams.respond(graphql_request, incoming, _STREAM_FORMATS[stream])
         allowed = QUERY_ONLY if request.method == "GET" else QUERY_OR_MUTATION
-        incremental = next((media_type for media_type in media_types if media_type in INCREMENTAL_TYPES), None)
-        if incremental is None:
+        if accepts.incremental is None:
             result = await self._executor.execute(graphql_request, incoming, allowed=allowed)
-            return result_response(result, single, self._options.status_profile)
+            return result_response(result, single, profile)
         answer = await self._executor.execute_incrementally(graphql_request, incoming, allowed=allowed)
         if isinstance(answer, Result):
-            return result_response(answer, single, self._options.status_profile)
+            return result_response(answer, single, profile)
         parts = until_revoked(answer, incoming, partial(self._executor.error_result, incoming=incoming))
-        return incremental_response(parts, incremental)
+        return incremental_response(parts, accepts.incremental)
 
     async def _read(
         self, request: WebRequest, incoming: Incoming, allowed_by_get: Collection[OperationType]

@@ -17,7 +17,7 @@ from gateway.api.graphql.http.incremental_2022 import parts_of_2022
 from gateway.api.graphql.http.streaming import MultipartBody
 from gateway.api.web.http import WebResponse
 
-__all__ = ["INCREMENTAL_TYPES", "StatusProfile", "incremental_response", "refusal_response", "result_response"]
+__all__ = ["StatusProfile", "incremental_response", "refusal_response", "result_response"]
 
 
 class StatusProfile(StrEnum):
@@ -36,8 +36,9 @@ _CHARSET = "; charset=utf-8"
 _CONTENT_TYPES = {
     media_type: (("Content-Type", media_type.value + _CHARSET),) for media_type in (MediaType.JSON, MediaType.RESPONSE)
 }
-INCREMENTAL_TYPES = frozenset({MediaType.INCREMENTAL, MediaType.INCREMENTAL_2022})
-_INCREMENTAL = {media_type: MultipartBody(media_type, "-") for media_type in INCREMENTAL_TYPES}
+_INCREMENTAL = {
+    media_type: MultipartBody(media_type, "-") for media_type in (MediaType.INCREMENTAL, MediaType.INCREMENTAL_2022)
+}
 
 
 def result_response(result: Result, media_type: MediaType, profile: StatusProfile) -> WebResponse:

@@ -20,7 +20,7 @@ from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal
 from gateway.api.graphql.execution.result import Result
-from gateway.api.graphql.http.accept import MediaType, accepted
+from gateway.api.graphql.http.accept import accepted
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
 from gateway.api.graphql.live.options import LiveEvent, LiveOptions, Observe
@@ -160,7 +160,7 @@ class Reservations:
         if request.method == "DELETE":
             reservation.stop(_parameter(request, "operationId") or "")
             return WebResponse(200)
-        if accepted(request.headers.get("accept", ""))[:1] == (MediaType.EVENT_STREAM,):
+        if accepted(request.headers.get("accept", "")).event_stream:
             reservation.open()
             return WebResponse(200, self._chunks(token, reservation, incoming), HEADERS)
         operation = await self._feeds.check(await read(), incoming)
