@@ -25,6 +25,8 @@ FAILING = """
     }
 """
 NAMES = "subscription Names { userChanged(sources: [ACCOUNT]) { id user { id name } } }"
+INVALID = (["BAD_USER_INPUT"], ["GRAPHQL_VALIDATION_FAILED"])
+KEY = {"x-api-key": "of a caller"}  # which the gateway requires for a GET of a program; the demo accepts any
 HANDLERS = ["Defer20220824Handler", "GraphQL17Alpha9Handler"]
 
 
@@ -154,7 +156,7 @@ async def test_apollo_subscription_that_is_not_valid(world: Any, client: Any) ->
         async with client("apollo subscription", world, document) as apollo:
             line = await apollo.line()
             assert line.get("data") is None
-            assert line["error"] in (["BAD_USER_INPUT"], ["GRAPHQL_VALIDATION_FAILED"]), line
+            assert line["error"] in INVALID, line
 
 
 async def test_apollo_subscription_of_a_gateway_that_stops(client: Any, world_of: Any) -> None:
@@ -166,6 +168,40 @@ async def test_apollo_subscription_of_a_gateway_that_stops(client: Any, world_of
                 await apollo.begin(world)
                 os.kill(running.pid, signal.SIGTERM)
                 assert (await apollo.line())["error"] == "premature end of multipart body"
+
+
+async def test_urql_defer(fresh: Any, client: Any) -> None:
+    """urql sends its query by GET, shows the first part while a source is slow, and in the end all fields."""
+    world = await fresh(reference_ttl=0)
+    query = DEFERRED.replace("email", "").replace("id name }", "permissions }")  # not in the record of the user
+    whole = (await world.data(query.replace('@defer(label: "role")', "")))["user"]
+    await world.fault(source="account", path="/v1/identity/roles", kind="slow", delay=2, times=1)
+    async with client("urql query", world, query, **KEY) as urql:
+        first, last = await urql.line(), await urql.line()
+    assert (first["hasNext"], first["data"]["user"]["name"]) == (True, "Ada Lovelace")
+    assert "role" not in first["data"]["user"]
+    assert (last["hasNext"], without_typename(last["data"]["user"])) == (False, whole)
+
+
+async def test_urql_query(world: Any, client: Any) -> None:
+    """urql executes a query, which it sends by GET, and shows the errors of one that is not valid."""
+    query = 'query Ada { user(id: "acus_adalovelace1", source: ACCOUNT) { id name } }'
+    async with client("urql query", world, query, **KEY) as urql:
+        line = await urql.line()
+    assert without_typename(line["data"]) == await world.data(query)
+    async with client("urql query", world, "{ nothing }", **KEY) as urql:
+        assert (await urql.line())["error"] in INVALID
+
+
+async def test_urql_subscription(fresh: Any, client: Any) -> None:
+    """urql subscribes by HTTP with `fetchSubscriptions`, its name for that, and receives the changes in order."""
+    world = await fresh()
+    async with client("urql subscription", world, NAMES) as urql:
+        await urql.begin(world)
+        names = [f"Ada {number}" for number in range(10)]
+        for name in names:
+            await rename(world, name)
+        assert [await urql.name() for _ in names] == names
 
 
 def without_typename(content: Any) -> Any:
