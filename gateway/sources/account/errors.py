@@ -1,16 +1,20 @@
 """Parses the error bodies of the account source (docs/upstreams/account.md, "Errors")."""
 
+import re
+
 from gateway.errors import (
     GatewayError,
     IdempotencyConflict,
     IdempotencyInProgress,
     Origin,
+    Rule,
     SourceInvalidResponse,
     Violation,
 )
 from gateway.sources.http.errors import SourceErrorBody, caller_retry_after, redact, source_error
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import JsonDecoder, Wire
+from gateway.users.changes import CreateAccountUser, UpdateAccountUser
 
 __all__ = ["account_error"]
 
@@ -29,6 +33,20 @@ class _Body(Wire, frozen=True):
 _BODY = JsonDecoder(_Body)
 _STATUSES = frozenset({400, 401, 402, 403, 404, 405, 408, 409, 410, 429, 499, 500, 502, 503, 504})
 _NO_SUCH_ENDPOINT = "The requested endpoint "
+_NAME = re.compile(r"\w+")
+_NAMES = {"notification_type_code": "notification_type"}  # of older versions
+_FIELDS = frozenset((*CreateAccountUser.model_fields, *UpdateAccountUser.model_fields))
+# By the code of an error about one field.
+_RULES = {
+    "missing_field": Rule.REQUIRED,
+    "parameter_missing": Rule.REQUIRED,
+    "parameter_unknown": Rule.UNKNOWN,
+    "parameters_exclusive": Rule.NOT_ALLOWED,
+    "invalid_format": Rule.FORMAT,
+    "resource_not_found": Rule.EXISTS,
+    "resource_exists": Rule.UNIQUE,
+    "resource_conflict": Rule.UNIQUE,
+}
 _GATEWAY_PARAMS = frozenset({"limit", "include", "include[]"})  # chosen by the gateway, never by a caller
 
 
@@ -79,4 +97,8 @@ def _violations(error: _Error, request: Request) -> tuple[Violation, ...]:
     # For a read, `param` names a parameter that the gateway chose, such as `q`, and no field of the caller's input.
     if not error.param or not request.writes or error.param in _GATEWAY_PARAMS:
         return ()
-    return (Violation(("change", error.param), error.message or "is rejected by the account source"),)
+    path = tuple(int(name) if name.isdecimal() else _NAMES.get(name, name) for name in _NAME.findall(error.param))
+    if not path or path[0] not in _FIELDS:
+        return ()
+    rule = _RULES.get(error.code or "", Rule.SOURCE)
+    return (Violation(("change", *path), error.message or "is rejected by the account source", rule),)

@@ -2,10 +2,9 @@
 
 import errno
 import os
-import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -24,6 +23,7 @@ from gateway.errors import (
     Violation,
 )
 from gateway.sources.http.exchange import Request, Response
+from gateway.sources.http.redaction import redaction_for
 
 __all__ = [
     "NoTimeError",
@@ -43,8 +43,6 @@ __all__ = [
     "unreachable_error",
 ]
 
-# A URL, or a path of at least two segments.
-_ADDRESS = re.compile(r"https?://\S+|(?<![\w.])/[\w.~%:{}-]+/\S*")
 _CREDENTIALS = frozenset({401, 402, 403})
 _BAD_INPUT = frozenset({400, 413, 415, 422})
 _TIMEOUTS = frozenset({408, 504})
@@ -124,16 +122,9 @@ def source_error(request: Request, response: Response, body: SourceErrorBody) ->
 
 
 def redact(body: SourceErrorBody, request: Request) -> SourceErrorBody:
-    """Return the error body with "…" instead of addresses and of the credential that was sent."""
-    sent = (value for name, value in request.headers.items() if name.lower() == "authorization")
-    credential = next(sent, "").rpartition(" ")[2]
-
-    def redacted(text: str | None) -> str | None:
-        if text and credential:
-            text = text.replace(credential, "…")
-        return text and _ADDRESS.sub("…", text)
-
-    violations = tuple(Violation(violation.path, redacted(violation.message) or "") for violation in body.violations)
+    """Return the error body with "…" instead of addresses and of all that was sent."""
+    redacted = redaction_for(request)
+    violations = tuple(replace(violation, message=redacted(violation.message) or "") for violation in body.violations)
     code, message, request_id = redacted(body.code), redacted(body.message), redacted(body.request_id)
     return SourceErrorBody(body.documented, code, message, request_id, violations)
 

@@ -3,12 +3,14 @@
 See docs/upstreams/softwareone.md, "Errors".
 """
 
+import re
 from typing import Any
 
-from gateway.errors import GatewayError, Violation
+from gateway.errors import GatewayError, Rule, Violation
 from gateway.sources.http.errors import SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import CamelWire, JsonDecoder
+from gateway.violations import Bound
 
 __all__ = ["softwareone_error"]
 
@@ -29,10 +31,22 @@ _FIELDS = {
     "lastname": "last_name",
     "email": "email",
     "phone": "phone",
+    "prefix": "prefix",
+    "number": "number",
     "settings": "settings",
+    "culturecode": "culture_code",
+    "languagecode": "language_code",
     "currentaccount": "current_account_id",
     "icon": "icon",
 }
+# Messages of ASP.NET's validation attributes, which its own and most other services keep as they are.
+_RULES = (
+    (re.compile(r"\bfield is required\b"), Rule.REQUIRED),
+    (re.compile(r"\bmaximum length of '?(?P<max>\d+)"), Rule.MAX_LENGTH),
+    (re.compile(r"\bminimum length of '?(?P<min>\d+)"), Rule.MIN_LENGTH),
+    (re.compile(r"\bnot a valid e-mail address\b"), Rule.FORMAT),
+    (re.compile(r"\bJSON value could not be converted\b"), Rule.TYPE),
+)
 
 
 def softwareone_error(request: Request, response: Response) -> GatewayError:
@@ -98,13 +112,23 @@ def _messages(errors: Any) -> list[str]:
 
 def _violations(errors: Any) -> tuple[Violation, ...]:
     """Return the violations of those fields that the changes of the gateway have."""
-    named = ((_field(name), text) for name, text in _pairs(errors))
-    return tuple(Violation(("change", field), text) for field, text in named if field)
+    named = ((_path(name), text) for name, text in _pairs(errors))
+    return tuple(Violation(("change", *path), text, *_rule(text)) for path, text in named if path)
 
 
-def _field(name: str) -> str | None:
-    """Return the gateway's name of a field, whose path may be nested or begin with `User.Data`.
+def _path(name: str) -> tuple[str, ...]:
+    """Return the path of a field by the gateway's names. What is sent may be nested, or begin with `User.Data`.
 
     See docs/upstreams/softwareone.md, "User.Data".
     """
-    return next((_FIELDS[part] for part in name.lower().split(".") if part in _FIELDS), None)
+    names = [_FIELDS[part] for part in name.lower().split(".") if part in _FIELDS]
+    return tuple(names[: 2 if names[:1] in (["phone"], ["settings"]) else 1])
+
+
+def _rule(text: str) -> tuple[Rule, dict[str, Bound]]:
+    """Return the rule of a message, with its bounds, if it is one of ASP.NET's own messages."""
+    for pattern, rule in _RULES:
+        if found := pattern.search(text):
+            numbers = {name: int(number) for name, number in found.groupdict().items() if number is not None}
+            return rule, {**numbers, **({"format": "email"} if rule is Rule.FORMAT else {})}
+    return Rule.SOURCE, {}

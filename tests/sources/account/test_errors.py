@@ -52,6 +52,31 @@ def test_documented(status: int, code: str, kind: type, param: str | None) -> No
     assert (origin.source, origin.code, origin.request_id, origin.http_status) == ("account", code, "rq_1", status)
 
 
+PREFERENCE = ("preferences", 0, "notification_type")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "param", "path", "rule"),
+    [
+        (400, "missing_field", "preferences[1].enabled", ("preferences", 1, "enabled"), "required"),
+        (
+            400,
+            "invalid_format",
+            "preferences[0].notification_type_code",
+            ("preferences", 0, "notification_type"),
+            "format",
+        ),
+        (404, "resource_not_found", "role_id", ("role_id",), "exists"),
+        (409, "resource_conflict", "email", ("email",), "unique"),
+        (400, "validation_failed", "name", ("name",), "source"),
+    ],
+)
+def test_rules(status: int, code: str, param: str, path: tuple[str | int, ...], rule: str) -> None:
+    """The code of an error about a field is a rule, and the field is named as the change names it."""
+    [violation] = error_for(status, code=code, param=param).violations
+    assert (violation.path, violation.rule.value) == (("change", *path), rule)
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, errors.BadUserInput), (409, errors.Conflict), (404, errors.NotFound)]
 )
@@ -61,6 +86,7 @@ def test_violations(status: int, kind: type) -> None:
     assert type(error) is kind
     assert [(v.path, v.message) for v in error.violations] == [(("change", "email"), "Taken.")]
     assert error_for(status, code="x", param="include[]").violations == ()
+    assert error_for(status, code="x", param="is_commission_eligible").violations == ()
     assert error_for(status, code="x").violations == ()
 
 

@@ -68,7 +68,7 @@ E1, E2 = ("change", "email"), ("change", "first_name")
         (
             {"errors": [{"message": "Long.", "properties": ["phone.number", "Settings.CultureCode"]}]},
             "Long.",
-            [(("change", "phone"), "Long."), (("change", "settings"), "Long.")],
+            [(("change", "phone", "number"), "Long."), (("change", "settings", "culture_code"), "Long.")],
         ),
         ({"errors": [{"message": "Not allowed.", "properties": ["currentAccount"]}]}, "Not allowed.",
             [(("change", "current_account_id"), "Not allowed.")]),
@@ -95,6 +95,23 @@ def test_errors(problem: Any, message: str, violations: list[Any]) -> None:
     assert type(error) is errors.BadUserInput
     assert error.message == message
     assert [(v.path, v.message) for v in error.violations] == violations
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "bounds"),
+    [
+        ("The firstName field is required.", "required", {}),
+        ("The field firstName must be a string with a maximum length of 255.", "maxLength", {"max": 255}),
+        ("The field firstName must be a string or array type with a minimum length of '2'.", "minLength", {"min": 2}),
+        ("The email field is not a valid e-mail address.", "format", {"format": "email"}),
+        ("The JSON value could not be converted to System.String.", "type", {}),
+        ("Taken.", "source", {}),
+    ],
+)
+def test_rules(text: str, rule: str, bounds: dict[str, Any]) -> None:
+    """A message of ASP.NET's validation is the rule that it states, with its bound; another one is a source's rule."""
+    [violation] = error_for(400, {"title": "T", "errors": {"firstName": [text]}}).violations
+    assert (violation.rule.value, violation.bounds) == (rule, bounds)
 
 
 def test_rejected_reads() -> None:
