@@ -62,6 +62,7 @@ async def test_everything_can_be_reached_on_a_phone(phone: Visit) -> None:
         await expect(page.locator(f"[aria-label={name}]")).to_be_in_viewport()
     await page.tap("button[aria-label='Open settings dialog']")
     await expect(page.locator(".graphiql-dialog")).to_be_in_viewport(ratio=1)
+    await expect(page.locator(".graphiql-dialog button[data-theme=dark]")).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -61,7 +61,7 @@ function CallRow({ call, end }: { call: Call; end: number }) {
   return (
     <li className={failed ? `${kind} failed` : kind}>
       <span className="source">{source}</span>
-      <span className="request">
+      <span className="request" title={`${method} ${template}`}>
         {method} {template}
       </span>
       <span className="status">{status}</span>
