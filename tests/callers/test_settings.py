@@ -37,6 +37,21 @@ def test_production_with_a_mode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("mode", "headers"),
+    [
+        ("none", ()),
+        ("api_key", ("X-API-Key",)),
+        ("jwt", ("Authorization",)),
+        ("jwt api_key", ("X-API-Key", "Authorization")),
+    ],
+)
+def test_headers_for_credentials(mode: str, headers: tuple[str, ...]) -> None:
+    """Each accepted kind of credential has its header."""
+    settings = Settings.model_validate({"auth": JWT | {"mode": mode, "keys_file": FILE}})
+    assert settings.auth.headers == headers
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"mode": "api_key"}, "GATEWAY_AUTH__KEYS_FILE"),

@@ -1,11 +1,13 @@
 """GraphiQL in front of a gateway that requires authentication."""
 
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 from browser.graphiql.visit import RESULT, Visit, is_post
+from callers.issuing import AUDIENCE, ISSUER, Issuer
 from conftest import command
 from playwright.async_api import expect
 
@@ -22,10 +24,11 @@ SCOPES = {"reader": ["users:read"], "watcher": ["users:read", "calls:read"]}
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """The URL of GraphiQL in production, and an API key for each kind of caller."""
+    """The URL of GraphiQL in production, an API key for each kind of caller, and a token."""
 
     url: str
     keys: dict[str, str]
+    token: str
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +37,21 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     created = {name: new_api_key(name, scopes, all_scopes(UserSource)) for name, scopes in SCOPES.items()}
     file = tmp_path_factory.mktemp("keys") / "keys.toml"
     file.write_text("\n".join(entry.to_toml() for _, entry in created.values()))
+    issuer = Issuer()
+    (file.parent / "jwks.json").write_bytes(issuer.key_set())
     environment = {
         "GATEWAY_ENVIRONMENT": "production",
         "GATEWAY_INTROSPECTION": "true",
         "GATEWAY_GRAPHIQL": "true",
-        "GATEWAY_AUTH__MODE": "api_key",
+        "GATEWAY_AUTH__MODE": "api_key jwt",
         "GATEWAY_AUTH__KEYS_FILE": str(file),
+        "GATEWAY_AUTH__JWKS_FILE": str(file.parent / "jwks.json"),
+        "GATEWAY_AUTH__ISSUER": ISSUER,
+        "GATEWAY_AUTH__AUDIENCE": AUDIENCE,
         "GATEWAY_RATE_LIMIT__COST": "1000000",
     }
     with command("demo", "--http-port", "0", "--grpc-port", "off", last="{ user(", **environment) as running:
-        yield Guarded(running.address("GraphQL"), {name: key for name, (key, _) in created.items()})
+        yield Guarded(running.address("GraphQL"), {name: key for name, (key, _) in created.items()}, issuer.token())
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -56,16 +64,17 @@ async def refused(open_page: Callable[..., Awaitable[Visit]], guarded: Guarded) 
     return visit
 
 
-async def fill_in(visit: Visit, key: str) -> None:
-    """Type an API key into the Headers editor, and wait for the schema."""
+async def fill_in(visit: Visit, key: str = "", token: str = "") -> None:
+    """Fill in the template in the Headers editor, and wait for the schema."""
     async with visit.page.expect_response(lambda response: is_post(response) and response.ok):
-        await visit.type_headers(f'{{"X-API-Key": "{key}"}}')
+        await visit.type_headers(json.dumps({"X-API-Key": key, "Authorization": f"Bearer {token}"}))
 
 
 async def test_docs_state_why_there_is_no_schema(refused: Visit, guarded: Guarded) -> None:
     """The docs contain the reason, and the schema as soon as the header of the template is filled in."""
     page = refused.page
-    await expect(page.locator(HEADERS)).to_contain_text('"X-API-Key": ""')
+    for header in ('"X-API-Key": ""', '"Authorization": "Bearer "'):
+        await expect(page.locator(HEADERS)).to_contain_text(header)
     await page.click("button[aria-label='Show Documentation Explorer']")
     await expect(page.locator(DOCS)).to_contain_text("X-API-Key: …")
     await fill_in(refused, guarded.keys["reader"])
@@ -88,16 +97,18 @@ async def test_a_key_is_typed_once(refused: Visit, guarded: Guarded) -> None:
     assert guarded.keys["reader"] not in await refused.stored("localStorage")
 
 
-async def test_unfilled_headers_are_not_sent(refused: Visit) -> None:
-    """What is not filled in is not sent as an empty credential."""
+async def test_only_filled_in_headers_are_sent(refused: Visit, guarded: Guarded) -> None:
+    """A credential that is not filled in is not sent; a token works as a key does."""
     await refused.focus()
     request = await refused.run()
-    response = await request.response()
-    assert response is not None
-    assert response.status == 401
-    assert "x-api-key" not in await request.all_headers()
+    assert {"x-api-key", "authorization"} & set(await request.all_headers()) == set()
     await expect(refused.page.locator(RESULT)).to_contain_text("Authentication required")
     refused.problems.clear()
+    await fill_in(refused, token=guarded.token)
+    await refused.focus()
+    request = await refused.run()
+    assert "x-api-key" not in await request.all_headers()
+    await expect(refused.page.locator(RESULT)).to_contain_text('"nodes"')
 
 
 @pytest.mark.parametrize(("caller", "shown"), [("reader", False), ("watcher", True)])

@@ -68,6 +68,8 @@ async def test_the_button_makes_a_link(open_page: Callable[..., Awaitable[Visit]
     await visit.type_headers('{"X-API-Key": "secret"}')
     await visit.page.click("button[aria-label='Copy a link to this operation']")
     link = visit.page.url
+    await visit.page.context.grant_permissions(["clipboard-read"])
+    assert await visit.page.evaluate("navigator.clipboard.readText()") == link
     assert set(parse_qs(urlsplit(link).query)) == {"query", "variables", "operationName"}
     assert "secret" not in link
     other = await open_page(link)
