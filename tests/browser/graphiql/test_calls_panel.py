@@ -93,6 +93,22 @@ async def test_panel_belongs_to_its_tab(visit: Visit) -> None:
     await expect(panel).to_have_count(0)
     await visit.open_example("AllUsers")
     await expect(panel).to_have_text(text, use_inner_text=True)
+    await visit.type_into(QUERY_EDITOR, "{ unknown }")
+    await visit.start()
+    await expect(panel).to_have_count(0)  # nothing was executed, so there is nothing to report
+
+
+async def test_no_panel_without_a_response(visit: Visit) -> None:
+    """The panel of an earlier run does not stay beside an error of the network."""
+    await visit.focus()
+    await visit.run_to_its_end()
+    await expect(visit.page.locator(PANEL)).to_be_visible()
+    await visit.page.context.set_offline(offline=True)
+    await visit.start()
+    await expect(visit.page.locator(RESULT)).to_contain_text("Failed to fetch")
+    await expect(visit.page.locator(PANEL)).to_have_count(0)
+    assert all("ERR_INTERNET_DISCONNECTED" in problem for problem in visit.problems)
+    visit.problems.clear()
 
 
 async def test_calls_of_a_response_in_parts(visit: Visit) -> None:

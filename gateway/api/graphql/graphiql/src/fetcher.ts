@@ -3,7 +3,7 @@
 import { createGraphiQLFetcher, isAsyncIterable, type Fetcher } from "@graphiql/toolkit";
 import type { ExecutionResult } from "graphql";
 import { filledIn, type Headers } from "./credentials";
-import { beginRun, type Report } from "./reports";
+import { reporter, type Report } from "./reports";
 import { storage } from "./storage";
 
 // The page has the same path as the API, so that path is the endpoint.
@@ -18,7 +18,7 @@ export const fetcher: Fetcher = async (parameters, options) => {
   if (parameters.operationName === "IntrospectionQuery") {
     return fetchFromEndpoint(parameters, { ...options, headers });
   }
-  const show = beginRun();
+  const show = reporter();
   const requested = { ...parameters, extensions: { calls: true, cost: true } };
   const result = await fetchFromEndpoint(requested, { ...options, headers });
   return isAsyncIterable(result) ? withoutReports(result, show) : withoutReport(result as Payload, show);
@@ -38,10 +38,8 @@ type Payload = ExecutionResult<Record<string, unknown>, Report & Record<string, 
 
 /** Passes on what the page requested in addition, and returns the response to what the visitor requested. */
 function withoutReport(payload: Payload, show: (report: Report) => void): Payload {
-  const { calls, cost, ...extensions } = payload.extensions ?? {};
-  if (!calls && !cost) return payload;
+  const { extensions: { calls, cost, ...extensions } = {}, ...response } = payload;
   show({ calls, cost });
-  const { extensions: _, ...response } = payload;
   return Object.keys(extensions).length > 0 ? { ...response, extensions } : response;
 }
 
@@ -52,7 +50,10 @@ function withoutReports(payloads: AsyncIterable<ExecutionResult>, show: (report:
   const changed = {
     [Symbol.asyncIterator]: () => changed,
     async next() {
-      const step = await iterator.next();
+      const step = await iterator.next().catch((error) => {
+        show({});
+        throw error;
+      });
       if (step.done) return step;
       const payload = Array.isArray(step.value)
         ? step.value.map((each) => withoutReport(each, show))

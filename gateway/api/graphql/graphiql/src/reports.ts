@@ -43,13 +43,11 @@ export function onReport(listener: () => void) {
   return () => void listeners.delete(listener);
 }
 
-/** Begins a run in the active tab; returns the function that takes its reports, of which the last one is shown. */
-export function beginRun(): (report: Report) => void {
+/** Returns the function that shows a report in the tab that is active now, instead of the one before. */
+export function reporter(): (report: Report) => void {
   const tab = activeTab;
-  const show = (report: Report) => {
+  return (report) => {
     reports.set(tab, report);
     listeners.forEach((listener) => listener());
   };
-  show({});
-  return show;
 }
