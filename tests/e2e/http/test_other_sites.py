@@ -1,5 +1,7 @@
 """Requests that a page of another site can send: what is executed, and what the page may read."""
 
+import hashlib
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -87,6 +89,19 @@ async def test_what_is_refused(fresh: Any) -> None:
     for headers in EXECUTED + REFUSED:
         async with world.session.get(f"{world.url}/graphql", params=CHANGE, headers=headers) as answer:
             assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_refused_get_stores_nothing(fresh: Any) -> None:
+    """A GET that is refused registers no automatic persisted query either."""
+    world = await fresh(documents={"automatic": True})
+    sha256 = hashlib.sha256(TYPENAME["query"].encode()).hexdigest()
+    named = {"extensions": json.dumps({"persistedQuery": {"version": 1, "sha256Hash": sha256}})}
+    key = {"X-API-Key": "abc"}
+    for headers, status, found in (({}, 400, False), (key, 200, True)):
+        async with world.session.get(f"{world.url}/graphql", params=TYPENAME | named, headers=headers) as answer:
+            assert answer.status == status
+        async with world.session.get(f"{world.url}/graphql", params=named, headers=key) as answer:
+            assert ("data" in await answer.json()) is found
 
 
 async def test_all_origins(fresh: Any) -> None:

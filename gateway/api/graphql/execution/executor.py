@@ -80,8 +80,10 @@ class Executor:
         self._shows_calls = shows_calls
         self._long_steps = LongSteps()
 
-    async def resolve(self, request: GraphQLRequest, incoming: Incoming) -> GraphQLRequest:
+    async def resolve(self, request: GraphQLRequest, incoming: Incoming, *, may_store: bool = True) -> GraphQLRequest:
         """Return the request with the text of its document; a request that was resolved before is not changed.
+
+        `may_store`: keep the document as an automatic persisted query, if the request is one that registers it.
 
         Raises:
             RefusedError: the document is unknown or not trusted, its preparation exceeds the caller's allowance, or
@@ -101,7 +103,7 @@ class Executor:
             except AllowanceExceeded as error:
                 raise refused_for(error) from None
             await self._long_steps.wait(incoming.principal.identity)  # the document is parsed and validated next
-        if found is not None and found.sha256 is not None:
+        if may_store and found is not None and found.sha256 is not None:
             with suppress(InvalidDocument):
                 self._prepared(request)
                 await self._named.keep(found)

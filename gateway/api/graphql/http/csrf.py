@@ -8,11 +8,11 @@ carry something else that a page of another site cannot send; see docs/decisions
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.api.graphql.execution.request import refusal
+from gateway.api.graphql.execution.request import RefusedError, refusal
 from gateway.api.web.cors import Cors, is_same_origin
 from gateway.api.web.http import WebRequest
 
-__all__ = ["PREFLIGHT_HEADERS", "require_preflight"]
+__all__ = ["PREFLIGHT_HEADERS", "csrf_refusal"]
 
 PREFLIGHT_HEADERS: Final = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
 
@@ -21,24 +21,24 @@ _JSON = frozenset({"application/json", "application/graphql+json"})
 _SAME_ORIGIN = frozenset({"same-origin", "none"})  # `none`: a person typed the URL, or opened a bookmark
 
 
-def require_preflight(request: WebRequest, cors: Cors) -> None:
-    """Refuse a request that a browser may have sent for a page of another site without a preflight.
+def csrf_refusal(request: WebRequest, cors: Cors) -> RefusedError | None:
+    """Return the refusal of a request that a browser may have sent for a page of another site without a preflight.
 
-    Raises:
-        RefusedError: 400, with the header to add; 415 for a POST with a content type that is not supported anyway.
+    It is a 400 with the header to add, or a 415 for a POST with a content type that is not supported anyway. The result
+    is None where the request may be executed.
     """
     content_type, is_get = request.content_type, request.method == "GET"
     # For a GET any other type proves nothing: a browser once sent some without a preflight (GHSA-9q82-xgwf-vj6h).
     if content_type in _JSON or (not is_get and content_type not in _SIMPLE):
-        return
+        return None
     if any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
-        return
+        return None
     if not is_get and content_type != "multipart/form-data":
-        raise refusal(415, "Send the request as application/json, or with files as multipart/form-data.")
+        return refusal(415, "Send the request as application/json, or with files as multipart/form-data.")
     if _is_trusted(request, cors):
-        return
+        return None
     subject = "A GET" if is_get else "A form"
-    raise refusal(
+    return refusal(
         400,
         f"{subject} needs a header that another site can send only after a preflight. Add "
         f"`{PREFLIGHT_HEADERS[0]}: 1` (or `{PREFLIGHT_HEADERS[1]}`, or `{PREFLIGHT_HEADERS[2]}`), or authenticate by "

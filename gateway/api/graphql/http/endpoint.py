@@ -20,7 +20,7 @@ from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, 
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
 from gateway.api.graphql.http.accept import Accepted, MediaType, accepted, prefers_html
-from gateway.api.graphql.http.csrf import require_preflight
+from gateway.api.graphql.http.csrf import csrf_refusal
 from gateway.api.graphql.http.incremental import until_revoked
 from gateway.api.graphql.http.parsing import RequestLimits, read_request
 from gateway.api.graphql.http.response import StatusProfile, incremental_response, refusal_response, result_response
@@ -145,15 +145,16 @@ class GraphQLEndpoint:
     ) -> GraphQLRequest:
         """Read the GraphQL request, and check what must be checked before it is executed."""
         wait_to_parse = partial(self._incoming_factory.long_steps.wait, incoming.principal.identity)
+        forgery = csrf_refusal(request, self._options.cors) if self._options.preflight else None
         if request.method == "GET":
             graphql_request = await read_request(request, self._options.limits, wait_to_parse)
-            graphql_request = await self._executor.resolve(graphql_request, incoming)
+            graphql_request = await self._executor.resolve(graphql_request, incoming, may_store=forgery is None)
             self._executor.check(graphql_request, allowed_by_get)  # first: no header permits a mutation by GET
-            if self._options.preflight:
-                require_preflight(request, self._options.cors)
+            if forgery is not None:
+                raise forgery
             return graphql_request
-        if self._options.preflight:
-            require_preflight(request, self._options.cors)
+        if forgery is not None:
+            raise forgery
         try:
             return await read_request(request, self._options.limits, wait_to_parse)
         except FileRefused as refused:
