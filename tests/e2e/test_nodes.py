@@ -70,8 +70,9 @@ async def test_ids_are_global(world: Any) -> None:
 
 
 @pytest.mark.parametrize("type_", ["Account", "Location", "Machine", "ScanningStation", "ProductionStep"])
-async def test_a_record_is_fetched_again(world: Any, type_: str) -> None:
+async def test_a_record_is_fetched_again(fresh: Any, type_: str) -> None:
     """A record that its source returns by itself is fetched by its global id, by one call."""
+    world = await fresh()
     record = (await found(world))[type_]
     await world.forget()
     [node] = (await world.data(NODE, {"id": record["id"]})).values()
@@ -83,8 +84,9 @@ async def test_a_record_is_fetched_again(world: Any, type_: str) -> None:
 @pytest.mark.parametrize(
     "type_", ["PlatformUser", "Branding", "Portal", "Address", "Geolocation", "MarketplaceAccount", "Actor"]
 )
-async def test_a_record_that_is_only_inside_another(world: Any, type_: str) -> None:
+async def test_a_record_that_is_only_inside_another(fresh: Any, type_: str) -> None:
     """The id of a record that no source returns by itself finds nothing, and takes no call."""
+    world = await fresh()
     record = (await found(world))[type_]
     await world.forget()
     assert await world.data(NODE, {"id": record["id"]}) == {"node": None}
