@@ -9,7 +9,7 @@ from gateway.api.graphql.schema.departments import DepartmentObject
 from gateway.api.graphql.schema.fields import attribute
 from gateway.api.graphql.schema.nodes import PageInfoObject
 from gateway.api.graphql.schema.roles import RoleObject
-from gateway.api.graphql.schema.scalars import RoleType, UserSource
+from gateway.api.graphql.schema.scalars import ErrorCode, RoleType, UserSource
 from gateway.api.graphql.schema.users import UserObject
 
 __all__ = [
@@ -57,7 +57,7 @@ class Connection:
 )
 class SourceErrorObject:
     source: UserSource = attribute("The source that could not be read.")
-    code: str = attribute("The error code, for example `SOURCE_TIMEOUT`; the same codes as in `errors`.")
+    code: ErrorCode = attribute("The error code; the same codes as in `extensions.code` of `errors`.")
     message: str = attribute("What happened, in a sentence for developers and logs.")
     retry_after: float | None = attribute("The number of seconds after which a repeated request may succeed.")
 

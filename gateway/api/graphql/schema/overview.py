@@ -19,8 +19,8 @@ that have one e-mail address. Mutations create and change users; the subscriptio
   is the id in the source. Arguments for an id take the global one, and that of the source where the source is clear.
 - **Null.** A field is null where its source has no value, or where it could not be read; then `errors` has an error
   with the path of the field. One source that is down does not fail the others: lists name it in `unavailable`.
-- **Errors.** `extensions.code` of an error is one of a fixed vocabulary, and `extensions.violations` names the fields
-  of an input with broken rules.
+- **Errors.** `extensions.code` of an error is a value of `ErrorCode`, and `extensions.violations` names the fields of
+  an input with broken rules.
 - **Calls.** A record is read by as few calls as possible. `@cost` and `@listSize` state what an operation costs.
 """
 
@@ -41,7 +41,8 @@ _ORDER = (
         "DepartmentConnection",
         "DepartmentEdge",
     ),
-    *("LocationList", "MachineList", "ScanningStationList", "ProductionStepList", "PageInfo", "SourceError", "Node"),
+    *("LocationList", "MachineList", "ScanningStationList", "ProductionStepList"),
+    *("PageInfo", "SourceError", "ErrorCode", "Node"),
     *("CreateAccountUserInput", "UpdateAccountUserInput", "UpdateSoftwareOneUserInput", "UpdateResellerUserInput"),
     *("PhoneNumberInput", "UserSettingsInput", "NotificationPreferenceInput", "NotificationType"),
     *("DateTime", "JSON", "Upload"),

@@ -9,6 +9,7 @@ import strawberry
 from strawberry.file_uploads import Upload
 
 from gateway.api.graphql.execution.file import File
+from gateway.errors import Code
 from gateway.users import model
 from gateway.users.changes import NotificationType as _NotificationType
 
@@ -16,6 +17,7 @@ __all__ = [
     "JSON",
     "SCALARS",
     "DateTime",
+    "ErrorCode",
     "NotificationType",
     "OwnerType",
     "RoleType",
@@ -70,14 +72,42 @@ SCALARS: dict[object, Any] = {
 }
 
 
-def _enum(domain: type[Enum], description: str, values: Mapping[str, str]) -> Any:
-    """Return an enum of the domain as a GraphQL enum; `values` has the description of each value, by its name."""
-    enum: Any = strawberry.enum(domain, description=description)
+def _enum(domain: type[Enum], description: str, values: Mapping[str, str], name: str | None = None) -> Any:
+    """Return an enum of the domain as a GraphQL enum, by default of the same name.
+
+    `values` has the description of each value, by its name.
+    """
+    enum: Any = strawberry.enum(domain, name=name, description=description)
     for value in enum.__strawberry_definition__.values:
         value.description = values[value.name]
     return enum
 
 
+ErrorCode = _enum(
+    Code,
+    "The code of an error: of `SourceError.code`, and of `extensions.code` in `errors`. "
+    "What a client may do is in docs/errors.md.",
+    {
+        "BAD_USER_INPUT": "The input breaks a rule of the gateway or of a source; `violations` lists each.",
+        "GRAPHQL_PARSE_FAILED": "The document has a syntax error.",
+        "GRAPHQL_VALIDATION_FAILED": "The document is not valid for this schema.",
+        "OPERATION_RESOLUTION_FAILURE": "The document has no operation of that name, or several and none was named.",
+        "UNAUTHENTICATED": "The request has no credential, or one that is not valid.",
+        "FORBIDDEN": "The caller lacks the scope for this operation.",
+        "NOT_FOUND": "The target of a change does not exist.",
+        "CONFLICT": "The change conflicts with an existing record, for example by an e-mail address in use.",
+        "IDEMPOTENCY_CONFLICT": "The idempotency key was used before with another change.",
+        "IDEMPOTENCY_IN_PROGRESS": "The first request with this idempotency key is still running.",
+        "RATE_LIMITED": "The rate limit of the source, or of the gateway, is exceeded.",
+        "SOURCE_NOT_CONFIGURED": "The gateway is not connected to this source.",
+        "SOURCE_CREDENTIALS": "The source refused the credential of the gateway.",
+        "SOURCE_TIMEOUT": "The source did not respond in time.",
+        "SOURCE_UNAVAILABLE": "The source, or something else that the operation needs, is unavailable.",
+        "SOURCE_INVALID_RESPONSE": "The response of the source is not as documented.",
+        "INTERNAL": "A defect of the gateway; its log has the details under the request id.",
+    },
+    "ErrorCode",
+)
 UserChange = _enum(
     model.UserChange,
     "What happened to a user, in an event.",

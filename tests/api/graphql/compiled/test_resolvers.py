@@ -7,10 +7,13 @@ from graphql.utilities import coerce_input_value
 from strawberry.types.arguments import convert_argument
 
 from gateway.api.graphql.compiled.resolvers import conversion_of
+from gateway.api.graphql.execution.file import File
 from gateway.api.graphql.schema.build import build_schema, executable
+from gateway.users.icons import Icon
 
 DECLARED = build_schema()
 SCHEMA = executable(DECLARED)
+ICON = Icon(content=b"GIF89a")
 PREFERENCES = [{"notificationType": "INVOICE", "enabled": True}]
 
 
@@ -21,7 +24,7 @@ PREFERENCES = [{"notificationType": "INVOICE", "enabled": True}]
         ("UpdateAccountUserInput", {"name": "Ada", "roleId": None, "preferences": None}),
         ("CreateAccountUserInput", {"email": "a@b.example", "departmentId": "dep_1", "preferences": PREFERENCES}),
         ("UpdateSoftwareOneUserInput", {"phone": {"prefix": "+1", "number": "2"}, "settings": {"cultureCode": None}}),
-        ("UpdateSoftwareOneUserInput", {"phone": None, "icon": object()}),
+        ("UpdateSoftwareOneUserInput", {"phone": None, "icon": File(ICON)}),
         ("UpdateResellerUserInput", {"allowCustomerPortalAccess": False, "organizationId": "o"}),
         ("UserFilter", {}),
         ("UserFilter", {"sources": ["ACCOUNT", "RESELLER"], "search": "a", "includeRemoved": True}),
