@@ -149,8 +149,10 @@ async def test_returning_visitor_keeps_the_tabs(visit: Visit) -> None:
 
 
 async def test_docs_and_dialogs_open(visit: Visit) -> None:
-    """The documentation explorer and the settings dialog open within the Content-Security-Policy."""
+    """The documentation explorer, which describes the product first, and the settings dialog open within the policy."""
     await visit.page.click("button[aria-label='Show Documentation Explorer']")
+    docs = visit.page.locator(".graphiql-doc-explorer-content")
+    await expect(docs).to_have_text(re.compile("^One API over the three places that hold users"))
     await visit.page.click(".graphiql-doc-explorer a:text-is('Query')")
     await expect(visit.page.locator(".graphiql-doc-explorer")).to_contain_text("user(")
     await visit.page.click("button[aria-label='Open settings dialog']")
