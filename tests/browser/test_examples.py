@@ -510,7 +510,7 @@ def test_a_created_user_is_in_the_list(app: App) -> None:
 
 
 def test_a_picture_is_uploaded_with_progress(app: App) -> None:
-    """The upload of a picture shows how far it is, and the picture is stored."""
+    """The upload of a picture shows how far it is, and the page shows the new picture afterwards."""
     page = app.open(f"person/{quote(ADA)}")
     card = app.card("SoftwareOne")
     page.context.new_cdp_session(page).send(
@@ -520,6 +520,7 @@ def test_a_picture_is_uploaded_with_progress(app: App) -> None:
     icon = PNG + bytes(400_000)
     card.get_by_label("New picture").set_input_files({"name": "ada.png", "mimeType": "image/png", "buffer": icon})
     expect(card.get_by_text("Picture saved.")).to_be_visible()
+    expect(card.locator("img")).to_have_js_property("naturalWidth", 1)
     shown = page.evaluate("progress")
     assert shown == sorted(shown)
     assert any(0 < share < 1 for share in shown)
