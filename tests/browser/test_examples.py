@@ -39,7 +39,7 @@ from gateway.api.graphql.graphiql.build import find_node
 EXAMPLES = ROOT / "examples"
 APPLICATIONS = sorted(file.parent.name for file in EXAMPLES.glob("*/vite.config.ts"))
 MAX_LINES = 600
-GENERATED = {"dist", "gql", "node_modules", "__generated__"}
+GENERATED = {"dist", "gql", "node_modules"}
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 ADA = "ada.lovelace@example.com"
@@ -320,6 +320,20 @@ def test_a_source_that_is_down_is_shown_as_such(app: App) -> None:
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.parametrize("path", ["", f"person/{quote(ADA)}"])
+def test_a_page_that_cannot_be_read(app: App, path: str) -> None:
+    """A page whose request fails says so, and shows what it is about once it is read again with success."""
+    requests = f"{app.world.graphql_url}*"  # those by GET too
+    app.page.route(requests, lambda route: route.abort())
+    page = app.open(path)
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.unroute(requests)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("li, article").first).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    app.problems[:] = [each for each in app.problems if "Failed to fetch" not in each]  # React logs what is caught
+
+
 def test_violations_are_shown_at_their_fields(app: App) -> None:
     """A change that breaks rules is not sent to the source; each violation is at its field, and the others are free."""
     app.open(f"person/{quote(ADA)}")
@@ -585,9 +599,8 @@ def test_a_copy_works_where_only_its_documents_are_trusted(
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_each_application_is_small(name: str) -> None:
     """Each application has less than 600 lines, its configuration included."""
-    generated = {"dist", "gql", "node_modules"}
     folder = EXAMPLES / name
     files = [
-        file for file in folder.rglob("*") if file.is_file() and not generated & set(file.relative_to(folder).parts)
+        file for file in folder.rglob("*") if file.is_file() and not GENERATED & set(file.relative_to(folder).parts)
     ]
     assert 0 < sum(len(file.read_text().splitlines()) for file in files) < MAX_LINES
