@@ -1,5 +1,6 @@
 """The request attribute `onError`: what a response has where errors occur, by POST, GET, parts, and embedded."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -89,6 +90,24 @@ async def test_an_unknown_behavior(world: Any, value: Any) -> None:
         "onError must be NULL, PROPAGATE or HALT." if isinstance(value, str) else "`onError` must be a string."
     )
     assert await world.calls() == []
+
+
+async def test_the_drafts_status_of_an_unknown_behavior(fresh: Any) -> None:
+    """In the profile `draft` it is a 422, as for other requests that can be parsed and are not valid."""
+    world = await fresh(status_profile="draft")
+    async with world.session.post(f"{world.url}/graphql", json={"query": TWO_FIELDS, "onError": "no"}) as answer:
+        assert answer.status == 422
+
+
+@pytest.mark.parametrize("more", ["", '__type(name: "Role") { name }'], ids=["compiled", "by graphql-core"])
+async def test_calls_under_way(fresh: Any, more: str) -> None:
+    """With `HALT` the response does not wait for the calls of other fields."""
+    world = await fresh(timeout=60)
+    await world.fault(source="account", path="roles", kind="slow", delay=50)
+    query = f'{{ {more} roles {{ nodes {{ id }} }} user(id: "raw") {{ name }} }}'
+    async with asyncio.timeout(20):
+        response = await send(world, query, "HALT")
+    assert (response["data"], paths(response)) == (None, [["user"]])
 
 
 async def test_null_means_not_given(world: Any) -> None:
