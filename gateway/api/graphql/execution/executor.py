@@ -1,31 +1,29 @@
 """Executes GraphQL operations for every transport: HTTP, WebSockets, event streams and the embedding API."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
-from inspect import isawaitable
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Any
 
-from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, OperationType
-from graphql import Executor as CoreExecutor
-from graphql.execution import create_source_event_stream, experimental_execute_incrementally
+from graphql import ExecutionResult, GraphQLSchema, OperationType
 from msgspec.structs import replace
 
-from gateway.api.capacity import AllowanceExceeded, Capacity
+from gateway.api.capacity import Capacity
 from gateway.api.gate import Overloaded
+from gateway.api.graphql.execution.charging import Charging
 from gateway.api.graphql.execution.context import Context
+from gateway.api.graphql.execution.core import CoreExecution
 from gateway.api.graphql.execution.documents import Documents, InvalidDocument
-from gateway.api.graphql.execution.error_behavior import INCREMENTAL_EXECUTORS, ErrorBehavior
+from gateway.api.graphql.execution.error_behavior import ErrorBehavior
 from gateway.api.graphql.execution.errors import (
     as_graphql_error,
     public_error,
     public_errors,
     public_part,
-    release_frames,
 )
 from gateway.api.graphql.execution.halting import until_first_error
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.incremental import deliver
-from gateway.api.graphql.execution.input_values import argument_path, variables_error
+from gateway.api.graphql.execution.input_values import argument_path
 from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.requested import RequestedExtensions
@@ -34,7 +32,6 @@ from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
 from gateway.errors import BadUserInput, GatewayError, Rule, SourceTimeout
 from gateway.kit.long_steps import LongSteps
-from gateway.kit.rate_limit import Allowance
 from gateway.operation import READ_CALLS
 
 __all__ = ["ANY_OPERATION", "QUERY_ONLY", "QUERY_OR_MUTATION", "QUERY_OR_SUBSCRIPTION", "Executor"]
@@ -45,10 +42,6 @@ QUERY_OR_MUTATION = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANY_OPERATION = frozenset(OperationType)
 
 _ERROR_BEHAVIORS = frozenset(ErrorBehavior)
-
-# Of a document that is not in the cache: it takes about the CPU time of two lookups, and a long one more.
-_PREPARATION_COST = 20
-_CHARACTERS_PER_COST = 100
 
 
 class Executor:
@@ -70,13 +63,12 @@ class Executor:
         suggestions: bool = True,
         shows_calls: bool = False,
     ) -> None:
-        self._schema = schema
+        self.charging = Charging(guard, capacity)
+        self._core = CoreExecution(schema, suggestions=suggestions)
         self._documents = documents
-        self._guard = guard
         self._capacity = capacity
         self._named = named or NamedDocuments()
         self._looks_up_all = named is not None
-        self._hide_suggestions = not suggestions
         self._shows_calls = shows_calls
         self._long_steps = LongSteps()
 
@@ -98,10 +90,7 @@ class Executor:
                 raise refused_for(error) from None
             request = replace(request, query=found.text, trusted=found.trusted)
         if not request.trusted and not self._documents.is_prepared(request.query, request.operation_name):
-            try:
-                await self._capacity.charge(incoming.caller, self._preparation_cost(request.query))
-            except AllowanceExceeded as error:
-                raise refused_for(error) from None
+            await self.charging.preparation(request, incoming)
             await self._long_steps.wait(incoming.principal.identity)  # the document is parsed and validated next
         if may_store and found is not None and found.sha256 is not None:
             with suppress(InvalidDocument):
@@ -160,52 +149,15 @@ class Executor:
         _check_type(prepared, allowed)
         return prepared
 
-    async def charge(
+    def events(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
-    ) -> tuple[int, Allowance | None]:
-        """Charge the caller for the operation; return its cost and the caller's allowance.
-
-        Raises:
-            RefusedError: its variables have too many values, or it costs more than any operation may, or more than the
-                rest of the allowance.
-        """
-        variables = request.variables or {}
-        try:
-            self._guard.check_variables(prepared.variable_names, variables)
-            cost = prepared.price(variables)
-            self._guard.check_cost(cost)
-            return cost, await self._capacity.charge(incoming.caller, cost)
-        except GatewayError as error:
-            raise refused_for(error) from None
-
-    @asynccontextmanager
-    async def events(
-        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
-    ) -> AsyncIterator[AsyncIterator[Any]]:
-        """Open a subscription and yield its events, each to be passed to `answer`. Nothing is charged: see `charge`.
+    ) -> AbstractAsyncContextManager[AsyncIterator[Any]]:
+        """Open a subscription and yield its events, each to be passed to `answer`. Nothing is charged: see `charging`.
 
         Raises:
             Exception: the subscription cannot be opened, or ends while it is read; for `error_result`.
         """
-        executor = CoreExecutor.build(
-            self._schema,
-            prepared.document,
-            None,
-            _context(prepared, request, incoming),
-            request.variables,
-            request.operation_name,
-            hide_suggestions=self._hide_suggestions,
-        )
-        if isinstance(executor, list):
-            raise self._refusal(executor, prepared, request)[0]
-        source: Any = create_source_event_stream(executor)
-        events = await source if isawaitable(source) else source
-        if isinstance(events, ExecutionResult):
-            raise (events.errors or [GraphQLError("There are no events.")])[0]
-        try:
-            yield events
-        finally:
-            await events.aclose()
+        return self._core.events(prepared, request, _context(prepared, request, incoming))
 
     def error_result(self, error: Exception, incoming: Incoming) -> Result:
         """Return the result of an operation that was refused, or of a subscription that ends with this error."""
@@ -232,9 +184,9 @@ class Executor:
         except BadUserInput as error:
             raise refused_for(error) from None
         requested = self._requested(request, incoming)
-        cost, allowance = await self.charge(prepared, request, incoming)
+        cost, allowance = await self.charging.operation(prepared, request, incoming)
         if requested is not None:
-            requested.charged(cost, self._guard.limits.cost, allowance)
+            requested.charged(cost, self.charging.max_cost, allowance)
 
         def timed_out() -> Mapping[str, Any]:
             error = SourceTimeout(f"The response was not complete within {incoming.timeout:g} s.")
@@ -254,11 +206,11 @@ class Executor:
         allowance = None
         requested = self._requested(request, incoming)
         if event is None:
-            cost, allowance = await self.charge(prepared, request, incoming)
+            cost, allowance = await self.charging.operation(prepared, request, incoming)
             if allowance is not None:
-                allowance = await self._charge_compilation(prepared, request, incoming) or allowance
+                allowance = await self.charging.compilation(prepared, request, incoming) or allowance
             if requested is not None:
-                requested.charged(cost, self._guard.limits.cost, allowance)
+                requested.charged(cost, self.charging.max_cost, allowance)
         try:
             # Outside the slot: the timeout includes the wait for it.
             with incoming.operation(None if requested is None else requested.calls):
@@ -269,13 +221,13 @@ class Executor:
                         if prepared.compiled is not None and event is None:
                             execution = prepared.compiled.execute(context, request.variables or {})
                         else:
-                            execution = self._execute_by_core(prepared.document, request, context, event)
+                            execution = self._core.execute(prepared.document, request, context, event)
                         if context.on_error is ErrorBehavior.HALT:
                             execution = until_first_error(execution, context)
                         executed = await execution
                     finally:
                         context.loaders.close()
-                    result = self._result(executed, context, prepared, request, incoming)
+                    result = self._result(executed, context, prepared, request)
         except Overloaded as overloaded:
             raise refused_for(overloaded) from None
         if event is None:
@@ -292,13 +244,11 @@ class Executor:
         may_see_calls = self._shows_calls or READ_CALLS in incoming.principal.scopes
         return RequestedExtensions(request, may_see_calls=may_see_calls)
 
+    def _prepared(self, request: GraphQLRequest) -> Prepared:
+        return self._documents.prepare(request.query, request.operation_name, trusted=bool(request.trusted))
+
     def _result(
-        self,
-        executed: Executed | ExecutionResult,
-        context: Context,
-        prepared: Prepared,
-        request: GraphQLRequest,
-        incoming: Incoming,
+        self, executed: Executed | ExecutionResult, context: Context, prepared: Prepared, request: GraphQLRequest
     ) -> Result:
         errors = executed.errors
         extensions = _replay_extensions(context)
@@ -306,61 +256,9 @@ class Executor:
             return Result(executed.data, None, extensions)
         refused = executed.data is None and all(error.path is None for error in errors)
         if refused:
-            errors = self._refusal(errors, prepared, request)
-        return Result(executed.data, public_errors(errors, incoming.request_id), extensions, executed=not refused)
-
-    def _refusal(self, errors: list[GraphQLError], prepared: Prepared, request: GraphQLRequest) -> list[GraphQLError]:
-        """Return the error for variables that cannot be coerced instead of those of graphql-core, if it is for that."""
-        error = variables_error(
-            self._schema,
-            prepared.document,
-            prepared.operation,
-            request.variables or {},
-            suggestions=not self._hide_suggestions,
-        )
-        if error is None:
-            return errors
-        for replaced in errors:
-            release_frames(replaced)
-        return [error]
-
-    async def _charge_compilation(
-        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
-    ) -> Allowance | None:
-        """Charge for a program that has to be compiled: each combination of values in `@skip` and `@include` needs one.
-
-        Raises:
-            RefusedError: it costs more than the rest of the allowance.
-        """
-        if prepared.compiled is None or not prepared.compiled.needs_compiling(request.variables or {}):
-            return None
-        try:
-            return await self._capacity.charge(incoming.caller, self._preparation_cost(request.query))
-        except AllowanceExceeded as error:
-            raise refused_for(error) from None
-
-    def _preparation_cost(self, text: str) -> int:
-        length = min(len(text), self._guard.limits.length)  # a longer text is refused without being parsed
-        return max(_PREPARATION_COST, length // _CHARACTERS_PER_COST)
-
-    def _prepared(self, request: GraphQLRequest) -> Prepared:
-        return self._documents.prepare(request.query, request.operation_name, trusted=bool(request.trusted))
-
-    async def _execute_by_core(
-        self, document: DocumentNode, request: GraphQLRequest, context: Context, root: object = None
-    ) -> Any:
-        """Execute with graphql-core, whose `execute` refuses a schema that has `@defer` and `@stream`."""
-        executed: Any = experimental_execute_incrementally(
-            self._schema,
-            document,
-            root,
-            context,
-            request.variables,
-            request.operation_name,
-            executor_class=INCREMENTAL_EXECUTORS[context.on_error],
-            hide_suggestions=self._hide_suggestions,
-        )
-        return await executed if isawaitable(executed) else executed
+            errors = self._core.without_values(errors, prepared, request)
+        shown = public_errors(errors, context.incoming.request_id)
+        return Result(executed.data, shown, extensions, executed=not refused)
 
     async def _computed_parts(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming, requested: RequestedExtensions | None
@@ -374,10 +272,10 @@ class Executor:
             with incoming.operation(None if requested is None else requested.calls):
                 async with self._capacity.slot(incoming.principal.identity):
                     document = prepared.incremental or prepared.document
-                    executed = await self._execute_by_core(document, request, context)
+                    executed = await self._core.execute(document, request, context)
                     request.close()  # only root fields take files, and those are never deferred
                     if isinstance(executed, ExecutionResult):
-                        result = self._result(executed, context, prepared, request, incoming)
+                        result = self._result(executed, context, prepared, request)
                         if requested is not None:
                             result = replace(result, extensions=requested.added_to(result.extensions))
                         yield result.payload() | {"hasNext": False}

@@ -126,7 +126,7 @@ class Feeds:
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
     ) -> AsyncIterator[Mailbox[LiveResponse]]:
         if prepared.operation_type is OperationType.SUBSCRIPTION:
-            await self._executor.charge(prepared, request, incoming)
+            await self._executor.charging.operation(prepared, request, incoming)
         feed = self._feed(prepared, request, incoming)
         mailbox = feed.join()
         self._feed_of[mailbox] = feed
@@ -279,7 +279,7 @@ class Feeds:
         async with self._executing.slot(incoming.principal.identity):
             await asyncio.sleep(0)  # without calls to sources, all executions would otherwise follow without a pause
             try:
-                await self._executor.charge(prepared, request, incoming)
+                await self._executor.charging.operation(prepared, request, incoming)
             except RefusedError as refused:
                 return self.last_response(refused, incoming)
             return await self._execute(prepared, request, incoming, event)
