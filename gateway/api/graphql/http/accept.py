@@ -13,10 +13,10 @@ class MediaType(StrEnum):
     RESPONSE = "application/graphql-response+json"
     JSON = "application/json"
     INCREMENTAL = "multipart/mixed; incrementalSpec=v0.2"
-    """`@defer` and `@stream`, as graphql-js 17 sends them: https://github.com/graphql/defer-stream-wg/discussions/69."""
+    """`@defer` and `@stream` as graphql-js 17 sends them: https://specs.apollo.dev/incremental/v0.2/."""
 
     INCREMENTAL_2022 = "multipart/mixed; deferSpec=20220824"
-    """The same in the format of August 2022, which Apollo's clients name by this parameter."""
+    """The same in the format of August 2022, which Apollo's clients name so: https://specs.apollo.dev/incremental/v0.1/."""
 
     SUBSCRIPTION = "multipart/mixed; subscriptionSpec=1.0"
     """https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/multipart-protocol."""
