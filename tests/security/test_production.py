@@ -184,6 +184,15 @@ async def test_nodes_one_by_one(production: RecordedProcess, caller_of: Callable
     assert [(error["path"], error["extensions"]["code"]) for error in body["errors"]] == [(["nodes", 1], "FORBIDDEN")]
 
 
+async def test_nodes_of_every_kind(production: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
+    """A record of any kind, also one that is only inside users, needs the scope for its source."""
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename } }"
+    ids = [encode(Ref(kind, UserSource.SOFTWAREONE, "x")) for kind in Kind]
+    body = await caller_of(production, "account-reader").execute(query, ids=ids)
+    assert body["data"]["nodes"] == [None] * len(Kind)
+    assert [error["extensions"]["code"] for error in body["errors"]] == ["FORBIDDEN"] * len(Kind)
+
+
 async def test_lists_are_narrowed(production: RecordedProcess, caller_of: Callable[..., Caller]) -> None:
     """Lists, their edges, and persons have only users of sources that the caller may read."""
     query = (
