@@ -61,9 +61,9 @@ async def found(world: Any) -> dict[str, Any]:
     }
 
 
-async def test_ids_are_global(world: Any) -> None:
+async def test_ids_are_global(fresh: Any) -> None:
     """The records inside users and roles have ids that differ from each other and from those in sources."""
-    records = await found(world)
+    records = await found(await fresh())
     ids = {record["id"] for record in records.values()}
     assert len(ids) == len(records)
     assert not ids & {record["sourceId"] for record in records.values()}
