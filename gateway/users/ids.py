@@ -41,7 +41,7 @@ _CACHED_IDS = 16_384
 class Kind(StrEnum):
     """The kinds of record that have an id in their source, by the names of their types.
 
-    The first ones can be looked up. No source offers a read of the others: they are found only inside another record.
+    The first ones can be looked up. The others are only read inside another record.
     """
 
     USER = "User"

@@ -85,7 +85,7 @@ async def test_a_record_is_fetched_again(fresh: Any, type_: str) -> None:
     "type_", ["PlatformUser", "Branding", "Portal", "Address", "Geolocation", "MarketplaceAccount", "Actor"]
 )
 async def test_a_record_that_is_only_inside_another(fresh: Any, type_: str) -> None:
-    """The id of a record that no source returns by itself finds nothing, and takes no call."""
+    """The id of a record that is only read inside another one finds nothing, and takes no call."""
     world = await fresh()
     record = (await found(world))[type_]
     await world.forget()

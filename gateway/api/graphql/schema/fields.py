@@ -172,9 +172,9 @@ def global_id() -> Any:
 
 
 def inner_id() -> Any:
-    """Declare the field `id` of records that no source returns by themselves: clients use it as the key of a cache."""
+    """Declare the field `id` of records that are only read inside others: clients use it as the key of a cache."""
     return computed(
-        _global_id, strawberry.ID, f"{_GLOBAL_ID} `node` does not find it: no source returns this record by itself."
+        _global_id, strawberry.ID, f"{_GLOBAL_ID} `node` does not find it: this record is only read inside another one."
     )
 
 
