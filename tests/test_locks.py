@@ -26,5 +26,11 @@ def test_no_npm_lock_names_a_registry() -> None:
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     locks = [json.loads((ROOT / name).read_text()) for name in listed.stdout.split()]
     assert len(locks) >= 5
-    packages = [package for lock in locks for where, package in lock["packages"].items() if where]
+    # The packages of a workspace are directories beside the lock, and links to them.
+    packages = [
+        package
+        for lock in locks
+        for where, package in lock["packages"].items()
+        if "node_modules/" in where and not package.get("link")
+    ]
     assert all("integrity" in package and "resolved" not in package for package in packages)
