@@ -124,7 +124,7 @@ def form(user: str | None = None, icon: bytes | None = None, **names: str) -> ai
 async def test_put_is_a_delta(world):
     """Only the fields that are sent change; read-only ones are ignored; nested objects are merged; null clears."""
     changes = '{"FirstName":"Augusta","email":"x@y.zz","status":"Invited","phone":{"prefix":"+44"},"other":1}'
-    icon = b"\x89PNG\r\n--not a boundary\r\n\x00"
+    icon = b"\x89PNG\r\n\x1a\n\r\n--not a boundary\r\n\x00"
     response = await world.softwareone("PUT", ADA, data=form(changes, icon))
     assert response.status == 200, response.text
     document = response.json
@@ -140,6 +140,19 @@ async def test_put_is_a_delta(world):
     redirect = await world.softwareone("GET", f"{ADA}/icon")
     assert redirect.status == 307
     assert redirect.headers["Location"].startswith("/softwareone/")
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"), [(b"no picture", "image/png"), (b"GIF89a", "text/plain"), (b"GIF89a", "image/png")]
+)
+async def test_a_file_that_is_no_picture(world, content, content_type):
+    """A file that is not of the type that it states, or whose type is no picture, is refused; nothing is stored."""
+    data = aiohttp.FormData()
+    data.add_field("icon", content, filename="logo.png", content_type=content_type)
+    response = await world.softwareone("PUT", ADA, data=data)
+    assert (response.status, list(response.json["errors"])) == (400, ["icon"])
+    state = (await world.control("GET", "/state/softwareone/users/USR-0000-0001")).json
+    assert state.get("uploaded_icon") is None
 
 
 async def test_icons(world):

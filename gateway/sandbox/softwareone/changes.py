@@ -14,6 +14,14 @@ from gateway.sandbox.store import Row, Store
 __all__ = ["update_user"]
 
 _VALIDATION_ERRORS = "One or more validation errors occurred."
+# Media type -> how its files begin. Of a WebP, the first four bytes are those of its container.
+_PICTURES = {
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/gif": (b"GIF87a", b"GIF89a"),
+    "image/webp": (b"RIFF",),
+    "image/svg+xml": (b"<", b"\xef\xbb\xbf<"),
+}
 # API name in lower case -> column, and the maximum length of its text
 _NAMES = {"firstname": "first_name", "lastname": "last_name"}
 _PHONE = {"prefix": ("phone_prefix", 10), "number": ("phone_number", 15)}
@@ -26,6 +34,7 @@ def update_user(store: Store, users: MarketplaceUsers, request: SandboxRequest, 
     row = users.row(user_id)
     changes = _columns(users, row, delta)
     if icon is not None:
+        _check_icon(icon)
         store.execute(
             "INSERT OR REPLACE INTO icons (user_id, content_type, content) VALUES (?, ?, ?)",
             user_id,
@@ -34,6 +43,13 @@ def update_user(store: Store, users: MarketplaceUsers, request: SandboxRequest, 
         )
     users.save(row, changes)
     return users.user_response(user_id, RqlSelection(None))
+
+
+def _check_icon(icon: FormPart) -> None:
+    """Refuse a file that is no picture: the rules are not known (docs/upstreams/softwareone.md, "Unknown")."""
+    beginnings = _PICTURES.get((icon.content_type or "").lower())
+    if beginnings is None or not icon.content.lstrip().startswith(beginnings):
+        raise ProblemError(400, _VALIDATION_ERRORS, {"icon": ["The file is not an image of a supported format."]})
 
 
 def _parse_request(request: SandboxRequest) -> tuple[dict[str, Any], FormPart | None]:
