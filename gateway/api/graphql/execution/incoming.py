@@ -58,10 +58,9 @@ class Incoming(msgspec.Struct, frozen=True):
         return self.credentials.watch(self.headers, self.principal, on_revoked)
 
     def picture_url(self, record: Any) -> str | None:
-        """Return the URL of the picture of a record."""
-        if self.pictures is None:
-            return str(record.image_url) if record.image_url else None
-        return self.pictures.url(record, self.base_url)
+        """Return the URL of the picture of a record; without `pictures`, the one that the source sent."""
+        url: str | None = record.image_url
+        return url if self.pictures is None else self.pictures.url(record, self.base_url)
 
     @property
     def caller(self) -> str:
