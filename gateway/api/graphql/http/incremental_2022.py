@@ -16,6 +16,8 @@ __all__ = ["parts_of_2022"]
 
 Part = dict[str, Any]
 Path = list[str | int]
+Contents = dict[tuple[str | int, ...], list[Any]]
+"""What one part has at which paths of the response."""
 
 
 async def parts_of_2022(parts: AsyncGenerator[Part]) -> AsyncGenerator[Part]:
@@ -43,16 +45,36 @@ class _Pending:
             return {"data": content, "path": self.path, **self.label}
         return {"items": content, "path": [*self.path, self.next_index], **self.label}
 
-    def find_list(self, content: Any, path: Path) -> None:
-        """Set `next_index` if a list is at this path of the response, whose part at the given path is `content`."""
-        if self.path[: len(path)] != path:
-            return
-        for key in self.path[len(path) :]:
-            if not isinstance(content, dict | list) or (isinstance(content, dict) and key not in content):
-                return
-            content = content[key]  # type: ignore[index]  # a list has integer keys
-        if isinstance(content, list):
-            self.next_index = len(content)
+    def delivered(self, result: Part, contents: Contents) -> Part:
+        """Return the entry for a result of this fragment or list, and add what it has to the contents of the part."""
+        path = [*self.path, *result.get("subPath", ())]
+        if "items" not in result:
+            contents.setdefault(tuple(path), []).append(result["data"])
+            return {"data": result["data"], "path": path}  # without a label: there may be more of the fragment
+        if self.next_index is None:
+            self.find_list(contents)
+        entry = self.entry(result["items"])
+        for index, item in enumerate(result["items"], self.next_index or 0):
+            contents[*path, index] = [item]
+        self.next_index = (self.next_index or 0) + len(result["items"])
+        return entry
+
+    def find_list(self, contents: Contents) -> None:
+        """Set `next_index` if there is a list at this path."""
+        for length in range(len(self.path) + 1):
+            for content in contents.get(tuple(self.path[:length]), ()):
+                if isinstance(found := _value_at(content, self.path[length:]), list):
+                    self.next_index = len(found)
+
+
+def _value_at(content: Any, path: Path) -> Any:
+    """Return the value at a path in a content; None where there is none."""
+    try:
+        for key in path:
+            content = content[key]
+    except (LookupError, TypeError):
+        return None
+    return content
 
 
 def _translated(part: Part, pending: dict[str, _Pending]) -> Part:
@@ -62,27 +84,20 @@ def _translated(part: Part, pending: dict[str, _Pending]) -> Part:
         for entry in part.get("pending", ())
     }
     pending |= announced
-    for each in announced.values():
-        each.find_list(part.get("data"), [])
+    contents: Contents = {(): [part.get("data")]}
     completed = {entry["id"]: entry.get("errors") for entry in part.get("completed", ())}
     incremental: list[Part] = []
     with_entry: set[str] = set()
-    for delivered in part.get("incremental", ()):
-        target = pending[delivered["id"]]
-        path = [*target.path, *delivered.get("subPath", ())]
-        if target.next_index is not None:
-            content: Any = dict(enumerate(delivered["items"], target.next_index))
-            entry = target.entry(delivered["items"])
-            target.next_index += len(content)
-        else:
-            content = delivered["data"]
-            entry = {"data": content, "path": path}
-            if path == target.path and delivered["id"] in completed:  # else the fragment is not complete with this
-                entry |= target.label
-                with_entry.add(delivered["id"])
-        incremental.append(entry | {name: delivered[name] for name in ("errors", "extensions") if name in delivered})
-        for each in announced.values():
-            each.find_list(content, path)
+    for result in part.get("incremental", ()):
+        target = pending[result["id"]]
+        entry = target.delivered(result, contents)
+        if entry["path"] == target.path and result["id"] in completed:
+            entry |= target.label
+            with_entry.add(result["id"])
+        incremental.append(entry | {name: result[name] for name in ("errors", "extensions") if name in result})
+    for each in announced.values():
+        if each.next_index is None:
+            each.find_list(contents)
     for pending_id, errors in completed.items():
         target = pending.pop(pending_id)
         if errors:
