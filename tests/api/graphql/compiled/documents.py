@@ -82,7 +82,8 @@ class _Generator:
             parts = ["__typename"] if self._chance(0.4) else []
             if self._chance(0.6):
                 parts.append("id")
-            types = self._random.sample(self._schema.get_possible_types(type_), self._random.randint(1, 4))
+            possible = self._schema.get_possible_types(type_)
+            types = self._random.sample(possible, self._random.randint(1, len(possible)))
             parts += [f"... on {t.name}{self._directives()} {self._selection(t, depth, t.name)}" for t in types]
             if self._chance(0.2):
                 parts.append(f"... on {type_.name} {{ id }}")
