@@ -82,7 +82,7 @@ def deduplication_keys(change: UserChange, user: User, name: str | None = None) 
     identity = [ref.source, ref.tenant.casefold(), ref.source_id.casefold()]
     record_ids = [getattr(record, "source_id", None) for record in (getattr(user, field) for field in _RECORD_FIELDS)]
     deletion = change is UserChange.DELETED
-    content = _digest(deletion, [getattr(user, field) for field in _VALUE_FIELDS], record_ids)
+    content = _digest(deletion, [_value(user, field) for field in _VALUE_FIELDS], record_ids)
     if user.updated_at is not None:
         event = _digest(change, identity, user.updated_at, content)
     else:
@@ -91,6 +91,13 @@ def deduplication_keys(change: UserChange, user: User, name: str | None = None) 
     return DeduplicationKeys(
         event, _digest(identity), content, dated=user.updated_at is not None, order=order, deletion=deletion
     )
+
+
+def _value(user: User, field: str) -> Any:
+    value = getattr(user, field)
+    if field == "image_url" and value:
+        return value.partition("?")[0]  # without a signature, which differs from response to response
+    return value
 
 
 def _order(time: Timestamp | None, *, deletion: bool) -> str:

@@ -13,7 +13,14 @@ from gateway.users.model import Organization, Role, Timestamp, User, UserChange,
 CREATED, UPDATED, DELETED = UserChange
 RESELLER = UserSource.RESELLER
 NOON, LATER = Timestamp("2026-11-22T12:00:00.0000010Z"), Timestamp("2026-11-22T12:00:00.0000020Z")
-ADA = User(RESELLER, "Id-1", "t1", first_name="Ada", role=Role.named(RESELLER, "user"), updated_at=NOON)
+PICTURE = "https://storage.example/ada"
+ADA = User(
+    *(RESELLER, "Id-1", "t1"),
+    first_name="Ada",
+    image_url=f"{PICTURE}?X-Signature=1",
+    role=Role.named(RESELLER, "user"),
+    updated_at=NOON,
+)
 
 
 @pytest.mark.parametrize("published_first", [True, False])
@@ -40,6 +47,7 @@ async def test_an_echo(logs: Any, published_first: bool) -> None:  # noqa: FBT00
     [
         replace(ADA, source_id="iD-1"),
         replace(ADA, last_active_at=LATER),
+        replace(ADA, image_url=f"{PICTURE}?X-Signature=2"),
         replace(ADA, created_at=NOON, role=replace(ADA.role, created_at=NOON)),
     ],
 )
@@ -55,6 +63,7 @@ async def test_differences_of_an_echo(logs: Any, echo: User) -> None:
     [
         (UPDATED, replace(ADA, updated_at=LATER)),
         (UPDATED, replace(ADA, first_name="Eve")),
+        (UPDATED, replace(ADA, image_url=f"{PICTURE}2?X-Signature=1")),
         (UPDATED, replace(ADA, source_id="id-2")),
         (UPDATED, replace(ADA, tenant="t2")),
         (UPDATED, replace(ADA, organization=Organization("t1", "o1"))),
