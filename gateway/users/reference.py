@@ -239,13 +239,23 @@ class ReferenceData:
                 if page.next is None or page.next == position:
                     return found
                 position = page.next
-            # One, if the list is short: a GET costs no more than a page, and is sure to find it.
-            for ref in tuple(missing.values()):
-                found[ref] = check_record(ref, await directory.fetch(ref, key.needs))
-                del missing[ref.source_id]
-        except Exception as error:  # noqa: BLE001 - each record fails for itself; the loader raises the error
+        except Exception as error:  # noqa: BLE001 - the loader raises it for each record that is still missing
             return found | dict.fromkeys(missing.values(), error)
-        return found
+        # One, if the list is short: a GET costs no more than a page, and is sure to find it. Several at the same time,
+        # each of which fails for itself: they may be those of several operations, some with ids that were made up.
+        left = tuple(missing.values())
+        if len(left) == 1:  # without another task
+            return found | {left[0]: await _fetch_one(directory, left[0], key.needs)}
+        fetched = await asyncio.gather(*(_fetch_one(directory, ref, key.needs) for ref in left))
+        return found | dict(zip(left, fetched, strict=True))
+
+
+async def _fetch_one(directory: Directory[Any], ref: Ref, needs: frozenset[str]) -> Any:
+    """Return a record, None if the source has none, or the exception of its call."""
+    try:
+        return check_record(ref, await directory.fetch(ref, needs))
+    except Exception as error:  # noqa: BLE001 - the loader raises it for this record
+        return error
 
 
 def _batch_key(ref: Ref, needs: frozenset[str], principal: Principal) -> _BatchKey:

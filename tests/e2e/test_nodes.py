@@ -7,6 +7,8 @@ import pytest
 from graphql import get_named_type, is_leaf_type
 
 from gateway.api.graphql.schema.build import build_schema, executable
+from gateway.users.ids import Kind, Ref, encode
+from gateway.users.model import UserSource
 
 ADA = "acus_adalovelace1"
 ADA_IN_SOFTWAREONE = "ada.lovelace@example.com"
@@ -91,6 +93,17 @@ async def test_a_record_that_is_only_inside_another(fresh: Any, type_: str) -> N
     await world.forget()
     assert await world.data(NODE, {"id": record["id"]}) == {"node": None}
     assert not await world.calls()
+
+
+async def test_an_id_that_was_made_up_affects_no_other_record(fresh: Any) -> None:
+    """Of several accounts, of which the source has no list, one that it refuses leaves the others as they are."""
+    world = await fresh()
+    account = (await found(world))["Account"]
+    made_up = [encode(Ref(Kind.ACCOUNT, UserSource.ACCOUNT, f"ac_other{number}")) for number in range(3)]
+    ids = [made_up[0], account["id"], *made_up[1:]]
+    result = await world.graphql("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ids})
+    assert result["data"]["nodes"] == [None, {"id": account["id"]}, None, None]
+    assert [error["path"] for error in result["errors"]] == [["nodes", 0], ["nodes", 2], ["nodes", 3]]
 
 
 async def test_records_are_fetched_in_batches(fresh: Any) -> None:
