@@ -1,9 +1,10 @@
 """Fetches pictures from their sources, a few at once, and keeps them for a minute."""
 
+import asyncio
 import hashlib
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.api.gate import Gate
@@ -69,7 +70,8 @@ class PictureFetcher:
         self._max_bytes = max_bytes
         self._clock = clock
         self._gate = Gate(_AT_ONCE, queue=_QUEUE, max_wait=_MAX_WAIT, share=_SHARE)
-        self._cache: SegmentedCache[object, tuple[Picture | None]] = SegmentedCache(cache_bytes)
+        self._cache: SegmentedCache[Hashable, tuple[Picture | None]] = SegmentedCache(cache_bytes)
+        self._under_way: dict[Hashable, asyncio.Task[Picture | None]] = {}
 
     async def fetch(self, link: PictureLink, principal: Principal) -> Picture | None:
         """Return a picture, or None if there is none any more. The source is called on behalf of a principal.
@@ -80,12 +82,26 @@ class PictureFetcher:
         # The time is a part of the key, so an entry that is too old is not found, and evicted in its turn.
         key = (link, principal.credential(link.source), self._clock() // _KEPT)
         kept = self._cache.get(key)
-        if kept is None:
-            async with self._gate.slot(link.source):
-                with acting_as(principal):
-                    kept = (await self._fetch(link),)
-            self._cache.put(key, kept, _ENTRY_BYTES + (len(kept[0].content) if kept[0] else 0))
-        return kept[0]
+        if kept is not None:
+            return kept[0]
+        # Before the gate: however often a slow picture is requested, it takes one slot, and leaves the others free.
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.get_running_loop().create_task(self._fetch_one(key, link, principal))
+            task.add_done_callback(lambda done: self._ended(key, done))
+        return await asyncio.shield(task)
+
+    async def _fetch_one(self, key: Hashable, link: PictureLink, principal: Principal) -> Picture | None:
+        async with self._gate.slot(link.source):
+            with acting_as(principal):
+                picture = await self._fetch(link)
+        self._cache.put(key, (picture,), _ENTRY_BYTES + (len(picture.content) if picture else 0))
+        return picture
+
+    def _ended(self, key: Hashable, task: "asyncio.Task[Picture | None]") -> None:
+        del self._under_way[key]
+        if not task.cancelled():
+            task.exception()  # it is not logged where all clients have disconnected
 
     async def _fetch(self, link: PictureLink) -> Picture | None:
         store, location = self._stores[link.source], link.location or None

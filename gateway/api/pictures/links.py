@@ -103,7 +103,7 @@ class PictureLinks:
         """Return what a URL permits, given the last segment of its path.
 
         Raises:
-            NotFound: it was not made with this secret.
+            NotFound: it was not made with this secret, or its source is not configured any more.
             Forbidden: it has expired.
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see `_cipher`
@@ -115,6 +115,8 @@ class PictureLinks:
         expires, source, *rest = orjson.loads(content)
         if expires <= self._clock():
             raise Forbidden(_EXPIRED)
+        if source not in self._stores:  # it was configured when the URL was made
+            raise NotFound(_NO_SUCH_PICTURE)
         return PictureLink(UserSource(source), *map(str, rest))
 
     def on_change(self, user: User) -> None:

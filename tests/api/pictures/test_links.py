@@ -175,3 +175,9 @@ def test_a_source_without_pictures(clock: Clock) -> None:
     assert PictureLinks(SECRET, {}, lifetime=HOUR, clock=clock).url(ADA) == ICON
     with pytest.raises(GatewayError):
         PictureLinks(SECRET, {}, lifetime=HOUR, clock=clock).read("AAAA")
+
+
+def test_a_source_that_is_not_configured_any_more(links: PictureLinks, clock: Clock) -> None:
+    """A URL from the time when a source was configured is refused."""
+    with pytest.raises(NotFound):
+        PictureLinks(SECRET, {}, lifetime=2 * HOUR, clock=clock).read(token(links))

@@ -115,6 +115,22 @@ async def test_few_calls(fresh: Any) -> None:
     assert (call["path"], call["headers"]["accept"]) == ("/v1/files/us_adalovelace1.png", "image/*")
 
 
+async def test_a_slow_picture(fresh: Any) -> None:
+    """A picture that its source sends slowly does not keep others waiting, however often it is requested."""
+    world = await fresh()
+    slow = await url_of(world, MARKETPLACE)
+    other = await url_of(world, MARKETPLACE.replace("0001", "0002"))
+    path = "/public/v1/accounts/users/USR-0000-0001/icon"
+    await world.forget()
+    await world.fault(source="softwareone", path=path, kind="slow", delay=5, times=1)
+    loads = [asyncio.create_task(load(world, slow)) for _ in range(20)]
+    while not await world.calls("softwareone"):  # noqa: ASYNC110 - the sandbox is asked over HTTP
+        await asyncio.sleep(0.01)
+    assert (await load(world, other))[0].status == 200
+    assert not any(task.done() for task in loads)
+    assert {response.status for response, _ in await asyncio.gather(*loads)} == {200}
+
+
 async def test_after_an_upload(fresh: Any) -> None:
     """After an icon was uploaded its URL is another one, which shows the new icon; so does that of a later read."""
     world = await fresh()
