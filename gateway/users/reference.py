@@ -145,8 +145,9 @@ class ReferenceData:
         self._cache.move_to_end(key)
         if (calls := current_calls.get()) is not None:
             ref = key[2]
-            template = self._sources.named(ref.source).directories[ref.kind].template
-            calls.add(CallKind.KEPT, Endpoint(ref.source, "GET", template), None, 0.0)
+            directory = self._sources.named(ref.source).directories.get(ref.kind)
+            if directory is not None:  # else the record can only be absent, and no call would look for it
+                calls.add(CallKind.KEPT, Endpoint(ref.source, "GET", directory.template), None, 0.0)
         return (entry[1],)
 
     async def _enqueue(self, key: _BatchKey, refs: Iterable[Ref], principal: Principal) -> list[Any]:

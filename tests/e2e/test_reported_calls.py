@@ -79,6 +79,16 @@ async def test_cached_records(fresh: Callable[..., Any]) -> None:
     assert next(call for call in calls if call["kind"] == "kept")["template"] == "/v1/identity/roles/{id}"
 
 
+async def test_records_that_no_call_can_find(fresh: Callable[..., Any]) -> None:
+    """The id of a record that is only read inside another one has no record and no call, also when that is cached."""
+    world = await fresh()
+    people = await world.data('{ person(email: "ada.lovelace@example.com") { users { accounts { id } } } }')
+    [account, *_] = [each["id"] for user in people["person"]["users"] for each in user["accounts"] or ()]
+    for _ in range(2):
+        extensions = await reported(world, "query ($id: ID!) { node(id: $id) { id } }", {"id": account})
+        assert extensions["calls"] == []
+
+
 async def test_the_next_page(fresh: Callable[..., Any]) -> None:
     """A page out of users that were read for the page before it reports them as kept."""
     world = await fresh()
