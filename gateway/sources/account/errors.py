@@ -15,6 +15,7 @@ from gateway.sources.http.errors import SourceErrorBody, caller_retry_after, red
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import JsonDecoder, Wire
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser
+from gateway.violations import Bound
 
 __all__ = ["account_error"]
 
@@ -42,11 +43,15 @@ _RULES = {
     "parameter_missing": Rule.REQUIRED,
     "parameter_unknown": Rule.UNKNOWN,
     "parameters_exclusive": Rule.NOT_ALLOWED,
-    "invalid_format": Rule.FORMAT,
     "resource_not_found": Rule.EXISTS,
     "resource_exists": Rule.UNIQUE,
     "resource_conflict": Rule.UNIQUE,
 }
+# The code `invalid_format` stands for all rules of one value: its message distinguishes two kinds.
+_WRONG_TYPE = re.compile(r"Invalid type for field \S+(?: expected (?P<type>string|boolean|number|integer|object)\b)?")
+_NULL = re.compile(r"Field \S+ cannot be null\b")
+# With several broken fields, `param` is only the first one, and the message lists all.
+_SEVERAL = re.compile(r"Validation failed for the following fields: (.+)")
 _GATEWAY_PARAMS = frozenset({"limit", "include", "include[]"})  # chosen by the gateway, never by a caller
 
 
@@ -97,8 +102,25 @@ def _violations(error: _Error, request: Request) -> tuple[Violation, ...]:
     # For a read, `param` names a parameter that the gateway chose, such as `q`, and no field of the caller's input.
     if not error.param or not request.writes or error.param in _GATEWAY_PARAMS:
         return ()
-    path = tuple(int(name) if name.isdecimal() else _NAMES.get(name, name) for name in _NAME.findall(error.param))
-    if not path or path[0] not in _FIELDS:
-        return ()
-    rule = _RULES.get(error.code or "", Rule.SOURCE)
-    return (Violation(("change", *path), error.message or "is rejected by the account source", rule),)
+    several = _SEVERAL.match(error.message or "")
+    paths = map(_path, several[1].split(",") if several else [error.param])
+    message = error.message or "is rejected by the account source"
+    return tuple(Violation(("change", *path), message, *_rule(error, path)) for path in paths if path)
+
+
+def _path(param: str) -> tuple[str | int, ...]:
+    """Return the path of a field by the gateway's names; empty if the changes of the gateway have no such field."""
+    path = tuple(int(name) if name.isdecimal() else _NAMES.get(name, name) for name in _NAME.findall(param))
+    return path if path and path[0] in _FIELDS else ()
+
+
+def _rule(error: _Error, path: tuple[str | int, ...]) -> tuple[Rule, dict[str, Bound]]:
+    """Return the rule of an error about one field, with its bounds as far as they are known."""
+    if error.code != "invalid_format":
+        return _RULES.get(error.code or "", Rule.SOURCE), {}
+    message = error.message or ""
+    if found := _WRONG_TYPE.match(message):
+        return Rule.TYPE, {"type": found["type"]} if found["type"] else {}
+    if _NULL.match(message):
+        return Rule.NOT_NULL, {}
+    return (Rule.FORMAT, {"format": "email"}) if path == ("email",) else (Rule.SOURCE, {})

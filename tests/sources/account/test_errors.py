@@ -64,7 +64,7 @@ PREFERENCE = ("preferences", 0, "notification_type")
             "invalid_format",
             "preferences[0].notification_type_code",
             ("preferences", 0, "notification_type"),
-            "format",
+            "source",
         ),
         (404, "resource_not_found", "role_id", ("role_id",), "exists"),
         (409, "resource_conflict", "email", ("email",), "unique"),
@@ -75,6 +75,32 @@ def test_rules(status: int, code: str, param: str, path: tuple[str | int, ...], 
     """The code of an error about a field is a rule, and the field is named as the change names it."""
     [violation] = error_for(status, code=code, param=param).violations
     assert (violation.path, violation.rule.value) == (("change", *path), rule)
+
+
+@pytest.mark.parametrize(
+    ("param", "message", "rule", "bounds"),
+    [
+        ("email", "Field 'email' must be a valid email.", "format", {"format": "email"}),
+        ("username", "Field 'username' must be at least 3 characters.", "source", {}),
+        ("name", "Field 'name' cannot be null.", "notNull", {}),
+        ("name", "Invalid type for field 'name': expected string, got number", "type", {"type": "string"}),
+        ("preferences[0].enabled", "Invalid type for field 'preferences[0].enabled'", "type", {}),
+    ],
+)
+def test_invalid_values(param: str, message: str, rule: str, bounds: dict[str, str]) -> None:
+    """One code stands for several rules of a value: the violation has the one that the message states."""
+    [violation] = error_for(400, code="invalid_format", param=param, message=message).violations
+    assert (violation.rule.value, violation.bounds) == (rule, bounds)
+
+
+def test_several_fields() -> None:
+    """Each field that the message lists becomes a violation, not only the first one, which `param` names."""
+    message = "Validation failed for the following fields: name, preferences[0].notification_type, unknown"
+    error = error_for(400, code="validation_failed", param="name", message=message)
+    assert [(v.path, v.message, v.rule.value) for v in error.violations] == [
+        (("change", "name"), message, "source"),
+        (("change", *PREFERENCE), message, "source"),
+    ]
 
 
 @pytest.mark.parametrize(
