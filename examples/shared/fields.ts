@@ -9,7 +9,8 @@ const LAST_NAME: Field = { name: "lastName", label: "Last name" };
 export const MARKETPLACE_FIELDS = [FIRST_NAME, LAST_NAME, EMAIL];
 export const RESELLER_FIELDS = [FIRST_NAME, LAST_NAME, { name: "company", label: "Company" }];
 
-type Choices = { roles: { nodes: readonly Option[] }; departments: { nodes: readonly Option[] } };
+// Null: they could not be read.
+type Choices = { [list in "roles" | "departments"]?: { nodes: readonly Option[] } | null };
 type Current = { role?: Option | null; department?: Option | null };
 
 /** Returns the fields of a user of the account source; the choices may not have been read yet. */
@@ -18,8 +19,8 @@ export function accountFields(choices?: Choices, current: Current = {}): Field[]
     { name: "name", label: "Name" },
     EMAIL,
     { name: "username", label: "User name" },
-    { name: "roleId", label: "Role", options: withCurrent(current.role, choices?.roles.nodes) },
-    { name: "departmentId", label: "Department", options: withCurrent(current.department, choices?.departments.nodes) },
+    { name: "roleId", label: "Role", options: withCurrent(current.role, choices?.roles?.nodes) },
+    { name: "departmentId", label: "Department", options: withCurrent(current.department, choices?.departments?.nodes) },
   ];
 }
 

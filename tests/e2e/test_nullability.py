@@ -140,3 +140,22 @@ async def test_changes_that_fail(fresh: Any, name: str) -> None:
         await world.fault(source=source, times=1, **fault)
         await change(CHANGES[name].format(number=number))
         await world.forget()
+
+
+LISTS = {
+    "users": "users(first: 1) { nodes { id } }",
+    "person": 'person(email: "ada@example.com") { users { id } }',
+    "roles": "roles(first: 1) { nodes { id } }",
+    "departments": "departments(first: 1) { nodes { id } }",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_root_field_that_fails(fresh: Any, name: str) -> None:
+    """A list that no source answers is null with an error, and leaves the other fields of the response."""
+    world = await fresh(max_attempts=1)
+    for source in ("account", "softwareone", "reseller"):
+        await world.fault(source=source, kind="status", status=403, times=9)
+    response = await world.graphql(f"{{ __typename {LISTS[name]} }}")
+    assert response["data"] == {"__typename": "Query", name: None}
+    assert [error["path"] for error in response["errors"]] == [[name]]

@@ -57,7 +57,7 @@ function updateList(cache: ApolloCache, filter: UserFilter, { change, user }: Ev
     cache.evict({ id: cache.identify(user) });
   } else if (change === "CREATED" && matches(user, filter)) {
     cache.updateQuery({ query: USERS, variables: { filter } }, (data) => {
-      if (!data || data.users.edges.some(({ node }) => node.id === user.id)) return data;
+      if (!data?.users || data.users.edges.some(({ node }) => node.id === user.id)) return data;
       const edge = { __typename: "UserEdge" as const, cursor: "", node: user };
       return { ...data, users: { ...data.users, edges: [edge, ...data.users.edges] } };
     });

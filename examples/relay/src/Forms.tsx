@@ -26,7 +26,7 @@ function useChoices() {
     `,
     {},
   );
-  return { roles: roles ?? { nodes: [] }, departments: departments ?? { nodes: [] } };
+  return { roles, departments };
 }
 
 export function NewUser() {

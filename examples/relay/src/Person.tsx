@@ -19,11 +19,11 @@ export function Person({ email, reload }: { email: string; reload: () => void })
     `,
     { email },
   );
-  const users = person.users.filter((user) => user); // a deleted one is null
+  const users = (person?.users ?? []).filter((user) => user); // a deleted one is null
   return (
     <>
       <h1>{email}</h1>
-      <Unavailable sources={person.unavailable} retry={reload} />
+      <Unavailable sources={person?.unavailable ?? []} retry={reload} />
       {users.map((user) => <UserCard key={user.id} user={user} reload={reload} />)}
       {users.length === 0 && <p>No user has this e-mail address.</p>}
     </>

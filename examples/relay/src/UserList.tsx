@@ -49,7 +49,7 @@ function List({ filter, busy, reload }: { filter: UserFilter; busy: boolean; rel
     query,
   );
   const [failure, setFailure] = useState<Failure>();
-  const edges = data.users.edges.filter(({ node }) => node); // that of a deleted user is null
+  const edges = (data.users?.edges ?? []).filter(({ node }) => node); // that of a deleted user is null
 
   function nextPage() {
     if (isLoadingNext) return;
@@ -59,7 +59,7 @@ function List({ filter, busy, reload }: { filter: UserFilter; busy: boolean; rel
   return (
     <>
       {failure && <Alert title="The next users could not be read." action="Try again" onAction={nextPage}>{failure.message}</Alert>}
-      <Unavailable sources={data.users.unavailable} retry={reload} />
+      <Unavailable sources={data.users?.unavailable ?? []} retry={reload} />
       <ul aria-label="Users" aria-busy={busy || isLoadingNext}>
         {edges.map(({ node }) => <UserRow key={node.id} user={node} />)}
       </ul>

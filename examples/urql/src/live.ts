@@ -36,7 +36,7 @@ export const updateLists: UpdateResolver<UserChangedSubscription> = ({ userChang
   for (const field of cache.inspectFields("Query").filter(({ fieldName }) => fieldName === "users")) {
     const { filter, after } = field.arguments as UsersQueryVariables;
     cache.updateQuery({ query: USERS, variables: { filter, after } }, (data) => {
-      if (!data) return data;
+      if (!data?.users) return data;
       const others = data.users.edges.filter(({ node }) => node.id !== user.id);
       const isNew = change === "CREATED" && !after && matches(user, filter ?? {});
       const edges = isNew ? [{ __typename: "UserEdge" as const, cursor: "", node: user }, ...others] : others;

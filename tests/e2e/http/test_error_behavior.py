@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-# `roles` is non-null and refused without a call; `user` succeeds.
-TWO_FIELDS = '{ roles(first: 201) { nodes { id } } user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
+# `nodes` is non-null, and refused without a call for more than 100 ids; `user` succeeds.
+TOO_MANY = f"nodes(ids: {json.dumps(['raw'] * 101)}) {{ id }}"
+TWO_FIELDS = f'{{ {TOO_MANY} user(id: "acus_adalovelace1", source: ACCOUNT) {{ name }} }}'
 # The permissions need a lookup of their own; both fields fail with it.
 LOOKUPS = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name role { name permissions owner { type } } } }'
 TWO_CHANGES = """
@@ -34,13 +35,13 @@ def paths(response: Any) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("on_error", "data"),
-    [(None, None), ("PROPAGATE", None), ("NULL", {"roles": None, "user": ADA}), ("HALT", None)],
+    [(None, None), ("PROPAGATE", None), ("NULL", {"nodes": None, "user": ADA}), ("HALT", None)],
 )
 async def test_a_field_whose_type_is_non_null(world: Any, on_error: str | None, data: Any) -> None:
     """With `NULL` its error leaves the other fields in the data; otherwise the data is null."""
     response = await send(world, TWO_FIELDS, on_error)
     assert response["data"] == data
-    assert paths(response) == [["roles"]]
+    assert paths(response) == [["nodes"]]
 
 
 @pytest.mark.parametrize(("on_error", "user"), [("PROPAGATE", True), ("NULL", True), ("HALT", False)])
@@ -73,7 +74,7 @@ async def test_by_get(world: Any) -> None:
     params = {"query": TWO_FIELDS, "onError": "NULL"}
     headers = {"GraphQL-Require-Preflight": "1"}
     async with world.session.get(f"{world.url}/graphql", params=params, headers=headers) as answer:
-        assert (await answer.json())["data"] == {"roles": None, "user": ADA}
+        assert (await answer.json())["data"] == {"nodes": None, "user": ADA}
 
 
 @pytest.mark.parametrize("value", ["IGNORE", "null", "", "NULL ", 7, ["NULL"], {"NULL": 1}, True])
@@ -118,9 +119,7 @@ async def test_null_means_not_given(world: Any) -> None:
 
 async def test_parts(world: Any) -> None:
     """With `NULL` a deferred part has null at a non-null field that failed; with `HALT` there are no parts."""
-    query = (
-        '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } ... @defer { roles(first: 201) { nodes { id } } } }'
-    )
+    query = f'{{ user(id: "acus_adalovelace1", source: ACCOUNT) {{ name }} ... @defer {{ {TOO_MANY} }} }}'
     received = {}
     for on_error in ("PROPAGATE", "NULL", "HALT"):
         body = {"query": query, "onError": on_error}
@@ -129,13 +128,13 @@ async def test_parts(world: Any) -> None:
         received[on_error] = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     first, *_, last = received["PROPAGATE"]
     assert first["data"] == {"user": ADA}
-    assert last["completed"][0]["errors"][0]["path"] == ["roles"]
+    assert last["completed"][0]["errors"][0]["path"] == ["nodes"]
     first, *_, last = received["NULL"]
     assert first["data"] == {"user": ADA}
     [part] = last["incremental"]
-    assert (part["data"], paths(part)) == ({"roles": None}, [["roles"]])
+    assert (part["data"], paths(part)) == ({"nodes": None}, [["nodes"]])
     [whole] = received["HALT"]
-    assert (whole["data"], paths(whole)) == (None, [["roles"]])
+    assert (whole["data"], paths(whole)) == (None, [["nodes"]])
 
 
 async def test_introspection(world: Any) -> None:
@@ -144,6 +143,6 @@ async def test_introspection(world: Any) -> None:
     found = {on_error: (await send(world, query, on_error))["data"] for on_error in ("PROPAGATE", "NULL", "HALT")}
     assert found == {
         "PROPAGATE": None,
-        "NULL": {"__type": {"name": "Role"}, "roles": None, "user": ADA},
+        "NULL": {"__type": {"name": "Role"}, "nodes": None, "user": ADA},
         "HALT": None,
     }

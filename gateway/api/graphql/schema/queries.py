@@ -15,6 +15,7 @@ from gateway.api.graphql.schema.connections import (
     UserFilter,
 )
 from gateway.api.graphql.schema.departments import DepartmentObject
+from gateway.api.graphql.schema.directives import SemanticNonNull
 from gateway.api.graphql.schema.fields import Info
 from gateway.api.graphql.schema.inputs import to_plain
 from gateway.api.graphql.schema.nodes import NodeInterface
@@ -35,6 +36,9 @@ _PAGE = ListSize(
     sized_fields=["edges", "nodes"],
     require_one_slicing_argument=False,
 )
+_ONLY_WITH_ERROR = SemanticNonNull()
+"""The field is nullable, so that its error leaves the other fields of the response as they are."""
+
 _BY_ID = ListSize(slicing_arguments=["ids"])
 
 _First = Annotated[int | None, strawberry.argument(description="How many records the page has at most: 0 to 200.")]
@@ -116,11 +120,11 @@ class QueryObject:
             "List users, the newest first over all sources. A source that is not available is listed in `unavailable`; "
             "later pages contain its users once it is available again."
         ),
-        directives=[_CALLS, _PAGE],
+        directives=[_CALLS, _PAGE, _ONLY_WITH_ERROR],
     )
     async def users(
         self, info: Info, first: _First = 50, after: _After = None, filter: _Filter = None
-    ) -> UserConnectionObject:
+    ) -> UserConnectionObject | None:
         page = await info.context.service.list_users(
             to_plain(filter), first=_page_size(first), after=after, loaders=info.context.loaders
         )
@@ -128,31 +132,34 @@ class QueryObject:
 
     @strawberry.field(
         description="Get all user records that have one e-mail address. Takes one call to each source.",
-        directives=[_CALLS],
+        directives=[_CALLS, _ONLY_WITH_ERROR],
     )
     async def person(
         self,
         info: Info,
         email: Annotated[str, strawberry.argument(description="The e-mail address, whatever the case of its letters.")],
-    ) -> PersonObject:
+    ) -> PersonObject | None:
         found: Any = await info.context.service.find_person(email, loaders=info.context.loaders)
         return found
 
-    @strawberry.field(description="List the roles of the `ACCOUNT` source, newest first.", directives=[_CALL, _PAGE])
+    @strawberry.field(
+        description="List the roles of the `ACCOUNT` source, newest first.", directives=[_CALL, _PAGE, _ONLY_WITH_ERROR]
+    )
     async def roles(
         self, info: Info, first: _First = 50, after: _After = None, search: _Search = None
-    ) -> RoleConnectionObject:
+    ) -> RoleConnectionObject | None:
         page = await info.context.service.list_roles(
             first=_page_size(first), after=after, search=search, loaders=info.context.loaders
         )
         return _connection(page, after)
 
     @strawberry.field(
-        description="List the departments of the `ACCOUNT` source, newest first.", directives=[_CALL, _PAGE]
+        description="List the departments of the `ACCOUNT` source, newest first.",
+        directives=[_CALL, _PAGE, _ONLY_WITH_ERROR],
     )
     async def departments(
         self, info: Info, first: _First = 50, after: _After = None, search: _Search = None
-    ) -> DepartmentConnectionObject:
+    ) -> DepartmentConnectionObject | None:
         page = await info.context.service.list_departments(
             first=_page_size(first), after=after, search=search, loaders=info.context.loaders
         )

@@ -1,5 +1,6 @@
 """The request attribute `onError` of operations over WebSockets and event streams."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from api.graphql.live.test_streams import STREAM, event
 from gateway.sandbox import RESELLER_ID
 from gateway.users.model import Organization, User, UserChange, UserSource
 
-ROLES = "{ __typename roles(first: 201) { nodes { id } } }"
+TOO_MANY = f"{{ __typename nodes(ids: {json.dumps(['raw'] * 101)}) {{ id }} }}"
 EVENTS = "subscription { userChanged { user { name organization { name } } } }"
 
 
@@ -30,14 +31,14 @@ async def fail_once(server: LiveServer) -> None:
 async def test_a_query_on_a_websocket(server: Any) -> None:
     """The payload of `subscribe` has it."""
     async with server.socket() as socket:
-        await socket.subscribe("1", ROLES, onError="NULL")
-        assert (await socket.receive())["payload"]["data"] == {"__typename": "Query", "roles": None}
+        await socket.subscribe("1", TOO_MANY, onError="NULL")
+        assert (await socket.receive())["payload"]["data"] == {"__typename": "Query", "nodes": None}
 
 
 async def test_an_unknown_behavior_on_a_websocket(server: Any) -> None:
     """It is the error of its operation; the others on the connection go on."""
     async with server.socket() as socket:
-        await socket.subscribe("1", ROLES, onError="IGNORE")
+        await socket.subscribe("1", TOO_MANY, onError="IGNORE")
         [error] = await socket.errors()
         assert error["message"] == "onError must be NULL, PROPAGATE or HALT."
         await socket.subscribe("2", "{ __typename }")
@@ -46,11 +47,11 @@ async def test_an_unknown_behavior_on_a_websocket(server: Any) -> None:
 
 async def test_on_an_event_stream(server: Any) -> None:
     """The body of the request has it."""
-    body = {"query": ROLES, "onError": "NULL"}
+    body = {"query": TOO_MANY, "onError": "NULL"}
     async with server.session.post(server.url, json=body, headers=STREAM) as stream:
         assert await stream.content.readline() == b":\n"
         name, payload = await event(stream)
-    assert (name, payload["data"]) == ("next", {"__typename": "Query", "roles": None})
+    assert (name, payload["data"]) == ("next", {"__typename": "Query", "nodes": None})
 
 
 @pytest.mark.parametrize("halting", [False, True])
