@@ -229,6 +229,9 @@ class Gateway:
         Without `limit`, any number of connections is accepted.
         """
         settings, site = self.settings, self._site()
+        if settings.trusts_machine:
+            public_host = settings.public_url.host if settings.public_url else None
+            self._cors.hosts = frozenset({public_host} if public_host else ())
         address = settings.http_host, settings.http_port
         return await serve(settings.http_server, site, *address, grace=grace, limit=limit)
 

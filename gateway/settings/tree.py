@@ -6,6 +6,7 @@ of `--config` or `GATEWAY_CONFIG`, else it is the default.
 
 import os
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -167,6 +168,12 @@ class Settings(BaseSettings):
         """Whether introspection, reflection and GraphiQL are enabled by default."""
         return self.environment is Environment.DEVELOPMENT
 
+    @property
+    def trusts_machine(self) -> bool:
+        """Whether everyone on this machine may call the gateway, and nobody else can reach it."""
+        is_local = self.http_host == "localhost" or _is_loopback(self.http_host)
+        return self.in_development and self.auth.mode is AuthMode.NONE and is_local
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -179,3 +186,10 @@ class Settings(BaseSettings):
         file = os.environ.get("GATEWAY_CONFIG")
         toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
         return (init_settings, env_settings, *toml)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Collection, Sequence
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ _LOG = logging.getLogger("gateway.http.cors")
 _EXPOSED = "X-Request-ID, Server-Timing, RateLimit, RateLimit-Policy, Retry-After"
 _LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 _LOGGABLE_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[a-z0-9._\[\]:-]{1,255}")
+_PORT = re.compile(r":\d*$")
 _MAX_LOGGED = 100  # origins: an attacker can invent any number of them
 
 
@@ -29,9 +31,14 @@ class Cors:
     any page without a preflight: WebSockets, whose handshakes have cookies, and queries by GET. `LOOPBACK` stands for
     the origins of the machine that the browser runs on. `max_age` is for how many seconds a browser may cache the
     response to a preflight.
+
+    `hosts` are further names of this machine, where that has to be checked: a gateway that anyone on its machine may
+    call without a credential. A page of another site can let its own name resolve to the address of the visitor's
+    machine (DNS rebinding). For the browser, such a page and the gateway are of one origin then.
     """
 
     def __init__(self, origins: Collection[str] = (), *, max_age: int = 600) -> None:
+        self.hosts: frozenset[str] | None = None
         listed = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._listed = listed - {"*", LOOPBACK}
         self._loopback = LOOPBACK in listed
@@ -52,10 +59,22 @@ class Cors:
     def admits_socket(self, request: WebRequest) -> bool:
         """Whether the handshake of a WebSocket comes from the gateway's origin, a listed one, or no browser."""
         origin = request.headers.get("origin")
-        if origin is None or self.lists(origin) or is_same_origin(request, origin):
+        if origin is None:
+            return True
+        if not self.is_rebound(request) and (self.lists(origin) or is_same_origin(request, origin)):
             return True
         self._log_refused(request, origin, "WebSocket")
         return False
+
+    def is_rebound(self, request: WebRequest) -> bool:
+        """Whether a browser may have sent the request to a name that stands for this machine only by DNS rebinding.
+
+        A browser sends each POST with an `Origin`. No other site can have `localhost` or an address as its name.
+        """
+        if self.hosts is None or (request.method == "POST" and "origin" not in request.headers):
+            return False
+        host = _PORT.sub("", request.headers.get("host", "")).rstrip(".").lower()
+        return not (host in self.hosts or host in {"", "localhost"} or host.endswith(".localhost") or _is_address(host))
 
     def is_preflight(self, request: WebRequest) -> bool:
         """Whether a request is a preflight."""
@@ -105,6 +124,14 @@ class Cors:
         hint = " (`*` admits no WebSockets)" if self._all else ""
         text = "a %s of a page of %s was refused; to let such pages in, add %s to GATEWAY_CORS_ORIGINS%s"
         _LOG.warning(text, kind, origin, origin, hint)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def is_same_origin(request: WebRequest, origin: str) -> bool:

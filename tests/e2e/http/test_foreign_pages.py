@@ -148,6 +148,18 @@ async def test_nothing_is_executed(fresh: Any, settings: dict[str, Any], hosts: 
         assert len(await world.calls()) == 5
 
 
+async def test_dns_rebinding(fresh: Any) -> None:
+    """A page whose site lets its name resolve to the gateway's address is of one origin with it, and causes no call."""
+    world = await fresh(cors_origins=("loopback",))
+    rebound = world.url.replace("127.0.0.1", "evil.example")
+    async with chromium("--host-resolver-rules=MAP *.example 127.0.0.1") as browser:
+        page = await _page(browser, f"{rebound}/healthz")
+        ends = await page.evaluate(ALL, [f"{rebound}/graphql", [QUERY, CHANGE]])
+    assert ends["fetch of JSON"] == ["fulfilled", "fulfilled"]  # with a refusal
+    assert ends["WebSocket"] == ["closed", "closed"]
+    assert await world.calls() == []
+
+
 async def test_a_page_that_is_let_in(fresh: Any) -> None:
     """A page of an origin that the settings list may send queries by GET without a header, as urql does."""
     world = await fresh(cors_origins=("loopback",))

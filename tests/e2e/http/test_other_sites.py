@@ -120,6 +120,34 @@ async def test_all_origins(fresh: Any) -> None:
     assert raised.value.status == 403
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8000", 200),
+        ("app.localhost", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:8000", 200),
+        ("USERS.example:8000", 200),
+        ("evil.example:8000", 421),
+        ("localhost.evil.example", 421),
+        ("127.0.0.1.nip.io", 421),
+    ],
+)
+async def test_the_name_of_the_host(fresh: Any, host: str, status: int) -> None:
+    """Without authentication on a loopback address, a browser has to reach the gateway by a name of the machine."""
+    world = await fresh(public_url="https://users.example/")
+    url = f"{world.url}/graphql"
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    async with world.session.post(url, json=TYPENAME, headers=headers) as answer:
+        assert answer.status == status
+        assert status == 200 or "GATEWAY_PUBLIC_URL" in await answer.text()
+    get = {"Host": host, "GraphQL-Require-Preflight": "1"}
+    async with world.session.get(url, params=TYPENAME, headers=get) as answer:
+        assert answer.status == status
+    async with world.session.post(url, json=TYPENAME, headers={"Host": host}) as answer:
+        assert answer.status == 200  # no browser sends a POST without `Origin`
+
+
 async def test_the_preflight_can_be_switched_off(fresh: Any) -> None:
     """With `preflight` off a query by GET is executed without a header, and a mutation by GET is still refused."""
     world = await fresh(preflight=False)

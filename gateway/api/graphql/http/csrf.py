@@ -21,12 +21,20 @@ _JSON = frozenset({"application/json", "application/graphql+json"})
 _SAME_ORIGIN = frozenset({"same-origin", "none"})  # `none`: a person typed the URL, or opened a bookmark
 
 
+_REBOUND: Final = (
+    "A gateway without authentication on a loopback address is reached as localhost or by its address. If this host "
+    "name is its own, name it in GATEWAY_PUBLIC_URL."
+)
+
+
 def csrf_refusal(request: WebRequest, cors: Cors) -> RefusedError | None:
     """Return the refusal of a request that a browser may have sent for a page of another site without a preflight.
 
-    It is a 400 with the header to add, or a 415 for a POST with a content type that is not supported anyway. The result
-    is None where the request may be executed.
+    It is a 400 with the header to add, a 415 for a POST with a content type that is not supported anyway, or a 421 for
+    a host name that may be that of the other site. The result is None where the request may be executed.
     """
+    if cors.is_rebound(request):
+        return refusal(421, _REBOUND)
     content_type, is_get = request.content_type, request.method == "GET"
     # For a GET any other type proves nothing: a browser once sent some without a preflight (GHSA-9q82-xgwf-vj6h).
     if content_type in _JSON or (not is_get and content_type not in _SIMPLE):
