@@ -36,12 +36,17 @@ _CacheKey = tuple[str, frozenset[str], Ref]
 
 
 class _BatchKey(msgspec.Struct, frozen=True, gc=False):
-    """What lookups must have in common to be one batch."""
+    """What lookups must have in common to be one batch.
+
+    `source_id` is empty, except for a record that cannot be fetched with others. A batch of those would only let the
+    operations wait for each other, and count their calls in `extensions.calls`.
+    """
 
     credential: str
     source: UserSource
     tenant: str
     kind: Kind
+    source_id: str
     needs: frozenset[str]
 
     def cache_key(self, ref: Ref) -> _CacheKey:
@@ -100,9 +105,9 @@ class ReferenceData:
         self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
     ) -> dict[Ref, Any]:
         """Return for each reference its record, None if there is none, or an exception. The caller checks the scope."""
-        groups: dict[tuple[Kind, UserSource, str], list[Ref]] = {}
+        groups: dict[tuple[Kind, UserSource, str, str], list[Ref]] = {}
         for ref in refs:
-            groups.setdefault((ref.kind, ref.source, ref.tenant), []).append(ref)
+            groups.setdefault((ref.kind, ref.source, ref.tenant, _single(ref)), []).append(ref)
         found: dict[Ref, Any] = {}
         batches = [(_batch_key(group[0], needs, principal), group) for group in groups.values()]
         for records in await gather(self._look_up_batch(key, group, principal) for key, group in batches):
@@ -228,7 +233,7 @@ class ReferenceData:
             position: str | None = None
             pages = 0
             # Of a long list, no more pages than about as many as there are records to find.
-            while len(missing) > 1 and pages <= len(missing) and key.kind not in UNLISTED_KINDS:
+            while len(missing) > 1 and pages <= len(missing):
                 page = await directory.page(key.tenant, key.needs, position)
                 pages += 1
                 for record in page.items:
@@ -259,5 +264,10 @@ async def _fetch_one(directory: Directory[Any], ref: Ref, needs: frozenset[str])
         return error
 
 
+def _single(ref: Ref) -> str:
+    """Return the source id of a record that cannot be fetched with others; it is empty for one that can."""
+    return ref.source_id if ref.kind in UNLISTED_KINDS else ""
+
+
 def _batch_key(ref: Ref, needs: frozenset[str], principal: Principal) -> _BatchKey:
-    return _BatchKey(principal.credential(ref.source), ref.source, ref.tenant, ref.kind, needs)
+    return _BatchKey(principal.credential(ref.source), ref.source, ref.tenant, ref.kind, _single(ref), needs)

@@ -12,6 +12,8 @@ import pytest
 
 from gateway.callers.api_keys import new_api_key
 from gateway.operation import scopes as all_scopes
+from gateway.sandbox import ACCOUNT_ID
+from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import UserSource
 
 SENT = {"call", "batched", "retry", "hedge"}
@@ -112,6 +114,21 @@ async def test_calls_of_two_operations(fresh: Callable[..., Any]) -> None:
     calls = [call for extensions in both for call in extensions["calls"]]
     await check(world, calls)
     assert kinds(calls) == {"call": 2, "shared": 2}
+
+
+async def test_lookups_of_another_operation(fresh: Callable[..., Any]) -> None:
+    """An operation reports no calls for records that only another one needs at the same time."""
+    world = await fresh()
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename } }"
+    others = [encode(Ref(Kind.ACCOUNT, UserSource.ACCOUNT, f"ac_other{number}")) for number in range(5)]
+    own = encode(Ref(Kind.ACCOUNT, UserSource.ACCOUNT, ACCOUNT_ID))
+    await world.fault(source="account", kind="slow", delay=0.3, times=7)
+    first = asyncio.create_task(world.graphql(query, {"ids": others[:1]}))
+    await asyncio.sleep(0.1)  # the next two wait for the batch of the first, if there is one
+    other = asyncio.create_task(world.graphql(query, {"ids": others[1:]}))
+    calls = (await reported(world, query, {"ids": [own]}))["calls"]
+    assert kinds(calls) == {"call": 1}
+    assert [len((await each)["errors"]) for each in (first, other)] == [1, 4]
 
 
 async def test_retries_and_waits(fresh: Callable[..., Any]) -> None:
