@@ -5,7 +5,8 @@ could make the gateway call any host inside its network, or send the credential 
 
 - A picture is fetched from below the base URL of the source, with its credential, or from one of the configured
   `origins`, without any credential. That is checked for each URL again, so redirects are followed by hand.
-- A path with the segment `..` is refused, however it is escaped.
+- A path with the segment `..` is refused, however it is escaped: also twice, since a proxy in front of the source may
+  remove one escaping, or with a parameter (`..;x`), which some servers remove.
 """
 
 import logging
@@ -103,7 +104,7 @@ class SourcePictures:
         if not origin:
             return None
         path = urlsplit(url).path
-        if not _DOT_SEGMENTS.isdisjoint(unquote(path).replace("\\", "/").split("/")):
+        if _has_dot_segment(path):
             return None
         if origin == self._base_origin and path.startswith(self._base_path):
             return self._at_source
@@ -119,6 +120,13 @@ def _joined(base: str, url: str) -> str:
         return urljoin(base, url)
     except ValueError:
         return ""
+
+
+def _has_dot_segment(path: str) -> bool:
+    """Return whether a path, with up to two escapings removed, has a segment that servers resolve."""
+    plain = [path, unquote(path), unquote(unquote(path))]
+    segments = (segment.partition(";")[0] for text in plain for segment in text.replace("\\", "/").split("/"))
+    return not _DOT_SEGMENTS.isdisjoint(segments)
 
 
 def _is_url(address: str) -> bool:
