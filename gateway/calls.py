@@ -4,6 +4,7 @@
 that they find there. Without a log nothing is recorded.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -12,7 +13,23 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-__all__ = ["BatchCalls", "CallKind", "CallList", "CallRecord", "CallRecorder", "Endpoint", "current_calls"]
+__all__ = [
+    "CANCELLED",
+    "Attempt",
+    "BatchCalls",
+    "CallKind",
+    "CallList",
+    "CallRecord",
+    "CallRecorder",
+    "Endpoint",
+    "current_calls",
+]
+
+
+CANCELLED = "cancelled"
+"""The status of a request whose response nobody waited for any more."""
+
+_CANCELLATION = 10  # iterations of the event loop: a cancellation passes from task to task, one in each of them
 
 
 class CallKind(StrEnum):
@@ -62,11 +79,47 @@ class CallRecord(msgspec.Struct, frozen=True):
     kind: CallKind
 
 
+class Attempt:
+    """A request that is under way, from the wait for a connection on. `is_written` is whether its first byte was sent.
+
+    `started` is the time at which it began, by the clock of its log.
+    """
+
+    __slots__ = ("_on_end", "endpoint", "is_written", "kind", "started")
+
+    def __init__(self, kind: CallKind, endpoint: Endpoint, started: float, on_end: "AttemptListener") -> None:
+        self.kind = kind
+        self.endpoint = endpoint
+        self.started = started
+        self.is_written = False
+        self._on_end = [on_end]
+
+    def also_report_to(self, on_end: "AttemptListener") -> None:
+        """Call one more listener at the end."""
+        self._on_end.append(on_end)
+
+    def end(self, status: int | str, seconds: float) -> None:
+        """Report the end to the listeners."""
+        for on_end in self._on_end:
+            on_end(self, status, seconds)
+
+    def counts(self, status: int | str) -> bool:
+        """Return whether it is a call: one that was cancelled while it waited for a connection was not sent."""
+        return self.is_written or status != CANCELLED
+
+
+AttemptListener = Callable[[Attempt, int | str, float], None]
+"""Receives an attempt that has ended, its status, and how many seconds it took."""
+
+
 class CallRecorder(Protocol):
     """Receives what happens to the calls of one operation, or of several that share a batch."""
 
     def add(self, kind: CallKind, endpoint: Endpoint, status: int | str | None, seconds: float) -> None:
         """Record something that has ended now and took so many seconds."""
+
+    def begin(self, kind: CallKind, endpoint: Endpoint) -> Attempt:
+        """Record a request when it ends."""
 
 
 class CallList:
@@ -76,7 +129,8 @@ class CallList:
         self._clock = clock
         self._started = clock()
         self._kept: set[Endpoint] = set()
-        self.records: list[CallRecord] = []
+        self._under_way: list[Attempt] = []
+        self._ended: list[CallRecord] = []
 
     def add(self, kind: CallKind, endpoint: Endpoint, status: int | str | None, seconds: float) -> None:
         if kind is CallKind.KEPT:
@@ -84,7 +138,38 @@ class CallList:
                 return
             self._kept.add(endpoint)
         start = max(0.0, self._clock() - seconds - self._started)
-        self.records.append(CallRecord(endpoint, status, start, seconds, kind))
+        self._ended.append(CallRecord(endpoint, status, start, seconds, kind))
+
+    def begin(self, kind: CallKind, endpoint: Endpoint) -> Attempt:
+        attempt = Attempt(kind, endpoint, self._clock(), self._end)
+        self._under_way.append(attempt)
+        return attempt
+
+    async def settle(self) -> None:
+        """Let the requests end that were cancelled with their operation: they do so in the next iterations of the loop.
+
+        A request that goes on for another operation is not waited for.
+        """
+        for _ in range(_CANCELLATION):
+            if not self._under_way:
+                return
+            await asyncio.sleep(0)
+
+    @property
+    def records(self) -> list[CallRecord]:
+        """All records; a request that was sent and is still under way is cancelled for this operation."""
+        now = self._clock()
+        unfinished = [
+            CallRecord(each.endpoint, CANCELLED, max(0.0, each.started - self._started), now - each.started, each.kind)
+            for each in self._under_way
+            if each.is_written
+        ]
+        return self._ended + unfinished
+
+    def _end(self, attempt: Attempt, status: int | str, seconds: float) -> None:
+        self._under_way.remove(attempt)
+        if attempt.counts(status):
+            self.add(attempt.kind, attempt.endpoint, status, seconds)
 
 
 class BatchCalls:
@@ -99,12 +184,26 @@ class BatchCalls:
         self._recorders.append(recorder)
 
     def add(self, kind: CallKind, endpoint: Endpoint, status: int | str | None, seconds: float) -> None:
-        if kind is CallKind.CALL and self.lookups > 1:
-            kind = CallKind.BATCHED
         for number, recorder in enumerate(self._recorders):
             if recorder is not None:
                 is_first = number == 0 or kind is CallKind.WAITED
                 recorder.add(kind if is_first else CallKind.SHARED, endpoint, status, seconds)
+
+    def begin(self, kind: CallKind, endpoint: Endpoint) -> Attempt:
+        if kind is CallKind.CALL and self.lookups > 1:
+            kind = CallKind.BATCHED
+        first = self._recorders[0] if self._recorders else None
+        if first is None:
+            return Attempt(kind, endpoint, 0.0, self._share)
+        attempt = first.begin(kind, endpoint)
+        attempt.also_report_to(self._share)
+        return attempt
+
+    def _share(self, attempt: Attempt, status: int | str, seconds: float) -> None:
+        if attempt.counts(status):
+            for recorder in self._recorders[1:]:
+                if recorder is not None:
+                    recorder.add(CallKind.SHARED, attempt.endpoint, status, seconds)
 
 
 current_calls: ContextVar[CallRecorder | None] = ContextVar("current_calls", default=None)

@@ -91,6 +91,22 @@ async def test_records_that_no_call_can_find(fresh: Callable[..., Any]) -> None:
         assert extensions["calls"] == []
 
 
+async def test_calls_that_are_cancelled(fresh: Callable[..., Any]) -> None:
+    """A call under way when an error ends the operation is reported if, and only if, the source has received it."""
+    world = await fresh()
+    await world.data(ADA)  # so that a connection is there, and the next call is sent at once
+    query = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } roles(first: 201) { nodes { id } } }'
+    for _ in range(5):
+        await world.forget()
+        body = {"query": query, "extensions": {"calls": True}}
+        async with world.session.post(f"{world.url}/graphql", json=body) as response:
+            result = await response.json()
+        assert result["data"] is None
+        calls = result["extensions"]["calls"]
+        await check(world, calls)
+        assert {call["status"] for call in calls} <= {"cancelled"}
+
+
 async def test_the_next_page(fresh: Callable[..., Any]) -> None:
     """A page out of users that were read for the page before it reports them as kept."""
     world = await fresh()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from gateway.calls import CallKind, current_calls
+from gateway.calls import CANCELLED, CallKind, current_calls
 from gateway.errors import GatewayError
 from gateway.operation import Deadline, current_deadline, current_principal
 from gateway.sources.http.exchange import Request, Response, Send
@@ -128,7 +128,7 @@ def _record(request: Request, response: asyncio.Future[Response], seconds: float
     calls = current_calls.get()
     if calls is None:
         return
-    status: int | str = "cancelled"
+    status: int | str = CANCELLED
     if response.done() and not response.cancelled():
         error = response.exception()
         status = error.code if isinstance(error, GatewayError) else response.result().status

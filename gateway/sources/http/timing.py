@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
-from gateway.calls import current_calls
+from msgspec.structs import replace
+
+from gateway.calls import CANCELLED, Attempt, current_calls
 from gateway.errors import GatewayError
 from gateway.sources.http.exchange import Request, Response, Send
 
@@ -23,8 +26,12 @@ class Timing:
         self._clock = clock
 
     async def __call__(self, request: Request, send: Send) -> Response:
+        calls = current_calls.get()
+        attempt = None if calls is None else calls.begin(request.kind, request.endpoint)
+        if attempt is not None:
+            request = replace(request, on_write=partial(_note_writing, attempt, request.on_write))
         started = self._clock()
-        status = "cancelled"
+        status = CANCELLED
         try:
             response = await send(request)
             status = str(response.status)
@@ -34,7 +41,12 @@ class Timing:
         finally:
             seconds = self._clock() - started
             self._observe(request, status, seconds)
-            if (calls := current_calls.get()) is not None:
-                shown = int(status) if status.isdecimal() else status
-                calls.add(request.kind, request.endpoint, shown, seconds)
+            if attempt is not None:
+                attempt.end(int(status) if status.isdecimal() else status, seconds)
         return response
+
+
+def _note_writing(attempt: Attempt, on_write: Callable[[], None] | None) -> None:
+    attempt.is_written = True
+    if on_write is not None:
+        on_write()

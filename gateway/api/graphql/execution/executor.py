@@ -227,6 +227,8 @@ class Executor:
                         executed = await execution
                     finally:
                         context.loaders.close()
+                    if requested is not None:
+                        await requested.settle()
                     result = self._result(executed, context, prepared, request)
         except Overloaded as overloaded:
             raise refused_for(overloaded) from None
@@ -277,6 +279,8 @@ class Executor:
                     if isinstance(executed, ExecutionResult):
                         result = self._result(executed, context, prepared, request)
                         if requested is not None:
+                            context.loaders.close()
+                            await requested.settle()
                             result = replace(result, extensions=requested.added_to(result.extensions))
                         yield result.payload() | {"hasNext": False}
                         return

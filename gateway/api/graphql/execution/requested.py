@@ -28,6 +28,11 @@ class RequestedExtensions:
             if allowance is not None:
                 self._cost["remaining"] = allowance.remaining
 
+    async def settle(self) -> None:
+        """Let the calls end that were cancelled at the end of the execution, so that the log has them."""
+        if self.calls is not None:
+            await self.calls.settle()
+
     def added_to(self, extensions: dict[str, Any] | None) -> dict[str, Any] | None:
         """Return the extensions of a result with those that were requested; times of calls are in milliseconds."""
         requested: dict[str, Any] = {}
