@@ -148,11 +148,9 @@ class CallList:
     async def settle(self) -> None:
         """Let the requests end that were cancelled with their operation: they do so in the next iterations of the loop.
 
-        A request that goes on for another operation is not waited for.
+        Some may only begin then, and end or be sent. A request that goes on for others is not waited for.
         """
         for _ in range(_CANCELLATION):
-            if not self._under_way:
-                return
             await asyncio.sleep(0)
 
     @property
