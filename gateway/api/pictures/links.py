@@ -12,7 +12,7 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -31,6 +31,7 @@ PATH = "/images/"
 _FORMAT = [b"gateway.pictures", b"1"]  # authenticated with each URL: those of another format are not accepted
 _MAX_LENGTH = 4096  # characters
 _MAX_CHANGED = 10_000  # pictures
+_CACHED_TOKENS = 4096  # of less than 1 KiB
 _NO_SUCH_PICTURE = "There is no such picture: the URL was not made by this gateway."
 _EXPIRED = "The URL of this picture has expired. Read the user again to get the present one."
 
@@ -71,6 +72,8 @@ class PictureLinks:
         self._window_length = lifetime / 2
         self._public_url = public_url.rstrip("/")
         self._clock = clock
+        # Cached: encryption takes most of the time, and the same users are read again and again.
+        self._token = lru_cache(_CACHED_TOKENS)(self._encrypted)
         self._changed: OrderedDict[str, int] = OrderedDict()  # by address, how often
 
     def url(self, record: Any, base_url: str = "") -> str | None:
@@ -91,8 +94,7 @@ class PictureLinks:
         user_id = record.source_id if isinstance(record, User) and "?" in address else ""
         version = record.image_version or self._changed.get(address, "")
         expires = int((self.window() + 2) * self._window_length)
-        link = (expires, source, "" if user_id else location, user_id, version)
-        token = _encoded(self._cipher.encrypt(orjson.dumps(link), _FORMAT))
+        token = self._token(expires, source, "" if user_id else location, user_id, version)
         return f"{self._public_url or base_url}{PATH}{token}"
 
     def window(self) -> int:
@@ -125,6 +127,9 @@ class PictureLinks:
             self._changed[user.image_url] = self._changed.pop(user.image_url, 0) + 1
             if len(self._changed) > _MAX_CHANGED:
                 self._changed.popitem(last=False)
+
+    def _encrypted(self, *link: Any) -> str:
+        return _encoded(self._cipher.encrypt(orjson.dumps(link), _FORMAT))
 
     @cached_property
     def _cipher(self) -> "AESSIV":
