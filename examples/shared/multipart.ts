@@ -13,7 +13,7 @@ export async function sendMultipart<Result>(url: string, request: Request, optio
   form.append("map", JSON.stringify(Object.fromEntries(files.map(([name]) => [name, [`variables.${name}`]]))));
   for (const [name, file] of files) form.append(name, file as File);
 
-  // Pages of other sites can send a form, but not this header: the gateway requires it.
+  // Pages of other sites can send a form, but not this header. With it the gateway need not know the page's origin.
   const headers = { "GraphQL-Require-Preflight": "1", Accept: "application/graphql-response+json", ...options.headers };
   const { signal = null, onProgress } = options;
   const response = await uploading(onProgress)(url, { method: "POST", headers, body: form, signal });

@@ -39,7 +39,10 @@ _STREAM_FORMATS = {MediaType.EVENT_STREAM: EVENTS, MediaType.SUBSCRIPTION: PARTS
 # Responses contain personal data. Caches may store the response to a GET that has only an X-API-Key, since they know no
 # credential but Authorization (RFC 9111, 3.5).
 _PRIVATE = (("Cache-Control", "private, no-store"), ("Vary", "Accept, Authorization, X-API-Key, Origin"))
-_SUPPORTED = f"Accept {MediaType.RESPONSE.value} or {MediaType.JSON.value}."
+_SUPPORTED = (
+    f"Accept {MediaType.RESPONSE.value} or {MediaType.JSON.value}, or one of {MediaType.EVENT_STREAM.value}, "
+    f"{MediaType.INCREMENTAL.value}, {MediaType.INCREMENTAL_2022.value} and {MediaType.SUBSCRIPTION.value}."
+)
 
 
 @dataclass(frozen=True, slots=True)
