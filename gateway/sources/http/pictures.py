@@ -84,7 +84,8 @@ class SourcePictures:
         raise self._refusal(f"redirected a picture more than {_MAX_REDIRECTS} times")
 
     async def _call(self, url: str, max_bytes: int) -> tuple[Request, Response]:
-        url = quote(url.partition("#")[0], safe=_UNESCAPED)
+        # A header may have bytes that are not UTF-8: clients decode them as surrogates.
+        url = quote(url.partition("#")[0], safe=_UNESCAPED, errors="surrogateescape")
         destination = self._destination(url)
         if destination is None:
             _LOG.warning(

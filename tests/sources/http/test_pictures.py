@@ -1,5 +1,6 @@
 """Pictures are fetched from below the base URL of their source, and from configured origins, by both clients."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -172,6 +173,28 @@ async def test_other_redirects_are_not_followed(
     assert elsewhere.requests == []
     assert "GATEWAY_ACCOUNT__PICTURE_ORIGINS" in caplog.text
     assert "127.0.0.1" not in str(refused.value)
+
+
+async def test_a_redirect_with_other_bytes(transport: Any) -> None:
+    """A redirect to bytes that are not UTF-8 is followed with the same bytes, escaped."""
+    received = []
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append((await reader.readuntil(b"\r\n\r\n")).split()[1])
+        if len(received) == 1:
+            writer.write(
+                b"HTTP/1.1 302 Found\r\nLocation: /\xff\xc3\xa9\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(PNG), PNG))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        send = transport().send
+        assert await SourcePictures("account", url, {}, send=send, send_elsewhere=send).fetch("icon", MAX_BYTES) == PNG
+    assert received == [b"/icon", b"/%FF%C3%A9"]
 
 
 @pytest.mark.parametrize("address", ["/../outside", "a/%2e%2e/%2e%2e/outside", "{base}/../outside"])
