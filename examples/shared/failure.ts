@@ -4,7 +4,7 @@ export type Violation = { field: string; message: string; rule: string; min?: nu
 /** Why an operation failed, as far as a page shows it. */
 export type Failure = {
   message: string;
-  /** Whether the same request, with the same idempotency key, may succeed now. */
+  /** Whether the same request, with the same idempotency key, may succeed now or tell what has become of the first. */
   retryable: boolean;
   /** Whether the change may have been saved nevertheless. */
   unknown: boolean;
@@ -16,10 +16,12 @@ type GraphQLError = { message: string; extensions?: Record<string, unknown> };
 /** Returns the failure that the errors of a response report. */
 export function reported(errors: readonly GraphQLError[]): Failure {
   const extensions = errors.map((error) => error.extensions ?? {});
+  const unknown = extensions.some((each) => each["outcome"] === "unknown");
   return {
     message: errors.map((error) => error.message).join(" "),
-    retryable: extensions.every((each) => each["retryable"] === true),
-    unknown: extensions.some((each) => each["outcome"] === "unknown"),
+    // With another key, a change with an unknown outcome might be carried out twice.
+    retryable: unknown || extensions.every((each) => each["retryable"] === true),
+    unknown,
     violations: extensions.flatMap((each) => (each["violations"] ?? []) as Violation[]),
   };
 }

@@ -374,9 +374,10 @@ def test_a_choice_is_cleared_with_null(app: App) -> None:
     assert "name" not in json.dumps(set_again)
 
 
-def test_an_unknown_outcome_can_only_be_sent_again(app: App) -> None:
+@pytest.mark.parametrize("kind", ["hangup-after", "garbage"])  # the latter is an error that is not retryable
+def test_an_unknown_outcome_can_only_be_sent_again(app: App, kind: str) -> None:
     """After an unknown outcome the same change is sent with the same key; the next change has another one."""
-    app.world.fault(source="account", method="PATCH", kind="hangup-after", times=9)
+    app.world.fault(source="account", method="PATCH", kind=kind, times=9)
     app.open(f"person/{quote(ADA)}")
     card = app.card("Account")
     card.get_by_label("Name", exact=True).fill("Ada King")
