@@ -98,7 +98,7 @@ async def test_calls_that_are_cancelled(fresh: Callable[..., Any]) -> None:
     query = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } roles(first: 201) { nodes { id } } }'
     for _ in range(5):
         await world.forget()
-        body = {"query": query, "extensions": {"calls": True}}
+        body = {"query": query, "onError": "HALT", "extensions": {"calls": True}}
         async with world.session.post(f"{world.url}/graphql", json=body) as response:
             result = await response.json()
         assert result["data"] is None
