@@ -18,6 +18,9 @@ _MIN_LENGTH = 3  # characters; a shorter value is not removed: it may be a part 
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")  # a text in RQL
 # Parameters whose values the gateway chooses, and never a caller.
 _OF_THE_GATEWAY = frozenset({"include", "include[]", "limit", "offset", "order", "page", "select", "sort"})
+# Names of roles that all resellers have, and kinds of notifications. They are no secrets, and words that messages are
+# made of: a change to the role `user` is refused by "A user with this email already exists.".
+_PUBLIC = frozenset({"user", "admin", "invoice", "order_acknowledgement", "purchase_order_submission"})
 _REMOVED = "…"
 
 
@@ -27,7 +30,8 @@ def redaction_for(request: Request) -> Callable[[str | None], str | None]:
     A source may quote a value that it refuses, for example a password. A caller gets its values back in no message,
     since messages are logged and shown to others.
     """
-    values = sorted({value for value in _values(request) if len(value) >= _MIN_LENGTH}, key=len, reverse=True)
+    texts = {value for value in _values(request) if len(value) >= _MIN_LENGTH and value.casefold() not in _PUBLIC}
+    values = sorted(texts, key=len, reverse=True)
     sent = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, values))})(?!\w)", re.IGNORECASE) if values else None
     credential = next((value for name, value in request.headers.items() if name.lower() == "authorization"), "")
     token = credential.rpartition(" ")[2]

@@ -26,6 +26,7 @@ def request(url: str = URL, template: str = TEMPLATE, body: Any = None) -> Reque
         (request(body=b'{"a": {"b": [1, null, {"c": "deep"}]}}'), "deep, but not deeper", "…, but not deeper"),
         (request(body=b'{"a": "long", "b": "long value"}'), "long value", "…"),
         (request(body=b'{"a": "in"}'), "Not in the account.", "Not in the account."),
+        (request(body=b'{"role": "user"}'), "A user with this email exists.", "A user with this email exists."),
         (request(body=b"\xff"), "As it is.", "As it is."),
         (request(f"{URL}?q=Ada%20L&include[]=role", TEMPLATE[:-5]), "No role for Ada L.", "No role for …."),
         (request(f"{URL}?and(ilike(name,'*Ada%20L*'))", TEMPLATE[:-5]), "Not: Ada L", "Not: …"),
