@@ -1,5 +1,6 @@
 """Negotiates the media type of a response from the `Accept` header."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -26,6 +27,9 @@ class MediaType(StrEnum):
 
 _MAX_LENGTH = 1_024  # characters; browsers send 140
 _MULTIPART = "multipart/mixed"
+# Between commas, or between semicolons; those in a quoted value separate nothing: boundary="a,b".
+_RANGE = re.compile(r'(?:[^,"]|"[^"]*"?)+')
+_PIECE = re.compile(r'(?:[^;"]|"[^"]*"?)+')
 _FORMATS = {
     ("incrementalspec", "v0.2"): MediaType.INCREMENTAL,
     ("deferspec", "20220824"): MediaType.INCREMENTAL_2022,
@@ -113,8 +117,8 @@ def _formats(parameters: list[tuple[str, str]]) -> list[MediaType]:
 def _ranges(accept: str) -> list[tuple[float, str, list[tuple[str, str]]]]:
     """Return the media ranges of a header, those with more weight first: weight, name and parameters in lower case."""
     ranges = []
-    for part in accept.lower().split(",") if len(accept) <= _MAX_LENGTH else ():
-        name, *pieces = (piece.strip() for piece in part.split(";"))
+    for part in _RANGE.findall(accept.lower()) if len(accept) <= _MAX_LENGTH else ():
+        name, *pieces = [piece.strip() for piece in _PIECE.findall(part)] or [""]
         pairs = (piece.partition("=") for piece in pieces)
         parameters = [(key.strip(), value.strip().strip('"')) for key, _, value in pairs]
         weight = next((_weight(value) for key, value in parameters if key == "q"), 1.0)
