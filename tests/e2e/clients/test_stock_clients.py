@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from conftest import command
+from conftest import ROOT, command
 
 NODE_FOLDER = Path(__file__).parent / "node"
 DEFERRED = """
@@ -184,6 +185,20 @@ async def test_urql_defer(fresh: Any, client: Any) -> None:
     assert (first["hasNext"], first["data"]["user"]["name"]) == (True, "Ada Lovelace")
     assert "role" not in first["data"]["user"]
     assert (last["hasNext"], without_typename(last["data"]["user"])) == (False, whole)
+
+
+async def test_urql_stream(world: Any, client: Any) -> None:
+    """With the older format, which its documentation page names, urql has all items of a list in the list."""
+    page = (ROOT / "docs" / "clients" / "urql.md").read_text()
+    accept = re.findall(r'headers: \{ Accept: "(.*?)" \}', page)[0]
+    names = (await world.graphql("{ users(first: 5) { nodes { name } } }"))["data"]["users"]["nodes"]
+    query = "{ users(first: 5) { nodes @stream(initialCount: 2) { name } } }"
+    async with client("urql query", world, query, **KEY, accept=accept) as urql:
+        lines = [await urql.line()]
+        while lines[-1]["hasNext"]:
+            lines.append(await urql.line())
+    assert len(lines) > 1
+    assert lines[-1]["data"] == {"users": {"nodes": names}}
 
 
 async def test_urql_query(world: Any, client: Any) -> None:
