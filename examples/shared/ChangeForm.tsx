@@ -94,9 +94,10 @@ type NoticeProps = {
 /** States whether a failed change was saved, and offers what can be done now. */
 export function FailureNotice({ failure, fields, sendAgain, startAfresh }: NoticeProps) {
   const title = failure.unknown ? "It is not known whether this was saved." : "This was not saved.";
+  const again = sendAgain && <button type="button" onClick={sendAgain}>Send again</button>;
   return (
-    <Alert title={title} action="Start afresh" onAction={startAfresh}>
-      {summaryOf(failure, fields)} {sendAgain && <button type="button" onClick={sendAgain}>Send again</button>}
+    <Alert title={title} action="Start afresh" onAction={startAfresh} more={again}>
+      {summaryOf(failure, fields)}
     </Alert>
   );
 }

@@ -11,7 +11,10 @@ export type Failure = {
   violations: Violation[];
 };
 
-type GraphQLError = { message: string; extensions?: Record<string, unknown> };
+type GraphQLError = { message: string; path?: readonly unknown[]; extensions?: Record<string, unknown> };
+
+/** Whether a change failed. An error with a longer path is that of a field of its result: the change was saved. */
+export const isOfChange = ({ path }: GraphQLError) => !path || path.length === 1;
 
 /** Returns the failure that the errors of a response report. */
 export function reported(errors: readonly GraphQLError[]): Failure {
@@ -33,6 +36,7 @@ export function unanswered(error: unknown): Failure {
 
 const WORDINGS: Record<string, (violation: Violation) => string> = {
   required: () => "Please fill in this field.",
+  notNull: () => "Please fill in this field.",
   minLength: ({ min }) => `Please use at least ${min} characters.`,
   maxLength: ({ max }) => `Please use at most ${max} characters.`,
   unique: () => "Somebody else has this already.",
@@ -41,10 +45,13 @@ const WORDINGS: Record<string, (violation: Violation) => string> = {
   content: () => "Please choose a picture.",
 };
 
+/** Returns a message that continues after the name of the field as a sentence; those of sources are sentences already. */
+const sentenceOf = (message: string) => (/^(must|is|has|cannot) /.test(message) ? `This ${message}.` : message);
+
 /** Returns what is wrong with one field; the field of a violation is its path in the variables, `input.email`. */
 export function problemOf(name: string, failure?: Failure): string | undefined {
   const broken = failure?.violations.filter(({ field }) => field === `input.${name}`);
-  return broken?.map((each) => WORDINGS[each.rule]?.(each) ?? each.message).join(" ") || undefined;
+  return broken?.map((each) => WORDINGS[each.rule]?.(each) ?? sentenceOf(each.message)).join(" ") || undefined;
 }
 
 /** Returns what to show above a form: the message, unless all that it reports is shown at these fields. */

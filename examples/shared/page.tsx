@@ -41,15 +41,17 @@ export function Picture({ url }: { url: string | null | undefined }) {
   return <img className="picture" src={src} alt="" onError={() => setFailed(src)} />;
 }
 
-type AlertProps = { title: string; action: string; onAction: () => void; children: ReactNode };
+type AlertProps = { title: string; action: string; onAction: () => void; more?: ReactNode; children: ReactNode };
 
-/** States a problem, and offers one thing to do about it. */
-export function Alert({ title, action, onAction, children }: AlertProps) {
+/** States a problem, and offers what to do about it; `more` are further buttons, before the one of `action`. */
+export function Alert({ title, action, onAction, more, children }: AlertProps) {
   return (
     <div role="alert">
       <p>
-        <strong>{title}</strong> {children} <button type="button" onClick={onAction}>{action}</button>
+        <strong>{title}</strong> {children}
       </p>
+      {more}
+      <button type="button" onClick={onAction}>{action}</button>
     </div>
   );
 }

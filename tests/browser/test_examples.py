@@ -419,6 +419,36 @@ def test_a_lost_response_can_only_be_sent_again(app: App) -> None:
     assert len(app.world.calls("PATCH")) == 1
 
 
+def test_a_saved_change_is_shown_as_such_although_a_field_of_its_result_failed(app: App) -> None:
+    """If only a field of the result of a change could not be read, the change is shown as saved."""
+    page = app.open(f"person/{quote(ADA)}")
+    card = app.card("Reseller")
+    expect(card).to_be_visible()
+
+    def fail_a_field(route: Route) -> None:
+        if "mutation" not in (route.request.post_data or ""):
+            route.continue_()
+            return
+        response = route.fetch()
+        body = response.json()
+        body["data"]["updateResellerUser"]["organization"] = None
+        extensions = {"code": "SOURCE_UNAVAILABLE", "retryable": True}
+        body["errors"] = [
+            {"message": "Not read.", "path": ["updateResellerUser", "organization"], "extensions": extensions}
+        ]
+        route.fulfill(response=response, json=body)
+
+    page.route(app.world.graphql_url, fail_a_field)
+    card.get_by_label("Company").fill(f"Engines {uuid4()}")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_text("Saved.")).to_be_visible()
+    expect(card.get_by_role("alert")).to_have_count(0)
+    page.unroute(app.world.graphql_url)
+    card.get_by_label("Company").fill("Lovelace & Co")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_role("definition").get_by_text("Lovelace Looms")).to_be_visible()
+
+
 def test_a_conflict_shows_what_is_there(app: App) -> None:
     """A taken address is shown at its field; so is a value that somebody else has set after an unknown outcome."""
     app.open(f"person/{quote(ADA)}")

@@ -5,7 +5,7 @@ import { relayStylePagination } from "@apollo/client/utilities";
 import { OperationTypeNode, print } from "graphql";
 import { createClient } from "graphql-ws";
 import possibleTypes from "./gql/possibleTypes";
-import { type Failure, reported, unanswered } from "shared/failure";
+import { type Failure, isOfChange, reported, unanswered } from "shared/failure";
 import { hasFiles, sendMultipart } from "shared/multipart";
 import { GATEWAY } from "shared/page";
 
@@ -54,3 +54,13 @@ export const client = new ApolloClient({
 
 export const failureOf = (error: unknown): Failure =>
   CombinedGraphQLErrors.is(error) ? reported(error.errors) : unanswered(error);
+
+/** Options of mutations: a field of the result that fails is null, and the others are stored. */
+export const WITH_FAILED_FIELDS = { errorPolicy: "all" } as const;
+
+/** Returns the data of a mutation, or throws its error, unless it is of fields of the result: the change was saved. */
+export async function dataOf<Data>(result: Promise<ApolloClient.MutateResult<Data>>): Promise<Data | undefined> {
+  const { data, error } = await result;
+  if (error && !(CombinedGraphQLErrors.is(error) && !error.errors.some(isOfChange))) throw error;
+  return data;
+}

@@ -4,7 +4,7 @@ import { ChangeForm, type Input } from "shared/ChangeForm";
 import { accountFields, MARKETPLACE_FIELDS, RESELLER_FIELDS } from "shared/fields";
 import { IconForm } from "shared/IconForm";
 import { pathTo } from "shared/page";
-import { failureOf } from "./client";
+import { dataOf, failureOf, WITH_FAILED_FIELDS } from "./client";
 import { type FragmentType, getFragmentData, graphql } from "./gql";
 
 const EDITABLE = graphql(`
@@ -53,10 +53,10 @@ const UPLOAD_ICON = graphql(`
 `);
 
 export function NewUser() {
-  const [create] = useMutation(CREATE);
+  const [create] = useMutation(CREATE, WITH_FAILED_FIELDS);
   const { data: choices } = useQuery(CHOICES);
   async function save(input: Input, key: string) {
-    const { data } = await create({ variables: { input, key } });
+    const data = await dataOf(create({ variables: { input, key } }));
     if (data?.createAccountUser) location.hash = pathTo("user", data.createAccountUser.id);
   }
   return (
@@ -75,10 +75,10 @@ export function EditUser({ user, reload }: EditProps) {
   const values = { ...texts, roleId: role?.id, departmentId: department?.id };
   const form = { values, failureOf, reload };
   const { data: choices } = useQuery(CHOICES);
-  const [updateAccount] = useMutation(UPDATE_ACCOUNT);
-  const [updateMarketplace] = useMutation(UPDATE_MARKETPLACE);
-  const [updateReseller] = useMutation(UPDATE_RESELLER);
-  const [uploadIcon] = useMutation(UPLOAD_ICON);
+  const [updateAccount] = useMutation(UPDATE_ACCOUNT, WITH_FAILED_FIELDS);
+  const [updateMarketplace] = useMutation(UPDATE_MARKETPLACE, WITH_FAILED_FIELDS);
+  const [updateReseller] = useMutation(UPDATE_RESELLER, WITH_FAILED_FIELDS);
+  const [uploadIcon] = useMutation(UPLOAD_ICON, WITH_FAILED_FIELDS);
   const [progress, setProgress] = useState(0);
 
   switch (source) {
@@ -87,7 +87,7 @@ export function EditUser({ user, reload }: EditProps) {
         <ChangeForm
           {...form}
           fields={accountFields(choices, { role, department })}
-          save={(input, key) => updateAccount({ variables: { id, input, key } })}
+          save={(input, key) => dataOf(updateAccount({ variables: { id, input, key } }))}
         />
       );
     case "RESELLER":
@@ -95,7 +95,7 @@ export function EditUser({ user, reload }: EditProps) {
         <ChangeForm
           {...form}
           fields={RESELLER_FIELDS}
-          save={(input, key) => updateReseller({ variables: { id, input, key } })}
+          save={(input, key) => dataOf(updateReseller({ variables: { id, input, key } }))}
         />
       );
     case "SOFTWAREONE":
@@ -104,11 +104,13 @@ export function EditUser({ user, reload }: EditProps) {
           <ChangeForm
             {...form}
             fields={MARKETPLACE_FIELDS}
-            save={(input, key) => updateMarketplace({ variables: { id, input, key } })}
+            save={(input, key) => dataOf(updateMarketplace({ variables: { id, input, key } }))}
           />
           <IconForm
             progress={progress}
-            upload={(icon, key) => uploadIcon({ variables: { id, icon, key }, context: { onProgress: setProgress } })}
+            upload={(icon, key) =>
+              dataOf(uploadIcon({ variables: { id, icon, key }, context: { onProgress: setProgress } }))
+            }
             failureOf={failureOf}
           />
         </>

@@ -2,7 +2,7 @@ import { createClient } from "graphql-ws";
 import { commitMutation, Environment, Network, Observable } from "relay-runtime";
 import type { FetchFunction, GraphQLResponse, GraphQLTaggedNode, RequestParameters, Variables } from "relay-runtime";
 import type { MutationConfig, MutationParameters } from "relay-runtime";
-import { type Failure, reported, unanswered } from "shared/failure";
+import { type Failure, isOfChange, reported, unanswered } from "shared/failure";
 import { sendMultipart } from "shared/multipart";
 import { GATEWAY } from "shared/page";
 
@@ -54,7 +54,7 @@ export function commit<Mutation extends MutationParameters>(
       variables,
       ...more,
       onCompleted: (response, errors) => {
-        const failures = errors?.filter((error) => Object(error).path.length === 1);
+        const failures = errors?.filter(isOfChange);
         return failures?.length ? reject(exception(failures)) : resolve(response);
       },
       onError: reject,

@@ -1,7 +1,7 @@
 import { cacheExchange } from "@urql/exchange-graphcache";
 import { persistedExchange } from "@urql/exchange-persisted";
 import { createClient as createSocket } from "graphql-ws";
-import { type Failure, reported, unanswered } from "shared/failure";
+import { type Failure, isOfChange, reported, unanswered } from "shared/failure";
 import { GATEWAY } from "shared/page";
 import { Client, CombinedError, type Exchange, fetchExchange, type Operation, type OperationResult, subscriptionExchange } from "urql";
 import { pipe, tap } from "wonka";
@@ -63,9 +63,9 @@ export const client: Client = new Client({
 export const failureOf = (error: unknown): Failure =>
   error instanceof CombinedError && error.graphQLErrors.length > 0 ? reported(error.graphQLErrors) : unanswered(error);
 
-/** Returns the data of a mutation, or throws its error. */
+/** Returns the data of a mutation, or throws its error, unless it is of fields of the result: the change was saved. */
 export async function dataOf<Data>(result: Promise<OperationResult<Data>>): Promise<Data | undefined> {
   const { data, error } = await result;
-  if (error) throw error;
+  if (error && (error.networkError || error.graphQLErrors.some(isOfChange))) throw error;
   return data;
 }
