@@ -128,7 +128,7 @@ class CreateAccountUser(Change):
             data.get(name) is not None for name in ("email", "username", "password")
         )
         if not has_email and not has_username:
-            return [Violation(("change", "email"), "either email or username is required", Rule.REQUIRED)]
+            return [Violation(("change", "email"), "is required unless username is given", Rule.REQUIRED)]
         if not has_email and not has_password:
             message = "is required for a scanning-station user (username without email)"
             return [Violation(("change", "password"), message, Rule.REQUIRED)]
