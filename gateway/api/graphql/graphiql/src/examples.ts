@@ -13,8 +13,8 @@ const newKey = (name: string) =>
 
 export const examples: Example[] = [
   {
-    query: `# All users of the three sources, newest first. The
-# calls that this took are below the response.
+    query: `# All users of the three sources, newest first.
+# The calls that this took are below the response.
 query AllUsers(
   $first: Int
   $after: String
@@ -57,8 +57,8 @@ query AllUsers(
     variables: json({ first: 10, after: null, filter: {} }),
   },
   {
-    query: `# One person in all sources: the records with this
-# e-mail address.
+    query: `# One person in all sources: the records with
+# this e-mail address.
 query OnePerson($email: String!) {
   person(email: $email) {
     users {
@@ -91,10 +91,11 @@ query OnePerson($email: String!) {
     variables: json({ email: "ada.lovelace@example.com" }),
   },
   {
-    query: `# Clears a user's department and sets it again: null
-# clears a field, an absent one is not changed. If you
-# run it again, the keys are known and the stored
-# results are returned; a new change needs a new key.
+    query: `# Clears a user's department and sets it again:
+# null clears a field, an absent one stays as it
+# is. If you run it again, the keys are known and
+# the stored results are returned; a new change
+# needs a new key.
 mutation ChangeDepartment(
   $id: ID!
   $departmentId: ID!
@@ -141,10 +142,16 @@ mutation RenameInMarketplace(
   $newName: UpdateSoftwareOneUserInput!
   $oldName: UpdateSoftwareOneUserInput!
 ) {
-  rename: updateSoftwareOneUser(id: $id, input: $newName) {
+  rename: updateSoftwareOneUser(
+    id: $id
+    input: $newName
+  ) {
     ...Renamed
   }
-  restore: updateSoftwareOneUser(id: $id, input: $oldName) {
+  restore: updateSoftwareOneUser(
+    id: $id
+    input: $oldName
+  ) {
     ...Renamed
   }
 }
@@ -162,9 +169,10 @@ fragment Renamed on User {
     }),
   },
   {
-    query: `# Follows all changes of users: run this, open this
-# page in a second window, and run the next tab
-# there. Each change appears here, the last one stays.
+    query: `# Follows the changes of users of these sources:
+# run this, open this page in a second window, and
+# run the next tab there. The change made last is
+# shown here.
 subscription FollowUsers($sources: [UserSource!]) {
   userChanged(sources: $sources) {
     id
@@ -183,9 +191,10 @@ subscription FollowUsers($sources: [UserSource!]) {
     variables: json({ sources: ["RESELLER"] }),
   },
   {
-    query: `# Changes a reseller user's company, and back again.
-# resellerId is required if the id is no global id
-# and the gateway has no reseller configured.
+    query: `# Changes a reseller user's company, and back
+# again. resellerId is required if the id is no
+# global id and the gateway has no reseller
+# configured.
 mutation ResellerCompany(
   $id: ID!
   $resellerId: ID
