@@ -1,7 +1,7 @@
 """The calls to sources that an operation caused, recorded where a client requests them.
 
-`current_calls` is a context variable: the steps of a source's pipeline and the cache of reference data add to the log
-that they find there. Without a log nothing is recorded.
+`current_calls` is a context variable: the steps of a source's pipeline and the cache of reference data report to the
+recorder that they find there. Without one nothing is recorded.
 """
 
 import asyncio
@@ -66,10 +66,10 @@ class Endpoint(NamedTuple):
 
 
 class CallRecord(msgspec.Struct, frozen=True):
-    """One call, or what spared or delayed one.
+    """A call, or why there was none, or why it was sent later.
 
     `status` is an HTTP status, the code of an error, or None without a request. `start` is in seconds since the start
-    of the log, `duration` in seconds.
+    of the list, `duration` in seconds.
     """
 
     endpoint: Endpoint

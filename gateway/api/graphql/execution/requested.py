@@ -12,7 +12,7 @@ __all__ = ["RequestedExtensions"]
 class RequestedExtensions:
     """The `cost` and the `calls` of one operation, as far as its request has them as `true` in its `extensions`.
 
-    `calls` is the log to execute the operation with, None if nothing is to be recorded.
+    `calls` records the calls while the operation is executed, None if it is not to record them.
     """
 
     __slots__ = ("_cost", "calls")
