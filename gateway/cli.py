@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
+from errno import EADDRINUSE
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(error, file=sys.stderr)
         sys.exit(_USAGE)
     except OSError as error:  # a port that is in use, a file that cannot be written
-        print(f"gateway: {error.strerror or error}", file=sys.stderr)
+        advice = "; stop what uses it, or choose another port (0: a free one)" if error.errno == EADDRINUSE else ""
+        print(f"gateway: {error.strerror or error}{advice}", file=sys.stderr)
         sys.exit(_FAILED)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -117,6 +119,8 @@ def _serve(parsed: argparse.Namespace) -> int:
 def _demo(parsed: argparse.Namespace) -> int:
     from gateway import sandbox as simulated  # noqa: PLC0415 - `serve` starts without it
 
+    log_level = load(parsed).log_level
+
     async def run() -> int:
         stop = stop_requested()
         async with simulated.Sandbox(simulated.SandboxOptions(**_sandbox_options(parsed))) as sandbox:
@@ -143,7 +147,7 @@ def _demo(parsed: argparse.Namespace) -> int:
                 await stop.wait()
         return 0
 
-    return _run(run(), load(parsed).log_level)
+    return _run(run(), log_level)
 
 
 def _welcome(addresses: Addresses, origins: Sequence[str], control: str, user_id: str) -> str:

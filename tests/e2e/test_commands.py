@@ -64,6 +64,14 @@ def test_a_bad_setting_is_named() -> None:
         assert "integer" in completed.stderr
 
 
+@pytest.mark.parametrize("name", ["serve", "demo"])
+def test_a_missing_setting_is_one_line(name: str) -> None:
+    """A mode without the setting that it needs exits with 2 and one line, which names both."""
+    completed = run(name, GATEWAY_AUTH__MODE="api_key")
+    assert completed.returncode == 2
+    assert completed.stderr.splitlines() == ["GATEWAY_AUTH: the mode api_key requires GATEWAY_AUTH__KEYS_FILE"]
+
+
 def test_a_webhook_tolerance_beyond_what_is_recognised() -> None:
     """A tolerance for webhooks that is longer than repeated reports are recognised is refused at the start."""
     finished = run("serve", GATEWAY_RESELLER__WEBHOOK_TOLERANCE="7200", GATEWAY_EVENTS_WINDOW="3600")
@@ -161,12 +169,13 @@ def test_check_without_a_reseller() -> None:
 
 
 def test_a_port_in_use(demo: Running) -> None:
-    """A port in use ends the command with one line instead of a traceback."""
+    """A port in use ends the command with one line that says what to do, instead of a traceback."""
     port = demo.address("GraphQL").removesuffix("/graphql").rpartition(":")[2]
     completed = run("serve", "--http-port", port)
     assert completed.returncode == 1
-    assert "Traceback" not in completed.stderr
-    assert "use" in completed.stderr
+    assert len(completed.stderr.splitlines()) == 1
+    assert f"{port})" in completed.stderr
+    assert "address already in use; stop what uses it, or choose another port" in completed.stderr
 
 
 def test_demo_is_small_and_stops_on_sigterm() -> None:
