@@ -1,10 +1,11 @@
 """Removes what was sent to a source from the texts of its errors: credentials, addresses, and values of callers."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 import orjson
 
@@ -31,7 +32,7 @@ def redaction_for(request: Request) -> Callable[[str | None], str | None]:
     since messages are logged and shown to others.
     """
     texts = {value for value in _values(request) if len(value) >= _MIN_LENGTH and value.casefold() not in _PUBLIC}
-    values = sorted(texts, key=len, reverse=True)
+    values = sorted({form for value in texts for form in _forms(value)}, key=len, reverse=True)
     sent = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, values))})(?!\w)", re.IGNORECASE) if values else None
     credential = next((value for name, value in request.headers.items() if name.lower() == "authorization"), "")
     token = credential.rpartition(" ")[2]
@@ -45,6 +46,13 @@ def redaction_for(request: Request) -> Callable[[str | None], str | None]:
         return sent.sub(_REMOVED, text) if sent else text
 
     return redacted
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """Return a value as a source may quote it: by itself, or as it is in JSON or in a URL."""
+    in_json = (json.dumps(value, ensure_ascii=only_ascii)[1:-1] for only_ascii in (False, True))
+    in_url = quote(value, safe="", errors="replace"), quote_plus(value, errors="replace")
+    return value, *in_json, *in_url
 
 
 def _values(request: Request) -> Iterator[str]:

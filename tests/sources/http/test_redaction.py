@@ -23,6 +23,16 @@ def request(url: str = URL, template: str = TEMPLATE, body: Any = None) -> Reque
         (request(f"{URL}/acus%201"), "No account user acus 1.", "No account user …."),
         (request(body=b'{"name": "Ada Lovelace"}'), "'Ada Lovelace' and ADA LOVELACE", "'…' and …"),
         (request(body=b'{"password": "P$w+d(1"}'), "P$w+d(1 is weak", "… is weak"),
+        (
+            request(body=b'{"password": "a\\"b\\\\c\\n1"}'),
+            r'unknown: {"password":"a\"b\\c\n1"}',
+            'unknown: {"password":"…"}',
+        ),
+        (
+            request(body='{"name": "Zoë É"}'.encode()),
+            r"'Zo\u00eb \u00c9', q=Zo%C3%AB+%C3%89, /Zo%C3%AB%20%C3%89",
+            "'…', q=…, /…",
+        ),
         (request(body=b'{"a": {"b": [1, null, {"c": "deep"}]}}'), "deep, but not deeper", "…, but not deeper"),
         (request(body=b'{"a": "long", "b": "long value"}'), "long value", "…"),
         (request(body=b'{"a": "in"}'), "Not in the account.", "Not in the account."),
