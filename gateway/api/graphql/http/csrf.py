@@ -22,8 +22,8 @@ _SAME_ORIGIN = frozenset({"same-origin", "none"})  # `none`: a person typed the 
 
 
 _REBOUND: Final = (
-    "A gateway without authentication on a loopback address is reached as localhost or by its address. If this host "
-    "name is its own, name it in GATEWAY_PUBLIC_URL."
+    "A gateway without authentication on a loopback address is reached as localhost or by its address. If this is a "
+    "host name of the gateway, set GATEWAY_PUBLIC_URL to the URL with it."
 )
 
 
