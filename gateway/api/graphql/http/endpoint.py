@@ -100,10 +100,7 @@ class GraphQLEndpoint:
             )
             if self._live.reservations.handles(request):
                 response = await self._live.reservations.respond(
-                    request,
-                    incoming,
-                    partial(self._read, request, incoming, ANY_OPERATION),
-                    lambda result: result_response(result, single, profile),
+                    request, incoming, partial(self._read, request, incoming, ANY_OPERATION)
                 )
             elif request.method not in _METHODS:
                 raise refusal(405, "Send the request by POST, or a query by GET.", ("Allow", ", ".join(_METHODS)))

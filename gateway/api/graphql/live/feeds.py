@@ -65,16 +65,6 @@ class Feeds:
         self._feed_of: dict[Mailbox[LiveResponse], Feed] = {}
         self._resumed = ResumedFeeds(self._shared, self._merge)
 
-    async def check(self, request: GraphQLRequest, incoming: Incoming) -> GraphQLRequest | Result:
-        """Find the document of a request and validate it: the request for `follow`, or a result with the errors.
-
-        Raises:
-            RefusedError: as `follow`.
-        """
-        request = await self._executor.resolve(request, incoming)
-        prepared = self._executor.prepare(request, incoming, allowed=ANY_OPERATION)
-        return prepared if isinstance(prepared, Result) else request
-
     @asynccontextmanager
     async def follow(self, request: GraphQLRequest, incoming: Incoming) -> AsyncIterator[Mailbox[LiveResponse]]:
         """Execute an operation of any kind until the context is left. The mailbox receives its responses.

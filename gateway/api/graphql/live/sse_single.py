@@ -19,7 +19,6 @@ import orjson
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal
-from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.http.accept import accepted
 from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.feeds import Feeds
@@ -144,11 +143,10 @@ class Reservations:
         request: WebRequest,
         incoming: Incoming,
         read: Callable[[], Awaitable[GraphQLRequest]],
-        refuse: Callable[[Result], WebResponse],
     ) -> WebResponse:
         """Respond to a request of this mode.
 
-        `read` parses the GraphQL request in it. `refuse` returns the response to an operation that is not valid.
+        `read` parses the GraphQL request in it.
 
         Raises:
             RefusedError: 400, 403, 404, 409, 429 or 503.
@@ -163,9 +161,7 @@ class Reservations:
         if accepted(request.headers.get("accept", "")).event_stream:
             reservation.open()
             return WebResponse(200, self._chunks(token, reservation, incoming), HEADERS)
-        operation = await self._feeds.check(await read(), incoming)
-        if isinstance(operation, Result):
-            return refuse(operation)
+        operation = await read()  # an invalid document is an error on the stream, where clients expect it
         operation_id = operation.extensions.get("operationId")
         if not isinstance(operation_id, str) or not operation_id:
             raise refusal(400, "`extensions.operationId` must be a string.")

@@ -134,7 +134,7 @@ async def test_node(demo: Demo, follow: Any, mode: str) -> None:
     await demo.until(lambda: demo.sockets() == 0)
 
 
-@pytest.mark.parametrize("mode", ["ws", "sse"])
+@pytest.mark.parametrize("mode", ["ws", "sse", "single"])
 async def test_node_errors(demo: Demo, follow: Any, mode: str) -> None:
     """The errors of an operation that is not valid reach the program with their codes."""
     async with follow(mode, demo.url, "subscription { nothing }") as client:
