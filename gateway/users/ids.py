@@ -177,7 +177,9 @@ def resolve(
             raise BadUserInput.at(path, "is not a valid source id", Rule.FORMAT, format="id")
         return Ref(kind, source_of_id, text, tenant)
     if ref.kind is not kind:
-        raise BadUserInput.at(path, f"is the id of a {ref.kind}, not of a {kind}", Rule.FORMAT, format="id")
+        raise BadUserInput.at(
+            path, f"is the id of {_with_article(ref.kind)}, not of {_with_article(kind)}", Rule.FORMAT, format="id"
+        )
     if source is not None and ref.source is not source:
         message = f"is an id of the {ref.source} source, not of the {source} source"
         raise BadUserInput.at(path, message, Rule.FORMAT, format="id")
@@ -211,3 +213,7 @@ def _is_possible(ref: Ref) -> bool:
     """Return whether records can have that global id: it has a tenant exactly if the source has tenants."""
     has_tenants = ref.source is UserSource.RESELLER and ref.kind in {Kind.USER, Kind.ORGANIZATION}
     return can_exist(ref.source_id) and (can_exist(ref.tenant) if has_tenants else not ref.tenant)
+
+
+def _with_article(kind: Kind) -> str:
+    return f"{'an' if kind[0] in 'AEIO' else 'a'} {kind}"

@@ -34,6 +34,8 @@ _MAX_CHANGED = 10_000  # pictures
 _CACHED_TOKENS = 4096  # of less than 1 KiB
 _NO_SUCH_PICTURE = "There is no such picture: the URL was not made by this gateway."
 _EXPIRED = "The URL of this picture has expired. Read the user again to get the present one."
+_SELF_CONTAINED = ("https://", "http://", "data:image/")
+"""The beginnings of addresses that a browser can load without the gateway."""
 
 
 class PictureLink(NamedTuple):
@@ -89,7 +91,7 @@ class PictureLinks:
         store = self._stores.get(source)
         location = None if store is None else store.locate(address)
         if location is None:
-            return address if address.startswith(("https://", "http://")) else None
+            return address if address.startswith(_SELF_CONTAINED) else None
         # A query is a signature that expires, in an address that differs from response to response.
         user_id = record.source_id if isinstance(record, User) and "?" in address else ""
         version = record.image_version or self._changed.get(address, "")

@@ -10,6 +10,7 @@ could make the gateway call any host inside its network, or send the credential 
 """
 
 import logging
+import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -28,6 +29,7 @@ _NO_PICTURE = frozenset({204, 404, 410})
 _UNESCAPED = "/%:@!$&'()*+,;=-._~?[]"  # what a URL may contain that is escaped as far as its source has escaped it
 _ACCEPT = {"Accept": "image/*"}
 _DOT_SEGMENTS = frozenset({".", ".."})
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:|//")  # a path may have a colon, too
 _OK = 200
 _PORTS = {"http": 80, "https": 443}
 
@@ -131,7 +133,7 @@ def _has_dot_segment(path: str) -> bool:
 
 
 def _is_url(address: str) -> bool:
-    return "://" in address or address.startswith("//")
+    return _SCHEME.match(address) is not None
 
 
 def _origin(url: str) -> str:

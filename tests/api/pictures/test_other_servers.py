@@ -116,6 +116,15 @@ async def test_an_address_at_another_host(servers: Servers) -> None:
     assert (await servers.read(ACCOUNT))["imageUrl"] == f"{servers.url}/signed?X-Signature=1"
 
 
+async def test_an_address_that_is_the_picture(servers: Servers) -> None:
+    """A `data:` address of a picture is given as it is; that of anything else is none."""
+    await servers.start()
+    for type_, shown in (("image/png", True), ("text/html", False)):
+        servers.url = f"data:{type_};base64,QUJD#"
+        found = (await servers.read(ACCOUNT))["imageUrl"]
+        assert found == (f"{servers.url}/signed?X-Signature=1" if shown else None)
+
+
 async def test_an_address_at_a_configured_host(servers: Servers) -> None:
     """An address at a configured host leads to the gateway, which fetches the picture from there."""
     await servers.start(storage=True)
