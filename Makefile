@@ -17,10 +17,13 @@ run: install
 test: $(TESTABLE) lint
 	@$(BIN)/python gateway/api/graphql/graphiql/build.py
 	@tests/debian-packages.sh
-	@# Two runs beside each other, since both wait most of the time; the output of the first one is shown at the end.
-	@output=$$(mktemp); $(BIN)/pytest tests/faults tests/security >"$$output" 2>&1 & \
-	$(BIN)/pytest --ignore=tests/faults --ignore=tests/security; others=$$?; \
-	wait $$!; first=$$?; cat "$$output"; rm -f "$$output"; [ $$others -eq 0 ] && [ $$first -eq 0 ]
+	@# Three runs beside each other, since each waits most of the time; the output of two is shown at the end.
+	@outputs=$$(mktemp -d); \
+	$(BIN)/pytest tests/faults tests/security >"$$outputs/faults" 2>&1 & faults=$$!; \
+	$(BIN)/pytest tests/browser tests/documents >"$$outputs/pages" 2>&1 & pages=$$!; \
+	$(BIN)/pytest $(addprefix --ignore=tests/,faults security browser documents); failed=$$?; \
+	wait $$faults || failed=1; wait $$pages || failed=1; \
+	cat "$$outputs"/*; rm -r "$$outputs"; exit $$failed
 
 lint: $(TESTABLE)
 	$(BIN)/ruff check .

@@ -52,7 +52,7 @@ async def url() -> AsyncIterator[str]:
         events, executor = MemoryEventLog(), gateway._executor
         assert executor is not None
         incoming = IncomingFactory(UserService(Sources([Broken()])), events, CredentialWatch(anyone), 5)
-        live = Live(executor, incoming, live_options())
+        live = Live(executor, incoming, live_options(), admits=lambda _: True)
         endpoint = GraphQLEndpoint(
             executor, incoming, live, EndpointOptions(RequestLimits(100_000, UploadLimits(file=1000)))
         )

@@ -80,7 +80,7 @@ async def test_made_up_operation_names(serve: Serve, caller_of: Callable[..., Ca
             caller = caller_of(running)
             for number in range(30):
                 status, body, _ = await caller.send({"query": text, "operationName": f"Made{number}"})
-                assert (status, body["errors"][0]["message"]) == (400, "There is no operation of that name.")
+                assert (status, body["errors"][0]["message"]) == (400, "The document has no operation of that name.")
             assert (await caller.send({"query": text, "operationName": "Known"}))[0] == 200
 
 
