@@ -41,6 +41,48 @@ export function Picture({ url }: { url: string | null | undefined }) {
   return <img className="picture" src={src} alt="" onError={() => setFailed(src)} />;
 }
 
+type Named = { readonly name?: string | null };
+type CardProps = {
+  user: Named & {
+    source: Source;
+    status?: string | null;
+    imageUrl?: string | null;
+    role?: Named | null;
+    department?: Named | null;
+    company?: string | null;
+    accounts?: readonly Named[] | null;
+    lastActiveAt?: string | null;
+  };
+  organization?: string | null;
+  children: ReactNode;
+};
+
+/** Shows what one source knows about a user, and below it `children`. */
+export function UserFacts({ user, organization, children }: CardProps) {
+  const facts = {
+    Status: statusOf(user),
+    Role: user.role?.name,
+    Department: user.department?.name,
+    Organization: organization,
+    Company: user.company,
+    Accounts: user.accounts?.map(({ name }) => name).join(", "),
+    "Last active": user.lastActiveAt && new Date(user.lastActiveAt).toLocaleString(),
+  };
+  return (
+    <article aria-label={SOURCES[user.source]}>
+      <h2>
+        <Picture url={user.imageUrl} />
+        {user.name}
+        <span className="source">{SOURCES[user.source]}</span>
+      </h2>
+      <dl>
+        {Object.entries(facts).map(([name, value]) => value && <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
+      </dl>
+      {children}
+    </article>
+  );
+}
+
 type AlertProps = { title: string; action: string; onAction: () => void; more?: ReactNode; children: ReactNode };
 
 /** States a problem, and offers what to do about it; `more` are further buttons, before the one of `action`. */

@@ -1,5 +1,5 @@
 import { useQuery } from "@apollo/client/react";
-import { Alert, Picture, SOURCES, statusOf, Unavailable } from "shared/page";
+import { Alert, Unavailable, UserFacts } from "shared/page";
 import { failureOf } from "./client";
 import { EditUser } from "./forms";
 import { type FragmentType, getFragmentData, graphql } from "./gql";
@@ -73,26 +73,9 @@ function Incomplete({ error, reload }: { error: unknown; reload: () => void }) {
 
 function UserCard({ reload, ...props }: { user: FragmentType<typeof DETAILS>; reload: () => void }) {
   const user = getFragmentData(DETAILS, props.user);
-  const facts = {
-    Status: statusOf(user),
-    Role: user.role?.name,
-    Department: user.department?.name,
-    Organization: user.organization?.name,
-    Company: user.company,
-    Accounts: user.accounts?.map(({ name }) => name).join(", "),
-    "Last active": user.lastActiveAt && new Date(user.lastActiveAt).toLocaleString(),
-  };
   return (
-    <article aria-label={SOURCES[user.source]}>
-      <h2>
-        <Picture url={user.imageUrl} />
-        {user.name}
-        <span className="source">{SOURCES[user.source]}</span>
-      </h2>
-      <dl>
-        {Object.entries(facts).map(([name, value]) => value && <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
-      </dl>
+    <UserFacts user={user} organization={user.organization?.name}>
       <EditUser user={user} reload={reload} />
-    </article>
+    </UserFacts>
   );
 }

@@ -1,5 +1,5 @@
 import { graphql, useFragment } from "react-relay";
-import { Picture, SOURCES, statusOf, Unavailable } from "shared/page";
+import { Unavailable, UserFacts } from "shared/page";
 import type { Person_user$key } from "./gql/Person_user.graphql";
 import type { PersonQuery } from "./gql/PersonQuery.graphql";
 import type { PersonUserQuery } from "./gql/PersonUserQuery.graphql";
@@ -58,26 +58,10 @@ function UserCard({ reload, ...props }: { user: Person_user$key; reload: () => v
     `,
     props.user,
   );
-  const facts = {
-    Status: statusOf(user),
-    Role: user.role?.name,
-    Department: user.department?.name,
-    Organization: user.organization.ok ? user.organization.value?.name : "could not be read",
-    Company: user.company,
-    Accounts: user.accounts?.map(({ name }) => name).join(", "),
-    "Last active": user.lastActiveAt && new Date(user.lastActiveAt).toLocaleString(),
-  };
+  const organization = user.organization.ok ? user.organization.value?.name : "could not be read";
   return (
-    <article aria-label={SOURCES[user.source]}>
-      <h2>
-        <Picture url={user.imageUrl} />
-        {user.name}
-        <span className="source">{SOURCES[user.source]}</span>
-      </h2>
-      <dl>
-        {Object.entries(facts).map(([name, value]) => value && <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
-      </dl>
+    <UserFacts user={user} organization={organization}>
       <EditUser user={user} reload={reload} />
-    </article>
+    </UserFacts>
   );
 }

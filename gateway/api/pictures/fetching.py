@@ -79,7 +79,7 @@ class PictureFetcher:
         Raises:
             GatewayError: the source cannot be called, has no valid picture, or too many pictures are being fetched.
         """
-        # The time is a part of the key, so an entry that is too old is not found, and evicted in its turn.
+        # The time is a part of the key, so an entry that is too old is not found any more, and evicted later.
         key = (link, principal.credential(link.source), self._clock() // _KEPT)
         kept = self._cache.get(key)
         if kept is not None:
