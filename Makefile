@@ -53,11 +53,11 @@ audit: $(TESTABLE)
 
 # The locks name every package with its hashes and no index: the pip settings of the machine decide where they come from.
 lock: $(TESTABLE)
-	$(BIN)/uv pip compile -q pyproject.toml --universal -p 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile -q pyproject.toml --all-extras --universal -p 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade -o requirements/run.txt
-	$(BIN)/uv pip compile -q pyproject.toml --group build --universal -p 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile -q pyproject.toml --all-extras --group build --universal -p 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header -c requirements/run.txt -o requirements/build.txt
-	$(BIN)/uv pip compile -q pyproject.toml --group build --group dev --universal -p 3.11 --generate-hashes \
+	$(BIN)/uv pip compile -q pyproject.toml --all-extras --group build --group dev --universal -p 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header -c requirements/build.txt -o requirements/dev.txt
 
 $(VENV)/bin/python:
