@@ -41,10 +41,12 @@ from gateway.app.state_memory import MemoryState
 from gateway.callers.authentication import Authentication
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
-from gateway.operation import request_id
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.state.once import IdempotentChanges
+from gateway.telemetry.access_log import AccessLog, Write, write_to_logger
+from gateway.telemetry.report import RequestReport
+from gateway.telemetry.telemetry import Telemetry
 from gateway.users.listing.cursor import Cursors
 from gateway.users.model import User, UserChange
 from gateway.users.reference import ReferenceData
@@ -71,8 +73,9 @@ class Gateway:
     executed and closes its connections.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, write_access: Write = write_to_logger) -> None:
         self.settings = settings or Settings()
+        self.telemetry = Telemetry([AccessLog("all", write_access)])
         self.metrics = Metrics()
         self._stack = AsyncExitStack()
         self._sources: ConfiguredSources | None = None
@@ -133,7 +136,7 @@ class Gateway:
         self._capacity = _build_capacity(settings, state, observer)
         self._executor = build_executor(settings, state, stack, observer, self._capacity)
         self._incoming = IncomingFactory(
-            self._users, self._events, self._credentials, settings.request_timeout, self._pictures
+            self._users, self._events, self._credentials, settings.request_timeout, self._pictures, self.telemetry
         )
         options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
         self._live = Live(
@@ -194,9 +197,10 @@ class Gateway:
         `timeout` is in seconds; None means the setting `request_timeout`. `on_error` is the error behavior: `NULL`,
         `PROPAGATE` or `HALT` (docs/nullability.md).
         """
+        report = RequestReport("python")
         incoming = Incoming(
             self.users,
-            request_id(),
+            report,
             idempotency_key,
             timeout or self.settings.request_timeout,
             events=self.events,
@@ -204,10 +208,11 @@ class Gateway:
         )
         request = GraphQLRequest(query, dict(variables or {}), operation_name, on_error=on_error)
         executor = self._entered(self._executor)
-        try:
-            return await executor.execute(request, incoming)
-        except RefusedError as refused:
-            return executor.error_result(refused.error, incoming)
+        with self.telemetry.reporting(report, {}):
+            try:
+                return await executor.execute(request, incoming)
+            except RefusedError as refused:
+                return executor.error_result(refused.error, incoming)
 
     def aiohttp_app(self) -> "web.Application":
         """Return all HTTP routes as an aiohttp application, to run or to mount as a sub-application.
@@ -263,6 +268,7 @@ class Gateway:
             credentials=self._credentials,
             capacity=self._capacity,
             pictures=self._pictures,
+            telemetry=self.telemetry,
         )
 
     def retire(self) -> None:
@@ -313,6 +319,7 @@ class Gateway:
             ],
             [live.route()],
             cors=self._cors,
+            telemetry=self.telemetry,
         )
 
     async def _publish(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:

@@ -5,11 +5,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from google.rpc import status_pb2
+
 from gateway.api.capacity import ratelimit_headers
-from gateway.api.grpc.errors import partial_errors
+from gateway.api.grpc.errors import code_of, partial_errors, status_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.kit.rate_limit import Allowance
-from gateway.operation import ANYONE, Principal, request_id
+from gateway.operation import ANYONE, Principal
+from gateway.telemetry.report import RequestReport
+from gateway.telemetry.telemetry import Telemetry
 from gateway.users.loaders import Loaders
 
 __all__ = ["PARTIAL_ERRORS", "Call"]
@@ -25,7 +29,7 @@ class Call:
     """One call: what the client sent in addition to the request, and the trailers of the response.
 
     `headers` are the metadata that are text, by their names in lower case. `timeout` is the time until the deadline of
-    the client when the call arrived, in seconds; None without a deadline. `started` is a time of `time.perf_counter`.
+    the client when the call arrived, in seconds; None without a deadline. `report` is filled during the call.
     """
 
     method: str
@@ -34,17 +38,19 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     principal: Principal = ANYONE
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
-    started: float = field(default_factory=time.perf_counter)
+    report: RequestReport = field(default_factory=lambda: RequestReport("grpc"))
     _loaders: list[Loaders] = field(default_factory=list)
 
     @classmethod
-    def of(cls, method: str, context: Any) -> Self:
-        """Return the call of a context of grpcio that has just begun."""
+    def of(cls, method: str, context: Any, telemetry: Telemetry) -> Self:
+        """Return the call of a context of grpcio that has just begun, and begin its report."""
+        report = RequestReport("grpc", operation=method, label=method)
         headers: dict[str, str] = {}
         for name, value in context.invocation_metadata() or ():
             if isinstance(value, str):
                 headers.setdefault(name, value)  # the first one of a name, as over HTTP
-        return cls(method, request_id(headers.get("x-request-id")), context.time_remaining(), headers)
+        telemetry.begin(report, headers)
+        return cls(method, report.request_id, context.time_remaining(), headers, report=report)
 
     def track(self, loaders: Loaders) -> Loaders:
         """Return the loaders, to be closed when the call ends: a client that disconnects stops their lookups."""
@@ -74,6 +80,9 @@ class Call:
     def add_partial_errors(self, failures: Iterable[tuple[str, Exception]]) -> None:
         """Add a trailer with the failed lookups, as many as its size permits."""
         partial = users_pb2.PartialErrors()
+        failures = tuple(failures)
+        for _, failure in failures:
+            self.report.add_code(code_of(failure))
         for error in partial_errors(failures, self.request_id, self.method):
             partial.errors.append(error)
             while partial.ByteSize() > _MAX_PARTIAL_ERROR_BYTES and partial.errors:
@@ -84,9 +93,14 @@ class Call:
         if partial.errors or partial.omitted:
             self.trailers.append((PARTIAL_ERRORS, partial.SerializeToString()))
 
+    def failed(self, error: Exception) -> status_pb2.Status:
+        """Return the status of a call that failed."""
+        self.report.add_code(code_of(error))
+        return status_of(error, self.request_id, self.method)
+
     def all_trailers(self) -> tuple[tuple[str, str | bytes], ...]:
         """Return the trailers, with the request id and the duration until now."""
-        milliseconds = (time.perf_counter() - self.started) * 1000
+        milliseconds = (time.perf_counter() - self.report.started) * 1000
         return (
             ("x-request-id", self.request_id),
             ("server-timing", f"total;dur={milliseconds:.1f}"),

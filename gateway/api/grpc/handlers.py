@@ -20,13 +20,13 @@ from google.rpc import status_pb2
 from gateway.api.capacity import AllowanceExceeded, Capacity
 from gateway.api.gate import Overloaded
 from gateway.api.grpc.calls import Call
-from gateway.api.grpc.errors import status_of
 from gateway.api.grpc.prices import price_of
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, Outcome, RateLimited, SourceTimeout, SourceUnavailable
 from gateway.kit.counts import Counts
 from gateway.kit.timers import Timers
-from gateway.operation import operation, traceparent
+from gateway.operation import operation
+from gateway.telemetry.telemetry import Telemetry
 
 __all__ = ["CallAdmission", "Method", "OpenCalls", "RunningCalls", "abort", "ignore_disconnections", "stream", "unary"]
 
@@ -127,6 +127,7 @@ class CallAdmission:
     capacity: Capacity
     open_calls: OpenCalls
     timeout: float
+    telemetry: Telemetry = field(default_factory=Telemetry)
     running: RunningCalls = field(default_factory=RunningCalls)
     timers: Timers = field(default_factory=Timers)
 
@@ -139,7 +140,13 @@ class CallAdmission:
             RateLimited: the caller has too many of them.
         """
         call.principal = await self.credentials.authenticate(call.headers)
+        call.report.caller = call.principal.name
         self.open_calls.count(call.principal.name, context)
+
+    def end(self, call: Call, status: grpc.StatusCode) -> None:
+        """Report a call that has ended."""
+        call.report.status = status.name
+        self.telemetry.end(call.report)
 
     async def charge(self, call: Call, request: Any) -> None:
         """Charge the caller for a call.
@@ -166,7 +173,7 @@ def unary(
 
     async def execute(call: Call, context: Any) -> Any:
         seconds = call.seconds_to_execute(admission.timeout)
-        with operation(timeout=seconds, trace=traceparent(call.headers.get("traceparent"))):
+        with operation(timeout=seconds, trace=call.report.trace, calls=call.report.calls):
             await admission.admit(call, context)
             request = await method.read_request(context, admission.timers, seconds)
             await admission.charge(call, request)
@@ -174,25 +181,30 @@ def unary(
                 return await respond(request, call)
 
     async def handle(_requests: Any, context: Any) -> Any:
-        call = Call.of(method.name, context)
+        call = Call.of(method.name, context, admission.telemetry)
+        call.report.kind = "unary"
         task: Any = asyncio.current_task()
         running.tasks.add(task)
         try:
             answer = await execute(call, context)
         except asyncio.CancelledError:
             if not running.stopping:
+                admission.end(call, grpc.StatusCode.CANCELLED)
                 raise
             outcome = Outcome.UNKNOWN if method.is_change else None
             stopping = SourceUnavailable("The server stopped before the call ended.", retry_after=1.0, outcome=outcome)
-            status = status_of(stopping, call.request_id, call.method)
+            status = call.failed(stopping)
         except Exception as error:  # noqa: BLE001 - the client gets a status with details for every exception
-            status = status_of(error, call.request_id, call.method)
+            status = call.failed(error)
         else:
             context.set_trailing_metadata(call.all_trailers())
+            call.report.bytes = answer.ByteSize()
+            admission.end(call, grpc.StatusCode.OK)
             return answer
         finally:
             running.tasks.discard(task)
             call.close()
+        admission.end(call, _CODES[status.code])
         return await _abort_with(status, context, call)
 
     return handle
@@ -210,16 +222,20 @@ def stream(
         await respond(request, call, context)
 
     async def handle(_requests: Any, context: Any) -> None:
-        call = Call.of(method.name, context)
+        call = Call.of(method.name, context, admission.telemetry)
+        call.report.kind = "stream"
         try:
             await execute(call, context)
-        except grpc.aio.InternalError:  # the client disconnected during a write: it cannot get a status
+        except (asyncio.CancelledError, grpc.aio.InternalError):  # the client disconnected: it cannot get a status
+            admission.end(call, grpc.StatusCode.CANCELLED)
             raise
         except Exception as error:  # noqa: BLE001 - as in `unary`
-            status = status_of(error, call.request_id, call.method)
+            status = call.failed(error)
         else:
             context.set_trailing_metadata(call.all_trailers())
+            admission.end(call, grpc.StatusCode.OK)
             return
+        admission.end(call, _CODES[status.code])
         with suppress(grpc.aio.InternalError):  # the client may disconnect before it reads the status
             await _abort_with(status, context, call)
 

@@ -32,6 +32,7 @@ from gateway.callers.authentication import anyone
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
 from gateway.kit.watched_file import FileVersion, file_version
+from gateway.telemetry.telemetry import Telemetry
 from gateway.users.service import UserService
 
 __all__ = ["GrpcOptions", "GrpcServer", "Tls", "start_grpc"]
@@ -150,6 +151,7 @@ async def start_grpc(
     credentials: CredentialWatch | None = None,
     capacity: Capacity | None = None,
     pictures: PictureLinks | None = None,
+    telemetry: Telemetry | None = None,
 ) -> GrpcServer:
     """Start a server; each call is executed as an operation with a deadline.
 
@@ -168,7 +170,9 @@ async def start_grpc(
     window = pictures.window if pictures is not None else lambda: 0
     watching = Watching(events, credentials, messages, window) if events is not None else None
     open_calls = OpenCalls(options.max_calls, options.max_calls_each)
-    admission = CallAdmission(credentials, capacity or Capacity(), open_calls, options.request_timeout)
+    admission = CallAdmission(
+        credentials, capacity or Capacity(), open_calls, options.request_timeout, telemetry or Telemetry()
+    )
     server.add_generic_rpc_handlers((_handlers(service, options, messages, watching, admission),))
     health = Health((_SERVICE.full_name,))
     server.add_generic_rpc_handlers((health.handlers(),))

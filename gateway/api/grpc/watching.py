@@ -14,6 +14,7 @@ from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, Forbidden, GatewayError, Rule, Unauthenticated
 from gateway.events.log import Draining, EventLog, SlowReader, Subscription, UserEvent
 from gateway.events.watching import MAX_IDS, watching
+from gateway.telemetry.report import RequestReport
 from gateway.users.ids import Kind, Ref, decode
 
 __all__ = ["RESUME_TOKEN", "RenderedEvents", "Watching"]
@@ -91,13 +92,16 @@ class Watching:
                 headers = ((RESUME_TOKEN, subscription.start), ("x-request-id", call.request_id))
                 await context.send_initial_metadata(headers)
                 with self._credentials.watch(call.headers, call.principal, subscription.end):
-                    raise await _send_events(subscription, context, self._message)
+                    raise await _send_events(subscription, context, self._message, call.report)
             finally:
                 self._streams.discard(subscription)
 
 
 async def _send_events(
-    subscription: Subscription, context: Any, message: Callable[[UserEvent], users_pb2.UserEvent]
+    subscription: Subscription,
+    context: Any,
+    message: Callable[[UserEvent], users_pb2.UserEvent],
+    report: RequestReport,
 ) -> GatewayError:
     """Send events until the subscription ends, and return the reason.
 
@@ -107,7 +111,10 @@ async def _send_events(
 
     async def send() -> None:
         async for event in subscription:
-            await context.write(message(event))
+            rendered = message(event)
+            await context.write(rendered)
+            report.messages += 1
+            report.bytes += rendered.ByteSize()
 
     sending = asyncio.ensure_future(send())
     ended = asyncio.ensure_future(subscription.ended())

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.telemetry.report import RequestReport
+
 __all__ = [
     "FIRST_MESSAGE",
     "Closed",
@@ -88,7 +90,8 @@ class WebRequest(msgspec.Struct, frozen=True):
 
     `scheme` is that of the connection, and `mount` the path of the application, empty if it is not mounted in another.
     `body` is bytes if all of it had arrived with the head. Otherwise it can be iterated over once, in chunks, which
-    raises `Closed` if the client disconnects before its end, and `Malformed`.
+    raises `Closed` if the client disconnects before its end, and `Malformed`. `report` is filled by whoever handles the
+    request.
     """
 
     method: str
@@ -98,6 +101,7 @@ class WebRequest(msgspec.Struct, frozen=True):
     body: bytes | AsyncIterable[bytes]
     scheme: str = "http"
     mount: str = ""
+    report: RequestReport = msgspec.field(default_factory=RequestReport)
 
     def __repr__(self) -> str:
         return f"WebRequest({self.method!r}, {self.path!r})"  # the rest may contain secrets

@@ -1,15 +1,18 @@
 """All HTTP endpoints of a gateway: finds the route of a request, and responds where there is none."""
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
+from typing import Self
 
 import orjson
 from msgspec.structs import replace
 
 from gateway.api.web.cors import Cors
 from gateway.api.web.http import Closed, Route, SocketHandler, SocketRoute, WebRequest, WebResponse
-from gateway.errors import Internal
-from gateway.operation import request_id
+from gateway.errors import Code, Internal
+from gateway.telemetry.report import CLIENT_LEFT, RequestReport
+from gateway.telemetry.telemetry import Telemetry
 
 __all__ = ["Site"]
 
@@ -20,14 +23,21 @@ class Site:
     """The endpoints of a gateway, served by `aiohttp_server.py`, `lean/` or `asgi.py`.
 
     The path of a route is literal, or ends in `/{name}`, which matches one more segment; the handler reads the segment
-    from the path of the request.
+    from the path of the request. The report of each request begins and ends here.
     """
 
-    def __init__(self, routes: Sequence[Route], sockets: Sequence[SocketRoute] = (), cors: Cors | None = None) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        sockets: Sequence[SocketRoute] = (),
+        cors: Cors | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._routes = {route.path: route for route in routes if "{" not in route.path}
         self._parents = {route.path.partition("{")[0]: route for route in routes if "{" in route.path}
         self._sockets: Mapping[str, SocketHandler] = {route.path: route.handler for route in sockets}
         self._cors = cors or Cors()
+        self._telemetry = telemetry or Telemetry()
 
     def socket_handler(self, path: str) -> SocketHandler | None:
         """Return the handler of WebSockets at a path, None where there is none."""
@@ -35,9 +45,28 @@ class Site:
 
     async def respond(self, request: WebRequest) -> WebResponse:
         """Return the response to any request; an unexpected exception becomes a 500."""
+        report, telemetry = request.report, self._telemetry
+        report.method, report.scheme = request.method, request.scheme
+        telemetry.begin(report, request.headers)
+        try:
+            response = await self._respond(request)
+        except asyncio.CancelledError:  # the server cancels the request of a client that disconnects
+            report.status = CLIENT_LEFT
+            telemetry.end(report)
+            raise
+        report.status = report.status or response.status
+        body = response.body
+        if isinstance(body, bytes):
+            report.bytes = len(body)
+            telemetry.end(report)
+            return response
+        return replace(response, body=_ReportedBody(body, report, telemetry))
+
+    async def _respond(self, request: WebRequest) -> WebResponse:
         route = self._routes.get(request.path) or self._parents.get(request.path.rpartition("/")[0] + "/")
         if route is None:
             return _completed(request, WebResponse(404, _NOT_FOUND, _TEXT))
+        request.report.route = route.path
         if self._cors.is_preflight(request):
             return _completed(request, self._cors.preflight_response(request, route.methods))
         methods = route.methods
@@ -48,7 +77,8 @@ class Site:
             try:
                 response = await route.handler(request)
             except Closed:
-                response = WebResponse(400)  # the client has disconnected, and will not read it
+                request.report.status = CLIENT_LEFT
+                response = WebResponse(400)  # which nobody will read
             except Exception:  # noqa: BLE001 - whatever it is, the client gets no details of it
                 response = _internal_error(request, route)
         else:
@@ -56,6 +86,48 @@ class Site:
         if is_head:
             response = WebResponse(response.status, b"", response.headers)
         return self._cors.with_headers(request, _completed(request, response))
+
+
+class _ReportedBody:
+    """The chunks of a body; the report ends with the last one, or when the client disconnects.
+
+    A class, since a generator that was never started does nothing when it is closed.
+    """
+
+    __slots__ = ("_chunks", "_report", "_telemetry")
+
+    def __init__(self, body: AsyncIterable[bytes], report: RequestReport, telemetry: Telemetry) -> None:
+        self._chunks = aiter(body)
+        self._report: RequestReport | None = report
+        self._telemetry = telemetry
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            self._end()
+            raise
+        if self._report is not None:
+            self._report.bytes += len(chunk)
+        return chunk
+
+    async def aclose(self) -> None:
+        try:
+            close = getattr(self._chunks, "aclose", None)
+            if close is not None:
+                await close()
+        finally:
+            if self._report is not None:
+                self._report.status = CLIENT_LEFT
+                self._end()
+
+    def _end(self) -> None:
+        if self._report is not None:
+            report, self._report = self._report, None
+            self._telemetry.end(report)
 
 
 def _completed(request: WebRequest, response: WebResponse) -> WebResponse:
@@ -70,7 +142,7 @@ def _completed(request: WebRequest, response: WebResponse) -> WebResponse:
         return response
     headers = list(response.headers)
     if not has_id:
-        headers.append(("X-Request-ID", request_id(request.headers.get("x-request-id"))))
+        headers.append(("X-Request-ID", request.report.request_id))
     if not has_lifetime:
         headers.append(("Cache-Control", "no-store"))
     return replace(response, headers=headers)
@@ -78,7 +150,8 @@ def _completed(request: WebRequest, response: WebResponse) -> WebResponse:
 
 def _internal_error(request: WebRequest, route: Route) -> WebResponse:
     """Log the current exception, and return a 500 with nothing but the id under which it was logged."""
-    logged_id = request_id(request.headers.get("x-request-id"))
+    logged_id = request.report.request_id
+    request.report.add_code(Code.INTERNAL)
     _LOG.exception("defect in request %s to %s", logged_id, route.path)
     body = {
         "message": Internal.masked,

@@ -25,6 +25,7 @@ from gateway.api.graphql.execution.prepared import Executable, Prepared, prepare
 from gateway.api.graphql.limits.cost_analysis import price_of
 from gateway.api.graphql.limits.cost_model import CostModel
 from gateway.api.graphql.limits.limits import Guard
+from gateway.api.graphql.trusted.naming import sha256_of
 from gateway.errors import BadUserInput
 from gateway.kit.segmented_cache import SegmentedCache
 
@@ -135,7 +136,7 @@ class Documents:
             raise InvalidDocument(read.errors)
         operation = read.operations.get(operation_name)
         if operation is None:
-            operation = read.operations[operation_name] = self._prepare(read, read.find(operation_name))
+            operation = read.operations[operation_name] = self._prepare(text, read, read.find(operation_name))
             self._cache.reweigh(text, _weight(text, read))
         return operation
 
@@ -171,14 +172,14 @@ class Documents:
             return _ReadDocument(whole, document, 2 * document.token_count)
         return _ReadDocument(whole, tokens=document.token_count)
 
-    def _prepare(self, read: _ReadDocument, operation: OperationDefinitionNode) -> Prepared:
+    def _prepare(self, text: str, read: _ReadDocument, operation: OperationDefinitionNode) -> Prepared:
         name = None if operation.name is None else operation.name.value
         if (prepared := read.operations.get(name)) is not None:  # the only one, requested with and without its name
             return prepared
         document = read.document
         compiled = self._compile(self._schema, document, operation) if self._compile is not None else None
         price = price_of(self._cost_model, document, operation)
-        return prepare_operation(document, operation, price, compiled, read.incremental)
+        return prepare_operation(document, operation, price, compiled, read.incremental, sha256=sha256_of(text))
 
 
 def _weight(text: str, read: _ReadDocument) -> int:

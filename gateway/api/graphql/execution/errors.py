@@ -8,6 +8,7 @@ from typing import Any, Self
 from graphql import GraphQLError
 
 from gateway.errors import BadUserInput, GatewayError, Internal, Rule, Violation
+from gateway.telemetry.report import RequestReport
 
 __all__ = [
     "ClientName",
@@ -76,16 +77,19 @@ def is_public(error: GraphQLError) -> bool:
     return "code" in (error.extensions or {})
 
 
-def public_errors(errors: Iterable[GraphQLError], request_id: str) -> list[GraphQLError]:
-    """Return errors as a client may see them."""
-    return [error if is_public(error) else public_error(error, request_id) for error in errors]
+def public_errors(errors: Iterable[GraphQLError], report: RequestReport) -> list[GraphQLError]:
+    """Return errors as a client may see them; the report of the request gets their codes."""
+    public = [error if is_public(error) else public_error(error, report.request_id) for error in errors]
+    for error in public:
+        report.add_code((error.extensions or {})["code"])
+    return public
 
 
-def public_part(part: Any, request_id: str) -> dict[str, Any]:
+def public_part(part: Any, report: RequestReport) -> dict[str, Any]:
     """Return a part of an incremental delivery as the proposal's map, its errors as a client may see them."""
     for holder in (part, *(getattr(part, "incremental", None) or ()), *(getattr(part, "completed", None) or ())):
         if getattr(holder, "errors", None):
-            holder.errors = public_errors(holder.errors, request_id)
+            holder.errors = public_errors(holder.errors, report)
     formatted: dict[str, Any] = part.formatted
     return formatted
 

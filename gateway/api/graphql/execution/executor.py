@@ -16,7 +16,6 @@ from gateway.api.graphql.execution.documents import Documents, InvalidDocument
 from gateway.api.graphql.execution.error_behavior import ErrorBehavior
 from gateway.api.graphql.execution.errors import (
     as_graphql_error,
-    public_error,
     public_errors,
     public_part,
 )
@@ -30,6 +29,7 @@ from gateway.api.graphql.execution.requested import RequestedExtensions
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
+from gateway.calls import CallList
 from gateway.errors import BadUserInput, GatewayError, Rule, SourceTimeout
 from gateway.kit.long_steps import LongSteps
 from gateway.operation import READ_CALLS
@@ -142,10 +142,11 @@ class Executor:
             prepared = self._prepared(request)
         except InvalidDocument as invalid:
             return Result(
-                errors=public_errors(invalid.errors, incoming.request_id),
+                errors=public_errors(invalid.errors, incoming.report),
                 executed=False,
                 readable=not invalid.syntax,
             )
+        _describe(prepared, request, incoming)
         _check_type(prepared, allowed)
         return prepared
 
@@ -161,7 +162,7 @@ class Executor:
 
     def error_result(self, error: Exception, incoming: Incoming) -> Result:
         """Return the result of an operation that was refused, or of a subscription that ends with this error."""
-        return Result(errors=public_errors([as_graphql_error(error)], incoming.request_id), executed=False)
+        return Result(errors=public_errors([as_graphql_error(error)], incoming.report), executed=False)
 
     async def execute_incrementally(
         self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = QUERY_OR_MUTATION
@@ -183,16 +184,16 @@ class Executor:
             prepared.stream_counts.check(request.variables or {})
         except BadUserInput as error:
             raise refused_for(error) from None
-        requested = self._requested(request, incoming)
+        requested, calls = self._requested(request, incoming)
         cost, allowance = await self.charging.operation(prepared, request, incoming)
         if requested is not None:
             requested.charged(cost, self.charging.max_cost, allowance)
 
         def timed_out() -> Mapping[str, Any]:
             error = SourceTimeout(f"The response was not complete within {incoming.timeout:g} s.")
-            return public_error(as_graphql_error(error), incoming.request_id).formatted
+            return public_errors([as_graphql_error(error)], incoming.report)[0].formatted
 
-        parts = self._computed_parts(prepared, request, incoming, requested)
+        parts = self._computed_parts(prepared, request, incoming, requested=requested, calls=calls)
         return deliver(parts, max_seconds=incoming.timeout, timed_out=timed_out)
 
     async def answer(
@@ -204,7 +205,7 @@ class Executor:
             RefusedError: it costs too much, or there is no slot for it.
         """
         allowance = None
-        requested = self._requested(request, incoming)
+        requested, calls = self._requested(request, incoming, event)
         if event is None:
             cost, allowance = await self.charging.operation(prepared, request, incoming)
             if allowance is not None:
@@ -213,7 +214,7 @@ class Executor:
                 requested.charged(cost, self.charging.max_cost, allowance)
         try:
             # Outside the slot: the timeout includes the wait for it.
-            with incoming.operation(None if requested is None else requested.calls):
+            with incoming.operation(calls):
                 async with self._capacity.slot(incoming.principal.identity):
                     context = _context(prepared, request, incoming)
                     try:
@@ -239,12 +240,19 @@ class Executor:
         extensions = requested.added_to(result.extensions) if requested is not None else result.extensions
         return replace(result, allowance=allowance, extensions=extensions)
 
-    def _requested(self, request: GraphQLRequest, incoming: Incoming) -> RequestedExtensions | None:
-        """Return the extensions that the client may have requested; None without a trace of that."""
+    def _requested(
+        self, request: GraphQLRequest, incoming: Incoming, event: object = None
+    ) -> tuple[RequestedExtensions | None, CallList | None]:
+        """Return the extensions that the client may have requested, None without a trace of that; and the call list.
+
+        Several subscriptions may share the response to an event, so its calls are in the report of none.
+        """
+        calls = incoming.report.calls if event is None else None
         if not request.extensions:
-            return None
+            return None, calls
         may_see_calls = self._shows_calls or READ_CALLS in incoming.principal.scopes
-        return RequestedExtensions(request, may_see_calls=may_see_calls)
+        requested = RequestedExtensions(request, calls, may_see_calls=may_see_calls)
+        return requested, requested.calls or calls
 
     def _prepared(self, request: GraphQLRequest) -> Prepared:
         return self._documents.prepare(request.query, request.operation_name, trusted=bool(request.trusted))
@@ -259,11 +267,17 @@ class Executor:
         refused = executed.data is None and all(error.path is None for error in errors)
         if refused:
             errors = self._core.without_values(errors, prepared, request)
-        shown = public_errors(errors, context.incoming.request_id)
+        shown = public_errors(errors, context.incoming.report)
         return Result(executed.data, shown, extensions, executed=not refused)
 
     async def _computed_parts(
-        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming, requested: RequestedExtensions | None
+        self,
+        prepared: Prepared,
+        request: GraphQLRequest,
+        incoming: Incoming,
+        *,
+        requested: RequestedExtensions | None,
+        calls: CallList | None,
     ) -> AsyncGenerator[dict[str, Any]]:
         """Compute the parts of a response inside a slot. Whoever iterates must not wait for the client meanwhile.
 
@@ -271,7 +285,7 @@ class Executor:
         """
         context = _context(prepared, request, incoming)
         try:
-            with incoming.operation(None if requested is None else requested.calls):
+            with incoming.operation(calls):
                 async with self._capacity.slot(incoming.principal.identity):
                     document = prepared.incremental or prepared.document
                     executed = await self._core.execute(document, request, context)
@@ -284,12 +298,12 @@ class Executor:
                             result = replace(result, extensions=requested.added_to(result.extensions))
                         yield result.payload() | {"hasNext": False}
                         return
-                    first = public_part(executed.initial_result, incoming.request_id)
+                    first = public_part(executed.initial_result, incoming.report)
                     extensions = _replay_extensions(context)
                     yield first | {"extensions": extensions} if extensions else first
                     async with aclosing(executed.subsequent_results) as subsequent:
                         async for each in subsequent:
-                            part = public_part(each, incoming.request_id)
+                            part = public_part(each, incoming.report)
                             if requested is not None and not part["hasNext"]:
                                 extensions = requested.added_to(part.get("extensions"))
                                 part |= {"extensions": extensions} if extensions else {}
@@ -298,6 +312,14 @@ class Executor:
             yield self.error_result(overloaded, incoming).payload() | {"hasNext": False}
         finally:
             context.loaders.close()
+
+
+def _describe(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> None:
+    """Fill the report of a request in with what its document states."""
+    report = incoming.report
+    report.operation, report.kind, report.document = prepared.name, prepared.kind, prepared.sha256
+    if request.trusted and prepared.name:
+        report.label = prepared.name
 
 
 def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Context:

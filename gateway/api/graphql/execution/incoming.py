@@ -13,7 +13,9 @@ from gateway.callers.revocation import CredentialWatch, OnRevoked
 from gateway.calls import CallList
 from gateway.events.log import EventLog
 from gateway.kit.long_steps import LongSteps
-from gateway.operation import ANYONE, Principal, operation, request_id, traceparent
+from gateway.operation import ANYONE, Principal, operation
+from gateway.telemetry.report import RequestReport
+from gateway.telemetry.telemetry import Telemetry
 from gateway.users.service import UserService
 
 __all__ = ["Incoming", "IncomingFactory"]
@@ -24,16 +26,15 @@ class Incoming(msgspec.Struct, frozen=True):
 
     `service` acts for `principal`; without `events` there is nothing to subscribe to. `idempotency_key` is from the
     header: it counts for a mutation without an `idempotencyKey` argument. `timeout` is in seconds, for the operation or
-    for each event of a subscription; None leaves the timeout of each source. `trace` is the client's `traceparent`.
+    for each event of a subscription; None leaves the timeout of each source. `report` is filled during the operation.
     `headers` are those by which `credentials` authenticated the principal. `pictures` makes the URLs of pictures, below
     `base_url`, the URL of the gateway as the client reaches it; empty: they are paths.
     """
 
     service: UserService
-    request_id: str
+    report: RequestReport
     idempotency_key: str | None = None
     timeout: float | None = None
-    trace: str | None = None
     principal: Principal = ANYONE
     events: EventLog | None = None
     headers: Mapping[str, str] = {}
@@ -44,12 +45,16 @@ class Incoming(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.request_id!r})"  # the headers contain credentials
 
-    def operation(self, calls: CallList | None = None) -> operation:
+    @property
+    def request_id(self) -> str:
+        return self.report.request_id
+
+    def operation(self, calls: CallList | None) -> operation:
         """Return the context manager with the deadline and the trace to execute one operation in.
 
         The calls to sources are recorded in `calls`.
         """
-        return operation(timeout=self.timeout, trace=self.trace, calls=calls)
+        return operation(timeout=self.timeout, trace=self.report.trace, calls=calls)
 
     def while_valid(self, on_revoked: OnRevoked) -> AbstractContextManager[None]:
         """Return the context manager that calls `on_revoked` if the principal's credential is revoked inside it."""
@@ -72,7 +77,7 @@ class Incoming(msgspec.Struct, frozen=True):
 class IncomingFactory:
     """Authenticates callers and creates the `Incoming` of each request; `timeout` is its longest one, in seconds.
 
-    `long_steps` are those of parsing large requests.
+    `long_steps` are those of parsing large requests. `telemetry` is for operations that are no HTTP request.
     """
 
     service: UserService
@@ -80,12 +85,13 @@ class IncomingFactory:
     credentials: CredentialWatch
     timeout: float
     pictures: PictureLinks | None = None
+    telemetry: Telemetry = field(default_factory=Telemetry)
     long_steps: LongSteps = field(default_factory=LongSteps)
 
     async def create(
         self,
         headers: Mapping[str, str],
-        request_id: str,
+        report: RequestReport,
         *,
         idempotency_key: str | None = None,
         max_seconds: float | None = None,
@@ -99,12 +105,12 @@ class IncomingFactory:
             Unauthenticated: the headers contain no valid credential.
         """
         principal = await self.credentials.authenticate(headers)
+        report.caller = principal.name
         return Incoming(
             self.service.by(principal),
-            request_id,
+            report,
             idempotency_key,
             min(self.timeout, max_seconds or self.timeout),
-            traceparent(headers.get("traceparent")),
             principal,
             self.events,
             headers,
@@ -113,14 +119,15 @@ class IncomingFactory:
             base_url,
         )
 
-    async def create_next(self, incoming: Incoming) -> Incoming:
-        """Return an `Incoming` for the next operation of a connection: authenticated again, with a new request id.
+    async def create_next(self, incoming: Incoming, report: RequestReport) -> Incoming:
+        """Return an `Incoming` for the next operation of a connection, which is authenticated again.
 
         Raises:
             Unauthenticated: the credential of the connection is no longer valid.
         """
         principal = await self.credentials.authenticate(incoming.headers)
-        return replace(incoming, service=self.service.by(principal), request_id=request_id(), principal=principal)
+        report.caller = principal.name
+        return replace(incoming, service=self.service.by(principal), report=report, principal=principal)
 
     def credentials_in(self, payload: Mapping[str, Any] | None) -> dict[str, str]:
         """Return the credentials in the payload of `connection_init`: its members, or those of its `headers`.

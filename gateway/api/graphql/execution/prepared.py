@@ -51,7 +51,8 @@ class Prepared:
     `price` computes its cost from the variables. `compiled` is None if graphql-core executes it. `document` is without
     `@defer` and `@stream`; if it has them, `incremental` is the document as the client wrote it, and `stream_counts`
     checks the variables of `@stream` in it. `mutations` is how many mutations it may have. `variable_names` are those
-    of the variables that it declares.
+    of the variables that it declares. `sha256` is the hash of the document's text. `name` is empty for an operation
+    without one; `kind` is query, mutation or subscription.
     """
 
     document: DocumentNode
@@ -62,8 +63,15 @@ class Prepared:
     stream_counts: StreamCounts | None
     mutations: int
     variable_names: tuple[str, ...]
+    sha256: str
     _plan_variables: tuple[str, ...]
     _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
+    name: str = field(init=False)
+    kind: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = "" if self.operation.name is None else self.operation.name.value
+        self.kind = self.operation.operation.value
 
     @property
     def operation_type(self) -> OperationType:
@@ -92,13 +100,17 @@ def prepare_operation(
     price: Price,
     compiled: Executable | None,
     incremental: DocumentNode | None = None,
+    *,
+    sha256: str = "",
 ) -> Prepared:
     """Return the prepared operation of a valid document; the parameters are the attributes of `Prepared`."""
     variables = tuple(sorted(condition_variables(document)))
     names = tuple(definition.variable.name.value for definition in operation.variable_definitions or ())
     stream_counts = StreamCounts(incremental, operation) if incremental is not None else None
     mutations = _count_mutations(operation)
-    return Prepared(document, operation, price, compiled, incremental, stream_counts, mutations, names, variables)
+    return Prepared(
+        document, operation, price, compiled, incremental, stream_counts, mutations, names, sha256, variables
+    )
 
 
 def _selects_one_user(operation: OperationDefinitionNode) -> bool:

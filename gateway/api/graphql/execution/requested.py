@@ -12,14 +12,16 @@ __all__ = ["RequestedExtensions"]
 class RequestedExtensions:
     """The `cost` and the `calls` of one operation, as far as its request has them as `true` in its `extensions`.
 
-    `calls` records the calls while the operation is executed, None if it is not to record them.
+    `calls` records the calls while the operation is executed, None if they are not in the response; it is the list that
+    the operation has anyway, if there is one.
     """
 
     __slots__ = ("_cost", "calls")
 
-    def __init__(self, request: GraphQLRequest, *, may_see_calls: bool) -> None:
+    def __init__(self, request: GraphQLRequest, calls: CallList | None, *, may_see_calls: bool) -> None:
         self._cost: dict[str, int] | None = {} if request.extensions.get("cost") is True else None
-        self.calls = CallList() if may_see_calls and request.extensions.get("calls") is True else None
+        shows_calls = may_see_calls and request.extensions.get("calls") is True
+        self.calls = (CallList() if calls is None else calls) if shows_calls else None
 
     def charged(self, cost: int, limit: int, allowance: Allowance | None) -> None:
         """Note what the operation costs, what one operation may cost, and the rest of the caller's allowance."""

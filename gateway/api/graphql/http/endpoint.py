@@ -30,7 +30,6 @@ from gateway.api.graphql.live.stream_format import EVENTS, PARTS
 from gateway.api.web.cors import Cors
 from gateway.api.web.http import Route, WebRequest, WebResponse
 from gateway.errors import GatewayError
-from gateway.operation import request_id
 
 __all__ = ["EndpointOptions", "GraphQLEndpoint"]
 
@@ -81,9 +80,7 @@ class GraphQLEndpoint:
     async def __call__(self, request: WebRequest) -> WebResponse:
         if self._graphiql is not None and _opens_page(request):
             return self._graphiql.page()
-        started = time.perf_counter()
-        headers = request.headers
-        operation_id = request_id(headers.get("x-request-id"))
+        headers, report = request.headers, request.report
         profile = self._options.status_profile
         accepts = accepted(headers.get("accept", ""))
         single = accepts.single
@@ -93,7 +90,7 @@ class GraphQLEndpoint:
             key = headers.get("idempotency-key", "").strip().strip('"')  # the IETF draft quotes it, most clients do not
             incoming = await self._incoming_factory.create(
                 headers,
-                operation_id,
+                report,
                 idempotency_key=key or None,
                 max_seconds=_requested_timeout(headers),
                 base_url=request.base_url,
@@ -107,13 +104,13 @@ class GraphQLEndpoint:
             else:
                 response = await self._execute(request, incoming, accepts)
         except RefusedError as error:
-            response = refusal_response(error, single, profile, operation_id)
+            response = refusal_response(error, single, profile, report)
         except GatewayError as error:
-            response = refusal_response(refused_for(error), single, profile, operation_id)
+            response = refusal_response(refused_for(error), single, profile, report)
         more_headers = (
             *_PRIVATE,
-            ("X-Request-ID", operation_id),
-            ("Server-Timing", f"total;dur={(time.perf_counter() - started) * 1000:.1f}"),
+            ("X-Request-ID", report.request_id),
+            ("Server-Timing", f"total;dur={(time.perf_counter() - report.started) * 1000:.1f}"),
         )
         return WebResponse(response.status, response.body, (*response.headers, *more_headers))
 

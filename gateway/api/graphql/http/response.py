@@ -16,6 +16,7 @@ from gateway.api.graphql.http.accept import MediaType
 from gateway.api.graphql.http.incremental_2022 import parts_of_2022
 from gateway.api.graphql.http.streaming import MultipartBody
 from gateway.api.web.http import WebResponse
+from gateway.telemetry.report import RequestReport
 
 __all__ = ["StatusProfile", "incremental_response", "refusal_response", "result_response"]
 
@@ -50,10 +51,11 @@ def result_response(result: Result, media_type: MediaType, profile: StatusProfil
 
 
 def refusal_response(
-    error: RefusedError, media_type: MediaType, profile: StatusProfile, request_id: str
+    error: RefusedError, media_type: MediaType, profile: StatusProfile, report: RequestReport
 ) -> WebResponse:
-    """Return the response to a request that is not executed."""
-    graphql_error = public_error(GraphQLError(error.error.message, original_error=error.error), request_id)
+    """Return the response to a request that is not executed; its report gets the code of the error."""
+    report.add_code(error.error.code)
+    graphql_error = public_error(GraphQLError(error.error.message, original_error=error.error), report.request_id)
     body = orjson.dumps({"errors": [graphql_error.formatted]})
     status = error.draft_status if profile is StatusProfile.DRAFT else error.status
     return WebResponse(status, body, (*_CONTENT_TYPES[media_type], *error.headers))

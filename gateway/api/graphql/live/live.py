@@ -41,7 +41,7 @@ class Live:
 
         self._websockets = WebSocketEndpoint(self._connections, connect, admits=admits, observe=observe)
         self.streams = Streams(self._connections, self._feeds, options)
-        self.reservations = Reservations(self._connections, self._feeds, options, observe)
+        self.reservations = Reservations(self._connections, self._feeds, options, observe, incoming_factory.telemetry)
 
     def route(self, path: str = "/graphql") -> SocketRoute:
         """Return the route of the WebSockets."""

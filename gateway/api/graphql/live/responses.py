@@ -11,6 +11,7 @@ from typing import Any, Self
 import orjson
 
 from gateway.api.graphql.execution.result import Result
+from gateway.telemetry.report import RequestReport
 
 __all__ = ["LiveResponse", "ResponseCache"]
 
@@ -21,18 +22,27 @@ class LiveResponse:
 
     `errors` is the list of errors as JSON where the response has no data because the operation was refused or has
     ended; such a response is the last one. `event_id` is the id of the event that was executed, if it was an event.
+    `codes` are those of all errors.
     """
 
     text: str
     errors: str | None = None
     event_id: str = ""
+    codes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, result: Result, event_id: str = "") -> Self:
         """Serialize a result."""
         payload = result.payload()
         errors = None if result.executed else orjson.dumps(payload["errors"]).decode()
-        return cls(orjson.dumps(payload).decode(), errors, event_id)
+        codes = tuple((error.extensions or {})["code"] for error in result.errors or ())
+        return cls(orjson.dumps(payload).decode(), errors, event_id, codes)
+
+    def add_to(self, report: RequestReport) -> None:
+        """Count this response in the report of the operation that it is sent for."""
+        report.messages += 1
+        for code in self.codes:
+            report.add_code(code)
 
 
 _LIFETIME = 1.0  # seconds: feeds that reach an event later execute it again, with records that are up to date

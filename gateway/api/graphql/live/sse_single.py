@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from urllib.parse import parse_qs
 
 import orjson
+from msgspec.structs import replace
 
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.incoming import Incoming
@@ -29,6 +30,8 @@ from gateway.api.web.http import WebRequest, WebResponse
 from gateway.errors import Conflict, Forbidden, GatewayError, NotFound, RateLimited
 from gateway.kit.counts import Counts, share_of
 from gateway.kit.mailbox import Mailbox
+from gateway.telemetry.report import RequestReport
+from gateway.telemetry.telemetry import Telemetry
 
 __all__ = ["Reservation", "Reservations"]
 
@@ -39,11 +42,12 @@ class Reservation:
     Only the principal of that identity may use it. `chunks` are the bytes to send on the stream.
     """
 
-    def __init__(self, identity: str, feeds: Feeds, options: LiveOptions) -> None:
+    def __init__(self, identity: str, feeds: Feeds, options: LiveOptions, telemetry: Telemetry) -> None:
         self.identity = identity
         self.chunks: Mailbox[bytes] = Mailbox(options.queue)
         self.is_open = False
         self._feeds = feeds
+        self._telemetry = telemetry
         self._max_operations = options.operations_each
         self._operations: dict[str, asyncio.Task[None]] = {}
 
@@ -100,18 +104,24 @@ class Reservation:
 
     async def _run_operation(self, id: str, request: GraphQLRequest, incoming: Incoming) -> None:
         id_json = orjson.dumps(id).decode()
-        try:
-            async with self._feeds.follow(request, incoming) as responses:
-                async for response in responses:
-                    await self._put(id_json, response)
-        except Exception as error:  # noqa: BLE001 - the client gets every error as a response
-            await self._put(id_json, self._feeds.last_response(error, incoming))
+        # Not the report of the POST, which ends with the response 202. It has the same id.
+        report = RequestReport("http", incoming.request_id, caller=incoming.principal.name, method="POST")
+        incoming = replace(incoming, report=report)
+        with self._telemetry.reporting(report, incoming.headers):
+            try:
+                async with self._feeds.follow(request, incoming) as responses:
+                    async for response in responses:
+                        await self._put(id_json, response, report)
+            except Exception as error:  # noqa: BLE001 - the client gets every error as a response
+                await self._put(id_json, self._feeds.last_response(error, incoming), report)
         # Before `complete` is sent: the client may reuse the id as soon as it has read that.
         if self._operations.get(id) is asyncio.current_task():
             del self._operations[id]
         await self.chunks.put(operation_complete(id_json))
 
-    async def _put(self, id_json: str, response: LiveResponse) -> None:
+    async def _put(self, id_json: str, response: LiveResponse, report: RequestReport) -> None:
+        response.add_to(report)
+        report.bytes += len(response.text)
         await self.chunks.put(operation_next(id_json, response.text))
 
 
@@ -125,7 +135,10 @@ class Reservations:
     also serves as the preflight.
     """
 
-    def __init__(self, connections: Connections, feeds: Feeds, options: LiveOptions, observe: Observe) -> None:
+    def __init__(
+        self, connections: Connections, feeds: Feeds, options: LiveOptions, observe: Observe, telemetry: Telemetry
+    ) -> None:
+        self._telemetry = telemetry
         self._connections = connections
         self._feeds = feeds
         self._options = options
@@ -185,7 +198,7 @@ class Reservations:
         self._number_of.add(identity)
         token = secrets.token_urlsafe(24)
         expiry = asyncio.get_running_loop().call_later(self._options.reservation, self._drop, token)
-        self._reservations[token] = (Reservation(identity, self._feeds, self._options), expiry)
+        self._reservations[token] = (Reservation(identity, self._feeds, self._options, self._telemetry), expiry)
         return WebResponse(201, token.encode(), (("Content-Type", "text/plain; charset=utf-8"),))
 
     def _find(self, token: str, incoming: Incoming) -> Reservation:

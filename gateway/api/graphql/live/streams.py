@@ -51,6 +51,7 @@ class Streams:
                     while not responses.is_exhausted:
                         response = await responses.next_within(self._options.ping)
                         if response is not None:
+                            response.add_to(incoming.report)
                             yield stream_format.next(response)
                         elif not responses.is_exhausted:
                             yield stream_format.keep_alive
@@ -59,7 +60,9 @@ class Streams:
         except Draining:
             return
         except (GatewayError, RefusedError) as error:
-            yield before + stream_format.next(self._feeds.last_response(error, incoming))
+            last = self._feeds.last_response(error, incoming)
+            last.add_to(incoming.report)
+            yield before + stream_format.next(last)
         yield stream_format.complete
 
 

@@ -6,6 +6,8 @@ from collections.abc import Coroutine
 from contextlib import ExitStack
 from typing import Any, NoReturn
 
+from msgspec.structs import replace
+
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, from_mapping
@@ -29,6 +31,7 @@ from gateway.api.web.http import FIRST_MESSAGE, Closed, WebSocket
 from gateway.errors import GatewayError, RateLimited, Unauthenticated
 from gateway.events.log import Draining
 from gateway.operation import request_id
+from gateway.telemetry.report import CLIENT_LEFT, RequestReport
 
 __all__ = ["WebSocketConnection"]
 
@@ -152,7 +155,7 @@ class WebSocketConnection:
         request = self._socket.request
         headers = dict(request.headers) | factory.credentials_in(message.payload)
         try:
-            incoming = await factory.create(headers, request_id(headers.get("x-request-id")), base_url=request.base_url)
+            incoming = await factory.create(headers, RequestReport(), base_url=request.base_url)
         except GatewayError as refused:
             raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
         try:
@@ -177,35 +180,43 @@ class WebSocketConnection:
             request = from_mapping(message.payload)
         except RefusedError as refused:
             raise SocketClose(CloseCode.BAD_REQUEST, f"Invalid message received: {refused.error.message}") from None
+        report = RequestReport("websocket", request_id(), caller=self._incoming.principal.name)
         try:
-            incoming = await self._incoming_factory.create_next(self._incoming)
+            incoming = await self._incoming_factory.create_next(self._incoming, report)
         except Unauthenticated as refused:
             raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
         except GatewayError as refused:
-            last_response = self._feeds.last_response(refused, self._incoming)
-            await self._socket.send(error(message.id, last_response.errors or "[]"))
+            await self._refuse(message.id, refused, replace(self._incoming, report=report))
             return
         limit = self._options.operations_each
         if len(self._tasks) >= limit:
             full = RateLimited(f"A connection can have at most {limit} operations. Retry after 1 s.", retry_after=1.0)
-            await self._socket.send(error(message.id, self._feeds.last_response(full, incoming).errors or "[]"))
+            await self._refuse(message.id, full, incoming)
             return
         self._operations[message.id] = self._start(self._run_operation(message.id, request, incoming))
 
+    async def _refuse(self, id: str, reason: GatewayError, incoming: Incoming) -> None:
+        with self._incoming_factory.telemetry.reporting(incoming.report, incoming.headers):
+            await self._socket.send(error(id, self._feeds.last_response(reason, incoming).errors or "[]"))
+
     async def _run_operation(self, id: str, request: GraphQLRequest, incoming: Incoming) -> None:
-        prefix = next_prefix(id)
+        prefix, report = next_prefix(id), incoming.report
         last_message = complete(id)
-        try:
-            async with self._feeds.follow(request, incoming) as responses:
-                async for response in responses:
-                    if response.errors is not None:
-                        last_message = error(id, response.errors)
-                        break
-                    await self._send(f"{prefix}{response.text}}}")
-        except Closed:
-            return
-        except Exception as reason:  # noqa: BLE001 - the client gets every error as a response
-            last_message = error(id, self._feeds.last_response(reason, incoming).errors or "[]")
+        with self._incoming_factory.telemetry.reporting(report, incoming.headers):
+            try:
+                async with self._feeds.follow(request, incoming) as responses:
+                    async for response in responses:
+                        response.add_to(report)
+                        if response.errors is not None:
+                            last_message = error(id, response.errors)
+                            break
+                        report.bytes += len(response.text)
+                        await self._send(f"{prefix}{response.text}}}")
+            except Closed:
+                report.status = CLIENT_LEFT
+                return
+            except Exception as reason:  # noqa: BLE001 - the client gets every error as a response
+                last_message = error(id, self._feeds.last_response(reason, incoming).errors or "[]")
         # Before the last message is sent: the client may reuse the id as soon as it has read that.
         if self._operations.get(id) is asyncio.current_task():
             del self._operations[id]

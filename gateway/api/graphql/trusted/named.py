@@ -1,6 +1,5 @@
 """Finds the document of a request: the one that it names, or the one that it contains, if it may be executed."""
 
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from gateway.api.graphql.trusted.naming import (
     NotTrusted,
     PersistedQueryNotFound,
     PersistedQueryNotSupported,
+    sha256_of,
 )
 from gateway.errors import BadUserInput, Rule
 
@@ -96,7 +96,7 @@ class NamedDocuments:
         resolved = await self._untrusted(name, text)
         if self._trust is Trust.LOG:
             self._observe("untrusted")
-            self._log_once(_hash(resolved.text))
+            self._log_once(sha256_of(resolved.text))
         return resolved
 
     async def keep(self, resolved: Resolved) -> None:
@@ -130,14 +130,10 @@ class NamedDocuments:
 
 
 def _check_hash(text: str, sha256: str) -> None:
-    if _hash(text) != sha256:
+    if sha256_of(text) != sha256:
         raise BadUserInput.at(
             ("extensions", "persistedQuery", "sha256Hash"), "is not the hash of the query", Rule.MISMATCH
         )
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _log(sha256: str) -> None:

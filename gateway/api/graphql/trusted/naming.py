@@ -1,5 +1,6 @@
 """Reads how a request names its document, in the format of each kind of client."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Any
 
 from gateway.errors import BadUserInput, Forbidden, Rule
 
-__all__ = ["DocumentName", "NotTrusted", "PersistedQueryNotFound", "PersistedQueryNotSupported", "name_of"]
+__all__ = ["DocumentName", "NotTrusted", "PersistedQueryNotFound", "PersistedQueryNotSupported", "name_of", "sha256_of"]
 
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")  # graphql-codegen's manifests have the prefix
 
@@ -21,6 +22,11 @@ class DocumentName:
 
 
 _UNNAMED = DocumentName()
+
+
+def sha256_of(text: str) -> str:
+    """Return the hash of a document's text, in hexadecimal."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def name_of(sent: Mapping[str, Any]) -> DocumentName:

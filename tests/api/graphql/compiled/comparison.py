@@ -19,6 +19,7 @@ from gateway.api.graphql.execution.halting import until_first_error
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.selections import selection_of
 from gateway.api.graphql.schema.build import build_schema, executable
+from gateway.telemetry.report import RequestReport
 from gateway.users.listing.cursor import Cursors
 from gateway.users.planning import plan
 from gateway.users.service import UserService
@@ -169,7 +170,7 @@ async def _answer(
 ) -> Answer:
     service = UserService(Sources(sources.sources), cursors=Cursors(_SECRET, new_walk=lambda: "walk"))
     planned = plan(selection_of(document, operation, variables), operation.operation.value.title())
-    context = Context.of(Incoming(service, "request"), planned, 2, on_error)
+    context = Context.of(Incoming(service, RequestReport(request_id="request")), planned, 2, on_error)
     execution = execute(context, variables)
     try:
         result = await (until_first_error(execution, context) if on_error is ErrorBehavior.HALT else execution)

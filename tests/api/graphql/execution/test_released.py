@@ -14,6 +14,7 @@ from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.sandbox import RESELLER_ID
+from gateway.telemetry.report import RequestReport
 
 OPERATIONS = {
     "data": ("query ($v: ID!) { node(id: $v) { id } }", "x"),
@@ -65,7 +66,7 @@ async def test_nothing_is_kept(name: str) -> None:
     async with Gateway(Settings(reseller=reseller)) as gateway:
         executor = gateway._executor
         assert executor is not None
-        incoming = Incoming(gateway.users, "r", timeout=5)
+        incoming = Incoming(gateway.users, RequestReport(request_id="r"), timeout=5)
         await _execute(executor, GraphQLRequest(text, {"v": value}), incoming)
         with _no_collection():
             variables = Variables(v=value)

@@ -24,6 +24,7 @@ from gateway.callers.revocation import CredentialWatch
 from gateway.errors import RateLimited
 from gateway.operation import ANYONE, Action, Principal
 from gateway.sandbox import RESELLER_ID
+from gateway.telemetry.report import RequestReport
 from gateway.users.model import User, UserChange, UserSource
 
 QUERY = "subscription($after: String, $ids: [ID!]) { userChanged(after: $after, ids: $ids) { id } }"
@@ -99,7 +100,7 @@ async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
     """A subscription that starts between the last response of a feed and its end gets a new feed."""
     feeds = Feeds(server.gateway._executor, live_options(), LiveTraffic(), unobserved)
     incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create(
-        {}, "r1"
+        {}, RequestReport(request_id="r1")
     )
     request = GraphQLRequest("subscription { userChanged { user { name } } }")
     async with feeds.follow(request, incoming) as responses:
@@ -125,7 +126,7 @@ async def test_the_maximum_of_one_caller(server: Any) -> None:
             return principal
 
         return await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(authenticate), 5).create(
-            {}, "r1"
+            {}, RequestReport(request_id="r1")
         )
 
     kim, lee, unnamed = [
@@ -165,7 +166,8 @@ async def test_each_event_is_charged() -> None:
         executor = gateway._executor
         assert executor is not None
         feeds = Feeds(executor, live_options(), LiveTraffic(), unobserved)
-        incoming = await IncomingFactory(gateway.users, gateway.events, CredentialWatch(anyone), 5).create({}, "r1")
+        factory = IncomingFactory(gateway.users, gateway.events, CredentialWatch(anyone), 5)
+        incoming = await factory.create({}, RequestReport(request_id="r1"))
         request = GraphQLRequest("subscription { userChanged { id user { name } } }")
         received = []
         async with feeds.follow(request, incoming) as first, feeds.follow(request, incoming):
@@ -187,7 +189,7 @@ async def test_many_different_subscriptions(server: Any) -> None:
     """An event that a thousand different subscriptions receive is executed in many steps, between which others run."""
     feeds = Feeds(server.gateway._executor, live_options(), LiveTraffic(), unobserved)
     incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create(
-        {}, "r1"
+        {}, RequestReport(request_id="r1")
     )
     async with AsyncExitStack() as stack:
         mailboxes = [

@@ -1,0 +1,1 @@
+"""What operators see of requests: the access log, metrics, traces and the status page."""

@@ -1,0 +1,129 @@
+"""The facts of one request, collected while it is handled, and reported when it has ended."""
+
+import time
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.calls import CallKind, CallList, CallRecord
+
+__all__ = ["CLIENT_LEFT", "OTHER", "CallSummary", "RequestReport", "Surface", "summarize"]
+
+Surface = Literal["http", "websocket", "grpc", "python"]
+
+CLIENT_LEFT = 499
+"""The status of a request whose client disconnected before the end of the response, as nginx has it."""
+
+OTHER = "other"
+"""The label of operations whose names are chosen by clients: metrics must not have a series for each of those."""
+
+_MAX_CODES = 16  # of one request; there are no more codes in `gateway.errors`
+
+_REQUESTS = frozenset({CallKind.CALL, CallKind.BATCHED, CallKind.RETRY, CallKind.HEDGE})
+
+
+class CallSummary(msgspec.Struct, frozen=True):
+    """The calls of one request in numbers.
+
+    `requests` are those that were sent, by source; the others are counts of records of those kinds. `source_seconds` is
+    the time in which at least one call, or the wait before one, was under way; `waited_seconds` the sum of the waits.
+    """
+
+    requests: dict[str, int] = {}
+    batched: int = 0
+    shared: int = 0
+    kept: int = 0
+    retries: int = 0
+    source_seconds: float = 0.0
+    waited_seconds: float = 0.0
+
+
+class RequestReport(msgspec.Struct):
+    """The facts of one request.
+
+    It is created where a request arrives, filled by whoever learns something, and passed to the sinks of `Telemetry`
+    when the request has ended. It contains no variable, no literal of a document, and nothing of a response.
+
+    `started` is a time of `time.perf_counter`, `duration` is in seconds. `trace` is the `traceparent` that sources are
+    sent, `trace_id` its second field. `method`, `scheme` and `route` are those of HTTP; a route has placeholders for
+    parts of the path. `operation` is the name that the client chose, or the method of gRPC; `label` is the same where
+    names are bounded, else `OTHER`. `kind` is query, mutation, subscription, unary or stream. `document` is the SHA-256
+    of a GraphQL document. `status` is the status of HTTP or the name of the gRPC code; `CLIENT_LEFT` where the client
+    did not wait for the end. `codes` are those of all errors. `messages` is the number of responses on a stream, and
+    `bytes` the size of the response without its head. `calls` records the calls, None if nothing records them.
+    """
+
+    surface: Surface = "http"
+    request_id: str = ""
+    started: float = msgspec.field(default_factory=time.perf_counter)
+    trace: str | None = None
+    trace_id: str = ""
+    caller: str = ""
+    client: str = ""
+    client_version: str = ""
+    method: str = ""
+    scheme: str = ""
+    route: str = ""
+    operation: str = ""
+    label: str = OTHER
+    kind: str = ""
+    document: str = ""
+    status: int | str = 0
+    codes: tuple[str, ...] = ()
+    cause: str = ""
+    messages: int = 0
+    bytes: int = 0
+    duration: float = 0.0
+    calls: CallList | None = None
+    summary: CallSummary = CallSummary()
+    span: Any = None
+
+    def add_code(self, code: str) -> None:
+        """Add the code of an error, once."""
+        if code not in self.codes and len(self.codes) < _MAX_CODES:
+            self.codes = (*self.codes, code)
+
+    @property
+    def overhead(self) -> float:
+        """The seconds in which the request did not wait for sources."""
+        return max(0.0, self.duration - self.summary.source_seconds)
+
+
+def summarize(records: list[CallRecord]) -> CallSummary:
+    """Count the calls of a request, and measure the time in which it waited for them."""
+    if not records:
+        return _NO_CALLS
+    if len(records) == 1 and records[0].kind is CallKind.CALL:  # most requests: without the sorting below
+        only = records[0]
+        return CallSummary({only.endpoint.source: 1}, source_seconds=only.duration)
+    requests: dict[str, int] = {}
+    counts = dict.fromkeys(CallKind, 0)
+    waited = 0.0
+    for record in records:
+        counts[record.kind] += 1
+        if record.kind in _REQUESTS:
+            requests[record.endpoint.source] = requests.get(record.endpoint.source, 0) + 1
+        elif record.kind is CallKind.WAITED:
+            waited += record.duration
+    return CallSummary(
+        requests,
+        counts[CallKind.BATCHED],
+        counts[CallKind.SHARED],
+        counts[CallKind.KEPT],
+        counts[CallKind.RETRY],
+        _union(records),
+        waited,
+    )
+
+
+def _union(records: list[CallRecord]) -> float:
+    """Return the seconds that are covered by at least one record."""
+    covered = end = 0.0
+    for start, stop in sorted((record.start, record.start + record.duration) for record in records):
+        if stop > end:
+            covered += stop - max(start, end)
+            end = stop
+    return covered
+
+
+_NO_CALLS = CallSummary()

@@ -1,0 +1,74 @@
+"""Begins and ends the report of each request, and passes it on to what operators see."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+
+from gateway.calls import CallList
+from gateway.operation import request_id, traceparent
+from gateway.telemetry.report import CLIENT_LEFT, RequestReport, summarize
+
+__all__ = ["Sink", "Telemetry"]
+
+Sink = Callable[[RequestReport], None]
+"""Receives the report of a request that has ended. It must return quickly and must not raise."""
+
+_EXECUTED = 200  # as a response by HTTP would have
+_CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,63}")  # no `@`: nobody's address
+_CLIENT_HEADERS = (
+    ("apollographql-client-name", "apollographql-client-version"),
+    ("graphql-client-name", "graphql-client-version"),
+    ("x-graphql-client-name", "x-graphql-client-version"),
+)
+
+
+class Telemetry:
+    """Passes the reports of requests to `sinks`. Without any, calls are not recorded."""
+
+    def __init__(self, sinks: Sequence[Sink] = ()) -> None:
+        self._sinks = tuple(sinks)
+
+    def begin(self, report: RequestReport, headers: Mapping[str, str]) -> None:
+        """Fill in what the headers of a request contain: its id unless it has one, its trace, the client."""
+        get = headers.get
+        if not report.request_id:
+            report.request_id = request_id(get("x-request-id"))
+        if (sent := get("traceparent")) is not None and (trace := traceparent(sent)) is not None:
+            report.trace, report.trace_id = trace, trace[3:35]
+        for name, version in _CLIENT_HEADERS:
+            if (client := get(name)) is not None:
+                report.client, report.client_version = _plain(client), _plain(get(version, ""))
+                break
+        if self._sinks:
+            report.calls = CallList()
+
+    @contextmanager
+    def reporting(self, report: RequestReport, headers: Mapping[str, str]) -> Iterator[None]:
+        """Begin the report of an operation that is no request by itself, and end it with the block."""
+        self.begin(report, headers)
+        try:
+            yield
+        except BaseException:  # the client has disconnected, or stopped the operation
+            report.status = CLIENT_LEFT
+            raise
+        finally:
+            report.status = report.status or _EXECUTED
+            self.end(report)
+
+    def end(self, report: RequestReport) -> None:
+        """Report a request that has ended."""
+        if not self._sinks:
+            return
+        report.duration = time.perf_counter() - report.started
+        if report.calls is not None:
+            report.summary = summarize(report.calls.records)
+        for sink in self._sinks:
+            sink(report)
+
+
+@lru_cache(256)
+def _plain(name: str) -> str:
+    """Return the name or version of a client if it looks like one, else an empty text."""
+    return name if _CLIENT.fullmatch(name) else ""
