@@ -125,10 +125,12 @@ class CallRecorder(Protocol):
 class CallList:
     """The calls of one operation, in the order of their ends. Records in the cache count once for each template."""
 
+    __slots__ = ("_clock", "_ended", "_kept", "_started", "_under_way")
+
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._started = clock()
-        self._kept: set[Endpoint] = set()
+        self._kept: tuple[Endpoint, ...] = ()
         self._under_way: list[Attempt] = []
         self._ended: list[CallRecord] = []
 
@@ -136,7 +138,7 @@ class CallList:
         if kind is CallKind.KEPT:
             if endpoint in self._kept:
                 return
-            self._kept.add(endpoint)
+            self._kept += (endpoint,)
         start = max(0.0, self._clock() - seconds - self._started)
         self._ended.append(CallRecord(endpoint, status, start, seconds, kind))
 

@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from gateway.calls import CallList
@@ -44,18 +43,10 @@ class Telemetry:
         if self._sinks:
             report.calls = CallList()
 
-    @contextmanager
-    def reporting(self, report: RequestReport, headers: Mapping[str, str]) -> Iterator[None]:
-        """Begin the report of an operation that is no request by itself, and end it with the block."""
+    def reporting(self, report: RequestReport, headers: Mapping[str, str]) -> "_Reporting":
+        """Begin the report of an operation that is no request by itself, and end it with the `with` block."""
         self.begin(report, headers)
-        try:
-            yield
-        except BaseException:  # the client has disconnected, or stopped the operation
-            report.status = CLIENT_LEFT
-            raise
-        finally:
-            report.status = report.status or _EXECUTED
-            self.end(report)
+        return _Reporting(self, report)
 
     def end(self, report: RequestReport) -> None:
         """Report a request that has ended."""
@@ -66,6 +57,26 @@ class Telemetry:
             report.summary = summarize(report.calls.records)
         for sink in self._sinks:
             sink(report)
+
+
+class _Reporting:
+    """Ends a report at the end of a block. A generator takes more memory, and there are thousands of subscriptions."""
+
+    __slots__ = ("_report", "_telemetry")
+
+    def __init__(self, telemetry: Telemetry, report: RequestReport) -> None:
+        self._telemetry = telemetry
+        self._report = report
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        report = self._report
+        if kind is not None:  # the client has disconnected, or stopped the operation
+            report.status = CLIENT_LEFT
+        report.status = report.status or _EXECUTED
+        self._telemetry.end(report)
 
 
 @lru_cache(256)

@@ -320,6 +320,8 @@ def _describe(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -
     report.operation, report.kind, report.document = prepared.name, prepared.kind, prepared.sha256
     if request.trusted and prepared.name:
         report.label = prepared.name
+    if prepared.operation_type is OperationType.SUBSCRIPTION:
+        report.calls = None  # there may be thousands, and the calls are those of their events
 
 
 def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Context:
