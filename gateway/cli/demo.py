@@ -1,0 +1,71 @@
+"""`gateway demo`: GraphQL and gRPC over an embedded sandbox."""
+
+import argparse
+from collections.abc import Sequence
+
+from gateway.api.web.cors import LOOPBACK
+from gateway.app.serving import Addresses, collect_less, serving, stop_requested
+from gateway.cli.sandbox import add_sandbox_options, sandbox_options
+from gateway.cli.serve import address_table
+from gateway.cli.subcommand import Subcommand, run_logged
+from gateway.settings.options import add_options, load
+
+__all__ = ["COMMAND"]
+
+_LOOPBACK_PAGES = "http://localhost:*, 127.0.0.1 and [::1]"
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_options(parser)
+    add_sandbox_options(parser)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from gateway import sandbox as simulated  # noqa: PLC0415 - `serve` starts without it
+
+    log_level = load(parsed).log_level
+
+    async def demo() -> int:
+        stop = stop_requested()
+        async with simulated.Sandbox(simulated.SandboxOptions(**sandbox_options(parsed))) as sandbox:
+            account = {"token": simulated.ACCOUNT_TOKEN, "account_id": simulated.ACCOUNT_ID}
+            settings = load(
+                parsed,
+                account={"base_url": sandbox.account_url, **account},
+                softwareone={"base_url": sandbox.softwareone_url, "token": simulated.SOFTWAREONE_TOKEN},
+                reseller={
+                    "base_url": sandbox.reseller_url,
+                    "token": simulated.RESELLER_TOKEN,
+                    "reseller_id": simulated.RESELLER_ID,
+                    "webhook_token": simulated.WEBHOOK_TOKEN,
+                },
+            )
+            if settings.in_development and "cors_origins" not in settings.model_fields_set:
+                # A frontend under development is served at some port of this machine; the data are examples.
+                settings = settings.model_copy(update={"cors_origins": (LOOPBACK,)})
+            async with serving(settings) as addresses:
+                collect_less()
+                sandbox.webhooks.send_to(f"{addresses.http}/webhooks/reseller", simulated.WEBHOOK_TOKEN)
+                ada = simulated.LANDMARKS["account"]["ada"]
+                print(_welcome(addresses, settings.cors_origins, sandbox.control_url, ada), flush=True)
+                await stop.wait()
+        return 0
+
+    return run_logged(demo(), log_level)
+
+
+def _welcome(addresses: Addresses, origins: Sequence[str], control: str, user_id: str) -> str:
+    query = f'{{ user(id: "{user_id}", source: ACCOUNT) {{ name role {{ name }} }} }}'
+    return (
+        f"ready\n  GraphiQL  {addresses.http}/graphql\n{address_table(addresses)}\n  sandbox   {control}/calls\n"
+        f"  CORS      {_pages(origins)}\ntry\n  {query}"
+    )
+
+
+def _pages(origins: Sequence[str]) -> str:
+    """Return whose pages may call the gateway, as the list of origins states it."""
+    names = [_LOOPBACK_PAGES if origin == LOOPBACK else origin for origin in origins]
+    return f"pages of {', '.join(names) or 'no other origin'} (GATEWAY_CORS_ORIGINS)"
+
+
+COMMAND = Subcommand("demo", "serve GraphQL and gRPC over an embedded sandbox with example users", _add_arguments, _run)

@@ -1,0 +1,38 @@
+"""`gateway key`: a new API key for a caller."""
+
+import argparse
+import sys
+from datetime import UTC, datetime, timedelta
+
+from gateway.callers.api_keys import new_api_key
+from gateway.cli.subcommand import Subcommand
+from gateway.operation import scopes
+from gateway.users.model import UserSource
+
+__all__ = ["COMMAND"]
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="unique name of the caller")
+    parser.add_argument(
+        "--scope",
+        action="append",
+        required=True,
+        choices=sorted(scopes(UserSource)),
+        help="scope of the caller; may be repeated",
+    )
+    parser.add_argument("--days", type=float, help="days until the key expires [default: it does not expire]")
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    """Print the entry to standard output, so that it can be appended to the file, and the key to standard error."""
+    expires = datetime.now(UTC) + timedelta(days=parsed.days) if parsed.days else None
+    key, entry = new_api_key(parsed.name, parsed.scope, scopes(UserSource), expires=expires)
+    print(entry.to_toml(), end="")
+    print(f"API key, not stored anywhere: {key}", file=sys.stderr)
+    return 0
+
+
+COMMAND = Subcommand(
+    "key", "create an API key for a caller, and print its entry for the file of keys", _add_arguments, _run
+)
