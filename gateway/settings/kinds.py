@@ -1,16 +1,31 @@
 """The types of values that settings have."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-__all__ = ["Count", "Origins", "PollInterval", "Port", "PortOrOff", "Seconds", "StringList", "split_blanks"]
+__all__ = [
+    "Count",
+    "LogLevel",
+    "Origins",
+    "PollInterval",
+    "Port",
+    "PortOrOff",
+    "Seconds",
+    "Share",
+    "StringList",
+    "split_blanks",
+]
 
 
 def _port_or_off(value: object) -> object:
     return None if value == "off" else value
+
+
+def _upper_case(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
 
 
 def split_blanks(value: object) -> object:
@@ -28,9 +43,11 @@ def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Count = Annotated[int, Field(ge=1)]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper_case)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 PortOrOff = Annotated[Port | None, BeforeValidator(_port_or_off)]
 Seconds = Annotated[float, Field(gt=0, le=600)]
 PollInterval = Annotated[float, Field(ge=1)] | None
+Share = Annotated[float, Field(ge=0, le=1)]
 StringList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_blanks)]
 Origins = Annotated[StringList, AfterValidator(_check_origins)]

@@ -14,7 +14,7 @@ from pydantic import Field, FilePath, HttpUrl, SecretStr, ValidationInfo, field_
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gateway.settings.callers import AuthMode, AuthSettings
-from gateway.settings.kinds import Count, Origins, Port, PortOrOff, Seconds
+from gateway.settings.kinds import Count, LogLevel, Origins, Port, PortOrOff, Seconds, Share
 from gateway.settings.operations import (
     DocumentSettings,
     GateSettings,
@@ -60,6 +60,12 @@ class Settings(BaseSettings):
     )
     grpc_calls: Count = Field(10_000, description="maximum number of open gRPC calls, streams among them")
     grpc_calls_each: Count = Field(1_000, description="maximum number of open gRPC calls of one caller")
+    admin_host: str = Field("127.0.0.1", description="address to serve the admin port on")
+    admin_port: Port | None = Field(
+        None,
+        description="port for metrics, health and status alone, which the port for HTTP then does not serve; 0 selects "
+        "a free one; unset: they are served on the port for HTTP",
+    )
     auth: AuthSettings = AuthSettings()
     environment: Environment = Field(
         Environment.DEVELOPMENT,
@@ -126,7 +132,19 @@ class Settings(BaseSettings):
         None,
         description="secret that cursors are signed with; unset: a random one, and cursors are invalid after a restart",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="minimum level of log records")
+    log_level: LogLevel = Field("INFO", description="minimum level of log records: DEBUG, INFO, WARNING or ERROR")
+    log_format: Literal["text", "json"] = Field("text", description="format of the log: `text`, or `json`")
+    access_log: Literal["all", "errors", "slow", "off"] = Field(
+        "all", description="requests with a line in the log: `all`, `errors`, `slow` (and errors), or `off`"
+    )
+    access_log_sample: Share = Field(
+        1.0, description="share of the requests without an error that have a line, if `GATEWAY_ACCESS_LOG` is `all`"
+    )
+    access_log_slow: Seconds = Field(1.0, description="seconds from which a request is slow")
+    otlp_endpoint: HttpUrl | None = Field(
+        None, description="base URL to send traces and metrics to by OTLP over HTTP; unset: they are not sent"
+    )
+    trace_ratio: Share = Field(0.01, description="share of the traces that are recorded, of those that begin here")
     limits: LimitSettings = LimitSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
     gate: GateSettings = GateSettings()
