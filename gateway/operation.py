@@ -193,7 +193,8 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
     """Run an operation within a deadline and a trace; both apply to all calls and tasks that are started inside.
 
     `timeout` is in seconds from the entry of the block; None: only the timeout of each source applies. `trace` is the
-    `traceparent` that the sources are sent. The calls to them are recorded in `calls`.
+    `traceparent` that the sources are sent. The calls to them are recorded in `calls`. `request_id` is the id of the
+    operation in the log; None: it has none.
     """
 
     # A class, since entering and leaving a generator takes twice the time.
@@ -206,6 +207,7 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
         "_timeout",
         "_trace",
         "_trace_before",
+        "request_id",
     )
 
     _calls_before: Token[CallRecorder | None]
@@ -219,8 +221,10 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
         timeout: float | None = None,
         trace: str | None = None,
         calls: CallList | None = None,
+        request_id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.request_id = request_id
         self._timeout = timeout
         self._trace = trace
         self._calls = calls

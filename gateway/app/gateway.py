@@ -45,6 +45,7 @@ from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.state.once import IdempotentChanges
 from gateway.telemetry.access_log import AccessLog, Write, write_to_logger
+from gateway.telemetry.recent_warnings import RecentWarnings
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.listing.cursor import Cursors
@@ -89,6 +90,8 @@ class Gateway:
         self._credentials = CredentialWatch(Authentication())
         self._observer = MetricsObserver(self.metrics)
         self._cors = Cors(self.settings.cors_origins)
+        self.warnings = RecentWarnings()
+        """The last warnings of the log."""
         self._retired = False
         self._checked = -math.inf  # when `/readyz` was requested last, by the monotonic clock
 
@@ -112,6 +115,8 @@ class Gateway:
         The service, which finishes the changes, is closed after that, and the connections at the end.
         """
         settings, observer, stack = self.settings, self._observer, self._stack
+        self.warnings.install()
+        stack.callback(self.warnings.remove)
         state = _build_state(settings, stack, observer)
         await state.start()
         self._sources = ConfiguredSources(settings, stack, observer)

@@ -34,7 +34,7 @@ def _run(parsed: argparse.Namespace) -> int:
                 print("no source is configured: set a base URL and a token (`gateway config` prints the names)")
         return FAILED if failed else 0
 
-    return run_logged(check(), settings.log_level)
+    return run_logged(check(), settings.log_level, settings.log_format)
 
 
 def _without_effects(settings: Settings) -> Settings:

@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Sequence
 
 from gateway.api.web.cors import LOOPBACK
-from gateway.app.serving import Addresses, collect_less, serving, stop_requested
+from gateway.app.serving import collect_less, serving, stop_requested
 from gateway.cli.sandbox import add_sandbox_options, sandbox_options
-from gateway.cli.serve import address_table
-from gateway.cli.subcommand import Subcommand, run_logged
+from gateway.cli.serve import address_rows
+from gateway.cli.subcommand import Subcommand, print_ready, run_logged
 from gateway.settings.options import add_options, load
 
 __all__ = ["COMMAND"]
@@ -23,7 +23,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     from gateway import sandbox as simulated  # noqa: PLC0415 - `serve` starts without it
 
-    log_level = load(parsed).log_level
+    first = load(parsed)
 
     async def demo() -> int:
         stop = stop_requested()
@@ -47,19 +47,21 @@ def _run(parsed: argparse.Namespace) -> int:
                 collect_less()
                 sandbox.webhooks.send_to(f"{addresses.http}/webhooks/reseller", simulated.WEBHOOK_TOKEN)
                 ada = simulated.LANDMARKS["account"]["ada"]
-                print(_welcome(addresses, settings.cors_origins, sandbox.control_url, ada), flush=True)
+                rows = {
+                    "GraphiQL": f"{addresses.http}/graphql",
+                    **address_rows(addresses),
+                    "sandbox": f"{sandbox.control_url}/calls",
+                    "CORS": _pages(settings.cors_origins),
+                }
+                print_ready(rows, settings.log_format, f"try\n  {_example(ada)}")
                 await stop.wait()
         return 0
 
-    return run_logged(demo(), log_level)
+    return run_logged(demo(), first.log_level, first.log_format)
 
 
-def _welcome(addresses: Addresses, origins: Sequence[str], control: str, user_id: str) -> str:
-    query = f'{{ user(id: "{user_id}", source: ACCOUNT) {{ name role {{ name }} }} }}'
-    return (
-        f"ready\n  GraphiQL  {addresses.http}/graphql\n{address_table(addresses)}\n  sandbox   {control}/calls\n"
-        f"  CORS      {_pages(origins)}\ntry\n  {query}"
-    )
+def _example(user_id: str) -> str:
+    return f'{{ user(id: "{user_id}", source: ACCOUNT) {{ name role {{ name }} }} }}'
 
 
 def _pages(origins: Sequence[str]) -> str:

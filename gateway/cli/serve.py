@@ -3,10 +3,10 @@
 import argparse
 
 from gateway.app.serving import Addresses, collect_less, serving, stop_requested
-from gateway.cli.subcommand import Subcommand, run_logged
+from gateway.cli.subcommand import Subcommand, print_ready, run_logged
 from gateway.settings.options import add_options, load
 
-__all__ = ["COMMAND", "address_table"]
+__all__ = ["COMMAND", "address_rows"]
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -16,20 +16,20 @@ def _run(parsed: argparse.Namespace) -> int:
         stop = stop_requested()
         async with serving(settings) as addresses:
             collect_less()
-            print(f"ready\n{address_table(addresses)}", flush=True)
+            print_ready(address_rows(addresses), settings.log_format)
             await stop.wait()
         return 0
 
-    return run_logged(serve(), settings.log_level)
+    return run_logged(serve(), settings.log_level, settings.log_format)
 
 
-def address_table(addresses: Addresses) -> str:
-    """Return one line for each address that the gateway is served at."""
-    return (
-        f"  GraphQL   {addresses.http}/graphql\n"
-        f"  gRPC      {addresses.grpc or 'off'}\n"
-        f"  metrics   {addresses.http}/metrics"
-    )
+def address_rows(addresses: Addresses) -> dict[str, str]:
+    """Return the addresses that the gateway is served at, by name."""
+    return {
+        "GraphQL": f"{addresses.http}/graphql",
+        "gRPC": addresses.grpc or "off",
+        "metrics": f"{addresses.http}/metrics",
+    }
 
 
 COMMAND = Subcommand("serve", "serve GraphQL and gRPC over the configured sources", add_options, _run)

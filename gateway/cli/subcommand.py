@@ -2,14 +2,15 @@
 
 import argparse
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.kit.log_limit import LogLimit
+from gateway.telemetry.log_config import configure_log
+from gateway.telemetry.log_fields import json_line, log_time
 
-__all__ = ["FAILED", "USAGE", "Subcommand", "run_logged"]
+__all__ = ["FAILED", "USAGE", "Subcommand", "print_ready", "run_logged"]
 
 FAILED = 1
 USAGE = 2
@@ -25,9 +26,24 @@ class Subcommand:
     run: Callable[[argparse.Namespace], int]
 
 
-def run_logged(command: Coroutine[Any, Any, int], log_level: str) -> int:
+def print_ready(rows: Mapping[str, str], log_format: str, text: str = "") -> None:
+    """Print that the gateway is ready, with one row for each address and the like, and then the text.
+
+    With the log in JSON it is one JSON object like those of the log, without the text: all that a container prints is
+    often read as one log.
+    """
+    if log_format == "json":
+        fields = {name.replace(" ", "_").lower(): value for name, value in rows.items()}
+        line = {"time": log_time(time.time()), "level": "info", "logger": "gateway", "event": "ready", **fields}
+        print(json_line(line), flush=True)
+    else:
+        print(
+            "\n".join(["ready", *(f"  {name:<9} {value}" for name, value in rows.items()), *text.splitlines()]),
+            flush=True,
+        )
+
+
+def run_logged(command: Coroutine[Any, Any, int], log_level: str, log_format: str = "text") -> int:
     """Configure the log of the process, run the coroutine, and return its exit status."""
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(LogLimit())
+    configure_log(log_level, log_format)
     return asyncio.run(command)

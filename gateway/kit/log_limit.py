@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Container
 from types import TracebackType
 
 __all__ = ["LogLimit"]
@@ -17,16 +18,18 @@ class LogLimit(logging.Filter):
 
     Records with an exception are of one kind if the same line of code logged them and the same line raised the
     exception; others if the same line logged them with the same text, before its arguments are inserted. The next
-    record that passes states how many did not. Records below WARNING are not limited: who logs them wants to see each.
+    record that passes states in `left_out` how many did not. Records below WARNING are not limited, nor are those of
+    the loggers `unlimited`: who logs or reads them wants to see each.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, unlimited: Container[str] = ()) -> None:
         super().__init__()
+        self._unlimited = unlimited
         self._kinds: OrderedDict[tuple[object, ...], _Kind] = OrderedDict()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to write a record."""
-        if record.levelno < logging.WARNING:
+        if record.levelno < logging.WARNING or record.name in self._unlimited:
             return True
         key = _key(record)
         kind = self._kinds.get(key)
@@ -39,8 +42,10 @@ class LogLimit(logging.Filter):
         if not kind.may_pass(time.monotonic()):
             return False
         if kind.left_out:
-            record.msg, record.args = f"{record.getMessage()} [{kind.left_out} records like this were left out]", ()
+            record.left_out = kind.left_out
             kind.left_out = 0
+        else:
+            vars(record).pop("left_out", None)  # the filter of another handler set it
         return True
 
 

@@ -1,1 +1,1 @@
-"""What operators see of requests: the access log, metrics, traces and the status page."""
+"""What the gateway reports of itself and of requests: the log, metrics, traces and the status."""

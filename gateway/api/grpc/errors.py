@@ -53,7 +53,8 @@ def code_of(error: Exception) -> Code:
 def status_of(error: Exception, request_id: str, location: str) -> status_pb2.Status:
     """Return the status of an exception; log a defect of the gateway with the request id, and mask it."""
     if not isinstance(error, GatewayError) or isinstance(error, Internal):
-        _LOG.error("defect in request %s at %s", request_id, location, exc_info=error)
+        fields = {"request_id": request_id}
+        _LOG.error("defect in request %s at %s", request_id, location, exc_info=error, extra=fields)
         error = Internal(Internal.masked)
     details: list[any_pb2.Any] = [
         _packed(error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN, metadata=_metadata(error))),

@@ -173,7 +173,8 @@ def unary(
 
     async def execute(call: Call, context: Any) -> Any:
         seconds = call.seconds_to_execute(admission.timeout)
-        with operation(timeout=seconds, trace=call.report.trace, calls=call.report.calls):
+        report = call.report
+        with operation(timeout=seconds, trace=report.trace, calls=report.calls, request_id=call.request_id):
             await admission.admit(call, context)
             request = await method.read_request(context, admission.timers, seconds)
             await admission.charge(call, request)

@@ -152,7 +152,7 @@ def _internal_error(request: WebRequest, route: Route) -> WebResponse:
     """Log the current exception, and return a 500 with nothing but the id under which it was logged."""
     logged_id = request.report.request_id
     request.report.add_code(Code.INTERNAL)
-    _LOG.exception("defect in request %s to %s", logged_id, route.path)
+    _LOG.exception("defect in request %s to %s", logged_id, route.path, extra={"request_id": logged_id})
     body = {
         "message": Internal.masked,
         "requestId": logged_id,

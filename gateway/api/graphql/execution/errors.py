@@ -43,7 +43,8 @@ def public_error(error: GraphQLError, request_id: str) -> GraphQLError:
     """Return the error as a client may see it; a defect of the gateway is masked, and logged with the request id."""
     cause = _cause(error)
     if cause is None:
-        _LOG.error("defect in request %s at %s", request_id, error.path, exc_info=error.original_error or error)
+        defect, fields = error.original_error or error, {"request_id": request_id}
+        _LOG.error("defect in request %s at %s", request_id, error.path, exc_info=defect, extra=fields)
         cause = Internal(Internal.masked)
     release_frames(error)
     return GraphQLError(

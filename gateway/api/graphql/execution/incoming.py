@@ -54,7 +54,7 @@ class Incoming(msgspec.Struct, frozen=True):
 
         The calls to sources are recorded in `calls`.
         """
-        return operation(timeout=self.timeout, trace=self.report.trace, calls=calls)
+        return operation(timeout=self.timeout, trace=self.report.trace, calls=calls, request_id=self.request_id)
 
     def while_valid(self, on_revoked: OnRevoked) -> AbstractContextManager[None]:
         """Return the context manager that calls `on_revoked` if the principal's credential is revoked inside it."""

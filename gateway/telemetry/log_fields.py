@@ -1,0 +1,36 @@
+"""The form of what is in the log: times, JSON, and the ids of the running operation."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from gateway.operation import current_operation, current_trace
+
+__all__ = ["json_line", "log_time", "operation_fields"]
+
+
+def json_line(fields: Mapping[str, Any]) -> str:
+    """Return the fields as JSON in one line, whatever values they have."""
+    try:
+        return orjson.dumps(fields, default=str).decode()
+    except TypeError:  # half of a surrogate pair, or an integer beyond 64 bits
+        return json.dumps(fields, default=str, separators=(",", ":"))
+
+
+def log_time(seconds: float) -> str:
+    """Return a time in seconds since 1970 as in the log: ISO 8601 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def operation_fields() -> dict[str, str]:
+    """Return the `request_id` and the `trace_id` of the running operation, as far as there are any."""
+    fields = {}
+    running, trace = current_operation.get(), current_trace.get()
+    if running is not None and running.request_id is not None:
+        fields["request_id"] = running.request_id
+    if trace is not None:
+        fields["trace_id"] = trace.split("-")[1]
+    return fields

@@ -1,0 +1,44 @@
+"""Logs one record of each kind, in the format of the argument; it ends with an exception that nobody handles."""
+
+import asyncio
+import logging
+import sys
+import threading
+import warnings
+
+from gateway.operation import operation
+from gateway.telemetry.log_config import configure_log
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def fail(_secret: str) -> None:
+    raise ValueError("what happened")
+
+
+async def run() -> None:
+    log = logging.getLogger("gateway.examples")
+    log.info("not written")
+    log.warning("the source %s failed", "account", extra={"source": "account", "count": 3, "half": "\ud800"})
+    with operation(request_id="req-1", trace=TRACE):
+        log.warning("in an operation\nnot a record\x1b[31m")
+    logging.getLogger("another.library").error("an error of %s", {"a": 1})
+    try:
+        fail(f"{4711}-secret")
+    except ValueError:
+        log.exception("defect")
+    for number in range(30):
+        log.warning("flood %s", number)
+    for _ in range(30):
+        logging.getLogger("gateway.changes").warning("each is written %s", 1)
+    warnings.warn("a warning of Python", stacklevel=1)
+    asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+    await asyncio.sleep(0.01)
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+
+
+configure_log("WARNING", sys.argv[1])
+asyncio.run(run())
+raise LookupError("the end")
