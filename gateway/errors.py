@@ -33,6 +33,7 @@ __all__ = [
     "BadUserInput",
     "Code",
     "Conflict",
+    "FailedCall",
     "Forbidden",
     "GatewayError",
     "IdempotencyConflict",
@@ -100,12 +101,29 @@ class Origin:
     http_status: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FailedCall:
+    """A call that failed, as operators see it in the log and in `gateway check`: no caller ever gets any of it.
+
+    `url` has no query, and the names of ids in place of ids. `cause` is what happened, `advice` what to check or
+    change; it may be empty. Neither contains what was sent, nor what a source sent but its error codes.
+    """
+
+    method: str
+    url: str
+    cause: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}: {self.cause}{f'; {self.advice}' if self.advice else ''}"
+
+
 class GatewayError(Exception):
     """The base of all exceptions that callers can get.
 
     `message` is shown to callers, except that of `Internal`. `retry_after` is in seconds. `retryable`: the same
     operation may succeed later; by default that is `transient`, which each class sets. `outcome` is set on a change
-    that may have been executed although it failed.
+    that may have been executed although it failed. `failed_call` is for operators alone.
     """
 
     code: ClassVar[Code] = Code.INTERNAL
@@ -120,6 +138,7 @@ class GatewayError(Exception):
         retryable: bool | None = None,
         retry_after: float | None = None,
         outcome: Outcome | None = None,
+        failed_call: FailedCall | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -128,6 +147,12 @@ class GatewayError(Exception):
         self.retryable = self.transient if retryable is None else retryable
         self.retry_after = retry_after
         self.outcome = outcome
+        self.failed_call = failed_call
+
+    @property
+    def operator_message(self) -> str:
+        """The message for the log, with the call that failed; it is not for callers."""
+        return self.message if self.failed_call is None else f"{self.message} ({self.failed_call})"
 
     def __copy__(self) -> Self:
         """Return a copy without traceback, whatever the arguments of the class are."""

@@ -114,7 +114,11 @@ class Poller:
                 result = await self._poll()
             except GatewayError as error:
                 retry_after = error.retry_after or 0.0
-                _LOG.warning("polling the changes of %s failed and will be repeated: %s", self._source.name, error)
+                _LOG.warning(
+                    "polling the changes of %s failed and will be repeated: %s",
+                    self._source.name,
+                    error.operator_message,
+                )
             except Exception:  # noqa: BLE001 - a defect must not stop polling for good
                 _LOG.exception("polling the changes of %s failed and will be repeated", self._source.name)
             self._observe(self._source.name, result)

@@ -59,8 +59,12 @@ async def test_whatever_a_source_responds(
     keys: Keys,
     caller_of: Callable[..., Caller],
 ) -> None:
-    """A source may return its credential in any response: no caller gets it and no log has it, not even at DEBUG."""
+    """A source may return its credential in any response: no caller gets it and no log has it, not even at DEBUG.
+
+    Nor does a caller get the address of the source, or why the call failed, which are for operators.
+    """
     async with LeakingSource().serve() as leaking_source:
+        internal = tokens | {"address": urlsplit(leaking_source.url).netloc, "cause": "a redirect to"}
         bases = {f"GATEWAY_{source}__BASE_URL": leaking_source.url for source in SOURCES}
         quick = {f"GATEWAY_{source}__MAX_ATTEMPTS": "1" for source in SOURCES}
         rates = {f"GATEWAY_{source}__RATE_LIMIT": "10000" for source in SOURCES}
@@ -74,13 +78,13 @@ async def test_whatever_a_source_responds(
                     leaking_source.kind, before = kind, leaking_source.request_count
                     for name, query in OPERATIONS.items():
                         _, body, headers = await caller.send({"query": query})
-                        if found := _found_in(f"{body}{dict(headers)}", tokens):
+                        if found := _found_in(f"{body}{dict(headers)}", internal):
                             leaking[f"{kind}: {name}"] = found
                     try:
                         text = str(await call_grpc(channel, "UpdateAccountUser", keys.by_name["all"], id="x"))
                     except grpc.aio.AioRpcError as error:
                         text = f"{error.details()}{error.trailing_metadata()}"
-                    if found := _found_in(text, tokens):
+                    if found := _found_in(text, internal):
                         leaking[f"{kind}: gRPC"] = found
                     # The circuit may be open after a 503.
                     assert kind == "a documented 503" or leaking_source.request_count > before

@@ -1,6 +1,7 @@
 """Parses the error bodies of the account source (docs/upstreams/account.md, "Errors")."""
 
 import re
+from dataclasses import replace
 
 from gateway.errors import (
     GatewayError,
@@ -11,6 +12,7 @@ from gateway.errors import (
     SourceInvalidResponse,
     Violation,
 )
+from gateway.sources.http.causes import failed_response
 from gateway.sources.http.errors import SourceErrorBody, caller_retry_after, redact, source_error
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import JsonDecoder, Wire
@@ -52,13 +54,33 @@ _WRONG_TYPE = re.compile(r"Invalid type for field \S+(?: expected (?P<type>strin
 _NULL = re.compile(r"Field \S+ cannot be null\b")
 # With several broken fields, `param` is only the first one, and the message lists all.
 _SEVERAL = re.compile(r"Validation failed for the following fields: (.+)")
+_VERSION_NAME = re.compile(r"\b\d+\.\d+\.[a-z]+(?:-preview\.\d+)?\b")
+_MAX_VERSIONS = 3  # of those that a message lists, the last ones
+_ADVICE = {
+    "api_version_required": "the version did not arrive: check GATEWAY_ACCOUNT__HEADER_PREFIX",
+    "api_version_invalid": "set GATEWAY_ACCOUNT__API_VERSION to a supported version",
+    "api_version_too_old": "set GATEWAY_ACCOUNT__API_VERSION to a supported version",
+    "api_key_expired": "create a new API key, and set GATEWAY_ACCOUNT__TOKEN to it",
+    "api_key_revoked": "create a new API key, and set GATEWAY_ACCOUNT__TOKEN to it",
+    "expired_token": "create a new API key, and set GATEWAY_ACCOUNT__TOKEN to it",
+    "insufficient_permissions": "check the permissions of the API key, and that it is of GATEWAY_ACCOUNT__ACCOUNT_ID",
+}
+_NO_ACCOUNT = re.compile(r"-Account\S* header is required")
+_PERMISSION = re.compile(r"permission to ([a-z_]+:[a-z_]+)\b")
 _GATEWAY_PARAMS = frozenset({"limit", "include", "include[]"})  # chosen by the gateway, never by a caller
 
 
 def account_error(request: Request, response: Response) -> GatewayError:
     """Return the exception for a status outside 2xx."""
-    request_id = response.headers.get("Request-ID")
     error = _parse(response.body)
+    made = _exception(request, response, error)
+    if error is not None and (advice := _advice(error)):
+        made.failed_call = replace(failed_response(request, response, made), advice=advice)
+    return made
+
+
+def _exception(request: Request, response: Response, error: _Error | None) -> GatewayError:
+    request_id = response.headers.get("Request-ID")
     if error is None or not error.code:
         return source_error(request, response, SourceErrorBody(request_id=request_id))
     violations = _violations(error, request)
@@ -96,6 +118,23 @@ def _misconfiguration(error: _Error, request: Request) -> str | None:
     if not request.writes and (code == "parameter_unknown" or error.param in _GATEWAY_PARAMS):
         return "The account source rejected the parameters of this gateway."
     return None
+
+
+def _advice(error: _Error) -> str:
+    """Return what an operator has to correct after a refusal that is about the settings or the API key; else empty.
+
+    Of the message nothing is used but the names of permissions and versions in it.
+    """
+    code, message = error.code or "", error.message or ""
+    advice = _ADVICE.get(code, "")
+    if code in {"api_version_invalid", "api_version_too_old"}:
+        newest = ", ".join(_VERSION_NAME.findall(message)[-_MAX_VERSIONS:])
+        advice += newest and f": {newest}"
+    elif code == "invalid_credentials" and _NO_ACCOUNT.search(message):
+        advice = "the account did not arrive: check GATEWAY_ACCOUNT__ACCOUNT_ID and GATEWAY_ACCOUNT__HEADER_PREFIX"
+    elif code == "insufficient_permissions" and (permission := _PERMISSION.search(message)):
+        advice = f"give the API key the permission {permission[1]}"
+    return advice
 
 
 def _violations(error: _Error, request: Request) -> tuple[Violation, ...]:

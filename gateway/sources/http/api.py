@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from gateway.errors import GatewayError, NotFound
 from gateway.operation import current_trace
+from gateway.sources.http.causes import failed_response
 from gateway.sources.http.exchange import Multipart, Request, Response, Send
 from gateway.sources.http.source_clock import SourceClock
 
@@ -64,11 +65,14 @@ class Api:
             self._all_headers(headers),
             body,
             self._to_error,
+            base_url=self._base_url,
         )
         response = await self._send(request)
         self.clock.observe(response.headers)
         if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
-            raise self._to_error(request, response)
+            error = self._to_error(request, response)
+            error.failed_call = error.failed_call or failed_response(request, response, error)
+            raise error
         return request, response
 
     def _all_headers(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.errors import GatewayError, Origin, SourceTimeout, SourceUnavailable
+from gateway.errors import FailedCall, GatewayError, Origin, SourceTimeout, SourceUnavailable
 from gateway.operation import current_deadline
+from gateway.sources.http.causes import failed_call, failed_response
 from gateway.sources.http.errors import NoTimeError, OutOfDescriptorsError
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import current_dispatch
@@ -82,6 +83,7 @@ class Circuit:
         self._opened_at: float | None = None
         self._probing = 0
         self._successes = 0
+        self._last_failure: FailedCall | None = None
         self._generation = 0  # changes with the state: the result of a call from an earlier state is not counted
 
     @property
@@ -101,13 +103,18 @@ class Circuit:
         try:
             response = await send(request)
             failed = response.status >= _SERVER_ERROR
+            if failed:
+                self._last_failure = failed_response(request, response)
         except (OutOfDescriptorsError, NoTimeError):
             raise
-        except (SourceUnavailable, SourceTimeout):
+        except (SourceUnavailable, SourceTimeout) as error:
             failed = True
+            self._last_failure = error.failed_call
             raise
         except asyncio.CancelledError:
             failed = True if self._hung() else None
+            if failed:
+                self._last_failure = failed_call(request, "no complete response before the deadline of the operation")
             raise
         finally:
             if generation == self._generation:
@@ -160,7 +167,7 @@ class Circuit:
 
     def _open(self, request: Request) -> None:
         self._reset(self._clock())
-        self._observe(CallEvent.of(PipelineEvent.OPENED, request))
+        self._observe(CallEvent.of(PipelineEvent.OPENED, request, failed_call=self._last_failure))
 
     def _reset(self, opened_at: float | None) -> None:
         self._opened_at = opened_at
@@ -179,4 +186,5 @@ class Circuit:
             f"The {request.source} source is not called for some seconds, because too many calls to it failed.",
             origin=Origin(source=request.source),
             retry_after=wait,
+            failed_call=failed_call(request, f"not sent: the circuit is open since: {self._last_failure}"),
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from gateway.errors import Origin, Outcome, SourceTimeout
 from gateway.kit.timers import Timers
 from gateway.operation import Deadline, current_deadline
+from gateway.sources.http.causes import failed_call
 from gateway.sources.http.errors import NoTimeError
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import DispatchState, current_dispatch
@@ -61,6 +62,7 @@ class WithinDeadline:
                 f"The {request.source} source did not respond in time.",
                 origin=Origin(source=request.source),
                 outcome=unknown,
+                failed_call=failed_call(request, f"no complete response within {left:.3g} s"),
             ) from error
         finally:
             current_dispatch.reset(dispatch_before)

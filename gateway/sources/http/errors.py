@@ -22,6 +22,7 @@ from gateway.errors import (
     SourceUnavailable,
     Violation,
 )
+from gateway.sources.http.causes import failed_call, failed_connection
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.redaction import redaction_for
 
@@ -155,6 +156,7 @@ class OutOfDescriptorsError(SourceUnavailable):
             "Retry later.",
             origin=Origin(source=request.source),
             retry_after=1.0,
+            failed_call=failed_call(request, "not sent: this process has too many open files", "raise its limit"),
         )
 
 
@@ -162,7 +164,11 @@ class NoTimeError(SourceTimeout):
     """The deadline of the call passed before it was sent: no evidence about the source."""
 
     def __init__(self, request: Request) -> None:
-        super().__init__(f"No time was left to call the {request.source} source.", origin=Origin(source=request.source))
+        super().__init__(
+            f"No time was left to call the {request.source} source.",
+            origin=Origin(source=request.source),
+            failed_call=failed_call(request, "not sent: the deadline of the operation had passed"),
+        )
 
 
 def out_of_descriptors() -> bool:
@@ -182,13 +188,17 @@ def connect_error(request: Request, error: BaseException) -> SourceUnavailable |
         hidden = cause.errno is None or isinstance(cause, socket.gaierror)
         if cause.errno in _NO_DESCRIPTOR or (hidden and out_of_descriptors()):
             return OutOfDescriptorsError(request)
-    return unreachable_error(request, timed_out=isinstance(error, TimeoutError))
+    return unreachable_error(request, error)
 
 
-def unreachable_error(request: Request, *, timed_out: bool = False) -> SourceUnavailable | SourceTimeout:
+def unreachable_error(request: Request, error: BaseException) -> SourceUnavailable | SourceTimeout:
     """Return the exception for a call that was not sent, because there was no connection, or none in time."""
-    kind = SourceTimeout if timed_out else SourceUnavailable
-    return kind(f"The {request.source} source could not be reached.", origin=Origin(source=request.source))
+    kind = SourceTimeout if isinstance(error, TimeoutError) else SourceUnavailable
+    return kind(
+        f"The {request.source} source could not be reached.",
+        origin=Origin(source=request.source),
+        failed_call=failed_connection(request, error),
+    )
 
 
 def timeout_error(request: Request) -> SourceTimeout:
@@ -197,6 +207,7 @@ def timeout_error(request: Request) -> SourceTimeout:
         f"The {request.source} source did not respond in time.",
         origin=Origin(source=request.source),
         outcome=_outcome(request),
+        failed_call=failed_call(request, "no complete response in time"),
     )
 
 
@@ -206,6 +217,7 @@ def disconnected_error(request: Request) -> SourceUnavailable:
         f"The connection to the {request.source} source was lost.",
         origin=Origin(source=request.source),
         outcome=_outcome(request),
+        failed_call=failed_call(request, "the connection was lost before the response began"),
     )
 
 
@@ -215,6 +227,7 @@ def truncated_error(request: Request) -> SourceUnavailable:
         f"The {request.source} source sent an incomplete response.",
         origin=Origin(source=request.source),
         outcome=_outcome(request),
+        failed_call=failed_call(request, "the response ended before it was complete"),
     )
 
 
@@ -224,6 +237,7 @@ def not_http_error(request: Request) -> SourceInvalidResponse:
         f"The response of the {request.source} source is not valid HTTP.",
         origin=Origin(source=request.source),
         outcome=_outcome(request),
+        failed_call=failed_call(request, "the response is not valid HTTP", "check the port of its base URL"),
     )
 
 
@@ -233,6 +247,7 @@ def too_large_error(request: Request, status: int, max_bytes: int) -> SourceInva
         f"The response of the {request.source} source is larger than {max_bytes} bytes.",
         origin=Origin(source=request.source, http_status=status),
         outcome=_outcome(request),
+        failed_call=failed_call(request, f"the response is larger than {max_bytes} bytes"),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -57,7 +58,8 @@ class Request(msgspec.Struct, frozen=True):
     `headers` contain credentials, so the repr leaves them out. `to_error` makes the exception for a response with a
     status outside 2xx, by the documentation of the source; None: no such response is documented. `on_write` is called
     by the transport immediately before it writes the first byte. `kind` is how a log of calls names this attempt.
-    `max_bytes` is the maximum size of the response; None: that of the transport.
+    `max_bytes` is the maximum size of the response; None: that of the transport. `base_url` is what the URL begins with
+    before the template; empty: the template stands for all that follows the host.
     """
 
     source: str
@@ -70,6 +72,7 @@ class Request(msgspec.Struct, frozen=True):
     on_write: Callable[[], None] | None = None
     kind: CallKind = CallKind.CALL
     max_bytes: int | None = None
+    base_url: str = ""
 
     def __repr__(self) -> str:
         return f"Request({self.source!r}, {self.method!r}, {self.template!r})"
@@ -78,6 +81,14 @@ class Request(msgspec.Struct, frozen=True):
     def endpoint(self) -> Endpoint:
         """What is called, without ids."""
         return Endpoint(self.source, self.method, self.template)
+
+    @property
+    def address(self) -> str:
+        """The URL for operators: without query, and with the names of ids in place of ids."""
+        if self.base_url:
+            return self.base_url + self.template
+        url = urlsplit(self.url)
+        return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{self.template}"
 
     @property
     def writes(self) -> bool:

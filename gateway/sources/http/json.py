@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from gateway.errors import Origin, Outcome, SourceInvalidResponse
+from gateway.sources.http.causes import undocumented_body
 from gateway.sources.http.exchange import Request, Response
 from gateway.users.model import Timestamp
 
@@ -73,6 +74,7 @@ def decode_response(decoder: JsonDecoder[T], request: Request, response: Respons
             f"The response of the {request.source} source does not have the documented form.",
             origin=Origin(source=request.source, http_status=response.status),
             outcome=Outcome.UNKNOWN if request.writes else None,
+            failed_call=undocumented_body(request, response, error),
         ) from error
 
 

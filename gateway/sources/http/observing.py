@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from gateway.errors import FailedCall
 from gateway.sources.http.exchange import Request
 
 __all__ = ["CallEvent", "Observer", "PipelineEvent", "ignore_event"]
@@ -45,7 +46,10 @@ class PipelineEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """An event of one call. It contains no URL, id or header, so that every field but `seconds` can be a label."""
+    """An event of one call. Every field but `seconds` and `failed_call` can be a label.
+
+    `failed_call` is the last call that failed, where the circuit opened because of it.
+    """
 
     event: PipelineEvent
     source: str
@@ -53,11 +57,20 @@ class CallEvent:
     template: str
     seconds: float = 0.0
     detail: str = ""
+    failed_call: FailedCall | None = None
 
     @classmethod
-    def of(cls, event: PipelineEvent, request: Request, *, seconds: float = 0.0, detail: str = "") -> "CallEvent":
+    def of(
+        cls,
+        event: PipelineEvent,
+        request: Request,
+        *,
+        seconds: float = 0.0,
+        detail: str = "",
+        failed_call: FailedCall | None = None,
+    ) -> "CallEvent":
         """Return the event for the call of a request."""
-        return cls(event, request.source, request.method, request.template, seconds, detail)
+        return cls(event, request.source, request.method, request.template, seconds, detail, failed_call)
 
 
 class Observer(Protocol):

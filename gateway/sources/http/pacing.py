@@ -23,6 +23,7 @@ from gateway.calls import CallKind, current_calls
 from gateway.errors import Origin, RateLimited
 from gateway.operation import Deadline, current_deadline, current_operation, current_principal
 from gateway.sources.http.bucket import Bucket, Rate, Token, parse_quota
+from gateway.sources.http.causes import failed_call
 from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.fair_queue import FairQueue
@@ -207,6 +208,7 @@ class Pacing:
                 f"The rate limit of the {request.source} source is reached, and waiting would take too long.",
                 origin=Origin(source=request.source),
                 retry_after=error.wait,
+                failed_call=failed_call(request, f"not sent: the rate limit is used up for {error.wait:.3g} s"),
             ) from None
         if (waited := self._clock() - started) >= _MIN_TIMER:
             self._observe(CallEvent.of(PipelineEvent.WAIT, request, seconds=waited))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from gateway.errors import Origin, SourceInvalidResponse
+from gateway.sources.http.causes import failed_response
 from gateway.sources.http.errors import SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response, Send
 
@@ -82,7 +83,9 @@ class SourcePictures:
             elif response.status == _OK:
                 return response.body or None
             else:
-                raise source_error(request, response, SourceErrorBody(documented=True))
+                error = source_error(request, response, SourceErrorBody(documented=True))
+                error.failed_call = failed_response(request, response)
+                raise error
         raise self._refusal(f"redirected a picture more than {_MAX_REDIRECTS} times")
 
     async def _call(self, url: str, max_bytes: int) -> tuple[Request, Response]:

@@ -70,13 +70,13 @@ class ClientConnection(asyncio.Protocol):
         """
         transport = self._transport
         if transport is None or transport.is_closing():
-            raise unreachable_error(request)
+            raise unreachable_error(request, ConnectionResetError())
         self._reader.expect(request)
         if request.on_write is not None:
             request.on_write()
         transport.write(message)
         if transport.is_closing():  # the operating system accepted no byte
-            raise unreachable_error(request)
+            raise unreachable_error(request, ConnectionResetError())
         self._request, self._attempt_ends_at, self._timeout_at = request, timeout_at, timeout_at
         if self._read_timeout is not None:
             self._timeout_at = min(timeout_at, self._loop.time() + self._read_timeout)
