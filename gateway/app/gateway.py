@@ -38,16 +38,16 @@ from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.pictures import build_picture_links, build_pictures_route
 from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
+from gateway.app.telemetry import build_telemetry
 from gateway.callers.authentication import Authentication
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.state.once import IdempotentChanges
-from gateway.telemetry.access_log import AccessLog, Write, write_to_logger
+from gateway.telemetry.access_log import Write, write_to_logger
 from gateway.telemetry.recent_warnings import RecentWarnings
 from gateway.telemetry.report import RequestReport
-from gateway.telemetry.telemetry import Telemetry
 from gateway.users.listing.cursor import Cursors
 from gateway.users.model import User, UserChange
 from gateway.users.reference import ReferenceData
@@ -76,7 +76,7 @@ class Gateway:
 
     def __init__(self, settings: Settings | None = None, *, write_access: Write = write_to_logger) -> None:
         self.settings = settings or Settings()
-        self.telemetry = Telemetry([AccessLog("all", write_access)])
+        self.telemetry = build_telemetry(self.settings, write_access)
         self.metrics = Metrics()
         self._stack = AsyncExitStack()
         self._sources: ConfiguredSources | None = None

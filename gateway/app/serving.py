@@ -11,6 +11,7 @@ from gateway.api.web.servers import HttpServer
 from gateway.app import Gateway
 from gateway.app.file_limit import connection_limit, raise_file_limit
 from gateway.settings import Settings
+from gateway.telemetry.access_log import json_line, text_line, write_to_stderr
 
 __all__ = ["Addresses", "collect_less", "serving", "stop_requested"]
 
@@ -31,7 +32,8 @@ class Addresses:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Addresses]:
     """Serve a gateway until the block ends; then fail `/readyz`, drain, and finish the requests that are executed."""
-    async with Gateway(settings) as gateway:
+    line = json_line if settings.log_format == "json" else text_line
+    async with Gateway(settings, write_access=write_to_stderr(line)) as gateway:
         limit = connection_limit(settings, raise_file_limit())
         server = await gateway.serve_http(grace=_GRACE, limit=limit)
         grpc = None

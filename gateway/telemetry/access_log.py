@@ -6,13 +6,12 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-import orjson
-
 from gateway.errors import Code
+from gateway.telemetry.log_fields import json_line as json_text
+from gateway.telemetry.log_fields import log_time
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport
 
 __all__ = ["AccessLog", "AccessLogMode", "Write", "json_line", "text_line", "write_to_logger", "write_to_stderr"]
@@ -21,6 +20,10 @@ AccessLogMode = Literal["all", "slow", "errors", "off"]
 """Which requests are logged: all; slow ones and those with errors; those with errors; none."""
 
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/status", "/favicon.ico"})
+_TEXT_FIELDS = (
+    *("codes", "calls", "source_ms", "waited_ms", "batched", "shared", "kept", "retries", "messages", "bytes"),
+    *("caller", "client", "client_version", "request_id", "trace_id", "cause"),
+)
 _FAILED = 500
 _REFUSED = 400
 
@@ -74,7 +77,7 @@ def fields(report: RequestReport, level: str) -> dict[str, Any]:
     """Return the fields of a line, in their order; times are in milliseconds. A line has only those that apply."""
     summary = report.summary
     line: dict[str, Any] = {
-        "time": _timestamp(time.time()),
+        "time": log_time(time.time()),
         "level": level,
         "logger": "gateway.access",
         "request_id": report.request_id,
@@ -108,16 +111,20 @@ def fields(report: RequestReport, level: str) -> dict[str, Any]:
 
 def json_line(report: RequestReport, level: str) -> bytes:
     """Return the line as a JSON object, which always has all fields."""
-    return orjson.dumps(fields(report, level), option=orjson.OPT_APPEND_NEWLINE)
+    return f"{json_text(fields(report, level))}\n".encode()
 
 
 def text_line(report: RequestReport, level: str) -> bytes:
-    """Return the line as text for people: the fields that apply, as `name=value`."""
+    """Return the line as text for people: surface, operation, status and milliseconds; then what else applies.
+
+    2026-11-29T09:38:51.761Z INFO    http query Ada 200 5.4 ms calls=account:1 bytes=65 client=web request_id=…
+    """
     line = fields(report, level)
-    start = f"{line.pop('time')} {level.upper():<7} {line.pop('surface')} {line.pop('status')}"
-    del line["level"], line["logger"]
+    name = f"{report.kind} {report.operation}".strip() if report.kind else f"{report.method} {report.route}".strip()
+    start = f"{line['time']} {level.upper():<7} {report.surface} {name} {report.status} {line['duration_ms']:.1f} ms"
     texts = []
-    for name, value in line.items():
+    for field in _TEXT_FIELDS:
+        value = line.get(field)
         if not value:
             continue
         if isinstance(value, tuple):
@@ -126,8 +133,8 @@ def text_line(report: RequestReport, level: str) -> bytes:
             text = ",".join(f"{source}:{count}" for source, count in value.items())
         else:
             text = str(value)
-        texts.append(f"{name}={text!r}" if " " in text else f"{name}={text}")
-    return f"{start} {' '.join(texts)}\n".encode()
+        texts.append(f"{field}={text!r}" if " " in text else f"{field}={text}")
+    return f"{start} {' '.join(texts)}\n".encode(errors="backslashreplace")
 
 
 def write_to_logger(report: RequestReport, level: str) -> None:
@@ -149,16 +156,6 @@ def write_to_stderr(line: Callable[[RequestReport, str], bytes]) -> Write:
         stream.flush()
 
     return write
-
-
-def _timestamp(seconds: float) -> str:
-    whole = int(seconds)
-    return f"{_second(whole)}.{int((seconds - whole) * 1000):03}Z"
-
-
-@lru_cache(2)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @lru_cache(256)

@@ -1,11 +1,12 @@
 """The facts of one request, collected while it is handled, and reported when it has ended."""
 
 import time
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from gateway.calls import CallKind, CallList, CallRecord
+from gateway.errors import Code, FailedCall, GatewayError
 
 __all__ = ["CLIENT_LEFT", "OTHER", "CallSummary", "RequestReport", "Surface", "summarize"]
 
@@ -38,6 +39,16 @@ class CallSummary(msgspec.Struct, frozen=True):
     waited_seconds: float = 0.0
 
 
+class Failure(Protocol):
+    """An error, or a source that is missing from a result because of one."""
+
+    @property
+    def code(self) -> Code: ...
+
+    @property
+    def failed_call(self) -> FailedCall | None: ...
+
+
 class RequestReport(msgspec.Struct):
     """The facts of one request.
 
@@ -50,7 +61,8 @@ class RequestReport(msgspec.Struct):
     names are bounded, else `OTHER`. `kind` is query, mutation, subscription, unary or stream. `document` is the SHA-256
     of a GraphQL document. `status` is the status of HTTP or the name of the gRPC code; `CLIENT_LEFT` where the client
     did not wait for the end. `codes` are those of all errors. `messages` is the number of responses on a stream, and
-    `bytes` the size of the response without its head. `calls` records the calls, None if nothing records them.
+    `bytes` the size of the response without its head. `cause` describes the first call to a source that failed. `calls`
+    records the calls, None if nothing records them.
     """
 
     surface: Surface = "http"
@@ -82,6 +94,19 @@ class RequestReport(msgspec.Struct):
         """Add the code of an error, once."""
         if code not in self.codes and len(self.codes) < _MAX_CODES:
             self.codes = (*self.codes, code)
+
+    def add_failure(self, failure: Failure) -> None:
+        """Add the code of a failure, and what operators should know of the first call that failed."""
+        self.add_code(failure.code)
+        if failure.failed_call is not None and not self.cause:
+            self.cause = str(failure.failed_call)
+
+    def add_error(self, error: Exception) -> None:
+        """Add an error that ends the request, or a part of it."""
+        if isinstance(error, GatewayError):
+            self.add_failure(error)
+        else:
+            self.add_code(Code.INTERNAL)
 
     @property
     def overhead(self) -> float:

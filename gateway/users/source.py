@@ -1,10 +1,10 @@
 """What the service requires of a source, as protocols, and the types that pass between the two."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, NoReturn, Protocol, TypeVar, runtime_checkable
 
-from gateway.errors import Code, GatewayError, Origin, SourceNotConfigured
+from gateway.errors import Code, FailedCall, GatewayError, Origin, SourceNotConfigured
 from gateway.users.icons import IconRules
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import RoleType, Timestamp, User, UserChange, UserSource, UserStatus
@@ -269,17 +269,21 @@ _RELEVANCE = (
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """A source whose users are missing from a list, and the error; `retry_after` is in seconds."""
+    """A source whose users are missing from a list, and the error; `retry_after` is in seconds.
+
+    `failed_call` is for operators alone.
+    """
 
     source: UserSource
     code: Code
     message: str
     retry_after: float | None = None
+    failed_call: FailedCall | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, source: UserSource, error: GatewayError) -> "Unavailable":
-        """Return what a caller gets of a source's error."""
-        return cls(source, error.code, error.message, error.retry_after)
+        """Return the source for its error."""
+        return cls(source, error.code, error.message, error.retry_after, error.failed_call)
 
 
 def raise_most_relevant(errors: Sequence[GatewayError]) -> NoReturn:

@@ -8,13 +8,14 @@ from typing import Any, Self
 from google.rpc import status_pb2
 
 from gateway.api.capacity import ratelimit_headers
-from gateway.api.grpc.errors import code_of, partial_errors, status_of
+from gateway.api.grpc.errors import partial_errors, status_of
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.kit.rate_limit import Allowance
 from gateway.operation import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.loaders import Loaders
+from gateway.users.source import Unavailable
 
 __all__ = ["PARTIAL_ERRORS", "Call"]
 
@@ -77,13 +78,22 @@ class Call:
         """Add the trailer of a change whose result was stored under the same request_id."""
         self.trailers.append(("idempotency-replayed", "true"))
 
+    def report_missing(self, sources: Iterable[Unavailable]) -> None:
+        """Report the sources that are missing from a response, which are no errors of the call."""
+        for source in sources:
+            self.report.add_failure(source)
+
+    def partial_errors(self, failures: Iterable[tuple[str, Exception]]) -> list[users_pb2.PartialError]:
+        """Return the failed lookups of the response, by their paths."""
+        failures = tuple(failures)
+        for _, failure in failures:
+            self.report.add_error(failure)
+        return partial_errors(failures, self.request_id, self.method)
+
     def add_partial_errors(self, failures: Iterable[tuple[str, Exception]]) -> None:
         """Add a trailer with the failed lookups, as many as its size permits."""
         partial = users_pb2.PartialErrors()
-        failures = tuple(failures)
-        for _, failure in failures:
-            self.report.add_code(code_of(failure))
-        for error in partial_errors(failures, self.request_id, self.method):
+        for error in self.partial_errors(failures):
             partial.errors.append(error)
             while partial.ByteSize() > _MAX_PARTIAL_ERROR_BYTES and partial.errors:
                 partial.omitted += 1
@@ -95,7 +105,7 @@ class Call:
 
     def failed(self, error: Exception) -> status_pb2.Status:
         """Return the status of a call that failed."""
-        self.report.add_code(code_of(error))
+        self.report.add_error(error)
         return status_of(error, self.request_id, self.method)
 
     def all_trailers(self) -> tuple[tuple[str, str | bytes], ...]:

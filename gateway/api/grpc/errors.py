@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, Code, GatewayError, Internal, Violation
 
-__all__ = ["DOMAIN", "STATUS", "code_of", "field_path", "partial_errors", "status_of"]
+__all__ = ["DOMAIN", "STATUS", "field_path", "partial_errors", "status_of"]
 
 DOMAIN = "usergateway"
 
@@ -43,11 +43,6 @@ _MAX_TEXT_BYTES = 512
 _MAX_VIOLATION_BYTES = 2048
 _DEFAULT_RETRY_AFTER = 1.0  # seconds, where the source states no time
 _REQUEST_FIELDS = {"change": "user", "first": "page_size", "after": "page_token"}
-
-
-def code_of(error: Exception) -> Code:
-    """Return the code of an exception; that of a defect is INTERNAL."""
-    return error.code if isinstance(error, GatewayError) else Code.INTERNAL
 
 
 def status_of(error: Exception, request_id: str, location: str) -> status_pb2.Status:

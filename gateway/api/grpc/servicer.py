@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.changes import change_of
 from gateway.api.grpc.enums import ROLE_TYPES, SOURCES, sources_of
-from gateway.api.grpc.errors import partial_errors
 from gateway.api.grpc.filling import Filler
 from gateway.api.grpc.messages import Messages, source_error
 from gateway.api.grpc.paging import page_of
@@ -43,13 +42,14 @@ class UserServicer:
         first, after = page_of(request)
         loaders = call.track(service.loaders(read_plan.plan))
         page = await service.list_users(_filter(request.filter), first=first, after=after, loaders=loaders)
+        call.report_missing(page.unavailable)
         filler = Filler(loaders)
         users = await filler.fill(tuple(edge.node for edge in page.edges), read_plan.lookups, "users")
         return users_pb2.ListUsersResponse(
             users=[self._messages.of(user, read_plan.only) for user in users],
             next_page_token=_next_page_token(page),
             unavailable=[source_error(source) for source in page.unavailable],
-            partial_errors=partial_errors(filler.failures, call.request_id, call.method),
+            partial_errors=call.partial_errors(filler.failures),
         )
 
     async def find_person(self, request: users_pb2.FindPersonRequest, call: Call) -> users_pb2.Person:
@@ -57,13 +57,14 @@ class UserServicer:
         read_plan = read_plan_of_user(request.view, request.read_mask.paths)
         loaders = call.track(service.loaders(read_plan.plan))
         person = await service.find_person(request.email, loaders=loaders)
+        call.report_missing(person.unavailable)
         filler = Filler(loaders)
         users = await filler.fill(tuple(person.users), read_plan.lookups, "users")
         return users_pb2.Person(
             email=person.email,
             users=[self._messages.of(user, read_plan.only) for user in users],
             unavailable=[source_error(source) for source in person.unavailable],
-            partial_errors=partial_errors(filler.failures, call.request_id, call.method),
+            partial_errors=call.partial_errors(filler.failures),
         )
 
     async def create_account_user(self, request: users_pb2.CreateAccountUserRequest, call: Call) -> users_pb2.User:
@@ -138,7 +139,7 @@ class UserServicer:
         return users_pb2.ListRolesResponse(
             roles=[self._messages.of(role, read_plan.only) for role in roles],
             next_page_token=_next_page_token(page),
-            partial_errors=partial_errors(filler.failures, call.request_id, call.method),
+            partial_errors=call.partial_errors(filler.failures),
         )
 
     async def get_department(self, request: users_pb2.GetDepartmentRequest, call: Call) -> users_pb2.Department:
@@ -163,7 +164,7 @@ class UserServicer:
         return users_pb2.ListDepartmentsResponse(
             departments=[self._messages.of(department, read_plan.only) for department in departments],
             next_page_token=_next_page_token(page),
-            partial_errors=partial_errors(filler.failures, call.request_id, call.method),
+            partial_errors=call.partial_errors(filler.failures),
         )
 
     async def _resource(

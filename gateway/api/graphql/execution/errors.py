@@ -80,9 +80,13 @@ def is_public(error: GraphQLError) -> bool:
 
 def public_errors(errors: Iterable[GraphQLError], report: RequestReport) -> list[GraphQLError]:
     """Return errors as a client may see them; the report of the request gets their codes."""
-    public = [error if is_public(error) else public_error(error, report.request_id) for error in errors]
-    for error in public:
-        report.add_code((error.extensions or {})["code"])
+    public = []
+    for error in errors:
+        if isinstance(error.original_error, GatewayError):
+            report.add_error(error.original_error)
+        shown = error if is_public(error) else public_error(error, report.request_id)
+        report.add_code((shown.extensions or {})["code"])
+        public.append(shown)
     return public
 
 

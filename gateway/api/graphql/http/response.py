@@ -54,7 +54,7 @@ def refusal_response(
     error: RefusedError, media_type: MediaType, profile: StatusProfile, report: RequestReport
 ) -> WebResponse:
     """Return the response to a request that is not executed; its report gets the code of the error."""
-    report.add_code(error.error.code)
+    report.add_error(error.error)
     graphql_error = public_error(GraphQLError(error.error.message, original_error=error.error), report.request_id)
     body = orjson.dumps({"errors": [graphql_error.formatted]})
     status = error.draft_status if profile is StatusProfile.DRAFT else error.status

@@ -128,6 +128,7 @@ class QueryObject:
         page = await info.context.service.list_users(
             to_plain(filter), first=_page_size(first), after=after, loaders=info.context.loaders
         )
+        _report_missing(info, page)
         return _connection(page, after)
 
     @strawberry.field(
@@ -140,6 +141,7 @@ class QueryObject:
         email: Annotated[str, strawberry.argument(description="The e-mail address, whatever the case of its letters.")],
     ) -> PersonObject | None:
         found: Any = await info.context.service.find_person(email, loaders=info.context.loaders)
+        _report_missing(info, found)
         return found
 
     @strawberry.field(
@@ -168,6 +170,12 @@ class QueryObject:
 
 def _page_size(first: int | None) -> int:
     return 50 if first is None else first
+
+
+def _report_missing(info: Info, found: Any) -> None:
+    """Report the sources that are missing from a result, which are no errors of the operation."""
+    for unavailable in found.unavailable:
+        info.context.incoming.report.add_failure(unavailable)
 
 
 def _connection(page: Any, after: str | None) -> Any:
