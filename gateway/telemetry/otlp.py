@@ -1,0 +1,149 @@
+"""What the exporters of traces and of metrics have in common: where they send, for which resource, and their failures.
+
+The standard variables of OpenTelemetry apply (https://opentelemetry.io/docs/specs/otel/protocol/exporter/). Those that
+decide whether and where something is sent are read here; the others, such as headers, timeouts, compression and
+certificates, by the exporter itself. The SDK and the exporter are the extra `otel`: they are only imported where
+something is exported.
+"""
+
+import logging
+from collections.abc import Mapping
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+
+__all__ = ["PACKAGE", "ExportLog", "Signal", "gateway_version", "otlp_url", "resource"]
+
+PACKAGE = "user-gateway"
+"""The name of the distribution, and of the service unless `OTEL_SERVICE_NAME` is another one."""
+
+_LOG = logging.getLogger("gateway.telemetry")
+_PROTOCOL = "http/protobuf"
+_DEFAULT_ENDPOINT = "http://localhost:4318"
+
+
+class Signal(StrEnum):
+    """A kind of telemetry, as OpenTelemetry names it in paths and variables."""
+
+    TRACES = "traces"
+    METRICS = "metrics"
+
+
+def gateway_version() -> str:
+    """Return the version of the gateway; empty where it is not installed as a distribution."""
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return ""
+
+
+def otlp_url(signal: Signal, endpoint: str | None, variables: Mapping[str, str]) -> str | None:
+    """Return the URL to which a signal is sent; None if it is not exported.
+
+    `endpoint` is the base URL of the setting `otlp_endpoint`, and `variables` are those of OpenTelemetry that are set.
+    The URL of one signal, `OTEL_EXPORTER_OTLP_<SIGNAL>_ENDPOINT`, is used as it is; `v1/<signal>` is appended to the
+    others.
+
+    Raises:
+        ValueError: the signal is to be exported, and the SDK is not installed, or the variables require a protocol
+            other than http/protobuf.
+    """
+    name = signal.upper()
+    exporters = [each.strip() for each in variables.get(f"OTEL_{name}_EXPORTER", "").split(",") if each.strip()]
+    if variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or (exporters and "otlp" not in exporters):
+        return None
+    url = variables.get(f"OTEL_EXPORTER_OTLP_{name}_ENDPOINT")
+    if url is None:
+        base = endpoint or variables.get("OTEL_EXPORTER_OTLP_ENDPOINT") or (_DEFAULT_ENDPOINT if exporters else None)
+        if base is None:
+            return None
+        url = f"{base.rstrip('/')}/v1/{signal}"
+    _require_protocol(name, variables)
+    _require_sdk()
+    return url
+
+
+def resource() -> "Resource":
+    """Return the resource of all telemetry of this process: the service, its version, and one id for the process.
+
+    `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` take precedence.
+    """
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - the SDK is an extra
+
+    defaults = {"service.name": PACKAGE, "service.version": gateway_version()}
+    return Resource.create({**defaults, **OTELResourceDetector().detect().attributes})
+
+
+class ExportLog(logging.Filter):
+    """Logs once that the exports of a signal fail, and once that they succeed again.
+
+        with ExportLog(Signal.METRICS, url, logger_of_exporter) as log:
+            log.note(succeeded=...)  # after each export
+
+    The exporter logs each try and each failed export: inside the block these messages are left out, and the first is
+    the cause in the message here. No message contains the credentials or the query of the URL.
+    """
+
+    def __init__(self, signal: Signal, url: str, exporter: logging.Logger) -> None:
+        super().__init__()
+        self._signal = signal
+        self._exporter = exporter
+        parts = urlsplit(url)
+        self._url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        self._query = parts.query
+        self._cause = ""
+        self._is_failing = False
+
+    def __enter__(self) -> Self:
+        self._exporter.addFilter(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exporter.removeFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the first message about a failure as its cause, and pass none to the handlers."""
+        if not self._cause:
+            message = record.getMessage()
+            self._cause = message.replace(f"?{self._query}", "") if self._query else message
+        return False
+
+    def note(self, *, succeeded: bool) -> None:
+        """Log the result of an export if it differs from the last one."""
+        if succeeded and self._is_failing:
+            _LOG.info("the %s are sent to %s again", self._signal, self._url)
+        elif not succeeded and not self._is_failing:
+            message = "sending the %s to %s failed, and is tried again without further messages: %s"
+            _LOG.warning(message, self._signal, self._url, self._cause or "the exporter gives no cause")
+        self._is_failing = not succeeded
+        self._cause = ""
+
+
+def _require_protocol(name: str, variables: Mapping[str, str]) -> None:
+    for variable in (f"OTEL_EXPORTER_OTLP_{name}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        protocol = variables.get(variable)
+        if protocol is not None:
+            if protocol != _PROTOCOL:
+                raise ValueError(
+                    f"{variable} is {protocol}, and the gateway sends OTLP by {_PROTOCOL} alone: unset it, and use the "
+                    "collector's port for HTTP, which is 4318 by default"
+                )
+            return
+
+
+def _require_sdk() -> None:
+    for module in ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"):
+        try:
+            found = find_spec(module) is not None
+        except ModuleNotFoundError:  # a package above it is missing
+            found = False
+        if not found:
+            raise ValueError(
+                "Sending traces and metrics by OTLP needs OpenTelemetry's SDK and exporter, which are not installed: "
+                f"pip install '{PACKAGE}[otel]', or unset GATEWAY_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_ENDPOINT"
+            )
