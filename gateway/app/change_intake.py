@@ -36,6 +36,8 @@ def build_webhooks(
         complete = next(
             (ReportedUsers(source).complete for source in sources if isinstance(source, ResellerSource)), None
         )
+    if tokens:
+        observer.feeds.expect(UserSource.RESELLER)
     # A webhook is recognised as repeated for so long only: after that, it would be a new event.
     tolerance = min(reseller.webhook_tolerance, settings.events_window)
     return ResellerWebhooks(tokens, read, events, tolerance=tolerance, complete=complete, observe=observer.webhook)
@@ -62,4 +64,5 @@ def start_polling(
         lock = state.polling_lock(f"polling:{source.name}", interval)
         poller = Poller(source, events, lock, interval=interval, observe=observer.poll)
         stack.push_async_callback(poller.aclose)
+        observer.feeds.expect(source.name)
         poller.start()

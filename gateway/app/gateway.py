@@ -26,7 +26,7 @@ from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
 from gateway.api.web.icon import icon_route
-from gateway.api.web.metrics import Metrics, metrics_route
+from gateway.api.web.metrics import metrics_route
 from gateway.api.web.open_connections import ConnectionLimit
 from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
@@ -35,6 +35,7 @@ from gateway.app.change_intake import build_webhooks, start_polling
 from gateway.app.file_limit import file_limit, grpc_connection_limit
 from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.metrics_reading import read_metrics
 from gateway.app.pictures import build_picture_links, build_pictures_route
 from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
@@ -46,6 +47,8 @@ from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.state.once import IdempotentChanges
 from gateway.telemetry.access_log import Write, write_to_logger
+from gateway.telemetry.loop_lag import LoopLag
+from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.recent_warnings import RecentWarnings
 from gateway.telemetry.report import RequestReport
 from gateway.users.listing.cursor import Cursors
@@ -126,9 +129,10 @@ class Gateway:
         secret = settings.cursor_secret
         once = IdempotentChanges(state.idempotency(), observe=observer.idempotency)
         stack.push_async_callback(once.aclose)
+        reference = ReferenceData(sources, ttl=settings.reference_ttl, observe=observer.batch)
         self._users = UserService(
             sources,
-            reference=ReferenceData(sources, ttl=settings.reference_ttl),
+            reference=reference,
             cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
             execute_once=once,
             publish=self._publish,
@@ -149,6 +153,15 @@ class Gateway:
         )
         stack.push_async_callback(self._live.drain)
         start_polling(settings, sources, self._events, state, stack=stack, observer=observer)
+        read_metrics(
+            self.metrics,
+            observer=observer,
+            sources=self._sources,
+            reference=reference,
+            live=self._live,
+            events=self._events,
+        )
+        await stack.enter_async_context(LoopLag(self.metrics.loop_lag.observe))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -320,7 +333,7 @@ class Gateway:
                 *health(self._check_ready),
                 build_pictures_route(settings, sources, self.pictures, self._credentials.authenticate),
                 build_webhooks(settings, self.sources, self.events, self._observer).route,
-                metrics_route(self.metrics, sources.circuits, live.traffic, lambda: self.events.subscribers),
+                metrics_route(self.metrics.registry),
             ],
             [live.route()],
             cors=self._cors,

@@ -2,25 +2,39 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from http import HTTPStatus
 from typing import TypeVar
 
 from gateway.api.graphql.limits.limits import Finding
-from gateway.api.web.metrics import Metrics
+from gateway.api.web.webhooks import WebhookResult
+from gateway.events.polling import PollResult
+from gateway.kit.server_address import server_address
 from gateway.sources.http.exchange import Request
-from gateway.sources.http.observing import CallEvent
+from gateway.sources.http.observing import CallEvent, PipelineEvent
+from gateway.telemetry.feeds import FeedLag
+from gateway.telemetry.metrics import Metrics
+from gateway.users.ids import Kind
+from gateway.users.model import UserSource
 
 __all__ = ["MetricsObserver"]
 
 Series = TypeVar("Series")
 _MAX_SERIES = 4096  # cached series of one metric: more than there are
+_STATUSES = frozenset(str(status.value) for status in HTTPStatus)
+_OTHER = "_OTHER"  # as the conventions name a value outside the known ones
+_FIRST_ERROR = "400"
+_SIGNED = frozenset({WebhookResult.ACCEPTED, WebhookResult.REPEATED, WebhookResult.UNKNOWN, WebhookResult.FOREIGN})
 
 
 class MetricsObserver:
     """Counts what the parts of a gateway report. Each method is passed to one part as its observer."""
 
     def __init__(self, metrics: Metrics) -> None:
+        self.feeds = FeedLag()
         self._calls = _cached(metrics.calls.labels)
         self._pipeline = _cached(metrics.source_events.labels)
+        self._pacing_waits = _cached(metrics.pacing_waits.labels)
+        self._batches = _cached(metrics.batches.labels)
         self._limits = _cached(metrics.limits.labels)
         self._gate = _cached(metrics.gate.labels)
         self._documents = _cached(metrics.documents.labels)
@@ -34,10 +48,22 @@ class MetricsObserver:
     def pipeline_event(self, event: CallEvent) -> None:
         """Count an event of a pipeline."""
         self._pipeline(event.source, event.method, event.template, event.event, event.detail).inc()
+        if event.event is PipelineEvent.WAIT:
+            self._pacing_waits(event.source).observe(event.seconds)
 
     def call_finished(self, request: Request, status: str, seconds: float) -> None:
-        """Record the duration of one attempt of a call."""
-        self._calls(request.source, request.method, request.template, status).observe(seconds)
+        """Record the duration of one attempt of a call: its status is an HTTP status or the code of an error."""
+        address, port = server_address(request.url)
+        if not status.isdecimal():
+            code, error = "", status
+        else:
+            code = status if status in _STATUSES else _OTHER
+            error = code if status >= _FIRST_ERROR else ""
+        self._calls(request.method, address, port, code, error, request.template, request.source).observe(seconds)
+
+    def batch(self, source: UserSource, kind: Kind, lookups: int) -> None:
+        """Record the size of a batch of lookups."""
+        self._batches(source, kind.value).observe(lookups)
 
     def limited(self, finding: Finding, refused: bool) -> None:  # noqa: FBT001 - the signature of an observer
         """Count a document that exceeded a limit."""
@@ -67,13 +93,19 @@ class MetricsObserver:
         """Count an event of a live connection."""
         self._live(event, detail).inc()
 
-    def webhook(self, result: str) -> None:
+    def webhook(self, result: WebhookResult) -> None:
         """Count a webhook by its result."""
         self._webhooks(result).inc()
+        if result in _SIGNED:
+            self.feeds.reported(UserSource.RESELLER)
 
-    def poll(self, source: str, result: str) -> None:
+    def poll(self, source: UserSource, result: PollResult) -> None:
         """Count a round of polling by its result."""
         self._polls(source, result).inc()
+        if result in {PollResult.STANDBY, PollResult.OVERTAKEN}:
+            self.feeds.left_to_another(source)
+        elif result in {PollResult.CHANGED, PollResult.UNCHANGED}:
+            self.feeds.reported(source)
 
 
 def _cached(labels: Callable[..., Series]) -> Callable[..., Series]:

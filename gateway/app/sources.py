@@ -16,7 +16,7 @@ from gateway.sources.http.clients import CLIENTS
 from gateway.sources.http.exchange import Send, TransportLimits, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.hedging import HedgingSettings
-from gateway.sources.http.pacing import Pacing, by_credential
+from gateway.sources.http.pacing import Pacing, PacingState, by_credential
 from gateway.sources.http.pictures import SourcePictures
 from gateway.sources.http.retry import RetryBudget, RetrySettings
 from gateway.sources.http.single_flight import SingleFlight
@@ -91,6 +91,7 @@ class ConfiguredSources:
         self._observer = observer
         self._circuits: dict[UserSource, Circuit] = {}
         self._flights: dict[UserSource, SingleFlight] = {}
+        self._pacings: dict[UserSource, Pacing] = {}
         self.pictures: dict[UserSource, PictureStore] = {}
         budget = RetryBudget()
         configured = [name for name in BUILDERS if settings_of(settings, name).configured]
@@ -105,6 +106,10 @@ class ConfiguredSources:
     def circuits(self) -> Mapping[str, CircuitState]:
         """Return the state of the circuit of each source."""
         return {name: circuit.state for name, circuit in self._circuits.items()}
+
+    def budgets(self) -> Mapping[str, PacingState]:
+        """Return what is left of the rate limit of each source."""
+        return {name: pacing.state for name, pacing in self._pacings.items()}
 
     def separate_reads(self, changed: UserSource | None) -> None:
         """Let later reads of a source, None for all, share no call from before a change that is known now."""
@@ -126,7 +131,9 @@ class ConfiguredSources:
             hedging=HedgingSettings() if configured.hedge else None,
         )
         observe = self._observer.pipeline_event
-        pacing = Pacing(step_settings.rate, key=PACING_KEYS.get(name, by_credential), observe=observe)
+        pacing = self._pacings[name] = Pacing(
+            step_settings.rate, key=PACING_KEYS.get(name, by_credential), observe=observe
+        )
         timing = Timing(self._observer.call_finished)
 
         def send(changed: StepSettings, **parts: Any) -> Send:

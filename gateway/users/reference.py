@@ -10,8 +10,8 @@ records and calls. Principals with forwarded credentials share nothing (`Princip
 import asyncio
 import contextvars
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,9 @@ _MAX_RECORDS = 20_000
 
 _CacheKey = tuple[str, frozenset[str], Ref]
 """The credential that a record was read with, its needs and its reference: a plain tuple, created for every lookup."""
+
+BatchObserver = Callable[[UserSource, Kind, int], None]
+"""Receives each batch of lookups: their source, their kind and their number."""
 
 
 class _BatchKey(msgspec.Struct, frozen=True, gc=False):
@@ -84,13 +87,23 @@ class ReferenceData:
         ttl: float = 0,
         max_records: int = _MAX_RECORDS,
         clock: Callable[[], float] = time.monotonic,
+        observe: BatchObserver = lambda *_: None,
     ) -> None:
         self._sources = sources
         self._ttl = ttl
         self._max_records = max_records
         self._clock = clock
+        self._observe = observe
+        self._hits: dict[UserSource, int] = defaultdict(int)  # lookups whose record was cached
+        self._misses: dict[UserSource, int] = defaultdict(int)
         self._cache: OrderedDict[_CacheKey, tuple[float, Any]] = OrderedDict()  # when it expires, the record
         self._queues: dict[_BatchKey, _Queue] = {}
+
+    def lookups(self) -> Mapping[tuple[UserSource, str], int]:
+        """Return how many lookups were a `hit` or a `miss` of the cache until now, by source."""
+        return {(source, "hit"): count for source, count in self._hits.items()} | {
+            (source, "miss"): count for source, count in self._misses.items()
+        }
 
     def cached(self, ref: Ref, needs: frozenset[str], principal: Principal = ANYONE) -> tuple[Any] | None:
         """Return the record in a tuple, which holds None if the source has none, or None if it is not cached.
@@ -127,6 +140,7 @@ class ReferenceData:
         found = {ref: cached[0] for ref in refs if (cached := self._find(key.cache_key(ref)))}
         missing = [ref for ref in refs if ref not in found]
         if missing:
+            self._misses[key.source] += len(missing)
             found |= dict(zip(missing, await self._enqueue(key, missing, principal), strict=True))
         return found
 
@@ -148,8 +162,9 @@ class ReferenceData:
         if entry is None or self._clock() >= entry[0]:
             return None
         self._cache.move_to_end(key)
+        ref = key[2]
+        self._hits[ref.source] += 1
         if (calls := current_calls.get()) is not None:
-            ref = key[2]
             directory = self._sources.named(ref.source).directories.get(ref.kind)
             if directory is not None:  # else the record can only be absent, and no call would look for it
                 calls.add(CallKind.KEPT, Endpoint(ref.source, "GET", directory.template), None, 0.0)
@@ -215,6 +230,7 @@ class ReferenceData:
             self._cache.popitem(last=False)
 
     async def _fetch(self, key: _BatchKey, refs: Sequence[Ref], principal: Principal) -> dict[Ref, Any]:
+        self._observe(key.source, key.kind, len(refs))
         with acting_as(principal):
             return await self._fetch_records(key, refs)
 

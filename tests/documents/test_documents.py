@@ -9,8 +9,8 @@ from conftest import ROOT
 from documents.blocks import Section, sections
 from documents.reader import running_reader
 
-from gateway.api.web.metrics import Metrics
 from gateway.settings.options import leaves
+from gateway.telemetry.metrics import Metrics
 
 CLIENTS = sorted((ROOT / "docs/clients").glob("*.md"))
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CLIENTS, ROOT / "examples/README.md"]
@@ -79,10 +79,16 @@ def test_every_documented_setting_exists() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    """The table of metrics in docs/production.md has exactly the metrics of the code."""
-    documented = re.findall(r"^\| `([a-z_]+)` \|", (ROOT / "docs/production.md").read_text(), re.MULTILINE)
-    known = {family.name for family in Metrics().registry.collect()}
-    assert {name.removesuffix("_total") for name in documented} == known
+    """The tables of docs/metrics.md have exactly the metrics of the code, with labels and OpenTelemetry's names."""
+    text = (ROOT / "docs/metrics.md").read_text()
+    rows = re.findall(r"^\| `([a-z_]+)` \| `([a-z_.]+)` \| ([a-z_, ]*)\|", text, re.MULTILINE)
+    documented = {
+        name.removesuffix("_total"): (exported, [label for label in labels.strip().split(", ") if label])
+        for name, exported, labels in rows
+    }
+    metrics = Metrics()
+    assert {family.name for family in metrics.registry.collect()} == set(metrics.names)
+    assert documented == {name: (named.name, list(named.attributes)) for name, named in metrics.names.items()}
 
 
 def test_every_link_leads_somewhere() -> None:

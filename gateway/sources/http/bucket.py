@@ -156,6 +156,19 @@ class Bucket:
         used = self._unsent or self._unanswered or self._returning or self._returned
         return not used and not self._refused and self._paused_until <= now
 
+    @property
+    def available(self) -> int | None:
+        """The number of calls that may be made now; None without a rate and a pause."""
+        now = self._update()
+        if now < self._paused_until:
+            return 0
+        return max(0, self._free()) if self._rate else None
+
+    @property
+    def limit(self) -> int | None:
+        """The calls that may be made in a window, as the source has reported last; None without a rate."""
+        return self._limit if self._rate else None
+
     def wait(self, ahead: int = 0) -> float:
         """Return the seconds until a token is available, if `ahead` other calls take theirs first.
 

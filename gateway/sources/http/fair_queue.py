@@ -27,6 +27,9 @@ class FairQueue(Generic[T]):
     def __init__(self) -> None:
         self._principals: OrderedDict[Hashable, _Operations[T]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return sum(operations.size for operations in self._principals.values())
+
     def __bool__(self) -> bool:
         return bool(self._principals)
 

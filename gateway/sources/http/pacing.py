@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from msgspec.structs import replace
@@ -29,7 +30,7 @@ from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.fair_queue import FairQueue
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
-__all__ = ["Pacing", "by_credential", "by_source"]
+__all__ = ["Pacing", "PacingState", "by_credential", "by_source"]
 
 _TOO_MANY_REQUESTS = 429
 _MIN_TIMER = 0.001  # seconds: the resolution of an event loop's timers
@@ -141,6 +142,19 @@ class _TokenQueue:
             self.timer = None
 
 
+@dataclass(frozen=True, slots=True)
+class PacingState:
+    """What is left of the rate limit of a source: of several buckets, of the one with the fewest tokens.
+
+    `tokens` is how many calls may be made now, `limit` how many in a window; None: the source has no rate limit, and no
+    pause. `waiting` is how many calls wait, in all buckets.
+    """
+
+    tokens: int | None
+    limit: int | None
+    waiting: int
+
+
 class Pacing:
     """Delays the calls to one source so that its rate limit is kept. `key` selects the bucket of a call.
 
@@ -168,6 +182,14 @@ class Pacing:
         queue = self._queue(request)
         token = queue.try_take()
         return self._wait(queue, request, send) if token is None else self._call(queue, token, request, send)
+
+    @property
+    def state(self) -> PacingState:
+        """What is left of the rate limit now."""
+        buckets = [queue.bucket for queue in self._queues.values()] or [Bucket(self._rate, clock=self._clock)]
+        limited = [(tokens, bucket.limit) for bucket in buckets if (tokens := bucket.available) is not None]
+        tokens, limit = min(limited, key=itemgetter(0), default=(None, None))
+        return PacingState(tokens, limit, sum(len(queue.waiters) for queue in self._queues.values()))
 
     def try_call(self, request: Request, send: Send) -> asyncio.Task[Response] | None:
         """Start the call if a token is available now and no call waits for it; else return None."""

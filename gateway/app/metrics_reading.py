@@ -1,0 +1,48 @@
+"""Connects the metrics that are read when they are collected with the parts that know them."""
+
+from collections.abc import Mapping
+
+from gateway.api.graphql.live.live import Live
+from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.sources import ConfiguredSources
+from gateway.events.log import EventLog
+from gateway.sources.http.circuit import CircuitState
+from gateway.telemetry.metrics import Metrics
+from gateway.users.reference import ReferenceData
+
+__all__ = ["read_metrics"]
+
+
+def read_metrics(
+    metrics: Metrics,
+    *,
+    observer: MetricsObserver,
+    sources: ConfiguredSources,
+    reference: ReferenceData,
+    live: Live,
+    events: EventLog,
+) -> None:
+    """Let the metrics of a gateway be read from its parts."""
+
+    def circuits() -> Mapping[tuple[str, ...], float]:
+        states = sources.circuits().items()
+        return {(name, possible): float(possible is state) for name, state in states for possible in CircuitState}
+
+    def tokens() -> Mapping[tuple[str, ...], float]:
+        return {(name,): state.tokens for name, state in sources.budgets().items() if state.tokens is not None}
+
+    def limits() -> Mapping[tuple[str, ...], float]:
+        return {(name,): state.limit for name, state in sources.budgets().items() if state.limit is not None}
+
+    def kept() -> Mapping[tuple[str, ...], float]:
+        return {(source, result): count for (source, result), count in reference.lookups().items()}
+
+    metrics.circuits.read_from(circuits)
+    metrics.pacing_tokens.read_from(tokens)
+    metrics.pacing_limit.read_from(limits)
+    metrics.pacing_waiting.read_from(lambda: {(name,): state.waiting for name, state in sources.budgets().items()})
+    metrics.kept.read_from(kept)
+    metrics.feed_lag.read_from(lambda: {(source,): lag for source, lag in observer.feeds.seconds().items()})
+    metrics.connections.read_from(lambda: {(): live.traffic.connections})
+    metrics.live_operations.read_from(lambda: {(): live.traffic.operations})
+    metrics.subscribers.read_from(lambda: {(): events.subscribers})
