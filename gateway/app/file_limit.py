@@ -11,7 +11,10 @@ try:
 except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]  # None stands for no such limit
 
-__all__ = ["connection_limit", "file_limit", "grpc_connection_limit", "raise_file_limit"]
+__all__ = ["ADMIN_CONNECTIONS", "connection_limit", "file_limit", "grpc_connection_limit", "raise_file_limit"]
+
+ADMIN_CONNECTIONS = 64
+"""The maximum number of connections of the admin port: Prometheus, health checks and a few people."""
 
 _ENOUGH = 65_536  # files
 # Files for Redis, the log and the libraries, and for connections that are accepted at once.
@@ -55,7 +58,8 @@ def connection_limit(settings: Settings, files: int | None) -> ConnectionLimit:
     """
     if files is None:
         return ConnectionLimit(settings.http_connections, settings.http_connections)
+    admin = 0 if settings.admin_port is None else ADMIN_CONNECTIONS
     sources = (settings.account, settings.softwareone, settings.reseller)
-    reserve = _RESERVE + sum(source.max_connections for source in sources if source.base_url is not None)
+    reserve = _RESERVE + admin + sum(source.max_connections for source in sources if source.base_url is not None)
     available = max(files - reserve, files // 2)
     return ConnectionLimit(min(settings.http_connections, available), available)

@@ -2,6 +2,7 @@
 
 import math
 import secrets
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -25,6 +26,7 @@ from gateway.api.pictures import PictureLinks
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
+from gateway.api.web.http import Route
 from gateway.api.web.icon import icon_route
 from gateway.api.web.metrics import metrics_route
 from gateway.api.web.open_connections import ConnectionLimit
@@ -32,7 +34,7 @@ from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
 from gateway.app.callers import open_credentials
 from gateway.app.change_intake import build_webhooks, start_polling
-from gateway.app.file_limit import file_limit, grpc_connection_limit
+from gateway.app.file_limit import ADMIN_CONNECTIONS, file_limit, grpc_connection_limit
 from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.metrics_reading import read_metrics
@@ -65,6 +67,7 @@ if TYPE_CHECKING:  # what the settings can disable is only imported where it is 
 __all__ = ["Gateway"]
 
 Opened = TypeVar("Opened")
+_ADMIN_GRACE = 1.0  # seconds for the running requests of the admin port
 
 
 class Gateway:
@@ -258,6 +261,19 @@ class Gateway:
         address = settings.http_host, settings.http_port
         return await serve(settings.http_server, site, *address, grace=grace, limit=limit)
 
+    async def serve_admin(self) -> HttpServer | None:
+        """Start the server of the admin port: metrics and health; return None if the port is not set.
+
+        Whoever starts it stops it, after the gateway or before it.
+        """
+        settings = self.settings
+        if settings.admin_port is None:
+            return None
+        site = Site(self._admin_routes())
+        address = settings.admin_host, settings.admin_port
+        limit = ConnectionLimit(ADMIN_CONNECTIONS, sys.maxsize)
+        return await serve(settings.http_server, site, *address, grace=_ADMIN_GRACE, limit=limit)
+
     async def serve_grpc(self) -> "GrpcServer | None":
         """Start the gRPC server; return None if it is disabled."""
         settings = self.settings
@@ -307,8 +323,12 @@ class Gateway:
         self._checked = time.monotonic()
         return self.ready
 
+    def _admin_routes(self) -> list[Route]:
+        """Build the routes for operators. They also respond while the gateway is closed, after the others."""
+        return [*health(self._check_ready), metrics_route(self.metrics.registry)]
+
     def _site(self) -> Site:
-        """Build the routes of everything that is served over HTTP."""
+        """Build the routes of everything that is served over HTTP, but for those of the admin port where it is set."""
         settings, live, sources = self.settings, self._entered(self._live), self._entered(self._sources)
         uploads = UploadLimits(file=settings.softwareone.icon_bytes)
         options = EndpointOptions(
@@ -330,10 +350,9 @@ class Gateway:
             [
                 *endpoint.routes(),
                 icon_route(graphiql.icon if graphiql else None),
-                *health(self._check_ready),
                 build_pictures_route(settings, sources, self.pictures, self._credentials.authenticate),
                 build_webhooks(settings, self.sources, self.events, self._observer).route,
-                metrics_route(self.metrics.registry),
+                *(self._admin_routes() if settings.admin_port is None else ()),
             ],
             [live.route()],
             cors=self._cors,

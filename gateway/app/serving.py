@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.api.web.servers import HttpServer
@@ -23,25 +23,33 @@ _YOUNG = 20_000  # objects
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a gateway is served: the base URL of HTTP, and `host:port` of gRPC, None where it is disabled."""
+    """Where a gateway is served: the base URLs of HTTP and of the admin port, and `host:port` of gRPC.
+
+    `grpc` is None where it is disabled. Without an admin port, `admin` is the base URL of HTTP.
+    """
 
     http: str
     grpc: str | None
+    admin: str
 
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Addresses]:
-    """Serve a gateway until the block ends; then fail `/readyz`, drain, and finish the requests that are executed."""
-    line = json_line if settings.log_format == "json" else text_line
-    async with Gateway(settings, write_access=write_to_stderr(line)) as gateway:
+    """Serve a gateway until the block ends; then fail `/readyz`, drain, and finish the requests that are executed.
+
+    The admin port is open until the end, so that somebody can see what the process waits for.
+    """
+    write_access = write_to_stderr(json_line if settings.log_format == "json" else text_line)
+    async with AsyncExitStack() as at_the_end, Gateway(settings, write_access=write_access) as gateway:
         limit = connection_limit(settings, raise_file_limit())
         server = await gateway.serve_http(grace=_GRACE, limit=limit)
         grpc = None
         try:
             grpc = await gateway.serve_grpc()
-            host, port = server.address
-            http = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-            yield Addresses(http, grpc.address if grpc else None)
+            admin = await gateway.serve_admin()
+            if admin is not None:
+                at_the_end.push_async_callback(admin.stop)
+            yield Addresses(_url(server), grpc.address if grpc else None, _url(admin or server))
         finally:
             delay = settings.drain_delay
             if delay is None:
@@ -55,6 +63,11 @@ async def serving(settings: Settings) -> AsyncIterator[Addresses]:
                 await asyncio.gather(_stop_http(gateway, server), grpc.stop(_GRACE))
             else:
                 await _stop_http(gateway, server)
+
+
+def _url(server: HttpServer) -> str:
+    host, port = server.address
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 async def _stop_http(gateway: Gateway, server: HttpServer) -> None:

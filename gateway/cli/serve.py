@@ -28,7 +28,7 @@ def address_rows(addresses: Addresses) -> dict[str, str]:
     return {
         "GraphQL": f"{addresses.http}/graphql",
         "gRPC": addresses.grpc or "off",
-        "metrics": f"{addresses.http}/metrics",
+        "metrics": f"{addresses.admin}/metrics",
     }
 
 

@@ -22,7 +22,7 @@ def test_every_variable_is_a_setting(instructions, services):
         for name in instruction.pairs
         if name.startswith("GATEWAY_")
     }
-    assert image == {"GATEWAY_HTTP_HOST", "GATEWAY_HTTP_PORT", "GATEWAY_GRPC_HOST"}
+    assert image == {"GATEWAY_HTTP_HOST", "GATEWAY_HTTP_PORT", "GATEWAY_GRPC_HOST", "GATEWAY_ADMIN_HOST"}
     assert image <= known
     assert set(services["gateway"]["environment"]) <= known
 
@@ -30,7 +30,7 @@ def test_every_variable_is_a_setting(instructions, services):
 def test_the_credentials_are_the_sandboxs(services):
     """The gateway has the public credentials of the sandbox."""
     environment = services["gateway"]["environment"]
-    assert {name: value for name, value in environment.items() if not name.endswith("URL")} == {
+    assert {name: value for name, value in environment.items() if not name.endswith(("URL", "PORT"))} == {
         "GATEWAY_ACCOUNT__TOKEN": ACCOUNT_TOKEN,
         "GATEWAY_ACCOUNT__ACCOUNT_ID": ACCOUNT_ID,
         "GATEWAY_SOFTWAREONE__TOKEN": SOFTWAREONE_TOKEN,
@@ -49,7 +49,11 @@ def test_the_gateway_waits_for_a_healthy_sandbox(services):
 
 def test_ports_are_published_on_loopback(services):
     """The gateway is published on loopback only, the sandbox not at all."""
-    assert services["gateway"]["ports"] == ["127.0.0.1:8000:8000", "127.0.0.1:50051:50051"]
+    assert services["gateway"]["ports"] == [
+        "127.0.0.1:8000:8000",
+        "127.0.0.1:50051:50051",
+        "127.0.0.1:8001:8001",
+    ]
     assert "ports" not in services["sandbox"]
 
 

@@ -70,14 +70,16 @@ def sandbox_of(image, services):
 
 
 def gateway_of(image, services, sandbox, port):
-    """Start the gateway of compose, but on loopback and the given port, over that sandbox."""
+    """Start the gateway of compose, but on loopback, with the given admin port, over that sandbox."""
     configured = services["gateway"]["environment"]
     environment = {name: value.replace("http://sandbox:8100", sandbox.address()) for name, value in configured.items()}
     environment |= {
         "GATEWAY_HTTP_HOST": LOOPBACK,
-        "GATEWAY_HTTP_PORT": str(port),
+        "GATEWAY_HTTP_PORT": "0",
         "GATEWAY_GRPC_HOST": LOOPBACK,
         "GATEWAY_GRPC_PORT": "0",
+        "GATEWAY_ADMIN_HOST": LOOPBACK,
+        "GATEWAY_ADMIN_PORT": str(port),
     }
     return container(image, image.argv("ENTRYPOINT") + image.argv("CMD"), "GraphQL", **environment)
 
@@ -160,10 +162,10 @@ def test_its_configuration(image):
 
 
 def test_compose_has_the_settings_that_the_sandbox_prints(services, sandbox):
-    """The environment of the gateway in compose is the one that the sandbox prints, except for its address."""
+    """The environment of the gateway in compose is what the sandbox prints, except for its address, and a port."""
     printed = dict(re.findall(r"^\s+(GATEWAY_\w+)=(\S+)$", sandbox.printed, re.MULTILINE))
     expected = {name: value.replace(sandbox.address(), "http://sandbox:8100") for name, value in printed.items()}
-    assert services["gateway"]["environment"] == expected
+    assert services["gateway"]["environment"] == expected | {"GATEWAY_ADMIN_PORT": "8001"}
 
 
 def test_a_query(gateway):
@@ -193,15 +195,10 @@ def test_graphiql_is_in_the_image(gateway):
 
 
 def test_the_health_check_follows_the_gateway(image, services, sandbox):
-    """The health check of the image passes while the gateway is ready, and fails before and after that."""
+    """The health check of the image passes while the gateway runs, and fails before and after that."""
     check = image.argv("HEALTHCHECK")
     port = free_port()
-    env = image.env | {
-        "GATEWAY_HTTP_HOST": LOOPBACK,
-        "GATEWAY_HTTP_PORT": str(port),
-        "GATEWAY_GRPC_HOST": LOOPBACK,
-        "GATEWAY_GRPC_PORT": "0",
-    }
+    env = image.env | {"GATEWAY_ADMIN_HOST": LOOPBACK, "GATEWAY_ADMIN_PORT": str(port)}
     assert not healthy(image, check, env)
     with gateway_of(image, services, sandbox, port) as running:
         assert healthy(image, check, running.env)
@@ -212,13 +209,14 @@ def test_the_health_check_with_all_interfaces(image, services, sandbox):
     """The health check passes with the address of the image, which is for all interfaces."""
     port = free_port()
     with gateway_of(image, services, sandbox, port) as running:
-        env = running.env | {"GATEWAY_HTTP_HOST": image.env["GATEWAY_HTTP_HOST"]}
+        env = running.env | {"GATEWAY_ADMIN_HOST": image.env["GATEWAY_ADMIN_HOST"]}
         assert healthy(image, image.argv("HEALTHCHECK"), env)
 
 
 @pytest.mark.parametrize(("status", "expected"), [(HTTPStatus.OK, True), (HTTPStatus.SERVICE_UNAVAILABLE, False)])
-def test_the_health_check_uses_readyz(image, status, expected):
-    """The health check requests `/readyz`, and fails with a status of 503."""
+@pytest.mark.parametrize("port", ["HTTP", "ADMIN"])
+def test_the_health_check_uses_healthz(image, status, expected, port):
+    """The health check requests `/healthz`, on the admin port if there is one, and fails with a status of 503."""
     paths = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -232,10 +230,10 @@ def test_the_health_check_uses_readyz(image, status, expected):
 
     with http.server.HTTPServer((LOOPBACK, 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        env = image.env | {"GATEWAY_HTTP_HOST": LOOPBACK, "GATEWAY_HTTP_PORT": str(server.server_port)}
-        assert healthy(image, image.argv("HEALTHCHECK"), env) is expected
+        address = {f"GATEWAY_{port}_HOST": LOOPBACK, f"GATEWAY_{port}_PORT": str(server.server_port)}
+        assert healthy(image, image.argv("HEALTHCHECK"), image.env | address) is expected
         server.shutdown()
-    assert paths == ["/readyz"]
+    assert paths == ["/healthz"]
 
 
 def test_the_sandboxs_health_check_follows_the_sandbox(image, services):
