@@ -10,12 +10,12 @@
 """
 
 import hashlib
+import logging
 import secrets
 import time
 import tomllib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +27,7 @@ from gateway.operation import Principal
 
 __all__ = ["ApiKeys", "KeyEntry", "new_api_key"]
 
+_LOG = logging.getLogger("gateway.callers")
 _PREFIX = "ugk_"  # scanners for leaked secrets recognise a key by it
 _MAX_LENGTH = 256
 _ENTROPY_BYTES = 32
@@ -70,6 +71,8 @@ class _File(BaseModel):
 class ApiKeys:
     """The API keys of a file; `known_scopes` are all scopes that exist (`gateway.operation.scopes`).
 
+    A change of the file is logged, with the names of the callers whose keys it adds, changes or removes.
+
     Raises:
         OSError: the file cannot be read at the start.
         ValueError: the file is not a valid file of keys.
@@ -84,7 +87,9 @@ class ApiKeys:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now = now
-        self._file = WatchedFile(path, partial(_read, known_scopes), clock=clock)
+        self._known_scopes = known_scopes
+        self._callers: _Callers | None = None
+        self._file = WatchedFile(path, self._parse, clock=clock)
 
     @property
     def version(self) -> object:
@@ -104,6 +109,13 @@ class ApiKeys:
                 return principal
         raise Unauthenticated("The API key was not accepted.")
 
+    def _parse(self, content: bytes) -> "_Callers":
+        callers, before = _read(self._known_scopes, content), self._callers
+        self._callers = callers
+        if before is not None and before != callers:
+            _log_change(before, callers)
+        return callers
+
 
 def new_api_key(
     name: str, scopes: Iterable[str], known_scopes: frozenset[str], *, expires: datetime | None = None
@@ -122,15 +134,33 @@ def _hash(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
-def _read(known_scopes: frozenset[str], content: bytes) -> dict[str, list[Principal]]:
-    """Return the callers by the hash of their key; two if a key has two entries, for example with two expiries."""
+_Callers = dict[str, list[Principal]]
+"""The callers by the hash of their key; two if a key has two entries, for example with two expiries."""
+
+
+def _log_change(before: _Callers, after: _Callers) -> None:
+    """Log whose keys were added, changed and removed."""
+    names = {
+        "added": _names(after, after.keys() - before.keys()),
+        "changed": _names(after, {key for key in after.keys() & before.keys() if after[key] != before[key]}),
+        "removed": _names(before, before.keys() - after.keys()),
+    }
+    text = "; ".join(f"{kind}: {', '.join(callers)}" for kind, callers in names.items() if callers)
+    _LOG.info("the API keys were reloaded; %s", text, extra=names)
+
+
+def _names(callers: _Callers, hashes: Iterable[str]) -> list[str]:
+    return sorted({principal.name for sha256 in hashes for principal in callers[sha256]})
+
+
+def _read(known_scopes: frozenset[str], content: bytes) -> _Callers:
     try:
         file = _File.model_validate(tomllib.loads(content.decode()), context={"known": known_scopes})
     except ValidationError as error:
         details = error.errors(include_url=False)
         messages = (f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in details)
         raise ValueError("; ".join(messages)) from None
-    callers: dict[str, list[Principal]] = {}
+    callers: _Callers = {}
     for entry in file.keys:
         callers.setdefault(entry.sha256, []).append(_principal(entry))
     return callers

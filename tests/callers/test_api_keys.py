@@ -76,6 +76,21 @@ async def test_rotated_without_a_restart(tmp_path: Path, clock: Any) -> None:
         keys.principal(old)
 
 
+async def test_changes_are_logged(tmp_path: Path, clock: Any, caplog: Any) -> None:
+    """A change of the file is logged once, with the names of the callers whose keys it adds, changes and removes."""
+    caplog.set_level(logging.INFO, "gateway.callers")
+    (_, billing), (_, shop) = new_api_key("billing", SCOPES, KNOWN), new_api_key("shop", SCOPES, KNOWN)
+    path = tmp_path / "keys.toml"
+    keys = ApiKeys(write_keys(path, billing, shop), KNOWN, clock=clock)
+    write_keys(path, shop.model_copy(update={"scopes": frozenset()}), new_api_key("batch", SCOPES, KNOWN)[1])
+    for _ in range(3):
+        clock.now += 1.0
+        assert keys.version
+    [record] = caplog.records
+    assert (record.added, record.changed, record.removed) == (["key:batch"], ["key:shop"], ["key:billing"])
+    assert record.getMessage().endswith("added: key:batch; changed: key:shop; removed: key:billing")
+
+
 @pytest.mark.parametrize(
     "broken",
     [b"[[keys]", b'[[keys]]\nname = "x"\n', b"\xff\xfe", b'[[keys]]\nname="a"\nsha256="s3cret"\nscopes=[]\n', None],
