@@ -82,8 +82,8 @@ class Gateway:
 
     def __init__(self, settings: Settings | None = None, *, write_access: Write = write_to_logger) -> None:
         self.settings = settings or Settings()
-        self.telemetry = build_telemetry(self.settings, write_access)
         self.metrics = Metrics()
+        self.telemetry = build_telemetry(self.settings, self.metrics, write_access)
         self._stack = AsyncExitStack()
         self._sources: ConfiguredSources | None = None
         self._users: UserService | None = None
@@ -159,6 +159,7 @@ class Gateway:
         read_metrics(
             self.metrics,
             observer=observer,
+            telemetry=self.telemetry,
             sources=self._sources,
             reference=reference,
             live=self._live,

@@ -12,7 +12,7 @@ from gateway.kit.server_address import server_address
 from gateway.sources.http.exchange import Request
 from gateway.sources.http.observing import CallEvent, PipelineEvent
 from gateway.telemetry.feeds import FeedLag
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import OTHER_VALUE, Metrics
 from gateway.users.ids import Kind
 from gateway.users.model import UserSource
 
@@ -21,7 +21,6 @@ __all__ = ["MetricsObserver"]
 Series = TypeVar("Series")
 _MAX_SERIES = 4096  # cached series of one metric: more than there are
 _STATUSES = frozenset(str(status.value) for status in HTTPStatus)
-_OTHER = "_OTHER"  # as the conventions name a value outside the known ones
 _FIRST_ERROR = "400"
 _SIGNED = frozenset({WebhookResult.ACCEPTED, WebhookResult.REPEATED, WebhookResult.UNKNOWN, WebhookResult.FOREIGN})
 
@@ -57,7 +56,7 @@ class MetricsObserver:
         if not status.isdecimal():
             code, error = "", status
         else:
-            code = status if status in _STATUSES else _OTHER
+            code = status if status in _STATUSES else OTHER_VALUE
             error = code if status >= _FIRST_ERROR else ""
         self._calls(request.method, address, port, code, error, request.template, request.source).observe(seconds)
 

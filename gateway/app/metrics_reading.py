@@ -8,6 +8,7 @@ from gateway.app.sources import ConfiguredSources
 from gateway.events.log import EventLog
 from gateway.sources.http.circuit import CircuitState
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.telemetry import Telemetry
 from gateway.users.reference import ReferenceData
 
 __all__ = ["read_metrics"]
@@ -17,6 +18,7 @@ def read_metrics(
     metrics: Metrics,
     *,
     observer: MetricsObserver,
+    telemetry: Telemetry,
     sources: ConfiguredSources,
     reference: ReferenceData,
     live: Live,
@@ -41,6 +43,7 @@ def read_metrics(
     metrics.pacing_tokens.read_from(tokens)
     metrics.pacing_limit.read_from(limits)
     metrics.pacing_waiting.read_from(lambda: {(name,): state.waiting for name, state in sources.budgets().items()})
+    metrics.active.read_from(lambda: {(surface,): count for surface, count in telemetry.active.items()})
     metrics.kept.read_from(kept)
     metrics.feed_lag.read_from(lambda: {(source,): lag for source, lag in observer.feeds.seconds().items()})
     metrics.connections.read_from(lambda: {(): live.traffic.connections})

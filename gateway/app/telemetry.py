@@ -2,14 +2,16 @@
 
 from gateway.settings import Settings
 from gateway.telemetry.access_log import AccessLog, Write
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.request_metrics import RequestMetrics
 from gateway.telemetry.telemetry import Sink, Telemetry
 
 __all__ = ["build_telemetry"]
 
 
-def build_telemetry(settings: Settings, write_access: Write) -> Telemetry:
+def build_telemetry(settings: Settings, metrics: Metrics, write_access: Write) -> Telemetry:
     """Build the telemetry of one gateway; `write_access` writes the lines of the access log."""
-    sinks: list[Sink] = []
+    sinks: list[Sink] = [RequestMetrics(metrics)]
     if settings.access_log != "off":
         sample, slow = settings.access_log_sample, settings.access_log_slow
         sinks.append(AccessLog(settings.access_log, write_access, sample=sample, slow=slow))

@@ -11,7 +11,10 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from gateway.telemetry.instruments import Instruments, MetricName
 from gateway.telemetry.otlp import gateway_version
 
-__all__ = ["Metrics"]
+__all__ = ["OTHER_VALUE", "Metrics"]
+
+OTHER_VALUE = "_OTHER"
+"""The value of a label, for each value that is not among the known ones, as the conventions name it."""
 
 # The buckets that the conventions advise for the durations of HTTP requests and of RPCs.
 _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)

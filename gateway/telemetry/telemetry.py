@@ -4,10 +4,11 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import get_args
 
 from gateway.calls import CallList
 from gateway.operation import request_id, traceparent
-from gateway.telemetry.report import CLIENT_LEFT, RequestReport, summarize
+from gateway.telemetry.report import CLIENT_LEFT, RequestReport, Surface, summarize
 
 __all__ = ["Sink", "Telemetry"]
 
@@ -28,9 +29,11 @@ class Telemetry:
 
     def __init__(self, sinks: Sequence[Sink] = ()) -> None:
         self._sinks = tuple(sinks)
+        self.active: dict[Surface, int] = dict.fromkeys(get_args(Surface), 0)  # requests and operations under way
 
     def begin(self, report: RequestReport, headers: Mapping[str, str]) -> None:
         """Fill in what the headers of a request contain: its id unless it has one, its trace, the client."""
+        self.active[report.surface] += 1
         get = headers.get
         if not report.request_id:
             report.request_id = request_id(get("x-request-id"))
@@ -50,6 +53,7 @@ class Telemetry:
 
     def end(self, report: RequestReport) -> None:
         """Report a request that has ended."""
+        self.active[report.surface] -= 1
         if not self._sinks:
             return
         report.duration = time.perf_counter() - report.started

@@ -1,0 +1,103 @@
+"""Records the duration of each request in the metrics."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from gateway.telemetry.metrics import OTHER_VALUE, Metrics
+from gateway.telemetry.report import CLIENT_LEFT, RequestReport, Surface
+
+__all__ = ["RequestMetrics"]
+
+_MAX_SERIES = 4096  # cached combinations: more than there are
+_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
+_SCHEMES = frozenset({"http", "https"})
+_FIRST_FAILURE = 500  # a smaller status is a mistake of the client, which is no error of the server by the conventions
+_GRPC_FAILURES = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
+_SERVICE = "usergateway.v1.UserService"
+_NO_ERROR = "OK"
+_LEFT = "CANCELLED"
+_STREAMED = frozenset(
+    {"subscription", "stream"}
+)  # these wait for events: their duration says nothing about the gateway
+
+_Observe = Callable[[float], None]
+
+
+class _Combination(NamedTuple):
+    """What decides in which series a request is counted."""
+
+    surface: Surface
+    method: str
+    scheme: str
+    route: str
+    status: int | str
+    label: str
+    kind: str
+    code: str
+
+
+class _Series(NamedTuple):
+    """The series of requests that have the same labels, each None where such requests do not count."""
+
+    request: _Observe | None
+    operation: _Observe | None
+    overhead: _Observe | None
+
+
+class RequestMetrics:
+    """A sink of `Telemetry` that observes the durations of requests, of operations, and the overhead.
+
+    A request by HTTP is an operation as well if it has executed, or was refused as, one of GraphQL. The labels of a
+    request have values of a bounded set, whatever its client has sent.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._series = lru_cache(_MAX_SERIES)(self._find)
+
+    def __call__(self, report: RequestReport) -> None:
+        codes = report.codes
+        request, operation, overhead = self._series(
+            report.surface,
+            report.method,
+            report.scheme,
+            report.route,
+            report.status,
+            report.label,
+            report.kind,
+            codes[0] if codes else "",
+        )
+        if request is not None:
+            request(report.duration)
+        if operation is not None:
+            operation(report.duration)
+        if overhead is not None:
+            overhead(report.overhead)
+
+    def _find(self, *combination: *tuple[Surface, str, str, str, int | str, str, str, str]) -> _Series:
+        of = _Combination(*combination)
+        request = operation = overhead = None
+        if of.surface == "http":
+            request = self._metrics.http_requests.labels(*_http_labels(of)).observe
+        elif of.surface == "grpc":
+            error = of.status if of.status in _GRPC_FAILURES else ""
+            request = self._metrics.rpcs.labels("grpc", f"{_SERVICE}/{of.label}", of.status, error).observe
+        if of.surface != "http" or of.kind or of.code:
+            code = of.code or (_LEFT if of.status in {CLIENT_LEFT, _LEFT} else _NO_ERROR)
+            operation = self._metrics.operations.labels(of.surface, of.label, of.kind, code).observe
+            if of.kind and of.kind not in _STREAMED:
+                overhead = self._metrics.overhead.labels(of.surface, of.kind).observe
+        return _Series(request, operation, overhead)
+
+
+def _http_labels(of: _Combination) -> tuple[str, str, str, str, str]:
+    """Return the method, the route, the status, the scheme and the type of error of a request by HTTP."""
+    status = str(of.status)
+    return (
+        of.method if of.method in _METHODS else OTHER_VALUE,
+        of.route,
+        status,
+        of.scheme if of.scheme in _SCHEMES else OTHER_VALUE,
+        status if isinstance(of.status, int) and of.status >= _FIRST_FAILURE else "",
+    )
