@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from gateway.api.web.servers import HttpServer
 from gateway.app import Gateway
 from gateway.app.file_limit import connection_limit, raise_file_limit
+from gateway.kit.blob import require_temporary_folder
 from gateway.settings import Settings
 from gateway.telemetry.access_log import json_line, text_line, write_to_stderr
 
@@ -38,7 +39,12 @@ async def serving(settings: Settings) -> AsyncIterator[Addresses]:
     """Serve a gateway until the block ends; then fail `/readyz`, drain, and finish the requests that are executed.
 
     The admin port is open until the end, so that somebody can see what the process waits for.
+
+    Raises:
+        OSError: a port is in use, or see `Gateway.__aenter__`.
+        ValueError: no temporary file can be written, or see `Gateway.__aenter__`.
     """
+    require_temporary_folder()
     write_access = write_to_stderr(json_line if settings.log_format == "json" else text_line)
     async with AsyncExitStack() as at_the_end, Gateway(settings, write_access=write_access) as gateway:
         limit = connection_limit(settings, raise_file_limit())

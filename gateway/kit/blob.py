@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 from typing import BinaryIO, Self
 
-__all__ = ["Blob", "BlobWriter"]
+__all__ = ["Blob", "BlobWriter", "require_temporary_folder"]
 
 _MEMORY_LIMIT = 128 * 1024  # bytes
 _CHUNK_SIZE = 64 * 1024
@@ -106,3 +106,19 @@ class BlobWriter:
             return Blob(self.size, self._hash.hexdigest(), b"".join(self._chunks))
         self._close_file.detach()
         return Blob(self.size, self._hash.hexdigest(), self._file)
+
+
+def require_temporary_folder() -> None:
+    """Check that a blob of more than 128 KiB could be written, by writing a few bytes as `tempfile` does.
+
+    Raises:
+        ValueError: no folder for temporary files can be written.
+    """
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise ValueError(
+            f"Files of more than {_MEMORY_LIMIT // 1024} KiB that clients upload are held in a temporary file, and no "
+            "folder for it can be written. Set TMPDIR to one that can, or in a container with a read-only file system "
+            f"mount a tmpfs at /tmp. ({error.strerror})"
+        ) from None

@@ -59,16 +59,18 @@ def test_ports_are_published_on_loopback(services):
 
 @pytest.mark.parametrize("name", ["gateway", "sandbox"])
 def test_a_service_is_locked_down(services, name):
-    """A service has a read-only file system, and no capabilities or new privileges."""
+    """Of a service only bounded temporary files can be written; it has no capabilities and no new privileges."""
     assert services[name]["read_only"] is True
+    assert services[name]["tmpfs"] == ["/tmp:size=128m"]  # noqa: S108 - inside the container, where one process runs
     assert services[name]["cap_drop"] == ["ALL"]
     assert services[name]["security_opt"] == ["no-new-privileges:true"]
 
 
 @pytest.mark.parametrize("name", ["gateway", "sandbox"])
 def test_a_service_has_limits(services, name):
-    """A service cannot take all memory and processes of the machine, and may open enough files."""
+    """A service cannot take all memory, processor time and processes of the machine, and may open enough files."""
     assert (services[name]["mem_limit"], services[name]["pids_limit"]) == ("1g", 256)
+    assert services[name]["cpus"] == 2
     assert services[name]["ulimits"] == {"nofile": 65_536}
 
 

@@ -258,8 +258,45 @@ def test_it_stops_on_the_stop_signal(image, services):
 
 
 def test_running_writes_nothing_into_the_image(image, services):
-    """A run and a query change no file of the image, so its file system can be read-only."""
+    """A run, a query and a large upload change no file of the image, so its file system can be read-only."""
     before = files(image)
     with sandbox_of(image, services) as sandbox, gateway_of(image, services, sandbox, free_port()) as gateway:
         test_a_query(gateway)
+        upload(gateway, sandbox, size=300_000)
     assert files(image) == before
+
+
+def upload(gateway, sandbox, *, size: int) -> None:
+    """Upload an icon of `size` bytes, and check that the marketplace of the sandbox received it."""
+    query = """mutation ($id: ID!, $input: UpdateSoftwareOneUserInput!) {
+      updateSoftwareOneUser(id: $id, input: $input) { id }
+    }"""
+    variables = {"id": LANDMARKS["softwareone"]["ada"], "input": {"icon": None}}
+    parts = {
+        'name="operations"': json.dumps({"query": query, "variables": variables}).encode(),
+        'name="map"': json.dumps({"0": ["variables.input.icon"]}).encode(),
+        'name="0"; filename="ada.png"\r\nContent-Type: image/png': b"\x89PNG\r\n\x1a\n".ljust(size, b"x"),
+    }
+    body = b"".join(
+        b"--B\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (head.encode(), content)
+        for head, content in parts.items()
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=B", "GraphQL-Require-Preflight": "1"}
+    request = Request(f"{gateway.address()}/graphql", body + b"--B--\r\n", headers)  # noqa: S310 - http to loopback
+    with urlopen(request, timeout=20) as response:  # noqa: S310 - http to loopback
+        assert "errors" not in json.load(response)
+    with urlopen(f"{sandbox.address()}/_sandbox/calls", timeout=20) as response:  # noqa: S310 - http to loopback
+        sent = [call["body"] for call in json.load(response) if call["method"] == "PUT"]
+    assert [part["size"] for parts in sent for part in parts if part["name"] == "icon"] == [size]
+
+
+def test_it_does_not_start_where_no_file_can_be_written(image):
+    """Without a folder for temporary files, `gateway serve` exits with 2 and states what to do."""
+    # No file can have more than 0 bytes, as if every file system were read-only.
+    argv = ["sh", "-c", 'ulimit -f 0; exec "$0" "$@"', *image.argv("ENTRYPOINT"), *image.argv("CMD")]
+    completed = subprocess.run(
+        argv, env=image.env, cwd=image.workdir, capture_output=True, text=True, timeout=READY_SECONDS, check=False
+    )
+    assert completed.returncode == 2
+    assert "Set TMPDIR" in completed.stderr
+    assert "Traceback" not in completed.stderr
