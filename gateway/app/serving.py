@@ -12,7 +12,8 @@ from gateway.app import Gateway
 from gateway.app.file_limit import connection_limit, raise_file_limit
 from gateway.kit.blob import require_temporary_folder
 from gateway.settings import Settings
-from gateway.telemetry.access_log import json_line, text_line, write_to_stderr
+from gateway.telemetry.access_log import Write, json_line, text_line, write_to_logger, write_to_stream
+from gateway.telemetry.log_stream import LogStream
 
 __all__ = ["Addresses", "collect_less", "serving", "stop_requested"]
 
@@ -35,17 +36,20 @@ class Addresses:
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Addresses]:
+async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIterator[Addresses]:
     """Serve a gateway until the block ends; then fail `/readyz`, drain, and finish the requests that are executed.
 
-    The admin port is open until the end, so that somebody can see what the process waits for.
+    The access log is written to `log`, or to the logger `gateway.access`. The admin port is open until the end, so that
+    somebody can see what the process waits for.
 
     Raises:
         OSError: a port is in use, or see `Gateway.__aenter__`.
         ValueError: no temporary file can be written, or see `Gateway.__aenter__`.
     """
     require_temporary_folder()
-    write_access = write_to_stderr(json_line if settings.log_format == "json" else text_line)
+    write_access: Write = write_to_logger
+    if log is not None:
+        write_access = write_to_stream(log, json_line if settings.log_format == "json" else text_line)
     async with AsyncExitStack() as at_the_end, Gateway(settings, write_access=write_access) as gateway:
         limit = connection_limit(settings, raise_file_limit())
         server = await gateway.serve_http(grace=_GRACE, limit=limit)

@@ -9,6 +9,7 @@ from gateway.cli.subcommand import FAILED, Subcommand, run_logged
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.settings.options import add_options, load
+from gateway.telemetry.log_stream import LogStream
 from gateway.users.model import UserSource
 from gateway.users.source import PolledSource
 
@@ -20,7 +21,7 @@ _POLLED = (UserSource.ACCOUNT, UserSource.SOFTWAREONE)  # the sources with a `po
 def _run(parsed: argparse.Namespace) -> int:
     settings = load(parsed)
 
-    async def check() -> int:
+    async def check(_log: LogStream) -> int:
         failed = 0
         if settings.redis_url is not None:
             failed += await _check_redis(settings.redis_url.get_secret_value())
@@ -34,7 +35,7 @@ def _run(parsed: argparse.Namespace) -> int:
                 print("no source is configured: set a base URL and a token (`gateway config` prints the names)")
         return FAILED if failed else 0
 
-    return run_logged(check(), settings.log_level, settings.log_format)
+    return run_logged(check, settings.log_level, settings.log_format)
 
 
 def _without_effects(settings: Settings) -> Settings:

@@ -9,6 +9,7 @@ from gateway.cli.sandbox import add_sandbox_options, sandbox_options
 from gateway.cli.serve import address_rows
 from gateway.cli.subcommand import Subcommand, print_ready, run_logged
 from gateway.settings.options import add_options, load
+from gateway.telemetry.log_stream import LogStream
 
 __all__ = ["COMMAND"]
 
@@ -25,7 +26,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
     first = load(parsed)
 
-    async def demo() -> int:
+    async def demo(log: LogStream) -> int:
         stop = stop_requested()
         async with simulated.Sandbox(simulated.SandboxOptions(**sandbox_options(parsed))) as sandbox:
             account = {"token": simulated.ACCOUNT_TOKEN, "account_id": simulated.ACCOUNT_ID}
@@ -43,7 +44,7 @@ def _run(parsed: argparse.Namespace) -> int:
             if settings.in_development and "cors_origins" not in settings.model_fields_set:
                 # A frontend under development is served at some port of this machine; the data are examples.
                 settings = settings.model_copy(update={"cors_origins": (LOOPBACK,)})
-            async with serving(settings) as addresses:
+            async with serving(settings, log) as addresses:
                 collect_less()
                 sandbox.webhooks.send_to(f"{addresses.http}/webhooks/reseller", simulated.WEBHOOK_TOKEN)
                 ada = simulated.LANDMARKS["account"]["ada"]
@@ -57,7 +58,7 @@ def _run(parsed: argparse.Namespace) -> int:
                 await stop.wait()
         return 0
 
-    return run_logged(demo(), first.log_level, first.log_format)
+    return run_logged(demo, first.log_level, first.log_format)
 
 
 def _example(user_id: str) -> str:

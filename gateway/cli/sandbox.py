@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.app.serving import stop_requested
 from gateway.cli.subcommand import Subcommand, run_logged
+from gateway.telemetry.log_stream import LogStream
 
 __all__ = ["COMMAND", "add_sandbox_options", "sandbox_options"]
 
@@ -37,7 +38,7 @@ def _run(parsed: argparse.Namespace) -> int:
     webhooks = {"webhook_url": parsed.webhook_url, "webhook_token": token}
     options = simulated.SandboxOptions(host=parsed.host, port=parsed.port, **webhooks, **sandbox_options(parsed))
 
-    async def serve() -> int:
+    async def serve(_log: LogStream) -> int:
         stop = stop_requested()
         async with simulated.Sandbox(options) as sandbox:
             print(
@@ -57,7 +58,7 @@ def _run(parsed: argparse.Namespace) -> int:
             await stop.wait()
         return 0
 
-    return run_logged(serve(), "INFO")
+    return run_logged(serve, "INFO")
 
 
 COMMAND = Subcommand("sandbox", "run only the sandbox, a simulator of the three sources", _add_arguments, _run)

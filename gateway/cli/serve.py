@@ -5,6 +5,7 @@ import argparse
 from gateway.app.serving import Addresses, collect_less, serving, stop_requested
 from gateway.cli.subcommand import Subcommand, print_ready, run_logged
 from gateway.settings.options import add_options, load
+from gateway.telemetry.log_stream import LogStream
 
 __all__ = ["COMMAND", "address_rows"]
 
@@ -12,15 +13,15 @@ __all__ = ["COMMAND", "address_rows"]
 def _run(parsed: argparse.Namespace) -> int:
     settings = load(parsed)
 
-    async def serve() -> int:
+    async def serve(log: LogStream) -> int:
         stop = stop_requested()
-        async with serving(settings) as addresses:
+        async with serving(settings, log) as addresses:
             collect_less()
             print_ready(address_rows(addresses), settings.log_format)
             await stop.wait()
         return 0
 
-    return run_logged(serve(), settings.log_level, settings.log_format)
+    return run_logged(serve, settings.log_level, settings.log_format)
 
 
 def address_rows(addresses: Addresses) -> dict[str, str]:

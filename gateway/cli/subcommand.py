@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from gateway.telemetry.log_config import configure_log
 from gateway.telemetry.log_fields import json_line, log_time
+from gateway.telemetry.log_stream import LogStream
 
 __all__ = ["FAILED", "USAGE", "Subcommand", "print_ready", "run_logged"]
 
@@ -43,7 +45,13 @@ def print_ready(rows: Mapping[str, str], log_format: str, text: str = "") -> Non
         )
 
 
-def run_logged(command: Coroutine[Any, Any, int], log_level: str, log_format: str = "text") -> int:
-    """Configure the log of the process, run the coroutine, and return its exit status."""
-    configure_log(log_level, log_format)
-    return asyncio.run(command)
+def run_logged(
+    command: Callable[[LogStream], Coroutine[Any, Any, int]], log_level: str, log_format: str = "text"
+) -> int:
+    """Configure the log of the process, run the coroutine with the stream of the log, and return its exit status."""
+    log = LogStream(sys.stderr, log_format)
+    configure_log(log_level, log_format, stream=log)
+    try:
+        return asyncio.run(command(log))
+    finally:
+        log.close()

@@ -17,6 +17,7 @@ from structlog.typing import EventDict, Processor
 
 from gateway.kit.log_limit import LogLimit
 from gateway.telemetry.log_fields import json_line, log_time, operation_fields
+from gateway.telemetry.log_stream import LogStream
 
 __all__ = ["configure_log"]
 
@@ -25,7 +26,7 @@ _UNLIMITED = frozenset({"gateway.changes"})
 """The loggers of which no record may be left out: that of changes with an unknown outcome."""
 
 
-def configure_log(level: str, log_format: str, *, stream: TextIO | None = None) -> None:
+def configure_log(level: str, log_format: str, *, stream: LogStream | TextIO | None = None) -> None:
     """Write all records from `level` on to `stream`, by default standard error, as `text` or `json`.
 
     Unexpected exceptions of the process, of threads and of the event loop, and Python's warnings, become records too.
@@ -85,7 +86,7 @@ def _escape_control_characters(_logger: Any, _name: str, event: EventDict) -> Ev
     return event
 
 
-def _shows_colors(stream: TextIO) -> bool:
+def _shows_colors(stream: LogStream | TextIO) -> bool:
     """Whether a terminal reads the log; https://no-color.org turns colors off."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
