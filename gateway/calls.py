@@ -13,6 +13,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from gateway.trace_context import TraceContext
+
 __all__ = [
     "CANCELLED",
     "Attempt",
@@ -22,6 +24,7 @@ __all__ = [
     "CallRecord",
     "CallRecorder",
     "Endpoint",
+    "WaitReason",
     "current_calls",
 ]
 
@@ -54,7 +57,17 @@ class CallKind(StrEnum):
     """The second request of a slow read."""
 
     WAITED = "waited"
-    """No request: the wait for a token of the source's rate limit."""
+    """No request: the wait for a token of the source's rate limit, or before a further attempt."""
+
+
+class WaitReason(StrEnum):
+    """What a call waited for."""
+
+    PACING = "pacing"
+    """A token of the source's rate limit."""
+
+    BACKOFF = "backoff"
+    """The time between a transient failure and the next attempt."""
 
 
 class Endpoint(NamedTuple):
@@ -82,16 +95,25 @@ class CallRecord(msgspec.Struct, frozen=True):
 class Attempt:
     """A request that is under way, from the wait for a connection on. `is_written` is whether its first byte was sent.
 
-    `started` is the time at which it began, by the clock of its log.
+    `started` is the time at which it began, by the clock of its log. `trace` is the trace context that it is sent with
+    if it is recorded as a span, else None.
     """
 
-    __slots__ = ("_on_end", "endpoint", "is_written", "kind", "started")
+    __slots__ = ("_on_end", "endpoint", "is_written", "kind", "started", "trace")
 
-    def __init__(self, kind: CallKind, endpoint: Endpoint, started: float, on_end: "AttemptListener") -> None:
+    def __init__(
+        self,
+        kind: CallKind,
+        endpoint: Endpoint,
+        started: float,
+        on_end: "AttemptListener",
+        trace: TraceContext | None = None,
+    ) -> None:
         self.kind = kind
         self.endpoint = endpoint
         self.started = started
         self.is_written = False
+        self.trace = trace
         self._on_end = [on_end]
 
     def also_report_to(self, on_end: "AttemptListener") -> None:
@@ -115,11 +137,23 @@ AttemptListener = Callable[[Attempt, int | str, float], None]
 class CallRecorder(Protocol):
     """Receives what happens to the calls of one operation, or of several that share a batch."""
 
-    def add(self, kind: CallKind, endpoint: Endpoint, status: int | str | None, seconds: float) -> None:
-        """Record something that has ended now and took so many seconds."""
+    def add(
+        self,
+        kind: CallKind,
+        endpoint: Endpoint,
+        status: int | str | None,
+        seconds: float,
+        *,
+        leader: TraceContext | None = None,
+        reason: WaitReason | None = None,
+    ) -> None:
+        """Record something that has ended now and took so many seconds.
 
-    def begin(self, kind: CallKind, endpoint: Endpoint) -> Attempt:
-        """Record a request when it ends."""
+        `leader` is the trace context of the request whose response was shared, and `reason` that of a wait.
+        """
+
+    def begin(self, kind: CallKind, endpoint: Endpoint, *, url: str = "", resends: int = 0) -> Attempt:
+        """Record a request when it ends. `url` is what is requested; it is sent again for the `resends`th time."""
 
 
 class CallList:
@@ -134,7 +168,16 @@ class CallList:
         self._under_way: list[Attempt] = []
         self._ended: list[CallRecord] = []
 
-    def add(self, kind: CallKind, endpoint: Endpoint, status: int | str | None, seconds: float) -> None:
+    def add(
+        self,
+        kind: CallKind,
+        endpoint: Endpoint,
+        status: int | str | None,
+        seconds: float,
+        *,
+        leader: TraceContext | None = None,  # noqa: ARG002 - only spans have links
+        reason: WaitReason | None = None,  # noqa: ARG002 - only spans have names
+    ) -> None:
         if kind is CallKind.KEPT:
             if endpoint in self._kept:
                 return
@@ -142,7 +185,14 @@ class CallList:
         start = max(0.0, self._clock() - seconds - self._started)
         self._ended.append(CallRecord(endpoint, status, start, seconds, kind))
 
-    def begin(self, kind: CallKind, endpoint: Endpoint) -> Attempt:
+    def begin(
+        self,
+        kind: CallKind,
+        endpoint: Endpoint,
+        *,
+        url: str = "",  # noqa: ARG002 - only spans have attributes
+        resends: int = 0,  # noqa: ARG002 - as above
+    ) -> Attempt:
         attempt = Attempt(kind, endpoint, self._clock(), self._end)
         self._under_way.append(attempt)
         return attempt
@@ -173,29 +223,45 @@ class CallList:
 
 
 class BatchCalls:
-    """The calls for a batch of that many lookups: those of the operation that came first, and shared by the others."""
+    """The calls for a batch of that many lookups: those of the operation that came first, and shared by the others.
+
+    `trace` is the trace context of that operation.
+    """
 
     def __init__(self, lookups: int = 1) -> None:
         self.lookups = lookups
+        self.trace: TraceContext | None = None
         self._recorders: list[CallRecorder | None] = []
 
-    def join(self, recorder: "CallRecorder | None") -> None:
-        """Report the calls that end from now on to one more operation; None if it has none."""
+    def join(self, recorder: "CallRecorder | None", trace: TraceContext | None = None) -> None:
+        """Report the calls that end from now on to one more operation, with its trace context; None if it has none."""
+        if not self._recorders:
+            self.trace = trace
         self._recorders.append(recorder)
 
-    def add(self, kind: CallKind, endpoint: Endpoint, status: int | str | None, seconds: float) -> None:
+    def add(
+        self,
+        kind: CallKind,
+        endpoint: Endpoint,
+        status: int | str | None,
+        seconds: float,
+        *,
+        leader: TraceContext | None = None,
+        reason: WaitReason | None = None,
+    ) -> None:
         for number, recorder in enumerate(self._recorders):
             if recorder is not None:
                 is_first = number == 0 or kind is CallKind.WAITED
-                recorder.add(kind if is_first else CallKind.SHARED, endpoint, status, seconds)
+                shown = kind if is_first else CallKind.SHARED
+                recorder.add(shown, endpoint, status, seconds, leader=leader, reason=reason)
 
-    def begin(self, kind: CallKind, endpoint: Endpoint) -> Attempt:
+    def begin(self, kind: CallKind, endpoint: Endpoint, *, url: str = "", resends: int = 0) -> Attempt:
         if kind is CallKind.CALL and self.lookups > 1:
             kind = CallKind.BATCHED
         first = self._recorders[0] if self._recorders else None
         if first is None:
             return Attempt(kind, endpoint, 0.0, self._share)
-        attempt = first.begin(kind, endpoint)
+        attempt = first.begin(kind, endpoint, url=url, resends=resends)
         attempt.also_report_to(self._share)
         return attempt
 
@@ -203,7 +269,7 @@ class BatchCalls:
         if attempt.counts(status):
             for recorder in self._recorders[1:]:
                 if recorder is not None:
-                    recorder.add(CallKind.SHARED, attempt.endpoint, status, seconds)
+                    recorder.add(CallKind.SHARED, attempt.endpoint, status, seconds, leader=attempt.trace)
 
 
 current_calls: ContextVar[CallRecorder | None] = ContextVar("current_calls", default=None)

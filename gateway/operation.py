@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from gateway.calls import CallList, CallRecorder, current_calls
 from gateway.errors import Forbidden
+from gateway.trace_context import TraceContext
 
 __all__ = [
     "ANYONE",
@@ -32,11 +33,9 @@ __all__ = [
     "request_id",
     "scopes",
     "seconds_left",
-    "traceparent",
 ]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 SourceName = TypeVar("SourceName", bound=str)
 """The name of a source."""
@@ -47,11 +46,6 @@ Forwarded = Mapping[str, Mapping[str, str]]
 def request_id(sent: str | None = None) -> str:
     """Return the id that the client sent (`X-Request-ID`) if it is plain text, else a new one."""
     return sent if sent is not None and _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
-
-
-def traceparent(sent: str | None) -> str | None:
-    """Return the `traceparent` header of a request if it is valid by W3C Trace Context, else None."""
-    return sent if sent is not None and _TRACEPARENT.fullmatch(sent) else None
 
 
 @dataclass(slots=True)
@@ -176,8 +170,10 @@ current_deadline: ContextVar[Deadline | None] = ContextVar("current_deadline", d
 current_operation: ContextVar["operation | None"] = ContextVar("current_operation", default=None)
 """The running operation, which distinguishes its calls from those of others; None outside of one."""
 
-current_trace: ContextVar[str | None] = ContextVar("current_trace", default=None)
-"""The `traceparent` of the caller. The gateway adds no span; sources get it unchanged (W3C Trace Context, 4)."""
+current_trace: ContextVar[TraceContext | None] = ContextVar("current_trace", default=None)
+"""The trace context that calls to sources are sent with, unless they are recorded as spans.
+
+Without tracing it is that of the caller, unchanged (W3C Trace Context, 4)."""
 
 current_principal: ContextVar[Principal] = ContextVar("current_principal", default=ANYONE)
 """The principal on whose behalf sources are called. `UserService` sets it around its calls."""
@@ -193,7 +189,7 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
     """Run an operation within a deadline and a trace; both apply to all calls and tasks that are started inside.
 
     `timeout` is in seconds from the entry of the block; None: only the timeout of each source applies. `trace` is the
-    `traceparent` that the sources are sent. The calls to them are recorded in `calls`. `request_id` is the id of the
+    trace context that the sources are sent. The calls to them are recorded in `calls`. `request_id` is the id of the
     operation in the log; None: it has none.
     """
 
@@ -213,13 +209,13 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
     _calls_before: Token[CallRecorder | None]
     _deadline_before: Token[Deadline | None]
     _operation_before: Token["operation | None"]
-    _trace_before: Token[str | None]
+    _trace_before: Token[TraceContext | None]
 
     def __init__(
         self,
         *,
         timeout: float | None = None,
-        trace: str | None = None,
+        trace: TraceContext | None = None,
         calls: CallList | None = None,
         request_id: str | None = None,
         clock: Callable[[], float] = time.monotonic,

@@ -39,5 +39,5 @@ def operation_fields() -> dict[str, str]:
     if running is not None and running.request_id is not None:
         fields["request_id"] = running.request_id
     if trace is not None:
-        fields["trace_id"] = trace.split("-")[1]
+        fields["trace_id"] = trace.trace_id
     return fields

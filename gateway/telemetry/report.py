@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.calls import CallKind, CallList, CallRecord
 from gateway.errors import Code, FailedCall, GatewayError
+from gateway.trace_context import TraceContext
 
 __all__ = ["CLIENT_LEFT", "OTHER", "CallSummary", "RequestReport", "Surface", "summarize"]
 
@@ -55,8 +56,8 @@ class RequestReport(msgspec.Struct):
     It is created where a request arrives, filled by whoever learns something, and passed to the sinks of `Telemetry`
     when the request has ended. It contains no variable, no literal of a document, and nothing of a response.
 
-    `started` is a time of `time.perf_counter`, `duration` is in seconds. `trace` is the `traceparent` that sources are
-    sent, `trace_id` its second field. `method`, `scheme` and `route` are those of HTTP; a route has placeholders for
+    `started` is a time of `time.perf_counter`, `duration` is in seconds. `trace` is the trace context that sources
+    are sent, `trace_id` the id in it. `method`, `scheme` and `route` are those of HTTP; a route has placeholders for
     parts of the path. `operation` is the name that the client chose, or the method of gRPC; `label` is the same where
     names are bounded, else `OTHER`. `kind` is query, mutation, subscription, unary or stream. `document` is the SHA-256
     of a GraphQL document. `status` is the status of HTTP or the name of the gRPC code; `CLIENT_LEFT` where the client
@@ -68,7 +69,7 @@ class RequestReport(msgspec.Struct):
     surface: Surface = "http"
     request_id: str = ""
     started: float = msgspec.field(default_factory=time.perf_counter)
-    trace: str | None = None
+    trace: TraceContext | None = None
     trace_id: str = ""
     caller: str = ""
     client: str = ""

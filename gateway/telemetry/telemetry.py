@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import get_args
 
 from gateway.calls import CallList
-from gateway.operation import request_id, traceparent
+from gateway.operation import request_id
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport, Surface, summarize
+from gateway.trace_context import TraceContext
 
 __all__ = ["Sink", "Telemetry"]
 
@@ -37,8 +38,8 @@ class Telemetry:
         get = headers.get
         if not report.request_id:
             report.request_id = request_id(get("x-request-id"))
-        if (sent := get("traceparent")) is not None and (trace := traceparent(sent)) is not None:
-            report.trace, report.trace_id = trace, trace[3:35]
+        if (trace := TraceContext.of(headers)) is not None:
+            report.trace, report.trace_id = trace, trace.trace_id
         for name, version in _CLIENT_HEADERS:
             if (client := get(name)) is not None:
                 report.client, report.client_version = _plain(client), _plain(get(version, ""))

@@ -20,7 +20,7 @@ import msgspec
 from gateway.calls import BatchCalls, CallKind, Endpoint, current_calls
 from gateway.errors import Origin, SourceTimeout
 from gateway.kit.tasks import gather
-from gateway.operation import ANYONE, Principal, acting_as, seconds_left
+from gateway.operation import ANYONE, Principal, acting_as, current_trace, seconds_left
 from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
 from gateway.users.model import UserSource
@@ -174,11 +174,11 @@ class ReferenceData:
         """Queue lookups and return their results, or the operation's timeout."""
         queue = self._queues.setdefault(key, _Queue(principal))
         loop = asyncio.get_running_loop()
-        recorder = current_calls.get()
+        recorder, trace = current_calls.get(), current_trace.get()
         if any(ref in queue.under_way for ref in refs):
-            queue.calls.join(recorder)
+            queue.calls.join(recorder, trace)
         if any(ref not in queue.under_way for ref in refs):
-            queue.waiting_calls.join(recorder)
+            queue.waiting_calls.join(recorder, trace)
         futures = [queue.under_way.get(ref) or queue.waiting.setdefault(ref, loop.create_future()) for ref in refs]
         if queue.task is None:
             # In an empty context: the deadline of the operation that came first does not apply to the others.
@@ -206,6 +206,7 @@ class ReferenceData:
                 queue.calls, queue.waiting_calls = queue.waiting_calls, BatchCalls()
                 queue.calls.lookups = len(queue.under_way)
                 current_calls.set(queue.calls)
+                current_trace.set(queue.calls.trace)
                 found = await self._fetch(key, list(queue.under_way), queue.principal)
                 if self._queues.get(key) is queue:
                     for ref in reversed(found):  # the requested ones last, so that they stay longest

@@ -1,12 +1,23 @@
-"""The trace context of a caller is sent to the sources."""
+"""The trace context of a caller is sent to the sources, where the gateway records no spans."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 USER = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
 RENAME = 'mutation { updateAccountUser(id: "acus_adalovelace1", input: {name: "Ada"}) { name } }'
+ROLE_OWNER = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { role { owner { type } } } }'
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+NOT_VALID = {
+    "not hexadecimal": "00-x\u00e9",
+    "trace id of zeros": f"00-{'0' * 32}-00f067aa0ba902b7-01",
+    "parent id of zeros": f"00-4bf92f3577b34da6a3ce929d0e0e4736-{'0' * 16}-01",
+    "version ff": f"ff{TRACE[2:]}",
+    "further field in version 00": f"{TRACE}-00",
+    "capitals": TRACE.upper(),
+}
 
 
 @pytest.mark.parametrize("query", [USER, RENAME], ids=["read", "change"])
@@ -19,8 +30,39 @@ async def test_a_trace_is_forwarded(world: Any, query: str) -> None:
     assert "traceparent" not in untraced["headers"]
 
 
-async def test_a_trace_that_is_not_valid(world: Any) -> None:
+async def test_the_state_of_a_trace(world: Any) -> None:
+    """The `tracestate` of a request is sent with its `traceparent`, and not without one."""
+    await world.data(USER, traceparent=TRACE, tracestate="vendor=1,other@x=2")
+    await world.data(USER, tracestate="vendor=1")
+    await world.data(USER, traceparent=TRACE, tracestate="x" * 513)
+    with_both, without_trace, too_long = [call["headers"] for call in await world.calls()]
+    assert (with_both["traceparent"], with_both["tracestate"]) == (TRACE, "vendor=1,other@x=2")
+    assert not {"traceparent", "tracestate"} & without_trace.keys()
+    assert (too_long["traceparent"], too_long.get("tracestate")) == (TRACE, None)
+
+
+@pytest.mark.parametrize("sent", NOT_VALID.values(), ids=NOT_VALID)
+async def test_a_trace_that_is_not_valid(world: Any, sent: str) -> None:
     """A `traceparent` that is not valid is not forwarded."""
-    await world.data(USER, traceparent="00-x\u00e9")
+    await world.data(USER, traceparent=sent)
     [call] = await world.calls()
     assert "traceparent" not in call["headers"]
+
+
+async def test_a_later_version(world: Any) -> None:
+    """A `traceparent` of a later version is forwarded with its further fields."""
+    later = f"01{TRACE[2:]}-extra"
+    await world.data(USER, traceparent=later)
+    [call] = await world.calls()
+    assert call["headers"]["traceparent"] == later
+
+
+async def test_lookups_of_several_operations(fresh: Callable[..., Any]) -> None:
+    """A lookup that several operations share is sent with the trace context of the one that came first."""
+    world = await fresh()
+    await world.fault(source="account", kind="slow", delay=0.3, times=2)
+    traces = [f"00-{number:032x}-00f067aa0ba902b7-01" for number in (1, 2)]
+    await asyncio.gather(*(world.data(ROLE_OWNER, traceparent=trace) for trace in traces))
+    user, role = await world.calls()
+    assert user["headers"]["traceparent"] in traces
+    assert role["headers"]["traceparent"] == user["headers"]["traceparent"]

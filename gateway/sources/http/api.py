@@ -79,7 +79,7 @@ class Api:
         trace = current_trace.get()
         if trace is None:
             return {**self._headers, **headers} if headers else self._headers
-        return {**self._headers, **(headers or {}), "traceparent": trace}
+        return {**self._headers, **(headers or {}), **trace.headers}
 
     async def find(
         self, template: str, path_params: Mapping[str, str], *, query: Query = (), raw_query: str = ""

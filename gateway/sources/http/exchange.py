@@ -57,9 +57,10 @@ class Request(msgspec.Struct, frozen=True):
 
     `headers` contain credentials, so the repr leaves them out. `to_error` makes the exception for a response with a
     status outside 2xx, by the documentation of the source; None: no such response is documented. `on_write` is called
-    by the transport immediately before it writes the first byte. `kind` is how a log of calls names this attempt.
-    `max_bytes` is the maximum size of the response; None: that of the transport. `base_url` is what the URL begins with
-    before the template; empty: the template stands for all that follows the host.
+    by the transport immediately before it writes the first byte. `kind` is how a log of calls names this attempt, and
+    `resends` how often the request was sent before. `max_bytes` is the maximum size of the response; None: that of the
+    transport. `base_url` is what the URL begins with before the template; empty: the template stands for all that
+    follows the host.
     """
 
     source: str
@@ -71,6 +72,7 @@ class Request(msgspec.Struct, frozen=True):
     to_error: "Callable[[Request, Response], GatewayError] | None" = None
     on_write: Callable[[], None] | None = None
     kind: CallKind = CallKind.CALL
+    resends: int = 0
     max_bytes: int | None = None
     base_url: str = ""
 

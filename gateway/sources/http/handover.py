@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, Outcome
 from gateway.operation import current_deadline
 from gateway.sources.http.errors import NoTimeError, SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response, Send
+from gateway.trace_context import TraceContext
 
 __all__ = ["DispatchState", "Handover", "current_dispatch", "has_unknown_outcome"]
 
@@ -27,12 +28,13 @@ class DispatchState:
 
     `since` is the time of the handover to the transport; None while no attempt is there. `written` is whether the
     transport has begun to write the change of this attempt. `outcome_unknown` is whether an attempt ended and its
-    source may have executed it.
+    source may have executed it. `trace` is the trace context of the last attempt that was recorded as a span.
     """
 
     since: float | None = None
     written: bool = False
     outcome_unknown: bool = False
+    trace: TraceContext | None = None
 
     @property
     def may_be_executed(self) -> bool:

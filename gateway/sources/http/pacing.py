@@ -20,7 +20,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.calls import CallKind, current_calls
+from gateway.calls import CallKind, WaitReason, current_calls
 from gateway.errors import Origin, RateLimited
 from gateway.operation import Deadline, current_deadline, current_operation, current_principal
 from gateway.sources.http.bucket import Bucket, Rate, Token, parse_quota
@@ -232,10 +232,12 @@ class Pacing:
                 retry_after=error.wait,
                 failed_call=failed_call(request, f"not sent: the rate limit is used up for {error.wait:.3g} s"),
             ) from None
-        if (waited := self._clock() - started) >= _MIN_TIMER:
+        finally:  # also where the call is refused or cancelled after all
+            waited = self._clock() - started
+            if waited >= _MIN_TIMER and (calls := current_calls.get()) is not None:
+                calls.add(CallKind.WAITED, request.endpoint, None, waited, reason=WaitReason.PACING)
+        if waited >= _MIN_TIMER:
             self._observe(CallEvent.of(PipelineEvent.WAIT, request, seconds=waited))
-            if (calls := current_calls.get()) is not None:
-                calls.add(CallKind.WAITED, request.endpoint, None, waited)
         return await self._call(queue, token, request, send)
 
     def _queue(self, request: Request) -> _TokenQueue:

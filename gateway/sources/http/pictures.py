@@ -74,8 +74,8 @@ class SourcePictures:
 
     async def fetch(self, location: str, max_bytes: int) -> bytes | None:
         url = _joined(self._base_url, location) if _is_url(location) else self._base_url + location
-        for _ in range(1 + _MAX_REDIRECTS):
-            request, response = await self._call(url, max_bytes)
+        for redirects in range(1 + _MAX_REDIRECTS):
+            request, response = await self._call(url, max_bytes, redirects)
             if response.status in _NO_PICTURE:
                 return None
             if response.status in _REDIRECTS and "Location" in response.headers:
@@ -88,7 +88,7 @@ class SourcePictures:
                 raise error
         raise self._refusal(f"redirected a picture more than {_MAX_REDIRECTS} times")
 
-    async def _call(self, url: str, max_bytes: int) -> tuple[Request, Response]:
+    async def _call(self, url: str, max_bytes: int, redirects: int) -> tuple[Request, Response]:
         # A header may have bytes that are not UTF-8: clients decode them as surrogates.
         url = quote(url.partition("#")[0], safe=_UNESCAPED, errors="surrogateescape")
         destination = self._destination(url)
@@ -101,7 +101,9 @@ class SourcePictures:
                 self._source.upper(),
             )
             raise self._refusal("has a picture at a host that is not configured")
-        request = Request(self._source, "GET", url, _TEMPLATE, destination.headers, max_bytes=max_bytes)
+        request = Request(
+            self._source, "GET", url, _TEMPLATE, destination.headers, max_bytes=max_bytes, resends=redirects
+        )
         return request, await destination.send(request)
 
     def _destination(self, url: str) -> _Destination | None:

@@ -26,7 +26,7 @@ import orjson
 from msgspec.structs import replace
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
-from gateway.calls import CallKind
+from gateway.calls import CallKind, WaitReason, current_calls
 from gateway.errors import GatewayError, SourceTimeout, SourceUnavailable
 from gateway.operation import current_deadline
 from gateway.sources.http.circuit import CircuitOpenError
@@ -179,7 +179,9 @@ class Retry:
                 break
             self._observe(CallEvent.of(PipelineEvent.RETRY, request, seconds=wait))
             await self._sleep(wait)
-            request = replace(request, kind=CallKind.RETRY)
+            if (calls := current_calls.get()) is not None:
+                calls.add(CallKind.WAITED, request.endpoint, None, wait, reason=WaitReason.BACKOFF)
+            request = replace(request, kind=CallKind.RETRY, resends=request.resends + 1)
         try:
             if isinstance(final := unknown or result, GatewayError):
                 raise final

@@ -16,6 +16,7 @@ from gateway.calls import CANCELLED, CallKind, current_calls
 from gateway.errors import GatewayError
 from gateway.operation import Deadline, current_deadline, current_principal
 from gateway.sources.http.exchange import Request, Response, Send
+from gateway.sources.http.handover import DispatchState, current_dispatch
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
 __all__ = ["SingleFlight", "flight_key"]
@@ -40,9 +41,13 @@ def _compared_headers(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[st
 
 @dataclass(slots=True, eq=False)
 class _Flight:
-    """A call and the callers that wait for it. Its deadline is the latest of theirs."""
+    """A call and the callers that wait for it. Its deadline is the latest of theirs.
+
+    `dispatch` is the state of the first caller's call, which the attempts of the shared call update.
+    """
 
     deadline: Deadline | None
+    dispatch: DispatchState | None
     waiters: list[asyncio.Future[Response]] = field(default_factory=list)
     task: asyncio.Task[None] = field(init=False)
 
@@ -75,7 +80,9 @@ class SingleFlight:
         joined_at = None
         if flight is None:
             deadline = current_deadline.get()
-            flight = self._flights[key] = _Flight(Deadline(deadline.at, deadline.clock) if deadline else None)
+            flight = self._flights[key] = _Flight(
+                Deadline(deadline.at, deadline.clock) if deadline else None, current_dispatch.get()
+            )
             flight.task = loop.create_task(self._run(key, flight, request, send))
         else:
             self._observe(CallEvent.of(PipelineEvent.SHARED, request))
@@ -95,7 +102,7 @@ class SingleFlight:
             raise
         finally:
             if joined_at is not None:
-                _record(request, response, time.monotonic() - joined_at)
+                _record(request, response, time.monotonic() - joined_at, flight.dispatch)
 
     async def _run(self, key: Hashable, flight: _Flight, request: Request, send: Send) -> None:
         """Make the call, in a separate task, so that it continues when its first caller leaves."""
@@ -123,7 +130,9 @@ class SingleFlight:
             del self._flights[key]
 
 
-def _record(request: Request, response: asyncio.Future[Response], seconds: float) -> None:
+def _record(
+    request: Request, response: asyncio.Future[Response], seconds: float, dispatch: DispatchState | None
+) -> None:
     """Record the response of a shared call in the log of an operation that did not make the call."""
     calls = current_calls.get()
     if calls is None:
@@ -132,7 +141,7 @@ def _record(request: Request, response: asyncio.Future[Response], seconds: float
     if response.done() and not response.cancelled():
         error = response.exception()
         status = error.code if isinstance(error, GatewayError) else response.result().status
-    calls.add(CallKind.SHARED, request.endpoint, status, seconds)
+    calls.add(CallKind.SHARED, request.endpoint, status, seconds, leader=dispatch.trace if dispatch else None)
 
 
 async def _pass_on(response: Response, waiters: list[asyncio.Future[Response]]) -> None:

@@ -6,9 +6,10 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from gateway.calls import CANCELLED, Attempt, current_calls
+from gateway.calls import CANCELLED, Attempt, CallRecorder, current_calls
 from gateway.errors import GatewayError
 from gateway.sources.http.exchange import Request, Response, Send
+from gateway.sources.http.handover import current_dispatch
 
 __all__ = ["Timing"]
 
@@ -18,7 +19,8 @@ AttemptObserver = Callable[[Request, str, float], None]
 class Timing:
     """Reports each attempt to `observe`: the request, its status or error code, and its duration in seconds.
 
-    It also records the attempt in the operation's log of calls, if there is one.
+    It also records the attempt in the operation's log of calls, if there is one. An attempt that is recorded as a span
+    is sent with the trace context of its span.
     """
 
     def __init__(self, observe: AttemptObserver, *, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -27,9 +29,9 @@ class Timing:
 
     async def __call__(self, request: Request, send: Send) -> Response:
         calls = current_calls.get()
-        attempt = None if calls is None else calls.begin(request.kind, request.endpoint)
+        attempt = None if calls is None else _begin(calls, request)
         if attempt is not None:
-            request = replace(request, on_write=partial(_note_writing, attempt, request.on_write))
+            request = _sent_by(attempt, request)
         started = self._clock()
         status = CANCELLED
         try:
@@ -44,6 +46,19 @@ class Timing:
             if attempt is not None:
                 attempt.end(int(status) if status.isdecimal() else status, seconds)
         return response
+
+
+def _begin(calls: CallRecorder, request: Request) -> Attempt:
+    return calls.begin(request.kind, request.endpoint, url=request.url, resends=request.resends)
+
+
+def _sent_by(attempt: Attempt, request: Request) -> Request:
+    on_write = partial(_note_writing, attempt, request.on_write)
+    if attempt.trace is None:
+        return replace(request, on_write=on_write)
+    if (dispatch := current_dispatch.get()) is not None:
+        dispatch.trace = attempt.trace
+    return replace(request, on_write=on_write, headers={**request.headers, **attempt.trace.headers})
 
 
 def _note_writing(attempt: Attempt, on_write: Callable[[], None] | None) -> None:

@@ -52,7 +52,7 @@ def test_lost_response() -> None:
     async def scenario() -> None:
         source = Source(LOST, OK)
         assert await pipeline_to(source)(KEYED) is OK
-        first, second = (replace(sent[1], on_write=None, kind=CallKind.CALL) for sent in source.sent)
+        first, second = (replace(sent[1], on_write=None, kind=CallKind.CALL, resends=0) for sent in source.sent)
         assert first == second
 
     run(scenario())

@@ -12,7 +12,7 @@ const MEANINGS: Record<Call["kind"], string> = {
   hedge: "The second request of a slow read",
   shared: "No request: the response to an equal one that was under way",
   kept: "No request: the records were in the cache, or read for the page before",
-  waited: "No request: the wait for the rate limit of the source",
+  waited: "No request: the wait for the rate limit of the source, or before a retry",
 };
 const SENT = ["call", "batched", "retry", "hedge"];
 
