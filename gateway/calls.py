@@ -96,10 +96,10 @@ class Attempt:
     """A request that is under way, from the wait for a connection on. `is_written` is whether its first byte was sent.
 
     `started` is the time at which it began, by the clock of its log. `trace` is the trace context that it is sent with
-    if it is recorded as a span, else None.
+    if it is recorded as a span, else None. `cause` is why there was no response, for operators.
     """
 
-    __slots__ = ("_on_end", "endpoint", "is_written", "kind", "started", "trace")
+    __slots__ = ("_on_end", "cause", "endpoint", "is_written", "kind", "started", "trace")
 
     def __init__(
         self,
@@ -114,6 +114,7 @@ class Attempt:
         self.started = started
         self.is_written = False
         self.trace = trace
+        self.cause = ""
         self._on_end = [on_end]
 
     def also_report_to(self, on_end: "AttemptListener") -> None:
@@ -152,8 +153,11 @@ class CallRecorder(Protocol):
         `leader` is the trace context of the request whose response was shared, and `reason` that of a wait.
         """
 
-    def begin(self, kind: CallKind, endpoint: Endpoint, *, url: str = "", resends: int = 0) -> Attempt:
-        """Record a request when it ends. `url` is what is requested; it is sent again for the `resends`th time."""
+    def begin(self, kind: CallKind, endpoint: Endpoint, *, base_url: str = "", resends: int = 0) -> Attempt:
+        """Record a request when it ends.
+
+        `base_url` is what its URL begins with before the template. It was sent `resends` times before.
+        """
 
 
 class CallList:
@@ -190,7 +194,7 @@ class CallList:
         kind: CallKind,
         endpoint: Endpoint,
         *,
-        url: str = "",  # noqa: ARG002 - only spans have attributes
+        base_url: str = "",  # noqa: ARG002 - only spans have attributes
         resends: int = 0,  # noqa: ARG002 - as above
     ) -> Attempt:
         attempt = Attempt(kind, endpoint, self._clock(), self._end)
@@ -255,13 +259,13 @@ class BatchCalls:
                 shown = kind if is_first else CallKind.SHARED
                 recorder.add(shown, endpoint, status, seconds, leader=leader, reason=reason)
 
-    def begin(self, kind: CallKind, endpoint: Endpoint, *, url: str = "", resends: int = 0) -> Attempt:
+    def begin(self, kind: CallKind, endpoint: Endpoint, *, base_url: str = "", resends: int = 0) -> Attempt:
         if kind is CallKind.CALL and self.lookups > 1:
             kind = CallKind.BATCHED
         first = self._recorders[0] if self._recorders else None
         if first is None:
             return Attempt(kind, endpoint, 0.0, self._share)
-        attempt = first.begin(kind, endpoint, url=url, resends=resends)
+        attempt = first.begin(kind, endpoint, base_url=base_url, resends=resends)
         attempt.also_report_to(self._share)
         return attempt
 

@@ -12,6 +12,7 @@ from gateway.settings import Credentials, Settings
 from gateway.sources.reseller.client import ResellerSource
 from gateway.sources.reseller.reported import ReportedUsers
 from gateway.sources.reseller.webhook import read_webhook
+from gateway.telemetry.telemetry import Telemetry
 from gateway.users.model import UserSource
 from gateway.users.source import PolledSource, Sources
 
@@ -51,6 +52,7 @@ def start_polling(
     *,
     stack: AsyncExitStack,
     observer: MetricsObserver,
+    telemetry: Telemetry,
 ) -> None:
     """Start to poll each source for which an interval is set; `stack` stops it."""
     intervals = {
@@ -62,7 +64,7 @@ def start_polling(
         if interval is None or not isinstance(source, PolledSource):
             continue
         lock = state.polling_lock(f"polling:{source.name}", interval)
-        poller = Poller(source, events, lock, interval=interval, observe=observer.poll)
+        poller = Poller(source, events, lock, interval=interval, observe=observer.poll, trace_round=telemetry.polling)
         stack.push_async_callback(poller.aclose)
         observer.feeds.expect(source.name)
         poller.start()

@@ -42,6 +42,7 @@ from gateway.app.pictures import build_picture_links, build_pictures_route
 from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
 from gateway.app.telemetry import build_telemetry
+from gateway.app.tracing import open_tracing
 from gateway.callers.authentication import Authentication
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
@@ -123,6 +124,7 @@ class Gateway:
         settings, observer, stack = self.settings, self._observer, self._stack
         self.warnings.install()
         stack.callback(self.warnings.remove)
+        self.telemetry.tracing = open_tracing(settings, stack)
         state = _build_state(settings, stack, observer)
         await state.start()
         self._sources = ConfiguredSources(settings, stack, observer)
@@ -155,7 +157,7 @@ class Gateway:
             self._executor, self._incoming, options, admits=self._cors.admits_socket, observe=observer.live
         )
         stack.push_async_callback(self._live.drain)
-        start_polling(settings, sources, self._events, state, stack=stack, observer=observer)
+        start_polling(settings, sources, self._events, state, stack=stack, observer=observer, telemetry=self.telemetry)
         read_metrics(
             self.metrics,
             observer=observer,
@@ -363,7 +365,8 @@ class Gateway:
     async def _publish(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
         """Publish the event of a change that was made here."""
         self.pictures.on_change(user)
-        await self.events.publish_and_wait(change, user, change_id, repeated=repeated)
+        with self.telemetry.publishing(user.source):
+            await self.events.publish_and_wait(change, user, change_id, repeated=repeated)
 
     def _entered(self, part: Opened | None) -> Opened:
         """Return a part that exists only inside the block.

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from enum import StrEnum
 from typing import Protocol
 
@@ -67,6 +67,10 @@ class PollResult(StrEnum):
     """The lease ended during the round and another replica has it; the log recognises what both reported."""
 
 
+TraceRound = Callable[[UserSource], AbstractContextManager[object]]
+"""Returns the context in which one round of polling a source is traced."""
+
+
 class Poller:
     """Polls one source every `interval` seconds, less often while it fails.
 
@@ -83,6 +87,7 @@ class Poller:
         interval: float,
         observe: Callable[[UserSource, PollResult], None] = lambda *_: None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        trace_round: TraceRound = lambda _: nullcontext(),
     ) -> None:
         self._source = source
         self._log = log
@@ -90,6 +95,7 @@ class Poller:
         self._interval = interval
         self._observe = observe
         self._sleep = sleep
+        self._trace_round = trace_round
         self._number: int | None = None  # the fencing number, while this replica has the lock
         self._task: asyncio.Task[None] | None = None
 
@@ -133,8 +139,9 @@ class Poller:
             return PollResult.STANDBY
         self._number, position = lease
         async with self._renewed_lease(self._number):
-            found = await self._source.changes_since(position)
-            appended = [await self._log.append(change, user) for change, user in found.changes]
+            with self._trace_round(self._source.name):
+                found = await self._source.changes_since(position)
+                appended = [await self._log.append(change, user) for change, user in found.changes]
         if not await self._lock.save(self._number, found.position):
             return PollResult.OVERTAKEN
         return PollResult.CHANGED if any(appended) else PollResult.UNCHANGED

@@ -1,25 +1,22 @@
 """The access log: one JSON object, or one line of text, for each request."""
 
-import hashlib
 import logging
 import random
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Literal
 
 from gateway.errors import Code
 from gateway.telemetry.log_fields import json_line as json_text
 from gateway.telemetry.log_fields import log_time
 from gateway.telemetry.log_stream import LogStream
-from gateway.telemetry.report import CLIENT_LEFT, RequestReport
+from gateway.telemetry.report import CLIENT_LEFT, PROBES, RequestReport
 
 __all__ = ["AccessLog", "AccessLogMode", "Write", "json_line", "text_line", "write_to_logger", "write_to_stream"]
 
 AccessLogMode = Literal["all", "slow", "errors", "off"]
 """Which requests are logged: all; slow ones and those with errors; those with errors; none."""
 
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/status", "/favicon.ico"})
 _TEXT_FIELDS = (
     *("codes", "calls", "source_ms", "waited_ms", "batched", "shared", "kept", "retries", "messages", "bytes"),
     *("caller", "client", "client_version", "request_id", "trace_id", "cause"),
@@ -57,7 +54,7 @@ class AccessLog:
     def __call__(self, report: RequestReport) -> None:
         level = _level(report)
         if level == "info" and report.duration < self._slow:
-            if not self._logs_all or report.route in _PROBES:
+            if not self._logs_all or report.route in PROBES:
                 return
             if self._sample < 1 and random.random() >= self._sample:  # noqa: S311 - chance, no secret
                 return
@@ -82,7 +79,7 @@ def fields(report: RequestReport, level: str) -> dict[str, Any]:
         "logger": "gateway.access",
         "request_id": report.request_id,
         "trace_id": report.trace_id,
-        "caller": _pseudonym(report.caller) if "@" in report.caller else report.caller,
+        "caller": report.shown_caller,
         "client": report.client,
         "client_version": report.client_version,
         "surface": report.surface,
@@ -154,9 +151,3 @@ def write_to_stream(stream: LogStream, line: Callable[[RequestReport, str], byte
         stream.write(line(report, level))
 
     return write
-
-
-@lru_cache(256)
-def _pseudonym(name: str) -> str:
-    """Return a stable name for a caller whose name is an e-mail address, as the subjects of some issuers are."""
-    return f"sha256:{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}"

@@ -1,6 +1,8 @@
 """The facts of one request, collected while it is handled, and reported when it has ended."""
 
+import hashlib
 import time
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -9,7 +11,7 @@ from gateway.calls import CallKind, CallList, CallRecord
 from gateway.errors import Code, FailedCall, GatewayError
 from gateway.trace_context import TraceContext
 
-__all__ = ["CLIENT_LEFT", "OTHER", "CallSummary", "RequestReport", "Surface", "summarize"]
+__all__ = ["CLIENT_LEFT", "OTHER", "PROBES", "CallSummary", "RequestReport", "Surface", "summarize"]
 
 Surface = Literal["http", "websocket", "grpc", "python"]
 
@@ -18,6 +20,9 @@ CLIENT_LEFT = 499
 
 OTHER = "other"
 """The label of operations whose names are chosen by clients: metrics must not have a series for each of those."""
+
+PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/status", "/favicon.ico"})
+"""The routes that load balancers, monitoring and browsers request every few seconds."""
 
 _MAX_CODES = 16  # of one request; there are no more codes in `gateway.errors`
 
@@ -110,6 +115,11 @@ class RequestReport(msgspec.Struct):
             self.add_code(Code.INTERNAL)
 
     @property
+    def shown_caller(self) -> str:
+        """The name of the caller; a pseudonym for an e-mail address, as some issuers have it."""
+        return _pseudonym(self.caller) if "@" in self.caller else self.caller
+
+    @property
     def overhead(self) -> float:
         """The seconds in which the request did not wait for sources."""
         return max(0.0, self.duration - self.summary.source_seconds)
@@ -153,3 +163,9 @@ def _union(records: list[CallRecord]) -> float:
 
 
 _NO_CALLS = CallSummary()
+
+
+@lru_cache(256)
+def _pseudonym(name: str) -> str:
+    """Return a stable name for a caller whose name is an e-mail address, as the subjects of some issuers are."""
+    return f"sha256:{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}"

@@ -2,13 +2,15 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import get_args
 
 from gateway.calls import CallList
 from gateway.operation import request_id
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport, Surface, summarize
+from gateway.telemetry.tracing import Tracing
 from gateway.trace_context import TraceContext
 
 __all__ = ["Sink", "Telemetry"]
@@ -26,11 +28,15 @@ _CLIENT_HEADERS = (
 
 
 class Telemetry:
-    """Passes the reports of requests to `sinks`. Without any, calls are not recorded."""
+    """Passes the reports of requests to `sinks`. Without any, calls are not recorded.
+
+    With `tracing`, requests are spans as well.
+    """
 
     def __init__(self, sinks: Sequence[Sink] = ()) -> None:
         self._sinks = tuple(sinks)
         self.active: dict[Surface, int] = dict.fromkeys(get_args(Surface), 0)  # requests and operations under way
+        self.tracing: Tracing | None = None
 
     def begin(self, report: RequestReport, headers: Mapping[str, str]) -> None:
         """Fill in what the headers of a request contain: its id unless it has one, its trace, the client."""
@@ -44,7 +50,9 @@ class Telemetry:
             if (client := get(name)) is not None:
                 report.client, report.client_version = _plain(client), _plain(get(version, ""))
                 break
-        if self._sinks:
+        if self.tracing is not None:
+            self.tracing.begin(report, headers)
+        if report.calls is None and self._sinks:
             report.calls = CallList()
 
     def reporting(self, report: RequestReport, headers: Mapping[str, str]) -> "_Reporting":
@@ -55,13 +63,53 @@ class Telemetry:
     def end(self, report: RequestReport) -> None:
         """Report a request that has ended."""
         self.active[report.surface] -= 1
-        if not self._sinks:
+        if not self._sinks and report.span is None:
             return
         report.duration = time.perf_counter() - report.started
         if report.calls is not None:
             report.summary = summarize(report.calls.records)
         for sink in self._sinks:
             sink(report)
+        if self.tracing is not None:
+            self.tracing.end(report)
+
+    def publishing(self, source: str) -> AbstractContextManager[None]:
+        """Return the context in which the event of a change is written to the event log."""
+        if self.tracing is None:
+            return nullcontext()
+        return self.tracing.publishing(source)
+
+    def polling(self, source: str) -> AbstractContextManager[None]:
+        """Return the context of one round of polling a source."""
+        if self.tracing is None:
+            return nullcontext()
+        return self.tracing.background(f"poll {source}", {"gateway.source": source})
+
+    @contextmanager
+    def delivering(self, subscription: RequestReport) -> Iterator[RequestReport]:
+        """Make a report for an event that is executed for a subscription, and for others that share the response.
+
+        It is passed to no sink: the responses are counted in the reports of the subscriptions.
+        """
+        report = RequestReport(
+            subscription.surface,
+            subscription.request_id,
+            trace=subscription.trace,
+            trace_id=subscription.trace_id,
+            operation=subscription.operation,
+            kind=subscription.kind,
+            document=subscription.document,
+        )
+        if self.tracing is None:
+            yield report
+            return
+        self.tracing.begin_delivery(report, subscription)
+        try:
+            yield report
+        finally:
+            if report.calls is not None:
+                report.summary = summarize(report.calls.records)
+            self.tracing.end_delivery(report)
 
 
 class _Reporting:

@@ -65,7 +65,9 @@ def pictures_route(
             if link.source in forwarding:
                 caller, caching = await authenticate(request.headers), "no-store"
                 caller.require(Action.READ, link.source)
-            with operation(timeout=timeout):
+            report = request.report
+            running = operation(timeout=timeout, trace=report.trace, calls=report.calls, request_id=report.request_id)
+            with running:
                 picture = await fetcher.fetch(link, caller)
             if picture is None:
                 raise NotFound("The user has no picture any more.")

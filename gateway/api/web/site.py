@@ -47,9 +47,12 @@ class Site:
         """Return the response to any request; an unexpected exception becomes a 500."""
         report, telemetry = request.report, self._telemetry
         report.method, report.scheme = request.method, request.scheme
+        route = self._route(request.path)
+        if route is not None:
+            report.route = route.path
         telemetry.begin(report, request.headers)
         try:
-            response = await self._respond(request)
+            response = await self._respond(request, route)
         except asyncio.CancelledError:  # the server cancels the request of a client that disconnects
             report.status = CLIENT_LEFT
             telemetry.end(report)
@@ -62,11 +65,12 @@ class Site:
             return response
         return replace(response, body=_ReportedBody(body, report, telemetry))
 
-    async def _respond(self, request: WebRequest) -> WebResponse:
-        route = self._routes.get(request.path) or self._parents.get(request.path.rpartition("/")[0] + "/")
+    def _route(self, path: str) -> Route | None:
+        return self._routes.get(path) or self._parents.get(path.rpartition("/")[0] + "/")
+
+    async def _respond(self, request: WebRequest, route: Route | None) -> WebResponse:
         if route is None:
             return _completed(request, WebResponse(404, _NOT_FOUND, _TEXT))
-        request.report.route = route.path
         if self._cors.is_preflight(request):
             return _completed(request, self._cors.preflight_response(request, route.methods))
         methods = route.methods

@@ -19,6 +19,7 @@ import orjson
 from gateway.api.web.http import Malformed, Route, TooLarge, WebRequest, WebResponse
 from gateway.errors import GatewayError
 from gateway.events.log import EventLog
+from gateway.operation import operation
 from gateway.users.source import ReportedChange
 
 __all__ = ["RESELLER_PATH", "CompleteChange", "ReadWebhook", "ResellerWebhooks", "WebhookResult"]
@@ -158,7 +159,9 @@ class ResellerWebhooks:
         return Route(("POST",), RESELLER_PATH, self)
 
     async def __call__(self, request: WebRequest) -> WebResponse:
-        result, response = await self._receive(request)
+        report = request.report
+        with operation(trace=report.trace, calls=report.calls, request_id=report.request_id):
+            result, response = await self._receive(request)
         self._observe(result)
         return response
 

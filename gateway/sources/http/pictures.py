@@ -102,7 +102,14 @@ class SourcePictures:
             )
             raise self._refusal("has a picture at a host that is not configured")
         request = Request(
-            self._source, "GET", url, _TEMPLATE, destination.headers, max_bytes=max_bytes, resends=redirects
+            self._source,
+            "GET",
+            url,
+            _TEMPLATE,
+            destination.headers,
+            max_bytes=max_bytes,
+            resends=redirects,
+            base_url=_origin(url),
         )
         return request, await destination.send(request)
 

@@ -39,6 +39,8 @@ class Timing:
             status = str(response.status)
         except GatewayError as error:
             status = error.code
+            if attempt is not None and error.failed_call is not None:
+                attempt.cause = error.failed_call.cause
             raise
         finally:
             seconds = self._clock() - started
@@ -49,7 +51,7 @@ class Timing:
 
 
 def _begin(calls: CallRecorder, request: Request) -> Attempt:
-    return calls.begin(request.kind, request.endpoint, url=request.url, resends=request.resends)
+    return calls.begin(request.kind, request.endpoint, base_url=request.base_url, resends=request.resends)
 
 
 def _sent_by(attempt: Attempt, request: Request) -> Request:

@@ -205,7 +205,7 @@ class Executor:
             RefusedError: it costs too much, or there is no slot for it.
         """
         allowance = None
-        requested, calls = self._requested(request, incoming, event)
+        requested, calls = self._requested(request, incoming)
         if event is None:
             cost, allowance = await self.charging.operation(prepared, request, incoming)
             if allowance is not None:
@@ -241,13 +241,10 @@ class Executor:
         return replace(result, allowance=allowance, extensions=extensions)
 
     def _requested(
-        self, request: GraphQLRequest, incoming: Incoming, event: object = None
+        self, request: GraphQLRequest, incoming: Incoming
     ) -> tuple[RequestedExtensions | None, CallList | None]:
-        """Return the extensions that the client may have requested, None without a trace of that; and the call list.
-
-        Several subscriptions may share the response to an event, so its calls are in the report of none.
-        """
-        calls = incoming.report.calls if event is None else None
+        """Return the extensions that the client may have requested, None without a trace of that; and the call list."""
+        calls = incoming.report.calls
         if not request.extensions:
             return None, calls
         may_see_calls = self._shows_calls or READ_CALLS in incoming.principal.scopes

@@ -40,6 +40,7 @@ from gateway.errors import GatewayError, RateLimited
 from gateway.events.log import SlowReader
 from gateway.kit.counts import Counts, share_of
 from gateway.kit.mailbox import Mailbox
+from gateway.telemetry.telemetry import Telemetry
 
 __all__ = ["Feeds"]
 
@@ -51,8 +52,16 @@ _LONGEST_WAIT = 24 * 60 * 60.0  # seconds: an execution waits as long as those b
 class Feeds:
     """The live operations of a process. Errors in a shared response have the request id of the first subscription."""
 
-    def __init__(self, executor: Executor, options: LiveOptions, traffic: LiveTraffic, observe: Observe) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        options: LiveOptions,
+        traffic: LiveTraffic,
+        observe: Observe,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._executor = executor
+        self._telemetry = telemetry or Telemetry()
         self._options = options
         self._traffic = traffic
         self._observe = observe
@@ -272,7 +281,9 @@ class Feeds:
                 await self._executor.charging.operation(prepared, request, incoming)
             except RefusedError as refused:
                 return self.last_response(refused, incoming)
-            return await self._execute(prepared, request, incoming, event)
+            # Several subscriptions may share the response, so its calls are in the report of none.
+            with self._telemetry.delivering(incoming.report) as report:
+                return await self._execute(prepared, request, replace(incoming, report=report), event)
 
     async def _execute(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming, event: Any = None

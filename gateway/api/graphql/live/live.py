@@ -33,7 +33,7 @@ class Live:
         observe: Observe = unobserved,
     ) -> None:
         self.traffic = LiveTraffic()
-        self._feeds = Feeds(executor, options, self.traffic, observe)
+        self._feeds = Feeds(executor, options, self.traffic, observe, incoming_factory.telemetry)
         self._connections = Connections(options, traffic=self.traffic, observe=observe)
 
         def connect(socket: WebSocket) -> WebSocketConnection:

@@ -1,0 +1,33 @@
+"""What all spans have in common: trace contexts as OpenTelemetry has them, and their status."""
+
+from opentelemetry.trace import Link, Span, SpanContext, StatusCode, TraceFlags, TraceState
+
+from gateway.trace_context import TraceContext
+
+__all__ = ["fail", "link_to", "span_context", "trace_context"]
+
+
+def span_context(trace: TraceContext) -> SpanContext:
+    """Return the span that a trace context names, which is in another process."""
+    sent = trace.traceparent
+    state = TraceState.from_header([trace.tracestate]) if trace.tracestate else None
+    flags = TraceFlags(int(sent[53:55], 16))
+    return SpanContext(int(sent[3:35], 16), int(sent[36:52], 16), is_remote=True, trace_flags=flags, trace_state=state)
+
+
+def trace_context(context: SpanContext) -> TraceContext:
+    """Return the trace context by which another process continues a span."""
+    state = context.trace_state.to_header() if context.trace_state else ""
+    traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+    return TraceContext(traceparent, state)
+
+
+def link_to(trace: TraceContext | None) -> list[Link] | None:
+    """Return the links of a span that refers to one other span, None for one that refers to none."""
+    return None if trace is None else [Link(span_context(trace))]
+
+
+def fail(span: Span, error_type: str, cause: str = "") -> None:
+    """Mark a span as failed; the type has few values, such as a status or an error code."""
+    span.set_attribute("error.type", error_type)
+    span.set_status(StatusCode.ERROR, cause or None)

@@ -1,0 +1,215 @@
+"""Spans of requests, of deliveries of events and of work in the background, by OpenTelemetry's semantic conventions.
+
+Whether a trace is recorded is decided once, where its first span in this process begins. The calls of an operation that
+is not recorded make no spans; they are sent with a trace context that states that.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanKind,
+    TracerProvider,
+    get_current_span,
+    set_span_in_context,
+)
+from opentelemetry.util.types import AttributeValue
+
+from gateway.calls import current_calls
+from gateway.errors import Code, GatewayError
+from gateway.operation import operation
+from gateway.telemetry.report import CLIENT_LEFT, PROBES, RequestReport
+from gateway.telemetry.spans import fail, link_to, span_context, trace_context
+from gateway.telemetry.traced_calls import TracedCalls
+from gateway.trace_context import TraceContext
+
+__all__ = ["Tracing"]
+
+_SERVER_ERROR = 500
+_GRPC_SERVICE = "usergateway.v1.UserService"
+# Those that the conventions count as failures of a server; the others are the client's.
+_GRPC_FAILURES = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
+_FAULTS = frozenset(
+    {
+        Code.INTERNAL,
+        Code.SOURCE_CREDENTIALS,
+        Code.SOURCE_INVALID_RESPONSE,
+        Code.SOURCE_TIMEOUT,
+        Code.SOURCE_UNAVAILABLE,
+    }
+)
+"""The errors that are no fault of the caller. GraphQL has them in responses with the status 200."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
+
+Attributes = dict[str, AttributeValue]
+
+
+class Tracing:
+    """Begins and ends spans. The spans of requests are in their reports."""
+
+    def __init__(self, provider: TracerProvider, version: str = "") -> None:
+        self._tracer = provider.get_tracer("gateway", version)
+
+    def begin(self, report: RequestReport, headers: Mapping[str, str]) -> None:
+        """Begin the span of a request, below that of the caller or of the embedding program.
+
+        The probes of load balancers and monitoring have none.
+        """
+        if report.route in PROBES:
+            return
+        kind = SpanKind.INTERNAL if report.surface == "python" else SpanKind.SERVER
+        self._start(report, _parent(headers), kind)
+
+    def begin_delivery(self, report: RequestReport, subscription: RequestReport) -> None:
+        """Begin the span of an event that is executed for a subscription: a trace with a link to that of the latter.
+
+        A subscription may last for days, which is too long for one trace.
+        """
+        self._start(report, Context(), SpanKind.CONSUMER, subscription.trace)
+
+    def end(self, report: RequestReport) -> None:
+        """End the span of a request."""
+        if report.span is not None:
+            _finish(report.span, _name(report), report)
+
+    def end_delivery(self, report: RequestReport) -> None:
+        """End the span of an event that was executed for a subscription."""
+        if report.span is not None:
+            _finish(report.span, f"deliver {report.operation or 'event'}", report)
+
+    @contextmanager
+    def publishing(self, source: str) -> Iterator[None]:
+        """Make a span for writing an event to the event log, if the running operation is recorded."""
+        calls = current_calls.get()
+        if not isinstance(calls, TracedCalls):
+            yield
+            return
+        span = calls.start_child("publish event", SpanKind.PRODUCER, {"gateway.source": source})
+        try:
+            yield
+        finally:
+            span.end()
+
+    @contextmanager
+    def background(self, name: str, attributes: Attributes) -> Iterator[None]:
+        """Make a span for work that no request causes; it begins a trace. The calls inside are below it."""
+        span = self._tracer.start_span(name, Context(), SpanKind.INTERNAL, attributes)
+        calls = TracedCalls(self._tracer, span) if span.is_recording() else None
+        context = span.get_span_context()
+        try:
+            with operation(trace=trace_context(context) if context.is_valid else None, calls=calls):
+                yield
+        except Exception as error:
+            if isinstance(error, GatewayError):
+                fail(span, error.code, error.failed_call.cause if error.failed_call else "")
+            else:
+                fail(span, type(error).__name__)
+            raise
+        finally:
+            span.end()
+
+    def _start(
+        self, report: RequestReport, parent: Context, kind: SpanKind, linked: TraceContext | None = None
+    ) -> None:
+        name = report.operation or report.route or report.surface
+        span = self._tracer.start_span(name, parent, kind, None, link_to(linked))
+        context = span.get_span_context()
+        if context.is_valid:
+            report.trace = trace_context(context)
+            report.trace_id = report.trace.trace_id
+        if span.is_recording():
+            report.span = span
+            report.calls = TracedCalls(self._tracer, span)
+
+
+def _finish(span: Span, name: str, report: RequestReport) -> None:
+    span.update_name(name)
+    span.set_attributes(_attributes(report))
+    if (failure := _failure(report)) is not None:
+        fail(span, failure, report.cause)
+    span.end()
+
+
+def _parent(headers: Mapping[str, str]) -> Context:
+    """Return the context of a request: the span of the embedding program around it, else the one that is sent."""
+    current = get_current_span()
+    if current.get_span_context().is_valid:
+        return set_span_in_context(current, Context())
+    sent = TraceContext.of(headers)
+    return Context() if sent is None else set_span_in_context(NonRecordingSpan(span_context(sent)), Context())
+
+
+def _name(report: RequestReport) -> str:
+    if report.surface == "grpc":
+        return f"{_GRPC_SERVICE}/{report.operation}"
+    if report.kind:
+        return f"{report.kind} {report.operation}" if report.operation else report.kind
+    method = report.method if report.method in _METHODS else "HTTP"
+    return f"{method} {report.route}" if report.route else method
+
+
+def _attributes(report: RequestReport) -> Attributes:
+    summary = report.summary
+    attributes: Attributes = {
+        "gateway.surface": report.surface,
+        "gateway.request.id": report.request_id,
+        "gateway.calls": sum(summary.requests.values()),
+        "gateway.calls.kept": summary.kept,
+        "gateway.calls.retries": summary.retries,
+        "gateway.source.seconds": summary.source_seconds,
+    }
+    if report.method:
+        attributes |= _http_attributes(report)
+    if report.surface == "grpc":
+        attributes["rpc.system.name"] = "grpc"
+        attributes["rpc.method"] = f"{_GRPC_SERVICE}/{report.operation}"
+        attributes["rpc.response.status_code"] = str(report.status)
+    elif report.kind:
+        attributes["graphql.operation.type"] = report.kind
+        attributes["graphql.document.hash"] = f"sha256:{report.document}"
+        if report.operation:
+            attributes["graphql.operation.name"] = report.operation
+    if report.caller:
+        attributes["gateway.caller"] = report.shown_caller
+    if report.client:
+        attributes["gateway.client.name"] = report.client
+        attributes["gateway.client.version"] = report.client_version
+    if report.codes:
+        attributes["gateway.error.codes"] = report.codes
+    if report.messages:
+        attributes["gateway.messages"] = report.messages
+    if report.status == CLIENT_LEFT:
+        attributes["gateway.client.left"] = True
+    return attributes
+
+
+def _http_attributes(report: RequestReport) -> Attributes:
+    """Return the attributes of an HTTP request. Its path is that of the route: another one may contain anything."""
+    attributes: Attributes = {
+        "http.request.method": report.method if report.method in _METHODS else "_OTHER",
+        "url.scheme": report.scheme,
+        "url.path": report.route,
+        "http.response.body.size": report.bytes,
+    }
+    if report.route:
+        attributes["http.route"] = report.route
+    if isinstance(report.status, int) and report.status != CLIENT_LEFT:
+        attributes["http.response.status_code"] = report.status
+    return attributes
+
+
+def _failure(report: RequestReport) -> str | None:
+    """Return why a request failed, None unless the gateway or a source failed: what clients do wrong is no failure."""
+    status = report.status
+    if status == CLIENT_LEFT:
+        return None
+    for code in report.codes:
+        if code in _FAULTS:
+            return code
+    if isinstance(status, str):
+        return status if status in _GRPC_FAILURES else None
+    return str(status) if status >= _SERVER_ERROR else None
