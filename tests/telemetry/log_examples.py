@@ -8,8 +8,9 @@ import warnings
 
 from gateway.operation import operation
 from gateway.telemetry.log_config import configure_log
+from gateway.trace_context import TraceContext
 
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE = TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
 def fail(_secret: str) -> None:

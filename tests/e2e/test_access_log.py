@@ -1,0 +1,351 @@
+"""The access log: one line for each request, on every surface."""
+
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+from aiohttp import ClientSession, ClientTimeout
+
+from gateway import Settings
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.app.serving import Addresses, serving
+from gateway.callers.api_keys import new_api_key
+from gateway.operation import Action, scopes
+from gateway.sandbox import (
+    ACCOUNT_ID,
+    ACCOUNT_TOKEN,
+    RESELLER_ID,
+    RESELLER_TOKEN,
+    SOFTWAREONE_TOKEN,
+    Sandbox,
+    SandboxOptions,
+)
+from gateway.telemetry.access_log import json_line, text_line
+from gateway.telemetry.log_stream import LogStream
+from gateway.telemetry.report import RequestReport
+from gateway.users.model import UserSource
+
+NAMED = 'query OneUser { user(id: "acus_adalovelace1", source: ACCOUNT) { name role { name } } }'
+ALL = "{ users(first: 20) { nodes { name role { name owner { type } } } unavailable { source } } }"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+FIELDS = {
+    *("time", "level", "logger", "request_id", "trace_id", "caller", "client", "client_version", "surface", "method"),
+    *("route", "operation", "kind", "document", "status", "codes", "duration_ms", "source_ms", "waited_ms", "calls"),
+    *("batched", "shared", "kept", "retries", "messages", "bytes"),
+}
+
+
+@dataclass
+class Served:
+    """A gateway that writes its access log to a pipe, in front of a sandbox."""
+
+    session: ClientSession
+    addresses: Addresses
+    control: str
+    reader: int
+    text: str = ""
+
+    async def graphql(self, query: str, variables: Any = None, **headers: str) -> Any:
+        """Execute an operation over HTTP, and return the JSON of the response."""
+        body = {"query": query, "variables": variables or {}}
+        async with self.session.post(f"{self.addresses.http}/graphql", json=body, headers=headers) as response:
+            return await response.json()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the new lines."""
+        self.text = ""
+        with suppress(BlockingIOError):
+            self.text = os.read(self.reader, 1 << 20).decode()
+        return [json.loads(line) for line in self.text.splitlines()]
+
+    def line(self) -> dict[str, Any]:
+        """Return the only new line."""
+        [line] = self.lines()
+        return line
+
+
+def rpc(channel: grpc.aio.Channel, method: str) -> Any:
+    """Return a method of the service."""
+    response = users_pb2.DESCRIPTOR.services_by_name["UserService"].methods_by_name[method].output_type.name
+    return channel.unary_unary(
+        f"/usergateway.v1.UserService/{method}",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=getattr(users_pb2, response).FromString,
+    )
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Callable[..., Any]]:
+    """Starts gateways with further settings."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> Served:
+            sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False)))
+            reader, writer = os.pipe()
+            os.set_blocking(reader, False)
+            stack.callback(os.close, reader)
+            log = LogStream(stack.enter_context(os.fdopen(writer, "w")))
+            sources: dict[str, Any] = {
+                "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
+                "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
+                "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
+            }
+            configured = Settings(http_port=0, grpc_port=0, **{"log_format": "json"} | sources | settings)
+            addresses = await stack.enter_async_context(serving(configured, log))
+            session = await stack.enter_async_context(ClientSession())
+            return Served(session, addresses, sandbox.control_url, reader)
+
+        yield start
+
+
+async def test_a_query(served: Callable[..., Any]) -> None:
+    """A line has who asked for what, how it ended, and what it cost in time and calls; the document only as a hash."""
+    world = await served()
+    await world.graphql(
+        NAMED,
+        **{
+            "X-Request-ID": "r-1",
+            "traceparent": TRACE,
+            "apollographql-client-name": "web",
+            "apollographql-client-version": "1.2",
+        },
+    )
+    line = world.line()
+    assert set(line) == FIELDS
+    assert (
+        line
+        | {
+            "level": "info",
+            "request_id": "r-1",
+            "trace_id": "0af7651916cd43dd8448eb211c80319c",
+            "client": "web",
+            "client_version": "1.2",
+            "surface": "http",
+            "method": "POST",
+            "route": "/graphql",
+            "operation": "OneUser",
+            "kind": "query",
+            "status": 200,
+            "codes": [],
+            "calls": {"account": 1},
+        }
+        == line
+    )
+    assert line["duration_ms"] >= line["source_ms"] > 0
+    assert len(line["document"]) == 64
+    assert line["bytes"] > 0
+
+
+async def test_a_list_with_lookups(served: Callable[..., Any]) -> None:
+    """Calls are counted by source, those for several records as batched, records from the cache as kept."""
+    world = await served()
+    await world.graphql(ALL)
+    line = world.line()
+    async with world.session.get(f"{world.control}/calls") as response:
+        received = [call["source"] for call in await response.json()]
+    assert line["calls"] == {source: received.count(source) for source in line["calls"]}
+    assert line["batched"] >= 1
+    await world.graphql(NAMED.replace("name }", "owner { type } }"))
+    assert world.line()["kept"] == 1
+
+
+async def test_a_source_that_is_missing_from_a_list(served: Callable[..., Any]) -> None:
+    """A list without one source has no error, and yet its line has the code, the URL and the cause of the failure."""
+    world = await served(softwareone={"base_url": "http://127.0.0.1:1", "token": "t", "max_attempts": 1})
+    assert (await world.graphql(ALL))["data"]["users"]["unavailable"] == [{"source": "SOFTWAREONE"}]
+    line = world.line()
+    assert (line["level"], line["status"], line["codes"]) == ("warning", 200, ["SOURCE_UNAVAILABLE"])
+    assert "http://127.0.0.1:1/public/v1/" in line["cause"]
+    async with grpc.aio.insecure_channel(world.addresses.grpc) as channel:
+        await rpc(channel, "ListUsers")(users_pb2.ListUsersRequest())
+    assert world.line()["codes"] == ["SOURCE_UNAVAILABLE"]
+
+
+async def test_retries(served: Callable[..., Any]) -> None:
+    """A further attempt is a retry, and the wait before it is time of the source."""
+    world = await served()
+    fault = {"source": "account", "kind": "status", "status": 503, "times": 1}
+    async with world.session.post(f"{world.control}/faults", json=fault) as response:
+        assert response.status < 300
+    await world.graphql(NAMED)
+    line = world.line()
+    assert (line["retries"], line["calls"]) == (1, {"account": 2})
+    assert line["source_ms"] >= line["waited_ms"]
+
+
+async def test_refusals(served: Callable[..., Any]) -> None:
+    """A document that is not valid, a form of another site and an unknown path each have a line with WARNING."""
+    world = await served()
+    await world.graphql("{ nope }")
+    assert world.line()["codes"] == ["GRAPHQL_VALIDATION_FAILED"]
+    await world.graphql("{ broken")
+    assert world.line()["codes"] == ["GRAPHQL_PARSE_FAILED"]
+    async with world.session.post(f"{world.addresses.http}/graphql", data="a=b") as response:
+        status = response.status
+    line = world.line()
+    assert (line["level"], line["status"], line["codes"]) == ("warning", status, ["BAD_USER_INPUT"])
+    async with world.session.get(f"{world.addresses.http}/no/such/path?email=a@b.example"):
+        pass
+    line = world.line()
+    assert (line["level"], line["status"], line["route"]) == ("warning", 404, "")
+    assert "example" not in world.text
+
+
+async def test_probes(served: Callable[..., Any]) -> None:
+    """Health and metrics, which are requested every few seconds, have no line."""
+    world = await served()
+    for path in ("healthz", "readyz", "metrics"):
+        async with world.session.get(f"{world.addresses.http}/{path}") as response:
+            assert response.status == 200
+    assert world.lines() == []
+
+
+async def test_grpc(served: Callable[..., Any]) -> None:
+    """A gRPC call has a line, with the name of its status; a failed one with its code."""
+    world = await served()
+    async with grpc.aio.insecure_channel(world.addresses.grpc) as channel:
+        request = users_pb2.GetUserRequest(id="acus_adalovelace1", source=users_pb2.USER_SOURCE_ACCOUNT)
+        await rpc(channel, "GetUser")(request, metadata=(("x-request-id", "g-1"), ("traceparent", TRACE)))
+        line = world.line()
+        assert (
+            line
+            | {
+                "surface": "grpc",
+                "operation": "GetUser",
+                "kind": "unary",
+                "status": "OK",
+                "calls": {"account": 1},
+                "request_id": "g-1",
+                "trace_id": "0af7651916cd43dd8448eb211c80319c",
+            }
+            == line
+        )
+        assert line["bytes"] > 0
+        with pytest.raises(grpc.aio.AioRpcError):
+            await rpc(channel, "UpdateAccountUser")(
+                users_pb2.UpdateAccountUserRequest(
+                    id="acus_unknown", user={"name": "x"}, update_mask={"paths": ["name"]}
+                )
+            )
+    line = world.line()
+    assert (line["status"], line["codes"], line["level"]) == ("NOT_FOUND", ["NOT_FOUND"], "warning")
+
+
+async def test_a_websocket(served: Callable[..., Any]) -> None:
+    """Each operation of a WebSocket has a line of its own; a subscription at its end, with the number of its events."""
+    world = await served()
+    url = f"{world.addresses.http}/graphql"
+    async with world.session.ws_connect(url, protocols=["graphql-transport-ws"]) as socket:
+        await socket.send_json({"type": "connection_init"})
+        assert (await socket.receive_json())["type"] == "connection_ack"
+        for number, query in enumerate((NAMED, "{ nope }")):
+            await socket.send_json({"id": str(number), "type": "subscribe", "payload": {"query": query}})
+            while (await socket.receive_json())["type"] == "next":
+                pass
+        [first, second] = world.lines()
+        assert (first["surface"], first["operation"], first["status"], first["messages"]) == (
+            "websocket",
+            "OneUser",
+            200,
+            1,
+        )
+        assert first["calls"] == {"account": 1}
+        assert second["codes"] == ["GRAPHQL_VALIDATION_FAILED"]
+        assert first["request_id"] != second["request_id"]
+        subscription = "subscription Changes { userChanged { user { name } } }"
+        await socket.send_json({"id": "s", "type": "subscribe", "payload": {"query": subscription}})
+        await socket.send_json({"type": "ping"})
+        assert (await socket.receive_json())["type"] == "pong"
+        for name in ("Ada", "Ada King"):
+            mutation = 'mutation($n: String!) { updateAccountUser(id: "acus_adalovelace1", input: {name: $n}) { id } }'
+            await world.graphql(mutation, {"n": name})
+            assert (await socket.receive_json())["type"] == "next"
+        assert [line["operation"] for line in world.lines()] == ["", ""]
+        await socket.send_json({"id": "s", "type": "complete"})
+        await socket.send_json({"type": "ping"})
+        assert (await socket.receive_json())["type"] == "pong"
+        line = world.line()
+    assert (line["kind"], line["operation"], line["messages"]) == ("subscription", "Changes", 2)
+
+
+async def test_streams(served: Callable[..., Any]) -> None:
+    """A stream has one line, at its end, whether it was complete or its client left."""
+    world = await served()
+    url, body = f"{world.addresses.http}/graphql", {"query": NAMED}
+    async with world.session.post(url, json=body, headers={"Accept": "text/event-stream"}) as response:
+        await response.read()
+    line = world.line()
+    assert (line["operation"], line["status"], line["messages"], line["calls"]) == ("OneUser", 200, 1, {"account": 1})
+    deferred = NAMED.replace("role { name }", "... @defer { role { name } }")
+    async with world.session.post(url, json={"query": deferred}, headers={"Accept": "multipart/mixed"}) as response:
+        size = len(await response.read())
+    line = world.line()
+    assert (line["status"], line["bytes"]) == (200, size)
+    body = {"query": "subscription { userChanged { user { name } } }"}
+    with suppress(TimeoutError):
+        async with world.session.post(
+            url, json=body, headers={"Accept": "text/event-stream"}, timeout=ClientTimeout(sock_read=0.3)
+        ) as response:
+            await response.read()
+    for _ in range(100):
+        if lines := world.lines():
+            break
+        async with world.session.get(f"{world.addresses.http}/healthz"):
+            pass
+    assert (lines[0]["status"], lines[0]["level"], lines[0]["kind"]) == (499, "info", "subscription")
+
+
+async def test_which_requests_have_a_line(served: Callable[..., Any]) -> None:
+    """`errors` leaves out those without one, `slow` those that are fast, and `off` all."""
+    for mode, slow, expected in (("errors", 1e-9, 1), ("slow", 1e-9, 2), ("slow", 60, 1), ("off", 60, 0)):
+        world = await served(access_log=mode, access_log_slow=slow)
+        await world.graphql(NAMED)
+        await world.graphql("{ nope }")
+        assert len(world.lines()) == expected
+
+
+async def test_a_sample(served: Callable[..., Any]) -> None:
+    """Of the requests without an error a share has a line, of the others all."""
+    random.seed(1)
+    world = await served(access_log_sample=0.2)
+    for _ in range(50):
+        await world.graphql("{ __typename }")
+    for _ in range(5):
+        await world.graphql("{ nope }")
+    lines = world.lines()
+    assert sum(line["level"] == "warning" for line in lines) == 5
+    assert 0 < sum(line["level"] == "info" for line in lines) < 25
+
+
+async def test_text(served: Callable[..., Any]) -> None:
+    """As text, a line begins with what one looks for first, and has only the fields that apply."""
+    world = await served(log_format="text")
+    await world.graphql(NAMED, **{"X-Request-ID": "r-1"})
+    text = os.read(world.reader, 4096).decode()
+    assert " INFO    http query OneUser 200 " in text
+    assert " calls=account:1 " in text
+    assert " request_id=r-1" in text
+    assert "retries" not in text
+
+
+async def test_callers(served: Callable[..., Any], tmp_path: Any) -> None:
+    """A line names the caller, by a hash if the name is an e-mail address, and a client unless it is one."""
+    key, entry = new_api_key("billing", [Action.READ], scopes(UserSource))
+    file = tmp_path / "keys.toml"
+    file.write_text(entry.to_toml())
+    world = await served(auth={"mode": "api_key", "keys_file": str(file)})
+    await world.graphql(NAMED, **{"X-API-Key": key, "graphql-client-name": "ada@example.com"})
+    line = world.line()
+    assert (line["caller"], line["client"]) == ("key:billing", "")
+    await world.graphql(NAMED, **{"X-API-Key": "wrong"})
+    line = world.line()
+    assert (line["caller"], line["status"], line["codes"]) == ("", 401, ["UNAUTHENTICATED"])
+    address = RequestReport(caller="ada@example.com")
+    assert b"sha256:" in json_line(address, "info")
+    assert b"ada@" not in json_line(address, "info") + text_line(address, "info")
