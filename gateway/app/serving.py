@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from gateway.api.web.servers import HttpServer
 from gateway.app import Gateway
 from gateway.app.file_limit import connection_limit, raise_file_limit
+from gateway.app.otlp import export_metrics
 from gateway.kit.blob import require_temporary_folder
 from gateway.settings import Settings
 from gateway.telemetry.access_log import Write, json_line, text_line, write_to_logger, write_to_stream
@@ -50,7 +51,9 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
     write_access: Write = write_to_logger
     if log is not None:
         write_access = write_to_stream(log, json_line if settings.log_format == "json" else text_line)
-    async with AsyncExitStack() as at_the_end, Gateway(settings, write_access=write_access) as gateway:
+    gateway = Gateway(settings, write_access=write_access)
+    # Metrics are sent until everything else has ended, so that the last export has the counts of that.
+    async with export_metrics(settings, gateway.metrics), AsyncExitStack() as at_the_end, gateway:
         limit = connection_limit(settings, raise_file_limit())
         server = await gateway.serve_http(grace=_GRACE, limit=limit)
         grpc = None

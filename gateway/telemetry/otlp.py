@@ -12,18 +12,19 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
-__all__ = ["PACKAGE", "ExportLog", "Signal", "gateway_version", "otlp_url", "resource"]
+__all__ = ["PACKAGE", "ExportLog", "Signal", "export_interval", "gateway_version", "otlp_url", "resource"]
 
 PACKAGE = "user-gateway"
 """The name of the distribution, and of the service unless `OTEL_SERVICE_NAME` is another one."""
 
 _LOG = logging.getLogger("gateway.telemetry")
 _PROTOCOL = "http/protobuf"
+_DEFAULT_INTERVAL = "60000"
 _DEFAULT_ENDPOINT = "http://localhost:4318"
 
 
@@ -50,8 +51,8 @@ def otlp_url(signal: Signal, endpoint: str | None, variables: Mapping[str, str])
     others.
 
     Raises:
-        ValueError: the signal is to be exported, and the SDK is not installed, or the variables require a protocol
-            other than http/protobuf.
+        ValueError: the signal is to be exported, and the SDK is not installed, the URL is one of a single signal, or
+            the variables require a protocol other than http/protobuf.
     """
     name = signal.upper()
     exporters = [each.strip() for each in variables.get(f"OTEL_{name}_EXPORTER", "").split(",") if each.strip()]
@@ -62,10 +63,26 @@ def otlp_url(signal: Signal, endpoint: str | None, variables: Mapping[str, str])
         base = endpoint or variables.get("OTEL_EXPORTER_OTLP_ENDPOINT") or (_DEFAULT_ENDPOINT if exporters else None)
         if base is None:
             return None
-        url = f"{base.rstrip('/')}/v1/{signal}"
+        parts = urlsplit(base)
+        path = parts.path.rstrip("/")
+        if path.endswith(tuple(f"/v1/{each}" for each in Signal)):
+            raise ValueError(f"The endpoint for OTLP has the path {path}: leave out /v1/…, which is appended")
+        url = urlunsplit(parts._replace(path=f"{path}/v1/{signal}"))
     _require_protocol(name, variables)
     _require_sdk()
     return url
+
+
+def export_interval(variables: Mapping[str, str]) -> float:
+    """Return the seconds between two exports of metrics, of `OTEL_METRIC_EXPORT_INTERVAL`.
+
+    Raises:
+        ValueError: it is no positive number of milliseconds.
+    """
+    text = variables.get("OTEL_METRIC_EXPORT_INTERVAL", _DEFAULT_INTERVAL)
+    if not text.strip().isdecimal() or int(text) == 0:
+        raise ValueError(f"OTEL_METRIC_EXPORT_INTERVAL is {text!r}: it has to be a positive number of milliseconds")
+    return int(text) / 1000
 
 
 def resource() -> "Resource":
@@ -97,7 +114,7 @@ class ExportLog(logging.Filter):
         self._url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self._query = parts.query
         self._cause = ""
-        self._is_failing = False
+        self.is_failing = False
 
     def __enter__(self) -> Self:
         self._exporter.addFilter(self)
@@ -109,18 +126,18 @@ class ExportLog(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep the first message about a failure as its cause, and pass none to the handlers."""
         if not self._cause:
-            message = record.getMessage()
-            self._cause = message.replace(f"?{self._query}", "") if self._query else message
+            cause = record.getMessage().removeprefix("Transient error ").partition(" encountered while exporting")[0]
+            self._cause = cause.replace(f"?{self._query}", "") if self._query else cause
         return False
 
     def note(self, *, succeeded: bool) -> None:
         """Log the result of an export if it differs from the last one."""
-        if succeeded and self._is_failing:
+        if succeeded and self.is_failing:
             _LOG.info("the %s are sent to %s again", self._signal, self._url)
-        elif not succeeded and not self._is_failing:
+        elif not succeeded and not self.is_failing:
             message = "sending the %s to %s failed, and is tried again without further messages: %s"
             _LOG.warning(message, self._signal, self._url, self._cause or "the exporter gives no cause")
-        self._is_failing = not succeeded
+        self.is_failing = not succeeded
         self._cause = ""
 
 

@@ -1,0 +1,250 @@
+"""Metrics by OTLP, at a receiver on a real socket."""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from e2e.conftest import fresh
+from faults.conftest import eventually
+from prometheus_client.parser import text_string_to_metric_families
+from security.outside import run_recorded, run_to_end
+from telemetry.otlp_receiver import Receiver, attributes, metrics_of, receiving
+
+from gateway.app.serving import serving
+from gateway.settings import Settings
+
+__all__ = ["fresh"]
+
+SOURCE = {"GATEWAY_RESELLER__BASE_URL": "http://127.0.0.1:9", "GATEWAY_RESELLER__TOKEN": "x"}
+SERVED = {**SOURCE, "GATEWAY_HTTP_PORT": "0", "GATEWAY_GRPC_PORT": "off", "GATEWAY_RESELLER__RESELLER_ID": "1"}
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of OTLP."""
+    async with receiving() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
+
+
+async def test_the_metrics_of_a_scrape_are_sent_with_the_names_of_opentelemetry(
+    receiver: Receiver, fresh: Callable[..., Any]
+) -> None:
+    """Each series of `/metrics` is sent, with its value, and with types, units and attributes by the conventions."""
+    world = await fresh(otlp_endpoint=receiver.url)
+    await world.data("{ users(first: 5) { edges { node { name role { name } } } } }")
+    await world.graphql("{ nonsense }")
+    requests = await receiver.until(lambda: _counts_two_requests(receiver.metric("http.server.request.duration")))
+    assert requests.unit == "s"
+    (point,) = [each for each in requests.histogram.data_points if attributes(each)["http.route"] == "/graphql"]
+    assert attributes(point) == {
+        "http.request.method": "POST",
+        "http.route": "/graphql",
+        "http.response.status_code": 200,
+        "url.scheme": "http",
+    }
+    assert (point.count, sum(point.bucket_counts), len(point.bucket_counts)) == (2, 2, len(point.explicit_bounds) + 1)
+    assert (point.HasField("min"), point.HasField("max")) == (False, False)
+    assert list(point.explicit_bounds)[:3] == [0.005, 0.01, 0.025]
+    assert requests.histogram.aggregation_temporality == 2  # cumulative
+    assert time.time_ns() - 60 * 10**9 < point.start_time_unix_nano < point.time_unix_nano
+
+    (call,) = [
+        each
+        for each in receiver.metric("http.client.request.duration").histogram.data_points
+        if attributes(each)["gateway.source"] == "account"
+    ]
+    found = attributes(call)
+    assert found.pop("server.port") == int(world.control.rpartition(":")[2].partition("/")[0])
+    assert found == {
+        "http.request.method": "GET",
+        "server.address": "127.0.0.1",
+        "http.response.status_code": 200,
+        "url.template": "/v1/identity/account-users",
+        "gateway.source": "account",
+    }
+    assert receiver.metric("process.cpu.time").sum.is_monotonic
+    assert receiver.metric("gateway.circuit.state").gauge.data_points[0].as_double in {0.0, 1.0}
+
+
+def _counts_two_requests(metric: Any) -> Any:
+    if metric is None:
+        return None
+    counts = [each.count for each in metric.histogram.data_points if attributes(each)["http.route"] == "/graphql"]
+    return metric if counts == [2] else None
+
+
+async def test_as_many_series_are_sent_as_scraped(receiver: Receiver, fresh: Callable[..., Any]) -> None:
+    """A scrape and an export have the same metrics with the same number of series."""
+    world = await fresh(otlp_endpoint=receiver.url)
+    await world.data("{ users(first: 5) { edges { node { name role { name } } } } }")
+    async with world.session.get(f"{world.url}/metrics") as response:  # it counts itself when it has ended
+        await response.read()
+    async with world.session.get(f"{world.url}/metrics") as response:
+        text = await response.text()
+    scraped = {
+        family.name.replace("_seconds", "").replace("_bytes", ""): len(
+            {tuple(sorted(set(sample.labels.items()) - {("le", sample.labels.get("le"))})) for sample in family.samples}
+        )
+        for family in text_string_to_metric_families(text)
+        if family.samples
+    }
+    count = len(receiver.metrics)
+    await receiver.until(lambda: len(receiver.metrics) > count + 1)
+    sent = {
+        metric.name.replace(".", "_"): len(getattr(metric, metric.WhichOneof("data")).data_points)
+        for metric in metrics_of(receiver.metrics[-1])
+    }
+    assert {name: size for name, size in scraped.items() if name.startswith(("http", "rpc", "gateway"))} == {
+        name: size for name, size in sent.items() if name.startswith(("http", "rpc", "gateway"))
+    }
+
+
+async def test_the_process_names_itself_and_obeys_the_variables(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver, fresh: Callable[..., Any]
+) -> None:
+    """Service, version, instance, further attributes, headers and compression are those of the variables."""
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "users")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,service.version=9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=abc")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    await fresh()
+    await receiver.until(lambda: receiver.metrics)
+    found = attributes(receiver.metrics[0].resource_metrics[0].resource)
+    assert {name: found[name] for name in ("service.name", "service.version", "deployment.environment.name")} == {
+        "service.name": "users",
+        "service.version": "9",
+        "deployment.environment.name": "test",
+    }
+    assert found["service.instance.id"]
+    assert receiver.headers[0]["x-key"] == "abc"
+    assert receiver.headers[0]["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_METRICS_EXPORTER", "none")], ids=["disabled", "none"]
+)
+async def test_the_variables_can_prevent_that_metrics_are_sent(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver, fresh: Callable[..., Any], name: str, value: str
+) -> None:
+    """With the SDK disabled, or without an exporter of metrics, nothing is sent, although an endpoint is set."""
+    monkeypatch.setenv(name, value)
+    await fresh(otlp_endpoint=receiver.url)
+    await asyncio.sleep(0.3)
+    assert receiver.metrics == []
+
+
+async def test_the_last_export_has_everything_until_the_end(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+) -> None:
+    """When the gateway stops, what was counted since the last export is sent."""
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "3600000")
+    settings = Settings(http_port=0, grpc_port=None, otlp_endpoint=receiver.url)
+    async with serving(settings) as addresses:
+        await receiver.until(lambda: receiver.metrics)
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(addresses.http.rpartition(":")[2]))
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        await reader.read()
+        writer.close()
+    assert len(receiver.metrics) == 2
+    requests = receiver.metric("http.server.request.duration")
+    assert [attributes(point)["http.route"] for point in requests.histogram.data_points] == ["/healthz"]
+
+
+async def test_a_collector_that_is_away_is_logged_once_and_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The gateway works without its collector; the log has one line when that begins, with the cause, and one after."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3")  # after which an export has failed
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = Settings(http_port=0, grpc_port=None, otlp_endpoint=f"http://127.0.0.1:{port}?key=secret")
+    with caplog.at_level(logging.INFO):
+        async with AsyncExitStack() as receivers, serving(settings):
+            await eventually(lambda: _messages(caplog))
+            receiver = await receivers.enter_async_context(receiving(port))
+            await receiver.until(lambda: len(receiver.metrics) > 1)
+            await eventually(lambda: len(_messages(caplog)) > 1)
+    begun, over = _messages(caplog)
+    assert begun.startswith(f"sending the metrics to http://127.0.0.1:{port}/v1/metrics failed")
+    assert "Connection refused" in begun
+    assert "secret" not in begun
+    assert over == f"the metrics are sent to http://127.0.0.1:{port}/v1/metrics again"
+    assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
+
+
+def _messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "gateway.telemetry"]
+
+
+async def test_a_collector_that_hangs_holds_nothing_up(receiver: Receiver) -> None:
+    """Requests are answered while an export hangs, and the process stops within seconds."""
+    receiver.hangs = True
+    settings = Settings(http_port=0, grpc_port=None, otlp_endpoint=receiver.url)
+    async with asyncio.timeout(10), serving(settings) as addresses:
+        await receiver.until(lambda: receiver.headers)
+        _, writer = await asyncio.open_connection("127.0.0.1", int(addresses.http.rpartition(":")[2]))
+        writer.close()
+
+
+async def test_the_console_script_exports_and_stops_without_its_collector(tmp_path: Any, receiver: Receiver) -> None:
+    """`gateway serve` sends its metrics, and SIGTERM ends it within its time although the collector hangs by then."""
+
+    def serve() -> float:
+        environment = {**SERVED, "GATEWAY_OTLP_ENDPOINT": receiver.url, "GATEWAY_DRAIN_DELAY": "0"}
+        with run_recorded(tmp_path / "output", "serve", **environment, OTEL_METRIC_EXPORT_INTERVAL="100"):
+            while not receiver.metrics:
+                time.sleep(0.05)
+            receiver.hangs = True
+            began = time.monotonic()
+        return time.monotonic() - began
+
+    assert await asyncio.to_thread(serve) < 15  # after which the process would be killed
+    assert receiver.metrics
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"OTEL_METRIC_EXPORT_INTERVAL": "soon"}, "OTEL_METRIC_EXPORT_INTERVAL is 'soon'"),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL is grpc"),
+        ({"GATEWAY_OTLP_ENDPOINT": "http://127.0.0.1:9/v1/traces"}, "leave out /v1/…"),
+    ],
+    ids=["interval", "protocol", "path"],
+)
+def test_a_variable_that_is_not_supported_is_a_mistake_in_the_settings(
+    environment: dict[str, str], message: str
+) -> None:
+    """A protocol or an interval that the gateway does not support, or the path of a signal, ends the start with 2."""
+    settings = {"GATEWAY_OTLP_ENDPOINT": "http://127.0.0.1:9", **SERVED, **environment}
+    status, output = run_to_end("serve", **settings)
+    assert (status, message in output, "Traceback" in output) == (2, True, False), output
+
+
+def test_without_the_extra_the_start_names_what_to_install(tmp_path: Any) -> None:
+    """With an endpoint and without OpenTelemetry's SDK the gateway does not start, and names what to install."""
+    hidden = tmp_path / "sitecustomize.py"
+    hidden.write_text(
+        "import sys\n"
+        "class Hidden:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter')):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Hidden())\n"
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    status, output = run_to_end("serve", **SERVED, GATEWAY_OTLP_ENDPOINT="http://127.0.0.1:9", PYTHONPATH=path)
+    assert status == 2, output
+    assert "pip install 'user-gateway[otel]'" in output
+    assert "Traceback" not in output
