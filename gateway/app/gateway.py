@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import msgspec
+
 from gateway.api.capacity import Capacity
 from gateway.api.gate import Gate
 from gateway.api.graphql.execution.executor import Executor
@@ -32,6 +34,7 @@ from gateway.api.web.metrics import metrics_route
 from gateway.api.web.open_connections import ConnectionLimit
 from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
+from gateway.api.web.status.route import status_route
 from gateway.app.callers import open_credentials
 from gateway.app.change_intake import build_webhooks, start_polling
 from gateway.app.file_limit import ADMIN_CONNECTIONS, file_limit, grpc_connection_limit
@@ -41,6 +44,7 @@ from gateway.app.metrics_reading import read_metrics
 from gateway.app.pictures import build_picture_links, build_pictures_route
 from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
+from gateway.app.status import StatusReader, this_replica
 from gateway.app.telemetry import build_telemetry
 from gateway.app.tracing import open_tracing
 from gateway.callers.authentication import Authentication
@@ -84,7 +88,8 @@ class Gateway:
     def __init__(self, settings: Settings | None = None, *, write_access: Write = write_to_logger) -> None:
         self.settings = settings or Settings()
         self.metrics = Metrics()
-        self.telemetry = build_telemetry(self.settings, self.metrics, write_access)
+        self._observer = MetricsObserver(self.metrics)
+        self.telemetry = build_telemetry(self.settings, self.metrics, self._observer.history, write_access)
         self._stack = AsyncExitStack()
         self._sources: ConfiguredSources | None = None
         self._users: UserService | None = None
@@ -95,10 +100,11 @@ class Gateway:
         self._live: Live | None = None
         self._pictures: PictureLinks | None = None
         self._credentials = CredentialWatch(Authentication())
-        self._observer = MetricsObserver(self.metrics)
         self._cors = Cors(self.settings.cors_origins)
         self.warnings = RecentWarnings()
         """The last warnings of the log."""
+        self._status: StatusReader | None = None
+        self._servers: list[HttpServer] = []
         self._retired = False
         self._checked = -math.inf  # when `/readyz` was requested last, by the monotonic clock
 
@@ -167,7 +173,20 @@ class Gateway:
             live=self._live,
             events=self._events,
         )
-        await stack.enter_async_context(LoopLag(self.metrics.loop_lag.observe))
+        await stack.enter_async_context(LoopLag(observer.loop_lag))
+        replica = this_replica()
+        self._status = StatusReader(
+            settings,
+            replica,
+            observer=observer,
+            sources=self._sources,
+            live=self._live,
+            events=self._events,
+            replicas=state.replicas(msgspec.json.encode(replica)),
+            warnings=self.warnings.latest,
+            state=self._state,
+            connections=lambda: sum(server.connections for server in self._servers),
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -262,17 +281,22 @@ class Gateway:
             public_host = settings.public_url.host if settings.public_url else None
             self._cors.hosts = frozenset({public_host} if public_host else ())
         address = settings.http_host, settings.http_port
-        return await serve(settings.http_server, site, *address, grace=grace, limit=limit)
+        server = await serve(settings.http_server, site, *address, grace=grace, limit=limit)
+        self._servers.append(server)
+        return server
 
     async def serve_admin(self) -> HttpServer | None:
-        """Start the server of the admin port: metrics and health; return None if the port is not set.
+        """Start the server of the admin port: metrics, health and status; return None if the port is not set.
 
         Whoever starts it stops it, after the gateway or before it.
         """
         settings = self.settings
         if settings.admin_port is None:
             return None
-        site = Site(self._admin_routes())
+        cors = Cors()
+        if settings.admin_is_local:
+            cors.hosts = frozenset()  # no page of another site reads the status by DNS rebinding
+        site = Site(self._admin_routes(cors))
         address = settings.admin_host, settings.admin_port
         limit = ConnectionLimit(ADMIN_CONNECTIONS, sys.maxsize)
         return await serve(settings.http_server, site, *address, grace=_ADMIN_GRACE, limit=limit)
@@ -326,9 +350,17 @@ class Gateway:
         self._checked = time.monotonic()
         return self.ready
 
-    def _admin_routes(self) -> list[Route]:
+    def _admin_routes(self, cors: Cors) -> list[Route]:
         """Build the routes for operators. They also respond while the gateway is closed, after the others."""
-        return [*health(self._check_ready), metrics_route(self.metrics.registry)]
+        routes = [*health(self._check_ready), metrics_route(self.metrics.registry)]
+        if self.settings.serves_status:
+            routes.append(status_route(self._entered(self._status).read, cors))
+        return routes
+
+    def _state(self) -> str:
+        if self.ready:
+            return "ready"
+        return "stopping" if self._retired or self._users is None else "not ready"
 
     def _site(self) -> Site:
         """Build the routes of everything that is served over HTTP, but for those of the admin port where it is set."""
@@ -355,7 +387,7 @@ class Gateway:
                 icon_route(graphiql.icon if graphiql else None),
                 build_pictures_route(settings, sources, self.pictures, self._credentials.authenticate),
                 build_webhooks(settings, self.sources, self.events, self._observer).route,
-                *(self._admin_routes() if settings.admin_port is None else ()),
+                *(self._admin_routes(self._cors) if settings.admin_port is None else ()),
             ],
             [live.route()],
             cors=self._cors,

@@ -12,6 +12,7 @@ from gateway.kit.server_address import server_address
 from gateway.sources.http.exchange import Request
 from gateway.sources.http.observing import CallEvent, PipelineEvent
 from gateway.telemetry.feeds import FeedLag
+from gateway.telemetry.history import History
 from gateway.telemetry.metrics import OTHER_VALUE, Metrics
 from gateway.users.ids import Kind
 from gateway.users.model import UserSource
@@ -30,9 +31,11 @@ class MetricsObserver:
 
     def __init__(self, metrics: Metrics) -> None:
         self.feeds = FeedLag()
+        self.history = History()
         self._calls = _cached(metrics.calls.labels)
         self._pipeline = _cached(metrics.source_events.labels)
         self._pacing_waits = _cached(metrics.pacing_waits.labels)
+        self._loop_lag = metrics.loop_lag.observe
         self._batches = _cached(metrics.batches.labels)
         self._limits = _cached(metrics.limits.labels)
         self._gate = _cached(metrics.gate.labels)
@@ -52,6 +55,7 @@ class MetricsObserver:
 
     def call_finished(self, request: Request, status: str, seconds: float) -> None:
         """Record the duration of one attempt of a call: its status is an HTTP status or the code of an error."""
+        self.history.call(request.source, status, seconds)
         address, port = server_address(request.url)
         if not status.isdecimal():
             code, error = "", status
@@ -59,6 +63,11 @@ class MetricsObserver:
             code = status if status in _STATUSES else OTHER_VALUE
             error = code if status >= _FIRST_ERROR else ""
         self._calls(request.method, address, port, code, error, request.template, request.source).observe(seconds)
+
+    def loop_lag(self, seconds: float) -> None:
+        """Record how late the event loop was."""
+        self._loop_lag(seconds)
+        self.history.loop_lag(seconds)
 
     def batch(self, source: UserSource, kind: Kind, lookups: int) -> None:
         """Record the size of a batch of lookups."""
@@ -95,12 +104,14 @@ class MetricsObserver:
     def webhook(self, result: WebhookResult) -> None:
         """Count a webhook by its result."""
         self._webhooks(result).inc()
+        self.history.feed(UserSource.RESELLER, result)
         if result in _SIGNED:
             self.feeds.reported(UserSource.RESELLER)
 
     def poll(self, source: UserSource, result: PollResult) -> None:
         """Count a round of polling by its result."""
         self._polls(source, result).inc()
+        self.history.feed(source, result)
         if result in {PollResult.STANDBY, PollResult.OVERTAKEN}:
             self.feeds.left_to_another(source)
         elif result in {PollResult.CHANGED, PollResult.UNCHANGED}:

@@ -28,12 +28,14 @@ _YOUNG = 20_000  # objects
 class Addresses:
     """Where a gateway is served: the base URLs of HTTP and of the admin port, and `host:port` of gRPC.
 
-    `grpc` is None where it is disabled. Without an admin port, `admin` is the base URL of HTTP.
+    `grpc` is None where it is disabled. Without an admin port, `admin` is the base URL of HTTP. `status`: it serves
+    `/status` too.
     """
 
     http: str
     grpc: str | None
     admin: str
+    status: bool
 
 
 @asynccontextmanager
@@ -62,7 +64,12 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
             admin = await gateway.serve_admin()
             if admin is not None:
                 at_the_end.push_async_callback(admin.stop)
-            yield Addresses(_url(server), grpc.address if grpc else None, _url(admin or server))
+            yield Addresses(
+                http=_url(server),
+                grpc=grpc.address if grpc else None,
+                admin=_url(admin or server),
+                status=settings.serves_status,
+            )
         finally:
             delay = settings.drain_delay
             if delay is None:

@@ -1,6 +1,6 @@
 """Builds the sources out of their settings. A further source is one function and one entry in `BUILDERS`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -103,11 +103,16 @@ class ConfiguredSources:
         forwards = {name: settings_of(self._settings, name).forwards for name in self._circuits}
         return {name: headers for name, headers in forwards.items() if headers}
 
-    def circuits(self) -> Mapping[str, CircuitState]:
+    @property
+    def names(self) -> Sequence[UserSource]:
+        """The names of the sources."""
+        return tuple(self._circuits)
+
+    def circuits(self) -> Mapping[UserSource, CircuitState]:
         """Return the state of the circuit of each source."""
         return {name: circuit.state for name, circuit in self._circuits.items()}
 
-    def budgets(self) -> Mapping[str, PacingState]:
+    def budgets(self) -> Mapping[UserSource, PacingState]:
         """Return what is left of the rate limit of each source."""
         return {name: pacing.state for name, pacing in self._pacings.items()}
 

@@ -15,6 +15,7 @@ from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.memory.polling_lock import MemoryPollingLock
 from gateway.state.memory.rate_limit import MemoryRateLimit
 from gateway.state.rate_limit import RateSettings
+from gateway.state.replicas import Replicas
 
 __all__ = ["MemoryState"]
 
@@ -58,6 +59,10 @@ class MemoryState:
     def polling_lock(self, name: str, interval: float) -> PollingLock:  # noqa: ARG002 - RedisState needs them
         """Build the lock for something that one replica does every `interval` seconds for all of them."""
         return MemoryPollingLock()
+
+    def replicas(self, description: bytes) -> Replicas | None:  # noqa: ARG002 - RedisState needs it
+        """Describe this process to the other replicas; None where they have nothing in common."""
+        return None
 
     def _idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
         return MemoryIdempotency(settings)

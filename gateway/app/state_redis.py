@@ -21,6 +21,8 @@ from gateway.state.redis.event_stream import RedisEventStream
 from gateway.state.redis.idempotency import RedisIdempotency
 from gateway.state.redis.polling_lock import RedisPollingLock
 from gateway.state.redis.rate_limit import RedisRateLimit
+from gateway.state.redis.replicas import RedisReplicas
+from gateway.state.replicas import Replicas
 
 __all__ = ["RedisState", "redis_problem"]
 
@@ -53,6 +55,12 @@ class RedisState(MemoryState):
         After a replica was killed, another one polls once the lease has ended and its next interval has passed.
         """
         return RedisPollingLock(self._client, name, lease=interval + _LEASE_MARGIN)
+
+    def replicas(self, description: bytes) -> Replicas:
+        replicas = RedisReplicas(self._client, description)
+        self._stack.push_async_callback(replicas.aclose)
+        replicas.start()
+        return replicas
 
     def _idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
         return RedisIdempotency(self._client, settings)

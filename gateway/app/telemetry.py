@@ -2,6 +2,7 @@
 
 from gateway.settings import Settings
 from gateway.telemetry.access_log import AccessLog, Write
+from gateway.telemetry.history import History
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.request_metrics import RequestMetrics
 from gateway.telemetry.telemetry import Sink, Telemetry
@@ -9,9 +10,11 @@ from gateway.telemetry.telemetry import Sink, Telemetry
 __all__ = ["build_telemetry"]
 
 
-def build_telemetry(settings: Settings, metrics: Metrics, write_access: Write) -> Telemetry:
+def build_telemetry(settings: Settings, metrics: Metrics, history: History, write_access: Write) -> Telemetry:
     """Build the telemetry of one gateway; `write_access` writes the lines of the access log."""
     sinks: list[Sink] = [RequestMetrics(metrics)]
+    if settings.serves_status:
+        sinks.append(history)
     if settings.access_log != "off":
         sample, slow = settings.access_log_sample, settings.access_log_slow
         sinks.append(AccessLog(settings.access_log, write_access, sample=sample, slow=slow))

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Sequence
 from errno import EADDRINUSE
 
-from gateway.cli import check, config, demo, key, sandbox, schema, serve
+from gateway.cli import check, config, demo, key, sandbox, schema, serve, status
 from gateway.cli.subcommand import FAILED, USAGE
 from gateway.settings.options import SettingsError
 
 __all__ = ["main"]
 
-_COMMANDS = (serve, demo, sandbox, schema, key, check, config)
+_COMMANDS = (serve, demo, sandbox, schema, key, check, status, config)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -26,11 +26,12 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def address_rows(addresses: Addresses) -> dict[str, str]:
     """Return the addresses that the gateway is served at, by name."""
-    return {
+    rows = {
         "GraphQL": f"{addresses.http}/graphql",
         "gRPC": addresses.grpc or "off",
         "metrics": f"{addresses.admin}/metrics",
     }
+    return rows | {"status": f"{addresses.admin}/status"} if addresses.status else rows
 
 
 COMMAND = Subcommand("serve", "serve GraphQL and gRPC over the configured sources", add_options, _run)

@@ -187,10 +187,22 @@ class Settings(BaseSettings):
         return self.environment is Environment.DEVELOPMENT
 
     @property
+    def serves_status(self) -> bool:
+        """Whether `/status` is served: on the admin port; without one, on the port for HTTP in development alone.
+
+        It contains the names of callers, the hosts of the sources and warnings of the log.
+        """
+        return self.admin_port is not None or self.in_development
+
+    @property
     def trusts_machine(self) -> bool:
         """Whether everyone on this machine may call the gateway, and nobody else can reach it."""
-        is_local = self.http_host == "localhost" or _is_loopback(self.http_host)
-        return self.in_development and self.auth.mode is AuthMode.NONE and is_local
+        return self.in_development and self.auth.mode is AuthMode.NONE and _is_local(self.http_host)
+
+    @property
+    def admin_is_local(self) -> bool:
+        """Whether only this machine can reach the admin port."""
+        return _is_local(self.admin_host)
 
     @classmethod
     def settings_customise_sources(
@@ -206,8 +218,8 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, *toml)
 
 
-def _is_loopback(host: str) -> bool:
+def _is_local(host: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False

@@ -225,6 +225,10 @@ class AiohttpServer:
         host, port = self._server.sockets[0].getsockname()[:2]
         return host, port
 
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
     def retire(self) -> None:
         self._connections.retired = True
 

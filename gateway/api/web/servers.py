@@ -18,6 +18,10 @@ class HttpServer(Protocol):
     def address(self) -> tuple[str, int]:
         """Host and port, of several addresses the first."""
 
+    @property
+    def connections(self) -> int:
+        """The number of open connections."""
+
     def retire(self) -> None:
         """Close each connection after its next response: the process will stop, and clients should go elsewhere."""
 

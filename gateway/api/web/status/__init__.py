@@ -1,0 +1,1 @@
+"""`/status`: a page for operators, and the same as JSON."""

@@ -1,0 +1,185 @@
+"""Reads the status of a gateway from its parts, for `/status` and `gateway status`."""
+
+import asyncio
+import hashlib
+import platform
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.api.graphql.live.live import Live
+from gateway.api.graphql.schema.build import sdl
+from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.sources import BUILDERS, ConfiguredSources, settings_of
+from gateway.errors import SourceUnavailable
+from gateway.events.log import EventLog
+from gateway.settings import Settings, SourceSettings
+from gateway.state.replicas import Replicas
+from gateway.telemetry.log_fields import log_time
+from gateway.telemetry.recent_warnings import LoggedWarning
+from gateway.telemetry.status import (
+    Budget,
+    ConnectionCounts,
+    EventLoopStatus,
+    FeedStatus,
+    LeftOutSource,
+    Process,
+    Replica,
+    SourceStatus,
+    Status,
+    WarningStatus,
+)
+
+__all__ = ["StatusReader", "this_replica"]
+
+_HASH_LENGTH = 12  # digits, which are enough to see that two schemas differ
+
+
+def this_replica() -> Replica:
+    """Describe this process, which starts now."""
+    return Replica(secrets.token_hex(4), socket.gethostname(), version("user-gateway"), log_time(time.time()))
+
+
+class StatusReader:
+    """Reads the status. `state` is that of `Process`; `connections` returns the number of open HTTP connections.
+
+    `replicas` is None where the replicas have nothing in common.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        replica: Replica,
+        *,
+        observer: MetricsObserver,
+        sources: ConfiguredSources,
+        live: Live,
+        events: EventLog,
+        replicas: Replicas | None,
+        warnings: Callable[[], Sequence[LoggedWarning]],
+        state: Callable[[], str],
+        connections: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._replica = replica
+        self._started = time.monotonic()
+        self._observer = observer
+        self._history = observer.history
+        self._sources = sources
+        self._live = live
+        self._events = events
+        self._replicas = replicas
+        self._warnings = warnings
+        self._state = state
+        self._connections = connections
+
+    async def read(self) -> Status:
+        """Return the status of now."""
+        history, traffic = self._history, self._live.traffic
+        schema = await asyncio.to_thread(_schema_hash)  # some hundredths of a second, once
+        replicas = await self._read_replicas()
+        lag, longest_lag = history.loop_lags()
+        return Status(
+            time=log_time(time.time()),
+            process=self._process(schema),
+            requests=history.requests.status(),
+            overhead=history.overhead.status(),
+            codes=history.codes(),
+            sources=self._read_sources(),
+            left_out=[
+                LeftOutSource(name.value, _reason(name.value, configured))
+                for name in BUILDERS
+                if not (configured := settings_of(self._settings, name)).configured
+            ],
+            feeds=self._read_feeds(),
+            replicas=replicas,
+            connections=ConnectionCounts(
+                self._connections(), traffic.connections, traffic.operations, self._events.subscribers
+            ),
+            event_loop=EventLoopStatus(round(lag * 1000, 1), round(longest_lag * 1000, 1)),
+            callers=history.callers(),
+            operations=history.operations(),
+            warnings=[_warning(each) for each in self._warnings()],
+        )
+
+    def _process(self, schema: str) -> Process:
+        replica = self._replica
+        return Process(
+            state=self._state(),
+            replica=replica.replica,
+            host=replica.host,
+            version=replica.version,
+            python=platform.python_version(),
+            schema=schema,
+            environment=self._settings.environment.value,
+            started=replica.started,
+            uptime_seconds=round(time.monotonic() - self._started, 1),
+        )
+
+    def _read_sources(self) -> list[SourceStatus]:
+        circuits, budgets, history = self._sources.circuits(), self._sources.budgets(), self._history
+        return [
+            SourceStatus(
+                name.value,
+                urlsplit(str(settings_of(self._settings, name).base_url)).netloc.rpartition("@")[2],
+                circuits[name].value,
+                Budget(budgets[name].limit, budgets[name].tokens, budgets[name].waiting),
+                history.calls_of(name).status(),
+                history.last_failure(name),
+            )
+            for name in self._sources.names
+        ]
+
+    def _read_feeds(self) -> list[FeedStatus]:
+        lags, history = self._observer.feeds.seconds(), self._history
+        found = []
+        for name in self._sources.names:
+            configured = settings_of(self._settings, name)
+            lag = lags.get(name)
+            if getattr(configured, "poll_interval", None) is not None:
+                kind = "polling"
+            elif lag is not None:
+                kind = "webhooks"
+            else:
+                continue
+            rounded = None if lag is None else round(lag, 1)
+            found.append(FeedStatus(name.value, kind, history.feed_result(name), rounded))
+        return found
+
+    async def _read_replicas(self) -> list[Replica] | None:
+        if self._replicas is None:
+            return None
+        try:
+            descriptions = await self._replicas.descriptions()
+        except SourceUnavailable:
+            return None
+        replicas = []
+        for description in descriptions:
+            try:
+                replicas.append(msgspec.json.decode(description, type=Replica))
+            except msgspec.MsgspecError:  # of a version to come
+                continue
+        return sorted(replicas, key=lambda replica: replica.started)
+
+
+@cache
+def _schema_hash() -> str:
+    return hashlib.sha256(sdl().encode()).hexdigest()[:_HASH_LENGTH]
+
+
+def _reason(name: str, configured: SourceSettings) -> str:
+    variable = f"GATEWAY_{name.upper()}__"
+    if configured.base_url is None:
+        return f"no base URL: set {variable}BASE_URL"
+    return f"no token: set {variable}TOKEN"
+
+
+def _warning(logged: LoggedWarning) -> WarningStatus:
+    fields = dict(logged.fields) | ({"error": logged.error} if logged.error else {})
+    return WarningStatus(log_time(logged.time), logged.level, logged.logger, logged.message, fields, logged.count)

@@ -1,0 +1,240 @@
+"""What a process did in the last ten minutes, for `/status`: requests, calls to sources, callers and operations.
+
+Everything is bounded, whatever clients send: the numbers of slots are fixed, and so are those of the names in a slot.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from heapq import nlargest
+from http import HTTPStatus
+from typing import Generic, TypeVar
+
+from gateway.calls import CANCELLED
+from gateway.errors import Code, GatewayError
+from gateway.telemetry.durations import Durations
+from gateway.telemetry.log_fields import log_time
+from gateway.telemetry.recent import RecentSlots
+from gateway.telemetry.report import CLIENT_LEFT, RequestReport
+from gateway.telemetry.status import CallerStatus, FailureStatus, OperationStatus
+from gateway.telemetry.traffic import SLOT_SECONDS, SLOTS, Traffic, median_and_p95
+
+__all__ = ["ANONYMOUS", "NOT_EXECUTED", "OTHERS", "UNNAMED", "History"]
+
+ANONYMOUS = "(anonymous)"
+"""Stands for callers that are not distinguished."""
+
+NOT_EXECUTED = "(not executed)"
+"""Stands for operations of unknown callers and of invalid documents: their names are whatever somebody sends."""
+
+UNNAMED = "(unnamed)"
+"""Stands for operations without a name."""
+
+OTHERS = "(others)"
+"""Stands for the names beyond those that a slot can hold."""
+
+_MINUTE, _MINUTES = 60.0, 10  # the slots of names, which are longer because they take more memory
+_NAMES = 200  # of a slot
+_NAME_LENGTH = 80  # characters
+_TOP = 10
+_REFUSING = frozenset(
+    str(status.value)
+    for status in (
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.PAYMENT_REQUIRED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    )
+)
+_LONG = frozenset({"subscription", "stream"})  # which take as long as their clients want
+
+
+class _Caller:
+    __slots__ = ("calls", "codes", "failed", "operations")
+
+    def __init__(self) -> None:
+        self.operations = self.failed = 0
+        self.calls: Counter[str] = Counter()
+        self.codes: Counter[str] = Counter()
+
+
+class _Operation:
+    __slots__ = ("codes", "count", "durations", "failed")
+
+    def __init__(self) -> None:
+        self.count = self.failed = 0
+        self.durations = Durations()
+        self.codes: Counter[str] = Counter()
+
+
+Entry = TypeVar("Entry", _Caller, _Operation)
+
+
+class _Names(Generic[Entry]):
+    """Entries by name; beyond the limit all further names have one entry."""
+
+    __slots__ = ("_create", "entries")
+
+    def __init__(self, create: Callable[[], Entry]) -> None:
+        self._create: Callable[[], Entry] = create
+        self.entries: dict[tuple[str, str], Entry] = {}
+
+    def of(self, name: str, kind: str = "") -> Entry:
+        """Return the entry of a name."""
+        entry = self.entries.get((name, kind))
+        if entry is None:
+            key = (name[:_NAME_LENGTH], kind) if len(self.entries) < _NAMES else (OTHERS, "")
+            entry = self.entries.setdefault(key, self._create())
+        return entry
+
+
+class History:
+    """Counts the requests and calls of a process. It is a sink of `Telemetry`. `clock` is monotonic."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.requests = Traffic(clock)
+        self.overhead = Traffic(clock)
+        self._sources: dict[str, Traffic] = {}
+        self._failures: dict[str, FailureStatus] = {}
+        self._feed_results: dict[str, str] = {}
+        self._lags = RecentSlots[list[float]](lambda: [0.0], length=SLOT_SECONDS, count=SLOTS, clock=clock)
+        self._last_lag = 0.0
+        self._codes = RecentSlots[Counter[str]](Counter, length=_MINUTE, count=_MINUTES, clock=clock)
+        self._callers = RecentSlots(lambda: _Names(_Caller), length=_MINUTE, count=_MINUTES, clock=clock)
+        self._operations = RecentSlots(lambda: _Names(_Operation), length=_MINUTE, count=_MINUTES, clock=clock)
+
+    def __call__(self, report: RequestReport) -> None:
+        """Count an operation that has ended. Other requests are left out, for example for pictures and by webhooks."""
+        codes = report.codes
+        if not (report.kind or report.operation or codes):
+            return
+        failed = bool(codes) or _is_error(report.status)
+        if report.kind not in _LONG:
+            self.requests.add(report.duration, failed=failed)
+            self.overhead.add(report.overhead, failed=failed)
+        caller = self._callers.present().of(report.shown_caller or ANONYMOUS)
+        caller.operations += 1
+        if report.summary.requests:
+            caller.calls.update(report.summary.requests)
+        if Code.UNAUTHENTICATED in codes or not report.kind:
+            operation = self._operations.present().of(NOT_EXECUTED)
+        else:
+            operation = self._operations.present().of(report.operation or UNNAMED, report.kind)
+        operation.count += 1
+        if report.kind not in _LONG:
+            operation.durations.add(report.duration)
+        if failed:
+            caller.failed += 1
+            operation.failed += 1
+            for counter in (caller.codes, operation.codes, self._codes.present()):
+                counter.update(codes)
+
+    def call(self, source: str, status: str, seconds: float) -> None:
+        """Count an attempt of a call, by its HTTP status or the code of its error."""
+        if status != CANCELLED:  # that is no evidence about the source
+            traffic = self._sources.get(source)
+            if traffic is None:
+                traffic = self._sources[source] = Traffic(self._clock)
+            traffic.add(seconds, failed=_is_failed(status))
+
+    def call_failed(self, source: str, error: GatewayError) -> None:
+        """Keep the cause of a call that failed."""
+        failed_call = getattr(error, "failed_call", None)
+        cause = error.message if failed_call is None else str(failed_call)
+        self._failures[source] = FailureStatus(log_time(time.time()), error.code.value, cause)
+
+    def feed(self, source: str, result: str) -> None:
+        """Keep the result of a poll or a webhook."""
+        self._feed_results[source] = result
+
+    def loop_lag(self, seconds: float) -> None:
+        """Keep how late the event loop was."""
+        self._last_lag = seconds
+        slot = self._lags.present()
+        slot[0] = max(slot[0], seconds)
+
+    def calls_of(self, source: str) -> Traffic:
+        """Return the calls of a source."""
+        return self._sources.get(source) or Traffic(self._clock)
+
+    def last_failure(self, source: str) -> FailureStatus | None:
+        """Return the last call of a source that failed."""
+        return self._failures.get(source)
+
+    def feed_result(self, source: str) -> str | None:
+        """Return the result of the last poll or webhook of a source."""
+        return self._feed_results.get(source)
+
+    def loop_lags(self) -> tuple[float, float]:
+        """Return the last lag of the event loop, and the longest one."""
+        return self._last_lag, max((slot[0] for _, slot in self._lags.recent()), default=0.0)
+
+    def codes(self) -> Mapping[str, int]:
+        """Return how many requests had an error of each code, most of them first."""
+        return _sorted(_sum(slot for _, slot in self._codes.recent()))
+
+    def callers(self) -> list[CallerStatus]:
+        """Return the callers with the most calls to sources, and with the most operations of those that cause none."""
+        found = [
+            CallerStatus(
+                name,
+                sum(entry.operations for entry in entries),
+                sum(entry.failed for entry in entries),
+                _sorted(_sum(entry.calls for entry in entries)),
+                _sorted(_sum(entry.codes for entry in entries)),
+            )
+            for (name, _), entries in _grouped(slot.entries for _, slot in self._callers.recent()).items()
+        ]
+        return nlargest(_TOP, found, key=lambda caller: (sum(caller.calls.values()), caller.operations))
+
+    def operations(self) -> list[OperationStatus]:
+        """Return the operations that fail most often, then the slowest ones."""
+        found = []
+        for (name, kind), entries in _grouped(slot.entries for _, slot in self._operations.recent()).items():
+            durations = Durations(entry.durations for entry in entries)
+            found.append(
+                OperationStatus(
+                    name,
+                    kind,
+                    sum(entry.count for entry in entries),
+                    sum(entry.failed for entry in entries),
+                    *median_and_p95(durations),
+                    _sorted(_sum(entry.codes for entry in entries)),
+                )
+            )
+        failing = nlargest(_TOP, (each for each in found if each.failed), key=lambda each: each.failed)
+        slowest = nlargest(_TOP, (each for each in found if not each.failed), key=lambda each: each.p95_ms or 0.0)
+        return failing + slowest[: max(_TOP - len(failing), _TOP // 2)]
+
+
+def _is_error(status: int | str) -> bool:
+    return isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST and status != CLIENT_LEFT
+
+
+def _is_failed(status: str) -> bool:
+    """Return whether an attempt failed because of the source, its limit or our credentials, by its status or code.
+
+    A 404 and most other statuses of 4xx are normal results of lookups and changes.
+    """
+    return not status.isdecimal() or status in _REFUSING or int(status) >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _sum(counters: Iterable[Mapping[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for counter in counters:
+        total.update(counter)
+    return total
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(counts.most_common())
+
+
+def _grouped(slots: Iterable[Mapping[tuple[str, str], Entry]]) -> dict[tuple[str, str], list[Entry]]:
+    """Return the entries of all slots by name."""
+    grouped: dict[tuple[str, str], list[Entry]] = {}
+    for slot in slots:
+        for name, entry in slot.items():
+            grouped.setdefault(name, []).append(entry)
+    return grouped
