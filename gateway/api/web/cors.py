@@ -123,7 +123,7 @@ class Cors:
         self._logged.add(origin)
         hint = " (`*` admits no WebSockets)" if self._all else ""
         text = "a %s of a page of %s was refused; to let such pages in, add %s to GATEWAY_CORS_ORIGINS%s"
-        _LOG.warning(text, kind, origin, origin, hint)
+        _LOG.warning(text, kind, origin, origin, hint, extra={"origin": origin})
 
 
 def _is_address(host: str) -> bool:

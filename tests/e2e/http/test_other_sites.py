@@ -256,6 +256,7 @@ async def test_a_refused_origin_is_logged(fresh: Any, caplog: pytest.LogCaptureF
         ("http://localhost:5173", "https://app.example", "https://socket.example"), logged, strict=True
     ):
         assert f"add {origin} to GATEWAY_CORS_ORIGINS" in line
+        assert origin in [getattr(record, "origin", "") for record in caplog.records]
     assert "WebSocket" in logged[-1]
 
 
