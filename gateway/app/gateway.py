@@ -44,6 +44,7 @@ from gateway.app.metrics_reading import read_metrics
 from gateway.app.pictures import build_picture_links, build_pictures_route
 from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
+from gateway.app.state_observer import StateObserver
 from gateway.app.status import StatusReader, this_replica
 from gateway.app.telemetry import build_telemetry
 from gateway.app.tracing import open_tracing
@@ -58,6 +59,7 @@ from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.recent_warnings import RecentWarnings
 from gateway.telemetry.report import RequestReport
+from gateway.telemetry.state_changes import StateChanges
 from gateway.users.listing.cursor import Cursors
 from gateway.users.model import User, UserChange
 from gateway.users.reference import ReferenceData
@@ -88,7 +90,9 @@ class Gateway:
     def __init__(self, settings: Settings | None = None, *, write_access: Write = write_to_logger) -> None:
         self.settings = settings or Settings()
         self.metrics = Metrics()
-        self._observer = MetricsObserver(self.metrics)
+        self.states = StateChanges()
+        """What operators should know and lasts, for example that a circuit is open."""
+        self._observer = StateObserver(self.metrics, self.states)
         self.telemetry = build_telemetry(self.settings, self.metrics, self._observer.history, write_access)
         self._stack = AsyncExitStack()
         self._sources: ConfiguredSources | None = None
@@ -131,6 +135,7 @@ class Gateway:
         self.warnings.install()
         stack.callback(self.warnings.remove)
         self.telemetry.tracing = open_tracing(settings, stack)
+        stack.callback(self.states.close)
         state = _build_state(settings, stack, observer)
         await state.start()
         self._sources = ConfiguredSources(settings, stack, observer)

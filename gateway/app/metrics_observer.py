@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from gateway.api.graphql.limits.limits import Finding
 from gateway.api.web.webhooks import WebhookResult
+from gateway.errors import GatewayError
 from gateway.events.polling import PollResult
 from gateway.kit.server_address import server_address
 from gateway.sources.http.exchange import Request
@@ -73,6 +74,9 @@ class MetricsObserver:
         """Record the size of a batch of lookups."""
         self._batches(source, kind.value).observe(lookups)
 
+    def call_result(self, request: Request, error: GatewayError | None) -> None:
+        """Receive the result of a call with all its attempts; nothing is counted."""
+
     def limited(self, finding: Finding, refused: bool) -> None:  # noqa: FBT001 - the signature of an observer
         """Count a document that exceeded a limit."""
         self._limits(finding.limit.value, str(refused).lower()).inc()
@@ -89,7 +93,7 @@ class MetricsObserver:
         """Count an event of the event log."""
         self._log_events(event, detail).inc()
 
-    def redis_event(self, event: str) -> None:
+    def redis_event(self, event: str, cause: str = "") -> None:  # noqa: ARG002 - for the log
         """Count a failure of Redis, and the beginning or end of an outage."""
         self._redis(event).inc()
 
@@ -108,7 +112,7 @@ class MetricsObserver:
         if result in _SIGNED:
             self.feeds.reported(UserSource.RESELLER)
 
-    def poll(self, source: UserSource, result: PollResult) -> None:
+    def poll(self, source: UserSource, result: PollResult, error: GatewayError | None = None) -> None:  # noqa: ARG002 - for the log
         """Count a round of polling by its result."""
         self._polls(source, result).inc()
         self.history.feed(source, result)

@@ -13,7 +13,7 @@ from gateway.sources.account.versions import account_version
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitState
 from gateway.sources.http.clients import CLIENTS
-from gateway.sources.http.exchange import Send, TransportLimits, pipeline
+from gateway.sources.http.exchange import ResultObserver, Send, TransportLimits, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.hedging import HedgingSettings
 from gateway.sources.http.pacing import Pacing, PacingState, by_credential
@@ -30,20 +30,26 @@ from gateway.users.source import PictureStore, Source, Sources
 __all__ = ["BUILDERS", "ConfiguredSources", "build", "settings_of"]
 
 
-def _account(settings: Settings, send: Send, base_url: str, headers: Mapping[str, str]) -> Source:
-    return AccountSource(send, base_url, headers, account_version(settings.account.api_version))
+def _account(
+    settings: Settings, send: Send, base_url: str, headers: Mapping[str, str], observe: ResultObserver | None
+) -> Source:
+    return AccountSource(send, base_url, headers, account_version(settings.account.api_version), observe=observe)
 
 
-def _softwareone(settings: Settings, send: Send, base_url: str, headers: Mapping[str, str]) -> Source:
+def _softwareone(
+    settings: Settings, send: Send, base_url: str, headers: Mapping[str, str], observe: ResultObserver | None
+) -> Source:
     softwareone = settings.softwareone
-    return SoftwareOneSource(send, base_url, headers, softwareone.icon_bytes, softwareone.icon_types)
+    return SoftwareOneSource(send, base_url, headers, softwareone.icon_bytes, softwareone.icon_types, observe=observe)
 
 
-def _reseller(settings: Settings, send: Send, base_url: str, headers: Mapping[str, str]) -> Source:
-    return ResellerSource(send, base_url, headers, settings.reseller.reseller_id)
+def _reseller(
+    settings: Settings, send: Send, base_url: str, headers: Mapping[str, str], observe: ResultObserver | None
+) -> Source:
+    return ResellerSource(send, base_url, headers, settings.reseller.reseller_id, observe=observe)
 
 
-BUILDERS: dict[UserSource, Callable[[Settings, Send, str, Mapping[str, str]], Source]] = {
+BUILDERS: dict[UserSource, Callable[[Settings, Send, str, Mapping[str, str], ResultObserver | None], Source]] = {
     UserSource.ACCOUNT: _account,
     UserSource.SOFTWAREONE: _softwareone,
     UserSource.RESELLER: _reseller,
@@ -56,13 +62,13 @@ def settings_of(settings: Settings, name: UserSource) -> SourceSettings:
     return source_settings
 
 
-def build(name: UserSource, settings: Settings, send: Send) -> Source:
-    """Build a source whose calls go through `send`.
+def build(name: UserSource, settings: Settings, send: Send, observe: ResultObserver | None = None) -> Source:
+    """Build a source whose calls go through `send`; their results are reported to `observe`.
 
     Raises:
         ValueError: the source has no base URL.
     """
-    return BUILDERS[name](settings, send, *_base_url_and_headers(name, settings))
+    return BUILDERS[name](settings, send, *_base_url_and_headers(name, settings), observe)
 
 
 def _base_url_and_headers(name: UserSource, settings: Settings) -> tuple[str, Mapping[str, str]]:
@@ -156,7 +162,8 @@ class ConfiguredSources:
                 send_elsewhere=send(replace(for_pictures, rate=None, forwarding=None), single_flight=flights),
                 origins=configured.picture_origins,
             )
-        return build(name, self._settings, send(step_settings, circuit=circuit, single_flight=flights, pacing=pacing))
+        send_to_source = send(step_settings, circuit=circuit, single_flight=flights, pacing=pacing)
+        return build(name, self._settings, send_to_source, self._observer.call_result)
 
 
 def _limits(settings: SourceSettings) -> TransportLimits:

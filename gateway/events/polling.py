@@ -75,7 +75,8 @@ class Poller:
     """Polls one source every `interval` seconds, less often while it fails.
 
     It starts at the saved position; without one, with the changes from now on. Where two replicas poll at the same
-    time, the log recognises repeated changes.
+    time, the log recognises repeated changes. `observe` is called with the result of each round, and with the error of
+    one that failed because of the source, the lock or the log.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Poller:
         lock: PollingLock,
         *,
         interval: float,
-        observe: Callable[[UserSource, PollResult], None] = lambda *_: None,
+        observe: Callable[[UserSource, PollResult, GatewayError | None], None] = lambda *_: None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         trace_round: TraceRound = lambda _: nullcontext(),
     ) -> None:
@@ -116,18 +117,15 @@ class Poller:
         failures = 0
         while True:
             result, retry_after = PollResult.FAILED, 0.0
+            failure: GatewayError | None = None
             try:
                 result = await self._poll()
             except GatewayError as error:
-                retry_after = error.retry_after or 0.0
-                _LOG.warning(
-                    "polling the changes of %s failed and will be repeated: %s",
-                    self._source.name,
-                    error.operator_message,
-                )
+                retry_after, failure = error.retry_after or 0.0, error
             except Exception:  # noqa: BLE001 - a defect must not stop polling for good
                 _LOG.exception("polling the changes of %s failed and will be repeated", self._source.name)
-            self._observe(self._source.name, result)
+            self._observe(self._source.name, result, failure)
+            failure = None  # it would keep its frames, and they this one
             failures = min(failures + 1, _MAX_DOUBLINGS) if result is PollResult.FAILED else 0
             interval = min(self._interval * 2**failures, max(self._interval, _MAX_INTERVAL))
             await self._sleep(max(retry_after, interval))

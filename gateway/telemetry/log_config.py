@@ -8,9 +8,10 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, TextIO
 
-from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import format_exc_info
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
 from structlog.typing import EventDict, Processor
@@ -24,6 +25,9 @@ __all__ = ["configure_log"]
 _LOG = logging.getLogger("gateway")
 _UNLIMITED = frozenset({"gateway.changes"})
 """The loggers of which no record may be left out: that of changes with an unknown outcome."""
+_FIRST = frozenset({"time", "level", "logger", "event"})
+_COLORS = {"debug": "\x1b[2m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
+_NO_COLOR = "\x1b[0m"
 
 
 def configure_log(level: str, log_format: str, *, stream: LogStream | TextIO | None = None) -> None:
@@ -42,21 +46,12 @@ def configure_log(level: str, log_format: str, *, stream: LogStream | TextIO | N
 
 
 def _formatter(log_format: str, *, colors: bool) -> logging.Formatter:
-    render: list[Processor]
-    if log_format == "json":
-        render = [format_exc_info, ProcessorFormatter.remove_processors_meta, _render_json]
-    else:
-        console = ConsoleRenderer(
-            colors=colors,
-            pad_event_to=0,
-            sort_keys=False,
-            timestamp_key="time",
-            exception_formatter=plain_traceback,  # the default one prints local variables, which may be secrets
-        )
-        render = [ProcessorFormatter.remove_processors_meta, _escape_control_characters, console]
-    # `ExtraAdder` adds the `extra` of the record, also the `left_out` of `LogLimit`.
+    # `ExtraAdder` adds the `extra` of the record, also the `left_out` of `LogLimit`. A traceback is text: structlog's
+    # other forms of it contain local variables, which may be secrets.
     before: list[Processor] = [_add_time, add_log_level, add_logger_name, _move_event, _add_operation, ExtraAdder()]
-    return ProcessorFormatter(foreign_pre_chain=before, processors=render)
+    render: Processor = _render_json if log_format == "json" else partial(_render_text, _COLORS if colors else {})
+    after: list[Processor] = [format_exc_info, ProcessorFormatter.remove_processors_meta, render]
+    return ProcessorFormatter(foreign_pre_chain=before, processors=after)
 
 
 def _add_time(_logger: Any, _name: str, event: EventDict) -> EventDict:
@@ -78,12 +73,25 @@ def _render_json(_logger: Any, _name: str, event: EventDict) -> str:
     return json_line(event)
 
 
-def _escape_control_characters(_logger: Any, _name: str, event: EventDict) -> EventDict:
-    """Keep a message and each value in one line: nothing in them must look like another record."""
-    for name, value in event.items():
-        if isinstance(value, str) and not value.isprintable() and name != "exception":
-            event[name] = "".join(each if each.isprintable() else repr(each)[1:-1] for each in value)
-    return event
+def _render_text(colors: Mapping[str, str], _logger: Any, _name: str, event: EventDict) -> str:
+    """Return time, level, logger and message in the form of the access log, `name=value`, and the traceback."""
+    level, exception = event["level"], event.pop("exception", None)
+    start, end = (colors[level], _NO_COLOR) if level in colors else ("", "")
+    values = [f"{name}={_quoted(value)}" for name, value in event.items() if name not in _FIRST]
+    line = f"{event['time']} {start}{level.upper():<7}{end} {event['logger']}: {_in_one_line(event['event'])}"
+    return "\n".join([" ".join([line, *values]), *([exception] if exception else [])])
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return _in_one_line(text) if text and " " not in text else repr(text)
+
+
+def _in_one_line(text: str) -> str:
+    """Return the text with its control characters escaped: nothing in it must look like another record."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _shows_colors(stream: LogStream | TextIO) -> bool:

@@ -12,11 +12,12 @@ import orjson
 
 from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured
 from gateway.kit.execution import Execution
+from gateway.kit.source_titles import source_title
 from gateway.users.changes import Change, CreateAccountUser
 from gateway.users.icons import Icon
 from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, random_key, source_key, to_bytes
 from gateway.users.identity import check_changed, check_created
-from gateway.users.ids import Kind, Ref
+from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.planning import EVERYTHING
 from gateway.users.reference import ReferenceData
@@ -42,6 +43,7 @@ RequirePublishable = Callable[[], Awaitable[None]]
 """Raises SourceUnavailable if an event could not be published now."""
 
 _LOG = logging.getLogger("gateway.users")
+_UNKNOWN_OUTCOMES = logging.getLogger("gateway.changes")  # of which the log of the command line leaves no record out
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,10 @@ class Mutations:
                 # A copy: other operations may have got the same error, of a call that they had in common.
                 doubtful = copy.copy(error)
                 doubtful.outcome = Outcome.UNKNOWN
+                _log_unknown_outcome(command, doubtful)
                 raise doubtful from error
+            if error.outcome is Outcome.UNKNOWN:
+                _log_unknown_outcome(command, error)
             if not is_final(error):
                 raise
             return error
@@ -222,6 +227,24 @@ class Mutations:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # the caller got it, if still there; asyncio must not log it as never retrieved
+
+
+def _log_unknown_outcome(command: Command, error: GatewayError) -> None:
+    """Log each change that may have been executed although it failed: somebody may have to look at the user."""
+    source = UserSource.ACCOUNT if command.target is None else command.target.source
+    fields = {"operation": command.name, "source": source.value, "code": error.code.value}
+    if command.target is not None:
+        fields["user"] = encode(command.target)
+    if (failed_call := error.failed_call) is not None:
+        fields |= {"cause": failed_call.cause, "url": f"{failed_call.method} {failed_call.url}"}
+    _UNKNOWN_OUTCOMES.warning(
+        "the outcome of a change is unknown: the %s source may have executed it. %s",
+        source_title(source),
+        "Repeated with the same idempotency key, it is settled"
+        if command.key
+        else "It had no idempotency key, so a repetition may execute it again: compare the user",
+        extra=fields,
+    )
 
 
 async def _read_back(source: Source, ref: Ref) -> User:

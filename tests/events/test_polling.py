@@ -85,7 +85,7 @@ async def poll() -> AsyncIterator[Callable[..., tuple[Poller, FakeSleep, list[An
             sleep, results = FakeSleep(), []
             lock = MemoryPollingLock() if lock is None else lock
             poller = Poller(
-                source, log, lock, interval=10.0, observe=lambda *result: results.append(result), sleep=sleep
+                source, log, lock, interval=10.0, observe=lambda *result: results.append(result[:2]), sleep=sleep
             )
             poller.start()
             stack.push_async_callback(poller.aclose)

@@ -69,11 +69,17 @@ async def test_a_server_that_is_not_the_primary(reply: str, prefix: str) -> None
         await client.aclose()
 
 
-async def test_an_outage(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    """An outage is logged once with its cause, once when it is over, and every failed command is counted."""
+async def test_an_outage(tmp_path: Path) -> None:
+    """An outage is reported once with its cause, once when it is over, and so is every failed command."""
     observed: list[RedisEvent] = []
+    causes: list[str] = []
     server = RedisServer(tmp_path, persistent=False)
-    client = connect(server.url, observe=observed.append)
+
+    def observe(event: RedisEvent, cause: str) -> None:
+        observed.append(event)
+        causes.append(cause)
+
+    client = connect(server.url, observe=observe)
     for _ in range(3):
         with pytest.raises(SourceUnavailable):
             await reply_of(client.get("k"))
@@ -84,9 +90,8 @@ async def test_an_outage(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> No
     await asyncio.to_thread(server.stop)
     await client.aclose()
     assert observed == [RedisEvent.FAILED, RedisEvent.LOST, RedisEvent.FAILED, RedisEvent.FAILED, RedisEvent.RECOVERED]
-    lost, over = [record.getMessage() for record in caplog.records]
-    assert lost.startswith("Redis cannot be used (ConnectionError: Error 111 connecting to 127.0.0.1:")
-    assert over == "Redis can be used again"
+    assert causes[1].startswith("ConnectionError: Error 111 connecting to 127.0.0.1:")
+    assert causes[-1] == ""
 
 
 async def test_an_unreachable_redis() -> None:

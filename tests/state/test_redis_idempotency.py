@@ -68,7 +68,7 @@ async def test_a_cluster(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     try:
         server.join_cluster()
         events: list[RedisEvent] = []
-        client = connect(server.url, observe=events.append)
+        client = connect(server.url, observe=lambda event, _cause: events.append(event))
         assert await find_problem(client) is None
         store = RedisIdempotency(client, IdempotencySettings(max_per_principal=1))
         for record in ("r1", "r2"):

@@ -14,7 +14,7 @@ from gateway.sources.account.listing import AccountListing, AnyListing, RecordMe
 from gateway.sources.account.polling import AccountChanges
 from gateway.sources.account.versions import APRIL, AccountVersion, version_of_server
 from gateway.sources.http.api import Api
-from gateway.sources.http.exchange import Send
+from gateway.sources.http.exchange import ResultObserver, Send
 from gateway.sources.http.json import JsonDecoder, decode_response
 from gateway.users import model
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser
@@ -45,8 +45,16 @@ class AccountSource:
     recognises_keys = True  # docs/upstreams/account.md, "Idempotency"
     tenant = ""
 
-    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], version: AccountVersion | None) -> None:
-        self._api = Api(self.name, send, base_url, headers, account_error)
+    def __init__(
+        self,
+        send: Send,
+        base_url: str,
+        headers: Mapping[str, str],
+        version: AccountVersion | None,
+        *,
+        observe: ResultObserver | None = None,
+    ) -> None:
+        self._api = Api(self.name, send, base_url, headers, account_error, observe=observe)
         self.now = self._api.clock.now
         self._version = version
         self.changes_since = AccountChanges(self._api, self.fetch_user, self.page_users).changes_since

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from gateway.errors import GatewayError, NotFound
 from gateway.operation import current_trace
 from gateway.sources.http.causes import failed_response
-from gateway.sources.http.exchange import Multipart, Request, Response, Send
+from gateway.sources.http.exchange import Multipart, Request, Response, ResultObserver, Send
 from gateway.sources.http.source_clock import SourceClock
 
 __all__ = ["Api", "Query"]
@@ -23,7 +23,7 @@ class Api:
     """Calls endpoints by path template, e.g. `/v1/identity/roles/{id}`; path and query parameters are percent-encoded.
 
     `base_url` may have a path. `headers` contain the credential and are sent with every call. `to_error` makes the
-    exception for a response with a status outside 2xx.
+    exception for a response with a status outside 2xx. `observe` is called with the result of each call.
     """
 
     def __init__(
@@ -33,12 +33,15 @@ class Api:
         base_url: str,
         headers: Mapping[str, str],
         to_error: Callable[[Request, Response], GatewayError],
+        *,
+        observe: ResultObserver | None = None,
     ) -> None:
         self._source = source
         self._send = send
         self._base_url = base_url.rstrip("/")
         self._headers = headers
         self._to_error = to_error
+        self._observe = observe
         self.clock = SourceClock()
 
     async def call(
@@ -66,13 +69,21 @@ class Api:
             body,
             self._to_error,
             base_url=self._base_url,
+            observe=self._observe,
         )
-        response = await self._send(request)
+        try:
+            response = await self._send(request)
+        except GatewayError as error:
+            if self._observe is not None:
+                self._observe(request, error)
+            raise
         self.clock.observe(response.headers)
         if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
-            error = self._to_error(request, response)
-            error.failed_call = error.failed_call or failed_response(request, response, error)
-            raise error
+            refusal = self._to_error(request, response)
+            refusal.failed_call = refusal.failed_call or failed_response(request, response, refusal)
+            if self._observe is not None:
+                self._observe(request, refusal)
+            raise refusal
         return request, response
 
     def _all_headers(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ __all__ = [
     "Part",
     "Request",
     "Response",
+    "ResultObserver",
     "Send",
     "Step",
     "Transport",
@@ -61,6 +62,7 @@ class Request(msgspec.Struct, frozen=True):
     `resends` how often the request was sent before. `max_bytes` is the maximum size of the response; None: that of the
     transport. `base_url` is what the URL begins with before the template; empty: the template stands for all that
     follows the host.
+    `observe` is called once the result is known: whether the response is as documented.
     """
 
     source: str
@@ -75,6 +77,7 @@ class Request(msgspec.Struct, frozen=True):
     resends: int = 0
     max_bytes: int | None = None
     base_url: str = ""
+    observe: "ResultObserver | None" = None
 
     def __repr__(self) -> str:
         return f"Request({self.source!r}, {self.method!r}, {self.template!r})"
@@ -108,6 +111,9 @@ class Response(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Response({self.status})"
 
+
+ResultObserver = Callable[[Request, GatewayError | None], None]
+"""Receives a request with its error, or None where the response is as documented. It must not raise."""
 
 Send = Callable[[Request], Awaitable[Response]]
 

@@ -68,14 +68,20 @@ def decode_response(decoder: JsonDecoder[T], request: Request, response: Respons
         SourceInvalidResponse: not JSON, or not of the documented form; the outcome of a change is unknown then.
     """
     try:
-        return decoder.decode(response.body)
+        decoded = decoder.decode(response.body)
     except ValueError as error:
-        raise SourceInvalidResponse(
+        invalid = SourceInvalidResponse(
             f"The response of the {request.source} source does not have the documented form.",
             origin=Origin(source=request.source, http_status=response.status),
             outcome=Outcome.UNKNOWN if request.writes else None,
             failed_call=undocumented_body(request, response, error),
-        ) from error
+        )
+        if request.observe is not None:
+            request.observe(request, invalid)
+        raise invalid from error
+    if request.observe is not None:
+        request.observe(request, None)
+    return decoded
 
 
 def decode_change_response(decoder: JsonDecoder[T], request: Request, response: Response) -> T | None:
@@ -84,7 +90,11 @@ def decode_change_response(decoder: JsonDecoder[T], request: Request, response: 
     A 202 without a body is an error, because it means that the change is not executed yet.
     """
     confirmed = response.status != 202 and not response.body.strip()  # noqa: PLR2004 - the HTTP status
-    return None if confirmed else decode_response(decoder, request, response)
+    if not confirmed:
+        return decode_response(decoder, request, response)
+    if request.observe is not None:
+        request.observe(request, None)
+    return None
 
 
 def _timestamp(_type: type, text: str) -> Timestamp:

@@ -20,10 +20,11 @@ from gateway.sources.http.causes import failed_response
 from gateway.sources.http.errors import SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response, Send
 
-__all__ = ["SourcePictures"]
+__all__ = ["PICTURE_TEMPLATE", "SourcePictures"]
 
 _LOG = logging.getLogger("gateway.sources")
-_TEMPLATE = "/{picture}"
+PICTURE_TEMPLATE = "/{picture}"
+"""The template of all calls for pictures."""
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_PICTURE = frozenset({204, 404, 410})
@@ -105,7 +106,7 @@ class SourcePictures:
             self._source,
             "GET",
             url,
-            _TEMPLATE,
+            PICTURE_TEMPLATE,
             destination.headers,
             max_bytes=max_bytes,
             resends=redirects,

@@ -7,7 +7,7 @@ import orjson
 
 from gateway.errors import Origin, SourceNotConfigured
 from gateway.sources.http.api import Api, Query
-from gateway.sources.http.exchange import Send
+from gateway.sources.http.exchange import ResultObserver, Send
 from gateway.sources.http.json import JsonDecoder, decode_change_response, decode_response
 from gateway.sources.indexed import page_containing, window
 from gateway.sources.reseller.errors import reseller_error
@@ -47,8 +47,16 @@ class ResellerSource:
     list_template = _USERS_PATH
     recognises_keys = False  # docs/upstreams/reseller.md, "Idempotency"
 
-    def __init__(self, send: Send, base_url: str, headers: Mapping[str, str], tenant: str) -> None:
-        self._api = Api(self.name, send, base_url, headers, reseller_error)
+    def __init__(
+        self,
+        send: Send,
+        base_url: str,
+        headers: Mapping[str, str],
+        tenant: str,
+        *,
+        observe: ResultObserver | None = None,
+    ) -> None:
+        self._api = Api(self.name, send, base_url, headers, reseller_error, observe=observe)
         self.now = self._api.clock.now
         self.tenant = tenant
         self.known = KnownUsers()

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gateway.errors import BadUserInput, GatewayError
 from gateway.sources.http.api import Api
-from gateway.sources.http.exchange import Multipart, Part, Send
+from gateway.sources.http.exchange import Multipart, Part, ResultObserver, Send
 from gateway.sources.http.json import JsonDecoder, decode_change_response, decode_response
 from gateway.sources.indexed import window
 from gateway.sources.softwareone import rql
@@ -57,9 +57,16 @@ class SoftwareOneSource:
     directories: Mapping[Kind, Directory[Any]] = {}
 
     def __init__(
-        self, send: Send, base_url: str, headers: Mapping[str, str], icon_bytes: int, icon_types: Collection[str]
+        self,
+        send: Send,
+        base_url: str,
+        headers: Mapping[str, str],
+        icon_bytes: int,
+        icon_types: Collection[str],
+        *,
+        observe: ResultObserver | None = None,
     ) -> None:
-        self._api = Api(self.name, send, base_url, headers, softwareone_error)
+        self._api = Api(self.name, send, base_url, headers, softwareone_error, observe=observe)
         self.now = self._api.clock.now
         self._base_url = base_url.rstrip("/")
         self.icon_rules = IconRules(icon_bytes, icon_types)

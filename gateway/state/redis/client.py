@@ -1,6 +1,5 @@
 """The Redis client: its connections, the translation of its failures, and the report of an outage."""
 
-import logging
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -17,7 +16,6 @@ from gateway.errors import SourceUnavailable
 
 __all__ = ["RedisEvent", "RedisObserver", "connect", "reply_of"]
 
-_LOG = logging.getLogger("gateway.state")
 _REPLY_TIMEOUT = 1.0  # seconds: a change that waits longer for its record is refused
 _MAX_CONNECTIONS = 50  # each carries thousands of commands a second
 _RECOVERY = 1.0  # seconds without a failure until an outage is reported as over: commands may fail and succeed by turns
@@ -41,8 +39,8 @@ class RedisEvent(StrEnum):
     """Commands succeed again: the outage is over."""
 
 
-RedisObserver = Callable[[RedisEvent], None]
-"""A function that is called with each RedisEvent. It must not raise."""
+RedisObserver = Callable[[RedisEvent, str], None]
+"""A function that is called with each RedisEvent and, of a failure, its cause. It must not raise."""
 
 
 def connect(url: str, *, observe: RedisObserver | None = None) -> Redis:
@@ -50,7 +48,7 @@ def connect(url: str, *, observe: RedisObserver | None = None) -> Redis:
 
     redis-py's default retries for seconds; here one retry is left, for a connection that was closed while idle or that
     leads to a server which is no longer the primary. Where all connections are in use a command waits for one: the
-    default pool raises, which would refuse changes. Outages are logged and counted where an observer is given.
+    default pool raises, which would refuse changes. Outages are reported to `observe`.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -80,7 +78,7 @@ async def reply_of(command: Any) -> Any:
 
 
 class _Outage:
-    """Logs the beginning of an outage with its cause, and its end: a line each, however many commands fail."""
+    """Reports the beginning of an outage with its cause, and its end: once each, however many commands fail."""
 
     def __init__(self, observe: RedisObserver, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._observe = observe
@@ -89,23 +87,17 @@ class _Outage:
 
     def failure(self, error: Exception) -> None:
         """Report that a command failed."""
-        self._observe(RedisEvent.FAILED)
+        cause = f"{type(error).__name__}: {error}"
+        self._observe(RedisEvent.FAILED, cause)
         if self._failed_at is None:
-            self._observe(RedisEvent.LOST)
-            _LOG.error(
-                "Redis cannot be used (%s: %s). Until it can, changes and webhooks are refused, subscriptions get no "
-                "events, and each replica counts rate limits alone",
-                type(error).__name__,
-                error,
-            )
+            self._observe(RedisEvent.LOST, cause)
         self._failed_at = self._clock()
 
     def success(self) -> None:
         """Report that a command succeeded."""
         if self._failed_at is not None and self._clock() - self._failed_at >= _RECOVERY:
             self._failed_at = None
-            self._observe(RedisEvent.RECOVERED)
-            _LOG.warning("Redis can be used again")
+            self._observe(RedisEvent.RECOVERED, "")
 
 
 def _reporting_client(outage: _Outage) -> type[Redis]:
