@@ -6,7 +6,18 @@ from typing import Any
 
 __all__ = ["KINDS", "Fault", "FaultError", "Faults"]
 
-_CALL_KINDS = ("slow", "status", "hangup-before", "hangup-after", "html", "garbage", "half-body")
+_CALL_KINDS = (
+    "slow",
+    "status",
+    "hangup-before",
+    "hangup-after",
+    "html",
+    "other-api",
+    "redirect",
+    "clock",
+    "garbage",
+    "half-body",
+)
 KINDS = {
     "account": _CALL_KINDS,
     "softwareone": _CALL_KINDS,
@@ -15,8 +26,9 @@ KINDS = {
 }
 """The kinds of faults, for the requests to each API and for webhooks."""
 
-_FIELDS = {"source", "method", "path", "times", "kind", "delay", "status", "retryAfter"}
+_FIELDS = {"source", "method", "path", "times", "kind", "delay", "status", "retryAfter", "location"}
 _MIN_STATUS, _MAX_STATUS = 400, 599
+_MAX_DELAY = 600
 
 
 class FaultError(ValueError):
@@ -28,7 +40,9 @@ class Fault:
     """A fault of the next `times` matching requests, or of the next attempts to deliver a webhook.
 
     `path` is a regular expression that is searched in the path below the prefix of the API. For webhooks it is
-    searched in `<event>/<user id>`, and the method is POST. `delay` and `retry_after` are in seconds.
+    searched in `<event>/<user id>`, and the method is POST. `delay` and `retry_after` are in seconds; for the kind
+    `clock`, `delay` is by how much the header `Date` is ahead, and may be negative. An HTML page has the `status`, 200
+    where none is given, and a redirect leads to `location`.
     """
 
     source: str
@@ -39,6 +53,7 @@ class Fault:
     delay: float = 1.0
     status: int = 503
     retry_after: float | None = None
+    location: str = "/"
 
     def matches(self, source: str, method: str, path: str) -> bool:
         """Return whether the fault applies to this request."""
@@ -90,8 +105,11 @@ def _parse(document: Any) -> Fault:
     fault = Fault(document["source"], document["kind"], method.upper() if method else None)
     fault.path = _pattern(document.get("path"))
     fault.times = int(_number(document, "times", 1, 1, 1_000_000))
-    fault.delay = _number(document, "delay", 1.0, 0, 600)
-    fault.status = int(_number(document, "status", 503, _MIN_STATUS, _MAX_STATUS))
+    is_clock = fault.kind == "clock"
+    fault.delay = _number(document, "delay", 1.0, -_MAX_DELAY if is_clock else 0, _MAX_DELAY)
+    page = fault.kind == "html"
+    fault.status = int(_number(document, "status", 200 if page else 503, 200 if page else _MIN_STATUS, _MAX_STATUS))
+    fault.location = str(document.get("location", "/"))
     if document.get("retryAfter") is not None:
         fault.retry_after = _number(document, "retryAfter", 0, 0, 86_400)
     return fault

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import replace
+from email.utils import formatdate
 from http import HTTPStatus
 
 from aiohttp import web
@@ -77,7 +79,9 @@ async def _read_request(http_request: web.BaseRequest, path: str) -> SandboxRequ
     )
 
 
-async def _apply_fault(fault: Fault, api: SimulatedApi, request: SandboxRequest) -> SandboxResponse | None:
+async def _apply_fault(  # noqa: PLR0911 - one for each kind
+    fault: Fault, api: SimulatedApi, request: SandboxRequest
+) -> SandboxResponse | None:
     match fault.kind:
         case "slow":
             return await api.respond(replace(request, delay=fault.delay))
@@ -87,7 +91,15 @@ async def _apply_fault(fault: Fault, api: SimulatedApi, request: SandboxRequest)
             return None
         case "html":
             page = b"<!doctype html><title>Welcome</title><h1>It works!</h1>"
-            return SandboxResponse(200, page, {"Content-Type": "text/html; charset=utf-8"})
+            return SandboxResponse(fault.status, page, {"Content-Type": "text/html; charset=utf-8"})
+        case "other-api":
+            return SandboxResponse.json({"service": "inventory", "status": "running", "version": "2.1"})
+        case "redirect":
+            return SandboxResponse(301, b"", {"Location": fault.location})
+        case "clock":
+            response = await api.respond(request)
+            response.headers["Date"] = formatdate(time.time() + fault.delay, usegmt=True)
+            return response
         case "garbage":
             return SandboxResponse(200, b'{"data": [{"id": "', {"Content-Type": "application/json"})
         case _:

@@ -8,6 +8,7 @@ from gateway.errors import Code, FailedCall, GatewayError, Origin, SourceNotConf
 from gateway.users.icons import IconRules
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import RoleType, Timestamp, User, UserChange, UserSource, UserStatus
+from gateway.users.probe import Probe
 
 __all__ = [
     "CompletingSource",
@@ -124,8 +125,9 @@ class Source(Protocol):
     def now(self) -> float:
         """Return the time by the clock of the source, in seconds since 1970: its records have times of that clock."""
 
-    async def probe(self) -> str | None:
-        """Make one small call and return what is left of the rate limit, None if the source does not report it."""
+    @property
+    def probes(self) -> Sequence[Probe]:
+        """The calls of `gateway check`. The first one reads a list of one user; the others depend on its success."""
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
         """Return one user with its needs (`planning.Plan`), or None if there is none."""

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -118,54 +117,6 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     shown = run("config", GATEWAY_CONFIG=str(file), GATEWAY_HTTP_PORT="9002").stdout
     assert "9002" in shown
     assert "9001" not in shown
-
-
-def test_check_has_a_row_for_each_source() -> None:
-    """`check` calls each configured source once, and exits with 1 if one fails."""
-    with command("sandbox", "--port", "0", last="control") as sandbox:
-        pairs = [
-            line.strip().split("=", 1) for line in sandbox.printed.splitlines() if line.strip().startswith("GATEWAY_")
-        ]
-        environment: dict[str, Any] = dict(pairs)
-        good = run("check", **environment)
-        bad = run("check", **environment | {"GATEWAY_SOFTWAREONE__TOKEN": "wrong"})
-    assert good.returncode == 0, good.stdout
-    assert [line.split()[0] for line in good.stdout.splitlines()] == ["account", "softwareone", "reseller"]
-    assert "calls left" in good.stdout
-    assert bad.returncode == 1
-    assert "SOURCE_CREDENTIALS" in bad.stdout
-
-
-def test_check_polls_where_polling_is_on() -> None:
-    """A source that is polled has a row for that too: its token may read users, and not what polling reads."""
-    with command("sandbox", "--port", "0", last="control") as sandbox:
-        lines = [line.strip() for line in sandbox.printed.splitlines()]
-        environment: dict[str, Any] = dict(line.split("=", 1) for line in lines if line.startswith("GATEWAY_"))
-        environment |= {"GATEWAY_ACCOUNT__POLL_INTERVAL": "60", "GATEWAY_ACCOUNT__MAX_ATTEMPTS": "1"}
-        good = run("check", **environment)
-        fault = {"source": "account", "kind": "status", "status": 403, "path": "audit-events", "times": 50}
-        body = json.dumps(fault).encode()
-        base = environment["GATEWAY_ACCOUNT__BASE_URL"].removesuffix("/account")
-        request = urllib.request.Request(f"{base}/_sandbox/faults", body, {"Content-Type": "application/json"})  # noqa: S310 - on loopback
-        with urllib.request.urlopen(request):  # noqa: S310 - on loopback
-            bad = run("check", **environment)
-    rows = ["account", "account-polling", "softwareone", "reseller"]
-    assert [line.split()[0] for line in good.stdout.splitlines()] == rows
-    assert good.returncode == 0, good.stdout
-    assert bad.returncode == 1
-    [row] = [line for line in bad.stdout.splitlines() if "SOURCE_CREDENTIALS" in line]
-    assert row.split()[0] == "account-polling"
-    assert "polling" not in bad.stderr  # the check polls once, and does not go on
-
-
-def test_check_without_a_reseller() -> None:
-    """`check` reports a reseller source without a reseller id, and makes no call."""
-    given = {"GATEWAY_RESELLER__BASE_URL": "http://127.0.0.1:9", "GATEWAY_RESELLER__TOKEN": "token-1"}
-    completed = run("check", **given)
-    assert completed.returncode == 1
-    [row] = completed.stdout.splitlines()
-    assert row.split()[0] == "reseller"
-    assert "SOURCE_NOT_CONFIGURED" in row
 
 
 def test_a_port_in_use(demo: Running) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from contextlib import closing
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import pytest
@@ -72,6 +73,39 @@ async def test_unreadable_responses(world):
     assert (await world.softwareone("GET", "/users")).status == 200
 
 
+async def test_responses_of_something_else(world):
+    """A page has a planned status, another API responds with its JSON, and a redirect leads where it was planned."""
+    await world.fault(source="account", kind="html", status=502)
+    response = await world.account("GET", USERS)
+    assert (response.status, response.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
+    await world.fault(source="account", kind="other-api")
+    assert (await world.account("GET", USERS)).json["service"] == "inventory"
+    await world.fault(source="account", kind="redirect", location="https://elsewhere.example/")
+    response = await world.account("GET", USERS)
+    assert (response.status, response.headers["Location"]) == (301, "https://elsewhere.example/")
+
+
+@pytest.mark.parametrize("seconds", [600, -600])
+async def test_a_clock_that_is_off(world, seconds):
+    """The response is that of the API, with a `Date` that is ahead or behind."""
+    await world.fault(source="account", kind="clock", delay=seconds)
+    response = await world.account("GET", USERS)
+    assert response.status == 200
+    dated = parsedate_to_datetime(response.headers["Date"]).timestamp()
+    assert abs(dated - time.time() - seconds) < 60
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "permission"),
+    [("GET", "/v1/identity/roles", "roles:read"), ("PATCH", f"{USERS}/{ADA}", "team:update")],
+)
+async def test_a_missing_permission(world, method, path, permission):
+    """A planned 403 of the account API names the permission of the endpoint, as the real one does."""
+    await world.fault(source="account", kind="status", status=403)
+    response = await world.account(method, path, json={} if method == "PATCH" else None)
+    assert response.json["error"]["message"] == f"This API Key does not have permission to {permission}"
+
+
 async def test_a_slow_request_does_not_delay_others(world):
     """A slow request succeeds after its delay; other requests do not wait for it."""
     await world.fault(source="account", kind="slow", delay=0.3, path=ADA)
@@ -93,6 +127,7 @@ async def test_a_slow_request_does_not_delay_others(world):
         {"source": "account", "kind": "slow", "path": "("},
         {"source": "account", "kind": "slow", "times": 0},
         {"source": "account", "kind": "status", "status": 200},
+        {"source": "account", "kind": "slow", "delay": -1},
         {"source": "account", "kind": "slow", "wait": 1},
     ],
 )

@@ -7,10 +7,30 @@ from collections.abc import Mapping
 from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.credentials import ACCOUNT_ID, ACCOUNT_TOKEN
 
-__all__ = ["PREFIXES", "check_account", "check_api_key", "prefixed_header"]
+__all__ = ["PREFIXES", "check_account", "check_api_key", "prefixed_header", "required_permission"]
 
 PREFIXES = ("OpenMRP", "Augno")
 """The prefixes of header names: the current one, and the one before the vendor renamed the product."""
+
+
+_DOMAINS = {
+    "account-users": "team",
+    "roles": "roles",
+    "accounts": "self",
+    "departments": "departments",
+    "locations": "locations",
+    "scanning-stations": "scanners",
+    "machines": "machines",
+    "production-steps": "production_steps",
+    "audit-events": "audit_events",
+}
+_ACTIONS = {"GET": "read", "POST": "create", "PATCH": "update", "PUT": "update", "DELETE": "delete"}
+
+
+def required_permission(method: str, path: str) -> str:
+    """Return the permission that an endpoint requires of an API key, for example `team:update`."""
+    domain = next((_DOMAINS[segment] for segment in path.split("/") if segment in _DOMAINS), "self")
+    return f"{domain}:{_ACTIONS.get(method, 'read')}"
 
 
 def prefixed_header(headers: Mapping[str, str], name: str) -> tuple[str, str | None]:

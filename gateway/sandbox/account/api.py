@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.sandbox.account import audit, audit_events, departments, idempotency, roles, tables, user_changes, users
-from gateway.sandbox.account.access import check_account, check_api_key, prefixed_header
+from gateway.sandbox.account.access import check_account, check_api_key, prefixed_header, required_permission
 from gateway.sandbox.account.context import AccountContext, Endpoint
 from gateway.sandbox.account.department_seeds import inner_rows
 from gateway.sandbox.account.errors import CODE_BY_STATUS, ApiError, api_error_response
@@ -70,6 +70,8 @@ class AccountApi:
         """Return an error envelope without executing the request."""
         request_id = _new_request_id()
         message = "Something went wrong." if status >= 500 else "The request was refused."  # noqa: PLR2004 - the first status of server errors
+        if status == 403:  # noqa: PLR2004 - the status of a missing permission
+            message = f"This API Key does not have permission to {required_permission(request.method, request.path)}"
         code = CODE_BY_STATUS.get(status, "internal_error" if status >= 500 else "validation_failed")  # noqa: PLR2004 - the first status of server errors
         response = api_error_response(ApiError(status, code, message), request_id)
         if retry_after is not None:

@@ -12,6 +12,7 @@ from gateway.sources.account.errors import account_error
 from gateway.sources.account.include import MAX_LIMIT, include_query
 from gateway.sources.account.listing import AccountListing, AnyListing, RecordMemo, next_position
 from gateway.sources.account.polling import AccountChanges
+from gateway.sources.account.probes import account_probes
 from gateway.sources.account.versions import APRIL, AccountVersion, version_of_server
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import ResultObserver, Send
@@ -59,10 +60,7 @@ class AccountSource:
         self._version = version
         self.changes_since = AccountChanges(self._api, self.fetch_user, self.page_users).changes_since
         self.directories: Mapping[Kind, Directory[Any]] = account_directories(self._api)
-
-    async def probe(self) -> str | None:
-        _, response = await self._api.call("GET", _USERS_PATH, query=[("limit", "1")])
-        return response.headers.get("RateLimit-Remaining")
+        self.probes = account_probes(self._api, self.directories, self.changes_since)
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
         version = self._version or APRIL  # which takes a part of what the others take, and gets the profile anyhow

@@ -44,6 +44,10 @@ class Api:
         self._observe = observe
         self.clock = SourceClock()
 
+    def url(self, template: str, path_params: Mapping[str, str] | None = None) -> str:
+        """Return the URL of an endpoint, without query."""
+        return self._url(template, path_params or {}, (), "")
+
     async def call(
         self,
         method: str,

@@ -154,7 +154,7 @@ def _token_advice(request: Request) -> str:
     if token.lower().startswith("bearer "):
         return f"{setting} begins with Bearer, which is added to it: remove it there"
     if token[:1] in {'"', "'"} or token != token.strip():
-        return f"{setting} has quotation marks or blanks around it: remove them"
+        return f"{setting} has quotes or blanks around it: remove them"
     return f"check {setting}: it may be wrong, expired or revoked, or of another environment"
 
 

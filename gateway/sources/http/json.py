@@ -12,7 +12,15 @@ from gateway.sources.http.causes import undocumented_body
 from gateway.sources.http.exchange import Request, Response
 from gateway.users.model import Timestamp
 
-__all__ = ["CamelWire", "JsonDecoder", "Wire", "decode_change_response", "decode_response", "undocumented_json"]
+__all__ = [
+    "CamelWire",
+    "JsonDecoder",
+    "Wire",
+    "decode_change_response",
+    "decode_response",
+    "invalid_response",
+    "undocumented_json",
+]
 
 T = TypeVar("T")
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
@@ -70,18 +78,23 @@ def decode_response(decoder: JsonDecoder[T], request: Request, response: Respons
     try:
         decoded = decoder.decode(response.body)
     except ValueError as error:
-        invalid = SourceInvalidResponse(
-            f"The response of the {request.source} source does not have the documented form.",
-            origin=Origin(source=request.source, http_status=response.status),
-            outcome=Outcome.UNKNOWN if request.writes else None,
-            failed_call=undocumented_body(request, response, error),
-        )
+        invalid = invalid_response(request, response, error)
         if request.observe is not None:
             request.observe(request, invalid)
         raise invalid from error
     if request.observe is not None:
         request.observe(request, None)
     return decoded
+
+
+def invalid_response(request: Request, response: Response, error: ValueError) -> SourceInvalidResponse:
+    """Return the exception for a successful response whose body is not as documented, for the reason of `error`."""
+    return SourceInvalidResponse(
+        f"The response of the {request.source} source does not have the documented form.",
+        origin=Origin(source=request.source, http_status=response.status),
+        outcome=Outcome.UNKNOWN if request.writes else None,
+        failed_call=undocumented_body(request, response, error),
+    )
 
 
 def decode_change_response(decoder: JsonDecoder[T], request: Request, response: Response) -> T | None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import Origin, SourceNotConfigured
 from gateway.sources.http.api import Api, Query
 from gateway.sources.http.exchange import ResultObserver, Send
 from gateway.sources.http.json import JsonDecoder, decode_change_response, decode_response
@@ -13,6 +12,7 @@ from gateway.sources.indexed import page_containing, window
 from gateway.sources.reseller.errors import reseller_error
 from gateway.sources.reseller.inferred import InferredList, InferredRead
 from gateway.sources.reseller.known import KnownUsers
+from gateway.sources.reseller.probes import no_reseller, reseller_probes
 from gateway.sources.reseller.wire import ResellerWireOrganization, ResellerWireUser
 from gateway.users import model
 from gateway.users.changes import UpdateResellerUser
@@ -61,16 +61,9 @@ class ResellerSource:
         self.tenant = tenant
         self.known = KnownUsers()
         self._users = InferredRead(self._api, _USER_PATH, lambda _: (_USERS_PATH, ()), _USER, _USER_LIST)
-        self.directories: Mapping[Kind, Directory[Any]] = {
-            Kind.ORGANIZATION: _Organizations(self._api),
-        }
-
-    async def probe(self) -> str | None:
-        if not self.tenant:
-            raise _no_tenant(self.name)  # every path of this API contains one
-        query = [("page", "1"), ("limit", "1")]
-        _, response = await self._api.call("GET", _USERS_PATH, {"reseller": self.tenant}, query=query)
-        return response.headers.get("X-Rate-Limit-Remaining")
+        organizations = _Organizations(self._api)
+        self.directories: Mapping[Kind, Directory[Any]] = {Kind.ORGANIZATION: organizations}
+        self.probes = reseller_probes(self._api, tenant, organizations)
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:  # noqa: ARG002 - responses always contain all fields
         found = await self._users.fetch({"reseller": ref.tenant, "id": ref.source_id})
@@ -101,7 +94,7 @@ class ResellerSource:
     ) -> Window:
         tenant = query.tenant or self.tenant
         if not tenant:
-            raise _no_tenant(self.name)
+            raise no_reseller()
         page, size = page_containing(int(position or 0), min(limit, _MAX_LIMIT))
         params = [("page", str(page)), ("limit", str(size)), ("sort", "-createdAt")]
         optional = {"email[eq]": query.email, "search": query.search}
@@ -120,10 +113,6 @@ class ResellerSource:
         self.known.add(ref)
         user = decode_change_response(_USER, *exchange)
         return None if user is None else user.record(ref.tenant)
-
-
-def _no_tenant(source: UserSource) -> SourceNotConfigured:
-    return SourceNotConfigured("No reseller was specified, and none is configured.", origin=Origin(source=source))
 
 
 def _of_reseller(tenant: str) -> Query:

@@ -14,6 +14,7 @@ from gateway.sources.indexed import window
 from gateway.sources.softwareone import rql
 from gateway.sources.softwareone.errors import softwareone_error
 from gateway.sources.softwareone.polling import SoftwareOneChanges
+from gateway.sources.softwareone.probes import softwareone_probes
 from gateway.sources.softwareone.wire import ListMeta, MarketplaceWireUser, MarketplaceWireUsers
 from gateway.users import model
 from gateway.users.changes import PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
@@ -71,10 +72,7 @@ class SoftwareOneSource:
         self._base_url = base_url.rstrip("/")
         self.icon_rules = IconRules(icon_bytes, icon_types)
         self.changes_since = SoftwareOneChanges(self._api, base_url).changes_since
-
-    async def probe(self) -> str | None:
-        await self._api.call("GET", _USERS_PATH, query=[("limit", "1")])
-        return None
+        self.probes = softwareone_probes(self._api, self._base_url, self.changes_since)
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
         select = _select(needs)

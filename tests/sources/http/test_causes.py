@@ -215,7 +215,7 @@ async def test_refusals(transport: Any, raw: Any, reply: bytes, advice: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("token", "advice"), [("Bearer abc", "begins with Bearer"), ('"abc"', "quotation marks"), ("abc", "wrong, expired")]
+    ("token", "advice"), [("Bearer abc", "begins with Bearer"), ('"abc"', "quotes"), ("abc", "wrong, expired")]
 )
 async def test_tokens(transport: Any, raw: Any, token: str, advice: str) -> None:
     """A token that was refused is checked for what people paste along with it; it is not shown."""

@@ -194,18 +194,12 @@ async def test_invalid_response_to_a_change(reseller: ResellerSource, fake: Any)
 
 
 async def test_no_reseller(source: Any, fake: Any) -> None:
-    """Without a configured reseller the probe fails before any request."""
+    """Without a configured reseller the probe fails before any request, and names the setting for operators."""
     with pytest.raises(SourceNotConfigured) as caught:
-        await source(UserSource.RESELLER, reseller_id="").probe()
+        await source(UserSource.RESELLER, reseller_id="").probes[0].call()
     assert caught.value.origin.source == UserSource.RESELLER
+    assert "GATEWAY_RESELLER__RESELLER_ID" in str(caught.value.failed_call)
     assert fake.requests == []
-
-
-async def test_probe(reseller: ResellerSource, fake: Any) -> None:
-    """The probe is one call for the configured reseller, and returns the number of calls left."""
-    fake.respond([], headers={"X-Rate-Limit-Remaining": "41"})
-    assert await reseller.probe() == "41"
-    assert [request.url for request in fake.requests] == [f"{BASE}/t1/users?page=1&limit=1"]
 
 
 async def test_organizations(reseller: ResellerSource, fake: Any) -> None:

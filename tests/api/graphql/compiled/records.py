@@ -183,8 +183,9 @@ class FakeSource:
     def tenant(self) -> str:
         return "t" if self.name is UserSource.RESELLER else ""
 
-    async def probe(self) -> None:
-        return None
+    @property
+    def probes(self) -> tuple[()]:
+        return ()
 
     async def fetch_user(self, ref: Ref, *_: Any) -> Any:
         await _iterate(self.iterations)

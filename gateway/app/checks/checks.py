@@ -1,0 +1,106 @@
+"""Runs the checks of `gateway check` against what the settings name."""
+
+import asyncio
+import time
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from gateway.app.checks.row import CheckRow, Problem
+from gateway.app.checks.source import POLLING, check_probe, check_source
+from gateway.app.checks.webhooks import check_webhooks
+from gateway.app.gateway import Gateway
+from gateway.app.sources import settings_of
+from gateway.errors import Code
+from gateway.settings import Settings
+from gateway.users.model import UserSource
+from gateway.users.source import Source
+
+__all__ = ["run_checks"]
+
+_POLLED = (UserSource.ACCOUNT, UserSource.SOFTWAREONE)  # the sources with a `poll_interval`
+
+
+async def run_checks(
+    settings: Settings, sources: Collection[UserSource] = (), *, changes: bool = True
+) -> list[CheckRow]:
+    """Check what is configured, or only these sources; at once, so that one that does not respond delays no other.
+
+    `changes`: whether to find out as well if users may be changed.
+    """
+    rows: list[CheckRow] = []
+    if settings.redis_url is not None and not sources:
+        rows.append(await _check_redis(settings.redis_url.get_secret_value()))
+    async with Gateway(_without_effects(settings)) as gateway:
+        configured = {source.name: source for source in gateway.sources}
+        checks = [
+            _check_configured(gateway, settings, configured[name], changes=changes)
+            if name in configured
+            else _left_out(settings, name)
+            for name in UserSource
+            if name in sources or (not sources and (name in configured or _is_mentioned(settings, name)))
+        ]
+        for found in await asyncio.gather(*checks):
+            rows += found
+    return rows
+
+
+def _without_effects(settings: Settings) -> Settings:
+    """Return the settings with state in memory and without polling.
+
+    A check must not write to what the replicas have in common, nor call a source for anything but the check.
+    """
+    polled = {str(source): getattr(settings, source).model_copy(update={"poll_interval": None}) for source in _POLLED}
+    return settings.model_copy(update={"redis_url": None, "access_log": "off", **polled})
+
+
+async def _check_configured(gateway: Gateway, settings: Settings, source: Source, *, changes: bool) -> list[CheckRow]:
+    row = await check_source(source, changes=changes)
+    given = settings_of(settings, source.name)
+    if given.forwards and given.token is None and row.is_unauthorized:
+        row.problems.clear()
+        row.works.append("reachable")
+        row.notes.append("it is called with the credentials of callers, so that no permission was checked")
+        return [row]
+    rows = [row]
+    if not row.works:
+        return rows
+    if source.name is UserSource.RESELLER:
+        await check_webhooks(row, settings.reseller, gateway.asgi_app())
+    if getattr(given, "poll_interval", None) is not None:
+        rows += [await check_probe(f"{source.name}-{POLLING}", each) for each in source.probes if each.part == POLLING]
+    return rows
+
+
+def _is_mentioned(settings: Settings, name: UserSource) -> bool:
+    """Whether a source has a base URL or a token: without the other one it is left out, which may be a mistake."""
+    given = settings_of(settings, name)
+    return given.base_url is not None or given.token is not None
+
+
+async def _left_out(settings: Settings, name: UserSource) -> list[CheckRow]:
+    """Return the row of a source that is not configured, with the settings that it lacks."""
+    given = settings_of(settings, name)
+    prefix = f"GATEWAY_{name.upper()}__"
+    base_url = None if given.base_url is None else str(given.base_url).rstrip("/")
+    missing = [*([] if base_url else [f"{prefix}BASE_URL"]), *([] if given.token else [f"{prefix}TOKEN"])]
+    row = CheckRow(name, base_url or "")
+    cause = "the source is left out, because it is not configured"
+    row.problems.append(
+        Problem("users", cause, f"set {' and '.join(missing)}", Code.SOURCE_NOT_CONFIGURED, url=row.url)
+    )
+    return [row]
+
+
+async def _check_redis(url: str) -> CheckRow:
+    from gateway.app.state_redis import redis_problem  # noqa: PLC0415 - the Redis client takes 6 MiB
+
+    address = urlsplit(url)
+    row = CheckRow("redis", f"{address.scheme}://{address.netloc.rpartition('@')[2]}")
+    started = time.perf_counter()
+    problem = await redis_problem(url)
+    row.latency = time.perf_counter() - started
+    if problem is None:
+        row.works.append("state")
+    else:
+        row.fail("state", problem, "check GATEWAY_REDIS_URL")
+    return row
