@@ -8,6 +8,7 @@ from typing import TypeVar
 from gateway.api.graphql.limits.limits import Finding
 from gateway.api.web.webhooks import WebhookResult
 from gateway.errors import GatewayError
+from gateway.events.log import LogEvent
 from gateway.events.polling import PollResult
 from gateway.kit.server_address import server_address
 from gateway.sources.http.exchange import Request
@@ -47,6 +48,17 @@ class MetricsObserver:
         self._live = _cached(metrics.live.labels)
         self._webhooks = _cached(metrics.webhooks.labels)
         self._polls = _cached(metrics.polls.labels)
+        # From the start, since Prometheus computes no increase for a series that begins with 1: an alert would miss it.
+        for each in ("waited", "full", "late"):
+            self._gate(each)
+        for each in ("failed", "lost", "recovered"):
+            self._redis(each)
+        for each in ("late", "lost"):
+            self._idempotency(each)
+        for each in WebhookResult:
+            self._webhooks(each)
+        for source in UserSource:
+            self._log_events(LogEvent.LOST, source)
 
     def pipeline_event(self, event: CallEvent) -> None:
         """Count an event of a pipeline."""
