@@ -1,7 +1,7 @@
 """The observers of one gateway, which count in its metrics."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from gateway.api.web.webhooks import WebhookResult
 from gateway.errors import GatewayError
 from gateway.events.log import LogEvent
 from gateway.events.polling import PollResult
-from gateway.kit.server_address import server_address
+from gateway.kit.server_address import server_address, url_origin
 from gateway.sources.http.exchange import Request
 from gateway.sources.http.observing import CallEvent, PipelineEvent
 from gateway.telemetry.feeds import FeedLag
@@ -34,7 +34,7 @@ class MetricsObserver:
     def __init__(self, metrics: Metrics) -> None:
         self.feeds = FeedLag()
         self.history = History()
-        self._calls = _cached(metrics.calls.labels)
+        self._calls = _cached(partial(_call_series, metrics))
         self._pipeline = _cached(metrics.source_events.labels)
         self._pacing_waits = _cached(metrics.pacing_waits.labels)
         self._loop_lag = metrics.loop_lag.observe
@@ -69,13 +69,7 @@ class MetricsObserver:
     def call_finished(self, request: Request, status: str, seconds: float) -> None:
         """Record the duration of one attempt of a call: its status is an HTTP status or the code of an error."""
         self.history.call(request.source, status, seconds)
-        address, port = server_address(request.url)
-        if not status.isdecimal():
-            code, error = "", status
-        else:
-            code = status if status in _STATUSES else OTHER_VALUE
-            error = code if status >= _FIRST_ERROR else ""
-        self._calls(request.method, address, port, code, error, request.template, request.source).observe(seconds)
+        self._calls(request.source, request.method, request.template, url_origin(request.url), status)(seconds)
 
     def loop_lag(self, seconds: float) -> None:
         """Record how late the event loop was."""
@@ -132,6 +126,18 @@ class MetricsObserver:
             self.feeds.left_to_another(source)
         elif result in {PollResult.CHANGED, PollResult.UNCHANGED}:
             self.feeds.reported(source)
+
+
+def _call_series(metrics: Metrics, *combination: *tuple[str, str, str, str, str]) -> Callable[[float], None]:
+    """Return what observes the duration of calls: to a source, with a method, a template, an origin and a status."""
+    source, method, template, origin, status = combination
+    address, port = server_address(origin)
+    if not status.isdecimal():
+        code, error = "", status
+    else:
+        code = status if status in _STATUSES else OTHER_VALUE
+        error = code if status >= _FIRST_ERROR else ""
+    return metrics.calls.labels(method, address, port, code, error, template, source).observe
 
 
 def _cached(labels: Callable[..., Series]) -> Callable[..., Series]:
