@@ -1,7 +1,13 @@
 #!/bin/sh
-# What the tests need of Debian, installed when it is missing: a real browser for GraphiQL, a real Redis.
+# What the tests need of Debian, installed when it is missing: a real browser for GraphiQL, a real Redis, a real
+# Prometheus with promtool, and jq for the commands of docs/operations.md.
 set -eu
-command -v chromium >/dev/null && command -v redis-server >/dev/null && exit 0
+missing=
+for program in chromium redis-server prometheus jq; do # a package has the name of its program
+  command -v "$program" >/dev/null || missing="$missing $program"
+done
+[ -z "$missing" ] && exit 0
 sudo=$([ "$(id -u)" = 0 ] || echo sudo)
 $sudo apt-get update -qq
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium redis-server
+# shellcheck disable=SC2086 - a list of names
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing

@@ -28,7 +28,7 @@ coroutine = eval(code, {"__name__": "__main__"})
 if inspect.iscoroutine(coroutine): asyncio.run(coroutine)
 """
 _READY = re.compile(r"^(ready|:|\{\}|watching)|Ready to accept|[Rr]unning on", re.MULTILINE)
-_PORTS = re.compile(r"(?<![\w-])(8000|8001|50051|50052|8080|8100|6379)(?![\w-])")
+_PORTS = re.compile(r"(?<![\w-])(8000|8001|50051|50052|8080|8100|6379|9464)(?![\w-])")
 _SUBSCRIPTION_URL = re.compile(r"(?:http|ws)://(127\.0\.0\.1:\d+\S*?)/graphql")
 _TIMEOUT = 20.0  # seconds: a program without output by then hangs
 
@@ -42,12 +42,12 @@ class Reader:
         self._outputs: list[Path] = []
         self._running: list[subprocess.Popen[bytes]] = []
         self._metrics_urls: list[str] = []
-        self._last_output = ""
+        self.last_output = ""
         self._node = find_node()[0]
 
     def do(self, block: Block) -> None:
         """Execute a block, or compare it with the output so far."""
-        text = _PORTS.sub(lambda found: str(self._port(found[1])), block.text)
+        text = _PORTS.sub(lambda found: str(self.port(found[1])), block.text)
         if block.language == "graphql":
             self._execute(text)
         elif block.use == "run":
@@ -55,7 +55,7 @@ class Reader:
         elif block.use == "background":
             self._start(block, text)
         elif block.language == "json" and not block.use:
-            expected, actual = json.loads(text), json.loads(self._last_output)
+            expected, actual = json.loads(text), json.loads(self.last_output)
             assert matches(expected, actual), f"line {block.line} shows {expected}, there was {actual}"
         elif block.language == "text":
             self._wait_for(text, f"line {block.line}")
@@ -75,7 +75,8 @@ class Reader:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
-    def _port(self, documented: str) -> int:
+    def port(self, documented: str) -> int:
+        """Return the free port that replaces a port number of the document."""
         if documented not in self._ports:
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
@@ -93,7 +94,7 @@ class Reader:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == SERVER
         }
-        ports = {"GATEWAY_HTTP_PORT": self._port("8000"), "GATEWAY_GRPC_PORT": self._port("50051")}
+        ports = {"GATEWAY_HTTP_PORT": self.port("8000"), "GATEWAY_GRPC_PORT": self.port("50051")}
         path = os.pathsep.join([str(Path(sys.executable).parent), str(self._node.parent), environment["PATH"]])
         output = self.folder / f"{block.line}.output"
         self._outputs.append(output)
@@ -115,8 +116,8 @@ class Reader:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        self._last_output = self._outputs[-1].read_text()
-        assert status == 0, f"line {block.line}:\n{text}\n{self._last_output}"
+        self.last_output = self._outputs[-1].read_text()
+        assert status == 0, f"line {block.line}:\n{text}\n{self.last_output}"
 
     def _start(self, block: Block, text: str) -> None:
         process = self._process(block, text)
@@ -142,13 +143,13 @@ class Reader:
         return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False).stdout
 
     def _execute(self, query: str) -> None:
-        arguments = [f"http://127.0.0.1:{self._port('8000')}/graphql", "--json", json.dumps({"query": query})]
+        arguments = [f"http://127.0.0.1:{self.port('8000')}/graphql", "--json", json.dumps({"query": query})]
         if query.startswith("subscription"):
             arguments += ["-H", "Accept: text/event-stream", "--max-time", "0.5"]
         response = self._curl(*arguments)
         assert "errors" not in response, response
         assert response.startswith(("{", ":")), response
-        self._last_output = response
+        self.last_output = response
 
     def _wait_for(self, expected: str, where: str) -> None:
         lines = [".*".join(map(re.escape, line.split("…"))) for line in expected.splitlines()]
