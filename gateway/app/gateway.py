@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
+from opentelemetry.trace import TracerProvider
 
 from gateway.api.capacity import Capacity
 from gateway.api.gate import Gate
@@ -46,8 +47,7 @@ from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
 from gateway.app.state_observer import StateObserver
 from gateway.app.status import StatusReader, this_replica
-from gateway.app.telemetry import build_telemetry
-from gateway.app.tracing import open_tracing
+from gateway.app.telemetry import build_telemetry, build_tracing
 from gateway.callers.authentication import Authentication
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
@@ -85,15 +85,24 @@ class Gateway:
 
     Enter it inside the event loop in which it is used. When the block ends, it finishes the changes that are being
     executed and closes its connections.
+
+    Spans are made by `tracer_provider`; None: by that of the embedding program, if it has set one by then.
     """
 
-    def __init__(self, settings: Settings | None = None, *, write_access: Write = write_to_logger) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        write_access: Write = write_to_logger,
+        tracer_provider: TracerProvider | None = None,
+    ) -> None:
         self.settings = settings or Settings()
         self.metrics = Metrics()
         self.states = StateChanges()
         """What operators should know and lasts, for example that a circuit is open."""
         self._observer = StateObserver(self.metrics, self.states)
         self.telemetry = build_telemetry(self.settings, self.metrics, self._observer.history, write_access)
+        self._tracer_provider = tracer_provider
         self._stack = AsyncExitStack()
         self._sources: ConfiguredSources | None = None
         self._users: UserService | None = None
@@ -134,7 +143,7 @@ class Gateway:
         settings, observer, stack = self.settings, self._observer, self._stack
         self.warnings.install()
         stack.callback(self.warnings.remove)
-        self.telemetry.tracing = open_tracing(settings, stack)
+        self.telemetry.tracing = build_tracing(self._tracer_provider)
         stack.callback(self.states.close)
         state = _build_state(settings, stack, observer)
         await state.start()

@@ -3,14 +3,17 @@
 A program that embeds the gateway exports its metrics and traces itself, by the SDK that it has configured.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+
+from opentelemetry.trace import TracerProvider
 
 from gateway.settings import Settings
 from gateway.settings.opentelemetry import opentelemetry_variables
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.otlp import Signal, export_interval, otlp_url
 
-__all__ = ["export_metrics"]
+__all__ = ["export_metrics", "export_spans"]
 
 
 def export_metrics(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[object]:
@@ -21,9 +24,28 @@ def export_metrics(settings: Settings, metrics: Metrics) -> AbstractAsyncContext
             than the gateway supports.
     """
     variables = opentelemetry_variables()
-    url = otlp_url(Signal.METRICS, str(settings.otlp_endpoint or "") or None, variables)
+    url = _url(Signal.METRICS, settings, variables)
     if url is None:
         return nullcontext()
     from gateway.telemetry.otlp_metrics import MetricsExport  # noqa: PLC0415 - the SDK is an extra, and takes 20 MiB
 
     return MetricsExport(metrics, url, interval=export_interval(variables))
+
+
+def export_spans(settings: Settings) -> AbstractAsyncContextManager[TracerProvider | None]:
+    """Return a block in which spans are sent, if they are to be sent; its value is where they are made.
+
+    Raises:
+        ValueError: as `export_metrics`.
+    """
+    variables = opentelemetry_variables()
+    url = _url(Signal.TRACES, settings, variables)
+    if url is None:
+        return nullcontext()
+    from gateway.telemetry.span_export import SpanExport  # noqa: PLC0415 - as above
+
+    return SpanExport(url, None if "OTEL_TRACES_SAMPLER" in variables else settings.trace_ratio)
+
+
+def _url(signal: Signal, settings: Settings, variables: Mapping[str, str]) -> str | None:
+    return otlp_url(signal, str(settings.otlp_endpoint or "") or None, variables)

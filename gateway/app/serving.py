@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gateway.api.web.servers import HttpServer
 from gateway.app import Gateway
 from gateway.app.file_limit import connection_limit, raise_file_limit
-from gateway.app.otlp import export_metrics
+from gateway.app.otlp import export_metrics, export_spans
 from gateway.kit.blob import require_temporary_folder
 from gateway.settings import Settings
 from gateway.telemetry.access_log import Write, json_line, text_line, write_to_logger, write_to_stream
@@ -53,36 +53,39 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
     write_access: Write = write_to_logger
     if log is not None:
         write_access = write_to_stream(log, json_line if settings.log_format == "json" else text_line)
-    gateway = Gateway(settings, write_access=write_access)
-    # Metrics are sent until everything else has ended, so that the last export has the counts of that.
-    async with export_metrics(settings, gateway.metrics), AsyncExitStack() as at_the_end, gateway:
-        limit = connection_limit(settings, raise_file_limit())
-        server = await gateway.serve_http(grace=_GRACE, limit=limit)
-        grpc = None
-        try:
-            grpc = await gateway.serve_grpc()
-            admin = await gateway.serve_admin()
-            if admin is not None:
-                at_the_end.push_async_callback(admin.stop)
-            yield Addresses(
-                http=_url(server),
-                grpc=grpc.address if grpc else None,
-                admin=_url(admin or server),
-                status=settings.serves_status,
-            )
-        finally:
-            delay = settings.drain_delay
-            if delay is None:
-                delay = _DRAIN_DELAY if gateway.checked_within(_CHECKED) else 0.0
-            gateway.retire()
-            server.retire()
-            if grpc is not None:
-                await grpc.drain()
-            await asyncio.sleep(delay)
-            if grpc is not None:
-                await asyncio.gather(_stop_http(gateway, server), grpc.stop(_GRACE))
-            else:
-                await _stop_http(gateway, server)
+    async with AsyncExitStack() as at_the_end:
+        provider = await at_the_end.enter_async_context(export_spans(settings))
+        gateway = Gateway(settings, write_access=write_access, tracer_provider=provider)
+        # Spans and metrics are sent until everything else has ended: the last export has those of that.
+        await at_the_end.enter_async_context(export_metrics(settings, gateway.metrics))
+        async with gateway:
+            limit = connection_limit(settings, raise_file_limit())
+            server = await gateway.serve_http(grace=_GRACE, limit=limit)
+            grpc = None
+            try:
+                grpc = await gateway.serve_grpc()
+                admin = await gateway.serve_admin()
+                if admin is not None:
+                    at_the_end.push_async_callback(admin.stop)
+                yield Addresses(
+                    http=_url(server),
+                    grpc=grpc.address if grpc else None,
+                    admin=_url(admin or server),
+                    status=settings.serves_status,
+                )
+            finally:
+                delay = settings.drain_delay
+                if delay is None:
+                    delay = _DRAIN_DELAY if gateway.checked_within(_CHECKED) else 0.0
+                gateway.retire()
+                server.retire()
+                if grpc is not None:
+                    await grpc.drain()
+                await asyncio.sleep(delay)
+                if grpc is not None:
+                    await asyncio.gather(_stop_http(gateway, server), grpc.stop(_GRACE))
+                else:
+                    await _stop_http(gateway, server)
 
 
 def _url(server: HttpServer) -> str:

@@ -1,13 +1,17 @@
 """Builds what is reported of requests out of the settings."""
 
+from opentelemetry.trace import ProxyTracerProvider, TracerProvider, get_tracer_provider
+
 from gateway.settings import Settings
 from gateway.telemetry.access_log import AccessLog, Write
 from gateway.telemetry.history import History
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.otlp import gateway_version
 from gateway.telemetry.request_metrics import RequestMetrics
 from gateway.telemetry.telemetry import Sink, Telemetry
+from gateway.telemetry.tracing import Tracing
 
-__all__ = ["build_telemetry"]
+__all__ = ["build_telemetry", "build_tracing"]
 
 
 def build_telemetry(settings: Settings, metrics: Metrics, history: History, write_access: Write) -> Telemetry:
@@ -19,3 +23,12 @@ def build_telemetry(settings: Settings, metrics: Metrics, history: History, writ
         sample, slow = settings.access_log_sample, settings.access_log_slow
         sinks.append(AccessLog(settings.access_log, write_access, sample=sample, slow=slow))
     return Telemetry(sinks)
+
+
+def build_tracing(provider: TracerProvider | None) -> Tracing | None:
+    """Build the tracing by a provider, or else by the one that the embedding program has set; None without any."""
+    if provider is None:
+        provider = get_tracer_provider()
+        if isinstance(provider, ProxyTracerProvider):  # what OpenTelemetry returns until one is set
+            return None
+    return Tracing(provider, gateway_version())

@@ -4,46 +4,57 @@ The SDK and the exporter are the extra `otel`: import this module only where spa
 """
 
 import asyncio
-import logging
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
+from gateway.kit.threads import in_daemon_thread
 from gateway.telemetry.otlp import ExportLog, Signal, resource
 
 __all__ = ["SpanExport"]
 
-_LOG = logging.getLogger("gateway.telemetry")
-_EXPORTER_LOG = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+_GRACE = 3.0  # seconds for the last export
+_SHORT_GRACE = 0.5
+_MARGIN = 0.2
 
 
 class SpanExport:
-    """Records the spans of this process and sends them to `url`.
+    """Records the spans of this process and sends them to a URL until the block ends, whose value is their provider.
 
     Of the traces that begin here, the share `ratio` is recorded, by chance; of those that a caller has begun, the ones
     that the caller records. With `ratio` None the SDK reads the sampler from `OTEL_TRACES_SAMPLER`. The size and the
-    interval of the batches are those of `OTEL_BSP_*`.
+    interval of the batches are those of `OTEL_BSP_*`. Spans that are left at the end have three seconds; a collector
+    that is known to be away has less.
     """
 
     def __init__(self, url: str, ratio: float | None) -> None:
         sampler = None if ratio is None else ParentBased(TraceIdRatioBased(ratio))
-        self.provider = TracerProvider(sampler, resource(), shutdown_on_exit=False)
+        self._provider = TracerProvider(sampler, resource(), shutdown_on_exit=False, id_generator=_Ids())
         self._exporter = OTLPSpanExporter(url)
-        self._log = ExportLog(Signal.TRACES, url, _EXPORTER_LOG)
-        self._log.__enter__()
-        self.provider.add_span_processor(BatchSpanProcessor(_LoggedExporter(self._exporter, self._log)))
+        self._log = ExportLog(Signal.TRACES, url, trace_exporter._logger)  # noqa: SLF001 - it has no other name
 
-    async def aclose(self, max_seconds: float) -> None:
-        """Send the spans that are left, for so many seconds at most; those that could not be sent by then are lost."""
-        if not await _in_thread(self.provider.shutdown, max_seconds):
-            # It ends its retries, and so the thread.
-            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the exporter has no types there
-            _LOG.warning("the last spans could not be sent within %g s, and are lost", max_seconds)
-        self._log.__exit__()
+    async def __aenter__(self) -> TracerProvider:
+        self._log.__enter__()
+        self._provider.add_span_processor(BatchSpanProcessor(_LoggedExporter(self._exporter, self._log)))
+        return self._provider
+
+    async def __aexit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        # It makes the exporter try no more, but does not interrupt a request that is under way.
+        stop = loop.call_later(_SHORT_GRACE if self._log.is_failing else _GRACE, self._exporter.shutdown)
+        try:
+            async with asyncio.timeout_at(stop.when() + _MARGIN):
+                await in_daemon_thread(self._provider.shutdown, "spans by OTLP")
+        except TimeoutError:
+            self._log.note(succeeded=False)
+        finally:
+            stop.cancel()
+            self._log.__exit__()
 
 
 class _LoggedExporter(SpanExporter):
@@ -65,25 +76,8 @@ class _LoggedExporter(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-async def _in_thread(function: Callable[[], object], max_seconds: float) -> bool:
-    """Call a function in a thread; return False if it has not ended after so many seconds, and goes on.
+class _Ids(RandomIdGenerator):
+    """The ids of traces, without the flag of W3C's second level: not all that read `traceparent` know more than one."""
 
-    The process does not wait for the thread when it ends, as it would for one of the event loop's executor.
-    """
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-
-    def run() -> None:
-        try:
-            function()
-        finally:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(ended.set)
-
-    threading.Thread(target=run, name="gateway-spans", daemon=True).start()
-    try:
-        async with asyncio.timeout(max_seconds):
-            await ended.wait()
-    except TimeoutError:
+    def is_trace_id_random(self) -> bool:
         return False
-    return True
