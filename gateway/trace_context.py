@@ -35,6 +35,11 @@ class TraceContext(NamedTuple):
         return self.traceparent[3:35]
 
     @property
+    def span_id(self) -> str:
+        """The id of the span that this context is of: 16 hexadecimal digits."""
+        return self.traceparent[36:52]
+
+    @property
     def headers(self) -> dict[str, str]:
         """The headers of a request that is sent in this context."""
         if self.tracestate:

@@ -13,6 +13,7 @@ from typing import Self
 
 from opentelemetry.exporter.otlp.proto.http import metric_exporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Gauge,
@@ -29,6 +30,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.samples import Exemplar as PrometheusExemplar
 from prometheus_client.samples import Sample
 
 from gateway.kit.tasks import cancel_and_wait
@@ -44,6 +46,7 @@ _SHORT_GRACE = 0.5
 _MARGIN = 0.2
 _INTEGERS = frozenset({"http.response.status_code", "server.port"})
 _NANO = 1_000_000_000
+_OF_SPAN = {"trace_id", "span_id"}
 
 _Attributes = tuple[tuple[str, str | int], ...]
 
@@ -161,6 +164,7 @@ def _histogram(
     attributes: Mapping[str, str | int], samples: list[Sample], started: int, now: int
 ) -> HistogramDataPoint:
     bounds: list[float] = []
+    exemplars: list[Exemplar] = []
     counts: list[int] = []
     before, total = 0, 0.0
     for sample in samples:
@@ -168,6 +172,8 @@ def _histogram(
             upper = float(sample.labels["le"])
             counts.append(int(sample.value) - before)
             before = int(sample.value)
+            if sample.exemplar is not None and sample.exemplar.labels.keys() >= _OF_SPAN:
+                exemplars.append(_exemplar(sample.exemplar))
             if upper != float("inf"):
                 bounds.append(upper)
         elif sample.name.endswith("_sum"):
@@ -175,8 +181,13 @@ def _histogram(
     # Without the least and the greatest value, which are not known, and optional.
     nothing: float = None  # type: ignore[assignment] # the SDK's types omit what its encoder and OTLP permit
     return HistogramDataPoint(
-        attributes, _created(samples, started), now, before, total, counts, bounds, nothing, nothing
+        attributes, _created(samples, started), now, before, total, counts, bounds, nothing, nothing, exemplars
     )
+
+
+def _exemplar(example: PrometheusExemplar) -> Exemplar:
+    trace, span = (int(example.labels[name], 16) for name in ("trace_id", "span_id"))
+    return Exemplar({}, example.value, int(float(example.timestamp or 0.0) * _NANO), span, trace)
 
 
 def _created(samples: list[Sample], started: int) -> int:

@@ -1,8 +1,7 @@
 """Records the duration of each request in the metrics."""
 
-from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gateway.telemetry.metrics import OTHER_VALUE, Metrics
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport, Surface
@@ -21,7 +20,11 @@ _STREAMED = frozenset(
     {"subscription", "stream"}
 )  # these wait for events: their duration says nothing about the gateway
 
-_Observe = Callable[[float], None]
+
+class _Observe(Protocol):
+    """Records a duration, and in which span it was measured."""
+
+    def __call__(self, amount: float, exemplar: dict[str, str] | None = None) -> None: ...
 
 
 class _Combination(NamedTuple):
@@ -68,10 +71,11 @@ class RequestMetrics:
             report.kind,
             codes[0] if codes else "",
         )
+        exemplar = None if report.span is None else _exemplar(report)
         if request is not None:
-            request(report.duration)
+            request(report.duration, exemplar)
         if operation is not None:
-            operation(report.duration)
+            operation(report.duration, exemplar)
         if overhead is not None:
             overhead(report.overhead)
 
@@ -89,6 +93,12 @@ class RequestMetrics:
             if of.kind and of.kind not in _STREAMED:
                 overhead = self._metrics.overhead.labels(of.surface, of.kind).observe
         return _Series(request, operation, overhead)
+
+
+def _exemplar(report: RequestReport) -> dict[str, str] | None:
+    """Return the span of a request that is recorded: a duration leads to an example of a trace."""
+    trace = report.trace
+    return None if trace is None else {"trace_id": trace.trace_id, "span_id": trace.span_id}
 
 
 def _http_labels(of: _Combination) -> tuple[str, str, str, str, str]:

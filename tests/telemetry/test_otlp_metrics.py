@@ -15,6 +15,7 @@ from faults.conftest import eventually
 from prometheus_client.parser import text_string_to_metric_families
 from security.outside import run_recorded, run_to_end
 from telemetry.otlp_receiver import Receiver, attributes, metrics_of, receiving
+from telemetry.scrape import scrape
 
 from gateway.app.serving import serving
 from gateway.settings import Settings
@@ -130,6 +131,25 @@ async def test_the_process_names_itself_and_obeys_the_variables(
     assert found["service.instance.id"]
     assert receiver.headers[0]["x-key"] == "abc"
     assert receiver.headers[0]["Content-Encoding"] == "gzip"
+
+
+async def test_a_duration_leads_to_the_trace_of_a_request(receiver: Receiver, fresh: Callable[..., Any]) -> None:
+    """If a request is recorded, its duration names its span, by OTLP and in OpenMetrics."""
+    world = await fresh(otlp_endpoint=receiver.url, trace_ratio=1)
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    await world.data(
+        'query Q { user(id: "x", source: ACCOUNT) { name } }', traceparent=f"00-{trace}-00f067aa0ba902b7-01"
+    )
+
+    def examples() -> list[Any]:
+        metric = receiver.metric("gateway.operation.duration")
+        return [] if metric is None else [each for point in metric.histogram.data_points for each in point.exemplars]
+
+    (example,) = await receiver.until(examples)
+    assert example.trace_id.hex() == trace
+    assert time.time_ns() - 60 * 10**9 < example.time_unix_nano <= time.time_ns()
+    text = (await scrape(world.session, world.url, "application/openmetrics-text;version=1.0.0")).text
+    assert f'# {{span_id="{example.span_id.hex()}",trace_id="{trace}"}}' in text
 
 
 @pytest.mark.parametrize(
