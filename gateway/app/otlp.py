@@ -3,6 +3,7 @@
 A program that embeds the gateway exports its metrics and traces itself, by the SDK that it has configured.
 """
 
+import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 
@@ -14,6 +15,12 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.otlp import Signal, export_interval, otlp_url
 
 __all__ = ["export_metrics", "export_spans"]
+
+_LOG = logging.getLogger("gateway.telemetry")
+_SUPPORTED = {
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "cumulative",
+    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "explicit_bucket_histogram",
+}
 
 
 def export_metrics(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[object]:
@@ -27,6 +34,9 @@ def export_metrics(settings: Settings, metrics: Metrics) -> AbstractAsyncContext
     url = _url(Signal.METRICS, settings, variables)
     if url is None:
         return nullcontext()
+    for name, supported in _SUPPORTED.items():
+        if variables.get(name, supported).lower() != supported:
+            _LOG.warning("%s is %s, and has no effect: the gateway sends %s", name, variables[name], supported)
     from gateway.telemetry.otlp_metrics import MetricsExport  # noqa: PLC0415 - the SDK is an extra, and takes 20 MiB
 
     return MetricsExport(metrics, url, interval=export_interval(variables))

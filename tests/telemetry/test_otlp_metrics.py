@@ -165,6 +165,18 @@ async def test_the_variables_can_prevent_that_metrics_are_sent(
     assert receiver.metrics == []
 
 
+async def test_a_preference_that_has_no_effect_is_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a variable of OpenTelemetry prefers another form of metrics, the start says what is sent."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "DELTA")
+    async with serving(Settings(http_port=0, grpc_port=None, otlp_endpoint=receiver.url)):
+        await receiver.until(lambda: receiver.metrics)
+    assert _messages(caplog) == [
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE is DELTA, and has no effect: the gateway sends cumulative"
+    ]
+
+
 async def test_the_last_export_has_everything_until_the_end(
     monkeypatch: pytest.MonkeyPatch, receiver: Receiver
 ) -> None:
