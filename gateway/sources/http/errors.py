@@ -237,7 +237,7 @@ def not_http_error(request: Request) -> SourceInvalidResponse:
         f"The response of the {request.source} source is not valid HTTP.",
         origin=Origin(source=request.source),
         outcome=_outcome(request),
-        failed_call=failed_call(request, "the response is not valid HTTP", "check the port of its base URL"),
+        failed_call=failed_call(request, "the response is not valid HTTP", "check the scheme and port of its URL"),
     )
 
 
