@@ -78,6 +78,22 @@ def test_the_errors_are_errors(observed: Observed, dashboard: dict[str, Any]) ->
         assert codes <= set(Code)
 
 
+def test_durations_lead_to_traces(observed: Observed, dashboard: dict[str, Any]) -> None:
+    """Where a panel has exemplars, they are labelled as the data source of Prometheus finds their traces."""
+    [queries] = [
+        [target["expr"] for target in panel["targets"] if target.get("exemplar")]
+        for panel in dashboard["panels"]
+        if panel["title"] == "Duration of operations"
+    ]
+    sources = yaml.safe_load((FOLDER / "grafana/datasources.yaml").read_text())["datasources"]
+    [link] = [link for source in sources for link in source.get("jsonData", {}).get("exemplarTraceIdDestinations", ())]
+    assert link["datasourceUid"] in {source["uid"] for source in sources}
+    for query in queries:
+        exemplars = observed.prometheus.exemplars(concrete(query), observed.started)
+        assert exemplars
+        assert all(re.fullmatch(r"[0-9a-f]{32}", labels[link["name"]]) for labels in exemplars)
+
+
 def test_every_metric_exists_and_moves(observed: Observed, dashboard: dict[str, Any]) -> None:
     """Each metric with its labels, in the dashboard, the alerts and the documentation, exists and has changed."""
     complaints = set()
