@@ -11,6 +11,7 @@ from gateway.api.web.servers import HttpServer
 from gateway.app import Gateway
 from gateway.app.file_limit import connection_limit, raise_file_limit
 from gateway.app.otlp import export_metrics, export_spans
+from gateway.app.ports import named_port
 from gateway.kit.blob import require_temporary_folder
 from gateway.settings import Settings
 from gateway.telemetry.access_log import Write, json_line, text_line, write_to_logger, write_to_stream
@@ -54,17 +55,20 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
     if log is not None:
         write_access = write_to_stream(log, json_line if settings.log_format == "json" else text_line)
     async with AsyncExitStack() as at_the_end:
-        tracing = await at_the_end.enter_async_context(export_spans(settings))
-        gateway = Gateway(settings, write_access=write_access, tracing=tracing)
+        provider = await at_the_end.enter_async_context(export_spans(settings))
+        gateway = Gateway(settings, write_access=write_access, tracer_provider=provider)
         # Spans and metrics are sent until everything else has ended: the last export has those of that.
         await at_the_end.enter_async_context(export_metrics(settings, gateway.metrics))
         async with gateway:
             limit = connection_limit(settings, raise_file_limit())
-            server = await gateway.serve_http(grace=_GRACE, limit=limit)
+            with named_port("HTTP", "http_port", settings.http_host, settings.http_port):
+                server = await gateway.serve_http(grace=_GRACE, limit=limit)
             grpc = None
             try:
-                grpc = await gateway.serve_grpc()
-                admin = await gateway.serve_admin()
+                with named_port("gRPC", "grpc_port", settings.grpc_host, settings.grpc_port):
+                    grpc = await gateway.serve_grpc()
+                with named_port("admin", "admin_port", settings.admin_host, settings.admin_port):
+                    admin = await gateway.serve_admin()
                 if admin is not None:
                     at_the_end.push_async_callback(admin.stop)
                 yield Addresses(

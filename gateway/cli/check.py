@@ -6,6 +6,7 @@ import sys
 import orjson
 
 from gateway.app.checks import CheckRow, run_checks
+from gateway.cli.sources import add_allow_none, require_sources
 from gateway.cli.subcommand import FAILED, Subcommand, run_logged
 from gateway.settings.options import add_options, load
 from gateway.telemetry.log_stream import LogStream
@@ -29,11 +30,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not check whether users may be changed: for tokens that may only read",
     )
-    add_options(parser)
+    add_allow_none(parser)
+    add_options(parser, listed=False)
 
 
 def _run(parsed: argparse.Namespace) -> int:
     settings = load(parsed)
+    require_sources(settings, parsed)
     sources = [UserSource(name) for name in parsed.source or ()]
 
     async def check(_log: LogStream) -> int:
@@ -43,12 +46,7 @@ def _run(parsed: argparse.Namespace) -> int:
         else:
             for row in rows:
                 print(_text(row))
-        if not rows:
-            print(
-                "no source is configured: set a base URL and a token (`gateway config` prints the names)",
-                file=sys.stderr,
-            )
-        return 0 if rows and all(row.ok for row in rows) else FAILED
+        return 0 if all(row.ok for row in rows) else FAILED
 
     return run_logged(check, settings.log_level, settings.log_format)
 

@@ -1,21 +1,83 @@
 """`gateway config`: the settings with their values, and where each value comes from."""
 
 import argparse
+import json
+import textwrap
+from collections.abc import Iterator
+from itertools import zip_longest
 
 from gateway.cli.subcommand import Subcommand
-from gateway.settings.options import add_options, load, origins
+from gateway.settings import Settings
+from gateway.settings.given import Given
+from gateway.settings.names import Leaf, leaves
+from gateway.settings.options import add_options, load, read_given
+from gateway.settings.shown import as_json, as_text
 
 __all__ = ["COMMAND"]
 
+_WIDTH = 100  # columns
+_MAX_ORIGIN = 34  # columns; the path of a file is cut at its beginning
+_DEFAULT = "default"
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="print also the settings that have their default")
+    parser.add_argument("--json", action="store_true", help="print one JSON object: by variable, value and origin")
+    add_options(parser, listed=False)
+
 
 def _run(parsed: argparse.Namespace) -> int:
-    rows = [(leaf.variable, value, origin) for leaf, value, origin in origins(parsed, load(parsed))]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    for variable, value, origin in rows:
-        print(f"{variable:<{widths[0]}}  {value:<{widths[1]}}  {origin}")
+    settings, given = load(parsed), read_given(parsed)
+    rows = [(leaf, origin) for leaf, origin in _origins(settings, given) if parsed.all or origin != _DEFAULT]
+    if parsed.json:
+        print(json.dumps({leaf.variable: _details(leaf, origin, settings) for leaf, origin in rows}, indent=2))
+    elif rows:
+        _print_table([(leaf.variable, as_text(leaf, leaf.value(settings)), origin) for leaf, origin in rows])
+    else:
+        print("every setting has its default: `gateway config --all` prints them")
     return 0
 
 
-COMMAND = Subcommand(
-    "config", "print all settings with their values, and where each value comes from", add_options, _run
-)
+def _origins(settings: Settings, given: Given) -> Iterator[tuple[Leaf, str]]:
+    """Yield each setting, and where its value comes from; a secret in a file comes from the setting for the file."""
+    known = list(leaves(Settings))
+    of_files = {(*leaf.path[:-1], leaf.of_secret): leaf for leaf in known if leaf.of_secret and leaf.value(settings)}
+    for leaf in known:
+        origin = given.origin(leaf.path)
+        if leaf.path in of_files:
+            origin = f"{of_files[leaf.path].variable}"
+        elif origin == "option":
+            origin = f"option {leaf.option}"
+        elif origin == "file":
+            origin = f"file {given.file_name}"
+        yield leaf, origin
+
+
+def _details(leaf: Leaf, origin: str, settings: Settings) -> dict[str, object]:
+    return {"value": as_json(leaf, leaf.value(settings)), "origin": origin}
+
+
+def _print_table(rows: list[tuple[str, str, str]]) -> None:
+    """Print three columns; a long value has several lines, and its origin is below it if it has no blanks."""
+    origins = [_shortened(origin) for _, _, origin in rows]
+    names_width, origins_width = (max(map(len, column)) for column in ([row[0] for row in rows], origins))
+    widest = _WIDTH - names_width - origins_width - 4
+    values = [
+        textwrap.wrap(value, widest, break_long_words=False, break_on_hyphens=False) or [""] for _, value, _ in rows
+    ]
+    width = max((len(line) for lines in values for line in lines if len(line) <= widest), default=0)
+    for (name, _, _), lines, origin in zip(rows, values, origins, strict=True):
+        if len(lines[0]) > width:
+            lines.insert(1, f"{'':<{width}}  {origin}")
+        else:
+            lines[0] = f"{lines[0]:<{width}}  {origin}"
+        for heading, line in zip_longest((name,), lines, fillvalue=""):
+            print(f"{heading:<{names_width}}  {line}")
+
+
+def _shortened(origin: str) -> str:
+    kind, _, path = origin.partition(" ")
+    return origin if len(origin) <= _MAX_ORIGIN else f"{kind} …{path[len(kind) + 2 - _MAX_ORIGIN :]}"
+
+
+COMMAND = Subcommand("config", "print the settings that are set, and where each value comes from", _add_arguments, _run)

@@ -30,15 +30,18 @@ def _run(parsed: argparse.Namespace) -> int:
         stop = stop_requested()
         async with simulated.Sandbox(simulated.SandboxOptions(**sandbox_options(parsed))) as sandbox:
             account = {"token": simulated.ACCOUNT_TOKEN, "account_id": simulated.ACCOUNT_ID}
+            no_file = {"token_file": None}  # a file that is set for a real source
             settings = load(
                 parsed,
-                account={"base_url": sandbox.account_url, **account},
-                softwareone={"base_url": sandbox.softwareone_url, "token": simulated.SOFTWAREONE_TOKEN},
+                account={"base_url": sandbox.account_url, **account, **no_file},
+                softwareone={"base_url": sandbox.softwareone_url, "token": simulated.SOFTWAREONE_TOKEN, **no_file},
                 reseller={
                     "base_url": sandbox.reseller_url,
                     "token": simulated.RESELLER_TOKEN,
                     "reseller_id": simulated.RESELLER_ID,
                     "webhook_token": simulated.WEBHOOK_TOKEN,
+                    "webhook_token_file": None,
+                    **no_file,
                 },
             )
             if settings.in_development and "cors_origins" not in settings.model_fields_set:

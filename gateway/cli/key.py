@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from gateway.callers.api_keys import new_api_key
-from gateway.cli.subcommand import Subcommand
+from gateway.cli.subcommand import Subcommand, number
 from gateway.operation import scopes
 from gateway.users.model import UserSource
 
@@ -18,10 +18,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scope",
         action="append",
         required=True,
-        choices=sorted(scopes(UserSource)),
+        choices=sorted(map(str, scopes(UserSource))),
         help="scope of the caller; may be repeated",
     )
-    parser.add_argument("--days", type=float, help="days until the key expires [default: it does not expire]")
+    parser.add_argument("--days", type=number, help="days until the key expires [default: it does not expire]")
 
 
 def _run(parsed: argparse.Namespace) -> int:

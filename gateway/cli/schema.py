@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import sys
+from errno import ENOENT
 from pathlib import Path
 
 from gateway.api.graphql.schema.formats import FORMATS
@@ -23,7 +24,10 @@ def _run(parsed: argparse.Namespace) -> int:
         if parsed.out is None and parsed.format != "sdl":
             raise ValueError("gateway schema --check --format needs --out with the file to compare")
         file = parsed.out or Path("schema.graphql")
-        present = file.read_text() if file.exists() else ""
+        if not file.exists():
+            write = "gateway schema --out FILE writes one"
+            raise FileNotFoundError(ENOENT, f"there is no schema to compare with; {write}", str(file))
+        present = file.read_text()
         lines = (present.splitlines(True), text.splitlines(True))
         sys.stdout.writelines(difflib.unified_diff(*lines, str(file), "schema of the code"))
         return 0 if present == text else FAILED

@@ -3,6 +3,7 @@
 import argparse
 
 from gateway.app.serving import Addresses, collect_less, serving, stop_requested
+from gateway.cli.sources import add_allow_none, require_sources, source_rows
 from gateway.cli.subcommand import Subcommand, print_ready, run_logged
 from gateway.settings.options import add_options, load
 from gateway.telemetry.log_stream import LogStream
@@ -10,14 +11,20 @@ from gateway.telemetry.log_stream import LogStream
 __all__ = ["COMMAND", "address_rows"]
 
 
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_allow_none(parser)
+    add_options(parser)
+
+
 def _run(parsed: argparse.Namespace) -> int:
     settings = load(parsed)
+    require_sources(settings, parsed)
 
     async def serve(log: LogStream) -> int:
         stop = stop_requested()
         async with serving(settings, log) as addresses:
             collect_less()
-            print_ready(address_rows(addresses), settings.log_format)
+            print_ready(address_rows(addresses) | source_rows(settings), settings.log_format)
             await stop.wait()
         return 0
 
@@ -34,4 +41,4 @@ def address_rows(addresses: Addresses) -> dict[str, str]:
     return rows | {"status": f"{addresses.admin}/status"} if addresses.status else rows
 
 
-COMMAND = Subcommand("serve", "serve GraphQL and gRPC over the configured sources", add_options, _run)
+COMMAND = Subcommand("serve", "serve GraphQL and gRPC over the configured sources", _add_arguments, _run)

@@ -12,7 +12,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import msgspec
 
 from gateway.cli.subcommand import FAILED, Subcommand
-from gateway.kit.source_titles import titled
+from gateway.kit.source_titles import source_title
 from gateway.settings import Settings
 from gateway.settings.options import SettingsError, add_options, load
 from gateway.telemetry.figures import age, budget, counts, feed, milliseconds, rate, share, span
@@ -27,9 +27,9 @@ _LAST: Final = 5  # warnings that are printed
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_options(parser)
     parser.add_argument("--url", help="where the gateway serves /status [default: the admin port of the settings]")
     parser.add_argument("--json", action="store_true", help="print the status as one JSON object")
+    add_options(parser, listed=False)
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -76,7 +76,7 @@ def _status_url(given: str) -> str:
     """
     parts = urlsplit(given if "//" in given else f"http://{given}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SettingsError(f"--url: got {given!r}; it takes a URL, for example http://127.0.0.1:8001")
+        raise SettingsError(f'--url: got "{given}"; it takes a URL, for example http://127.0.0.1:8001')
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/status')}/status"
 
 
@@ -163,18 +163,18 @@ def _sources(status: Status) -> str:
         [_source(source, feeds.get(source.name, "-")) for source in status.sources],
     )
     lines = [
-        f"  {titled(each.name)} failed {age(each.last_failure.time, status.time)}: {each.last_failure.cause}"
+        f"  {source_title(each.name)} failed {age(each.last_failure.time, status.time)}: {each.last_failure.cause}"
         for each in status.sources
         if each.last_failure is not None
     ]
-    lines += [f"  left out: {titled(each.name)} ({each.reason})" for each in status.left_out]
+    lines += [f"  left out: {source_title(each.name)} ({each.reason})" for each in status.left_out]
     return "\n".join([table, *lines] if table else lines)
 
 
 def _source(source: SourceStatus, changes: str) -> tuple[str, ...]:
     last = source.calls.last_minute
     return (
-        titled(source.name),
+        source_title(source.name),
         source.circuit.replace("_", " "),
         rate(last.per_second),
         share(last.failed, last.count),

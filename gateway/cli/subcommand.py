@@ -12,7 +12,7 @@ from gateway.telemetry.log_config import configure_log
 from gateway.telemetry.log_fields import json_line, log_time
 from gateway.telemetry.log_stream import LogStream
 
-__all__ = ["FAILED", "USAGE", "Subcommand", "print_ready", "run_logged"]
+__all__ = ["FAILED", "USAGE", "Subcommand", "integer", "number", "print_ready", "run_logged"]
 
 FAILED = 1
 USAGE = 2
@@ -26,6 +26,30 @@ class Subcommand:
     summary: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+
+
+def integer(text: str) -> int:
+    """Return the value of an option that is an integer.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'got "{text}"; must be an integer') from None
+
+
+def number(text: str) -> float:
+    """Return the value of an option that is a number.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'got "{text}"; must be a number') from None
 
 
 def print_ready(rows: Mapping[str, str], log_format: str, text: str = "") -> None:

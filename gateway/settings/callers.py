@@ -5,9 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     FilePath,
     HttpUrl,
@@ -17,6 +15,7 @@ from pydantic import (
 
 from gateway.callers.algorithms import ALGORITHMS
 from gateway.settings.kinds import StringList
+from gateway.settings.secret_files import SettingsGroup
 
 __all__ = ["AuthMode", "AuthSettings"]
 
@@ -37,10 +36,8 @@ def _sorted(value: object) -> object:
 _ALGORITHM = re.compile(r"(RS|PS|ES|HS)(256|384|512)|EdDSA|Ed25519|Ed448")
 
 
-class AuthSettings(BaseModel):
+class AuthSettings(SettingsGroup):
     """The settings of authentication."""
-
-    model_config = ConfigDict(frozen=True)
 
     mode: Annotated[AuthMode, BeforeValidator(_sorted)] = Field(
         AuthMode.NONE, description="`none`, `api_key`, `jwt` or `api_key jwt`; `none` is refused in production"

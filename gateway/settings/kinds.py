@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Seconds",
     "Share",
     "StringList",
+    "is_off",
     "split_blanks",
 ]
 
@@ -26,6 +28,11 @@ def _port_or_off(value: object) -> object:
 
 def _upper_case(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
+
+
+def is_off(field: FieldInfo) -> bool:
+    """Return whether None, as the value of a setting, is written `off`."""
+    return any(isinstance(item, BeforeValidator) and item.func is _port_or_off for item in field.metadata)
 
 
 def split_blanks(value: object) -> object:

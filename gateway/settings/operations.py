@@ -3,18 +3,16 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     FilePath,
-    SecretStr,
     field_validator,
     model_validator,
 )
 from pydantic_settings import NoDecode
 
 from gateway.settings.kinds import Count, Seconds, StringList, split_blanks
+from gateway.settings.secret_files import Secret, SettingsGroup
 
 __all__ = [
     "DocumentSettings",
@@ -26,10 +24,8 @@ __all__ = [
 ]
 
 
-class LimitSettings(BaseModel):
+class LimitSettings(SettingsGroup):
     """The limits of one GraphQL document, counted with its fragments inserted."""
-
-    model_config = ConfigDict(frozen=True)
 
     length: Count = Field(50_000, description="maximum number of characters of a document")
     tokens: Count = Field(5_000, description="maximum number of lexical tokens")
@@ -63,12 +59,10 @@ class LimitSettings(BaseModel):
         return names
 
 
-class PictureSettings(BaseModel):
+class PictureSettings(SettingsGroup):
     """The settings of pictures of users, and of their URLs."""
 
-    model_config = ConfigDict(frozen=True)
-
-    secret: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+    secret: Annotated[Secret, Field(min_length=16)] | None = Field(
         None,
         description="secret that the URLs of pictures are signed and encrypted with, the same in all replicas; unset: "
         "derived from `GATEWAY_CURSOR_SECRET`, else from the tokens of the sources",
@@ -84,10 +78,8 @@ class PictureSettings(BaseModel):
     )
 
 
-class RateLimitSettings(BaseModel):
+class RateLimitSettings(SettingsGroup):
     """The allowance of each caller, in units of cost."""
-
-    model_config = ConfigDict(frozen=True)
 
     cost: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
         None, description="cost that a caller may spend in one window; unset: no limit"
@@ -95,10 +87,8 @@ class RateLimitSettings(BaseModel):
     window: Annotated[float, Field(gt=0, le=86_400)] = Field(60.0, description="length of the window in seconds")
 
 
-class GateSettings(BaseModel):
+class GateSettings(SettingsGroup):
     """The bounds on the operations that are executed at the same time."""
-
-    model_config = ConfigDict(frozen=True)
 
     at_once: Count = Field(256, description="maximum number of operations executed at the same time")
     queue: Annotated[int, Field(ge=0)] = Field(1_024, description="maximum number of operations that wait for a slot")
@@ -108,10 +98,8 @@ class GateSettings(BaseModel):
     )
 
 
-class LiveSettings(BaseModel):
+class LiveSettings(SettingsGroup):
     """The settings of WebSockets and event streams. Times are in seconds."""
-
-    model_config = ConfigDict(frozen=True)
 
     connections: Count = Field(10_000, description="maximum number of open WebSockets and event streams")
     uninitialised: Count = Field(
@@ -137,10 +125,8 @@ class LiveSettings(BaseModel):
     reservation: Seconds = Field(30.0, description="seconds for fetching a reserved event stream")
 
 
-class DocumentSettings(BaseModel):
+class DocumentSettings(SettingsGroup):
     """The settings of trusted documents and automatic persisted queries."""
-
-    model_config = ConfigDict(frozen=True)
 
     memory: Annotated[int, Field(ge=1024 * 1024)] = Field(
         32 * 1024 * 1024, description="approximate bytes for prepared documents that are kept"

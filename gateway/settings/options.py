@@ -1,72 +1,63 @@
-"""The command-line option of each setting, and the origin of each value."""
+"""The command-line option of each setting, and loading the settings of a command."""
 
 import argparse
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
+import pydantic_settings
+from pydantic import ValidationError
 
-from gateway.settings import Settings
+from gateway.settings.given import Given
+from gateway.settings.messages import SettingsError, error_lines
+from gateway.settings.names import CONFIG, Leaf, leaves, variable_of
+from gateway.settings.shown import as_text
+from gateway.settings.tree import Settings
 
-__all__ = ["Leaf", "SettingsError", "add_options", "leaves", "load", "origins"]
+__all__ = ["SettingsError", "add_options", "load", "read_given"]
 
-_URL_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+_FREQUENT = {
+    "addresses": ("http_host", "http_port", "grpc_host", "grpc_port", "admin_host", "admin_port"),
+    "callers": ("environment", "auth.mode", "auth.keys_file"),
+    "sources": (
+        "account.base_url",
+        "account.account_id",
+        "softwareone.base_url",
+        "reseller.base_url",
+        "reseller.reseller_id",
+    ),
+    "log, metrics and traces": ("log_level", "log_format", "access_log", "otlp_endpoint"),
+}
+"""The settings that the help of a command has, by heading."""
 
-
-class SettingsError(Exception):
-    """A setting that is not valid; the message is for the operator."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One setting: its path in the tree, its environment variable and its option."""
-
-    path: tuple[str, ...]
-    field: FieldInfo
-
-    @property
-    def variable(self) -> str:
-        return "GATEWAY_" + "__".join(self.path).upper()
-
-    @property
-    def option(self) -> str:
-        return "--" + "-".join(self.path).replace("_", "-")
-
-    @property
-    def default(self) -> Any:
-        return self.field.get_default(call_default_factory=True)
+_FIELD = re.compile(r'field "(\w+)"')
 
 
-def leaves(model: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
-    """Yield all settings, in the order of the tree."""
-    for name, field in model.model_fields.items():
-        nested = field.annotation
-        if isinstance(nested, type) and issubclass(nested, BaseModel):
-            yield from leaves(nested, (*path, name))
-        else:
-            yield Leaf((*path, name), field)
+def add_options(parser: argparse.ArgumentParser, *, listed: bool = True) -> None:
+    """Add an option for each setting that is not a secret, and `--help-all`, which prints all of them.
 
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each setting that is not a secret."""
-    parser.add_argument("--config", metavar="FILE.toml", help="read settings from a file [GATEWAY_CONFIG]")
-    group = parser.add_argument_group("settings", "the environment variable of each option is in brackets")
-    for leaf in leaves():
-        if _is_secret(leaf):
-            continue  # all users of the machine can read the arguments of a process
-        default = "" if leaf.default in {None, "", ()} else f", default {_shown(leaf.default)}"
-        group.add_argument(
-            leaf.option,
-            dest=".".join(leaf.path),
-            metavar="VALUE",
-            help=f"{leaf.field.description} [{leaf.variable}{default}]".replace("%", "%%"),
-        )
+    The help of the command has the most frequent settings and the variables of the secrets; with `listed` False it has
+    neither.
+    """
+    parser.formatter_class = _Formatter
+    parser.usage = "%(prog)s [--config FILE.toml] [--OPTION VALUE ...]"
+    parser.add_argument("--help-all", action=_HelpAll, help="show the options of all settings, and exit")
+    parser.add_argument("--config", metavar="FILE.toml", help=f"read settings from a file [{CONFIG}]")
+    known = {".".join(leaf.path): leaf for leaf in leaves(Settings)}
+    parser.epilog = "All settings can be given as options: see --help-all."
+    if listed:
+        parser.epilog = _secrets(known.values())
+        for title, names in _FREQUENT.items():
+            group = parser.add_argument_group(title)
+            for name in names:
+                leaf = known.pop(name)
+                _add_option(group, leaf, leaf.field.description)
+    for leaf in known.values():
+        _add_option(parser, leaf, None)
 
 
 def load(arguments: argparse.Namespace, **fixed: Any) -> Settings:
@@ -75,48 +66,95 @@ def load(arguments: argparse.Namespace, **fixed: Any) -> Settings:
     Raises:
         SettingsError: settings are not valid; the message names each of them, its value and the rule.
     """
+    given = read_given(arguments)
+    try:
+        return Settings(**_merged(given.options, fixed))
+    except ValidationError as error:
+        raise SettingsError(error_lines(error, given)) from None
+
+
+def read_given(arguments: argparse.Namespace) -> Given:
+    """Return the settings as they are given.
+
+    Raises:
+        SettingsError: the file of settings, or a variable for a group of them, cannot be read.
+    """
     if arguments.config:
-        os.environ["GATEWAY_CONFIG"] = arguments.config
-    file = os.environ.get("GATEWAY_CONFIG")
+        os.environ[CONFIG] = arguments.config
+    file = os.environ.get(CONFIG)
     if file and not Path(file).is_file():  # pydantic-settings ignores a missing file
         raise SettingsError(f"{file}: the settings file does not exist")
     try:
-        return Settings(**_merged(_given(arguments), fixed))
-    except ValidationError as error:
-        raise SettingsError("\n".join(_line(details) for details in error.errors(include_url=False))) from None
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{file}: {error}") from None
+        return Given.read(arguments)
+    except pydantic_settings.SettingsError as error:
+        group = variable_of(_FIELD.findall(str(error)))
+        raise SettingsError(f"{group}: the value must be JSON; or set the settings of this group one by one") from None
+    except OSError as error:
+        raise SettingsError(f"{file}: the settings file cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: the settings file is not valid TOML: {error}") from None
 
 
-def origins(arguments: argparse.Namespace, settings: Settings) -> Iterator[tuple[Leaf, str, str]]:
-    """Yield each setting with its value, secrets masked, and the origin of the value."""
-    given = _given(arguments)
-    file = os.environ.get("GATEWAY_CONFIG")
-    from_file = tomllib.loads(Path(file).read_text()) if file else {}
-    for leaf in leaves():
-        value = _at(settings.model_dump(), leaf.path)
-        if _at(given, leaf.path) is not None:
-            origin = f"option {leaf.option}"
-        elif os.environ.get(leaf.variable):
-            origin = f"environment {leaf.variable}"
-        elif _at(from_file, leaf.path) is not None:
-            origin = f"file {file}"
-        else:
-            origin = "default"
-        yield leaf, _shown(value), origin
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Formats the help so that most options take one line."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32, width=110)
 
 
-def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings of the command line as a tree."""
-    tree: dict[str, Any] = {}
-    for leaf in leaves():
-        value = getattr(arguments, ".".join(leaf.path), None)
-        if value is not None:
-            group = tree
-            for name in leaf.path[:-1]:
-                group = group.setdefault(name, {})
-            group[leaf.path[-1]] = value
-    return tree
+class _HelpAll(argparse.Action):
+    """Prints the help with all settings, in groups."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        whole = argparse.ArgumentParser(
+            parser.prog,
+            usage=parser.usage,
+            description="All settings, each by option or by environment variable.",
+            formatter_class=_Formatter,
+            add_help=False,
+        )
+        known = list(leaves(Settings))
+        for name, members in groupby(known, lambda leaf: leaf.path[0] if leaf.path[1:] else ""):
+            group = whole.add_argument_group(_title(name))
+            for leaf in members:
+                _add_option(group, leaf, leaf.field.description)
+        whole.epilog = _secrets(known)
+        whole.print_help()
+        parser.exit()
+
+
+def _title(group: str) -> str:
+    """Return what the settings of a group are about; those in no group are about the whole gateway."""
+    text = (Settings.model_fields[group].annotation.__doc__ or "").splitlines()[0] if group else "The gateway."
+    return text.removeprefix("The settings of ").removeprefix("The ").rstrip(".")
+
+
+def _add_option(parser: Any, leaf: Leaf, description: str | None) -> None:
+    """Add the option of a setting to a parser or to a group of options; a secret has none."""
+    if leaf.is_secret:
+        return  # all users of the machine can read the arguments of a process
+    default = as_text(leaf, leaf.default)
+    notes = f"[{leaf.variable}{f', default {default}' if default else ''}]"
+    text = argparse.SUPPRESS if description is None else f"{description} {notes}".replace("%", "%%")
+    parser.add_argument(leaf.option, dest=".".join(leaf.path), metavar="VALUE", help=text)
+
+
+def _secrets(known: Iterable[Leaf]) -> str:
+    """Return the part of the help about secrets, with the beginning of each description."""
+    secrets = [leaf for leaf in known if leaf.is_secret]
+    width = max(len(leaf.variable) for leaf in secrets)
+    descriptions = [str(leaf.field.description).partition(";")[0] for leaf in secrets]
+    rows = [f"  {leaf.variable:<{width}}  {text}" for leaf, text in zip(secrets, descriptions, strict=True)]
+    return "\n".join(
+        (
+            "secrets, which have no option, because other users of the machine can read the options of a process:",
+            *rows,
+            "Each can be in a file, which is read again when it changes: GATEWAY_ACCOUNT__TOKEN_FILE=/run/secrets/…",
+        )
+    ).replace("%", "%%")
 
 
 def _merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,35 +164,3 @@ def _merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, A
         group = merged.get(name)
         merged[name] = _merged(group, value) if isinstance(group, dict) and isinstance(value, Mapping) else value
     return merged
-
-
-def _at(tree: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        tree = tree.get(name) if isinstance(tree, Mapping) else None
-    return tree
-
-
-def _is_secret(leaf: Leaf) -> bool:
-    return "SecretStr" in str(leaf.field.annotation)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return "********"
-    if isinstance(value, tuple):  # as it is given: with blanks between
-        value = " ".join(map(str, value))
-    return "" if value is None else _URL_CREDENTIALS.sub("//********@", str(value))
-
-
-def _line(error: Any) -> str:
-    """Format one error of pydantic for the operator, without secrets."""
-    leaf = next((leaf for leaf in leaves() if leaf.path == error["loc"][: len(leaf.path)]), None)
-    name = leaf.variable if leaf else "GATEWAY_" + "__".join(map(str, error["loc"])).upper()
-    message: str = error["msg"].removeprefix("Value error, ")  # pydantic's, of a validator of ours
-    if not error["loc"]:
-        return message  # of several settings, which it names
-    message = f"{message[0].lower()}{message[1:]}"
-    if leaf is None:
-        return f"{name}: {message}"  # the input of an error in a whole group is the group, with its secrets
-    value = "a secret value" if _is_secret(leaf) else _URL_CREDENTIALS.sub("//********@", repr(error["input"]))
-    return f"{name}: got {value}; {message}"

@@ -5,16 +5,14 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     HttpUrl,
-    SecretStr,
     StringConstraints,
     field_validator,
 )
 
 from gateway.settings.kinds import PollInterval, Seconds, StringList
+from gateway.settings.secret_files import Secret, SettingsGroup
 
 __all__ = [
     "AccountSettings",
@@ -41,13 +39,11 @@ _NEVER_FORWARDED = re.compile(
 )
 
 
-class SourceSettings(BaseModel):
+class SourceSettings(SettingsGroup):
     """The settings that all sources have."""
 
-    model_config = ConfigDict(frozen=True)
-
     base_url: HttpUrl | None = Field(None, description="base URL of the source, with a path prefix if it has one")
-    token: SecretStr | None = Field(None, description="token for the source")
+    token: Secret | None = Field(None, description="token for the source")
     credentials: Credentials = Field(
         Credentials.CONFIGURED, description="`forward` sends the credential of the caller instead of the token"
     )
@@ -105,9 +101,16 @@ class SourceSettings(BaseModel):
     @property
     def configured(self) -> bool:
         """Whether the source can be called: with a base URL, and a token unless credentials are forwarded."""
-        if self.base_url is None:
-            return False
-        return self.credentials is Credentials.FORWARD or bool(self.token and self.token.get_secret_value())
+        return not self.missing
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The settings without which the source cannot be called; empty if it can."""
+        given = {
+            "base_url": self.base_url is not None,
+            "token": self.credentials is Credentials.FORWARD or bool(self.token and self.token.get_secret_value()),
+        }
+        return tuple(name for name, is_given in given.items() if not is_given)
 
 
 def _renamed(given: tuple[str, ...]) -> dict[str, str]:
@@ -169,7 +172,7 @@ class SoftwareOneSettings(PicturedSettings):
 class ResellerSettings(SourceSettings):
     """The settings of the reseller API; its base URL is without `/v3`."""
 
-    webhook_token: SecretStr | None = Field(
+    webhook_token: Secret | None = Field(
         None, description="tokens that webhooks are signed with, separated by blanks; unset: no webhooks are accepted"
     )
     webhook_tolerance: Annotated[float, Field(gt=0, le=86_400)] = Field(

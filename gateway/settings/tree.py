@@ -1,20 +1,32 @@
 """All settings as one tree of models.
 
 A value is taken from the command line, else from the environment (`GATEWAY_ACCOUNT__BASE_URL`), else from the TOML file
-of `--config` or `GATEWAY_CONFIG`, else it is the default.
+of `--config` or `GATEWAY_CONFIG`, else it is the default. A name that is no setting is an error, in the file and in the
+environment.
 """
 
 import os
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, FilePath, HttpUrl, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    FilePath,
+    HttpUrl,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gateway.settings.callers import AuthMode, AuthSettings
-from gateway.settings.kinds import Count, LogLevel, Origins, Port, PortOrOff, Seconds, Share
+from gateway.settings.environment import EnvironmentSource
+from gateway.settings.kinds import Count, LogLevel, Origins, Port, PortOrOff, Seconds, Share, StringList, split_blanks
+from gateway.settings.names import CONFIG
 from gateway.settings.operations import (
     DocumentSettings,
     GateSettings,
@@ -23,7 +35,9 @@ from gateway.settings.operations import (
     PictureSettings,
     RateLimitSettings,
 )
+from gateway.settings.secret_files import Secret, take_files
 from gateway.settings.sources import AccountSettings, ResellerSettings, SoftwareOneSettings
+from gateway.settings.unknown import with_proposals
 
 __all__ = ["Environment", "Settings"]
 
@@ -39,7 +53,13 @@ class Settings(BaseSettings):
     """All settings. The variable of a setting is `GATEWAY_` and its path in capitals, joined by `__`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="GATEWAY_", env_nested_delimiter="__", env_ignore_empty=True, frozen=True, extra="ignore"
+        env_prefix="GATEWAY_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        case_sensitive=True,  # of names in the file; a variable is the path in capitals
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # a value that is not valid may be a secret under a wrong name
     )
 
     http_host: str = Field(
@@ -111,7 +131,7 @@ class Settings(BaseSettings):
     idempotency_records: Annotated[int, Field(ge=1)] = Field(
         50_000, description="maximum number of results that are stored for one caller; the oldest are dropped"
     )
-    redis_url: SecretStr | None = Field(
+    redis_url: Secret | None = Field(
         None, description="URL of Redis, for the state of several replicas; unset: state in memory"
     )
     events_held: Annotated[int, Field(ge=1)] = Field(10_000, description="maximum number of events in the event log")
@@ -128,7 +148,7 @@ class Settings(BaseSettings):
     reference_ttl: Annotated[float, Field(ge=0)] = Field(
         30.0, description="seconds that roles, departments and organizations are cached; 0: not at all"
     )
-    cursor_secret: SecretStr | None = Field(
+    cursor_secret: Secret | None = Field(
         None,
         description="secret that cursors are signed with; unset: a random one, and cursors are invalid after a restart",
     )
@@ -145,6 +165,11 @@ class Settings(BaseSettings):
         None, description="base URL to send traces and metrics to by OTLP over HTTP; unset: they are not sent"
     )
     trace_ratio: Share = Field(0.01, description="share of the traces that are recorded, of those that begin here")
+    ignored_variables: StringList = Field(
+        (),
+        description="environment variables beginning with `GATEWAY_` that are meant for other programs, separated by "
+        "blanks",
+    )
     limits: LimitSettings = LimitSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
     gate: GateSettings = GateSettings()
@@ -154,6 +179,19 @@ class Settings(BaseSettings):
     account: AccountSettings = AccountSettings()
     softwareone: SoftwareOneSettings = SoftwareOneSettings()
     reseller: ResellerSettings = ResellerSettings()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read_names(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Take secrets from their files, and name what is no setting."""
+        if isinstance(values, dict):
+            ignored = split_blanks(values.get("ignored_variables"))
+            foreign = set(ignored) - set(cls.model_fields) if isinstance(ignored, list | tuple) else set()
+            values = take_files(cls.model_fields, {name: values[name] for name in values if name not in foreign})
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise with_proposals(cls, error) from None
 
     @field_validator("environment")
     @classmethod
@@ -209,13 +247,13 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = os.environ.get("GATEWAY_CONFIG")
+        file = os.environ.get(CONFIG)
         toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
-        return (init_settings, env_settings, *toml)
+        return (init_settings, EnvironmentSource(settings_cls), *toml)
 
 
 def _is_local(host: str) -> bool:

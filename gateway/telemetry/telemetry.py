@@ -51,7 +51,7 @@ class Telemetry:
                 report.client, report.client_version = _plain(client), _plain(get(version, ""))
                 break
         if self.tracing is not None:
-            self.tracing.begin(report)
+            self.tracing.begin(report, headers)
         if report.calls is None and self._sinks:
             report.calls = CallList()
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from conftest import GATEWAY, ROOT, Running, command
 from graphql import build_client_schema
 
-from gateway.settings.options import leaves
+from gateway import Settings
+from gateway.settings.names import leaves
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -42,6 +44,16 @@ def test_a_stale_schema(tmp_path: Path) -> None:
     assert "-  userName: String" in checked.stdout
 
 
+def test_a_schema_that_is_not_there(tmp_path: Path) -> None:
+    """`schema` names a file that it cannot read or write, and prints no schema."""
+    missing, nowhere = tmp_path / "schema.graphql", tmp_path / "no" / "schema.graphql"
+    for arguments, file in ((("--check", "--out", str(missing)), missing), (("--out", str(nowhere)), nowhere)):
+        completed = run("schema", *arguments)
+        assert (completed.returncode, completed.stdout) == (1, "")
+        [line] = completed.stderr.splitlines()
+        assert str(file) in line
+
+
 def test_the_schema_for_caches() -> None:
     """`schema --format` prints what the caches of clients take: possible types, and introspection without texts."""
     possible = json.loads(run("schema", "--format", "possible-types").stdout)
@@ -59,7 +71,7 @@ def test_a_bad_setting_is_named() -> None:
     for completed in (run("serve", GATEWAY_HTTP_PORT="http"), run("serve", "--http-port", "http")):
         assert completed.returncode == 2
         assert "GATEWAY_HTTP_PORT" in completed.stderr
-        assert "'http'" in completed.stderr
+        assert '"http"' in completed.stderr
         assert "integer" in completed.stderr
 
 
@@ -86,30 +98,6 @@ def test_a_bad_secret_is_not_shown() -> None:
     assert "s3cret" not in completed.stdout + completed.stderr
 
 
-def test_config_prints_values_and_origins(tmp_path: Path) -> None:
-    """`config` prints each value with its origin (option, environment, file or default), and no secret."""
-    file = tmp_path / "gateway.toml"
-    file.write_text('http_port = 9001\n[reseller]\nreseller_id = "from-file"\n')
-    shown = run(
-        "config",
-        "--config",
-        str(file),
-        "--http-host",
-        "::1",
-        GATEWAY_ACCOUNT__TOKEN="s3cret",
-        GATEWAY_LOG_LEVEL="DEBUG",
-    ).stdout
-    rows = {line.split()[0]: line for line in shown.splitlines()}
-    assert "::1" in rows["GATEWAY_HTTP_HOST"]
-    assert "option --http-host" in rows["GATEWAY_HTTP_HOST"]
-    assert "9001" in rows["GATEWAY_HTTP_PORT"]
-    assert str(file) in rows["GATEWAY_HTTP_PORT"]
-    assert "environment" in rows["GATEWAY_LOG_LEVEL"]
-    assert "default" in rows["GATEWAY_ENVIRONMENT"]
-    assert "from-file" in rows["GATEWAY_RESELLER__RESELLER_ID"]
-    assert "s3cret" not in shown
-
-
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     """The environment has precedence over the file."""
     file = tmp_path / "gateway.toml"
@@ -120,13 +108,24 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use(demo: Running) -> None:
-    """A port in use ends the command with one line that says what to do, instead of a traceback."""
+    """A port in use ends the command with one line that names the port and what to do; grpcio adds none."""
     port = demo.address("GraphQL").removesuffix("/graphql").rpartition(":")[2]
-    completed = run("serve", "--http-port", port)
+    taken_by = {"HTTP": ("--http-port", port), "gRPC": ("--http-port", "0", "--grpc-port", port)}
+    for surface, ports in taken_by.items():
+        completed = run("serve", "--allow-none", *ports)
+        assert completed.returncode == 1
+        [line] = completed.stderr.splitlines()
+        assert f"the port for {surface} (127.0.0.1:{port}) cannot be used: address already in use" in line
+        assert f"--{surface.lower()}-port or GATEWAY_{surface.upper()}_PORT" in line
+
+
+def test_a_host_of_another_machine() -> None:
+    """An address that the machine does not have is named with the settings to correct."""
+    completed = run("serve", "--allow-none", "--http-port", "0", "--grpc-host", "192.0.2.1")
     assert completed.returncode == 1
-    assert len(completed.stderr.splitlines()) == 1
-    assert f"{port})" in completed.stderr
-    assert "address already in use; stop what uses it, or choose another port" in completed.stderr
+    [line] = completed.stderr.splitlines()
+    assert "gRPC (192.0.2.1:50051) cannot be used: cannot assign requested address" in line
+    assert "GATEWAY_GRPC_HOST" in line
 
 
 def test_demo_is_small_and_stops_on_sigterm() -> None:
@@ -157,6 +156,49 @@ def test_a_bad_origin(origin: str) -> None:
     assert "https://app.example" in completed.stderr
 
 
+def test_the_version() -> None:
+    """`--version` prints the version of the installed package."""
+    assert run("--version").stdout == f"gateway {version('user-gateway')}\n"
+
+
+def test_a_key_with_an_unknown_scope() -> None:
+    """`key` lists the scopes as they are written."""
+    completed = run("key", "x", "--scope", "bad")
+    assert completed.returncode == 2
+    assert "'users:read'" in completed.stderr
+    assert "Action" not in completed.stderr
+    assert 'argument --days: got "soon"; must be a number' in run("key", "x", "--days", "soon").stderr
+
+
+def test_no_source_at_all() -> None:
+    """`serve` and `check` exit with 2 without a source, and say what to set, unless that is permitted."""
+    for name in ("serve", "check"):
+        completed = run(name, GATEWAY_ACCOUNT__BASE_URL="http://127.0.0.1:9")
+        assert (completed.returncode, completed.stdout) == (2, "")
+        [line] = completed.stderr.splitlines()
+        assert line.startswith("no source is configured: account (no token: set GATEWAY_ACCOUNT__TOKEN)")
+        assert "GATEWAY_RESELLER__BASE_URL" in line
+        assert "--allow-none" in line
+    assert run("check", "--allow-none").returncode == 0
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_start_names_the_sources(log_format: str) -> None:
+    """The start prints each source with its base URL, and those that are left out with the reason."""
+    sources = {
+        "GATEWAY_ACCOUNT__BASE_URL": "http://127.0.0.1:9/proxied",
+        "GATEWAY_ACCOUNT__TOKEN": "token-1",
+        "GATEWAY_SOFTWAREONE__BASE_URL": "https://api.example",
+        "GATEWAY_LOG_FORMAT": log_format,
+    }
+    with command("serve", "--http-port", "0", "--grpc-port", "off", last="left", **sources) as running:
+        printed = running.printed
+    assert "account http://127.0.0.1:9/proxied" in printed
+    assert "softwareone (no token: set GATEWAY_SOFTWAREONE__TOKEN), reseller (no base URL and no token" in printed
+    if log_format == "json":
+        assert json.loads(printed)["sources"] == "account http://127.0.0.1:9/proxied"
+
+
 async def test_health(world: Any) -> None:
     """`/healthz` and `/readyz` return 200."""
     for path in ("healthz", "readyz"):
@@ -169,7 +211,7 @@ def test_the_tables_have_every_setting() -> None:
     rows = re.findall(r"^\| (`GATEWAY_.*?) \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
     documented = {name for row in rows for name in re.findall(r"`(GATEWAY_[A-Z_<>]+)`", row)}
     known: set[str] = set()
-    for leaf in leaves():
+    for leaf in leaves(Settings):
         general = re.sub(r"_(ACCOUNT|SOFTWAREONE|RESELLER)__", "_<SOURCE>__", leaf.variable)
         known.add(general if general in documented and leaf.variable not in documented else leaf.variable)
     assert documented == known

@@ -160,7 +160,7 @@ async def test_a_missing_record(world: Any, query: str) -> None:
 
 async def test_a_source_that_is_not_configured(world: Any) -> None:
     """A read of a source without base URL and token is SOURCE_NOT_CONFIGURED, and the gateway runs."""
-    with command("serve", "--http-port", "0", "--grpc-port", "0", last="metrics") as running:
+    with command("serve", "--allow-none", "--http-port", "0", "--grpc-port", "0", last="metrics") as running:
         body = {"query": '{ user(id: "x", source: RESELLER) { id } }'}
         async with world.session.post(running.address("GraphQL"), json=body) as response:
             errors = (await response.json())["errors"]

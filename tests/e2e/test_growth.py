@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession, TCPConnector
 from conftest import Running, command
 
-REQUESTS = int(os.environ.get("GATEWAY_GROWTH_REQUESTS", "9000"))
+REQUESTS = int(os.environ.get("TEST_GROWTH_REQUESTS", "9000"))
 _CONCURRENCY = 32
 _WARM_UP = max(6_000, REQUESTS // 10)  # requests until all caches are full
 

@@ -1,6 +1,6 @@
 """A random history of two replicas under faults is checked against what the gateway promises, and so is the checker.
 
-`GATEWAY_HISTORY_SECONDS` (10 by default; 300 is a thorough run) and `GATEWAY_HISTORY_SEED` may be set. The seed and the
+`TEST_HISTORY_SECONDS` (10 by default; 300 is a thorough run) and `TEST_HISTORY_SEED` may be set. The seed and the
 figures are in the output of the test (`pytest -rP`).
 """
 
@@ -17,8 +17,8 @@ from faults.history import Attempt, Change, Delivery, Follower, History, Sight, 
 from faults.stand_in import Executed, Read
 from state.server import RedisServer
 
-SECONDS = float(os.environ.get("GATEWAY_HISTORY_SECONDS", "10"))
-SEED = int(os.environ.get("GATEWAY_HISTORY_SEED", str(random.SystemRandom().randrange(10**9))))
+SECONDS = float(os.environ.get("TEST_HISTORY_SECONDS", "10"))
+SEED = int(os.environ.get("TEST_HISTORY_SEED", str(random.SystemRandom().randrange(10**9))))
 
 
 @pytest.mark.parametrize("flushes", [False, True], ids=["durable Redis", "flushed Redis"])

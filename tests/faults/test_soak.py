@@ -1,7 +1,7 @@
 """Many callers under random faults: afterwards every acknowledged change is in its source once, and nothing else.
 
-`GATEWAY_SOAK_SECONDS` (12 by default, which keeps the suite short; 60 is a thorough run), `GATEWAY_SOAK_SEED` and
-`GATEWAY_SOAK_CLIENT` (the HTTP client; by default the seed selects it) may be set. The figures are in the output of the
+`TEST_SOAK_SECONDS` (12 by default, which keeps the suite short; 60 is a thorough run), `TEST_SOAK_SEED` and
+`TEST_SOAK_CLIENT` (the HTTP client; by default the seed selects it) may be set. The figures are in the output of the
 test (`pytest -rP`).
 """
 
@@ -29,9 +29,9 @@ from redis.asyncio import Redis
 from gateway.sandbox.store import Select
 from gateway.sources.http.clients import CLIENTS
 
-SECONDS = float(os.environ.get("GATEWAY_SOAK_SECONDS", "12"))
-SEED = int(os.environ.get("GATEWAY_SOAK_SEED", str(random.SystemRandom().randrange(10**9))))
-CLIENT = os.environ.get("GATEWAY_SOAK_CLIENT", list(CLIENTS)[SEED % len(CLIENTS)])
+SECONDS = float(os.environ.get("TEST_SOAK_SECONDS", "12"))
+SEED = int(os.environ.get("TEST_SOAK_SEED", str(random.SystemRandom().randrange(10**9))))
+CLIENT = os.environ.get("TEST_SOAK_CLIENT", list(CLIENTS)[SEED % len(CLIENTS)])
 CALLERS = 200
 # The table of the users of each other source in the sandbox, and the column that the updates set.
 TABLES = {"softwareone": ("marketplace_users", "first_name"), "reseller": ("reseller_users", "company")}

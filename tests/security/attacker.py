@@ -1,6 +1,6 @@
 """An attacker of a running gateway: raw sockets, a probe of its event loop, and what /proc reports of its process.
 
-`GATEWAY_ATTACK_SCALE` (1 by default) multiplies how often or how much an attack sends.
+`TEST_ATTACK_SCALE` (1 by default) multiplies how often or how much an attack sends.
 """
 
 import base64
@@ -46,7 +46,7 @@ _HANDSHAKE = (
 
 def scaled(number: int) -> int:
     """Return how often an attack is to be repeated in this run."""
-    return max(1, round(number * float(os.environ.get("GATEWAY_ATTACK_SCALE", "1"))))
+    return max(1, round(number * float(os.environ.get("TEST_ATTACK_SCALE", "1"))))
 
 
 def memory(running: RecordedProcess) -> float:

@@ -1,6 +1,6 @@
 """Generated operations, sent to the console script, get a response that follows the specification, and no defect.
 
-`GATEWAY_FUZZ_REQUESTS` is their number (500), `GATEWAY_FUZZ_SEED` their seed: a number, or `random`. A failure is
+`TEST_FUZZ_REQUESTS` is their number (500), `TEST_FUZZ_SEED` their seed: a number, or `random`. A failure is
 printed with its seed.
 """
 
@@ -96,7 +96,7 @@ def _fuzz(running: RecordedProcess, mode: Mode, count: int) -> Counter[str]:
     documents = from_schema(
         SCHEMA, custom_scalars=SCALARS, mode=mode, codec="utf-8", print_ast=lambda document: document
     )
-    print(f"GATEWAY_FUZZ_SEED={SEED} ({mode.name})")  # noqa: T201 - the seed is needed to repeat a failure
+    print(f"TEST_FUZZ_SEED={SEED} ({mode.name})")  # noqa: T201 - the seed is needed to repeat a failure
 
     @seed(SEED)
     @settings(

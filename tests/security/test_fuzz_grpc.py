@@ -174,7 +174,7 @@ def check_failure(code: Any, trailers: Any) -> str:
 
 async def fuzz(running: RecordedProcess, random: Random, count: int, *, corrupt: bool) -> Counter[str]:
     """Send `count` generated requests, ten at a time; return the number of results by their code."""
-    print(f"GATEWAY_FUZZ_SEED={SEED}")  # noqa: T201 - the seed is needed to repeat a failure
+    print(f"TEST_FUZZ_SEED={SEED}")  # noqa: T201 - the seed is needed to repeat a failure
     requests, seen = Requests(random), Counter[str]()
     async with grpc.aio.insecure_channel(running.grpc) as channel:
         for _ in range(0, count, 10):

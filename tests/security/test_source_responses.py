@@ -60,7 +60,7 @@ async def test_altered_answers(
     for query in OPERATIONS[:6]:
         body = await caller.execute(query)
         assert "errors" not in body, body
-    print(f"GATEWAY_FUZZ_SEED={SEED}")  # noqa: T201 - the seed is needed to repeat a failure
+    print(f"TEST_FUZZ_SEED={SEED}")  # noqa: T201 - the seed is needed to repeat a failure
     random = Random(SEED)  # noqa: S311 - not a secret
     alterations = random.choices(list(product(sorted(proxy.names - {"data"}), VALUES)), k=REQUESTS // 5)
     for proxy.name, proxy.value in alterations:

@@ -86,7 +86,7 @@ def test_text() -> None:
 def test_ready() -> None:
     """With the log in JSON, the message of the start is an object too, with the addresses."""
     ports = {"GATEWAY_HTTP_PORT": "0", "GATEWAY_GRPC_PORT": "off"}
-    with command("serve", last="ready", GATEWAY_LOG_FORMAT="json", **ports) as running:
+    with command("serve", "--allow-none", last="ready", GATEWAY_LOG_FORMAT="json", **ports) as running:
         ready = json.loads(running.printed)
         assert list(ready)[:4] == ["time", "level", "logger", "event"]
         assert urlopen(ready["metrics"]).status == 200  # noqa: S310 - the address of this gateway

@@ -1,7 +1,9 @@
 """The gRPC server: its port, TLS, health, reflection, draining and stopping."""
 
 import asyncio
+import errno
 import re
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -180,7 +182,7 @@ async def start_grpc(
         _reflect(server)
     host = f"[{options.host}]" if ":" in options.host else options.host
     try:
-        port = _listen(server, f"{host}:{options.port}", options.tls)
+        port = _listen(server, options, f"{host}:{options.port}")
     except OSError:
         await server.stop(None)
         raise
@@ -229,12 +231,35 @@ def _reflect(server: Any) -> None:
     server.add_generic_rpc_handlers((handler,))
 
 
-def _listen(server: Any, address: str, tls: Tls | None) -> int:
+def _listen(server: Any, options: GrpcOptions, address: str) -> int:
+    _check_free(options.host, options.port)
+    tls = options.tls
     try:
         port = server.add_secure_port(address, _credentials(tls)) if tls else server.add_insecure_port(address)
     except RuntimeError as error:
         raise OSError(f"gRPC cannot listen on {address}: is the port in use?") from error
     return int(port)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Bind the address for a moment, since grpcio reports only in its log why it cannot listen.
+
+    Raises:
+        OSError: none of the addresses of the host can be bound, or the port of one is in use.
+    """
+    errors = []
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, kind, protocol, _, address in found:
+        try:
+            with socket.socket(family, kind, protocol) as bound:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as grpcio does
+                bound.bind(address)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise
+            errors.append(error)
+    if len(errors) == len(found):
+        raise errors[0]
 
 
 def _credentials(tls: Tls) -> Any:

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.api.web.status.html import Html, element, joined
 from gateway.api.web.status.plots import count_plot, duration_plot
-from gateway.kit.source_titles import titled
+from gateway.kit.source_titles import source_title
 from gateway.telemetry.figures import age, budget, counts, feed, milliseconds, rate, share, span
 from gateway.telemetry.status import (
     CallerStatus,
@@ -140,7 +140,7 @@ def _source(source: SourceStatus, reported: FeedStatus | None, now: str) -> Html
     circuit = f"circuit {source.circuit.replace('_', ' ')}"
     return element(
         "section",
-        element("div", element("h2", titled(source.name)), _state(source.circuit, circuit), class_="title"),
+        element("div", element("h2", source_title(source.name)), _state(source.circuit, circuit), class_="title"),
         element("p", source.host, class_="host quiet"),
         _figures(figures),
         *_plots(source.calls, now, "calls"),
@@ -156,7 +156,7 @@ def _feed_of(source: SourceStatus, feeds: Iterable[FeedStatus]) -> FeedStatus | 
 def _left_out(status: Status) -> Html | None:
     if not status.left_out:
         return None
-    rows = [(titled(each.name), each.reason) for each in status.left_out]
+    rows = [(source_title(each.name), each.reason) for each in status.left_out]
     return element(
         "section", element("h2", "Sources that are left out"), _table(("source", "reason"), rows), class_="wide"
     )

@@ -1,0 +1,98 @@
+"""Secrets that are read from files, as Docker and Kubernetes mount them.
+
+Every setting that is a secret has a second name with `_file` at its end, for a file that contains it:
+`GATEWAY_ACCOUNT__TOKEN_FILE` instead of `GATEWAY_ACCOUNT__TOKEN`, `token_file` in the settings file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidatorFunctionWrapHandler, WrapValidator, model_validator
+from pydantic.fields import FieldInfo
+
+from gateway.kit.watched_file import WatchedFile
+
+__all__ = ["FILE_SUFFIX", "NamedFile", "Secret", "SecretFile", "SettingsGroup", "is_secret", "take_files"]
+
+FILE_SUFFIX = "_file"
+
+
+class SecretFile(SecretStr):
+    """A secret that is read from a file: without the line break at its end, and again when the file has changed.
+
+    While the file is missing, empty or no text, the last usable secret stays in effect, and the log says so.
+
+    Raises:
+        OSError, ValueError: the file cannot be read, or is empty or no text, when the object is created.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = WatchedFile(path, _parse)
+        super().__init__(self._file.current())
+
+    def get_secret_value(self) -> str:
+        """Return the secret; at most four times a second the file is checked for changes."""
+        return self._file.current()
+
+
+def _parse(content: bytes) -> str:
+    try:
+        text = content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8 text") from None  # the original names the bytes
+    if not text.strip():
+        raise ValueError("the file is empty")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """The file that a setting names for a secret, before it is read, and whether the secret is given as well."""
+
+    path: str
+    is_ambiguous: bool
+
+
+def _read_file(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Return a secret as it is given, or the one in its file; both have to fulfil the rules of the setting."""
+    if not isinstance(value, NamedFile):
+        return handler(value)
+    if value.is_ambiguous:
+        raise ValueError("the secret itself is set as well: set one of them")
+    try:
+        return handler(SecretFile(Path(value.path)))
+    except OSError as error:
+        raise ValueError(f"the file cannot be read: {error.strerror}") from None
+
+
+Secret = Annotated[SecretStr, WrapValidator(_read_file)]
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Return whether the value of a setting is a secret."""
+    return "SecretStr" in str(field.annotation)
+
+
+def take_files(fields: Mapping[str, FieldInfo], values: object) -> object:
+    """Return the values of a group of settings with the files of its secrets in the place of the secrets."""
+    if not isinstance(values, Mapping):
+        return values
+    taken = dict(values)
+    for name in filter(lambda name: is_secret(fields[name]), fields):
+        if path := taken.pop(name + FILE_SUFFIX, None):
+            taken[name] = NamedFile(str(path), is_ambiguous=bool(taken.get(name)))
+    return taken
+
+
+class SettingsGroup(BaseModel):
+    """A group of settings: unknown names are errors, and each secret can be in a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_files(cls, values: object) -> object:
+        return take_files(cls.model_fields, values)
