@@ -102,8 +102,8 @@ class _World:
             for first in range(0, 32, 4):
                 ids = [f"USR-0000-{9000 + first + index}" for index in range(4)]
                 await asyncio.gather(*(self._send(_MARKETPLACE, {"id": each}) for each in ids))
-        await self._fault(source="softwareone", kind="status", status=401, times=1)
-        await self._fault(source="softwareone", kind="html", times=1)
+        await self._fault(source="softwareone", kind="status", status=401, method="PUT", times=2)
+        await self._fault(source="softwareone", kind="html", method="PUT", times=1)
         await self._fault(source="reseller", kind="status", status=429, retryAfter=0, times=1)
         await self._fault(source="reseller", kind="slow", delay=1, times=1)
         for _ in range(2):
