@@ -197,6 +197,7 @@ class Gateway:
             live=self._live,
             events=self._events,
             replicas=state.replicas(msgspec.json.encode(replica)),
+            states=self.states,
             warnings=self.warnings.latest,
             state=self._state,
             connections=lambda: sum(server.connections for server in self._servers),

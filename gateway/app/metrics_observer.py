@@ -7,10 +7,18 @@ from typing import TypeVar
 
 from gateway.api.graphql.limits.limits import Finding
 from gateway.api.web.webhooks import WebhookResult
-from gateway.errors import GatewayError
+from gateway.errors import (
+    GatewayError,
+    RateLimited,
+    SourceCredentials,
+    SourceInvalidResponse,
+    SourceTimeout,
+    SourceUnavailable,
+)
 from gateway.events.log import LogEvent
 from gateway.events.polling import PollResult
 from gateway.kit.server_address import server_address, url_origin
+from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.exchange import Request
 from gateway.sources.http.observing import CallEvent, PipelineEvent
 from gateway.telemetry.feeds import FeedLag
@@ -26,6 +34,7 @@ _MAX_SERIES = 4096  # cached series of one metric: more than there are
 _STATUSES = frozenset(str(status.value) for status in HTTPStatus)
 _FIRST_ERROR = "400"
 _SIGNED = frozenset({WebhookResult.ACCEPTED, WebhookResult.REPEATED, WebhookResult.UNKNOWN, WebhookResult.FOREIGN})
+_SOURCE_FAILURES = (SourceCredentials, SourceInvalidResponse, SourceTimeout, SourceUnavailable, RateLimited)
 
 
 class MetricsObserver:
@@ -81,7 +90,9 @@ class MetricsObserver:
         self._batches(source, kind.value).observe(lookups)
 
     def call_result(self, request: Request, error: GatewayError | None) -> None:
-        """Receive the result of a call with all its attempts; nothing is counted."""
+        """Keep the failure of a call, after all its attempts, if the source or its credential is the cause."""
+        if isinstance(error, _SOURCE_FAILURES) and not isinstance(error, CircuitOpenError):
+            self.history.call_failed(request.source, error)
 
     def limited(self, finding: Finding, refused: bool) -> None:  # noqa: FBT001 - the signature of an observer
         """Count a document that exceeded a limit."""

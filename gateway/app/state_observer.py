@@ -69,6 +69,7 @@ class StateObserver(MetricsObserver):
 
     def call_result(self, request: Request, error: GatewayError | None) -> None:
         """Report that calls to a source fail, or how; and after that, that one succeeded."""
+        super().call_result(request, error)
         if error is None:
             if self._states.active_count or self._failures:
                 self._succeeded(request)

@@ -23,6 +23,7 @@ from gateway.settings import Settings, SourceSettings
 from gateway.state.replicas import Replicas
 from gateway.telemetry.log_fields import log_time
 from gateway.telemetry.recent_warnings import LoggedWarning
+from gateway.telemetry.state_changes import StateChanges
 from gateway.telemetry.status import (
     Budget,
     ConnectionCounts,
@@ -32,6 +33,7 @@ from gateway.telemetry.status import (
     Process,
     Replica,
     SourceStatus,
+    StateStatus,
     Status,
     WarningStatus,
 )
@@ -62,6 +64,7 @@ class StatusReader:
         live: Live,
         events: EventLog,
         replicas: Replicas | None,
+        states: StateChanges,
         warnings: Callable[[], Sequence[LoggedWarning]],
         state: Callable[[], str],
         connections: Callable[[], int],
@@ -75,6 +78,7 @@ class StatusReader:
         self._live = live
         self._events = events
         self._replicas = replicas
+        self._states = states
         self._warnings = warnings
         self._state = state
         self._connections = connections
@@ -88,6 +92,10 @@ class StatusReader:
         return Status(
             time=log_time(time.time()),
             process=self._process(schema),
+            states=[
+                StateStatus(each.kind.value, each.source, log_time(each.since), each.cause, each.url, each.count)
+                for each in self._states.active()
+            ],
             requests=history.requests.status(),
             overhead=history.overhead.status(),
             codes=history.codes(),

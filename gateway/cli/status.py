@@ -90,6 +90,19 @@ def _fetch(url: str) -> bytes:
 def _text(status: Status) -> str:
     parts = [
         _process(status.process),
+        _table(
+            "what is wrong now",
+            ("what", "source", "since", "cause"),
+            [
+                (
+                    each.state.replace("_", " "),
+                    source_title(each.source),
+                    age(each.since, status.time),
+                    f"{each.url}: {each.cause}" if each.url else each.cause,
+                )
+                for each in status.states
+            ],
+        ),
         _requests(status),
         _sources(status),
         _table(

@@ -1,6 +1,6 @@
 """What a process did in the last ten minutes, for `/status`: requests, calls to sources, callers and operations.
 
-Everything is bounded, whatever clients send: the numbers of slots are fixed, and so are those of the names in a slot.
+Everything is bounded, whatever clients send: the numbers of intervals are fixed, and so are those of the names in one.
 """
 
 import time
@@ -13,11 +13,11 @@ from typing import Generic, TypeVar
 from gateway.calls import CANCELLED
 from gateway.errors import Code, GatewayError
 from gateway.telemetry.durations import Durations
+from gateway.telemetry.intervals import RecentIntervals
 from gateway.telemetry.log_fields import log_time
-from gateway.telemetry.recent import RecentSlots
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport
 from gateway.telemetry.status import CallerStatus, FailureStatus, OperationStatus
-from gateway.telemetry.traffic import SLOT_SECONDS, SLOTS, Traffic, median_and_p95
+from gateway.telemetry.traffic import INTERVAL_SECONDS, INTERVALS, Traffic, median_and_p95
 
 __all__ = ["ANONYMOUS", "NOT_EXECUTED", "OTHERS", "UNNAMED", "History"]
 
@@ -31,11 +31,11 @@ UNNAMED = "(unnamed)"
 """Stands for operations without a name."""
 
 OTHERS = "(others)"
-"""Stands for the names beyond those that a slot can hold."""
+"""Stands for the names beyond those that an interval can hold."""
 
-_MINUTE, _MINUTES = 60.0, 10  # the slots of names, which are longer because they take more memory
-_NAMES = 200  # of a slot
-_NAME_LENGTH = 80  # characters
+_MINUTE, _MINUTES = 60.0, 10  # the intervals of names, which are longer because they take more memory
+_NAMES = 200  # of an interval
+_NAME_LENGTH = 300  # characters; the name of a caller contains the URL of its issuer
 _TOP = 10
 _REFUSING = frozenset(
     str(status.value)
@@ -98,11 +98,11 @@ class History:
         self._sources: dict[str, Traffic] = {}
         self._failures: dict[str, FailureStatus] = {}
         self._feed_results: dict[str, str] = {}
-        self._lags = RecentSlots[list[float]](lambda: [0.0], length=SLOT_SECONDS, count=SLOTS, clock=clock)
+        self._lags = RecentIntervals[list[float]](lambda: [0.0], length=INTERVAL_SECONDS, count=INTERVALS, clock=clock)
         self._last_lag = 0.0
-        self._codes = RecentSlots[Counter[str]](Counter, length=_MINUTE, count=_MINUTES, clock=clock)
-        self._callers = RecentSlots(lambda: _Names(_Caller), length=_MINUTE, count=_MINUTES, clock=clock)
-        self._operations = RecentSlots(lambda: _Names(_Operation), length=_MINUTE, count=_MINUTES, clock=clock)
+        self._codes = RecentIntervals[Counter[str]](Counter, length=_MINUTE, count=_MINUTES, clock=clock)
+        self._callers = RecentIntervals(lambda: _Names(_Caller), length=_MINUTE, count=_MINUTES, clock=clock)
+        self._operations = RecentIntervals(lambda: _Names(_Operation), length=_MINUTE, count=_MINUTES, clock=clock)
 
     def __call__(self, report: RequestReport) -> None:
         """Count an operation that has ended. Other requests are left out, for example for pictures and by webhooks."""
@@ -133,16 +133,18 @@ class History:
     def call(self, source: str, status: str, seconds: float) -> None:
         """Count an attempt of a call, by its HTTP status or the code of its error."""
         if status != CANCELLED:  # that is no evidence about the source
-            traffic = self._sources.get(source)
-            if traffic is None:
-                traffic = self._sources[source] = Traffic(self._clock)
-            traffic.add(seconds, failed=_is_failed(status))
+            self.calls_of(source).add(seconds, failed=_is_failed(status))
 
     def call_failed(self, source: str, error: GatewayError) -> None:
-        """Keep the cause of a call that failed."""
-        failed_call = getattr(error, "failed_call", None)
-        cause = error.message if failed_call is None else str(failed_call)
+        """Keep the cause of a call that failed, with all its attempts.
+
+        Only its body showed that some responses are of another program: these are counted as failed here.
+        """
+        cause = error.message if error.failed_call is None else str(error.failed_call)
         self._failures[source] = FailureStatus(log_time(time.time()), error.code.value, cause)
+        status = error.origin.http_status
+        if error.code is Code.SOURCE_INVALID_RESPONSE and status is not None and not _is_failed(str(status)):
+            self.calls_of(source).add_failed()
 
     def feed(self, source: str, result: str) -> None:
         """Keep the result of a poll or a webhook."""
@@ -151,12 +153,15 @@ class History:
     def loop_lag(self, seconds: float) -> None:
         """Keep how late the event loop was."""
         self._last_lag = seconds
-        slot = self._lags.present()
-        slot[0] = max(slot[0], seconds)
+        interval = self._lags.present()
+        interval[0] = max(interval[0], seconds)
 
     def calls_of(self, source: str) -> Traffic:
         """Return the calls of a source."""
-        return self._sources.get(source) or Traffic(self._clock)
+        traffic = self._sources.get(source)
+        if traffic is None:
+            traffic = self._sources[source] = Traffic(self._clock)
+        return traffic
 
     def last_failure(self, source: str) -> FailureStatus | None:
         """Return the last call of a source that failed."""
@@ -168,11 +173,11 @@ class History:
 
     def loop_lags(self) -> tuple[float, float]:
         """Return the last lag of the event loop, and the longest one."""
-        return self._last_lag, max((slot[0] for _, slot in self._lags.recent()), default=0.0)
+        return self._last_lag, max((interval[0] for _, interval in self._lags.recent()), default=0.0)
 
     def codes(self) -> Mapping[str, int]:
         """Return how many requests had an error of each code, most of them first."""
-        return _sorted(_sum(slot for _, slot in self._codes.recent()))
+        return _sorted(_sum(interval for _, interval in self._codes.recent()))
 
     def callers(self) -> list[CallerStatus]:
         """Return the callers with the most calls to sources, and with the most operations of those that cause none."""
@@ -184,14 +189,14 @@ class History:
                 _sorted(_sum(entry.calls for entry in entries)),
                 _sorted(_sum(entry.codes for entry in entries)),
             )
-            for (name, _), entries in _grouped(slot.entries for _, slot in self._callers.recent()).items()
+            for (name, _), entries in _grouped(interval.entries for _, interval in self._callers.recent()).items()
         ]
         return nlargest(_TOP, found, key=lambda caller: (sum(caller.calls.values()), caller.operations))
 
     def operations(self) -> list[OperationStatus]:
         """Return the operations that fail most often, then the slowest ones."""
         found = []
-        for (name, kind), entries in _grouped(slot.entries for _, slot in self._operations.recent()).items():
+        for (name, kind), entries in _grouped(interval.entries for _, interval in self._operations.recent()).items():
             durations = Durations(entry.durations for entry in entries)
             found.append(
                 OperationStatus(
@@ -231,10 +236,10 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _grouped(slots: Iterable[Mapping[tuple[str, str], Entry]]) -> dict[tuple[str, str], list[Entry]]:
-    """Return the entries of all slots by name."""
+def _grouped(intervals: Iterable[Mapping[tuple[str, str], Entry]]) -> dict[tuple[str, str], list[Entry]]:
+    """Return the entries of all intervals by name."""
     grouped: dict[tuple[str, str], list[Entry]] = {}
-    for slot in slots:
-        for name, entry in slot.items():
+    for interval in intervals:
+        for name, entry in interval.items():
             grouped.setdefault(name, []).append(entry)
     return grouped

@@ -1,6 +1,6 @@
 """The status of a gateway process as a value: what `/status` and `gateway status` show.
 
-Times are ISO 8601 in UTC. The names of the fields are those of the JSON (docs/production.md, "The status page").
+Times are ISO 8601 in UTC. The names of the fields are those of the JSON (docs/status.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,9 @@ __all__ = [
     "Process",
     "Replica",
     "SourceStatus",
+    "StateStatus",
     "Status",
-    "TrafficSlot",
+    "TrafficInterval",
     "TrafficStatus",
     "WarningStatus",
 ]
@@ -38,7 +39,7 @@ class Figures(msgspec.Struct, frozen=True):
     p95_ms: float | None
 
 
-class TrafficSlot(msgspec.Struct, frozen=True):
+class TrafficInterval(msgspec.Struct, frozen=True):
     """The requests or calls that ended in one interval of ten seconds, which begins at `start`."""
 
     start: str
@@ -49,11 +50,11 @@ class TrafficSlot(msgspec.Struct, frozen=True):
 
 
 class TrafficStatus(msgspec.Struct, frozen=True):
-    """Requests or calls of the last minutes. `slots` leaves out the intervals without any; oldest first."""
+    """Requests or calls of the last minutes. `intervals` leaves out the intervals without any; oldest first."""
 
     last_minute: Figures
     last_ten_minutes: Figures
-    slots: Sequence[TrafficSlot]
+    intervals: Sequence[TrafficInterval]
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -150,6 +151,20 @@ class EventLoopStatus(msgspec.Struct, frozen=True):
     longest_lag_ms: float
 
 
+class StateStatus(msgspec.Struct, frozen=True):
+    """Something that operators should know and that lasts, for example that a circuit is open.
+
+    `count` is how often it was reported since then; `source`, `cause` and `url` may be empty.
+    """
+
+    state: str
+    source: str
+    since: str
+    cause: str
+    url: str
+    count: int
+
+
 class WarningStatus(msgspec.Struct, frozen=True):
     """A warning or error of the log: when it was logged last, and how often."""
 
@@ -187,12 +202,13 @@ class Status(msgspec.Struct, frozen=True):
     """The status of one process.
 
     `requests` are the operations of all surfaces, `overhead` the part of their time in which they did not wait for
-    sources, `codes` their errors of the last ten minutes. `replicas` is None without Redis, and while Redis cannot be
-    reached.
+    sources, `codes` their errors of the last ten minutes. `states` is what is wrong now, the latest first. `replicas`
+    is None without Redis, and while Redis cannot be reached.
     """
 
     time: str
     process: Process
+    states: Sequence[StateStatus]
     requests: TrafficStatus
     overhead: TrafficStatus
     codes: Mapping[str, int]

@@ -1,21 +1,21 @@
-"""Requests or calls of the last ten minutes, in slots of ten seconds."""
+"""Requests or calls of the last ten minutes, in intervals of ten seconds."""
 
 import time
 from collections.abc import Callable, Sequence
 
 from gateway.telemetry.durations import Durations
+from gateway.telemetry.intervals import RecentIntervals
 from gateway.telemetry.log_fields import log_time
-from gateway.telemetry.recent import RecentSlots
-from gateway.telemetry.status import Figures, TrafficSlot, TrafficStatus
+from gateway.telemetry.status import Figures, TrafficInterval, TrafficStatus
 
-__all__ = ["SLOTS", "SLOT_SECONDS", "Traffic", "median_and_p95"]
+__all__ = ["INTERVALS", "INTERVAL_SECONDS", "Traffic", "median_and_p95"]
 
-SLOT_SECONDS = 10.0
-SLOTS = 60
-_MINUTE = 6  # slots
+INTERVAL_SECONDS = 10.0
+INTERVALS = 60
+_MINUTE = 6  # intervals
 
 
-class _Slot:
+class _Interval:
     __slots__ = ("durations", "failed")
 
     def __init__(self) -> None:
@@ -26,46 +26,51 @@ class _Slot:
 class Traffic:
     """Counts requests or calls with their durations. `clock` is monotonic."""
 
-    __slots__ = ("_clock", "_slots", "_started")
+    __slots__ = ("_clock", "_intervals", "_started")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._started = clock()
-        self._slots = RecentSlots(_Slot, length=SLOT_SECONDS, count=SLOTS, clock=clock)
+        self._intervals = RecentIntervals(_Interval, length=INTERVAL_SECONDS, count=INTERVALS, clock=clock)
 
     def add(self, seconds: float, *, failed: bool) -> None:
         """Count one that ends now."""
-        slot = self._slots.present()
-        slot.durations.add(seconds)
+        interval = self._intervals.present()
+        interval.durations.add(seconds)
         if failed:
-            slot.failed += 1
+            interval.failed += 1
+
+    def add_failed(self) -> None:
+        """Count as failed what was counted as successful."""
+        self._intervals.present().failed += 1
 
     def status(self) -> TrafficStatus:
-        """Return the figures of the last minute, of the last ten minutes, and of each slot."""
+        """Return the figures of the last minute, of the last ten minutes, and of each interval."""
         now = self._clock()
-        used = list(self._slots.recent())
-        present_start = now - now % SLOT_SECONDS + (time.time() - now)  # in seconds since 1970
+        used = list(self._intervals.recent())
+        present_start = now - now % INTERVAL_SECONDS + (time.time() - now)  # in seconds since 1970
         return TrafficStatus(
-            self._figures([slot for age, slot in used if age <= _MINUTE], _MINUTE, now),
-            self._figures([slot for _, slot in used], SLOTS - 1, now),
+            self._figures([interval for age, interval in used if age <= _MINUTE], _MINUTE, now),
+            self._figures([interval for _, interval in used], INTERVALS - 1, now),
             [
-                TrafficSlot(
-                    log_time(present_start - age * SLOT_SECONDS),
-                    slot.durations.count,
-                    slot.failed,
-                    *median_and_p95(slot.durations),
+                TrafficInterval(
+                    log_time(present_start - age * INTERVAL_SECONDS),
+                    interval.durations.count,
+                    # Of a call that several operations share, each may find that its response is invalid.
+                    min(interval.failed, interval.durations.count),
+                    *median_and_p95(interval.durations),
                 )
-                for age, slot in used
+                for age, interval in used
             ],
         )
 
-    def _figures(self, slots: Sequence[_Slot], complete: int, now: float) -> Figures:
-        """Return the figures of the present slot and of so many complete ones before it."""
-        durations = Durations(slot.durations for slot in slots)
-        seconds = min(complete * SLOT_SECONDS + now % SLOT_SECONDS, now - self._started)
+    def _figures(self, intervals: Sequence[_Interval], complete: int, now: float) -> Figures:
+        """Return the figures of the present interval and of so many complete ones before it."""
+        durations = Durations(interval.durations for interval in intervals)
+        seconds = min(complete * INTERVAL_SECONDS + now % INTERVAL_SECONDS, now - self._started)
         return Figures(
             durations.count,
-            sum(slot.failed for slot in slots),
+            sum(min(interval.failed, interval.durations.count) for interval in intervals),
             round(durations.count / max(seconds, 1.0), 2),
             *median_and_p95(durations),
         )

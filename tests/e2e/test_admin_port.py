@@ -54,17 +54,17 @@ async def test_without_an_admin_port(gateway_url: str) -> None:
 
 async def test_it_is_open_until_the_end() -> None:
     """When the process stops, the admin port is open until the running requests are done: after the API's port."""
-    with command("demo", *PORTS, "--drain-delay", "0.5", last="{ user(") as running:
+    with command("demo", *PORTS, "--drain-delay", "0", "--live-drain", "0.1", last="{ user(") as running:
         control = running.address("sandbox").removesuffix("/calls")
         async with ClientSession() as session:
-            fault = {"source": "account", "kind": "slow", "delay": 3, "times": 5}
+            fault = {"source": "account", "kind": "slow", "delay": 4, "times": 5}
             async with session.post(f"{control}/faults", json=fault) as response:
                 assert response.status < 300
             body = {"query": "{ users(filter: {sources: [ACCOUNT]}) { nodes { id } } }"}
             request = asyncio.create_task(post(f"{api(running)}/graphql", body))
             await asyncio.sleep(0.5)
             os.kill(running.pid, signal.SIGTERM)
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(10):
                 while await is_open(api(running)):
                     assert await status(session, f"{admin(running)}/healthz") == 200
                     await asyncio.sleep(0.05)

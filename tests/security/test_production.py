@@ -7,7 +7,7 @@ import grpc
 import pytest
 from aiohttp import ClientSession, WSMsgType
 from grpc_reflection.v1alpha import reflection_pb2_grpc
-from security.outside import Caller, Control, Keys, RecordedProcess, call_grpc
+from security.outside import Caller, Control, Keys, RecordedProcess, Serve, call_grpc
 
 from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.sandbox import LANDMARKS
@@ -243,3 +243,24 @@ async def test_what_is_open(production: RecordedProcess, session: ClientSession)
             assert "@" not in await response.text()
     async with session.post(f"{base}/webhooks/reseller", json={}) as response:
         assert response.status in {401, 404}
+
+
+async def test_no_status_for_callers(production: RecordedProcess, session: ClientSession) -> None:
+    """In production the status, which has the names of callers, is on no port that callers reach."""
+    base = production.address("GraphQL").removesuffix("/graphql")
+    for path in ("status", "status/", "status?format=json"):
+        async with session.get(f"{base}/{path}", headers={"Accept": "text/html"}) as response:
+            assert response.status == 404
+
+
+async def test_operators_have_another_port(
+    serve: Serve, production_settings: dict[str, str], session: ClientSession
+) -> None:
+    """With an admin port, callers reach neither health nor metrics nor the status."""
+    with serve(**production_settings, GATEWAY_ADMIN_PORT="0") as running:
+        base = running.address("GraphQL").removesuffix("/graphql")
+        for path in ("healthz", "readyz", "metrics", "status"):
+            async with session.get(f"{base}/{path}") as response:
+                assert response.status == 404
+            async with session.get(running.address("status").removesuffix("status") + path) as response:
+                assert response.status == 200

@@ -59,7 +59,7 @@ async def test_whatever_a_source_responds(
     keys: Keys,
     caller_of: Callable[..., Caller],
 ) -> None:
-    """A source may return its credential in any response: no caller gets it and no log has it, not even at DEBUG.
+    """A source may return its credential in any response: no caller gets it, and no log, not even at DEBUG, or status.
 
     Nor does a caller get the address of the source, or why the call failed, which are for operators.
     """
@@ -71,6 +71,7 @@ async def test_whatever_a_source_responds(
         ids = {"GATEWAY_ACCOUNT__ACCOUNT_ID": "ac_1", "GATEWAY_RESELLER__RESELLER_ID": "re_1"}
         debug = {"GATEWAY_LOG_LEVEL": "DEBUG"}
         leaking: dict[str, list[str]] = {}
+        debug["GATEWAY_ADMIN_PORT"] = "0"
         with serve(**production_settings, **bases, **quick, **rates, **ids, **debug, **tokens) as running:
             caller = caller_of(running, "all")
             async with grpc.aio.insecure_channel(running.grpc) as channel:
@@ -88,8 +89,11 @@ async def test_whatever_a_source_responds(
                         leaking[f"{kind}: gRPC"] = found
                     # The circuit may be open after a 503.
                     assert kind == "a documented 503" or leaking_source.request_count > before
-            async with caller.session.get(running.address("metrics")) as response:
-                assert not _found_in(await response.text(), tokens)
+            for page in ("metrics", "status"):
+                for accepted in ("*/*", "text/html"):
+                    async with caller.session.get(running.address(page), headers={"Accept": accepted}) as response:
+                        assert response.status == 200
+                        assert not _found_in(await response.text(), tokens | keys.by_name), page
         assert leaking == {}
         assert not _found_in(running.output, tokens | keys.by_name)
         assert "Traceback" not in running.output

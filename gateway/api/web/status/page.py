@@ -60,6 +60,7 @@ def page(status: Status, *, refresh: bool) -> str:
     )
     main = element(
         "main",
+        _states(status),
         _requests(status),
         *(_source(source, _feed_of(source, status.feeds), status.time) for source in status.sources),
         _left_out(status),
@@ -91,6 +92,22 @@ def _footer(status: Status, *, refresh: bool) -> Html:
         element("a", "JSON", href="status?format=json"),
         element("a", "metrics", href="metrics"),
     )
+
+
+def _states(status: Status) -> Html | None:
+    rows = [
+        (
+            element("span", each.state.replace("_", " "), class_="bad"),
+            source_title(each.source),
+            element("time", age(each.since, status.time), datetime=each.since, title=each.since),
+            f"{each.url}: {each.cause}" if each.url else each.cause,
+        )
+        for each in status.states
+    ]
+    if not rows:
+        return None
+    table = _table(("what", "source", "since", "cause"), rows)
+    return element("section", element("h2", "What is wrong now"), table, class_="wide", id_="states")
 
 
 def _requests(status: Status) -> Html:
@@ -277,7 +294,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: I
 
 
 def _plots(traffic: TrafficStatus, now: str, noun: str) -> tuple[Html, Html]:
-    return count_plot(traffic.slots, now, noun), duration_plot(traffic.slots, now)
+    return count_plot(traffic.intervals, now, noun), duration_plot(traffic.intervals, now)
 
 
 def _figures(figures: Iterable[tuple[str, str, str | None]]) -> Html:
