@@ -255,6 +255,20 @@ async def test_pacing(traced: Any) -> None:
     assert (missing.attributes or {})["error.type"] == "404"
 
 
+async def test_hedging(traced: Any) -> None:
+    """The second request of a slow read is a span of its own kind; the one whose response is not used is no error."""
+    world = await traced(account={"hedge": True, "rate_limit": 1000})
+    for _ in range(20):  # so that there are enough response times to compare with
+        await world.graphql(USER)
+    world.exporter.clear()
+    await world.fault(source="account", kind="slow", delay=2, times=1)
+    await world.graphql(USER)
+    _server, first, second = await world.spans(3)
+    assert [(call.attributes or {})["gateway.call.kind"] for call in (first, second)] == ["call", "hedge"]
+    assert (first.attributes or {})["gateway.call.cancelled"] is True
+    assert first.status.status_code is second.status.status_code is StatusCode.UNSET
+
+
 async def test_a_call_that_two_requests_share(traced: Any) -> None:
     """Of two equal reads and lookups at the same time, one makes the calls; the other has spans with links to them."""
     world = await traced()
@@ -327,6 +341,37 @@ async def test_other_routes(traced: Any) -> None:
     [unknown] = await world.spans(1)
     assert (unknown.name, (unknown.attributes or {})["http.response.status_code"]) == ("GET", 404)
     assert "ada@" not in unknown.to_json()
+
+
+async def test_nothing_of_what_is_sent(traced: Any) -> None:
+    """No span contains an id, a variable, a literal, a path without a route, or a credential."""
+    world = await traced(account={"max_attempts": 1})
+    await world.graphql(
+        'query { person(email: "marker@example.com") { users { id } } a: user(id: "acus_marker") { name } }',
+        **{"Authorization": "Bearer marker", "X-API-Key": "marker", "Cookie": "marker", "User-Agent": "marker"},
+    )
+    await world.graphql('mutation { updateAccountUser(id: "acus_marker", input: {name: "marker"}) { name } }')
+    await world.graphql('{ marker(x: "marker") }')
+    async with world.session.request("marker", f"{world.url}/graphql?marker=marker") as response:
+        await response.read()
+    async with world.session.get(f"{world.url}/images/marker") as response:
+        await response.read()
+    async with asyncio.timeout(10):
+        while "GET /images/{token}" not in {span.name for span in world.exporter.get_finished_spans()}:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    spans = world.exporter.get_finished_spans()
+    assert len(spans) >= 8
+    assert [span.name for span in spans if "marker" in span.to_json().lower()] == []
+
+
+async def test_the_log(traced: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The line of a request in the access log has the id of its trace."""
+    world = await traced()
+    with caplog.at_level("INFO", "gateway.access"):
+        await world.graphql(USER)
+    server, _call = await world.spans(2)
+    [record] = [record for record in caplog.records if record.name == "gateway.access"]
+    assert vars(record)["request"]["trace_id"] == f"{server.context.trace_id:032x}"
 
 
 async def test_grpc(traced: Any) -> None:
