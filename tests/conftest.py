@@ -1,5 +1,6 @@
 """Fixtures for all tests: the console script in a separate process, on real sockets."""
 
+import json
 import os
 import re
 import shutil
@@ -31,7 +32,10 @@ class Running:
     printed: str
 
     def address(self, name: str) -> str:
-        """Return the URL that was printed after a name."""
+        """Return the URL that was printed after a name; with the log in JSON, in the field of that name."""
+        if self.printed.startswith("{"):
+            ready = next(line for line in self.printed.splitlines() if '"event":"ready"' in line)
+            return str(json.loads(ready)[name.lower()])
         found = re.search(rf"^\s*{re.escape(name)}[ =]+(http\S+)", self.printed, re.MULTILINE)
         assert found, f"no {name} in:\n{self.printed}"
         return found[1]

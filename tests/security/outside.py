@@ -1,6 +1,7 @@
 """Runs the console script in another process, with its output in a file, and clients of it and of the sandbox."""
 
 import asyncio
+import json
 import os
 import subprocess
 import time
@@ -41,12 +42,19 @@ class RecordedProcess(Running):
     @property
     def grpc(self) -> str:
         """The address of gRPC."""
+        if self.printed.startswith("{"):
+            return self.address("gRPC")
         return next(line.split()[1] for line in self.printed.splitlines() if line.strip().startswith("gRPC"))
 
     @property
     def output(self) -> str:
         """All output so far."""
         return self.file.read_text()
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """All output so far, with the log in JSON: each line of it is an object."""
+        return [json.loads(line) for line in self.output.splitlines()]
 
 
 Serve = Callable[..., AbstractContextManager[RecordedProcess]]

@@ -29,11 +29,17 @@ def running(
     request: pytest.FixtureRequest, serve: Serve, second_sandbox: dict[str, str], production_settings: dict[str, str]
 ) -> Iterator[RecordedProcess]:
     """A gateway in front of a sandbox that may be changed, with a log of everything; at last the log is searched."""
-    more = production_settings if request.param == "production" else {}
+    more = production_settings | {"GATEWAY_LOG_FORMAT": "json"} if request.param == "production" else {}
     with serve(**second_sandbox, **more, GATEWAY_LOG_LEVEL="DEBUG") as running:
         yield running
     assert MARKER not in running.output
     assert "defect" not in running.output
+    if request.param == "production":
+        assert {record["surface"] for record in running.records if record["logger"] == "gateway.access"} == {
+            "http",
+            "websocket",
+            "grpc",
+        }
 
 
 @pytest.fixture
@@ -164,6 +170,16 @@ async def test_headers(running: RecordedProcess, headers: dict[str, str], name: 
     url, body = running.address("GraphQL"), {"query": query}
     async with ClientSession() as session, session.post(url, json=body, headers=sent) as answer:
         assert MARKER not in await answer.text()
+
+
+async def test_webhooks(running: RecordedProcess) -> None:
+    """The refusal of a webhook contains nothing of its body and its signature."""
+    url = running.address("GraphQL").replace("/graphql", "/webhooks/reseller")
+    headers = {"Webhook-Signature": MARKER}
+    async with ClientSession() as session, session.post(url, json={"name": MARKER}, headers=headers) as answer:
+        assert answer.status in {401, 404}
+        assert MARKER not in await answer.text()
+    assert "a webhook of the reseller source" in running.output
 
 
 def forms() -> Iterator[tuple[str, str, dict[str, str]]]:

@@ -69,7 +69,7 @@ async def test_whatever_a_source_responds(
         quick = {f"GATEWAY_{source}__MAX_ATTEMPTS": "1" for source in SOURCES}
         rates = {f"GATEWAY_{source}__RATE_LIMIT": "10000" for source in SOURCES}
         ids = {"GATEWAY_ACCOUNT__ACCOUNT_ID": "ac_1", "GATEWAY_RESELLER__RESELLER_ID": "re_1"}
-        debug = {"GATEWAY_LOG_LEVEL": "DEBUG"}
+        debug = {"GATEWAY_LOG_LEVEL": "DEBUG", "GATEWAY_LOG_FORMAT": "json"}
         leaking: dict[str, list[str]] = {}
         debug["GATEWAY_ADMIN_PORT"] = "0"
         with serve(**production_settings, **bases, **quick, **rates, **ids, **debug, **tokens) as running:
@@ -96,7 +96,15 @@ async def test_whatever_a_source_responds(
                         assert not _found_in(await response.text(), tokens | keys.by_name), page
         assert leaking == {}
         assert not _found_in(running.output, tokens | keys.by_name)
-        assert "Traceback" not in running.output
+        assert not any("exception" in record for record in running.records)
+        assert {record["state"] for record in running.records if "state" in record} >= {
+            "calls_fail",
+            "credentials_refused",
+            "out_of_budget",
+            "responses_invalid",
+        }
+        changes = [record for record in running.records if record["logger"] == "gateway.changes"]
+        assert {record["source"] for record in changes} == {source.lower() for source in SOURCES}
 
 
 async def test_what_callers_bring(
