@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
@@ -39,7 +40,7 @@ def build_executor(
         rules(introspection=introspection),
         guard=guard,
         suggestions=introspection,
-        compiling=_compiler(suggestions=introspection),
+        compiling=_compiler(observer.uncompiled, suggestions=introspection),
         max_bytes=settings.documents.memory,
     )
     named = _build_named_documents(settings, state, stack, observer, documents)
@@ -74,11 +75,18 @@ def _build_named_documents(
     )
 
 
-def _compiler(*, suggestions: bool) -> Compile:
-    """Return the function that compiles an operation; it returns None for one that cannot be compiled."""
+def _compiler(observe: Callable[[str], None], *, suggestions: bool) -> Compile:
+    """Return the function that compiles an operation; it returns None for one that cannot be compiled.
+
+    `observe` is called with the reason for that, once for each operation that enters the cache of documents.
+    """
 
     def compiled(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Compiled | None:
         found = compile_operation(schema, document, operation, hide_suggestions=not suggestions)
-        return None if isinstance(found, Uncovered) else found
+        if not isinstance(found, Uncovered):
+            return found
+        observe(found.reason)
+        _LOG.debug("an operation is executed by graphql-core, which is slower: %s", found.reason)
+        return None
 
     return compiled

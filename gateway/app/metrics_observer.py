@@ -51,6 +51,7 @@ class MetricsObserver:
         self._limits = _cached(metrics.limits.labels)
         self._gate = _cached(metrics.gate.labels)
         self._documents = _cached(metrics.documents.labels)
+        self._uncompiled = _cached(metrics.uncompiled.labels)
         self._log_events = _cached(metrics.log_events.labels)
         self._redis = _cached(metrics.redis.labels)
         self._idempotency = _cached(metrics.idempotency.labels)
@@ -105,6 +106,10 @@ class MetricsObserver:
     def document(self, event: str) -> None:
         """Count how a request named its document."""
         self._documents(event).inc()
+
+    def uncompiled(self, reason: str) -> None:
+        """Count an operation that is not compiled, by the reason."""
+        self._uncompiled(reason).inc()
 
     def log_event(self, event: str, detail: str) -> None:
         """Count an event of the event log."""

@@ -165,6 +165,12 @@ class Metrics:
             "Requests by the way they named their document: trusted, untrusted, refused, missing, automatic_hit, …",
             ("event",),
         )
+        self.uncompiled = define.counter(
+            "gateway.documents.uncompiled",
+            "Operations that entered the cache of documents and are executed by graphql-core, by the reason.",
+            ("reason",),
+            unit="{operation}",
+        )
         self.idempotency = define.counter(
             "gateway.idempotency",
             "Results of changes that could not be stored at once: late (stored after that), lost (given up).",

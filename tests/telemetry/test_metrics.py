@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -317,6 +318,76 @@ async def test_active_requests_are_those_that_are_executed(fresh: Fresh) -> None
     got = await scraped(world)
     assert got.total(OPERATIONS, code="CANCELLED") == 1
     assert got.total(REQUESTS, http_response_status_code="499", error_type="") == 1
+
+
+async def test_no_request_stays_active_when_clients_leave_their_streams() -> None:
+    """Event streams, WebSockets and gRPC streams are active until their clients have gone, in whatever way."""
+    watch = "subscription Watched { userChanged { change } }"
+    settings = Settings(http_port=0, grpc_port=0, reseller=RESELLER)
+    async with serving(settings) as addresses, ClientSession() as session:
+
+        def active(**counts: int) -> Callable[[], Any]:
+            async def reached() -> bool:
+                got = await scrape(session, addresses.http)
+                present = {each: got.total("gateway_active_requests", surface=each) for each in counts}
+                return present == {**counts, "http": counts["http"] + 1}  # the scrape is one
+
+            return reached
+
+        url = f"{addresses.http}/graphql"
+        stream = await session.post(url, json={"query": watch}, headers={"Accept": "text/event-stream"})
+        await stream.content.readline()
+        socket = await session.ws_connect(url, protocols=["graphql-transport-ws"])
+        await socket.send_json({"type": "connection_init"})
+        await socket.receive_json()
+        await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": watch}})
+        channel = grpc.aio.insecure_channel(addresses.grpc or "")
+        method = channel.unary_stream(
+            "/usergateway.v1.UserService/WatchUsers",
+            request_serializer=users_pb2.WatchUsersRequest.SerializeToString,
+            response_deserializer=users_pb2.UserEvent.FromString,
+        )
+        call = method(users_pb2.WatchUsersRequest())
+        await call.initial_metadata()
+        await eventually(active(http=1, websocket=1, grpc=1))
+        stream.close()
+        assert socket._writer.transport is not None
+        socket._writer.transport.abort()
+        call.cancel()
+        await eventually(active(http=0, websocket=0, grpc=0))
+        await channel.close()
+        got = await scrape(session, addresses.http)
+    kinds = {each["surface"]: (each["kind"], each["code"]) for each in got.labels(OPERATIONS)}
+    assert kinds == {
+        "http": ("subscription", "CANCELLED"),
+        "websocket": ("subscription", "CANCELLED"),
+        "grpc": ("stream", "CANCELLED"),
+    }
+    assert got.labels("gateway_overhead_seconds_count") == []
+
+
+async def test_the_reason_for_not_compiling_is_counted_once_for_an_operation(
+    fresh: Fresh, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An operation that graphql-core executes is counted when it is prepared, and logged for debugging."""
+    world = await fresh()
+    with caplog.at_level(logging.DEBUG, "gateway.graphql"):
+        for _ in range(2):
+            await world.data("{ __schema { queryType { name } } }")
+            await world.data(USER)
+    got = await scraped(world)
+    assert got.labels("gateway_documents_uncompiled_total") == [{"reason": "__schema"}]
+    assert got.total("gateway_documents_uncompiled_total") == 1
+    reasons = [each.args for each in caplog.records if "graphql-core" in each.getMessage()]
+    assert reasons == [("__schema",)]
+
+
+async def test_an_embedding_programs_operations_are_counted() -> None:
+    """An operation that the embedding program executes has the surface `python`."""
+    async with Gateway(Settings(reseller=RESELLER)) as gateway:
+        await gateway.execute("query Embedded { __typename }")
+        labels = {"surface": "python", "operation": "other", "kind": "query", "code": "OK"}
+        assert gateway.metrics.registry.get_sample_value(OPERATIONS, labels) == 1
 
 
 async def test_series_that_alerts_use_exist_from_the_start(fresh: Fresh) -> None:
