@@ -7,7 +7,9 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from e2e.conftest import fresh
@@ -17,12 +19,14 @@ from security.outside import run_recorded, run_to_end
 from telemetry.otlp_receiver import Receiver, attributes, metrics_of, receiving
 from telemetry.scrape import scrape
 
+from gateway import Gateway
 from gateway.app.serving import serving
 from gateway.settings import Settings
 
 __all__ = ["fresh"]
 
 SOURCE = {"GATEWAY_RESELLER__BASE_URL": "http://127.0.0.1:9", "GATEWAY_RESELLER__TOKEN": "x"}
+RESELLER: dict[str, Any] = {"reseller": {"base_url": "http://127.0.0.1:9", "token": "x", "reseller_id": "1"}}
 SERVED = {**SOURCE, "GATEWAY_HTTP_PORT": "0", "GATEWAY_GRPC_PORT": "off", "GATEWAY_RESELLER__RESELLER_ID": "1"}
 
 
@@ -177,6 +181,18 @@ async def test_a_preference_that_has_no_effect_is_in_the_log(
     ]
 
 
+async def test_an_embedded_gateway_leaves_the_variables_to_its_program(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+) -> None:
+    """In a program that embeds the gateway, OpenTelemetry's variables are for the SDK of that program."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    async with Gateway(Settings(**RESELLER)) as gateway:
+        await gateway.execute("{ __typename }")
+        await asyncio.sleep(0.2)
+    assert receiver.headers == []
+
+
 async def test_the_last_export_has_everything_until_the_end(
     monkeypatch: pytest.MonkeyPatch, receiver: Receiver
 ) -> None:
@@ -230,7 +246,7 @@ async def test_a_collector_that_hangs_holds_nothing_up(receiver: Receiver) -> No
         writer.close()
 
 
-async def test_the_console_script_exports_and_stops_without_its_collector(tmp_path: Any, receiver: Receiver) -> None:
+async def test_the_console_script_exports_and_stops_without_its_collector(tmp_path: Path, receiver: Receiver) -> None:
     """`gateway serve` sends its metrics, and SIGTERM ends it within its time although the collector hangs by then."""
 
     def serve() -> float:
@@ -264,10 +280,9 @@ def test_a_variable_that_is_not_supported_is_a_mistake_in_the_settings(
     assert (status, message in output, "Traceback" in output) == (2, True, False), output
 
 
-def test_without_the_extra_the_start_names_what_to_install(tmp_path: Any) -> None:
-    """With an endpoint and without OpenTelemetry's SDK the gateway does not start, and names what to install."""
-    hidden = tmp_path / "sitecustomize.py"
-    hidden.write_text(
+def _without_sdk(folder: Path) -> dict[str, str]:
+    """Return the environment of a process in which the SDK and its exporter cannot be imported."""
+    (folder / "sitecustomize.py").write_text(
         "import sys\n"
         "class Hidden:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
@@ -275,8 +290,21 @@ def test_without_the_extra_the_start_names_what_to_install(tmp_path: Any) -> Non
         "            raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Hidden())\n"
     )
-    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    status, output = run_to_end("serve", **SERVED, GATEWAY_OTLP_ENDPOINT="http://127.0.0.1:9", PYTHONPATH=path)
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+
+def test_without_the_extra_the_start_names_what_to_install(tmp_path: Path) -> None:
+    """With an endpoint and without OpenTelemetry's SDK the gateway does not start, and names what to install."""
+    endpoint = {"GATEWAY_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    status, output = run_to_end("serve", **SERVED, **endpoint, **_without_sdk(tmp_path))
     assert status == 2, output
     assert "pip install 'user-gateway[otel]'" in output
     assert "Traceback" not in output
+
+
+def test_without_the_extra_and_an_endpoint_the_gateway_serves(tmp_path: Path) -> None:
+    """OpenTelemetry's SDK is needed for nothing but sending by OTLP."""
+    with run_recorded(tmp_path / "output", "serve", **SERVED, **_without_sdk(tmp_path)) as process:
+        with urlopen(process.address("metrics")) as response:  # noqa: S310 - http to loopback
+            assert b"gateway_build_info" in response.read()
+        assert "Error" not in process.output
