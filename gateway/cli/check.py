@@ -48,7 +48,9 @@ def _run(parsed: argparse.Namespace) -> int:
                 print(_text(row))
         return 0 if all(row.ok for row in rows) else FAILED
 
-    return run_logged(check, settings.log_level, settings.log_format)
+    # The rows have the causes already, so that the warnings about them are only logged if a level was set.
+    log_level = settings.log_level if "log_level" in settings.model_fields_set else "ERROR"
+    return run_logged(check, log_level, settings.log_format)
 
 
 def _text(row: CheckRow) -> str:

@@ -212,6 +212,7 @@ async def test_swapped_sources(checks: Checks) -> None:
     )
     assert checked.status == 1
     assert {row["code"] for row in checked.rows.values()} == {"SOURCE_INVALID_RESPONSE"}
+    assert checked.errors == ""  # the rows have the causes; the log repeats them only where its level is set
     assert all("__BASE_URL" in row["advice"] for row in checked.rows.values())
 
 

@@ -60,6 +60,7 @@ _ADVICE = {
     "api_version_required": "the version did not arrive: check GATEWAY_ACCOUNT__HEADER_PREFIX",
     "api_version_invalid": "set GATEWAY_ACCOUNT__API_VERSION to a supported version",
     "api_version_too_old": "set GATEWAY_ACCOUNT__API_VERSION to a supported version",
+    "parameter_unknown": "the source may be of another version: check GATEWAY_ACCOUNT__API_VERSION",
     "api_key_expired": "create a new API key, and set GATEWAY_ACCOUNT__TOKEN to it",
     "api_key_revoked": "create a new API key, and set GATEWAY_ACCOUNT__TOKEN to it",
     "expired_token": "create a new API key, and set GATEWAY_ACCOUNT__TOKEN to it",

@@ -196,6 +196,7 @@ def refusal(status: int, code: str, message: str) -> bytes:
             "GATEWAY_ACCOUNT__ACCOUNT_ID",
         ),
         (refusal(401, "invalid_credentials", "Invalid API Key"), "check GATEWAY_ACCOUNT__TOKEN"),
+        (refusal(400, "parameter_unknown", "Unknown query parameter 'q'."), "check GATEWAY_ACCOUNT__API_VERSION"),
         (refusal(401, "api_key_revoked", "API key has been revoked."), "create a new API key"),
         (refusal(402, "payment_required", "Your subscription is past_due."), "check the subscription"),
         (
