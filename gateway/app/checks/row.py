@@ -35,8 +35,8 @@ class Problem:
             return cls(probe.part, error.message, code=error.code)
         advice = failed.advice
         status = error.origin.http_status
-        if status == _FORBIDDEN and "lacks a permission" in advice and probe.permission:
-            advice = f"{advice}: {probe.permission}"
+        if status == _FORBIDDEN and "proxy" not in advice and probe.permission not in advice:
+            advice = f"{advice} (it needs {probe.permission})"
         return cls(probe.part, failed.cause, advice, error.code, failed.method, probe.url, status)
 
     def __str__(self) -> str:

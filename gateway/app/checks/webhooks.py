@@ -2,18 +2,23 @@
 
 import hmac
 from base64 import b64encode
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from gateway.api.web.asgi import Asgi
 from gateway.api.web.webhooks import RESELLER_PATH
 from gateway.app.checks.row import CheckRow
 from gateway.settings import ResellerSettings
 
 __all__ = ["check_webhooks"]
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
+"""An ASGI application: all routes of the gateway."""
 
 _VARIABLE = "GATEWAY_RESELLER__WEBHOOK_TOKEN"
 _EVENT = "gateway.check"  # no event of the vendor: it is acknowledged, and nothing is read or stored
@@ -21,7 +26,7 @@ _OK, _UNAUTHORIZED = 200, 401
 _QUOTES = ('"', "'")
 
 
-async def check_webhooks(row: CheckRow, settings: ResellerSettings, app: Asgi) -> None:
+async def check_webhooks(row: CheckRow, settings: ResellerSettings, app: App) -> None:
     """Send an event under each token, and one with another signature, to the receiver in this process.
 
     Whether the vendor signs with the same token cannot be found out: it has to send a webhook.
@@ -44,12 +49,12 @@ async def check_webhooks(row: CheckRow, settings: ResellerSettings, app: Asgi) -
     row.works.append("webhooks")
 
 
-async def _post(app: Asgi, token: str) -> int:
+async def _post(app: App, token: str) -> int:
     """Send a signed event to the receiver, and return the status of its response."""
     triggered_at = datetime.now(UTC).isoformat()
     body = orjson.dumps({"event": _EVENT, "data": {}, "triggeredAt": triggered_at})
     signature = b64encode(hmac.digest(token.encode(), body, "sha256"))
-    scope: MutableMapping[str, Any] = {
+    scope: _Message = {
         "type": "http",
         "method": "POST",
         "path": RESELLER_PATH,
@@ -58,10 +63,10 @@ async def _post(app: Asgi, token: str) -> int:
     }
     status = 0
 
-    async def receive() -> MutableMapping[str, Any]:
+    async def receive() -> _Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    async def send(message: MutableMapping[str, Any]) -> None:
+    async def send(message: _Message) -> None:
         nonlocal status
         status = message.get("status", status)
 
