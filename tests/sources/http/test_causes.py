@@ -123,6 +123,12 @@ async def test_no_tls(transport: Any, listening: Any) -> None:
     assert "speaks TLS" in failed.advice
 
 
+async def test_tls_without_https(transport: Any, listening: Any, authority: Authority) -> None:
+    """A port with TLS that is called without it does not respond with HTTP, or closes the connection."""
+    failed = await failure(transport, f"http://localhost:{await listening(authority.server())}")
+    assert failed.cause in {"the response is not valid HTTP", "the connection was lost before the response began"}
+
+
 @asynccontextmanager
 async def account_source(base_url: str, transport: Any, **given: Any) -> AsyncIterator[Any]:
     settings = AccountSettings.model_validate({"base_url": base_url, "token": "secret-token-1", **given})
