@@ -1,5 +1,6 @@
 """The change intake: webhooks of the reseller API, and polling of the sources that send none."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -28,16 +29,19 @@ def build_webhooks(
     that takes every user for one of the configured reseller.
     """
     reseller = settings.reseller
-    tokens = (
-        reseller.webhook_token.get_secret_value().split() if reseller.webhook_token and reseller.reseller_id else ()
-    )
+    secret = reseller.webhook_token if reseller.reseller_id else None
+
+    def tokens() -> Sequence[str]:
+        """Return the present tokens: those in a file may change."""
+        return secret.get_secret_value().split() if secret else ()
+
     read = partial(read_webhook, tenant=reseller.reseller_id)
     complete = None
     if reseller.credentials is Credentials.CONFIGURED:
         complete = next(
             (ReportedUsers(source).complete for source in sources if isinstance(source, ResellerSource)), None
         )
-    if tokens:
+    if tokens():
         observer.feeds.expect(UserSource.RESELLER)
     # A webhook is recognised as repeated for so long only: after that, it would be a new event.
     tolerance = min(reseller.webhook_tolerance, settings.events_window)

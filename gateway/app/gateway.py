@@ -43,6 +43,7 @@ from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.metrics_reading import read_metrics
 from gateway.app.pictures import build_picture_links, build_pictures_route
+from gateway.app.secret_files import watch_secret_files
 from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
 from gateway.app.state_observer import StateObserver
@@ -145,6 +146,7 @@ class Gateway:
         stack.callback(self.warnings.remove)
         self.telemetry.tracing = build_tracing(self._tracer_provider)
         stack.callback(self.states.close)
+        watch_secret_files(settings, stack)
         state = _build_state(settings, stack, observer)
         await state.start()
         self._sources = ConfiguredSources(settings, stack, observer)

@@ -8,17 +8,19 @@ from typing import Any
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.callers.authentication import Forwards
 from gateway.settings import AccountSettings, PicturedSettings, Settings, SourceSettings
+from gateway.settings.secret_files import SecretFile
 from gateway.sources.account import AccountSource
 from gateway.sources.account.versions import account_version
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitState
 from gateway.sources.http.clients import CLIENTS
-from gateway.sources.http.exchange import ResultObserver, Send, TransportLimits, pipeline
+from gateway.sources.http.exchange import ResultObserver, Send, Step, TransportLimits, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.hedging import HedgingSettings
 from gateway.sources.http.pacing import Pacing, PacingState, by_credential
 from gateway.sources.http.pictures import SourcePictures
 from gateway.sources.http.retry import RetryBudget, RetrySettings
+from gateway.sources.http.rotation import Rotation
 from gateway.sources.http.single_flight import SingleFlight
 from gateway.sources.http.steps import PACING_KEYS, RATES, StepSettings, steps
 from gateway.sources.http.timing import Timing
@@ -147,8 +149,11 @@ class ConfiguredSources:
         )
         timing = Timing(self._observer.call_finished)
 
-        def send(changed: StepSettings, **parts: Any) -> Send:
-            return pipeline(transport, [*steps(changed, budget=budget, observe=observe, **parts), timing])
+        token = configured.token
+        rotation = [Rotation(token.get_secret_value, token.refresh)] if isinstance(token, SecretFile) else []
+
+        def send(changed: StepSettings, *first: Step, **parts: Any) -> Send:
+            return pipeline(transport, [*first, *steps(changed, budget=budget, observe=observe, **parts), timing])
 
         if isinstance(configured, PicturedSettings):
             # Pictures keep the rate limit of the source, but have a circuit of their own: a store of pictures that
@@ -158,11 +163,11 @@ class ConfiguredSources:
                 name,
                 *_base_url_and_headers(name, self._settings),
                 # The same shared calls: none from before a change is shared with a read after it.
-                send=send(for_pictures, pacing=pacing, single_flight=flights),
+                send=send(for_pictures, *rotation, pacing=pacing, single_flight=flights),
                 send_elsewhere=send(replace(for_pictures, rate=None, forwarding=None), single_flight=flights),
                 origins=configured.picture_origins,
             )
-        send_to_source = send(step_settings, circuit=circuit, single_flight=flights, pacing=pacing)
+        send_to_source = send(step_settings, *rotation, circuit=circuit, single_flight=flights, pacing=pacing)
         return build(name, self._settings, send_to_source, self._observer.call_result)
 
 

@@ -26,7 +26,7 @@ def file_version(path: Path) -> FileVersion | None:
 
 T = TypeVar("T")
 
-_LOG = logging.getLogger("gateway.callers")
+_LOG = logging.getLogger("gateway.files")
 _CHECK_INTERVAL = 0.25  # seconds: whoever is removed from a file of keys is refused within half a second
 
 
@@ -61,10 +61,11 @@ class WatchedFile(Generic[T]):
         now = self._clock()
         if now - self._checked_at >= _CHECK_INTERVAL:
             self._checked_at = now
-            self._check()
+            self.check()
         return self._value
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Read the file now if it has changed."""
         version = file_version(self._path)
         if version == self._version:
             self._last_error = ""

@@ -37,6 +37,10 @@ class SecretFile(SecretStr):
         """Return the secret; at most four times a second the file is checked for changes."""
         return self._file.current()
 
+    def refresh(self) -> None:
+        """Read the file now if it has changed."""
+        self._file.check()
+
 
 def _parse(content: bytes) -> str:
     try:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import (
     Field,
     HttpUrl,
+    SecretStr,
     StringConstraints,
     field_validator,
 )
@@ -77,6 +78,13 @@ class SourceSettings(SettingsGroup):
         if url is not None and (url.username or url.password):
             raise ValueError("a base URL must not have a user name or a password: set the token instead")
         return url
+
+    @field_validator("token")
+    @classmethod
+    def _can_be_sent(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(r"[!-~]*", token.get_secret_value()):
+            raise ValueError("must have printable ASCII characters alone, and no blanks")
+        return token
 
     @field_validator("forward_headers")
     @classmethod

@@ -64,6 +64,11 @@ class World:
             return await response.json()
 
 
+def _is_top_level(name: str) -> bool:
+    """Whether a setting is in no group; `…_file` is the file for a secret."""
+    return name.removesuffix("_file") in Settings.model_fields
+
+
 def _world(session: ClientSession, running: Running) -> World:
     return World(
         session, running.address("GraphQL").removesuffix("/graphql"), running.address("sandbox").removesuffix("/calls")
@@ -93,7 +98,7 @@ async def fresh() -> AsyncIterator[Callable[..., Any]]:
                 "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
             }
             only_for = {name: given.pop(name, {}) for name in sources}
-            top_level = {name: given.pop(name) for name in list(given) if name in Settings.model_fields}
+            top_level = {name: given.pop(name) for name in list(given) if _is_top_level(name)}
             settings = Settings(
                 http_port=0,
                 grpc_port=None,

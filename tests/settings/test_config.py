@@ -120,6 +120,11 @@ def test_what_is_printed_can_be_given(run: Run, file: Path) -> None:
         ),
         (
             (),
+            {"GATEWAY_ACCOUNT__TOKEN": "two\nlines"},
+            "GATEWAY_ACCOUNT__TOKEN: got a secret value; must have printable ASCII characters alone, and no blanks",
+        ),
+        (
+            (),
             {"GATEWAY_ACCOUNT": "{"},
             "GATEWAY_ACCOUNT: the value must be JSON; or set the settings of this group one by one",
         ),

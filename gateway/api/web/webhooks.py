@@ -128,15 +128,16 @@ class _ArrivingBodies:
 class ResellerWebhooks:
     """The endpoint; without tokens it responds 404. Of several tokens each is valid, so that one can replace another.
 
-    `read` parses the JSON of the reseller, and `complete` checks whose user it is and reads what it leaves out; without
-    it, every user is taken for one of the configured reseller. `tolerance` is the greatest distance of `triggeredAt`
-    from the present, in seconds: more than the 25 minutes for which the vendor repeats a webhook
-    (docs/upstreams/reseller.md, "Webhooks"). `observe` is called with the result of each POST, and must not raise.
+    `tokens` returns the present tokens. `read` parses the JSON of the reseller, and `complete` checks whose user it is
+    and reads what it leaves out; without it, every user is taken for one of the configured reseller. `tolerance` is the
+    greatest distance of `triggeredAt` from the present, in seconds: more than the 25 minutes for which the vendor
+    repeats a webhook (docs/upstreams/reseller.md, "Webhooks"). `observe` is called with the result of each POST, and
+    must not raise.
     """
 
     def __init__(
         self,
-        tokens: Sequence[str],
+        tokens: Callable[[], Sequence[str]],
         read: ReadWebhook,
         log: EventLog,
         *,
@@ -145,7 +146,7 @@ class ResellerWebhooks:
         max_bytes: int = _MAX_BYTES,
         observe: Callable[[WebhookResult], None] = lambda _: None,
     ) -> None:
-        self._keys = [token.encode() for token in tokens]
+        self._tokens = tokens
         self._read = read
         self._log = log
         self._complete = complete
@@ -166,7 +167,7 @@ class ResellerWebhooks:
         return response
 
     async def _receive(self, request: WebRequest) -> tuple[WebhookResult, WebResponse]:
-        if not self._keys:
+        if not self._tokens():
             return WebhookResult.REFUSED, _problem(404, "This gateway is not configured to receive webhooks.")
         try:
             body = await self._arriving.read(request, self._max_bytes)
@@ -223,11 +224,11 @@ class ResellerWebhooks:
         return abs((datetime.now(UTC) - reported.occurred_at.instant()).total_seconds()) > self._tolerance
 
     def _is_signed(self, body: bytes, signature: str) -> bool:
-        """Whether the signature of the body is valid under any key. All keys are tried: the time discloses nothing."""
+        """Whether the signature is valid under any token. All of them are tried: the time discloses nothing."""
         signature_bytes = signature.strip().encode(errors="surrogateescape")
         matches = 0
-        for key in self._keys:
-            matches |= hmac.compare_digest(signature_bytes, b64encode(hmac.digest(key, body, "sha256")))
+        for token in self._tokens():
+            matches |= hmac.compare_digest(signature_bytes, b64encode(hmac.digest(token.encode(), body, "sha256")))
         return bool(matches)
 
 

@@ -52,7 +52,7 @@ def endpoint(stack: AsyncExitStack) -> Callable[..., Any]:
     async def endpoint(log: EventLog) -> tuple[str, asyncio.Queue[WebhookResult]]:
         results: asyncio.Queue[WebhookResult] = asyncio.Queue()
         read = partial(read_webhook, tenant=RESELLER_ID)
-        hooks = ResellerWebhooks([TOKEN], read, log, tolerance=3600.0, observe=results.put_nowait)
+        hooks = ResellerWebhooks(lambda: [TOKEN], read, log, tolerance=3600.0, observe=results.put_nowait)
         runner = web.AppRunner(aiohttp_application(Site([hooks.route])))
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

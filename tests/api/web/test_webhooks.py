@@ -73,7 +73,7 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Endpoint]]]:
             log = MemoryEventLog() if log is None else log
             read = partial(read_webhook, tenant="t1")
             limits = {"tolerance": CENTURY, **limits}
-            endpoint = ResellerWebhooks(tokens, read, log, observe=results.append, **limits)
+            endpoint = ResellerWebhooks(lambda: tokens, read, log, observe=results.append, **limits)
             runner = web.AppRunner(aiohttp_application(Site([endpoint.route])))
             await runner.setup()
             stack.push_async_callback(runner.cleanup)

@@ -1,0 +1,121 @@
+"""Secrets in files that are replaced while the gateway runs, as Kubernetes replaces them."""
+
+import asyncio
+import base64
+import hmac
+import json
+import logging
+import os
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.sandbox import ACCOUNT_TOKEN
+
+USERS = "{ users(first: 1, filter: {sources: [ACCOUNT]}) { nodes { name } } }"
+CREATE = 'mutation { createAccountUser(input: {email: "new@example.com"}) { id } }'
+
+
+class Mounted:
+    """A folder with one secret, whose files are in a folder behind a symbolic link that is replaced at once."""
+
+    def __init__(self, folder: Path, content: str) -> None:
+        self._folder = folder
+        self.file = folder / "secret"
+        self.file.symlink_to("..data/secret")
+        self.replace(content)
+
+    def replace(self, content: str) -> None:
+        version = self._folder / f"..{uuid.uuid4().hex}"
+        version.mkdir()
+        (version / "secret").write_text(f"{content}\n")
+        link = self._folder / "..data_tmp"
+        link.symlink_to(version.name)
+        os.replace(link, self._folder / "..data")  # noqa: PTH105 - as kubelet does, for a link
+
+
+async def _eventually(is_true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await is_true():  # noqa: ASYNC110 - nothing reports that the file was read
+            await asyncio.sleep(0.05)
+
+
+async def test_the_token_of_a_source(fresh: Callable[..., Any], tmp_path: Path) -> None:
+    """The first call after a token was replaced has the new one, also a change, which is executed once."""
+    mounted = Mounted(tmp_path, "wrong")
+    world = await fresh(account={"token": "", "token_file": str(mounted.file)})
+
+    async def codes() -> list[str]:
+        result = await world.graphql(USERS)
+        return [error["extensions"]["code"] for error in result.get("errors", ())]
+
+    assert await codes() == ["SOURCE_CREDENTIALS"]
+    mounted.replace(ACCOUNT_TOKEN)
+    await world.forget()
+    assert await codes() == []
+    assert [call["status"] for call in await world.calls("account")][-2:] == [401, 200]
+    await world.forget()
+    assert await codes() == []
+    assert [call["status"] for call in await world.calls("account")] == [200]
+
+    async def is_refused() -> bool:
+        return await codes() == ["SOURCE_CREDENTIALS"]
+
+    mounted.replace("wrong-again")
+    await _eventually(is_refused)
+    mounted.replace(ACCOUNT_TOKEN)
+    await world.forget()
+    created = await world.graphql(CREATE)
+    assert "errors" not in created
+    assert [call["status"] for call in await world.calls("account") if call["method"] == "POST"] == [401, 201]
+
+
+async def test_the_tokens_of_webhooks(fresh: Callable[..., Any], tmp_path: Path) -> None:
+    """Webhooks are checked with the tokens that the file has now."""
+    mounted = Mounted(tmp_path, "old-token")
+    world = await fresh(reseller={"webhook_token_file": str(mounted.file)})
+    body = json.dumps({"eventType": "reseller.other", "data": {}}).encode()
+
+    async def status(token: str) -> int:
+        signature = base64.b64encode(hmac.digest(token.encode(), body, "sha256")).decode()
+        headers = {"Webhook-Signature": signature, "Content-Type": "application/json"}
+        async with world.session.post(f"{world.url}/webhooks/reseller", data=body, headers=headers) as response:
+            return int(response.status)
+
+    async def is_replaced() -> bool:
+        return await status("new-token") != 401
+
+    assert (await status("new-token"), await status("old-token") == 401) == (401, False)
+    mounted.replace("new-token")
+    await _eventually(is_replaced)
+    assert await status("old-token") == 401
+
+
+async def test_a_secret_that_needs_a_restart(
+    fresh: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A change of a secret that is read once is logged as a warning, one of a token as information, without values."""
+    caplog.set_level(logging.INFO, "gateway.settings")
+    folders = {name: tmp_path / name for name in ("cursor", "token")}
+    for folder in folders.values():
+        folder.mkdir()
+    cursor, token = Mounted(folders["cursor"], "s3cret-one"), Mounted(folders["token"], ACCOUNT_TOKEN)
+    await fresh(
+        cursor_secret_file=str(cursor.file),
+        account={"token": "", "token_file": str(token.file)},
+    )
+    cursor.replace("s3cret-two")
+    token.replace("s3cret-three")
+
+    async def is_logged() -> bool:
+        return len(caplog.records) >= 2
+
+    await _eventually(is_logged)
+    assert {record.levelname: record.getMessage() for record in caplog.records} == {
+        "WARNING": "GATEWAY_CURSOR_SECRET_FILE has changed, and the secret of the start stays in effect: "
+        "restart the gateway",
+        "INFO": "GATEWAY_ACCOUNT__TOKEN_FILE has changed: the new secret is in effect",
+    }
