@@ -31,6 +31,7 @@ from gateway.telemetry.request_metrics import RequestMetrics
 __all__ = ["fresh"]
 
 ADA = LANDMARKS["account"]["ada"]
+RESELLER = {"base_url": "http://127.0.0.1:9", "token": "x", "reseller_id": "1"}
 USER = f'query Known {{ user(id: "{ADA}", source: ACCOUNT) {{ name }} }}'
 REQUESTS = "http_server_request_duration_seconds_count"
 OPERATIONS = "gateway_operation_duration_seconds_count"

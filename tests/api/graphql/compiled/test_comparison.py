@@ -85,4 +85,5 @@ async def test_leaves_nothing_behind(on_error: ErrorBehavior, documents: int, ca
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}, f"seed {seed}"
     gc.collect()  # now a coroutine that was never awaited warns, and warnings are errors
-    assert not caplog.records  # asyncio logs an exception that was never retrieved
+    # asyncio logs an exception that was never retrieved; a change of unknown outcome is logged on purpose.
+    assert not [record for record in caplog.records if record.name != "gateway.changes"]
