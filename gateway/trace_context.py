@@ -40,6 +40,11 @@ class TraceContext(NamedTuple):
         return self.traceparent[36:52]
 
     @property
+    def is_sampled(self) -> bool:
+        """Whether the caller records the trace."""
+        return int(self.traceparent[53:55], 16) & 1 == 1
+
+    @property
     def headers(self) -> dict[str, str]:
         """The headers of a request that is sent in this context."""
         if self.tracestate:

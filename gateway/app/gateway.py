@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
-from opentelemetry.trace import TracerProvider
 
 from gateway.api.capacity import Capacity
 from gateway.api.gate import Gate
@@ -48,7 +47,7 @@ from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
 from gateway.app.state_observer import StateObserver
 from gateway.app.status import StatusReader, this_replica
-from gateway.app.telemetry import build_telemetry, build_tracing
+from gateway.app.telemetry import build_telemetry, embedded_tracing
 from gateway.callers.authentication import Authentication
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
@@ -61,6 +60,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.recent_warnings import RecentWarnings
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.state_changes import StateChanges
+from gateway.telemetry.tracing import Tracing
 from gateway.users.listing.cursor import Cursors
 from gateway.users.model import User, UserChange
 from gateway.users.reference import ReferenceData
@@ -87,7 +87,7 @@ class Gateway:
     Enter it inside the event loop in which it is used. When the block ends, it finishes the changes that are being
     executed and closes its connections.
 
-    Spans are made by `tracer_provider`; None: by that of the embedding program, if it has set one by then.
+    Spans are made by `tracing`; None: by the tracer provider of the embedding program, if it has set one by then.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Gateway:
         settings: Settings | None = None,
         *,
         write_access: Write = write_to_logger,
-        tracer_provider: TracerProvider | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.metrics = Metrics()
@@ -103,7 +103,7 @@ class Gateway:
         """What operators should know and lasts, for example that a circuit is open."""
         self._observer = StateObserver(self.metrics, self.states)
         self.telemetry = build_telemetry(self.settings, self.metrics, self._observer.history, write_access)
-        self._tracer_provider = tracer_provider
+        self._tracing = tracing
         self._stack = AsyncExitStack()
         self._sources: ConfiguredSources | None = None
         self._users: UserService | None = None
@@ -144,7 +144,7 @@ class Gateway:
         settings, observer, stack = self.settings, self._observer, self._stack
         self.warnings.install()
         stack.callback(self.warnings.remove)
-        self.telemetry.tracing = build_tracing(self._tracer_provider)
+        self.telemetry.tracing = self._tracing or embedded_tracing()
         stack.callback(self.states.close)
         watch_secret_files(settings, stack)
         state = _build_state(settings, stack, observer)

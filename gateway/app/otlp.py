@@ -7,12 +7,11 @@ import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 
-from opentelemetry.trace import TracerProvider
-
 from gateway.settings import Settings
 from gateway.settings.opentelemetry import opentelemetry_variables
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.otlp import Signal, export_interval, otlp_url
+from gateway.telemetry.tracing import Tracing
 
 __all__ = ["export_metrics", "export_spans"]
 
@@ -42,8 +41,8 @@ def export_metrics(settings: Settings, metrics: Metrics) -> AbstractAsyncContext
     return MetricsExport(metrics, url, interval=export_interval(variables))
 
 
-def export_spans(settings: Settings) -> AbstractAsyncContextManager[TracerProvider | None]:
-    """Return a block in which spans are sent, if they are to be sent; its value is where they are made.
+def export_spans(settings: Settings) -> AbstractAsyncContextManager[Tracing | None]:
+    """Return a block in which spans are sent, if they are to be sent; its value makes them.
 
     Raises:
         ValueError: as `export_metrics`.

@@ -55,8 +55,8 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
     if log is not None:
         write_access = write_to_stream(log, json_line if settings.log_format == "json" else text_line)
     async with AsyncExitStack() as at_the_end:
-        provider = await at_the_end.enter_async_context(export_spans(settings))
-        gateway = Gateway(settings, write_access=write_access, tracer_provider=provider)
+        tracing = await at_the_end.enter_async_context(export_spans(settings))
+        gateway = Gateway(settings, write_access=write_access, tracing=tracing)
         # Spans and metrics are sent until everything else has ended: the last export has those of that.
         await at_the_end.enter_async_context(export_metrics(settings, gateway.metrics))
         async with gateway:

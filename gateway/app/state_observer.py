@@ -13,7 +13,7 @@ from gateway.errors import (
     SourceUnavailable,
 )
 from gateway.events.polling import PollResult
-from gateway.kit.source_titles import source_title
+from gateway.kit.source_titles import titled
 from gateway.operation import current_principal
 from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.errors import NoTimeError, OutOfDescriptorsError
@@ -139,5 +139,5 @@ def _is_forwarded(source: str) -> bool:
 
 def _subject(source: str, template: str = "") -> str:
     """Return what a sentence names: the source or, as its circuit is another one, the pictures of the source."""
-    of_source = f"the {source_title(source)} source"
+    of_source = f"the {titled(source)} source"
     return f"the pictures of {of_source}" if template == PICTURE_TEMPLATE else of_source

@@ -1,6 +1,6 @@
 """Builds what is reported of requests out of the settings."""
 
-from opentelemetry.trace import ProxyTracerProvider, TracerProvider, get_tracer_provider
+from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
 from gateway.settings import Settings
 from gateway.telemetry.access_log import AccessLog, Write
@@ -11,7 +11,7 @@ from gateway.telemetry.request_metrics import RequestMetrics
 from gateway.telemetry.telemetry import Sink, Telemetry
 from gateway.telemetry.tracing import Tracing
 
-__all__ = ["build_telemetry", "build_tracing"]
+__all__ = ["build_telemetry", "embedded_tracing"]
 
 
 def build_telemetry(settings: Settings, metrics: Metrics, history: History, write_access: Write) -> Telemetry:
@@ -25,10 +25,9 @@ def build_telemetry(settings: Settings, metrics: Metrics, history: History, writ
     return Telemetry(sinks)
 
 
-def build_tracing(provider: TracerProvider | None) -> Tracing | None:
-    """Build the tracing by a provider, or else by the one that the embedding program has set; None without any."""
-    if provider is None:
-        provider = get_tracer_provider()
-        if isinstance(provider, ProxyTracerProvider):  # what OpenTelemetry returns until one is set
-            return None
+def embedded_tracing() -> Tracing | None:
+    """Build the tracing by the tracer provider that the embedding program has set; None without one."""
+    provider = get_tracer_provider()
+    if isinstance(provider, ProxyTracerProvider):  # what OpenTelemetry returns until one is set
+        return None
     return Tracing(provider, gateway_version())

@@ -12,7 +12,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import msgspec
 
 from gateway.cli.subcommand import FAILED, Subcommand
-from gateway.kit.source_titles import source_title
+from gateway.kit.source_titles import titled
 from gateway.settings import Settings
 from gateway.settings.options import SettingsError, add_options, load
 from gateway.telemetry.figures import age, budget, counts, feed, milliseconds, rate, share, span
@@ -96,7 +96,7 @@ def _text(status: Status) -> str:
             [
                 (
                     each.state.replace("_", " "),
-                    source_title(each.source),
+                    titled(each.source),
                     age(each.since, status.time),
                     f"{each.url}: {each.cause}" if each.url else each.cause,
                 )
@@ -176,18 +176,18 @@ def _sources(status: Status) -> str:
         [_source(source, feeds.get(source.name, "-")) for source in status.sources],
     )
     lines = [
-        f"  {source_title(each.name)} failed {age(each.last_failure.time, status.time)}: {each.last_failure.cause}"
+        f"  {titled(each.name)} failed {age(each.last_failure.time, status.time)}: {each.last_failure.cause}"
         for each in status.sources
         if each.last_failure is not None
     ]
-    lines += [f"  left out: {source_title(each.name)} ({each.reason})" for each in status.left_out]
+    lines += [f"  left out: {titled(each.name)} ({each.reason})" for each in status.left_out]
     return "\n".join([table, *lines] if table else lines)
 
 
 def _source(source: SourceStatus, changes: str) -> tuple[str, ...]:
     last = source.calls.last_minute
     return (
-        source_title(source.name),
+        titled(source.name),
         source.circuit.replace("_", " "),
         rate(last.per_second),
         share(last.failed, last.count),

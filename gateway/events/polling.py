@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.errors import GatewayError, SourceUnavailable
 from gateway.events.log import EventLog
+from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait
 from gateway.users.model import UserSource
 from gateway.users.source import PolledSource
@@ -123,7 +124,7 @@ class Poller:
             except GatewayError as error:
                 retry_after, failure = error.retry_after or 0.0, error
             except Exception:  # noqa: BLE001 - a defect must not stop polling for good
-                _LOG.exception("polling the changes of %s failed and will be repeated", self._source.name)
+                _LOG.exception("polling the changes of %s failed and will be repeated", titled(self._source.name))
             self._observe(self._source.name, result, failure)
             failure = None  # it would keep its frames, and they this one
             failures = min(failures + 1, _MAX_DOUBLINGS) if result is PollResult.FAILED else 0

@@ -32,6 +32,7 @@ from gateway.events.outbox import Outbox
 from gateway.events.reader import EventStreamReader
 from gateway.events.recent import MemorySubscription, RecentEvents, event_filter
 from gateway.events.resume_tokens import invalid_resume_token
+from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import seconds_left
 from gateway.users.ids import Ref
@@ -132,7 +133,7 @@ class ReplicatedEventLog:
         self._recent.end(Draining())
         await cancel_and_wait(*self._tasks)
         if lost := Counter(pending.source for pending in self._outbox.give_up()):
-            counts = ", ".join(f"{count} of users of {source}" for source, count in sorted(lost.items()))
+            counts = ", ".join(f"{count} of users of {titled(source)}" for source, count in sorted(lost.items()))
             _LOG.error("events were lost: Redis did not accept them until this process stopped: %s", counts)
             for source in lost.elements():
                 self._observe(LogEvent.LOST, source)
@@ -186,7 +187,9 @@ class ReplicatedEventLog:
         await self._write(events)
 
     def _report_loss(self, pending: _PendingEvent) -> None:
-        _LOG.error("an event of a user of %s was lost: it could not be written to the event log", pending.source)
+        _LOG.error(
+            "an event of a user of %s was lost: it could not be written to the event log", titled(pending.source)
+        )
         self._observe(LogEvent.LOST, pending.source)
 
 

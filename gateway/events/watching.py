@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from gateway.errors import Forbidden
 from gateway.events.log import EventLog, Subscription
+from gateway.kit.source_titles import titled
 from gateway.operation import Action, Principal
 from gateway.users.ids import Ref
 from gateway.users.model import UserSource
@@ -42,7 +43,9 @@ def _watched_sources(principal: Principal, ids: Iterable[Ref], sources: Sequence
     for source in (*sources, *(ref.source for ref in ids)):
         principal.require(Action.READ, source)
         if source in principal.forwarded:
-            raise Forbidden(f"Users of {source} cannot be watched: this source is called with forwarded credentials.")
+            raise Forbidden(
+                f"Users of {titled(source)} cannot be watched: this source is called with forwarded credentials."
+            )
     watched = sources or [source for source in principal.readable(UserSource) if source not in principal.forwarded]
     if not watched:
         raise Forbidden("No users can be watched: all sources are called with forwarded credentials.")

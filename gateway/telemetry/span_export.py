@@ -11,10 +11,11 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from gateway.kit.threads import in_daemon_thread
-from gateway.telemetry.otlp import ExportLog, Signal, resource
+from gateway.telemetry.otlp import ExportLog, Signal, gateway_version, resource
+from gateway.telemetry.tracing import Tracing
 
 __all__ = ["SpanExport"]
 
@@ -24,24 +25,24 @@ _MARGIN = 0.2
 
 
 class SpanExport:
-    """Records the spans of this process and sends them to a URL until the block ends, whose value is their provider.
+    """Sends the spans of this process to a URL until the block ends, whose value makes them.
 
-    Of the traces that begin here, the share `ratio` is recorded, by chance; of those that a caller has begun, the ones
-    that the caller records. With `ratio` None the SDK reads the sampler from `OTEL_TRACES_SAMPLER`. The size and the
-    interval of the batches are those of `OTEL_BSP_*`. Spans that are left at the end have three seconds; a collector
-    that is known to be away has less.
+    With `ratio` None the SDK reads the sampler from `OTEL_TRACES_SAMPLER`; see `Tracing`. The size and the interval of
+    the batches are those of `OTEL_BSP_*`. Spans that are left at the end have three seconds; a collector that is known
+    to be away has less.
     """
 
     def __init__(self, url: str, ratio: float | None) -> None:
-        sampler = None if ratio is None else ParentBased(TraceIdRatioBased(ratio))
+        self._ratio = ratio
+        sampler = None if ratio is None else ALWAYS_ON
         self._provider = TracerProvider(sampler, resource(), shutdown_on_exit=False, id_generator=_Ids())
         self._exporter = OTLPSpanExporter(url)
         self._log = ExportLog(Signal.TRACES, url, trace_exporter._logger)  # noqa: SLF001 - it has no other name
 
-    async def __aenter__(self) -> TracerProvider:
+    async def __aenter__(self) -> Tracing:
         self._log.__enter__()
         self._provider.add_span_processor(BatchSpanProcessor(_LoggedExporter(self._exporter, self._log)))
-        return self._provider
+        return Tracing(self._provider, gateway_version(), ratio=self._ratio)
 
     async def __aexit__(self, *_: object) -> None:
         loop = asyncio.get_running_loop()

@@ -1,10 +1,12 @@
 """What all spans have in common: trace contexts as OpenTelemetry has them, and their status."""
 
+import random
+
 from opentelemetry.trace import Link, Span, SpanContext, StatusCode, TraceFlags, TraceState
 
 from gateway.trace_context import TraceContext
 
-__all__ = ["fail", "link_to", "span_context", "trace_context"]
+__all__ = ["fail", "link_to", "span_context", "trace_context", "unrecorded"]
 
 
 def span_context(trace: TraceContext) -> SpanContext:
@@ -20,6 +22,14 @@ def trace_context(context: SpanContext) -> TraceContext:
     state = context.trace_state.to_header() if context.trace_state else ""
     traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
     return TraceContext(traceparent, state)
+
+
+def unrecorded(sent: TraceContext | None) -> TraceContext:
+    """Return the trace context of a request that is not recorded: that of its trace, or of a new one."""
+    span_id = f"{random.getrandbits(64) or 1:016x}"
+    if sent is None:
+        return TraceContext(f"00-{random.getrandbits(128) or 1:032x}-{span_id}-00")
+    return TraceContext(f"00-{sent.trace_id}-{span_id}-{sent.traceparent[53:55]}", sent.tracestate)
 
 
 def link_to(trace: TraceContext | None) -> list[Link] | None:

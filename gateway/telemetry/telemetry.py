@@ -51,7 +51,7 @@ class Telemetry:
                 report.client, report.client_version = _plain(client), _plain(get(version, ""))
                 break
         if self.tracing is not None:
-            self.tracing.begin(report, headers)
+            self.tracing.begin(report)
         if report.calls is None and self._sinks:
             report.calls = CallList()
 

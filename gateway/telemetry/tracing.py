@@ -4,7 +4,8 @@ Whether a trace is recorded is decided once, where its first span in this proces
 is not recorded make no spans; they are sent with a trace context that states that.
 """
 
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from opentelemetry.context import Context
@@ -22,7 +23,7 @@ from gateway.calls import current_calls
 from gateway.errors import Code, GatewayError
 from gateway.operation import operation
 from gateway.telemetry.report import CLIENT_LEFT, PROBES, RequestReport
-from gateway.telemetry.spans import fail, link_to, span_context, trace_context
+from gateway.telemetry.spans import fail, link_to, span_context, trace_context, unrecorded
 from gateway.telemetry.traced_calls import TracedCalls
 from gateway.trace_context import TraceContext
 
@@ -49,12 +50,18 @@ Attributes = dict[str, AttributeValue]
 
 
 class Tracing:
-    """Begins and ends spans. The spans of requests are in their reports."""
+    """Begins and ends spans. The spans of requests are in their reports.
 
-    def __init__(self, provider: TracerProvider, version: str = "") -> None:
+    With a `ratio`, that share of the traces that begin here is recorded, and of the others those that the caller
+    records. Then `provider` records everything: its sampler takes more time than all else that an operation without
+    spans needs. Without a ratio its sampler decides.
+    """
+
+    def __init__(self, provider: TracerProvider, version: str = "", *, ratio: float | None = None) -> None:
         self._tracer = provider.get_tracer("gateway", version)
+        self._ratio = ratio
 
-    def begin(self, report: RequestReport, headers: Mapping[str, str]) -> None:
+    def begin(self, report: RequestReport) -> None:
         """Begin the span of a request, below that of the caller or of the embedding program.
 
         The probes of load balancers and monitoring have none.
@@ -62,14 +69,14 @@ class Tracing:
         if report.route in PROBES:
             return
         kind = SpanKind.INTERNAL if report.surface == "python" else SpanKind.SERVER
-        self._start(report, _parent(headers), kind)
+        self._start(report, report.trace, kind)
 
     def begin_delivery(self, report: RequestReport, subscription: RequestReport) -> None:
         """Begin the span of an event that is executed for a subscription: a trace with a link to that of the latter.
 
         A subscription may last for days, which is too long for one trace.
         """
-        self._start(report, Context(), SpanKind.CONSUMER, subscription.trace)
+        self._start(report, None, SpanKind.CONSUMER, subscription.trace)
 
     def end(self, report: RequestReport) -> None:
         """End the span of a request."""
@@ -97,6 +104,10 @@ class Tracing:
     @contextmanager
     def background(self, name: str, attributes: Attributes) -> Iterator[None]:
         """Make a span for work that no request causes; it begins a trace. The calls inside are below it."""
+        if not self._may_record(None):
+            with operation(trace=unrecorded(None)):
+                yield
+            return
         span = self._tracer.start_span(name, Context(), SpanKind.INTERNAL, attributes)
         calls = TracedCalls(self._tracer, span) if span.is_recording() else None
         context = span.get_span_context()
@@ -112,11 +123,21 @@ class Tracing:
         finally:
             span.end()
 
+    def _may_record(self, sent: TraceContext | None) -> bool:
+        """Return whether to record a request with this trace context, as far as that is decided here."""
+        if self._ratio is None:
+            return True
+        return random.random() < self._ratio if sent is None else sent.is_sampled  # noqa: S311 - chance, no secret
+
     def _start(
-        self, report: RequestReport, parent: Context, kind: SpanKind, linked: TraceContext | None = None
+        self, report: RequestReport, sent: TraceContext | None, kind: SpanKind, linked: TraceContext | None = None
     ) -> None:
+        if not self._may_record(sent):
+            report.trace = unrecorded(sent)
+            report.trace_id = report.trace.trace_id
+            return
         name = report.operation or report.route or report.surface
-        span = self._tracer.start_span(name, parent, kind, None, link_to(linked))
+        span = self._tracer.start_span(name, _parent(sent), kind, None, link_to(linked))
         context = span.get_span_context()
         if context.is_valid:
             report.trace = trace_context(context)
@@ -134,12 +155,11 @@ def _finish(span: Span, name: str, report: RequestReport) -> None:
     span.end()
 
 
-def _parent(headers: Mapping[str, str]) -> Context:
+def _parent(sent: TraceContext | None) -> Context:
     """Return the context of a request: the span of the embedding program around it, else the one that is sent."""
     current = get_current_span()
     if current.get_span_context().is_valid:
         return set_span_in_context(current, Context())
-    sent = TraceContext.of(headers)
     return Context() if sent is None else set_span_in_context(NonRecordingSpan(span_context(sent)), Context())
 
 
@@ -153,37 +173,41 @@ def _name(report: RequestReport) -> str:
 
 
 def _attributes(report: RequestReport) -> Attributes:
+    """Return the attributes of a request. Those of the gateway are left out where there is nothing to report."""
     summary = report.summary
     attributes: Attributes = {
         "gateway.surface": report.surface,
         "gateway.request.id": report.request_id,
         "gateway.calls": sum(summary.requests.values()),
-        "gateway.calls.kept": summary.kept,
-        "gateway.calls.retries": summary.retries,
-        "gateway.source.seconds": summary.source_seconds,
     }
-    if report.method:
-        attributes |= _http_attributes(report)
     if report.surface == "grpc":
         attributes["rpc.system.name"] = "grpc"
         attributes["rpc.method"] = f"{_GRPC_SERVICE}/{report.operation}"
         attributes["rpc.response.status_code"] = str(report.status)
     elif report.kind:
-        attributes["graphql.operation.type"] = report.kind
-        attributes["graphql.document.hash"] = f"sha256:{report.document}"
-        if report.operation:
-            attributes["graphql.operation.name"] = report.operation
-    if report.caller:
-        attributes["gateway.caller"] = report.shown_caller
-    if report.client:
-        attributes["gateway.client.name"] = report.client
-        attributes["gateway.client.version"] = report.client_version
-    if report.codes:
-        attributes["gateway.error.codes"] = report.codes
-    if report.messages:
-        attributes["gateway.messages"] = report.messages
-    if report.status == CLIENT_LEFT:
-        attributes["gateway.client.left"] = True
+        attributes |= _graphql_attributes(report)
+    if report.method:
+        attributes |= _http_attributes(report)
+    further: Attributes = {
+        "gateway.calls.kept": summary.kept,
+        "gateway.calls.retries": summary.retries,
+        "gateway.caller": report.shown_caller,
+        "gateway.client.name": report.client,
+        "gateway.client.version": report.client_version,
+        "gateway.client.left": report.status == CLIENT_LEFT,
+        "gateway.error.codes": report.codes,
+        "gateway.messages": report.messages,
+    }
+    return attributes | {name: value for name, value in further.items() if value}
+
+
+def _graphql_attributes(report: RequestReport) -> Attributes:
+    attributes: Attributes = {
+        "graphql.operation.type": report.kind,
+        "gateway.document.hash": f"sha256:{report.document}",
+    }
+    if report.operation:
+        attributes["graphql.operation.name"] = report.operation
     return attributes
 
 

@@ -1,6 +1,7 @@
 """Checks that what a source returned is what was requested: a source, or a proxy before it, may mix up responses."""
 
 from gateway.errors import Origin, Outcome, SourceInvalidResponse
+from gateway.kit.source_titles import titled
 from gateway.users.changes import CreateAccountUser
 from gateway.users.ids import Ref
 from gateway.users.model import Department, Organization, Role, User, UserSource
@@ -18,7 +19,7 @@ def check_user(ref: Ref, user: User | None) -> User | None:
     if user is None or user.source_id == ref.source_id or _is(user, ref):
         return user
     raise SourceInvalidResponse(
-        f"The {ref.source} source returned another user than the one that was requested.",
+        f"The {titled(ref.source)} source returned another user than the one that was requested.",
         origin=Origin(source=ref.source),
     )
 
@@ -32,7 +33,7 @@ def check_record(ref: Ref, record: Role | Department | Organization | None) -> R
     if record is None or not record.source_id or record.source_id.casefold() == ref.source_id.casefold():
         return record
     raise SourceInvalidResponse(
-        f"The {ref.source} source returned another {ref.kind} than the one that was requested.",
+        f"The {titled(ref.source)} source returned another {ref.kind} than the one that was requested.",
         origin=Origin(source=ref.source),
     )
 
@@ -46,7 +47,7 @@ def check_changed(user: User, *refs: Ref) -> User:
     if any(_is(user, ref) for ref in refs):
         return user
     raise SourceInvalidResponse(
-        f"The {user.source} source returned another user than the one to be changed.",
+        f"The {titled(user.source)} source returned another user than the one to be changed.",
         origin=Origin(source=user.source),
         outcome=Outcome.UNKNOWN,
     )

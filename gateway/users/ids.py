@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from gateway.errors import BadUserInput, Rule
+from gateway.kit.source_titles import titled
 from gateway.users.model import (
     Account,
     Actor,
@@ -181,7 +182,7 @@ def resolve(
             path, f"is the id of {_with_article(ref.kind)}, not of {_with_article(kind)}", Rule.FORMAT, format="id"
         )
     if source is not None and ref.source is not source:
-        message = f"is an id of the {ref.source} source, not of the {source} source"
+        message = f"is an id of the {titled(ref.source)} source, not of the {titled(source)} source"
         raise BadUserInput.at(path, message, Rule.FORMAT, format="id")
     return ref
 

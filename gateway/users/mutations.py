@@ -12,7 +12,7 @@ import orjson
 
 from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured
 from gateway.kit.execution import Execution
-from gateway.kit.source_titles import source_title
+from gateway.kit.source_titles import titled
 from gateway.users.changes import Change, CreateAccountUser
 from gateway.users.icons import Icon
 from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, random_key, source_key, to_bytes
@@ -179,7 +179,7 @@ class Mutations:
             change = UserChange.CREATED if command.target is None else UserChange.UPDATED
             await self._publish(change, user, command.source_key() if command.key else "", repeated=repeated)
         except Exception:  # noqa: BLE001 - the change was executed: an unpublished event must not make it a failure
-            _LOG.exception("the event of a change in the %s source could not be published", user.source)
+            _LOG.exception("the event of a change in the %s source could not be published", titled(user.source))
 
     async def _call_source(self, command: Command, execution: Execution) -> User | GatewayError:
         if command.target is None:
@@ -239,7 +239,7 @@ def _log_unknown_outcome(command: Command, error: GatewayError) -> None:
         fields |= {"cause": failed_call.cause, "url": f"{failed_call.method} {failed_call.url}"}
     _UNKNOWN_OUTCOMES.warning(
         "the outcome of a change is unknown: the %s source may have executed it. %s",
-        source_title(source),
+        titled(source),
         "Repeated with the same idempotency key, it is settled"
         if command.key
         else "It had no idempotency key, so a repetition may execute it again: compare the user",
@@ -263,8 +263,8 @@ async def _read_back(source: Source, ref: Ref) -> User:
 
 def _no_user_returned(ref: Ref) -> SourceInvalidResponse:
     return SourceInvalidResponse(
-        f"The {ref.source} source confirmed the change and did not return the user after it. A request with the same "
-        "idempotency key reads the user again; the change is not sent again.",
+        f"The {titled(ref.source)} source confirmed the change and did not return the user after it. A request with "
+        "the same idempotency key reads the user again; the change is not sent again.",
         origin=Origin(source=ref.source),
         outcome=Outcome.UNKNOWN,
     )

@@ -19,6 +19,7 @@ import msgspec
 
 from gateway.calls import BatchCalls, CallKind, Endpoint, current_calls
 from gateway.errors import Origin, SourceTimeout
+from gateway.kit.source_titles import titled
 from gateway.kit.tasks import gather
 from gateway.operation import ANYONE, Principal, acting_as, current_trace, seconds_left
 from gateway.users.identity import check_record
@@ -189,7 +190,7 @@ class ReferenceData:
                 return await asyncio.gather(*(asyncio.shield(future) for future in futures))
         except TimeoutError:
             timeout = SourceTimeout(
-                f"The {key.source} source did not respond in time.", origin=Origin(source=key.source)
+                f"The {titled(key.source)} source did not respond in time.", origin=Origin(source=key.source)
             )
             return [timeout] * len(futures)
         finally:

@@ -12,6 +12,7 @@ offers a conditional request that would exclude it.
 import time
 
 from gateway.errors import Conflict, GatewayError, NotFound, Origin, Outcome, Rule, Violation
+from gateway.kit.source_titles import titled
 from gateway.users.changes import Change, CreateAccountUser
 from gateway.users.comparison import ChangeComparison, compare
 from gateway.users.identity import check_user
@@ -47,7 +48,7 @@ async def settle_before_sending(source: Source, ref: Ref, change: Change, since:
     if moved:
         user = await _read(source, after)
     if user is None or (moved and not _changed_since(source, user, since)):
-        return NotFound(f"The {ref.source} source has no such user.", origin=Origin(source=ref.source))
+        return NotFound(f"The {titled(ref.source)} source has no such user.", origin=Origin(source=ref.source))
     comparison, changed = compare(change, user), _changed_since(source, user, since)
     if _has_all(comparison, changed=changed):
         return user
@@ -142,8 +143,9 @@ def _changed_meanwhile(ref: Ref, comparison: ChangeComparison) -> Conflict:
         for name in comparison.incomparable
     ]
     return Conflict(
-        f"The user in the {ref.source} source was changed after this change was sent for the first time, so it is not "
-        "sent again. Whether it was executed before that is not known. Read the user, and use a new key to change it.",
+        f"The user in the {titled(ref.source)} source was changed after this change was sent for the first time, so it "
+        "is not sent again. Whether it was executed before that is not known. Read the user, and use a new key to "
+        "change it.",
         origin=Origin(source=ref.source),
         violations=violations,
         outcome=Outcome.UNKNOWN,

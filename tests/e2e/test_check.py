@@ -1,9 +1,11 @@
 """`gateway check` names what is wrong: the URL, the cause and what to do, against sources on real sockets."""
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -17,6 +19,7 @@ from conftest import GATEWAY, ROOT
 
 from gateway.app.checks import CheckRow, run_checks
 from gateway.app.checks.source import clock_offset
+from gateway.app.checks.token import note_expiry
 from gateway.app.checks.webhooks import check_webhooks
 from gateway.sandbox import (
     ACCOUNT_ID,
@@ -180,7 +183,7 @@ def about(found: str, expected: str) -> bool:
 
 async def test_wrong_settings(checks: Checks) -> None:
     """A wrong token, version, account and reseller are each named with the setting to correct."""
-    first, second = await asyncio.gather(
+    first, second, third = await asyncio.gather(
         checks.run(
             "--json",
             GATEWAY_ACCOUNT__API_VERSION="2.0",
@@ -193,8 +196,10 @@ async def test_wrong_settings(checks: Checks) -> None:
             GATEWAY_SOFTWAREONE__BASE_URL=f"{checks.environment['GATEWAY_SOFTWAREONE__BASE_URL']}/public/v1",
             GATEWAY_RESELLER__BASE_URL=f"{checks.environment['GATEWAY_RESELLER__BASE_URL']}/v3",
         ),
+        checks.run("--json", "--source", "account", GATEWAY_ACCOUNT__HEADER_PREFIX="OpenMPR"),
     )
-    assert (first.status, second.status) == (1, 1)
+    assert (first.status, second.status, third.status) == (1, 1, 1)
+    assert third.rows["account"]["advice"] == "the version did not arrive: check GATEWAY_ACCOUNT__HEADER_PREFIX"
     assert "(api_version_invalid)" in first.rows["account"]["cause"]
     assert "set GATEWAY_ACCOUNT__API_VERSION to a supported version: 1.0.forge" in first.rows["account"]["advice"]
     assert "GATEWAY_SOFTWAREONE__TOKEN begins with Bearer" in first.rows["softwareone"]["advice"]
@@ -303,6 +308,20 @@ async def test_without_a_reseller(checks: Checks) -> None:
     assert "SOURCE_NOT_CONFIGURED" in row
     assert "set GATEWAY_RESELLER__RESELLER_ID" in row
     assert await checks.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("days", "note"), [(-3, "has expired on"), (5, "expires in 4 days, on"), (60, None), (None, None), ("soon", None)]
+)
+def test_a_token_that_expires(days: Any, note: str | None) -> None:
+    """A token that contains when it expires, as a JWT, is noted two weeks before, and after that."""
+    expires = {"exp": time.time() + days * 86_400} if isinstance(days, int) else {"exp": days} if days else {}
+    payload = base64.urlsafe_b64encode(json.dumps({"sub": "a", **expires}).encode()).decode().rstrip("=")
+    row = CheckRow("reseller")
+    note_expiry(row, f"e30.{payload}.x", "GATEWAY_RESELLER__TOKEN")
+    note_expiry(row, "idt:TKN-1:opaque", "GATEWAY_SOFTWAREONE__TOKEN")
+    assert len(row.notes) == (note is not None)
+    assert note is None or f"GATEWAY_RESELLER__TOKEN {note}" in row.notes[0]
 
 
 async def test_forwarded_credentials(checks: Checks) -> None:

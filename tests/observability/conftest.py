@@ -12,8 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 from conftest import GATEWAY, ROOT, SERVER
 from documents.reader import Reader, running_reader
+from observability.collector import Collector, running_collector
 from observability.load import SETTINGS, put_under_load
 from observability.prometheus import FOLDER, Prometheus, running_prometheus
 from state.server import RedisServer
@@ -31,6 +33,7 @@ class Observed:
     prometheus: Prometheus
     started: float
     reader: Reader
+    collector: Collector
 
 
 @pytest.fixture(scope="session")
@@ -47,15 +50,16 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     redis.start()
     try:
         with (
+            running_collector() as collector,
             running_reader(folder) as reader,
-            _demo(reader, redis.url) as addresses,
+            _demo(reader, redis.url, collector.url) as addresses,
             running_prometheus(folder, urlsplit(addresses["metrics"]).netloc) as prometheus,
         ):
             _wait_for_scrape(prometheus)
             control = addresses["sandbox"].removesuffix("/calls")
             started = time.time()
             asyncio.run(put_under_load(addresses["graphql"], addresses["grpc"], control, redis))
-            yield Observed(replace(prometheus, time=_wait_for_scrape(prometheus)), started, reader)
+            yield Observed(replace(prometheus, time=_wait_for_scrape(prometheus)), started, reader, collector)
     finally:
         redis.stop()
 
@@ -70,15 +74,22 @@ def _wait_for_scrape(prometheus: Prometheus) -> float:
 
 
 @contextmanager
-def _demo(reader: Reader, redis_url: str) -> Iterator[dict[str, str]]:
-    """Run `gateway demo` at the ports of the reader, with its log in the reader's folder; return its addresses."""
+def _demo(reader: Reader, redis_url: str, collector_url: str) -> Iterator[dict[str, str]]:
+    """Run `gateway demo` with the settings of compose, at the ports of the reader; return its addresses.
+
+    Its log is in the folder of the reader.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == SERVER}
-    ports = {
-        "GATEWAY_HTTP_PORT": reader.port("8000"),
-        "GATEWAY_GRPC_PORT": reader.port("50051"),
-        "GATEWAY_ADMIN_PORT": reader.port("9464"),
+    composed = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]["gateway"]["environment"]
+    settings = SETTINGS | {
+        **composed,
+        "GATEWAY_HTTP_PORT": str(reader.port("8000")),
+        "GATEWAY_GRPC_PORT": str(reader.port("50051")),
+        "GATEWAY_ADMIN_HOST": "127.0.0.1",
+        "GATEWAY_ADMIN_PORT": str(reader.port(composed["GATEWAY_ADMIN_PORT"])),
+        "GATEWAY_OTLP_ENDPOINT": collector_url,
+        "GATEWAY_REDIS_URL": redis_url,
     }
-    settings = SETTINGS | {name: str(port) for name, port in ports.items()} | {"GATEWAY_REDIS_URL": redis_url}
     printed, log = reader.folder / "demo.output", reader.folder / "gateway.log"
     with printed.open("wb") as output, log.open("wb") as errors:
         process = subprocess.Popen(

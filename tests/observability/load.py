@@ -14,7 +14,6 @@ from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN
 __all__ = ["SETTINGS", "put_under_load"]
 
 SETTINGS = {
-    "GATEWAY_LOG_FORMAT": "json",
     "GATEWAY_DOCUMENTS__AUTOMATIC": "true",
     "GATEWAY_REFERENCE_TTL": "1",
     "GATEWAY_GATE__AT_ONCE": "4",
@@ -28,7 +27,7 @@ SETTINGS = {
 }
 """Low limits, so that a small load reaches them."""
 
-_ROUNDS = 6
+_ROUNDS = 4
 _ADA, _ADA_RESELLER = "acus_adalovelace1", "00000000-0000-4000-8000-000000000001"
 _USER = "query Profile($id: ID!) { user(id: $id, source: ACCOUNT) { name role { name owner { type } } } }"
 _LIST = "query Team { users(first: 5) { nodes { name role { name owner { type } } } } }"
@@ -56,7 +55,7 @@ async def put_under_load(url: str, grpc_address: str, control: str, redis: Redis
             elif number == 2:
                 await asyncio.to_thread(redis.start)
             await world.requests(number)
-            await world.failures(opens_circuit=number == _ROUNDS - 2)
+            await world.failures(opens_circuit=number == _ROUNDS - 1)
             await world.webhooks(number)
             await asyncio.sleep(0.5)
         await asyncio.sleep(2)  # until the last scrape
@@ -108,6 +107,7 @@ class _World:
         await self._fault(source="reseller", kind="slow", delay=1, times=1)
         for _ in range(2):
             await asyncio.gather(*(self._send(_USER, {"id": f"acus_{index:012}"}) for index in range(4)))
+            await self._send(_PUT)
             await self._send(_PUT)
         await self._send(_USER, {"id": _ADA})
         for _ in range(4):

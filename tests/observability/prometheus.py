@@ -63,6 +63,12 @@ class Prometheus:
         assert result["resultType"] == "vector", expression
         return result["result"]
 
+    def exemplars(self, expression: str, start: float) -> list[dict[str, str]]:
+        """Return the labels of the exemplars of an expression since `start`, in seconds since 1970."""
+        end = time.time() if self.time is None else self.time
+        found = self._get("/api/v1/query_exemplars", query=expression, start=str(start), end=str(end + 1))["data"]
+        return [exemplar["labels"] for series in found for exemplar in series["exemplars"]]
+
     def rules(self) -> list[dict[str, Any]]:
         """Return the alerts, each with its `health` and `lastError`."""
         return [rule for group in self._get("/api/v1/rules")["data"]["groups"] for rule in group["rules"]]
@@ -85,6 +91,7 @@ def running_prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
     job["static_configs"] = [{"targets": [target]}]
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(config))
+    composed = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]["prometheus"]
     port = free_port()
     command = [
         binary("prometheus"),
@@ -92,6 +99,7 @@ def running_prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=warn",
+        *(option for option in composed["command"] if option.startswith("--enable-feature=")),
     ]
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"GOMAXPROCS": "1"})

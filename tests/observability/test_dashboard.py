@@ -11,6 +11,8 @@ from documents.blocks import sections
 from observability.conftest import Observed
 from observability.prometheus import FOLDER, Selector, selectors
 
+from gateway.errors import Code
+
 ALERTS = [rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
 PROMQL = [
     block.text
@@ -64,6 +66,32 @@ def test_every_query_of_the_dashboard_has_data(observed: Observed, dashboard: di
         elif not any(labels <= each["metric"].keys() for each in found):
             missing.append(f"{title}: no series has {labels} for {query}")
     assert not missing, "\n".join(missing)
+
+
+def test_the_errors_are_errors(observed: Observed, dashboard: dict[str, Any]) -> None:
+    """Panels with errors by their code show those of callers and sources, and no operations that succeeded."""
+    queries = [query for title, query, _ in targets(dashboard) if title.startswith("Errors by")]
+    assert len(queries) == 2
+    for query in queries:
+        codes = {each["metric"]["code"] for each in observed.prometheus.query(concrete(query))}
+        assert {"BAD_USER_INPUT", "NOT_FOUND", "SOURCE_UNAVAILABLE"} <= codes
+        assert codes <= set(Code)
+
+
+def test_durations_lead_to_traces(observed: Observed, dashboard: dict[str, Any]) -> None:
+    """Where a panel has exemplars, they are labelled as the data source of Prometheus finds their traces."""
+    [queries] = [
+        [target["expr"] for target in panel["targets"] if target.get("exemplar")]
+        for panel in dashboard["panels"]
+        if panel["title"] == "Duration of operations"
+    ]
+    sources = yaml.safe_load((FOLDER / "grafana/datasources.yaml").read_text())["datasources"]
+    [link] = [link for source in sources for link in source.get("jsonData", {}).get("exemplarTraceIdDestinations", ())]
+    assert link["datasourceUid"] in {source["uid"] for source in sources}
+    for query in queries:
+        exemplars = observed.prometheus.exemplars(concrete(query), observed.started)
+        assert exemplars
+        assert all(re.fullmatch(r"[0-9a-f]{32}", labels[link["name"]]) for labels in exemplars)
 
 
 def test_every_metric_exists_and_moves(observed: Observed, dashboard: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from gateway.api.pictures.links import PictureLink
 from gateway.errors import Origin, SourceInvalidResponse
 from gateway.kit.image_types import image_type
 from gateway.kit.segmented_cache import SegmentedCache
+from gateway.kit.source_titles import titled
 from gateway.operation import Principal, acting_as
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
@@ -47,7 +48,7 @@ class Picture:
         """
         content_type = image_type(content[:_BEGINNING])
         if content_type is None:
-            message = f"The {source} source has something at the address of a picture that is none."
+            message = f"The {titled(source)} source has something at the address of a picture that is none."
             raise SourceInvalidResponse(message, origin=Origin(source=source))
         digest = hashlib.sha256(content).digest()[:_ETAG_BYTES]
         return cls(content, content_type, f'"{urlsafe_b64encode(digest).decode().rstrip("=")}"')

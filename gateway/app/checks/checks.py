@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from gateway.app.checks.row import CheckRow, Problem
 from gateway.app.checks.source import POLLING, check_probe, check_source
+from gateway.app.checks.token import note_expiry
 from gateway.app.checks.webhooks import check_webhooks
 from gateway.app.gateway import Gateway
 from gateway.app.sources import settings_of
@@ -56,6 +57,8 @@ def _without_effects(settings: Settings) -> Settings:
 async def _check_configured(gateway: Gateway, settings: Settings, source: Source, *, changes: bool) -> list[CheckRow]:
     row = await check_source(source, changes=changes)
     given = settings_of(settings, source.name)
+    if given.token is not None:
+        note_expiry(row, given.token.get_secret_value(), f"GATEWAY_{source.name.upper()}__TOKEN")
     if given.forwards and given.token is None and row.is_unauthorized:
         row.problems.clear()
         row.works.append("reachable")

@@ -64,17 +64,15 @@ class Api:
         `raw_query` is appended to the query unchanged, since RQL has its escaping rules. Raises what `to_error`
         returns if the status is outside 2xx.
         """
-        request = Request(
-            self._source,
-            method,
-            self._url(template, path_params or {}, query, raw_query),
-            template,
-            self._all_headers(headers),
-            body,
-            self._to_error,
-            base_url=self._base_url,
-            observe=self._observe,
-        )
+        url = self._url(template, path_params or {}, query, raw_query)
+        request = self._request(method, url, template, self._all_headers(headers), body)
+        response = await self._sent(request)
+        if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
+            raise self._failure(request, response, self._to_error(request, response))
+        return request, response
+
+    async def _sent(self, request: Request) -> Response:
+        """Return the response, of whatever status."""
         try:
             response = await self._send(request)
         except GatewayError as error:
@@ -82,13 +80,7 @@ class Api:
                 self._observe(request, error)
             raise
         self.clock.observe(response.headers)
-        if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
-            refusal = self._to_error(request, response)
-            refusal.failed_call = refusal.failed_call or failed_response(request, response, refusal)
-            if self._observe is not None:
-                self._observe(request, refusal)
-            raise refusal
-        return request, response
+        return response
 
     def _all_headers(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
         trace = current_trace.get()
@@ -99,11 +91,40 @@ class Api:
     async def find(
         self, template: str, path_params: Mapping[str, str], *, query: Query = (), raw_query: str = ""
     ) -> tuple[Request, Response] | None:
-        """Make a GET call for one record; return None if there is no such record."""
-        try:
-            return await self.call("GET", template, path_params, query=query, raw_query=raw_query)
-        except NotFound:
-            return None
+        """Make a GET call for one record; return None if there is no such record, which is no failure."""
+        url = self._url(template, path_params, query, raw_query)
+        request = self._request("GET", url, template, self._all_headers(None), None)
+        response = await self._sent(request)
+        if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
+            error = self._to_error(request, response)
+            if isinstance(error, NotFound):
+                if self._observe is not None:
+                    self._observe(request, None)
+                return None
+            raise self._failure(request, response, error)
+        return request, response
+
+    def _request(
+        self, method: str, url: str, template: str, headers: Mapping[str, str], body: bytes | Multipart | None
+    ) -> Request:
+        return Request(
+            self._source,
+            method,
+            url,
+            template,
+            headers,
+            body,
+            self._to_error,
+            base_url=self._base_url,
+            observe=self._observe,
+        )
+
+    def _failure(self, request: Request, response: Response, error: GatewayError) -> GatewayError:
+        """Return the error with what operators see of its call."""
+        error.failed_call = error.failed_call or failed_response(request, response, error)
+        if self._observe is not None:
+            self._observe(request, error)
+        return error
 
     def _url(self, template: str, path_params: Mapping[str, str], query: Query, raw_query: str) -> str:
         url = self._base_url + template.format_map({name: _escape(value) for name, value in path_params.items()})

@@ -133,6 +133,8 @@ def _advice(request: Request, response: Response, error: GatewayError | None) ->
         return _token_advice(request)
     if status == _PAYMENT_REQUIRED:
         return "check the subscription at the source"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "its rate limit is used up, by this gateway or by others that it counts together with it"
     if status == _FORBIDDEN:
         return "the credential lacks a permission for this"
     if status == _NOT_FOUND and (doubled := _doubled_path(request)):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.errors import FailedCall, GatewayError, Origin, SourceTimeout, SourceUnavailable
+from gateway.kit.source_titles import titled
 from gateway.operation import current_deadline
 from gateway.sources.http.causes import failed_call, failed_response
 from gateway.sources.http.errors import NoTimeError, OutOfDescriptorsError
@@ -183,7 +184,7 @@ class Circuit:
     def _refusal(self, request: Request, wait: float) -> GatewayError:
         self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="circuit"))
         return CircuitOpenError(
-            f"The {request.source} source is not called for some seconds, because too many calls to it failed.",
+            f"The {titled(request.source)} source is not called for some seconds, because too many calls to it failed.",
             origin=Origin(source=request.source),
             retry_after=wait,
             failed_call=failed_call(request, f"not sent: the circuit is open since: {self._last_failure}"),

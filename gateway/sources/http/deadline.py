@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from gateway.errors import Origin, Outcome, SourceTimeout
+from gateway.kit.source_titles import titled
 from gateway.kit.timers import Timers
 from gateway.operation import Deadline, current_deadline
 from gateway.sources.http.causes import failed_call
@@ -59,7 +60,7 @@ class WithinDeadline:
             self._observe(CallEvent.of(PipelineEvent.EXPIRED, request))
             unknown = Outcome.UNKNOWN if request.writes and dispatch.may_be_executed else None
             raise SourceTimeout(
-                f"The {request.source} source did not respond in time.",
+                f"The {titled(request.source)} source did not respond in time.",
                 origin=Origin(source=request.source),
                 outcome=unknown,
                 failed_call=failed_call(request, f"no complete response within {left:.3g} s"),

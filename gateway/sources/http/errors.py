@@ -22,6 +22,7 @@ from gateway.errors import (
     SourceUnavailable,
     Violation,
 )
+from gateway.kit.source_titles import titled
 from gateway.sources.http.causes import failed_call, failed_connection
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.redaction import redaction_for
@@ -88,34 +89,43 @@ def source_error(request: Request, response: Response, body: SourceErrorBody) ->
     wait = caller_retry_after(response)
     if status in _CREDENTIALS:
         return SourceCredentials(
-            f"The {source} source rejected the credential of the call.", origin=origin, outcome=unknown
+            f"The {titled(source)} source rejected the credential of the call.", origin=origin, outcome=unknown
         )
     if status in {404, 410} and body.documented:
         return NotFound(
-            message or f"The {source} source has no such record.", origin=origin, violations=body.violations
+            message or f"The {titled(source)} source has no such record.",
+            origin=origin,
+            violations=body.violations,
         )
     if status == 409 and body.documented:  # noqa: PLR2004 - the HTTP status
         return Conflict(
-            message or f"The change conflicts with a record in the {source} source.",
+            message or f"The change conflicts with a record in the {titled(source)} source.",
             origin=origin,
             violations=body.violations,
         )
     if status in _BAD_INPUT and body.documented:
         return BadUserInput(
-            message or f"The {source} source rejected the input.", origin=origin, violations=body.violations
+            message or f"The {titled(source)} source rejected the input.",
+            origin=origin,
+            violations=body.violations,
         )
     if status == _TOO_MANY_REQUESTS:
-        return RateLimited(f"The rate limit of the {source} source is exceeded.", origin=origin, retry_after=wait)
+        return RateLimited(
+            f"The rate limit of the {titled(source)} source is exceeded.", origin=origin, retry_after=wait
+        )
     if status in _TIMEOUTS:
         return SourceTimeout(
-            f"The {source} source reported a timeout.", origin=origin, outcome=unknown, retry_after=wait
+            f"The {titled(source)} source reported a timeout.", origin=origin, outcome=unknown, retry_after=wait
         )
     if status >= _SERVER_ERROR:
         return SourceUnavailable(
-            f"The {source} source failed with status {status}.", origin=origin, outcome=unknown, retry_after=wait
+            f"The {titled(source)} source failed with status {status}.",
+            origin=origin,
+            outcome=unknown,
+            retry_after=wait,
         )
     return SourceInvalidResponse(
-        f"The {source} source responded with status {status} in a form that it does not document. "
+        f"The {titled(source)} source responded with status {status} in a form that it does not document. "
         "Check its base URL, and the proxies on the way to it.",
         origin=origin,
         outcome=unknown,
@@ -152,7 +162,7 @@ class OutOfDescriptorsError(SourceUnavailable):
 
     def __init__(self, request: Request) -> None:
         super().__init__(
-            f"The gateway has too many open files, so the call to the {request.source} source was not sent. "
+            f"The gateway has too many open files, so the call to the {titled(request.source)} source was not sent. "
             "Retry later.",
             origin=Origin(source=request.source),
             retry_after=1.0,
@@ -165,7 +175,7 @@ class NoTimeError(SourceTimeout):
 
     def __init__(self, request: Request) -> None:
         super().__init__(
-            f"No time was left to call the {request.source} source.",
+            f"No time was left to call the {titled(request.source)} source.",
             origin=Origin(source=request.source),
             failed_call=failed_call(request, "not sent: the deadline of the operation had passed"),
         )
@@ -195,7 +205,7 @@ def unreachable_error(request: Request, error: BaseException) -> SourceUnavailab
     """Return the exception for a call that was not sent, because there was no connection, or none in time."""
     kind = SourceTimeout if isinstance(error, TimeoutError) else SourceUnavailable
     return kind(
-        f"The {request.source} source could not be reached.",
+        f"The {titled(request.source)} source could not be reached.",
         origin=Origin(source=request.source),
         failed_call=failed_connection(request, error),
     )
@@ -204,7 +214,7 @@ def unreachable_error(request: Request, error: BaseException) -> SourceUnavailab
 def timeout_error(request: Request) -> SourceTimeout:
     """Return the exception for a call that was sent and has no complete response in time."""
     return SourceTimeout(
-        f"The {request.source} source did not respond in time.",
+        f"The {titled(request.source)} source did not respond in time.",
         origin=Origin(source=request.source),
         outcome=_outcome(request),
         failed_call=failed_call(request, "no complete response in time"),
@@ -214,7 +224,7 @@ def timeout_error(request: Request) -> SourceTimeout:
 def disconnected_error(request: Request) -> SourceUnavailable:
     """Return the exception for a connection that was lost before the response began."""
     return SourceUnavailable(
-        f"The connection to the {request.source} source was lost.",
+        f"The connection to the {titled(request.source)} source was lost.",
         origin=Origin(source=request.source),
         outcome=_outcome(request),
         failed_call=failed_call(request, "the connection was lost before the response began"),
@@ -224,7 +234,7 @@ def disconnected_error(request: Request) -> SourceUnavailable:
 def truncated_error(request: Request) -> SourceUnavailable:
     """Return the exception for a response that began and did not end."""
     return SourceUnavailable(
-        f"The {request.source} source sent an incomplete response.",
+        f"The {titled(request.source)} source sent an incomplete response.",
         origin=Origin(source=request.source),
         outcome=_outcome(request),
         failed_call=failed_call(request, "the response ended before it was complete"),
@@ -234,17 +244,17 @@ def truncated_error(request: Request) -> SourceUnavailable:
 def not_http_error(request: Request) -> SourceInvalidResponse:
     """Return the exception for a response that is not HTTP, or uses parts of it that are not supported."""
     return SourceInvalidResponse(
-        f"The response of the {request.source} source is not valid HTTP.",
+        f"The response of the {titled(request.source)} source is not valid HTTP.",
         origin=Origin(source=request.source),
         outcome=_outcome(request),
-        failed_call=failed_call(request, "the response is not valid HTTP", "check the port of its base URL"),
+        failed_call=failed_call(request, "the response is not valid HTTP", "check the scheme and port of its URL"),
     )
 
 
 def too_large_error(request: Request, status: int, max_bytes: int) -> SourceInvalidResponse:
     """Return the exception for a response with a body of more than `max_bytes` bytes."""
     return SourceInvalidResponse(
-        f"The response of the {request.source} source is larger than {max_bytes} bytes.",
+        f"The response of the {titled(request.source)} source is larger than {max_bytes} bytes.",
         origin=Origin(source=request.source, http_status=status),
         outcome=_outcome(request),
         failed_call=failed_call(request, f"the response is larger than {max_bytes} bytes"),

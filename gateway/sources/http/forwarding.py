@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from gateway.errors import Origin, Unauthenticated
+from gateway.kit.source_titles import titled
 from gateway.operation import ANYONE, current_principal
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.users.model import UserSource
@@ -33,7 +34,8 @@ class Forwarding:
         forwarded = principal.forwarded.get(self._source)
         if not forwarded:
             raise Unauthenticated(
-                f"The {self._source} source requires a credential of the caller. Send it as {self._header_names}.",
+                f"The {titled(self._source)} source requires a credential of the caller. "
+                f"Send it as {self._header_names}.",
                 origin=Origin(source=self._source),
             )
         replaced = {"authorization", *map(str.lower, forwarded)}

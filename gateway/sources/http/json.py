@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from gateway.errors import Origin, Outcome, SourceInvalidResponse
+from gateway.kit.source_titles import titled
 from gateway.sources.http.causes import undocumented_body
 from gateway.sources.http.exchange import Request, Response
 from gateway.users.model import Timestamp
@@ -90,7 +91,7 @@ def decode_response(decoder: JsonDecoder[T], request: Request, response: Respons
 def invalid_response(request: Request, response: Response, error: ValueError) -> SourceInvalidResponse:
     """Return the exception for a successful response whose body is not as documented, for the reason of `error`."""
     return SourceInvalidResponse(
-        f"The response of the {request.source} source does not have the documented form.",
+        f"The response of the {titled(request.source)} source does not have the documented form.",
         origin=Origin(source=request.source, http_status=response.status),
         outcome=Outcome.UNKNOWN if request.writes else None,
         failed_call=undocumented_body(request, response, error),

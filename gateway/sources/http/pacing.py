@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from gateway.calls import CallKind, WaitReason, current_calls
 from gateway.errors import Origin, RateLimited
+from gateway.kit.source_titles import titled
 from gateway.operation import Deadline, current_deadline, current_operation, current_principal
 from gateway.sources.http.bucket import Bucket, Rate, Token, parse_quota
 from gateway.sources.http.causes import failed_call
@@ -227,7 +228,7 @@ class Pacing:
         except _TooLateError as error:
             self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="pace"))
             raise RateLimited(
-                f"The rate limit of the {request.source} source is reached, and waiting would take too long.",
+                f"The rate limit of the {titled(request.source)} source is reached, and waiting would take too long.",
                 origin=Origin(source=request.source),
                 retry_after=error.wait,
                 failed_call=failed_call(request, f"not sent: the rate limit is used up for {error.wait:.3g} s"),

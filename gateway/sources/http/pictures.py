@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from gateway.errors import Origin, SourceInvalidResponse
+from gateway.kit.source_titles import titled
 from gateway.sources.http.causes import failed_response
 from gateway.sources.http.errors import SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response, Send
@@ -127,7 +128,7 @@ class SourcePictures:
         return self._elsewhere if origin in self._origins else None
 
     def _refusal(self, reason: str) -> SourceInvalidResponse:
-        return SourceInvalidResponse(f"The {self._source} source {reason}.", origin=Origin(source=self._source))
+        return SourceInvalidResponse(f"The {titled(self._source)} source {reason}.", origin=Origin(source=self._source))
 
 
 def _joined(base: str, url: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from gateway.errors import Origin, SourceInvalidResponse
+from gateway.kit.source_titles import titled
 from gateway.sources.http.api import Api, Query
 from gateway.sources.http.json import JsonDecoder, decode_response
 
@@ -81,7 +82,7 @@ class InferredRead(Generic[R]):
                 return row
         if rows:  # of other records: the filter was ignored
             raise SourceInvalidResponse(
-                f"The {request.source} source did not filter its list by id.",
+                f"The {titled(request.source)} source did not filter its list by id.",
                 origin=Origin(source=request.source, http_status=response.status),
             )
         return None

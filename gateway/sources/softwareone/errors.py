@@ -94,7 +94,7 @@ def _pairs(errors: Any) -> list[tuple[str, str]]:
         ]
     if isinstance(errors, list):
         return [
-            (str(name), str(error.get("message") or "is rejected by the softwareone source"))
+            (str(name), str(error.get("message") or "is rejected by the SoftwareOne source"))
             for error in errors
             if isinstance(error, dict)
             for name in _names(error.get("properties"))

@@ -20,7 +20,7 @@ def contains(field: str, value: str) -> str:
             would escape the outer `*`. The message continues after the name of the value.
     """
     if value.endswith("\\"):
-        raise ValueError("must not end with a backslash, since the softwareone source cannot search for that")
+        raise ValueError("must not end with a backslash, since the SoftwareOne source cannot search for that")
     return f"ilike({field},{_quote(f'*{value}*')})"
 
 
@@ -60,6 +60,6 @@ def _quote(value: str) -> str:
     mark = '"' if "'" in value else "'"
     if mark in value:
         raise ValueError(
-            "must not have both ' and \", since the softwareone source cannot search for that: leave one out"
+            "must not have both ' and \", since the SoftwareOne source cannot search for that: leave one out"
         )
     return f"{mark}{quote(value, safe='*')}{mark}"

@@ -47,7 +47,7 @@ def test_code(link: str | None, code: str | None) -> None:
     assert error_for(400, {"type": link, "title": "Bad Request"}).origin.code == code
 
 
-REJECTED = "is rejected by the softwareone source"
+REJECTED = "is rejected by the SoftwareOne source"
 E1, E2 = ("change", "email"), ("change", "first_name")
 
 

@@ -13,6 +13,7 @@ import strawberry
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.limits.directives import Cost
 from gateway.errors import Origin, SourceInvalidResponse
+from gateway.kit.source_titles import titled
 from gateway.users.ids import Identified, encode, ref_of
 from gateway.users.loaders import load_expanded_reference, load_expansion, load_reference
 
@@ -182,7 +183,7 @@ def _global_id(record: Identified) -> str:
     ref = ref_of(record)
     if not ref.source_id:  # all such records would have the same id, and be one record in the cache of a client
         raise SourceInvalidResponse(
-            f"The {ref.source} source sent a record of the type {ref.kind} without its id.",
+            f"The {titled(ref.source)} source sent a record of the type {ref.kind} without its id.",
             origin=Origin(source=ref.source),
         )
     return encode(ref)

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.api.web.status.html import Html, element, joined
 from gateway.api.web.status.plots import count_plot, duration_plot
-from gateway.kit.source_titles import source_title
+from gateway.kit.source_titles import titled
 from gateway.telemetry.figures import age, budget, counts, feed, milliseconds, rate, share, span
 from gateway.telemetry.status import (
     CallerStatus,
@@ -98,7 +98,7 @@ def _states(status: Status) -> Html | None:
     rows = [
         (
             element("span", each.state.replace("_", " "), class_="bad"),
-            source_title(each.source),
+            titled(each.source),
             element("time", age(each.since, status.time), datetime=each.since, title=each.since),
             f"{each.url}: {each.cause}" if each.url else each.cause,
         )
@@ -157,7 +157,7 @@ def _source(source: SourceStatus, reported: FeedStatus | None, now: str) -> Html
     circuit = f"circuit {source.circuit.replace('_', ' ')}"
     return element(
         "section",
-        element("div", element("h2", source_title(source.name)), _state(source.circuit, circuit), class_="title"),
+        element("div", element("h2", titled(source.name)), _state(source.circuit, circuit), class_="title"),
         element("p", source.host, class_="host quiet"),
         _figures(figures),
         *_plots(source.calls, now, "calls"),
@@ -173,7 +173,7 @@ def _feed_of(source: SourceStatus, feeds: Iterable[FeedStatus]) -> FeedStatus | 
 def _left_out(status: Status) -> Html | None:
     if not status.left_out:
         return None
-    rows = [(source_title(each.name), each.reason) for each in status.left_out]
+    rows = [(titled(each.name), each.reason) for each in status.left_out]
     return element(
         "section", element("h2", "Sources that are left out"), _table(("source", "reason"), rows), class_="wide"
     )
