@@ -82,8 +82,8 @@ class SourceSettings(SettingsGroup):
     @field_validator("token")
     @classmethod
     def _can_be_sent(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not re.fullmatch(r"[!-~]*", token.get_secret_value()):
-            raise ValueError("must have printable ASCII characters alone, and no blanks")
+        if token is not None and not re.fullmatch(r"[ -~]*", token.get_secret_value()):
+            raise ValueError("must have printable ASCII characters alone")
         return token
 
     @field_validator("forward_headers")

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, SOFTWAREONE_TOKEN, WEBHOOK_TOKEN
-from gateway.settings.options import leaves
+from gateway.settings import Settings
+from gateway.settings.names import leaves
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_every_variable_is_a_setting(instructions, services):
     """All variables that compose and the image set are settings."""
-    known = {leaf.variable for leaf in leaves()}
+    known = {leaf.variable for leaf in leaves(Settings)}
     image = {
         name
         for instruction in instructions

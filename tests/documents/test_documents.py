@@ -9,7 +9,8 @@ from conftest import ROOT
 from documents.blocks import Section, sections
 from documents.reader import running_reader
 
-from gateway.settings.options import leaves
+from gateway.settings import Settings
+from gateway.settings.names import leaves
 from gateway.telemetry.metrics import Metrics
 
 CLIENTS = sorted((ROOT / "docs/clients").glob("*.md"))
@@ -47,6 +48,10 @@ def test_the_readme_works_in_order(tmp_path: Path) -> None:
                 reader.do(block)
 
 
+NO_SETTINGS = {"GATEWAY_ACCOUNT_BASE_URL", "GATEWAY_INTERFACE", "GATEWAY_PORT", "GATEWAY_SERVICE_HOST"}
+"""A mistake that docs/settings.md has as an example, and the variables of other programs there."""
+
+
 @pytest.mark.parametrize("section", README + SECTIONS, ids=lambda section: f"{section.document} {section.heading}")
 def test_every_block_states_its_use(section: Section) -> None:
     """Each block with commands or a program states whether it is executed."""
@@ -74,7 +79,7 @@ def test_code_of_a_client_is_from_its_example(page: Path) -> None:
 
 def test_every_documented_setting_exists() -> None:
     """Each environment variable in a document exists in the code."""
-    known = {leaf.variable for leaf in leaves()} | {"GATEWAY_CONFIG"}
+    known = {leaf.variable for leaf in leaves(Settings)} | {"GATEWAY_CONFIG"} | NO_SETTINGS
     for file in DOCUMENTS:
         assert set(re.findall(r"\bGATEWAY_[A-Z_]*[A-Z]\b", file.read_text())) <= known, file.name
 

@@ -11,7 +11,8 @@ import yaml
 from conftest import ROOT
 from observability.prometheus import FOLDER, binary
 
-from gateway.settings.options import leaves
+from gateway.settings import Settings
+from gateway.settings.names import leaves
 
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 ALERTS = [rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
@@ -55,7 +56,7 @@ def test_an_alert_leads_somewhere(alert: dict[str, Any]) -> None:
 
 def test_every_variable_of_the_gateway_exists() -> None:
     """The variables that compose adds to the gateway are settings, or OpenTelemetry's."""
-    known = {leaf.variable for leaf in leaves()} | {"OTEL_METRICS_EXPORTER"}
+    known = {leaf.variable for leaf in leaves(Settings)} | {"OTEL_METRICS_EXPORTER"}
     assert set(COMPOSE["services"]["gateway"]["environment"]) <= known
 
 
