@@ -8,6 +8,7 @@ from typing import Any
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.callers.authentication import Forwards
 from gateway.settings import AccountSettings, PicturedSettings, Settings, SourceSettings
+from gateway.settings.names import variable_of
 from gateway.settings.secret_files import SecretFile
 from gateway.sources.account import AccountSource
 from gateway.sources.account.versions import account_version
@@ -29,7 +30,7 @@ from gateway.sources.softwareone import SoftwareOneSource
 from gateway.users.model import UserSource
 from gateway.users.source import PictureStore, Source, Sources
 
-__all__ = ["BUILDERS", "ConfiguredSources", "build", "settings_of"]
+__all__ = ["BUILDERS", "ConfiguredSources", "build", "left_out_sources", "settings_of"]
 
 
 def _account(
@@ -62,6 +63,17 @@ def settings_of(settings: Settings, name: UserSource) -> SourceSettings:
     """Return the settings of one source."""
     source_settings: SourceSettings = getattr(settings, name.value)
     return source_settings
+
+
+def left_out_sources(settings: Settings) -> dict[UserSource, str]:
+    """Return the sources that are not configured, each with the reason and the settings that it needs."""
+    missing = {name: settings_of(settings, name).missing for name in BUILDERS}
+    return {name: _reason(name, names) for name, names in missing.items() if names}
+
+
+def _reason(source: UserSource, missing: tuple[str, ...]) -> str:
+    names = " and ".join(f"no {name.replace('base_url', 'base URL')}" for name in missing)
+    return f"{names}: set {' and '.join(variable_of((source, name)) for name in missing)}"
 
 
 def build(name: UserSource, settings: Settings, send: Send, observe: ResultObserver | None = None) -> Source:

@@ -16,10 +16,10 @@ import msgspec
 from gateway.api.graphql.live.live import Live
 from gateway.api.graphql.schema.build import sdl
 from gateway.app.metrics_observer import MetricsObserver
-from gateway.app.sources import BUILDERS, ConfiguredSources, settings_of
+from gateway.app.sources import ConfiguredSources, left_out_sources, settings_of
 from gateway.errors import SourceUnavailable
 from gateway.events.log import EventLog
-from gateway.settings import Settings, SourceSettings
+from gateway.settings import Settings
 from gateway.state.replicas import Replicas
 from gateway.telemetry.log_fields import log_time
 from gateway.telemetry.recent_warnings import LoggedWarning
@@ -100,11 +100,7 @@ class StatusReader:
             overhead=history.overhead.status(),
             codes=history.codes(),
             sources=self._read_sources(),
-            left_out=[
-                LeftOutSource(name.value, _reason(name.value, configured))
-                for name in BUILDERS
-                if not (configured := settings_of(self._settings, name)).configured
-            ],
+            left_out=[LeftOutSource(name, reason) for name, reason in left_out_sources(self._settings).items()],
             feeds=self._read_feeds(),
             replicas=replicas,
             connections=ConnectionCounts(
@@ -179,13 +175,6 @@ class StatusReader:
 @cache
 def _schema_hash() -> str:
     return hashlib.sha256(sdl().encode()).hexdigest()[:_HASH_LENGTH]
-
-
-def _reason(name: str, configured: SourceSettings) -> str:
-    variable = f"GATEWAY_{name.upper()}__"
-    if configured.base_url is None:
-        return f"no base URL: set {variable}BASE_URL"
-    return f"no token: set {variable}TOKEN"
 
 
 def _warning(logged: LoggedWarning) -> WarningStatus:

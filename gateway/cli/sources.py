@@ -2,9 +2,8 @@
 
 import argparse
 
-from gateway.app.sources import settings_of
+from gateway.app.sources import left_out_sources, settings_of
 from gateway.settings import Settings
-from gateway.settings.names import variable_of
 from gateway.settings.options import SettingsError
 from gateway.users.model import UserSource
 
@@ -37,10 +36,4 @@ def source_rows(settings: Settings) -> dict[str, str]:
 
 
 def _left_out(settings: Settings) -> str:
-    missing = {name: settings_of(settings, name).missing for name in UserSource}
-    return ", ".join(f"{name} ({_reason(name, names)})" for name, names in missing.items() if names)
-
-
-def _reason(source: UserSource, missing: tuple[str, ...]) -> str:
-    names = " and ".join(f"no {name.replace('base_url', 'base URL')}" for name in missing)
-    return f"{names}: set {' and '.join(variable_of((source, name)) for name in missing)}"
+    return ", ".join(f"{name} ({reason})" for name, reason in left_out_sources(settings).items())

@@ -6,6 +6,7 @@ Everything is bounded, whatever clients send: the numbers of intervals are fixed
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from heapq import nlargest
 from http import HTTPStatus
 from typing import Generic, TypeVar
@@ -54,7 +55,7 @@ class _Caller:
 
     def __init__(self) -> None:
         self.operations = self.failed = 0
-        self.calls: Counter[str] = Counter()
+        self.calls: dict[str, int] = {}
         self.codes: Counter[str] = Counter()
 
 
@@ -109,25 +110,27 @@ class History:
         codes = report.codes
         if not (report.kind or report.operation or codes):
             return
+        now = self._clock()
+        is_long = report.kind in _LONG
         failed = bool(codes) or _is_error(report.status)
-        if report.kind not in _LONG:
-            self.requests.add(report.duration, failed=failed)
-            self.overhead.add(report.overhead, failed=failed)
-        caller = self._callers.present().of(report.shown_caller or ANONYMOUS)
+        if not is_long:
+            self.requests.add(report.duration, failed=failed, now=now)
+            self.overhead.add(report.overhead, failed=failed, now=now)
+        caller = self._callers.present(now).of(report.shown_caller or ANONYMOUS)
         caller.operations += 1
-        if report.summary.requests:
-            caller.calls.update(report.summary.requests)
+        for source, count in report.summary.requests.items():
+            caller.calls[source] = caller.calls.get(source, 0) + count
         if Code.UNAUTHENTICATED in codes or not report.kind:
-            operation = self._operations.present().of(NOT_EXECUTED)
+            operation = self._operations.present(now).of(NOT_EXECUTED)
         else:
-            operation = self._operations.present().of(report.operation or UNNAMED, report.kind)
+            operation = self._operations.present(now).of(report.operation or UNNAMED, report.kind)
         operation.count += 1
-        if report.kind not in _LONG:
+        if not is_long:
             operation.durations.add(report.duration)
         if failed:
             caller.failed += 1
             operation.failed += 1
-            for counter in (caller.codes, operation.codes, self._codes.present()):
+            for counter in (caller.codes, operation.codes, self._codes.present(now)):
                 counter.update(codes)
 
     def call(self, source: str, status: str, seconds: float) -> None:
@@ -217,6 +220,7 @@ def _is_error(status: int | str) -> bool:
     return isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST and status != CLIENT_LEFT
 
 
+@lru_cache(128)
 def _is_failed(status: str) -> bool:
     """Return whether an attempt failed because of the source, its limit or our credentials, by its status or code.
 

@@ -33,9 +33,9 @@ class Traffic:
         self._started = clock()
         self._intervals = RecentIntervals(_Interval, length=INTERVAL_SECONDS, count=INTERVALS, clock=clock)
 
-    def add(self, seconds: float, *, failed: bool) -> None:
-        """Count one that ends now."""
-        interval = self._intervals.present()
+    def add(self, seconds: float, *, failed: bool, now: float | None = None) -> None:
+        """Count one that ends now. `now` saves reading the clock again."""
+        interval = self._intervals.present(now)
         interval.durations.add(seconds)
         if failed:
             interval.failed += 1
