@@ -15,6 +15,7 @@ from gateway.api.graphql.limits.limits import DocumentLimits, Guard, Limit
 from gateway.api.graphql.schema.build import build_schema, executable, rules
 from gateway.api.graphql.trusted.manifest import Manifest, ManifestFiles
 from gateway.api.graphql.trusted.named import NamedDocuments, Trust
+from gateway.api.graphql.trusted.naming import sha256_of
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.state_memory import MemoryState
 from gateway.kit.tasks import cancel_and_wait
@@ -23,6 +24,7 @@ from gateway.settings import Settings
 __all__ = ["build_executor"]
 
 _LOG = logging.getLogger("gateway.graphql")
+_NEVER_COMPILED = frozenset({"subscription", "__schema", "__type"})
 
 
 def build_executor(
@@ -86,7 +88,11 @@ def _compiler(observe: Callable[[str], None], *, suggestions: bool) -> Compile:
         if not isinstance(found, Uncovered):
             return found
         observe(found.reason)
-        _LOG.debug("an operation is executed by graphql-core, which is slower: %s", found.reason)
+        fields = {"reason": found.reason}
+        if document.loc is not None:
+            fields["document"] = sha256_of(document.loc.source.body)
+        level = logging.DEBUG if found.reason in _NEVER_COMPILED else logging.INFO
+        _LOG.log(level, "an operation is not compiled, graphql-core executes it: %s", found.reason, extra=fields)
         return None
 
     return compiled

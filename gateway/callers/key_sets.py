@@ -93,6 +93,7 @@ class FetchedKeys:
         self._clock = clock
         self._keys = KeySet()
         self._content = b""
+        self._failing = False  # the last fetch failed, which is logged once
         self._refresh_at = clock()
         self._allowed_fetches = float(burst)  # for unknown key ids, as of `_counted_at`
         self._counted_at = clock()
@@ -132,7 +133,13 @@ class FetchedKeys:
                 self._content = content
             self._refresh_at = self._clock() + self._ttl
         except (OSError, ValueError) as error:
-            _LOG.warning("the key set of the issuer could not be fetched, the known keys stay in use: %s", error)
+            if not self._failing:
+                _LOG.warning("the key set of the issuer could not be fetched, the known keys stay in use: %s", error)
+            self._failing = True
+        else:
+            if self._failing:
+                _LOG.info("the key set of the issuer was fetched again")
+            self._failing = False
 
     def _end_refresh(self, task: asyncio.Task[None]) -> None:
         self._task = None

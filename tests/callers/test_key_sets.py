@@ -118,9 +118,15 @@ async def test_a_failing_fetch_keeps_the_keys(
     assert issuer.fetches == 2
     assert "the known keys stay in use" in caplog.text
     assert issuer.url not in caplog.text
-    clock.now += 30
-    await tokens.principal(issuer.token(sub="again"))
-    await fetched(issuer, 3)
+    with caplog.at_level(logging.INFO):
+        clock.now += 30
+        await tokens.principal(issuer.token(sub="again"))
+        await fetched(issuer, 3)
+        issuer.status, issuer.body = 200, None
+        clock.now += 30
+        await tokens.principal(issuer.token(sub="once more"))
+        await fetched(issuer, 4)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
 async def test_no_keys_yet(tokens: TokenVerifier, issuer: Issuer, clock: Any) -> None:

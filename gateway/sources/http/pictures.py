@@ -27,6 +27,7 @@ _LOG = logging.getLogger("gateway.sources")
 PICTURE_TEMPLATE = "/{picture}"
 """The template of all calls for pictures."""
 _MAX_REDIRECTS = 3
+_MAX_LOGGED = 64  # hosts that are refused
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_PICTURE = frozenset({204, 404, 410})
 _UNESCAPED = "/%:@!$&'()*+,;=-._~?[]"  # what a URL may contain that is escaped as far as its source has escaped it
@@ -66,6 +67,7 @@ class SourcePictures:
         self._at_source = _Destination(send, {**headers, **_ACCEPT})
         self._elsewhere = _Destination(send_elsewhere, _ACCEPT)
         self._origins = frozenset(map(_origin, origins))
+        self._logged: set[str] = set()
 
     def locate(self, address: str) -> str | None:
         if address.startswith(self._base_url):
@@ -95,13 +97,7 @@ class SourcePictures:
         url = quote(url.partition("#")[0], safe=_UNESCAPED, errors="surrogateescape")
         destination = self._destination(url)
         if destination is None:
-            _LOG.warning(
-                "a picture of the %s source is at %s, which is not called: if the host may be trusted, name it in "
-                "GATEWAY_%s__PICTURE_ORIGINS",
-                self._source,
-                _origin(url) or "an address that is no plain http URL",
-                self._source.upper(),
-            )
+            self._log_refused(_origin(url) or "an address that is no plain http URL")
             raise self._refusal("has a picture at a host that is not configured")
         request = Request(
             self._source,
@@ -114,6 +110,20 @@ class SourcePictures:
             base_url=_origin(url),
         )
         return request, await destination.send(request)
+
+    def _log_refused(self, origin: str) -> None:
+        """Log a host once: a page may show hundreds of pictures of it, again and again."""
+        if origin in self._logged or len(self._logged) >= _MAX_LOGGED:
+            return
+        self._logged.add(origin)
+        _LOG.warning(
+            "a picture of the %s source is at %s, which is not called: if the host may be trusted, name it in "
+            "GATEWAY_%s__PICTURE_ORIGINS",
+            titled(self._source),
+            origin,
+            self._source.upper(),
+            extra={"source": self._source, "origin": origin},
+        )
 
     def _destination(self, url: str) -> _Destination | None:
         """Return how to call a URL; None if it must not be called."""
