@@ -59,7 +59,7 @@ async def _has_arrived(world: FaultyWorld, source: str) -> bool:
 
 
 async def _has_finished(world: FaultyWorld, calls: int) -> bool:
-    return await world.metric("http_client_request_duration_seconds_count", status="200") >= calls
+    return await world.metric("http_client_request_duration_seconds_count", http_response_status_code="200") >= calls
 
 
 async def _has_joined(world: FaultyWorld, query: str) -> bool:
@@ -83,7 +83,7 @@ async def test_a_read_without_a_client(
     await send_and_disconnect(world, query, "account", finished=finished)
     await eventually(lambda: world.proxies["account"].open == 0)
     await eventually(lambda: not running_tasks())
-    assert await world.metric("http_client_request_duration_seconds_count", status="cancelled") == 1
+    assert await world.metric("http_client_request_duration_seconds_count", error_type="cancelled") == 1
 
 
 async def test_a_shared_read_continues(faulty_world: Callable[..., Any]) -> None:
