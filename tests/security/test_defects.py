@@ -49,7 +49,7 @@ async def url() -> AsyncIterator[str]:
         raise ZeroDivisionError(SECRET)
 
     async with Gateway(Settings()) as gateway:
-        events, executor = MemoryEventLog(), gateway._executor
+        events, executor = MemoryEventLog(), gateway._parts.executor
         assert executor is not None
         incoming = IncomingFactory(UserService(Sources([Broken()])), events, CredentialWatch(anyone), 5)
         live = Live(executor, incoming, live_options(), admits=lambda _: True)

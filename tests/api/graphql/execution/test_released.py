@@ -64,7 +64,7 @@ async def test_nothing_is_kept(name: str) -> None:
     text, value = OPERATIONS[name]
     reseller = {"base_url": "http://127.0.0.1:1", "token": "token", "reseller_id": RESELLER_ID, "max_attempts": 1}
     async with Gateway(Settings(reseller=reseller)) as gateway:
-        executor = gateway._executor
+        executor = gateway._parts.executor
         assert executor is not None
         incoming = Incoming(gateway.users, RequestReport(request_id="r"), timeout=5)
         await _execute(executor, GraphQLRequest(text, {"v": value}), incoming)

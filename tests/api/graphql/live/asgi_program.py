@@ -23,7 +23,7 @@ async def main() -> None:
                     return
                 state = {
                     "subscribers": gateway.events.subscribers,
-                    "connections": gateway._live.traffic.connections,
+                    "connections": gateway._parts.live.traffic.connections,
                     "tasks": sum("RequestHandler" not in repr(task) for task in asyncio.all_tasks()),
                 }
                 await send({"type": "http.response.start", "status": 200, "headers": []})

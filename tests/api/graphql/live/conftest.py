@@ -142,7 +142,7 @@ async def start_server() -> AsyncIterator[StartServer]:
             gateway = await stack.enter_async_context(Gateway(Settings(reference_ttl=0, **sources)))
             event_log = gateway.events
             assert isinstance(event_log, MemoryEventLog)
-            executor = gateway._executor
+            executor = gateway._parts.executor
             assert executor is not None
             incoming_factory = IncomingFactory(gateway.users, event_log, CredentialWatch(authenticate), 5)
             live_events: list[tuple[str, str]] = []

@@ -98,7 +98,7 @@ def test_callers_that_may_not_share() -> None:
 
 async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
     """A subscription that starts between the last response of a feed and its end gets a new feed."""
-    feeds = Feeds(server.gateway._executor, live_options(), LiveTraffic(), unobserved)
+    feeds = Feeds(server.gateway._parts.executor, live_options(), LiveTraffic(), unobserved)
     incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create(
         {}, RequestReport(request_id="r1")
     )
@@ -119,7 +119,7 @@ async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
 async def test_the_maximum_of_one_caller(server: Any) -> None:
     """A caller cannot have more operations than its share, nor more different subscriptions, others still can."""
     options = live_options(operations=8, share=0.5, subscriptions=2)
-    feeds = Feeds(server.gateway._executor, options, LiveTraffic(), unobserved)
+    feeds = Feeds(server.gateway._parts.executor, options, LiveTraffic(), unobserved)
 
     async def incoming_of(principal: Principal) -> Any:
         async def authenticate(_headers: Any) -> Principal:
@@ -163,7 +163,7 @@ async def test_each_event_is_charged() -> None:
     reseller = {"base_url": "http://127.0.0.1:1", "token": "token", "reseller_id": RESELLER_ID}
     settings = Settings(rate_limit={"cost": 40, "window": 600}, reseller=reseller)
     async with Gateway(settings) as gateway:
-        executor = gateway._executor
+        executor = gateway._parts.executor
         assert executor is not None
         feeds = Feeds(executor, live_options(), LiveTraffic(), unobserved)
         factory = IncomingFactory(gateway.users, gateway.events, CredentialWatch(anyone), 5)
@@ -187,7 +187,7 @@ async def test_each_event_is_charged() -> None:
 
 async def test_many_different_subscriptions(server: Any) -> None:
     """An event that a thousand different subscriptions receive is executed in many steps, between which others run."""
-    feeds = Feeds(server.gateway._executor, live_options(), LiveTraffic(), unobserved)
+    feeds = Feeds(server.gateway._parts.executor, live_options(), LiveTraffic(), unobserved)
     incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create(
         {}, RequestReport(request_id="r1")
     )

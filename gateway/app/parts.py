@@ -1,0 +1,137 @@
+"""The parts of a gateway, built out of the settings, and closed in reverse."""
+
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from gateway.api.capacity import Capacity
+from gateway.api.gate import Gate
+from gateway.api.graphql.execution.executor import Executor
+from gateway.api.graphql.execution.incoming import IncomingFactory
+from gateway.api.graphql.live.live import Live
+from gateway.api.graphql.live.options import LiveOptions
+from gateway.api.pictures import PictureLinks
+from gateway.api.web.cors import Cors
+from gateway.app.callers import open_credentials
+from gateway.app.change_intake import start_polling
+from gateway.app.graphql import build_executor
+from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.metrics_reading import read_metrics
+from gateway.app.pictures import build_picture_links
+from gateway.app.secret_files import watch_secret_files
+from gateway.app.sources import ConfiguredSources
+from gateway.app.state_memory import MemoryState
+from gateway.callers.revocation import CredentialWatch
+from gateway.events.log import EventLog
+from gateway.settings import Settings
+from gateway.state.once import IdempotentChanges
+from gateway.telemetry.loop_lag import LoopLag
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.telemetry import Telemetry
+from gateway.users.listing.cursor import Cursors
+from gateway.users.model import User, UserChange
+from gateway.users.reference import ReferenceData
+from gateway.users.service import UserService
+
+__all__ = ["Parts", "open_parts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the surfaces of one gateway have in common; it exists from when the gateway is entered on."""
+
+    state: MemoryState
+    sources: ConfiguredSources
+    credentials: CredentialWatch
+    events: EventLog
+    users: UserService
+    pictures: PictureLinks
+    capacity: Capacity
+    executor: Executor
+    incoming: IncomingFactory
+    live: Live
+
+
+async def open_parts(
+    settings: Settings,
+    stack: AsyncExitStack,
+    *,
+    observer: MetricsObserver,
+    metrics: Metrics,
+    telemetry: Telemetry,
+    cors: Cors,
+) -> Parts:
+    """Build the parts in such an order that closing `stack`, in reverse, closes the intake of changes first.
+
+    The service, which finishes the changes, is closed after that, and the connections at the end.
+    """
+    watch_secret_files(settings, stack)
+    state = _build_state(settings, stack, observer)
+    await state.start()
+    configured = ConfiguredSources(settings, stack, observer)
+    sources = configured.sources
+    credentials = await stack.enter_async_context(open_credentials(settings.auth, configured.forwards))
+    events = state.events()
+    pictures = build_picture_links(settings, configured.pictures)
+    secret = settings.cursor_secret
+    once = IdempotentChanges(state.idempotency(), observe=observer.idempotency)
+    stack.push_async_callback(once.aclose)
+    reference = ReferenceData(sources, ttl=settings.reference_ttl, observe=observer.batch)
+
+    async def publish(change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
+        """Publish the event of a change that was made here."""
+        pictures.on_change(user)
+        with telemetry.publishing(user.source):
+            await events.publish_and_wait(change, user, change_id, repeated=repeated)
+
+    users = UserService(
+        sources,
+        reference=reference,
+        cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
+        execute_once=once,
+        publish=publish,
+        require_publishable=events.require_writable,
+    )
+    events.on_change(users.drop_prefetched)
+    events.on_change(configured.separate_reads)
+    stack.push_async_callback(users.drain)
+    capacity = _build_capacity(settings, state, observer)
+    executor = build_executor(settings, state, stack, observer, capacity)
+    incoming = IncomingFactory(users, events, credentials, settings.request_timeout, pictures, telemetry)
+    options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
+    live = Live(executor, incoming, options, admits=cors.admits_socket, observe=observer.live)
+    stack.push_async_callback(live.drain)
+    start_polling(settings, sources, events, state, stack=stack, observer=observer, telemetry=telemetry)
+    read_metrics(
+        metrics,
+        observer=observer,
+        telemetry=telemetry,
+        sources=configured,
+        reference=reference,
+        live=live,
+        events=events,
+    )
+    await stack.enter_async_context(LoopLag(observer.loop_lag))
+    return Parts(state, configured, credentials, events, users, pictures, capacity, executor, incoming, live)
+
+
+def _build_state(settings: Settings, stack: AsyncExitStack, observer: MetricsObserver) -> MemoryState:
+    """Build the state in memory or, if a URL is set, in Redis."""
+    if settings.redis_url is None:
+        return MemoryState(settings, stack, observer)
+    from gateway.app.state_redis import RedisState  # noqa: PLC0415 - the Redis client takes 6 MiB
+
+    return RedisState(settings.redis_url.get_secret_value(), settings, stack, observer)
+
+
+def _build_capacity(settings: Settings, state: MemoryState, observer: MetricsObserver) -> Capacity:
+    """Build the capacity that all surfaces have in common."""
+    configured = settings.gate
+    gate = Gate(
+        configured.at_once,
+        queue=configured.queue,
+        max_wait=configured.patience,
+        share=configured.share,
+        observe=observer.gate,
+    )
+    return Capacity(rates=state.rates(), gate=gate)
