@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.settings.environment import EnvironmentSource
-from gateway.settings.names import CONFIG, Leaf, at, leaves
-from gateway.settings.names import Path as LeafPath
+from gateway.settings.names import CONFIG, Leaf, LeafPath, at, leaves
 from gateway.settings.tree import Settings
 
 __all__ = ["Given"]

@@ -8,8 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.settings.given import Given
-from gateway.settings.names import Leaf, leaves, variable_of
-from gateway.settings.names import Path as LeafPath
+from gateway.settings.names import Leaf, LeafPath, leaves, variable_of
 from gateway.settings.secret_files import FILE_SUFFIX, NamedFile
 from gateway.settings.shown import without_credentials
 from gateway.settings.tree import Settings
@@ -63,7 +62,9 @@ def _line(error: ErrorDetails, known: Mapping[LeafPath, Leaf], given: Given) -> 
         return _unknown(tuple(map(str, location)), given)
     leaf = next((leaf for path, leaf in known.items() if path == location[: len(path)]), None)
     if leaf is None:  # the value of an error in a whole group is the group, with its secrets
-        return f"{variable_of(map(str, location))}: {_rule(error)}"
+        path = tuple(map(str, location))
+        name = _in_file(path, given) if given.origin(path) == "file" else variable_of(path)
+        return f"{name}: {_rule(error)}"
     value = error["input"]
     if isinstance(value, NamedFile):
         leaf = known[*leaf.path[:-1], leaf.path[-1] + FILE_SUFFIX]

@@ -11,13 +11,13 @@ from pydantic.fields import FieldInfo
 
 from gateway.settings.secret_files import FILE_SUFFIX, SecretFile, is_secret
 
-__all__ = ["CONFIG", "PREFIX", "Leaf", "Path", "at", "leaves", "nearest", "variable_of"]
+__all__ = ["CONFIG", "PREFIX", "Leaf", "LeafPath", "at", "leaves", "nearest", "variable_of"]
 
 PREFIX = "GATEWAY_"
 CONFIG = "GATEWAY_CONFIG"
 """The variable with the path of the settings file: no setting, because the file cannot name itself."""
 
-Path = tuple[str, ...]
+LeafPath = tuple[str, ...]
 """The names of the groups around a setting, and its name."""
 
 _SIMILAR = 0.6  # the least ratio of a name that is proposed; `PORT` for `HTTP_PORT` has 0.62
@@ -29,7 +29,7 @@ def variable_of(path: Iterable[str]) -> str:
     return PREFIX + "__".join(path).upper()
 
 
-def at(tree: Any, path: Path) -> Any:
+def at(tree: Any, path: LeafPath) -> Any:
     """Return the value at a path in nested mappings, None if there is none."""
     for name in path:
         tree = tree.get(name) if isinstance(tree, Mapping) else None
@@ -43,7 +43,7 @@ class Leaf:
     `of_secret` is the name of the secret if the setting is the file for one.
     """
 
-    path: Path
+    path: LeafPath
     field: FieldInfo
     of_secret: str | None = None
 
@@ -78,7 +78,7 @@ class Leaf:
         return value.path if isinstance(value, SecretFile) else None
 
 
-def leaves(model: type[BaseModel], path: Path = ()) -> Iterator[Leaf]:
+def leaves(model: type[BaseModel], path: LeafPath = ()) -> Iterator[Leaf]:
     """Yield all settings, in the order of the tree; after each secret, the file for it."""
     for name, field in model.model_fields.items():
         nested = field.annotation
