@@ -187,7 +187,7 @@ async def test_wrong_settings(checks: Checks) -> None:
         checks.run(
             "--json",
             GATEWAY_ACCOUNT__API_VERSION="2.0",
-            GATEWAY_SOFTWAREONE__TOKEN="Bearer idt:TKN",
+            GATEWAY_SOFTWAREONE__TOKEN="'idt:TKN'",
             GATEWAY_RESELLER__RESELLER_ID="another",
         ),
         checks.run(
@@ -202,7 +202,7 @@ async def test_wrong_settings(checks: Checks) -> None:
     assert third.rows["account"]["advice"] == "the version did not arrive: check GATEWAY_ACCOUNT__HEADER_PREFIX"
     assert "(api_version_invalid)" in first.rows["account"]["cause"]
     assert "set GATEWAY_ACCOUNT__API_VERSION to a supported version: 1.0.forge" in first.rows["account"]["advice"]
-    assert "GATEWAY_SOFTWAREONE__TOKEN begins with Bearer" in first.rows["softwareone"]["advice"]
+    assert "GATEWAY_SOFTWAREONE__TOKEN has quotes around it" in first.rows["softwareone"]["advice"]
     assert "TKN" not in first.output
     assert "check GATEWAY_RESELLER__RESELLER_ID" in first.rows["reseller"]["advice"]
     assert "GATEWAY_ACCOUNT__ACCOUNT_ID (it needs team:read)" in second.rows["account"]["advice"]

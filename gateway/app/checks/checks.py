@@ -13,6 +13,7 @@ from gateway.app.gateway import Gateway
 from gateway.app.sources import settings_of
 from gateway.errors import Code
 from gateway.settings import Settings
+from gateway.settings.names import variable_of
 from gateway.users.model import UserSource
 from gateway.users.source import Source
 
@@ -58,7 +59,7 @@ async def _check_configured(gateway: Gateway, settings: Settings, source: Source
     row = await check_source(source, changes=changes)
     given = settings_of(settings, source.name)
     if given.token is not None:
-        note_expiry(row, given.token.get_secret_value(), f"GATEWAY_{source.name.upper()}__TOKEN")
+        note_expiry(row, given.token.get_secret_value(), variable_of((source.name, "token")))
     if given.forwards and given.token is None and row.is_unauthorized:
         row.problems.clear()
         row.works.append("reachable")
@@ -83,14 +84,10 @@ def _is_mentioned(settings: Settings, name: UserSource) -> bool:
 async def _left_out(settings: Settings, name: UserSource) -> list[CheckRow]:
     """Return the row of a source that is not configured, with the settings that it lacks."""
     given = settings_of(settings, name)
-    prefix = f"GATEWAY_{name.upper()}__"
-    base_url = None if given.base_url is None else str(given.base_url).rstrip("/")
-    missing = [*([] if base_url else [f"{prefix}BASE_URL"]), *([] if given.token else [f"{prefix}TOKEN"])]
-    row = CheckRow(name, base_url or "")
+    row = CheckRow(name, "" if given.base_url is None else str(given.base_url).rstrip("/"))
     cause = "the source is left out, because it is not configured"
-    row.problems.append(
-        Problem("users", cause, f"set {' and '.join(missing)}", Code.SOURCE_NOT_CONFIGURED, url=row.url)
-    )
+    advice = f"set {' and '.join(variable_of((name, each)) for each in given.missing)}"
+    row.problems.append(Problem("users", cause, advice, Code.SOURCE_NOT_CONFIGURED, url=row.url))
     return [row]
 
 

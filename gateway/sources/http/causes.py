@@ -152,11 +152,8 @@ def _token_advice(request: Request) -> str:
         return "it is the credential of the caller that was refused"
     setting = f"GATEWAY_{source.upper()}__TOKEN"
     token = next((value for name, value in request.headers.items() if name.lower() == "authorization"), "")
-    token = token.removeprefix("Bearer ")
-    if token.lower().startswith("bearer "):
-        return f"{setting} begins with Bearer, which is added to it: remove it there"
-    if token[:1] in {'"', "'"} or token != token.strip():
-        return f"{setting} has quotes or blanks around it: remove them"
+    if token.removeprefix("Bearer ")[:1] in {'"', "'"}:
+        return f"{setting} has quotes around it: remove them"
     return f"check {setting}: it may be wrong, expired or revoked, or of another environment"
 
 

@@ -222,10 +222,10 @@ async def test_refusals(transport: Any, raw: Any, reply: bytes, advice: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("token", "advice"), [("Bearer abc", "begins with Bearer"), ('"abc"', "quotes"), ("abc", "wrong, expired")]
+    ("token", "advice"), [('"abc"', "has quotes around it: remove them"), ("abc", "wrong, expired")]
 )
 async def test_tokens(transport: Any, raw: Any, token: str, advice: str) -> None:
-    """A token that was refused is checked for what people paste along with it; it is not shown."""
+    """A token that was refused is checked for quotes around it; it is not shown."""
     server = await raw(refusal(401, "invalid_credentials", "Invalid API Key provided."))
     async with account_source(server.url, transport, token=token) as source:
         failed = await source_failure(source)
