@@ -13,6 +13,7 @@ import msgspec
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.execution.result import Result
+from gateway.api.graphql.graphiql.page import DIST
 from gateway.api.pictures import PictureLinks
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
@@ -22,7 +23,8 @@ from gateway.api.web.metrics import metrics_route
 from gateway.api.web.open_connections import ConnectionLimit
 from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
-from gateway.api.web.status.route import status_route
+from gateway.api.web.status.fonts import Fonts
+from gateway.api.web.status.route import status_routes
 from gateway.app.file_limit import ADMIN_CONNECTIONS
 from gateway.app.parts import Parts, open_parts
 from gateway.app.state_observer import StateObserver
@@ -271,7 +273,7 @@ class Gateway:
         routes = [*health(self._check_ready), metrics_route(self.metrics.registry)]
         if self.settings.serves_status:
             assert self._status is not None  # noqa: S101 - it is built when the gateway is entered
-            routes.append(status_route(self._status.read, cors))
+            routes += status_routes(self._status.read, cors, Fonts.load(DIST))
         return routes
 
     def _state(self) -> str:

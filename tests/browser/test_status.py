@@ -101,6 +101,7 @@ async def test_everything_is_on_the_screen(browser: Browser, status_url: str, wi
         assert box is not None
         assert box["x"] + box["width"] <= width + 1, await cell.inner_text()
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    assert await page.evaluate("[...document.fonts].filter((font) => font.status == 'loaded').length") >= 2
     colour = await page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (colour == "rgb(255, 255, 255)") == (theme == "light")
     await page.context.close()

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import ClientSession, web
 from conftest import GATEWAY, ROOT, Running, command
@@ -14,6 +16,8 @@ from e2e.conftest import World
 from security.outside import wait_until
 from state.conftest import redis_url
 from web_app import running
+
+from gateway.telemetry.status import Status
 
 __all__ = ["redis_url"]
 
@@ -188,6 +192,13 @@ async def test_another_site_cannot_read_it(fresh: Callable[..., Any], port: str)
 
 def _admin(port: str) -> tuple[str, ...]:
     return ("--admin-port", "0") if port == "ADMIN" else ()
+
+
+def test_the_table_has_every_field() -> None:
+    """docs/status.md describes exactly the fields that the status has."""
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/status.md").read_text(), re.MULTILINE)
+    documented = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(documented) == sorted(field.name for field in msgspec.structs.fields(Status))
 
 
 async def test_the_terminal(demo: Running, world: World) -> None:

@@ -22,19 +22,12 @@ from gateway.telemetry.status import (
     WarningStatus,
 )
 
-__all__ = ["CONTENT_SECURITY_POLICY", "REFRESH", "page"]
+__all__ = ["REFRESH", "Style", "page"]
 
 REFRESH: Final = 10
 """Seconds after which the page loads itself again, unless somebody has stopped that."""
 
-_STYLE: Final = (Path(__file__).parent / "style.css").read_text()
-_STYLE_HASH: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()
-
-CONTENT_SECURITY_POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
-)
-"""The page loads nothing and runs nothing: its style is in it, known by its hash."""
-
+_SHEET: Final = Path(__file__).parent / "style.css"
 _STATES: Final = {
     "ready": "good",
     "closed": "good",
@@ -50,13 +43,26 @@ _POOR: Final = 0.05  # the share of failures from which a figure is marked
 _LATE_MS: Final = 100.0  # of the event loop
 
 
-def page(status: Status, *, refresh: bool) -> str:
+class Style:
+    """The style of the page, and the policy that permits it by its hash, its fonts, and nothing else."""
+
+    def __init__(self, fonts: str) -> None:
+        """Read the style sheet. `fonts` are the rules that load fonts."""
+        self.css = f"{fonts}\n{_SHEET.read_text()}"
+        digest = b64encode(sha256(self.css.encode()).digest()).decode()
+        self.policy = (
+            f"default-src 'none'; style-src 'sha256-{digest}'; font-src 'self'; base-uri 'none'; "
+            "frame-ancestors 'none'; form-action 'none'"
+        )
+
+
+def page(status: Status, style: Style, *, refresh: bool) -> str:
     """Return the page; `refresh`: it loads itself again every few seconds."""
     head = joined(
         element("title", f"Status: {status.process.state} · User gateway"),
         Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
         Html(f'<meta http-equiv="refresh" content="{REFRESH}">') if refresh else None,
-        element("style", Html(_STYLE)),
+        element("style", Html(style.css)),
     )
     main = element(
         "main",
@@ -121,7 +127,7 @@ def _requests(status: Status) -> Html:
         ("connections", f"{connections.http}", None),
         ("live operations", f"{connections.live_operations}", None),
         ("event loop late", milliseconds(loop.lag_ms), "warn" if loop.lag_ms > _LATE_MS else None),
-        ("latest in 10 min", milliseconds(loop.longest_lag_ms), "warn" if loop.longest_lag_ms > _LATE_MS else None),
+        ("longest in 10 min", milliseconds(loop.longest_lag_ms), "warn" if loop.longest_lag_ms > _LATE_MS else None),
     ]
     codes = element("p", element("span", "errors of ten minutes: ", class_="quiet"), counts(status.codes))
     return element(
@@ -196,7 +202,7 @@ def _warnings(warnings: Sequence[WarningStatus], now: str) -> Html:
 
 def _warning_text(warning: WarningStatus) -> Html:
     fields = " ".join(f"{name}={value}" for name, value in warning.fields.items())
-    return element("span", warning.event, " ", element("code", fields, class_="quiet") if fields else None)
+    return element("div", warning.event, element("code", fields, class_="fields quiet") if fields else None)
 
 
 def _callers(callers: Sequence[CallerStatus]) -> Html:
@@ -204,7 +210,7 @@ def _callers(callers: Sequence[CallerStatus]) -> Html:
         (
             caller.caller,
             f"{sum(caller.calls.values())}",
-            counts(caller.calls),
+            counts({source_title(name): count for name, count in caller.calls.items()}),
             f"{caller.operations}",
             f"{caller.failed}",
             counts(caller.codes),

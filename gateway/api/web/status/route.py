@@ -1,4 +1,4 @@
-"""The route of `/status`: a page for people, and JSON for programs."""
+"""The routes of `/status`: a page for people, its fonts, and JSON for programs."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -7,29 +7,30 @@ from msgspec import to_builtins
 
 from gateway.api.web.cors import Cors
 from gateway.api.web.http import Route, WebRequest, WebResponse
-from gateway.api.web.status.page import CONTENT_SECURITY_POLICY, page
+from gateway.api.web.status.fonts import FOLDER, Fonts
+from gateway.api.web.status.page import Style, page
 from gateway.telemetry.log_fields import json_line
 from gateway.telemetry.status import Status
 
-__all__ = ["status_json", "status_route"]
+__all__ = ["status_routes"]
 
+_NO_SNIFFING: Final = ("X-Content-Type-Options", "nosniff")
 _COMMON: Final = (
-    ("X-Content-Type-Options", "nosniff"),
+    _NO_SNIFFING,
     ("Referrer-Policy", "no-referrer"),
     ("Cache-Control", "no-store"),
     ("Vary", "Accept"),
 )
-_HTML: Final = (
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-    *_COMMON,
-)
 _JSON: Final = (("Content-Type", "application/json; charset=utf-8"), *_COMMON)
+_PAGE: Final = "/status"
+_FONTS: Final = f"/{FOLDER}"
 _MISDIRECTED: Final = b"This gateway is not reached by that host name."
 
 
-def status_route(read: Callable[[], Awaitable[Status]], cors: Cors) -> Route:
-    """Return the route. Only a browser gets the page: whoever does not accept HTML by its name gets JSON."""
+def status_routes(read: Callable[[], Awaitable[Status]], cors: Cors, fonts: Fonts) -> list[Route]:
+    """Return the routes. Only a browser gets the page: whoever does not accept HTML by its name gets JSON."""
+    style = Style(fonts.css)
+    html = (("Content-Type", "text/html; charset=utf-8"), ("Content-Security-Policy", style.policy), *_COMMON)
 
     async def respond(request: WebRequest) -> WebResponse:
         if cors.is_rebound(request):
@@ -37,13 +38,24 @@ def status_route(read: Callable[[], Awaitable[Status]], cors: Cors) -> Route:
         options = request.query.split("&")
         status = await read()
         if "format=json" in options or "text/html" not in request.headers.get("accept", ""):
-            return WebResponse(200, status_json(status), _JSON)
-        text = page(status, refresh="refresh=off" not in options)
-        return WebResponse(200, text.encode(errors="replace"), _HTML)
+            return WebResponse(200, json_line(to_builtins(status)).encode(errors="replace"), _JSON)
+        text = page(status, style, refresh="refresh=off" not in options)
+        return WebResponse(200, text.encode(errors="replace"), html)
 
-    return Route(("GET",), "/status", respond)
+    async def respond_font(request: WebRequest) -> WebResponse:
+        name = request.path.removeprefix(_FONTS)
+        content = fonts.files.get(name)
+        if content is None:
+            return WebResponse(404)
+        return WebResponse(
+            200,
+            content,
+            (
+                ("Content-Type", f"font/{name.rpartition('.')[2]}"),
+                # The name contains a hash of the content, so the content of a name never changes.
+                ("Cache-Control", "public, max-age=31536000, immutable"),
+                _NO_SNIFFING,
+            ),
+        )
 
-
-def status_json(status: Status) -> bytes:
-    """Return the status as a JSON object."""
-    return json_line(to_builtins(status)).encode(errors="replace")
+    return [Route(("GET",), _PAGE, respond), Route(("GET",), f"{_FONTS}{{font}}", respond_font)]
