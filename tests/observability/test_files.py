@@ -94,7 +94,7 @@ def test_grafana_finds_its_files() -> None:
 
 
 def test_the_panels_of_the_dashboard(dashboard: dict[str, Any]) -> None:
-    """Rows are questions; panels have a unit and the data source of the dashboard, and do not overlap."""
+    """Rows are questions; panels have a description, a unit and the dashboard's data source, and do not overlap."""
     cells: Counter[tuple[int, int]] = Counter()
     for panel in dashboard["panels"]:
         at = panel["gridPos"]
@@ -104,6 +104,7 @@ def test_the_panels_of_the_dashboard(dashboard: dict[str, Any]) -> None:
             assert panel["title"].endswith("?")
             continue
         assert panel["fieldConfig"]["defaults"]["unit"]
+        assert panel["description"]
         assert {target["datasource"]["uid"] for target in panel["targets"]} == {"${datasource}"}
     assert max(cells.values()) == 1
     ids = [panel["id"] for panel in dashboard["panels"]]
