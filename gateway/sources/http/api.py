@@ -36,7 +36,7 @@ class Api:
         *,
         observe: ResultObserver | None = None,
     ) -> None:
-        self._source = source
+        self._source = str(source)  # an enum's member is a str, but orjson refuses it as a key
         self._send = send
         self._base_url = base_url.rstrip("/")
         self._headers = headers

@@ -60,7 +60,7 @@ class SourcePictures:
         send_elsewhere: Send,
         origins: Collection[str] = (),
     ) -> None:
-        self._source = source
+        self._source = str(source)
         self._base_url = base_url.rstrip("/") + "/"
         self._base_origin = _origin(self._base_url)
         self._base_path = urlsplit(self._base_url).path

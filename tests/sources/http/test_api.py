@@ -1,6 +1,7 @@
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.errors import Internal, NotFound
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Request, Response
+from gateway.users.model import UserSource
 
 SENT: list[Request] = []
 
@@ -70,6 +72,14 @@ async def test_any_value(segment_value: str, value: str) -> None:
     assert [unquote(segment) for segment in url.path.split("/")] == ["", "a", segment_value, "z"]
     assert parse_qsl(url.query, keep_blank_values=True) == [("q", value)]
     assert url.fragment == ""
+
+
+async def test_the_source_is_a_plain_text(fake: Any) -> None:
+    """A call has the name of its source as a plain text, so that the access log can have it as a key in its JSON."""
+    fake.respond()
+    await Api(UserSource.RESELLER, fake.send, "https://x.test", {}, to_error).call("GET", "/x")
+    [request] = fake.requests
+    assert orjson.dumps({request.source: 1}) == b'{"reseller":1}'
 
 
 async def test_headers(api: Api, fake: Any) -> None:
