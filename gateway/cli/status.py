@@ -111,7 +111,7 @@ def _text(status: Status) -> str:
             [
                 (
                     each.caller,
-                    counts({source_title(name): count for name, count in each.calls.items()}),
+                    counts({titled(name): count for name, count in each.calls.items()}),
                     f"{each.operations}",
                     f"{each.failed}",
                     counts(each.codes),

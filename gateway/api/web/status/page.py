@@ -210,7 +210,7 @@ def _callers(callers: Sequence[CallerStatus]) -> Html:
         (
             caller.caller,
             f"{sum(caller.calls.values())}",
-            counts({source_title(name): count for name, count in caller.calls.items()}),
+            counts({titled(name): count for name, count in caller.calls.items()}),
             f"{caller.operations}",
             f"{caller.failed}",
             counts(caller.codes),
