@@ -1,12 +1,13 @@
 """The arguments of the command line, and what becomes of an error."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from gateway.cli import check, config, demo, key, sandbox, schema, serve, status
-from gateway.cli.subcommand import FAILED, USAGE
+from gateway.cli.subcommand import fail
 from gateway.settings.names import nearest
 from gateway.settings.options import SettingsError
 
@@ -22,13 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parsed.parser.error(_unknown(unknown[0], parsed.parser))
     try:
         sys.exit(parsed.run(parsed))
-    except (SettingsError, ValueError) as error:  # a ValueError: a file that a setting names is not valid
-        print(error, file=sys.stderr)
-        sys.exit(USAGE)
-    except OSError as error:  # a port that is in use, a file that cannot be written
-        file = f"{error.filename}: " if error.filename else ""
-        print(f"gateway: {file}{error.strerror or error}", file=sys.stderr)
-        sys.exit(FAILED)
+    except (SettingsError, ValueError, OSError) as error:
+        # The settings may be what is wrong, so the format of the log is only known if it is set like this.
+        sys.exit(fail(error, getattr(parsed, "log_format", None) or os.environ.get("GATEWAY_LOG_FORMAT", "text")))
     except KeyboardInterrupt:
         sys.exit(130)
 

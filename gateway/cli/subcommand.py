@@ -12,7 +12,7 @@ from gateway.telemetry.log_config import configure_log
 from gateway.telemetry.log_fields import json_line, log_time
 from gateway.telemetry.log_stream import LogStream
 
-__all__ = ["FAILED", "USAGE", "Subcommand", "integer", "number", "print_ready", "run_logged"]
+__all__ = ["FAILED", "USAGE", "Subcommand", "fail", "integer", "number", "print_ready", "run_logged"]
 
 FAILED = 1
 USAGE = 2
@@ -69,6 +69,22 @@ def print_ready(rows: Mapping[str, str], log_format: str, text: str = "") -> Non
         )
 
 
+def fail(error: Exception, log_format: str) -> int:
+    """Print why a command ends, as a record with the log in JSON; return its exit status.
+
+    An OSError is a port that is in use or a file that cannot be written, a ValueError a setting, or a file that a
+    setting names, that is not valid.
+    """
+    text, status = str(error), USAGE
+    if isinstance(error, OSError):
+        file = f"{error.filename}: " if error.filename else ""
+        text, status = f"gateway: {file}{error.strerror or error}", FAILED
+    if log_format == "json":
+        text = json_line({"time": log_time(time.time()), "level": "critical", "logger": "gateway", "event": text})
+    print(text, file=sys.stderr)
+    return status
+
+
 def run_logged(
     command: Callable[[LogStream], Coroutine[Any, Any, int]], log_level: str, log_format: str = "text"
 ) -> int:
@@ -77,5 +93,7 @@ def run_logged(
     configure_log(log_level, log_format, stream=log)
     try:
         return asyncio.run(command(log))
+    except (ValueError, OSError) as error:
+        return fail(error, log_format)
     finally:
         log.close()

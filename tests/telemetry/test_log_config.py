@@ -1,6 +1,7 @@
 """The log of the process as text and as JSON."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from conftest import command
+from conftest import GATEWAY, command
 
 EXAMPLES = Path(__file__).parent / "log_examples.py"
 
@@ -91,3 +92,23 @@ def test_ready() -> None:
         assert list(ready)[:4] == ["time", "level", "logger", "event"]
         assert urlopen(ready["metrics"]).status == 200  # noqa: S310 - the address of this gateway
         assert ready["grpc"] == "off"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "named"),
+    [
+        ({"GATEWAY_HTTP_PORT": "x"}, 2, "GATEWAY_HTTP_PORT"),
+        ({"GATEWAY_HTTP_HOST": "192.0.2.1"}, 1, "192.0.2.1"),
+        ({"GATEWAY_DOCUMENTS__MANIFESTS": "/nope/manifest.json"}, 2, "/nope/manifest.json"),
+    ],
+)
+def test_a_start_that_fails(wrong: dict[str, str], status: int, named: str) -> None:
+    """With the log in JSON, the reason why a command ends is an object too."""
+    settings = {"GATEWAY_LOG_FORMAT": "json", "GATEWAY_HTTP_PORT": "0", "GATEWAY_GRPC_PORT": "off"} | wrong
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    process = subprocess.run(
+        [GATEWAY, "serve", "--allow-none"], env=clean | settings, capture_output=True, text=True, check=False
+    )
+    (record,) = [json.loads(line) for line in process.stderr.splitlines()]
+    assert (process.returncode, record["level"]) == (status, "critical")
+    assert named in record["event"]
