@@ -1,15 +1,17 @@
 """Each query of the dashboard, of the alerts and of docs/operations.md has data, and each of their metrics moves."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import yaml
 from conftest import ROOT
 from documents.blocks import sections
 from observability.conftest import Observed
-from observability.prometheus import FOLDER, Selector, selectors
+from observability.prometheus import FOLDER, Selector, binary, selectors
 
 from gateway.errors import Code
 
@@ -132,6 +134,15 @@ def test_every_alert_is_evaluated(observed: Observed) -> None:
     assert {name: rule["lastError"] for name, rule in rules.items() if rule["health"] != "ok"} == {}
     expected = {"GatewayOperationsFail", "SourceFails", "SourceRefusesCredentials", "SourceBudgetSpent", "GatewayFull"}
     assert expected | {"WebhooksRefused"} <= {name for name, rule in rules.items() if rule["state"] != "inactive"}
+
+
+def test_promtool_has_no_objection_to_the_metrics(observed: Observed) -> None:
+    """The names, units, types and descriptions of all metrics follow the conventions of Prometheus."""
+    with urlopen(f"http://127.0.0.1:{observed.reader.port('9464')}/metrics", timeout=20) as response:
+        metrics = response.read()
+    command = [binary("promtool"), "check", "metrics"]
+    checked = subprocess.run(command, input=metrics, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert (checked.returncode, checked.stdout.decode()) == (0, "")
 
 
 @pytest.mark.parametrize("query", PROMQL)
