@@ -41,7 +41,11 @@ def configure_log(level: str, log_format: str, *, stream: LogStream | TextIO | N
     handler.addFilter(LogLimit(unlimited=_UNLIMITED))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    # The C library of gRPC writes lines of its own form to standard error, one for each client that fails in the TLS
+    # handshake. It reads this when it is loaded.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     sys.excepthook = _log_uncaught
+    sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_uncaught_in_thread
 
 
@@ -104,6 +108,13 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -
         sys.__excepthook__(kind, error, trace)
     else:
         _LOG.critical("unexpected error, the process ends", exc_info=(kind, error, trace))
+
+
+def _log_unraisable(failure: "sys.UnraisableHookArgs") -> None:
+    """Log an exception of a finalizer or a callback of C code, without the object, whose repr may contain anything."""
+    if failure.exc_value is not None:
+        error = (failure.exc_type, failure.exc_value, failure.exc_traceback)
+        _LOG.error("unexpected error that no caller can get", exc_info=error)
 
 
 def _log_uncaught_in_thread(failure: threading.ExceptHookArgs) -> None:

@@ -17,6 +17,11 @@ def fail(_secret: str) -> None:
     raise ValueError("what happened")
 
 
+class Finalized:
+    def __del__(self) -> None:
+        raise ValueError("finalized")
+
+
 async def run() -> None:
     log = logging.getLogger("gateway.examples")
     log.info("not written")
@@ -35,6 +40,7 @@ async def run() -> None:
     warnings.warn("a warning of Python", stacklevel=1)
     asyncio.get_running_loop().call_soon(lambda: 1 / 0)
     await asyncio.sleep(0.01)
+    Finalized()
     thread = threading.Thread(target=lambda: 1 / 0)
     thread.start()
     thread.join()

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from certificates import Authority
 from conftest import GATEWAY, command
+from security.outside import run_recorded
 
 EXAMPLES = Path(__file__).parent / "log_examples.py"
 
@@ -52,11 +55,12 @@ def test_operations(records: list[dict[str, Any]]) -> None:
 
 
 def test_unexpected_errors(records: list[dict[str, Any]]) -> None:
-    """Exceptions of the code, the event loop, a thread and the process have their tracebacks, without local values."""
+    """Exceptions of code, event loop, finalizer, thread and process have their tracebacks, without local values."""
     failed = [(each["logger"], each["level"], each["exception"]) for each in records if "exception" in each]
     assert [(logger, level) for logger, level, _ in failed] == [
         ("gateway.examples", "error"),
         ("asyncio", "error"),
+        ("gateway", "error"),
         ("gateway", "error"),
         ("gateway", "critical"),
     ]
@@ -112,3 +116,18 @@ def test_a_start_that_fails(wrong: dict[str, str], status: int, named: str) -> N
     (record,) = [json.loads(line) for line in process.stderr.splitlines()]
     assert (process.returncode, record["level"]) == (status, "critical")
     assert named in record["event"]
+
+
+def test_failed_handshakes(tmp_path: Path) -> None:
+    """A client that speaks no TLS to the port of gRPC leads to no line that is not in the form of the log."""
+    Authority(tmp_path).server()
+    pair = str(next(tmp_path.glob("localhost-*")))
+    tls = {"GATEWAY_GRPC_TLS_CERTIFICATE": pair, "GATEWAY_GRPC_TLS_KEY": pair}
+    ports = {"GATEWAY_HTTP_PORT": "0", "GATEWAY_GRPC_PORT": "0", "GATEWAY_LOG_FORMAT": "json"}
+    with run_recorded(tmp_path / "log", "serve", "--allow-none", **ports, **tls) as running:
+        host, port = running.grpc.rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            while connection.recv(1024):
+                pass
+    assert [record["event"] for record in running.records] == ["ready"]
