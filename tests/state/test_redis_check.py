@@ -126,7 +126,7 @@ def run(*arguments: str, url: str) -> "subprocess.CompletedProcess[str]":
 async def test_commands(server: RedisServer, admin: Redis) -> None:
     """`serve` does not start with a wrong password, and `check` has a row for Redis; neither prints the password."""
     good = await asyncio.to_thread(run, "check", url=server.url)
-    assert good.stdout.splitlines()[0].split()[0::3] == ["redis", "ok"], good.stdout
+    assert good.stdout.splitlines()[0].split()[0::3] == ["redis", "ok:"], good.stdout
     await admin.config_set("requirepass", "secret")
     wrong = server.url.replace("//", "//:wr0ng@")
     bad = await asyncio.to_thread(run, "check", url=wrong)
