@@ -203,7 +203,7 @@ async def test_webhooks(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_redis(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    """That Redis is away is an error with its cause, and that it is back one record."""
+    """That Redis is away is a warning with its cause, and that it is back one record."""
     server = RedisServer(tmp_path, persistent=False)
     await asyncio.to_thread(server.start)
     async with world_of(redis_url=server.url):
