@@ -1,6 +1,7 @@
 """Secrets appear in no output, no response and no repr, whatever fails."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import Callable
 from typing import get_args
@@ -114,7 +115,7 @@ async def test_what_callers_bring(
     caller_of: Callable[..., Caller],
     session: ClientSession,
 ) -> None:
-    """API keys, forwarded credentials and passwords of callers are in no line of the log."""
+    """API keys, forwarded credentials and passwords of callers, and names of users, are in no line of the log."""
     mine, wrong, forwarded, password = _secret("mine"), _secret("wrong"), _secret("forwarded"), f"Aa1!{_secret('pw')}"
     forwarding = {"GATEWAY_ACCOUNT__CREDENTIALS": "forward", "GATEWAY_ACCOUNT__FORWARD_HEADERS": "x-mine=authorization"}
     with serve(**production_settings, **forwarding, GATEWAY_LOG_LEVEL="DEBUG") as running:
@@ -145,6 +146,9 @@ async def test_what_callers_bring(
     secrets_sent = {"mine": mine, "wrong": wrong, "forwarded": forwarded, "password": password} | keys.by_name
     assert not _found_in(running.output, secrets_sent)
     assert not _found_in(str(answers), secrets_sent)
+    people = {name for names in re.findall(r"'name': '([^']+ [^']+)'", str(answers)) for name in names.split()}
+    assert len(people) > 20
+    assert not [name for name in people if len(name) > 4 and re.search(rf"\b{name}\b", running.output)]
 
 
 _CHUNKS = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
