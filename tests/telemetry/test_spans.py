@@ -446,6 +446,21 @@ async def test_a_webhook(traced: Any) -> None:
     assert parent_id(call) == span_id(server)
 
 
+async def test_a_picture(traced: Any) -> None:
+    """A picture is a server span without its token, with its calls below it; a redirect counts as sending again."""
+    world = await traced()
+    result = await world.graphql('{ user(id: "USR-0000-0001", source: SOFTWAREONE) { imageUrl } }')
+    await world.spans(2)
+    world.exporter.clear()
+    async with world.session.get(world.url + result["data"]["user"]["imageUrl"].removeprefix(world.url)) as response:
+        assert response.status == 200
+    server, *calls = await world.spans(3)
+    assert (server.name, (server.attributes or {})["url.path"]) == ("GET /images/{token}", "/images/{token}")
+    assert [(call.name, parent_id(call)) for call in calls] == [("GET /{picture}", span_id(server))] * 2
+    assert all((call.attributes or {})["url.full"].endswith("/{picture}") for call in calls)
+    assert [(call.attributes or {}).get("http.request.resend_count") for call in calls] == [None, 1]
+
+
 async def test_polling(traced: Any) -> None:
     """A round of polling is a trace of its own, with its calls."""
     world = await traced(account={"poll_interval": 60})
