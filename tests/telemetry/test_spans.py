@@ -286,6 +286,23 @@ async def test_a_call_that_two_requests_share(traced: Any) -> None:
     assert [headers["traceparent"] for headers in await world.calls()] == [traceparent(user), traceparent(role)]
 
 
+async def test_a_call_of_a_request_that_is_not_recorded(traced: Any) -> None:
+    """A request that is recorded has spans for the calls of one that is not, without links, since there is no span."""
+    world = await traced()
+    await world.fault(source="account", kind="slow", delay=0.5, times=2)
+    first = asyncio.ensure_future(world.graphql(ROLE_OWNER, traceparent=NOT_SAMPLED))
+    async with asyncio.timeout(10):
+        while not await world.calls():  # noqa: ASYNC110 - the sandbox notifies nobody
+            await asyncio.sleep(0.01)
+    await world.graphql(ROLE_OWNER, traceparent=SAMPLED)
+    await first
+    server, *joined = await world.spans(3)
+    assert server.kind is SpanKind.SERVER
+    assert [span.name for span in joined] == [f"join {USER_CALL}", "join GET /v1/identity/roles/{id}"]
+    assert [linked(span) for span in joined] == [[], []]
+    assert [headers["traceparent"][-3:] for headers in await world.calls()] == ["-00", "-00"]
+
+
 async def test_a_source_that_cannot_be_reached(traced: Any) -> None:
     """A connection that is refused is an error of the call with its cause, and of the request."""
     world = await traced(account={"base_url": "http://127.0.0.1:9", "max_attempts": 1})
