@@ -12,7 +12,7 @@ from conftest import Running, command
 from gateway import Gateway, Settings
 
 PATHS = ("/metrics", "/healthz", "/readyz")
-PORTS = ("--http-port", "0", "--grpc-port", "off", "--admin-port", "0")
+PORTS = ("--http-port", "0", "--grpc-port", "off", "--admin-port", "0", "--drain-delay", "0")
 
 
 def api(running: Running) -> str:
@@ -54,7 +54,7 @@ async def test_without_an_admin_port(gateway_url: str) -> None:
 
 async def test_it_is_open_until_the_end() -> None:
     """When the process stops, the admin port is open until the running requests are done: after the API's port."""
-    with command("demo", *PORTS, "--drain-delay", "0", "--live-drain", "0.1", last="{ user(") as running:
+    with command("demo", *PORTS, "--live-drain", "0.1", last="{ user(") as running:
         control = running.address("sandbox").removesuffix("/calls")
         async with ClientSession() as session:
             fault = {"source": "account", "kind": "slow", "delay": 4, "times": 5}

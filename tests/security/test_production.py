@@ -257,7 +257,7 @@ async def test_operators_have_another_port(
     serve: Serve, production_settings: dict[str, str], session: ClientSession
 ) -> None:
     """With an admin port, callers reach neither health nor metrics nor the status."""
-    with serve(**production_settings, GATEWAY_ADMIN_PORT="0") as running:
+    with serve(**production_settings, GATEWAY_ADMIN_PORT="0", GATEWAY_DRAIN_DELAY="0") as running:
         base = running.address("GraphQL").removesuffix("/graphql")
         for path in ("healthz", "readyz", "metrics", "status"):
             async with session.get(f"{base}/{path}") as response:
