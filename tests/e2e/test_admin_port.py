@@ -11,7 +11,7 @@ from conftest import Running, command
 
 from gateway import Gateway, Settings
 
-PATHS = ("/metrics", "/healthz", "/readyz")
+PATHS = ("/metrics", "/healthz", "/readyz", "/status")
 PORTS = ("--http-port", "0", "--grpc-port", "off", "--admin-port", "0", "--drain-delay", "0")
 
 
@@ -71,6 +71,8 @@ async def test_it_is_open_until_the_end() -> None:
             assert not request.done()
             assert await status(session, f"{admin(running)}/readyz") == 503
             assert await status(session, f"{admin(running)}/metrics") == 200
+            async with session.get(f"{admin(running)}/status") as response:
+                assert (await response.json())["process"]["state"] == "stopping"
             await request
 
 

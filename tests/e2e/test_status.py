@@ -8,15 +8,17 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import msgspec
 import pytest
 from aiohttp import ClientSession, web
 from conftest import GATEWAY, ROOT, Running, command
 from e2e.conftest import World
-from security.outside import wait_until
+from security.outside import call_grpc, wait_until
 from state.conftest import redis_url
 from web_app import running
 
+from gateway import Gateway, Settings
 from gateway.telemetry.status import Status
 
 __all__ = ["redis_url"]
@@ -126,6 +128,36 @@ async def test_the_circuit_and_the_state(fresh: Callable[..., Any]) -> None:
     assert [each["circuit"] for each in status["sources"]] == ["open"] * 3
     [interval] = source(status, "reseller")["calls"]["intervals"][-1:]
     assert interval["failed"] >= 1
+
+
+async def test_every_surface() -> None:
+    """Operations of HTTP, of WebSockets, of gRPC and of the embedding program are all listed."""
+    async with Gateway(Settings(http_port=0, grpc_port=0)) as gateway:
+        http, grpc_server = await gateway.serve_http(grace=1), await gateway.serve_grpc()
+        assert grpc_server is not None
+        url = f"127.0.0.1:{http.address[1]}"
+        try:
+            async with ClientSession() as session:
+                body = {"query": "query Posted { __typename }"}
+                async with session.post(f"http://{url}/graphql", json=body) as response:
+                    assert response.status == 200
+                async with session.ws_connect(f"ws://{url}/graphql", protocols=["graphql-transport-ws"]) as socket:
+                    await socket.send_json({"type": "connection_init"})
+                    body = {"query": "query Sent { __typename }"}
+                    await socket.send_json({"type": "subscribe", "id": "1", "payload": body})
+                    while (await socket.receive_json())["type"] != "complete":
+                        pass
+                async with grpc.aio.insecure_channel(grpc_server.address) as channel:
+                    with pytest.raises(grpc.aio.AioRpcError):
+                        await call_grpc(channel, "GetUser", id="x", source="USER_SOURCE_ACCOUNT")
+                await gateway.execute("query Embedded { __typename }")
+                async with session.get(f"http://{url}/status") as response:
+                    status = await response.json()
+        finally:
+            await grpc_server.stop(1)
+            await http.stop()
+    found = {f"{each['kind']} {each['operation'].rpartition('/')[2]}" for each in status["operations"]}
+    assert found == {"query Posted", "query Sent", "query Embedded", "unary GetUser"}
 
 
 async def test_feeds(fresh: Callable[..., Any]) -> None:
