@@ -109,10 +109,12 @@ class RequestReport(msgspec.Struct):
 
     def add_error(self, error: Exception) -> None:
         """Add an error that ends the request, or a part of it."""
-        if isinstance(error, GatewayError):
-            self.add_failure(error)
-        else:
+        if not isinstance(error, GatewayError):
             self.add_code(Code.INTERNAL)
+            return
+        self.add_failure(error)
+        if error.retryable and error.origin.source is None and not self.cause:
+            self.cause = error.message  # a limit of the gateway, or something else than a source that is not available
 
     @property
     def shown_caller(self) -> str:

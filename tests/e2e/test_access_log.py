@@ -1,5 +1,6 @@
 """The access log: one line for each request, on every surface."""
 
+import hashlib
 import json
 import os
 import random
@@ -182,8 +183,12 @@ async def test_retries(served: Callable[..., Any]) -> None:
 async def test_refusals(served: Callable[..., Any]) -> None:
     """A document that is not valid, a form of another site and an unknown path each have a line with WARNING."""
     world = await served()
-    await world.graphql("{ nope }")
-    assert world.line()["codes"] == ["GRAPHQL_VALIDATION_FAILED"]
+    body = {"query": "query Profile { nope }", "operationName": "Profile"}
+    async with world.session.post(f"{world.addresses.http}/graphql", json=body):
+        pass
+    line = world.line()
+    assert (line["codes"], line["operation"]) == (["GRAPHQL_VALIDATION_FAILED"], "Profile")
+    assert line["document"] == hashlib.sha256(body["query"].encode()).hexdigest()
     await world.graphql("{ broken")
     assert world.line()["codes"] == ["GRAPHQL_PARSE_FAILED"]
     async with world.session.post(f"{world.addresses.http}/graphql", data="a=b") as response:

@@ -1,5 +1,6 @@
 """Executes GraphQL operations for every transport: HTTP, WebSockets, event streams and the embedding API."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Any
@@ -29,6 +30,7 @@ from gateway.api.graphql.execution.requested import RequestedExtensions
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
+from gateway.api.graphql.trusted.naming import sha256_of
 from gateway.calls import CallList
 from gateway.errors import BadUserInput, GatewayError, Rule, SourceTimeout
 from gateway.kit.long_steps import LongSteps
@@ -42,6 +44,7 @@ QUERY_OR_MUTATION = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANY_OPERATION = frozenset(OperationType)
 
 _ERROR_BEHAVIORS = frozenset(ErrorBehavior)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")  # of an operation, as GraphQL has it; others are not reported
 
 
 class Executor:
@@ -141,6 +144,7 @@ class Executor:
         try:
             prepared = self._prepared(request)
         except InvalidDocument as invalid:
+            _describe_invalid(request, incoming)
             return Result(
                 errors=public_errors(invalid.errors, incoming.report),
                 executed=False,
@@ -319,6 +323,14 @@ def _describe(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -
         report.label = prepared.name
     if prepared.operation_type is OperationType.SUBSCRIPTION:
         report.calls = None  # there may be thousands, and the calls are those of their events
+
+
+def _describe_invalid(request: GraphQLRequest, incoming: Incoming) -> None:
+    """Fill in what leads from the report to the document: its hash, and the name that the client sent beside it."""
+    report = incoming.report
+    report.document = sha256_of(request.query)
+    if request.operation_name is not None and _NAME.fullmatch(request.operation_name):
+        report.operation = request.operation_name
 
 
 def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Context:
