@@ -162,7 +162,7 @@ async def count(world: Any, result: str) -> float:
 
 async def test_a_gateway_that_forwards_credentials(fresh: Any) -> None:
     """Without a credential nothing can be read: every user is taken for one of the configured reseller."""
-    world = await fresh(credentials="forward", webhook_token=WEBHOOK_TOKEN)
+    world = await fresh(credentials="forward", reseller={"webhook_token": WEBHOOK_TOKEN})
     body = json.dumps({"event": "reseller.user.updated", "data": {"id": "unread"}}).encode()
     signature = base64.b64encode(hmac.digest(WEBHOOK_TOKEN.encode(), body, hashlib.sha256)).decode()
     headers = {"Webhook-Signature": signature}
@@ -173,7 +173,7 @@ async def test_a_gateway_that_forwards_credentials(fresh: Any) -> None:
 
 async def test_older_than_what_is_recognised(fresh: Any) -> None:
     """With a short GATEWAY_EVENTS_WINDOW, a webhook from before it is refused: it may be a repeated one."""
-    world = await fresh(events_window=60.0, webhook_token=WEBHOOK_TOKEN)
+    world = await fresh(events_window=60.0, reseller={"webhook_token": WEBHOOK_TOKEN})
     sent = (datetime.now(UTC) - timedelta(seconds=90)).isoformat()
     body = json.dumps({"event": "reseller.user.updated", "data": {"id": ADA}, "triggeredAt": sent}).encode()
     signature = base64.b64encode(hmac.digest(WEBHOOK_TOKEN.encode(), body, hashlib.sha256)).decode()
