@@ -1,146 +1,37 @@
-"""The spans of a gateway in a program that has set OpenTelemetry's tracer provider, over real sockets."""
+"""The spans of requests, in a program that has set OpenTelemetry's tracer provider."""
 
 import asyncio
 import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 import pytest
-from aiohttp import ClientSession
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
-
-from gateway import Gateway, Settings
-from gateway.api.grpc.usergateway.v1 import users_pb2
-from gateway.sandbox import (
-    ACCOUNT_ID,
-    ACCOUNT_TOKEN,
-    RESELLER_ID,
-    RESELLER_TOKEN,
-    SOFTWAREONE_TOKEN,
-    WEBHOOK_TOKEN,
-    Sandbox,
-    SandboxOptions,
+from telemetry.traced import (
+    CHANGES,
+    NOT_SAMPLED,
+    RENAME,
+    ROLE_OWNER,
+    SAMPLED,
+    USER,
+    USER_CALL,
+    linked,
+    parent_id,
+    span_id,
+    traced,
+    traceparent,
 )
 
-USER = 'query Ada { user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
-ROLE_OWNER = 'query Owner { user(id: "acus_adalovelace1", source: ACCOUNT) { role { owner { type } } } }'
-RENAME = 'mutation Rename { updateAccountUser(id: "acus_adalovelace1", input: {name: "Ada"}) { name } }'
-CHANGES = "subscription Changes { userChanged { user { name role { owner { type } } } } }"
-USER_CALL = "GET /v1/identity/account-users/{id}"
-SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-NOT_SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+from gateway.api.grpc.usergateway.v1 import users_pb2
+from gateway.sandbox import WEBHOOK_TOKEN
 
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """A gateway that is served in this process, its sandbox, and the spans that have ended."""
-
-    gateway: Gateway
-    session: ClientSession
-    url: str
-    grpc: str
-    control: str
-    exporter: InMemorySpanExporter
-
-    async def graphql(self, query: str, **headers: str) -> Any:
-        """Execute an operation, and return the JSON of the response."""
-        async with self.session.post(f"{self.url}/graphql", json={"query": query}, headers=headers) as response:
-            return await response.json()
-
-    async def calls(self) -> list[dict[str, str]]:
-        """Return the headers of the calls that the sandbox received."""
-        async with self.session.get(f"{self.control}/calls") as response:
-            return [call["headers"] for call in await response.json() if call["source"] != "webhooks"]
-
-    async def fault(self, **fault: Any) -> None:
-        """Let the next matching calls fail."""
-        async with self.session.post(f"{self.control}/faults", json=fault) as response:
-            assert response.status < 300, await response.text()
-
-    async def spans(self, number: int) -> list[ReadableSpan]:
-        """Return the spans that have ended, in the order of their starts, once there are so many."""
-        async with asyncio.timeout(10):
-            while len(self.exporter.get_finished_spans()) < number:  # noqa: ASYNC110 - an exporter notifies nobody
-                await asyncio.sleep(0.01)
-        found = sorted(self.exporter.get_finished_spans(), key=lambda span: span.start_time or 0)
-        assert len(found) == number, [span.name for span in found]
-        return found
-
-
-@pytest.fixture
-async def traced(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
-    """Opens worlds with a sampler; settings are given by name, those of the account source as a dictionary."""
-    async with AsyncExitStack() as stack:
-
-        async def make(sampler: Sampler = ALWAYS_ON, account: dict[str, Any] | None = None, **given: Any) -> World:
-            exporter = InMemorySpanExporter()
-            provider = TracerProvider(ParentBased(sampler), shutdown_on_exit=False)
-            provider.add_span_processor(SimpleSpanProcessor(exporter))
-            # What `trace.set_tracer_provider` sets, which works once in a process only.
-            monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
-            sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False)))
-            sources: dict[str, Any] = {
-                "account": {
-                    "base_url": sandbox.account_url,
-                    "token": ACCOUNT_TOKEN,
-                    "account_id": ACCOUNT_ID,
-                    **(account or {}),
-                },
-                "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
-                "reseller": {
-                    "base_url": sandbox.reseller_url,
-                    "token": RESELLER_TOKEN,
-                    "reseller_id": RESELLER_ID,
-                    "webhook_token": WEBHOOK_TOKEN,
-                },
-            }
-            gateway = await stack.enter_async_context(Gateway(Settings(http_port=0, grpc_port=0, **sources, **given)))
-            server = await gateway.serve_http(grace=0)
-            stack.push_async_callback(server.stop)
-            grpc_server = await gateway.serve_grpc()
-            assert grpc_server is not None
-            stack.push_async_callback(grpc_server.stop, 0)
-            session = await stack.enter_async_context(ClientSession())
-            host, port = server.address
-            return World(gateway, session, f"http://{host}:{port}", grpc_server.address, sandbox.control_url, exporter)
-
-        yield make
-
-
-def traceparent(span: ReadableSpan) -> str:
-    """Return the header that a call is sent with in the context of a span."""
-    context = span.get_span_context()
-    assert context is not None
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-
-
-def parent_id(span: ReadableSpan) -> int | None:
-    """Return the id of the span above a span."""
-    return span.parent.span_id if span.parent else None
-
-
-def span_id(span: ReadableSpan) -> int:
-    """Return the id of a span."""
-    context = span.get_span_context()
-    assert context is not None
-    return context.span_id
-
-
-def linked(span: ReadableSpan) -> list[int]:
-    """Return the ids of the spans that a span has links to."""
-    return [link.context.span_id for link in span.links]
+__all__ = ["traced"]
 
 
 async def test_a_query(traced: Any) -> None:
@@ -217,111 +108,6 @@ async def test_sampling_that_begins_here(traced: Any) -> None:
     assert int(sent["traceparent"][-2:], 16) & 1 == 0  # the other flags are the tracer provider's
     await world.graphql(USER, traceparent=SAMPLED)
     await world.spans(2)
-
-
-async def test_baggage(traced: Any) -> None:
-    """The baggage of a request is not sent to a source."""
-    world = await traced()
-    await world.graphql(USER, traceparent=SAMPLED, baggage="user=ada")
-    [sent] = await world.calls()
-    assert "baggage" not in sent
-
-
-async def test_retries(traced: Any) -> None:
-    """Each attempt is a span with its number, and the wait between them one; a failed attempt has an error."""
-    world = await traced(account={"max_attempts": 3})
-    await world.fault(source="account", kind="status", status=503, times=2)
-    await world.graphql(USER)
-    _server, first, wait, second, second_wait, third = await world.spans(6)
-    attempts = [(call.attributes or {}) for call in (first, second, third)]
-    assert [each.get("http.request.resend_count") for each in attempts] == [None, 1, 2]
-    assert [each["http.response.status_code"] for each in attempts] == [503, 503, 200]
-    assert [each["gateway.call.kind"] for each in attempts] == ["call", "retry", "retry"]
-    assert [each.get("error.type") for each in attempts] == ["503", "503", None]
-    assert [call.status.status_code for call in (first, second, third)] == [*[StatusCode.ERROR] * 2, StatusCode.UNSET]
-    assert wait.name == second_wait.name == "wait before a retry"
-    sent = [headers["traceparent"] for headers in await world.calls()]
-    assert sent == [traceparent(call) for call in (first, second, third)]
-
-
-async def test_pacing(traced: Any) -> None:
-    """The wait for the rate limit of a source is a span."""
-    world = await traced(account={"rate_limit": 2})
-    users = " ".join(f'u{n}: user(id: "acus_none{n}", source: ACCOUNT) {{ name }}' for n in range(3))
-    await world.graphql(f"query Many {{ {users} }}")
-    spans = await world.spans(5)
-    assert [span.name for span in spans].count("wait for the rate limit") == 1
-    missing = next(span for span in spans if span.name == USER_CALL)
-    assert (missing.attributes or {})["error.type"] == "404"
-
-
-async def test_hedging(traced: Any) -> None:
-    """The second request of a slow read is a span of its own kind; the one whose response is not used is no error."""
-    world = await traced(account={"hedge": True, "rate_limit": 1000})
-    for _ in range(20):  # so that there are enough response times to compare with
-        await world.graphql(USER)
-    world.exporter.clear()
-    await world.fault(source="account", kind="slow", delay=2, times=1)
-    await world.graphql(USER)
-    _server, first, second = await world.spans(3)
-    assert [(call.attributes or {})["gateway.call.kind"] for call in (first, second)] == ["call", "hedge"]
-    assert (first.attributes or {})["gateway.call.cancelled"] is True
-    assert first.status.status_code is second.status.status_code is StatusCode.UNSET
-
-
-async def test_a_call_that_two_requests_share(traced: Any) -> None:
-    """Of two equal reads and lookups at the same time, one makes the calls; the other has spans with links to them."""
-    world = await traced()
-    await world.fault(source="account", kind="slow", delay=0.3, times=2)
-    await asyncio.gather(world.graphql(ROLE_OWNER), world.graphql(ROLE_OWNER))
-    spans = await world.spans(6)
-    servers = [span for span in spans if span.kind is SpanKind.SERVER]
-    user, role = [span for span in spans if span.kind is SpanKind.CLIENT]
-    assert parent_id(user) == parent_id(role)
-    joined = [span for span in spans if span.name.startswith("join ")]
-    assert [span.name for span in joined] == [f"join {USER_CALL}", "join GET /v1/identity/roles/{id}"]
-    assert [linked(span) for span in joined] == [[span_id(user)], [span_id(role)]]
-    other = next(span_id(span) for span in servers if span_id(span) != parent_id(user))
-    assert [parent_id(span) for span in joined] == [other, other]
-    assert [headers["traceparent"] for headers in await world.calls()] == [traceparent(user), traceparent(role)]
-
-
-async def test_a_call_of_a_request_that_is_not_recorded(traced: Any) -> None:
-    """A request that is recorded has spans for the calls of one that is not, without links, since there is no span."""
-    world = await traced()
-    await world.fault(source="account", kind="slow", delay=0.5, times=2)
-    first = asyncio.ensure_future(world.graphql(ROLE_OWNER, traceparent=NOT_SAMPLED))
-    async with asyncio.timeout(10):
-        while not await world.calls():  # noqa: ASYNC110 - the sandbox notifies nobody
-            await asyncio.sleep(0.01)
-    await world.graphql(ROLE_OWNER, traceparent=SAMPLED)
-    await first
-    server, *joined = await world.spans(3)
-    assert server.kind is SpanKind.SERVER
-    assert [span.name for span in joined] == [f"join {USER_CALL}", "join GET /v1/identity/roles/{id}"]
-    assert [linked(span) for span in joined] == [[], []]
-    assert [headers["traceparent"][-3:] for headers in await world.calls()] == ["-00", "-00"]
-
-
-async def test_a_source_that_cannot_be_reached(traced: Any) -> None:
-    """A connection that is refused is an error of the call with its cause, and of the request."""
-    world = await traced(account={"base_url": "http://127.0.0.1:9", "max_attempts": 1})
-    await world.graphql(USER)
-    server, call = await world.spans(2)
-    assert (call.attributes or {})["error.type"] == "SOURCE_UNAVAILABLE"
-    assert call.status.status_code is server.status.status_code is StatusCode.ERROR
-    assert "refused" in (call.status.description or "")
-    assert (server.attributes or {})["error.type"] == "SOURCE_UNAVAILABLE"
-
-
-async def test_a_call_that_takes_too_long(traced: Any) -> None:
-    """A call that is stopped by the deadline of its request is an error."""
-    world = await traced()
-    await world.fault(source="account", kind="slow", delay=5, times=1)
-    await world.graphql(USER, **{"X-Request-Timeout": "0.2"})
-    server, call = await world.spans(2)
-    assert (call.attributes or {})["error.type"] == "timeout"
-    assert (server.attributes or {})["error.type"] == "SOURCE_TIMEOUT"
 
 
 async def test_a_mistake_of_the_client(traced: Any) -> None:
@@ -461,21 +247,6 @@ async def test_a_webhook(traced: Any) -> None:
     server, call = await world.spans(2)
     assert (server.name, server.kind) == ("POST /webhooks/reseller", SpanKind.SERVER)
     assert parent_id(call) == span_id(server)
-
-
-async def test_a_picture(traced: Any) -> None:
-    """A picture is a server span without its token, with its calls below it; a redirect counts as sending again."""
-    world = await traced()
-    result = await world.graphql('{ user(id: "USR-0000-0001", source: SOFTWAREONE) { imageUrl } }')
-    await world.spans(2)
-    world.exporter.clear()
-    async with world.session.get(world.url + result["data"]["user"]["imageUrl"].removeprefix(world.url)) as response:
-        assert response.status == 200
-    server, *calls = await world.spans(3)
-    assert (server.name, (server.attributes or {})["url.path"]) == ("GET /images/{token}", "/images/{token}")
-    assert [(call.name, parent_id(call)) for call in calls] == [("GET /{picture}", span_id(server))] * 2
-    assert all((call.attributes or {})["url.full"].endswith("/{picture}") for call in calls)
-    assert [(call.attributes or {}).get("http.request.resend_count") for call in calls] == [None, 1]
 
 
 async def test_polling(traced: Any) -> None:
