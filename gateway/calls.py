@@ -212,6 +212,8 @@ class CallList:
     @property
     def records(self) -> list[CallRecord]:
         """All records; a request that was sent and is still under way is cancelled for this operation."""
+        if not self._under_way:
+            return self._ended
         now = self._clock()
         unfinished = [
             CallRecord(each.endpoint, CANCELLED, max(0.0, each.started - self._started), now - each.started, each.kind)
@@ -223,7 +225,8 @@ class CallList:
     def _end(self, attempt: Attempt, status: int | str, seconds: float) -> None:
         self._under_way.remove(attempt)
         if attempt.counts(status):
-            self.add(attempt.kind, attempt.endpoint, status, seconds)
+            start = attempt.started - self._started
+            self._ended.append(CallRecord(attempt.endpoint, status, start, seconds, attempt.kind))
 
 
 class BatchCalls:
