@@ -5,6 +5,7 @@ import os
 import select
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from typing import TextIO
 
@@ -33,6 +34,7 @@ class LogStream:
         self._descriptor = stream.fileno()
         self._poll = select.poll()
         self._poll.register(self._descriptor, select.POLLOUT)
+        self._incoming: deque[bytes] = deque()
         self._waiting = bytearray()
         self._dropped = 0
         self._lock = threading.Lock()  # exporters log in their threads
@@ -44,19 +46,8 @@ class LogStream:
 
     def write(self, text: str | bytes) -> None:
         """Write whole lines."""
-        line = text.encode(errors="backslashreplace") if isinstance(text, str) else text
-        with self._lock:
-            if self._waiting:
-                self._write_waiting()
-            if len(self._waiting) + len(line) > _MAX_WAITING:
-                self._dropped += line.count(b"\n")
-                return
-            if self._dropped and not self._waiting:
-                self._waiting += self._note().encode()
-                self._dropped = 0
-            if self._waiting or not self._write_now(line):
-                self._waiting += line
-                self._write_waiting()
+        self._incoming.append(text.encode(errors="backslashreplace") if isinstance(text, str) else text)
+        self._write_incoming()
         if self._waiting:
             self._retry_later()
 
@@ -65,9 +56,36 @@ class LogStream:
 
     def close(self) -> None:
         """Write what waits, if its reader takes it within a second."""
+        self._write_incoming()
         with self._lock:
             while self._waiting and self._poll.poll(_CLOSE_TIMEOUT * 1000):
                 self._write_waiting()
+
+    def _write_incoming(self) -> None:
+        """Write the lines that have come in, unless that is being done.
+
+        It does not wait for the lock: while this thread holds it, the garbage collector may run a finalizer that logs,
+        as that of a task does. Its lines are written by the loop that was interrupted.
+        """
+        while self._incoming and self._lock.acquire(blocking=False):
+            try:
+                while self._incoming:
+                    self._write_or_keep(self._incoming.popleft())
+            finally:
+                self._lock.release()
+
+    def _write_or_keep(self, line: bytes) -> None:
+        if self._waiting:
+            self._write_waiting()
+        if len(self._waiting) + len(line) > _MAX_WAITING:
+            self._dropped += line.count(b"\n")
+            return
+        if self._dropped and not self._waiting:
+            self._waiting += self._note().encode()
+            self._dropped = 0
+        if self._waiting or not self._write_now(line):
+            self._waiting += line
+            self._write_waiting()
 
     def _note(self) -> str:
         event = f"{self._dropped} lines of the log were dropped: nobody read them in time"
@@ -97,7 +115,11 @@ class LogStream:
 
     def _retry(self) -> None:
         self._timer = None
-        with self._lock:
-            self._write_waiting()
+        if self._lock.acquire(blocking=False):
+            try:
+                self._write_waiting()
+            finally:
+                self._lock.release()
+            self._write_incoming()
         if self._waiting:
             self._retry_later()

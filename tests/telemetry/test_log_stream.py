@@ -1,7 +1,9 @@
 """The stream of the log, with pipes that nobody reads."""
 
 import asyncio
+import gc
 import os
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -78,3 +80,38 @@ def test_a_long_line(pipe: tuple[int, LogStream]) -> None:
     descriptor, log = pipe
     log.write("z" * 10_000 + "\n")
     assert read(descriptor) == "z" * 10_000 + "\n"
+
+
+def test_a_finalizer_that_logs(pipe: tuple[int, LogStream]) -> None:
+    """The garbage collector may run a finalizer that logs in the middle of a write: both lines are written."""
+    descriptor, log = pipe
+
+    class Garbage:
+        def __init__(self) -> None:
+            self.cycle = self
+
+        def __del__(self) -> None:
+            log.write("finalized\n")
+
+    found = ""
+
+    def write_lines() -> None:
+        nonlocal found
+        for threshold in range(1, 40):
+            gc.set_threshold(threshold)
+            for _ in range(40):
+                Garbage()
+                log.write("line\n")
+            found += read(descriptor)
+
+    thresholds = gc.get_threshold()
+    thread = threading.Thread(target=write_lines, daemon=True)  # which may wait for itself without end
+    thread.start()
+    thread.join(20)
+    gc.set_threshold(*thresholds)
+    assert not thread.is_alive()
+    gc.collect()
+    log.write("end\n")
+    words = (found + read(descriptor)).split()
+    assert set(words) == {"line", "finalized", "end"}
+    assert words.count("line") == words.count("finalized") == 39 * 40
