@@ -51,8 +51,9 @@ class _Series(NamedTuple):
 class RequestMetrics:
     """A sink of `Telemetry` that observes the durations of requests, of operations, and the overhead.
 
-    A request by HTTP is an operation as well if it has executed, or was refused as, one of GraphQL. The labels of a
-    request have values of a bounded set, whatever its client has sent.
+    A request by HTTP is an operation as well if it has executed, or was refused as, one of GraphQL. An operation on a
+    reserved event stream has no method: the request that started it is counted by itself. The labels of a request have
+    values of a bounded set, whatever its client has sent.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -82,7 +83,7 @@ class RequestMetrics:
     def _find(self, *combination: *tuple[Surface, str, str, str, int | str, str, str, str]) -> _Series:
         of = _Combination(*combination)
         request = operation = overhead = None
-        if of.surface == "http":
+        if of.surface == "http" and of.method:
             request = self._metrics.http_requests.labels(*_http_labels(of)).observe
         elif of.surface == "grpc":
             error = of.status if of.status in _GRPC_FAILURES else ""

@@ -431,3 +431,23 @@ async def test_promtool_accepts_the_metrics(fresh: Fresh) -> None:
 def test_the_server_of_a_url(url: str, address: tuple[str, int]) -> None:
     """Host and port of a URL; without a port, that of its scheme."""
     assert server_address(url) == address
+
+
+async def test_an_operation_on_a_reserved_stream_is_no_second_request(fresh: Fresh) -> None:
+    """In the single connection mode each HTTP request counts once, and the operation as an operation alone."""
+    world = await fresh()
+    url = f"{world.url}/graphql"
+    async with world.session.put(url, skip_auto_headers=["Content-Type"]) as response:
+        token = {"X-GraphQL-Event-Stream-Token": await response.text()}
+    async with world.session.get(url, headers={**token, "Accept": "text/event-stream"}) as stream:
+        async with world.session.post(
+            url, json={"query": USER, "extensions": {"operationId": "1"}}, headers=token
+        ) as response:
+            assert response.status == 202
+        while b"event: complete" not in await stream.content.readline():
+            pass
+        got = await scraped(world)
+    requests = [(each["http_request_method"], each["http_response_status_code"]) for each in got.labels(REQUESTS)]
+    assert sorted(requests) == [("POST", "202"), ("PUT", "201")]
+    assert {each["url_scheme"] for each in got.labels(REQUESTS)} == {"http"}
+    assert got.total(OPERATIONS) == 1

@@ -104,8 +104,9 @@ class Reservation:
 
     async def _run_operation(self, id: str, request: GraphQLRequest, incoming: Incoming) -> None:
         id_json = orjson.dumps(id).decode()
-        # Not the report of the POST, which ends with the response 202. It has the same id.
-        report = RequestReport("http", incoming.request_id, caller=incoming.principal.name, method="POST")
+        # Not the report of the POST, which ends with the response 202. It has the same id, and no method: it is an
+        # operation, and not one more HTTP request.
+        report = RequestReport("http", incoming.request_id, caller=incoming.principal.name)
         incoming = replace(incoming, report=report)
         with self._telemetry.reporting(report, incoming.headers):
             try:
