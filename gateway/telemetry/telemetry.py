@@ -20,7 +20,7 @@ __all__ = ["Sink", "Telemetry"]
 Sink = Callable[[RequestReport], None]
 """Receives the report of a request that has ended. It must return quickly and must not raise."""
 
-_EXECUTED = 200  # as a response by HTTP would have
+_EXECUTED, _DEFECT = 200, 500  # as a response by HTTP would have
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,63}")  # no `@`: nobody's address
 _CLIENT_HEADERS = (
     ("apollographql-client-name", "apollographql-client-version"),
@@ -147,7 +147,10 @@ class _Reporting:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         report = self._report
-        if kind is not None:  # the client has disconnected, or stopped the operation
+        if isinstance(error, Exception):
+            report.add_error(error)
+            report.status = _DEFECT
+        elif kind is not None:  # the client has disconnected, or stopped the operation
             report.status = CLIENT_LEFT
         report.status = report.status or _EXECUTED
         self._telemetry.end(report)

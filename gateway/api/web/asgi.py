@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-from gateway.api.web.http import Closed, Headers, WebRequest, WebResponse
+from gateway.api.web.http import Closed, Headers, WebRequest
 from gateway.api.web.inflated import InflatedBody
 from gateway.api.web.site import Site
 
@@ -39,8 +39,14 @@ class Asgi:
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await send({"type": "http.response.body", "body": response.body})
             return
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await _stream(response, receive, send)
+        chunks = aiter(response.body)
+        try:
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await _stream(chunks, receive, send)
+        finally:  # also if it was cancelled before the first chunk
+            close = getattr(chunks, "aclose", None)
+            if close is not None:
+                await close()
 
     async def _websocket(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         socket = _AsgiWebSocket(_request(scope, receive), scope.get("subprotocols", ()), receive, send)
@@ -85,9 +91,9 @@ async def _body(receive: _Receive) -> AsyncIterator[bytes]:
             return
 
 
-async def _stream(response: WebResponse, receive: _Receive, send: _Send) -> None:
+async def _stream(chunks: AsyncIterator[bytes], receive: _Receive, send: _Send) -> None:
     """Send a body until its end or until the client disconnects, which `send` does not report in every server."""
-    sending = asyncio.ensure_future(_send_body(response, send))
+    sending = asyncio.ensure_future(_send_body(chunks, send))
     disconnect = asyncio.ensure_future(_wait_for_disconnect(receive))
     try:
         await asyncio.wait({sending, disconnect}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,18 +110,13 @@ async def _wait_for_disconnect(receive: _Receive) -> None:
         pass
 
 
-async def _send_body(response: WebResponse, send: _Send) -> None:
-    chunks = aiter(response.body)  # type: ignore[arg-type]  # `_http` sends bytes itself
+async def _send_body(chunks: AsyncIterator[bytes], send: _Send) -> None:
     try:
         async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     except OSError:  # ASGI servers raise it when the client has disconnected
         pass
-    finally:
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            await close()
 
 
 class _AsgiWebSocket:

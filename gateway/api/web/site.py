@@ -114,6 +114,11 @@ class _ReportedBody:
         except StopAsyncIteration:
             self._end()
             raise
+        except Exception as error:
+            if self._report is not None:
+                self._report.add_error(error)
+            self._end()
+            raise
         if self._report is not None:
             self._report.bytes += len(chunk)
         return chunk
