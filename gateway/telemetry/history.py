@@ -163,7 +163,7 @@ class History:
         """Return the calls of a source."""
         traffic = self._sources.get(source)
         if traffic is None:
-            traffic = self._sources[source] = Traffic(self._clock)
+            traffic = self._sources[source] = Traffic(self._clock, self.requests.started)
         return traffic
 
     def last_failure(self, source: str) -> FailureStatus | None:

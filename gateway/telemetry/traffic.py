@@ -24,13 +24,13 @@ class _Interval:
 
 
 class Traffic:
-    """Counts requests or calls with their durations. `clock` is monotonic."""
+    """Counts requests or calls with their durations, since `started` or from now on. `clock` is monotonic."""
 
-    __slots__ = ("_clock", "_intervals", "_started")
+    __slots__ = ("_clock", "_intervals", "started")
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, started: float | None = None) -> None:
         self._clock = clock
-        self._started = clock()
+        self.started = clock() if started is None else started
         self._intervals = RecentIntervals(_Interval, length=INTERVAL_SECONDS, count=INTERVALS, clock=clock)
 
     def add(self, seconds: float, *, failed: bool, now: float | None = None) -> None:
@@ -67,7 +67,7 @@ class Traffic:
     def _figures(self, intervals: Sequence[_Interval], complete: int, now: float) -> Figures:
         """Return the figures of the present interval and of so many complete ones before it."""
         durations = Durations(interval.durations for interval in intervals)
-        seconds = min(complete * INTERVAL_SECONDS + now % INTERVAL_SECONDS, now - self._started)
+        seconds = min(complete * INTERVAL_SECONDS + now % INTERVAL_SECONDS, now - self.started)
         return Figures(
             durations.count,
             sum(min(interval.failed, interval.durations.count) for interval in intervals),

@@ -81,6 +81,16 @@ def test_the_last_minute_and_the_last_ten(history: History, clock: Clock) -> Non
     assert calls.last_minute.median_ms is None
 
 
+def test_the_rate_of_a_source_that_was_not_called_for_long(history: History, clock: Clock) -> None:
+    """The rate is that of the whole minute, also if the first call ever was a second ago."""
+    clock.now += 3600
+    history.call("account", "200", 0.1)
+    clock.now += 1
+    calls = history.calls_of("account").status()
+    assert calls.last_minute.per_second == pytest.approx(1 / 61, abs=0.01)
+    assert calls.last_ten_minutes.per_second == 0.0
+
+
 def test_the_start_of_an_interval(history: History, clock: Clock) -> None:
     """An interval has the time at which it began, so that one reads from it since when a source is slow."""
     before = time.time()
