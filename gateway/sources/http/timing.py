@@ -19,8 +19,8 @@ AttemptObserver = Callable[[Request, str, float], None]
 class Timing:
     """Reports each attempt to `observe`: the request, its status or error code, and its duration in seconds.
 
-    It also records the attempt in the operation's log of calls, if there is one. An attempt that is recorded as a span
-    is sent with the trace context of its span.
+    One that was cancelled before it was sent is none. It also records the attempt in the operation's log of calls, if
+    there is one. An attempt that is recorded as a span is sent with the trace context of its span.
     """
 
     def __init__(self, observe: AttemptObserver, *, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -44,7 +44,8 @@ class Timing:
             raise
         finally:
             seconds = self._clock() - started
-            self._observe(request, status, seconds)
+            if attempt is None or attempt.counts(status):
+                self._observe(request, status, seconds)
             if attempt is not None:
                 attempt.end(int(status) if status.isdecimal() else status, seconds)
         return response
