@@ -1,10 +1,11 @@
-"""Compare the gateway with its peers, print the table, and write it and the plots to a folder."""
+"""Compare the gateway with its peers, or with itself without telemetry; print the tables and write them to a folder."""
 
 import argparse
 import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks import telemetry
 from benchmarks.agreement import DisagreementError
 from benchmarks.load import LoadError
 from benchmarks.outcome import Outcome
@@ -21,42 +22,79 @@ _RESULTS = Path(__file__).parent / "results"
 _SIZES, _CONNECTION_COUNTS = (1, 10, 50, 100, 150, 200), (1, 3, 10, 32, 100, 316, 1000)
 _QUICK = Plan(rounds=1, seconds=0.4, warm_up=0.4, sizes=(1, 200), connection_counts=(1, 1000))
 _MAX_WARM_UP = 4.0  # seconds
+_ROUNDS, _SECONDS = 5, 3.0
+_TELEMETRY = "telemetry"
+_TELEMETRY_ROUNDS, _TELEMETRY_SECONDS = 15, 0.4
+_FAILURES = (DisagreementError, FailedStartError, LoadError, subprocess.SubprocessError)
 
 
 def main() -> int:
     """Run the benchmark; return 1 and print the reason when it fails."""
     options = _options()
+    if options.only == [_TELEMETRY]:
+        return _measure_telemetry(options)
     plan = _QUICK
     if not options.quick:
-        warm_up = min(2 * options.seconds, _MAX_WARM_UP)
-        plan = Plan(options.rounds, options.seconds, warm_up, sizes=_SIZES, connection_counts=_CONNECTION_COUNTS)
+        seconds = options.seconds or _SECONDS
+        warm_up = min(2 * seconds, _MAX_WARM_UP)
+        plan = Plan(options.rounds or _ROUNDS, seconds, warm_up, sizes=_SIZES, connection_counts=_CONNECTION_COUNTS)
     selected = [server for server in servers() if not options.only or server.name in options.only]
     try:
         outcome = run(selected, plan)
-    except (DisagreementError, FailedStartError, LoadError, subprocess.SubprocessError) as error:
+    except _FAILURES as error:
         sys.stderr.write(f"{error}\n")
         return 1
     _write(outcome, options.results)
     return 0
 
 
+def _measure_telemetry(options: argparse.Namespace) -> int:
+    rounds, seconds = options.rounds or _TELEMETRY_ROUNDS, options.seconds or _TELEMETRY_SECONDS
+    if options.quick:
+        rounds, seconds = _QUICK.rounds, _QUICK.seconds
+    try:
+        outcome = telemetry.run(rounds, seconds, options.before, lambda text: sys.stderr.write(f"{text}\n"))
+    except _FAILURES as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    options.results.mkdir(parents=True, exist_ok=True)
+    text = telemetry.markdown(outcome)
+    (options.results / "telemetry.json").write_bytes(outcome.json())
+    (options.results / "telemetry.md").write_text(text)
+    sys.stdout.write(text)
+    return 0
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     names = [server.name for server in servers()]
-    parser.add_argument("--rounds", type=int, default=5, help="number of rounds; results are medians [default 5]")
-    parser.add_argument("--seconds", type=float, default=3.0, help="seconds of one measurement [default 3]")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        help=f"number of rounds; results are medians [default {_ROUNDS}; telemetry {_TELEMETRY_ROUNDS}]",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help=f"seconds of one measurement [default {_SECONDS:g}; telemetry {_TELEMETRY_SECONDS:g}]",
+    )
     parser.add_argument(
         "--only",
         type=lambda text: text.split(","),
         metavar="NAME,…",
-        help=f"only these servers: {', '.join(names)}",
+        help=f"only these servers: {', '.join(names)}; or only `{_TELEMETRY}`, the cost of log, metrics and traces",
+    )
+    parser.add_argument(
+        "--before", type=Path, metavar="FOLDER", help="telemetry: compare also with another checkout of the repository"
     )
     parser.add_argument("--quick", action="store_true", help="one short round, which shows only that everything works")
     parser.add_argument("--results", type=Path, default=_RESULTS, help="folder for the results [benchmarks/results]")
     options = parser.parse_args()
-    if unknown := set(options.only or ()) - set(names):
-        parser.error(f"unknown server: {', '.join(sorted(unknown))}. Use some of {', '.join(names)}")
-    if options.rounds < 1 or options.seconds <= 0:
+    if unknown := set(options.only or ()) - {*names, _TELEMETRY}:
+        parser.error(f"unknown server: {', '.join(sorted(unknown))}. Use some of {', '.join([*names, _TELEMETRY])}")
+    if _TELEMETRY in (options.only or ()) and len(options.only) > 1:
+        parser.error(f"--only {_TELEMETRY} cannot be combined with servers")
+    if (options.rounds is not None and options.rounds < 1) or (options.seconds is not None and options.seconds <= 0):
         parser.error("--rounds must be at least 1, and --seconds more than 0")
     return options
 

@@ -13,6 +13,7 @@ from benchmarks.grpc_load import generate_grpc_load
 from benchmarks.load import Load, LoadError, generate_load, send_request
 from benchmarks.nginx import Sources
 from benchmarks.operations import USER, Lookups, Operation
+from benchmarks.pairs import Spent
 from benchmarks.processes import free_port, running_process, wait_until
 from benchmarks.servers import LaunchOptions, Server
 
@@ -59,8 +60,27 @@ class RunningServer:
         port = self.options.grpc_port
         return self._measure(lambda: generate_grpc_load(port, connections=connections, seconds=seconds))
 
+    def spend(self, operation: Operation, *, connections: int, seconds: float) -> Spent:
+        """Return the CPU time under the load of an operation, exact enough for short measurements."""
+        port, dialect = self.options.port, self.server.dialect
+        requests = [dialect.build_request(port, operation, n) for n in range(_IDS)]
+        return self._spend(lambda: generate_load(port, requests, connections=connections, seconds=seconds))
+
+    def spend_grpc(self, *, connections: int, seconds: float) -> Spent:
+        """Return the CPU time under the load of GetUser over gRPC."""
+        port = self.options.grpc_port
+        return self._spend(lambda: generate_grpc_load(port, connections=connections, seconds=seconds))
+
     def resident_bytes(self) -> int:
         return proc.resident_bytes(self.pid)
+
+    def _spend(self, generate: Callable[[], Load]) -> Spent:
+        cpu_before = proc.exact_cpu_seconds(self.pid)
+        try:
+            load = generate()
+        except (LoadError, OSError) as error:
+            raise LoadError(f"{self.server.title}: {error}") from error
+        return Spent(proc.exact_cpu_seconds(self.pid) - cpu_before, load.completed)
 
     def _measure(self, generate: Callable[[], Load]) -> Figures:
         calls_before, cpu_before = self.sources.calls(), proc.cpu_seconds(self.pid)

@@ -16,7 +16,7 @@ from benchmarks.operations import Lookups
 from benchmarks.source_responses import CREDENTIALS
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN
 
-__all__ = ["BARE", "FLOOR", "OURS", "Launch", "LaunchOptions", "Server", "servers"]
+__all__ = ["BARE", "FLOOR", "OURS", "Launch", "LaunchOptions", "Server", "gateway_server", "servers"]
 
 OURS, BARE, FLOOR = "gateway", "gateway-bare", "floor"
 """The names of the gateway with its defaults (the names of its variants begin with it), of the gateway without steps
@@ -74,6 +74,12 @@ def servers() -> list[Server]:
         Server("yoga", "GraphQL Yoga", _node("yoga"), peer=True),
         Server("hive", "Hive Gateway (OpenAPI)", _hive, SourceShaped(peers.documents()), peer=True),
     ]
+
+
+def gateway_server(name: str, settings: Mapping[str, str], variant: str = "") -> Server:
+    """Return this gateway with these settings, in a variant of `benchmarks/altered.py` if one is named."""
+    same_hashes = {"PYTHONHASHSEED": "0"}  # else the order of sets differs from process to process
+    return Server(name, name, _gateway({**same_hashes, **settings}, variant), grpc=True)
 
 
 def _gateway(settings: Mapping[str, str], variant: str = "") -> Callable[[LaunchOptions], Launch]:

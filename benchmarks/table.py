@@ -7,7 +7,7 @@ from benchmarks.outcome import Outcome
 from benchmarks.servers import BARE, FLOOR, OURS
 from benchmarks.targets import BUSY, Verdict, verdicts
 
-__all__ = ["markdown"]
+__all__ = ["markdown", "table"]
 
 _EMPTY = ""
 
@@ -65,7 +65,7 @@ def _operation(outcome: Outcome, medians: dict[Key, Figures], name: str, title: 
         "p50 · p99 ms, 1 connection",
         f"source calls at {BUSY} · 1",
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _running_costs(outcome: Outcome) -> str:
@@ -78,7 +78,7 @@ def _running_costs(outcome: Outcome) -> str:
         for name, server_title in outcome.titles.items()
         if name in outcome.cold
     ]
-    return _table(["**running it**", "cold start to first answer, s", "resident after load, MiB"], rows)
+    return table(["**running it**", "cold start to first answer, s", "resident after load, MiB"], rows)
 
 
 def _sweeps(outcome: Outcome) -> str:
@@ -95,7 +95,7 @@ def _sweeps(outcome: Outcome) -> str:
             for point in outcome.sweep
             if point.along == along
         ]
-        parts.append(_table(["", f"**{along}**", "CPU µs", "requests/s", "p50 · p99 ms"], rows))
+        parts.append(table(["", f"**{along}**", "CPU µs", "requests/s", "p50 · p99 ms"], rows))
     return "\n\n".join(parts)
 
 
@@ -104,7 +104,7 @@ def _targets(outcome: Outcome, medians: dict[Key, Figures]) -> str:
     variants = [name for name in outcome.titles if name.startswith(OURS) and name != BARE]
     verdicts_by_variant = [list(verdicts(medians, outcome.cold, outcome.resident, name)) for name in variants]
     rows = [[row[0].target, *map(_format_verdict, row)] for row in zip(*verdicts_by_variant, strict=True)]
-    return _table(["**target**", *(outcome.titles[name] for name in variants)], rows)
+    return table(["**target**", *(outcome.titles[name] for name in variants)], rows)
 
 
 def _format_verdict(verdict: Verdict) -> str:
@@ -113,7 +113,8 @@ def _format_verdict(verdict: Verdict) -> str:
     return f"{verdict.measured:.2f}{verdict.unit}, {'met' if verdict.met else '**missed**'}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table whose first column is text and whose others are figures; nothing without rows."""
     if not rows:
         return ""
 
