@@ -1,6 +1,8 @@
 """Values parsed from a file, parsed again when the file has changed."""
 
 import logging
+import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +29,7 @@ def file_version(path: Path) -> FileVersion | None:
 T = TypeVar("T")
 
 _LOG = logging.getLogger("gateway.files")
+_MAX_BYTES = 16 * 1024 * 1024
 _CHECK_INTERVAL = 0.25  # seconds: whoever is removed from a file of keys is refused within half a second
 
 
@@ -34,11 +37,12 @@ class WatchedFile(Generic[T]):
     """The value parsed from a file. While the content of the file is unusable, the last usable value stays in effect.
 
     `parse` returns the value of the bytes, or raises a ValueError with no secrets in its message. Unusable content is
-    logged once. The file is small and local, so it is read without a thread.
+    logged once. The file is small and local, so it is read without a thread. What is no file but, for example, a pipe, or
+    has more than `max_bytes` bytes, is unusable: reading it might take without end.
 
     Raises:
         OSError: the file cannot be read at the start.
-        ValueError: `parse` raised it at the start.
+        ValueError: the content is unusable at the start.
     """
 
     def __init__(
@@ -46,15 +50,17 @@ class WatchedFile(Generic[T]):
         path: Path,
         parse: Callable[[bytes], T],
         *,
+        max_bytes: int = _MAX_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
+        self._max_bytes = max_bytes
         self._parse = parse
         self._clock = clock
         self._checked_at = clock()
         self._version = file_version(path)
         self._last_error = ""
-        self._value = parse(path.read_bytes())
+        self._value = parse(self._read())
 
     def current(self) -> T:
         """Return the value; at most four times a second the file is checked for changes."""
@@ -71,7 +77,7 @@ class WatchedFile(Generic[T]):
             self._last_error = ""
             return
         try:
-            content = self._path.read_bytes()
+            content = self._read()
             self._version = version  # only now: a file that cannot be opened may be readable later, with this version
             self._value = self._parse(content)
         except (OSError, ValueError) as error:
@@ -82,3 +88,13 @@ class WatchedFile(Generic[T]):
                     self._path,
                     error,
                 )
+
+    def _read(self) -> bytes:
+        # Opening a pipe waits for whoever writes to it, unless that is prevented.
+        with open(self._path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("it is no regular file")
+            content = file.read(self._max_bytes + 1)
+        if len(content) > self._max_bytes:
+            raise ValueError(f"it has more than {self._max_bytes} bytes")
+        return content

@@ -4,7 +4,7 @@ Every setting that is a secret has a second name with `_file` at its end, for a 
 `GATEWAY_ACCOUNT__TOKEN_FILE` instead of `GATEWAY_ACCOUNT__TOKEN`, `token_file` in the settings file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,23 +14,38 @@ from pydantic.fields import FieldInfo
 
 from gateway.kit.watched_file import WatchedFile
 
-__all__ = ["FILE_SUFFIX", "NamedFile", "Secret", "SecretFile", "SettingsGroup", "is_secret", "take_files"]
+__all__ = [
+    "FILE_SUFFIX",
+    "NamedFile",
+    "Secret",
+    "SecretFile",
+    "SettingsGroup",
+    "is_secret",
+    "secret_that",
+    "take_files",
+]
 
 FILE_SUFFIX = "_file"
+_MAX_BYTES = 64 * 1024
+
+Check = Callable[[str], None]
+"""Raises a ValueError with the rule that a secret breaks, and nothing of the secret."""
 
 
 class SecretFile(SecretStr):
     """A secret that is read from a file: without the line break at its end, and again when the file has changed.
 
-    While the file is missing, empty or no text, the last usable secret stays in effect, and the log says so.
+    While the file is missing, empty, no text or breaks the rule of `check`, the last usable secret stays in effect, and
+    the log says so.
 
     Raises:
-        OSError, ValueError: the file cannot be read, or is empty or no text, when the object is created.
+        OSError, ValueError: the file cannot be read, or its content is unusable, when the object is created.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Check | None = None) -> None:
         self.path = path
-        self._file = WatchedFile(path, _parse)
+        self._check = check
+        self._file = WatchedFile(path, self._parse, max_bytes=_MAX_BYTES)
         super().__init__(self._file.current())
 
     def get_secret_value(self) -> str:
@@ -41,15 +56,16 @@ class SecretFile(SecretStr):
         """Read the file now if it has changed."""
         self._file.check()
 
-
-def _parse(content: bytes) -> str:
-    try:
-        text = content.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ValueError("the file is not UTF-8 text") from None  # the original names the bytes
-    if not text.strip():
-        raise ValueError("the file is empty")
-    return text
+    def _parse(self, content: bytes) -> str:
+        try:
+            text = content.decode().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise ValueError("the file is not UTF-8 text") from None  # the original names the bytes
+        if not text.strip():
+            raise ValueError("the file is empty")
+        if self._check is not None:
+            self._check(text)
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +76,26 @@ class NamedFile:
     is_ambiguous: bool
 
 
-def _read_file(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
-    """Return a secret as it is given, or the one in its file; both have to fulfil the rules of the setting."""
-    if not isinstance(value, NamedFile):
-        return handler(value)
-    if value.is_ambiguous:
-        raise ValueError("the secret itself is set as well: set one of them")
-    try:
-        return handler(SecretFile(Path(value.path)))
-    except OSError as error:
-        raise ValueError(f"the file cannot be read: {error.strerror}") from None
+def secret_that(check: Check | None = None) -> WrapValidator:
+    """Return the validator of a secret that may be in a file; it has to pass `check`, also when it is read again."""
+
+    def read(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+        if not isinstance(value, NamedFile):
+            secret = handler(value)
+            if check is not None:
+                check(secret.get_secret_value())
+            return secret
+        if value.is_ambiguous:
+            raise ValueError("the secret itself is set as well: set one of them")
+        try:
+            return handler(SecretFile(Path(value.path), check))
+        except OSError as error:
+            raise ValueError(f"the file cannot be read: {error.strerror}") from None
+
+    return WrapValidator(read)
 
 
-Secret = Annotated[SecretStr, WrapValidator(_read_file)]
+Secret = Annotated[SecretStr, secret_that()]
 
 
 def is_secret(field: FieldInfo) -> bool:

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from gateway.settings.kinds import PollInterval, Seconds, StringList
-from gateway.settings.secret_files import Secret, SettingsGroup
+from gateway.settings.secret_files import Secret, SettingsGroup, secret_that
 
 __all__ = [
     "AccountSettings",
@@ -40,11 +40,19 @@ _NEVER_FORWARDED = re.compile(
 )
 
 
+def _check_can_be_sent(token: str) -> None:
+    if not re.fullmatch(r"[ -~]*", token):
+        raise ValueError("must have printable ASCII characters alone")
+
+
+Token = Annotated[SecretStr, secret_that(_check_can_be_sent)]
+
+
 class SourceSettings(SettingsGroup):
     """The settings that all sources have."""
 
     base_url: HttpUrl | None = Field(None, description="base URL of the source, with a path prefix if it has one")
-    token: Secret | None = Field(None, description="token for the source")
+    token: Token | None = Field(None, description="token for the source")
     credentials: Credentials = Field(
         Credentials.CONFIGURED, description="`forward` sends the credential of the caller instead of the token"
     )
@@ -78,13 +86,6 @@ class SourceSettings(SettingsGroup):
         if url is not None and (url.username or url.password):
             raise ValueError("a base URL must not have a user name or a password: set the token instead")
         return url
-
-    @field_validator("token")
-    @classmethod
-    def _can_be_sent(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not re.fullmatch(r"[ -~]*", token.get_secret_value()):
-            raise ValueError("must have printable ASCII characters alone")
-        return token
 
     @field_validator("forward_headers")
     @classmethod

@@ -43,6 +43,18 @@ async def _eventually(is_true: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
+async def test_a_token_that_cannot_be_sent(fresh: Callable[..., Any], tmp_path: Path) -> None:
+    """A new token has to pass what that of the start has to: two lines, for example, cannot be a header."""
+    mounted = Mounted(tmp_path, ACCOUNT_TOKEN)
+    world = await fresh(account={"token": "", "token_file": str(mounted.file)})
+
+    mounted.replace("first line\nsecond line")
+    for _ in range(3):
+        await world.forget()
+        assert "errors" not in await world.graphql(USERS)
+        await asyncio.sleep(0.3)  # in which the file is read again
+
+
 async def test_the_token_of_a_source(fresh: Callable[..., Any], tmp_path: Path) -> None:
     """The first call after a token was replaced has the new one, also a change, which is executed once."""
     mounted = Mounted(tmp_path, "wrong")
