@@ -1,6 +1,7 @@
 """What all spans have in common: trace contexts as OpenTelemetry has them, and their status."""
 
 import random
+import re
 
 from opentelemetry.trace import Link, Span, SpanContext, StatusCode, TraceFlags, TraceState
 
@@ -8,11 +9,18 @@ from gateway.trace_context import TraceContext
 
 __all__ = ["fail", "link_to", "span_context", "trace_context", "unrecorded"]
 
+# What OpenTelemetry accepts as a member of `tracestate` (W3C Trace Context, 3.3.1). It logs any other as it was sent.
+_KEY = r"[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13}"
+_VALUE = r"[ -+\--<>-~]{0,255}[!-+\--<>-~]"
+_MEMBER = rf"[ \t]*(?:(?:{_KEY})={_VALUE}[ \t]*)?"
+_MAX_MEMBERS = 32
+_STATE = re.compile(rf"{_MEMBER}(?:,{_MEMBER}){{0,{_MAX_MEMBERS - 1}}}")
+
 
 def span_context(trace: TraceContext) -> SpanContext:
-    """Return the span that a trace context names, which is in another process."""
+    """Return the span that a trace context names, which is in another process; a state that is not valid is dropped."""
     sent = trace.traceparent
-    state = TraceState.from_header([trace.tracestate]) if trace.tracestate else None
+    state = TraceState.from_header([trace.tracestate]) if _STATE.fullmatch(trace.tracestate) else None
     flags = TraceFlags(int(sent[53:55], 16))
     return SpanContext(int(sent[3:35], 16), int(sent[36:52], 16), is_remote=True, trace_flags=flags, trace_state=state)
 

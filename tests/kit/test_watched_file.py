@@ -27,9 +27,7 @@ def _endless(path: Path) -> None:
 
 
 @pytest.mark.parametrize("replace", [_pipe, _folder, _large, _endless])
-def test_what_cannot_be_read(
-    replace: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_cannot_be_read(replace: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Nobody waits for a pipe, and no file takes all memory: the last value stays, and is logged once as such."""
     path = tmp_path / "file"
     path.write_bytes(b"first")

@@ -110,6 +110,16 @@ async def test_sampling_that_begins_here(traced: Any) -> None:
     await world.spans(2)
 
 
+async def test_a_state_of_the_trace_that_is_not_valid(traced: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """It is dropped, and not logged, as it would be for each request and as it was sent; a valid one is sent on."""
+    world = await traced()
+    states = ["ada@example.com", "Key=1", "k=1,k=2", ",".join(f"k{number}=1" for number in range(33)), "a=1, t@b=2,"]
+    for state in states:
+        await world.graphql(USER, traceparent=SAMPLED, tracestate=state)
+    assert [call.get("tracestate", "") for call in await world.calls()] == ["", "", "", "", "a=1,t@b=2"]
+    assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
+
+
 async def test_a_mistake_of_the_client(traced: Any) -> None:
     """A request that the client made wrong is no error of the server; its codes are on the span."""
     world = await traced()
