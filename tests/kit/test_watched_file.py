@@ -35,11 +35,11 @@ def test_what_cannot_be_read(replace: Callable[[Path], None], tmp_path: Path, ca
     path.unlink()
     replace(path)
     with caplog.at_level(logging.ERROR):
-        before = os.listdir("/proc/self/fd")
+        before = len(list(Path("/proc/self/fd").iterdir()))
         for _ in range(3):
             file.check()
     assert file.current() == "first"
     assert len(caplog.records) == 1
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     with pytest.raises((ValueError, OSError)):
         WatchedFile(path, bytes.decode, max_bytes=999)
