@@ -67,6 +67,7 @@ async def run_incident(folder: Path) -> tuple[Evidence, Facts]:
             finally:
                 scraping.cancel()
                 await asyncio.wait({scraping})
+            await incident.scrape()
             status = await incident.status()
             await asyncio.sleep(3 * _EXPORT_INTERVAL / 1000)  # for the last spans
         spans = [parse_span(span) for span in receiver.spans()]

@@ -80,9 +80,13 @@ class Incident:
         """Scrape the metrics until cancelled, as Prometheus does."""
         with suppress(asyncio.CancelledError):
             while True:
-                async with self.session.get(f"{self.addresses.admin}/metrics") as response:
-                    self.metrics.scrapes.append(parse_scrape(time.time(), await response.text()))
+                await self.scrape()
                 await asyncio.sleep(_SCRAPE_INTERVAL)
+
+    async def scrape(self) -> None:
+        """Scrape the metrics once."""
+        async with self.session.get(f"{self.addresses.admin}/metrics") as response:
+            self.metrics.scrapes.append(parse_scrape(time.time(), await response.text()))
 
     async def status(self) -> Any:
         """Return `/status` as JSON."""
@@ -153,8 +157,8 @@ class Incident:
         self.facts.numbers["overspent"] = refused
 
     async def _out_of_budget(self) -> None:
-        """The reseller source refuses a call, which is repeated after the second that the source demands."""
-        await self._fault(source="reseller", kind="status", status=429, retryAfter=1, times=1)
+        """The reseller source refuses a call, which is repeated after the seconds that the source demands."""
+        await self._fault(source="reseller", kind="status", status=429, retryAfter=3, times=1)
         await self._graphql(RESELLER, {"id": ADA_RESELLER}, fails=False)
 
     async def _refused_credentials(self) -> None:

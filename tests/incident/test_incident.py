@@ -188,7 +188,7 @@ def test_the_status_has_who_spends_the_budget(evidence: Evidence) -> None:
 
 
 def test_the_status_has_the_slowest_operation(evidence: Evidence) -> None:
-    """`/status` names the operation that was slowest: that which waited a second for the rate limit of its source."""
+    """`/status` names the operation that was slowest: that which waited for the rate limit of its source."""
     assert questions.slowest_operation(evidence.status) == "ResellerPage"
 
 
