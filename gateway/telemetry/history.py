@@ -5,7 +5,7 @@ Everything is bounded, whatever clients send: the numbers of intervals are fixed
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from heapq import nlargest
 from http import HTTPStatus
@@ -105,12 +105,15 @@ class History:
         self._callers = RecentIntervals(lambda: _Names(_Caller), length=_MINUTE, count=_MINUTES, clock=clock)
         self._operations = RecentIntervals(lambda: _Names(_Operation), length=_MINUTE, count=_MINUTES, clock=clock)
 
-    def __call__(self, report: RequestReport) -> None:
+    def __call__(self, reports: Sequence[RequestReport]) -> None:
+        now = self._clock()
+        for report in reports:
+            if report.kind or report.operation or report.codes:
+                self._count(report, now)
+
+    def _count(self, report: RequestReport, now: float) -> None:
         """Count an operation that has ended. Other requests are left out, for example for pictures and by webhooks."""
         codes = report.codes
-        if not (report.kind or report.operation or codes):
-            return
-        now = self._clock()
         is_long = report.kind in _LONG
         failed = bool(codes) or _is_error(report.status)
         if not is_long:

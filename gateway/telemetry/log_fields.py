@@ -10,15 +10,20 @@ import orjson
 
 from gateway.operation import current_operation, current_trace
 
-__all__ = ["json_line", "log_time", "operation_fields"]
+__all__ = ["json_bytes", "json_line", "log_time", "operation_fields"]
 
 
 def json_line(fields: Mapping[str, Any]) -> str:
     """Return the fields as JSON in one line, whatever values they have."""
+    return json_bytes(fields).decode()
+
+
+def json_bytes(fields: Mapping[str, Any]) -> bytes:
+    """Return the same as bytes."""
     try:
-        return orjson.dumps(fields, default=str).decode()
+        return orjson.dumps(fields, default=str)
     except TypeError:  # half of a surrogate pair, or an integer beyond 64 bits
-        return json.dumps(fields, default=str, separators=(",", ":"))
+        return json.dumps(fields, default=str, separators=(",", ":")).encode()
 
 
 def log_time(seconds: float) -> str:

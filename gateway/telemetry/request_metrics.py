@@ -1,5 +1,6 @@
 """Records the duration of each request in the metrics."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -60,7 +61,11 @@ class RequestMetrics:
         self._metrics = metrics
         self._series = lru_cache(_MAX_SERIES)(self._find)
 
-    def __call__(self, report: RequestReport) -> None:
+    def __call__(self, reports: Sequence[RequestReport]) -> None:
+        for report in reports:
+            self._observe(report)
+
+    def _observe(self, report: RequestReport) -> None:
         codes = report.codes
         request, operation, overhead = self._series(
             report.surface,

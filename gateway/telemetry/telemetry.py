@@ -17,8 +17,8 @@ from gateway.trace_context import TraceContext
 
 __all__ = ["Sink", "Telemetry"]
 
-Sink = Callable[[RequestReport], None]
-"""Receives the report of a request that has ended. It must return quickly and must not raise."""
+Sink = Callable[[Sequence[RequestReport]], None]
+"""Receives the reports of the requests that ended in one iteration of the loop, in order. It must not raise."""
 
 _EXECUTED, _DEFECT = 200, 500  # as a response by HTTP would have
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,63}")  # no `@`: nobody's address
@@ -91,8 +91,7 @@ class Telemetry:
             if report.span is None:
                 _summarize(report)
         for sink in self._sinks:
-            for report in ended:
-                sink(report)
+            sink(ended)
 
     def publishing(self, source: str) -> AbstractContextManager[None]:
         """Return the context in which the event of a change is written to the event log."""

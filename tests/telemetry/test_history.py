@@ -124,10 +124,10 @@ def test_a_cancelled_call(history: History) -> None:
 def test_who_spends_the_budget(history: History) -> None:
     """Callers are listed by the calls that their operations caused, with those of each source."""
     for _ in range(3):
-        history(ended(caller="export", summary=CallSummary({"account": 5, "reseller": 1})))
+        history([ended(caller="export", summary=CallSummary({"account": 5, "reseller": 1}))])
     for _ in range(10):
-        history(ended(caller="web", summary=CallSummary({"account": 1})))
-    history(ended(caller="web", codes=("RATE_LIMITED",)))
+        history([ended(caller="web", summary=CallSummary({"account": 1}))])
+    history([ended(caller="web", codes=("RATE_LIMITED",))])
     first, second = history.callers()
     assert (first.caller, first.operations, first.calls) == ("export", 3, {"account": 15, "reseller": 3})
     assert (second.caller, second.operations, second.failed) == ("web", 11, 1)
@@ -136,7 +136,7 @@ def test_who_spends_the_budget(history: History) -> None:
 
 def test_an_address_as_a_name(history: History) -> None:
     """The e-mail address that an issuer uses as the name of a caller is not kept."""
-    history(ended(caller="ada@example.com"))
+    history([ended(caller="ada@example.com")])
     [caller] = history.callers()
     assert "ada" not in caller.caller
     assert caller.caller.startswith("sha256:")
@@ -145,9 +145,9 @@ def test_an_address_as_a_name(history: History) -> None:
 def test_failing_operations_come_first(history: History) -> None:
     """Operations are listed by how often they fail, and after those by how slow they are."""
     for _ in range(5):
-        history(ended(operation="Slow", duration=2.0))
-        history(ended(operation="Fast", duration=0.01))
-        history(ended(operation="Broken", codes=("SOURCE_UNAVAILABLE", "BAD_USER_INPUT")))
+        history([ended(operation="Slow", duration=2.0)])
+        history([ended(operation="Fast", duration=0.01)])
+        history([ended(operation="Broken", codes=("SOURCE_UNAVAILABLE", "BAD_USER_INPUT"))])
     assert [each.operation for each in history.operations()] == ["Broken", "Slow", "Fast"]
     broken = history.operations()[0]
     assert (broken.count, broken.failed) == (5, 5)
@@ -158,7 +158,7 @@ def test_failing_operations_come_first(history: History) -> None:
 def test_what_clients_choose_is_bounded(history: History) -> None:
     """However many names clients invent, a minute has a bounded number of entries, and names are cut."""
     for number in range(5_000):
-        history(ended(operation=f"Operation{number}" + "x" * 10_000, caller=f"caller{number}"))
+        history([ended(operation=f"Operation{number}" + "x" * 10_000, caller=f"caller{number}")])
     assert len(history.operations()) <= 20
     assert len(history.callers()) == 10
     assert history.callers()[0].caller == OTHERS
@@ -168,23 +168,23 @@ def test_what_clients_choose_is_bounded(history: History) -> None:
 
 def test_names_of_unknown_callers(history: History) -> None:
     """The names in documents that are not executed are not kept: anybody may send them."""
-    history(ended(operation="Invented", codes=("UNAUTHENTICATED",)))
-    history(ended(operation="", kind="", codes=("GRAPHQL_PARSE_FAILED",)))
-    history(ended(operation=""))
+    history([ended(operation="Invented", codes=("UNAUTHENTICATED",))])
+    history([ended(operation="", kind="", codes=("GRAPHQL_PARSE_FAILED",))])
+    history([ended(operation="")])
     assert {each.operation for each in history.operations()} == {NOT_EXECUTED, UNNAMED}
 
 
 def test_what_is_no_operation(history: History) -> None:
     """Health checks, pictures and paths that do not exist are no operations."""
-    history(ended(kind="", operation="", route="/healthz"))
-    history(ended(kind="", operation="", route="", status=404))
+    history([ended(kind="", operation="", route="/healthz")])
+    history([ended(kind="", operation="", route="", status=404)])
     assert history.requests.status().last_minute.count == 0
     assert history.callers() == []
 
 
 def test_long_operations(history: History) -> None:
     """A subscription counts for its caller and its name, but its duration says nothing."""
-    history(ended(kind="subscription", operation="Follow", duration=3_000.0))
+    history([ended(kind="subscription", operation="Follow", duration=3_000.0)])
     assert history.requests.status().last_minute.count == 0
     [operation] = history.operations()
     assert (operation.count, operation.p95_ms) == (1, None)
@@ -192,7 +192,7 @@ def test_long_operations(history: History) -> None:
 
 def test_the_time_of_the_gateway(history: History) -> None:
     """The overhead is the time in which an operation did not wait for sources."""
-    history(ended(duration=0.5, summary=CallSummary({"account": 1}, source_seconds=0.4)))
+    history([ended(duration=0.5, summary=CallSummary({"account": 1}, source_seconds=0.4))])
     assert history.overhead.status().last_minute.median_ms == pytest.approx(100, rel=0.13)
     assert history.requests.status().last_minute.median_ms == pytest.approx(500, rel=0.13)
 

@@ -72,7 +72,7 @@ def test_a_status_from_500_on_is_the_type_of_an_error() -> None:
     metrics = Metrics()
     record = RequestMetrics(metrics)
     for status in (200, 404, CLIENT_LEFT, 500, 503):
-        record(RequestReport("http", method="GET", scheme="http", route="/images/{token}", status=status))
+        record([RequestReport("http", method="GET", scheme="http", route="/images/{token}", status=status)])
     samples = [sample for family in metrics.registry.collect() for sample in family.samples if sample.name == REQUESTS]
     found = {sample.labels["http_response_status_code"]: sample.labels["error_type"] for sample in samples}
     assert found == {"200": "", "404": "", "499": "", "500": "500", "503": "503"}
