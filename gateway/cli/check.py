@@ -26,9 +26,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="check only this source; may be repeated",
     )
     parser.add_argument(
-        "--read-only",
+        "--changes",
         action="store_true",
-        help="do not check whether users may be changed: for tokens that may only read",
+        help="check as well whether users may be changed, by a change without any value to a user that cannot exist",
     )
     add_allow_none(parser)
     add_options(parser, listed=False)
@@ -40,7 +40,7 @@ def _run(parsed: argparse.Namespace) -> int:
     sources = [UserSource(name) for name in parsed.source or ()]
 
     async def check(_log: LogStream) -> int:
-        rows = await run_checks(settings, sources, changes=not parsed.read_only)
+        rows = await run_checks(settings, sources, changes=parsed.changes)
         if parsed.json:
             sys.stdout.write(f"{orjson.dumps([row.to_json() for row in rows], option=orjson.OPT_INDENT_2).decode()}\n")
         else:

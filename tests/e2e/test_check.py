@@ -112,18 +112,32 @@ async def test_all_is_well(checks: Checks) -> None:
         assert "?" not in row["url"]
         assert (row["ok"], row["code"], row["cause"], row["problems"], row["notes"]) == (True, None, None, [], [])
         assert row["latency_ms"] > 0
-        assert {"users", "changes"} <= set(row["works"])
+        assert "users" in row["works"]
+        assert "changes" not in row["works"]
     assert checked.rows["account"]["calls_left"] == 19
     assert checked.rows["softwareone"]["calls_left"] is None
     assert checked.rows["reseller"]["calls_left"] == 49
     assert {"roles", "departments", "scanning stations"} <= set(checked.rows["account"]["works"])
     assert {"organizations", "webhooks"} <= set(checked.rows["reseller"]["works"])
-    changes = [call for call in await checks.calls() if call["method"] != "GET"]
-    assert [call["status"] for call in changes] == [404] * 3
-    text = await checks.run("--read-only")
+    assert {call["method"] for call in await checks.calls()} == {"GET"}
+    text = await checks.run("--changes")
     assert [line.split()[0] for line in text.output.splitlines()] == list(SOURCES)
     assert "ok: users, roles" in text.output
-    assert len([call for call in await checks.calls() if call["method"] != "GET"]) == 3
+    assert text.output.count(", changes") == 3
+    changes = [call for call in await checks.calls() if call["method"] != "GET"]
+    assert [call["status"] for call in changes] == [404] * 3
+
+
+async def test_changes_that_are_refused_otherwise(checks: Checks) -> None:
+    """A refusal that shows nothing about the permission is neither a success nor a failure: the row has a note."""
+    await checks.fault("account", kind="status", status=400, method="PATCH")
+    await checks.fault("softwareone", kind="html", status=405, method="PUT")
+    await checks.fault("reseller", kind="html", status=404, method="PATCH")
+    checked = await checks.run("--json", "--changes")
+    assert checked.status == 0
+    for row in checked.rows.values():
+        assert "changes" not in row["works"]
+        assert [note.partition(":")[0] for note in row["notes"]] == ["changes"]
 
 
 async def test_named_sources(checks: Checks) -> None:
@@ -164,7 +178,7 @@ async def test_sources_that_are_not_themselves(checks: Checks, faults: tuple[Any
     for source, (fault, _, _) in zip(SOURCES, faults, strict=True):
         await checks.fault(source, **fault)
     quick = {f"GATEWAY_{source.upper()}__MAX_ATTEMPTS": "1" for source in SOURCES}
-    checked = await checks.run("--json", "--read-only", **quick)
+    checked = await checks.run("--json", **quick)
     assert checked.status == 1
     for name, (_, cause, code) in zip(SOURCES, faults, strict=True):
         row = checked.rows[name]
@@ -232,7 +246,7 @@ async def test_missing_permissions(checks: Checks) -> None:
     await checks.fault("softwareone", kind="status", status=403, method="PUT")
     await checks.fault("reseller", kind="status", status=403, path="organizations")
     polled = {"GATEWAY_ACCOUNT__POLL_INTERVAL": "60"}
-    checked = await checks.run("--json", **polled)
+    checked = await checks.run("--json", "--changes", **polled)
     assert checked.status == 1
     assert list(checked.rows) == ["account", "account-polling", "softwareone", "reseller"]
     found = {name: [each["part"] for each in row["problems"]] for name, row in checked.rows.items()}
@@ -248,7 +262,7 @@ async def test_missing_permissions(checks: Checks) -> None:
     assert "permission" in checked.rows["softwareone"]["advice"]
     assert "reseller:organization:read" in checked.rows["reseller"]["advice"]
     await checks.fault("account", kind="status", status=403, method="PATCH")
-    text = await checks.run("--source", "account", **polled)
+    text = await checks.run("--changes", "--source", "account", **polled)
     lines = [line.split() for line in text.output.splitlines()]
     assert [line[0] for line in lines] == ["account", "failed:", "account-polling"]
     assert "team:update" in text.output

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.errors import GatewayError, SourceCredentials, SourceInvalidResponse
+from gateway.errors import BadUserInput, GatewayError, SourceCredentials, SourceInvalidResponse
 from gateway.users.model import UserSource
 
 USERS = {
@@ -67,9 +67,9 @@ async def test_another_api(source: Any, fake: Any, name: UserSource) -> None:
     "response",
     [
         (404, {"error": {"code": "resource_not_found"}, "message": "none", "title": "Not Found"}, None),
-        (400, {"error": {"code": "validation_failed"}, "message": "empty", "title": "Bad Request"}, None),
-        (405, {}, None),
-        (200, {"id": "x"}, None),
+        (400, {"error": {"code": "validation_failed"}, "message": "empty", "title": "Bad Request"}, BadUserInput),
+        (405, {}, SourceInvalidResponse),
+        (200, {"id": "x"}, SourceInvalidResponse),
         (403, {"error": {"code": "insufficient_permissions"}, "message": "no", "title": "No"}, SourceCredentials),
         (503, {}, GatewayError),
     ],
@@ -77,7 +77,7 @@ async def test_another_api(source: Any, fake: Any, name: UserSource) -> None:
 async def test_changes(
     source: Any, fake: Any, name: UserSource, response: tuple[int, Any, type[GatewayError] | None]
 ) -> None:
-    """The probe of changes has no values and no existing user; every response to it but a refusal is a success."""
+    """The probe of changes has no values and no existing user; only the answer that there is none is a success."""
     status, body, raised = response
     fake.respond(body, status)
     [probe] = [probe for probe in source(name).probes if probe.part == "changes"]

@@ -23,11 +23,11 @@ _POLLED = (UserSource.ACCOUNT, UserSource.SOFTWAREONE)  # the sources with a `po
 
 
 async def run_checks(
-    settings: Settings, sources: Collection[UserSource] = (), *, changes: bool = True
+    settings: Settings, sources: Collection[UserSource] = (), *, changes: bool = False
 ) -> list[CheckRow]:
     """Check what is configured, or only these sources; at once, so that one that does not respond delays no other.
 
-    `changes`: whether to find out as well if users may be changed.
+    `changes`: whether to find out as well if users may be changed, which may leave an entry in an audit log.
     """
     rows: list[CheckRow] = []
     if settings.redis_url is not None and not sources:

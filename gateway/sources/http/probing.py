@@ -1,9 +1,8 @@
 """Makes the probes of the sources: their responses are read as those of other calls are."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 
-from gateway.errors import BadUserInput, NotFound, SourceInvalidResponse
+from gateway.errors import NotFound
 from gateway.sources.http.api import Api, Query
 from gateway.sources.http.bucket import parse_quota
 from gateway.sources.http.exchange import Multipart, Request, Response
@@ -50,14 +49,17 @@ def change_probe(  # noqa: PLR0917 - each of them is a part of one call
 ) -> Probe:
     """Return the probe of changes: a change without any value, of a user that cannot exist.
 
-    A source checks the permission before it looks for the user, so that any other refusal shows that it is there.
+    A source checks the permission before it looks for the user, so that a 404 in its own form shows that it is there.
+    No other response shows that: a source may validate a change first, and a proxy on the way may refuse its method.
     """
     headers = {"Content-Type": "application/json"} if isinstance(body, bytes) else None
 
     async def call() -> ProbeResponse:
-        with suppress(NotFound, BadUserInput, SourceInvalidResponse):
-            await api.call(method, template, path_params, headers=headers, body=body)
-        return ProbeResponse()
+        try:
+            request, response = await api.call(method, template, path_params, headers=headers, body=body)
+        except NotFound:
+            return ProbeResponse()
+        raise invalid_response(request, response, ValueError("a change of a user that cannot exist succeeded"))
 
     return Probe("changes", permission, api.url(template, path_params), call)
 
