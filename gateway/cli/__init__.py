@@ -1,5 +1,5 @@
 """The command line `gateway`: one module for each command."""
 
-from gateway.cli.command_line import main
+from gateway.cli.command_line import main, parse, run
 
-__all__ = ["main"]
+__all__ = ["main", "parse", "run"]

@@ -64,9 +64,4 @@ def _text(row: CheckRow) -> str:
     return f"{row.name:<19} {latency}  " + f"\n{_INDENT}".join(results)
 
 
-COMMAND = Subcommand(
-    "check",
-    "check each source and Redis: reachable, the right API, permissions, clock, certificate, webhooks, latency",
-    _add_arguments,
-    _run,
-)
+COMMAND = Subcommand(_add_arguments, _run)

@@ -80,4 +80,4 @@ def _shortened(origin: str) -> str:
     return origin if len(origin) <= _MAX_ORIGIN else f"{kind} …{path[len(kind) + 2 - _MAX_ORIGIN :]}"
 
 
-COMMAND = Subcommand("config", "print the settings that are set, and where each value comes from", _add_arguments, _run)
+COMMAND = Subcommand(_add_arguments, _run)

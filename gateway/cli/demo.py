@@ -74,4 +74,4 @@ def _pages(origins: Sequence[str]) -> str:
     return f"pages of {', '.join(names) or 'no other origin'} (GATEWAY_CORS_ORIGINS)"
 
 
-COMMAND = Subcommand("demo", "serve GraphQL and gRPC over an embedded sandbox with example users", _add_arguments, _run)
+COMMAND = Subcommand(_add_arguments, _run)

@@ -33,6 +33,4 @@ def _run(parsed: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Subcommand(
-    "key", "create an API key for a caller, and print its entry for the file of keys", _add_arguments, _run
-)
+COMMAND = Subcommand(_add_arguments, _run)

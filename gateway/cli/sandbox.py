@@ -61,4 +61,4 @@ def _run(parsed: argparse.Namespace) -> int:
     return run_logged(serve, "INFO")
 
 
-COMMAND = Subcommand("sandbox", "run only the sandbox, a simulator of the three sources", _add_arguments, _run)
+COMMAND = Subcommand(_add_arguments, _run)

@@ -38,4 +38,4 @@ def _run(parsed: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Subcommand("schema", "print the GraphQL schema, or compare a file with it", _add_arguments, _run)
+COMMAND = Subcommand(_add_arguments, _run)

@@ -41,4 +41,4 @@ def address_rows(addresses: Addresses) -> dict[str, str]:
     return rows | {"status": f"{addresses.admin}/status"} if addresses.status else rows
 
 
-COMMAND = Subcommand("serve", "serve GraphQL and gRPC over the configured sources", _add_arguments, _run)
+COMMAND = Subcommand(_add_arguments, _run)

@@ -213,6 +213,4 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
-COMMAND = Subcommand(
-    "status", "print the status of a running gateway: sources, callers, operations, warnings", _add_arguments, _run
-)
+COMMAND = Subcommand(_add_arguments, _run)

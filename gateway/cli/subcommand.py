@@ -6,11 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gateway.telemetry.log_config import configure_log
 from gateway.telemetry.log_fields import json_line, log_time
-from gateway.telemetry.log_stream import LogStream
+
+if TYPE_CHECKING:
+    from gateway.telemetry.log_stream import LogStream
 
 __all__ = ["FAILED", "USAGE", "Subcommand", "fail", "integer", "number", "print_ready", "run_logged"]
 
@@ -20,10 +21,8 @@ USAGE = 2
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A command: its name, what it does in one line, its options, and the function that returns its exit status."""
+    """A command: its options, and the function that returns its exit status."""
 
-    name: str
-    summary: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
 
@@ -86,9 +85,12 @@ def fail(error: Exception, log_format: str) -> int:
 
 
 def run_logged(
-    command: Callable[[LogStream], Coroutine[Any, Any, int]], log_level: str, log_format: str = "text"
+    command: "Callable[[LogStream], Coroutine[Any, Any, int]]", log_level: str, log_format: str = "text"
 ) -> int:
     """Configure the log of the process, run the coroutine with the stream of the log, and return its exit status."""
+    from gateway.telemetry.log_config import configure_log  # noqa: PLC0415 - some commands log nothing
+    from gateway.telemetry.log_stream import LogStream  # noqa: PLC0415 - the same
+
     log = LogStream(sys.stderr, log_format)
     configure_log(log_level, log_format, stream=log)
     try:

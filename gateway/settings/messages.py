@@ -44,7 +44,7 @@ _RULES = {
 """The rules that pydantic checks, by type of error; the rest is in the words of the library or of a validator."""
 
 
-class SettingsError(Exception):
+class SettingsError(ValueError):
     """A setting that is not valid; the message is for the operator."""
 
 

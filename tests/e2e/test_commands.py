@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,26 @@ def test_a_bad_origin(origin: str) -> None:
 def test_the_version() -> None:
     """`--version` prints the version of the installed package."""
     assert run("--version").stdout == f"gateway {version('user-gateway')}\n"
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("config",), ("status", "--help"), ("key", "-h")])
+def test_what_a_command_imports(arguments: tuple[str, ...]) -> None:
+    """A command that serves nothing starts without the server: neither its code nor its libraries are imported."""
+    program = (
+        "import sys\n"
+        "from gateway.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit:\n"
+        "    found = {'gateway.app', 'aiohttp', 'graphql', 'grpc', 'structlog'} & set(sys.modules)\n"
+        "    sys.exit(' '.join(found))\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    command_line = [sys.executable, "-c", program, *arguments]
+    completed = subprocess.run(
+        command_line, env=clean, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert completed.stdout
+    assert completed.stderr.strip() == ""
 
 
 def test_a_key_with_an_unknown_scope() -> None:
