@@ -7,6 +7,7 @@ something is exported.
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +27,9 @@ _LOG = logging.getLogger("gateway.telemetry")
 _PROTOCOL = "http/protobuf"
 _DEFAULT_INTERVAL = "60000"
 _DEFAULT_ENDPOINT = "http://localhost:4318"
+_MAX_CAUSE = 300  # characters
+_CREDENTIALS = re.compile(r"//[^/\s]*@")
+_QUERY = re.compile(r"\?[^\s'\")]*")
 
 
 class Signal(StrEnum):
@@ -112,7 +116,6 @@ class ExportLog(logging.Filter):
         self._exporter = exporter
         parts = urlsplit(url)
         self._url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        self._query = parts.query
         self._cause = ""
         self.is_failing = False
 
@@ -127,7 +130,8 @@ class ExportLog(logging.Filter):
         """Keep the first message about a failure as its cause, and pass none to the handlers."""
         if not self._cause:
             cause = record.getMessage().removeprefix("Transient error ").partition(" encountered while exporting")[0]
-            self._cause = cause.replace(f"?{self._query}", "") if self._query else cause
+            # The exporter writes the URL in other forms than it was given, for example with more characters escaped.
+            self._cause = _QUERY.sub("", _CREDENTIALS.sub("//", cause))[:_MAX_CAUSE]
         return False
 
     def note(self, *, succeeded: bool) -> None:

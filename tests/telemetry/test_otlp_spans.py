@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from e2e.conftest import fresh
+from opentelemetry.exporter.otlp.proto.http import trace_exporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from security.outside import run_recorded
 from telemetry.otlp_receiver import Receiver, attributes, receiving
 
 from gateway.app.serving import serving
 from gateway.settings import Settings
+from gateway.telemetry.otlp import ExportLog, Signal
 
 __all__ = ["fresh"]
 
@@ -130,6 +133,24 @@ async def test_a_collector_that_does_not_respond(receiver: Receiver, state: str,
     assert len(messages) == 1
     assert messages[0].startswith(f"sending the traces to {endpoint}/v1/traces failed")
     assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:s3cret@127.0.0.1:1/v1/traces?key=s3cret|s3cret two",  # which is escaped when it is sent
+        "http://user:s3cret@127.0.0.1:99999/v1/traces",  # which the exporter cannot parse
+    ],
+)
+def test_the_cause_of_a_failed_export(url: str, caplog: Any) -> None:
+    """It has neither the credentials nor the query of the URL, in whatever form the exporter writes them."""
+    exporter = OTLPSpanExporter(url, timeout=0.1)
+    with ExportLog(Signal.TRACES, url, trace_exporter._logger) as log:
+        exporter.export([])
+        log.note(succeeded=False)
+    [record] = caplog.records
+    assert "127.0.0.1" in record.getMessage()
+    assert "s3cret" not in record.getMessage()
 
 
 async def test_the_console_script(tmp_path: Any, receiver: Receiver) -> None:
