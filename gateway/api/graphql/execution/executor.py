@@ -44,7 +44,8 @@ QUERY_OR_MUTATION = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANY_OPERATION = frozenset(OperationType)
 
 _ERROR_BEHAVIORS = frozenset(ErrorBehavior)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")  # of an operation, as GraphQL has it; others are not reported
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # of an operation, as GraphQL has it; others are not reported
+_MAX_NAME = 128  # characters of the name of an operation that are reported: a document may have 50,000
 
 
 class Executor:
@@ -318,7 +319,8 @@ class Executor:
 def _describe(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> None:
     """Fill the report of a request in with what its document states."""
     report = incoming.report
-    report.operation, report.kind, report.document = prepared.name, prepared.kind, prepared.sha256
+    report.operation = prepared.name[:_MAX_NAME]
+    report.kind, report.document = prepared.kind, prepared.sha256
     if request.trusted and prepared.name:
         report.label = prepared.name
     if prepared.operation_type is OperationType.SUBSCRIPTION:
@@ -330,7 +332,7 @@ def _describe_invalid(request: GraphQLRequest, incoming: Incoming) -> None:
     report = incoming.report
     report.document = sha256_of(request.query)
     if request.operation_name is not None and _NAME.fullmatch(request.operation_name):
-        report.operation = request.operation_name
+        report.operation = request.operation_name[:_MAX_NAME]
 
 
 def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Context:
