@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from gateway.errors import Code
-from gateway.telemetry.log_fields import json_bytes, log_time
+from gateway.telemetry.log_fields import in_one_line, json_bytes, log_time, quoted
 from gateway.telemetry.log_stream import LogStream
 from gateway.telemetry.report import CLIENT_LEFT, PROBES, RequestReport
 
@@ -123,6 +123,7 @@ def text_line(report: RequestReport, level: str) -> bytes:
     """
     line = fields(report, level)
     name = f"{report.kind} {report.operation}".strip() if report.kind else f"{report.method} {report.route}".strip()
+    name = in_one_line(name)  # a method of HTTP may be anything where another program's server parses it
     start = f"{line['time']} {level.upper():<7} {report.surface} {name} {report.status} {line['duration_ms']:.1f} ms"
     texts = []
     for field in _TEXT_FIELDS:
@@ -135,7 +136,7 @@ def text_line(report: RequestReport, level: str) -> bytes:
             text = ",".join(f"{source}:{count}" for source, count in value.items())
         else:
             text = str(value)
-        texts.append(f"{field}={text!r}" if " " in text else f"{field}={text}")
+        texts.append(f"{field}={quoted(text)}")
     return f"{start} {' '.join(texts)}\n".encode(errors="backslashreplace")
 
 

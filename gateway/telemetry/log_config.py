@@ -17,7 +17,7 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_
 from structlog.typing import EventDict, Processor
 
 from gateway.kit.log_limit import LogLimit
-from gateway.telemetry.log_fields import json_line, log_time, operation_fields
+from gateway.telemetry.log_fields import in_one_line, json_line, log_time, operation_fields, quoted
 from gateway.telemetry.log_stream import LogStream
 
 __all__ = ["configure_log"]
@@ -81,21 +81,10 @@ def _render_text(colors: Mapping[str, str], _logger: Any, _name: str, event: Eve
     """Return time, level, logger and message in the form of the access log, `name=value`, and the traceback."""
     level, exception = event["level"], event.pop("exception", None)
     start, end = (colors[level], _NO_COLOR) if level in colors else ("", "")
-    values = [f"{name}={_quoted(value)}" for name, value in event.items() if name not in _FIRST]
-    line = f"{event['time']} {start}{level.upper():<7}{end} {event['logger']}: {_in_one_line(event['event'])}"
-    return "\n".join([" ".join([line, *values]), *([exception] if exception else [])])
-
-
-def _quoted(value: object) -> str:
-    text = str(value)
-    return _in_one_line(text) if text and " " not in text else repr(text)
-
-
-def _in_one_line(text: str) -> str:
-    """Return the text with its control characters escaped: nothing in it must look like another record."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    values = [f"{name}={quoted(value)}" for name, value in event.items() if name not in _FIRST]
+    line = f"{event['time']} {start}{level.upper():<7}{end} {event['logger']}: {in_one_line(event['event'])}"
+    trace = [f"  {in_one_line(each)}" for each in exception.split("\n")] if exception else []
+    return "\n".join([" ".join([line, *values]), *trace])
 
 
 def _shows_colors(stream: LogStream | TextIO) -> bool:

@@ -10,7 +10,7 @@ import orjson
 
 from gateway.operation import current_operation, current_trace
 
-__all__ = ["json_bytes", "json_line", "log_time", "operation_fields"]
+__all__ = ["in_one_line", "json_bytes", "json_line", "log_time", "operation_fields", "quoted"]
 
 
 def json_line(fields: Mapping[str, Any]) -> str:
@@ -46,3 +46,16 @@ def operation_fields() -> dict[str, str]:
     if trace is not None:
         fields["trace_id"] = trace.trace_id
     return fields
+
+
+def in_one_line(text: str) -> str:
+    """Return the text with its control characters escaped: nothing in it must look like another line of the log."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def quoted(value: object) -> str:
+    """Return a value as it is written after its name in a line of text: in quotes if it has a blank."""
+    text = str(value)
+    return in_one_line(text) if text and " " not in text else repr(text)

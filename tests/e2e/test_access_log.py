@@ -339,6 +339,22 @@ async def test_text(served: Callable[..., Any]) -> None:
     assert "retries" not in text
 
 
+def test_nothing_looks_like_another_line() -> None:
+    """Control characters in the name of a caller, which its issuer has chosen, are escaped in text as in JSON."""
+    name = "jwt:https://issuer.example|eve\n2026-11-29T09:38:51.761Z\tERROR\tforged\x1b[2J"
+    for line in (text_line, json_line):
+        written = line(RequestReport(caller=name, method="GET\x1b", status=200), "info").decode()
+        assert written.count("\n") == 1
+        assert written.rstrip("\n").isprintable()
+
+
+async def test_the_name_of_an_operation_is_bounded(served: Callable[..., Any]) -> None:
+    """Whoever sends a document with a long name does not fill the log with it."""
+    world = await served()
+    await world.graphql(NAMED.replace("OneUser", "A" * 40_000))
+    assert world.line()["operation"] == "A" * 128
+
+
 async def test_callers(served: Callable[..., Any], tmp_path: Any) -> None:
     """A line names the caller, by a hash if the name is an e-mail address, and a client unless it is one."""
     key, entry = new_api_key("billing", [Action.READ], scopes(UserSource))

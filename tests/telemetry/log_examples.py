@@ -14,7 +14,7 @@ TRACE = TraceContext("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
 def fail(_secret: str) -> None:
-    raise ValueError("what happened")
+    raise ValueError("what happened\n2026-11-29T00:00:00.000Z forged\x1b[2J")
 
 
 class Finalized:

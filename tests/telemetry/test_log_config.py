@@ -86,6 +86,8 @@ def test_text() -> None:
     assert "request_id=req-1" in lines[1]
     assert "LookupError: the end" in lines[-1]
     assert not any("\x1b" in line for line in lines)
+    assert any("forged" in line for line in lines)
+    assert not any("forged" in line for line in lines if not line.startswith("  "))  # as all of a traceback
 
 
 def test_ready() -> None:
