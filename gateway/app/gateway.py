@@ -241,7 +241,7 @@ class Gateway:
             return None
         cors = Cors()
         if settings.admin_is_local:
-            cors.hosts = frozenset()  # no page of another site reads the status by DNS rebinding
+            cors.hosts = frozenset()  # no page of another site reads the status or the metrics by DNS rebinding
         site = Site(self._admin_routes(cors))
         address = settings.admin_host, settings.admin_port
         limit = ConnectionLimit(ADMIN_CONNECTIONS, sys.maxsize)
@@ -271,7 +271,7 @@ class Gateway:
 
     def _admin_routes(self, cors: Cors) -> list[Route]:
         """Build the routes for operators. They also respond while the gateway is closed, after the others."""
-        routes = [*health(self._check_ready), metrics_route(self.metrics.registry)]
+        routes = [*health(self._check_ready), metrics_route(self.metrics.registry, cors)]
         if self.settings.serves_status:
             assert self._status is not None  # noqa: S101 - it is built when the gateway is entered
             routes += status_routes(self._status.read, cors, Fonts.load(DIST))

@@ -37,7 +37,7 @@ class WatchedFile(Generic[T]):
     """The value parsed from a file. While the content of the file is unusable, the last usable value stays in effect.
 
     `parse` returns the value of the bytes, or raises a ValueError with no secrets in its message. Unusable content is
-    logged once. The file is small and local, so it is read without a thread. What is no file but, for example, a pipe,
+    logged once. The file is small and local, so it is read without a thread. What is no regular file, such as a pipe,
     or has more than `max_bytes` bytes, is unusable: reading it might never end.
 
     Raises:

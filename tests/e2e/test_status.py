@@ -212,14 +212,14 @@ async def test_a_browser_gets_a_page(fresh: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("port", ["HTTP", "ADMIN"])
 async def test_another_site_cannot_read_it(fresh: Callable[..., Any], port: str) -> None:
-    """A page of another site whose name leads to this machine does not get the status."""
+    """A page of another site whose name leads to this machine gets neither the status nor the metrics."""
     with command("demo", "--http-port", "0", "--grpc-port", "off", *_admin(port), last="{ user(") as process:
         async with ClientSession() as session:
-            url = process.address("status")
-            async with session.get(url, headers={"Host": "attacker.example"}) as response:
-                assert response.status == 421
-            async with session.get(url, headers={"Host": "localhost"}) as response:
-                assert response.status == 200
+            for url in (process.address("status"), process.address("metrics")):
+                async with session.get(url, headers={"Host": "attacker.example"}) as response:
+                    assert response.status == 421
+                async with session.get(url, headers={"Host": "localhost"}) as response:
+                    assert response.status == 200
 
 
 def _admin(port: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gateway.api.web.http import WebRequest, WebResponse
 
-__all__ = ["LOOPBACK", "Cors", "is_same_origin"]
+__all__ = ["LOOPBACK", "Cors", "is_same_origin", "misdirected"]
 
 LOOPBACK: Final = "loopback"
 """In the list of origins: `localhost`, `127.0.0.1` and `[::1]`, with any port."""
@@ -20,6 +20,7 @@ _LOG = logging.getLogger("gateway.http.cors")
 _EXPOSED = "X-Request-ID, Server-Timing, RateLimit, RateLimit-Policy, Retry-After"
 _LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 _LOGGABLE_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[a-z0-9._\[\]:-]{1,255}")
+_MISDIRECTED = b"This gateway is not reached by that host name."
 _PORT = re.compile(r":\d*$")
 _MAX_LOGGED = 100  # origins: an attacker can invent any number of them
 
@@ -124,6 +125,11 @@ class Cors:
         hint = " (`*` admits no WebSockets)" if self._all else ""
         text = "a %s of a page of %s was refused; to let such pages in, add %s to GATEWAY_CORS_ORIGINS%s"
         _LOG.warning(text, kind, origin, origin, hint, extra={"origin": origin})
+
+
+def misdirected() -> WebResponse:
+    """Return the response to a request that was sent to a wrong host name."""
+    return WebResponse(421, _MISDIRECTED, (("Content-Type", "text/plain; charset=utf-8"),))
 
 
 def _is_address(host: str) -> bool:

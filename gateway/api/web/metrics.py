@@ -7,6 +7,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from gateway.api.web.cors import Cors, misdirected
 from gateway.api.web.http import Route, WebRequest, WebResponse
 
 __all__ = ["metrics_route"]
@@ -28,11 +29,13 @@ class _WithoutCreationTimes(Collector):
             yield metric
 
 
-def metrics_route(registry: CollectorRegistry) -> Route:
-    """Return the route of `/metrics`, with the metrics of a registry."""
+def metrics_route(registry: CollectorRegistry, cors: Cors) -> Route:
+    """Return the route of `/metrics`, with the metrics of a registry, which name the hosts of the sources."""
     collector = _WithoutCreationTimes(registry)
 
     async def respond(request: WebRequest) -> WebResponse:
+        if cors.is_rebound(request):
+            return misdirected()
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return WebResponse(200, encode(collector), (("Content-Type", content_type),))
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import to_builtins
 
-from gateway.api.web.cors import Cors
+from gateway.api.web.cors import Cors, misdirected
 from gateway.api.web.http import Route, WebRequest, WebResponse
 from gateway.api.web.status.fonts import FOLDER, Fonts
 from gateway.api.web.status.page import Style, page
@@ -24,7 +24,6 @@ _COMMON: Final = (
 _JSON: Final = (("Content-Type", "application/json; charset=utf-8"), *_COMMON)
 _PAGE: Final = "/status"
 _FONTS: Final = f"/{FOLDER}"
-_MISDIRECTED: Final = b"This gateway is not reached by that host name."
 
 
 def status_routes(read: Callable[[], Awaitable[Status]], cors: Cors, fonts: Fonts) -> list[Route]:
@@ -34,7 +33,7 @@ def status_routes(read: Callable[[], Awaitable[Status]], cors: Cors, fonts: Font
 
     async def respond(request: WebRequest) -> WebResponse:
         if cors.is_rebound(request):
-            return WebResponse(421, _MISDIRECTED, (("Content-Type", "text/plain; charset=utf-8"),))
+            return misdirected()
         options = request.query.split("&")
         status = await read()
         if "format=json" in options or "text/html" not in request.headers.get("accept", ""):
