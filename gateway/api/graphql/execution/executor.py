@@ -1,6 +1,5 @@
 """Executes GraphQL operations for every transport: HTTP, WebSockets, event streams and the embedding API."""
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Any
@@ -25,12 +24,12 @@ from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.incremental import deliver
 from gateway.api.graphql.execution.input_values import argument_path
 from gateway.api.graphql.execution.prepared import Executed, Prepared
+from gateway.api.graphql.execution.reporting import report_invalid, report_operation
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.requested import RequestedExtensions
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
-from gateway.api.graphql.trusted.naming import sha256_of
 from gateway.calls import CallList
 from gateway.errors import BadUserInput, GatewayError, Rule, SourceTimeout
 from gateway.kit.long_steps import LongSteps
@@ -44,8 +43,6 @@ QUERY_OR_MUTATION = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANY_OPERATION = frozenset(OperationType)
 
 _ERROR_BEHAVIORS = frozenset(ErrorBehavior)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # of an operation, as GraphQL has it; others are not reported
-_MAX_NAME = 128  # characters of the name of an operation that are reported: a document may have 50,000
 
 
 class Executor:
@@ -145,13 +142,13 @@ class Executor:
         try:
             prepared = self._prepared(request)
         except InvalidDocument as invalid:
-            _describe_invalid(request, incoming)
+            report_invalid(request, incoming.report)
             return Result(
                 errors=public_errors(invalid.errors, incoming.report),
                 executed=False,
                 readable=not invalid.syntax,
             )
-        _describe(prepared, request, incoming)
+        report_operation(prepared, request, incoming.report)
         _check_type(prepared, allowed)
         return prepared
 
@@ -314,25 +311,6 @@ class Executor:
             yield self.error_result(overloaded, incoming).payload() | {"hasNext": False}
         finally:
             context.loaders.close()
-
-
-def _describe(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> None:
-    """Fill the report of a request in with what its document states."""
-    report = incoming.report
-    report.operation = prepared.name[:_MAX_NAME]
-    report.kind, report.document = prepared.kind, prepared.sha256
-    if request.trusted and prepared.name:
-        report.label = prepared.name
-    if prepared.operation_type is OperationType.SUBSCRIPTION:
-        report.calls = None  # there may be thousands, and the calls are those of their events
-
-
-def _describe_invalid(request: GraphQLRequest, incoming: Incoming) -> None:
-    """Fill in what leads from the report to the document: its hash, and the name that the client sent beside it."""
-    report = incoming.report
-    report.document = sha256_of(request.query)
-    if request.operation_name is not None and _NAME.fullmatch(request.operation_name):
-        report.operation = request.operation_name[:_MAX_NAME]
 
 
 def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Context:
