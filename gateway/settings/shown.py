@@ -11,7 +11,8 @@ from gateway.settings.names import Leaf
 __all__ = ["MASK", "as_json", "as_text", "without_credentials"]
 
 MASK = "********"
-_URL_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+_URL_CREDENTIALS = re.compile(r"//\S*@")  # a password may have any character where somebody forgot to escape it
+_URL_QUERY = re.compile(r"(://[^\s?#]*\?)[^\s#]+")
 
 
 def as_text(leaf: Leaf, value: Any) -> str:
@@ -33,8 +34,8 @@ def as_json(leaf: Leaf, value: Any) -> Any:
 
 
 def without_credentials(text: str) -> str:
-    """Return a text with the user names and passwords of its URLs masked."""
-    return _URL_CREDENTIALS.sub(f"//{MASK}@", text)
+    """Return a text with the user names, the passwords and the queries of its URLs masked: those may be keys."""
+    return _URL_QUERY.sub(rf"\1{MASK}", _URL_CREDENTIALS.sub(f"//{MASK}@", text))
 
 
 def _text(value: Any) -> str:

@@ -51,6 +51,24 @@ def test_values_and_origins(run: Run, file: Path) -> None:
     assert origins["GATEWAY_HTTP_PORT"].endswith("gateway.toml")
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:s3cret@h:4318/p", "http://********@h:4318/p"),
+        ("https://h/p?key=s3cret&other=s3cret", "https://h/p?********"),
+        ("https://user:s3/cret@h", "https://********@h"),  # which is not valid
+        ("https://user:s3@cret@h", "https://********@h"),
+    ],
+)
+def test_credentials_in_a_url(run: Run, url: str, shown: str) -> None:
+    """The user, the password and the query of a URL are masked, also where the URL is refused."""
+    completed = run("config", GATEWAY_OTLP_ENDPOINT=url)
+    printed = completed.stdout + completed.stderr
+    assert shown in printed
+    assert "s3" not in printed
+    assert "cret" not in printed
+
+
 def test_nothing_is_set(run: Run) -> None:
     """Without a setting there is one line, which says how to print all of them."""
     assert run("config").stdout == "every setting has its default: `gateway config --all` prints them\n"
