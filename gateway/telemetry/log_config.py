@@ -44,6 +44,7 @@ def configure_log(level: str, log_format: str, *, stream: LogStream | TextIO | N
     # The C library of gRPC writes lines of its own form to standard error, one for each client that fails in the TLS
     # handshake. It reads this when it is loaded.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    logging.getLogger("aiohttp.websocket").addFilter(_names_nothing)
     sys.excepthook = _log_uncaught
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_uncaught_in_thread
@@ -90,6 +91,11 @@ def _render_text(colors: Mapping[str, str], _logger: Any, _name: str, event: Eve
 def _shows_colors(stream: LogStream | TextIO) -> bool:
     """Whether a terminal reads the log; https://no-color.org turns colors off."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _names_nothing(record: logging.LogRecord) -> bool:
+    """Leave out the records with values: the subprotocols of a client, in which some send their credential."""
+    return not record.args
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
