@@ -26,5 +26,5 @@ def test_every_named_test_exists(file: str, name: str) -> None:
 def test_every_row_is_shown() -> None:
     """All 41 rows are there, each with a test."""
     rows = re.findall(r"^\| (\d+) \|(.*)\|$", TEXT, re.MULTILINE)
-    assert [int(number) for number, _ in rows] == list(range(1, 42))
+    assert [int(number) for number, _ in rows] == list(range(1, 44))
     assert [number for number, row in rows if "::test_" not in row] == []
