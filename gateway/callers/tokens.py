@@ -133,6 +133,7 @@ class TokenVerifier:
         subject, scopes = claims.get(self._rules.subject_claim), claims.get(self._rules.scope_claim, "")
         if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT_LENGTH:
             raise ValueError("subject")
+        subject.encode()  # a ValueError: half of a surrogate pair is no text, and can be stored and sent nowhere
         if isinstance(scopes, str):
             scopes = scopes.split()
         if not isinstance(scopes, list):

@@ -110,6 +110,7 @@ async def test_accepted_variants(tokens: TokenVerifier, other: Any) -> None:
         {"sub": ""},
         {"sub": 7},
         {"sub": "x" * 1000},
+        {"sub": "x\ud800"},
         {"scope": {"users:read": True}},
     ],
     ids=str,

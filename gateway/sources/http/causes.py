@@ -20,6 +20,8 @@ __all__ = ["failed_call", "failed_connection", "failed_response", "kind_of_body"
 
 _UNAUTHORIZED, _PAYMENT_REQUIRED, _FORBIDDEN, _NOT_FOUND, _PROXY_AUTHENTICATION = 401, 402, 403, 404, 407
 _REDIRECTS = range(300, 400)
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")  # of an error: other texts in its place may be about a person
+_HOST = re.compile(r"[a-z0-9._-]{1,253}")
 _START = 1024  # bytes of a body that show what it is
 _HIDDEN_ERRNO = re.compile(r"\[Errno (\d+)\]")
 _UNKNOWN_HOST = {socket.EAI_NONAME, socket.EAI_NODATA}
@@ -90,7 +92,7 @@ def _certificate_cause(error: ssl.SSLCertVerificationError, setting: str) -> tup
 def failed_response(request: Request, response: Response, error: GatewayError | None = None) -> FailedCall:
     """Return the cause of a response with a status outside 2xx. `error` is the exception that was made of it."""
     cause = _status_text(response.status)
-    if error is not None and error.origin.code:
+    if error is not None and error.origin.code and _CODE.fullmatch(error.origin.code):
         cause += f" ({error.origin.code})"
     elif response.status not in _REDIRECTS:
         cause += f" with {kind_of_body(response)}"
@@ -114,6 +116,8 @@ def _redirect_cause(request: Request, response: Response, cause: str) -> tuple[s
         host, port = there.hostname or "", there.port
     except ValueError:
         return f"{cause}, a redirect", f"check {setting}"
+    if host and not _HOST.fullmatch(host):  # bytes that are no text cannot be in a span, and a header may be long
+        return f"{cause}, a redirect to another host", f"check {setting}: redirects are not followed"
     if not host or there.scheme not in {"http", "https"}:
         return f"{cause}, a redirect to another path", f"check the path of {setting}"
     origin = f"{there.scheme}://{host}{'' if port is None else f':{port}'}"
