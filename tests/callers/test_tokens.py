@@ -1,5 +1,6 @@
 """Verifying tokens: which are accepted, which are refused, and how long one is cached."""
 
+import json
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -118,7 +119,7 @@ async def test_accepted_variants(tokens: TokenVerifier, other: Any) -> None:
 async def test_wrong_claims(tokens: TokenVerifier, other: Any) -> None:
     """A token that has expired, is not valid yet, has another issuer or audience, or no subject is refused."""
     with pytest.raises(Unauthenticated, match=r"^The token was not accepted\.$"):
-        await tokens.principal(signed(EC, "ES256", claims(**other), kid="ec"))
+        await tokens.principal(signed(EC, "ES256", json.dumps(claims(**other)).encode(), kid="ec"))
 
 
 FORGED = {
