@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -159,11 +159,17 @@ class CallRecorder(Protocol):
         `base_url` is what its URL begins with before the template. It was sent `resends` times before.
         """
 
+    def leave(self, rest: "asyncio.Future[Any]") -> None:
+        """Note that the operation does not wait for `rest` any more, which goes on to make its calls until it is done.
+
+        Others wait for them, or a change must not be interrupted.
+        """
+
 
 class CallList:
     """The calls of one operation, in the order of their ends. Records in the cache count once for each template."""
 
-    __slots__ = ("_clock", "_ended", "_kept", "_started", "_under_way")
+    __slots__ = ("_clock", "_ended", "_kept", "_left", "_started", "_under_way")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -171,6 +177,7 @@ class CallList:
         self._kept: tuple[Endpoint, ...] = ()
         self._under_way: list[Attempt] = []
         self._ended: list[CallRecord] = []
+        self._left: tuple[asyncio.Future[Any], ...] = ()
 
     def add(
         self,
@@ -186,8 +193,10 @@ class CallList:
             if endpoint in self._kept:
                 return
             self._kept += (endpoint,)
-        start = max(0.0, self._clock() - seconds - self._started)
-        self._ended.append(CallRecord(endpoint, status, start, seconds, kind))
+        end = self._clock() - self._started
+        # What others had begun before this operation was, it waited for no longer than since its start.
+        start = max(0.0, end - seconds)
+        self._ended.append(CallRecord(endpoint, status, start, min(seconds, end), kind))
 
     def begin(
         self,
@@ -200,6 +209,20 @@ class CallList:
         attempt = Attempt(kind, endpoint, self._clock(), self._end)
         self._under_way.append(attempt)
         return attempt
+
+    def leave(self, rest: "asyncio.Future[Any]") -> None:
+        self._left += (rest,)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether calls of this operation go on that it does not wait for any more."""
+        return bool(self._left) and not all(rest.done() for rest in self._left)
+
+    async def finish(self) -> None:
+        """Wait for the calls of an operation that was cancelled, or does not wait for them any more."""
+        await self.settle()
+        while rest := [each for each in self._left if not each.done()]:
+            await asyncio.wait(rest)
 
     async def settle(self) -> None:
         """Let the requests end that were cancelled with their operation: they do so in the next iterations of the loop.
@@ -271,6 +294,14 @@ class BatchCalls:
         attempt = first.begin(kind, endpoint, base_url=base_url, resends=resends)
         attempt.also_report_to(self._share)
         return attempt
+
+    def leave(self, rest: "asyncio.Future[Any]") -> None:
+        if self._recorders and self._recorders[0] is not None:
+            self._recorders[0].leave(rest)
+
+    def is_first(self, recorder: CallRecorder | None) -> bool:
+        """Return whether the calls are recorded as those of this operation."""
+        return recorder is not None and bool(self._recorders) and self._recorders[0] is recorder
 
     def _share(self, attempt: Attempt, status: int | str, seconds: float) -> None:
         if attempt.counts(status):

@@ -106,7 +106,7 @@ class Gateway:
 
     async def _enter(self) -> None:
         settings, stack = self.settings, self._stack
-        stack.callback(self.telemetry.flush)  # the last one, after all that reports requests
+        stack.callback(self.telemetry.close)  # the last one, after all that reports requests
         self.warnings.install()
         stack.callback(self.warnings.remove)
         stack.callback(self.states.close)

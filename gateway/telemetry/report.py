@@ -1,7 +1,9 @@
 """The facts of one request, collected while it is handled, and reported when it has ended."""
 
 import hashlib
+import math
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
@@ -33,7 +35,8 @@ class CallSummary(msgspec.Struct, frozen=True):
     """The calls of one request in numbers.
 
     `requests` are those that were sent, by source; the others are counts of records of those kinds. `source_seconds` is
-    the time in which at least one call, or the wait before one, was under way; `waited_seconds` the sum of the waits.
+    the time in which at least one call, or the wait before one, was under way; `waited_seconds` that in which at least
+    one call waited.
     """
 
     requests: dict[str, int] = {}
@@ -127,37 +130,38 @@ class RequestReport(msgspec.Struct):
         return max(0.0, self.duration - self.summary.source_seconds)
 
 
-def summarize(records: list[CallRecord]) -> CallSummary:
-    """Count the calls of a request, and measure the time in which it waited for them."""
+def summarize(records: list[CallRecord], duration: float = math.inf) -> CallSummary:
+    """Count the calls of a request that took so many seconds, and measure the time in which it waited for them.
+
+    Calls may go on after its end: those of a client that left, if others wait for them.
+    """
     if not records:
         return _NO_CALLS
     if len(records) == 1 and records[0].kind is CallKind.CALL:  # most requests: without the sorting below
         only = records[0]
-        return CallSummary({only.endpoint.source: 1}, source_seconds=only.duration)
+        return CallSummary({only.endpoint.source: 1}, source_seconds=min(only.duration, duration))
     requests: dict[str, int] = {}
     counts = dict.fromkeys(CallKind, 0)
-    waited = 0.0
     for record in records:
         counts[record.kind] += 1
         if record.kind in _REQUESTS:
             requests[record.endpoint.source] = requests.get(record.endpoint.source, 0) + 1
-        elif record.kind is CallKind.WAITED:
-            waited += record.duration
+    waits = [record for record in records if record.kind is CallKind.WAITED] if counts[CallKind.WAITED] else ()
     return CallSummary(
         requests,
         counts[CallKind.BATCHED],
         counts[CallKind.SHARED],
         counts[CallKind.KEPT],
         counts[CallKind.RETRY],
-        _union(records),
-        waited,
+        _union(records, duration),
+        _union(waits, duration),
     )
 
 
-def _union(records: list[CallRecord]) -> float:
-    """Return the seconds that are covered by at least one record."""
+def _union(records: Iterable[CallRecord], until: float) -> float:
+    """Return the seconds that are covered by at least one record, until so many seconds after the start."""
     covered = end = 0.0
-    for start, stop in sorted((record.start, record.start + record.duration) for record in records):
+    for start, stop in sorted((record.start, min(record.start + record.duration, until)) for record in records):
         if stop > end:
             covered += stop - max(start, end)
             end = stop

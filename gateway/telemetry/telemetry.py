@@ -21,6 +21,7 @@ Sink = Callable[[Sequence[RequestReport]], None]
 """Receives the reports of the requests that ended in one iteration of the loop, in order. It must not raise."""
 
 _EXECUTED, _DEFECT = 200, 500  # as a response by HTTP would have
+_LEFT = frozenset({CLIENT_LEFT, "CANCELLED"})
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,63}")  # no `@`: nobody's address
 _CLIENT_HEADERS = (
     ("apollographql-client-name", "apollographql-client-version"),
@@ -32,12 +33,16 @@ _CLIENT_HEADERS = (
 class Telemetry:
     """Passes the reports of requests to `sinks`, in the next iteration of the event loop.
 
+    The report of a client that left is passed on when its calls have ended, which may go on: a change is completed, and
+    others may wait for a call.
+
     Without any sink, calls are not recorded. With `tracing`, requests are spans as well.
     """
 
     def __init__(self, sinks: Sequence[Sink] = ()) -> None:
         self._sinks = tuple(sinks)
         self._ended: list[RequestReport] = []
+        self._unfinished: dict[asyncio.Task[None], RequestReport] = {}
         self._context = Context()  # an empty one: what the sinks log belongs to no running operation
         self.active: dict[Surface, int] = dict.fromkeys(get_args(Surface), 0)  # requests and operations under way
         self.tracing: Tracing | None = None
@@ -73,7 +78,12 @@ class Telemetry:
         if report.span is not None and self.tracing is not None:
             _summarize(report)
             self.tracing.end(report)
-        if self._sinks:
+        if not self._sinks:
+            return
+        if report.calls is not None and (report.status in _LEFT or report.calls.goes_on):
+            task = asyncio.get_running_loop().create_task(self._finish(report, report.calls), context=self._context)
+            self._unfinished[task] = report
+        else:
             self._ended.append(report)
             if report.surface == "python":  # the embedding program may read the metrics as soon as it has the result
                 self.flush()
@@ -90,6 +100,26 @@ class Telemetry:
         for report in ended:
             if report.span is None:
                 _summarize(report)
+        self._pass_on(ended)
+
+    def close(self) -> None:
+        """Pass all requests that have ended to the sinks, also those whose calls go on."""
+        self.flush()
+        unfinished, self._unfinished = self._unfinished, {}
+        for task, report in unfinished.items():
+            task.cancel()
+            _summarize(report)
+        self._pass_on([*unfinished.values()])
+
+    async def _finish(self, report: RequestReport, calls: CallList) -> None:
+        """Pass a request on whose calls may go on after its end, when these have ended too."""
+        task = asyncio.current_task()
+        await calls.finish()
+        if task is not None and self._unfinished.pop(task, None) is not None:
+            _summarize(report)
+            self._pass_on([report])
+
+    def _pass_on(self, ended: Sequence[RequestReport]) -> None:
         for sink in self._sinks:
             sink(ended)
 
@@ -157,7 +187,7 @@ class _Reporting:
 
 def _summarize(report: RequestReport) -> None:
     if report.calls is not None:
-        report.summary = summarize(report.calls.records)
+        report.summary = summarize(report.calls.records, report.duration)
 
 
 @lru_cache(256)

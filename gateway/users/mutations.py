@@ -10,6 +10,7 @@ from typing import Protocol
 
 import orjson
 
+from gateway.calls import current_calls
 from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured
 from gateway.kit.execution import Execution
 from gateway.kit.source_titles import titled
@@ -116,7 +117,12 @@ class Mutations:
         task = asyncio.get_running_loop().create_task(self._execute_or_replay(command))
         self._tasks.add(task)
         task.add_done_callback(self._discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.done() and (calls := current_calls.get()) is not None:
+                calls.leave(task)
+            raise
 
     async def drain(self) -> None:
         """Wait for the changes under way, also those whose callers have gone away."""

@@ -195,6 +195,10 @@ class ReferenceData:
             return [timeout] * len(futures)
         finally:
             queue.callers -= 1
+            if recorder is not None and (queue.calls.is_first(recorder) or queue.waiting_calls.is_first(recorder)):
+                for future in futures:
+                    if not future.done():
+                        recorder.leave(future)
             if not queue.callers and queue.task is not None:  # nobody waits any more
                 self._remove(key, queue)
                 queue.task.cancel()

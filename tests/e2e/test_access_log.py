@@ -1,5 +1,6 @@
 """The access log: one line for each request, on every surface."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -304,6 +305,60 @@ async def test_streams(served: Callable[..., Any]) -> None:
         async with world.session.get(f"{world.addresses.http}/healthz"):
             pass
     assert (lines[0]["status"], lines[0]["level"], lines[0]["kind"]) == (499, "info", "subscription")
+
+
+async def eventually(found: Callable[[], Any]) -> Any:
+    """Return what is found, once there is something."""
+    async with asyncio.timeout(20):
+        while not (value := found()):  # noqa: ASYNC110 - a pipe is read, which notifies nobody
+            await asyncio.sleep(0.02)
+    return value
+
+
+async def sent(world: Served, number: int) -> list[dict[str, Any]]:
+    """Return the calls that the sandbox has received, once there are so many."""
+    async with asyncio.timeout(20):
+        while True:
+            async with world.session.get(f"{world.control}/calls") as response:
+                calls: list[dict[str, Any]] = await response.json()
+            if len(calls) >= number:
+                return calls
+            await asyncio.sleep(0.02)
+
+
+async def test_calls_that_go_on_for_others(served: Callable[..., Any]) -> None:
+    """Each call is in one line, also a retry for a second client after the first one, whose call it is, has left."""
+    world = await served()
+    fault = {"source": "account", "kind": "status", "status": 503, "retryAfter": 1}
+    await world.session.post(f"{world.control}/faults", json=fault)
+    first = asyncio.create_task(world.graphql(NAMED, **{"X-Request-ID": "first"}))
+    await sent(world, 1)
+    second = asyncio.create_task(world.graphql(NAMED, **{"X-Request-ID": "second"}))
+    await asyncio.sleep(0.2)
+    first.cancel()
+    assert "errors" not in await second
+    lines = {line["request_id"]: line for line in await eventually(world.lines)}
+    if "first" not in lines:
+        lines |= {line["request_id"]: line for line in await eventually(world.lines)}
+    assert len(await sent(world, 2)) == 2
+    assert (lines["first"]["status"], lines["first"]["calls"], lines["first"]["retries"]) == (499, {"account": 2}, 1)
+    assert (lines["second"]["calls"], lines["second"]["shared"]) == ({}, 1)
+    for line in lines.values():
+        assert line["waited_ms"] <= line["source_ms"] <= line["duration_ms"]
+
+
+async def test_a_change_that_goes_on(served: Callable[..., Any]) -> None:
+    """The line of a client that left has the calls of its change, which is completed."""
+    world = await served()
+    fault = {"source": "account", "kind": "status", "status": 503, "retryAfter": 1}
+    await world.session.post(f"{world.control}/faults", json=fault)
+    mutation = 'mutation { updateAccountUser(id: "acus_adalovelace1", input: {name: "Ada"}) { id } }'
+    client = asyncio.create_task(world.graphql(mutation, **{"Idempotency-Key": "k"}))
+    await sent(world, 1)
+    client.cancel()
+    [line] = await eventually(world.lines)
+    assert [call["method"] for call in await sent(world, 2)] == ["PATCH", "PATCH"]
+    assert (line["status"], line["kind"], line["calls"]) == (499, "mutation", {"account": 2})
 
 
 async def test_which_requests_have_a_line(served: Callable[..., Any]) -> None:

@@ -99,6 +99,8 @@ class SingleFlight:
                 if not flight.waiters:
                     self._remove(key, flight)
                     flight.task.cancel()
+                elif joined_at is None and (calls := current_calls.get()) is not None:
+                    calls.leave(flight.task)
             raise
         finally:
             if joined_at is not None:

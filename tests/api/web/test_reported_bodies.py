@@ -29,7 +29,7 @@ def site(*, breaks: bool = False) -> tuple[Asgi, Telemetry, list[RequestReport]]
         return WebResponse(200, chunks())
 
     reports: list[RequestReport] = []
-    telemetry = Telemetry([reports.append])
+    telemetry = Telemetry([reports.extend])
     return Asgi(Site([Route(("GET",), "/stream", respond)], telemetry=telemetry)), telemetry, reports
 
 
@@ -48,6 +48,7 @@ async def test_a_client_that_leaves_before_the_first_chunk() -> None:
 
     with suppress(OSError):
         await app(SCOPE, receive, send)
+    telemetry.close()
     assert [report.status for report in reports] == [CLIENT_LEFT]
     assert telemetry.active["http"] == 0
 
@@ -66,6 +67,7 @@ async def test_a_cancelled_stream(steps: int) -> None:
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    telemetry.close()
     assert [report.status for report in reports] == [CLIENT_LEFT]
     assert telemetry.active["http"] == 0
 
@@ -86,6 +88,6 @@ async def test_a_defect_in_the_middle_of_a_stream() -> None:
 def test_an_operation_that_a_defect_ends() -> None:
     """An operation that ends with an exception has the status and the code of a defect, and is no client that left."""
     reports: list[RequestReport] = []
-    with suppress(ValueError), Telemetry([reports.append]).reporting(RequestReport("python"), {}):
+    with suppress(ValueError), Telemetry([reports.extend]).reporting(RequestReport("python"), {}):
         raise ValueError
     assert [(report.status, report.codes) for report in reports] == [(500, ("INTERNAL",))]
