@@ -20,6 +20,8 @@ _SUPPORTED = {
     "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "cumulative",
     "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "explicit_bucket_histogram",
 }
+_PROPAGATORS = frozenset({"tracecontext", "baggage"})  # the default of OpenTelemetry; baggage is not sent to sources
+_EXPORTERS = frozenset({"otlp", "none", "prometheus"})  # the last one is `/metrics`
 
 
 def export_metrics(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[object]:
@@ -51,10 +53,17 @@ def export_spans(settings: Settings) -> AbstractAsyncContextManager[Tracing | No
     url = _url(Signal.TRACES, settings, variables)
     if url is None:
         return nullcontext()
+    propagators = variables.get("OTEL_PROPAGATORS", "tracecontext")
+    if not {each.strip() for each in propagators.split(",")} <= _PROPAGATORS:
+        message = "OTEL_PROPAGATORS is %s, and has no effect: the gateway reads and sends W3C Trace Context"
+        _LOG.warning(message, propagators)
     from gateway.telemetry.span_export import SpanExport  # noqa: PLC0415 - as above
 
     return SpanExport(url, None if "OTEL_TRACES_SAMPLER" in variables else settings.trace_ratio)
 
 
 def _url(signal: Signal, settings: Settings, variables: Mapping[str, str]) -> str | None:
+    exporters = variables.get(name := f"OTEL_{signal.upper()}_EXPORTER", "otlp")
+    if not {each.strip() for each in exporters.lower().split(",")} <= _EXPORTERS:
+        _LOG.warning("%s is %s: the gateway has the exporter otlp alone", name, exporters)
     return otlp_url(signal, str(settings.otlp_endpoint or "") or None, variables)

@@ -30,6 +30,8 @@ _DEFAULT_ENDPOINT = "http://localhost:4318"
 _MAX_CAUSE = 300  # characters
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
 _QUERY = re.compile(r"\?[^\s'\")]*")
+_HEADER = re.compile(r"[!#-'*+.0-9A-Z^-z|~-]+[ \t]*=[ -!#-+\--:<-\[\]-~]*")
+"""An entry of the variables for headers, as the exporter reads it; others it ignores, and logs with their value."""
 
 
 class Signal(StrEnum):
@@ -55,16 +57,17 @@ def otlp_url(signal: Signal, endpoint: str | None, variables: Mapping[str, str])
     others.
 
     Raises:
-        ValueError: the signal is to be exported, and the SDK is not installed, the URL is one of a single signal, or
-            the variables require a protocol other than http/protobuf.
+        ValueError: the signal is to be exported, and the SDK is not installed, the URL is none or one of a single
+            signal, headers have no name, or the variables require a protocol other than http/protobuf.
     """
     name = signal.upper()
-    exporters = [each.strip() for each in variables.get(f"OTEL_{name}_EXPORTER", "").split(",") if each.strip()]
+    exporters = [each.strip() for each in variables.get(f"OTEL_{name}_EXPORTER", "").lower().split(",") if each.strip()]
     if variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or (exporters and "otlp" not in exporters):
         return None
-    url = variables.get(f"OTEL_EXPORTER_OTLP_{name}_ENDPOINT")
-    if url is None:
-        base = endpoint or variables.get("OTEL_EXPORTER_OTLP_ENDPOINT") or (_DEFAULT_ENDPOINT if exporters else None)
+    url = variables.get(variable := f"OTEL_EXPORTER_OTLP_{name}_ENDPOINT", "").strip()
+    if not url:
+        variable = "OTEL_EXPORTER_OTLP_ENDPOINT"
+        base = endpoint or variables.get(variable, "").strip() or (_DEFAULT_ENDPOINT if exporters else None)
         if base is None:
             return None
         parts = urlsplit(base)
@@ -72,6 +75,8 @@ def otlp_url(signal: Signal, endpoint: str | None, variables: Mapping[str, str])
         if path.endswith(tuple(f"/v1/{each}" for each in Signal)):
             raise ValueError(f"The endpoint for OTLP has the path {path}: leave out /v1/…, which is appended")
         url = urlunsplit(parts._replace(path=f"{path}/v1/{signal}"))
+    _require_url(variable, url)
+    _require_headers(name, variables)
     _require_protocol(name, variables)
     _require_sdk()
     return url
@@ -143,6 +148,22 @@ class ExportLog(logging.Filter):
             _LOG.warning(message, self._signal, self._url, self._cause or "the exporter gives no cause")
         self.is_failing = not succeeded
         self._cause = ""
+
+
+def _require_url(variable: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{variable} is no URL with http:// or https:// and a host, such as {_DEFAULT_ENDPOINT}")
+
+
+def _require_headers(name: str, variables: Mapping[str, str]) -> None:
+    for variable in (f"OTEL_EXPORTER_OTLP_{name}_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"):
+        entries = [entry.strip() for entry in variables.get(variable, "").split(",")]
+        if not all(_HEADER.fullmatch(entry) for entry in entries if entry):
+            raise ValueError(
+                f"{variable} has an entry that is no header: write them as name=value,name=value, with the special "
+                "characters of a value percent-encoded"
+            )
 
 
 def _require_protocol(name: str, variables: Mapping[str, str]) -> None:

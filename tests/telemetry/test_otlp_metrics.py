@@ -172,12 +172,17 @@ async def test_the_variables_can_prevent_that_metrics_are_sent(
 async def test_a_preference_that_has_no_effect_is_in_the_log(
     monkeypatch: pytest.MonkeyPatch, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where a variable of OpenTelemetry prefers another form of metrics, the start says what is sent."""
+    """Where a variable of OpenTelemetry prefers what the gateway does not have, the start says what it does."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "DELTA")
+    monkeypatch.setenv("OTEL_PROPAGATORS", "tracecontext,b3")
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp,console")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "OTLP, prometheus")
     async with serving(Settings(http_port=0, grpc_port=None, otlp_endpoint=receiver.url)):
         await receiver.until(lambda: receiver.metrics)
     assert _messages(caplog) == [
-        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE is DELTA, and has no effect: the gateway sends cumulative"
+        "OTEL_TRACES_EXPORTER is otlp,console: the gateway has the exporter otlp alone",
+        "OTEL_PROPAGATORS is tracecontext,b3, and has no effect: the gateway reads and sends W3C Trace Context",
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE is DELTA, and has no effect: the gateway sends cumulative",
     ]
 
 
@@ -268,16 +273,19 @@ async def test_the_console_script_exports_and_stops_without_its_collector(tmp_pa
         ({"OTEL_METRIC_EXPORT_INTERVAL": "soon"}, "OTEL_METRIC_EXPORT_INTERVAL is 'soon'"),
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL is grpc"),
         ({"GATEWAY_OTLP_ENDPOINT": "http://127.0.0.1:9/v1/traces"}, "leave out /v1/…"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is no URL"),
+        ({"OTEL_EXPORTER_OTLP_HEADERS": "api-key: marker-7"}, "OTEL_EXPORTER_OTLP_HEADERS has an entry"),
     ],
-    ids=["interval", "protocol", "path"],
+    ids=["interval", "protocol", "path", "url", "headers"],
 )
 def test_a_variable_that_is_not_supported_is_a_mistake_in_the_settings(
     environment: dict[str, str], message: str
 ) -> None:
-    """A protocol or an interval that the gateway does not support, or the path of a signal, ends the start with 2."""
+    """What cannot work ends the start with 2 and the variable, without a header, which may be a key."""
     settings = {"GATEWAY_OTLP_ENDPOINT": "http://127.0.0.1:9", **SERVED, **environment}
     status, output = run_to_end("serve", **settings)
     assert (status, message in output, "Traceback" in output) == (2, True, False), output
+    assert "marker" not in output
 
 
 def _without_sdk(folder: Path) -> dict[str, str]:
