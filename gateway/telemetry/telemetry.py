@@ -15,19 +15,23 @@ from gateway.telemetry.report import CLIENT_LEFT, RequestReport, Surface, summar
 from gateway.telemetry.tracing import Tracing
 from gateway.trace_context import TraceContext
 
-__all__ = ["Sink", "Telemetry"]
+__all__ = ["CLIENT_HEADERS", "Sink", "Telemetry"]
 
 Sink = Callable[[Sequence[RequestReport]], None]
 """Receives the reports of the requests that ended in one iteration of the loop, in order. It must not raise."""
 
 _EXECUTED, _DEFECT = 200, 500  # as a response by HTTP would have
 _LEFT = frozenset({CLIENT_LEFT, "CANCELLED"})
-_CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,63}")  # no `@`: nobody's address
-_CLIENT_HEADERS = (
+# An `@` may only begin it, as in the name of a package (`@acme/shop`): this is nobody's address.
+_CLIENT = re.compile(r"(?=.{1,64}$)@?[A-Za-z0-9][A-Za-z0-9 ._:/()+-]*")
+_CLIENT_NAMES = (
     ("apollographql-client-name", "apollographql-client-version"),
     ("graphql-client-name", "graphql-client-version"),
     ("x-graphql-client-name", "x-graphql-client-version"),
 )
+
+CLIENT_HEADERS = frozenset(header for pair in _CLIENT_NAMES for header in pair)
+"""The headers by which frontends name themselves and their version."""
 
 
 class Telemetry:
@@ -55,7 +59,7 @@ class Telemetry:
             report.request_id = request_id(get("x-request-id"))
         if (trace := TraceContext.of(headers)) is not None:
             report.trace, report.trace_id = trace, trace.trace_id
-        for name, version in _CLIENT_HEADERS:
+        for name, version in _CLIENT_NAMES:
             if (client := get(name)) is not None:
                 report.client, report.client_version = _plain(client), _plain(get(version, ""))
                 break

@@ -244,11 +244,15 @@ async def test_grpc(served: Callable[..., Any]) -> None:
 
 
 async def test_a_websocket(served: Callable[..., Any]) -> None:
-    """Each operation of a WebSocket has a line of its own; a subscription at its end, with the number of its events."""
+    """Each operation of a WebSocket has a line of its own; a subscription at its end, with the number of its events.
+
+    Its client names itself as browsers can: not in a header.
+    """
     world = await served()
     url = f"{world.addresses.http}/graphql"
     async with world.session.ws_connect(url, protocols=["graphql-transport-ws"]) as socket:
-        await socket.send_json({"type": "connection_init"})
+        client = {"apollographql-client-name": "@acme/shop", "apollographql-client-version": "1.2 (345)"}
+        await socket.send_json({"type": "connection_init", "payload": client})
         assert (await socket.receive_json())["type"] == "connection_ack"
         for number, query in enumerate((NAMED, "{ nope }")):
             await socket.send_json({"id": str(number), "type": "subscribe", "payload": {"query": query}})
@@ -262,6 +266,7 @@ async def test_a_websocket(served: Callable[..., Any]) -> None:
             1,
         )
         assert first["calls"] == {"account": 1}
+        assert (first["client"], first["client_version"]) == ("@acme/shop", "1.2 (345)")
         assert second["codes"] == ["GRAPHQL_VALIDATION_FAILED"]
         assert first["request_id"] != second["request_id"]
         subscription = "subscription Changes { userChanged { user { name } } }"

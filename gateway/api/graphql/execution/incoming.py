@@ -15,7 +15,7 @@ from gateway.events.log import EventLog
 from gateway.kit.long_steps import LongSteps
 from gateway.operation import ANYONE, Principal, operation
 from gateway.telemetry.report import RequestReport
-from gateway.telemetry.telemetry import Telemetry
+from gateway.telemetry.telemetry import CLIENT_HEADERS, Telemetry
 from gateway.users.service import UserService
 
 __all__ = ["Incoming", "IncomingFactory"]
@@ -129,10 +129,11 @@ class IncomingFactory:
         report.caller = principal.name
         return replace(incoming, service=self.service.by(principal), report=report, principal=principal)
 
-    def credentials_in(self, payload: Mapping[str, Any] | None) -> dict[str, str]:
-        """Return the credentials in the payload of `connection_init`: its members, or those of its `headers`.
+    def headers_in(self, payload: Mapping[str, Any] | None) -> dict[str, str]:
+        """Return the headers in the payload of `connection_init`: its members, or those of its `headers`.
 
-        Other headers are not accepted there, since a proxy in front of the gateway may vouch for them.
+        These are the credentials and the name of the client: browsers can set no header of a WebSocket. Others are not
+        accepted there, since a proxy in front of the gateway may vouch for them.
         """
         members = payload or {}
         headers = members.get("headers")
@@ -140,5 +141,5 @@ class IncomingFactory:
         return {
             name.lower(): value
             for name, value in fields.items()
-            if name.lower() in self.credentials.headers and isinstance(value, str)
+            if (name.lower() in self.credentials.headers or name.lower() in CLIENT_HEADERS) and isinstance(value, str)
         }

@@ -153,7 +153,7 @@ class WebSocketConnection:
             raise SocketClose(CloseCode.TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
         factory = self._incoming_factory
         request = self._socket.request
-        headers = dict(request.headers) | factory.credentials_in(message.payload)
+        headers = dict(request.headers) | factory.headers_in(message.payload)
         try:
             incoming = await factory.create(headers, RequestReport(), base_url=request.base_url)
         except GatewayError as refused:
