@@ -8,9 +8,11 @@ dashboard for one works with the other.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from gateway.telemetry.histograms import Histogram
 
 __all__ = ["Instruments", "MetricName", "MetricReader", "ReadMetric"]
 
@@ -77,8 +79,9 @@ class Instruments:
     ) -> Histogram:
         """Define a histogram."""
         named = self._define(name, unit, attributes)
-        labels = tuple(named.attributes)
-        return Histogram(named.prometheus, description, labels, registry=self._registry, buckets=buckets)
+        histogram = Histogram(named.prometheus, description, tuple(named.attributes), buckets)
+        self._registry.register(histogram)
+        return histogram
 
     def gauge(self, name: str, description: str, attributes: Sequence[str] = (), *, unit: str = "") -> ReadMetric:
         """Define a gauge, whose values are read when they are collected."""

@@ -219,7 +219,7 @@ class Metrics:
             "Seconds by which a timer of the event loop was late, measured twice a second.",
             (),
             _SHORT_DURATIONS,
-        )
+        ).labels()
         build = define.gauge("gateway.build_info", "1, with the versions of the process.", ("version", "python"))
         versions = (gateway_version(), platform.python_version())
         build.read_from(lambda: {versions: 1.0})
