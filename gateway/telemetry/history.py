@@ -104,6 +104,7 @@ class History:
         self._codes = RecentIntervals[Counter[str]](Counter, length=_MINUTE, count=_MINUTES, clock=clock)
         self._callers = RecentIntervals(lambda: _Names(_Caller), length=_MINUTE, count=_MINUTES, clock=clock)
         self._operations = RecentIntervals(lambda: _Names(_Operation), length=_MINUTE, count=_MINUTES, clock=clock)
+        self._begin_minute(clock())
 
     def __call__(self, reports: Sequence[RequestReport]) -> None:
         now = self._clock()
@@ -113,20 +114,23 @@ class History:
 
     def _count(self, report: RequestReport, now: float) -> None:
         """Count an operation that has ended. Other requests are left out, for example for pictures and by webhooks."""
-        codes = report.codes
-        is_long = report.kind in _LONG
+        codes, kind = report.codes, report.kind
+        is_long = kind in _LONG
         failed = bool(codes) or _is_error(report.status)
         if not is_long:
             self.requests.add(report.duration, failed=failed, now=now)
             self.overhead.add(report.overhead, failed=failed, now=now)
-        caller = self._callers.present(now).of(report.shown_caller or ANONYMOUS)
+        if now >= self._minute_end:
+            self._begin_minute(now)
+        caller = self._present_callers.of(report.shown_caller or ANONYMOUS)
         caller.operations += 1
+        calls = caller.calls
         for source, count in report.summary.requests.items():
-            caller.calls[source] = caller.calls.get(source, 0) + count
-        if Code.UNAUTHENTICATED in codes or not report.kind:
-            operation = self._operations.present(now).of(NOT_EXECUTED)
+            calls[source] = calls.get(source, 0) + count
+        if not kind or (codes and Code.UNAUTHENTICATED in codes):
+            operation = self._present_operations.of(NOT_EXECUTED)
         else:
-            operation = self._operations.present(now).of(report.operation or UNNAMED, report.kind)
+            operation = self._present_operations.of(report.operation or UNNAMED, kind)
         operation.count += 1
         if not is_long:
             operation.durations.add(report.duration)
@@ -135,6 +139,10 @@ class History:
             operation.failed += 1
             for counter in (caller.codes, operation.codes, self._codes.present(now)):
                 counter.update(codes)
+
+    def _begin_minute(self, now: float) -> None:
+        self._present_callers, self._present_operations = self._callers.present(now), self._operations.present(now)
+        self._minute_end = (int(now / _MINUTE) + 1) * _MINUTE
 
     def call(self, source: str, status: str, seconds: float) -> None:
         """Count an attempt of a call, by its HTTP status or the code of its error."""
