@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +20,7 @@ from gateway.telemetry.log_stream import LogStream
 
 __all__ = ["Addresses", "collect_less", "serving", "stop_requested"]
 
+_LOG = logging.getLogger("gateway")
 _DRAIN_DELAY = 8.0  # seconds: more than three checks with two seconds between them, haproxy's default
 _CHECKED = 60.0  # seconds: load balancers check at least twice a minute
 _GRACE = 10.0  # seconds for the requests that are executed when the process stops
@@ -90,6 +92,7 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
                     await asyncio.gather(_stop_http(gateway, server), grpc.stop(_GRACE))
                 else:
                     await _stop_http(gateway, server)
+    _LOG.info("stopped")  # not reached where the start failed, which is an error of its own
 
 
 def _url(server: HttpServer) -> str:
@@ -103,11 +106,20 @@ async def _stop_http(gateway: Gateway, server: HttpServer) -> None:
 
 
 def stop_requested() -> asyncio.Event:
-    """Return an event that SIGINT and SIGTERM set. Call it first: the signal may arrive while the process starts."""
+    """Return an event that SIGINT and SIGTERM set. Call it first: the signal may arrive while the process starts.
+
+    The first signal is logged: a process that is killed has no such line in its log.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def request(number: signal.Signals) -> None:
+        if not stop.is_set():
+            _LOG.info("stopping", extra={"signal": number.name})
+            stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, request, number)
     return stop
 
 
