@@ -134,7 +134,7 @@ class ExportLog(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep the first message about a failure as its cause, and pass none to the handlers."""
         if not self._cause:
-            cause = record.getMessage().removeprefix("Transient error ").partition(" encountered while exporting")[0]
+            cause = _root_cause(record) or record.getMessage()
             # The exporter writes the URL in other forms than it was given, for example with more characters escaped.
             self._cause = _QUERY.sub("", _CREDENTIALS.sub("//", cause))[:_MAX_CAUSE]
         return False
@@ -164,6 +164,21 @@ def _require_headers(name: str, variables: Mapping[str, str]) -> None:
                 f"{variable} has an entry that is no header: write them as name=value,name=value, with the special "
                 "characters of a value percent-encoded"
             )
+
+
+def _root_cause(record: logging.LogRecord) -> str:
+    """Return what went wrong in the words of the operating system, or those of the innermost exception; or nothing.
+
+    The HTTP client wraps that in several exceptions, whose texts contain the `repr` of its objects.
+    """
+    logged: object = next((each for each in record.args or () if isinstance(each, BaseException)), None)
+    if not isinstance(logged, BaseException):
+        return ""
+    error = logged
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or str(error)
 
 
 def _require_protocol(name: str, variables: Mapping[str, str]) -> None:
