@@ -44,8 +44,7 @@ def _run(parsed: argparse.Namespace) -> int:
         if parsed.json:
             sys.stdout.write(f"{orjson.dumps([row.to_json() for row in rows], option=orjson.OPT_INDENT_2).decode()}\n")
         else:
-            for row in rows:
-                print(_text(row))
+            print("\n".join(map(_text, rows)) or "no source is configured: nothing was checked")
         return 0 if all(row.ok for row in rows) else FAILED
 
     # The rows have the causes already, so that the warnings about them are only logged if a level was set.

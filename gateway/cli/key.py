@@ -13,13 +13,15 @@ __all__ = ["COMMAND"]
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    known = sorted(map(str, scopes(UserSource)))
     parser.add_argument("name", help="unique name of the caller")
     parser.add_argument(
         "--scope",
         action="append",
         required=True,
-        choices=sorted(map(str, scopes(UserSource))),
-        help="scope of the caller; may be repeated",
+        metavar="SCOPE",
+        choices=known,
+        help=f"scope of the caller; may be repeated: {', '.join(known)}",
     )
     parser.add_argument("--days", type=number, help="days until the key expires [default: it does not expire]")
 

@@ -1,6 +1,8 @@
 """`gateway sandbox`: the simulator of the three sources alone."""
 
 import argparse
+import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,14 @@ def _run(parsed: argparse.Namespace) -> int:
 
     async def serve(_log: LogStream) -> int:
         stop = stop_requested()
-        async with simulated.Sandbox(options) as sandbox:
+        async with AsyncExitStack() as at_the_end:
+            try:
+                sandbox = await at_the_end.enter_async_context(simulated.Sandbox(options))
+            except OSError as error:
+                if error.errno is None or error.filename is not None:  # of the file of the state
+                    raise
+                problem = f"{parsed.host}:{parsed.port} cannot be used: {os.strerror(error.errno).lower()}"
+                raise OSError(error.errno, f"{problem}; choose another port by --port (0: a free one)") from None
             print(
                 "ready\n"
                 f"  GATEWAY_ACCOUNT__BASE_URL={sandbox.account_url}\n"

@@ -45,6 +45,7 @@ def _run(parsed: argparse.Namespace) -> int:
         return FAILED
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
+        reason = (reason.strerror or reason) if isinstance(reason, OSError) else reason
         problem = f"could not be read ({reason})" if isinstance(error, OSError) else "is not the status of a gateway"
         print(f"gateway: {url} {problem}; start the gateway, or give its address by --url", file=sys.stderr)
         return FAILED

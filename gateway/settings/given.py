@@ -33,7 +33,7 @@ class Given:
             pydantic_settings.SettingsError: a variable for a group of settings is not JSON.
         """
         file_name = os.environ.get(CONFIG, "")
-        file = tomllib.loads(Path(file_name).read_text()) if file_name else {}
+        file = tomllib.loads(Path(file_name).read_text("utf-8")) if file_name else {}
         return cls(_tree(leaves(Settings), arguments), EnvironmentSource(Settings)(), file, file_name)
 
     def origin(self, path: LeafPath) -> str:

@@ -1,7 +1,7 @@
 """The types of values that settings have."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
@@ -26,8 +26,12 @@ def _port_or_off(value: object) -> object:
     return None if value == "off" else value
 
 
+_Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
 def _upper_case(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
+    """Return a level in capitals; anything else unchanged, so that a message shows it as it was given."""
+    return value.upper() if isinstance(value, str) and value.upper() in get_args(_Level) else value
 
 
 def is_off(field: FieldInfo) -> bool:
@@ -50,7 +54,7 @@ def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Count = Annotated[int, Field(ge=1)]
-LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper_case)]
+LogLevel = Annotated[_Level, BeforeValidator(_upper_case)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 PortOrOff = Annotated[Port | None, BeforeValidator(_port_or_off)]
 Seconds = Annotated[float, Field(gt=0, le=600)]

@@ -1,6 +1,7 @@
 """The messages for operators about settings that are not valid."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,9 +9,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.settings.given import Given
+from gateway.settings.kinds import is_off
 from gateway.settings.names import Leaf, LeafPath, leaves, variable_of
 from gateway.settings.secret_files import FILE_SUFFIX, NamedFile
-from gateway.settings.shown import without_credentials
+from gateway.settings.shown import MASK, without_credentials
 from gateway.settings.tree import Settings
 from gateway.settings.unknown import UNKNOWN, proposal
 
@@ -43,6 +45,8 @@ _RULES = {
 }
 """The rules that pydantic checks, by type of error; the rest is in the words of the library or of a validator."""
 
+_QUERY = re.compile(r"(://[^\s?#\"]*)\?[^\s#\"]+")
+
 
 class SettingsError(ValueError):
     """A setting that is not valid; the message is for the operator."""
@@ -69,8 +73,9 @@ def _line(error: ErrorDetails, known: Mapping[LeafPath, Leaf], given: Given) -> 
     if isinstance(value, NamedFile):
         leaf = known[*leaf.path[:-1], leaf.path[-1] + FILE_SUFFIX]
         value = value.path
-    shown = "a secret value" if leaf.is_secret else without_credentials(_shown(value))
-    return f"{_name(leaf, given)}: got {shown}; {_rule(error)}"
+    shown = "a secret value" if leaf.is_secret else _without_query(without_credentials(_shown(value)))
+    rule = f"{_rule(error)}, or `off`" if is_off(leaf.field) else _rule(error)
+    return f"{_name(leaf, given)}: got {shown}; {rule}"
 
 
 def _name(leaf: Leaf, given: Given) -> str:
@@ -105,6 +110,11 @@ def _rule(error: ErrorDetails) -> str:
         return rule.format_map(error.get("ctx", {}))
     message: str = error["msg"].removeprefix("Value error, ")  # pydantic's, of a validator of ours
     return message if message.startswith("GATEWAY_") else f"{message[0].lower()}{message[1:]}"
+
+
+def _without_query(text: str) -> str:
+    """Return a text with the queries of its URLs masked: some services take their key there."""
+    return _QUERY.sub(rf"\1?{MASK}", text)
 
 
 def _shown(value: Any) -> str:

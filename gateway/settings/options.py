@@ -83,7 +83,8 @@ def read_given(arguments: argparse.Namespace) -> Given:
         os.environ[CONFIG] = arguments.config
     file = os.environ.get(CONFIG)
     if file and not Path(file).is_file():  # pydantic-settings ignores a missing file
-        raise SettingsError(f"{file}: the settings file does not exist")
+        problem = "is no file" if Path(file).exists() else "does not exist"
+        raise SettingsError(f"{file}: the settings file {problem}")
     try:
         return Given.read(arguments)
     except pydantic_settings.SettingsError as error:
@@ -91,7 +92,9 @@ def read_given(arguments: argparse.Namespace) -> Given:
         raise SettingsError(f"{group}: the value must be JSON; or set the settings of this group one by one") from None
     except OSError as error:
         raise SettingsError(f"{file}: the settings file cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file}: the settings file is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: the settings file is not valid TOML: {error}") from None
 
 

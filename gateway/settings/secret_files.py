@@ -4,6 +4,7 @@ Every setting that is a secret has a second name with `_file` at its end, for a 
 `GATEWAY_ACCOUNT__TOKEN_FILE` instead of `GATEWAY_ACCOUNT__TOKEN`, `token_file` in the settings file.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 FILE_SUFFIX = "_file"
+_NUMBER = re.compile(r"\b(int|float)\b")
 _MAX_BYTES = 64 * 1024
 
 Check = Callable[[str], None]
@@ -107,11 +109,18 @@ def take_files(fields: Mapping[str, FieldInfo], values: object) -> object:
     """Return the values of a group of settings with the files of its secrets in the place of the secrets."""
     if not isinstance(values, Mapping):
         return values
-    taken = dict(values)
+    taken = {name: _as_text(value, fields.get(name)) for name, value in values.items()}
     for name in filter(lambda name: is_secret(fields[name]), fields):
         if path := taken.pop(name + FILE_SUFFIX, None):
             taken[name] = NamedFile(str(path), is_ambiguous=bool(taken.get(name)))
     return taken
+
+
+def _as_text(value: object, field: FieldInfo | None) -> object:
+    """Return a truth value as the file has it where a number is meant; pydantic would take it for 0 or 1."""
+    if isinstance(value, bool) and field is not None and _NUMBER.search(str(field.annotation)):
+        return str(value).lower()
+    return value
 
 
 class SettingsGroup(BaseModel):

@@ -43,6 +43,8 @@ _NEVER_FORWARDED = re.compile(
 def _check_can_be_sent(token: str) -> None:
     if not re.fullmatch(r"[ -~]*", token):
         raise ValueError("must have printable ASCII characters alone")
+    if token != token.strip():
+        raise ValueError("must not begin or end with a blank")
 
 
 Token = Annotated[SecretStr, secret_that(_check_can_be_sent)]

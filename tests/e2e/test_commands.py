@@ -120,6 +120,22 @@ def test_a_port_in_use(demo: Running) -> None:
         assert f"--{surface.lower()}-port or GATEWAY_{surface.upper()}_PORT" in line
 
 
+def test_a_port_in_use_by_the_sandbox(demo: Running) -> None:
+    """A port that the sandbox cannot use is named in one line with the option for another."""
+    port = demo.address("GraphQL").removesuffix("/graphql").rpartition(":")[2]
+    completed = run("sandbox", "--port", port)
+    assert completed.returncode == 1
+    line = f"gateway: 127.0.0.1:{port} cannot be used: address already in use; choose another port by --port"
+    assert completed.stderr.startswith(line)
+
+
+def test_a_status_that_cannot_be_read() -> None:
+    """`status` says why it cannot read the status, in the words of the operating system."""
+    completed = run("status", "--url", "http://127.0.0.1:9")
+    assert completed.returncode == 1
+    assert "http://127.0.0.1:9/status could not be read (Connection refused)" in completed.stderr
+
+
 def test_a_host_of_another_machine() -> None:
     """An address that the machine does not have is named with the settings to correct."""
     completed = run("serve", "--allow-none", "--http-port", "0", "--grpc-host", "192.0.2.1")
@@ -135,6 +151,22 @@ def test_demo_is_small_and_stops_on_sigterm() -> None:
         status = Path(f"/proc/{running.pid}/status").read_text()
         resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
     assert resident < 150 * 1024
+
+
+def test_the_log_of_a_process_that_was_stopped() -> None:
+    """The last lines of the log state that the process was stopped, by which signal, and that this is over."""
+    ports = ("--http-port", "0", "--grpc-port", "off", "--log-format", "json")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([GATEWAY, "serve", "--allow-none", *ports], env=clean, **pipes) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.terminate()
+        lines = [json.loads(line) for line in process.stderr]
+        assert process.wait() == 0
+    assert [line["event"] for line in lines] == ["stopping", "stopped"]
+    assert lines[0]["signal"] == "SIGTERM"
 
 
 def test_the_demo_prints_whose_pages_may_call_it() -> None:

@@ -117,7 +117,23 @@ def test_what_is_printed_can_be_given(run: Run, file: Path) -> None:
             {},
             '--http-port (GATEWAY_HTTP_PORT): got "abc"; must be an integer',
         ),
-        ((), {"GATEWAY_GRPC_PORT": "70000"}, 'GATEWAY_GRPC_PORT: got "70000"; must be at most 65535'),
+        ((), {"GATEWAY_HTTP_PORT": "70000"}, 'GATEWAY_HTTP_PORT: got "70000"; must be at most 65535'),
+        ((), {"GATEWAY_GRPC_PORT": "on"}, 'GATEWAY_GRPC_PORT: got "on"; must be an integer, or `off`'),
+        (
+            (),
+            {"GATEWAY_LOG_LEVEL": "verbose"},
+            "GATEWAY_LOG_LEVEL: got \"verbose\"; must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
+        ),
+        (
+            (),
+            {"GATEWAY_ACCOUNT__BASE_URL": "https://x/?key=secret"},
+            'GATEWAY_ACCOUNT__BASE_URL: got "https://x/?********"; a base URL must not have a query or a fragment',
+        ),
+        (
+            (),
+            {"GATEWAY_ACCOUNT__TOKEN": "  "},
+            "GATEWAY_ACCOUNT__TOKEN: got a secret value; must not begin or end with a blank",
+        ),
         ((), {"GATEWAY_ACCOUNT__TIMEOUT": "0"}, 'GATEWAY_ACCOUNT__TIMEOUT: got "0"; must be more than 0'),
         ((), {"GATEWAY_PREFLIGHT": "maybe"}, 'GATEWAY_PREFLIGHT: got "maybe"; must be true or false'),
         (
@@ -153,3 +169,29 @@ def test_a_bad_value(run: Run, arguments: tuple[str, ...], environment: dict[str
     completed = run("config", *arguments, **environment)
     assert completed.returncode == 2
     assert completed.stderr.splitlines() == [line]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"http_port = true", 'GATEWAY_HTTP_PORT (http_port of {file}): got "true"; must be an integer'),
+        (
+            b"[account]\ntimeout = true",
+            'GATEWAY_ACCOUNT__TIMEOUT (timeout in [account] of {file}): got "true"; must be a number',
+        ),
+        (b"http_host = 5", "GATEWAY_HTTP_HOST (http_host of {file}): got 5; must be a text"),
+        (b"account = 5", "account of {file}: must be a group of settings"),
+        (b"\xff", "{file}: the settings file is not UTF-8 text"),
+        (None, "{file}: the settings file is no file"),
+    ],
+)
+def test_a_bad_file(run: Run, tmp_path: Path, content: bytes | None, line: str) -> None:
+    """A value of another type in the file is named with its place; a file that is no text is named too."""
+    file = tmp_path / "gateway.toml"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    completed = run("config", "--config", str(file))
+    assert completed.returncode == 2
+    assert completed.stderr.splitlines() == [line.format(file=file)]
