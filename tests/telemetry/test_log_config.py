@@ -132,4 +132,4 @@ def test_failed_handshakes(tmp_path: Path) -> None:
             connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
             while connection.recv(1024):
                 pass
-    assert [record["event"] for record in running.records] == ["ready"]
+    assert [record["event"] for record in running.records] == ["ready", "stopping", "stopped"]
