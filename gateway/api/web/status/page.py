@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.api.web.status.html import Html, element, joined
+from gateway.api.web.status.parts import badge, failure_class, figure_list, table_of
 from gateway.api.web.status.plots import count_plot, duration_plot
 from gateway.kit.source_titles import titled
 from gateway.telemetry.figures import age, budget, counts, feed, milliseconds, rate, share, span
@@ -28,18 +29,6 @@ REFRESH: Final = 10
 """Seconds after which the page loads itself again, unless somebody has stopped that."""
 
 _SHEET: Final = Path(__file__).parent / "style.css"
-_STATES: Final = {
-    "ready": "good",
-    "closed": "good",
-    "not ready": "bad",
-    "open": "bad",
-    "stopping": "warn",
-    "half_open": "warn",
-    "error": "bad",
-    "critical": "bad",
-    "warning": "warn",
-}
-_POOR: Final = 0.05  # the share of failures from which a figure is marked
 _LATE_MS: Final = 100.0  # of the event loop
 
 
@@ -85,7 +74,7 @@ def _header(process: Process) -> Html:
         f"up for {span(process.uptime_seconds)} on {process.host}"
     )
     return element(
-        "header", element("h1", "User gateway"), _state(process.state), element("span", facts, class_="quiet")
+        "header", element("h1", "User gateway"), badge(process.state), element("span", facts, class_="quiet")
     )
 
 
@@ -112,7 +101,7 @@ def _states(status: Status) -> Html | None:
     ]
     if not rows:
         return None
-    table = _table(("what", "source", "since", "cause"), rows)
+    table = table_of(("what", "source", "since", "cause"), rows)
     return element("section", element("h2", "What is wrong now"), table, class_="wide", id_="states")
 
 
@@ -120,7 +109,7 @@ def _requests(status: Status) -> Html:
     last, connections, loop = status.requests.last_minute, status.connections, status.event_loop
     figures = [
         ("requests", rate(last.per_second), None),
-        ("with errors", share(last.failed, last.count), _mark(last.failed, last.count)),
+        ("with errors", share(last.failed, last.count), failure_class(last.failed, last.count)),
         ("median", milliseconds(last.median_ms), None),
         ("95 %", milliseconds(last.p95_ms), None),
         ("95 % without sources", milliseconds(status.overhead.last_minute.p95_ms), None),
@@ -133,7 +122,7 @@ def _requests(status: Status) -> Html:
     return element(
         "section",
         element("div", element("h2", "Requests"), element("span", "last minute", class_="quiet"), class_="title"),
-        _figures(figures),
+        figure_list(figures),
         element("div", *_plots(status.requests, status.time, "requests"), class_="plots"),
         codes if status.codes else None,
         class_="wide",
@@ -145,7 +134,7 @@ def _source(source: SourceStatus, reported: FeedStatus | None, now: str) -> Html
     last, left = source.calls.last_minute, source.budget
     figures = [
         ("calls", rate(last.per_second), None),
-        ("failed", share(last.failed, last.count), _mark(last.failed, last.count)),
+        ("failed", share(last.failed, last.count), failure_class(last.failed, last.count)),
         ("median", milliseconds(last.median_ms), None),
         ("95 %", milliseconds(last.p95_ms), None),
         ("calls left now", budget(left), "warn" if left.left == 0 else None),
@@ -163,9 +152,9 @@ def _source(source: SourceStatus, reported: FeedStatus | None, now: str) -> Html
     circuit = f"circuit {source.circuit.replace('_', ' ')}"
     return element(
         "section",
-        element("div", element("h2", titled(source.name)), _state(source.circuit, circuit), class_="title"),
+        element("div", element("h2", titled(source.name)), badge(source.circuit, circuit), class_="title"),
         element("p", source.host, class_="host quiet"),
-        _figures(figures),
+        figure_list(figures),
         *_plots(source.calls, now, "calls"),
         last_failure,
         id_=f"source-{source.name}",
@@ -181,7 +170,7 @@ def _left_out(status: Status) -> Html | None:
         return None
     rows = [(titled(each.name), each.reason) for each in status.left_out]
     return element(
-        "section", element("h2", "Sources that are left out"), _table(("source", "reason"), rows), class_="wide"
+        "section", element("h2", "Sources that are left out"), table_of(("source", "reason"), rows), class_="wide"
     )
 
 
@@ -189,13 +178,13 @@ def _warnings(warnings: Sequence[WarningStatus], now: str) -> Html:
     rows = [
         (
             element("time", age(warning.time, now), datetime=warning.time, title=warning.time),
-            _state(warning.level),
+            badge(warning.level),
             _warning_text(warning),
             f"{warning.count}",
         )
         for warning in warnings
     ]
-    table = _table(("last", "level", "warning", "times"), rows, numbers={"times"})
+    table = table_of(("last", "level", "warning", "times"), rows, numbers={"times"})
     none = element("p", "none", class_="quiet")
     return element("section", element("h2", "Last warnings"), table if rows else none, class_="wide", id_="warnings")
 
@@ -243,7 +232,7 @@ def _section_of(id_: str, title: str, headings: Sequence[str], rows: Sequence[Se
     return element(
         "section",
         element("div", element("h2", title), element("span", "ten minutes", class_="quiet"), class_="title"),
-        _table(headings, rows, numbers=numbers) if rows else none,
+        table_of(headings, rows, numbers=numbers) if rows else none,
         class_="wide",
         id_=id_,
     )
@@ -261,58 +250,9 @@ def _replicas(replicas: Sequence[Replica] | None, process: Process, now: str) ->
         )
         for each in replicas
     ]
-    table = _table(("replica", "host", "version", "started"), rows)
+    table = table_of(("replica", "host", "version", "started"), rows)
     return element("section", element("h2", "Replicas"), table, class_="wide", id_="replicas")
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[str] = ()) -> Html:
-    classes = ["number" if heading in set(numbers) else "name" for heading in headings]
-    return element(
-        "div",
-        element(
-            "table",
-            element(
-                "thead",
-                element(
-                    "tr",
-                    *(
-                        element("th", heading, class_=class_, scope="col")
-                        for heading, class_ in zip(headings, classes, strict=True)
-                    ),
-                ),
-            ),
-            element(
-                "tbody",
-                *(
-                    element(
-                        "tr",
-                        *(
-                            element("td", cell, class_=class_, data_heading=heading)
-                            for heading, class_, cell in zip(headings, classes, row, strict=True)
-                        ),
-                    )
-                    for row in rows
-                ),
-            ),
-        ),
-        class_="scrolled",
-    )
 
 
 def _plots(traffic: TrafficStatus, now: str, noun: str) -> tuple[Html, Html]:
     return count_plot(traffic.intervals, now, noun), duration_plot(traffic.intervals, now)
-
-
-def _figures(figures: Iterable[tuple[str, str, str | None]]) -> Html:
-    return element(
-        "dl",
-        *(element("div", element("dt", name), element("dd", value, class_=class_)) for name, value, class_ in figures),
-    )
-
-
-def _state(state: str, text: str | None = None) -> Html:
-    return element("span", text or state, class_=f"state {_STATES.get(state, 'quiet')}")
-
-
-def _mark(failed: int, count: int) -> str | None:
-    return "bad" if count and failed / count >= _POOR else None
