@@ -162,10 +162,13 @@ class ConfiguredSources:
         timing = Timing(self._observer.call_finished)
 
         token = configured.token
-        rotation = [Rotation(token.get_secret_value, token.refresh)] if isinstance(token, SecretFile) else []
+        rotation = Rotation(token.get_secret_value, token.refresh) if isinstance(token, SecretFile) else None
 
-        def send(changed: StepSettings, *first: Step, **parts: Any) -> Send:
-            return pipeline(transport, [*first, *steps(changed, budget=budget, observe=observe, **parts), timing])
+        def send(changed: StepSettings, rotation: Rotation | None, **parts: Any) -> Send:
+            chosen: Sequence[Step] = steps(changed, budget=budget, observe=observe, **parts)
+            if rotation is not None:
+                chosen = [rotation, *chosen, rotation.renew]
+            return pipeline(transport, [*chosen, timing])
 
         if isinstance(configured, PicturedSettings):
             # Pictures keep the rate limit of the source, but have a circuit of their own: a store of pictures that
@@ -175,11 +178,11 @@ class ConfiguredSources:
                 name,
                 *_base_url_and_headers(name, self._settings),
                 # The same shared calls: none from before a change is shared with a read after it.
-                send=send(for_pictures, *rotation, pacing=pacing, single_flight=flights),
-                send_elsewhere=send(replace(for_pictures, rate=None, forwarding=None), single_flight=flights),
+                send=send(for_pictures, rotation, pacing=pacing, single_flight=flights),
+                send_elsewhere=send(replace(for_pictures, rate=None, forwarding=None), None, single_flight=flights),
                 origins=configured.picture_origins,
             )
-        send_to_source = send(step_settings, *rotation, circuit=circuit, single_flight=flights, pacing=pacing)
+        send_to_source = send(step_settings, rotation, circuit=circuit, single_flight=flights, pacing=pacing)
         return build(name, self._settings, send_to_source, self._observer.call_result)
 
 

@@ -55,6 +55,26 @@ async def test_a_token_that_cannot_be_sent(fresh: Callable[..., Any], tmp_path: 
         await asyncio.sleep(0.3)  # in which the file is read again
 
 
+async def test_calls_that_wait_while_a_token_is_replaced(fresh: Callable[..., Any], tmp_path: Path) -> None:
+    """Calls that wait for the rate limit are sent with the new token, and are not refused with the old one first."""
+    mounted = Mounted(tmp_path, "wrong")
+    limited = {"token": "", "token_file": str(mounted.file), "rate_limit": 10, "timeout": 20}
+    world = await fresh(account=limited, request_timeout=30)
+
+    async def read(number: int) -> list[str]:
+        result = await world.graphql(f'{{ user(id: "acus_{number}", source: ACCOUNT) {{ name }} }}')
+        return [error["extensions"]["code"] for error in result.get("errors", ())]
+
+    reading = [asyncio.create_task(read(number)) for number in range(40)]
+    while len(await world.calls("account")) < 10:  # noqa: ASYNC110 - nothing reports that the others wait
+        await asyncio.sleep(0.05)
+    mounted.replace(ACCOUNT_TOKEN)
+    codes = await asyncio.gather(*reading)
+    statuses = [call["status"] for call in await world.calls("account")]
+    assert statuses.count(404) == codes.count([]) > 0  # there are no such users
+    assert statuses.count(401) < len(reading)
+
+
 async def test_the_token_of_a_source(fresh: Callable[..., Any], tmp_path: Path) -> None:
     """The first call after a token was replaced has the new one, also a change, which is executed once."""
     mounted = Mounted(tmp_path, "wrong")
