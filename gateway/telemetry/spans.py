@@ -9,6 +9,8 @@ from gateway.trace_context import TraceContext
 
 __all__ = ["fail", "link_to", "span_context", "trace_context", "unrecorded"]
 
+_KNOWN_FLAGS = 0b11  # that the caller records the trace, and that its id is random
+
 # What OpenTelemetry accepts as a member of `tracestate` (W3C Trace Context, 3.3.1). It logs any other as it was sent.
 _KEY = r"[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13}"
 _VALUE = r"[ -+\--<>-~]{0,255}[!-+\--<>-~]"
@@ -33,11 +35,15 @@ def trace_context(context: SpanContext) -> TraceContext:
 
 
 def unrecorded(sent: TraceContext | None) -> TraceContext:
-    """Return the trace context of a request that is not recorded: that of its trace, or of a new one."""
+    """Return the trace context of a request that is not recorded: that of its trace, or of a new one.
+
+    Of the flags, those that W3C has not defined are not passed on by the author of a new `traceparent`.
+    """
     span_id = f"{random.getrandbits(64) or 1:016x}"
     if sent is None:
         return TraceContext(f"00-{random.getrandbits(128) or 1:032x}-{span_id}-00")
-    return TraceContext(f"00-{sent.trace_id}-{span_id}-{sent.traceparent[53:55]}", sent.tracestate)
+    flags = int(sent.traceparent[53:55], 16) & _KNOWN_FLAGS
+    return TraceContext(f"00-{sent.trace_id}-{span_id}-{flags:02x}", sent.tracestate)
 
 
 def link_to(trace: TraceContext | None) -> list[Link] | None:

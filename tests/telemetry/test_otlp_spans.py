@@ -69,6 +69,7 @@ async def test_the_share_of_traces(receiver: Receiver, fresh: Callable[..., Any]
     world = await fresh(otlp_endpoint=receiver.url, trace_ratio=0)
     for _ in range(5):
         await world.data(USER)
+    await world.data(USER, traceparent=f"{SAMPLED[:-2]}fc")  # flags without a meaning
     await world.data(USER, traceparent=SAMPLED)
     await receiver.until(lambda: len(receiver.spans()) >= 2)
     assert {span.trace_id.hex() for span in receiver.spans()} == {SAMPLED[3:35]}
