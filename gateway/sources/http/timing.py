@@ -7,11 +7,15 @@ from functools import partial
 from msgspec.structs import replace
 
 from gateway.calls import CANCELLED, Attempt, CallRecorder, current_calls
-from gateway.errors import GatewayError
+from gateway.errors import Code, GatewayError
+from gateway.operation import current_deadline
+from gateway.sources.http.circuit import CircuitSettings
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import current_dispatch
 
 __all__ = ["Timing"]
+
+_HUNG_AFTER = CircuitSettings().hung_after  # seconds: a shorter deadline of a caller is no evidence about the source
 
 AttemptObserver = Callable[[Request, str, float], None]
 
@@ -45,10 +49,19 @@ class Timing:
         finally:
             seconds = self._clock() - started
             if attempt is None or attempt.counts(status):
-                self._observe(request, status, seconds)
+                self._observe(request, _shown_status(status, seconds), seconds)
             if attempt is not None:
                 attempt.end(int(status) if status.isdecimal() else status, seconds)
         return response
+
+
+def _shown_status(status: str, seconds: float) -> str:
+    """Return the status that shows something of the source: a call that hung until the deadline has timed out."""
+    if status == CANCELLED and seconds >= _HUNG_AFTER:
+        deadline = current_deadline.get()
+        if deadline is not None and deadline.expired:
+            return Code.SOURCE_TIMEOUT
+    return status
 
 
 def _begin(calls: CallRecorder, request: Request) -> Attempt:

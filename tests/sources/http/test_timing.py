@@ -1,10 +1,12 @@
 """The step that measures attempts, and records them in the log of the operation."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from gateway.calls import CallKind, CallList, current_calls
+from gateway.operation import operation
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.timing import Timing
 
@@ -31,3 +33,26 @@ async def test_cancelled(*, written: bool) -> None:
         task.cancel()
         await calls.settle()
     assert task.done()
+
+
+@pytest.mark.parametrize(
+    ("deadline", "seconds", "status"),
+    [(2.0, 2.0, "SOURCE_TIMEOUT"), (0.5, 0.5, "cancelled"), (None, 2.0, "cancelled"), (9.0, 2.0, "cancelled")],
+)
+def test_a_call_that_hung_until_the_deadline(deadline: float | None, seconds: float, status: str) -> None:
+    """It has timed out: a source that hangs fails, also where callers wait for it no longer than for some seconds."""
+    now = 0.0
+    statuses: list[str] = []
+
+    async def send(_request: Request) -> Response:
+        nonlocal now
+        now = seconds
+        raise asyncio.CancelledError
+
+    async def call() -> None:
+        timing = Timing(lambda _request, status, _seconds: statuses.append(status), clock=lambda: now)
+        with operation(timeout=deadline, clock=lambda: now), suppress(asyncio.CancelledError):
+            await timing(Request("account", "GET", "http://127.0.0.1/users", "/users"), send)
+
+    asyncio.run(call())
+    assert statuses == [status]
