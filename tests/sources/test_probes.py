@@ -91,3 +91,13 @@ async def test_changes(
     content = request.body if isinstance(request.body, bytes) else request.body.parts[0].content
     assert content == b"{}"
     assert "Idempotency-Key" not in request.headers
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_a_reseller_that_does_not_exist(source: Any, fake: Any, status: int) -> None:
+    """The reseller API refuses an id that it does not know, or that has another form: the setting is named."""
+    fake.respond({"message": "no such reseller"}, status)
+    with pytest.raises(GatewayError) as caught:
+        await source(UserSource.RESELLER).probes[0].call()
+    assert caught.value.failed_call is not None
+    assert caught.value.failed_call.advice == "check GATEWAY_RESELLER__RESELLER_ID"

@@ -131,6 +131,8 @@ def _advice(request: Request, response: Response, error: GatewayError | None) ->
     documented = error is not None and error.code is not Code.SOURCE_INVALID_RESPONSE and _is_json(response)
     if status == _PROXY_AUTHENTICATION:
         return "a proxy on the way requires a credential"
+    if status == _UNAUTHORIZED and not response.body and _refuses_token(response):
+        return _token_advice(request)
     if status in {_UNAUTHORIZED, _PAYMENT_REQUIRED, _FORBIDDEN} and not _is_json(response):
         return f"a proxy or firewall on the way may have refused the call; check {setting} and its token"
     if status == _UNAUTHORIZED:
@@ -146,6 +148,11 @@ def _advice(request: Request, response: Response, error: GatewayError | None) ->
     if not documented and status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return f"check {setting}, and the proxies on the way"
     return ""
+
+
+def _refuses_token(response: Response) -> bool:
+    """Return whether the response is the one of RFC 6750, with which many servers refuse a token without a body."""
+    return response.headers.get("WWW-Authenticate", "").lower().startswith("bearer")
 
 
 def _token_advice(request: Request) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway.errors import FailedCall, NotFound, Origin, SourceNotConfigured
+from gateway.errors import BadUserInput, FailedCall, NotFound, Origin, SourceNotConfigured
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import JsonDecoder, decode_response
@@ -44,7 +44,7 @@ def reseller_probes(api: Api, tenant: str, organizations: Directory[Any]) -> tup
             raise error
         try:
             return await users.call()
-        except NotFound as error:
+        except (BadUserInput, NotFound) as error:
             if error.failed_call is not None and not error.failed_call.advice:
                 error.failed_call = replace(error.failed_call, advice=f"check {_RESELLER_ID}")
             raise

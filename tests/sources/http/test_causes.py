@@ -155,6 +155,7 @@ HTML = b"<!doctype html><title>Welcome to nginx</title>"
 UNKNOWN_PATH = b'{"error": {"code": "resource_not_found", "message": "The requested endpoint GET /x was not found."}}'
 
 NO_CODE = b'{"error": {"code": "no user has the name Ada", "message": "-"}}'
+TOKEN_REFUSED = response(401, b"", **{"WWW-Authenticate": 'Bearer error="invalid_token"'})
 NO_TEXT = b"HTTP/1.1 302 X\r\nContent-Length: 0\r\nLocation: https://\xff\xfe/\r\n\r\n"
 
 
@@ -168,6 +169,8 @@ NO_TEXT = b"HTTP/1.1 302 X\r\nContent-Length: 0\r\nLocation: https://\xff\xfe/\r
         (response(200, b"[1, 2]"), "with JSON of another form (Expected `object`", "another API"),
         (response(502, HTML), "status 502 Bad Gateway with an HTML page", ""),
         (response(403, HTML), "status 403 Forbidden with an HTML page", "proxy or firewall"),
+        (response(401, b""), "status 401 Unauthorized with no body", "proxy or firewall"),
+        (TOKEN_REFUSED, "status 401 Unauthorized with no body", "check GATEWAY_ACCOUNT__TOKEN"),
         (response(407, b""), "status 407 Proxy Authentication Required with no body", "proxy"),
         (response(301, b"", Location="/login?next=1"), "a redirect to another path", "GATEWAY_ACCOUNT__BASE_URL"),
         (response(302, b"", Location="https://sso.example/a?t=1"), "a redirect to https://sso.example", "not followed"),
