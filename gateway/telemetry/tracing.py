@@ -168,6 +168,8 @@ def _name(report: RequestReport) -> str:
         return f"{_GRPC_SERVICE}/{report.operation}"
     if report.kind:
         return f"{report.kind} {report.operation}" if report.operation else report.kind
+    if not report.method:  # no HTTP request, and its document is not valid
+        return "GraphQL Operation"
     method = report.method if report.method in _METHODS else "HTTP"
     return f"{method} {report.route}" if report.route else method
 

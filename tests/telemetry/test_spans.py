@@ -130,6 +130,14 @@ async def test_a_mistake_of_the_client(traced: Any) -> None:
     assert (wrong.attributes or {})["gateway.error.codes"] == ("GRAPHQL_VALIDATION_FAILED",)
 
 
+async def test_an_invalid_document_of_an_embedding_program(traced: Any) -> None:
+    """The name is the one of the conventions for operations without a type, and none of HTTP."""
+    world = await traced()
+    await world.gateway.execute("{")
+    [span] = await world.spans(1)
+    assert (span.name, span.status.status_code) == ("GraphQL Operation", StatusCode.UNSET)
+
+
 async def test_a_client_that_leaves(traced: Any) -> None:
     """Neither the request of a client that leaves nor its call is an error."""
     world = await traced()
