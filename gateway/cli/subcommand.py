@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.telemetry.log_fields import json_line, log_time
@@ -91,11 +93,12 @@ def run_logged(
     from gateway.telemetry.log_config import configure_log  # noqa: PLC0415 - some commands log nothing
     from gateway.telemetry.log_stream import LogStream  # noqa: PLC0415 - the same
 
-    log = LogStream(sys.stderr, log_format)
-    configure_log(log_level, log_format, stream=log)
-    try:
-        return asyncio.run(command(log))
-    except (ValueError, OSError) as error:
-        return fail(error, log_format)
-    finally:
-        log.close()
+    with Path(os.devnull).open("w") as nowhere:  # for a process without standard error, as some supervisors start it
+        log = LogStream(sys.stderr or nowhere, log_format)
+        configure_log(log_level, log_format, stream=log)
+        try:
+            return asyncio.run(command(log))
+        except (ValueError, OSError) as error:
+            return fail(error, log_format)
+        finally:
+            log.close()

@@ -67,6 +67,13 @@ def test_the_schema_for_caches() -> None:
     assert run("schema", "--check", "--format", "introspection").returncode == 2
 
 
+def test_without_standard_error() -> None:
+    """A process that a supervisor starts without standard error writes no log, and does all else."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    arguments = ["sh", "-c", 'exec "$@" 2>&-', "sh", GATEWAY, "check", "--allow-none"]
+    assert subprocess.run(arguments, env=clean, cwd=ROOT, timeout=60, check=False).returncode == 0
+
+
 def test_a_bad_setting_is_named() -> None:
     """A value that is not valid exits with 2; the message has the setting, the value and the expected type."""
     for completed in (run("serve", GATEWAY_HTTP_PORT="http"), run("serve", "--http-port", "http")):
