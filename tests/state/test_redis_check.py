@@ -133,7 +133,7 @@ async def test_commands(server: RedisServer, admin: Redis) -> None:
     assert bad.returncode == 1
     row, *sources = bad.stdout.splitlines()
     assert row.startswith("redis ")
-    assert "failed: Redis refuses the user name or the password" in row
+    assert "Redis refuses the user name or the password" in row
     assert [source.split()[0] for source in sources] == ["account"]
     served = await asyncio.to_thread(run, "serve", "--http-port", "0", "--grpc-port", "off", url=wrong)
     assert (served.returncode, served.stdout) == (2, "")

@@ -232,7 +232,12 @@ def _reflect(server: Any) -> None:
 
 
 def _listen(server: Any, options: GrpcOptions, address: str) -> int:
-    _check_free(options.host, options.port)
+    try:
+        _check_free(options.host, options.port)
+    except socket.gaierror:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, f"gRPC cannot listen on {address}: {error.strerror}") from None
     tls = options.tls
     try:
         port = server.add_secure_port(address, _credentials(tls)) if tls else server.add_insecure_port(address)
