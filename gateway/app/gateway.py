@@ -239,10 +239,10 @@ class Gateway:
         settings = self.settings
         if settings.admin_port is None:
             return None
-        cors = Cors()
+        cors = Cors(is_fixed=True)
         if settings.admin_is_local:
             cors.hosts = frozenset()  # no page of another site reads the status or the metrics by DNS rebinding
-        site = Site(self._admin_routes(cors))
+        site = Site(self._admin_routes(cors), cors=cors)
         address = settings.admin_host, settings.admin_port
         limit = ConnectionLimit(ADMIN_CONNECTIONS, sys.maxsize)
         return await serve(settings.http_server, site, *address, grace=_ADMIN_GRACE, limit=limit)

@@ -110,3 +110,17 @@ async def is_open(url: str) -> bool:
             return True
     except ClientConnectionError:
         return False
+
+
+async def test_a_page_of_another_origin(caplog: pytest.LogCaptureFixture) -> None:
+    """It reads nothing there, and the log advises no setting: those of the API would not change that."""
+    settings = Settings(http_port=0, grpc_port=None, admin_port=0, cors_origins=("https://app.example",))
+    async with Gateway(settings) as gateway, ClientSession() as session:
+        server = await gateway.serve_admin()
+        assert server is not None
+        url = f"http://127.0.0.1:{server.address[1]}/status"
+        async with session.get(url, headers={"Origin": "https://app.example"}) as response:
+            assert "Access-Control-Allow-Origin" not in response.headers
+        await server.stop()
+    [record] = [record for record in caplog.records if record.name == "gateway.http.cors"]
+    assert "CORS_ORIGINS" not in record.getMessage()

@@ -31,15 +31,16 @@ class Cors:
     `*` allows all origins to send HTTP requests and to read the responses. It does not allow what a browser sends for
     any page without a preflight: WebSockets, whose handshakes have cookies, and queries by GET. `LOOPBACK` stands for
     the origins of the machine that the browser runs on. `max_age` is for how many seconds a browser may cache the
-    response to a preflight.
+    response to a preflight. `is_fixed`: the origins are no setting, so that the log advises none.
 
     `hosts` are further names of this machine, where that has to be checked: a gateway that anyone on its machine may
     call without a credential. A page of another site can let its own name resolve to the address of the visitor's
     machine (DNS rebinding). For the browser, such a page and the gateway are of one origin then.
     """
 
-    def __init__(self, origins: Collection[str] = (), *, max_age: int = 600) -> None:
+    def __init__(self, origins: Collection[str] = (), *, max_age: int = 600, is_fixed: bool = False) -> None:
         self.hosts: frozenset[str] | None = None
+        self._is_fixed = is_fixed
         listed = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._listed = listed - {"*", LOOPBACK}
         self._loopback = LOOPBACK in listed
@@ -122,6 +123,10 @@ class Cors:
         if request.headers.get("sec-fetch-site") == "same-origin" or is_same_origin(request, origin):
             return
         self._logged.add(origin)
+        if self._is_fixed:
+            text = "a %s of a page of %s was refused: no page of another origin may read what is for operators"
+            _LOG.warning(text, kind, origin, extra={"origin": origin})
+            return
         hint = " (`*` admits no WebSockets)" if self._all else ""
         text = "a %s of a page of %s was refused; to let such pages in, add %s to GATEWAY_CORS_ORIGINS%s"
         _LOG.warning(text, kind, origin, origin, hint, extra={"origin": origin})
