@@ -1,6 +1,5 @@
 """Reads the status of a gateway from its parts, for `/status` and `gateway status`."""
 
-import asyncio
 import hashlib
 import platform
 import secrets
@@ -19,6 +18,7 @@ from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.sources import ConfiguredSources, left_out_sources, settings_of
 from gateway.errors import SourceUnavailable
 from gateway.events.log import EventLog
+from gateway.kit.threads import in_daemon_thread
 from gateway.settings import Settings
 from gateway.state.replicas import Replicas
 from gateway.telemetry.log_fields import log_time
@@ -72,6 +72,7 @@ class StatusReader:
         self._settings = settings
         self._replica = replica
         self._started = time.monotonic()
+        self._schema = ""
         self._observer = observer
         self._history = observer.history
         self._sources = sources
@@ -86,7 +87,9 @@ class StatusReader:
     async def read(self) -> Status:
         """Return the status of now."""
         history, traffic = self._history, self._live.traffic
-        schema = await asyncio.to_thread(_schema_hash)  # some hundredths of a second, once
+        # Some hundredths of a second, once. The threads of the event loop may all wait for a DNS that does not respond,
+        # which is when somebody looks at the status.
+        self._schema = schema = self._schema or await in_daemon_thread(_schema_hash, "hash of the schema")
         replicas = await self._read_replicas()
         lag, longest_lag = history.loop_lags()
         return Status(

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -124,3 +126,21 @@ async def test_a_page_of_another_origin(caplog: pytest.LogCaptureFixture) -> Non
         await server.stop()
     [record] = [record for record in caplog.records if record.name == "gateway.http.cors"]
     assert "CORS_ORIGINS" not in record.getMessage()
+
+
+async def test_while_the_dns_hangs() -> None:
+    """The status needs none of the threads in which host names are resolved: all of them may wait."""
+    loop, resolved = asyncio.get_running_loop(), threading.Event()
+    settings = Settings(http_port=0, grpc_port=None, admin_port=0)
+    async with Gateway(settings) as gateway, ClientSession() as session:
+        server = await gateway.serve_admin()
+        assert server is not None
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        waiting = loop.run_in_executor(None, resolved.wait)
+        try:
+            async with asyncio.timeout(10):
+                assert await status(session, f"http://127.0.0.1:{server.address[1]}/status") == 200
+        finally:
+            resolved.set()
+        await waiting
+        await server.stop()
