@@ -1,7 +1,6 @@
 """The messages for operators about settings that are not valid."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from gateway.settings.given import Given
 from gateway.settings.kinds import is_off
 from gateway.settings.names import Leaf, LeafPath, leaves, variable_of
 from gateway.settings.secret_files import FILE_SUFFIX, NamedFile
-from gateway.settings.shown import MASK, without_credentials
+from gateway.settings.shown import without_credentials
 from gateway.settings.tree import Settings
 from gateway.settings.unknown import UNKNOWN, proposal
 
@@ -45,8 +44,6 @@ _RULES = {
 }
 """The rules that pydantic checks, by type of error; the rest is in the words of the library or of a validator."""
 
-_QUERY = re.compile(r"(://[^\s?#\"]*)\?[^\s#\"]+")
-
 
 class SettingsError(ValueError):
     """A setting that is not valid; the message is for the operator."""
@@ -73,7 +70,7 @@ def _line(error: ErrorDetails, known: Mapping[LeafPath, Leaf], given: Given) -> 
     if isinstance(value, NamedFile):
         leaf = known[*leaf.path[:-1], leaf.path[-1] + FILE_SUFFIX]
         value = value.path
-    shown = "a secret value" if leaf.is_secret else _without_query(without_credentials(_shown(value)))
+    shown = "a secret value" if leaf.is_secret else _shown(value)
     rule = f"{_rule(error)}, or `off`" if is_off(leaf.field) else _rule(error)
     return f"{_name(leaf, given)}: got {shown}; {rule}"
 
@@ -112,11 +109,19 @@ def _rule(error: ErrorDetails) -> str:
     return message if message.startswith("GATEWAY_") else f"{message[0].lower()}{message[1:]}"
 
 
-def _without_query(text: str) -> str:
-    """Return a text with the queries of its URLs masked: some services take their key there."""
-    return _QUERY.sub(rf"\1?{MASK}", text)
-
-
 def _shown(value: Any) -> str:
-    """Return a value as JSON, as it is written in the file."""
-    return json.dumps(value, default=str, ensure_ascii=False)
+    """Return a value as JSON, as it is written in the file, with what may be a key in its URLs masked."""
+    return json.dumps(_masked(value), default=_masked, ensure_ascii=False)
+
+
+def _masked(value: Any) -> Any:
+    match value:
+        case str():
+            return without_credentials(value)
+        case list() | tuple():
+            return [_masked(each) for each in value]
+        case dict():
+            return {name: _masked(each) for name, each in value.items()}
+        case None | bool() | int() | float():
+            return value
+    return without_credentials(str(value))
