@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from gateway.app.setting_errors import named_setting
 from gateway.callers.api_keys import ApiKeys
 from gateway.callers.authentication import Authentication, Forwards
 from gateway.callers.revocation import CREDENTIAL_HEADERS, CredentialWatch
@@ -39,7 +40,10 @@ async def open_authentication(settings: AuthSettings, forwards: Forwards) -> Asy
         OSError, ValueError: a file of keys cannot be read or is not valid.
     """
     async with AsyncExitStack() as stack:
-        keys = ApiKeys(settings.keys_file, scopes(UserSource)) if settings.with_keys and settings.keys_file else None
+        keys = None
+        if settings.with_keys and settings.keys_file:
+            with named_setting("auth", "keys_file"):
+                keys = ApiKeys(settings.keys_file, scopes(UserSource))
         tokens = None
         if settings.with_tokens:
             from gateway.app.tokens import open_token_verifier  # noqa: PLC0415 - the JWT library takes 11 MiB

@@ -17,6 +17,7 @@ from gateway.api.graphql.trusted.manifest import Manifest, ManifestFiles
 from gateway.api.graphql.trusted.named import NamedDocuments, Trust
 from gateway.api.graphql.trusted.naming import sha256_of
 from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.setting_errors import named_setting
 from gateway.app.state_memory import MemoryState
 from gateway.kit.tasks import cancel_and_wait
 from gateway.settings import Settings
@@ -58,7 +59,8 @@ def _build_named_documents(
     configured = settings.documents
     if configured.trust == "off" and not configured.manifests and not configured.automatic:
         return None
-    files = ManifestFiles(configured.manifests)
+    with named_setting("documents", "manifests"):
+        files = ManifestFiles(configured.manifests)
 
     def prepare(manifest: Manifest) -> None:
         """Parse, validate and compile all documents of a manifest before they are requested."""

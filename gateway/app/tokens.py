@@ -5,6 +5,7 @@ from functools import partial
 
 from aiohttp import ClientSession
 
+from gateway.app.setting_errors import named_setting
 from gateway.callers.key_sets import FetchedKeys, FileKeys, KeyProvider, fetch_key_set
 from gateway.callers.tokens import KEY_TYPES, TokenRules, TokenVerifier
 from gateway.operation import scopes
@@ -36,7 +37,8 @@ async def open_token_verifier(settings: AuthSettings, stack: AsyncExitStack) -> 
 async def _open_keys(settings: AuthSettings, stack: AsyncExitStack) -> KeyProvider:
     kinds = frozenset(KEY_TYPES[name[:2]] for name in settings.algorithms)
     if settings.jwks_file is not None:
-        return FileKeys(settings.jwks_file, kinds)
+        with named_setting("auth", "jwks_file"):
+            return FileKeys(settings.jwks_file, kinds)
     session = await stack.enter_async_context(ClientSession())
     keys = FetchedKeys(partial(fetch_key_set, session, str(settings.jwks_url)), kinds, ttl=settings.jwks_ttl)
     stack.push_async_callback(keys.aclose)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 
 from gateway.errors import Unauthenticated
 from gateway.kit.watched_file import WatchedFile
@@ -31,6 +32,17 @@ _LOG = logging.getLogger("gateway.callers")
 _PREFIX = "ugk_"  # scanners for leaked secrets recognise a key by it
 _MAX_LENGTH = 256
 _ENTROPY_BYTES = 32
+
+
+_RULES = {
+    "missing": "is required",
+    "extra_forbidden": "is no field of an entry",
+    "string_type": "must be a text",
+    "frozen_set_type": "must be a list",
+    "tuple_type": "must be a list",
+    "string_pattern_mismatch": "must match {pattern}",
+}
+"""The rules that pydantic checks, by type of error."""
 
 
 class KeyEntry(BaseModel):
@@ -127,7 +139,10 @@ def new_api_key(
     """
     key = _PREFIX + secrets.token_urlsafe(_ENTROPY_BYTES)
     entry = {"name": name, "sha256": _hash(key), "scopes": frozenset(scopes), "expires": expires}
-    return key, KeyEntry.model_validate(entry, context={"known": known_scopes})
+    try:
+        return key, KeyEntry.model_validate(entry, context={"known": known_scopes})
+    except ValidationError as error:
+        raise ValueError(_explained(error)) from None
 
 
 def _hash(key: str) -> str:
@@ -156,14 +171,31 @@ def _names(callers: _Callers, hashes: Iterable[str]) -> list[str]:
 def _read(known_scopes: frozenset[str], content: bytes) -> _Callers:
     try:
         file = _File.model_validate(tomllib.loads(content.decode()), context={"known": known_scopes})
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"the file is not valid TOML: {error}") from None
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        messages = (f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in details)
-        raise ValueError("; ".join(messages)) from None
+        raise ValueError(_explained(error)) from None
     callers: _Callers = {}
     for entry in file.keys:
         callers.setdefault(entry.sha256, []).append(_principal(entry))
     return callers
+
+
+def _explained(error: ValidationError) -> str:
+    """Return what is wrong with entries, in no words of the library."""
+    return "; ".join(
+        f"{'.'.join(map(str, detail['loc']))}: {_rule(detail)}" for detail in error.errors(include_url=False)
+    )
+
+
+def _rule(detail: ErrorDetails) -> str:
+    rule = _RULES.get(detail["type"])
+    if rule is not None:
+        return rule.format_map(detail.get("ctx", {}))
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def _principal(entry: KeyEntry) -> Principal:

@@ -28,7 +28,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     """Print the entry to standard output, so that it can be appended to the file, and the key to standard error."""
-    expires = datetime.now(UTC) + timedelta(days=parsed.days) if parsed.days else None
+    try:
+        expires = None if parsed.days is None else datetime.now(UTC) + timedelta(days=parsed.days)
+    except (OverflowError, ValueError):  # the latter for NaN
+        raise ValueError(f"--days: got {parsed.days:g}; the date would be after the year 9999") from None
+    if parsed.days is not None and parsed.days <= 0:
+        raise ValueError(f"--days: got {parsed.days:g}; must be more than 0")
     key, entry = new_api_key(parsed.name, parsed.scope, scopes(UserSource), expires=expires)
     print(entry.to_toml(), end="")
     print(f"API key, not stored anywhere: {key}", file=sys.stderr)

@@ -33,6 +33,7 @@ _RULES = {
     "less_than_equal": "must be at most {le:g}",
     "string_too_short": "must have at least {min_length} characters",
     "too_short": "must have at least {min_length} characters",
+    "string_pattern_mismatch": "must match {pattern}",
     "enum": "must be {expected}",
     "literal_error": "must be {expected}",
     "path_not_file": "there is no such file",

@@ -221,6 +221,49 @@ def test_what_a_command_imports(arguments: tuple[str, ...]) -> None:
     assert completed.stderr.strip() == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("a b",), "name: must match "),
+        (("a", "--days", "-1"), "--days: got -1; must be more than 0"),
+        (("a", "--days", "1e9"), "--days: got 1e+09; the date would be after the year 9999"),
+    ],
+)
+def test_a_key_that_cannot_be_created(arguments: tuple[str, ...], message: str) -> None:
+    """A name or a time that is not valid is one line, and no key is printed."""
+    completed = run("key", *arguments, "--scope", "users:read")
+    assert (completed.returncode, completed.stdout) == (2, "")
+    [line] = completed.stderr.splitlines()
+    assert line.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("setting", "content", "message", "others"),
+    [
+        ("AUTH__KEYS_FILE", "[[keys]]\nname = 5", "keys.0.name: must be a text; ", {"AUTH__MODE": "api_key"}),
+        ("AUTH__KEYS_FILE", "x", "the file is not valid TOML: ", {"AUTH__MODE": "api_key"}),
+        (
+            "AUTH__JWKS_FILE",
+            "{}",
+            "not a JWK set",
+            {"AUTH__MODE": "jwt", "AUTH__ISSUER": "a", "AUTH__AUDIENCE": "b"},
+        ),
+        ("DOCUMENTS__MANIFESTS", "{", "The manifest {file} is not JSON: ", {}),
+    ],
+)
+def test_a_file_that_is_not_valid(
+    tmp_path: Path, setting: str, content: str, message: str, others: dict[str, str]
+) -> None:
+    """The content of a file that a setting names, if it is not valid, ends the start in one line with the setting."""
+    file = tmp_path / "file"
+    file.write_text(content)
+    given = {f"GATEWAY_{name}": value for name, value in {**others, setting: str(file)}.items()}
+    completed = run("serve", "--allow-none", "--http-port", "0", "--grpc-port", "off", **given)
+    assert completed.returncode == 2
+    [line] = completed.stderr.splitlines()
+    assert line.startswith(f"GATEWAY_{setting}: {message.format(file=file)}")
+
+
 def test_a_key_with_an_unknown_scope() -> None:
     """`key` lists the scopes as they are written."""
     completed = run("key", "x", "--scope", "bad")

@@ -16,7 +16,7 @@ _LOG = logging.getLogger("gateway.graphql")
 _APOLLO = "apollo-persisted-query-manifest"
 
 
-class ManifestError(Exception):
+class ManifestError(ValueError):
     """A manifest cannot be used; the message names the file."""
 
 
