@@ -12,7 +12,7 @@ __all__ = ["MASK", "as_json", "as_text", "without_credentials"]
 
 MASK = "********"
 _URL_CREDENTIALS = re.compile(r"//\S*@")  # a password may have any character where somebody forgot to escape it
-_URL_QUERY = re.compile(r"(://[^\s?#]*\?)[^\s#]+")
+_URL_QUERY = re.compile(r'(://[^\s?#"]*\?)[^\s#"]+')
 
 
 def as_text(leaf: Leaf, value: Any) -> str:
