@@ -39,6 +39,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.recent_warnings import RecentWarnings
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.state_changes import StateChanges
+from gateway.telemetry.status import Status
 from gateway.telemetry.tracing import Tracing
 from gateway.users.service import UserService
 from gateway.users.source import Sources
@@ -271,11 +272,17 @@ class Gateway:
 
     def _admin_routes(self, cors: Cors) -> list[Route]:
         """Build the routes for operators. They also respond while the gateway is closed, after the others."""
-        routes = [*health(self._check_ready), metrics_route(self.metrics.registry, cors)]
+        metrics = metrics_route(self.metrics.registry, cors, prepare=self.telemetry.flush)
+        routes = [*health(self._check_ready), metrics]
         if self.settings.serves_status:
             assert self._status is not None  # noqa: S101 - it is built when the gateway is entered
-            routes += status_routes(self._status.read, cors, Fonts.load(DIST))
+            routes += status_routes(self._read_status, cors, Fonts.load(DIST))
         return routes
+
+    async def _read_status(self) -> Status:
+        self.telemetry.flush()
+        assert self._status is not None  # noqa: S101 - as above
+        return await self._status.read()
 
     def _state(self) -> str:
         if self.ready:

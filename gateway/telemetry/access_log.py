@@ -79,8 +79,9 @@ def _level(report: RequestReport) -> str:
 def fields(report: RequestReport, level: str) -> dict[str, Any]:
     """Return the fields of a line, in their order; times are in milliseconds. A line has only those that apply."""
     summary = report.summary
+    since_end = time.perf_counter() - report.started - report.duration
     line: dict[str, Any] = {
-        "time": log_time(time.time()),
+        "time": log_time(time.time() - since_end),
         "level": level,
         "logger": "gateway.access",
         "request_id": report.request_id,

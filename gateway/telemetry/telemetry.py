@@ -18,9 +18,10 @@ from gateway.trace_context import TraceContext
 __all__ = ["CLIENT_HEADERS", "Sink", "Telemetry"]
 
 Sink = Callable[[Sequence[RequestReport]], None]
-"""Receives the reports of the requests that ended in one iteration of the loop, in order. It must not raise."""
+"""Receives the reports of requests that have ended, in this order. It must not raise."""
 
 _EXECUTED, _DEFECT = 200, 500  # as a response by HTTP would have
+_BETWEEN_FLUSHES = 0.01  # seconds
 _LEFT = frozenset({CLIENT_LEFT, "CANCELLED"})
 # An `@` may only begin it, as in the name of a package (`@acme/shop`): this is nobody's address.
 _CLIENT = re.compile(r"(?=.{1,64}$)@?[A-Za-z0-9][A-Za-z0-9 ._:/()+-]*")
@@ -35,7 +36,10 @@ CLIENT_HEADERS = frozenset(header for pair in _CLIENT_NAMES for header in pair)
 
 
 class Telemetry:
-    """Passes the reports of requests to `sinks`, in the next iteration of the event loop.
+    """Passes the reports of requests to `sinks`: at once, in the next iteration of the event loop, or under load later.
+
+    Requests that end within some milliseconds are passed together: the code of a sink that runs for each of them in
+    turn takes half of the time that it takes between other work, since it stays in the processor's caches.
 
     The report of a client that left is passed on when its calls have ended, which may go on: a change is completed, and
     others may wait for a call.
@@ -46,6 +50,7 @@ class Telemetry:
     def __init__(self, sinks: Sequence[Sink] = ()) -> None:
         self._sinks = tuple(sinks)
         self._ended: list[RequestReport] = []
+        self._next_flush = 0.0  # by `time.perf_counter`
         self._unfinished: dict[asyncio.Task[None], RequestReport] = {}
         self._context = Context()  # an empty one: what the sinks log belongs to no running operation
         self.active: dict[Surface, int] = dict.fromkeys(get_args(Surface), 0)  # requests and operations under way
@@ -92,14 +97,18 @@ class Telemetry:
             if report.surface == "python":  # the embedding program may read the metrics as soon as it has the result
                 self.flush()
             elif len(self._ended) == 1:
-                asyncio.get_running_loop().call_soon(self.flush, context=self._context)
+                self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        loop, wait = asyncio.get_running_loop(), self._next_flush - time.perf_counter()
+        if wait > 0:
+            loop.call_later(wait, self.flush, context=self._context)
+        else:
+            loop.call_soon(self.flush, context=self._context)
 
     def flush(self) -> None:
-        """Pass the requests that have ended to the sinks.
-
-        The requests of one iteration of the event loop are passed together: the code of a sink that runs for each of
-        them in turn takes half of the time that it takes between other work, since it stays in the processor's caches.
-        """
+        """Pass the requests that have ended to the sinks. Whoever shows what the sinks have counted calls it before."""
+        self._next_flush = time.perf_counter() + _BETWEEN_FLUSHES
         ended, self._ended = self._ended, []
         for report in ended:
             if report.span is None:

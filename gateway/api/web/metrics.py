@@ -1,6 +1,6 @@
 """The route `/metrics`, for Prometheus."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -29,13 +29,17 @@ class _WithoutCreationTimes(Collector):
             yield metric
 
 
-def metrics_route(registry: CollectorRegistry, cors: Cors) -> Route:
-    """Return the route of `/metrics`, with the metrics of a registry, which name the hosts of the sources."""
+def metrics_route(registry: CollectorRegistry, cors: Cors, *, prepare: Callable[[], None]) -> Route:
+    """Return the route of `/metrics`, with the metrics of a registry, which name the hosts of the sources.
+
+    `prepare` is called before they are read.
+    """
     collector = _WithoutCreationTimes(registry)
 
     async def respond(request: WebRequest) -> WebResponse:
         if cors.is_rebound(request):
             return misdirected()
+        prepare()
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return WebResponse(200, encode(collector), (("Content-Type", content_type),))
 
