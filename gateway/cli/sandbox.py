@@ -15,7 +15,9 @@ __all__ = ["COMMAND", "add_sandbox_options", "sandbox_options"]
 
 def add_sandbox_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `sandbox` and `demo` have in common."""
-    parser.add_argument("--users", type=integer, default=40, help="users in each simulated source [default 40]")
+    parser.add_argument(
+        "--users", type=integer(0, 1_000_000), default=40, help="users in each simulated source [default 40]"
+    )
     parser.add_argument("--data", type=Path, metavar="FILE", help="store the state in a file instead of in memory")
     parser.add_argument("--no-rate-limits", action="store_true", help="disable the rate limits of the sources")
 
@@ -27,7 +29,9 @@ def sandbox_options(parsed: argparse.Namespace) -> dict[str, Any]:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on [default 127.0.0.1]")
-    parser.add_argument("--port", type=integer, default=8100, help="port for all sources; 0: a free one [default 8100]")
+    parser.add_argument(
+        "--port", type=integer(0, 65535), default=8100, help="port for all sources; 0: a free one [default 8100]"
+    )
     parser.add_argument("--webhook-url", metavar="URL", help="send the events of reseller users to this address")
     parser.add_argument("--webhook-token", help="token to sign webhooks with [default: a fixed one, which is printed]")
     add_sandbox_options(parser)

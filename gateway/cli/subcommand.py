@@ -29,16 +29,19 @@ class Subcommand:
     run: Callable[[argparse.Namespace], int]
 
 
-def integer(text: str) -> int:
-    """Return the value of an option that is an integer.
+def integer(minimum: int, maximum: int) -> Callable[[str], int]:
+    """Return the type of an option that is an integer within bounds, for `add_argument`."""
 
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'got "{text}"; must be an integer') from None
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f'got "{text}"; must be an integer') from None
+        if not minimum <= value <= maximum:
+            raise argparse.ArgumentTypeError(f'got "{text}"; must be from {minimum} to {maximum}')
+        return value
+
+    return read
 
 
 def number(text: str) -> float:

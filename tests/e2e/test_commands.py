@@ -136,6 +136,14 @@ def test_a_port_in_use_by_the_sandbox(demo: Running) -> None:
     assert completed.stderr.startswith(line)
 
 
+@pytest.mark.parametrize("arguments", [("--port", "99999"), ("--port", "x"), ("--users", "-1")])
+def test_a_bad_option_of_the_sandbox(arguments: tuple[str, str]) -> None:
+    """A number that the sandbox cannot use exits with 2, and the last line names the option and the value."""
+    completed = run("sandbox", *arguments)
+    assert completed.returncode == 2
+    assert f'argument {arguments[0]}: got "{arguments[1]}"; must be ' in completed.stderr.splitlines()[-1]
+
+
 def test_a_status_that_cannot_be_read() -> None:
     """`status` says why it cannot read the status, in the words of the operating system."""
     completed = run("status", "--url", "http://127.0.0.1:9")
