@@ -71,7 +71,7 @@ def _line(error: ErrorDetails, known: Mapping[LeafPath, Leaf], given: Given) -> 
     if isinstance(value, NamedFile):
         leaf = known[*leaf.path[:-1], leaf.path[-1] + FILE_SUFFIX]
         value = value.path
-    shown = "a secret value" if leaf.is_secret else without_credentials(_shown(value))
+    shown = "a secret value" if leaf.is_secret else _shown(value)
     rule = f"{_rule(error)}, or `off`" if is_off(leaf.field) else _rule(error)
     return f"{_name(leaf, given)}: got {shown}; {rule}"
 
