@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 TESTABLE := $(VENV)/testable
+FAULTS := faults e2e
+PAGES := browser documents incident observability security telemetry
 
 .PHONY: install run test lint lock schema proto bench audit
 
@@ -19,9 +21,9 @@ test: $(TESTABLE) lint
 	@tests/debian-packages.sh
 	@# Three runs beside each other, since each waits most of the time; the output of two is shown at the end.
 	@outputs=$$(mktemp -d); \
-	$(BIN)/pytest tests/faults tests/security >"$$outputs/faults" 2>&1 & faults=$$!; \
-	$(BIN)/pytest tests/browser tests/documents >"$$outputs/pages" 2>&1 & pages=$$!; \
-	$(BIN)/pytest $(addprefix --ignore=tests/,faults security browser documents); failed=$$?; \
+	$(BIN)/pytest $(addprefix tests/,$(FAULTS)) >"$$outputs/faults" 2>&1 & faults=$$!; \
+	$(BIN)/pytest $(addprefix tests/,$(PAGES)) >"$$outputs/pages" 2>&1 & pages=$$!; \
+	$(BIN)/pytest $(addprefix --ignore=tests/,$(FAULTS) $(PAGES)); failed=$$?; \
 	wait $$faults || failed=1; wait $$pages || failed=1; \
 	cat "$$outputs"/*; rm -r "$$outputs"; exit $$failed
 

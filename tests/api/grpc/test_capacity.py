@@ -179,7 +179,7 @@ async def test_waiting_for_the_gate(start: Start) -> None:
 async def test_a_query_that_has_no_time_to_wait(start: Start) -> None:
     """A query waits for a slot no longer than its timeout: then it is refused, and no source is called."""
     both = await start(gate={"at_once": 1, "queue": 2, "patience": 10}, reference_ttl=0)
-    await both.slow_down(2)
+    await both.slow_down(4)
     first = await both.started(both.get_user())
     before = await both.calls()
     status, result = await both.query(**{"X-Request-Timeout": "0.2"})
