@@ -5,8 +5,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 TESTABLE := $(VENV)/testable
-FAULTS := faults e2e
-PAGES := browser documents incident observability security telemetry
+FAULTS := faults security
+PAGES := browser documents incident observability telemetry
 
 .PHONY: install run test lint lock schema proto bench audit
 
@@ -19,12 +19,13 @@ run: install
 test: $(TESTABLE) lint
 	@$(BIN)/python gateway/api/graphql/graphiql/build.py
 	@tests/debian-packages.sh
-	@# Three runs beside each other, since each waits most of the time; the output of two is shown at the end.
+	@# Four runs beside each other, since each waits most of the time; the output of three is shown at the end.
 	@outputs=$$(mktemp -d); \
 	$(BIN)/pytest $(addprefix tests/,$(FAULTS)) >"$$outputs/faults" 2>&1 & faults=$$!; \
 	$(BIN)/pytest $(addprefix tests/,$(PAGES)) >"$$outputs/pages" 2>&1 & pages=$$!; \
-	$(BIN)/pytest $(addprefix --ignore=tests/,$(FAULTS) $(PAGES)); failed=$$?; \
-	wait $$faults || failed=1; wait $$pages || failed=1; \
+	$(BIN)/pytest tests/e2e >"$$outputs/e2e" 2>&1 & e2e=$$!; \
+	$(BIN)/pytest $(addprefix --ignore=tests/,$(FAULTS) $(PAGES) e2e); failed=$$?; \
+	wait $$faults || failed=1; wait $$pages || failed=1; wait $$e2e || failed=1; \
 	cat "$$outputs"/*; rm -r "$$outputs"; exit $$failed
 
 lint: $(TESTABLE)
