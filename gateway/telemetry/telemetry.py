@@ -192,7 +192,7 @@ class _Reporting:
         if isinstance(error, Exception):
             report.add_error(error)
             report.status = _DEFECT
-        elif kind is not None:  # the client has disconnected, or stopped the operation
+        elif kind is not None and not report.status:  # the client has disconnected, or stopped the operation
             report.status = CLIENT_LEFT
         report.status = report.status or _EXECUTED
         self._telemetry.end(report)

@@ -17,11 +17,12 @@ from typing import Any
 
 import msgspec
 
-from gateway.calls import BatchCalls, CallKind, Endpoint, current_calls
+from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import Origin, SourceTimeout
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import gather
 from gateway.operation import ANYONE, Principal, acting_as, current_trace, seconds_left
+from gateway.users.batch_calls import BatchCalls
 from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
 from gateway.users.model import UserSource

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +51,7 @@ class Served:
     addresses: Addresses
     control: str
     reader: int
+    stop: Callable[[], Awaitable[None]]
     text: str = ""
 
     async def graphql(self, query: str, variables: Any = None, **headers: str) -> Any:
@@ -100,9 +101,10 @@ async def served() -> AsyncIterator[Callable[..., Any]]:
                 "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
             }
             configured = Settings(http_port=0, grpc_port=0, **{"log_format": "json"} | sources | settings)
-            addresses = await stack.enter_async_context(serving(configured, log))
+            server = await stack.enter_async_context(AsyncExitStack())
+            addresses = await server.enter_async_context(serving(configured, log))
             session = await stack.enter_async_context(ClientSession())
-            return Served(session, addresses, sandbox.control_url, reader)
+            return Served(session, addresses, sandbox.control_url, reader, server.aclose)
 
         yield start
 
@@ -284,6 +286,24 @@ async def test_a_websocket(served: Callable[..., Any]) -> None:
         assert (await socket.receive_json())["type"] == "pong"
         line = await world.line()
     assert (line["kind"], line["operation"], line["messages"]) == ("subscription", "Changes", 2)
+
+
+async def test_a_subscription_when_the_process_stops(served: Callable[..., Any]) -> None:
+    """A subscription that ends because the process stops is not one whose client left."""
+    world = await served(drain_delay=0)
+    url = f"{world.addresses.http}/graphql"
+    async with world.session.ws_connect(url, protocols=["graphql-transport-ws"]) as socket:
+        await socket.send_json({"type": "connection_init"})
+        await socket.receive_json()
+        query = "subscription Changes { userChanged { user { name } } }"
+        await socket.send_json({"id": "s", "type": "subscribe", "payload": {"query": query}})
+        await socket.send_json({"type": "ping"})
+        await socket.receive_json()
+        stopping = asyncio.create_task(world.stop())
+        assert (await socket.receive()).data == 1001
+    await stopping
+    [line] = [json.loads(line) for line in os.read(world.reader, 1 << 16).decode().splitlines()]
+    assert (line["operation"], line["status"], line["level"]) == ("Changes", 200, "info")
 
 
 async def test_streams(served: Callable[..., Any]) -> None:

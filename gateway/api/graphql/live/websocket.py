@@ -41,6 +41,7 @@ _NO_PONG = SocketClose(CloseCode.NO_PONG, "No pong received")
 _UNREAD = SocketClose(CloseCode.NO_PONG, "The responses are not read")
 _INIT_TIMEOUT = SocketClose(CloseCode.INITIALISATION_TIMEOUT, "Connection initialisation timeout")
 _FIRST_MESSAGES = 8  # messages that may come before `connection_init`: clients send none, or a ping
+_ENDED, _NOT_ANSWERED = 200, 503  # the statuses in the report of an operation that ends with the process
 _UNREAD_PINGS = 2  # pings between which a client has to read one response that waits for it
 _MESSAGES = 16  # messages that are read before other tasks run
 
@@ -83,6 +84,7 @@ class WebSocketConnection:
         self._sending = asyncio.Lock()  # one response after the other, to see whether the client reads
         self._unsent = 0  # responses
         self._unread_pings = 0  # since a response was sent
+        self._is_going_away = False
 
     async def run(self) -> SocketClose:
         """Serve the connection to its end. Return the code and reason to close it with."""
@@ -90,6 +92,7 @@ class WebSocketConnection:
             async with self._timeout:
                 await self._receive_messages()
         except TimeoutError:
+            self._is_going_away = self._close_at_timeout.code is CloseCode.GOING_AWAY
             return self._close_at_timeout
         except SocketClose as close:
             return SocketClose(close.code, close.reason)  # the traceback of `close` has the client's message in memory
@@ -215,6 +218,10 @@ class WebSocketConnection:
             except Closed:
                 report.status = CLIENT_LEFT
                 return
+            except asyncio.CancelledError:
+                if self._is_going_away:  # the process stops: the client has not left
+                    report.status = _ENDED if report.kind == "subscription" else _NOT_ANSWERED
+                raise
             except Exception as reason:  # noqa: BLE001 - the client gets every error as a response
                 last_message = error(id, self._feeds.last_response(reason, incoming).errors or "[]")
         # Before the last message is sent: the client may reuse the id as soon as it has read that.
