@@ -26,14 +26,17 @@ from gateway.api.web.site import Site
 from gateway.api.web.status.fonts import Fonts
 from gateway.api.web.status.route import status_routes
 from gateway.app.file_limit import ADMIN_CONNECTIONS
+from gateway.app.overrides import Overrides, TransportFactory
 from gateway.app.parts import Parts, open_parts
 from gateway.app.state_observer import StateObserver
 from gateway.app.status import StatusReader, this_replica
 from gateway.app.surfaces import build_site, serve_grpc
 from gateway.app.telemetry import build_telemetry, embedded_tracing
+from gateway.callers.authentication import Authenticate
 from gateway.events.log import EventLog
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
+from gateway.sources.http.credentials import Credentials
 from gateway.telemetry.access_log import Write, write_to_logger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.recent_warnings import RecentWarnings
@@ -63,6 +66,9 @@ class Gateway:
     Enter it inside the event loop in which it is used. When the block ends, it finishes the changes that are being
     executed and closes its connections.
 
+    `authenticate` identifies the callers of all surfaces, `credentials` provides what the sources are called with for
+    each of them, and `transport` creates the HTTP clients of the sources; None: as the settings configure it.
+
     Spans are made by `tracing`; None: by the tracer provider of the embedding program, if it has set one by then.
     """
 
@@ -70,10 +76,14 @@ class Gateway:
         self,
         settings: Settings | None = None,
         *,
+        authenticate: Authenticate | None = None,
+        credentials: Credentials | None = None,
+        transport: TransportFactory | None = None,
         write_access: Write = write_to_logger,
         tracing: Tracing | None = None,
     ) -> None:
         self.settings = settings or Settings()
+        self._overrides = Overrides(authenticate, credentials, transport)
         self.metrics = Metrics()
         self.states = StateChanges()
         """What operators should know and lasts, for example that a circuit is open."""
@@ -115,6 +125,7 @@ class Gateway:
         self._parts = parts = await open_parts(
             settings,
             stack,
+            self._overrides,
             observer=self._observer,
             metrics=self.metrics,
             telemetry=self.telemetry,

@@ -17,6 +17,7 @@ from gateway.app.change_intake import start_polling
 from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.metrics_reading import read_metrics
+from gateway.app.overrides import Overrides
 from gateway.app.pictures import build_picture_links
 from gateway.app.secret_files import watch_secret_files
 from gateway.app.sources import ConfiguredSources
@@ -55,6 +56,7 @@ class Parts:
 async def open_parts(
     settings: Settings,
     stack: AsyncExitStack,
+    overrides: Overrides,  # noqa: ARG001 - used in the next commits
     *,
     observer: MetricsObserver,
     metrics: Metrics,

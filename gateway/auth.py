@@ -1,0 +1,7 @@
+"""Callers: who they are, and the credentials with which sources are called for them. Part of the public API."""
+
+from gateway.callers.authentication import Authenticate
+from gateway.operation import Action, Principal
+from gateway.sources.http.credentials import Credential, Credentials
+
+__all__ = ["Action", "Authenticate", "Credential", "Credentials", "Principal"]
