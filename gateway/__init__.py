@@ -1,19 +1,55 @@
-"""One API over three user sources. `Gateway` and `Settings` are for programs that embed it."""
+"""One API over three user sources, for programs that embed it: `Gateway`, and the classes of its settings."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
-    from gateway.settings import Settings
+    from gateway.settings import (
+        AccountSettings,
+        AuthMode,
+        AuthSettings,
+        CredentialMode,
+        DocumentSettings,
+        Environment,
+        GateSettings,
+        LimitSettings,
+        LiveSettings,
+        PicturedSettings,
+        PictureSettings,
+        RateLimitSettings,
+        ResellerSettings,
+        Settings,
+        SoftwareOneSettings,
+        SourceSettings,
+    )
 
-__all__ = ["Gateway", "Settings"]
+__all__ = [
+    "AccountSettings",
+    "AuthMode",
+    "AuthSettings",
+    "CredentialMode",
+    "DocumentSettings",
+    "Environment",
+    "GateSettings",
+    "Gateway",
+    "LimitSettings",
+    "LiveSettings",
+    "PictureSettings",
+    "PicturedSettings",
+    "RateLimitSettings",
+    "ResellerSettings",
+    "Settings",
+    "SoftwareOneSettings",
+    "SourceSettings",
+]
 
-_MODULES = {"Gateway": "gateway.app", "Settings": "gateway.settings"}
+_OF_APP = frozenset({"Gateway"})
+"""The names that are in `gateway.app`; the others are in `gateway.settings`."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Gateway` or `Settings` on first use: the command configures garbage collection before these imports."""
-    if name not in _MODULES:
+    """Import a public class on first use: the command configures garbage collection before these imports."""
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    return getattr(import_module("gateway.app" if name in _OF_APP else "gateway.settings"), name)

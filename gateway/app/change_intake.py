@@ -9,7 +9,7 @@ from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.state_memory import MemoryState
 from gateway.events.log import EventLog
 from gateway.events.polling import Poller
-from gateway.settings import Credentials, Settings
+from gateway.settings import CredentialMode, Settings
 from gateway.sources.reseller.client import ResellerSource
 from gateway.sources.reseller.reported import ReportedUsers
 from gateway.sources.reseller.webhook import read_webhook
@@ -37,7 +37,7 @@ def build_webhooks(
 
     read = partial(read_webhook, tenant=reseller.reseller_id)
     complete = None
-    if reseller.credentials is Credentials.CONFIGURED:
+    if reseller.credentials is CredentialMode.CONFIGURED:
         complete = next(
             (ReportedUsers(source).complete for source in sources if isinstance(source, ResellerSource)), None
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -236,7 +237,7 @@ class Gateway:
         """
         settings, site = self.settings, self._site()
         if settings.trusts_machine:
-            public_host = settings.public_url.host if settings.public_url else None
+            public_host = urlsplit(settings.public_url or "").hostname
             self._cors.hosts = frozenset({public_host} if public_host else ())
         address = settings.http_host, settings.http_port
         server = await serve(settings.http_server, site, *address, grace=grace, limit=limit)

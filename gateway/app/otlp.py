@@ -66,4 +66,4 @@ def _url(signal: Signal, settings: Settings, variables: Mapping[str, str]) -> st
     exporters = variables.get(name := f"OTEL_{signal.upper()}_EXPORTER", "otlp")
     if not {each.strip() for each in exporters.lower().split(",")} <= _EXPORTERS:
         _LOG.warning("%s is %s: the gateway has the exporter otlp alone", name, exporters)
-    return otlp_url(signal, str(settings.otlp_endpoint or "") or None, variables)
+    return otlp_url(signal, settings.otlp_endpoint, variables)

@@ -20,7 +20,7 @@ def build_picture_links(settings: Settings, stores: Mapping[UserSource, PictureS
         _secret(settings),
         stores,
         lifetime=settings.pictures.lifetime,
-        public_url=str(settings.public_url or ""),
+        public_url=settings.public_url or "",
     )
 
 

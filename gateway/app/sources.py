@@ -99,7 +99,7 @@ def _base_url_and_headers(name: UserSource, settings: Settings) -> tuple[str, Ma
         headers[f"{configured.header_prefix}-Version"] = configured.api_version
         if configured.account_id:
             headers[f"{configured.header_prefix}-Account"] = configured.account_id
-    return str(configured.base_url).rstrip("/"), headers
+    return configured.base_url.rstrip("/"), headers
 
 
 class ConfiguredSources:

@@ -134,7 +134,7 @@ class StatusReader:
         return [
             SourceStatus(
                 name.value,
-                urlsplit(str(settings_of(self._settings, name).base_url)).netloc.rpartition("@")[2],
+                urlsplit(settings_of(self._settings, name).base_url or "").netloc.rpartition("@")[2],
                 circuits[name].value,
                 Budget(budgets[name].limit, budgets[name].tokens, budgets[name].waiting),
                 history.calls_of(name).status(),

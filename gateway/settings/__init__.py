@@ -1,9 +1,17 @@
 """All settings. Only this package reads the environment."""
 
 from gateway.settings.callers import AuthMode, AuthSettings
+from gateway.settings.operations import (
+    DocumentSettings,
+    GateSettings,
+    LimitSettings,
+    LiveSettings,
+    PictureSettings,
+    RateLimitSettings,
+)
 from gateway.settings.sources import (
     AccountSettings,
-    Credentials,
+    CredentialMode,
     PicturedSettings,
     ResellerSettings,
     SoftwareOneSettings,
@@ -15,9 +23,15 @@ __all__ = [
     "AccountSettings",
     "AuthMode",
     "AuthSettings",
-    "Credentials",
+    "CredentialMode",
+    "DocumentSettings",
     "Environment",
+    "GateSettings",
+    "LimitSettings",
+    "LiveSettings",
+    "PictureSettings",
     "PicturedSettings",
+    "RateLimitSettings",
     "ResellerSettings",
     "Settings",
     "SoftwareOneSettings",

@@ -3,18 +3,18 @@
 import re
 from enum import StrEnum
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BeforeValidator,
     Field,
     FilePath,
-    HttpUrl,
     field_validator,
     model_validator,
 )
 
 from gateway.callers.algorithms import ALGORITHMS
-from gateway.settings.kinds import StringList
+from gateway.settings.kinds import StringList, Url
 from gateway.settings.secret_files import SettingsGroup
 
 __all__ = ["AuthMode", "AuthSettings"]
@@ -40,24 +40,32 @@ class AuthSettings(SettingsGroup):
     """The settings of authentication."""
 
     mode: Annotated[AuthMode, BeforeValidator(_sorted)] = Field(
-        AuthMode.NONE, description="`none`, `api_key`, `jwt` or `api_key jwt`; `none` is refused in production"
+        default=AuthMode.NONE, description="`none`, `api_key`, `jwt` or `api_key jwt`; `none` is refused in production"
     )
-    keys_file: FilePath | None = Field(None, description="TOML file of hashed API keys; reloaded when it changes")
-    jwks_file: FilePath | None = Field(None, description="file with the JWK set for tokens; reloaded when it changes")
-    jwks_url: HttpUrl | None = Field(None, description="URL of the JWK set at the issuer: https, or http on loopback")
-    jwks_ttl: Annotated[float, Field(ge=1)] = Field(300.0, description="seconds until the JWK set is fetched again")
-    issuer: str = Field("", description="the required `iss` of tokens")
-    audience: StringList = Field((), description="accepted `aud` of tokens; one of them is required")
+    keys_file: FilePath | None = Field(
+        default=None, description="TOML file of hashed API keys; reloaded when it changes"
+    )
+    jwks_file: FilePath | None = Field(
+        default=None, description="file with the JWK set for tokens; reloaded when it changes"
+    )
+    jwks_url: Url | None = Field(
+        default=None, description="URL of the JWK set at the issuer: https, or http on loopback"
+    )
+    jwks_ttl: Annotated[float, Field(ge=1)] = Field(
+        default=300.0, description="seconds until the JWK set is fetched again"
+    )
+    issuer: str = Field(default="", description="the required `iss` of tokens")
+    audience: StringList = Field(default=(), description="accepted `aud` of tokens; one of them is required")
     algorithms: StringList = Field(
-        ALGORITHMS, description="accepted signing algorithms of tokens; HS* requires the JWK set in a file"
+        default=ALGORITHMS, description="accepted signing algorithms of tokens; HS* requires the JWK set in a file"
     )
     leeway: Annotated[float, Field(ge=0, le=300)] = Field(
-        30.0, description="accepted difference between the clocks, in seconds"
+        default=30.0, description="accepted difference between the clocks, in seconds"
     )
-    scope_claim: str = Field("scope", min_length=1, description="claim with the scopes, as a text or a list")
-    subject_claim: str = Field("sub", min_length=1, description="claim with the name of the caller")
+    scope_claim: str = Field(default="scope", min_length=1, description="claim with the scopes, as a text or a list")
+    subject_claim: str = Field(default="sub", min_length=1, description="claim with the name of the caller")
     max_token_length: Annotated[int, Field(ge=256)] = Field(
-        8192, description="maximum length of a token, in characters"
+        default=8192, description="maximum length of a token, in characters"
     )
 
     @property
@@ -85,8 +93,9 @@ class AuthSettings(SettingsGroup):
 
     @field_validator("jwks_url")
     @classmethod
-    def _secure(cls, url: HttpUrl | None) -> HttpUrl | None:
-        if url is not None and url.scheme != "https" and url.host not in {"127.0.0.1", "[::1]", "localhost"}:
+    def _secure(cls, url: Url | None) -> Url | None:
+        parts = urlsplit(url or "")
+        if url is not None and parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
             raise ValueError("the URL must be https, or http on the loopback interface")
         return url
 

@@ -1,10 +1,11 @@
 """The types of values that settings have."""
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, HttpUrl
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Seconds",
     "Share",
     "StringList",
+    "Url",
     "is_off",
     "split_blanks",
 ]
@@ -53,6 +55,17 @@ def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
     return origins
 
 
+class _HttpUrlText:
+    """Validates a text as an HTTP URL and normalises it; it gets no slash at its end that was not given."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def as_text(value: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> str:
+            text = str(validate(value))
+            return text if str(value).endswith("/") else text.removesuffix("/")
+
+        return core_schema.no_info_wrap_validator_function(as_text, handler.generate_schema(HttpUrl))
+
+
 Count = Annotated[int, Field(ge=1)]
 LogLevel = Annotated[_Level, BeforeValidator(_upper_case)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -61,4 +74,5 @@ Seconds = Annotated[float, Field(gt=0, le=600)]
 PollInterval = Annotated[float, Field(ge=1)] | None
 Share = Annotated[float, Field(ge=0, le=1)]
 StringList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_blanks)]
+Url = Annotated[str, _HttpUrlText()]
 Origins = Annotated[StringList, AfterValidator(_check_origins)]

@@ -3,21 +3,21 @@
 import re
 from enum import StrEnum
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
-    HttpUrl,
     SecretStr,
     StringConstraints,
     field_validator,
 )
 
-from gateway.settings.kinds import PollInterval, Seconds, StringList
+from gateway.settings.kinds import PollInterval, Seconds, StringList, Url
 from gateway.settings.secret_files import Secret, SettingsGroup, secret_that
 
 __all__ = [
     "AccountSettings",
-    "Credentials",
+    "CredentialMode",
     "PicturedSettings",
     "ResellerSettings",
     "SoftwareOneSettings",
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class Credentials(StrEnum):
+class CredentialMode(StrEnum):
     """The credential that a source is called with: the configured one, or one that the caller sends."""
 
     CONFIGURED = "configured"
@@ -53,39 +53,40 @@ Token = Annotated[SecretStr, secret_that(_check_can_be_sent)]
 class SourceSettings(SettingsGroup):
     """The settings that all sources have."""
 
-    base_url: HttpUrl | None = Field(None, description="base URL of the source, with a path prefix if it has one")
-    token: Token | None = Field(None, description="token for the source")
-    credentials: Credentials = Field(
-        Credentials.CONFIGURED, description="`forward` sends the credential of the caller instead of the token"
+    base_url: Url | None = Field(default=None, description="base URL of the source, with a path prefix if it has one")
+    token: Token | None = Field(default=None, description="token for the source")
+    credentials: CredentialMode = Field(
+        default=CredentialMode.CONFIGURED,
+        description="`forward` sends the credential of the caller instead of the token",
     )
     forward_headers: StringList = Field(
-        ("authorization",),
+        default=("authorization",),
         description="headers of the caller that have that credential; `x-account-authorization=authorization` forwards "
         "one by another name",
     )
-    timeout: Seconds = Field(10.0, description="seconds for a call with all its attempts")
-    try_timeout: Seconds | None = Field(None, description="seconds for one attempt; unset: half of the timeout")
+    timeout: Seconds = Field(default=10.0, description="seconds for a call with all its attempts")
+    try_timeout: Seconds | None = Field(default=None, description="seconds for one attempt; unset: half of the timeout")
     max_attempts: Annotated[int, Field(ge=1, le=10)] = Field(
-        3, description="maximum number of attempts for a call that may be repeated"
+        default=3, description="maximum number of attempts for a call that may be repeated"
     )
     rate_limit: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="calls per second; unset: the documented rate limit of the source"
+        default=None, description="calls per second; unset: the documented rate limit of the source"
     )
-    hedge: bool = Field(False, description="send a read a second time if the first attempt is unusually slow")
-    connect_timeout: Seconds = Field(3.0, description="seconds to open a connection")
+    hedge: bool = Field(default=False, description="send a read a second time if the first attempt is unusually slow")
+    connect_timeout: Seconds = Field(default=3.0, description="seconds to open a connection")
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        100, description="maximum number of connections to the source"
+        default=100, description="maximum number of connections to the source"
     )
     max_response_bytes: Annotated[int, Field(ge=1024)] = Field(
-        32 * 1024 * 1024, description="maximum size of a response in bytes"
+        default=32 * 1024 * 1024, description="maximum size of a response in bytes"
     )
 
     @field_validator("base_url")
     @classmethod
-    def _plain(cls, url: HttpUrl | None) -> HttpUrl | None:
-        if url is not None and (url.query is not None or url.fragment is not None):
+    def _plain(cls, url: Url | None) -> Url | None:
+        if url is not None and ("?" in url or "#" in url):
             raise ValueError("a base URL must not have a query or a fragment")
-        if url is not None and (url.username or url.password):
+        if url is not None and "@" in urlsplit(url).netloc:
             raise ValueError("a base URL must not have a user name or a password: set the token instead")
         return url
 
@@ -107,7 +108,7 @@ class SourceSettings(SettingsGroup):
     @property
     def forwards(self) -> dict[str, str]:
         """The forwarded headers of the caller with their names at the source; none with the configured credential."""
-        return _renamed(self.forward_headers) if self.credentials is Credentials.FORWARD else {}
+        return _renamed(self.forward_headers) if self.credentials is CredentialMode.FORWARD else {}
 
     @property
     def configured(self) -> bool:
@@ -119,7 +120,7 @@ class SourceSettings(SettingsGroup):
         """The settings without which the source cannot be called; empty if it can."""
         given = {
             "base_url": self.base_url is not None,
-            "token": self.credentials is Credentials.FORWARD or bool(self.token and self.token.get_secret_value()),
+            "token": self.credentials is CredentialMode.FORWARD or bool(self.token and self.token.get_secret_value()),
         }
         return tuple(name for name, is_given in given.items() if not is_given)
 
@@ -136,7 +137,7 @@ class PicturedSettings(SourceSettings):
     """The settings of a source whose users have pictures."""
 
     picture_origins: StringList = Field(
-        (),
+        default=(),
         description="further origins from which pictures of this source may be fetched, separated by blanks, e.g. "
         "`https://bucket.storage.example`",
     )
@@ -156,14 +157,14 @@ class AccountSettings(PicturedSettings):
     """The settings of the account source, the identity API (`/v1/identity/…`)."""
 
     poll_interval: PollInterval = Field(
-        None, description="seconds between requests for changes made elsewhere; unset: no polling"
+        default=None, description="seconds between requests for changes made elsewhere; unset: no polling"
     )
-    account_id: str = Field("", description="id of the account, sent as `<Prefix>-Account`")
+    account_id: str = Field(default="", description="id of the account, sent as `<Prefix>-Account`")
     api_version: Annotated[str, StringConstraints(min_length=1)] = Field(
-        "1.0.forge-preview.3", description="version of the API, sent as `<Prefix>-Version`"
+        default="1.0.forge-preview.3", description="version of the API, sent as `<Prefix>-Version`"
     )
     header_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = Field(
-        "OpenMRP", description="prefix of the version and account headers; `Augno` before August 2026"
+        default="OpenMRP", description="prefix of the version and account headers; `Augno` before August 2026"
     )
 
 
@@ -171,11 +172,13 @@ class SoftwareOneSettings(PicturedSettings):
     """The settings of the SoftwareOne Marketplace; its base URL is without `/public/v1`."""
 
     poll_interval: PollInterval = Field(
-        None, description="seconds between requests for changes made elsewhere; unset: no polling"
+        default=None, description="seconds between requests for changes made elsewhere; unset: no polling"
     )
-    icon_bytes: Annotated[int, Field(ge=0)] = Field(5 * 1024 * 1024, description="maximum size of an icon in bytes")
+    icon_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=5 * 1024 * 1024, description="maximum size of an icon in bytes"
+    )
     icon_types: StringList = Field(
-        ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"),
+        default=("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"),
         description="accepted content types of icons",
     )
 
@@ -184,10 +187,11 @@ class ResellerSettings(SourceSettings):
     """The settings of the reseller API; its base URL is without `/v3`."""
 
     webhook_token: Secret | None = Field(
-        None, description="tokens that webhooks are signed with, separated by blanks; unset: no webhooks are accepted"
+        default=None,
+        description="tokens that webhooks are signed with, separated by blanks; unset: no webhooks are accepted",
     )
     webhook_tolerance: Annotated[float, Field(gt=0, le=86_400)] = Field(
-        3600.0,
+        default=3600.0,
         description="seconds by which the time in a webhook may differ from now; at most `GATEWAY_EVENTS_WINDOW`",
     )
-    reseller_id: str = Field("", description="reseller to use where a request names none")
+    reseller_id: str = Field(default="", description="reseller to use where a request names none")

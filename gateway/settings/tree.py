@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     Field,
     FilePath,
-    HttpUrl,
     ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
@@ -25,7 +24,18 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateway.settings.callers import AuthMode, AuthSettings
 from gateway.settings.environment import EnvironmentSource
-from gateway.settings.kinds import Count, LogLevel, Origins, Port, PortOrOff, Seconds, Share, StringList, split_blanks
+from gateway.settings.kinds import (
+    Count,
+    LogLevel,
+    Origins,
+    Port,
+    PortOrOff,
+    Seconds,
+    Share,
+    StringList,
+    Url,
+    split_blanks,
+)
 from gateway.settings.names import CONFIG
 from gateway.settings.operations import (
     DocumentSettings,
@@ -63,110 +73,121 @@ class Settings(BaseSettings):
     )
 
     http_host: str = Field(
-        "127.0.0.1", description="address to serve HTTP on: GraphQL, GraphiQL, health, metrics and webhooks"
+        default="127.0.0.1", description="address to serve HTTP on: GraphQL, GraphiQL, health, metrics and webhooks"
     )
-    http_port: Port = Field(8000, description="port for HTTP; 0 selects a free one")
-    grpc_host: str = Field("127.0.0.1", description="address to serve gRPC on")
-    grpc_port: PortOrOff = Field(50051, description="port for gRPC; 0 selects a free one, `off` disables gRPC")
+    http_port: Port = Field(default=8000, description="port for HTTP; 0 selects a free one")
+    grpc_host: str = Field(default="127.0.0.1", description="address to serve gRPC on")
+    grpc_port: PortOrOff = Field(default=50051, description="port for gRPC; 0 selects a free one, `off` disables gRPC")
     grpc_tls_certificate: FilePath | None = Field(
-        None, description="PEM file with the certificate chain of the gRPC server"
+        default=None, description="PEM file with the certificate chain of the gRPC server"
     )
-    grpc_tls_key: FilePath | None = Field(None, description="PEM file with the key of the certificate")
+    grpc_tls_key: FilePath | None = Field(default=None, description="PEM file with the key of the certificate")
     grpc_tls_client_ca: FilePath | None = Field(
-        None, description="PEM file with the CA of accepted client certificates (mTLS)"
+        default=None, description="PEM file with the CA of accepted client certificates (mTLS)"
     )
     grpc_connections: Count = Field(
-        1_000, description="maximum number of gRPC connections; at most a quarter of the file descriptors"
+        default=1_000, description="maximum number of gRPC connections; at most a quarter of the file descriptors"
     )
-    grpc_calls: Count = Field(10_000, description="maximum number of open gRPC calls, streams among them")
-    grpc_calls_each: Count = Field(1_000, description="maximum number of open gRPC calls of one caller")
-    admin_host: str = Field("127.0.0.1", description="address to serve the admin port on")
+    grpc_calls: Count = Field(default=10_000, description="maximum number of open gRPC calls, streams among them")
+    grpc_calls_each: Count = Field(default=1_000, description="maximum number of open gRPC calls of one caller")
+    admin_host: str = Field(default="127.0.0.1", description="address to serve the admin port on")
     admin_port: Port | None = Field(
-        None,
+        default=None,
         description="port for metrics, health and status alone, which the port for HTTP then does not serve; 0 selects "
         "a free one; unset: they are served on the port for HTTP",
     )
     auth: AuthSettings = AuthSettings()
     environment: Environment = Field(
-        Environment.DEVELOPMENT,
+        default=Environment.DEVELOPMENT,
         description="`production` disables introspection, reflection and GraphiQL, and requires authentication",
     )
-    introspection: bool | None = Field(None, description="execute introspection queries; unset: not in production")
-    reflection: bool | None = Field(None, description="serve gRPC reflection; unset: not in production")
-    graphiql: bool | None = Field(None, description="serve GraphiQL; unset: not in production")
+    introspection: bool | None = Field(
+        default=None, description="execute introspection queries; unset: not in production"
+    )
+    reflection: bool | None = Field(default=None, description="serve gRPC reflection; unset: not in production")
+    graphiql: bool | None = Field(default=None, description="serve GraphiQL; unset: not in production")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
-        1024 * 1024, description="maximum size of a request in bytes; an upload may have an icon in addition"
+        default=1024 * 1024, description="maximum size of a request in bytes; an upload may have an icon in addition"
     )
     status_profile: Literal["audit", "draft"] = Field(
-        "audit", description="HTTP statuses of the graphql-http `audit`, or of the `draft` of 2026 (422, 294)"
+        default="audit", description="HTTP statuses of the graphql-http `audit`, or of the `draft` of 2026 (422, 294)"
     )
     preflight: bool = Field(
-        True, description="refuse requests that a page of another site can send without a preflight (CSRF)"
+        default=True, description="refuse requests that a page of another site can send without a preflight (CSRF)"
     )
     cors_origins: Origins = Field(
-        (),
+        default=(),
         description="origins whose pages may call the gateway, separated by blanks; `loopback`: those of the browser's "
         "machine; `*` permits all, but no WebSockets",
     )
-    public_url: HttpUrl | None = Field(
-        None,
+    public_url: Url | None = Field(
+        default=None,
         description="URL at which clients reach HTTP, with the path under which it is mounted; unset: what each "
         "request states, and URLs of pictures are paths in gRPC and in programs that embed the gateway",
     )
     request_timeout: Seconds = Field(
-        30.0, description="maximum seconds for an operation; the caller may set a shorter time"
+        default=30.0, description="maximum seconds for an operation; the caller may set a shorter time"
     )
     http_connections: Count = Field(
-        20_000,
+        default=20_000,
         description="maximum number of open HTTP connections; beyond it, and with few files left, idle ones are closed",
     )
     drain_delay: Annotated[float, Field(ge=0, le=600)] | None = Field(
-        None,
+        default=None,
         description="seconds between `/readyz` returning 503 and the closing of the ports, when the process stops; "
         "unset: 8 if `/readyz` was requested in the last minute, otherwise 0",
     )
     idempotency_ttl: Annotated[float, Field(gt=0)] = Field(
-        24 * 3600.0, description="seconds that the result of a change is stored under its idempotency key"
+        default=24 * 3600.0, description="seconds that the result of a change is stored under its idempotency key"
     )
     idempotency_records: Annotated[int, Field(ge=1)] = Field(
-        50_000, description="maximum number of results that are stored for one caller; the oldest are dropped"
+        default=50_000, description="maximum number of results that are stored for one caller; the oldest are dropped"
     )
     redis_url: Secret | None = Field(
-        None, description="URL of Redis, for the state of several replicas; unset: state in memory"
+        default=None, description="URL of Redis, for the state of several replicas; unset: state in memory"
     )
-    events_held: Annotated[int, Field(ge=1)] = Field(10_000, description="maximum number of events in the event log")
+    events_held: Annotated[int, Field(ge=1)] = Field(
+        default=10_000, description="maximum number of events in the event log"
+    )
     events_queue: Annotated[int, Field(ge=1)] = Field(
-        256, description="maximum number of events that wait for one subscriber"
+        default=256, description="maximum number of events that wait for one subscriber"
     )
     events_window: Annotated[float, Field(gt=0)] = Field(
-        3600.0, description="seconds within which a repeated report of a change is ignored"
+        default=3600.0, description="seconds within which a repeated report of a change is ignored"
     )
     http_client: Literal["aiohttp", "lean"] = Field(
-        "aiohttp", description="HTTP client for the sources; `lean` uses less CPU time"
+        default="aiohttp", description="HTTP client for the sources; `lean` uses less CPU time"
     )
-    http_server: Literal["aiohttp", "lean"] = Field("aiohttp", description="HTTP server; `lean` uses less CPU time")
+    http_server: Literal["aiohttp", "lean"] = Field(
+        default="aiohttp", description="HTTP server; `lean` uses less CPU time"
+    )
     reference_ttl: Annotated[float, Field(ge=0)] = Field(
-        30.0, description="seconds that roles, departments and organizations are cached; 0: not at all"
+        default=30.0, description="seconds that roles, departments and organizations are cached; 0: not at all"
     )
     cursor_secret: Secret | None = Field(
-        None,
+        default=None,
         description="secret that cursors are signed with; unset: a random one, and cursors are invalid after a restart",
     )
-    log_level: LogLevel = Field("INFO", description="minimum level of log records: DEBUG, INFO, WARNING or ERROR")
-    log_format: Literal["text", "json"] = Field("text", description="format of the log: `text`, or `json`")
+    log_level: LogLevel = Field(
+        default="INFO", description="minimum level of log records: DEBUG, INFO, WARNING or ERROR"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="format of the log: `text`, or `json`")
     access_log: Literal["all", "errors", "slow", "off"] = Field(
-        "all", description="requests with a line in the log: `all`, `errors`, `slow` (and errors), or `off`"
+        default="all", description="requests with a line in the log: `all`, `errors`, `slow` (and errors), or `off`"
     )
     access_log_sample: Share = Field(
-        1.0, description="share of the requests without an error that have a line, if `GATEWAY_ACCESS_LOG` is `all`"
+        default=1.0,
+        description="share of the requests without an error that have a line, if `GATEWAY_ACCESS_LOG` is `all`",
     )
-    access_log_slow: Seconds = Field(1.0, description="seconds from which a request is slow")
-    otlp_endpoint: HttpUrl | None = Field(
-        None, description="base URL to send traces and metrics to by OTLP over HTTP; unset: they are not sent"
+    access_log_slow: Seconds = Field(default=1.0, description="seconds from which a request is slow")
+    otlp_endpoint: Url | None = Field(
+        default=None, description="base URL to send traces and metrics to by OTLP over HTTP; unset: they are not sent"
     )
-    trace_ratio: Share = Field(0.01, description="share of the traces that are recorded, of those that begin here")
+    trace_ratio: Share = Field(
+        default=0.01, description="share of the traces that are recorded, of those that begin here"
+    )
     ignored_variables: StringList = Field(
-        (),
+        default=(),
         description="environment variables beginning with `GATEWAY_` that are meant for other programs, separated by "
         "blanks",
     )

@@ -98,7 +98,7 @@ class CreateAccountUser(Change):
     name: Annotated[str, StringConstraints(max_length=255)] = ""
     email: Email = ""
     username: Username = ""
-    password: Password = Field("", repr=False)
+    password: Password = Field(default="", repr=False)
     role_id: Id = ""
     department_id: Id = ""
     preferences: list[NotificationPreference] = Field(default_factory=list)

@@ -84,7 +84,7 @@ def _is_mentioned(settings: Settings, name: UserSource) -> bool:
 async def _left_out(settings: Settings, name: UserSource) -> list[CheckRow]:
     """Return the row of a source that is not configured, with the settings that it lacks."""
     given = settings_of(settings, name)
-    row = CheckRow(name, "" if given.base_url is None else str(given.base_url).rstrip("/"))
+    row = CheckRow(name, (given.base_url or "").rstrip("/"))
     cause = "the source is left out, because it is not configured"
     advice = f"set {' and '.join(variable_of((name, each)) for each in given.missing)}"
     row.problems.append(Problem("users", cause, advice, Code.SOURCE_NOT_CONFIGURED, url=row.url))
