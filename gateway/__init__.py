@@ -1,10 +1,15 @@
-"""One API over three user sources, for programs that embed it: `Gateway`, and the classes of its settings."""
+"""One API over three user sources, for programs that embed it: `Gateway`, what it returns, and its settings."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gateway.api.graphql.execution.result import Result
+    from gateway.api.grpc.server import GrpcServer
+    from gateway.api.web.servers import HttpServer
     from gateway.app import Gateway
+    from gateway.app.public_types import Pictures, PublishedMetrics
+    from gateway.kit.rate_limit import Allowance
     from gateway.settings import (
         AccountSettings,
         AuthMode,
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountSettings",
+    "Allowance",
     "AuthMode",
     "AuthSettings",
     "CredentialMode",
@@ -33,23 +39,37 @@ __all__ = [
     "Environment",
     "GateSettings",
     "Gateway",
+    "GrpcServer",
+    "HttpServer",
     "LimitSettings",
     "LiveSettings",
     "PictureSettings",
     "PicturedSettings",
+    "Pictures",
+    "PublishedMetrics",
     "RateLimitSettings",
     "ResellerSettings",
+    "Result",
     "Settings",
     "SoftwareOneSettings",
     "SourceSettings",
 ]
 
-_OF_APP = frozenset({"Gateway"})
-"""The names that are in `gateway.app`; the others are in `gateway.settings`."""
+_SETTINGS = "gateway.settings"
+_MODULES = {
+    "Allowance": "gateway.kit.rate_limit",
+    "Gateway": "gateway.app",
+    "GrpcServer": "gateway.api.grpc.server",
+    "HttpServer": "gateway.api.web.servers",
+    "Pictures": "gateway.app.public_types",
+    "PublishedMetrics": "gateway.app.public_types",
+    "Result": "gateway.api.graphql.execution.result",
+}
+"""The modules of the names that are not settings."""
 
 
 def __getattr__(name: str) -> Any:
     """Import a public class on first use: the command configures garbage collection before these imports."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("gateway.app" if name in _OF_APP else "gateway.settings"), name)
+    return getattr(import_module(_MODULES.get(name, _SETTINGS)), name)

@@ -15,7 +15,6 @@ from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import DIST
-from gateway.api.pictures import PictureLinks
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
@@ -29,12 +28,12 @@ from gateway.api.web.status.route import status_routes
 from gateway.app.file_limit import ADMIN_CONNECTIONS
 from gateway.app.overrides import Overrides, TransportFactory
 from gateway.app.parts import Parts, open_parts
+from gateway.app.public_types import AsgiApp, Pictures, PublishedMetrics
 from gateway.app.state_observer import StateObserver
 from gateway.app.status import StatusReader, this_replica
 from gateway.app.surfaces import build_site, serve_grpc
 from gateway.app.telemetry import build_telemetry, embedded_tracing
 from gateway.callers.authentication import Authenticate
-from gateway.events.log import EventLog
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.sources.http.credentials import Credentials
@@ -46,7 +45,6 @@ from gateway.telemetry.state_changes import StateChanges
 from gateway.telemetry.status import Status
 from gateway.telemetry.tracing import Tracing
 from gateway.users.service import UserService
-from gateway.users.source import Sources
 
 if TYPE_CHECKING:  # what the settings can disable is only imported where it is enabled
     from aiohttp import web
@@ -70,8 +68,11 @@ class Gateway:
     `authenticate` identifies the callers of all surfaces, `credentials` provides what the sources are called with for
     each of them, and `transport` creates the HTTP clients of the sources; None: as the settings configure it.
 
-    Spans are made by `tracing`; None: by the tracer provider of the embedding program, if it has set one by then.
+    Spans are made by the tracer provider of the embedding program, if it has set one when the gateway is entered.
     """
+
+    _write_access: Write = staticmethod(write_to_logger)
+    _tracing: Tracing | None = None  # None: that of the embedding program
 
     def __init__(
         self,
@@ -80,27 +81,22 @@ class Gateway:
         authenticate: Authenticate | None = None,
         credentials: Credentials | None = None,
         transport: TransportFactory | None = None,
-        write_access: Write = write_to_logger,
-        tracing: Tracing | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self._overrides = Overrides(authenticate, credentials, transport)
-        self.metrics = Metrics()
-        self.states = StateChanges()
-        """What operators should know and lasts, for example that a circuit is open."""
-        self._observer = StateObserver(self.metrics, self.states)
-        self.telemetry = build_telemetry(self.settings, self.metrics, self._observer.history, write_access)
-        self._tracing = tracing
+        self._metrics = Metrics()
+        self._states = StateChanges()
+        self._observer = StateObserver(self._metrics, self._states)
+        self._telemetry = build_telemetry(self.settings, self._metrics, self._observer.history, self._write_access)
         self._stack = AsyncExitStack()
         self._parts: Parts | None = None
         self._is_open = False
         self._cors = Cors(self.settings.cors_origins)
-        self.warnings = RecentWarnings()
-        """The last warnings of the log."""
+        self._warnings = RecentWarnings()
         self._status: StatusReader | None = None
         self._servers: list[HttpServer] = []
         self._retired = False
-        self._checked = -math.inf  # when `/readyz` was requested last, by the monotonic clock
+        self._checked_at = -math.inf  # when `/readyz` was requested last, by the monotonic clock
 
     async def __aenter__(self) -> Self:
         """Build and start all parts.
@@ -118,18 +114,18 @@ class Gateway:
 
     async def _enter(self) -> None:
         settings, stack = self.settings, self._stack
-        stack.callback(self.telemetry.close)  # the last one, after all that reports requests
-        self.warnings.install()
-        stack.callback(self.warnings.remove)
-        stack.callback(self.states.close)
-        self.telemetry.tracing = self._tracing or embedded_tracing()
+        stack.callback(self._telemetry.close)  # the last one, after all that reports requests
+        self._warnings.install()
+        stack.callback(self._warnings.remove)
+        stack.callback(self._states.close)
+        self._telemetry.tracing = self._tracing or embedded_tracing()
         self._parts = parts = await open_parts(
             settings,
             stack,
             self._overrides,
             observer=self._observer,
-            metrics=self.metrics,
-            telemetry=self.telemetry,
+            metrics=self._metrics,
+            telemetry=self._telemetry,
             cors=self._cors,
         )
         self._is_open = True
@@ -142,8 +138,8 @@ class Gateway:
             live=parts.live,
             events=parts.events,
             replicas=parts.state.replicas(msgspec.json.encode(replica)),
-            states=self.states,
-            warnings=self.warnings.latest,
+            states=self._states,
+            warnings=self._warnings.latest,
             state=self._state,
             connections=lambda: sum(server.connections for server in self._servers),
         )
@@ -163,9 +159,9 @@ class Gateway:
         return not states or any(state is not CircuitState.OPEN for state in states)
 
     @property
-    def sources(self) -> Sources:
-        """The configured sources."""
-        return self._entered.sources.sources
+    def metrics(self) -> PublishedMetrics:
+        """The metrics of this gateway alone."""
+        return self._metrics
 
     @property
     def users(self) -> UserService:
@@ -173,12 +169,7 @@ class Gateway:
         return self._entered.users
 
     @property
-    def events(self) -> EventLog:
-        """The event log, with the changes of users."""
-        return self._entered.events
-
-    @property
-    def pictures(self) -> PictureLinks:
+    def pictures(self) -> Pictures:
         """The URLs by which browsers load pictures: `gateway.pictures.url(user)`.
 
         They begin with the setting `public_url`; without that, they are paths below the URL of the HTTP routes.
@@ -210,7 +201,7 @@ class Gateway:
             pictures=parts.pictures,
         )
         request = GraphQLRequest(query, dict(variables or {}), operation_name, on_error=on_error)
-        with self.telemetry.reporting(report, {}):
+        with self._telemetry.reporting(report, {}):
             try:
                 return await parts.executor.execute(request, incoming)
             except RefusedError as refused:
@@ -226,15 +217,21 @@ class Gateway:
 
         return aiohttp_application(self._site())
 
-    def asgi_app(self) -> Asgi:
+    def asgi_app(self) -> AsgiApp:
         """Return all HTTP routes as an ASGI application, to run or to mount in FastAPI, Starlette and others."""
         return Asgi(self._site())
 
-    async def serve_http(self, *, grace: float, limit: ConnectionLimit | None = None) -> HttpServer:
+    async def serve_http(self, *, grace: float = 10.0) -> HttpServer:
         """Start the HTTP server of the settings; on its stop, requests have `grace` seconds to finish.
 
-        Without `limit`, any number of connections is accepted.
+        Whoever starts it stops it, before the gateway ends.
+
+        Raises:
+            OSError: the address of the settings cannot be listened on.
         """
+        return await self._serve_http(grace)
+
+    async def _serve_http(self, grace: float, limit: ConnectionLimit | None = None) -> HttpServer:
         settings, site = self.settings, self._site()
         if settings.trusts_machine:
             public_host = urlsplit(settings.public_url or "").hostname
@@ -261,8 +258,12 @@ class Gateway:
         return await serve(settings.http_server, site, *address, grace=_ADMIN_GRACE, limit=limit)
 
     async def serve_grpc(self) -> "GrpcServer | None":
-        """Start the gRPC server; return None if it is disabled."""
-        return await serve_grpc(self.settings, self._entered, self.telemetry)
+        """Start the gRPC server; return None if it is disabled. Whoever starts it stops it, before the gateway ends.
+
+        Raises:
+            OSError: the address is not available, or a TLS file cannot be read or is not valid.
+        """
+        return await serve_grpc(self.settings, self._entered, self._telemetry)
 
     def retire(self) -> None:
         """Make `ready` false, so that load balancers use other replicas. Requests are still executed."""
@@ -274,17 +275,13 @@ class Gateway:
         if self._parts is not None:
             await self._parts.live.drain()
 
-    def checked_within(self, seconds: float) -> bool:
-        """Return whether something has requested `/readyz` in that time, as load balancers do."""
-        return time.monotonic() - self._checked < seconds
-
     def _check_ready(self) -> bool:
-        self._checked = time.monotonic()
+        self._checked_at = time.monotonic()
         return self.ready
 
     def _admin_routes(self, cors: Cors) -> list[Route]:
         """Build the routes for operators. They also respond while the gateway is closed, after the others."""
-        metrics = metrics_route(self.metrics.registry, cors, prepare=self.telemetry.flush)
+        metrics = metrics_route(self._metrics.registry, cors, prepare=self._telemetry.flush)
         routes = [*health(self._check_ready), metrics]
         if self.settings.serves_status:
             assert self._status is not None  # noqa: S101 - it is built when the gateway is entered
@@ -292,7 +289,7 @@ class Gateway:
         return routes
 
     async def _read_status(self) -> Status:
-        self.telemetry.flush()
+        self._telemetry.flush()
         assert self._status is not None  # noqa: S101 - as above
         return await self._status.read()
 
@@ -308,7 +305,7 @@ class Gateway:
             self._entered,
             cors=self._cors,
             observer=self._observer,
-            telemetry=self.telemetry,
+            telemetry=self._telemetry,
             more=self._admin_routes(self._cors) if self.settings.admin_port is None else (),
         )
 

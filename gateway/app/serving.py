@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.api.web.servers import HttpServer
-from gateway.app import Gateway
+from gateway.app.command_line import CommandLineGateway
 from gateway.app.file_limit import connection_limit, raise_file_limit
 from gateway.app.otlp import export_metrics, export_spans
 from gateway.app.ports import named_port
@@ -58,13 +58,13 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
         write_access = write_to_stream(log, json_line if settings.log_format == "json" else text_line)
     async with AsyncExitStack() as at_the_end:
         tracing = await at_the_end.enter_async_context(export_spans(settings))
-        gateway = Gateway(settings, write_access=write_access, tracing=tracing)
+        gateway = CommandLineGateway(settings, write_access=write_access, tracing=tracing)
         # Spans and metrics are sent until everything else has ended: the last export has those of that.
         await at_the_end.enter_async_context(export_metrics(settings, gateway.metrics))
         async with gateway:
             limit = connection_limit(settings, raise_file_limit())
             with named_port("HTTP", "http_port", settings.http_host, settings.http_port):
-                server = await gateway.serve_http(grace=_GRACE, limit=limit)
+                server = await gateway.serve_limited_http(grace=_GRACE, limit=limit)
             grpc = None
             try:
                 with named_port("gRPC", "grpc_port", settings.grpc_host, settings.grpc_port):
@@ -100,7 +100,7 @@ def _url(server: HttpServer) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-async def _stop_http(gateway: Gateway, server: HttpServer) -> None:
+async def _stop_http(gateway: CommandLineGateway, server: HttpServer) -> None:
     await gateway.drain()
     await server.stop()
 

@@ -51,7 +51,7 @@ async def test_of_a_gateway() -> None:
     async with Gateway(Settings()) as gateway:
         LOG.warning("while it runs")
     LOG.warning("after its end")
-    assert [each.message for each in gateway.warnings.latest()] == ["while it runs"]
+    assert [each.message for each in gateway._warnings.latest()] == ["while it runs"]
     assert logging.getLogger("gateway").handlers == before
 
 

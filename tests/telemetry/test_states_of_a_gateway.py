@@ -112,8 +112,8 @@ async def test_a_circuit(caplog: pytest.LogCaptureFixture) -> None:
         assert begun.getMessage().startswith("the circuit of the account source opened")
         assert "connection was lost" in begun.cause
         assert begun.url.startswith("GET http://127.0.0.1:")
-        assert [state.kind for state in world.gateway.states.active()] == ["circuit_open", "calls_fail"]
-        assert world.gateway.warnings.latest()[0].message == begun.getMessage()
+        assert [state.kind for state in world.gateway._states.active()] == ["circuit_open", "calls_fail"]
+        assert world.gateway._warnings.latest()[0].message == begun.getMessage()
 
 
 async def test_html(caplog: pytest.LogCaptureFixture) -> None:

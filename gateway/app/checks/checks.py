@@ -9,7 +9,7 @@ from gateway.app.checks.row import CheckRow, Problem
 from gateway.app.checks.source import POLLING, check_probe, check_source
 from gateway.app.checks.token import note_expiry
 from gateway.app.checks.webhooks import check_webhooks
-from gateway.app.gateway import Gateway
+from gateway.app.command_line import CommandLineGateway
 from gateway.app.sources import settings_of
 from gateway.errors import Code
 from gateway.settings import Settings
@@ -32,7 +32,7 @@ async def run_checks(
     rows: list[CheckRow] = []
     if settings.redis_url is not None and not sources:
         rows.append(await _check_redis(settings.redis_url.get_secret_value()))
-    async with Gateway(_without_effects(settings)) as gateway:
+    async with CommandLineGateway(_without_effects(settings)) as gateway:
         configured = {source.name: source for source in gateway.sources}
         checks = [
             _check_configured(gateway, settings, configured[name], changes=changes)
@@ -55,7 +55,9 @@ def _without_effects(settings: Settings) -> Settings:
     return settings.model_copy(update={"redis_url": None, "access_log": "off", **polled})
 
 
-async def _check_configured(gateway: Gateway, settings: Settings, source: Source, *, changes: bool) -> list[CheckRow]:
+async def _check_configured(
+    gateway: CommandLineGateway, settings: Settings, source: Source, *, changes: bool
+) -> list[CheckRow]:
     row = await check_source(source, changes=changes)
     given = settings_of(settings, source.name)
     if given.token is not None:

@@ -184,7 +184,7 @@ async def opened(
         server = await start_grpc(
             gateway.users,
             options or GrpcOptions(port=0),
-            events=gateway.events,
+            events=gateway._entered.events,
             credentials=CredentialWatch(authenticate, version=getattr(authenticate, "version", lambda: None)),
             pictures=gateway.pictures,
         )

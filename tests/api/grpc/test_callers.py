@@ -109,7 +109,7 @@ async def test_a_stream_is_limited_to_readable_sources(world: Any, callers: Call
     call = world.start("WatchUsers")
     await call.initial_metadata()
     for number, source in enumerate((SOFTWAREONE, ACCOUNT)):
-        world.gateway.events.publish(*an_event(source, number))
+        world.gateway._entered.events.publish(*an_event(source, number))
     assert (await call.read()).user.source_id == "u1"
     call.cancel()
     other = encode(Ref(Kind.USER, SOFTWAREONE, "u1"))
@@ -136,7 +136,7 @@ async def test_sources_with_forwarded_credentials_are_not_streamed(open_world: A
         call = world.start("WatchUsers")
         await call.initial_metadata()
         for number, source in enumerate((ACCOUNT, SOFTWAREONE)):
-            world.gateway.events.publish(*an_event(source, number))
+            world.gateway._entered.events.publish(*an_event(source, number))
         assert (await call.read()).user.source_id == "u1"
         call.cancel()
 

@@ -188,7 +188,9 @@ async def test_the_token_of_an_earlier_process(world: Any) -> None:
 
 def publish(world: Any, number: int, *, length: int = 1) -> None:
     """Publish an event of a user with a name of that length."""
-    world.gateway.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, f"acus_{number}", name="x" * length))
+    world.gateway._entered.events.publish(
+        UserChange.UPDATED, User(UserSource.ACCOUNT, f"acus_{number}", name="x" * length)
+    )
 
 
 async def test_a_slow_reader(world: Any) -> None:
@@ -197,7 +199,7 @@ async def test_a_slow_reader(world: Any) -> None:
     quick = await watch(world)
     published = 0
     async with asyncio.timeout(20):
-        while world.gateway.events.subscribers == 2:
+        while world.gateway._entered.events.subscribers == 2:
             publish(world, published, length=4000)
             assert (await quick.read()).user.source_id == f"acus_{published}"
             published += 1
@@ -239,7 +241,7 @@ async def test_streams_do_not_delay_the_stop(world: Any) -> None:
 async def test_a_closed_log(world: Any) -> None:
     """If the gateway is closed before its server, streams end with UNAVAILABLE."""
     call = await watch(world)
-    await world.gateway.events.aclose()
+    await world.gateway._entered.events.aclose()
     assert (await failure_of(world, call)).status is grpc.StatusCode.UNAVAILABLE
     assert (await refused(world)).status is grpc.StatusCode.UNAVAILABLE
 
@@ -249,9 +251,9 @@ async def fill(world: Any, backlog: int) -> None:
 
     The queue is read directly, since a client cannot observe it.
     """
-    [subscription] = world.gateway.events._recent._subscriptions
+    [subscription] = world.gateway._entered.events._recent._subscriptions
     async with asyncio.timeout(20):
-        while world.gateway.events.subscribers and len(subscription._queue) < backlog:
+        while world.gateway._entered.events.subscribers and len(subscription._queue) < backlog:
             for _ in range(2):
                 publish(world, 1, length=20_000)
             await asyncio.sleep(0)
@@ -263,11 +265,11 @@ async def test_a_client_that_disconnects(world: Any, caplog: pytest.LogCaptureFi
     before = len(asyncio.all_tasks())
     call = await watch(world)
     await fill(world, backlog)
-    assert world.gateway.events.subscribers == (0 if backlog == 999 else 1)
+    assert world.gateway._entered.events.subscribers == (0 if backlog == 999 else 1)
     call.cancel()
 
     async def gone() -> bool:
-        return len(asyncio.all_tasks()) <= before and world.gateway.events.subscribers == 0
+        return len(asyncio.all_tasks()) <= before and world.gateway._entered.events.subscribers == 0
 
     await world.until(gone)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
@@ -293,7 +295,7 @@ async def test_the_deadline_of_the_client(world: Any) -> None:
     assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
     async def gone() -> bool:
-        return world.gateway.events.subscribers == 0
+        return world.gateway._entered.events.subscribers == 0
 
     await world.until(gone)
 

@@ -35,7 +35,7 @@ async def test_forwarded_credentials(raw: Any, source: UserSource, *, shared: bo
             with acting_as(caller):
                 try:
                     ref = Ref(Kind.USER, source, name, tenant)
-                    results.append(await gateway.sources.named(source).fetch_user(ref, frozenset()))
+                    results.append(await gateway._entered.sources.sources.named(source).fetch_user(ref, frozenset()))
                 except RateLimited as error:
                     results.append(error)
     assert [type(result) for result in results] == [type(None), RateLimited if shared else type(None)]

@@ -22,7 +22,7 @@ async def main() -> None:
                     await gateway_app(scope, receive, send)
                     return
                 state = {
-                    "subscribers": gateway.events.subscribers,
+                    "subscribers": gateway._entered.events.subscribers,
                     "connections": gateway._parts.live.traffic.connections,
                     "tasks": sum("RequestHandler" not in repr(task) for task in asyncio.all_tasks()),
                 }

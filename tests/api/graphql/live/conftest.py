@@ -140,7 +140,7 @@ async def start_server() -> AsyncIterator[StartServer]:
             if account:
                 sources["account"] = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
             gateway = await stack.enter_async_context(Gateway(Settings(reference_ttl=0, **sources)))
-            event_log = gateway.events
+            event_log = gateway._entered.events
             assert isinstance(event_log, MemoryEventLog)
             executor = gateway._parts.executor
             assert executor is not None

@@ -166,15 +166,17 @@ async def test_each_event_is_charged() -> None:
         executor = gateway._parts.executor
         assert executor is not None
         feeds = Feeds(executor, live_options(), LiveTraffic(), unobserved)
-        factory = IncomingFactory(gateway.users, gateway.events, CredentialWatch(anyone), 5)
+        factory = IncomingFactory(gateway.users, gateway._entered.events, CredentialWatch(anyone), 5)
         incoming = await factory.create({}, RequestReport(request_id="r1"))
         request = GraphQLRequest("subscription { userChanged { id user { name } } }")
         received = []
         async with feeds.follow(request, incoming) as first, feeds.follow(request, incoming):
-            while gateway.events.subscribers == 0:  # noqa: ASYNC110 - the log sets no event
+            while gateway._entered.events.subscribers == 0:  # noqa: ASYNC110 - the log sets no event
                 await asyncio.sleep(0)
             for number in range(40):
-                gateway.events.publish(UserChange.UPDATED, User(UserSource.RESELLER, "x", name=f"name {number}"))
+                gateway._entered.events.publish(
+                    UserChange.UPDATED, User(UserSource.RESELLER, "x", name=f"name {number}")
+                )
                 response = await anext(first, None)
                 if response is None:
                     break
