@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from gateway import Gateway, Settings
-from gateway.users.model import UserSource
+from gateway.models import UserSource
 
 GATEWAY = web.AppKey("gateway", Gateway)
 

@@ -36,7 +36,7 @@ def _sorted(value: object) -> object:
 _ALGORITHM = re.compile(r"(RS|PS|ES|HS)(256|384|512)|EdDSA|Ed25519|Ed448")
 
 
-class AuthSettings(SettingsGroup):
+class AuthSettings(SettingsGroup, frozen=True):
     """The settings of authentication."""
 
     mode: Annotated[AuthMode, BeforeValidator(_sorted)] = Field(

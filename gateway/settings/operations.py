@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class LimitSettings(SettingsGroup):
+class LimitSettings(SettingsGroup, frozen=True):
     """The limits of one GraphQL document, counted with its fragments inserted."""
 
     length: Count = Field(default=50_000, description="maximum number of characters of a document")
@@ -62,7 +62,7 @@ class LimitSettings(SettingsGroup):
         return names
 
 
-class PictureSettings(SettingsGroup):
+class PictureSettings(SettingsGroup, frozen=True):
     """The settings of pictures of users, and of their URLs."""
 
     secret: Annotated[Secret, Field(min_length=16)] | None = Field(
@@ -82,7 +82,7 @@ class PictureSettings(SettingsGroup):
     )
 
 
-class RateLimitSettings(SettingsGroup):
+class RateLimitSettings(SettingsGroup, frozen=True):
     """The allowance of each caller, in units of cost."""
 
     cost: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
@@ -93,7 +93,7 @@ class RateLimitSettings(SettingsGroup):
     )
 
 
-class GateSettings(SettingsGroup):
+class GateSettings(SettingsGroup, frozen=True):
     """The bounds on the operations that are executed at the same time."""
 
     at_once: Count = Field(default=256, description="maximum number of operations executed at the same time")
@@ -109,7 +109,7 @@ class GateSettings(SettingsGroup):
     )
 
 
-class LiveSettings(SettingsGroup):
+class LiveSettings(SettingsGroup, frozen=True):
     """The settings of WebSockets and event streams. Times are in seconds."""
 
     connections: Count = Field(default=10_000, description="maximum number of open WebSockets and event streams")
@@ -138,7 +138,7 @@ class LiveSettings(SettingsGroup):
     reservation: Seconds = Field(default=30.0, description="seconds for fetching a reserved event stream")
 
 
-class DocumentSettings(SettingsGroup):
+class DocumentSettings(SettingsGroup, frozen=True):
     """The settings of trusted documents and automatic persisted queries."""
 
     memory: Annotated[int, Field(ge=1024 * 1024)] = Field(

@@ -123,10 +123,10 @@ def _as_text(value: object, field: FieldInfo | None) -> object:
     return value
 
 
-class SettingsGroup(BaseModel):
+class SettingsGroup(BaseModel, frozen=True):
     """A group of settings: unknown names are errors, and each secret can be in a file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod

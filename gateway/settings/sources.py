@@ -50,7 +50,7 @@ def _check_can_be_sent(token: str) -> None:
 Token = Annotated[SecretStr, secret_that(_check_can_be_sent)]
 
 
-class SourceSettings(SettingsGroup):
+class SourceSettings(SettingsGroup, frozen=True):
     """The settings that all sources have."""
 
     base_url: Url | None = Field(default=None, description="base URL of the source, with a path prefix if it has one")
@@ -133,7 +133,7 @@ def _renamed(given: tuple[str, ...]) -> dict[str, str]:
 _ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
-class PicturedSettings(SourceSettings):
+class PicturedSettings(SourceSettings, frozen=True):
     """The settings of a source whose users have pictures."""
 
     picture_origins: StringList = Field(
@@ -153,7 +153,7 @@ class PicturedSettings(SourceSettings):
         return given
 
 
-class AccountSettings(PicturedSettings):
+class AccountSettings(PicturedSettings, frozen=True):
     """The settings of the account source, the identity API (`/v1/identity/…`)."""
 
     poll_interval: PollInterval = Field(
@@ -168,7 +168,7 @@ class AccountSettings(PicturedSettings):
     )
 
 
-class SoftwareOneSettings(PicturedSettings):
+class SoftwareOneSettings(PicturedSettings, frozen=True):
     """The settings of the SoftwareOne Marketplace; its base URL is without `/public/v1`."""
 
     poll_interval: PollInterval = Field(
@@ -183,7 +183,7 @@ class SoftwareOneSettings(PicturedSettings):
     )
 
 
-class ResellerSettings(SourceSettings):
+class ResellerSettings(SourceSettings, frozen=True):
     """The settings of the reseller API; its base URL is without `/v3`."""
 
     webhook_token: Secret | None = Field(

@@ -59,7 +59,7 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic permits it for a class that is not frozen
     """All settings. The variable of a setting is `GATEWAY_` and its path in capitals, joined by `__`."""
 
     model_config = SettingsConfigDict(
@@ -67,7 +67,6 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         env_ignore_empty=True,
         case_sensitive=True,  # of names in the file; a variable is the path in capitals
-        frozen=True,
         extra="forbid",
         hide_input_in_errors=True,  # a value that is not valid may be a secret under a wrong name
     )

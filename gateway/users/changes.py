@@ -52,10 +52,10 @@ Password = Annotated[str, StringConstraints(min_length=8, max_length=72), AfterV
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
-class Change(BaseModel):
+class Change(BaseModel, frozen=True):
     """The alteration of a user that a caller requests. Create it with `parse`, which raises `BadUserInput`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     @classmethod
     def parse(cls, fields: "Mapping[str, Any] | Self") -> Self:
@@ -85,14 +85,14 @@ class NotificationType(StrEnum):
     PURCHASE_ORDER_SUBMISSION = "purchase_order_submission"
 
 
-class NotificationPreference(Change):
+class NotificationPreference(Change, frozen=True):
     """Enables or disables one kind of notification."""
 
     notification_type: Annotated[NotificationType, Field(strict=False)]
     enabled: bool
 
 
-class CreateAccountUser(Change):
+class CreateAccountUser(Change, frozen=True):
     """Creates a user in the account source. A username without an e-mail address makes a scanning-station user."""
 
     name: Annotated[str, StringConstraints(max_length=255)] = ""
@@ -138,7 +138,7 @@ class CreateAccountUser(Change):
         return []
 
 
-class UpdateAccountUser(Change):
+class UpdateAccountUser(Change, frozen=True):
     """Updates a user of the account source. Null clears the role and the department and is an error elsewhere."""
 
     name: Name = ""
@@ -149,7 +149,7 @@ class UpdateAccountUser(Change):
     preferences: list[NotificationPreference] = Field(default_factory=list)
 
 
-class PhoneNumberChange(Change):
+class PhoneNumberChange(Change, frozen=True):
     """The phone number of a user of SoftwareOne; it is replaced as a whole.
 
     The lengths here and of the settings are those of docs/upstreams/softwareone.md, "Fields".
@@ -159,7 +159,7 @@ class PhoneNumberChange(Change):
     number: Annotated[str, StringConstraints(max_length=15)]
 
 
-class UserSettingsChange(Change):
+class UserSettingsChange(Change, frozen=True):
     """The settings of a user of SoftwareOne; an absent one stays unchanged."""
 
     culture_code: Annotated[str, StringConstraints(max_length=5)] | None = None
@@ -169,7 +169,7 @@ class UserSettingsChange(Change):
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
 
-class UpdateSoftwareOneUser(Change):
+class UpdateSoftwareOneUser(Change, frozen=True):
     """Updates a user of SoftwareOne. An absent field stays unchanged, null is sent as null, except for the icon."""
 
     first_name: NonEmpty | None = None
@@ -189,7 +189,7 @@ class UpdateSoftwareOneUser(Change):
         return value
 
 
-class UpdateResellerUser(Change):
+class UpdateResellerUser(Change, frozen=True):
     """Updates a user of a reseller. No field is known to accept null; some accept an empty string.
 
     The lengths are those of docs/upstreams/reseller.md, "Fields".

@@ -1,0 +1,157 @@
+"""Programs that use the public API pass mypy and pyright in their strict modes, against the built wheel.
+
+Neither has a plugin or another setting. Checked are tests/types/, the programs in examples/, and those in the README
+and the pages of docs/, except pages about the inside.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from documents.blocks import sections
+
+NODE = ROOT / "tests/packaging/node"
+TYPES = ROOT / "tests/types"
+EXAMPLES = ROOT / "examples"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+INSIDE = {"compiled.md"}  # pages for contributors
+BESIDE = ("fastapi", "uvicorn", "opentelemetry-sdk", "types-grpcio", "types-protobuf")
+EXPECTED = "# expect error"
+PUBLIC = {"auth", "changes", "errors", "models", "sources", "testing"}
+LATER = {"gateway.sandbox", "gateway.api.grpc.usergateway.v1"}  # inner modules for which there is no public one yet
+IMPORT = re.compile(r"^\s*(?:from|import) (gateway\b[\w.]*)", re.MULTILINE)
+
+Errors = dict[tuple[str, int], list[str]]
+"""The messages of a type checker, by file and line."""
+
+
+def _snippets() -> Iterator[tuple[str, str]]:
+    """Yield the programs in the documents, each with a name that tells where it is."""
+    for page in PAGES:
+        if page.name in INSIDE:
+            continue
+        for section in sections(ROOT, page.relative_to(ROOT)):
+            for block in section.blocks:
+                if block.language == "python":
+                    yield f"{page.stem}_{block.line}".replace("-", "_").lower(), block.text
+
+
+def _examples() -> Iterator[Path]:
+    for file in sorted(EXAMPLES.rglob("*.py")):
+        if "node_modules" not in file.parts:
+            yield file
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all programs. They are no part of the checkout there, in which they would import its `gateway`."""
+    folder = tmp_path_factory.mktemp("programs")
+    shutil.copytree(TYPES, folder / "types", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in _examples():
+        copied = folder / file.relative_to(ROOT)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copied)
+    (folder / "documents").mkdir()
+    for name, text in _snippets():
+        # As `python -m asyncio` runs it: `await` is valid at the top level there.
+        (folder / "documents" / f"{name}.py").write_text(f"async def main() -> None:\n{indent(text, '    ')}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def python(installed: Callable[..., Path]) -> Path:
+    """The Python of an environment with the wheel, all its extras, and the libraries that the programs use."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return installed(*project["optional-dependencies"], beside=BESIDE)
+
+
+def _roots(programs: Path) -> list[Path]:
+    """Return the folders whose files import each other: an example may be a folder of its own."""
+    nested = sorted({file.parent for file in (programs / "examples").glob("*/**/*.py")})
+    return [programs / "types", programs / "documents", programs / "examples", *nested]
+
+
+def mypy_errors(programs: Path, python: Path, cache: Path) -> Errors:
+    """Return the errors of `mypy --strict`."""
+    options = ["--strict", "--no-error-summary", "--hide-error-context", "--no-color-output", "--output=json"]
+    errors: Errors = defaultdict(list)
+    for root in _roots(programs):
+        files = sorted(file.name for file in root.glob("*.py"))
+        command = [sys.executable, "-m", "mypy", *options, "--python-executable", python, "--cache-dir", cache, *files]
+        done = subprocess.run(
+            list(map(str, command)), cwd=root, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert not done.stderr, done.stderr
+        for line in done.stdout.splitlines():
+            found = json.loads(line)
+            if found["severity"] == "error":
+                errors[f"{root.name}/{found['file']}", found["line"]].append(found["message"])
+    return errors
+
+
+def pyright_errors(programs: Path, python: Path, node: Path) -> Errors:
+    """Return the errors of pyright in its strict mode."""
+    roots = [{"root": str(root.relative_to(programs))} for root in reversed(_roots(programs))]
+    settings: dict[str, Any] = {"typeCheckingMode": "strict", "executionEnvironments": roots}
+    (programs / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [node, NODE / "node_modules/pyright/index.js", "--pythonpath", python, "--outputjson", "."]
+    done = subprocess.run(
+        list(map(str, command)), cwd=programs, capture_output=True, text=True, check=False, timeout=120
+    )
+    report = json.loads(done.stdout)
+    assert report["summary"]["filesAnalyzed"] == len(list(programs.rglob("*.py")))
+    errors: Errors = defaultdict(list)
+    for found in report["generalDiagnostics"]:
+        file = Path(found["file"])
+        errors[f"{file.parent.name}/{file.name}", found["range"]["start"]["line"] + 1].append(found["message"])
+    return errors
+
+
+def _expected() -> set[tuple[str, int]]:
+    return {
+        (f"types/{file.name}", number)
+        for file in TYPES.glob("*.py")
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if EXPECTED in line
+    }
+
+
+def _check(errors: Errors) -> None:
+    expected = _expected()
+    assert len(expected) >= 12
+    unexpected = {where: messages for where, messages in errors.items() if where not in expected}
+    assert unexpected == {}
+    assert expected - errors.keys() == set()
+
+
+def test_mypy(programs: Path, python: Path, tmp_path: Path) -> None:
+    """`mypy --strict` without plugins reports the mistakes in tests/types/ that are marked, and nothing else."""
+    _check(mypy_errors(programs, python, tmp_path))
+
+
+def test_pyright(programs: Path, python: Path, node_in: Callable[[Path], Path]) -> None:
+    """Pyright in its strict mode reports the same lines."""
+    _check(pyright_errors(programs, python, node_in(NODE)))
+
+
+def _sources() -> dict[str, str]:
+    files = [*_examples(), *TYPES.glob("*.py")]
+    return dict(_snippets()) | {str(file.relative_to(ROOT)): file.read_text() for file in files}
+
+
+@pytest.mark.parametrize(("name", "text"), _sources().items(), ids=_sources())
+def test_programs_import_public_modules(name: str, text: str) -> None:
+    """The programs in examples/ and in the documents import nothing but the public modules."""
+    for module in IMPORT.findall(text):
+        is_public = module == "gateway" or module.removeprefix("gateway.") in PUBLIC
+        assert is_public or module in LATER, f"{name} imports {module}"

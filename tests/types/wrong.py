@@ -1,0 +1,39 @@
+"""Uses of the public API that are mistakes: a type checker reports exactly the lines with the comment."""
+
+from gateway import AccountSettings, Gateway, Settings
+from gateway.auth import Principal
+from gateway.changes import UpdateAccountUser
+from gateway.models import UserSource
+
+
+def settings() -> None:
+    """Names and types of settings are checked."""
+    Settings(http_prot=8000)  # expect error
+    Settings(http_port="eight")  # expect error
+    Settings(log_level="LOUD")  # expect error
+    AccountSettings(base_url=8000)  # expect error
+    AccountSettings(token="a token, which is to be a SecretStr")  # expect error
+    Settings(account={"base_url": "https://api.example"})  # expect error
+    Settings().http_port = 8080  # expect error
+
+
+async def reads(gateway: Gateway) -> str:
+    """Arguments, and results that may be None, are checked."""
+    await gateway.users.get_user(1)  # expect error
+    await gateway.users.get_user("acus_1", "account")  # expect error
+    user = await gateway.users.get_user("acus_1", UserSource.ACCOUNT)
+    gateway.users.get_usr("acus_1")  # expect error
+    return user.name  # expect error
+
+
+async def changes(gateway: Gateway) -> None:
+    """Changes are checked, and are frozen."""
+    UpdateAccountUser(emial="ada@example.test")  # expect error
+    change = UpdateAccountUser(name="Ada")
+    change.name = "Grace"  # expect error
+    await gateway.users.update_account_user("acus_1", 1)  # expect error
+
+
+def principal() -> Principal:
+    """A principal has a name."""
+    return Principal(scopes=frozenset())  # expect error
