@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gateway.api.web.servers import HttpServer
     from gateway.app import Gateway
     from gateway.app.public_types import Pictures, PublishedMetrics
+    from gateway.kit.clock import Clock
     from gateway.kit.rate_limit import Allowance
     from gateway.settings import (
         AccountSettings,
@@ -34,6 +35,7 @@ __all__ = [
     "Allowance",
     "AuthMode",
     "AuthSettings",
+    "Clock",
     "CredentialMode",
     "DocumentSettings",
     "Environment",
@@ -58,6 +60,7 @@ __all__ = [
 _SETTINGS = "gateway.settings"
 _MODULES = {
     "Allowance": "gateway.kit.rate_limit",
+    "Clock": "gateway.kit.clock",
     "Gateway": "gateway.app",
     "GrpcServer": "gateway.api.grpc.server",
     "HttpServer": "gateway.api.web.servers",

@@ -7,6 +7,7 @@ from gateway.app.setting_errors import named_setting
 from gateway.callers.api_keys import ApiKeys
 from gateway.callers.authentication import Authentication, Forwards
 from gateway.callers.revocation import CREDENTIAL_HEADERS, CredentialWatch
+from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.operation import scopes
 from gateway.settings import AuthSettings
 from gateway.users.model import UserSource
@@ -15,16 +16,16 @@ __all__ = ["open_authentication", "open_credentials"]
 
 
 @asynccontextmanager
-async def open_credentials(settings: AuthSettings, forwards: Forwards) -> AsyncIterator[CredentialWatch]:
+async def open_credentials(settings: AuthSettings, forwards: Forwards, clock: Clock) -> AsyncIterator[CredentialWatch]:
     """Open the configured authentication, with the checks of open connections; both are closed when the block ends.
 
     Raises:
         OSError, ValueError: as `open_authentication`.
     """
     forwarded = (header for headers in forwards.values() for header in headers)
-    async with open_authentication(settings, forwards) as authenticate:
+    async with open_authentication(settings, forwards, clock) as authenticate:
         credentials = CredentialWatch(
-            authenticate, headers=CREDENTIAL_HEADERS.union(forwarded), version=authenticate.version
+            authenticate, headers=CREDENTIAL_HEADERS.union(forwarded), version=authenticate.version, now=clock.time
         )
         try:
             yield credentials
@@ -33,7 +34,9 @@ async def open_credentials(settings: AuthSettings, forwards: Forwards) -> AsyncI
 
 
 @asynccontextmanager
-async def open_authentication(settings: AuthSettings, forwards: Forwards) -> AsyncIterator[Authentication]:
+async def open_authentication(
+    settings: AuthSettings, forwards: Forwards, clock: Clock = REAL_CLOCK
+) -> AsyncIterator[Authentication]:
     """Open the configured authentication; its connections and tasks are closed when the block ends.
 
     Raises:
@@ -43,10 +46,10 @@ async def open_authentication(settings: AuthSettings, forwards: Forwards) -> Asy
         keys = None
         if settings.with_keys and settings.keys_file:
             with named_setting("auth", "keys_file"):
-                keys = ApiKeys(settings.keys_file, scopes(UserSource))
+                keys = ApiKeys(settings.keys_file, scopes(UserSource), now=clock.time)
         tokens = None
         if settings.with_tokens:
             from gateway.app.tokens import open_token_verifier  # noqa: PLC0415 - the JWT library takes 11 MiB
 
-            tokens = await open_token_verifier(settings, stack)
+            tokens = await open_token_verifier(settings, stack, clock)
         yield Authentication(keys, tokens, forwards)

@@ -1,6 +1,6 @@
 """The change intake: webhooks of the reseller API, and polling of the sources that send none."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -9,6 +9,7 @@ from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.state_memory import MemoryState
 from gateway.events.log import EventLog
 from gateway.events.polling import Poller
+from gateway.kit.clock import Clock
 from gateway.settings import CredentialMode, Settings
 from gateway.sources.reseller.client import ResellerSource
 from gateway.sources.reseller.reported import ReportedUsers
@@ -21,7 +22,7 @@ __all__ = ["build_webhooks", "start_polling"]
 
 
 def build_webhooks(
-    settings: Settings, sources: Sources, events: EventLog, observer: MetricsObserver
+    settings: Settings, sources: Sources, events: EventLog, observer: MetricsObserver, clock: Clock
 ) -> ResellerWebhooks:
     """Build the endpoint for the webhooks of the reseller API; without a token and a reseller id it accepts none.
 
@@ -45,7 +46,9 @@ def build_webhooks(
         observer.feeds.expect(UserSource.RESELLER)
     # A webhook is recognised as repeated for so long only: after that, it would be a new event.
     tolerance = min(reseller.webhook_tolerance, settings.events_window)
-    return ResellerWebhooks(tokens, read, events, tolerance=tolerance, complete=complete, observe=observer.webhook)
+    return ResellerWebhooks(
+        tokens, read, events, tolerance=tolerance, complete=complete, observe=observer.webhook, clock=clock.time
+    )
 
 
 def start_polling(
@@ -57,8 +60,9 @@ def start_polling(
     stack: AsyncExitStack,
     observer: MetricsObserver,
     telemetry: Telemetry,
+    sleep: Callable[[float], Awaitable[object]],
 ) -> None:
-    """Start to poll each source for which an interval is set; `stack` stops it."""
+    """Start to poll each source for which an interval is set, waiting by `sleep`; `stack` stops it."""
     intervals = {
         UserSource.ACCOUNT: settings.account.poll_interval,
         UserSource.SOFTWAREONE: settings.softwareone.poll_interval,
@@ -68,7 +72,9 @@ def start_polling(
         if interval is None or not isinstance(source, PolledSource):
             continue
         lock = state.polling_lock(f"polling:{source.name}", interval)
-        poller = Poller(source, events, lock, interval=interval, observe=observer.poll, trace_round=telemetry.polling)
+        poller = Poller(
+            source, events, lock, interval=interval, observe=observer.poll, sleep=sleep, trace_round=telemetry.polling
+        )
         stack.push_async_callback(poller.aclose)
         observer.feeds.expect(source.name)
         poller.start()

@@ -34,6 +34,7 @@ from gateway.app.status import StatusReader, this_replica
 from gateway.app.surfaces import build_site, serve_grpc
 from gateway.app.telemetry import build_telemetry, embedded_tracing
 from gateway.callers.authentication import Authenticate
+from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.sources.http.credentials import Credentials
@@ -66,7 +67,8 @@ class Gateway:
     executed and closes its connections.
 
     `authenticate` identifies the callers of all surfaces, `credentials` provides what the sources are called with for
-    each of them, and `transport` creates the HTTP clients of the sources; None: as the settings configure it.
+    each of them, and `transport` creates the HTTP clients of the sources; None: as the settings configure it. Expiry
+    times, rate limits and pauses are measured by `clock`.
 
     Spans are made by the tracer provider of the embedding program, if it has set one when the gateway is entered.
     """
@@ -81,9 +83,10 @@ class Gateway:
         authenticate: Authenticate | None = None,
         credentials: Credentials | None = None,
         transport: TransportFactory | None = None,
+        clock: Clock = REAL_CLOCK,
     ) -> None:
         self.settings = settings or Settings()
-        self._overrides = Overrides(authenticate, credentials, transport)
+        self._overrides = Overrides(authenticate, credentials, transport, clock)
         self._metrics = Metrics()
         self._states = StateChanges()
         self._observer = StateObserver(self._metrics, self._states)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.callers.authentication import Authenticate
+from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.sources.http.credentials import Credentials
 from gateway.sources.http.exchange import Transport, TransportLimits
 
@@ -20,3 +21,4 @@ class Overrides:
     authenticate: Authenticate | None = None
     credentials: Credentials | None = None
     transport: TransportFactory | None = None
+    clock: Clock = REAL_CLOCK

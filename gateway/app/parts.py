@@ -24,6 +24,7 @@ from gateway.app.sources import ConfiguredSources
 from gateway.app.state_memory import MemoryState
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
+from gateway.kit.clock import Clock
 from gateway.settings import Settings
 from gateway.state.once import IdempotentChanges
 from gateway.telemetry.loop_lag import LoopLag
@@ -41,6 +42,7 @@ __all__ = ["Parts", "open_parts"]
 class Parts:
     """What the surfaces of one gateway have in common; it exists from when the gateway is entered on."""
 
+    clock: Clock
     state: MemoryState
     sources: ConfiguredSources
     credentials: CredentialWatch
@@ -56,7 +58,7 @@ class Parts:
 async def open_parts(
     settings: Settings,
     stack: AsyncExitStack,
-    overrides: Overrides,  # noqa: ARG001 - used in the next commits
+    overrides: Overrides,
     *,
     observer: MetricsObserver,
     metrics: Metrics,
@@ -68,17 +70,18 @@ async def open_parts(
     The service, which finishes the changes, is closed after that, and the connections at the end.
     """
     watch_secret_files(settings, stack)
-    state = _build_state(settings, stack, observer)
+    clock = overrides.clock
+    state = _build_state(settings, stack, observer, clock)
     await state.start()
-    configured = ConfiguredSources(settings, stack, observer)
+    configured = ConfiguredSources(settings, stack, observer, clock)
     sources = configured.sources
-    credentials = await stack.enter_async_context(open_credentials(settings.auth, configured.forwards))
+    credentials = await stack.enter_async_context(open_credentials(settings.auth, configured.forwards, clock))
     events = state.events()
-    pictures = build_picture_links(settings, configured.pictures)
+    pictures = build_picture_links(settings, configured.pictures, clock)
     secret = settings.cursor_secret
-    once = IdempotentChanges(state.idempotency(), observe=observer.idempotency)
+    once = IdempotentChanges(state.idempotency(), observe=observer.idempotency, sleep=clock.sleep)
     stack.push_async_callback(once.aclose)
-    reference = ReferenceData(sources, ttl=settings.reference_ttl, observe=observer.batch)
+    reference = ReferenceData(sources, ttl=settings.reference_ttl, clock=clock.monotonic, observe=observer.batch)
 
     async def publish(change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
         """Publish the event of a change that was made here."""
@@ -93,6 +96,7 @@ async def open_parts(
         execute_once=once,
         publish=publish,
         require_publishable=events.require_writable,
+        clock=clock.monotonic,
     )
     events.on_change(users.drop_prefetched)
     events.on_change(configured.separate_reads)
@@ -103,7 +107,9 @@ async def open_parts(
     options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
     live = Live(executor, incoming, options, admits=cors.admits_socket, observe=observer.live)
     stack.push_async_callback(live.drain)
-    start_polling(settings, sources, events, state, stack=stack, observer=observer, telemetry=telemetry)
+    start_polling(
+        settings, sources, events, state, stack=stack, observer=observer, telemetry=telemetry, sleep=clock.sleep
+    )
     read_metrics(
         metrics,
         observer=observer,
@@ -114,16 +120,16 @@ async def open_parts(
         events=events,
     )
     await stack.enter_async_context(LoopLag(observer.loop_lag))
-    return Parts(state, configured, credentials, events, users, pictures, capacity, executor, incoming, live)
+    return Parts(clock, state, configured, credentials, events, users, pictures, capacity, executor, incoming, live)
 
 
-def _build_state(settings: Settings, stack: AsyncExitStack, observer: MetricsObserver) -> MemoryState:
+def _build_state(settings: Settings, stack: AsyncExitStack, observer: MetricsObserver, clock: Clock) -> MemoryState:
     """Build the state in memory or, if a URL is set, in Redis."""
     if settings.redis_url is None:
-        return MemoryState(settings, stack, observer)
+        return MemoryState(settings, stack, observer, clock)
     from gateway.app.state_redis import RedisState  # noqa: PLC0415 - the Redis client takes 6 MiB
 
-    return RedisState(settings.redis_url.get_secret_value(), settings, stack, observer)
+    return RedisState(settings.redis_url.get_secret_value(), settings, stack, observer, clock)
 
 
 def _build_capacity(settings: Settings, state: MemoryState, observer: MetricsObserver) -> Capacity:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from gateway.api.pictures import PictureFetcher, PictureLinks, pictures_route
 from gateway.api.web.http import Route
 from gateway.app.sources import ConfiguredSources, settings_of
+from gateway.kit.clock import Clock
 from gateway.operation import Principal
 from gateway.settings import Settings
 from gateway.users.model import UserSource
@@ -14,13 +15,14 @@ from gateway.users.source import PictureStore
 __all__ = ["build_picture_links", "build_pictures_route"]
 
 
-def build_picture_links(settings: Settings, stores: Mapping[UserSource, PictureStore]) -> PictureLinks:
+def build_picture_links(settings: Settings, stores: Mapping[UserSource, PictureStore], clock: Clock) -> PictureLinks:
     """Build what makes and reads the URLs of pictures."""
     return PictureLinks(
         _secret(settings),
         stores,
         lifetime=settings.pictures.lifetime,
         public_url=settings.public_url or "",
+        clock=clock.time,
     )
 
 
@@ -29,11 +31,16 @@ def build_pictures_route(
     configured: ConfiguredSources,
     links: PictureLinks,
     authenticate: Callable[[Mapping[str, str]], Awaitable[Principal]],
+    clock: Clock,
 ) -> Route:
     """Build the route `/images/{token}`."""
     pictures = settings.pictures
     fetcher = PictureFetcher(
-        configured.sources, configured.pictures, max_bytes=pictures.max_bytes, cache_bytes=pictures.cache_bytes
+        configured.sources,
+        configured.pictures,
+        max_bytes=pictures.max_bytes,
+        cache_bytes=pictures.cache_bytes,
+        clock=clock.monotonic,
     )
     return pictures_route(
         links,

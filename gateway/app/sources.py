@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.callers.authentication import Forwards
+from gateway.kit.clock import Clock
 from gateway.settings import AccountSettings, PicturedSettings, Settings, SourceSettings
 from gateway.settings.names import variable_of
 from gateway.settings.secret_files import SecretFile
@@ -105,15 +106,16 @@ def _base_url_and_headers(name: UserSource, settings: Settings) -> tuple[str, Ma
 class ConfiguredSources:
     """The configured sources with their pipelines. Create it inside the event loop; `stack` closes the connections."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver) -> None:
+    def __init__(self, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver, clock: Clock) -> None:
         self._settings = settings
         self._stack = stack
         self._observer = observer
+        self._clock = clock
         self._circuits: dict[UserSource, Circuit] = {}
         self._flights: dict[UserSource, SingleFlight] = {}
         self._pacings: dict[UserSource, Pacing] = {}
         self.pictures: dict[UserSource, PictureStore] = {}
-        budget = RetryBudget()
+        budget = RetryBudget(clock=clock.monotonic)
         configured = [name for name in BUILDERS if settings_of(settings, name).configured]
         self.sources = Sources([self._build(name, budget) for name in configured])
 
@@ -146,7 +148,7 @@ class ConfiguredSources:
         configured = settings_of(self._settings, name)
         transport = CLIENTS[self._settings.http_client](_limits(configured))
         self._stack.push_async_callback(transport.aclose)
-        circuit = self._circuits[name] = Circuit(observe=self._observer.pipeline_event)
+        circuit = self._circuits[name] = Circuit(clock=self._clock.monotonic, observe=self._observer.pipeline_event)
         flights = self._flights[name] = SingleFlight(observe=self._observer.pipeline_event)
         step_settings = StepSettings(
             forwarding=Forwarding(name, configured.forwards) if configured.forwards else None,
@@ -157,7 +159,10 @@ class ConfiguredSources:
         )
         observe = self._observer.pipeline_event
         pacing = self._pacings[name] = Pacing(
-            step_settings.rate, key=PACING_KEYS.get(name, by_credential), observe=observe
+            step_settings.rate,
+            key=PACING_KEYS.get(name, by_credential),
+            clock=self._clock.monotonic,
+            observe=observe,
         )
         timing = Timing(self._observer.call_finished)
 
@@ -165,7 +170,7 @@ class ConfiguredSources:
         rotation = Rotation(token.get_secret_value, token.refresh) if isinstance(token, SecretFile) else None
 
         def send(changed: StepSettings, rotation: Rotation | None, **parts: Any) -> Send:
-            chosen: Sequence[Step] = steps(changed, budget=budget, observe=observe, **parts)
+            chosen: Sequence[Step] = steps(changed, budget=budget, sleep=self._clock.sleep, observe=observe, **parts)
             if rotation is not None:
                 chosen = [rotation, *chosen, rotation.renew]
             return pipeline(transport, [*chosen, timing])

@@ -7,6 +7,7 @@ from gateway.app.metrics_observer import MetricsObserver
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.memory import MemoryEventLog
 from gateway.events.polling import PollingLock
+from gateway.kit.clock import Clock
 from gateway.kit.rate_limit import RateLimit
 from gateway.settings import Settings
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
@@ -23,10 +24,11 @@ __all__ = ["MemoryState"]
 class MemoryState:
     """Builds the stores of one process. Create it inside the event loop; `stack` closes what it opens."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver) -> None:
+    def __init__(self, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver, clock: Clock) -> None:
         self._settings = settings
         self._stack = stack
         self._observer = observer
+        self._clock = clock
 
     async def start(self) -> None:
         """Check that the state can be used; that in memory always can."""
@@ -65,15 +67,15 @@ class MemoryState:
         return None
 
     def _idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
-        return MemoryIdempotency(settings)
+        return MemoryIdempotency(settings, clock=self._clock.monotonic)
 
     def _rates(self, settings: RateSettings) -> RateLimit:
-        return MemoryRateLimit(settings)
+        return MemoryRateLimit(settings, clock=self._clock.monotonic)
 
     def _documents(self) -> DocumentStore:
         return MemoryDocuments(self._settings.documents.automatic_bytes)
 
     def _events(self, settings: EventLogSettings) -> EventLog:
-        log = MemoryEventLog(settings, observe=self._observer.log_event)
+        log = MemoryEventLog(settings, observe=self._observer.log_event, clock=self._clock)
         self._stack.push_async_callback(log.aclose)
         return log

@@ -10,6 +10,7 @@ from gateway.app.state_memory import MemoryState
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.polling import PollingLock
 from gateway.events.replicated import ReplicatedEventLog
+from gateway.kit.clock import Clock
 from gateway.kit.rate_limit import RateLimit
 from gateway.settings import Settings
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
@@ -30,10 +31,12 @@ _LEASE_MARGIN = 5.0  # seconds: more than Redis takes to respond, and than a fai
 
 
 class RedisState(MemoryState):
-    """Builds the same stores in Redis, over one client."""
+    """Builds the same stores in Redis, over one client. Their time is that of the Redis server."""
 
-    def __init__(self, url: str, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver) -> None:
-        super().__init__(settings, stack, observer)
+    def __init__(
+        self, url: str, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver, clock: Clock
+    ) -> None:
+        super().__init__(settings, stack, observer, clock)
         self._client = _client(url, observer.redis_event)
         stack.push_async_callback(self._client.aclose)
 

@@ -50,8 +50,8 @@ def build_site(
         [
             *endpoint.routes(),
             icon_route(graphiql.icon if graphiql else None),
-            build_pictures_route(settings, parts.sources, parts.pictures, parts.credentials.authenticate),
-            build_webhooks(settings, parts.sources.sources, parts.events, observer).route,
+            build_pictures_route(settings, parts.sources, parts.pictures, parts.credentials.authenticate, parts.clock),
+            build_webhooks(settings, parts.sources.sources, parts.events, observer, parts.clock).route,
             *more,
         ],
         [parts.live.route()],

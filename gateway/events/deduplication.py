@@ -72,11 +72,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK_DIFFERENCE = timedelta(minutes=1)  # a later time than that in the future would supersede changes for a long time
 
 
-def deduplication_keys(change: UserChange, user: User, name: str | None = None) -> DeduplicationKeys:
+def deduplication_keys(
+    change: UserChange, user: User, name: str | None = None, *, now: datetime | None = None
+) -> DeduplicationKeys:
     """Return the keys of an event.
 
     `name` identifies the report; it is used where the user has no time of change. Without both, `event` is random, so
-    that no other event equals it.
+    that no other event equals it. A time of change later than `now`, by default the present, is not used.
     """
     ref = ref_of(user)
     identity = [ref.source, ref.tenant.casefold(), ref.source_id.casefold()]
@@ -87,7 +89,7 @@ def deduplication_keys(change: UserChange, user: User, name: str | None = None) 
         event = _digest(change, identity, user.updated_at, content)
     else:
         event = secrets.token_hex(16) if name is None else _digest(name)
-    order = _order(user.updated_at, deletion=deletion)
+    order = _order(user.updated_at, now or datetime.now(UTC), deletion=deletion)
     return DeduplicationKeys(
         event, _digest(identity), content, dated=user.updated_at is not None, order=order, deletion=deletion
     )
@@ -100,13 +102,13 @@ def _value(user: User, field: str) -> Any:
     return value
 
 
-def _order(time: Timestamp | None, *, deletion: bool) -> str:
+def _order(time: Timestamp | None, now: datetime, *, deletion: bool) -> str:
     """Return `DeduplicationKeys.order`."""
     try:
         instant = _EPOCH if time is None else time.instant()
     except ValueError:
         return ""
-    if not _EPOCH < instant < datetime.now(UTC) + _CLOCK_DIFFERENCE:
+    if not _EPOCH < instant < now + _CLOCK_DIFFERENCE:
         return ""
     return f"{(instant - _EPOCH) // timedelta(microseconds=1):020d}{2 if deletion else 1}"
 

@@ -16,6 +16,7 @@ from gateway.events.log import (
 )
 from gateway.events.recent import MemorySubscription, RecentEvents, event_filter
 from gateway.events.resume_tokens import ResumeTokens, invalid_resume_token
+from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
@@ -25,11 +26,18 @@ __all__ = ["MemoryEventLog"]
 class MemoryEventLog:
     """An `EventLog` in memory, for one event loop. It ends with its process; its tokens are no longer held then."""
 
-    def __init__(self, settings: EventLogSettings | None = None, *, observe: LogObserver = ignore_log_event) -> None:
+    def __init__(
+        self,
+        settings: EventLogSettings | None = None,
+        *,
+        observe: LogObserver = ignore_log_event,
+        clock: Clock = REAL_CLOCK,
+    ) -> None:
         settings = settings or EventLogSettings()
         self._observe = observe
+        self._clock = clock
         self._tokens = ResumeTokens()
-        self._changes = RecentChanges(settings.window)
+        self._changes = RecentChanges(settings.window, clock=clock.monotonic)
         self._recent = RecentEvents(settings, observe)
         self._closed = False
 
@@ -89,9 +97,10 @@ class MemoryEventLog:
         name: str | None = None,
         occurred_at: Timestamp | None = None,
     ) -> bool:
-        result = self._changes.add(deduplication_keys(change, user, name), external=external)
+        now = datetime.fromtimestamp(self._clock.time(), UTC)
+        result = self._changes.add(deduplication_keys(change, user, name, now=now), external=external)
         if result is LogEvent.PUBLISHED:
-            at = occurred_at or Timestamp(datetime.now(UTC).isoformat())
+            at = occurred_at or Timestamp(now.isoformat())
             self._recent.add(UserEvent(self._tokens.encode(self._recent.last + 1), change, user, at))
         self._observe(result, user.source)
         return result is LogEvent.PUBLISHED

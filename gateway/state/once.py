@@ -63,7 +63,8 @@ class IdempotentChanges:
 
     What cannot be written to the store is written as soon as it responds: results, so that the change is not executed
     again, and released leases, so that no key is blocked for longer than the store did not respond. `observe` is called
-    with `late` for each result that was stored so, and with `lost` for each that was given up.
+    with `late` for each result that was stored so, and with `lost` for each that was given up. `sleep` waits
+    between two renewals of a lease.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class IdempotentChanges:
         store: IdempotencyStore,
         *,
         observe: Callable[[str], None] = lambda _: None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         close_timeout: float = _CLOSE_TIMEOUT,
     ) -> None:
         self._store = store
         self._backlog = Backlog(store, observe)
+        self._sleep = sleep
         self._close_timeout = close_timeout
 
     async def __call__(
@@ -136,7 +139,7 @@ class IdempotentChanges:
         self, record_id: str, owner: str, change: Callable[[Execution], Awaitable[bytes]], execution: Execution
     ) -> bytes:
         try:
-            async with renewed_lease(self._store, record_id, owner):
+            async with renewed_lease(self._store, record_id, owner, sleep=self._sleep):
                 result = await change(execution)
         except BaseException as error:
             await self._abandon(record_id, owner, _progress(execution, error))

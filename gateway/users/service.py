@@ -2,6 +2,7 @@
 
 import copy
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import astuple
 from typing import Any, Self
@@ -61,11 +62,12 @@ class UserService:
         execute_once: ExecuteOnce | None = None,
         publish: Publish | None = None,
         require_publishable: RequirePublishable | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = sources
         self._reference = reference or ReferenceData(sources)
         self._cursors = cursors or Cursors(secrets.token_bytes(32))
-        self._prefetched = PrefetchedUsers()
+        self._prefetched = PrefetchedUsers(clock=clock)
         self._long_steps = LongSteps()
         self._merge = Merge(sources, self._cursors, self._prefetched)
         self._mutations = Mutations(

@@ -8,9 +8,9 @@ that they may not, so that the sender repeats the webhook. A webhook is only acc
 import asyncio
 import hashlib
 import hmac
+import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -145,6 +145,7 @@ class ResellerWebhooks:
         complete: CompleteChange | None = None,
         max_bytes: int = _MAX_BYTES,
         observe: Callable[[WebhookResult], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._tokens = tokens
         self._read = read
@@ -153,6 +154,7 @@ class ResellerWebhooks:
         self._tolerance = tolerance
         self._max_bytes = max_bytes
         self._observe = observe
+        self._clock = clock
         self._arriving = _ArrivingBodies(_MAX_ARRIVING)
 
     @property
@@ -221,7 +223,7 @@ class ResellerWebhooks:
     def _is_expired(self, reported: ReportedChange) -> bool:
         if reported.occurred_at is None:
             return False
-        return abs((datetime.now(UTC) - reported.occurred_at.instant()).total_seconds()) > self._tolerance
+        return abs(self._clock() - reported.occurred_at.instant().timestamp()) > self._tolerance
 
     def _is_signed(self, body: bytes, signature: str) -> bool:
         """Whether the signature is valid under any token. All of them are tried: the time discloses nothing."""

@@ -141,7 +141,7 @@ class Circuit:
         deadline, dispatch = current_deadline.get(), current_dispatch.get()
         if deadline is None or dispatch is None or dispatch.since is None:
             return False
-        return deadline.expired and self._clock() - dispatch.since >= self._settings.hung_after
+        return deadline.expired and deadline.clock() - dispatch.since >= self._settings.hung_after
 
     def _count_probe(self, request: Request, *, failed: bool) -> None:
         self._successes += not failed

@@ -24,7 +24,7 @@ pacing refused, and `Circuit` does not count a call that pacing refused.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gateway.sources.http.bucket import Rate
@@ -75,12 +75,13 @@ def steps(
     single_flight: SingleFlight | None = None,
     pacing: Pacing | None = None,
     clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     observe: Observer = ignore_event,
 ) -> list[Step]:
     """Return the steps of one source, for `exchange.pipeline`.
 
     `budget` is the one of the whole process. A `circuit`, a `single_flight` and a `pacing` are passed where they are
-    used from outside as well; the others are those of this pipeline.
+    used from outside as well; the others are those of this pipeline, with `clock`. `sleep` waits between two attempts.
     """
     pacing = pacing or Pacing(settings.rate, clock=clock, observe=observe)
     order: list[Step] = [] if settings.forwarding is None else [settings.forwarding]
@@ -88,7 +89,7 @@ def steps(
     if settings.single_flight:
         order.append(single_flight or SingleFlight(observe=observe))
     order += [
-        Retry(settings.retry, budget=budget, observe=observe),
+        Retry(settings.retry, budget=budget, sleep=sleep, observe=observe),
         circuit or Circuit(CircuitSettings(), clock=clock, observe=observe),
         pacing,
         Handover(clock=clock),
