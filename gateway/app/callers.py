@@ -8,6 +8,7 @@ from gateway.callers.api_keys import ApiKeys
 from gateway.callers.authentication import Authentication, Forwards
 from gateway.callers.revocation import CREDENTIAL_HEADERS, CredentialWatch
 from gateway.kit.clock import REAL_CLOCK, Clock
+from gateway.kit.extras import require_extra
 from gateway.operation import scopes
 from gateway.settings import AuthSettings
 from gateway.users.model import UserSource
@@ -49,6 +50,7 @@ async def open_authentication(
                 keys = ApiKeys(settings.keys_file, scopes(UserSource), now=clock.time)
         tokens = None
         if settings.with_tokens:
+            require_extra("jwt", "GATEWAY_AUTH__MODE with jwt")
             from gateway.app.tokens import open_token_verifier  # noqa: PLC0415 - the JWT library takes 11 MiB
 
             tokens = await open_token_verifier(settings, stack, clock)

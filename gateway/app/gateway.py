@@ -264,7 +264,7 @@ class Gateway:
         """Start the gRPC server; return None if it is disabled. Whoever starts it stops it, before the gateway ends.
 
         Raises:
-            OSError: the address is not available, or a TLS file cannot be read or is not valid.
+            OSError, ValueError: the address is not available, a file of TLS is not valid, or the extra `grpc` is missing.
         """
         return await serve_grpc(self.settings, self._entered, self._telemetry)
 

@@ -25,6 +25,7 @@ from gateway.app.state_memory import MemoryState
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
 from gateway.kit.clock import Clock
+from gateway.kit.extras import require_extra
 from gateway.settings import Settings
 from gateway.state.once import IdempotentChanges
 from gateway.telemetry.loop_lag import LoopLag
@@ -127,6 +128,7 @@ def _build_state(settings: Settings, stack: AsyncExitStack, observer: MetricsObs
     """Build the state in memory or, if a URL is set, in Redis."""
     if settings.redis_url is None:
         return MemoryState(settings, stack, observer, clock)
+    require_extra("redis", "GATEWAY_REDIS_URL", ", or unset GATEWAY_REDIS_URL")
     from gateway.app.state_redis import RedisState  # noqa: PLC0415 - the Redis client takes 6 MiB
 
     return RedisState(settings.redis_url.get_secret_value(), settings, stack, observer, clock)

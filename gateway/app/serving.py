@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gateway.api.web.servers import HttpServer
 from gateway.app.command_line import CommandLineGateway
@@ -14,9 +15,13 @@ from gateway.app.file_limit import connection_limit, raise_file_limit
 from gateway.app.otlp import export_metrics, export_spans
 from gateway.app.ports import named_port
 from gateway.kit.blob import require_temporary_folder
+from gateway.kit.extras import has_extra, install_command
 from gateway.settings import Settings
 from gateway.telemetry.access_log import Write, json_line, text_line, write_to_logger, write_to_stream
 from gateway.telemetry.log_stream import LogStream
+
+if TYPE_CHECKING:  # it is only imported where gRPC is served
+    from gateway.api.grpc.server import GrpcServer
 
 __all__ = ["Addresses", "collect_less", "serving", "stop_requested"]
 
@@ -31,8 +36,8 @@ _YOUNG = 20_000  # objects
 class Addresses:
     """Where a gateway is served: the base URLs of HTTP and of the admin port, and `host:port` of gRPC.
 
-    `grpc` is None where it is disabled. Without an admin port, `admin` is the base URL of HTTP. `status`: it serves
-    `/status` too.
+    `grpc` is None where it is disabled or not installed. Without an admin port, `admin` is the base URL of HTTP.
+    `status`: it serves `/status` too.
     """
 
     http: str
@@ -67,8 +72,7 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
                 server = await gateway.serve_limited_http(grace=_GRACE, limit=limit)
             grpc = None
             try:
-                with named_port("gRPC", "grpc_port", settings.grpc_host, settings.grpc_port):
-                    grpc = await gateway.serve_grpc()
+                grpc = await _serve_grpc(gateway)
                 with named_port("admin", "admin_port", settings.admin_host, settings.admin_port):
                     admin = await gateway.serve_admin()
                 if admin is not None:
@@ -93,6 +97,16 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
                 else:
                     await _stop_http(gateway, server)
     _LOG.info("stopped")  # not reached where the start failed, which is an error of its own
+
+
+async def _serve_grpc(gateway: Gateway) -> "GrpcServer | None":
+    """Start the gRPC server, unless it is disabled, or neither installed nor requested by its port."""
+    settings = gateway.settings
+    if settings.grpc_port is not None and "grpc_port" not in settings.model_fields_set and not has_extra("grpc"):
+        _LOG.info("gRPC is not served, since it is not installed: %s", install_command("grpc"))
+        return None
+    with named_port("gRPC", "grpc_port", settings.grpc_host, settings.grpc_port):
+        return await gateway.serve_grpc()
 
 
 def _url(server: HttpServer) -> str:

@@ -17,6 +17,7 @@ from gateway.app.file_limit import file_limit, grpc_connection_limit
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.parts import Parts
 from gateway.app.pictures import build_pictures_route
+from gateway.kit.extras import require_extra
 from gateway.settings import Settings
 from gateway.telemetry.telemetry import Telemetry
 
@@ -61,9 +62,15 @@ def build_site(
 
 
 async def serve_grpc(settings: Settings, parts: Parts, telemetry: Telemetry) -> "GrpcServer | None":
-    """Start the gRPC server; return None if it is disabled."""
+    """Start the gRPC server; return None if it is disabled.
+
+    Raises:
+        OSError: the port is in use.
+        ValueError: gRPC is not installed, or a file of TLS is not valid.
+    """
     if settings.grpc_port is None:
         return None
+    require_extra("grpc", "Serving gRPC", ", or set GATEWAY_GRPC_PORT=off")
     from gateway.api.grpc.server import GrpcOptions, Tls, start_grpc  # noqa: PLC0415 - 14 MiB that `off` saves
 
     tls = None

@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit, urlunsplit
+
+from gateway.kit.extras import require_extra
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -78,7 +79,11 @@ def otlp_url(signal: Signal, endpoint: str | None, variables: Mapping[str, str])
     _require_url(variable, url)
     _require_headers(name, variables)
     _require_protocol(name, variables)
-    _require_sdk()
+    require_extra(
+        "otel",
+        "Sending traces and metrics by OTLP",
+        ", or unset GATEWAY_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_ENDPOINT",
+    )
     return url
 
 
@@ -191,16 +196,3 @@ def _require_protocol(name: str, variables: Mapping[str, str]) -> None:
                     "collector's port for HTTP, which is 4318 by default"
                 )
             return
-
-
-def _require_sdk() -> None:
-    for module in ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"):
-        try:
-            found = find_spec(module) is not None
-        except ModuleNotFoundError:  # a package above it is missing
-            found = False
-        if not found:
-            raise ValueError(
-                "Sending traces and metrics by OTLP needs OpenTelemetry's SDK and exporter, which are not installed: "
-                f"pip install '{PACKAGE}[otel]', or unset GATEWAY_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_ENDPOINT"
-            )

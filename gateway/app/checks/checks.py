@@ -12,6 +12,7 @@ from gateway.app.checks.webhooks import check_webhooks
 from gateway.app.command_line import CommandLineGateway
 from gateway.app.sources import settings_of
 from gateway.errors import Code
+from gateway.kit.extras import require_extra
 from gateway.settings import Settings
 from gateway.settings.names import variable_of
 from gateway.users.model import UserSource
@@ -94,6 +95,7 @@ async def _left_out(settings: Settings, name: UserSource) -> list[CheckRow]:
 
 
 async def _check_redis(url: str) -> CheckRow:
+    require_extra("redis", "GATEWAY_REDIS_URL")
     from gateway.app.state_redis import redis_problem  # noqa: PLC0415 - the Redis client takes 6 MiB
 
     address = urlsplit(url)
