@@ -9,7 +9,7 @@ import grpc
 
 from benchmarks.load import Load
 from benchmarks.operations import user_id
-from gateway.api.grpc.usergateway.v1 import users_pb2 as v1
+from usergateway.v1 import users_pb2 as v1
 
 __all__ = ["generate_grpc_load"]
 

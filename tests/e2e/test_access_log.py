@@ -15,7 +15,6 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout
 
 from gateway import Settings
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.app.serving import Addresses, serving
 from gateway.callers.api_keys import new_api_key
 from gateway.operation import Action, scopes
@@ -32,6 +31,7 @@ from gateway.telemetry.access_log import json_line, text_line
 from gateway.telemetry.log_stream import LogStream
 from gateway.telemetry.report import RequestReport
 from gateway.users.model import UserSource
+from usergateway.v1 import users_pb2
 
 NAMED = 'query OneUser { user(id: "acus_adalovelace1", source: ACCOUNT) { name role { name } } }'
 ALL = "{ users(first: 20) { nodes { name role { name owner { type } } } unavailable { source } } }"

@@ -14,7 +14,7 @@ from faults.replica import WEBHOOK_TOKEN, Replica
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
+from usergateway.v1 import users_pb2
 
 __all__ = ["send_by_graphql", "send_by_grpc", "signed_webhook"]
 

@@ -23,7 +23,7 @@ from incident.facts import Addresses, Facts, Phase
 from incident.operations import COMPANY, EXPORT, FOLLOW, LICENSES, READ, RESELLER, SAVE
 from state.server import RedisServer
 
-from gateway.api.grpc.usergateway.v1 import users_pb2 as v1
+from usergateway.v1 import users_pb2 as v1
 
 __all__ = ["Incident"]
 

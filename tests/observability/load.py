@@ -8,8 +8,8 @@ import grpc
 from aiohttp import ClientConnectionError, ClientSession
 from state.server import RedisServer
 
-from gateway.api.grpc.usergateway.v1 import users_pb2 as v1
 from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN
+from usergateway.v1 import users_pb2 as v1
 
 __all__ = ["SETTINGS", "put_under_load"]
 

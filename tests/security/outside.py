@@ -15,7 +15,7 @@ import grpc
 from aiohttp import ClientSession
 from conftest import GATEWAY, ROOT, Running
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
+from usergateway.v1 import users_pb2
 
 __all__ = [
     "Caller",

@@ -12,8 +12,8 @@ from security.attacker import memory, scaled
 from security.outside import Keys, RecordedProcess, Serve, call_grpc, wait_until
 from security.raw_http2 import RawConnection, raw_connection
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.sandbox import LANDMARKS
+from usergateway.v1 import users_pb2
 
 ADA = {"id": LANDMARKS["account"]["ada"], "source": users_pb2.USER_SOURCE_ACCOUNT}
 SERVICE = "/usergateway.v1.UserService"

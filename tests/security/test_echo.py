@@ -15,7 +15,7 @@ from graphql import GraphQLSchema, get_named_type, is_input_object_type
 from security.outside import Keys, RecordedProcess, Serve
 
 from gateway.api.graphql.schema.build import build_schema, executable
-from gateway.api.grpc.usergateway.v1 import users_pb2
+from usergateway.v1 import users_pb2
 
 MARKER = "Marker4711 in a value"
 SCHEMA: GraphQLSchema = executable(build_schema())

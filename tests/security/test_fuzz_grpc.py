@@ -15,12 +15,12 @@ from security.fuzzing import REQUESTS, SEED
 from security.outside import RecordedProcess, Serve
 
 from gateway.api.grpc.errors import STATUS
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import RESUME_TOKEN
 from gateway.errors import Code
 from gateway.sandbox import LANDMARKS
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import UserSource
+from usergateway.v1 import users_pb2
 
 METHODS = users_pb2.DESCRIPTOR.services_by_name["UserService"].methods
 IDS = [

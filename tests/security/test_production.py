@@ -9,10 +9,10 @@ from aiohttp import ClientSession, WSMsgType
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 from security.outside import Caller, Control, Keys, RecordedProcess, Serve, call_grpc
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.sandbox import LANDMARKS
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import UserSource
+from usergateway.v1 import users_pb2
 
 PROTOCOL = "graphql-transport-ws"
 ADA = encode(Ref(Kind.USER, UserSource.ACCOUNT, LANDMARKS["account"]["ada"]))

@@ -13,10 +13,10 @@ import pytest
 from aiohttp import ClientResponse, ClientSession
 from security.outside import RecordedProcess, Serve
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.callers.api_keys import new_api_key
 from gateway.operation import scopes as all_scopes
 from gateway.users.model import UserSource
+from usergateway.v1 import users_pb2
 
 KNOWN = all_scopes(UserSource)
 PROTOCOL = "graphql-transport-ws"

@@ -19,7 +19,6 @@ from security.manifests import sha256
 from telemetry.scrape import Scrape, scrape
 
 from gateway import Gateway, Settings
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.app.serving import serving
 from gateway.kit.server_address import server_address
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, WEBHOOK_TOKEN, Sandbox, SandboxOptions
@@ -27,6 +26,7 @@ from gateway.telemetry.feeds import FeedLag
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport
 from gateway.telemetry.request_metrics import RequestMetrics
+from usergateway.v1 import users_pb2
 
 __all__ = ["fresh"]
 

@@ -28,8 +28,8 @@ from telemetry.traced import (
     traceparent,
 )
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.sandbox import WEBHOOK_TOKEN
+from usergateway.v1 import users_pb2
 
 __all__ = ["traced"]
 

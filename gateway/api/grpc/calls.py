@@ -9,13 +9,13 @@ from google.rpc import status_pb2
 
 from gateway.api.capacity import ratelimit_headers
 from gateway.api.grpc.errors import partial_errors, status_of
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.kit.rate_limit import Allowance
 from gateway.operation import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.loaders import Loaders
 from gateway.users.source import Unavailable
+from usergateway.v1 import users_pb2
 
 __all__ = ["PARTIAL_ERRORS", "Call"]
 

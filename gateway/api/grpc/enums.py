@@ -4,9 +4,9 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, Rule
 from gateway.users import changes, model
+from usergateway.v1 import users_pb2
 
 __all__ = ["NUMBERS", "ROLE_TYPES", "SOURCES", "enum_value", "sources_of"]
 

@@ -8,8 +8,8 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, Code, GatewayError, Internal, Violation
+from usergateway.v1 import users_pb2
 
 __all__ = ["DOMAIN", "STATUS", "field_path", "partial_errors", "status_of"]
 

@@ -1,6 +1,7 @@
 """Generates the Python code of the .proto, or checks both: `python -m gateway.api.grpc.generate [--check | --release]`.
 
-The generated code is committed, so an installation needs no compiler. Requires grpcio-tools and, for `--check`, buf.
+The generated code is the public package `usergateway`: messages and stubs, with their types. It is committed, so an
+installation needs no compiler. Requires grpcio-tools, mypy-protobuf and, for `--check`, buf.
 """
 
 import argparse
@@ -14,10 +15,13 @@ from pathlib import Path
 
 __all__ = ["main"]
 
-_FOLDER = Path(__file__).parent
+_ROOT = Path(__file__).parents[3]
 _PROTO = "usergateway/v1/users.proto"
-_GENERATED = ("usergateway/v1/users_pb2.py", "usergateway/v1/users_pb2.pyi")
-_RELEASED = _FOLDER / "released"  # the .proto as of the last release
+_GENERATED = tuple(
+    f"usergateway/v1/{name}" for name in ("users_pb2.py", "users_pb2.pyi", "users_pb2_grpc.py", "users_pb2_grpc.pyi")
+)
+_RELEASED = "gateway/api/grpc/released"  # the .proto as of the last release
+_BUF = "gateway/api/grpc/buf.yaml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mode.add_argument(
         "--release", action="store_true", help="store the .proto as the release that later ones must be compatible with"
     )
-    parser.add_argument("--root", type=Path, default=_FOLDER, help=argparse.SUPPRESS)
+    parser.add_argument("--root", type=Path, default=_ROOT, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     root: Path = options.root
     if options.check:
@@ -40,17 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.writelines(f"{line}\n" for line in problems)
         return 1 if problems else 0
     if options.release:
-        (root / _RELEASED.name / _PROTO).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(root / _PROTO, root / _RELEASED.name / _PROTO)
+        (root / _RELEASED / _PROTO).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / _PROTO, root / _RELEASED / _PROTO)
         return 0
-    _compile(root, f"--python_out={root}", f"--pyi_out={root}")
+    _generate(root, root)
     return 0
 
 
 def _check_generated(root: Path) -> Iterator[str]:
     """Yield a problem for each generated file that differs from the committed one."""
     with tempfile.TemporaryDirectory() as folder:
-        _compile(root, f"--python_out={folder}", f"--pyi_out={folder}")
+        _generate(root, Path(folder))
         for name in _GENERATED:
             committed = root / name
             present = committed.read_text() if committed.is_file() else ""
@@ -67,18 +71,18 @@ def _check_generated(root: Path) -> Iterator[str]:
 
 def _check_style(root: Path) -> Iterator[str]:
     """Yield the differences from buf's format, and the broken rules of its linter."""
-    yield from _buf("format", str(root / _PROTO), "--diff", "--exit-code", config=root)
+    yield from _buf("format", str(root / _PROTO), "--diff", "--exit-code", root=root)
     with tempfile.TemporaryDirectory() as folder:
-        yield from _buf("lint", _image(root, folder, "new"), "--path", _PROTO, config=root)
+        yield from _buf("lint", _image(root, folder, "new"), "--path", _PROTO, root=root)
 
 
 def _check_compatibility(root: Path) -> Iterator[str]:
     """Yield the changes that break clients of the last release; none where there has been no release."""
-    if not (root / _RELEASED.name / _PROTO).is_file():
+    if not (root / _RELEASED / _PROTO).is_file():
         return
     with tempfile.TemporaryDirectory() as folder:
-        released = _image(root / _RELEASED.name, folder, "released")
-        yield from _buf("breaking", _image(root, folder, "new"), "--path", _PROTO, "--against", released, config=root)
+        released = _image(root / _RELEASED, folder, "released")
+        yield from _buf("breaking", _image(root, folder, "new"), "--path", _PROTO, "--against", released, root=root)
 
 
 def _image(root: Path, folder: str, name: str) -> str:
@@ -88,22 +92,30 @@ def _image(root: Path, folder: str, name: str) -> str:
     return image
 
 
+def _generate(root: Path, folder: Path) -> None:
+    """Write the generated code to a folder. mypy-protobuf takes the comments over, and types both kinds of channels."""
+    types = [f"--plugin={Path(sys.executable).with_name(f'protoc-gen-{name}')}" for name in ("mypy", "mypy_grpc")]
+    outputs = (f"--{name}_out={folder}" for name in ("python", "grpc_python"))
+    _compile(root, *outputs, *types, f"--mypy_out=quiet:{folder}", f"--mypy_grpc_out=quiet:{folder}")
+
+
 def _compile(root: Path, *options: str) -> None:
     import grpc_tools  # noqa: PLC0415 - only in the development environment
     from google.api import field_behavior_pb2  # noqa: PLC0415 - not needed when the gateway runs
-    from grpc_tools import protoc  # noqa: PLC0415 - only in the development environment
 
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     google = Path(field_behavior_pb2.__file__).parents[2]  # googleapis-common-protos has its .proto files
-    status = protoc.main(["protoc", f"-I{root}", f"-I{well_known}", f"-I{google}", *options, _PROTO])
-    if status:
-        sys.exit(int(status))
+    # A separate process: the compiler forks to start a plugin, which a process that serves gRPC should not do.
+    command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{root}", f"-I{well_known}", f"-I{google}"]
+    completed = subprocess.run([*command, *options, _PROTO], check=False)  # noqa: S603 - a tool of the development environment
+    if completed.returncode:
+        sys.exit(completed.returncode)
 
 
-def _buf(command: str, *arguments: str, config: Path) -> Iterator[str]:
+def _buf(command: str, *arguments: str, root: Path) -> Iterator[str]:
     buf = Path(sys.executable).with_name("buf")
     completed = subprocess.run(  # noqa: S603 - a tool of the development environment
-        [str(buf), command, *arguments, "--config", str(config / "buf.yaml")],
+        [str(buf), command, *arguments, "--config", str(root / _BUF)],
         capture_output=True,
         text=True,
         check=False,

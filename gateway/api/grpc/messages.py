@@ -7,9 +7,9 @@ from typing import Any
 from google.protobuf import struct_pb2
 
 from gateway.api.grpc.enums import NUMBERS
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.users.ids import Identified, encode, ref_of
 from gateway.users.planning import EXPANSIONS, Selection
+from usergateway.v1 import users_pb2
 
 __all__ = ["Messages", "source_error"]
 

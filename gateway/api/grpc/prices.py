@@ -15,8 +15,8 @@ from gateway.api.grpc.read_mask import (
     read_plan_of_user,
     record_type,
 )
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
+from usergateway.v1 import users_pb2
 
 __all__ = ["price_of"]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput, Rule, Violation
 from gateway.users.planning import EXPANSIONS, REFERENCES, Plan, Selection, plan
+from usergateway.v1 import users_pb2
 
 __all__ = ["ReadPlan", "read_plan_of_department", "read_plan_of_role", "read_plan_of_user", "record_type"]
 

@@ -27,7 +27,6 @@ from gateway.api.grpc.handlers import (
 from gateway.api.grpc.health import HEALTH_SERVICE, Health
 from gateway.api.grpc.messages import Messages
 from gateway.api.grpc.servicer import UserServicer
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.api.grpc.watching import Watching
 from gateway.api.pictures import PictureLinks
 from gateway.callers.authentication import anyone
@@ -36,6 +35,7 @@ from gateway.events.log import EventLog
 from gateway.kit.watched_file import FileVersion, file_version
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.service import UserService
+from usergateway.v1 import users_pb2
 
 __all__ = ["GrpcOptions", "GrpcServer", "Tls", "start_grpc"]
 

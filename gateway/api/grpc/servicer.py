@@ -11,10 +11,10 @@ from gateway.api.grpc.filling import Filler
 from gateway.api.grpc.messages import Messages, source_error
 from gateway.api.grpc.paging import page_of
 from gateway.api.grpc.read_mask import ReadPlan, read_plan_of_department, read_plan_of_role, read_plan_of_user
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import NotFound
 from gateway.users.loaders import Loaders
 from gateway.users.service import UserService
+from usergateway.v1 import users_pb2
 
 __all__ = ["UserServicer"]
 

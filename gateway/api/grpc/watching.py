@@ -9,13 +9,13 @@ from typing import Any, Generic, TypeVar
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.enums import NUMBERS, sources_of
 from gateway.api.grpc.messages import Messages
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, Forbidden, GatewayError, Rule, Unauthenticated
 from gateway.events.log import Draining, EventLog, SlowReader, Subscription, UserEvent
 from gateway.events.watching import MAX_IDS, watching
 from gateway.telemetry.report import RequestReport
 from gateway.users.ids import Kind, Ref, decode
+from usergateway.v1 import users_pb2
 
 __all__ = ["RESUME_TOKEN", "RenderedEvents", "Watching"]
 

@@ -13,7 +13,6 @@ from google.rpc import error_details_pb2, status_pb2
 
 from gateway import Gateway, Settings
 from gateway.api.grpc.server import GrpcOptions, GrpcServer, start_grpc
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.callers.authentication import Authenticate, anyone
 from gateway.callers.revocation import CredentialWatch
 from gateway.sandbox import (
@@ -25,6 +24,7 @@ from gateway.sandbox import (
     Sandbox,
     SandboxOptions,
 )
+from usergateway.v1 import users_pb2
 
 _METHODS = users_pb2.DESCRIPTOR.services_by_name["UserService"].methods_by_name
 

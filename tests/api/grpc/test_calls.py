@@ -12,8 +12,8 @@ from google.rpc import status_pb2
 
 from gateway.api.grpc.calls import PARTIAL_ERRORS, Call
 from gateway.api.grpc.server import GrpcOptions
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import SourceUnavailable
+from usergateway.v1 import users_pb2
 
 ADA = {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}
 

@@ -11,9 +11,9 @@ from aiohttp import ClientSession
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway import Settings
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.app.serving import Addresses, serving
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
+from usergateway.v1 import users_pb2
 
 USER = users_pb2.GetUserRequest(id="acus_adalovelace1", source="USER_SOURCE_ACCOUNT")
 QUERY = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'

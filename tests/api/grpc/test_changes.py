@@ -7,7 +7,7 @@ import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
+from usergateway.v1 import users_pb2
 
 ADA = "acus_adalovelace1"
 MARKET = "USR-0000-0001"

@@ -12,7 +12,6 @@ from urllib.parse import quote
 import pytest
 
 from gateway.api.grpc.errors import STATUS, field_path, status_of
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import (
     BadUserInput,
     Code,
@@ -24,6 +23,7 @@ from gateway.errors import (
     Violation,
 )
 from gateway.users.model import UserSource
+from usergateway.v1 import users_pb2
 
 ADA = {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}
 

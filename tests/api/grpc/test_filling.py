@@ -12,11 +12,11 @@ from gateway.api.grpc.errors import partial_errors
 from gateway.api.grpc.filling import Filler
 from gateway.api.grpc.messages import Messages
 from gateway.api.grpc.read_mask import read_plan_of_user
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import SourceUnavailable
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Organization, Role, User, UserSource
 from gateway.users.planning import Plan
+from usergateway.v1 import users_pb2
 
 
 @dataclass

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.api.grpc import generate
-from gateway.api.grpc.usergateway.v1 import users_pb2
+from usergateway.v1 import users_pb2
 
-HOME = Path(generate.__file__).parent
+HOME = Path(generate.__file__).parents[3]
+RELEASED = "gateway/api/grpc/released"
 
 
 @pytest.fixture
@@ -18,7 +19,9 @@ def copy(tmp_path: Path) -> Path:
         "usergateway/v1/users.proto",
         "usergateway/v1/users_pb2.py",
         "usergateway/v1/users_pb2.pyi",
-        "buf.yaml",
+        "usergateway/v1/users_pb2_grpc.py",
+        "usergateway/v1/users_pb2_grpc.pyi",
+        "gateway/api/grpc/buf.yaml",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(HOME / name, tmp_path / name)
@@ -45,11 +48,12 @@ def test_no_problems(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == ""
 
 
-def test_stale_code_is_reported(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["users_pb2.pyi", "users_pb2_grpc.py"])
+def test_stale_code_is_reported(copy: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     """Code that differs from the .proto fails the check, which prints the command to run."""
-    (copy / "usergateway/v1/users_pb2.pyi").write_text("# old\n")
+    (copy / "usergateway/v1" / name).write_text("# old\n")
     assert check(copy) == 1
-    assert "python -m gateway.api.grpc.generate" in capsys.readouterr().err
+    assert f"{name} is stale: run `python -m gateway.api.grpc.generate`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,7 @@ def test_the_released_api_is_kept(
     copy: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, problem: str
 ) -> None:
     """A renamed field, a changed number or a changed type of the committed release fails the check."""
-    shutil.copytree(HOME / "released", copy / "released")
+    shutil.copytree(HOME / RELEASED, copy / RELEASED)
     assert check(copy) == 0, capsys.readouterr().err
     change(copy, old, new)
     assert check(copy) == 1

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
+from usergateway.v1 import users_pb2
 
 ACCOUNT = users_pb2.USER_SOURCE_ACCOUNT
 

@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict
 from google.rpc import status_pb2
 
-from gateway.api.grpc.usergateway.v1 import users_pb2
+from usergateway.v1 import users_pb2
 
 TYPES = users_pb2.DESCRIPTOR.message_types_by_name
 SOURCES = {None: 0, "ACCOUNT": 1, "SOFTWAREONE": 2, "RESELLER": 3}

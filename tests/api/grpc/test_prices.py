@@ -9,8 +9,8 @@ from gateway.api.graphql.limits.cost_analysis import price_of as price_of_operat
 from gateway.api.graphql.limits.cost_model import CostModel
 from gateway.api.graphql.schema.build import build_schema, executable
 from gateway.api.grpc.prices import price_of
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.errors import BadUserInput
+from usergateway.v1 import users_pb2
 
 TARIFF = CostModel(executable(build_schema()))
 USERS = users_pb2.DESCRIPTOR.services_by_name["UserService"]

@@ -18,9 +18,9 @@ from pydantic import ValidationError
 
 from gateway import Settings
 from gateway.api.grpc.server import GrpcOptions, Tls, start_grpc
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.users.service import UserService
 from gateway.users.source import Sources
+from usergateway.v1 import users_pb2
 
 SERVICE = "usergateway.v1.UserService"
 SERVING = health_pb2.HealthCheckResponse.SERVING

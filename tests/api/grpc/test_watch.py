@@ -10,12 +10,12 @@ import pytest
 from google.rpc import status_pb2
 
 from gateway.api.grpc.server import GrpcOptions, start_grpc
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.events.memory import MemoryEventLog
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.service import UserService
 from gateway.users.source import Sources
+from usergateway.v1 import users_pb2
 
 ADA = "acus_adalovelace1"
 MARKET = "USR-0000-0001"

@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from web_app import running
 
 from gateway import Gateway, Settings
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, Sandbox
 from gateway.users.model import UserSource
+from usergateway.v1 import users_pb2
 
 QUERY = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { imageUrl } }'
 

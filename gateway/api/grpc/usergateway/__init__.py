@@ -1,1 +1,0 @@
-"""The packages of the API, by their names in the .proto."""

@@ -1,0 +1,53 @@
+"""The package `usergateway`: what a client in Python imports."""
+
+import asyncio
+import subprocess
+import sys
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from usergateway.v1 import users_pb2 as v1
+from usergateway.v1 import users_pb2_grpc
+
+
+def test_the_stubs_need_no_server() -> None:
+    """Importing the stubs imports nothing of the gateway, and none of the libraries that only the server needs."""
+    program = "import sys; from usergateway.v1 import users_pb2_grpc; print(*sys.modules)"
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    imported = set(completed.stdout.split())
+    assert {"grpc", "google.protobuf", "google.rpc.status_pb2"} <= imported
+    assert imported & {"gateway", "aiohttp", "msgspec", "pydantic", "redis", "strawberry"} == set()
+
+
+async def test_asynchronous_calls(world: Any) -> None:
+    """The stub of an asyncio channel makes calls, and receives a stream."""
+    service = users_pb2_grpc.UserServiceStub(world.channel)
+    events = service.WatchUsers(v1.WatchUsersRequest(sources=[v1.USER_SOURCE_ACCOUNT]))
+    await events.initial_metadata()
+    await service.UpdateAccountUser(v1.UpdateAccountUserRequest(id="acus_adalovelace1", user={"name": "Ada King"}))
+    event = await anext(aiter(events))
+    assert (event.change, event.user.name) == (v1.USER_CHANGE_UPDATED, "Ada King")
+    events.cancel()
+
+
+async def test_blocking_calls(world: Any) -> None:
+    """The stub of a blocking channel makes calls, and the details of a failure can be read with grpcio-status."""
+
+    def calls() -> tuple[v1.User, list[str]]:
+        with grpc.insecure_channel(world.server.address) as channel:
+            service = users_pb2_grpc.UserServiceStub(channel)
+            user = service.GetUser(v1.GetUserRequest(id="acus_adalovelace1", source=v1.USER_SOURCE_ACCOUNT), timeout=10)
+            with pytest.raises(grpc.RpcError) as raised:
+                service.UpdateAccountUser(v1.UpdateAccountUserRequest(id=user.id, user={"email": "no"}), timeout=10)
+            status = rpc_status.from_call(raised.value)
+            bad = error_details_pb2.BadRequest()
+            [detail] = [detail for detail in status.details if detail.Is(bad.DESCRIPTOR)]
+            detail.Unpack(bad)
+            return user, [violation.field for violation in bad.field_violations]
+
+    user, fields = await asyncio.to_thread(calls)
+    assert (user.name, fields) == ("Ada Lovelace", ["user.email"])
