@@ -16,6 +16,7 @@ _SUMMARIES = {
     "demo": "serve GraphQL and gRPC over an embedded sandbox with example users",
     "sandbox": "run only the sandbox, a simulator of the three sources",
     "schema": "print the GraphQL schema, or compare a file with it",
+    "proto": "print the .proto of the gRPC API, or write it with its imports",
     "key": "create an API key for a caller, and print its entry for the file of keys",
     "check": "check each source and Redis: reachable, the right API, permissions, clock, certificate, webhooks, "
     "latency",

@@ -1,12 +1,10 @@
 """`gateway schema`: the GraphQL schema, printed or compared with a file."""
 
 import argparse
-import difflib
-import sys
-from errno import ENOENT
 from pathlib import Path
 
 from gateway.api.graphql.schema.formats import FORMATS
+from gateway.cli.compared import is_current
 from gateway.cli.subcommand import FAILED, Subcommand
 
 __all__ = ["COMMAND"]
@@ -24,15 +22,11 @@ def _run(parsed: argparse.Namespace) -> int:
         if parsed.out is None and parsed.format != "sdl":
             raise ValueError("gateway schema --check --format needs --out with the file to compare")
         file = parsed.out or Path("schema.graphql")
-        if not file.exists():
-            write = "gateway schema --out FILE writes one"
-            raise FileNotFoundError(ENOENT, f"there is no schema to compare with; {write}", str(file))
-        present = file.read_text()
-        lines = (present.splitlines(True), text.splitlines(True))
-        sys.stdout.writelines(difflib.unified_diff(*lines, str(file), "schema of the code"))
-        return 0 if present == text else FAILED
+        missing = "there is no schema to compare with; gateway schema --out FILE writes one"
+        return 0 if is_current(file, text, "schema of the code", missing) else FAILED
     if parsed.out:
         parsed.out.write_text(text)
+        print(parsed.out)
     else:
         print(text, end="")
     return 0

@@ -4,29 +4,39 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.api import field_behavior_pb2
 
-from gateway.api.grpc import generate
+from gateway.api.grpc.proto_files import proto_files
 
 HERE = Path(__file__).parent / "node"
-PROTOS = Path(generate.__file__).parent
-COMMON = Path(field_behavior_pb2.__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Node with the packages of the client, and the folder of the .proto with its imports."""
+
+    program: Path
+    protos: Path
 
 
 @pytest.fixture(scope="session")
-def node(node_in: Callable[[Path], Path]) -> Path:
-    """Node with the packages of the client."""
-    return node_in(HERE)
+def node(node_in: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Node:
+    """Node, with what `gateway proto` writes."""
+    folder = tmp_path_factory.mktemp("protos")
+    for name, text in proto_files().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return Node(node_in(HERE), folder)
 
 
-async def call_from_node(node: Path, address: str, steps: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+async def call_from_node(node: Node, address: str, steps: list[tuple[str, dict[str, Any]]]) -> list[Any]:
     """Return the results of the calls in Node."""
     process = await asyncio.create_subprocess_exec(
-        *(str(node), "client.mjs", address, str(PROTOS), str(COMMON)),
+        *(str(node.program), "client.mjs", address, str(node.protos)),
         cwd=HERE,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -38,10 +48,10 @@ async def call_from_node(node: Path, address: str, steps: list[tuple[str, dict[s
 
 
 @asynccontextmanager
-async def watching(node: Path, address: str, **request: Any) -> AsyncIterator[asyncio.StreamReader]:
+async def watching(node: Node, address: str, **request: Any) -> AsyncIterator[asyncio.StreamReader]:
     """Stream events in Node until the block ends, and return its output lines."""
     process = await asyncio.create_subprocess_exec(
-        *(str(node), "watch.mjs", address, str(PROTOS), str(COMMON), json.dumps(request)),
+        *(str(node.program), "watch.mjs", address, str(node.protos), json.dumps(request)),
         cwd=HERE,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -60,7 +70,7 @@ async def watching(node: Path, address: str, **request: Any) -> AsyncIterator[as
             await process.wait()
 
 
-async def test_the_four_changes(world: Any, node: Path) -> None:
+async def test_the_four_changes(world: Any, node: Node) -> None:
     """Node makes the four changes; each sends values, null and absent fields to its source."""
     results = await call_from_node(
         node,
@@ -105,7 +115,7 @@ async def test_the_four_changes(world: Any, node: Path) -> None:
     assert json.loads(bodies[3]) == {"company": "Engines", "lastName": ""}
 
 
-async def test_every_read(world: Any, node: Path) -> None:
+async def test_every_read(world: Any, node: Node) -> None:
     """Node calls all methods that read, and can read the details of an error."""
     results = await call_from_node(
         node,
@@ -137,7 +147,7 @@ async def test_every_read(world: Any, node: Path) -> None:
     assert error["details"]["BadRequest"]["field_violations"][0]["field"] == "user.email"
 
 
-async def test_a_watch(world: Any, node: Path) -> None:
+async def test_a_watch(world: Any, node: Node) -> None:
     """Node receives events of changes by gRPC and GraphQL, and resumes after the first with its token."""
     async with watching(node, world.server.address, sources=["USER_SOURCE_RESELLER"]) as lines:
         assert json.loads(await lines.readline())["begun"]["usergateway-resume-token"]

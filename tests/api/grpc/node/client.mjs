@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import grpc from "@grpc/grpc-js";
 import protoLoader from "@grpc/proto-loader";
 
-const [address, root, common] = process.argv.slice(2);
-const options = { includeDirs: [root, common], keepCase: true, enums: String, longs: Number, oneofs: true };
+const [address, folder] = process.argv.slice(2);
+const options = { includeDirs: [folder], keepCase: true, enums: String, longs: Number, oneofs: true };
 const definition = protoLoader.loadSync("usergateway/v1/users.proto", options);
 const known = protoLoader.loadSync(["google/rpc/status.proto", "google/rpc/error_details.proto"], options);
 const { UserService } = grpc.loadPackageDefinition(definition).usergateway.v1;
