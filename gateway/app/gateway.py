@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -26,7 +26,7 @@ from gateway.api.web.site import Site
 from gateway.api.web.status.fonts import Fonts
 from gateway.api.web.status.route import status_routes
 from gateway.app.file_limit import ADMIN_CONNECTIONS
-from gateway.app.overrides import Overrides, TransportFactory
+from gateway.app.overrides import Overrides
 from gateway.app.parts import Parts, open_parts
 from gateway.app.public_types import AsgiApp, Pictures, PublishedMetrics
 from gateway.app.state_observer import StateObserver
@@ -38,6 +38,7 @@ from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.sources.http.credentials import Credentials
+from gateway.sources.http.exchange import TransportFactory
 from gateway.telemetry.access_log import Write, write_to_logger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.recent_warnings import RecentWarnings
@@ -46,6 +47,7 @@ from gateway.telemetry.state_changes import StateChanges
 from gateway.telemetry.status import Status
 from gateway.telemetry.tracing import Tracing
 from gateway.users.service import UserService
+from gateway.users.source import Source
 
 if TYPE_CHECKING:  # what the settings can disable is only imported where it is enabled
     from aiohttp import web
@@ -67,8 +69,8 @@ class Gateway:
     executed and closes its connections.
 
     `authenticate` identifies the callers of all surfaces, `credentials` provides what the sources are called with for
-    each of them, and `transport` creates the HTTP clients of the sources; None: as the settings configure it. Expiry
-    times, rate limits and pauses are measured by `clock`.
+    each of them, and `transport` creates the HTTP clients of the sources; None: as the settings configure it. Each of
+    the `sources` replaces the configured one of its name. Expiry times, rate limits and pauses are measured by `clock`.
 
     Spans are made by the tracer provider of the embedding program, if it has set one when the gateway is entered.
     """
@@ -83,10 +85,11 @@ class Gateway:
         authenticate: Authenticate | None = None,
         credentials: Credentials | None = None,
         transport: TransportFactory | None = None,
+        sources: Sequence[Source] = (),
         clock: Clock = REAL_CLOCK,
     ) -> None:
         self.settings = settings or Settings()
-        self._overrides = Overrides(authenticate, credentials, transport, clock)
+        self._overrides = Overrides(authenticate, credentials, transport, sources, clock)
         self._metrics = Metrics()
         self._states = StateChanges()
         self._observer = StateObserver(self._metrics, self._states)
@@ -264,7 +267,7 @@ class Gateway:
         """Start the gRPC server; return None if it is disabled. Whoever starts it stops it, before the gateway ends.
 
         Raises:
-            OSError, ValueError: the address is not available, a file of TLS is not valid, or the extra `grpc` is missing.
+            OSError, ValueError: the address is not available, a file of TLS is not valid, or gRPC is not installed.
         """
         return await serve_grpc(self.settings, self._entered, self._telemetry)
 

@@ -74,7 +74,7 @@ async def open_parts(
     clock = overrides.clock
     state = _build_state(settings, stack, observer, clock)
     await state.start()
-    configured = ConfiguredSources(settings, stack, observer, clock)
+    configured = ConfiguredSources(settings, stack, observer, overrides)
     sources = configured.sources
     credentials = await stack.enter_async_context(open_credentials(settings.auth, configured.forwards, clock))
     events = state.events()

@@ -99,7 +99,7 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
     _LOG.info("stopped")  # not reached where the start failed, which is an error of its own
 
 
-async def _serve_grpc(gateway: Gateway) -> "GrpcServer | None":
+async def _serve_grpc(gateway: CommandLineGateway) -> "GrpcServer | None":
     """Start the gRPC server, unless it is disabled, or neither installed nor requested by its port."""
     settings = gateway.settings
     if settings.grpc_port is not None and "grpc_port" not in settings.model_fields_set and not has_extra("grpc"):

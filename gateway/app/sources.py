@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.overrides import Overrides
 from gateway.callers.authentication import Forwards
-from gateway.kit.clock import Clock
 from gateway.settings import AccountSettings, PicturedSettings, Settings, SourceSettings
 from gateway.settings.names import variable_of
 from gateway.settings.secret_files import SecretFile
@@ -16,8 +16,9 @@ from gateway.sources.account.versions import account_version
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitState
 from gateway.sources.http.clients import CLIENTS
-from gateway.sources.http.exchange import ResultObserver, Send, Step, TransportLimits, pipeline
+from gateway.sources.http.exchange import ResultObserver, Send, Step, Transport, TransportLimits, pipeline
 from gateway.sources.http.forwarding import Forwarding
+from gateway.sources.http.given_transport import GivenTransport
 from gateway.sources.http.hedging import HedgingSettings
 from gateway.sources.http.pacing import Pacing, PacingState, by_credential
 from gateway.sources.http.pictures import SourcePictures
@@ -104,20 +105,27 @@ def _base_url_and_headers(name: UserSource, settings: Settings) -> tuple[str, Ma
 
 
 class ConfiguredSources:
-    """The configured sources with their pipelines. Create it inside the event loop; `stack` closes the connections."""
+    """The configured sources with their pipelines, and what the embedding program passed in place of them.
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver, clock: Clock) -> None:
+    Create it inside the event loop; `stack` closes the connections.
+    """
+
+    def __init__(
+        self, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver, overrides: Overrides
+    ) -> None:
         self._settings = settings
+        self._overrides = overrides
         self._stack = stack
         self._observer = observer
-        self._clock = clock
+        self._clock = overrides.clock
         self._circuits: dict[UserSource, Circuit] = {}
         self._flights: dict[UserSource, SingleFlight] = {}
         self._pacings: dict[UserSource, Pacing] = {}
         self.pictures: dict[UserSource, PictureStore] = {}
-        budget = RetryBudget(clock=clock.monotonic)
-        configured = [name for name in BUILDERS if settings_of(settings, name).configured]
-        self.sources = Sources([self._build(name, budget) for name in configured])
+        budget = RetryBudget(clock=self._clock.monotonic)
+        given = _by_name(overrides.sources)
+        used = [name for name in BUILDERS if name in given or settings_of(settings, name).configured]
+        self.sources = Sources([given[name] if name in given else self._build(name, budget) for name in used])
 
     @property
     def forwards(self) -> Forwards:
@@ -146,8 +154,7 @@ class ConfiguredSources:
 
     def _build(self, name: UserSource, budget: RetryBudget) -> Source:
         configured = settings_of(self._settings, name)
-        transport = CLIENTS[self._settings.http_client](_limits(configured))
-        self._stack.push_async_callback(transport.aclose)
+        transport, innermost = self._transport(name, _limits(configured))
         circuit = self._circuits[name] = Circuit(clock=self._clock.monotonic, observe=self._observer.pipeline_event)
         flights = self._flights[name] = SingleFlight(observe=self._observer.pipeline_event)
         step_settings = StepSettings(
@@ -173,7 +180,7 @@ class ConfiguredSources:
             chosen: Sequence[Step] = steps(changed, budget=budget, sleep=self._clock.sleep, observe=observe, **parts)
             if rotation is not None:
                 chosen = [rotation, *chosen, rotation.renew]
-            return pipeline(transport, [*chosen, timing])
+            return pipeline(transport, [*chosen, timing, *innermost])
 
         if isinstance(configured, PicturedSettings):
             # Pictures keep the rate limit of the source, but have a circuit of their own: a store of pictures that
@@ -189,6 +196,28 @@ class ConfiguredSources:
             )
         send_to_source = send(step_settings, rotation, circuit=circuit, single_flight=flights, pacing=pacing)
         return build(name, self._settings, send_to_source, self._observer.call_result)
+
+    def _transport(self, name: UserSource, limits: TransportLimits) -> tuple[Transport, Sequence[Step]]:
+        """Open the transport of a source; return it with the steps that only a given one needs."""
+        create, given = CLIENTS[self._settings.http_client], self._overrides.transport
+        transport: Transport = create(limits) if given is None else given(name.value, limits)
+        self._stack.push_async_callback(transport.aclose)
+        return transport, () if given is None else (GivenTransport(),)
+
+
+def _by_name(sources: Sequence[Source]) -> dict[UserSource, Source]:
+    """Return the sources of an embedding program by their names.
+
+    Raises:
+        ValueError: a name is none of `UserSource`, or two sources have the same one.
+    """
+    found: dict[UserSource, Source] = {}
+    for source in sources:
+        name = UserSource(source.name)
+        if name in found:
+            raise ValueError(f"two sources with the name {name}: pass one of them")
+        found[name] = source
+    return found
 
 
 def _limits(settings: SourceSettings) -> TransportLimits:

@@ -103,7 +103,7 @@ class StatusReader:
             overhead=history.overhead.status(),
             codes=history.codes(),
             sources=self._read_sources(),
-            left_out=[LeftOutSource(name, reason) for name, reason in left_out_sources(self._settings).items()],
+            left_out=self._read_left_out(),
             feeds=self._read_feeds(),
             replicas=replicas,
             connections=ConnectionCounts(
@@ -142,6 +142,11 @@ class StatusReader:
             )
             for name in self._sources.names
         ]
+
+    def _read_left_out(self) -> list[LeftOutSource]:
+        used = {source.name for source in self._sources.sources}  # also those that the embedding program passed
+        left_out = left_out_sources(self._settings)
+        return [LeftOutSource(name, reason) for name, reason in left_out.items() if name not in used]
 
     def _read_feeds(self) -> list[FeedStatus]:
         lags, history = self._observer.feeds.seconds(), self._history

@@ -1,5 +1,6 @@
 """What the service requires of a source, as protocols, and the types that pass between the two."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NoReturn, Protocol, TypeVar, runtime_checkable
@@ -99,7 +100,8 @@ class Directory(Protocol[T]):
 class Source(Protocol):
     """A source of users.
 
-    Every method raises the errors of `gateway.errors`. The error of a change that may have been executed has an
+    A class may inherit from it: then it has a name and the three methods, and the other members are as simple as they
+    can be. Every method raises the errors of `gateway.errors`. The error of a change that may have been executed has an
     `outcome`.
     """
 
@@ -109,25 +111,31 @@ class Source(Protocol):
     @property
     def tenant(self) -> str:
         """The tenant to use where none is given: the configured reseller, empty in the other sources."""
+        return ""
 
     @property
     def list_template(self) -> str:
         """The path template of the calls for a list of users."""
+        return ""
 
     @property
     def directories(self) -> Mapping[Kind, Directory[Any]]:
         """The reference data of this source."""
+        return {}
 
     @property
     def recognises_keys(self) -> bool:
         """Whether it executes a change once under an idempotency key; if not, it executes a repeated one again."""
+        return False
 
     def now(self) -> float:
         """Return the time by the clock of the source, in seconds since 1970: its records have times of that clock."""
+        return time.time()
 
     @property
     def probes(self) -> Sequence[Probe]:
         """The calls of `gateway check`. The first one reads a list of one user; the others depend on its success."""
+        return ()
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
         """Return one user with its needs (`planning.Plan`), or None if there is none."""

@@ -20,6 +20,7 @@ __all__ = [
     "Send",
     "Step",
     "Transport",
+    "TransportFactory",
     "TransportLimits",
     "pipeline",
 ]
@@ -125,21 +126,25 @@ class Step(Protocol):
 
 
 class Transport(Protocol):
-    """An HTTP client for the calls of one source."""
+    """An HTTP client for the calls of one source, of any number at the same time."""
 
     async def send(self, request: Request) -> Response:
-        """Send a request at most once, and return its response.
+        """Send a request at most once, and return its response, of whatever status; redirects are not followed.
 
         Immediately before the first byte is written, `request.on_write` is called: with a connection, and without
-        anything to wait for in between. If it is not called, nothing was sent.
+        anything to wait for in between. If it is not called, nothing was sent. A task that is cancelled here, for
+        example at the deadline of the operation, gives up the request.
 
         Raises:
             SourceUnavailable: there was no connection, or it was lost.
             SourceTimeout: the response was not complete in time.
             SourceInvalidResponse: the response is not HTTP, or larger than allowed.
+
+        The error of a change that may have been written has `outcome=Outcome.UNKNOWN`.
         """
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Close the connections. No request is under way then."""
 
 
 def pipeline(transport: Transport, steps: Sequence[Step]) -> Send:
@@ -169,3 +174,7 @@ class TransportLimits:
     keep_alive: float = 15.0
     connections: int = 20
     response_bytes: int = 32 * 1024 * 1024
+
+
+TransportFactory = Callable[[str, TransportLimits], Transport]
+"""Creates the transport of one source, by its name, inside the event loop; the gateway closes it."""

@@ -1,0 +1,158 @@
+"""A source that the embedding program passes in place of the configured one: here, one in memory."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway import Gateway, Settings
+from gateway.changes import CreateAccountUser, UpdateAccountUser
+from gateway.errors import BadUserInput, NotFound, SourceUnavailable
+from gateway.models import Department, Role, User, UserSource
+from gateway.sources import CreatingSource, Directory, Kind, Page, Ref, Source, SourceChanges, UserQuery, Window
+
+ACCOUNT = UserSource.ACCOUNT
+
+
+@dataclass
+class Records:
+    """The directory of one kind of record."""
+
+    records: dict[str, Any]
+    calls: list[str] = field(default_factory=list)
+    template: str = "/records/{id}"
+
+    async def fetch(self, ref: Ref, needs: frozenset[str]) -> Any:  # noqa: ARG002 - as the protocol has it
+        self.calls.append(f"fetch {ref.source_id}")
+        return self.records.get(ref.source_id)
+
+    async def page(self, *_: object, **__: object) -> Page[Any]:
+        self.calls.append("page")
+        return Page(tuple(self.records.values()))
+
+
+class MemorySource(Source):
+    """The account users of a test, in memory."""
+
+    def __init__(self, *users: User) -> None:
+        self.users = {user.source_id: user for user in users}
+        self.roles = Records(
+            {
+                name: Role(ACCOUNT, name, name.title(), permissions=(f"{name}:all",), loaded=frozenset({"permissions"}))
+                for name in ("admin", "member")
+            }
+        )
+        self.calls: list[str] = []
+        self.is_down = False
+
+    @property
+    def name(self) -> UserSource:
+        return ACCOUNT
+
+    @property
+    def directories(self) -> Mapping[Kind, Directory[Any]]:
+        return {Kind.ROLE: self.roles, Kind.DEPARTMENT: Records({"d": Department("d", "Sales")})}
+
+    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:  # noqa: ARG002 - as above
+        self.calls.append(f"fetch {ref.source_id}")
+        if self.is_down:
+            raise SourceUnavailable("The test has switched the source off.")
+        return self.users.get(ref.source_id)
+
+    async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:  # noqa: ARG002 - as above
+        self.calls.append("page")
+        start = int(position or 0)
+        found = [user for user in self.users.values() if query.matches(user)]
+        end = start + limit
+        return Window(tuple(found[start:end]), next=str(end) if end < len(found) else None)
+
+    async def update_user(self, ref: Ref, change: UpdateAccountUser, key: str) -> User | None:  # noqa: ARG002 - as above
+        self.calls.append(f"update {ref.source_id}")
+        if ref.source_id not in self.users:
+            raise NotFound("There is no such user.")
+        changed = msgspec.structs.replace(self.users[ref.source_id], **change.given())
+        self.users[ref.source_id] = changed
+        return changed
+
+    async def create_user(self, change: CreateAccountUser, key: str) -> User:  # noqa: ARG002 - as above
+        user = User(ACCOUNT, f"u{len(self.users)}", **change.given())
+        self.users[user.source_id] = user
+        return user
+
+    async def changes_since(self, position: str | None) -> SourceChanges:
+        return SourceChanges((), position or "0")
+
+
+@pytest.fixture
+def memory() -> MemorySource:
+    """A source with six users."""
+    roles = [Role(ACCOUNT, "admin", "Admin"), Role(ACCOUNT, "member", "Member")]
+    return MemorySource(
+        *(
+            User(ACCOUNT, f"u{number}", name=f"User {number}", email=f"u{number}@example.com", role=roles[number % 2])
+            for number in range(6)
+        )
+    )
+
+
+def _empty() -> Settings:
+    return Settings(account={}, softwareone={}, reseller={})
+
+
+async def test_the_typed_service(memory: MemorySource) -> None:
+    """A source in memory is read, listed, searched and changed as a configured one, without any setting for it."""
+    assert isinstance(memory, CreatingSource)
+    async with Gateway(_empty(), sources=[memory]) as gateway:
+        users = gateway.users
+        user = await users.get_user("u1", ACCOUNT)
+        assert user == memory.users["u1"]
+        page = await users.list_users(first=4)
+        rest = await users.list_users(first=4, after=page.end_cursor)
+        assert [edge.node.source_id for edge in (*page.edges, *rest.edges)] == list(memory.users)
+        assert [edge.node.name for edge in (await users.list_roles()).edges] == ["Admin", "Member"]
+        assert [found.source_id for found in (await users.find_person("U3@example.com")).users] == ["u3"]
+        assert (await users.update_account_user("u1", {"name": "New"})).name == "New"
+        assert (await users.create_account_user({"email": "new@example.com"})).source_id == "u6"
+        assert memory.users["u1"].name == "New"
+        with pytest.raises(NotFound):
+            await users.update_account_user("none", {"name": "x"})
+        with pytest.raises(BadUserInput):
+            await users.update_account_user("u1", {"name": None})
+        assert gateway.ready
+
+
+async def test_graphql(memory: MemorySource) -> None:
+    """Its reference data is looked up in batches, and its errors are those of any source."""
+    async with Gateway(_empty(), sources=[memory]) as gateway:
+        result = await gateway.execute("{ users(first: 6) { nodes { name role { permissions } } } }")
+        assert result.errors is None
+        assert result.data is not None
+        assert [node["role"]["permissions"] for node in result.data["users"]["nodes"]] == [
+            ["admin:all"],
+            ["member:all"],
+        ] * 3
+        assert memory.calls == ["page"]
+        assert memory.roles.calls == ["page"]
+        memory.is_down = True
+        failed = await gateway.execute('{ user(id: "u1", source: ACCOUNT) { name } }')
+        assert failed.errors
+        assert (failed.errors[0].extensions or {})["code"] == "SOURCE_UNAVAILABLE"
+
+
+async def test_instead_of_a_configured_one(
+    memory: MemorySource, sandbox: Any, sandbox_settings: Callable[..., Settings]
+) -> None:
+    """It replaces the configured source of its name; the others are those of the settings."""
+    async with Gateway(sandbox_settings(), sources=[memory]) as gateway:
+        assert [source.name for source in gateway.sources] == list(UserSource)
+        page = await gateway.users.list_users(first=50)
+        assert {edge.node.source for edge in page.edges} == set(UserSource)
+        assert {edge.node.source_id for edge in page.edges if edge.node.source is ACCOUNT} == set(memory.users)
+
+
+async def test_two_sources_of_one_name(memory: MemorySource) -> None:
+    """Two sources of one name, and a name that is none of a source, are refused when the gateway is entered."""
+    with pytest.raises(ValueError, match="two sources with the name account"):
+        await Gateway(_empty(), sources=[memory, memory]).__aenter__()
