@@ -1,7 +1,8 @@
 """Callers: who they are, and the credentials with which sources are called for them. Part of the public API."""
 
 from gateway.callers.authentication import Authenticate
+from gateway.callers.connection import Connection, Surface
 from gateway.operation import Action, Principal
 from gateway.sources.http.credentials import Credential, Credentials
 
-__all__ = ["Action", "Authenticate", "Credential", "Credentials", "Principal"]
+__all__ = ["Action", "Authenticate", "Connection", "Credential", "Credentials", "Principal", "Surface"]

@@ -1,32 +1,51 @@
-"""Authentication as the settings configure it (`GATEWAY_AUTH__MODE`)."""
+"""Authentication by the embedding program, or as the settings configure it (`GATEWAY_AUTH__MODE`)."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.app.setting_errors import named_setting
 from gateway.callers.api_keys import ApiKeys
-from gateway.callers.authentication import Authentication, Forwards
+from gateway.callers.authentication import Authenticate, Authentication, Forwards
+from gateway.callers.host import HostAuthentication
 from gateway.callers.revocation import CREDENTIAL_HEADERS, CredentialWatch
 from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.kit.extras import require_extra
 from gateway.operation import scopes
-from gateway.settings import AuthSettings
+from gateway.settings import AuthMode, AuthSettings
 from gateway.users.model import UserSource
 
 __all__ = ["open_authentication", "open_credentials"]
 
 
 @asynccontextmanager
-async def open_credentials(settings: AuthSettings, forwards: Forwards, clock: Clock) -> AsyncIterator[CredentialWatch]:
-    """Open the configured authentication, with the checks of open connections; both are closed when the block ends.
+async def open_credentials(
+    settings: AuthSettings,
+    forwards: Forwards,
+    clock: Clock,
+    authenticate: Authenticate | None = None,
+    *,
+    max_seconds: float,
+) -> AsyncIterator[CredentialWatch]:
+    """Open the authentication, with the checks of open connections; both are closed when the block ends.
+
+    `authenticate` of the embedding program identifies callers, each within `max_seconds`. Those whom it does not
+    know, and without it all, are authenticated as the settings configure it.
 
     Raises:
         OSError, ValueError: as `open_authentication`.
     """
     forwarded = (header for headers in forwards.values() for header in headers)
-    async with open_authentication(settings, forwards, clock) as authenticate:
+    async with open_authentication(settings, forwards, clock) as configured:
+        identify: Authentication | HostAuthentication = configured
+        if authenticate is not None:
+            fallback = None if settings.mode is AuthMode.NONE else configured
+            identify = HostAuthentication(authenticate, fallback, forwards, timeout=max_seconds)
         credentials = CredentialWatch(
-            authenticate, headers=CREDENTIAL_HEADERS.union(forwarded), version=authenticate.version, now=clock.time
+            identify,
+            headers=CREDENTIAL_HEADERS.union(forwarded),
+            by_headers=authenticate is None,
+            version=identify.version,
+            now=clock.time,
         )
         try:
             yield credentials

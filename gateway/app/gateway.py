@@ -29,6 +29,7 @@ from gateway.app.file_limit import ADMIN_CONNECTIONS
 from gateway.app.overrides import Overrides
 from gateway.app.parts import Parts, open_parts
 from gateway.app.public_types import AsgiApp, Pictures, PublishedMetrics
+from gateway.app.setting_errors import named_setting
 from gateway.app.state_observer import StateObserver
 from gateway.app.status import StatusReader, this_replica
 from gateway.app.surfaces import build_site, serve_grpc
@@ -72,6 +73,8 @@ class Gateway:
     each of them, and `transport` creates the HTTP clients of the sources; None: as the settings configure it. Each of
     the `sources` replaces the configured one of its name. Expiry times, rate limits and pauses are measured by `clock`.
 
+    Callers that `authenticate` does not know are authenticated by `GATEWAY_AUTH__MODE`, if that is set.
+
     Spans are made by the tracer provider of the embedding program, if it has set one when the gateway is entered.
     """
 
@@ -89,6 +92,9 @@ class Gateway:
         clock: Clock = REAL_CLOCK,
     ) -> None:
         self.settings = settings or Settings()
+        if self.settings.lacks_authentication and authenticate is None:
+            with named_setting("environment"):
+                raise ValueError("production requires GATEWAY_AUTH__MODE (api_key, jwt or both), or `authenticate`")
         self._overrides = Overrides(authenticate, credentials, transport, sources, clock)
         self._metrics = Metrics()
         self._states = StateChanges()
@@ -239,7 +245,7 @@ class Gateway:
 
     async def _serve_http(self, grace: float, limit: ConnectionLimit | None = None) -> HttpServer:
         settings, site = self.settings, self._site()
-        if settings.trusts_machine:
+        if settings.trusts_machine and self._overrides.authenticate is None:
             public_host = urlsplit(settings.public_url or "").hostname
             self._cors.hosts = frozenset({public_host} if public_host else ())
         address = settings.http_host, settings.http_port

@@ -76,7 +76,11 @@ async def open_parts(
     await state.start()
     configured = ConfiguredSources(settings, stack, observer, overrides)
     sources = configured.sources
-    credentials = await stack.enter_async_context(open_credentials(settings.auth, configured.forwards, clock))
+    credentials = await stack.enter_async_context(
+        open_credentials(
+            settings.auth, configured.forwards, clock, overrides.authenticate, max_seconds=settings.request_timeout
+        )
+    )
     events = state.events()
     pictures = build_picture_links(settings, configured.pictures, clock)
     secret = settings.cursor_secret

@@ -1,13 +1,13 @@
 """Builds the URLs of pictures and the route that serves them."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from gateway.api.pictures import PictureFetcher, PictureLinks, pictures_route
 from gateway.api.web.http import Route
 from gateway.app.sources import ConfiguredSources, settings_of
+from gateway.callers.revocation import Identify
 from gateway.kit.clock import Clock
-from gateway.operation import Principal
 from gateway.settings import Settings
 from gateway.users.model import UserSource
 from gateway.users.source import PictureStore
@@ -30,7 +30,7 @@ def build_pictures_route(
     settings: Settings,
     configured: ConfiguredSources,
     links: PictureLinks,
-    authenticate: Callable[[Mapping[str, str]], Awaitable[Principal]],
+    authenticate: Identify,
     clock: Clock,
 ) -> Route:
     """Build the route `/images/{token}`."""

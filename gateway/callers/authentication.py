@@ -1,17 +1,18 @@
-"""Authentication: identifies the caller of a request by its headers."""
+"""Authentication: identifies the caller of a request."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.callers.api_keys import ApiKeys
+from gateway.callers.connection import Connection
 from gateway.errors import Unauthenticated
 from gateway.operation import ANYONE, Principal
 
 if TYPE_CHECKING:  # the libraries for signatures take 11 MiB, which only gateways with tokens need
     from gateway.callers.tokens import TokenVerifier
 
-__all__ = ["Authenticate", "Authentication", "Forwards", "anyone"]
+__all__ = ["Authenticate", "Authentication", "Forwards", "anyone", "with_forwarded"]
 
 Forwards = Mapping[str, Mapping[str, str]]
 """For each source that is called with forwarded credentials: the caller's header → the header for the source."""
@@ -22,18 +23,24 @@ _DOTS_OF_A_TOKEN = 2
 
 
 class Authenticate(Protocol):
-    """Identifies the caller of a request. Names of headers are looked up in any case, or are given in lower case."""
+    """Identifies the caller of each request, of each operation on a WebSocket, and of each gRPC call.
 
-    async def __call__(self, headers: Mapping[str, str]) -> Principal:
-        """Return the caller.
+    It is called before anything is parsed or executed. While a WebSocket or a subscription is open, it is called again
+    with the same connection when `Principal.expires` is reached. If it has a method `version() -> object` as well, it
+    is also called again for all that is open whenever that returns another value; `version` is called four times a
+    second, so it must be cheap.
+    """
+
+    async def __call__(self, connection: Connection, /) -> Principal | None:
+        """Return the caller; None: the request is refused as UNAUTHENTICATED.
 
         Raises:
-            Unauthenticated: the credential is missing or invalid; the message does not contain the reason.
-            SourceUnavailable: the credential cannot be checked now.
+            GatewayError: the request is refused with that error, for example `Forbidden`, or `SourceUnavailable` if the
+                caller cannot be checked now. Any other exception is logged, and refused as INTERNAL without details.
         """
 
 
-async def anyone(headers: Mapping[str, str]) -> Principal:  # noqa: ARG001 - named as the protocol has it
+async def anyone(connection: Connection) -> Principal:  # noqa: ARG001 - all are the same
     """Return ANYONE: callers are not distinguished."""
     return ANYONE
 
@@ -61,19 +68,16 @@ class Authentication:
             return None
         return tuple(verifier.version for verifier in (self._keys, self._tokens) if verifier is not None)
 
-    async def __call__(self, headers: Mapping[str, str]) -> Principal:
+    async def __call__(self, connection: Connection) -> Principal:
+        """Return the caller.
+
+        Raises:
+            Unauthenticated: the credential is missing or invalid; the message does not contain the reason.
+            SourceUnavailable: the credential cannot be checked now.
+        """
+        headers = connection.headers
         principal, consumed = await self._identify(headers)
-        if not self._forwards:
-            return principal
-        forwarded = {
-            source: {
-                source_header: value
-                for header, source_header in names.items()
-                if header not in consumed and (value := headers.get(header)) is not None
-            }
-            for source, names in self._forwards.items()
-        }
-        return replace(principal, forwarded=forwarded)
+        return with_forwarded(principal, headers, self._forwards, consumed) if self._forwards else principal
 
     async def _identify(self, headers: Mapping[str, str]) -> tuple[Principal, frozenset[str]]:
         """Return the caller, and the headers that are not forwarded: no source may get API keys of the gateway."""
@@ -98,3 +102,21 @@ class Authentication:
             return "send an API key as `X-API-Key: …` or as `Authorization: Bearer …`"
         key = "an API key as `X-API-Key: …`, or " if self._keys is not None else ""
         return f"send {key}a token as `Authorization: Bearer …`"
+
+
+def with_forwarded(
+    principal: Principal, headers: Mapping[str, str], forwards: Forwards, consumed: frozenset[str] = frozenset()
+) -> Principal:
+    """Return the caller with the headers that are forwarded to each source, except for the `consumed` ones.
+
+    What the principal has for a source already is kept.
+    """
+    forwarded = {
+        source: {
+            source_header: value
+            for header, source_header in names.items()
+            if header not in consumed and (value := headers.get(header)) is not None
+        }
+        for source, names in forwards.items()
+    }
+    return replace(principal, forwarded=forwarded | dict(principal.forwarded))

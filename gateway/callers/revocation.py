@@ -1,26 +1,35 @@
 """Ends connections and streams whose credential is no longer valid."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
 
-from gateway.callers.authentication import Authenticate
-from gateway.errors import Forbidden, GatewayError, Unauthenticated
+from gateway.callers.connection import Connection
+from gateway.errors import Forbidden, GatewayError, Internal, Unauthenticated
 from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import Principal
 
-__all__ = ["CREDENTIAL_HEADERS", "CredentialWatch", "OnRevoked"]
+__all__ = ["CREDENTIAL_HEADERS", "CredentialWatch", "Identify", "OnRevoked"]
+
+_LOG = logging.getLogger("gateway.callers")
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key"})
 """The headers, in lower case, by which `Authentication` identifies a caller."""
+
+Identify = Callable[[Connection], Awaitable[Principal]]
+"""Returns the caller of a connection, or raises Unauthenticated, or another error of the gateway."""
 
 OnRevoked = Callable[[GatewayError], None]
 """Called with Unauthenticated once the credential is no longer valid, with Forbidden each time that it loses scopes."""
 
 _CHECK_INTERVAL = 0.25  # seconds; with that of watched files, a removed key is noticed within half a second
+_EXPIRED = "The credential has expired. Connect again with a new one."
+_RETRY_INTERVAL = 1.0  # seconds until a credential that could not be verified is verified again
+_CHECK_TIMEOUT = 5.0  # seconds for verifying a credential that has expired
 _CHECKS_AT_ONCE = 50  # credentials that are verified before other tasks may run; a signature takes some 0.1 ms
 
 
@@ -28,19 +37,26 @@ _CHECKS_AT_ONCE = 50  # credentials that are verified before other tasks may run
 class _Credential:
     """A credential that open connections and streams use, and its caller with the scopes that they began with.
 
-    `checked` is the generation of keys with which it was verified last. `expires` is in seconds since 1970.
+    `checked` is the generation of keys with which it was verified last; if that failed, it is not verified again before
+    `check_after`, by the monotonic clock. `expires` is in seconds since 1970.
     """
 
-    headers: Mapping[str, str] = field(repr=False)
+    connection: Connection | None
     principal: Principal
     expires: float | None
     checked: int | None = None
+    check_after: float = 0.0
     uses: dict[object, OnRevoked] = field(default_factory=dict)
 
     def report(self, error: GatewayError) -> None:
         """Report the error to all connections and streams."""
         for on_revoked in tuple(self.uses.values()):
             on_revoked(error)
+
+    def end(self, message: str) -> None:
+        """Report to all that the credential is not valid any more."""
+        self.report(Unauthenticated(message))
+        self.uses.clear()
 
 
 class CredentialWatch:
@@ -50,18 +66,23 @@ class CredentialWatch:
     credential is verified again whenever `version` returns another value, which it does when keys were added, removed
     or changed. `headers` are the names of the headers that contain credentials, in lower case. Call it inside one
     event loop.
+
+    `by_headers`: those headers alone identify a caller. Otherwise each connection is verified as a whole, and also when
+    its principal expires: a session of the embedding program may have been prolonged meanwhile.
     """
 
     def __init__(
         self,
-        authenticate: Authenticate,
+        authenticate: Identify,
         *,
         headers: Collection[str] = CREDENTIAL_HEADERS,
+        by_headers: bool = True,
         version: Callable[[], object] = lambda: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.authenticate = authenticate
         self.headers = frozenset(headers)
+        self._by_headers = by_headers
         self._read_version = version
         self._now = now
         self._version: object = None
@@ -71,17 +92,20 @@ class CredentialWatch:
         self._checks: set[asyncio.Task[None]] = set()
 
     @contextmanager
-    def watch(self, headers: Mapping[str, str], principal: Principal, on_revoked: OnRevoked) -> Iterator[None]:
-        """Call `on_revoked` if, before the block ends, the credential in the headers is revoked.
+    def watch(self, connection: Connection | None, principal: Principal, on_revoked: OnRevoked) -> Iterator[None]:
+        """Call `on_revoked` if, before the block ends, the credential of the connection is revoked.
 
-        `principal` is the caller as it was authenticated by them. It has lost scopes as soon as it has not all those
-        that it had then.
+        `principal` is the caller as it was authenticated by it. It has lost scopes as soon as it has not all those that
+        it had then. Without a connection, the principal can only expire.
         """
-        given = {name: value for name in self.headers if (value := headers.get(name)) is not None}
-        key = (principal, *given.items())
+        key: Hashable = (principal, connection)
+        if connection is not None and self._by_headers:
+            given = {name: value for name in self.headers if (value := connection.headers.get(name)) is not None}
+            key = (principal, *given.items())
+            connection = Connection(connection.surface, given)  # the rest need not stay in memory
         credential = self._credentials.get(key)
         if credential is None:
-            credential = self._credentials[key] = _Credential(given, principal, principal.expires)
+            credential = self._credentials[key] = _Credential(connection, principal, principal.expires)
         credential.checked = None  # the keys may have changed since the principal was authenticated
         use = object()
         credential.uses[use] = on_revoked
@@ -116,30 +140,57 @@ class CredentialWatch:
         self._version = version
         now, started = self._now(), 0
         for credential in tuple(self._credentials.values()):
+            connection = credential.connection
             if credential.expires is not None and credential.expires <= now:
-                credential.report(Unauthenticated("The credential has expired. Connect again with a new one."))
-                credential.uses.clear()
-            elif version is not None and credential.checked != self._generation:
+                if connection is None or self._by_headers:
+                    credential.end(_EXPIRED)
+                    continue
+                credential.expires = None  # until it has been verified
+                check = self._check_expired(credential, connection)
+            elif connection is not None and version is not None and self._is_due(credential):
                 credential.checked = self._generation
-                # A task, since verifying one token may wait for its issuer; no other credential waits for that.
-                task = asyncio.create_task(self._check(credential))
-                self._checks.add(task)
-                task.add_done_callback(self._checks.discard)
-                started += 1
-                if started % _CHECKS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+                check = self._check(credential, connection)
+            else:
+                continue
+            # A task, since verifying one token may wait for its issuer; no other credential waits for that.
+            task = asyncio.create_task(check)
+            self._checks.add(task)
+            task.add_done_callback(self._checks.discard)
+            started += 1
+            if started % _CHECKS_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
-    async def _check(self, credential: _Credential) -> None:
+    def _is_due(self, credential: _Credential) -> bool:
+        return credential.checked != self._generation and credential.check_after <= time.monotonic()
+
+    async def _check(self, credential: _Credential, connection: Connection) -> None:
         try:
-            principal = await self.authenticate(credential.headers)
-        except Unauthenticated:
-            message = "The credential is no longer accepted. Connect again with a valid one."
-            credential.report(Unauthenticated(message))
-            credential.uses.clear()
-        except GatewayError:  # it cannot be verified now: at the next check
-            credential.checked = None
+            principal = await self.authenticate(connection)
+        except (Unauthenticated, Forbidden):
+            credential.end("The credential is no longer accepted. Connect again with a valid one.")
+        except GatewayError as error:  # it cannot be verified now
+            if isinstance(error, Internal):
+                _LOG.exception("an open connection of %s could not be verified", credential.principal.name)
+            credential.checked, credential.check_after = None, time.monotonic() + _RETRY_INTERVAL
         else:
-            before, credential.expires = credential.principal, principal.expires
-            if principal.name != before.name or not principal.scopes >= before.scopes:
-                credential.principal = principal
-                credential.report(Forbidden("The caller has lost scopes since this stream began. Connect again."))
+            self._verified(credential, principal)
+
+    async def _check_expired(self, credential: _Credential, connection: Connection) -> None:
+        """Verify a connection whose principal has expired; where that fails, it ends."""
+        try:
+            async with asyncio.timeout(_CHECK_TIMEOUT):
+                principal = await self.authenticate(connection)
+        except (GatewayError, TimeoutError) as error:
+            if not isinstance(error, Unauthenticated):
+                _LOG.warning(
+                    "an expired connection of %s could not be verified", credential.principal.name, exc_info=error
+                )
+            credential.end(_EXPIRED)
+        else:
+            self._verified(credential, principal)
+
+    def _verified(self, credential: _Credential, principal: Principal) -> None:
+        before, credential.expires = credential.principal, principal.expires
+        if principal.name != before.name or not principal.scopes >= before.scopes:
+            credential.principal = principal
+            credential.report(Forbidden("The caller has lost scopes since this stream began. Connect again."))

@@ -15,7 +15,7 @@ from gateway.settings.shown import without_credentials
 from gateway.settings.tree import Settings
 from gateway.settings.unknown import UNKNOWN, proposal
 
-__all__ = ["SettingsError", "error_lines"]
+__all__ = ["SettingsError", "error_lines", "line"]
 
 _RULES = {
     "int_parsing": "must be an integer",
@@ -54,6 +54,12 @@ def error_lines(error: ValidationError, given: Given) -> str:
     """Return one line for each setting that is not valid, without secrets: name, value and rule."""
     known = {leaf.path: leaf for leaf in leaves(Settings)}
     return "\n".join(_line(details, known, given) for details in error.errors(include_url=False))
+
+
+def line(path: LeafPath, value: object, rule: str, given: Given) -> str:
+    """Return the line for a setting, which is no secret, whose value breaks a rule."""
+    leaf = next(leaf for leaf in leaves(Settings) if leaf.path == path)
+    return f"{_name(leaf, given)}: got {_shown(value)}; {rule}"
 
 
 def _line(error: ErrorDetails, known: Mapping[LeafPath, Leaf], given: Given) -> str:

@@ -13,7 +13,7 @@ import pydantic_settings
 from pydantic import ValidationError
 
 from gateway.settings.given import Given
-from gateway.settings.messages import SettingsError, error_lines
+from gateway.settings.messages import SettingsError, error_lines, line
 from gateway.settings.names import CONFIG, Leaf, leaves, variable_of
 from gateway.settings.shown import as_text
 from gateway.settings.tree import Settings
@@ -68,9 +68,13 @@ def load(arguments: argparse.Namespace, **fixed: Any) -> Settings:
     """
     given = read_given(arguments)
     try:
-        return Settings(**_merged(given.options, fixed))
+        settings = Settings(**_merged(given.options, fixed))
     except ValidationError as error:
         raise SettingsError(error_lines(error, given)) from None
+    if settings.lacks_authentication:
+        rule = "production requires GATEWAY_AUTH__MODE: api_key, jwt or both"
+        raise SettingsError(line(("environment",), settings.environment.value, rule, given))
+    return settings
 
 
 def read_given(arguments: argparse.Namespace) -> Given:

@@ -16,8 +16,6 @@ from pydantic import (
     FilePath,
     ModelWrapValidatorHandler,
     ValidationError,
-    ValidationInfo,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -213,14 +211,6 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
         except ValidationError as error:
             raise with_proposals(cls, error) from None
 
-    @field_validator("environment")
-    @classmethod
-    def _authenticated(cls, environment: Environment, info: ValidationInfo) -> Environment:
-        auth = info.data.get("auth")  # absent if it is invalid itself
-        if environment is Environment.PRODUCTION and auth is not None and auth.mode is AuthMode.NONE:
-            raise ValueError("production requires GATEWAY_AUTH__MODE: api_key, jwt or both")
-        return environment
-
     @model_validator(mode="after")
     def _complete_tls(self) -> Self:
         if (self.grpc_tls_certificate is None) != (self.grpc_tls_key is None):
@@ -243,6 +233,11 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
     def in_development(self) -> bool:
         """Whether introspection, reflection and GraphiQL are enabled by default."""
         return self.environment is Environment.DEVELOPMENT
+
+    @property
+    def lacks_authentication(self) -> bool:
+        """Whether production cannot start, unless the embedding program authenticates callers."""
+        return not self.in_development and self.auth.mode is AuthMode.NONE
 
     @property
     def serves_status(self) -> bool:

@@ -11,6 +11,7 @@ from gateway import Settings
 from gateway.app.callers import open_authentication
 from gateway.callers.api_keys import new_api_key
 from gateway.callers.authentication import Authentication
+from gateway.callers.connection import Connection
 from gateway.errors import Unauthenticated
 from gateway.operation import ANYONE
 from gateway.operation import scopes as all_scopes
@@ -44,6 +45,10 @@ def settings(keys_file: Path, issuer: Issuer) -> Any:
     return make
 
 
+def via(headers: Any) -> Connection:
+    return Connection("http", headers)
+
+
 def bearer(credential: str, **other: str) -> CIMultiDict[str]:
     headers = {name.replace("_", "-"): value for name, value in other.items()}
     return CIMultiDict({"Authorization": f"Bearer {credential}"} | headers)
@@ -53,7 +58,7 @@ async def test_without_a_mode(settings: Any) -> None:
     """With the mode `none` every caller is ANYONE, whatever it sends."""
     async with open_authentication(settings("none"), {}) as authenticate:
         for headers in ({}, bearer("x"), {"x-api-key": "x"}):
-            assert await authenticate(headers) is ANYONE
+            assert await authenticate(via(headers)) is ANYONE
 
 
 @pytest.mark.parametrize(
@@ -75,10 +80,10 @@ async def test_modes(settings: Any, issuer: Issuer, *, mode: str, keys: bool, to
             (bearer(issuer.token()), f"jwt:{ISSUER}|ada", tokens),
         ):
             if accepted:
-                assert (await authenticate(headers)).name == name
+                assert (await authenticate(via(headers))).name == name
             else:
                 with pytest.raises(Unauthenticated):
-                    await authenticate(headers)
+                    await authenticate(via(headers))
 
 
 @pytest.mark.parametrize("mode", ["api_key", "jwt", "api_key jwt"])
@@ -93,7 +98,7 @@ async def test_missing_credentials(settings: Any, mode: str, headers: dict[str, 
         with pytest.raises(
             Unauthenticated, match=r"^Authentication required: send .* as `Authorization: Bearer …`\.$"
         ) as refused:
-            await authenticate(headers)
+            await authenticate(via(headers))
         assert ("X-API-Key" in str(refused.value)) == ("api_key" in mode)
 
 
@@ -101,14 +106,14 @@ async def test_a_wrong_key_is_not_tried_as_a_token(settings: Any, issuer: Issuer
     """A request with a wrong key is refused, although it has a valid token too."""
     async with open_authentication(settings("api_key jwt"), {}) as authenticate:
         with pytest.raises(Unauthenticated):
-            await authenticate(bearer(issuer.token(), X_API_Key="wrong"))
+            await authenticate(via(bearer(issuer.token(), X_API_Key="wrong")))
 
 
 async def test_forwarded(settings: Any, issuer: Issuer) -> None:
     """Only the configured headers are kept, each for its source and under the name that the source uses."""
     sent = bearer(issuer.token(), X_SoftwareOne_Token="Bearer theirs", Cookie="c", X_Other="o")
     async with open_authentication(settings("jwt"), FORWARDS) as authenticate:
-        principal = await authenticate(sent)
+        principal = await authenticate(via(sent))
     assert principal.forwarded == {
         ACCOUNT: {"authorization": sent["Authorization"]},
         SOFTWAREONE: {"authorization": "Bearer theirs"},
@@ -118,8 +123,8 @@ async def test_forwarded(settings: Any, issuer: Issuer) -> None:
 async def test_api_keys_are_not_forwarded(settings: Any) -> None:
     """An API key of this gateway is not forwarded; with the key in `X-API-Key`, the caller's credential is."""
     async with open_authentication(settings("api_key"), FORWARDS) as authenticate:
-        assert (await authenticate(bearer(KEY))).forwarded == {ACCOUNT: {}, SOFTWAREONE: {}}
-        principal = await authenticate(bearer("theirs", X_API_Key=KEY))
+        assert (await authenticate(via(bearer(KEY)))).forwarded == {ACCOUNT: {}, SOFTWAREONE: {}}
+        principal = await authenticate(via(bearer("theirs", X_API_Key=KEY)))
         assert principal.forwarded[ACCOUNT] == {"authorization": "Bearer theirs"}
 
 
@@ -127,22 +132,22 @@ async def test_api_keys_are_not_forwarded(settings: Any) -> None:
 async def test_a_key_that_is_sent_twice(settings: Any, scheme: str) -> None:
     """A key that is in `Authorization` as well as in `X-API-Key` is not forwarded, with any scheme."""
     async with open_authentication(settings("api_key jwt"), FORWARDS) as authenticate:
-        principal = await authenticate(CIMultiDict({"X-API-Key": KEY, "Authorization": f"{scheme}{KEY}"}))
+        principal = await authenticate(via(CIMultiDict({"X-API-Key": KEY, "Authorization": f"{scheme}{KEY}"})))
     assert principal.forwarded == {ACCOUNT: {}, SOFTWAREONE: {}}
 
 
 async def test_forwarded_without_a_mode() -> None:
     """Where callers are not distinguished, different forwarded credentials still have different identities."""
     authenticate = Authentication(forwards=FORWARDS)
-    principals = [await authenticate(headers) for headers in (bearer("a"), bearer("b"), {})]
+    principals = [await authenticate(via(headers)) for headers in (bearer("a"), bearer("b"), {})]
     assert len({principal.identity for principal in (*principals, ANYONE)}) == 4
 
 
 async def test_the_client_is_closed(settings: Any, issuer: Issuer) -> None:
     """The HTTP client of the authentication is closed at the end of its block."""
     async with open_authentication(settings("jwt"), {}) as authenticate:
-        await authenticate(bearer(issuer.token()))
+        await authenticate(via(bearer(issuer.token())))
     issuer.rotate("k2")
     with pytest.raises(RuntimeError, match="closed"):
-        await authenticate(bearer(issuer.token()))
+        await authenticate(via(bearer(issuer.token())))
     assert issuer.fetches == 1

@@ -1,12 +1,13 @@
 """Credentials of open connections: when they are verified again, and what is reported."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from gateway.callers.connection import Connection
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import GatewayError, SourceUnavailable, Unauthenticated
 from gateway.operation import Principal
@@ -25,9 +26,9 @@ class Callers:
         self.unavailable = False
         self.checks = 0
 
-    async def __call__(self, headers: Mapping[str, str]) -> Principal:
+    async def __call__(self, connection: Connection) -> Principal:
         self.checks += 1
-        name = headers["x-api-key"]
+        name = connection.headers["x-api-key"]
         if name in self.blocked:
             await self.blocked[name].wait()
         if self.unavailable:
@@ -51,16 +52,16 @@ class Uses:
 
     async def open(self, name: str) -> None:
         """Authenticate a caller and open a connection."""
-        headers = {"x-api-key": name, "x-other": "text"}
-        self.watch(headers, await self._credentials.authenticate(headers))
+        connection = Connection("http", {"x-api-key": name, "x-other": "text"})
+        self.watch(connection, await self._credentials.authenticate(connection))
 
-    def watch(self, headers: Mapping[str, str], principal: Principal) -> None:
+    def watch(self, connection: Connection, principal: Principal) -> None:
         received = self.reported.setdefault(principal.name, [])
 
         def on_revoked(reason: GatewayError) -> None:
             received.append(reason.code.value)
 
-        self._stack.enter_context(self._credentials.watch(headers, principal, on_revoked))
+        self._stack.enter_context(self._credentials.watch(connection, principal, on_revoked))
 
     def close(self) -> None:
         self._stack.close()
@@ -117,8 +118,7 @@ async def test_scopes_lost(callers: Callers, uses: Uses) -> None:
 async def test_a_key_that_becomes_another_callers(callers: Callers, uses: Uses) -> None:
     """A connection of a key that now has another name gets FORBIDDEN."""
     await uses.open("ada")
-    headers, principal = {"x-api-key": "ada"}, Principal("old name", READER)
-    uses.watch(headers, principal)
+    uses.watch(Connection("http", {"x-api-key": "ada"}), Principal("old name", READER))
     await uses.until(**{"old name": ["FORBIDDEN"]})
 
 
@@ -128,7 +128,7 @@ async def test_a_change_since_the_authentication(callers: Callers, uses: Uses) -
     principal = Principal("ada", BOTH)
     del callers.scopes["ada"]
     await asyncio.sleep(0.6)
-    uses.watch({"x-api-key": "ada"}, principal)
+    uses.watch(Connection("http", {"x-api-key": "ada"}), principal)
     await uses.until(ada=["UNAUTHENTICATED"])
 
 

@@ -1,14 +1,17 @@
 """One call: the metadata of its client, its caller, its loaders, and the trailers of its response."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.parse import unquote
 
 from google.rpc import status_pb2
 
 from gateway.api.capacity import ratelimit_headers
 from gateway.api.grpc.errors import partial_errors, status_of
+from gateway.api.web.http import Headers
+from gateway.callers.connection import Connection
 from gateway.kit.rate_limit import Allowance
 from gateway.operation import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
@@ -29,14 +32,14 @@ _RESPONSE_TIME = 0.05  # seconds before the client's deadline, to send the respo
 class Call:
     """One call: what the client sent in addition to the request, and the trailers of the response.
 
-    `headers` are the metadata that are text, by their names in lower case. `timeout` is the time until the deadline of
-    the client when the call arrived, in seconds; None without a deadline. `report` is filled during the call.
+    `connection` is what the caller is authenticated by. `timeout` is the time until the deadline of the client when the
+    call arrived, in seconds; None without a deadline. `report` is filled during the call.
     """
 
     method: str
     request_id: str
     timeout: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    connection: Connection = field(default_factory=lambda: Connection("grpc", {}))
     principal: Principal = ANYONE
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
     report: RequestReport = field(default_factory=lambda: RequestReport("grpc"))
@@ -46,12 +49,13 @@ class Call:
     def of(cls, method: str, context: Any, telemetry: Telemetry) -> Self:
         """Return the call of a context of grpcio that has just begun, and begin its report."""
         report = RequestReport("grpc", operation=method, label=method)
-        headers: dict[str, str] = {}
+        metadata: dict[str, str] = {}
         for name, value in context.invocation_metadata() or ():
             if isinstance(value, str):
-                headers.setdefault(name, value)  # the first one of a name, as over HTTP
-        telemetry.begin(report, headers)
-        return cls(method, report.request_id, context.time_remaining(), headers, report=report)
+                metadata.setdefault(name, value)  # the first one of a name
+        telemetry.begin(report, metadata)
+        connection = Connection("grpc", Headers(metadata.items()), None, _peer_address(context.peer()), context)
+        return cls(method, report.request_id, context.time_remaining(), connection, report=report)
 
     def track(self, loaders: Loaders) -> Loaders:
         """Return the loaders, to be closed when the call ends: a client that disconnects stops their lookups."""
@@ -116,3 +120,9 @@ class Call:
             ("server-timing", f"total;dur={milliseconds:.1f}"),
             *self.trailers,
         )
+
+
+def _peer_address(peer: str) -> str:
+    """Return the address in grpcio's name of a peer, e.g. `ipv6:%5B::1%5D:50051`; empty for a Unix socket."""
+    family, _, address = peer.partition(":")
+    return unquote(address).rpartition(":")[0].strip("[]") if family in {"ipv4", "ipv6"} else ""

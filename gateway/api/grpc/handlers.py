@@ -139,7 +139,7 @@ class CallAdmission:
             Overloaded: there are too many open calls.
             RateLimited: the caller has too many of them.
         """
-        call.principal = await self.credentials.authenticate(call.headers)
+        call.principal = await self.credentials.authenticate(call.connection)
         call.report.caller = call.principal.name
         self.open_calls.count(call.principal.name, context)
 

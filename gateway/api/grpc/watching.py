@@ -91,7 +91,7 @@ class Watching:
                 # At once: from the token on, the client misses no event.
                 headers = ((RESUME_TOKEN, subscription.start), ("x-request-id", call.request_id))
                 await context.send_initial_metadata(headers)
-                with self._credentials.watch(call.headers, call.principal, subscription.end):
+                with self._credentials.watch(call.connection, call.principal, subscription.end):
                     raise await _send_events(subscription, context, self._message, call.report)
             finally:
                 self._streams.discard(subscription)

@@ -1,13 +1,15 @@
 """The route `/images/{token}`, which serves the picture that a URL of `PictureLinks` permits to load."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from gateway.api.pictures.fetching import Picture, PictureFetcher
 from gateway.api.pictures.links import PATH, PictureLinks
 from gateway.api.web.http import Route, WebRequest, WebResponse
+from gateway.callers.revocation import Identify
 from gateway.errors import (
     Forbidden,
     GatewayError,
+    Internal,
     NotFound,
     RateLimited,
     SourceTimeout,
@@ -44,7 +46,7 @@ _CALLER = Principal("pictures")
 def pictures_route(
     links: PictureLinks,
     fetcher: PictureFetcher,
-    authenticate: Callable[[Mapping[str, str]], Awaitable[Principal]],
+    authenticate: Identify,
     *,
     forwarding: Collection[UserSource],
     cross_origin: bool,
@@ -63,7 +65,7 @@ def pictures_route(
             link = links.read(request.path.removeprefix(PATH))
             caller, caching = _CALLER, f"private, max-age={_MAX_AGE}"
             if link.source in forwarding:
-                caller, caching = await authenticate(request.headers), "no-store"
+                caller, caching = await authenticate(request.connection()), "no-store"
                 caller.require(Action.READ, link.source)
             report = request.report
             running = operation(timeout=timeout, trace=report.trace, calls=report.calls, request_id=report.request_id)
@@ -71,6 +73,8 @@ def pictures_route(
                 picture = await fetcher.fetch(link, caller)
             if picture is None:
                 raise NotFound("The user has no picture any more.")
+        except Internal:
+            raise
         except GatewayError as error:
             return _refusal(error)
         headers = [*_SAFE, resource_policy, ("Cache-Control", caching), ("ETag", picture.etag)]

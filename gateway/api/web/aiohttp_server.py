@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from aiohttp import web
@@ -46,7 +46,17 @@ def aiohttp_application(
         headers = _AiohttpHeaders(incoming.headers)
         # `add_subapp` puts its prefix in front of the path of the resource.
         mount = resource.canonical.removesuffix("/{path}")
-        request = WebRequest(incoming.method, path, query, headers, body, incoming.scheme, mount)
+        request = WebRequest(
+            incoming.method,
+            path,
+            query,
+            headers,
+            body,
+            incoming.scheme,
+            mount,
+            peer=incoming.remote or "",
+            native=incoming,
+        )
         # Java's client sends `Upgrade: h2c` with every request; a server may ignore it (RFC 9110, 7.8).
         upgrade = incoming.headers.get("upgrade", "").strip().lower() if incoming.method == "GET" else ""
         if upgrade == "websocket" and (handler := site.socket_handler(path)) is not None:
@@ -93,11 +103,11 @@ class _AiohttpHeaders(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         values = self._fields.getall(name)
-        return values[0] if len(values) == 1 else ", ".join(values)
+        return values[0] if len(values) == 1 else _joined(name, values)
 
     def get(self, name: str, default: Any = None) -> Any:
         values = self._fields.getall(name, ())
-        return values[0] if len(values) == 1 else ", ".join(values) if values else default
+        return values[0] if len(values) == 1 else _joined(name, values) if values else default
 
     def __contains__(self, name: object) -> bool:
         return name in self._fields
@@ -107,6 +117,10 @@ class _AiohttpHeaders(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(set(self))
+
+
+def _joined(name: str, values: Sequence[str]) -> str:
+    return ("; " if name.lower() == "cookie" else ", ").join(values)
 
 
 class _AiohttpBody:

@@ -77,7 +77,10 @@ def _request(scope: _Message, receive: _Receive) -> WebRequest:
     body = _body(receive) if encoding in {"", "identity"} else InflatedBody(_body(receive), encoding)
     query = scope["query_string"].decode("latin-1")
     scheme = "https" if scope.get("scheme") in {"https", "wss"} else "http"
-    return WebRequest(scope.get("method", "GET"), path or "/", query, headers, body, scheme, root)
+    peer, _ = scope.get("client") or ("", None)
+    return WebRequest(
+        scope.get("method", "GET"), path or "/", query, headers, body, scheme, root, peer=peer or "", native=scope
+    )
 
 
 async def _body(receive: _Receive) -> AsyncIterator[bytes]:

@@ -8,10 +8,11 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
+from gateway.callers.connection import Connection
 from gateway.telemetry.report import RequestReport
 
 __all__ = [
@@ -53,10 +54,19 @@ class Headers(Mapping[str, str]):
         for name, value in fields:
             lower = name.lower()
             previous = self._fields.get(lower)
-            self._fields[lower] = value if previous is None else f"{previous}, {value}"
+            if previous is not None:
+                # HTTP/2 splits this one (RFC 9113, 8.2.3).
+                value = f"{previous}; {value}" if lower == "cookie" else f"{previous}, {value}"  # noqa: PLW2901 - joined
+            self._fields[lower] = value
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._fields.get(name.lower(), default)  # `Mapping.get` raises and catches a KeyError
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._fields
 
     def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 - as in Mapping
         return iter(self._fields)
@@ -91,7 +101,7 @@ class WebRequest(msgspec.Struct, frozen=True):
     `scheme` is that of the connection, and `mount` the path of the application, empty if it is not mounted in another.
     `body` is bytes if all of it had arrived with the head. Otherwise it can be iterated over once, in chunks, which
     raises `Closed` if the client disconnects before its end, and `Malformed`. `report` is filled by whoever handles the
-    request.
+    request. `peer` is the address of the client; `native` is the request as the server has it, for embedding programs.
     """
 
     method: str
@@ -102,6 +112,8 @@ class WebRequest(msgspec.Struct, frozen=True):
     scheme: str = "http"
     mount: str = ""
     report: RequestReport = msgspec.field(default_factory=RequestReport)
+    peer: str = ""
+    native: Any = None
 
     def __repr__(self) -> str:
         return f"WebRequest({self.method!r}, {self.path!r})"  # the rest may contain secrets
@@ -120,6 +132,10 @@ class WebRequest(msgspec.Struct, frozen=True):
         """
         headers = self.headers
         return _base_url(headers.get("x-forwarded-proto", ""), self.scheme, headers.get("host", ""), self.mount)
+
+    def connection(self) -> Connection:
+        """Return what the caller of the request is authenticated by."""
+        return Connection("http", self.headers, None, self.peer, self.native)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Return the body in chunks."""

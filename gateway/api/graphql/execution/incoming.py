@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.api.pictures import PictureLinks
+from gateway.callers.connection import Connection
 from gateway.callers.revocation import CredentialWatch, OnRevoked
 from gateway.calls import CallList
 from gateway.events.log import EventLog
@@ -27,8 +28,9 @@ class Incoming(msgspec.Struct, frozen=True):
     `service` acts for `principal`; without `events` there is nothing to subscribe to. `idempotency_key` is from the
     header: it counts for a mutation without an `idempotencyKey` argument. `timeout` is in seconds, for the operation or
     for each event of a subscription; None leaves the timeout of each source. `report` is filled during the operation.
-    `headers` are those by which `credentials` authenticated the principal. `pictures` makes the URLs of pictures, below
-    `base_url`, the URL of the gateway as the client reaches it; empty: they are paths.
+    `credentials` authenticated the principal by the `connection`, which is None where the principal was given.
+    `pictures` makes the URLs of pictures, below `base_url`, the URL of the gateway as the client reaches it; empty:
+    they are paths.
     """
 
     service: UserService
@@ -37,13 +39,18 @@ class Incoming(msgspec.Struct, frozen=True):
     timeout: float | None = None
     principal: Principal = ANYONE
     events: EventLog | None = None
-    headers: Mapping[str, str] = {}
+    connection: Connection | None = None
     credentials: CredentialWatch | None = None
     pictures: PictureLinks | None = None
     base_url: str = ""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.request_id!r})"  # the headers contain credentials
+        return f"{type(self).__name__}({self.request_id!r})"  # the connection has credentials
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that the client sent; empty without a connection."""
+        return {} if self.connection is None else self.connection.headers
 
     @property
     def request_id(self) -> str:
@@ -60,7 +67,7 @@ class Incoming(msgspec.Struct, frozen=True):
         """Return the context manager that calls `on_revoked` if the principal's credential is revoked inside it."""
         if self.credentials is None:
             return nullcontext()
-        return self.credentials.watch(self.headers, self.principal, on_revoked)
+        return self.credentials.watch(self.connection, self.principal, on_revoked)
 
     def picture_url(self, record: Any) -> str | None:
         """Return the URL of the picture of a record; without `pictures`, the one that the source sent."""
@@ -90,21 +97,21 @@ class IncomingFactory:
 
     async def create(
         self,
-        headers: Mapping[str, str],
+        connection: Connection,
         report: RequestReport,
         *,
         idempotency_key: str | None = None,
         max_seconds: float | None = None,
         base_url: str = "",
     ) -> Incoming:
-        """Authenticate the sender of these headers; `max_seconds` may shorten the timeout.
+        """Authenticate the client of a connection; `max_seconds` may shorten the timeout.
 
         `base_url` is the URL of the gateway as this client reaches it.
 
         Raises:
-            Unauthenticated: the headers contain no valid credential.
+            Unauthenticated: the connection has no valid credential.
         """
-        principal = await self.credentials.authenticate(headers)
+        principal = await self.credentials.authenticate(connection)
         report.caller = principal.name
         return Incoming(
             self.service.by(principal),
@@ -113,7 +120,7 @@ class IncomingFactory:
             min(self.timeout, max_seconds or self.timeout),
             principal,
             self.events,
-            headers,
+            connection,
             self.credentials,
             self.pictures,
             base_url,
@@ -125,7 +132,8 @@ class IncomingFactory:
         Raises:
             Unauthenticated: the credential of the connection is no longer valid.
         """
-        principal = await self.credentials.authenticate(incoming.headers)
+        assert incoming.connection is not None  # noqa: S101 - `create` has set it
+        principal = await self.credentials.authenticate(incoming.connection)
         report.caller = principal.name
         return replace(incoming, service=self.service.by(principal), report=report, principal=principal)
 

@@ -89,7 +89,7 @@ class GraphQLEndpoint:
                 raise refusal(406, _SUPPORTED)
             key = headers.get("idempotency-key", "").strip().strip('"')  # the IETF draft quotes it, most clients do not
             incoming = await self._incoming_factory.create(
-                headers,
+                request.connection(),
                 report,
                 idempotency_key=key or None,
                 max_seconds=_requested_timeout(headers),

@@ -27,8 +27,9 @@ from gateway.api.graphql.live.messages import (
     read_message,
 )
 from gateway.api.graphql.live.options import LiveOptions
-from gateway.api.web.http import FIRST_MESSAGE, Closed, WebSocket
-from gateway.errors import GatewayError, RateLimited, Unauthenticated
+from gateway.api.web.http import FIRST_MESSAGE, Closed, Headers, WebSocket
+from gateway.callers.connection import Connection
+from gateway.errors import GatewayError, Internal, RateLimited, Unauthenticated
 from gateway.events.log import Draining
 from gateway.operation import request_id
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport
@@ -156,10 +157,17 @@ class WebSocketConnection:
             raise SocketClose(CloseCode.TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
         factory = self._incoming_factory
         request = self._socket.request
-        headers = dict(request.headers) | factory.headers_in(message.payload)
+        headers = Headers((dict(request.headers) | factory.headers_in(message.payload)).items())
+        connection = Connection("websocket", headers, message.payload, request.peer, request.native)
         try:
-            incoming = await factory.create(headers, RequestReport(), base_url=request.base_url)
+            incoming = await factory.create(connection, RequestReport(), base_url=request.base_url)
+        except Internal:
+            defect_id = request_id(headers.get("x-request-id"))
+            _LOG.exception("defect in request %s at connection_init", defect_id, extra={"request_id": defect_id})
+            raise SocketClose(CloseCode.INTERNAL, "Internal server error") from None
         except GatewayError as refused:
+            if refused.retryable:
+                raise SocketClose(CloseCode.TRY_AGAIN_LATER, refused.message) from None
             raise SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {refused.message}") from None
         try:
             self._admission.enter_context(self._connections.admit(self, "websocket", incoming.principal.identity))

@@ -12,6 +12,8 @@ from gateway.events.log import Draining
 
 __all__ = ["WebSocketEndpoint"]
 
+_MAX_REASON = 123  # bytes: what a close frame has room for (RFC 6455, 5.5)
+
 
 class WebSocketEndpoint:
     """Accepts WebSockets and serves them.
@@ -56,4 +58,5 @@ class WebSocketEndpoint:
 
     async def _close(self, socket: WebSocket, close: SocketClose) -> None:
         self._observe(LiveEvent.CLOSED, str(close.code.value))
-        await socket.close(close.code, close.reason)
+        reason = close.reason.encode()[:_MAX_REASON].decode(errors="ignore")  # it may be an embedding program's message
+        await socket.close(close.code, reason)

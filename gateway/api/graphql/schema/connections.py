@@ -13,8 +13,8 @@ from gateway.api.graphql.schema.scalars import ErrorCode, RoleType, UserSource
 from gateway.api.graphql.schema.users import UserObject
 
 __all__ = [
-    "Connection",
     "DepartmentConnectionObject",
+    "PageConnection",
     "PersonObject",
     "RoleConnectionObject",
     "UserConnectionObject",
@@ -23,7 +23,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class PageConnection:
     """A page of the service as a Relay connection; `has_previous_page`: it is not the first page of a walk."""
 
     page: Any

@@ -7,8 +7,8 @@ import strawberry
 
 from gateway.api.graphql.limits.directives import Cost, ListSize
 from gateway.api.graphql.schema.connections import (
-    Connection,
     DepartmentConnectionObject,
+    PageConnection,
     PersonObject,
     RoleConnectionObject,
     UserConnectionObject,
@@ -179,7 +179,7 @@ def _report_missing(info: Info, found: Any) -> None:
 
 
 def _connection(page: Any, after: str | None) -> Any:
-    return Connection(page, has_previous_page=after is not None)
+    return PageConnection(page, has_previous_page=after is not None)
 
 
 async def _node(info: Info, id: str) -> Any:

@@ -47,6 +47,7 @@ class ServerConnection(asyncio.Protocol):
         self._socket: LeanWebSocket | None = None
         self._awaits_head = True  # whether `head_timeout` runs
         self._half_closed = self._draining = False
+        self._peer = ""
 
     def drain(self) -> None:
         """Respond to the running request, and close the connection then."""
@@ -67,6 +68,7 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # asyncio's types are wider than its documentation
+        self._peer = transport.get_extra_info("peername")[0]
         self._timer.start(self._options.head_timeout)
         self._connections.opened(self, transport.get_extra_info("socket").fileno())
 
@@ -170,12 +172,12 @@ class ServerConnection(asyncio.Protocol):
     async def _respond(self, incoming: IncomingRequest) -> None:
         try:
             if incoming.socket_handler is None:
-                response = await self._site.respond(incoming.request())
+                response = await self._site.respond(incoming.request(self._peer))
                 is_last = self._draining or self._connections.retired
                 keep_alive = await write_response(incoming, response, self, keep_alive=not is_last)
             else:
                 keep_alive = False
-                await self._serve_websocket(incoming.request(), incoming.socket_handler)
+                await self._serve_websocket(incoming.request(self._peer), incoming.socket_handler)
         except Closed:
             return  # the client has disconnected
         except Exception:  # noqa: BLE001 - whatever it is, it ends this connection only

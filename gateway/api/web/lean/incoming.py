@@ -28,9 +28,12 @@ class IncomingRequest:
     is_http_1_0: bool
     socket_handler: SocketHandler | None = None
 
-    def request(self) -> WebRequest:
-        """Return the request for an endpoint. It is called late, so that most bodies are complete and can be bytes."""
-        return WebRequest(self.method, self.path, self.query, LazyHeaders(self.headers), self._content())
+    def request(self, peer: str) -> WebRequest:
+        """Return the request of the client at that address, for an endpoint.
+
+        It is called late, so that most bodies are complete and can be bytes.
+        """
+        return WebRequest(self.method, self.path, self.query, LazyHeaders(self.headers), self._content(), peer=peer)
 
     def _content(self) -> bytes | AsyncIterable[bytes]:
         field = self.headers.get(b"content-encoding")

@@ -215,7 +215,8 @@ class RequestReader:
         if name in headers:
             if name in _SINGLETON_FIELDS:
                 raise RejectedRequest(400)
-            value = b"%b, %b" % (headers[name].rstrip(b" \t"), value)  # RFC 9110, 5.3
+            joint = b"; " if name == b"cookie" else b", "  # RFC 9113, 8.2.3; RFC 9110, 5.3
+            value = headers[name].rstrip(b" \t") + joint + value
         headers[name] = value
 
     def on_headers_complete(self) -> None:

@@ -65,7 +65,7 @@ async def test_no_initialisation(start_server: Any) -> None:
 async def test_an_authentication_that_takes_too_long(start_server: Any) -> None:
     """Authentication counts towards the time for connection_init: if it takes too long, 4408."""
 
-    async def forever(headers: Any) -> Any:
+    async def forever(connection: Any) -> Any:
         await asyncio.sleep(60)
 
     server = await start_server(forever, init=0.05)
@@ -77,7 +77,7 @@ async def test_an_authentication_that_takes_too_long(start_server: Any) -> None:
 async def test_a_caller_who_is_refused(start_server: Any) -> None:
     """If authentication fails the WebSocket is closed with 4403, and the error message is the reason."""
 
-    async def nobody(headers: Any) -> Any:
+    async def nobody(connection: Any) -> Any:
         raise Unauthenticated("Send a credential.")
 
     server = await start_server(nobody)
@@ -167,8 +167,8 @@ async def test_room_before_connection_init(start_server: Any) -> None:
 async def test_the_share_of_a_caller(start_server: Any) -> None:
     """A caller gets a part of the connections only, and all of them where callers are not distinguished."""
 
-    async def named(headers: Any) -> Principal:
-        return Principal(headers["x-api-key"], frozenset())
+    async def named(connection: Any) -> Principal:
+        return Principal(connection.headers["x-api-key"], frozenset())
 
     server = await start_server(named, connections=4, share=0.5)
     async with server.socket({"X-API-Key": "a"}), server.socket({"X-API-Key": "a"}), server.connect() as third:
@@ -252,7 +252,8 @@ async def test_credentials_in_the_handshake_or_in_the_payload(start_server: Any)
     """Credentials are read from the handshake or from connection_init, and connection_init gives no other headers."""
     received = []
 
-    async def recording(headers: Any) -> Any:
+    async def recording(connection: Any) -> Any:
+        headers = connection.headers
         received.append(
             {name: headers[name] for name in ("authorization", "x-api-key", "x-forwarded-user") if name in headers}
         )

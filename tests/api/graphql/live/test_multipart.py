@@ -160,7 +160,7 @@ async def test_heartbeats(start_server: Any) -> None:
 async def test_a_credential_that_expires(start_server: Any) -> None:
     """When the credential of the client expires its stream ends with UNAUTHENTICATED, and is complete."""
 
-    async def briefly(headers: Any) -> Principal:
+    async def briefly(connection: Any) -> Principal:
         return Principal("kim", frozenset(Action), expires=time.time() + 0.2)
 
     server = await start_server(briefly)

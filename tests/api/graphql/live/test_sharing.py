@@ -20,6 +20,7 @@ from gateway.api.graphql.live.options import LiveTraffic, unobserved
 from gateway.api.graphql.live.responses import LiveResponse
 from gateway.api.graphql.live.sharing import Sharing, sharing_of
 from gateway.callers.authentication import anyone
+from gateway.callers.connection import Connection
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import RateLimited
 from gateway.operation import ANYONE, Action, Principal
@@ -100,7 +101,7 @@ async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
     """A subscription that starts between the last response of a feed and its end gets a new feed."""
     feeds = Feeds(server.gateway._parts.executor, live_options(), LiveTraffic(), unobserved)
     incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create(
-        {}, RequestReport(request_id="r1")
+        Connection("http", {}), RequestReport(request_id="r1")
     )
     request = GraphQLRequest("subscription { userChanged { user { name } } }")
     async with feeds.follow(request, incoming) as responses:
@@ -122,11 +123,11 @@ async def test_the_maximum_of_one_caller(server: Any) -> None:
     feeds = Feeds(server.gateway._parts.executor, options, LiveTraffic(), unobserved)
 
     async def incoming_of(principal: Principal) -> Any:
-        async def authenticate(_headers: Any) -> Principal:
+        async def authenticate(_connection: Any) -> Principal:
             return principal
 
         return await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(authenticate), 5).create(
-            {}, RequestReport(request_id="r1")
+            Connection("http", {}), RequestReport(request_id="r1")
         )
 
     kim, lee, unnamed = [
@@ -167,7 +168,7 @@ async def test_each_event_is_charged() -> None:
         assert executor is not None
         feeds = Feeds(executor, live_options(), LiveTraffic(), unobserved)
         factory = IncomingFactory(gateway.users, gateway._entered.events, CredentialWatch(anyone), 5)
-        incoming = await factory.create({}, RequestReport(request_id="r1"))
+        incoming = await factory.create(Connection("http", {}), RequestReport(request_id="r1"))
         request = GraphQLRequest("subscription { userChanged { id user { name } } }")
         received = []
         async with feeds.follow(request, incoming) as first, feeds.follow(request, incoming):
@@ -191,7 +192,7 @@ async def test_many_different_subscriptions(server: Any) -> None:
     """An event that a thousand different subscriptions receive is executed in many steps, between which others run."""
     feeds = Feeds(server.gateway._parts.executor, live_options(), LiveTraffic(), unobserved)
     incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create(
-        {}, RequestReport(request_id="r1")
+        Connection("http", {}), RequestReport(request_id="r1")
     )
     async with AsyncExitStack() as stack:
         mailboxes = [

@@ -162,7 +162,7 @@ async def test_a_client_that_disconnects(server: Any) -> None:
 async def test_a_credential_that_expires(start_server: Any) -> None:
     """When the credential of the client expires the WebSocket is closed with 4403."""
 
-    async def briefly(headers: Any) -> Principal:
+    async def briefly(connection: Any) -> Principal:
         return Principal("kim", frozenset(Action), expires=time.time() + 0.3)
 
     server = await start_server(briefly)
@@ -175,7 +175,7 @@ async def test_a_credential_that_expires(start_server: Any) -> None:
 async def test_a_credential_that_expires_with_a_ping(start_server: Any) -> None:
     """If the credential expires at the moment of a ping, a pong does not keep the WebSocket open."""
 
-    async def briefly(headers: Any) -> Principal:
+    async def briefly(connection: Any) -> Principal:
         return Principal("kim", frozenset(Action), expires=time.time() + 0.1)
 
     server = await start_server(briefly, ping=0.1)
@@ -190,8 +190,8 @@ async def test_a_credential_that_expires_with_a_ping(start_server: Any) -> None:
 async def test_scopes(start_server: Any) -> None:
     """A caller gets events of the sources that its scopes allow; a source that they do not allow is FORBIDDEN."""
 
-    async def reader(headers: Any) -> Principal:
-        name = headers.get("authorization", "")
+    async def reader(connection: Any) -> Principal:
+        name = connection.headers.get("authorization", "")
         return ANYONE if not name else Principal(name, frozenset({Action.READ.within(UserSource.ACCOUNT)}))
 
     server = await start_server(reader)

@@ -100,7 +100,7 @@ async def test_keep_alive_comments(start_server: Any) -> None:
 async def test_a_credential_that_expires(start_server: Any) -> None:
     """When the credential of the client expires its stream ends with UNAUTHENTICATED and `complete`."""
 
-    async def briefly(headers: Any) -> Principal:
+    async def briefly(connection: Any) -> Principal:
         return Principal("kim", frozenset(Action), expires=time.time() + 0.2)
 
     server = await start_server(briefly)
@@ -113,8 +113,8 @@ async def test_a_credential_that_expires(start_server: Any) -> None:
 async def test_the_token_of_another_caller(start_server: Any) -> None:
     """A reserved stream can be used only by the caller that reserved it, even if another one has its token."""
 
-    async def named(headers: Any) -> Principal:
-        return Principal(headers.get("authorization", ""), frozenset(Action))
+    async def named(connection: Any) -> Principal:
+        return Principal(connection.headers.get("authorization", ""), frozenset(Action))
 
     server = await start_server(named)
     client = await reserve(server, authorization="kim")
@@ -246,8 +246,8 @@ async def test_a_stream_that_ends_before_its_operation_is_read(start_server: Any
     """An operation whose body is complete only after its stream has ended is 404, and is not executed."""
     posted, rest = asyncio.Event(), asyncio.Event()
 
-    async def recording(headers: Any) -> Principal:
-        if "content-type" in headers:
+    async def recording(connection: Any) -> Principal:
+        if "content-type" in connection.headers:
             posted.set()
         return ANYONE
 
@@ -274,8 +274,8 @@ async def test_a_stream_that_ends_before_its_operation_is_read(start_server: Any
 async def test_the_share_of_reservations(start_server: Any) -> None:
     """A caller can reserve only its share of the event streams; others still get theirs."""
 
-    async def named(headers: Any) -> Principal:
-        return Principal(headers["authorization"], frozenset())
+    async def named(connection: Any) -> Principal:
+        return Principal(connection.headers["authorization"], frozenset())
 
     server = await start_server(named, reservations=4, share=0.5)
     for _ in range(2):

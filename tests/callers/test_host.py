@@ -1,0 +1,225 @@
+"""Authentication by the embedding program: what it is given, and what becomes of what it returns."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from gateway import Gateway, Settings
+from gateway.auth import Authenticate, Connection, Principal
+from gateway.callers.authentication import Authentication
+from gateway.callers.host import HostAuthentication
+from gateway.callers.revocation import CredentialWatch
+from gateway.errors import Code, Forbidden, GatewayError, SourceUnavailable, Unauthenticated
+
+ADA = Principal("ada", frozenset({"users:read"}))
+REQUEST = Connection("http", {"cookie": "session=1"})
+
+
+def returning(value: Any) -> Callable[[Connection], Any]:
+    async def authenticate(connection: Connection) -> Any:
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    return authenticate
+
+
+@pytest.mark.parametrize(
+    ("header", "cookies"),
+    [
+        ("", {}),
+        ("a=1", {"a": "1"}),
+        ("a=1; b=x=y;  c = 3 ;d=;e", {"a": "1", "b": "x=y", "c": "3", "d": ""}),
+        ("a=long path; a=short path", {"a": "long path"}),
+        (r'a="1\054 \"2\""; b=""; c="', {"a": '1, "2"', "b": "", "c": '"'}),
+    ],
+)
+def test_cookies(header: str, cookies: Mapping[str, str]) -> None:
+    """Cookies are read by RFC 6265, with the quotation marks and escapes of Python's `http.cookies`."""
+    assert Connection("http", {"cookie": header} if header else {}).cookies == cookies
+
+
+def test_secrets_are_not_shown() -> None:
+    """The representation of a connection contains no credential."""
+    connection = Connection("websocket", {"authorization": "s3cret"}, {"token": "s3cret"}, "192.0.2.1", {"s": "s3cret"})
+    assert repr(connection) == "Connection('websocket')"
+
+
+async def test_a_caller() -> None:
+    """The caller is the one that the embedding program returns."""
+    authenticate: Authenticate = returning(ADA)
+    assert await HostAuthentication(authenticate, timeout=1)(REQUEST) is ADA
+
+
+@pytest.mark.parametrize(
+    ("returned", "code"),
+    [
+        (None, Code.UNAUTHENTICATED),
+        (Principal("ada", expires=time.time() - 1), Code.UNAUTHENTICATED),
+        (Unauthenticated("Log in."), Code.UNAUTHENTICATED),
+        (Forbidden("Your account is locked."), Code.FORBIDDEN),
+        (SourceUnavailable("The sessions are not available."), Code.SOURCE_UNAVAILABLE),
+        (KeyError("s3cret"), Code.INTERNAL),
+        (TimeoutError("s3cret"), Code.INTERNAL),
+        ("ada", Code.INTERNAL),
+        (Principal("ada", ["users:read"]), Code.INTERNAL),  # type: ignore[arg-type]  # what is refused
+    ],
+    ids=repr,
+)
+async def test_refused(returned: object, code: Code) -> None:
+    """Errors of the gateway pass as they are; all others are INTERNAL, with the cause for the log alone."""
+    with pytest.raises(GatewayError) as refused:
+        await HostAuthentication(returning(returned), timeout=1)(REQUEST)
+    assert refused.value.code is code
+    assert "s3cret" not in str(refused.value)
+    if isinstance(returned, GatewayError):
+        assert refused.value is returned
+    elif isinstance(returned, Exception):
+        assert refused.value.__cause__ is returned
+
+
+async def test_a_session_store_that_hangs() -> None:
+    """A caller that cannot be authenticated in time gets SOURCE_UNAVAILABLE, and may try again."""
+
+    async def hang(connection: Connection) -> Principal:
+        await asyncio.sleep(60)
+        return ADA
+
+    with pytest.raises(SourceUnavailable, match="in time") as refused:
+        await HostAuthentication(hang, timeout=0.01)(REQUEST)
+    assert refused.value.retryable
+
+
+async def test_callers_of_the_settings() -> None:
+    """A caller whom the embedding program does not know is authenticated as the settings configure it."""
+
+    class Keys:
+        version = 1
+
+        def principal(self, key: str) -> Principal:
+            if key != "k":
+                raise Unauthenticated("The API key was not accepted.")
+            return Principal("key:billing")
+
+    authenticate = HostAuthentication(returning(None), Authentication(Keys()), timeout=1)  # type: ignore[arg-type]  # what it needs
+    assert (await authenticate(Connection("http", {"x-api-key": "k"}))).name == "key:billing"
+    with pytest.raises(Unauthenticated, match="not accepted"):
+        await authenticate(Connection("http", {"x-api-key": "x"}))
+    assert await HostAuthentication(returning(ADA), Authentication(Keys()), timeout=1)(REQUEST) is ADA  # type: ignore[arg-type]  # as above
+
+
+async def test_forwarded_credentials() -> None:
+    """A caller of the embedding program has the headers that are forwarded, unless it has others for the source."""
+    forwards = {"account": {"x-account": "authorization"}, "reseller": {"x-reseller": "authorization"}}
+    returned = Principal("ada", forwarded={"reseller": {"authorization": "from the session"}})
+    authenticate = HostAuthentication(returning(returned), forwards=forwards, timeout=1)
+    principal = await authenticate(Connection("http", {"x-account": "sent", "x-reseller": "sent"}))
+    assert principal.forwarded == {
+        "account": {"authorization": "sent"},
+        "reseller": {"authorization": "from the session"},
+    }
+
+
+class Sessions:
+    """Sessions by their cookie, with the number of their changes as `version`."""
+
+    def __init__(self, **principals: Principal) -> None:
+        self.principals = principals
+        self.changes = 0
+        self.failure: Exception | None = None
+        self.checks = 0
+
+    async def __call__(self, connection: Connection) -> Principal | None:
+        self.checks += 1
+        if self.failure is not None:
+            raise self.failure
+        return self.principals.get(connection.cookies["session"])
+
+    def version(self) -> int:
+        if self.changes < 0:
+            raise ZeroDivisionError
+        return self.changes
+
+
+async def watched(sessions: Authenticate, *, is_ended: bool, meanwhile: Callable[[], None]) -> list[GatewayError]:
+    """Watch a connection during a change of the sessions; return what was reported."""
+    host = HostAuthentication(sessions, timeout=1)
+    credentials = CredentialWatch(host, by_headers=False, version=host.version)
+    connection = Connection("websocket", {"cookie": "session=1"})
+    reported: list[GatewayError] = []
+    try:
+        with credentials.watch(connection, await credentials.authenticate(connection), reported.append):
+            meanwhile()
+            async with asyncio.timeout(5):
+                while is_ended and not reported:  # noqa: ASYNC110 - the checks set no event
+                    await asyncio.sleep(0.02)
+            await asyncio.sleep(0.4)
+    finally:
+        await credentials.aclose()
+    return reported
+
+
+async def test_the_end_of_a_session() -> None:
+    """An open connection ends when `version` changes and its session is not known any more."""
+    sessions = Sessions(**{"1": ADA})
+
+    def log_out() -> None:
+        sessions.principals.clear()
+        sessions.changes += 1
+
+    [reason] = await watched(sessions, is_ended=True, meanwhile=log_out)
+    assert isinstance(reason, Unauthenticated)
+
+
+async def test_a_session_that_is_prolonged() -> None:
+    """When the principal of an open connection expires, it is authenticated again, and goes on."""
+    sessions = Sessions(**{"1": Principal("ada", expires=time.time() + 0.1)})
+
+    def prolong() -> None:
+        sessions.principals["1"] = Principal("ada", expires=time.time() + 60)
+
+    assert await watched(sessions, is_ended=False, meanwhile=prolong) == []
+    await asyncio.sleep(0)
+    assert sessions.checks >= 2
+
+
+@pytest.mark.parametrize("failure", [None, ZeroDivisionError(), SourceUnavailable("Not now.")], ids=repr)
+async def test_a_session_that_expires(failure: Exception | None) -> None:
+    """It ends if it is not prolonged, or that cannot be found out."""
+    sessions = Sessions(**{"1": Principal("ada", expires=time.time() + 0.1)})
+
+    def fail() -> None:
+        sessions.failure = failure
+
+    [reason] = await watched(sessions, is_ended=True, meanwhile=fail)
+    assert isinstance(reason, Unauthenticated)
+
+
+async def test_failures_of_the_embedding_program(caplog: pytest.LogCaptureFixture) -> None:
+    """A connection whose session cannot be verified now stays open; each failure is logged, and not too often."""
+    sessions = Sessions(**{"1": ADA})
+
+    def fail() -> None:
+        sessions.failure = KeyError("database")
+        sessions.changes += 1
+
+    assert await watched(sessions, is_ended=False, meanwhile=fail) == []
+    assert caplog.text.count("could not be verified") == 1
+    sessions = Sessions(**{"1": ADA})
+
+    def break_version() -> None:
+        sessions.changes = -1
+
+    assert await watched(sessions, is_ended=False, meanwhile=break_version) == []
+    assert caplog.text.count("`version`") == 1
+
+
+def test_production() -> None:
+    """In production a gateway starts with `authenticate` or with a mode of authentication, and not without both."""
+    settings = Settings(environment="production")  # type: ignore[arg-type]  # pydantic reads the text
+    Gateway(settings, authenticate=returning(ADA))
+    with pytest.raises(ValueError, match=r"GATEWAY_ENVIRONMENT: production requires GATEWAY_AUTH__MODE"):
+        Gateway(settings)
