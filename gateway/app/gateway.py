@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.api.graphql.execution.incoming import Incoming
-from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
+from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import DIST
 from gateway.api.web.asgi import Asgi
@@ -25,6 +24,7 @@ from gateway.api.web.servers import HttpServer, serve
 from gateway.api.web.site import Site
 from gateway.api.web.status.fonts import Fonts
 from gateway.api.web.status.route import status_routes
+from gateway.app.embedded import EmbeddedOperations
 from gateway.app.file_limit import ADMIN_CONNECTIONS
 from gateway.app.overrides import Overrides
 from gateway.app.parts import Parts, open_parts
@@ -36,6 +36,7 @@ from gateway.app.surfaces import build_site, serve_grpc
 from gateway.app.telemetry import build_telemetry, embedded_tracing
 from gateway.callers.authentication import Authenticate
 from gateway.kit.clock import REAL_CLOCK, Clock
+from gateway.operation import Principal
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.sources.http.credentials import Credentials
@@ -43,7 +44,6 @@ from gateway.sources.http.exchange import TransportFactory
 from gateway.telemetry.access_log import Write, write_to_logger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.recent_warnings import RecentWarnings
-from gateway.telemetry.report import RequestReport
 from gateway.telemetry.state_changes import StateChanges
 from gateway.telemetry.status import Status
 from gateway.telemetry.tracing import Tracing
@@ -197,27 +197,42 @@ class Gateway:
         idempotency_key: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a deadline for calls to sources, not a cancellation
         on_error: str = "PROPAGATE",
+        principal: Principal | None = None,
     ) -> Result:
         """Execute a GraphQL document. Errors are in the result, in the same form as over HTTP.
 
         `timeout` is in seconds; None means the setting `request_timeout`. `on_error` is the error behavior: `NULL`,
-        `PROPAGATE` or `HALT` (docs/nullability.md).
+        `PROPAGATE` or `HALT` (docs/nullability.md). `principal` is the caller on whose behalf it is executed, with its
+        scopes and limits; None: the embedding program, which may do everything.
         """
-        parts, report = self._entered, RequestReport("python")
-        incoming = Incoming(
-            parts.users,
-            report,
-            idempotency_key,
-            timeout or self.settings.request_timeout,
-            events=parts.events,
-            pictures=parts.pictures,
-        )
         request = GraphQLRequest(query, dict(variables or {}), operation_name, on_error=on_error)
-        with self._telemetry.reporting(report, {}):
-            try:
-                return await parts.executor.execute(request, incoming)
-            except RefusedError as refused:
-                return parts.executor.error_result(refused.error, incoming)
+        return await self._operations.execute(request, principal, idempotency_key, timeout)
+
+    def subscribe(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        operation_name: str | None = None,
+        timeout: float | None = None,
+        on_error: str = "PROPAGATE",
+        principal: Principal | None = None,
+    ) -> AsyncGenerator[Result]:
+        """Execute a GraphQL subscription, and yield a result for each event.
+
+        An error that ends the subscription is in its last result, which has `executed` False: the document is not
+        valid, a limit is reached, events are not read fast enough, or the principal has expired or was revoked. It ends
+        without one when the gateway is closed. The arguments are those of `execute`; `timeout` is for each event.
+        """
+        request = GraphQLRequest(query, dict(variables or {}), operation_name, on_error=on_error)
+        return self._operations.subscribe(request, principal, timeout)
+
+    def revoke(self, name: str) -> None:
+        """End all that the principal of this name has open: WebSockets, streams, and subscriptions in this process.
+
+        Call it after `authenticate` has ceased to accept the caller, for example when somebody logs out.
+        """
+        self._entered.credentials.revoke(name)
 
     def aiohttp_app(self) -> "web.Application":
         """Return all HTTP routes as an aiohttp application, to run or to mount as a sub-application.
@@ -320,6 +335,10 @@ class Gateway:
             telemetry=self._telemetry,
             more=self._admin_routes(self._cors) if self.settings.admin_port is None else (),
         )
+
+    @property
+    def _operations(self) -> EmbeddedOperations:
+        return EmbeddedOperations(self._entered, self._telemetry, timeout=self.settings.request_timeout)
 
     @property
     def _entered(self) -> Parts:

@@ -119,6 +119,12 @@ class CredentialWatch:
             if not credential.uses and self._credentials.get(key) is credential:
                 del self._credentials[key]
 
+    def revoke(self, name: str) -> None:
+        """End all connections and streams of the principals of this name."""
+        for credential in tuple(self._credentials.values()):
+            if credential.principal.name == name:
+                credential.end("The credential was revoked. Connect again with a valid one.")
+
     async def aclose(self) -> None:
         """Stop the checks."""
         tasks = [*self._checks, *([self._task] if self._task is not None else ())]

@@ -163,6 +163,7 @@ class Feeds:
         """
         if prepared.operation_type is not OperationType.SUBSCRIPTION:
             return self._start(self._single_response(prepared, request, incoming), incoming)
+        incoming = replace(incoming, connection=None)  # the feed may outlive this client, whose request is in it
         sharing = sharing_of(prepared, request, incoming.principal, incoming.base_url)
         shared = self._shared.get(sharing.key)
         if shared is not None and shared.is_closing:

@@ -39,6 +39,7 @@ class Live:
         def connect(socket: WebSocket) -> WebSocketConnection:
             return WebSocketConnection(socket, self._connections, self._feeds, incoming_factory, options)
 
+        self.follow = self._feeds.follow
         self._websockets = WebSocketEndpoint(self._connections, connect, admits=admits, observe=observe)
         self.streams = Streams(self._connections, self._feeds, options)
         self.reservations = Reservations(self._connections, self._feeds, options, observe, incoming_factory.telemetry)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
+from graphql import GraphQLError, SourceLocation
 
 from gateway.api.graphql.execution.result import Result
 from gateway.telemetry.report import RequestReport
@@ -38,11 +39,23 @@ class LiveResponse:
         codes = tuple((error.extensions or {})["code"] for error in result.errors or ())
         return cls(orjson.dumps(payload).decode(), errors, event_id, codes)
 
+    def result(self) -> Result:
+        """Return the response as a result again, for a client in this process."""
+        payload = orjson.loads(self.text)
+        errors = [_error(error) for error in payload.get("errors", ())]
+        return Result(payload.get("data"), errors or None, payload.get("extensions"), executed=self.errors is None)
+
     def add_to(self, report: RequestReport) -> None:
         """Count this response in the report of the operation that it is sent for."""
         report.messages += 1
         for code in self.codes:
             report.add_code(code)
+
+
+def _error(formatted: dict[str, Any]) -> GraphQLError:
+    error = GraphQLError(formatted["message"], path=formatted.get("path"), extensions=formatted.get("extensions"))
+    error.locations = [SourceLocation(**location) for location in formatted.get("locations", ())] or None
+    return error
 
 
 _LIFETIME = 1.0  # seconds: feeds that reach an event later execute it again, with records that are up to date
