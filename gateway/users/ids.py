@@ -4,33 +4,19 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from enum import StrEnum
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 import msgspec
 
 from gateway.errors import BadUserInput, Rule
 from gateway.kit.source_titles import titled
-from gateway.users.model import (
-    Account,
-    Actor,
-    Address,
-    Branding,
-    Department,
-    Geolocation,
-    Location,
-    Machine,
-    MarketplaceAccount,
-    Organization,
-    PlatformUser,
-    Portal,
-    ProductionStep,
-    Role,
-    ScanningStation,
-    User,
-    UserSource,
-)
+from gateway.users.enums import UserSource
 
-__all__ = ["UNLISTED_KINDS", "Identified", "Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
+if TYPE_CHECKING:  # the records have ids, so their module imports this one
+    from gateway.users.model import Identified
+
+__all__ = ["UNLISTED_KINDS", "Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
 
 _VERSION = "g1"  # of the format; another format gets another version, and old ids stay readable
 _PREFIX = urlsafe_b64encode(f"{_VERSION}:".encode()).decode()  # of all ids: three bytes are exactly four characters
@@ -66,42 +52,6 @@ class Kind(StrEnum):
 
 UNLISTED_KINDS = frozenset({Kind.ACCOUNT})
 """The kinds of record of which no source has a list: each takes one call."""
-
-_OF_ONE_SOURCE: dict[type, tuple[Kind, UserSource]] = {  # the records that only that source has
-    Department: (Kind.DEPARTMENT, UserSource.ACCOUNT),
-    Account: (Kind.ACCOUNT, UserSource.ACCOUNT),
-    Location: (Kind.LOCATION, UserSource.ACCOUNT),
-    ScanningStation: (Kind.SCANNING_STATION, UserSource.ACCOUNT),
-    Machine: (Kind.MACHINE, UserSource.ACCOUNT),
-    ProductionStep: (Kind.PRODUCTION_STEP, UserSource.ACCOUNT),
-    Address: (Kind.ADDRESS, UserSource.ACCOUNT),
-    Geolocation: (Kind.GEOLOCATION, UserSource.ACCOUNT),
-    Branding: (Kind.BRANDING, UserSource.ACCOUNT),
-    Portal: (Kind.PORTAL, UserSource.ACCOUNT),
-    PlatformUser: (Kind.PLATFORM_USER, UserSource.ACCOUNT),
-    MarketplaceAccount: (Kind.MARKETPLACE_ACCOUNT, UserSource.SOFTWAREONE),
-    Actor: (Kind.ACTOR, UserSource.SOFTWAREONE),
-}
-
-Identified = (
-    User
-    | Role
-    | Department
-    | Organization
-    | Account
-    | Location
-    | ScanningStation
-    | Machine
-    | ProductionStep
-    | Address
-    | Geolocation
-    | Branding
-    | Portal
-    | PlatformUser
-    | MarketplaceAccount
-    | Actor
-)
-"""A record that has an id in its source."""
 
 
 class Ref(msgspec.Struct, frozen=True, gc=False):
@@ -187,16 +137,9 @@ def resolve(
     return ref
 
 
-def ref_of(record: Identified) -> Ref:
+def ref_of(record: "Identified") -> Ref:
     """Return the reference to a record."""
-    if isinstance(record, User):
-        return Ref(Kind.USER, record.source, record.source_id, record.tenant)
-    if isinstance(record, Role):
-        return Ref(Kind.ROLE, record.source, record.source_id)
-    if isinstance(record, Organization):
-        return Ref(Kind.ORGANIZATION, UserSource.RESELLER, record.source_id, record.tenant)
-    kind, source = _OF_ONE_SOURCE[type(record)]
-    return Ref(kind, source, record.source_id)
+    return record.ref
 
 
 def can_exist(source_id: str) -> bool:

@@ -6,10 +6,14 @@ The module is longer than others because the records refer to one another, and r
 """
 
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
+
+from gateway.errors import Origin, SourceInvalidResponse
+from gateway.kit.source_titles import titled
+from gateway.users.enums import OwnerType, RoleType, UserChange, UserSource, UserStatus
+from gateway.users.ids import Kind, Ref, encode
 
 __all__ = [
     "Account",
@@ -18,6 +22,7 @@ __all__ = [
     "Branding",
     "Department",
     "Geolocation",
+    "Identified",
     "Listed",
     "Location",
     "Machine",
@@ -45,51 +50,6 @@ __all__ = [
 T = TypeVar("T")
 
 
-class UserSource(StrEnum):
-    """The sources of users."""
-
-    ACCOUNT = "account"
-    SOFTWAREONE = "softwareone"
-    RESELLER = "reseller"
-
-
-class UserStatus(StrEnum):
-    """The status of a user, the same for all sources; `User.source_status` has the value that the source sent."""
-
-    NEW = "new"
-    INVITED = "invited"
-    INVITATION_EXPIRED = "invitation_expired"
-    ACTIVE = "active"
-    BLOCKED = "blocked"
-    DISABLED = "disabled"
-    REMOVED = "removed"
-
-
-class UserChange(StrEnum):
-    """The kinds of event of a user."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    DELETED = "deleted"
-
-
-class RoleType(StrEnum):
-    """The known types of a role of the account source; `Role.source_type` has every value, also unknown ones."""
-
-    ADMIN = "admin"
-    USER = "user"
-    SCANNER = "scanner"
-    SALES_REP = "sales_rep"
-    AGENT = "agent"
-
-
-class OwnerType(StrEnum):
-    """The owner of a role: the platform or the account."""
-
-    SYSTEM = "system"
-    ACCOUNT = "account"
-
-
 class Timestamp(str):
     """An instant in RFC 3339 exactly as the source sent it, with its offset and all fractional digits."""
 
@@ -107,6 +67,54 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     A msgspec struct, because thousands are created at once and a frozen dataclass makes a call for each field
     (docs/decisions/msgspec-records.md). Without garbage collection, because records contain no reference cycles.
     """
+
+
+class Identified(Record, frozen=True):
+    """A record that has an id in its source, and so a global id."""
+
+    @property
+    def ref(self) -> Ref:
+        """The reference to this record, of which the global id is the text."""
+        raise NotImplementedError
+
+    @property
+    def id(self) -> str:
+        """The global id: opaque, stable, and unique over all sources and types.
+
+        Raises:
+            SourceInvalidResponse: the source sent the record without an id. All such records would have the same one.
+        """
+        ref = self.ref
+        if not ref.source_id:
+            raise SourceInvalidResponse(
+                f"The {titled(ref.source)} source sent a record of the type {ref.kind} without its id.",
+                origin=Origin(source=ref.source),
+            )
+        return encode(ref)
+
+
+class _AccountRecord(Identified, frozen=True):
+    """A record that only the account source has."""
+
+    _kind: ClassVar[Kind]
+
+    source_id: str
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self._kind, UserSource.ACCOUNT, self.source_id)
+
+
+class _MarketplaceRecord(Identified, frozen=True):
+    """A record that only SoftwareOne has."""
+
+    _kind: ClassVar[Kind]
+
+    source_id: str
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self._kind, UserSource.SOFTWAREONE, self.source_id)
 
 
 class Listed(Record, Generic[T], frozen=True):
@@ -132,19 +140,21 @@ class UserSettings(Record, frozen=True):
     language_code: str | None = None
 
 
-class Actor(Record, frozen=True):
+class Actor(_MarketplaceRecord, frozen=True):
     """The user or API token of SoftwareOne that did something. For `image_url` see `User`."""
 
-    source_id: str
+    _kind: ClassVar[Kind] = Kind.ACTOR
+
     name: str | None = None
     image_url: str | None = None
     image_version: str | None = None
 
 
-class MarketplaceAccount(Record, frozen=True):
+class MarketplaceAccount(_MarketplaceRecord, frozen=True):
     """A SoftwareOne Marketplace account that a user belongs to. For `image_url` see `User`."""
 
-    source_id: str
+    _kind: ClassVar[Kind] = Kind.MARKETPLACE_ACCOUNT
+
     name: str | None = None
     type: str | None = None
     status: str | None = None
@@ -152,8 +162,9 @@ class MarketplaceAccount(Record, frozen=True):
     image_version: str | None = None
 
 
-class Geolocation(Record, frozen=True):
-    source_id: str
+class Geolocation(_AccountRecord, frozen=True):
+    _kind: ClassVar[Kind] = Kind.GEOLOCATION
+
     street_line1: str | None = None
     street_line2: str | None = None
     locality: str | None = None
@@ -164,8 +175,9 @@ class Geolocation(Record, frozen=True):
     updated_at: Timestamp | None = None
 
 
-class Address(Record, frozen=True):
-    source_id: str
+class Address(_AccountRecord, frozen=True):
+    _kind: ClassVar[Kind] = Kind.ADDRESS
+
     name: str
     phone: str | None = None
     email: str | None = None
@@ -175,8 +187,9 @@ class Address(Record, frozen=True):
     updated_at: Timestamp | None = None
 
 
-class Branding(Record, frozen=True):
-    source_id: str
+class Branding(_AccountRecord, frozen=True):
+    _kind: ClassVar[Kind] = Kind.BRANDING
+
     support_email: str | None = None
     phone_number: str | None = None
     logo_url: str | None = None
@@ -189,20 +202,22 @@ class Branding(Record, frozen=True):
     updated_at: Timestamp | None = None
 
 
-class Portal(Record, frozen=True):
-    source_id: str
+class Portal(_AccountRecord, frozen=True):
+    _kind: ClassVar[Kind] = Kind.PORTAL
+
     slug: str
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
 
 
-class Account(Record, frozen=True):
+class Account(_AccountRecord, frozen=True):
     """The account to which a role of `OwnerType.ACCOUNT` belongs.
 
     `loaded` can have `default_billing_address`, `default_shipping_address`, `branding` and `portal`.
     """
 
-    source_id: str
+    _kind: ClassVar[Kind] = Kind.ACCOUNT
+
     name: str
     default_billing_address: Address | None = None
     default_shipping_address: Address | None = None
@@ -218,7 +233,7 @@ class RoleOwner(Record, frozen=True):
     account: Account | None = None
 
 
-class Role(Record, frozen=True):
+class Role(Identified, frozen=True):
     """The role of a user, with its permissions. `loaded` can have `owner`, `owner.account` and `permissions`."""
 
     source: UserSource
@@ -232,16 +247,21 @@ class Role(Record, frozen=True):
     updated_at: Timestamp | None = None
     loaded: frozenset[str] = frozenset()
 
+    @property
+    def ref(self) -> Ref:
+        return Ref(Kind.ROLE, self.source, self.source_id)
+
     @classmethod
     def named(cls, source: UserSource, name: str) -> "Role":
         """Return a role that consists of its name, as in the reseller source: nothing can be looked up."""
         return cls(source, name, name, loaded=frozenset({"owner", "owner.account", "permissions"}))
 
 
-class Location(Record, frozen=True):
+class Location(_AccountRecord, frozen=True):
     """A building, or a part of one. `loaded` can have all fields but the id, the name and the type."""
 
-    source_id: str
+    _kind: ClassVar[Kind] = Kind.LOCATION
+
     name: str
     type: str
     parent: "Location | None" = None
@@ -251,10 +271,11 @@ class Location(Record, frozen=True):
     loaded: frozenset[str] = frozenset()
 
 
-class Machine(Record, frozen=True):
+class Machine(_AccountRecord, frozen=True):
     """A machine of a department. `loaded` can have all fields but the id and the name."""
 
-    source_id: str
+    _kind: ClassVar[Kind] = Kind.MACHINE
+
     name: str
     serial_number: str | None = None
     notes: str | None = None
@@ -264,13 +285,14 @@ class Machine(Record, frozen=True):
     loaded: frozenset[str] = frozenset()
 
 
-class ProductionStep(Record, frozen=True):
+class ProductionStep(_AccountRecord, frozen=True):
     """A step of production. Rates and quantities are JSON as the source sent it, which documents no structure.
 
     `loaded` can have all fields but the id and the name.
     """
 
-    source_id: str
+    _kind: ClassVar[Kind] = Kind.PRODUCTION_STEP
+
     name: str
     notes: str | None = None
     leveling_factor: str | None = None
@@ -290,10 +312,11 @@ class ProductionStep(Record, frozen=True):
     loaded: frozenset[str] = frozenset()
 
 
-class ScanningStation(Record, frozen=True):
+class ScanningStation(_AccountRecord, frozen=True):
     """A station at which batches are scanned. `loaded` can have all fields but the id and the name."""
 
-    source_id: str
+    _kind: ClassVar[Kind] = Kind.SCANNING_STATION
+
     name: str
     type: str
     notes: str | None = None
@@ -307,13 +330,14 @@ class ScanningStation(Record, frozen=True):
     loaded: frozenset[str] = frozenset()
 
 
-class Department(Record, frozen=True):
+class Department(_AccountRecord, frozen=True):
     """The department of a user. `loaded` can have all fields but the id and the name.
 
     Without a name, it is a bare reference.
     """
 
-    source_id: str
+    _kind: ClassVar[Kind] = Kind.DEPARTMENT
+
     name: str | None = None
     notes: str | None = None
     location: Location | None = None
@@ -324,10 +348,11 @@ class Department(Record, frozen=True):
     loaded: frozenset[str] = frozenset()
 
 
-class PlatformUser(Record, frozen=True):
+class PlatformUser(_AccountRecord, frozen=True):
     """The user of the platform behind a user of the account source: one for all accounts to which it was added."""
 
-    source_id: str
+    _kind: ClassVar[Kind] = Kind.PLATFORM_USER
+
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
 
@@ -341,7 +366,7 @@ class PostalAddress(Record, frozen=True):
     postal_code: str | None = None
 
 
-class Organization(Record, frozen=True):
+class Organization(Identified, frozen=True):
     """A customer organization of a reseller; `tenant` is the reseller's id.
 
     Without a name, it is a bare reference.
@@ -357,8 +382,12 @@ class Organization(Record, frozen=True):
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
 
+    @property
+    def ref(self) -> Ref:
+        return Ref(Kind.ORGANIZATION, UserSource.RESELLER, self.source_id, self.tenant)
 
-class User(Record, frozen=True):
+
+class User(Identified, frozen=True):
     """A user of one source; `tenant` is the reseller's id, empty in the other sources.
 
     `image_url` is where the source has the picture: a URL that may require the credential of the source, or a path
@@ -396,3 +425,7 @@ class User(Record, frozen=True):
     updated_by: Actor | None = None
     omitted_fields: tuple[str, ...] = ()
     image_version: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(Kind.USER, self.source, self.source_id, self.tenant)

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import BadUserInput, Rule, Violation
-from gateway.users.ids import Identified, Kind, Ref, can_exist, decode, encode, ref_of, resolve
+from gateway.errors import BadUserInput, Rule, SourceInvalidResponse, Violation
+from gateway.users.ids import Kind, Ref, can_exist, decode, encode, ref_of, resolve
 from gateway.users.model import (
     Account,
     Actor,
@@ -11,6 +11,7 @@ from gateway.users.model import (
     Branding,
     Department,
     Geolocation,
+    Identified,
     Location,
     Machine,
     MarketplaceAccount,
@@ -146,6 +147,14 @@ def test_source_id_without_source() -> None:
     ],
 )
 def test_ref_of(record: Identified, expected: Ref) -> None:
-    """Every record has a reference, which can be encoded and decoded."""
+    """Every record has a reference, which can be encoded and decoded, and the global id is that of it."""
     assert ref_of(record) == expected
     assert decode(encode(expected)) == expected
+    assert record.id == encode(expected)
+
+
+@pytest.mark.parametrize("record", [User(UserSource.ACCOUNT, ""), Department(""), Actor("")])
+def test_record_without_an_id(record: Identified) -> None:
+    """A record that its source sent without an id has no global id: all such records would share one."""
+    with pytest.raises(SourceInvalidResponse, match="without its id"):
+        _ = record.id

@@ -7,7 +7,8 @@ from typing import Any
 from google.protobuf import struct_pb2
 
 from gateway.api.grpc.enums import NUMBERS
-from gateway.users.ids import Identified, encode, ref_of
+from gateway.users.ids import encode, ref_of
+from gateway.users.model import Identified
 from gateway.users.planning import EXPANSIONS, Selection
 from usergateway.v1 import users_pb2
 

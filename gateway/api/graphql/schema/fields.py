@@ -12,10 +12,8 @@ import strawberry
 
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.limits.directives import Cost
-from gateway.errors import Origin, SourceInvalidResponse
-from gateway.kit.source_titles import titled
-from gateway.users.ids import Identified, encode, ref_of
 from gateway.users.loaders import load_expanded_reference, load_expansion, load_reference
+from gateway.users.model import Identified
 
 __all__ = [
     "CREATED",
@@ -180,13 +178,7 @@ def inner_id() -> Any:
 
 
 def _global_id(record: Identified) -> str:
-    ref = ref_of(record)
-    if not ref.source_id:  # all such records would have the same id, and be one record in the cache of a client
-        raise SourceInvalidResponse(
-            f"The {titled(ref.source)} source sent a record of the type {ref.kind} without its id.",
-            origin=Origin(source=ref.source),
-        )
-    return encode(ref)
+    return record.id
 
 
 def source_id() -> Any:
