@@ -8,14 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.api.grpc.paging import page_of
-from gateway.api.grpc.read_mask import (
-    ReadPlan,
-    read_plan_of_department,
-    read_plan_of_role,
-    read_plan_of_user,
-    record_type,
-)
+from gateway.api.grpc.read_mask import read_plan_of_department, read_plan_of_role, read_plan_of_user
+from gateway.users.paths import record_type
 from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
+from gateway.users.read_plan import ReadPlan
 from usergateway.v1 import users_pb2
 
 __all__ = ["price_of"]

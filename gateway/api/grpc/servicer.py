@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.changes import change_of
 from gateway.api.grpc.enums import ROLE_TYPES, SOURCES, sources_of
-from gateway.api.grpc.filling import Filler
 from gateway.api.grpc.messages import Messages, source_error
 from gateway.api.grpc.paging import page_of
-from gateway.api.grpc.read_mask import ReadPlan, read_plan_of_department, read_plan_of_role, read_plan_of_user
+from gateway.api.grpc.read_mask import read_plan_of_department, read_plan_of_role, read_plan_of_user
 from gateway.errors import NotFound
+from gateway.users.filling import Filler
 from gateway.users.loaders import Loaders
+from gateway.users.read_plan import ReadPlan
 from gateway.users.service import UserService
 from usergateway.v1 import users_pb2
 

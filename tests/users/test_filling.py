@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.api.grpc.errors import partial_errors
-from gateway.api.grpc.filling import Filler
 from gateway.api.grpc.messages import Messages
 from gateway.api.grpc.read_mask import read_plan_of_user
 from gateway.errors import SourceUnavailable
+from gateway.users.filling import Filler
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Organization, Role, User, UserSource
 from gateway.users.planning import Plan
