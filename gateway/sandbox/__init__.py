@@ -3,7 +3,8 @@
 It imports nothing else of `gateway`, so that it cannot repeat a mistake of the gateway.
 """
 
-from gateway.sandbox.app import Sandbox, SandboxOptions
+from gateway.sandbox.app import SandboxOptions
+from gateway.sandbox.app import SandboxServer as Sandbox
 from gateway.sandbox.credentials import (
     ACCOUNT_ID,
     ACCOUNT_TOKEN,

@@ -11,16 +11,19 @@ from gateway.sandbox import credentials
 from gateway.sandbox.account import AccountApi
 from gateway.sandbox.account.versions import Dialect
 from gateway.sandbox.calls import CallLog
+from gateway.sandbox.clock import SandboxClock
 from gateway.sandbox.exchange import SimulatedApi
 from gateway.sandbox.faults import Faults
+from gateway.sandbox.parts import SandboxParts
 from gateway.sandbox.people import LANDMARKS
 from gateway.sandbox.reseller import ResellerApi
+from gateway.sandbox.seeding import Seeding
 from gateway.sandbox.softwareone import SoftwareOneApi
 from gateway.sandbox.store import Store
 from gateway.sandbox.webhooks import Webhooks
 from gateway.sandbox.wire import MAX_BODY, SandboxHandler
 
-__all__ = ["Sandbox", "SandboxOptions"]
+__all__ = ["SandboxOptions", "SandboxServer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class SandboxOptions:
     Without `rate_limits` the limits are too high to be reached, and the headers report the high limits.
     `dialect` is the generation of the account API: today's, or that of April 2026, which knows `…-preview.1` only.
     `webhook_url` receives the webhooks about reseller users; where it is not known at the start, use
-    `Sandbox.webhooks`. `webhook_pauses` are the seconds before each retry: five retries as documented, but
+    `SandboxServer.webhooks`. `webhook_pauses` are the seconds before each retry: five retries as documented, but
     sooner than after 300 s.
     """
 
@@ -47,7 +50,7 @@ class SandboxOptions:
     webhook_pauses: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
-class Sandbox:
+class SandboxServer:
     """Serves the account, softwareone and reseller APIs on one port, each below a path prefix.
 
     Use it as an async context manager, or call `start()` and `stop()`.
@@ -61,22 +64,28 @@ class Sandbox:
     WEBHOOK_TOKEN: ClassVar[str] = credentials.WEBHOOK_TOKEN
     LANDMARKS: ClassVar[dict[str, dict[str, str]]] = LANDMARKS
 
-    def __init__(self, options: SandboxOptions | None = None) -> None:
+    def __init__(self, options: SandboxOptions | None = None, clock: SandboxClock | None = None) -> None:
         self.options = options or SandboxOptions()
-        self._store: Store | None = None
-        self._webhooks: Webhooks | None = None
+        self.clock = clock or SandboxClock()
+        self._parts: SandboxParts | None = None
         self._runner: web.ServerRunner | None = None
         self._origin: str | None = None
 
     async def start(self) -> None:
         """Seed the database and start listening."""
+        store = Store(self.options.data, self.clock)
+        try:
+            apis = self._build_apis(store)
+        except BaseException:
+            store.close()
+            raise
         calls, faults = CallLog(), Faults()
-        store = self._store = Store(self.options.data)
-        webhooks = self._webhooks = Webhooks(calls, faults, self.options.webhook_pauses)
+        webhooks = Webhooks(calls, faults, self.options.webhook_pauses)
         if self.options.webhook_url is not None:
             webhooks.send_to(self.options.webhook_url, self.options.webhook_token)
+        self._parts = parts = SandboxParts(store, apis, calls, faults, webhooks, Seeding(store), self.clock)
         try:
-            await self._listen(SandboxHandler(self._build_apis(store), calls, faults, webhooks))
+            await self._listen(SandboxHandler(parts))
         except BaseException:
             await self.stop()
             raise
@@ -85,11 +94,10 @@ class Sandbox:
         """Stop listening, drop the webhooks that are not delivered yet, and close the database."""
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._webhooks is not None:
-            await self._webhooks.aclose()
-        if self._store is not None:
-            self._store.close()
-        self._runner = self._webhooks = self._store = self._origin = None
+        if self._parts is not None:
+            await self._parts.webhooks.aclose()
+            self._parts.store.close()
+        self._runner = self._parts = self._origin = None
 
     async def __aenter__(self) -> Self:
         """Start the sandbox."""
@@ -119,15 +127,20 @@ class Sandbox:
 
     @property
     def control_url(self) -> str:
-        """The base URL of the control API; its paths: `/calls`, `/faults`, `/webhooks`, `/state/…`, `/people`."""
+        """The base URL of the control API; its paths are in docs/testing.md."""
         return self._url("_sandbox")
 
     @property
     def webhooks(self) -> Webhooks:
         """The sender of webhooks about reseller users; `webhooks.send_to(url, token)` sets the receiver at any time."""
-        if self._webhooks is None:
+        return self.parts.webhooks
+
+    @property
+    def parts(self) -> SandboxParts:
+        """The parts, which exist while the sandbox is running. Raises RuntimeError."""
+        if self._parts is None:
             raise RuntimeError("The sandbox is not running. Start it first.")
-        return self._webhooks
+        return self._parts
 
     def _url(self, prefix: str) -> str:
         if self._origin is None:

@@ -2,6 +2,7 @@
 
 import base64
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,10 @@ class CallLog:
     def clear(self) -> None:
         """Remove all entries."""
         self._calls.clear()
+
+    def entries(self) -> Sequence[LoggedCall]:
+        """Return all entries in order of arrival."""
+        return tuple(self._calls)
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return all entries in order of arrival, as JSON values."""

@@ -3,15 +3,40 @@
 import time
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["SECOND", "go_time", "micros", "millis_time", "now", "ticks_time"]
+__all__ = ["SECOND", "SandboxClock", "go_time", "micros", "millis_time", "ticks_time"]
 
 SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def now() -> int:
-    """Return the current time in microseconds since 1970."""
-    return time.time_ns() // 1000
+class SandboxClock:
+    """The time of one sandbox: that of the machine, and what it was advanced by."""
+
+    def __init__(self) -> None:
+        self._advanced = 0.0
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once. Raises ValueError for a negative number, since no time can be taken back."""
+        if not seconds >= 0:
+            raise ValueError(f"The time can only be advanced: the seconds must not be negative, but are {seconds:g}.")
+        self._advanced += seconds
+
+    @property
+    def advanced(self) -> float:
+        """The seconds by which the time is ahead of that of the machine."""
+        return self._advanced
+
+    def time(self) -> float:
+        """Return the time in seconds since 1970."""
+        return time.time() + self._advanced
+
+    def monotonic(self) -> float:
+        """Return seconds that never decrease, counted from any instant."""
+        return time.monotonic() + self._advanced
+
+    def now(self) -> int:
+        """Return the time in microseconds since 1970."""
+        return time.time_ns() // 1000 + int(self._advanced * SECOND)
 
 
 def micros(text: str) -> int:

@@ -1,17 +1,17 @@
-"""The control API under `/_sandbox`: reads the call log and the stored users, plans faults, and sends webhooks."""
+"""The control API under `/_sandbox`: calls, faults, webhooks, records and the time."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
-from gateway.sandbox.calls import CallLog
-from gateway.sandbox.exchange import SandboxRequest, SandboxResponse, SimulatedApi
-from gateway.sandbox.faults import FaultError, Faults
+from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
+from gateway.sandbox.faults import FaultError
+from gateway.sandbox.parts import SandboxParts
 from gateway.sandbox.people import LANDMARKS
 from gateway.sandbox.reseller.events import event_of
 from gateway.sandbox.routes import Match, Routes
-from gateway.sandbox.webhooks import Webhooks
+from gateway.sandbox.seeding import SeedError
 
 __all__ = ["Control"]
 
@@ -21,17 +21,20 @@ Endpoint = Callable[[SandboxRequest, Mapping[str, str]], SandboxResponse]
 class Control:
     """Handles requests to the control API; they are not logged and need no credentials."""
 
-    def __init__(self, apis: Mapping[str, SimulatedApi], calls: CallLog, faults: Faults, webhooks: Webhooks) -> None:
-        self._apis = apis
-        self._webhooks = webhooks
-        self._calls = calls
-        self._faults = faults
+    def __init__(self, parts: SandboxParts) -> None:
+        self._apis = parts.apis
+        self._webhooks = parts.webhooks
+        self._faults = parts.faults
+        self._seeding = parts.seeding
+        self._clock = parts.clock
         self._routes: Routes[Endpoint] = Routes()
-        self._routes.add("GET", "/calls", lambda _request, _values: SandboxResponse.json(calls.as_json()))
-        self._routes.add("DELETE", "/calls", lambda _request, _values: _done(calls.clear))
+        self._routes.add("GET", "/calls", lambda _request, _values: SandboxResponse.json(parts.calls.as_json()))
+        self._routes.add("DELETE", "/calls", lambda _request, _values: _done(parts.calls.clear))
         self._routes.add("POST", "/faults", self._plan_fault)
-        self._routes.add("DELETE", "/faults", lambda _request, _values: _done(faults.clear))
+        self._routes.add("DELETE", "/faults", lambda _request, _values: _done(parts.faults.clear))
         self._routes.add("POST", "/webhooks", self._send_webhook)
+        self._routes.add("POST", "/records", self._add_record)
+        self._routes.add("POST", "/clock", self._advance)
         self._routes.add("GET", "/state/{source}/users/{id}", self._stored_user)
         self._routes.add("GET", "/people", lambda _request, _values: SandboxResponse.json(LANDMARKS))
 
@@ -56,10 +59,27 @@ class Control:
     def _send_webhook(self, request: SandboxRequest, _: Mapping[str, str]) -> SandboxResponse:
         """Send `event` and `data` as a webhook, for example of a user of another reseller of the vendor's account."""
         try:
-            event = event_of(orjson.loads(request.body))
+            event = event_of(orjson.loads(request.body), self._clock.now())
         except ValueError as error:
             return _error(400, str(error))
         self._webhooks.deliver(event)
+        return SandboxResponse(204)
+
+    def _add_record(self, request: SandboxRequest, _: Mapping[str, str]) -> SandboxResponse:
+        """Add a record, with its `kind` and its fields, and return its id in the source."""
+        try:
+            return SandboxResponse.json({"id": self._seeding.add_json(request.body)}, 201)
+        except SeedError as error:
+            return _error(400, str(error))
+
+    def _advance(self, request: SandboxRequest, _: Mapping[str, str]) -> SandboxResponse:
+        """Let `advance` seconds pass."""
+        try:
+            self._clock.advance(orjson.loads(request.body)["advance"])
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return _error(400, 'The body must be a JSON object with a number of seconds, such as {"advance": 60}.')
+        except ValueError as error:
+            return _error(400, str(error))
         return SandboxResponse(204)
 
     def _stored_user(self, _: SandboxRequest, values: Mapping[str, str]) -> SandboxResponse:

@@ -71,7 +71,7 @@ class Faults:
         self._planned: list[Fault] = []
 
     def plan(self, document: Any) -> None:
-        """Add a fault from its JSON form. Raises FaultError."""
+        """Add a fault from its JSON form (docs/testing.md). Raises FaultError."""
         self._planned.append(_parse(document))
 
     def clear(self) -> None:

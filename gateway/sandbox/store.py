@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.sandbox.clock import SandboxClock
+
 __all__ = ["Row", "Select", "Store"]
 
 Row = dict[str, Any]
@@ -43,9 +45,13 @@ class Select:
 
 
 class Store:
-    """Gives synchronous access to the database: a statement takes microseconds, and only one event loop uses it."""
+    """Gives synchronous access to the database: a statement takes microseconds, and only one event loop uses it.
 
-    def __init__(self, path: Path | None) -> None:
+    `clock` has the time that the three APIs store and compare.
+    """
+
+    def __init__(self, path: Path | None, clock: SandboxClock) -> None:
+        self.clock = clock
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
         self._connection.row_factory = _as_dict
         self._connection.create_function("fold", 1, _fold, deterministic=True)

@@ -16,7 +16,7 @@ from gateway.sandbox.calls import CallLog
 from gateway.sandbox.exchange import SandboxEvent, SandboxRequest
 from gateway.sandbox.faults import Fault, Faults
 
-__all__ = ["Webhooks"]
+__all__ = ["Webhooks", "signature"]
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT = 5.0
@@ -53,6 +53,21 @@ class Webhooks:
     def send_to(self, url: str, token: str) -> None:
         """Send all events from now on to `url`, signed with `token`; this replaces the receiver."""
         self._receiver = _Receiver(url, token)
+
+    @property
+    def has_receiver(self) -> bool:
+        """Whether it is known where webhooks are sent to."""
+        return self._receiver is not None
+
+    async def idle(self) -> None:
+        """Wait until nothing is queued or under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def send_once(self, event: SandboxEvent, *, delay: float = 0.0, forged: bool = False) -> None:
+        """Make one attempt to deliver an event, after `delay` seconds and beside the queue; forged: badly signed."""
+        if self._receiver is not None:
+            self._start_task(self._deliver_later(event, delay, forged=forged))
 
     def deliver(self, event: SandboxEvent) -> None:
         """Queue an event for delivery; without a receiver, drop it."""
@@ -112,16 +127,16 @@ class Webhooks:
                 return await self._send(event, forged=True)
         return await self._send(event)
 
-    async def _deliver_later(self, event: SandboxEvent, delay: float) -> None:
+    async def _deliver_later(self, event: SandboxEvent, delay: float, *, forged: bool = False) -> None:
         await asyncio.sleep(delay)
-        await self._send(event)
+        await self._send(event, forged=forged)
 
     async def _send(self, event: SandboxEvent, *, forged: bool = False) -> bool:
         receiver = self._receiver
         assert receiver is not None  # noqa: S101 - `deliver` queues no event without a receiver
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "Webhook-Signature": _signature("not the token" if forged else receiver.token, event.body),
+            "Webhook-Signature": signature("not the token" if forged else receiver.token, event.body),
         }
         logged = self._calls.add("webhooks", SandboxRequest("POST", receiver.url, "", _lower_case(headers), event.body))
         try:
@@ -134,7 +149,8 @@ class Webhooks:
         return logged.status in _SUCCESS
 
 
-def _signature(token: str, body: bytes) -> str:
+def signature(token: str, body: bytes) -> str:
+    """Return the header `Webhook-Signature` for a body."""
     return base64.b64encode(hmac.digest(token.encode(), body, hashlib.sha256)).decode()
 
 

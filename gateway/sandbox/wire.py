@@ -3,18 +3,16 @@
 import asyncio
 import contextlib
 import logging
-import time
 from dataclasses import replace
 from email.utils import formatdate
 from http import HTTPStatus
 
 from aiohttp import web
 
-from gateway.sandbox.calls import CallLog
 from gateway.sandbox.control import Control
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse, SimulatedApi
-from gateway.sandbox.faults import Fault, Faults
-from gateway.sandbox.webhooks import Webhooks
+from gateway.sandbox.faults import Fault
+from gateway.sandbox.parts import SandboxParts
 
 __all__ = ["MAX_BODY", "SandboxHandler"]
 
@@ -28,12 +26,13 @@ _WITHOUT_BODY = {204, 304}
 class SandboxHandler:
     """Handles every request of an `aiohttp.web.Server`: routes it by the first segment of its path."""
 
-    def __init__(self, apis: dict[str, SimulatedApi], calls: CallLog, faults: Faults, webhooks: Webhooks) -> None:
-        self._apis = apis
-        self._calls = calls
-        self._faults = faults
-        self._webhooks = webhooks
-        self._control = Control(apis, calls, faults, webhooks)
+    def __init__(self, parts: SandboxParts) -> None:
+        self._apis = parts.apis
+        self._calls = parts.calls
+        self._faults = parts.faults
+        self._webhooks = parts.webhooks
+        self._clock = parts.clock
+        self._control = Control(parts)
 
     async def __call__(self, http_request: web.BaseRequest) -> web.StreamResponse:
         """Return the response to one request."""
@@ -48,6 +47,7 @@ class SandboxHandler:
         fault = self._faults.take(prefix, request.method, request.path)
         try:
             response = await (api.respond(request) if fault is None else _apply_fault(fault, api, request))
+            self._add_date(response, fault)
         except Exception:  # noqa: BLE001 (the client gets a response whatever was raised)
             # A defect of the sandbox itself: logged with its stack, and a 500 for the client.
             _LOG.exception("The sandbox failed at %s %s", request.method, request.path)
@@ -66,6 +66,12 @@ class SandboxHandler:
             await _send_now(http_request, http_response)
             self._webhooks.deliver(response.event)
         return http_response
+
+    def _add_date(self, response: SandboxResponse | None, fault: Fault | None) -> None:
+        """Add the header `Date`, unless it is that of the machine, which the server adds."""
+        ahead = fault.delay if fault is not None and fault.kind == "clock" else 0.0
+        if response is not None and (ahead or self._clock.advanced):
+            response.headers["Date"] = formatdate(self._clock.time() + ahead, usegmt=True)
 
 
 async def _read_request(http_request: web.BaseRequest, path: str) -> SandboxRequest:
@@ -97,9 +103,7 @@ async def _apply_fault(  # noqa: PLR0911 - one for each kind
         case "redirect":
             return SandboxResponse(301, b"", {"Location": fault.location})
         case "clock":
-            response = await api.respond(request)
-            response.headers["Date"] = formatdate(time.time() + fault.delay, usegmt=True)
-            return response
+            return await api.respond(request)  # its header `Date` is added later
         case "garbage":
             return SandboxResponse(200, b'{"data": [{"id": "', {"Content-Type": "application/json"})
         case _:

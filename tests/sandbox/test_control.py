@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import aiohttp
@@ -217,3 +218,32 @@ async def test_a_stopped_sandbox_has_no_url():
     """The URLs of a sandbox that is not running raise an error."""
     with pytest.raises(RuntimeError, match="not running"):
         _ = Sandbox().account_url
+
+
+async def test_adds_records(world):
+    """A record in its JSON form is stored, and has the id that the response names; a wrong one is refused."""
+    added = await world.control("POST", "/records", json={"kind": "account_user", "name": "Eve", "role": "Viewer"})
+    assert added.status == 201
+    stored = await world.account("GET", f"{USERS}/{added.json['id']}?include[]=user")
+    assert stored.json["user"]["name"] == "Eve"
+    for wrong in (
+        {"kind": "account_user", "nmae": "Eve"},
+        {"kind": "person"},
+        {},
+        [],
+        {"kind": "account_user", "id": 1},
+    ):
+        refused = await world.control("POST", "/records", json=wrong)
+        assert refused.status == 400
+        assert refused.json["error"].startswith("This is no record for the sandbox: ")
+
+
+async def test_advances_the_time(world):
+    """What is stored from then on has the advanced time, and so has the header `Date`."""
+    await world.control("POST", "/clock", json={"advance": 365 * 86_400})
+    added = await world.control("POST", "/records", json={"kind": "account_role"})
+    role = await world.account("GET", f"/v1/identity/roles/{added.json['id']}")
+    assert datetime.fromisoformat(role.json["created_at"]) > datetime.now(UTC) + timedelta(days=364)
+    assert parsedate_to_datetime(role.headers["Date"]) > datetime.now(UTC) + timedelta(days=364)
+    for wrong in ({"advance": -1}, {"advance": "long"}, {}, []):
+        assert (await world.control("POST", "/clock", json=wrong)).status == 400

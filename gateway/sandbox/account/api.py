@@ -41,7 +41,7 @@ class AccountApi:
     def __init__(self, store: Store, *, enforce_limits: bool, dialect: Dialect) -> None:
         self._store = store
         self._dialect = dialect
-        self._window = SlidingWindow(20 if enforce_limits else UNLIMITED, 1.0)
+        self._window = SlidingWindow(20 if enforce_limits else UNLIMITED, 1.0, clock=store.clock.monotonic)
         self._routes = _routes(dialect)
         store.create(tables.SCHEMA + audit.SCHEMA + idempotency.SCHEMA)
         if store.seeded and store.row("SELECT id FROM inner_records") is None:  # by an earlier release

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import orjson
 
 from gateway.sandbox.account.context import AccountContext
-from gateway.sandbox.clock import now
 from gateway.sandbox.store import Row
 
 __all__ = ["ACTOR", "SCHEMA", "record_change"]
@@ -51,7 +50,7 @@ def record_change(context: AccountContext, before: Row | None, after: Row) -> No
         "request": orjson.dumps(_request_json(context)).decode(),
         "request_id": context.request_id,
         "source_ip": context.request.remote,
-        "occurred_at": now(),
+        "occurred_at": context.store.clock.now(),
     }
     context.store.insert("audit_events", [row])
 

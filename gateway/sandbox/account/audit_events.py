@@ -10,7 +10,7 @@ from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.account.paging import list_envelope, page
 from gateway.sandbox.account.parameters import Parameters
-from gateway.sandbox.clock import SECOND, go_time, micros, now
+from gateway.sandbox.clock import SECOND, go_time, micros
 from gateway.sandbox.credentials import ACCOUNT_ID
 from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.store import Row, Select
@@ -50,7 +50,7 @@ def list_audit_events(context: AccountContext) -> SandboxResponse:
     is_narrow = has_root or bool(parameters.array("resource_ids"))
     times = {name: _time(name, text) for name in (start, end) if (text := parameters.text(name)) is not None}
     if context.version.searches_one_day and start not in times and not is_narrow:
-        times[start] = times.get(end, now()) - _DAY
+        times[start] = times.get(end, context.store.clock.now()) - _DAY
     for name, comparison in ((start, ">="), (end, "<=")):
         if name in times:
             query.where(f"e.occurred_at {comparison} ?", times[name])

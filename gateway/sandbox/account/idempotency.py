@@ -13,7 +13,7 @@ import orjson
 
 from gateway.sandbox.account.audit import ACTOR
 from gateway.sandbox.account.errors import ApiError
-from gateway.sandbox.clock import SECOND, now
+from gateway.sandbox.clock import SECOND
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.store import Store
 
@@ -63,7 +63,7 @@ async def execute_once(
     if (stored := _stored_response(store, record_id, request_hash, key)) is not None:
         return stored
     owner = secrets.token_hex(8)
-    lock = now() + _LOCK
+    lock = store.clock.now() + _LOCK
     store.execute(
         "INSERT INTO idempotency (id, request, owner, lock_expires_at, expires_at) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, lock_expires_at = excluded.lock_expires_at",
@@ -71,7 +71,7 @@ async def execute_once(
         request_hash,
         owner,
         lock,
-        now() + _RETENTION,
+        store.clock.now() + _RETENTION,
     )
     try:
         response = await execute()
@@ -93,7 +93,7 @@ async def execute_once(
 
 
 def _stored_response(store: Store, record_id: str, request_hash: str, key: str) -> SandboxResponse | None:
-    row = store.row("SELECT * FROM idempotency WHERE id = ? AND expires_at > ?", record_id, now())
+    row = store.row("SELECT * FROM idempotency WHERE id = ? AND expires_at > ?", record_id, store.clock.now())
     if row is None:
         store.execute("DELETE FROM idempotency WHERE id = ?", record_id)
         return None
@@ -103,7 +103,7 @@ def _stored_response(store: Store, record_id: str, request_hash: str, key: str) 
     if row["status"] is not None:
         headers = {"Content-Type": "application/json", "Idempotent-Replayed": "true"}
         return SandboxResponse(row["status"], row["body"], headers)
-    if row["lock_expires_at"] > now():
+    if row["lock_expires_at"] > store.clock.now():
         message = f"Request for the idempotency key '{key}' is already being processed."
         raise IdempotencyError(409, "idempotency_in_progress", message)
     return None

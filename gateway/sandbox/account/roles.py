@@ -13,7 +13,6 @@ from gateway.sandbox.account.paging import page
 from gateway.sandbox.account.parameters import Parameters
 from gateway.sandbox.account.role_views import ACCOUNT_INCLUDES, ROLE_INCLUDES, account_view, role_view
 from gateway.sandbox.account.users import ROLE_TYPES
-from gateway.sandbox.clock import now
 from gateway.sandbox.credentials import ACCOUNT_ID
 from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.store import Row, Select
@@ -79,7 +78,7 @@ def create_role(context: AccountContext) -> SandboxResponse:
     if "name" not in body:
         raise ApiError(400, "missing_field", "Field 'name' is required.", "name")
     _check_name_unused(context, body["name"], None)
-    instant = now()
+    instant = context.store.clock.now()
     role_id = f"rl_{secrets.token_hex(6)}"
     row: dict[str, Any] = {"id": role_id, "name": body["name"], "type": "user", "owner": "account"}
     row["permissions"] = orjson.dumps(body.get("permissions", [])).decode()
@@ -99,7 +98,7 @@ def update_role(context: AccountContext) -> SandboxResponse:
         _check_name_unused(context, body["name"], row["id"])
     if "permissions" in body:
         body["permissions"] = orjson.dumps(body["permissions"]).decode()
-    context.store.update("roles", row["id"], body | {"updated_at": now()})
+    context.store.update("roles", row["id"], body | {"updated_at": context.store.clock.now()})
     return SandboxResponse.json(role_view(_requested_role(context), parameters.includes, april=context.april))
 
 
@@ -112,7 +111,7 @@ def delete_role(context: AccountContext) -> SandboxResponse:
     if context.store.row("SELECT id FROM account_users WHERE role_id = ? AND status <> 'removed'", row["id"]):
         message = "This role cannot be deleted because it is assigned to one or more users."
         raise ApiError(409, "resource_conflict", message)
-    context.store.update("roles", row["id"], {"deleted": 1, "updated_at": now()})
+    context.store.update("roles", row["id"], {"deleted": 1, "updated_at": context.store.clock.now()})
     return SandboxResponse.json({})
 
 

@@ -13,7 +13,6 @@ from gateway.sandbox.account.parameters import Parameters
 from gateway.sandbox.account.role_seeds import CANONICAL_SALES_REP, SCANNER
 from gateway.sandbox.account.user_views import UserWriter
 from gateway.sandbox.account.users import user_includes, user_row
-from gateway.sandbox.clock import now
 from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.store import Row
 
@@ -90,7 +89,7 @@ def update_user(context: AccountContext) -> SandboxResponse:
     changed = {name: value for name, value in references.items() if name in body}
     if "role_id" in body or "is_commission_eligible" in body:
         changed["is_commission_eligible"] = references["is_commission_eligible"]
-    instant = now()
+    instant = context.store.clock.now()
     with context.store.transaction():
         if profile:
             context.store.update("users", row["user_id"], profile | {"updated_at": instant})
@@ -152,7 +151,7 @@ def _create_or_restore(
     context: AccountContext, values: Mapping[str, Any], references: dict[str, Any]
 ) -> tuple[Row | None, str]:
     """Create, link or restore an account user; return its row from before (None if it is new) and its id."""
-    store, instant = context.store, now()
+    store, instant = context.store, context.store.clock.now()
     user = _existing_user(context, values)
     if user is None:
         if username := values.get("username"):

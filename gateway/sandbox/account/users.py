@@ -11,7 +11,6 @@ from gateway.sandbox.account.errors import ApiError
 from gateway.sandbox.account.paging import page
 from gateway.sandbox.account.parameters import Parameters
 from gateway.sandbox.account.user_views import UserWriter, account_users
-from gateway.sandbox.clock import now
 from gateway.sandbox.exchange import SandboxResponse
 from gateway.sandbox.identicons import identicon_png
 from gateway.sandbox.store import Row
@@ -132,6 +131,6 @@ def _set_status(context: AccountContext, status: str) -> SandboxResponse:
         if role is not None and role["type"] == "admin":
             raise ApiError(400, "validation_failed", "Admin users cannot be locked.")
     if row["status"] != status:
-        context.store.update("account_users", row["id"], {"status": status, "updated_at": now()})
+        context.store.update("account_users", row["id"], {"status": status, "updated_at": context.store.clock.now()})
         record_change(context, row, user_row(context, context.id))
     return SandboxResponse.json({})

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from gateway.sandbox.clock import SECOND, now, ticks_time
+from gateway.sandbox.clock import SECOND, ticks_time
 from gateway.sandbox.credentials import RESELLER_ID, RESELLER_TOKEN
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.limits import UNLIMITED, FixedWindow, RateLimitStatus
@@ -28,7 +28,7 @@ class ResellerApi:
 
     def __init__(self, store: Store, *, enforce_limits: bool) -> None:
         self._store = store
-        self._window = FixedWindow(50 if enforce_limits else UNLIMITED, _WINDOW_SECONDS)
+        self._window = FixedWindow(50 if enforce_limits else UNLIMITED, _WINDOW_SECONDS, clock=store.clock.monotonic)
         self._endpoints = ResellerEndpoints(store)
         self._routes = _build_routes(self._endpoints)
         store.create(tables.SCHEMA)
@@ -50,13 +50,13 @@ class ResellerApi:
             response = match.handler(request, match.values.get("id", ""))
         except RefusalError as error:
             response = refusal_response(error)
-        _add_rate_limit_headers(response, rate_limit)
+        self._add_rate_limit_headers(response, rate_limit)
         return response
 
     def error_response(self, request: SandboxRequest, status: int, retry_after: float | None) -> SandboxResponse:
         """Return an error without executing the request."""
         response = refusal_response(RefusalError(status, f"{request.method} {request.path} could not be processed."))
-        _add_rate_limit_headers(
+        self._add_rate_limit_headers(
             response, RateLimitStatus(allowed=True, remaining=self._window.limit, reset=_WINDOW_SECONDS)
         )
         if retry_after is not None:
@@ -66,6 +66,15 @@ class ResellerApi:
     def stored_user(self, user_id: str) -> dict[str, Any] | None:
         """Return the user as stored, with `allow_customer_portal_access`; None for an unknown id."""
         return self._endpoints.stored_user(user_id)
+
+    def _add_rate_limit_headers(self, response: SandboxResponse, rate_limit: RateLimitStatus) -> None:
+        response.headers |= {
+            "X-Rate-Limit-Limit": f"{_WINDOW_SECONDS}s",
+            "X-Rate-Limit-Remaining": str(rate_limit.remaining),
+            "X-Rate-Limit-Reset": ticks_time(self._store.clock.now() + int(rate_limit.reset * SECOND)) or "",
+        }
+        if not rate_limit.allowed:
+            response.headers["Retry-After"] = str(rate_limit.retry_after)
 
     def _match(self, request: SandboxRequest) -> Match[Endpoint]:
         found = self._routes.find(request.method, request.path)
@@ -80,16 +89,6 @@ def _check_access(request: SandboxRequest, match: Match[Endpoint]) -> None:
         raise RefusalError(401, "The access token is missing or invalid.")
     if match.values.get("resellerId", RESELLER_ID) != RESELLER_ID:
         raise RefusalError(404, "The reseller with the specified id does not exist.", "RESELLER_NOT_FOUND")
-
-
-def _add_rate_limit_headers(response: SandboxResponse, rate_limit: RateLimitStatus) -> None:
-    response.headers |= {
-        "X-Rate-Limit-Limit": f"{_WINDOW_SECONDS}s",
-        "X-Rate-Limit-Remaining": str(rate_limit.remaining),
-        "X-Rate-Limit-Reset": ticks_time(now() + int(rate_limit.reset * SECOND)) or "",
-    }
-    if not rate_limit.allowed:
-        response.headers["Retry-After"] = str(rate_limit.retry_after)
 
 
 def _build_routes(endpoints: ResellerEndpoints) -> Routes[Endpoint]:

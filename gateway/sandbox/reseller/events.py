@@ -4,22 +4,22 @@ from typing import Any, Literal
 
 import orjson
 
-from gateway.sandbox.clock import now, ticks_time
+from gateway.sandbox.clock import ticks_time
 from gateway.sandbox.exchange import SandboxEvent
 
 __all__ = ["event_of", "user_event"]
 
 
-def user_event(change: Literal["created", "updated", "deleted"], user: dict[str, Any]) -> SandboxEvent:
+def user_event(change: Literal["created", "updated", "deleted"], user: dict[str, Any], instant: int) -> SandboxEvent:
     """Return the event of a change that was just made; `user` is the user as GET returns it.
 
-    For a deletion it is the user as GET returned it before.
+    For a deletion it is the user as GET returned it before. `instant` is in microseconds since 1970.
     """
-    return event_of({"event": f"reseller.user.{change}", "data": user})
+    return event_of({"event": f"reseller.user.{change}", "data": user}, instant)
 
 
-def event_of(document: Any) -> SandboxEvent:
-    """Return the event of a document with `event` and `data`; `triggeredAt` is now unless it is given.
+def event_of(document: Any, instant: int) -> SandboxEvent:
+    """Return the event of a document with `event` and `data`; `triggeredAt` is `instant` unless it is given.
 
     Raises:
         ValueError: it is not such a document.
@@ -31,5 +31,5 @@ def event_of(document: Any) -> SandboxEvent:
     return SandboxEvent(
         document["event"],
         str(subject),
-        orjson.dumps(document | {"triggeredAt": document.get("triggeredAt", ticks_time(now()))}),
+        orjson.dumps(document | {"triggeredAt": document.get("triggeredAt", ticks_time(instant))}),
     )

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from gateway.sandbox.clock import now, ticks_time
+from gateway.sandbox.clock import ticks_time
 from gateway.sandbox.credentials import RESELLER_ID
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.reseller.changes import parse_body, to_columns
@@ -63,7 +63,7 @@ class ResellerEndpoints:
             raise RefusalError(409, "A user with this email already exists.", "EMAIL_ALREADY_EXISTS")
         columns = {"last_name": "", "company": None, "organization_id": None} | to_columns(fields)
         self._check_organization(columns)
-        instant, record_id = now(), str(uuid.uuid4())
+        instant, record_id = self._store.clock.now(), str(uuid.uuid4())
         row = columns | {
             "id": record_id,
             "name": _full_name(columns),
@@ -75,7 +75,7 @@ class ResellerEndpoints:
         self._store.insert("reseller_users", [row])
         user = self._user(self._row(record_id))
         response = SandboxResponse.json(user, 201)
-        response.event = user_event("created", user)
+        response.event = user_event("created", user, self._store.clock.now())
         return response
 
     def update_user(self, request: SandboxRequest, record_id: str) -> SandboxResponse:
@@ -87,18 +87,18 @@ class ResellerEndpoints:
         if "email" in columns and self._is_email_in_use(columns["email"], record_id):
             raise RefusalError(400, "A user with this email already exists.", "EMAIL_ALREADY_EXISTS")
         self._check_organization(columns)
-        columns |= {"name": _full_name(row | columns), "updated_at": now()}
+        columns |= {"name": _full_name(row | columns), "updated_at": self._store.clock.now()}
         self._store.update("reseller_users", record_id, columns)
         user = self._user(self._row(record_id))
         response = SandboxResponse.json(user)
-        response.event = user_event("updated", user)
+        response.event = user_event("updated", user, self._store.clock.now())
         return response
 
     def delete_user(self, _: SandboxRequest, record_id: str) -> SandboxResponse:
         """DELETE …/users/{id}: the deletion is permanent."""
         user = self._user(self._row(record_id))
         self._store.execute("DELETE FROM reseller_users WHERE id = ?", record_id)
-        return SandboxResponse(204, event=user_event("deleted", user))
+        return SandboxResponse(204, event=user_event("deleted", user, self._store.clock.now()))
 
     def list_organizations(self, request: SandboxRequest, _: str) -> SandboxResponse:
         """GET …/organizations: return an array without an envelope."""

@@ -8,7 +8,7 @@ from gateway.sandbox.clock import SECOND
 from gateway.sandbox.people import LANDMARKS, SeededPerson, created_at, generate_people
 from gateway.sandbox.store import Row, Store
 
-__all__ = ["SCHEMA", "seed"]
+__all__ = ["SCHEMA", "TOKEN_ACTOR", "seed"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS marketplace_accounts (
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS icons (
 """
 
 _DAY = 86_400 * SECOND
-_TOKEN = orjson.dumps({"id": "TKN-0000-0001", "name": "Sandbox token"}).decode()
+TOKEN_ACTOR = orjson.dumps({"id": "TKN-0000-0001", "name": "Sandbox token"}).decode()
 _ADMIN = orjson.dumps({"id": "USR-0000-0001", "name": "Ada Lovelace"}).decode()
 _ACCOUNTS = (
     ("ACC-0000-0001", "Lovelace Looms", "Client", "Active"),
@@ -107,7 +107,7 @@ def _user(user_id: str, person: SeededPerson, status: str, phone: str | None, ac
         "invitation_accepted_at": created + _DAY if accepted else None,
         "created_at": created,
         "updated_at": created + _DAY if accepted else None,  # an invited user was never changed
-        "created_by": _TOKEN,
+        "created_by": TOKEN_ACTOR,
         "updated_by": _ADMIN if accepted else None,
     }
 

@@ -4,17 +4,17 @@ from typing import Any
 
 import orjson
 
-from gateway.sandbox.clock import millis_time, now
+from gateway.sandbox.clock import millis_time
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.softwareone.problems import ProblemError
 from gateway.sandbox.softwareone.rql_sql import condition, ordering
 from gateway.sandbox.softwareone.rql_text import parse, parse_query
 from gateway.sandbox.softwareone.selection import RqlSelection
+from gateway.sandbox.softwareone.tables import TOKEN_ACTOR
 from gateway.sandbox.store import Row, Select, Store
 
 __all__ = ["MarketplaceUsers"]
 
-_TOKEN = orjson.dumps({"id": "TKN-0000-0001", "name": "Sandbox token"}).decode()
 _MAX_LIMIT = 100
 _BLOCKABLE = {"Invited", "InvitationExpired", "Active", "Disabled"}
 
@@ -43,7 +43,7 @@ class MarketplaceUsers:
 
     def save(self, row: Row, changes: dict[str, Any]) -> None:
         """Store changed columns and increment the revision."""
-        audit = {"revision": row["revision"] + 1, "updated_at": now(), "updated_by": _TOKEN}
+        audit = {"revision": row["revision"] + 1, "updated_at": self._store.clock.now(), "updated_by": TOKEN_ACTOR}
         self._store.update("marketplace_users", row["id"], changes | audit)
 
     def user_response(self, user_id: str, selection: RqlSelection) -> SandboxResponse:
