@@ -1,0 +1,384 @@
+"""The sandbox, for tests: simulated sources that a test fills, lets fail, and looks into."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, overload
+
+import msgspec
+import orjson
+
+from gateway import sandbox as simulated
+from gateway.sandbox.exchange import SandboxEvent, SandboxRequest, SandboxResponse
+from gateway.sandbox.parts import SandboxParts
+from gateway.sandbox.reseller.events import user_event
+from gateway.sandbox.seeding import (
+    AccountDepartment,
+    AccountRole,
+    AccountUser,
+    ResellerOrganization,
+    ResellerUser,
+    SeedRecord,
+    SoftwareOneUser,
+)
+from gateway.sandbox.webhooks import signature
+from gateway.settings import Settings
+from gateway.testing.calls import ReceivedCalls
+from gateway.testing.clock import AdjustableClock
+from gateway.testing.names import FaultKind, SourceName, WebhookChange, WebhookFaultKind
+from gateway.testing.settings import sandbox_settings
+from gateway.testing.source_requests import read_request, removal_request, update_request
+from gateway.testing.thread import LoopThread
+from gateway.users.ids import Kind, Ref, decode, encode, resolve
+from gateway.users.model import UserSource
+
+__all__ = ["Sandbox", "SignedWebhook"]
+
+_Result = TypeVar("_Result")
+_WITHOUT_END = 1_000_000  # the greatest number of times that a fault can be planned for
+_FIRST_ERROR = 400
+_KINDS: Mapping[type[Any], tuple[Kind, UserSource]] = {
+    AccountUser: (Kind.USER, UserSource.ACCOUNT),
+    AccountRole: (Kind.ROLE, UserSource.ACCOUNT),
+    AccountDepartment: (Kind.DEPARTMENT, UserSource.ACCOUNT),
+    SoftwareOneUser: (Kind.USER, UserSource.SOFTWAREONE),
+    ResellerUser: (Kind.USER, UserSource.RESELLER),
+    ResellerOrganization: (Kind.ORGANIZATION, UserSource.RESELLER),
+}
+_REFERENCES = ("role", "department", "organization")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedWebhook:
+    """A webhook, to be posted to `/webhooks/reseller` by any HTTP client."""
+
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class Sandbox:
+    """The three sources, simulated on a port of this machine.
+
+        async with Sandbox() as sandbox, Gateway(sandbox.settings()) as gateway:
+            user_id = sandbox.seed(AccountUser(name="Eve", role="Viewer"))
+            user = await gateway.users.get_user(user_id)
+
+    It has a thread of its own, so `with Sandbox() as sandbox:` works in a test that is not asynchronous, or that has
+    another event loop. All methods may be called in any thread, and take effect at once.
+
+    `users` is the number of users that each source has at first, six of them at least; they are the same every time.
+    Without `rate_limits` the sources accept any number of requests. `dialect` is the version of the account API:
+    today's, or that of April 2026. `data` is an SQLite file that keeps the data; None: they are lost at the end.
+    `clock` is what time is measured by; None: a clock of this sandbox.
+    """
+
+    def __init__(
+        self,
+        *,
+        users: int = 40,
+        rate_limits: bool = False,
+        dialect: Literal["current", "april"] = "current",
+        data: Path | None = None,
+        clock: AdjustableClock | None = None,
+    ) -> None:
+        options = simulated.SandboxOptions(users=users, rate_limits=rate_limits, dialect=dialect, data=data)
+        self.clock = clock or AdjustableClock()
+        """The time of the sources, which `advance` changes; pass it to the gateway too where that has to follow."""
+        self._simulator = simulated.Sandbox(options, self.clock)
+        self._thread: LoopThread | None = None
+
+    def start(self) -> None:
+        """Start the sources."""
+        if self._thread is not None:
+            raise RuntimeError("The sandbox is running already.")
+        thread = LoopThread("gateway sandbox", self._simulator)
+        thread.start()
+        self._thread = thread
+
+    def stop(self) -> None:
+        """Stop the sources, and drop the webhooks that are not delivered yet. May be called repeatedly."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
+
+    def __enter__(self) -> Self:
+        """Start the sources."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        """Start the sources, as `with` does."""
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def settings(self, **changes: Any) -> Settings:
+        """Return the settings of a gateway in front of these sources; the environment changes nothing in them.
+
+        `changes` are settings by name. Those of a source are merged with the ones that it needs, for example
+        `account={"max_attempts": 1}`; a source that is None is not configured.
+
+        Raises:
+            ValidationError: a change is no setting, or its value is not valid.
+        """
+        simulator = self._running_simulator
+        token, account, reseller = simulated.SOFTWAREONE_TOKEN, simulated.ACCOUNT_ID, simulated.RESELLER_ID
+        sources = {
+            "account": {
+                "base_url": simulator.account_url,
+                "token": simulated.ACCOUNT_TOKEN,
+                "account_id": account,
+            },
+            "softwareone": {"base_url": simulator.softwareone_url, "token": token},
+            "reseller": {
+                "base_url": simulator.reseller_url,
+                "token": simulated.RESELLER_TOKEN,
+                "reseller_id": reseller,
+                "webhook_token": simulated.WEBHOOK_TOKEN,
+            },
+        }
+        return sandbox_settings(sources, changes)
+
+    def seed(self, record: SeedRecord) -> str:
+        """Add a record to its source, and return its global id.
+
+        It is stored as it is, without a request, a webhook or an event; what the record leaves out has a default. Its
+        `role`, `department` and `organization` may also be global ids.
+
+        Raises:
+            ValueError: a value is not valid, a record that it refers to does not exist, or its e-mail address, its
+                username or its id is in use.
+        """
+        source_id = self._call(lambda parts: parts.seeding.add(_with_source_ids(record)))
+        kind, source = _KINDS[type(record)]
+        has_tenant = source is UserSource.RESELLER
+        return encode(Ref(kind, source, source_id, simulated.RESELLER_ID if has_tenant else ""))
+
+    def update(self, user_id: str, source: SourceName | None = None, /, **fields: object) -> None:
+        """Change a user in its source past the gateway, as another program would; this may cause a webhook.
+
+        `fields` are those of the update in the API of the source, for example `name=…` in account, `firstName=…` in
+        the others. `user_id` is a global id; an id of the source with `source`.
+
+        Raises:
+            ValueError: the source refused the change; the message is its response.
+        """
+        ref = _user_ref(user_id, source)
+        self._request(ref, update_request(ref.source, ref.source_id, fields))
+
+    def remove(self, user_id: str, source: SourceName | None = None, /) -> None:
+        """Remove an account user, or delete a user of another source, past the gateway.
+
+        Raises:
+            ValueError: the source refused it; SoftwareOne deletes disabled users alone.
+        """
+        ref = _user_ref(user_id, source)
+        self._request(ref, removal_request(ref.source, ref.source_id))
+
+    def stored(self, user_id: str, source: SourceName | None = None, /) -> Mapping[str, Any] | None:
+        """Return a user as its source has it stored, also what it never returns; None: there is no such user."""
+        ref = _user_ref(user_id, source)
+        return self._call(lambda parts: parts.apis[ref.source].stored_user(ref.source_id))
+
+    @overload
+    def fail(
+        self,
+        source: SourceName,
+        kind: FaultKind = "status",
+        *,
+        times: int | None = 1,
+        method: str | None = None,
+        path: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+        delay: float | None = None,
+        location: str | None = None,
+    ) -> None: ...
+
+    @overload
+    def fail(
+        self,
+        source: Literal["webhooks"],
+        kind: WebhookFaultKind,
+        *,
+        times: int | None = 1,
+        path: str | None = None,
+        delay: float | None = None,
+    ) -> None: ...
+
+    def fail(
+        self,
+        source: SourceName | Literal["webhooks"],
+        kind: FaultKind | WebhookFaultKind = "status",
+        *,
+        times: int | None = 1,
+        method: str | None = None,
+        path: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+        delay: float | None = None,
+        location: str | None = None,
+    ) -> None:
+        """Let the next calls to a source fail, or the next webhooks; docs/testing.md describes each kind.
+
+        `times` is the number of calls; None: all calls until `stop_failing`. A fault is for the calls with the method
+        `method` whose path has a match of the regular expression `path`. `status` is that of the response, 503 by
+        default. `retry_after` and `delay` are in seconds; the delay is 1 by default. A redirect leads to `location`.
+
+        Raises:
+            ValueError: a value is not valid, or the source has no such kind of fault.
+        """
+        fault = {
+            "source": str(source),
+            "kind": kind,
+            "times": _WITHOUT_END if times is None else times,
+            "method": method,
+            "path": path,
+            "status": status,
+            "retryAfter": retry_after,
+            "delay": delay,
+            "location": location,
+        }
+        document = {name: value for name, value in fault.items() if value is not None}
+        self._call(lambda parts: parts.faults.plan(document))
+
+    def stop_failing(self) -> None:
+        """Forget all faults that `fail` planned."""
+        self._call(lambda parts: parts.faults.clear())
+
+    @property
+    def calls(self) -> ReceivedCalls:
+        """The calls that the sources received, and the webhooks that they sent."""
+        return ReceivedCalls(
+            lambda: self._call(lambda parts: parts.calls.entries()),
+            lambda: self._call(lambda parts: parts.calls.clear()),
+        )
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once: for the sources, and for a gateway that has this `clock`.
+
+        Raises:
+            ValueError: the number is negative.
+        """
+        self.clock.advance(seconds)
+
+    def send_webhooks_to(self, url: str) -> None:
+        """Send webhooks about all further changes of reseller users to a URL: that of `/webhooks/reseller`."""
+        self._call(lambda parts: parts.webhooks.send_to(url, simulated.WEBHOOK_TOKEN))
+
+    def send_webhook(
+        self,
+        user_id: str,
+        change: WebhookChange = "updated",
+        *,
+        times: int = 1,
+        delay: float = 0.0,
+        forged: bool = False,
+    ) -> None:
+        """Send a webhook about a reseller user as it is stored, `times` times after `delay` seconds, without a retry.
+
+        `forged`: with a signature that is not valid.
+
+        Raises:
+            ValueError: there is no such user.
+            RuntimeError: it is not known where to; call `send_webhooks_to` first.
+        """
+        event = self._event(user_id, change)
+
+        def send(parts: SandboxParts) -> None:
+            if not parts.webhooks.has_receiver:
+                raise RuntimeError("There is no receiver of webhooks: call `send_webhooks_to(url)` first.")
+            for _ in range(times):
+                parts.webhooks.send_once(event, delay=delay, forged=forged)
+
+        self._call(send)
+
+    def webhook(self, user_id: str, change: WebhookChange = "updated") -> SignedWebhook:
+        """Return a webhook about a reseller user as it is stored, for a test that posts it itself.
+
+        Raises:
+            ValueError: there is no such user.
+        """
+        body = self._event(user_id, change).body
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Webhook-Signature": signature(simulated.WEBHOOK_TOKEN, body),
+        }
+        return SignedWebhook(headers, body)
+
+    async def webhooks_sent(self) -> None:
+        """Wait until all webhooks have been delivered or dropped."""
+        parts = self._running_simulator.parts
+        await asyncio.wrap_future(self._running.submit(parts.webhooks.idle()))
+
+    @property
+    def account_url(self) -> str:
+        """The base URL of the account source."""
+        return self._running_simulator.account_url
+
+    @property
+    def softwareone_url(self) -> str:
+        """The base URL of the SoftwareOne source."""
+        return self._running_simulator.softwareone_url
+
+    @property
+    def reseller_url(self) -> str:
+        """The base URL of the reseller source."""
+        return self._running_simulator.reseller_url
+
+    def _event(self, user_id: str, change: WebhookChange) -> SandboxEvent:
+        ref = _user_ref(user_id, UserSource.RESELLER)
+        user = orjson.loads(self._request(ref, read_request(ref.source, ref.source_id)).body)
+        return user_event(change, user, self.clock.now())
+
+    def _request(self, ref: Ref, request: SandboxRequest) -> SandboxResponse:
+        async def respond(parts: SandboxParts) -> SandboxResponse:
+            response = await parts.apis[ref.source].respond(request)
+            if response.event is not None:
+                parts.webhooks.deliver(response.event)
+            return response
+
+        response = self._running.submit(respond(self._running_simulator.parts)).result()
+        if response.status >= _FIRST_ERROR:
+            raise ValueError(f"The source responded with {response.status}: {response.body.decode()}")
+        return response
+
+    def _call(self, function: Callable[[SandboxParts], _Result]) -> _Result:
+        parts = self._running_simulator.parts
+        return self._running.call(lambda: function(parts))
+
+    @property
+    def _running(self) -> LoopThread:
+        if self._thread is None:
+            raise RuntimeError("The sandbox is not running: use it inside `async with Sandbox() as sandbox:`.")
+        return self._thread
+
+    @property
+    def _running_simulator(self) -> simulated.Sandbox:
+        _ = self._running
+        return self._simulator
+
+
+def _user_ref(user_id: str, source: SourceName | None) -> Ref:
+    return resolve(user_id, Kind.USER, source=None if source is None else UserSource(source))
+
+
+def _with_source_ids(record: SeedRecord) -> SeedRecord:
+    """Return the record with references by source ids instead of global ids."""
+    changes = {}
+    for name in _REFERENCES:
+        ref = decode(getattr(record, name, None) or "")
+        if ref is not None:
+            changes[name] = ref.source_id
+    return msgspec.structs.replace(record, **changes) if changes else record

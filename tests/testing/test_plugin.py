@@ -1,0 +1,124 @@
+"""The pytest plugin, in runs of pytest of other projects."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+LIGHT = """
+import sys
+
+MODULES = set(sys.modules)
+
+def test_nothing_is_imported():
+    assert "gateway.testing.plugin" in MODULES
+    assert not {"aiohttp", "pydantic", "gateway.app", "gateway.testing.sandbox"} & MODULES
+"""
+
+SYNCHRONOUS = """
+from gateway.testing import AccountUser
+
+def test_sandbox(gateway_sandbox):
+    user_id = gateway_sandbox.seed(AccountUser(name="Eve"))
+    assert gateway_sandbox.stored(user_id)["name"] == "Eve"
+"""
+
+ASYNCHRONOUS = """
+from gateway.testing import AccountUser
+
+async def test_gateway(gateway, gateway_sandbox):
+    user_id = gateway_sandbox.seed(AccountUser(name="Eve"))
+    user = await gateway.users.get_user(user_id)
+    assert user.name == "Eve"
+    assert len(gateway_sandbox.calls) == 1
+"""
+
+ASYNCIO = "import pytest\npytestmark = pytest.mark.asyncio\n" + ASYNCHRONOUS
+ANYIO = (
+    "import pytest\npytestmark = pytest.mark.anyio\n\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
+    + ASYNCHRONOUS
+)
+TRIO = ANYIO.replace("return 'asyncio'", "return 'trio'")
+
+OWN_FIXTURES = """
+import pytest
+
+@pytest.fixture
+def gateway_settings(gateway_sandbox):
+    return gateway_sandbox.settings(account={"timeout": 3}, reseller=None)
+"""
+
+SETTINGS = """
+async def test_settings(gateway):
+    assert gateway.settings.account.timeout == 3
+    assert not gateway.settings.reseller.configured
+"""
+
+LOOP_SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")
+
+RunPytest = Callable[..., str]
+
+
+@pytest.fixture
+def run_pytest(tmp_path: Path) -> RunPytest:
+    """Runs pytest on some files, with warnings as errors; returns what it prints.
+
+    The entry points are those of `pyproject.toml`, whatever is installed.
+    """
+    entry_points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    metadata = tmp_path / "installed" / "user_gateway_of_this_folder-0.dist-info"
+    metadata.mkdir(parents=True)
+    lines = [f"{name} = {module}" for name, module in entry_points.items()]
+    (metadata / "entry_points.txt").write_text("\n".join(["[pytest11]", *lines]))
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: user-gateway-of-this-folder\nVersion: 0\n")
+    project = tmp_path / "project"
+    project.mkdir()
+
+    def run(*options: str, **files: str) -> str:
+        for name, text in files.items():
+            (project / f"{name}.py").write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *options],
+            cwd=project,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(metadata.parent), str(ROOT)])},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_with_pytest_asyncio_and_anyio(run_pytest: RunPytest) -> None:
+    """In strict mode, each asynchronous test has its gateway in its event loop; other tests pay nothing for it."""
+    files = {"test_1": LIGHT, "test_2": SYNCHRONOUS, "test_3": ASYNCIO, "test_4": ANYIO}
+    assert "4 passed" in (output := run_pytest(*LOOP_SCOPE, **files)), output
+
+
+def test_with_pytest_asyncio_in_auto_mode(run_pytest: RunPytest) -> None:
+    """In auto mode too, and the settings are those of the project."""
+    files = {"conftest": OWN_FIXTURES, "test_1": ASYNCHRONOUS, "test_2": SETTINGS}
+    assert "2 passed" in (output := run_pytest(*LOOP_SCOPE, "-o", "asyncio_mode=auto", **files)), output
+
+
+def test_with_anyio_alone(run_pytest: RunPytest) -> None:
+    """Without pytest-asyncio the plugin of anyio enters the gateway; with Trio the test fails with the reason."""
+    output = run_pytest("-p", "no:asyncio", test_1=ANYIO, test_2=TRIO)
+    assert "1 passed, 1 error" in output, output
+    assert "The gateway needs asyncio: let the fixture `anyio_backend` return 'asyncio'." in output
+
+
+def test_with_neither(run_pytest: RunPytest) -> None:
+    """Without a plugin for asynchronous tests the sandbox works, and the gateway is refused with the reason."""
+    synchronous = "def test_gateway(gateway):\n    pass\n"
+    output = run_pytest("-p", "no:asyncio", "-p", "no:anyio", test_1=SYNCHRONOUS, test_2=synchronous)
+    assert "1 passed, 1 error" in output, output
+    assert "needs the plugin pytest-asyncio or that of anyio" in output
