@@ -11,7 +11,7 @@ from gateway.settings import Settings
 __all__ = ["sandbox_settings"]
 
 
-class _GivenSettings(Settings, frozen=True):
+class _GivenSettings(Settings, frozen=True):  # type: ignore[misc]  # as of `Settings`
     """Settings that neither the environment nor a file of the machine changes."""
 
     @classmethod
