@@ -1,4 +1,4 @@
-"""The running operation: its request id, deadline, trace context and principal.
+"""The running operation: its request id, deadline, trace context and principal, and the gateway it runs in.
 
 `current_deadline`, `current_operation`, `current_trace` and `current_principal` are context variables: code reads them
 where it needs them, and the tasks that an operation starts inherit them.
@@ -8,8 +8,9 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import Context, ContextVar, Token
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -25,7 +26,9 @@ __all__ = [
     "Deadline",
     "Principal",
     "acting_as",
+    "background_context",
     "current_deadline",
+    "current_gateway",
     "current_operation",
     "current_principal",
     "current_trace",
@@ -33,6 +36,7 @@ __all__ = [
     "request_id",
     "scopes",
     "seconds_left",
+    "within_gateway",
 ]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -177,6 +181,28 @@ Without tracing it is that of the caller, unchanged (W3C Trace Context, 4)."""
 
 current_principal: ContextVar[Principal] = ContextVar("current_principal", default=ANYONE)
 """The principal on whose behalf sources are called. `UserService` sets it around its calls."""
+
+current_gateway: ContextVar[object | None] = ContextVar("current_gateway", default=None)
+"""What stands for the gateway in which the code runs: several gateways of one process log in common.
+
+It is set when a gateway begins a request, and inherited by tasks and callbacks. None: it is not known."""
+
+
+@contextmanager
+def within_gateway(gateway: object) -> Iterator[None]:
+    """Run the block, and the tasks that it starts, as code of a gateway."""
+    before = current_gateway.set(gateway)
+    try:
+        yield
+    finally:
+        current_gateway.reset(before)
+
+
+def background_context() -> Context:
+    """Return a context with nothing of the running operation, for what goes on after it or serves several of them."""
+    context = Context()
+    context.run(current_gateway.set, current_gateway.get())
+    return context
 
 
 def seconds_left() -> float | None:

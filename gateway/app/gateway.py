@@ -36,7 +36,7 @@ from gateway.app.surfaces import build_site, serve_grpc
 from gateway.app.telemetry import build_telemetry, embedded_tracing
 from gateway.callers.authentication import Authenticate
 from gateway.kit.clock import REAL_CLOCK, Clock
-from gateway.operation import Principal
+from gateway.operation import Principal, within_gateway
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.sources.http.credentials import Credentials
@@ -99,12 +99,13 @@ class Gateway:
         self._metrics = Metrics()
         self._states = StateChanges()
         self._observer = StateObserver(self._metrics, self._states)
-        self._telemetry = build_telemetry(self.settings, self._metrics, self._observer.history, self._write_access)
+        self._warnings = RecentWarnings()
+        history = self._observer.history
+        self._telemetry = build_telemetry(self.settings, self._metrics, history, self._write_access, self._warnings)
         self._stack = AsyncExitStack()
         self._parts: Parts | None = None
         self._is_open = False
         self._cors = Cors(self.settings.cors_origins)
-        self._warnings = RecentWarnings()
         self._status: StatusReader | None = None
         self._servers: list[HttpServer] = []
         self._retired = False
@@ -117,11 +118,12 @@ class Gateway:
             OSError, ValueError: a file that the settings name cannot be read or is not valid, or Redis refuses the
                 credentials, or its configuration would lose records.
         """
-        try:
-            await self._enter()
-        except BaseException:
-            await self._stack.aclose()
-            raise
+        with within_gateway(self._warnings):
+            try:
+                await self._enter()
+            except BaseException:
+                await self._stack.aclose()
+                raise
         return self
 
     async def _enter(self) -> None:
@@ -160,7 +162,8 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_open = False
-        await self._stack.aclose()
+        with within_gateway(self._warnings):
+            await self._stack.aclose()
 
     @property
     def ready(self) -> bool:
@@ -264,7 +267,8 @@ class Gateway:
             public_host = urlsplit(settings.public_url or "").hostname
             self._cors.hosts = frozenset({public_host} if public_host else ())
         address = settings.http_host, settings.http_port
-        server = await serve(settings.http_server, site, *address, grace=grace, limit=limit)
+        with within_gateway(self._warnings):
+            server = await serve(settings.http_server, site, *address, grace=grace, limit=limit)
         self._servers.append(server)
         return server
 
@@ -282,7 +286,8 @@ class Gateway:
         site = Site(self._admin_routes(cors), cors=cors)
         address = settings.admin_host, settings.admin_port
         limit = ConnectionLimit(ADMIN_CONNECTIONS, sys.maxsize)
-        return await serve(settings.http_server, site, *address, grace=_ADMIN_GRACE, limit=limit)
+        with within_gateway(self._warnings):
+            return await serve(settings.http_server, site, *address, grace=_ADMIN_GRACE, limit=limit)
 
     async def serve_grpc(self) -> "GrpcServer | None":
         """Start the gRPC server; return None if it is disabled. Whoever starts it stops it, before the gateway ends.
@@ -290,7 +295,8 @@ class Gateway:
         Raises:
             OSError, ValueError: the address is not available, a file of TLS is not valid, or gRPC is not installed.
         """
-        return await serve_grpc(self.settings, self._entered, self._telemetry)
+        with within_gateway(self._warnings):
+            return await serve_grpc(self.settings, self._entered, self._telemetry)
 
     def retire(self) -> None:
         """Make `ready` false, so that load balancers use other replicas. Requests are still executed."""

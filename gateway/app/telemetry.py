@@ -14,15 +14,20 @@ from gateway.telemetry.tracing import Tracing
 __all__ = ["build_telemetry", "embedded_tracing"]
 
 
-def build_telemetry(settings: Settings, metrics: Metrics, history: History, write_access: Write) -> Telemetry:
-    """Build the telemetry of one gateway; `write_access` writes the lines of the access log."""
+def build_telemetry(
+    settings: Settings, metrics: Metrics, history: History, write_access: Write, gateway: object
+) -> Telemetry:
+    """Build the telemetry of one gateway, for which any object stands: `gateway`.
+
+    `write_access` writes the lines of the access log.
+    """
     sinks: list[Sink] = [RequestMetrics(metrics)]
     if settings.serves_status:
         sinks.append(history)
     if settings.access_log != "off":
         sample, slow = settings.access_log_sample, settings.access_log_slow
         sinks.append(AccessLog(settings.access_log, write_access, sample=sample, slow=slow))
-    return Telemetry(sinks)
+    return Telemetry(sinks, gateway)
 
 
 def embedded_tracing() -> Tracing | None:

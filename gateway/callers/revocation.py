@@ -5,13 +5,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
-from contextvars import Context
 from dataclasses import dataclass, field
 
 from gateway.callers.connection import Connection
 from gateway.errors import Forbidden, GatewayError, Internal, Unauthenticated
 from gateway.kit.tasks import cancel_and_wait
-from gateway.operation import Principal
+from gateway.operation import Principal, background_context
 
 __all__ = ["CREDENTIAL_HEADERS", "CredentialWatch", "Identify", "OnRevoked"]
 
@@ -111,7 +110,7 @@ class CredentialWatch:
         credential.uses[use] = on_revoked
         if self._task is None:
             # An empty context: the deadline of the present operation must not apply to the checks.
-            self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
+            self._task = asyncio.get_running_loop().create_task(self._run(), context=background_context())
         try:
             yield
         finally:

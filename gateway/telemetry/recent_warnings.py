@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.kit.log_limit import LogLimit
+from gateway.operation import current_gateway
 from gateway.telemetry.log_fields import operation_fields
 
 __all__ = ["LoggedWarning", "RecentWarnings"]
@@ -36,7 +37,8 @@ class LoggedWarning(msgspec.Struct, frozen=True):
 class RecentWarnings(logging.Handler):
     """Keeps the last 50 different warnings and errors of the loggers `gateway…`; equal ones are one with a count.
 
-    `install` and `remove` belong to the start and the end of a gateway. All gateways of a process log in common.
+    `install` and `remove` belong to the start and the end of a gateway. All gateways of a process log in common: those
+    that code of another one has logged are not kept, and those of unknown origin are kept by each.
     """
 
     def __init__(self) -> None:
@@ -62,6 +64,11 @@ class RecentWarnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record."""
+        if logging.lastResort is not None and self._is_last(record.name):
+            # Where the embedding program configures no log, Python writes warnings because there is no handler.
+            logging.lastResort.handle(record)
+        if current_gateway.get() not in {None, self}:
+            return
         message = record.getMessage()
         key = (record.name, message)
         before = self._warnings.pop(key, None)
@@ -76,9 +83,6 @@ class RecentWarnings(logging.Handler):
         )
         if len(self._warnings) > _MAX_WARNINGS:
             self._warnings.popitem(last=False)
-        if logging.lastResort is not None and self._is_last(record.name):
-            # Where the embedding program configures no log, Python writes warnings because there is no handler.
-            logging.lastResort.handle(record)
 
     def _is_last(self, name: str) -> bool:
         """Whether no handler writes the records of this logger, and this is the first one that only keeps them."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import get_args
 
 from gateway.calls import CallList
-from gateway.operation import request_id
+from gateway.operation import current_gateway, request_id
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport, Surface, summarize
 from gateway.telemetry.tracing import Tracing
 from gateway.trace_context import TraceContext
@@ -44,20 +44,24 @@ class Telemetry:
     The report of a client that left is passed on when its calls have ended, which may go on: a change is completed, and
     others may wait for a call.
 
-    Without any sink, calls are not recorded. With `tracing`, requests are spans as well.
+    `gateway` stands for the gateway whose requests these are. Without any sink, calls are not recorded. With `tracing`,
+    requests are spans as well.
     """
 
-    def __init__(self, sinks: Sequence[Sink] = ()) -> None:
+    def __init__(self, sinks: Sequence[Sink] = (), gateway: object = None) -> None:
         self._sinks = tuple(sinks)
+        self._gateway = gateway
         self._ended: list[RequestReport] = []
         self._next_flush = 0.0  # by `time.perf_counter`
         self._unfinished: dict[asyncio.Task[None], RequestReport] = {}
-        self._context = Context()  # an empty one: what the sinks log belongs to no running operation
+        self._context = Context()  # with nothing else: what the sinks log belongs to no running operation
+        self._context.run(current_gateway.set, gateway)
         self.active: dict[Surface, int] = dict.fromkeys(get_args(Surface), 0)  # requests and operations under way
         self.tracing: Tracing | None = None
 
     def begin(self, report: RequestReport, headers: Mapping[str, str]) -> None:
         """Fill in what the headers of a request contain: its id unless it has one, its trace, the client."""
+        current_gateway.set(self._gateway)  # not reset: the task ends with the request, or begins the next one
         self.active[report.surface] += 1
         get = headers.get
         if not report.request_id:

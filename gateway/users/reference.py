@@ -8,7 +8,6 @@ records and calls. Principals with forwarded credentials share nothing (`Princip
 """
 
 import asyncio
-import contextvars
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +20,7 @@ from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import Origin, SourceTimeout
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import gather
-from gateway.operation import ANYONE, Principal, acting_as, current_trace, seconds_left
+from gateway.operation import ANYONE, Principal, acting_as, background_context, current_trace, seconds_left
 from gateway.users.batch_calls import BatchCalls
 from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
@@ -184,7 +183,7 @@ class ReferenceData:
         futures = [queue.under_way.get(ref) or queue.waiting.setdefault(ref, loop.create_future()) for ref in refs]
         if queue.task is None:
             # In an empty context: the deadline of the operation that came first does not apply to the others.
-            queue.task = loop.create_task(self._run(key, queue), context=contextvars.Context())
+            queue.task = loop.create_task(self._run(key, queue), context=background_context())
         queue.callers += 1
         try:
             async with asyncio.timeout(seconds_left()):

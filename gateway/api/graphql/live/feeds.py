@@ -19,7 +19,6 @@ import logging
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from contextvars import Context
 from functools import partial
 from typing import Any
 
@@ -40,6 +39,7 @@ from gateway.errors import GatewayError, RateLimited
 from gateway.events.log import SlowReader
 from gateway.kit.counts import Counts, share_of
 from gateway.kit.mailbox import Mailbox
+from gateway.operation import background_context
 from gateway.telemetry.telemetry import Telemetry
 
 __all__ = ["Feeds"]
@@ -217,7 +217,7 @@ class Feeds:
             slow_reader=slow_reader,
             on_event=self._resumed.compare,
         )
-        task = self._running[feed] = asyncio.get_running_loop().create_task(feed.run(), context=Context())
+        task = self._running[feed] = asyncio.get_running_loop().create_task(feed.run(), context=background_context())
         task.add_done_callback(lambda task: self._task_done(feed, task))
         return feed
 

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
-from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,6 +11,7 @@ import orjson
 from graphql import GraphQLError, SourceLocation
 
 from gateway.api.graphql.execution.result import Result
+from gateway.operation import background_context
 from gateway.telemetry.report import RequestReport
 
 __all__ = ["LiveResponse", "ResponseCache"]
@@ -80,7 +80,7 @@ class ResponseCache:
         entry = self._entries.get(key)
         if entry is None:
             # An empty context: the deadline of the first feed must not apply to the others.
-            task = asyncio.get_running_loop().create_task(execute(), context=Context())
+            task = asyncio.get_running_loop().create_task(execute(), context=background_context())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
             entry = self._entries[key] = (now + _LIFETIME, task)
