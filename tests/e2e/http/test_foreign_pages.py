@@ -6,10 +6,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from chromium import chromium
 from playwright.async_api import Browser, Page
 from web_app import running
+
+from gateway import Gateway, Settings
+from gateway.auth import Connection, Principal
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
 
 QUERY = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
 CHANGE = 'mutation { updateAccountUser(id: "acus_adalovelace1", input: {name: "Eve"}) { name } }'
@@ -146,6 +150,72 @@ async def test_nothing_is_executed(fresh: Any, settings: dict[str, Any], hosts: 
             await same_origin.evaluate(ONE, [api, QUERY, name])
         await world.data(QUERY)
         assert len(await world.calls()) == 5
+
+
+@asynccontextmanager
+async def _host(sandbox: Sandbox, origins: set[str]) -> AsyncIterator[str]:
+    """Serve a host whose pages use the gateway as the user of a session; its cookie is valid for all ports.
+
+    `origins` gets those of the requests that came with the cookie.
+    """
+
+    async def authenticate(connection: Connection) -> Principal | None:
+        if connection.cookies:
+            origins.add(connection.headers.get("origin", ""))
+        is_user = connection.cookies.get("session") == "ada"
+        return Principal("ada", frozenset({"users:read", "users:write"})) if is_user else None
+
+    async def log_in(_request: web.Request) -> web.Response:
+        response = web.Response(text="<!doctype html><title>host</title><body>", content_type="text/html")
+        response.set_cookie("session", "ada", httponly=True, samesite="Lax")
+        return response
+
+    settings = Settings.model_validate(
+        {
+            "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
+            "environment": "production",
+        }
+    )
+    async with Gateway(settings, authenticate=authenticate) as gateway:
+        app = web.Application()
+        app.router.add_get("/", log_in)
+        app.add_subapp("/users", gateway.aiohttp_app())
+        async with running(app) as url:
+            yield url
+
+
+async def test_a_session_cookie() -> None:
+    """A page of the same site, whose requests have the cookie of the session, causes no call; the host's pages do."""
+    options, origins = SandboxOptions(rate_limits=False), set[str]()
+    async with (
+        Sandbox(options) as sandbox,
+        _host(sandbox, origins) as url,
+        _foreign_site() as port,
+        ClientSession() as client,
+    ):
+
+        async def calls() -> int:
+            async with client.get(f"{sandbox.control_url}/calls") as response:
+                return len(await response.json())
+
+        async with chromium() as browser:
+            context = await browser.new_context()
+            home = await context.new_page()
+            await home.goto(url)
+            foreign = await context.new_page()
+            await foreign.goto(f"http://127.0.0.1:{port}/")
+            assert await foreign.evaluate("document.cookie") == ""  # for scripts; the requests have it
+            ends = await foreign.evaluate(ALL, [f"{url}/users/graphql", [QUERY, CHANGE]])
+            assert ends["WebSocket"] == ["closed", "closed"]
+            assert ends["fetch of JSON"] == ends["fetch"] == ["rejected", "rejected"]
+            assert await calls() == 0
+            assert f"http://127.0.0.1:{port}" in origins
+            executed = ("fetch of JSON", "fetch", "image", "form with parts", "EventSource", "WebSocket")
+            for name in executed:
+                await home.evaluate(ONE, [f"{url}/users/graphql", QUERY, name])
+            assert await calls() == len(executed)
+            assert await home.evaluate(ONE, [f"{url}/users/graphql", CHANGE, "WebSocket"]) == "executed"
+            assert await calls() == len(executed) + 1
 
 
 async def test_dns_rebinding(fresh: Any) -> None:
