@@ -9,9 +9,9 @@ from typing import Any
 import grpc
 import pytest
 from aiohttp import ClientSession
+from gateway.api.grpc.usergateway.v1 import users_pb2
 
 from gateway import Gateway, Settings
-from gateway.api.grpc.usergateway.v1 import users_pb2
 from gateway.auth import Connection, Principal
 from gateway.callers.api_keys import new_api_key
 from gateway.errors import Forbidden
