@@ -146,7 +146,7 @@ async def test_instead_of_a_configured_one(
 ) -> None:
     """It replaces the configured source of its name; the others are those of the settings."""
     async with Gateway(sandbox_settings(), sources=[memory]) as gateway:
-        assert [source.name for source in gateway.sources] == list(UserSource)
+        assert [source.name for source in gateway._entered.sources.sources] == list(UserSource)
         page = await gateway.users.list_users(first=50)
         assert {edge.node.source for edge in page.edges} == set(UserSource)
         assert {edge.node.source_id for edge in page.edges if edge.node.source is ACCOUNT} == set(memory.users)

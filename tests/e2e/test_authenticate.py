@@ -9,7 +9,6 @@ from typing import Any
 import grpc
 import pytest
 from aiohttp import ClientSession
-from gateway.api.grpc.usergateway.v1 import users_pb2
 
 from gateway import Gateway, Settings
 from gateway.auth import Connection, Principal
@@ -17,6 +16,7 @@ from gateway.callers.api_keys import new_api_key
 from gateway.errors import Forbidden
 from gateway.models import User, UserChange, UserSource
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
+from usergateway.v1 import users_pb2
 
 ADA = "acus_adalovelace1"
 QUERY = f'{{ user(id: "{ADA}", source: ACCOUNT) {{ name imageUrl }} }}'
@@ -96,7 +96,7 @@ async def test_grpc_streams(opened: Any) -> None:
         assert await refused.code() is grpc.StatusCode.UNAUTHENTICATED
         events = watch(users_pb2.WatchUsersRequest(), metadata=(("cookie", "session=ada"),))
         await events.initial_metadata()
-        gateway.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, "u", name="New"))
+        gateway._entered.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, "u", name="New"))
         assert (await events.read()).user.name == "New"
         gateway.revoke("ada")
         async with asyncio.timeout(5):

@@ -40,9 +40,9 @@ def code_of(result: Any) -> Code:
 async def publish(gateway: Gateway, name: str, source: UserSource = UserSource.ACCOUNT) -> None:
     """Publish an event as soon as there is a subscriber."""
     async with asyncio.timeout(5):
-        while not gateway.events.subscribers:  # noqa: ASYNC110 - the log sets no event
+        while not gateway._entered.events.subscribers:  # noqa: ASYNC110 - the log sets no event
             await asyncio.sleep(0.01)
-    gateway.events.publish(UserChange.UPDATED, User(source, "u", name=name))  # type: ignore[attr-defined]  # in memory
+    gateway._entered.events.publish(UserChange.UPDATED, User(source, "u", name=name))  # type: ignore[attr-defined]  # in memory
 
 
 async def test_scopes(gateway: Gateway) -> None:
@@ -86,7 +86,7 @@ async def test_events(gateway: Gateway) -> None:
         result = await first
     assert (result.data, result.errors) == ({"userChanged": {"user": {"name": "shown"}}}, None)
     async with asyncio.timeout(5):
-        while gateway.events.subscribers:  # noqa: ASYNC110 - as above
+        while gateway._entered.events.subscribers:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)
 
 

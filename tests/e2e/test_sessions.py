@@ -200,9 +200,9 @@ async def host(request: pytest.FixtureRequest) -> AsyncIterator[Host]:
 async def rename(gateway: Gateway, name: str) -> None:
     """Publish the change of a user as soon as there is a subscriber."""
     async with asyncio.timeout(5):
-        while not gateway.events.subscribers:  # noqa: ASYNC110 - the log sets no event
+        while not gateway._entered.events.subscribers:  # noqa: ASYNC110 - the log sets no event
             await asyncio.sleep(0.01)
-    gateway.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, "u", name=name))  # type: ignore[attr-defined]  # in memory
+    gateway._entered.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, "u", name=name))  # type: ignore[attr-defined]  # in memory
 
 
 async def test_requests(host: Host) -> None:
