@@ -8,7 +8,7 @@ TESTABLE := $(VENV)/testable
 FAULTS := faults security
 PAGES := browser documents incident observability telemetry
 
-.PHONY: install run test lint lock schema proto bench audit
+.PHONY: install run test lint lock schema proto api bench audit
 
 install: $(INSTALLED)
 	@$(BIN)/python gateway/api/graphql/graphiql/build.py
@@ -43,6 +43,10 @@ schema: install
 
 proto: $(TESTABLE)
 	$(BIN)/python -m gateway.api.grpc.generate
+
+# docs/public-api.txt
+api: $(TESTABLE)
+	$(BIN)/python tests/packaging/public_api.py
 
 # BENCH="--quick", BENCH="--only gateway,floor": see benchmarks/README.md
 bench: $(INSTALLED)

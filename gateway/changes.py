@@ -1,5 +1,9 @@
-"""The changes of users, as models that check every rule. Part of the public API."""
+"""The changes of users, as models that check every rule. Part of the public API.
 
+An icon has its bytes as a `Blob`: `Icon(content=Blob.of(content), filename="ada.png", content_type="image/png")`.
+"""
+
+from gateway.kit.blob import Blob
 from gateway.users.changes import (
     CreateAccountUser,
     NotificationPreference,
@@ -10,9 +14,12 @@ from gateway.users.changes import (
     UpdateSoftwareOneUser,
     UserSettingsChange,
 )
+from gateway.users.icons import Icon
 
 __all__ = [
+    "Blob",
     "CreateAccountUser",
+    "Icon",
     "NotificationPreference",
     "NotificationType",
     "PhoneNumberChange",

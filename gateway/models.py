@@ -1,6 +1,6 @@
 """The records that the gateway returns, and the pages of its lists. Part of the public API."""
 
-from gateway.users.listing.merge import UserPage
+from gateway.users.listing.merge import UserEdge, UserPage
 from gateway.users.model import (
     Account,
     Actor,
@@ -33,6 +33,7 @@ from gateway.users.model import (
     UserStatus,
 )
 from gateway.users.person import Person
+from gateway.users.source import Unavailable
 
 __all__ = [
     "Account",
@@ -60,8 +61,10 @@ __all__ = [
     "RoleType",
     "ScanningStation",
     "Timestamp",
+    "Unavailable",
     "User",
     "UserChange",
+    "UserEdge",
     "UserPage",
     "UserSettings",
     "UserSource",

@@ -78,6 +78,7 @@ class Gateway:
     Spans are made by the tracer provider of the embedding program, if it has set one when the gateway is entered.
     """
 
+    settings: Settings
     _write_access: Write = staticmethod(write_to_logger)
     _tracing: Tracing | None = None  # None: that of the embedding program
 

@@ -52,6 +52,20 @@ def _examples() -> Iterator[Path]:
             yield file
 
 
+def _is_module(text: str) -> bool:
+    """Return whether a program is valid without `python -m asyncio`, in which `await` may be at the top level."""
+    try:
+        compile(text, "program", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def _in_coroutine(text: str) -> str:
+    """Return the program in a coroutine; what would be a global name, which other modules can use, is no unused one."""
+    return f"# pyright: reportUnusedVariable=false\nasync def main() -> None:\n{indent(text, '    ')}"
+
+
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all programs. They are no part of the checkout there, in which they would import its `gateway`."""
@@ -63,8 +77,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(file, copied)
     (folder / "documents").mkdir()
     for name, text in _snippets():
-        # As `python -m asyncio` runs it: `await` is valid at the top level there.
-        (folder / "documents" / f"{name}.py").write_text(f"async def main() -> None:\n{indent(text, '    ')}")
+        (folder / "documents" / f"{name}.py").write_text(text if _is_module(text) else _in_coroutine(text))
     return folder
 
 

@@ -4,7 +4,14 @@ from pydantic import SecretStr
 
 from gateway import AccountSettings, AuthMode, AuthSettings, Environment, Gateway, LimitSettings, Settings
 from gateway.auth import Principal
-from gateway.changes import NotificationPreference, NotificationType, UpdateAccountUser
+from gateway.changes import (
+    Blob,
+    Icon,
+    NotificationPreference,
+    NotificationType,
+    UpdateAccountUser,
+    UpdateSoftwareOneUser,
+)
 from gateway.errors import BadUserInput, GatewayError
 from gateway.models import Department, Role, User, UserSource
 
@@ -40,6 +47,8 @@ async def changes(gateway: Gateway, principal: Principal) -> User:
     change = UpdateAccountUser(name="Ada King", department_id=None, preferences=[preference])
     users = gateway.users.by(principal)
     await users.update_account_user("acus_1", change, idempotency_key="1")
+    icon = Icon(content=Blob.of(b"..."), filename="ada.png", content_type="image/png")
+    await users.update_software_one_user("USR-1", UpdateSoftwareOneUser(icon=icon, first_name=None))
     return await users.update_account_user("acus_1", {"department_id": None})
 
 
