@@ -13,6 +13,7 @@ GatewayError
  ├─ IdempotencyInProgress   the first request with this idempotency key is still running
  ├─ RateLimited             the rate limit of the source or of the gateway is exceeded
  ├─ Internal                a defect of the gateway
+ ├─ FieldNotLoaded          a program reads a field of a record that it has not requested
  └─ SourceError
      ├─ SourceNotConfigured     the source has no base URL or no token
      ├─ SourceCredentials       the source refused the credential or its scope
@@ -34,6 +35,7 @@ __all__ = [
     "Code",
     "Conflict",
     "FailedCall",
+    "FieldNotLoaded",
     "Forbidden",
     "GatewayError",
     "IdempotencyConflict",
@@ -250,6 +252,21 @@ class Internal(GatewayError):
     code = Code.INTERNAL
     masked: ClassVar[str] = "Internal error. The log of the gateway has the details under the request id."
     """The message for clients, in place of an unexpected exception."""
+
+
+class FieldNotLoaded(GatewayError):
+    """A program that embeds the gateway read a field of a record that was not loaded; the message names what loads it.
+
+    `record` is the type of the record and `field` the name of the field. It is no AttributeError, so `getattr` with a
+    default and `hasattr` raise it too.
+    """
+
+    code = Code.INTERNAL
+
+    def __init__(self, message: str, *, record: str = "", field: str = "") -> None:
+        super().__init__(message)
+        self.record = record
+        self.field = field
 
 
 class SourceError(GatewayError):

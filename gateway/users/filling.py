@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from gateway.users.ids import ref_of
 from gateway.users.loaders import Loaders, load_expanded_reference, load_expansion, load_reference
 from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
 
@@ -33,8 +34,9 @@ class Filler:
         changed: dict[str, Any] = {
             name: value for name, (value, _) in zip(names, values, strict=True) if value is not getattr(record, name)
         }
-        if expansions := {name for name, (_, is_loaded) in zip(names, values, strict=True) if is_loaded}:
-            changed["loaded"] = record.loaded | expansions
+        if expansions := [name for name, (_, is_loaded) in zip(names, values, strict=True) if is_loaded]:
+            kind = ref_of(record).kind
+            changed["loaded"] = record.loaded.union(*(self._loaders.plan.below(kind, name) for name in expansions))
         return replace(record, **changed) if changed else record
 
     async def _field(self, record: Any, name: str, selection: Selection, path: str) -> tuple[Any, bool]:

@@ -1,0 +1,212 @@
+"""Partial records: some of their fields were not loaded, and reading one of these raises an error, never None.
+
+Only records that a program gets from the typed service become partial, and only if they lack something. They are of a
+subclass of their class, in which a field that was not loaded holds `msgspec.UNSET`: msgspec leaves such a field out of
+JSON and builtins, and `repr` shows it as `UNSET`.
+"""
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import astuple, replace
+
+from gateway.errors import FieldNotLoaded, GatewayError
+from gateway.users.model import OwnerType, Record, Role
+from gateway.users.paths import DOMAIN_TYPES
+from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
+from gateway.users.read_plan import ReadPlan
+
+__all__ = ["as_loaded"]
+
+R = TypeVar("R", bound=Record)
+
+# What identifies a record, and what comes with it whatever is requested.
+_ALWAYS_LOADED = frozenset({"source", "source_id", "tenant", "loaded", "image_version"})
+_ALWAYS_LOADED_IN_LISTS = frozenset({"has_next_page", "has_previous_page", "next_cursor", "previous_cursor"})
+_WITH_FULL_VIEW = re.compile(r"[^.]+|(role|department|organization)\.[^.]+|role\.owner\.account")
+_WITH_EVERY_FIELD = Selection()
+_ORIGIN = "_origin"
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a partial record was read: the type at the root, the path from there, and the lookups that failed."""
+
+    root: str
+    path: str
+    failures: Mapping[str, GatewayError] = field(default_factory=dict)
+
+    def error(self, name: str, field_name: str) -> GatewayError:
+        """Return the error for reading a field of the type of that name."""
+        failure = self.failures.get(field_name)
+        if failure is not None:
+            return copy.copy(failure)  # each raise adds to the traceback of an exception
+        path = f"{self.path}.{field_name}" if self.path else field_name
+        full = "view=View.FULL or " if self.root == "User" and _WITH_FULL_VIEW.fullmatch(path) else ""
+        how = f'read the {self.root.lower()} with {full}fields=("{path}",)'
+        return FieldNotLoaded(f"{name}.{field_name} was not loaded: {how}.", record=name, field=field_name)
+
+
+def as_loaded(record: R, read_plan: ReadPlan, failures: Mapping[str, GatewayError]) -> R:
+    """Return the record as far as it was loaded for a plan; reading any other field of it raises.
+
+    `failures` are the errors of the lookups, by the paths of their fields: reading such a field raises its error. The
+    same record is returned if nothing is missing.
+    """
+    loaded: R = _Loaded(read_plan.type_name, failures).record(record, read_plan.only, read_plan.lookups, "")
+    return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """Converts the records of one tree, of that type at its root. Paths have indices of lists, as in `failures`."""
+
+    root: str
+    failures: Mapping[str, GatewayError]
+
+    def record(self, record: Any, only: Selection | None, lookups: Selection, path: str) -> Any:
+        kind: type[Record] = type(record)
+        name = kind.__name__
+        missing = self._missing(record, name, only)
+        below_path = f"{path}." if path else ""
+        failed: dict[str, GatewayError] = {}
+        if self.failures:
+            paths = {each: f"{below_path}{each}" for each in kind.__struct_fields__}
+            failed = {each: self.failures[at] for each, at in paths.items() if at in self.failures}
+        changed: dict[str, Any] = dict.fromkeys((*missing, *failed), UNSET)
+        for field_name in _inner_fields(kind):
+            value = getattr(record, field_name)
+            if value is None or field_name in changed:
+                continue
+            below = only.fields[field_name] if only is not None and only.fields else None
+            at = f"{below_path}{field_name}"
+            is_looked_up = field_name in lookups.fields
+            if not is_looked_up and field_name in REFERENCES.get(name, ()) and value.name is None:
+                loaded: Any = self._bare(value, at)
+            else:
+                loaded = self._value(value, below, lookups.fields.get(field_name, _WITH_EVERY_FIELD), at)
+            if field_name == "owner" and isinstance(record, Role):
+                loaded = self._owner(record, loaded, at)
+            if loaded is not value:
+                changed[field_name] = loaded
+        if not changed:
+            return record
+        if not missing and not failed:
+            return replace(record, **changed)
+        return self._partial(record, changed, path, failed)
+
+    def _value(self, value: Any, only: Selection | None, lookups: Selection, path: str) -> Any:
+        if not isinstance(value, tuple):
+            return self.record(value, only, lookups, path)
+        items = tuple([self.record(item, only, lookups, f"{path}[{n}]") for n, item in enumerate(value)])
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+
+    def _missing(self, record: Any, name: str, only: Selection | None) -> list[str]:
+        expansions = EXPANSIONS.get(name, frozenset())
+        missing = [field_name for field_name in expansions if field_name not in record.loaded]
+        if only is not None and only.fields:
+            always = _ALWAYS_LOADED_IN_LISTS if name == "Listed" else _ALWAYS_LOADED
+            requested = only.fields
+            missing += [each for each in record.__struct_fields__ if each not in requested and each not in always]
+        return missing
+
+    def _bare(self, record: Any, path: str) -> Any:
+        """Return a bare reference, of which only what identifies it is known."""
+        missing = [each for each in record.__struct_fields__ if each not in _ALWAYS_LOADED]
+        return self._partial(record, dict.fromkeys(missing, UNSET), path, {})
+
+    def _owner(self, role: Role, owner: Any, path: str) -> Any:
+        """Return the owner of a role; whether its account was included is known of the role."""
+        if "owner.account" in role.loaded or role.owner is None or role.owner.account is not None:
+            return owner
+        if role.owner.type is not OwnerType.ACCOUNT:
+            return owner
+        return self._partial(owner, {"account": UNSET}, path, {})
+
+    def _partial(self, record: Any, changed: dict[str, Any], path: str, failed: Mapping[str, GatewayError]) -> Any:
+        # Without tracebacks: their frames would keep the whole operation.
+        errors = {name: copy.copy(error) for name, error in failed.items()}
+        origin = _Origin(self.root, re.sub(r"\[\d+\]", "", path), errors)
+        values = dict(zip(record.__struct_fields__, astuple(record), strict=True)) | changed
+        return _partial_record(_class_of(record), tuple(values.values()), origin)
+
+
+@cache
+def _inner_fields(kind: type[Record]) -> tuple[str, ...]:
+    """Return the fields of a type that hold records."""
+    if kind.__name__ == "Listed":
+        return ("nodes",)
+    fields = DOMAIN_TYPES[kind.__name__].fields
+    return tuple(name for name in kind.__struct_fields__ if name in fields and fields[name].type is not None)
+
+
+def _class_of(record: Record) -> type[Record]:
+    kind = type(record)
+    return kind.__mro__[1] if hasattr(kind, _ORIGIN) else kind
+
+
+@cache
+def _partial_class(kind: type[Record]) -> type[Record]:
+    """Return the subclass for the partial records of a class. It has the same name."""
+    namespace = {
+        "__doc__": kind.__doc__,
+        "__getattribute__": _get,
+        "__eq__": _equals,
+        "__hash__": _hash,
+        "__reduce__": _reduce,
+        "__copy__": _copy,
+        _ORIGIN: None,
+    }
+    # With a `__dict__`, for the origin, which is no field.
+    defined = msgspec.defstruct(
+        kind.__name__, [], bases=(kind,), module=kind.__module__, namespace=namespace, frozen=True, dict=True, gc=True
+    )
+    return cast(type[Record], defined)
+
+
+def _partial_record(kind: type[Record], values: tuple[Any, ...], origin: _Origin | None) -> Record:
+    record = _partial_class(kind)(*values)
+    object.__getattribute__(record, "__dict__")[_ORIGIN] = origin
+    return record
+
+
+def _get(self: Record, name: str) -> Any:
+    """Return an attribute.
+
+    Raises:
+        FieldNotLoaded: it is a field that was not loaded.
+    """
+    value = object.__getattribute__(self, name)
+    if value is UNSET:
+        kind = _class_of(self).__name__
+        origin = object.__getattribute__(self, _ORIGIN)
+        if origin is None:  # a copy with other fields, by `msgspec.structs.replace`
+            raise FieldNotLoaded(f"{kind}.{name} was not loaded.", record=kind, field=name)
+        raise origin.error(kind, name)
+    if name == "__dict__":  # as a record that lacks nothing: `vars` does not show what is no field
+        raise AttributeError(name)
+    return value
+
+
+def _equals(self: Record, other: object) -> Any:
+    """Compare by the class and the fields. A field that was not loaded equals only one that was not loaded either."""
+    kind = _class_of(self)
+    return astuple(self) == astuple(other) if isinstance(other, kind) else NotImplemented
+
+
+def _hash(self: Record) -> int:
+    return hash(_class_of(self)(*astuple(self)))  # as an equal record that is not partial
+
+
+def _reduce(self: Record) -> tuple[Any, ...]:
+    return _partial_record, (_class_of(self), astuple(self), object.__getattribute__(self, _ORIGIN))
+
+
+def _copy(self: Record) -> Record:
+    return _partial_record(_class_of(self), astuple(self), object.__getattribute__(self, _ORIGIN))
