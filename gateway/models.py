@@ -1,5 +1,6 @@
 """The records that the gateway returns, and the pages of its lists. Part of the public API."""
 
+from gateway.users.fields import UserFilter
 from gateway.users.listing.merge import UserEdge, UserPage
 from gateway.users.model import (
     Account,
@@ -65,6 +66,7 @@ __all__ = [
     "User",
     "UserChange",
     "UserEdge",
+    "UserFilter",
     "UserPage",
     "UserSettings",
     "UserSource",

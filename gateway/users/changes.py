@@ -10,7 +10,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -24,6 +23,7 @@ from pydantic_core import InitErrorDetails
 from gateway.errors import BadUserInput, Rule, Violation
 from gateway.users.icons import Icon
 from gateway.users.rules import (
+    Checked,
     as_details,
     broken,
     check_email,
@@ -52,8 +52,8 @@ Password = Annotated[str, StringConstraints(min_length=8, max_length=72), AfterV
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
-class Change(BaseModel, frozen=True):
-    """The alteration of a user that a caller requests. Create it with `parse`, which raises `BadUserInput`."""
+class Change(Checked, frozen=True):
+    """The alteration of a user that a caller requests. Where a rule is broken, its class raises BadUserInput."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

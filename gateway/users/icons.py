@@ -3,14 +3,14 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from gateway.errors import BadUserInput, Rule, Violation
 from gateway.kit.blob import Blob
 from gateway.kit.image_types import IMAGE_TYPES, image_type
-from gateway.users.rules import broken
+from gateway.users.rules import Checked, broken
 
 __all__ = ["Icon", "IconRules", "check_icon", "too_large"]
 
@@ -34,14 +34,18 @@ def _blob(content: object) -> object:
     return Blob.of(content) if isinstance(content, bytes) else content
 
 
-class Icon(BaseModel):
-    """The picture of a user of SoftwareOne, as the caller sent it."""
+class Icon(Checked, frozen=True):
+    """The picture of a user of SoftwareOne, as the caller sent it. The content may be given as bytes."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     content: Annotated[Blob, BeforeValidator(_blob)] = Field(repr=False)
     filename: Annotated[str, AfterValidator(_file_name)] = "icon"
     content_type: Annotated[str, AfterValidator(_media_type)] = "application/octet-stream"
+
+    if TYPE_CHECKING:  # the constructor accepts more than the field holds
+
+        def __init__(self, *, content: bytes | Blob, filename: str = "", content_type: str = "") -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

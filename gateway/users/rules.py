@@ -5,12 +5,25 @@ Each message is written here, since some of pydantic's contain the value.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from gateway.errors import BadUserInput
 from gateway.violations import Bound, Rule, Violation
 
-__all__ = ["as_details", "broken", "check_email", "check_not_blank", "check_password", "check_username", "violation_of"]
+__all__ = [
+    "Checked",
+    "as_details",
+    "broken",
+    "check_email",
+    "check_not_blank",
+    "check_password",
+    "check_username",
+    "violation_of",
+]
 
 # Clients get the patterns with a violation, so they must also be valid in ECMAScript.
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")  # the form only: the source checks the rest
@@ -29,6 +42,23 @@ _KINDS: Mapping[str, tuple[str, Rule, str | None]] = {
     "model_type": ("must be an object", Rule.TYPE, "object"),
     "model_attributes_type": ("must be an object", Rule.TYPE, "object"),
 }
+
+
+class Checked(BaseModel, frozen=True):
+    """A model whose class raises BadUserInput where a rule is broken; the paths begin with the names of its fields."""
+
+    if not TYPE_CHECKING:  # type checkers read the arguments from the fields
+
+        def __init__(self, /, **fields: Any) -> None:
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                found = [violation_of(details) for details in error.errors(include_url=False)]
+                raise BadUserInput.of([replace(each, path=each.path[1:]) for each in found]) from None
+
+        # pydantic would call a constructor that it does not know for a model inside another one too, where the error
+        # must be its own: all broken rules of the outer model are reported at once.
+        __init__.__pydantic_base_init__ = True
 
 
 def check_email(value: str) -> str:

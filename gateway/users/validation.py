@@ -1,6 +1,7 @@
 """Validates the service's arguments: filters, page sizes, changes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from gateway.errors import BadUserInput, Rule, Violation
@@ -10,13 +11,22 @@ from gateway.users.ids import Kind, can_exist, resolve
 from gateway.users.model import RoleType, UserSource
 from gateway.users.source import IconSource, Source, UserQuery
 
-__all__ = ["check_first", "check_icon_in", "check_length", "parse_change", "parse_filter"]
+__all__ = [
+    "check_first",
+    "check_icon_in",
+    "check_length",
+    "member_of",
+    "members_of",
+    "parse_change",
+    "parse_filter",
+]
 
 _MAX_FIRST = 200  # users; the page sizes of the sources do not depend on it
 # Characters. The account API accepts 500 (docs/upstreams/account.md, "Lists", `q`); an address has 320 at most
 # (RFC 3696, 3).
 _MAX_LENGTHS: Mapping[str, int] = {"search": 500, "email": 320}
 AnyChange = TypeVar("AnyChange", bound=Change)
+AnyEnum = TypeVar("AnyEnum", bound=StrEnum)
 
 # The fields of changes that hold the id of a record: a global id or a source id.
 _ID_FIELDS: Mapping[str, tuple[Kind, UserSource]] = {
@@ -27,25 +37,65 @@ _ID_FIELDS: Mapping[str, tuple[Kind, UserSource]] = {
 }
 
 
+_FILTER = frozenset({"sources", "search", "email", "role_type", "include_removed", "reseller_id"})
+
+
 def parse_filter(filter: Mapping[str, Any]) -> tuple[UserQuery, list[UserSource] | None]:
     """Return the query for each source, and the requested sources, None where the filter does not name any.
 
     Raises:
-        BadUserInput: no source would accept the filter.
+        BadUserInput: no source would accept the filter, or it has other fields than `UserFilter`.
     """
-    tenant = filter.get("reseller_id") or ""
+    unknown = [name for name in filter if name not in _FILTER]
+    if unknown:
+        message = "is not a field of this filter"
+        raise BadUserInput.of([Violation(("filter", str(name)), message, Rule.UNKNOWN) for name in unknown])
+    search, email, tenant = (_text(filter, name) for name in ("search", "email", "reseller_id"))
     if tenant and not can_exist(tenant):
         raise BadUserInput.at(("filter", "reseller_id"), "is not a valid source id", Rule.FORMAT, format="id")
     for name in _MAX_LENGTHS:
         check_length(name, filter.get(name), "filter")
-    role_type, sources = filter.get("role_type"), filter.get("sources")
+    role_type, sources, removed = (filter.get(name) for name in ("role_type", "sources", "include_removed"))
+    if removed is not None and not isinstance(removed, bool):
+        raise BadUserInput.at(("filter", "include_removed"), "must be true or false", Rule.TYPE, type="boolean")
     return UserQuery(
-        search=filter.get("search") or None,
-        email=filter.get("email") or None,
-        role_type=None if role_type is None else RoleType(role_type),
-        include_removed=bool(filter.get("include_removed")),
-        tenant=tenant,
-    ), None if sources is None else [UserSource(source) for source in sources]
+        search=search or None,
+        email=email or None,
+        role_type=None if role_type is None else member_of(RoleType, role_type, "filter", "role_type"),
+        include_removed=bool(removed),
+        tenant=tenant or "",
+    ), None if sources is None else members_of(UserSource, sources, "filter", "sources")
+
+
+def member_of(kind: type[AnyEnum], value: Any, *path: str | int) -> AnyEnum:
+    """Return the member of an enum that has a value.
+
+    Raises:
+        BadUserInput: none has it.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        values = [member.value for member in kind]
+        raise BadUserInput.at(path, f"must be one of {', '.join(values)}", Rule.ENUM, values=values) from None
+
+
+def members_of(kind: type[AnyEnum], values: Any, *path: str | int) -> list[AnyEnum]:
+    """Return the members of an enum that have these values.
+
+    Raises:
+        BadUserInput: they are no list, or none has one of them.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise BadUserInput.at(path, "must be a list", Rule.TYPE, type="list")
+    return [member_of(kind, value, *path, index) for index, value in enumerate(values)]
+
+
+def _text(filter: Mapping[str, Any], name: str) -> str | None:
+    value = filter.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise BadUserInput.at(("filter", name), "must be a string", Rule.TYPE, type="string")
 
 
 def check_length(name: str, text: str | None, *parents: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from aiohttp import ClientSession
+from gateway.api.grpc.usergateway.v1 import users_pb2
 
 from gateway import Gateway, Settings
 from gateway.auth import Connection, Principal

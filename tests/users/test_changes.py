@@ -1,5 +1,5 @@
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +11,7 @@ from gateway.errors import BadUserInput
 from gateway.users.changes import (
     Change,
     CreateAccountUser,
+    PhoneNumberChange,
     UpdateAccountUser,
     UpdateResellerUser,
     UpdateSoftwareOneUser,
@@ -281,3 +282,37 @@ def test_icon_type(text: str) -> None:
 def test_repr_keeps_pictures_out() -> None:
     """The repr of an icon does not contain its bytes, so no log does."""
     assert "PNG" not in repr(Icon(content=b"\x89PNG"))
+
+
+@pytest.mark.parametrize(
+    ("build", "paths"),
+    [
+        (lambda: UpdateAccountUser(name=" "), [("name",)]),
+        (lambda: CreateAccountUser(name="n" * 256, email="x"), [("name",), ("email",)]),
+        (lambda: CreateAccountUser(name="Ada"), [("email",)]),
+        (
+            lambda: UpdateAccountUser(preferences=[{"notification_type": "fax", "enabled": 1}]),
+            [("preferences", 0, "notification_type"), ("preferences", 0, "enabled")],
+        ),
+        (lambda: PhoneNumberChange(prefix="+34", number="1" * 16), [("number",)]),
+        (lambda: Icon(content=b"x", content_type="png"), [("content_type",)]),
+        (lambda: UpdateResellerUser(nmae="x"), [("nmae",)]),
+    ],
+)
+def test_built_directly(build: Callable[[], object], paths: list[tuple[str | int, ...]]) -> None:
+    """The class raises BadUserInput with all broken rules, by the names of its arguments."""
+    with pytest.raises(BadUserInput) as refused:
+        build()
+    assert [violation.path for violation in refused.value.violations] == paths
+
+
+def test_changes_in_changes() -> None:
+    """A change may contain models, or mappings of their fields; these are validated alike."""
+    phone = PhoneNumberChange(prefix="+34", number="5")
+    assert UpdateSoftwareOneUser(phone=phone) == UpdateSoftwareOneUser.parse(
+        {"phone": {"prefix": "+34", "number": "5"}}
+    )
+    assert broken(UpdateSoftwareOneUser, {"phone": {"prefix": "+34"}, "settings": {"culture_code": "toolong"}}) == {
+        "phone.number": "is required",
+        "settings.culture_code": "must have at most 5 characters",
+    }

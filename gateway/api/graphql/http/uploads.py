@@ -8,7 +8,6 @@ from typing import Any
 
 from msgspec import structs
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
-from pydantic import ValidationError
 
 from gateway.api.graphql.execution.file import File
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, from_mapping, refusal, refused_for
@@ -146,7 +145,7 @@ class _Form:
                 # The specification requires a content type; browsers send this one if they cannot determine it.
                 content_type = self._part.content_type or "application/octet-stream"
                 file = Icon(content=content, filename=self._part.filename or name, content_type=content_type)
-            except ValidationError:
+            except BadUserInput:
                 violation = Violation((), "must have a valid media type", Rule.FORMAT, {"format": "mediaType"})
                 raise self._refused(400, violation) from None
             for target in self._targets.pop(name):
