@@ -39,7 +39,7 @@ async def open_credentials(
         identify: Authentication | HostAuthentication = configured
         if authenticate is not None:
             fallback = None if settings.mode is AuthMode.NONE else configured
-            identify = HostAuthentication(authenticate, fallback, forwards, timeout=max_seconds)
+            identify = HostAuthentication(authenticate, fallback, forwards, timeout=max_seconds, now=clock.time)
         credentials = CredentialWatch(
             identify,
             headers=CREDENTIAL_HEADERS.union(forwarded),

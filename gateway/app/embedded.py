@@ -1,7 +1,6 @@
 """GraphQL operations of the program that embeds the gateway."""
 
-import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
@@ -22,13 +21,10 @@ class EmbeddedOperations:
     program, which may do everything. `timeout` is that of an operation, or of each event of a subscription, in seconds.
     """
 
-    def __init__(
-        self, parts: Parts, telemetry: Telemetry, *, timeout: float, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, parts: Parts, telemetry: Telemetry, *, timeout: float) -> None:
         self._parts = parts
         self._telemetry = telemetry
         self._timeout = timeout
-        self._now = now
 
     async def execute(
         self,
@@ -82,5 +78,5 @@ class EmbeddedOperations:
         )
 
     def _check_expiry(self, principal: Principal) -> None:
-        if principal.expires is not None and principal.expires <= self._now():
+        if principal.expires is not None and principal.expires <= self._parts.clock.time():
             raise Unauthenticated("The principal has expired: authenticate the caller again.")

@@ -9,7 +9,6 @@ from typing import Any
 import grpc
 import pytest
 from aiohttp import ClientSession
-from gateway.api.grpc.usergateway.v1 import users_pb2
 
 from gateway import Gateway, Settings
 from gateway.auth import Connection, Principal
@@ -18,6 +17,7 @@ from gateway.errors import Forbidden
 from gateway.models import User, UserChange, UserSource
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
 from usergateway.v1 import users_pb2
+from usergateway.v1.users_pb2_grpc import UserServiceStub
 
 ADA = "acus_adalovelace1"
 QUERY = f'{{ user(id: "{ADA}", source: ACCOUNT) {{ name imageUrl }} }}'
@@ -48,13 +48,6 @@ async def opened() -> AsyncIterator[Callable[..., Any]]:
         yield open_gateway
 
 
-def method(channel: grpc.aio.Channel, name: str, request: Any, response: Any, *, streams: bool = False) -> Any:
-    """Return a method of the service."""
-    create = channel.unary_stream if streams else channel.unary_unary
-    path = f"/usergateway.v1.UserService/{name}"
-    return create(path, request_serializer=request.SerializeToString, response_deserializer=response.FromString)
-
-
 async def test_grpc(opened: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Unary calls act for the caller of their metadata; what the host raises is masked, and its errors are shown."""
     seen: list[Connection] = []
@@ -67,7 +60,7 @@ async def test_grpc(opened: Any, caplog: pytest.LogCaptureFixture) -> None:
     server = await gateway.serve_grpc()
     assert server is not None
     async with grpc.aio.insecure_channel(server.address) as channel:
-        get_user = method(channel, "GetUser", users_pb2.GetUserRequest, users_pb2.User)
+        get_user: Any = UserServiceStub(channel).GetUser
         request = users_pb2.GetUserRequest(id=ADA, source=users_pb2.USER_SOURCE_ACCOUNT)
         assert (await get_user(request, metadata=(("cookie", "session=ada"),))).name == "Ada Lovelace"
         assert (seen[0].surface, seen[0].peer, seen[0].headers["Cookie"]) == ("grpc", "127.0.0.1", "session=ada")
@@ -92,7 +85,7 @@ async def test_grpc_streams(opened: Any) -> None:
     server = await gateway.serve_grpc()
     assert server is not None
     async with grpc.aio.insecure_channel(server.address) as channel:
-        watch = method(channel, "WatchUsers", users_pb2.WatchUsersRequest, users_pb2.UserEvent, streams=True)
+        watch: Any = UserServiceStub(channel).WatchUsers
         refused = watch(users_pb2.WatchUsersRequest())
         assert await refused.code() is grpc.StatusCode.UNAUTHENTICATED
         events = watch(users_pb2.WatchUsersRequest(), metadata=(("cookie", "session=ada"),))
