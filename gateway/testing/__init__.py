@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.testing.calls import ReceivedCall, ReceivedCalls
     from gateway.testing.clock import AdjustableClock
     from gateway.testing.names import CallSource, FaultKind, SourceName, WebhookChange, WebhookFaultKind
+    from gateway.testing.recording import RecordingTransport
     from gateway.testing.sandbox import Sandbox, SignedWebhook
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "FaultKind",
     "ReceivedCall",
     "ReceivedCalls",
+    "RecordingTransport",
     "ResellerOrganization",
     "ResellerUser",
     "Sandbox",
@@ -57,6 +59,7 @@ _MODULES = {
     "gateway.testing.calls": ("ReceivedCall", "ReceivedCalls"),
     "gateway.testing.clock": ("AdjustableClock",),
     "gateway.testing.names": ("CallSource", "FaultKind", "SourceName", "WebhookChange", "WebhookFaultKind"),
+    "gateway.testing.recording": ("RecordingTransport",),
     "gateway.testing.sandbox": ("Sandbox", "SignedWebhook"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

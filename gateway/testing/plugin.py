@@ -38,7 +38,10 @@ def gateway_settings(gateway_sandbox: "Sandbox") -> "Settings":
 
 @pytest.fixture
 def gateway(request: pytest.FixtureRequest) -> "Gateway":
-    """A gateway in front of `gateway_sandbox`, in the event loop of the test: pytest-asyncio's or anyio's."""
+    """A gateway in front of `gateway_sandbox`, with its clock, in the event loop of the test.
+
+    The loop is that of pytest-asyncio or of anyio.
+    """
     if "anyio_backend" in request.fixturenames:
         if request.getfixturevalue("anyio_backend_name") != "asyncio":
             pytest.fail("The gateway needs asyncio: let the fixture `anyio_backend` return 'asyncio'.", pytrace=False)
@@ -55,16 +58,16 @@ def gateway(request: pytest.FixtureRequest) -> "Gateway":
 
 
 @pytest.fixture
-async def _gateway_by_anyio(gateway_settings: "Settings") -> "AsyncIterator[Gateway]":
+async def _gateway_by_anyio(gateway_settings: "Settings", gateway_sandbox: "Sandbox") -> "AsyncIterator[Gateway]":
     from gateway import Gateway  # noqa: PLC0415 - as the docstring of the module states
 
-    async with Gateway(gateway_settings) as entered:
+    async with Gateway(gateway_settings, clock=gateway_sandbox.clock) as entered:
         yield entered
 
 
 @asyncio_fixture
-async def _gateway_by_asyncio(gateway_settings: "Settings") -> "AsyncIterator[Gateway]":
+async def _gateway_by_asyncio(gateway_settings: "Settings", gateway_sandbox: "Sandbox") -> "AsyncIterator[Gateway]":
     from gateway import Gateway  # noqa: PLC0415 - as the docstring of the module states
 
-    async with Gateway(gateway_settings) as entered:
+    async with Gateway(gateway_settings, clock=gateway_sandbox.clock) as entered:
         yield entered

@@ -190,6 +190,19 @@ async def test_time_of_the_sources(sandbox: Sandbox) -> None:
         sandbox.advance(-1)
 
 
+async def test_time_of_the_gateway(sandbox: Sandbox) -> None:
+    """A gateway with the clock of the sandbox reads again what it has kept, when the time for that is over."""
+    viewer = LANDMARKS["account"]["disabled"]
+    async with Gateway(sandbox.settings(reference_ttl=30), clock=sandbox.clock) as gateway:
+        for seconds, roles in ((0, 1), (20, 1), (20, 2)):
+            sandbox.advance(seconds)
+            user = await gateway.users.get_user(viewer, UserSource.ACCOUNT)
+            assert user
+            assert user.role
+            await gateway.users.get_role(user.role.source_id)
+            assert len([call for call in sandbox.calls if "/roles" in call.path]) == roles
+
+
 async def test_rate_limits_end_with_time() -> None:
     """With rate limits a source refuses calls until the time has passed."""
     url = "/v1/identity/account-users/none"

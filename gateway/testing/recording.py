@@ -1,0 +1,133 @@
+"""A transport that records the calls to the real sources once, and replays them offline."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Literal
+
+from msgspec.structs import replace
+
+from gateway.errors import GatewayError, Outcome, SourceInvalidResponse, SourceTimeout, SourceUnavailable
+from gateway.sources.http.clients import CLIENTS
+from gateway.sources.http.exchange import Request, Response, Transport, TransportLimits
+from gateway.testing.recorded_calls import (
+    RecordedCall,
+    RecordedResponse,
+    Redact,
+    load,
+    recorded_request,
+    recorded_response,
+    save,
+)
+
+__all__ = ["RecordingTransport"]
+
+_ERRORS = {kind.__name__: kind for kind in (SourceUnavailable, SourceTimeout, SourceInvalidResponse)}
+
+
+class RecordingTransport:
+    """Records the calls of a gateway to its sources in a file, and replays them from there.
+
+        Gateway(settings, transport=RecordingTransport("a_user.json"))
+
+    `mode` is `record`, `replay`, or `auto`: replay if there is a file, otherwise record. In a replay there is no
+    connection to anything, and any token will do. A request is found by its source, method, path, query and body; equal
+    requests get the recorded responses in order, and after the last one that one again.
+
+    The file has no host, no header of a request, and of the headers of a response only those that the gateway reads.
+    The credentials of the request and the values of fields and parameters that are named like a secret are removed from
+    everything. `redact` removes more from each text, for example personal data.
+    """
+
+    def __init__(
+        self, path: Path | str, *, mode: Literal["auto", "record", "replay"] = "auto", redact: Redact | None = None
+    ) -> None:
+        self.path = Path(path)
+        self.replays = mode == "replay" or (mode == "auto" and self.path.exists())
+        """Whether calls are replayed, and not sent."""
+        self._redact = redact or (lambda text: text)
+        self._calls: list[RecordedCall] = self._load() if self.replays else []
+        self._responses: dict[str, list[RecordedResponse]] = defaultdict(list)
+        for call in self._calls:
+            self._responses[call.key].append(call.response)
+
+    def __call__(self, _source: str, limits: TransportLimits, /) -> Transport:
+        """Return the transport of one source: the gateway calls this."""
+        return _Replay(self) if self.replays else _Recorder(self, CLIENTS["aiohttp"](limits))
+
+    def find(self, request: Request) -> RecordedResponse:
+        """Return the recorded response to a request.
+
+        Raises:
+            SourceInvalidResponse: there is none.
+        """
+        found = self._responses.get(recorded_request(request, self._redact).key)
+        if not found:
+            path = recorded_request(request, self._redact).path
+            raise SourceInvalidResponse(
+                f"{self.path} has no response to {request.method} {path} of {request.source}. "
+                "Delete the file to record the calls again."
+            )
+        return found.pop(0) if len(found) > 1 else found[0]
+
+    def add(self, request: Request, result: Response | GatewayError) -> None:
+        """Add a call to the recording."""
+        response = (
+            recorded_response(request, result, self._redact)
+            if isinstance(result, Response)
+            else RecordedResponse(error=type(result).__name__)
+        )
+        self._calls.append(replace(recorded_request(request, self._redact), response=response))
+
+    def save(self) -> None:
+        """Write the file, which is done whenever a gateway closes the transport of a source."""
+        if self._calls:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_bytes(save(self._calls))
+
+    def _load(self) -> list[RecordedCall]:
+        try:
+            return load(self.path.read_bytes())
+        except FileNotFoundError:
+            raise FileNotFoundError(f"There is no recording {self.path}: record it first, by mode='record'.") from None
+        except ValueError as error:
+            raise ValueError(f"{self.path} cannot be replayed: {error}. Delete it to record the calls again.") from None
+
+
+class _Recorder:
+    """Sends requests by another transport, and records them."""
+
+    def __init__(self, recording: RecordingTransport, transport: Transport) -> None:
+        self._recording = recording
+        self._transport = transport
+
+    async def send(self, request: Request) -> Response:
+        try:
+            response = await self._transport.send(request)
+        except GatewayError as error:
+            self._recording.add(request, error)
+            raise
+        self._recording.add(request, response)
+        return response
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+        self._recording.save()
+
+
+class _Replay:
+    """Returns recorded responses."""
+
+    def __init__(self, recording: RecordingTransport) -> None:
+        self._recording = recording
+
+    async def send(self, request: Request) -> Response:
+        recorded = self._recording.find(request)
+        if request.on_write is not None:
+            request.on_write()
+        if recorded.error is not None:
+            outcome = Outcome.UNKNOWN if request.writes else None
+            raise _ERRORS[recorded.error](f"The recorded call ended with {recorded.error}.", outcome=outcome)
+        return recorded.to_response()
+
+    async def aclose(self) -> None:
+        """Do nothing: there are no connections."""

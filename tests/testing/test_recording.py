@@ -1,0 +1,88 @@
+"""Calls are recorded once, and replayed without a source."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway import Gateway
+from gateway.errors import NotFound, SourceInvalidResponse, SourceTimeout
+from gateway.models import User, UserSource
+from gateway.testing import AccountUser, RecordingTransport, Sandbox
+
+ADA = "acus_adalovelace1"
+SECRET = "Tr0ub4dor&3"
+
+
+async def _use(gateway: Gateway, eve: str) -> list[object]:
+    """Use the gateway as a test does; return what it returned."""
+    users = gateway.users
+    before = await users.get_user(ADA, UserSource.ACCOUNT)
+    await users.update_account_user(ADA, {"name": "Ada King"})
+    after = await users.get_user(ADA, UserSource.ACCOUNT)
+    page = await users.list_users(first=7)
+    scanner = await users.create_account_user({"name": "Scanner", "username": "scanner-9", "password": SECRET})
+    with pytest.raises(NotFound):
+        await users.update_account_user("acus_nobody", {"name": "Nobody"})
+    read = await users.get_user(eve)
+    results: list[User | None] = [before, after, *(edge.node for edge in page.edges), scanner, read]
+    return [(user.source_id, user.name, user.email, user.role and user.role.name) for user in results if user]
+
+
+async def test_replays_what_was_recorded(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The first run calls the sources; later ones have the same results without them, with any token."""
+    path = tmp_path / "recordings" / "use.json"
+    eve = sandbox.seed(AccountUser(name="Eve", email="eve@example.com"))
+    settings = sandbox.settings()
+    async with Gateway(settings, transport=RecordingTransport(path)) as gateway:
+        recorded = await _use(gateway, eve)
+    assert [row[1] for row in recorded[:2]] == ["Ada Lovelace", "Ada King"]
+    nowhere = {"base_url": "http://127.0.0.1:9/there", "token": "another-token"}
+    offline = sandbox.settings(account=nowhere, softwareone=nowhere, reseller=nowhere)
+    sandbox.stop()
+    for _ in range(2):
+        async with Gateway(offline, transport=RecordingTransport(path, mode="replay")) as gateway:
+            assert await _use(gateway, eve) == recorded
+            with pytest.raises(SourceInvalidResponse, match=r"use.json has no response to GET /v1/\S+/acus_other\?"):
+                await gateway.users.get_user("acus_other", UserSource.ACCOUNT)
+
+
+async def test_contains_no_secret(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Neither tokens, nor passwords, nor hosts are in the file, nor what the test itself removes."""
+    path = tmp_path / "use.json"
+    settings = sandbox.settings()
+    eve = sandbox.seed(AccountUser(name=f"Eve {settings.softwareone.token}", email="eve@example.com"))
+    token = settings.account.token
+    assert token
+    sandbox.update(eve, name=f"Eve {token.get_secret_value()}")
+    recording = RecordingTransport(path, redact=lambda text: text.replace("eve@example.com", "someone@example.com"))
+    async with Gateway(settings, transport=recording) as gateway:
+        await _use(gateway, eve)
+    text = path.read_text()
+    assert "Eve [redacted]" in text
+    assert "someone@example.com" in text
+    tokens = [getattr(settings, name).token.get_secret_value() for name in ("account", "softwareone", "reseller")]
+    for secret in (*tokens, SECRET, "eve@example.com", "127.0.0.1", "uthorization", "RateLimit"):
+        assert secret not in text
+    assert {call["source"] for call in json.loads(text)["calls"]} == {"account", "softwareone", "reseller"}
+
+
+async def test_replays_errors(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A call that had no response fails in the same way when it is replayed."""
+    path = tmp_path / "use.json"
+    settings = sandbox.settings(account={"timeout": 0.2, "max_attempts": 1})
+    sandbox.fail("account", "slow", delay=5)
+    for _ in range(2):
+        async with Gateway(settings, transport=RecordingTransport(path)) as gateway:
+            with pytest.raises(SourceTimeout):
+                await gateway.users.get_user(ADA, UserSource.ACCOUNT)
+
+
+def test_files_that_cannot_be_replayed(tmp_path: Path) -> None:
+    """A file that is missing, or no recording, is refused with what to do."""
+    with pytest.raises(FileNotFoundError, match="record it first, by mode='record'"):
+        RecordingTransport(tmp_path / "none.json", mode="replay")
+    for text in ("{}", "no JSON", '{"version": 9, "calls": []}'):
+        (tmp_path / "wrong.json").write_text(text)
+        with pytest.raises(ValueError, match="Delete it to record the calls again"):
+            RecordingTransport(tmp_path / "wrong.json")
