@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from gateway.telemetry.metrics import Metrics
 
 CLIENTS = sorted((ROOT / "docs/clients").glob("*.md"))
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CLIENTS, ROOT / "examples/README.md"]
-SECTIONS = [section for file in DOCUMENTS[1:] for section in sections(ROOT, file.relative_to(ROOT))]
+IN_ORDER = [ROOT / "README.md", ROOT / "docs/grpc.md"]  # whose sections are followed one after the other
+SECTIONS = [section for file in DOCUMENTS if file not in IN_ORDER for section in sections(ROOT, file.relative_to(ROOT))]
+ORDERED = {file: list(sections(ROOT, file.relative_to(ROOT))) for file in IN_ORDER}
 UNDER_LOAD = "docs/operations.md"  # tests/observability executes it, beside a demo under load
-README = list(sections(ROOT, Path("README.md")))  # whose sections are followed one after the other
 NODE = ROOT / "tests/api/graphql/live/node"
+NODE_OF_GRPC = ROOT / "tests/api/grpc/node"
 
 
 @pytest.mark.parametrize(
@@ -39,11 +42,15 @@ def test_each_section_works(section: Section, tmp_path: Path, node_in: Callable[
             reader.do(block)
 
 
-def test_the_readme_works_in_order(tmp_path: Path) -> None:
-    """The sections of README.md have the documented results when they are executed in order, beside one demo."""
+@pytest.mark.parametrize("file", IN_ORDER, ids=lambda file: file.name)
+def test_a_page_works_in_order(file: Path, tmp_path: Path, node_in: Callable[[Path], Path]) -> None:
+    """The sections of a page have the documented results when they are executed in order, beside one demo."""
+    if any(block.language == "js" for section in ORDERED[file] for block in section.blocks):
+        node_in(NODE_OF_GRPC)
+        (tmp_path / "node_modules").symlink_to(NODE_OF_GRPC / "node_modules")
     with running_reader(tmp_path) as reader:
         reader.serve()
-        for section in README:
+        for section in ORDERED[file]:
             for block in section.blocks:
                 reader.do(block)
 
@@ -52,7 +59,9 @@ NO_SETTINGS = {"GATEWAY_ACCOUNT_BASE_URL", "GATEWAY_INTERFACE", "GATEWAY_PORT", 
 """A mistake that docs/settings.md has as an example, and the variables of other programs there."""
 
 
-@pytest.mark.parametrize("section", README + SECTIONS, ids=lambda section: f"{section.document} {section.heading}")
+@pytest.mark.parametrize(
+    "section", [*chain(*ORDERED.values()), *SECTIONS], ids=lambda section: f"{section.document} {section.heading}"
+)
 def test_every_block_states_its_use(section: Section) -> None:
     """Each block with commands or a program states whether it is executed."""
     for block in section.blocks:
@@ -60,17 +69,17 @@ def test_every_block_states_its_use(section: Section) -> None:
             assert block.use in {"run", "background", "example"}, f"{section.document}:{block.line}"
 
 
-@pytest.mark.parametrize("page", CLIENTS, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*CLIENTS, ROOT / "docs/grpc.md"], ids=lambda page: page.stem)
 def test_code_of_a_client_is_from_its_example(page: Path) -> None:
-    """Each line of a `ts` block on the page of a client is a line of its application, which is tested in a browser."""
+    """Each line of a `ts` or `go` block on the page of a client is a line of its application, which has its tests."""
     folder = ROOT / "examples" / page.stem
-    files = [file for pattern in ("*.ts", "src/*.ts*") for file in folder.glob(pattern)]
+    files = [file for pattern in ("*.ts", "src/*.ts*", "go/*.go") for file in folder.glob(pattern)]
     lines = {line.strip() for file in files for line in file.read_text().splitlines()}
     blocks = [block for section in sections(ROOT, page.relative_to(ROOT)) for block in section.blocks]
     shown = {
         line.strip()
         for block in blocks
-        if (block.language, block.use) == ("ts", "")
+        if (block.language, block.use) in {("ts", ""), ("go", "")}
         for line in block.text.splitlines()
     }
     assert shown

@@ -1,12 +1,14 @@
 """The package `usergateway`: what a client in Python imports."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from typing import Any
 
 import grpc
 import pytest
+from conftest import ROOT
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -51,3 +53,18 @@ async def test_blocking_calls(world: Any) -> None:
 
     user, fields = await asyncio.to_thread(calls)
     assert (user.name, fields) == ("Ada Lovelace", ["user.email"])
+
+
+async def test_the_documented_retries(open_world: Any) -> None:
+    """With the service configuration of docs/grpc.md, a client repeats a call that the gateway could not execute."""
+    [configuration] = re.findall(r"```json example\n(.*?)```", (ROOT / "docs/grpc.md").read_text(), re.DOTALL)
+    options = [("grpc.service_config", configuration)]
+    async with open_world(account={"max_attempts": 1}) as world:
+        for repeated in (None, options):
+            await world.fault(source="account", kind="status", status=503, times=1)
+            await world.forget()
+            async with grpc.aio.insecure_channel(world.server.address, options=repeated) as channel:
+                service = users_pb2_grpc.UserServiceStub(channel)
+                call = service.GetUser(v1.GetUserRequest(id="acus_adalovelace1", source=v1.USER_SOURCE_ACCOUNT))
+                assert await call.code() is (grpc.StatusCode.OK if repeated else grpc.StatusCode.UNAVAILABLE)
+            assert len(await world.calls("account")) == (2 if repeated else 1)
