@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from gateway.api.grpc.proto_files import USERS_PROTO, proto_files
 from gateway.cli.compared import is_current
 from gateway.cli.subcommand import FAILED, Subcommand
+from gateway.kit.extras import require_extra
 
 __all__ = ["COMMAND"]
 
@@ -19,11 +19,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help=f"folder to write or check: {USERS_PROTO}, its imports and the details of errors, for protoc -I DIR",
+        help="folder to write or check: usergateway/v1/users.proto with its imports and the details of errors",
     )
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    require_extra("grpc", "gateway proto")
+    from gateway.api.grpc.proto_files import USERS_PROTO, proto_files  # noqa: PLC0415 - imports the packages of the extra
+
     files, folder = proto_files(), parsed.out
     if parsed.check:
         if folder is None:
