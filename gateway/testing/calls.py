@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from gateway.sandbox.calls import LoggedCall
 from gateway.testing.names import CallSource, SourceName
 
-__all__ = ["ReceivedCall", "ReceivedCalls"]
+__all__ = ["ReceivedCall", "ReceivedCalls", "received_call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ReceivedCall:
 class ReceivedCalls(Sequence[ReceivedCall]):
     """The calls since the last `clear()`, oldest first. It grows while calls are received."""
 
-    def __init__(self, read: Callable[[], Sequence[LoggedCall]], clear: Callable[[], None]) -> None:
+    def __init__(self, read: Callable[[], list[ReceivedCall]], clear: Callable[[], None]) -> None:
         self._read = read
         self._clear = clear
 
@@ -67,24 +67,22 @@ class ReceivedCalls(Sequence[ReceivedCall]):
     def __getitem__(self, index: slice) -> list[ReceivedCall]: ...
 
     def __getitem__(self, index: int | slice) -> ReceivedCall | list[ReceivedCall]:
-        return self._records()[index]
+        return self._read()[index]
 
     def __iter__(self) -> Iterator[ReceivedCall]:
-        return iter(self._records())
+        return iter(self._read())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._records() == list(other)
+        return isinstance(other, Sequence) and self._read() == list(other)
 
     __hash__ = None  # type: ignore[assignment]  # as of a list: it changes
 
     def __repr__(self) -> str:
-        return repr(self._records())
-
-    def _records(self) -> list[ReceivedCall]:
-        return [_record(logged) for logged in self._read()]
+        return repr(self._read())
 
 
-def _record(logged: LoggedCall) -> ReceivedCall:
+def received_call(logged: LoggedCall) -> ReceivedCall:
+    """Return a call as tests see it."""
     request = logged.request
     source = cast("CallSource", logged.source)
     return ReceivedCall(

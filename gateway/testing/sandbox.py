@@ -25,7 +25,7 @@ from gateway.sandbox.seeding import (
 )
 from gateway.sandbox.webhooks import signature
 from gateway.settings import Settings
-from gateway.testing.calls import ReceivedCalls
+from gateway.testing.calls import ReceivedCalls, received_call
 from gateway.testing.clock import AdjustableClock
 from gateway.testing.names import FaultKind, SourceName, WebhookChange, WebhookFaultKind
 from gateway.testing.settings import sandbox_settings
@@ -261,7 +261,7 @@ class Sandbox:
     def calls(self) -> ReceivedCalls:
         """The calls that the sources received, and the webhooks that they sent."""
         return ReceivedCalls(
-            lambda: self._call(lambda parts: parts.calls.entries()),
+            lambda: [received_call(logged) for logged in self._call(lambda parts: parts.calls.entries())],
             lambda: self._call(lambda parts: parts.calls.clear()),
         )
 

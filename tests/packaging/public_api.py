@@ -21,6 +21,8 @@ MODULES = (
     "gateway.changes",
     "gateway.errors",
     "gateway.models",
+    "gateway.sources",
+    "gateway.testing",
 )
 DESCRIPTION = Path(__file__).parents[2] / "docs/public-api.txt"
 _SPECIAL = {

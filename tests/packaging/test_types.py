@@ -28,7 +28,6 @@ INSIDE = {"compiled.md"}  # pages for contributors
 BESIDE = ("fastapi", "uvicorn", "opentelemetry-sdk", "types-grpcio", "types-protobuf")
 EXPECTED = "# expect error"
 PUBLIC = {"auth", "changes", "errors", "models", "sources", "testing"}
-LATER = {"gateway.sandbox"}  # inner modules for which there is no public one yet
 IMPORT = re.compile(r"^\s*(?:from|import) (gateway\b[\w.]*)", re.MULTILINE)
 
 Errors = dict[tuple[str, int], list[str]]
@@ -166,5 +165,4 @@ def _sources() -> dict[str, str]:
 def test_programs_import_public_modules(name: str, text: str) -> None:
     """The programs in examples/ and in the documents import nothing but the public modules."""
     for module in IMPORT.findall(text):
-        is_public = module == "gateway" or module.removeprefix("gateway.") in PUBLIC
-        assert is_public or module in LATER, f"{name} imports {module}"
+        assert module == "gateway" or module.removeprefix("gateway.") in PUBLIC, f"{name} imports {module}"
