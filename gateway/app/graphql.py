@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
+from strawberry import Schema
 
 from gateway.api.capacity import Capacity
 from gateway.api.graphql.compiled import Compiled, Uncovered, compile_operation
@@ -33,7 +34,7 @@ def build_executor(
 ) -> Executor:
     """Build the executor of GraphQL operations. Call it inside the event loop; `stack` stops its tasks."""
     introspection = settings.in_development if settings.introspection is None else settings.introspection
-    schema = executable(build_schema())
+    schema = executable(_build_subgraph() if settings.federation else build_schema())
     limits = DocumentLimits(
         **settings.limits.model_dump(exclude={"log"}), log=frozenset(map(Limit, settings.limits.log))
     )
@@ -50,6 +51,16 @@ def build_executor(
     return Executor(
         schema, documents, guard, capacity, named=named, suggestions=introspection, shows_calls=settings.in_development
     )
+
+
+def _build_subgraph() -> Schema:
+    """Build the schema with the fields of a subgraph, and print what `_service` returns: both take a while."""
+    # Strawberry's union and the schema with it take memory, and few gateways are subgraphs.
+    from gateway.api.graphql.federation.entities import SubgraphQueryObject  # noqa: PLC0415
+    from gateway.api.graphql.federation.subgraph import subgraph_sdl  # noqa: PLC0415
+
+    subgraph_sdl()
+    return build_schema(SubgraphQueryObject)
 
 
 def _build_named_documents(

@@ -103,6 +103,9 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
     )
     reflection: bool | None = Field(default=None, description="serve gRPC reflection; unset: not in production")
     graphiql: bool | None = Field(default=None, description="serve GraphiQL; unset: not in production")
+    federation: bool = Field(
+        default=False, description="serve GraphQL as a subgraph of Apollo Federation 2: with `_entities` and `_service`"
+    )
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
         default=1024 * 1024, description="maximum size of a request in bytes; an upload may have an icon in addition"
     )

@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,7 +17,18 @@ from gateway.users.enums import UserSource
 if TYPE_CHECKING:  # the records have ids, so their module imports this one
     from gateway.users.model import Identified
 
-__all__ = ["UNLISTED_KINDS", "Kind", "Ref", "can_exist", "decode", "encode", "ref_of", "resolve"]
+__all__ = [
+    "KINDS_WITH_TENANT",
+    "SOURCES_OF_KINDS",
+    "UNLISTED_KINDS",
+    "Kind",
+    "Ref",
+    "can_exist",
+    "decode",
+    "encode",
+    "ref_of",
+    "resolve",
+]
 
 _VERSION = "g1"  # of the format; another format gets another version, and old ids stay readable
 _PREFIX = urlsafe_b64encode(f"{_VERSION}:".encode()).decode()  # of all ids: three bytes are exactly four characters
@@ -52,6 +64,20 @@ class Kind(StrEnum):
 
 UNLISTED_KINDS = frozenset({Kind.ACCOUNT})
 """The kinds of record of which no source has a list: each takes one call."""
+
+KINDS_WITH_TENANT = frozenset({Kind.USER, Kind.ORGANIZATION})
+"""The kinds of record that belong to a tenant, in a source that has tenants."""
+
+SOURCES_OF_KINDS: Mapping[Kind, UserSource] = {
+    Kind.DEPARTMENT: UserSource.ACCOUNT,
+    Kind.ORGANIZATION: UserSource.RESELLER,
+    Kind.ACCOUNT: UserSource.ACCOUNT,
+    Kind.LOCATION: UserSource.ACCOUNT,
+    Kind.SCANNING_STATION: UserSource.ACCOUNT,
+    Kind.MACHINE: UserSource.ACCOUNT,
+    Kind.PRODUCTION_STEP: UserSource.ACCOUNT,
+}
+"""The source of each kind of record that can be looked up and that only one source has."""
 
 
 class Ref(msgspec.Struct, frozen=True, gc=False):
@@ -155,7 +181,7 @@ def can_exist(source_id: str) -> bool:
 
 def _is_possible(ref: Ref) -> bool:
     """Return whether records can have that global id: it has a tenant exactly if the source has tenants."""
-    has_tenants = ref.source is UserSource.RESELLER and ref.kind in {Kind.USER, Kind.ORGANIZATION}
+    has_tenants = ref.source is UserSource.RESELLER and ref.kind in KINDS_WITH_TENANT
     return can_exist(ref.source_id) and (can_exist(ref.tenant) if has_tenants else not ref.tenant)
 
 

@@ -136,7 +136,7 @@ def _reference(type: str, name: str) -> dict[str, _Field]:
 # The types of the API as far as planning has to know them. A field that is not here adds no need.
 _TYPES: Mapping[str, Mapping[str, _Field]] = {
     "Query": {
-        **_typed("Node", "node", "nodes"),
+        **_typed("Node", "node", "nodes", "_entities"),
         **_typed("User", "user"),
         **_typed("Role", "role"),
         **_typed("Department", "department"),

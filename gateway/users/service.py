@@ -18,7 +18,7 @@ from gateway.users.changes import (
     UpdateSoftwareOneUser,
 )
 from gateway.users.idempotency import ExecuteOnce
-from gateway.users.ids import Kind, Ref, can_exist, resolve
+from gateway.users.ids import KINDS_WITH_TENANT, Kind, Ref, can_exist, resolve
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.directory_page import DirectoryPage, DirectoryPosition, read_directory_page
 from gateway.users.listing.merge import Merge, UserPage
@@ -117,11 +117,17 @@ class UserService:
 
     def user_ref(self, id: str, source: UserSource | None = None, *, path: tuple[str | int, ...] = ("id",)) -> Ref:
         """Return the reference for the id of a user, which need not exist; `path` is that of the argument."""
+        return self.ref(Kind.USER, id, source, path=path)
+
+    def ref(
+        self, kind: Kind, id: str, source: UserSource | None = None, *, path: tuple[str | int, ...] = ("id",)
+    ) -> Ref:
+        """Return the reference for the id of a record, which need not exist; `path` is that of the argument."""
         if source is not None:
             self._principal.require(Action.READ, source)
-        tenant = self._sources.named(source).tenant if source else ""
-        ref = resolve(id, Kind.USER, source=source, tenant=tenant, path=path)
-        if ref.source is UserSource.RESELLER and not ref.tenant:
+        tenant = self._sources.named(source).tenant if source and kind in KINDS_WITH_TENANT else ""
+        ref = resolve(id, kind, source=source, tenant=tenant, path=path)
+        if ref.source is UserSource.RESELLER and kind in KINDS_WITH_TENANT and not ref.tenant:
             message = "is not a global id, and no reseller is configured to which it could belong"
             raise BadUserInput.at(path, message, Rule.FORMAT, format="globalId")
         return ref

@@ -55,6 +55,19 @@ def test_a_schema_that_is_not_there(tmp_path: Path) -> None:
         assert str(file) in line
 
 
+def test_the_schema_for_routers(tmp_path: Path) -> None:
+    """`schema --federation` prints the subgraph, or compares it with a file, whose name has no default."""
+    printed = run("schema", "--federation").stdout
+    assert '@link(\n    url: "https://specs.apollo.dev/federation/v2.0"' in printed
+    file = tmp_path / "users.graphql"
+    file.write_text(printed)
+    assert run("schema", "--federation", "--check", "--out", str(file)).returncode == 0
+    for wrong in (("--check",), ("--format", "introspection")):
+        refused = run("schema", "--federation", *wrong)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "gateway schema" in refused.stderr
+
+
 def test_the_schema_for_caches() -> None:
     """`schema --format` prints what the caches of clients take: possible types, and introspection without texts."""
     possible = json.loads(run("schema", "--format", "possible-types").stdout)

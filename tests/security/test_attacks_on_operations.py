@@ -28,6 +28,7 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "{ __typename }" + "".join(f"fragment F{number} on Query {{ __typename }}" for number in range(550)),
         {},
     ),
+    "wrong entities": ("query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }", {"r": [{}] * 1_000}),
     "fields of one name": ('{ person(email: "a@b.example") { ' + "email " * 140 + "} }", {}),
 }
 
@@ -36,8 +37,8 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 def attacked(
     request: pytest.FixtureRequest, serve: Serve, production_settings: dict[str, str]
 ) -> Iterator[RecordedProcess]:
-    """A gateway with the settings of production, on each of the servers."""
-    with serve(**production_settings, GATEWAY_HTTP_SERVER=request.param) as running:
+    """A gateway with the settings of production, as a subgraph, on each of the servers."""
+    with serve(**production_settings, GATEWAY_FEDERATION="on", GATEWAY_HTTP_SERVER=request.param) as running:
         yield running
 
 

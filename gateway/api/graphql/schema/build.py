@@ -12,6 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from gateway.api.graphql.execution.document_errors import LiteralsOfCorrectType
 from gateway.api.graphql.execution.stream_counts import StreamInitialCount
+from gateway.api.graphql.federation.rule import NoSubgraphSchema
 from gateway.api.graphql.schema.mutations import MutationObject
 from gateway.api.graphql.schema.overview import describe, printed_in_order
 from gateway.api.graphql.schema.queries import QueryObject
@@ -21,11 +22,13 @@ from gateway.api.graphql.schema.users import OrganizationObject
 
 __all__ = ["build_schema", "executable", "rules", "sdl"]
 
+_WITHOUT_INTROSPECTION = (NoSchemaIntrospectionCustomRule, NoSubgraphSchema)
 
-def build_schema() -> Schema:
-    """Return the schema of the API."""
+
+def build_schema(query: type = QueryObject) -> Schema:
+    """Return the schema of the API. `query` is the root of queries, with or without fields of a subgraph."""
     schema = Schema(
-        query=QueryObject,
+        query=query,
         mutation=MutationObject,
         subscription=SubscriptionObject,
         types=[OrganizationObject],
@@ -44,7 +47,7 @@ def executable(schema: Schema) -> GraphQLSchema:
 def rules(*, introspection: bool) -> tuple[type[ASTValidationRule], ...]:
     """Return the validation rules for documents. Without `introspection`, clients cannot read the schema."""
     specified = (LiteralsOfCorrectType if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules)
-    return (*specified, StreamInitialCount, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
+    return (*specified, StreamInitialCount, *(() if introspection else _WITHOUT_INTROSPECTION))
 
 
 def sdl() -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "ErrorCode",
     "NotificationType",
     "OwnerType",
+    "Representation",
     "RoleType",
     "UserChange",
     "UserSource",
@@ -28,6 +29,7 @@ __all__ = [
 
 DateTime = NewType("DateTime", str)
 JSON = NewType("JSON", object)
+Representation = NewType("Representation", object)
 
 
 def _parse_upload(value: Any) -> File:
@@ -61,6 +63,12 @@ SCALARS: dict[object, Any] = {
         serialize=lambda value: value,
         parse_value=lambda value: value,
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+    ),
+    Representation: strawberry.scalar(
+        name="_Any",
+        description="What a router knows of an entity: an object with `__typename` and the fields of one of its keys.",
+        serialize=lambda value: value,
+        parse_value=lambda value: value,
     ),
     Upload: strawberry.scalar(
         name="Upload",

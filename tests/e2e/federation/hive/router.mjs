@@ -1,0 +1,17 @@
+// Serves a supergraph by Hive Gateway. Usage: router.mjs FILE [forward]. With the second argument it forwards the
+// credential of each caller, as its manual shows it; otherwise its settings are the stock ones. Prints its URL.
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createGatewayRuntime } from "@graphql-hive/gateway-runtime";
+
+const [file, forward] = process.argv.slice(2);
+const propagateHeaders = {
+  fromClientToSubgraphs: ({ request }) => ({ authorization: request.headers.get("authorization") }),
+};
+const runtime = createGatewayRuntime({
+  supergraph: readFileSync(file, "utf8"),
+  logging: false,
+  ...(forward ? { propagateHeaders } : {}),
+});
+const server = createServer(runtime);
+server.listen(0, () => console.log(JSON.stringify({ url: `http://localhost:${server.address().port}/graphql` })));
