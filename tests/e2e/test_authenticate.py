@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from aiohttp import ClientSession
+from multidict import CIMultiDict
 
 from gateway import Gateway, Settings
 from gateway.auth import Connection, Principal
@@ -167,5 +168,38 @@ async def test_host_names(opened: Any) -> None:
             client.get(url, params={"query": QUERY}, headers=headers | preflight) as got,
         ):
             assert got.status == 200
+    finally:
+        await server.stop()
+
+
+@pytest.mark.parametrize("http_server", ["aiohttp", "lean"])
+async def test_cookies_in_several_fields(opened: Any, http_server: str) -> None:
+    """Cookies that a proxy left in several header fields, as HTTP/2 has them, are all read."""
+    gateway = await opened(http_server=http_server)
+    server = await gateway.serve_http(grace=1)
+    try:
+        url, headers = f"http://127.0.0.1:{server.address[1]}/graphql", CIMultiDict(Cookie="theme=dark")
+        headers.add("Cookie", "session=ada")
+        async with ClientSession() as client, client.post(url, json={"query": QUERY}, headers=headers) as response:
+            assert response.status == 200
+    finally:
+        await server.stop()
+
+
+@pytest.mark.parametrize("http_server", ["aiohttp", "lean"])
+async def test_a_long_reason(opened: Any, http_server: str) -> None:
+    """A message of the host that is too long for the reason of a close code is cut off."""
+
+    async def refuse(_connection: Connection) -> Principal | None:
+        raise Forbidden("é" * 100)
+
+    gateway = await opened(refuse, http_server=http_server)
+    server = await gateway.serve_http(grace=1)
+    try:
+        url = f"http://127.0.0.1:{server.address[1]}/graphql"
+        async with ClientSession() as client, client.ws_connect(url, protocols=["graphql-transport-ws"]) as socket:
+            await socket.send_json({"type": "connection_init"})
+            closed = await socket.receive(timeout=5)
+            assert (closed.data, closed.extra) == (4403, f"Forbidden: {'é' * 56}")
     finally:
         await server.stop()
