@@ -18,7 +18,7 @@ __all__ = [
     "PersonObject",
     "RoleConnectionObject",
     "UserConnectionObject",
-    "UserFilter",
+    "UserFilterInput",
 ]
 
 
@@ -121,8 +121,8 @@ class PersonObject:
     )
 
 
-@strawberry.input(description="Restricts a list of users. A user is listed if all conditions hold.")
-class UserFilter:
+@strawberry.input(name="UserFilter", description="Restricts a list of users. A user is listed if all conditions hold.")
+class UserFilterInput:
     sources: list[UserSource] | None = strawberry.field(
         default=None,
         description="The sources to list. By default all that are configured and that the caller may read.",

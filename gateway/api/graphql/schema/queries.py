@@ -12,7 +12,7 @@ from gateway.api.graphql.schema.connections import (
     PersonObject,
     RoleConnectionObject,
     UserConnectionObject,
-    UserFilter,
+    UserFilterInput,
 )
 from gateway.api.graphql.schema.departments import DepartmentObject
 from gateway.api.graphql.schema.directives import SemanticNonNull
@@ -49,7 +49,7 @@ _After = Annotated[
     ),
 ]
 _Filter = Annotated[
-    UserFilter | None, strawberry.argument(description="Which users to list; by default all but removed ones.")
+    UserFilterInput | None, strawberry.argument(description="Which users to list; by default all but removed ones.")
 ]
 _Search = Annotated[str | None, strawberry.argument(description="Text to search for in the names.")]
 _GlobalId = Annotated[strawberry.ID, strawberry.argument(description="The global id of the record.")]
