@@ -141,9 +141,10 @@ def _expected() -> set[tuple[str, int]]:
 def _check(errors: Errors) -> None:
     expected = _expected()
     assert len(expected) >= 12
-    unexpected = {where: messages for where, messages in errors.items() if where not in expected}
-    assert unexpected == {}
-    assert expected - errors.keys() == set()
+    unexpected = [f"{file}:{line}: {errors[file, line]}" for file, line in sorted(errors.keys() - expected)]
+    assert not unexpected, "\n".join(unexpected)
+    missing = [f"{file}:{line}: no error" for file, line in sorted(expected - errors.keys())]
+    assert not missing, "\n".join(missing)
 
 
 def test_mypy(programs: Path, python: Path, tmp_path: Path) -> None:

@@ -1,9 +1,21 @@
 """Uses of the public API that type checkers accept. It is not executed."""
 
+from collections.abc import Mapping, Sequence
+
 from pydantic import SecretStr
 
-from gateway import AccountSettings, AuthMode, AuthSettings, Environment, Gateway, LimitSettings, Settings
-from gateway.auth import Principal
+from gateway import (
+    AccountSettings,
+    AuthMode,
+    AuthSettings,
+    CredentialMode,
+    Environment,
+    Gateway,
+    LimitSettings,
+    Result,
+    Settings,
+)
+from gateway.auth import Authenticate, Connection, Credential, Credentials, Principal
 from gateway.changes import (
     Blob,
     Icon,
@@ -12,8 +24,10 @@ from gateway.changes import (
     UpdateAccountUser,
     UpdateSoftwareOneUser,
 )
-from gateway.errors import BadUserInput, GatewayError
+from gateway.errors import BadUserInput, Forbidden, GatewayError, NotFound, Origin, SourceUnavailable
 from gateway.models import Department, Role, User, UserSource
+from gateway.sources import Ref, Request, Response, Source, Transport, TransportLimits, UserQuery, Window
+from gateway.testing import AccountUser, Sandbox
 
 
 def settings_by_class() -> Settings:
@@ -79,3 +93,99 @@ async def embedding() -> tuple[str, int, bool]:
         host, port = http.address
         await http.stop()
         return address or host, port, gateway.ready
+
+
+async def by_session(connection: Connection) -> Principal | None:
+    """A function identifies callers, by what they sent or by the request of the host."""
+    session: Mapping[str, str] = connection.request["session"]
+    name = session.get("user") or connection.cookies.get("user")
+    if name == "mallory":
+        raise Forbidden("You are not welcome.")
+    return Principal(name, frozenset({"users:read"})) if name else None
+
+
+class BySession:
+    """An object identifies callers too; `version` is optional."""
+
+    async def __call__(self, connection: Connection, /) -> Principal | None:
+        return Principal(connection.peer, expires=1.0) if connection.surface == "grpc" else None
+
+    def version(self) -> object:
+        return 1
+
+
+class TokenExchange:
+    """Provides what the sources are called with for each caller."""
+
+    async def __call__(self, source: str, principal: Principal) -> Credential | None:
+        return Credential({"Authorization": f"Bearer {source} {principal.name}"}, expires=None)
+
+
+class OwnTransport:
+    """An HTTP client of the program."""
+
+    def __init__(self, limits: TransportLimits) -> None:
+        self.seconds = limits.total
+
+    async def send(self, request: Request) -> Response:
+        if request.on_write is not None:
+            request.on_write()
+        if request.method != "GET":
+            raise SourceUnavailable("It is not reachable.", origin=Origin(source=request.source))
+        return Response(200, {}, b"{}")
+
+    async def aclose(self) -> None:
+        return None
+
+
+def own_transport(source: str, limits: TransportLimits) -> Transport:
+    """A function creates the client of each source."""
+    return OwnTransport(limits)
+
+
+class OwnSource(Source):
+    """A source of the program."""
+
+    @property
+    def name(self) -> UserSource:
+        return UserSource.RESELLER
+
+    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
+        return User(ref.source, ref.source_id, name="Ada") if not needs else None
+
+    async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
+        raise NotImplementedError
+
+    async def update_user(self, ref: Ref, change: object, key: str) -> User | None:
+        raise NotFound(f"There is no user {ref.source_id}, for {key} and {change}.")
+
+
+def own_parts(settings: Settings) -> Gateway:
+    """An embedding program replaces parts of the gateway."""
+    authenticate: Authenticate = BySession()
+    credentials: Credentials = TokenExchange()
+    sources: Sequence[Source] = (OwnSource(),)
+    Gateway(settings, authenticate=by_session)
+    return Gateway(
+        settings, authenticate=authenticate, credentials=credentials, transport=own_transport, sources=sources
+    )
+
+
+async def subscriptions(gateway: Gateway, principal: Principal) -> list[Result]:
+    """A subscription is an asynchronous iterator of results."""
+    results: list[Result] = []
+    async for result in gateway.subscribe("subscription { userChanged { id } }", principal=principal):
+        results.append(result)
+        if result.errors:
+            break
+    return results
+
+
+async def with_sandbox() -> int:
+    """A sandbox is configured in a line."""
+    async with Sandbox() as sandbox, Gateway(sandbox.settings(request_timeout=2.0)) as gateway:
+        user_id: str = sandbox.seed(AccountUser(name="Eve"))
+        sandbox.fail("account", status=500, times=None)
+        await gateway.users.get_user(user_id)
+        mode: CredentialMode = gateway.settings.account.credentials
+        return len(sandbox.calls) if mode is CredentialMode.CONFIGURED else 0

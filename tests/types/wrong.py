@@ -1,9 +1,10 @@
 """Uses of the public API that are mistakes: a type checker reports exactly the lines with the comment."""
 
 from gateway import AccountSettings, Gateway, Settings
-from gateway.auth import Principal
+from gateway.auth import Connection, Principal
 from gateway.changes import UpdateAccountUser
 from gateway.models import UserSource
+from gateway.testing import AccountUser, Sandbox
 
 
 def settings() -> None:
@@ -37,3 +38,37 @@ async def changes(gateway: Gateway) -> None:
 def principal() -> Principal:
     """A principal has a name."""
     return Principal(scopes=frozenset())  # expect error
+
+
+async def by_headers(headers: dict[str, str]) -> Principal:
+    """It takes the headers where a connection is given."""
+    return Principal(headers["x-user"])
+
+
+def by_connection(connection: Connection) -> Principal | None:
+    """It is not asynchronous."""
+    return Principal(connection.peer)
+
+
+def own_parts() -> None:
+    """What replaces a part has to fulfil its protocol."""
+    Gateway(authenticate=by_headers)  # expect error
+    Gateway(authenticate=by_connection)  # expect error
+    Gateway(sources=("account",))  # expect error
+    Gateway(credentials=by_headers)  # expect error
+    Gateway(transport=by_headers)  # expect error
+    Gateway(clock=1)  # expect error
+
+
+async def subscriptions(gateway: Gateway) -> None:
+    """A subscription is iterated over, not awaited."""
+    await gateway.subscribe("subscription { userChanged { id } }")  # expect error
+    await gateway.execute("{ __typename }", principal="ada")  # expect error
+
+
+def sandboxes(sandbox: Sandbox) -> None:
+    """Faults and records are checked by name."""
+    sandbox.fail("acount")  # expect error
+    sandbox.fail("account", "explode")  # expect error
+    sandbox.fail("account", statuss=500)  # expect error
+    sandbox.seed(AccountUser(nam="Eve"))  # expect error
