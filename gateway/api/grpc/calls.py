@@ -54,7 +54,7 @@ class Call:
             if isinstance(value, str):
                 metadata.setdefault(name, value)  # the first one of a name
         telemetry.begin(report, metadata)
-        connection = Connection("grpc", Headers(metadata.items()), None, _peer_address(context.peer()), context)
+        connection = Connection("grpc", Headers.of(metadata), None, _peer_address(context.peer()), context)
         return cls(method, report.request_id, context.time_remaining(), connection, report=report)
 
     def track(self, loaders: Loaders) -> Loaders:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import msgspec
 
@@ -58,6 +58,13 @@ class Headers(Mapping[str, str]):
                 # HTTP/2 splits this one (RFC 9113, 8.2.3).
                 value = f"{previous}; {value}" if lower == "cookie" else f"{previous}, {value}"  # noqa: PLW2901 - joined
             self._fields[lower] = value
+
+    @classmethod
+    def of(cls, fields: dict[str, str]) -> Self:
+        """Return header fields whose names are in lower case already; the dictionary must not change any more."""
+        headers = cls()
+        headers._fields = fields
+        return headers
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]

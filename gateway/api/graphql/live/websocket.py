@@ -157,7 +157,7 @@ class WebSocketConnection:
             raise SocketClose(CloseCode.TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
         factory = self._incoming_factory
         request = self._socket.request
-        headers = Headers((dict(request.headers) | factory.headers_in(message.payload)).items())
+        headers = Headers.of(dict(request.headers) | factory.headers_in(message.payload))
         connection = Connection("websocket", headers, message.payload, request.peer, request.native)
         try:
             incoming = await factory.create(connection, RequestReport(), base_url=request.base_url)
