@@ -2,7 +2,17 @@
 
 from gateway.callers.authentication import Authenticate
 from gateway.callers.connection import Connection, Surface
-from gateway.operation import Action, Principal
-from gateway.sources.http.credentials import Credential, Credentials
+from gateway.operation import ANYONE, Action, Principal
+from gateway.sources.http.credentials import Credential, Credentials, SharedCredentials
 
-__all__ = ["Action", "Authenticate", "Connection", "Credential", "Credentials", "Principal", "Surface"]
+__all__ = [
+    "ANYONE",
+    "Action",
+    "Authenticate",
+    "Connection",
+    "Credential",
+    "Credentials",
+    "Principal",
+    "SharedCredentials",
+    "Surface",
+]

@@ -109,22 +109,26 @@ class Principal:
     `name` is unique to one caller; it is empty where callers are not distinguished. `forwarded` has the headers that
     this caller sent for each source that is called with forwarded credentials, by the header names of the source; it
     is empty for a source whose headers were left out. `expires` is when the caller's credential expires, in seconds
-    since 1970: subscriptions and streams end then.
+    since 1970: subscriptions and streams end then. `provided` is set by the gateway: for each source whose credential
+    the embedding program provides for this caller, the key of the credential, empty if no other caller has the same.
     """
 
     name: str
     scopes: frozenset[str] = frozenset()
     forwarded: Forwarded = field(default_factory=dict, repr=False, hash=False)
     expires: float | None = None
+    provided: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     identity: str = field(init=False, repr=False)
-    """The name and a hash of the forwarded credentials, without secrets, for cache and idempotency keys.
+    """The name and a hash of the forwarded credentials and of the keys, for cache and idempotency keys.
 
-    A change that is repeated with its idempotency key must therefore have the same forwarded credentials.
+    It contains no secret. A change that is repeated with its idempotency key must therefore have the same forwarded
+    credentials, while a provided one may be renewed.
     """
 
     def __post_init__(self) -> None:
+        keys = {source: key for source, key in self.provided.items() if key}
         # Before the name, which may contain text that another party has chosen.
-        credentials = f"{_digest(self.forwarded)}#" if self.forwarded else ""
+        credentials = f"{_digest(self.forwarded, keys)}#" if self.forwarded or keys else ""
         object.__setattr__(self, "identity", credentials + self.name)
 
     def may(self, action: Action, source: str) -> bool:
@@ -155,12 +159,20 @@ class Principal:
         """Return a key for the credential that a source is called with: data read under one key may be reused under it.
 
         All callers for whom the source is called with the configured credential get the same data from it and share one
-        key; a forwarded credential has a key for each caller. The embedding program has a separate key, since it is
-        served with the configured credential even where callers must send theirs.
+        key; a forwarded credential has a key for each caller, and so has a provided one, unless its provider gives
+        several callers one key. The embedding program has a separate key, since it is served with the configured
+        credential even where callers must send theirs.
         """
         if source in self.forwarded:
             return f"forwarded:{self.identity}"
+        key = self.provided.get(source)
+        if key is not None:
+            return f"provided:{key}" if key else f"caller:{self.identity}"
         return "" if self is ANYONE else "configured"
+
+    def brings_credential(self, source: str) -> bool:
+        """Return whether a source is called with a credential of this caller, forwarded or provided."""
+        return source in self.forwarded or source in self.provided
 
 
 ANYONE = Principal("", frozenset(Action))
@@ -288,6 +300,7 @@ class acting_as:  # noqa: N801 - as above
         current_principal.reset(self._before)
 
 
-def _digest(forwarded: Forwarded) -> str:
+def _digest(forwarded: Forwarded, keys: Mapping[str, str]) -> str:
     headers = sorted((source, sorted(fields.items())) for source, fields in forwarded.items())
-    return hashlib.sha256(repr(headers).encode(errors="surrogatepass")).hexdigest()
+    parts = repr((headers, sorted(keys.items())) if keys else headers)
+    return hashlib.sha256(parts.encode(errors="surrogatepass")).hexdigest()

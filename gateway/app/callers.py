@@ -1,16 +1,17 @@
 """Authentication by the embedding program, or as the settings configure it (`GATEWAY_AUTH__MODE`)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.app.setting_errors import named_setting
 from gateway.callers.api_keys import ApiKeys
 from gateway.callers.authentication import Authenticate, Authentication, Forwards
+from gateway.callers.connection import Connection
 from gateway.callers.host import HostAuthentication
-from gateway.callers.revocation import CREDENTIAL_HEADERS, CredentialWatch
+from gateway.callers.revocation import CREDENTIAL_HEADERS, CredentialWatch, Identify
 from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.kit.extras import require_extra
-from gateway.operation import scopes
+from gateway.operation import Principal, scopes
 from gateway.settings import AuthMode, AuthSettings
 from gateway.users.model import UserSource
 
@@ -25,11 +26,14 @@ async def open_credentials(
     authenticate: Authenticate | None = None,
     *,
     max_seconds: float,
+    bind: Callable[[Principal], Principal] | None = None,
 ) -> AsyncIterator[CredentialWatch]:
     """Open the authentication, with the checks of open connections; both are closed when the block ends.
 
     `authenticate` of the embedding program identifies callers, each within `max_seconds`. Those whom it does not
     know, and without it all, are authenticated as the settings configure it.
+
+    `bind` adds to a principal the keys of the credentials that are provided for it; None: there are none.
 
     Raises:
         OSError, ValueError: as `open_authentication`.
@@ -41,7 +45,7 @@ async def open_credentials(
             fallback = None if settings.mode is AuthMode.NONE else configured
             identify = HostAuthentication(authenticate, fallback, forwards, timeout=max_seconds, now=clock.time)
         credentials = CredentialWatch(
-            identify,
+            identify if bind is None else _binding(identify, bind),
             headers=CREDENTIAL_HEADERS.union(forwarded),
             by_headers=authenticate is None,
             version=identify.version,
@@ -51,6 +55,13 @@ async def open_credentials(
             yield credentials
         finally:
             await credentials.aclose()
+
+
+def _binding(identify: Identify, bind: Callable[[Principal], Principal]) -> Identify:
+    async def identify_and_bind(connection: Connection) -> Principal:
+        return bind(await identify(connection))
+
+    return identify_and_bind
 
 
 @asynccontextmanager

@@ -65,7 +65,8 @@ class EmbeddedOperations:
     def _incoming(
         self, principal: Principal | None, idempotency_key: str | None, max_seconds: float | None
     ) -> Incoming:
-        parts, acting = self._parts, ANYONE if principal is None else principal
+        parts = self._parts
+        acting = ANYONE if principal is None else parts.sources.bind(principal)
         return Incoming(
             parts.users.by(acting),
             RequestReport("python", caller=acting.name),

@@ -78,7 +78,12 @@ async def open_parts(
     sources = configured.sources
     credentials = await stack.enter_async_context(
         open_credentials(
-            settings.auth, configured.forwards, clock, overrides.authenticate, max_seconds=settings.request_timeout
+            settings.auth,
+            configured.forwards,
+            clock,
+            overrides.authenticate,
+            max_seconds=settings.request_timeout,
+            bind=configured.bind if configured.providing else None,
         )
     )
     events = state.events()
@@ -102,6 +107,7 @@ async def open_parts(
         publish=publish,
         require_publishable=events.require_writable,
         clock=clock.monotonic,
+        bind=configured.bind,
     )
     events.on_change(users.drop_prefetched)
     events.on_change(configured.separate_reads)

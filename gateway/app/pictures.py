@@ -47,6 +47,7 @@ def build_pictures_route(
         fetcher,
         authenticate,
         forwarding=frozenset(name for name in UserSource if name in configured.forwards),
+        providing=configured.providing,
         cross_origin=bool(settings.cors_origins),
         timeout=settings.request_timeout,
     )

@@ -1,6 +1,6 @@
 """Builds the sources out of their settings. A further source is one function and one entry in `BUILDERS`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.overrides import Overrides
 from gateway.callers.authentication import Forwards
+from gateway.operation import ANYONE, Principal
 from gateway.settings import AccountSettings, PicturedSettings, Settings, SourceSettings
 from gateway.settings.names import variable_of
 from gateway.settings.secret_files import SecretFile
@@ -22,8 +23,9 @@ from gateway.sources.http.given_transport import GivenTransport
 from gateway.sources.http.hedging import HedgingSettings
 from gateway.sources.http.pacing import Pacing, PacingState, by_credential
 from gateway.sources.http.pictures import SourcePictures
+from gateway.sources.http.provided import ConfiguredToken, ProvidedCredentials
 from gateway.sources.http.retry import RetryBudget, RetrySettings
-from gateway.sources.http.rotation import Rotation
+from gateway.sources.http.rotation import Rotation, TokenFile
 from gateway.sources.http.single_flight import SingleFlight
 from gateway.sources.http.steps import PACING_KEYS, RATES, StepSettings, steps
 from gateway.sources.http.timing import Timing
@@ -121,10 +123,11 @@ class ConfiguredSources:
         self._circuits: dict[UserSource, Circuit] = {}
         self._flights: dict[UserSource, SingleFlight] = {}
         self._pacings: dict[UserSource, Pacing] = {}
+        self._provided: dict[UserSource, ProvidedCredentials] = {}
         self.pictures: dict[UserSource, PictureStore] = {}
         budget = RetryBudget(clock=self._clock.monotonic)
         given = _by_name(overrides.sources)
-        used = [name for name in BUILDERS if name in given or settings_of(settings, name).configured]
+        used = [name for name in BUILDERS if name in given or self._is_used(name)]
         self.sources = Sources([given[name] if name in given else self._build(name, budget) for name in used])
 
     @property
@@ -132,6 +135,18 @@ class ConfiguredSources:
         """The headers of callers that are forwarded, for each source that is called with forwarded credentials."""
         forwards = {name: settings_of(self._settings, name).forwards for name in self._circuits}
         return {name: headers for name, headers in forwards.items() if headers}
+
+    @property
+    def providing(self) -> Collection[UserSource]:
+        """The sources that are called with credentials which the embedding program provides."""
+        return self._provided.keys()
+
+    def bind(self, principal: Principal) -> Principal:
+        """Return the principal with the keys of the credentials that are provided for it (`Principal.provided`)."""
+        if not self._provided or principal is ANYONE:
+            return principal
+        keys = {name: provided.key(principal) for name, provided in self._provided.items()}
+        return replace(principal, provided={name: key for name, key in keys.items() if key is not None})
 
     @property
     def names(self) -> Sequence[UserSource]:
@@ -163,23 +178,21 @@ class ConfiguredSources:
             rate=RATES.get(name) if configured.rate_limit is None else Rate.per_second(configured.rate_limit),
             retry=RetrySettings(attempts=configured.max_attempts),
             hedging=HedgingSettings() if configured.hedge else None,
+            rotation=self._rotation(name, configured),
         )
         observe = self._observer.pipeline_event
+        provided = self._provided.get(name)
+        pacing_key = by_credential if provided is None else provided.pacing_key
         pacing = self._pacings[name] = Pacing(
             step_settings.rate,
-            key=PACING_KEYS.get(name, by_credential),
+            key=PACING_KEYS.get(name, pacing_key),
             clock=self._clock.monotonic,
             observe=observe,
         )
         timing = Timing(self._observer.call_finished)
 
-        token = configured.token
-        rotation = Rotation(token.get_secret_value, token.refresh) if isinstance(token, SecretFile) else None
-
-        def send(changed: StepSettings, rotation: Rotation | None, **parts: Any) -> Send:
-            chosen: Sequence[Step] = steps(changed, budget=budget, sleep=self._clock.sleep, observe=observe, **parts)
-            if rotation is not None:
-                chosen = [rotation, *chosen, rotation.renew]
+        def send(changed: StepSettings, **parts: Any) -> Send:
+            chosen = steps(changed, budget=budget, sleep=self._clock.sleep, observe=observe, **parts)
             return pipeline(transport, [*chosen, timing, *innermost])
 
         if isinstance(configured, PicturedSettings):
@@ -190,12 +203,34 @@ class ConfiguredSources:
                 name,
                 *_base_url_and_headers(name, self._settings),
                 # The same shared calls: none from before a change is shared with a read after it.
-                send=send(for_pictures, rotation, pacing=pacing, single_flight=flights),
-                send_elsewhere=send(replace(for_pictures, rate=None, forwarding=None), None, single_flight=flights),
+                send=send(for_pictures, pacing=pacing, single_flight=flights),
+                send_elsewhere=send(
+                    replace(for_pictures, rate=None, forwarding=None, rotation=None), single_flight=flights
+                ),
                 origins=configured.picture_origins,
             )
-        send_to_source = send(step_settings, rotation, circuit=circuit, single_flight=flights, pacing=pacing)
+        send_to_source = send(step_settings, circuit=circuit, single_flight=flights, pacing=pacing)
         return build(name, self._settings, send_to_source, self._observer.call_result)
+
+    def _is_used(self, name: UserSource) -> bool:
+        """Return whether a source is configured, or has a base URL and is called with provided credentials."""
+        configured = settings_of(self._settings, name)
+        return configured.configured or (self._overrides.credentials is not None and configured.base_url is not None)
+
+    def _rotation(self, name: UserSource, configured: SourceSettings) -> Rotation | None:
+        """Build the step for a credential that changes; None: it is the token of the settings for all calls.
+
+        A source that is called with forwarded credentials has those.
+        """
+        token, forwards, provide, file = configured.token, bool(configured.forwards), self._overrides.credentials, None
+        if isinstance(token, SecretFile):
+            file = TokenFile(token.get_secret_value, token.refresh, forwarding=forwards)
+        if provide is None or forwards:
+            return None if file is None else Rotation(file)
+        is_set = bool(token and token.get_secret_value())
+        provided = ProvidedCredentials(name, provide, file or ConfiguredToken(is_set=is_set), now=self._clock.time)
+        self._provided[name] = provided
+        return Rotation(provided)
 
     def _transport(self, name: UserSource, limits: TransportLimits) -> tuple[Transport, Sequence[Step]]:
         """Open the transport of a source; return it with the steps that only a given one needs."""

@@ -77,7 +77,7 @@ class StateObserver(MetricsObserver):
         source, failed_call = request.source, error.failed_call
         subject, endpoint = _subject(source), f"{request.method} {request.template}"
         if isinstance(error, SourceCredentials):
-            if _is_forwarded(source):
+            if _is_of_caller(source):
                 return
             # A credential may lack the permission for some endpoints only.
             detail = "" if error.origin.http_status == _UNAUTHORIZED else endpoint
@@ -127,14 +127,14 @@ class StateObserver(MetricsObserver):
         self._failures.pop(source, None)
         endpoint = f"{request.method} {request.template}"
         self._states.end(StateKind.CALLS_FAIL, source, subject)
-        if not _is_forwarded(source):
+        if not _is_of_caller(source):
             self._states.end(StateKind.CREDENTIALS_REFUSED, source, subject, detail=endpoint)
         self._states.end(StateKind.RESPONSES_INVALID, source, subject, detail=endpoint)
 
 
-def _is_forwarded(source: str) -> bool:
+def _is_of_caller(source: str) -> bool:
     """Whether the source was called with a credential of the caller: refusing that is none of the operators' states."""
-    return source in current_principal.get().forwarded
+    return current_principal.get().brings_credential(source)
 
 
 def _subject(source: str, template: str = "") -> str:

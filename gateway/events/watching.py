@@ -37,16 +37,17 @@ async def watching(
 def _watched_sources(principal: Principal, ids: Iterable[Ref], sources: Sequence[UserSource]) -> Sequence[UserSource]:
     """Return the named sources, or all that the caller may read.
 
-    Sources that are called with forwarded credentials are excluded: which callers may see a changed user is not known
-    here.
+    Sources that are called with credentials of the callers are excluded: which callers may see a changed user is not
+    known here.
     """
     for source in (*sources, *(ref.source for ref in ids)):
         principal.require(Action.READ, source)
-        if source in principal.forwarded:
-            raise Forbidden(
-                f"Users of {titled(source)} cannot be watched: this source is called with forwarded credentials."
-            )
-    watched = sources or [source for source in principal.readable(UserSource) if source not in principal.forwarded]
+        if principal.brings_credential(source):
+            kind = "forwarded credentials" if source in principal.forwarded else "a credential of this caller"
+            raise Forbidden(f"Users of {titled(source)} cannot be watched: this source is called with {kind}.")
+    readable = principal.readable(UserSource)
+    watched = sources or [source for source in readable if not principal.brings_credential(source)]
     if not watched:
-        raise Forbidden("No users can be watched: all sources are called with forwarded credentials.")
+        kind = "credentials of this caller" if principal.provided else "forwarded credentials"
+        raise Forbidden(f"No users can be watched: all sources are called with {kind}.")
     return watched

@@ -47,7 +47,7 @@ class UserService:
       `publish` is called for each change that was executed, and `require_publishable` before one without a key.
     - The service acts for the embedding program, which may do everything; `by` returns it for a principal, whose
       scopes are checked, and from whom results of other principals are kept apart. Reading the result of a change
-      requires no scope.
+      requires no scope. `bind` adds to a principal the keys of its credentials for the sources.
     - All methods raise the errors of `gateway.errors`.
     """
 
@@ -63,8 +63,10 @@ class UserService:
         publish: Publish | None = None,
         require_publishable: RequirePublishable | None = None,
         clock: Callable[[], float] = time.monotonic,
+        bind: Callable[[Principal], Principal] = lambda principal: principal,
     ) -> None:
         self._sources = sources
+        self._bind = bind
         self._reference = reference or ReferenceData(sources)
         self._cursors = cursors or Cursors(secrets.token_bytes(32))
         self._prefetched = PrefetchedUsers(clock=clock)
@@ -84,7 +86,7 @@ class UserService:
         if principal is self._principal:
             return self
         bound = copy.copy(self)
-        bound._principal = principal  # noqa: SLF001 - an object of this class
+        bound._principal = self._bind(principal)  # noqa: SLF001 - an object of this class
         return bound
 
     def drop_prefetched(self, changed: UserSource | None) -> None:

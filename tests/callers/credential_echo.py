@@ -5,7 +5,7 @@ whatever the credential, as the real one may where all credentials belong to one
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,9 +14,12 @@ import orjson
 from gateway.operation import Principal
 from gateway.sources.account import AccountSource
 from gateway.sources.account.versions import account_version
+from gateway.sources.http.credentials import Credentials
 from gateway.sources.http.exchange import Request, Response, pipeline
 from gateway.sources.http.forwarding import Forwarding
+from gateway.sources.http.provided import ConfiguredToken, ProvidedCredentials
 from gateway.sources.http.retry import RetryBudget
+from gateway.sources.http.rotation import Rotation
 from gateway.sources.http.steps import StepSettings, steps
 from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.once import IdempotentChanges
@@ -74,14 +77,24 @@ class CredentialEcho:
         return {"data": rows[start:end], "page_info": {"next_page_url": url, "has_next_page": url is not None}}
 
 
-def service_over(transport: CredentialEcho, *, forward: bool = True, ttl: float = 30.0) -> UserService:
-    """Return the service with all caches, with forwarded credentials or with the configured one."""
+def service_over(
+    transport: CredentialEcho, *, forward: bool = True, ttl: float = 30.0, provide: Credentials | None = None
+) -> UserService:
+    """Return the service with all caches, with forwarded or provided credentials or with the configured one."""
     settings = StepSettings(forwarding=Forwarding(ACCOUNT, ["x-account-token"]) if forward else None)
+    provided = None if provide is None else ProvidedCredentials(ACCOUNT, provide, ConfiguredToken(is_set=True))
+    if provided is not None:
+        settings = StepSettings(rotation=Rotation(provided))
+
+    def bind(principal: Principal) -> Principal:
+        key = None if provided is None else provided.key(principal)
+        return principal if key is None else replace(principal, provided={ACCOUNT: key})
+
     send = pipeline(transport, steps(settings, budget=RetryBudget()))
     source = AccountSource(send, "https://account.test", {"Authorization": CONFIGURED}, account_version("current"))
     sources = Sources([source])
     changes = IdempotentChanges(MemoryIdempotency())
-    return UserService(sources, reference=ReferenceData(sources, ttl=ttl), execute_once=changes)
+    return UserService(sources, reference=ReferenceData(sources, ttl=ttl), execute_once=changes, bind=bind)
 
 
 def caller(name: str, credential: str | None, scopes: frozenset[str] = frozenset({"users:read", "users:write"})) -> Any:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Forbidden, IdempotencyInProgress, Unauthenticated
 from gateway.operation import ANYONE, Principal
+from gateway.sources.http.credentials import Credential
 from gateway.users.ids import Kind, Ref
 from gateway.users.planning import Plan
 from gateway.users.service import UserService
@@ -103,6 +104,50 @@ async def test_forwarded_credentials_are_kept_apart(rounds: list[Any], ttl: floa
     service, cursors = service_over(CredentialEcho(), ttl=ttl), Cursors([])
     for requests in rounds:
         await asyncio.gather(*(_check(service, cursors, *request) for request in requests))
+
+
+async def _provide(_: str, principal: Principal) -> Credential | None:
+    """Provide for each tenant, which is the beginning of a name, a credential that expires at once; for others none."""
+    await asyncio.sleep(0)
+    tenant = principal.name.partition(":")[0]
+    return Credential({"authorization": f"Bearer {tenant}"}, expires=0) if tenant else None
+
+
+class _ProvideForTenants:
+    """The same, shared by the callers of a tenant."""
+
+    __call__ = staticmethod(_provide)
+
+    def credential_key(self, _: str, principal: Principal) -> str | None:
+        return principal.name.partition(":")[0] or None
+
+
+PROVIDED = [Principal(name, frozenset({"users:read", "users:write"})) for name in ("", "n:ann", "n:ben", "s:ann", "s")]
+
+
+async def _check_provided(service: UserService, cursors: Cursors, principal: Principal, request: Any) -> None:
+    tenant = principal.name.partition(":")[0]
+    try:
+        found = await request(service.by(principal), cursors)
+    except IdempotencyInProgress:
+        assert request is _change
+    else:
+        assert {record.name for record in found} <= {f"Bearer {tenant}" if tenant else CONFIGURED}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from([*PROVIDED, ANYONE]), st.sampled_from(REQUESTS)), max_size=6), max_size=4
+    ),
+    st.sampled_from([0.0, 30.0]),
+    st.sampled_from([_provide, _ProvideForTenants()]),
+)
+async def test_provided_credentials_are_kept_apart(rounds: list[Any], ttl: float, provide: Any) -> None:
+    """The same holds for credentials that the embedding program provides, for each caller or for each tenant."""
+    service, cursors = service_over(CredentialEcho(), forward=False, ttl=ttl, provide=provide), Cursors([])
+    for requests in rounds:
+        await asyncio.gather(*(_check_provided(service, cursors, *request) for request in requests))
 
 
 @pytest.mark.parametrize("request_", REQUESTS)

@@ -16,7 +16,7 @@ from gateway.errors import (
     SourceUnavailable,
     Unauthenticated,
 )
-from gateway.operation import Action, Principal, operation
+from gateway.operation import ANYONE, Action, Principal, operation
 from gateway.users.model import UserSource
 
 __all__ = ["pictures_route"]
@@ -49,14 +49,17 @@ def pictures_route(
     authenticate: Identify,
     *,
     forwarding: Collection[UserSource],
+    providing: Collection[UserSource],
     cross_origin: bool,
     timeout: float,
 ) -> Route:
     """Return the route.
 
     `forwarding` are the sources that are called with forwarded credentials: a request for a picture of theirs has to
-    contain the credentials too, which an `<img>` cannot send. `cross_origin`: pages of other sites may show pictures.
-    `timeout` is in seconds.
+    contain the credentials too, which an `<img>` cannot send. `providing` are those for which the embedding program
+    provides the credentials: for the caller if the request has a credential, such as a cookie, else for no caller,
+    since the URL itself is the permission. `cross_origin`: pages of other sites may show pictures. `timeout` is in
+    seconds.
     """
     resource_policy = ("Cross-Origin-Resource-Policy", "cross-origin" if cross_origin else "same-site")
 
@@ -67,6 +70,8 @@ def pictures_route(
             if link.source in forwarding:
                 caller, caching = await authenticate(request.connection()), "no-store"
                 caller.require(Action.READ, link.source)
+            elif link.source in providing:
+                caller = await _caller_if_any(authenticate, request)
             report = request.report
             running = operation(timeout=timeout, trace=report.trace, calls=report.calls, request_id=report.request_id)
             with running:
@@ -86,6 +91,13 @@ def pictures_route(
         return WebResponse(200, picture.content, headers)
 
     return Route(("GET",), f"{PATH}{{token}}", respond)
+
+
+async def _caller_if_any(authenticate: Identify, request: WebRequest) -> Principal:
+    try:
+        return await authenticate(request.connection())
+    except Unauthenticated:
+        return ANYONE
 
 
 def _has(picture: Picture, if_none_match: str) -> bool:

@@ -159,7 +159,7 @@ def _token_advice(request: Request) -> str:
     """Return what may be wrong with a credential that was refused."""
     source = request.source
     principal = current_principal.get()
-    if principal is not ANYONE and source in principal.forwarded:
+    if principal is not ANYONE and principal.brings_credential(source):
         return "it is the credential of the caller that was refused"
     setting = f"GATEWAY_{source.upper()}__TOKEN"
     token = next((value for name, value in request.headers.items() if name.lower() == "authorization"), "")

@@ -173,11 +173,13 @@ class OutOfDescriptorsError(SourceUnavailable):
 class NoTimeError(SourceTimeout):
     """The deadline of the call passed before it was sent: no evidence about the source."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(
+        self, request: Request, message: str = "", cause: str = "the deadline of the operation had passed"
+    ) -> None:
         super().__init__(
-            f"No time was left to call the {titled(request.source)} source.",
+            message or f"No time was left to call the {titled(request.source)} source.",
             origin=Origin(source=request.source),
-            failed_call=failed_call(request, "not sent: the deadline of the operation had passed"),
+            failed_call=failed_call(request, f"not sent: {cause}"),
         )
 
 

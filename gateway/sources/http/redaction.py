@@ -2,16 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 import orjson
+from multidict import CIMultiDict
 
-from gateway.sources.http.exchange import Multipart, Request
+from gateway.sources.http.exchange import Multipart, Request, Response
 
-__all__ = ["redaction_for"]
+__all__ = ["redaction_for", "without_credential"]
 
 # A URL, or a path of at least two segments.
 _ADDRESS = re.compile(r"https?://\S+|(?<![\w.])/[\w.~%:{}-]+/\S*")
@@ -46,6 +47,22 @@ def redaction_for(request: Request) -> Callable[[str | None], str | None]:
         return sent.sub(_REMOVED, text) if sent else text
 
     return redacted
+
+
+def without_credential(response: Response, values: Iterable[str]) -> Response:
+    """Return an error response without the credential of its call, which the errors that are made of it do not know.
+
+    `values` are those of the headers: a scheme such as `Bearer` stays in the response.
+    """
+    tokens = [token for value in values if len(token := value.rpartition(" ")[2]) >= _MIN_LENGTH]
+    body, headers = response.body, response.headers
+    for token in tokens:
+        body = body.replace(token.encode(), _REMOVED.encode())
+        if any(token in value for value in headers.values()):
+            headers = CIMultiDict({name: value.replace(token, _REMOVED) for name, value in headers.items()})
+    return (
+        response if body is response.body and headers is response.headers else Response(response.status, headers, body)
+    )
 
 
 def _forms(value: str) -> tuple[str, ...]:

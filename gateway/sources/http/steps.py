@@ -5,16 +5,20 @@ The steps from the outermost to the innermost, each with the reason why it is ou
 1. `Forwarding`       replaces the configured credential with the caller's. It is first, because single flight compares
                       credentials, and pacing has a bucket for each.
 2. `WithinDeadline`   is outside of single flight, so that each caller of a shared call keeps its deadline.
-3. `SingleFlight`     is outside of retry, so that the callers of a shared call share its retries as well, which
+3. `Rotation`         replaces the configured credential with the present one, or with one that the embedding program
+                      provides for the caller. It is outside of single flight for the same reason as forwarding, and
+                      inside the deadline, because the provider may take long.
+4. `SingleFlight`     is outside of retry, so that the callers of a shared call share its retries as well, which
                       then take from the retry budget once.
-4. `Retry`            is outside of the circuit, so that the circuit counts every attempt, and an open circuit ends
+5. `Retry`            is outside of the circuit, so that the circuit counts every attempt, and an open circuit ends
                       the attempts.
-5. `Circuit`          is outside of pacing, so that a call that it refuses neither waits nor takes a token. A refusal
+6. `Circuit`          is outside of pacing, so that a call that it refuses neither waits nor takes a token. A refusal
                       by pacing is no evidence about the source, so the circuit does not count it.
-6. `Pacing`           is outside of the handover, because a call that waits for a token has not been sent.
-7. `Handover`         is outside of hedging, because the two calls of a hedged read are one attempt.
-8. `Hedging`          is next to the transport, so that it measures the source without the wait for a token. Its second
+7. `Pacing`           is outside of the handover, because a call that waits for a token has not been sent.
+8. `Handover`         is outside of hedging, because the two calls of a hedged read are one attempt.
+9. `Hedging`          is next to the transport, so that it measures the source without the wait for a token. Its second
                       call passes neither retry nor pacing, so it takes from the retry budget and the bucket directly.
+10. `Rotation.renew`  replaces the credential once more: it may have changed while the call waited.
 
 `Timing` comes after these, where the composition root wants attempts to be measured (`gateway/app/sources.py`).
 
@@ -37,6 +41,7 @@ from gateway.sources.http.hedging import Hedging, HedgingSettings
 from gateway.sources.http.observing import Observer, ignore_event
 from gateway.sources.http.pacing import Pacing, by_source
 from gateway.sources.http.retry import Retry, RetryBudget, RetrySettings
+from gateway.sources.http.rotation import Rotation
 from gateway.sources.http.single_flight import SingleFlight
 
 __all__ = ["PACING_KEYS", "RATES", "StepSettings", "steps"]
@@ -56,7 +61,8 @@ class StepSettings:
     """The settings of one source's steps.
 
     `timeout` is in seconds, for a call with its retries. Without a `rate` calls are not paced, but a 429 still pauses
-    them. `forwarding` is for a source that is called with the credentials of the callers.
+    them. `forwarding` is for a source that is called with the credentials of the callers, `rotation` for one whose
+    credential changes.
     """
 
     timeout: float = 10.0
@@ -65,6 +71,7 @@ class StepSettings:
     single_flight: bool = True
     hedging: HedgingSettings | None = None
     forwarding: Forwarding | None = None
+    rotation: Rotation | None = None
 
 
 def steps(
@@ -86,6 +93,8 @@ def steps(
     pacing = pacing or Pacing(settings.rate, clock=clock, observe=observe)
     order: list[Step] = [] if settings.forwarding is None else [settings.forwarding]
     order.append(WithinDeadline(settings.timeout, clock=clock, observe=observe))
+    if settings.rotation is not None:
+        order.append(settings.rotation)
     if settings.single_flight:
         order.append(single_flight or SingleFlight(observe=observe))
     order += [
@@ -100,4 +109,6 @@ def steps(
             return pacing.try_call(request, send) if budget.try_spend() else None
 
         order.append(Hedging(settings.hedging, try_second=try_second, clock=clock, observe=observe))
+    if settings.rotation is not None:
+        order.append(settings.rotation.renew)
     return order

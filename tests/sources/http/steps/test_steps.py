@@ -14,6 +14,7 @@ from gateway.sources.http.circuit import Circuit, CircuitSettings, CircuitState
 from gateway.sources.http.exchange import Request
 from gateway.sources.http.hedging import HedgingSettings
 from gateway.sources.http.retry import RetryBudget, RetrySettings
+from gateway.sources.http.rotation import Rotation, TokenFile
 from gateway.sources.http.steps import RATES, StepSettings, steps
 
 
@@ -32,6 +33,8 @@ def test_order() -> None:
     always = ["Retry", "Circuit", "Pacing", "Handover"]
     assert names(StepSettings()) == ["WithinDeadline", "SingleFlight", *always]
     assert names(StepSettings(single_flight=False, hedging=HedgingSettings())) == ["WithinDeadline", *always, "Hedging"]
+    token = StepSettings(rotation=Rotation(TokenFile(lambda: "t", lambda: None)))
+    assert names(token) == ["WithinDeadline", "Rotation", "SingleFlight", *always, "method"]
     assert {"account": Rate(20, 1.0), "reseller": Rate(50, 5.0)} == RATES
 
 
