@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from gateway.calls import CallKind
 from gateway.operation import ANYONE, current_principal
 from gateway.sources.http.causes import failed_call, failed_response
 from gateway.sources.http.errors import SourceErrorBody, source_error
@@ -88,7 +89,8 @@ class Rotation:
                 renewed = await self._credentials.obtain(request)
             if renewed is not credential and not renewed.is_refused:
                 credential = renewed
-                response = await send(credential.put_in(request))
+                repeated = replace(request, kind=CallKind.RETRY, resends=request.resends + 1)
+                response = await send(credential.put_in(repeated))
         if response.status < _ERRORS:
             return response
         response = without_credential(response, credential.headers.values())
