@@ -25,7 +25,16 @@ TYPES = ROOT / "tests/types"
 EXAMPLES = ROOT / "examples"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 INSIDE = {"compiled.md"}  # pages for contributors
-BESIDE = ("fastapi", "uvicorn", "opentelemetry-sdk", "types-grpcio", "types-protobuf")
+BESIDE = (
+    "fastapi",
+    "httpx2",
+    "itsdangerous",
+    "opentelemetry-sdk",
+    "pytest",
+    "types-grpcio",
+    "types-protobuf",
+    "uvicorn",
+)
 EXPECTED = "# expect error"
 PUBLIC = {"auth", "changes", "errors", "models", "sources", "testing"}
 IMPORT = re.compile(r"^\s*(?:from|import) (gateway\b[\w.]*)", re.MULTILINE)

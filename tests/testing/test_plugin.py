@@ -1,15 +1,9 @@
 """The pytest plugin, in runs of pytest of other projects."""
 
-import os
-import subprocess
-import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
 
 LIGHT = """
 import sys
@@ -60,39 +54,21 @@ async def test_settings(gateway):
     assert not gateway.settings.reseller.configured
 """
 
-LOOP_SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")
-
 RunPytest = Callable[..., str]
+
+LOOP_SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")
 
 
 @pytest.fixture
-def run_pytest(tmp_path: Path) -> RunPytest:
-    """Runs pytest on some files, with warnings as errors; returns what it prints.
-
-    The entry points are those of `pyproject.toml`, whatever is installed.
-    """
-    entry_points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
-    metadata = tmp_path / "installed" / "user_gateway_of_this_folder-0.dist-info"
-    metadata.mkdir(parents=True)
-    lines = [f"{name} = {module}" for name, module in entry_points.items()]
-    (metadata / "entry_points.txt").write_text("\n".join(["[pytest11]", *lines]))
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: user-gateway-of-this-folder\nVersion: 0\n")
+def run_pytest(run_tests_in: Callable[..., str], tmp_path: Path) -> RunPytest:
+    """Runs pytest on some files, with warnings as errors."""
     project = tmp_path / "project"
     project.mkdir()
 
     def run(*options: str, **files: str) -> str:
         for name, text in files.items():
             (project / f"{name}.py").write_text(text)
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *options],
-            cwd=project,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(metadata.parent), str(ROOT)])},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return done.stdout + done.stderr
+        return run_tests_in(project, "-W", "error", *options)
 
     return run
 

@@ -118,7 +118,7 @@ async def test_records_calls(sandbox: Sandbox) -> None:
         assert sandbox.calls.to("reseller") == []
         sandbox.calls.clear()
         assert len(sandbox.calls) == 0
-        await gateway.users.list_users(filter={"source": ["ACCOUNT"]}, first=2)
+        await gateway.users.list_users(filter={"sources": [UserSource.ACCOUNT]}, first=2)
         assert sandbox.calls[0].parameters["limit"]
 
 
