@@ -63,13 +63,21 @@ def federation(tmp_path_factory: pytest.TempPathFactory, node_in: Callable[[Path
         routers = {"apollo": printed["open"], "apollo guarded": printed["guarded"]}
         if WITH_HIVE:
             node = node_in(HIVE)
-            for name, file, options in (("hive", "open", ()), ("hive guarded", "guarded", ("forward",))):
+            for name, file, *options in (
+                ("hive", "open"),
+                ("hive guarded", "guarded", "forward"),
+                ("hive rust", "open", "rust"),
+                ("hive rust guarded", "guarded", "rust", "forward"),
+            ):
                 arguments = ("router.mjs", str(folder / f"{file}.graphql"), *options)
                 routers[name] = stack.enter_context(_node(node, HIVE, *arguments))["url"]
         yield Federation(opened, guarded, routers, {name: key for name, (key, _) in created.items()})
 
 
-@pytest.fixture(params=["apollo", pytest.param("hive", marks=pytest.mark.skipif(not WITH_HIVE, reason="TEST_HIVE"))])
+_ON_DEMAND = pytest.mark.skipif(not WITH_HIVE, reason="TEST_HIVE is not set")
+
+
+@pytest.fixture(params=["apollo", *(pytest.param(name, marks=_ON_DEMAND) for name in ("hive", "hive rust"))])
 def router(request: pytest.FixtureRequest) -> str:
     """The name of the router."""
     return str(request.param)

@@ -137,15 +137,14 @@ async def test_a_caller_without_a_credential(federation: Federation, world: Any,
 
 
 @pytest.mark.skipif(not WITH_HIVE, reason="Apollo's router for Node has no subscriptions")
-async def test_a_subscription(federation: Federation, world: Any, world_of: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("name", ["hive guarded", "hive rust guarded"])
+async def test_a_subscription(federation: Federation, world: Any, world_of: Callable[..., Any], name: str) -> None:
     """Events of the gateway reach a client of Hive Gateway, with fields of the other subgraph."""
     headers = {"authorization": f"Bearer {federation.keys['all']}"}
     body = {"query": "subscription { userChanged { user { name orders { total } } } }"}
     change = 'mutation ($n: String!) { updateAccountUser(id: "acus_adalovelace1", input: {name: $n}) { name } }'
     guarded = world_of(world.session, federation.guarded)
-    stream = world.session.post(
-        federation.routers["hive guarded"], json=body, headers=headers | {"accept": "text/event-stream"}
-    )
+    stream = world.session.post(federation.routers[name], json=body, headers=headers | {"accept": "text/event-stream"})
     async with asyncio.timeout(20), stream as response, asyncio.TaskGroup() as tasks:
         received = tasks.create_task(first_event(response))
         while not received.done():

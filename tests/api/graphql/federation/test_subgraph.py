@@ -1,5 +1,6 @@
 """The schema of the subgraph: which types are entities, by which keys, and what else it states."""
 
+import re
 from typing import Any
 
 import pytest
@@ -42,22 +43,26 @@ class _Reduced(Visitor):
     """Removes what the subgraph has and `schema.graphql` has not, and the reverse."""
 
     def enter_directive(self, node: Any, *_: Any) -> Any:
-        return REMOVE if node.name.value in {"key", "shareable", "inaccessible"} else None
+        return REMOVE if node.name.value in {"key", "shareable", "inaccessible", "cost", "listSize"} else None
+
+    def enter_schema_definition(self, *_: Any) -> Any:
+        return REMOVE
 
     def enter_schema_extension(self, *_: Any) -> Any:
         return REMOVE
 
     def enter_directive_definition(self, node: Any, *_: Any) -> Any:
-        return REMOVE if node.name.value in {"defer", "stream"} else None
+        return REMOVE if node.name.value in {"defer", "stream", "cost", "listSize"} else None
 
 
 def test_nothing_else_differs() -> None:
-    """Without its directives it is `schema.graphql`, except for `@defer` and `@stream`, which routers do not send."""
+    """It is `schema.graphql` with those directives, and without what some composers and routers refuse."""
     plain, subgraph = (
         visit(parse(text), _Reduced()) for text in ((ROOT / "schema.graphql").read_text(), subgraph_sdl())
     )
     assert print_ast(subgraph) == print_ast(plain)
-    assert "defer" not in subgraph_sdl()
+    assert not re.search(r"@(defer|stream|cost|listSize)\b", subgraph_sdl().replace("`@cost`", ""))
+    assert subgraph_sdl().startswith("extend schema\n")
 
 
 @pytest.mark.parametrize("added", [{"Query": {"_entities", "_service"}}])

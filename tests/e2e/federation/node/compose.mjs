@@ -1,6 +1,7 @@
-// Composes the gateway with the subgraph of orders, by both composers for Node; the result is that of Apollo's.
-import { composeServices } from "@apollo/composition";
-import { composeServices as composeByTheGuild } from "@theguild/federation-composition";
+// Composes the gateway with the subgraph of orders, by the composers of Apollo, Hive and Cosmo.
+import { composeServices as composeByApollo } from "@apollo/composition";
+import { composeServices as composeByHive } from "@theguild/federation-composition";
+import { federateSubgraphs as composeByCosmo } from "@wundergraph/composition";
 import { parse } from "graphql";
 import { serveOrders, typeDefs } from "./orders.mjs";
 
@@ -19,9 +20,10 @@ export async function readSchema(url) {
 /** Returns the supergraph of the gateway, which has this schema and is at this URL, and of the orders. */
 export function compose(sdl, url) {
   const subgraphs = [{ name: "users", url, typeDefs: parse(sdl) }, orders];
-  for (const composeBy of [composeByTheGuild, composeServices]) {
-    const { errors, supergraphSdl } = composeBy(subgraphs);
+  const definitions = subgraphs.map((subgraph) => ({ ...subgraph, definitions: subgraph.typeDefs }));
+  const byApollo = composeByApollo(subgraphs);
+  for (const { errors } of [byApollo, composeByHive(subgraphs), composeByCosmo({ subgraphs: definitions })]) {
     if (errors?.length) throw new Error(errors.map(({ message }) => message).join("\n"));
-    if (composeBy === composeServices) return supergraphSdl;
   }
+  return byApollo.supergraphSdl;
 }
