@@ -55,7 +55,11 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("gateway", description="One API, GraphQL and gRPC, over three user sources.")
+    parser = argparse.ArgumentParser(
+        "gateway",
+        description="One API, GraphQL and gRPC, over three user sources.",
+        epilog="gateway COMMAND --help shows the options of a command.",
+    )
     parser.add_argument("--version", action="version", version=f"gateway {version('user-gateway')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, summary in _SUMMARIES.items():

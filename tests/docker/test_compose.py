@@ -123,6 +123,7 @@ def test_docker_reads_nothing_that_git_ignores(context):
 
 
 def test_docker_reads_what_the_image_needs_and_no_more(context):
-    """The context of the image has the package, its locks and its two files only."""
-    assert {path.split("/")[0] for path in context} == {"gateway", "pyproject.toml", "README.md", "requirements"}
+    """The context of the image has the two packages, their locks and their two files only."""
+    packages = {"gateway", "usergateway"}
+    assert {path.split("/")[0] for path in context} == packages | {"pyproject.toml", "README.md", "requirements"}
     assert not [path for path in context if path.endswith(".pyc") or "/dist/" in path]

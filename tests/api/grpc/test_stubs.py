@@ -25,6 +25,13 @@ def test_the_stubs_need_no_server() -> None:
     assert imported & {"gateway", "aiohttp", "msgspec", "pydantic", "redis", "strawberry"} == set()
 
 
+def test_the_stubs_name_what_they_need() -> None:
+    """Without grpc, importing the package fails with the command that installs it: there is another package `grpc`."""
+    program = "import sys, importlib.util as util; util.find_spec = lambda name: None; import usergateway"
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert completed.stderr.splitlines()[-1].endswith("not installed: pip install 'user-gateway[grpc]'")
+
+
 async def test_asynchronous_calls(world: Any) -> None:
     """The stub of an asyncio channel makes calls, and receives a stream."""
     service = users_pb2_grpc.UserServiceStub(world.channel)
