@@ -1,6 +1,7 @@
 """The package `usergateway`: what a client in Python imports."""
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from grpc_status import rpc_status
 
 from usergateway.v1 import users_pb2 as v1
 from usergateway.v1 import users_pb2_grpc
+
+_METHODS = v1.DESCRIPTOR.services_by_name["UserService"].methods_by_name
 
 
 def test_the_stubs_need_no_server() -> None:
@@ -65,6 +68,10 @@ async def test_blocking_calls(world: Any) -> None:
 async def test_the_documented_retries(open_world: Any) -> None:
     """With the service configuration of docs/grpc.md, a client repeats a call that the gateway could not execute."""
     [configuration] = re.findall(r"```json example\n(.*?)```", (ROOT / "docs/grpc.md").read_text(), re.DOTALL)
+    [policy] = json.loads(configuration)["methodConfig"]
+    methods = {name["method"] for name in policy["name"]}
+    reads = {name for name in _METHODS if name.startswith(("Get", "List", "Find"))}
+    assert methods == reads, "a change must not be repeated without its request_id"
     options = [("grpc.service_config", configuration)]
     async with open_world(account={"max_attempts": 1}) as world:
         for repeated in (None, options):
