@@ -35,6 +35,7 @@ async def use_grpc(settings: dict[str, Any]) -> None:
         server = await gateway.serve_grpc()
         assert server
         import grpc.aio
+
         from usergateway.v1 import users_pb2, users_pb2_grpc
 
         async with grpc.aio.insecure_channel(server.address) as channel:
