@@ -1,6 +1,7 @@
 """A transport that records the calls to the real sources once, and replays them offline."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -52,9 +53,11 @@ class RecordingTransport:
 
     def __call__(self, _source: str, limits: TransportLimits, /) -> Transport:
         """Return the transport of one source: the gateway calls this."""
-        return _Replay(self) if self.replays else _Recorder(self, CLIENTS["aiohttp"](limits))
+        if self.replays:
+            return _Replay(self._find)
+        return _Recorder(CLIENTS["aiohttp"](limits), self._add, self.save)
 
-    def find(self, request: Request) -> RecordedResponse:
+    def _find(self, request: Request) -> RecordedResponse:
         """Return the recorded response to a request.
 
         Raises:
@@ -69,7 +72,7 @@ class RecordingTransport:
             )
         return found.pop(0) if len(found) > 1 else found[0]
 
-    def add(self, request: Request, result: Response | GatewayError) -> None:
+    def _add(self, request: Request, result: Response | GatewayError) -> None:
         """Add a call to the recording."""
         response = (
             recorded_response(request, result, self._redact)
@@ -96,32 +99,35 @@ class RecordingTransport:
 class _Recorder:
     """Sends requests by another transport, and records them."""
 
-    def __init__(self, recording: RecordingTransport, transport: Transport) -> None:
-        self._recording = recording
+    def __init__(
+        self, transport: Transport, add: Callable[[Request, Response | GatewayError], None], save: Callable[[], None]
+    ) -> None:
         self._transport = transport
+        self._add = add
+        self._save = save
 
     async def send(self, request: Request) -> Response:
         try:
             response = await self._transport.send(request)
         except GatewayError as error:
-            self._recording.add(request, error)
+            self._add(request, error)
             raise
-        self._recording.add(request, response)
+        self._add(request, response)
         return response
 
     async def aclose(self) -> None:
         await self._transport.aclose()
-        self._recording.save()
+        self._save()
 
 
 class _Replay:
     """Returns recorded responses."""
 
-    def __init__(self, recording: RecordingTransport) -> None:
-        self._recording = recording
+    def __init__(self, find: Callable[[Request], RecordedResponse]) -> None:
+        self._find = find
 
     async def send(self, request: Request) -> Response:
-        recorded = self._recording.find(request)
+        recorded = self._find(request)
         if request.on_write is not None:
             request.on_write()
         if recorded.error is not None:
