@@ -1,5 +1,7 @@
 """All exceptions that a caller can get, as one family. Each surface translates them by a table of its codes.
 
+Part of the public API: programs that embed the gateway catch them, and raise them in the parts that they pass to it.
+
 GatewayError
  ├─ BadUserInput            the input breaks a rule of the gateway or of a source
  ├─ ParseFailed             the GraphQL document has a syntax error
