@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gateway.api.graphql.execution.result import Result
     from gateway.api.grpc.server import GrpcServer
+    from gateway.api.python.users import Users
     from gateway.api.web.servers import HttpServer
     from gateway.app import Gateway
     from gateway.app.public_types import Pictures, PublishedMetrics
@@ -55,6 +56,7 @@ __all__ = [
     "Settings",
     "SoftwareOneSettings",
     "SourceSettings",
+    "Users",
 ]
 
 _SETTINGS = "gateway.settings"
@@ -67,6 +69,7 @@ _MODULES = {
     "Pictures": "gateway.app.public_types",
     "PublishedMetrics": "gateway.app.public_types",
     "Result": "gateway.api.graphql.execution.result",
+    "Users": "gateway.api.python.users",
 }
 """The modules of the names that are not settings."""
 

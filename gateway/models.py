@@ -1,7 +1,7 @@
 """The records that the gateway returns, and the pages of its lists. Part of the public API."""
 
+from gateway.events.log import UserEvent
 from gateway.users.fields import UserFilter
-from gateway.users.listing.merge import UserEdge, UserPage
 from gateway.users.model import (
     Account,
     Actor,
@@ -33,7 +33,9 @@ from gateway.users.model import (
     UserSource,
     UserStatus,
 )
+from gateway.users.pages import DepartmentPage, RolePage, UserPage
 from gateway.users.person import Person
+from gateway.users.read_plan import View
 from gateway.users.source import Unavailable
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Address",
     "Branding",
     "Department",
+    "DepartmentPage",
     "Geolocation",
     "Identified",
     "Listed",
@@ -59,16 +62,18 @@ __all__ = [
     "Record",
     "Role",
     "RoleOwner",
+    "RolePage",
     "RoleType",
     "ScanningStation",
     "Timestamp",
     "Unavailable",
     "User",
     "UserChange",
-    "UserEdge",
+    "UserEvent",
     "UserFilter",
     "UserPage",
     "UserSettings",
     "UserSource",
     "UserStatus",
+    "View",
 ]

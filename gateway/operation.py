@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from gateway.calls import CallList, CallRecorder, current_calls
-from gateway.errors import Forbidden
+from gateway.errors import Forbidden, Unauthenticated
 from gateway.trace_context import TraceContext
 
 __all__ = [
@@ -130,6 +130,15 @@ class Principal:
         # Before the name, which may contain text that another party has chosen.
         credentials = f"{_digest(self.forwarded, keys)}#" if self.forwarded or keys else ""
         object.__setattr__(self, "identity", credentials + self.name)
+
+    def require_valid(self, now: float) -> None:
+        """Check that the caller's credential has not expired; `now` is in seconds since 1970.
+
+        Raises:
+            Unauthenticated: it has.
+        """
+        if self.expires is not None and self.expires <= now:
+            raise Unauthenticated("The principal has expired: authenticate the caller again.")
 
     def may(self, action: Action, source: str) -> bool:
         """Return whether the caller has the scope for an action in a source."""

@@ -38,7 +38,7 @@ class EmbeddedOperations:
         executor = self._parts.executor
         with self._telemetry.reporting(incoming.report, {}):
             try:
-                self._check_expiry(incoming.principal)
+                incoming.principal.require_valid(self._parts.clock.time())
                 return await executor.execute(request, incoming)
             except RefusedError as refused:
                 return executor.error_result(refused.error, incoming)
@@ -52,7 +52,7 @@ class EmbeddedOperations:
         incoming = self._incoming(principal, None, max_seconds)
         with self._telemetry.reporting(incoming.report, {}):
             try:
-                self._check_expiry(incoming.principal)
+                incoming.principal.require_valid(self._parts.clock.time())
                 async with self._parts.live.follow(request, incoming) as responses:
                     async for response in responses:
                         response.add_to(incoming.report)
@@ -77,7 +77,3 @@ class EmbeddedOperations:
             credentials=None if acting is ANYONE else parts.credentials,
             pictures=parts.pictures,
         )
-
-    def _check_expiry(self, principal: Principal) -> None:
-        if principal.expires is not None and principal.expires <= self._parts.clock.time():
-            raise Unauthenticated("The principal has expired: authenticate the caller again.")

@@ -14,6 +14,8 @@ import msgspec
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import DIST
+from gateway.api.python.operations import PythonSurface
+from gateway.api.python.users import Users
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
@@ -47,7 +49,6 @@ from gateway.telemetry.recent_warnings import RecentWarnings
 from gateway.telemetry.state_changes import StateChanges
 from gateway.telemetry.status import Status
 from gateway.telemetry.tracing import Tracing
-from gateway.users.service import UserService
 from gateway.users.source import Source
 
 if TYPE_CHECKING:  # what the settings can disable is only imported where it is enabled
@@ -105,6 +106,7 @@ class Gateway:
         self._telemetry = build_telemetry(self.settings, self._metrics, history, self._write_access, self._warnings)
         self._stack = AsyncExitStack()
         self._parts: Parts | None = None
+        self._users: Users | None = None
         self._is_open = False
         self._cors = Cors(self.settings.cors_origins)
         self._status: StatusReader | None = None
@@ -180,9 +182,15 @@ class Gateway:
         return self._metrics
 
     @property
-    def users(self) -> UserService:
-        """The service that all surfaces use, with typed arguments and records."""
-        return self._entered.users
+    def users(self) -> Users:
+        """The typed service: it reads, creates, changes and watches users without GraphQL."""
+        parts = self._entered
+        if self._users is None:
+            timeout, now = self.settings.request_timeout, parts.clock.time
+            self._users = Users(
+                PythonSurface(parts.users, parts.events, parts.credentials, self._telemetry, timeout, now)
+            )
+        return self._users
 
     @property
     def pictures(self) -> Pictures:

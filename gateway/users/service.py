@@ -21,7 +21,7 @@ from gateway.users.idempotency import ExecuteOnce
 from gateway.users.ids import KINDS_WITH_TENANT, Kind, Ref, can_exist, resolve
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.directory_page import DirectoryPage, DirectoryPosition, read_directory_page
-from gateway.users.listing.merge import Merge, UserPage
+from gateway.users.listing.merge import Merge, MergedPage
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.loaders import Loaders
 from gateway.users.model import Department, Role, User, UserSource
@@ -153,7 +153,7 @@ class UserService:
         first: int = 50,
         after: str | None = None,
         loaders: Loaders | None = None,
-    ) -> UserPage:
+    ) -> MergedPage:
         """Return a page of the users of all sources, newest first.
 
         `filter` may have `sources`, `search`, `email`, `role_type`, `include_removed` and `reseller_id`. Without

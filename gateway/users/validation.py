@@ -109,14 +109,14 @@ def check_length(name: str, text: str | None, *parents: str) -> None:
         raise BadUserInput.at((*parents, name), f"must have at most {most} characters", Rule.MAX_LENGTH, max=most)
 
 
-def check_first(first: int) -> None:
-    """Check the size of a page.
+def check_first(first: int, name: str = "first") -> None:
+    """Check the size of a page; `name` is that of the argument.
 
     Raises:
         BadUserInput: it is negative or too large.
     """
     if not 0 <= first <= _MAX_FIRST:
-        raise BadUserInput.at(("first",), f"must be from 0 to {_MAX_FIRST}", Rule.RANGE, min=0, max=_MAX_FIRST)
+        raise BadUserInput.at((name,), f"must be from 0 to {_MAX_FIRST}", Rule.RANGE, min=0, max=_MAX_FIRST)
 
 
 def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -> AnyChange:

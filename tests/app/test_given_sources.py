@@ -107,11 +107,12 @@ async def test_the_typed_service(memory: MemorySource) -> None:
     async with Gateway(_empty(), sources=[memory]) as gateway:
         users = gateway.users
         user = await users.get_user("u1", ACCOUNT)
-        assert user == memory.users["u1"]
+        assert user is not None
+        assert (user.source_id, user.name) == ("u1", memory.users["u1"].name)
         page = await users.list_users(first=4)
         rest = await users.list_users(first=4, after=page.end_cursor)
-        assert [edge.node.source_id for edge in (*page.edges, *rest.edges)] == list(memory.users)
-        assert [edge.node.name for edge in (await users.list_roles()).edges] == ["Admin", "Member"]
+        assert [found.source_id for found in (*page.users, *rest.users)] == list(memory.users)
+        assert [role.name for role in (await users.list_roles()).roles] == ["Admin", "Member"]
         assert [found.source_id for found in (await users.find_person("U3@example.com")).users] == ["u3"]
         assert (await users.update_account_user("u1", {"name": "New"})).name == "New"
         assert (await users.create_account_user({"email": "new@example.com"})).source_id == "u6"
@@ -148,8 +149,8 @@ async def test_instead_of_a_configured_one(
     async with Gateway(sandbox_settings(), sources=[memory]) as gateway:
         assert [source.name for source in gateway._entered.sources.sources] == list(UserSource)
         page = await gateway.users.list_users(first=50)
-        assert {edge.node.source for edge in page.edges} == set(UserSource)
-        assert {edge.node.source_id for edge in page.edges if edge.node.source is ACCOUNT} == set(memory.users)
+        assert {user.source for user in page.users} == set(UserSource)
+        assert {user.source_id for user in page.users if user.source is ACCOUNT} == set(memory.users)
 
 
 async def test_two_sources_of_one_name(memory: MemorySource) -> None:

@@ -92,7 +92,7 @@ async def test_on_real_sockets(sandbox: Sandbox, sandbox_settings: Callable[...,
 
     settings = sandbox_settings(account={"timeout": 8, "max_connections": 7})
     async with Gateway(settings, transport=transport) as gateway:
-        assert len((await gateway.users.list_users(first=20)).edges) == 20
+        assert len((await gateway.users.list_users(first=20)).users) == 20
         changed = await gateway.users.update_account_user(ADA, {"name": "Ada King"})
         assert changed.name == "Ada King"
         assert not any(created.is_closed for created, _ in opened.values())

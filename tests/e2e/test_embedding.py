@@ -64,7 +64,7 @@ async def test_the_typed_service(gateway: Gateway) -> None:
     assert again.name == changed.name
     with pytest.raises(BadUserInput) as refused:
         await gateway.users.update_account_user("acus_adalovelace1", {"name": None})
-    assert [violation.path for violation in refused.value.violations] == [("change", "name")]
+    assert [violation.path for violation in refused.value.violations] == [("name",)]
 
 
 async def test_as_a_sub_application(gateway: Gateway) -> None:

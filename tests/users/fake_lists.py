@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from gateway.errors import BadUserInput, SourceUnavailable
 from gateway.sources.indexed import page_containing, window
 from gateway.users.listing.cursor import Cursors
-from gateway.users.listing.merge import Merge, UserPage
+from gateway.users.listing.merge import Merge, MergedPage
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.model import Timestamp, User, UserSource, UserStatus
 from gateway.users.source import Sources, UserQuery, Window
@@ -142,12 +142,12 @@ class World:
 
     async def page(
         self, first: int, after: str | None = None, query: UserQuery | None = None, **options: Any
-    ) -> UserPage:
+    ) -> MergedPage:
         return await self.merge.page(
             query or UserQuery(), options.pop("needs", NEEDS), first=first, after=after, **options
         )
 
-    async def walk(self, first: int, query: UserQuery | None = None, **options: Any) -> list[UserPage]:
+    async def walk(self, first: int, query: UserQuery | None = None, **options: Any) -> list[MergedPage]:
         """Return all pages of that size."""
         pages = [await self.page(first, None, query, **options)]
         while pages[-1].has_next_page:
@@ -192,7 +192,7 @@ def name_of(user: User) -> tuple[UserSource, str]:
     return user.source, user.source_id
 
 
-def names(*pages: UserPage) -> list[tuple[UserSource, str]]:
+def names(*pages: MergedPage) -> list[tuple[UserSource, str]]:
     """Return the sources and source ids of all users on these pages."""
     return [name_of(edge.node) for page in pages for edge in page.edges]
 

@@ -32,7 +32,7 @@ from gateway.users.listing.source_stream import SegmentPosition, SourceStream
 from gateway.users.model import User, UserSource
 from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_relevant
 
-__all__ = ["Merge", "UserEdge", "UserPage"]
+__all__ = ["Merge", "MergedPage", "UserEdge"]
 
 WalkPositions = dict[UserSource, WalkPosition]
 SegmentPositions = dict[UserSource, SegmentPosition]
@@ -66,7 +66,7 @@ class UserEdge(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class UserPage:
+class MergedPage:
     """Users of all sources, newest first, and the sources that are missing.
 
     `end_cursor` is None only where the list is empty. An empty page has one if a source is missing, or if the users
@@ -97,7 +97,7 @@ class Merge:
         requested: Sequence[UserSource] | None = None,
         readable: Collection[UserSource] = tuple(UserSource),
         principal: str = "",
-    ) -> UserPage:
+    ) -> MergedPage:
         """Return the `first` users after a cursor.
 
         `needs` are those of a user (`planning.Plan`). `requested` are the sources to read, None for all that are
@@ -152,7 +152,7 @@ class Merge:
             )
         errors = sorted((failed | not_configured).items(), key=lambda pair: list(UserSource).index(pair[0]))
         unavailable = tuple(Unavailable.of(name, error) for name, error in errors)
-        return UserPage(tuple(edges), has_next_page, end_cursor, unavailable)
+        return MergedPage(tuple(edges), has_next_page, end_cursor, unavailable)
 
     def _select(
         self, query: UserQuery, requested: Sequence[UserSource] | None, readable: Collection[UserSource]

@@ -182,7 +182,7 @@ async def opened(
         ClientSession() as session,
     ):
         server = await start_grpc(
-            gateway.users,
+            gateway._parts.users,
             options or GrpcOptions(port=0),
             events=gateway._entered.events,
             credentials=CredentialWatch(authenticate, version=getattr(authenticate, "version", lambda: None)),

@@ -66,7 +66,7 @@ async def test_nothing_is_kept(name: str) -> None:
     async with Gateway(Settings(reseller=reseller)) as gateway:
         executor = gateway._parts.executor
         assert executor is not None
-        incoming = Incoming(gateway.users, RequestReport(request_id="r"), timeout=5)
+        incoming = Incoming(gateway._parts.users, RequestReport(request_id="r"), timeout=5)
         await _execute(executor, GraphQLRequest(text, {"v": value}), incoming)
         with _no_collection():
             variables = Variables(v=value)

@@ -144,7 +144,7 @@ async def start_server() -> AsyncIterator[StartServer]:
             assert isinstance(event_log, MemoryEventLog)
             executor = gateway._parts.executor
             assert executor is not None
-            incoming_factory = IncomingFactory(gateway.users, event_log, CredentialWatch(authenticate), 5)
+            incoming_factory = IncomingFactory(gateway._parts.users, event_log, CredentialWatch(authenticate), 5)
             live_events: list[tuple[str, str]] = []
             live = Live(
                 executor,

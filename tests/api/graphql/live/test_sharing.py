@@ -100,7 +100,7 @@ def test_callers_that_may_not_share() -> None:
 async def test_a_subscription_that_starts_as_a_feed_ends(server: Any) -> None:
     """A subscription that starts between the last response of a feed and its end gets a new feed."""
     feeds = Feeds(server.gateway._parts.executor, live_options(), LiveTraffic(), unobserved)
-    incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create(
+    incoming = await IncomingFactory(server.gateway._parts.users, server.event_log, CredentialWatch(anyone), 5).create(
         Connection("http", {}), RequestReport(request_id="r1")
     )
     request = GraphQLRequest("subscription { userChanged { user { name } } }")
@@ -126,9 +126,9 @@ async def test_the_maximum_of_one_caller(server: Any) -> None:
         async def authenticate(_connection: Any) -> Principal:
             return principal
 
-        return await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(authenticate), 5).create(
-            Connection("http", {}), RequestReport(request_id="r1")
-        )
+        return await IncomingFactory(
+            server.gateway._parts.users, server.event_log, CredentialWatch(authenticate), 5
+        ).create(Connection("http", {}), RequestReport(request_id="r1"))
 
     kim, lee, unnamed = [
         await incoming_of(principal) for principal in (KIM, Principal("lee", frozenset({Action.READ})), ANYONE)
@@ -167,7 +167,7 @@ async def test_each_event_is_charged() -> None:
         executor = gateway._parts.executor
         assert executor is not None
         feeds = Feeds(executor, live_options(), LiveTraffic(), unobserved)
-        factory = IncomingFactory(gateway.users, gateway._entered.events, CredentialWatch(anyone), 5)
+        factory = IncomingFactory(gateway._parts.users, gateway._entered.events, CredentialWatch(anyone), 5)
         incoming = await factory.create(Connection("http", {}), RequestReport(request_id="r1"))
         request = GraphQLRequest("subscription { userChanged { id user { name } } }")
         received = []
@@ -191,7 +191,7 @@ async def test_each_event_is_charged() -> None:
 async def test_many_different_subscriptions(server: Any) -> None:
     """An event that a thousand different subscriptions receive is executed in many steps, between which others run."""
     feeds = Feeds(server.gateway._parts.executor, live_options(), LiveTraffic(), unobserved)
-    incoming = await IncomingFactory(server.gateway.users, server.event_log, CredentialWatch(anyone), 5).create(
+    incoming = await IncomingFactory(server.gateway._parts.users, server.event_log, CredentialWatch(anyone), 5).create(
         Connection("http", {}), RequestReport(request_id="r1")
     )
     async with AsyncExitStack() as stack:

@@ -1,0 +1,1 @@
+"""The surface for programs that embed the gateway: typed methods in place of documents and messages."""

@@ -1,0 +1,143 @@
+"""What the methods have in common: the deadline, the report for operators, loaders, and errors with their paths."""
+
+import asyncio
+import copy
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from gateway.callers.revocation import CredentialWatch
+from gateway.errors import BadUserInput, GatewayError, Internal, Rule
+from gateway.events.log import EventLog
+from gateway.operation import Principal, operation
+from gateway.telemetry.report import RequestReport
+from gateway.telemetry.telemetry import Telemetry
+from gateway.users.filling import Filler
+from gateway.users.loaders import Loaders
+from gateway.users.model import Record
+from gateway.users.partial import as_loaded
+from gateway.users.planning import Plan
+from gateway.users.read_plan import MAX_PATHS, ReadPlan, View, read_plan_of_paths, read_plan_of_view
+from gateway.users.service import UserService
+from gateway.users.validation import member_of
+
+__all__ = ["Method", "PythonSurface", "read_plan_for", "running"]
+
+R = TypeVar("R", bound=Record)
+
+_LOG = logging.getLogger("gateway.python")
+
+
+@dataclass(frozen=True, slots=True)
+class PythonSurface:
+    """The parts of the gateway that the methods use; `timeout` is that of an operation, in seconds."""
+
+    service: UserService
+    events: EventLog
+    credentials: CredentialWatch
+    telemetry: Telemetry
+    timeout: float
+    now: Callable[[], float] = time.time
+
+
+@dataclass(slots=True)
+class Method:
+    """One call of a method."""
+
+    service: UserService
+    report: RequestReport
+    _loaders: list[Loaders] = field(default_factory=list)
+
+    def loaders(self, plan: Plan, *, single_user: bool = False) -> Loaders:
+        """Return loaders, which are closed when the call ends; `single_user` as in the plan."""
+        loaders = self.service.loaders(replace(plan, single_user=True) if single_user else plan)
+        self._loaders.append(loaders)
+        return loaders
+
+    async def load(self, records: Sequence[R], read_plan: ReadPlan, loaders: Loaders) -> tuple[R, ...]:
+        """Look up what the plan requires of the records, and return them as far as they are loaded then."""
+        if not read_plan.lookups.fields:
+            return tuple([as_loaded(record, read_plan, {}) for record in records])
+        # At the same time, so that all lookups of one kind are one batch.
+        return tuple(await asyncio.gather(*(self._load(record, read_plan, loaders) for record in records)))
+
+    async def load_one(self, record: R | None, read_plan: ReadPlan, loaders: Loaders) -> R | None:
+        """Do the same for one record, or none."""
+        return None if record is None else await self._load(record, read_plan, loaders)
+
+    def close(self) -> None:
+        for loaders in self._loaders:
+            loaders.close()
+
+    async def _load(self, record: R, read_plan: ReadPlan, loaders: Loaders) -> R:
+        filler = Filler(loaders)
+        filled: R = await filler.fill(record, read_plan.lookups)
+        failures = {path: self._failure(error, path) for path, error in filler.failures}
+        return as_loaded(filled, read_plan, failures)
+
+    def _failure(self, error: Exception, path: str) -> GatewayError:
+        self.report.add_error(error)
+        if isinstance(error, GatewayError):
+            return error
+        fields = {"request_id": self.report.request_id}
+        _LOG.error("defect in request %s at %s", self.report.request_id, path, exc_info=error, extra=fields)
+        return Internal(Internal.masked)
+
+
+@contextmanager
+def running(surface: PythonSurface, name: str, principal: Principal, timeout: float | None) -> Iterator[Method]:
+    """Run one call of the method of that name.
+
+    Raises:
+        Unauthenticated: the principal has expired.
+    """
+    report = RequestReport("python", caller=principal.name, operation=name, label=name, kind="method")
+    method = Method(surface.service.by(principal), report)
+    failure: GatewayError | None = None
+    with surface.telemetry.reporting(report, {}):
+        seconds = surface.timeout if timeout is None else timeout
+        try:
+            principal.require_valid(surface.now())
+            with operation(timeout=seconds, trace=report.trace, calls=report.calls, request_id=report.request_id):
+                yield method
+        except GatewayError as error:
+            report.add_error(error)
+            failure = error
+        finally:
+            method.close()
+    if failure is not None:
+        raise _as_called(failure)
+
+
+def _as_called(error: GatewayError) -> GatewayError:
+    """Return the error with the fields of a change at the top: `("email",)`. Other paths begin with an argument."""
+    violations = tuple(
+        replace(each, path=each.path[1:]) if each.path[:1] == ("change",) and len(each.path) > 1 else each
+        for each in error.violations
+    )
+    if violations == error.violations:
+        return error
+    renamed = copy.copy(error)  # a result that is stored, or shared with other operations, stays as it is
+    renamed.violations = violations
+    return renamed.with_traceback(error.__traceback__)
+
+
+def read_plan_for(name: str, view: View, fields: Collection[str]) -> ReadPlan:
+    """Return how to read records of that type, in a view or with the fields at these paths.
+
+    Raises:
+        BadUserInput: a path is not a field, the view does not exist, or there are both a view and paths.
+    """
+    known = member_of(View, view, "view")
+    if isinstance(fields, str):
+        raise BadUserInput.at(("fields",), "must be a list of paths", Rule.TYPE, type="list")
+    if not fields:
+        return read_plan_of_view(name, known)
+    if known is View.FULL and name == "User":
+        raise BadUserInput.at(("view",), "must not be given together with fields", Rule.NOT_ALLOWED)
+    if len(fields) > MAX_PATHS:
+        raise BadUserInput.at(("fields",), f"may have {MAX_PATHS} paths at most", Rule.MAX_ITEMS, max=MAX_PATHS)
+    return read_plan_of_paths(name, tuple(fields))
