@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
-from gateway.api.python.operations import Method, PythonSurface, read_plan_for
+from gateway.api.python.operations import MethodCall, PythonSurface, read_plan_for
 from gateway.errors import BadUserInput, GatewayError, Rule
 from gateway.events.log import Draining, UserEvent
 from gateway.events.watching import MAX_IDS, watching
@@ -80,7 +80,7 @@ async def _user_of(
 ) -> User:
     """Return the user of an event: completed if its source left out fields of it, and with the lookups of the plan."""
     with telemetry.delivering(subscription) as report:
-        method = Method(service, report)
+        method = MethodCall(service, report)
         try:
             with operation(timeout=seconds, trace=report.trace, calls=report.calls, request_id=report.request_id):
                 loaders = method.loaders(read_plan.plan)

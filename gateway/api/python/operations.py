@@ -24,7 +24,7 @@ from gateway.users.read_plan import MAX_PATHS, ReadPlan, View, read_plan_of_path
 from gateway.users.service import UserService
 from gateway.users.validation import member_of
 
-__all__ = ["Method", "PythonSurface", "read_plan_for", "running"]
+__all__ = ["MethodCall", "PythonSurface", "read_plan_for", "running"]
 
 R = TypeVar("R", bound=Record)
 
@@ -44,7 +44,7 @@ class PythonSurface:
 
 
 @dataclass(slots=True)
-class Method:
+class MethodCall:
     """One call of a method."""
 
     service: UserService
@@ -88,14 +88,14 @@ class Method:
 
 
 @contextmanager
-def running(surface: PythonSurface, name: str, principal: Principal, timeout: float | None) -> Iterator[Method]:
+def running(surface: PythonSurface, name: str, principal: Principal, timeout: float | None) -> Iterator[MethodCall]:
     """Run one call of the method of that name.
 
     Raises:
         Unauthenticated: the principal has expired.
     """
     report = RequestReport("python", caller=principal.name, operation=name, label=name, kind="method")
-    method = Method(surface.service.by(principal), report)
+    method = MethodCall(surface.service.by(principal), report)
     failure: GatewayError | None = None
     with surface.telemetry.reporting(report, {}):
         seconds = surface.timeout if timeout is None else timeout
