@@ -1,6 +1,8 @@
 """Which subscriptions share a feed: sharing too little costs calls, sharing too much discloses data."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -241,3 +243,27 @@ async def test_catching_up_as_a_feed_ends() -> None:
     await shared["key"].run()
     await feed(event, is_shared=False).run()
     assert merged == []
+
+
+async def test_nothing_is_kept_of_a_client_that_has_left(start_server: Any) -> None:
+    """A feed that goes on for other clients does not keep the request of the client that it was started for."""
+    requests = []
+
+    async def recording(connection: Connection) -> Principal:
+        requests.append(weakref.ref(connection.request))
+        return KIM
+
+    server = await start_server(recording)
+    async with server.socket() as staying:
+        async with server.socket() as leaving:
+            await leaving.subscribe()
+            await server.wait_for_subscribers()
+            await staying.subscribe()
+            await server.wait_until(lambda: len(requests) == 4)
+            await server.publish("one")
+            assert await leaving.next_name() == await staying.next_name() == "one"
+        await server.wait_until(lambda: server.live.traffic.connections == 1)
+        await server.publish("two")
+        assert await staying.next_name() == "two"
+        gc.collect()
+        assert [request() is not None for request in requests] == [True, False, False, True]
