@@ -126,6 +126,10 @@ class Principal:
     """
 
     def __post_init__(self) -> None:
+        if type(self.scopes) is not frozenset:  # of a program without a type checker
+            if isinstance(self.scopes, str):
+                raise TypeError("the scopes of a principal are a frozenset of texts, not one text")
+            object.__setattr__(self, "scopes", frozenset(self.scopes))
         keys = {source: key for source, key in self.provided.items() if key}
         # Before the name, which may contain text that another party has chosen.
         credentials = f"{_digest(self.forwarded, keys)}#" if self.forwarded or keys else ""

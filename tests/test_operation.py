@@ -1,6 +1,7 @@
 """Principals: their scopes, their identities, and the principal of the running operation."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,15 @@ from gateway.users.model import UserSource
 
 ACCOUNT, SOFTWAREONE, RESELLER = UserSource
 READ, WRITE = Action
+
+
+@pytest.mark.parametrize("given_scopes", [["users:read"], {"users:read"}, ("users:read",)], ids=str)
+def test_scopes_of_other_types(given_scopes: Any) -> None:
+    """Scopes that are given as another collection are the same; one text is refused, since it is a collection too."""
+    assert Principal("a", given_scopes) == Principal("a", frozenset({"users:read"}))
+    assert hash(Principal("a", given_scopes))
+    with pytest.raises(TypeError, match="not one text"):
+        Principal("a", "users:read")  # type: ignore[arg-type]  # what is refused
 
 
 @pytest.mark.parametrize(

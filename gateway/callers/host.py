@@ -76,21 +76,9 @@ class HostAuthentication:
             if self._configured is None:
                 raise Unauthenticated("Authentication required.")
             return await self._configured(connection)
-        _check(principal)
+        if not isinstance(principal, Principal):  # which a type checker would have reported
+            found = type(principal).__name__
+            raise Internal(f"`authenticate` of the embedding program returned {found}: return a Principal or None.")
         if principal.expires is not None and principal.expires <= self._now():
             raise Unauthenticated("The credential has expired.")
         return with_forwarded(principal, connection.headers, self._forwards) if self._forwards else principal
-
-
-def _check(principal: object) -> None:
-    """Check what the embedding program returned, which type checkers may not have seen.
-
-    Raises:
-        Internal: it is no principal, or has scopes that cannot be looked up.
-    """
-    if not isinstance(principal, Principal):
-        found = type(principal).__name__
-        raise Internal(f"`authenticate` of the embedding program returned {found}: return a Principal or None.")
-    if not isinstance(principal.scopes, frozenset):
-        found = type(principal.scopes).__name__
-        raise Internal(f"`authenticate` of the embedding program returned scopes as {found}: use a frozenset.")
