@@ -1,10 +1,11 @@
 """Secrets appear in no output, no response and no repr, whatever fails."""
 
 import asyncio
+import logging
 import re
 import secrets
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import grpc
@@ -16,6 +17,7 @@ from security.outside import Caller, Keys, Serve, call_grpc, run_to_end
 from gateway import Gateway, Settings
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.web.servers import ServerName
+from gateway.auth import Credential
 from gateway.cli import main
 from gateway.operation import Principal
 from gateway.users.changes import CreateAccountUser
@@ -106,6 +108,26 @@ async def test_whatever_a_source_responds(
         }
         changes = [record for record in running.records if record["logger"] == "gateway.changes"]
         assert {record["source"] for record in changes} == {source.lower() for source in SOURCES}
+
+
+async def test_provided_credentials(caplog: pytest.LogCaptureFixture) -> None:
+    """The same holds for a credential that the embedding program provides for a caller."""
+    secret, caller = _secret("provided"), Principal("ann", frozenset({"users:read", "users:write"}))
+
+    async def provide(_: str, principal: Principal) -> Credential:
+        return Credential({"authorization": f"Bearer {secret}{principal.name}"})
+
+    async with LeakingSource().serve() as leaking_source:
+        source: Any = {"base_url": leaking_source.url, "max_attempts": 1, "rate_limit": 10_000}
+        settings = Settings(account=source, softwareone=source, reseller=source | {"reseller_id": "re_1"})
+        with caplog.at_level(logging.DEBUG):
+            async with Gateway(settings, credentials=provide) as gateway:
+                for leaking_source.kind in KINDS:
+                    for name in ("account", "user of SOFTWAREONE"):
+                        result = await gateway.execute(OPERATIONS[name], principal=caller)
+                        assert secret not in str(result), (leaking_source.kind, name)
+        assert leaking_source.request_count > len(KINDS)
+    assert secret not in caplog.text
 
 
 async def test_what_callers_bring(
