@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
+from gateway.app.given_sources import given_sources
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.overrides import Overrides
 from gateway.callers.authentication import Forwards
@@ -126,7 +127,7 @@ class ConfiguredSources:
         self._provided: dict[UserSource, ProvidedCredentials] = {}
         self.pictures: dict[UserSource, PictureStore] = {}
         budget = RetryBudget(clock=self._clock.monotonic)
-        given = _by_name(overrides.sources)
+        given = given_sources(overrides.sources, lambda name: settings_of(settings, name).timeout)
         used = [name for name in BUILDERS if name in given or self._is_used(name)]
         self.sources = Sources([given[name] if name in given else self._build(name, budget) for name in used])
 
@@ -238,21 +239,6 @@ class ConfiguredSources:
         transport: Transport = create(limits) if given is None else given(name.value, limits)
         self._stack.push_async_callback(transport.aclose)
         return transport, () if given is None else (GivenTransport(),)
-
-
-def _by_name(sources: Sequence[Source]) -> dict[UserSource, Source]:
-    """Return the sources of an embedding program by their names.
-
-    Raises:
-        ValueError: a name is none of `UserSource`, or two sources have the same one.
-    """
-    found: dict[UserSource, Source] = {}
-    for source in sources:
-        name = UserSource(source.name)
-        if name in found:
-            raise ValueError(f"two sources with the name {name}: pass one of them")
-        found[name] = source
-    return found
 
 
 def _limits(settings: SourceSettings) -> TransportLimits:

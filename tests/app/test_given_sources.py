@@ -1,5 +1,6 @@
 """A source that the embedding program passes in place of the configured one: here, one in memory."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from gateway import Gateway, Settings
 from gateway.changes import CreateAccountUser, UpdateAccountUser
-from gateway.errors import BadUserInput, NotFound, SourceUnavailable
+from gateway.errors import BadUserInput, NotFound, Outcome, SourceTimeout, SourceUnavailable
 from gateway.models import Department, Role, User, UserSource
 from gateway.sources import CreatingSource, Directory, Kind, Page, Ref, Source, SourceChanges, UserQuery, Window
 
@@ -151,6 +152,31 @@ async def test_instead_of_a_configured_one(
         page = await gateway.users.list_users(first=50)
         assert {user.source for user in page.users} == set(UserSource)
         assert {user.source_id for user in page.users if user.source is ACCOUNT} == set(memory.users)
+
+
+async def test_deadlines(memory: MemorySource) -> None:
+    """A source that hangs is left at the deadline of the operation, and at the timeout of its settings."""
+
+    async def hang(*_: object, **__: object) -> Any:
+        await asyncio.Event().wait()
+
+    memory.fetch_user = memory.update_user = memory.roles.fetch = memory.roles.page = hang  # type: ignore[method-assign]  # what hangs
+    settings = _empty()
+    account = settings.account.model_copy(update={"timeout": 0.05})
+    async with Gateway(settings.model_copy(update={"account": account}), sources=[memory]) as gateway:
+        for awaitable, outcome in (
+            (gateway.users.get_user("u1", ACCOUNT), None),
+            (gateway.users.get_role("admin"), None),
+            (gateway.users.list_roles(), None),
+            (gateway.users.update_account_user("u1", {"name": "x"}), Outcome.UNKNOWN),
+        ):
+            with pytest.raises(SourceTimeout) as caught:
+                await awaitable
+            assert (caught.value.outcome, caught.value.origin.source) == (outcome, "account")
+    async with Gateway(settings, sources=[memory]) as gateway:
+        result = await gateway.execute('{ user(id: "u1", source: ACCOUNT) { name } }', timeout=0.05)
+        assert result.errors
+        assert (result.errors[0].extensions or {})["code"] == "SOURCE_TIMEOUT"
 
 
 async def test_two_sources_of_one_name(memory: MemorySource) -> None:
