@@ -6,7 +6,7 @@ from functools import partial
 
 from gateway.api.web.webhooks import ResellerWebhooks
 from gateway.app.metrics_observer import MetricsObserver
-from gateway.app.state_memory import MemoryState
+from gateway.app.stores import Stores
 from gateway.events.log import EventLog
 from gateway.events.polling import Poller
 from gateway.kit.clock import Clock
@@ -55,7 +55,7 @@ def start_polling(
     settings: Settings,
     sources: Sources,
     events: EventLog,
-    state: MemoryState,
+    state: Stores,
     *,
     stack: AsyncExitStack,
     observer: MetricsObserver,

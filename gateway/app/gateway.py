@@ -43,6 +43,7 @@ from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.sources.http.credentials import Credentials
 from gateway.sources.http.exchange import TransportFactory
+from gateway.state.state import State
 from gateway.telemetry.access_log import Write, write_to_logger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.recent_warnings import RecentWarnings
@@ -73,6 +74,7 @@ class Gateway:
     `authenticate` identifies the callers of all surfaces, `credentials` provides what the sources are called with for
     each of them, and `transport` creates the HTTP clients of the sources; None: as the settings configure it. Each of
     the `sources` replaces the configured one of its name. Expiry times, rate limits and pauses are measured by `clock`.
+    `state` keeps what replicas have in common; None: Redis if the settings name one, else the memory of the process.
 
     Callers that `authenticate` does not know are authenticated by `GATEWAY_AUTH__MODE`, if that is set.
 
@@ -92,12 +94,13 @@ class Gateway:
         transport: TransportFactory | None = None,
         sources: Sequence[Source] = (),
         clock: Clock = REAL_CLOCK,
+        state: State | None = None,
     ) -> None:
         self.settings = settings or Settings()
         if self.settings.lacks_authentication and authenticate is None:
             with named_setting("environment"):
                 raise ValueError("production requires GATEWAY_AUTH__MODE (api_key, jwt or both), or `authenticate`")
-        self._overrides = Overrides(authenticate, credentials, transport, sources, clock)
+        self._overrides = Overrides(authenticate, credentials, transport, sources, clock, state)
         self._metrics = Metrics()
         self._states = StateChanges()
         self._observer = StateObserver(self._metrics, self._states)

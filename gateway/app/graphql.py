@@ -19,7 +19,7 @@ from gateway.api.graphql.trusted.named import NamedDocuments, Trust
 from gateway.api.graphql.trusted.naming import sha256_of
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.setting_errors import named_setting
-from gateway.app.state_memory import MemoryState
+from gateway.app.stores import Stores
 from gateway.kit.tasks import cancel_and_wait
 from gateway.settings import Settings
 
@@ -30,7 +30,7 @@ _NEVER_COMPILED = frozenset({"subscription", "__schema", "__type"})
 
 
 def build_executor(
-    settings: Settings, state: MemoryState, stack: AsyncExitStack, observer: MetricsObserver, capacity: Capacity
+    settings: Settings, state: Stores, stack: AsyncExitStack, observer: MetricsObserver, capacity: Capacity
 ) -> Executor:
     """Build the executor of GraphQL operations. Call it inside the event loop; `stack` stops its tasks."""
     introspection = settings.in_development if settings.introspection is None else settings.introspection
@@ -64,7 +64,7 @@ def _build_subgraph() -> Schema:
 
 
 def _build_named_documents(
-    settings: Settings, state: MemoryState, stack: AsyncExitStack, observer: MetricsObserver, documents: Documents
+    settings: Settings, state: Stores, stack: AsyncExitStack, observer: MetricsObserver, documents: Documents
 ) -> NamedDocuments | None:
     """Build the trusted documents and persisted queries; None where both are disabled."""
     configured = settings.documents

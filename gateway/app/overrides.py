@@ -7,6 +7,7 @@ from gateway.callers.authentication import Authenticate
 from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.sources.http.credentials import Credentials
 from gateway.sources.http.exchange import TransportFactory
+from gateway.state.state import State
 from gateway.users.source import Source
 
 __all__ = ["Overrides"]
@@ -24,3 +25,4 @@ class Overrides:
     transport: TransportFactory | None = None
     sources: Sequence[Source] = ()
     clock: Clock = REAL_CLOCK
+    state: State | None = None

@@ -21,13 +21,15 @@ from gateway.app.overrides import Overrides
 from gateway.app.pictures import build_picture_links
 from gateway.app.secret_files import watch_secret_files
 from gateway.app.sources import ConfiguredSources
-from gateway.app.state_memory import MemoryState
+from gateway.app.stores import Stores
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.log import EventLog
 from gateway.kit.clock import Clock
 from gateway.kit.extras import require_extra
 from gateway.settings import Settings
+from gateway.state.memory.state import MemoryState
 from gateway.state.once import IdempotentChanges
+from gateway.state.state import State
 from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.telemetry import Telemetry
@@ -44,7 +46,7 @@ class Parts:
     """What the surfaces of one gateway have in common; it exists from when the gateway is entered on."""
 
     clock: Clock
-    state: MemoryState
+    state: Stores
     sources: ConfiguredSources
     credentials: CredentialWatch
     events: EventLog
@@ -72,7 +74,7 @@ async def open_parts(
     """
     watch_secret_files(settings, stack)
     clock = overrides.clock
-    state = _build_state(settings, stack, observer, clock)
+    state = Stores(overrides.state or _configured_state(settings, observer, clock), settings, stack, observer, clock)
     await state.start()
     configured = ConfiguredSources(settings, stack, observer, overrides)
     sources = configured.sources
@@ -134,17 +136,17 @@ async def open_parts(
     return Parts(clock, state, configured, credentials, events, users, pictures, capacity, executor, incoming, live)
 
 
-def _build_state(settings: Settings, stack: AsyncExitStack, observer: MetricsObserver, clock: Clock) -> MemoryState:
+def _configured_state(settings: Settings, observer: MetricsObserver, clock: Clock) -> State:
     """Build the state in memory or, if a URL is set, in Redis."""
     if settings.redis_url is None:
-        return MemoryState(settings, stack, observer, clock)
+        return MemoryState(clock)
     require_extra("redis", "GATEWAY_REDIS_URL", ", or unset GATEWAY_REDIS_URL")
     from gateway.app.state_redis import RedisState  # noqa: PLC0415 - the Redis client takes 6 MiB
 
-    return RedisState(settings.redis_url.get_secret_value(), settings, stack, observer, clock)
+    return RedisState(settings.redis_url.get_secret_value(), observer.redis_event)
 
 
-def _build_capacity(settings: Settings, state: MemoryState, observer: MetricsObserver) -> Capacity:
+def _build_capacity(settings: Settings, state: Stores, observer: MetricsObserver) -> Capacity:
     """Build the capacity that all surfaces have in common."""
     configured = settings.gate
     gate = Gate(

@@ -1,18 +1,11 @@
 """The state that replicas have in common, in Redis. Only imported where Redis is configured."""
 
-from contextlib import AsyncExitStack
-
 from redis.asyncio import Redis
 
-from gateway.api.graphql.trusted.named import DocumentStore
-from gateway.app.metrics_observer import MetricsObserver
-from gateway.app.state_memory import MemoryState
-from gateway.events.log import EventLog, EventLogSettings
-from gateway.events.polling import PollingLock
-from gateway.events.replicated import ReplicatedEventLog
-from gateway.kit.clock import Clock
+from gateway.kit.documents import DocumentStore
+from gateway.kit.event_stream import EventStream
+from gateway.kit.polling_lock import PollingLock
 from gateway.kit.rate_limit import RateLimit
-from gateway.settings import Settings
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
 from gateway.state.rate_limit import RateSettings
 from gateway.state.redis.check import find_problem
@@ -30,15 +23,12 @@ __all__ = ["RedisState", "redis_problem"]
 _LEASE_MARGIN = 5.0  # seconds: more than Redis takes to respond, and than a failover usually does
 
 
-class RedisState(MemoryState):
-    """Builds the same stores in Redis, over one client. Their time is that of the Redis server."""
+class RedisState:
+    """A `State` in Redis, over one client. Times are those of the Redis server."""
 
-    def __init__(
-        self, url: str, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver, clock: Clock
-    ) -> None:
-        super().__init__(settings, stack, observer, clock)
-        self._client = _client(url, observer.redis_event)
-        stack.push_async_callback(self._client.aclose)
+    def __init__(self, url: str, observe: RedisObserver) -> None:
+        self._client = _client(url, observe)
+        self._replicas: RedisReplicas | None = None
 
     async def start(self) -> None:
         """Check that Redis can be used.
@@ -52,34 +42,34 @@ class RedisState(MemoryState):
         if problem is not None and problem.permanent:
             raise ValueError(f"GATEWAY_REDIS_URL: {problem.message}")
 
+    def idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
+        return RedisIdempotency(self._client, settings)
+
+    def rates(self, settings: RateSettings) -> RateLimit:
+        return RedisRateLimit(self._client, settings)
+
+    def documents(self, *, ttl: float, max_bytes: int) -> DocumentStore:  # noqa: ARG002 - Redis bounds its memory
+        return RedisDocuments(self._client, ttl=ttl)
+
+    def event_stream(self, *, max_entries: int, window: float) -> EventStream:
+        return RedisEventStream(self._client, max_entries=max_entries, window=window)
+
     def polling_lock(self, name: str, interval: float) -> PollingLock:
-        """Build the lock; its lease outlasts an interval, and is renewed during a round.
+        """Return the lock; its lease outlasts an interval, and is renewed during a round.
 
         After a replica was killed, another one polls once the lease has ended and its next interval has passed.
         """
         return RedisPollingLock(self._client, name, lease=interval + _LEASE_MARGIN)
 
     def replicas(self, description: bytes) -> Replicas:
-        replicas = RedisReplicas(self._client, description)
-        self._stack.push_async_callback(replicas.aclose)
-        replicas.start()
-        return replicas
+        self._replicas = RedisReplicas(self._client, description)
+        self._replicas.start()
+        return self._replicas
 
-    def _idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
-        return RedisIdempotency(self._client, settings)
-
-    def _rates(self, settings: RateSettings) -> RateLimit:
-        return RedisRateLimit(self._client, settings)
-
-    def _documents(self) -> DocumentStore:
-        return RedisDocuments(self._client, ttl=self._settings.documents.automatic_ttl)
-
-    def _events(self, settings: EventLogSettings) -> EventLog:
-        stream = RedisEventStream(self._client, max_entries=settings.max_events, window=settings.window)
-        log = ReplicatedEventLog(stream, settings, observe=self._observer.log_event)
-        self._stack.push_async_callback(log.aclose)
-        log.start()
-        return log
+    async def aclose(self) -> None:
+        if self._replicas is not None:
+            await self._replicas.aclose()
+        await self._client.aclose()
 
 
 async def redis_problem(url: str) -> str | None:

@@ -4,11 +4,12 @@ import asyncio
 import logging
 
 from gateway.errors import SourceUnavailable
-from gateway.events.entries import EventStream, check_of, decode_entry
+from gateway.events.entries import check_of, decode_entry
 from gateway.events.log import LogEvent, LogObserver, NoLongerHeld, UserEvent
 from gateway.events.outbox import backoff
 from gateway.events.recent import RecentEvents
 from gateway.events.resume_tokens import ResumeTokens
+from gateway.kit.event_stream import EventStream
 
 __all__ = ["EventStreamReader"]
 

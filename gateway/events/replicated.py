@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from gateway.errors import SourceUnavailable
 from gateway.events.deduplication import deduplication_keys
-from gateway.events.entries import Entry, EventStream, Report, check_of, encode_entry
+from gateway.events.entries import Entry, check_of, encode_entry
 from gateway.events.log import (
     ChangeListener,
     Draining,
@@ -32,6 +32,7 @@ from gateway.events.outbox import Outbox
 from gateway.events.reader import EventStreamReader
 from gateway.events.recent import MemorySubscription, RecentEvents, event_filter
 from gateway.events.resume_tokens import invalid_resume_token
+from gateway.kit.event_stream import EventStream, Report
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import seconds_left

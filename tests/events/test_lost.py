@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 from state.server import RedisServer
 
 from gateway.errors import BadUserInput
-from gateway.events.entries import Report, check_of
+from gateway.events.entries import check_of
 from gateway.events.log import LogEvent, NoLongerHeld
 from gateway.events.memory import MemoryEventLog
+from gateway.kit.event_stream import Report
 from gateway.state.redis.client import connect
 from gateway.state.redis.event_stream import RedisEventStream
 

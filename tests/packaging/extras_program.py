@@ -16,7 +16,15 @@ from typing import Any
 from gateway import Gateway, Settings
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox
 
-PUBLIC = ("gateway.auth", "gateway.changes", "gateway.errors", "gateway.models", "gateway.sources", "gateway.testing")
+PUBLIC = (
+    "gateway.auth",
+    "gateway.changes",
+    "gateway.errors",
+    "gateway.models",
+    "gateway.sources",
+    "gateway.state",
+    "gateway.testing",
+)
 USER = "acus_adalovelace1"
 QUERY = f'{{ user(id: "{USER}", source: ACCOUNT) {{ name role {{ name }} department {{ name }} }} }}'
 

@@ -22,6 +22,7 @@ MODULES = (
     "gateway.errors",
     "gateway.models",
     "gateway.sources",
+    "gateway.state",
     "gateway.testing",
 )
 DESCRIPTION = Path(__file__).parents[2] / "docs/public-api.txt"

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.errors import SourceUnavailable
-from gateway.events.entries import Report
+from gateway.kit.event_stream import Report
 from gateway.state.redis.client import connect
 from gateway.state.redis.event_stream import RedisEventStream
 

@@ -8,7 +8,7 @@ import pytest
 from state.server import RedisPair, RedisServer
 
 from gateway.errors import SourceUnavailable
-from gateway.events.entries import Report
+from gateway.kit.event_stream import Report
 from gateway.state.redis.client import RedisEvent, connect, reply_of
 from gateway.state.redis.event_stream import RedisEventStream
 

@@ -6,13 +6,13 @@ name of the log is lost with its entries where Redis loses its data. All keys ar
 
 import secrets
 from collections.abc import Sequence
-from typing import Protocol
 
 from redis.asyncio import Redis
 
+from gateway.kit.event_stream import Report
 from gateway.state.redis.client import reply_of
 
-__all__ = ["RedisEventStream", "ReportFields"]
+__all__ = ["RedisEventStream"]
 
 _READ_WAIT = 500  # milliseconds that a read waits for entries: less than the client's reply timeout
 _BATCH = 256  # entries of one read
@@ -97,34 +97,6 @@ end
 """
 
 
-class ReportFields(Protocol):
-    """A report to append: an entry with its check, its deduplication keys, and an id if this gateway reports it.
-
-    The fields are those of `gateway.events.entries.Report`.
-    """
-
-    @property
-    def entry(self) -> bytes: ...
-    @property
-    def check(self) -> str: ...
-    @property
-    def event(self) -> str: ...
-    @property
-    def user(self) -> str: ...
-    @property
-    def content(self) -> str: ...
-    @property
-    def dated(self) -> bool: ...
-    @property
-    def order(self) -> str: ...
-    @property
-    def deletion(self) -> bool: ...
-    @property
-    def report(self) -> str: ...
-    @property
-    def repeated(self) -> bool: ...
-
-
 class RedisEventStream:
     """An `EventStream` in Redis. Whoever connected the client (`connect`) closes it.
 
@@ -147,7 +119,7 @@ class RedisEventStream:
         log, first, last, check = await reply_of(self._bounds(self._keys, [_new_name()]))
         return log.decode(), int(first), int(last), check.decode()
 
-    async def append(self, reports: Sequence[ReportFields]) -> list[int]:
+    async def append(self, reports: Sequence[Report]) -> list[int]:
         keys = [*self._keys]
         arguments: list[str | bytes | int] = [_new_name(), self._max_entries, self._window]
         for each in reports:

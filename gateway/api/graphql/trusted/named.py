@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal
 
 from gateway.api.graphql.trusted.manifest import Manifest
 from gateway.api.graphql.trusted.naming import (
@@ -16,8 +16,9 @@ from gateway.api.graphql.trusted.naming import (
     sha256_of,
 )
 from gateway.errors import BadUserInput, Rule
+from gateway.kit.documents import DocumentStore
 
-__all__ = ["DocumentStore", "Event", "NamedDocuments", "Resolved", "Trust"]
+__all__ = ["Event", "NamedDocuments", "Resolved", "Trust"]
 
 _LOG = logging.getLogger("gateway.graphql")
 _MAX_LOGGED = 1000  # documents whose hashes are remembered, so that each is logged once
@@ -32,14 +33,6 @@ class Trust(StrEnum):
     OFF = "off"
     LOG = "log"
     ENFORCE = "enforce"
-
-
-class DocumentStore(Protocol):
-    """A cache of documents by their SHA-256. A client sends a document again that is not found. It raises no errors."""
-
-    async def get(self, sha256: str) -> str | None: ...
-
-    async def put(self, sha256: str, text: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
