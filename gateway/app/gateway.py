@@ -15,7 +15,7 @@ from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import DIST
 from gateway.api.python.operations import PythonSurface
-from gateway.api.python.users import Users
+from gateway.api.python.users import Users, build_users
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.health import health
@@ -190,7 +190,7 @@ class Gateway:
         parts = self._entered
         if self._users is None:
             timeout, now = self.settings.request_timeout, parts.clock.time
-            self._users = Users(
+            self._users = build_users(
                 PythonSurface(parts.users, parts.events, parts.credentials, self._telemetry, timeout, now)
             )
         return self._users

@@ -66,12 +66,12 @@ class RequestReport(msgspec.Struct):
 
     `started` is a time of `time.perf_counter`, `duration` is in seconds. `trace` is the trace context that sources
     are sent, `trace_id` the id in it. `method`, `scheme` and `route` are those of HTTP; a route has placeholders for
-    parts of the path. `operation` is the name that the client chose, or the method of gRPC; `label` is the same where
-    names are bounded, else `OTHER`. `kind` is query, mutation, subscription, unary or stream. `document` is the SHA-256
-    of a GraphQL document. `status` is the status of HTTP or the name of the gRPC code; `CLIENT_LEFT` where the client
-    did not wait for the end. `codes` are those of all errors. `messages` is the number of responses on a stream, and
-    `bytes` the size of the response without its head. `cause` describes the first call to a source that failed. `calls`
-    records the calls, None if nothing records them.
+    parts of the path. `operation` is the name that the client chose, or the method of gRPC or Python; `label` is the
+    same where names are bounded, else `OTHER`. `kind` is query, mutation, subscription, unary, stream or method.
+    `document` is the SHA-256 of a GraphQL document. `status` is the status of HTTP or the name of the gRPC code;
+    `CLIENT_LEFT` where the client did not wait for the end. `codes` are those of all errors. `messages` is the number
+    of responses on a stream, and `bytes` the size of the response without its head. `cause` describes the first call to
+    a source that failed. `calls` records the calls, None if nothing records them.
     """
 
     surface: Surface = "http"

@@ -14,18 +14,21 @@ from gateway import (
     LimitSettings,
     Result,
     Settings,
+    Users,
 )
 from gateway.auth import Authenticate, Connection, Credential, Credentials, Principal
 from gateway.changes import (
     Blob,
+    CreateAccountUserFields,
     Icon,
     NotificationPreference,
+    NotificationPreferenceFields,
     NotificationType,
     UpdateAccountUser,
     UpdateSoftwareOneUser,
 )
-from gateway.errors import BadUserInput, Forbidden, GatewayError, NotFound, Origin, SourceUnavailable
-from gateway.models import Department, Role, User, UserSource
+from gateway.errors import BadUserInput, FieldNotLoaded, Forbidden, GatewayError, NotFound, Origin, SourceUnavailable
+from gateway.models import Department, Person, Role, User, UserChange, UserEvent, UserFilter, UserSource, View
 from gateway.sources import Ref, Request, Response, Source, Transport, TransportLimits, UserQuery, Window
 from gateway.testing import AccountUser, Sandbox
 
@@ -189,3 +192,33 @@ async def with_sandbox() -> int:
         await gateway.users.get_user(user_id)
         mode: CredentialMode = gateway.settings.account.credentials
         return len(sandbox.calls) if mode is CredentialMode.CONFIGURED else 0
+
+
+async def typed_service(gateway: Gateway) -> list[str]:
+    """What is loaded is stated by a view or by paths; mappings have types, and iterations yield records."""
+    only: UserFilter = {"sources": [UserSource.ACCOUNT], "include_removed": True}
+    users: list[User] = [user async for user in gateway.users.iterate(only, limit=3, view=View.FULL)]
+    page = await gateway.users.list_users(only, first=1, fields=["name", "role.permissions"])
+    person: Person = await gateway.users.find_person("ada@example.test", timeout=1.0)
+    fields: CreateAccountUserFields = {"email": "eve@example.test", "name": "Eve"}
+    users += [*page.users, *person.users, await gateway.users.create_account_user(fields, view=View.FULL)]
+    await gateway.users.update_software_one_user(
+        "USR-1", {"icon": Icon(content=b"GIF89a"), "phone": {"prefix": "+34", "number": "5"}}
+    )
+    preference: NotificationPreferenceFields = {"notification_type": "invoice", "enabled": True}
+    await gateway.users.update_account_user("acus_1", {"preferences": [preference]})
+    roles: Sequence[Role] = (await gateway.users.list_roles(search="a")).roles
+    async for event in gateway.users.subscribe(ids=[users[0].id], resume_token=None):
+        found: UserEvent = event
+        if found.change is UserChange.DELETED:
+            break
+    return [record.id for record in (*users, *roles)]
+
+
+async def name_of(users: Users, principal: Principal) -> str | None:
+    """The service can be passed on, as a whole or for a caller."""
+    user = await users.by(principal).get_user("acus_1", UserSource.ACCOUNT, fields=("name",))
+    try:
+        return user.name if user else None
+    except FieldNotLoaded as error:
+        return f"{error.record}.{error.field}"

@@ -72,3 +72,16 @@ def sandboxes(sandbox: Sandbox) -> None:
     sandbox.fail("account", "explode")  # expect error
     sandbox.fail("account", statuss=500)  # expect error
     sandbox.seed(AccountUser(nam="Eve"))  # expect error
+
+
+async def typed_service(gateway: Gateway) -> None:
+    """Names in mappings, views and paths are checked, and what pages and iterations have."""
+    await gateway.users.update_account_user("acus_1", {"emial": "ada@example.test"})  # expect error
+    await gateway.users.update_account_user("acus_1", {"role_id": 5})  # expect error
+    await gateway.users.create_account_user({"name": None})  # expect error
+    await gateway.users.list_users({"emial": "ada@example.test"})  # expect error
+    await gateway.users.get_user("acus_1", view="full")  # expect error
+    page = await gateway.users.list_users()
+    assert page.edges  # expect error
+    async for user in gateway.users.iterate():
+        assert user.identifier  # expect error

@@ -23,7 +23,7 @@ from gateway.users.person import Person
 from gateway.users.read_plan import View
 from gateway.users.validation import member_of
 
-__all__ = ["Users"]
+__all__ = ["Users", "build_users"]
 
 
 class Users:
@@ -42,9 +42,8 @@ class Users:
       `("filter", "email")`; those of a change with the name of its field: `("email",)`.
     """
 
-    def __init__(self, surface: PythonSurface) -> None:
-        self._surface = surface
-        self._principal = ANYONE
+    _surface: PythonSurface
+    _principal: Principal = ANYONE
 
     def by(self, principal: Principal) -> Self:
         """Return the same service for a principal. Cheap enough to call for every request."""
@@ -288,3 +287,10 @@ class Users:
             resume_token=resume_token,
             timeout=timeout,
         )
+
+
+def build_users(surface: PythonSurface) -> Users:
+    """Build the typed service of a gateway. Its class has no constructor, which would be a part of the public API."""
+    users = Users()
+    users._surface = surface  # noqa: SLF001 - of this module
+    return users
