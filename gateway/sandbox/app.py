@@ -36,7 +36,7 @@ class SandboxOptions:
     `dialect` is the generation of the account API: today's, or that of April 2026, which knows `…-preview.1` only.
     `webhook_url` receives the webhooks about reseller users; where it is not known at the start, use
     `SandboxServer.webhooks`. `webhook_pauses` are the seconds before each retry: five retries as documented, but
-    sooner than after 300 s.
+    sooner than after 300 s. Requests have `grace` seconds to finish when it stops.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +48,7 @@ class SandboxOptions:
     webhook_url: str | None = None
     webhook_token: str = credentials.WEBHOOK_TOKEN
     webhook_pauses: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
+    grace: float = 0.5
 
 
 class SandboxServer:
@@ -73,9 +74,9 @@ class SandboxServer:
 
     async def start(self) -> None:
         """Seed the database and start listening."""
-        store = Store(self.options.data, self.clock)
+        store, tokens = Store(self.options.data, self.clock), credentials.AcceptedTokens()
         try:
-            apis = self._build_apis(store)
+            apis = self._build_apis(store, tokens)
         except BaseException:
             store.close()
             raise
@@ -83,7 +84,7 @@ class SandboxServer:
         webhooks = Webhooks(calls, faults, self.options.webhook_pauses)
         if self.options.webhook_url is not None:
             webhooks.send_to(self.options.webhook_url, self.options.webhook_token)
-        self._parts = parts = SandboxParts(store, apis, calls, faults, webhooks, Seeding(store), self.clock)
+        self._parts = parts = SandboxParts(store, tokens, apis, calls, faults, webhooks, Seeding(store), self.clock)
         try:
             await self._listen(SandboxHandler(parts))
         except BaseException:
@@ -147,11 +148,11 @@ class SandboxServer:
             raise RuntimeError("The sandbox is not running. Start it first.")
         return f"{self._origin}/{prefix}"
 
-    def _build_apis(self, store: Store) -> dict[str, SimulatedApi]:
+    def _build_apis(self, store: Store, tokens: credentials.AcceptedTokens) -> dict[str, SimulatedApi]:
         limits = self.options.rate_limits
-        account = AccountApi(store, enforce_limits=limits, dialect=Dialect(self.options.dialect))
-        softwareone = SoftwareOneApi(store, "/softwareone")
-        reseller = ResellerApi(store, enforce_limits=limits)
+        account = AccountApi(store, tokens, enforce_limits=limits, dialect=Dialect(self.options.dialect))
+        softwareone = SoftwareOneApi(store, tokens, "/softwareone")
+        reseller = ResellerApi(store, tokens, enforce_limits=limits)
         if not store.seeded:
             with store.transaction():
                 for api in (account, softwareone, reseller):
@@ -161,7 +162,7 @@ class SandboxServer:
 
     async def _listen(self, handler: SandboxHandler) -> None:
         runner = self._runner = web.ServerRunner(
-            web.Server(handler, request_factory=_request_factory, access_log=None), shutdown_timeout=0.5
+            web.Server(handler, request_factory=_request_factory, access_log=None), shutdown_timeout=self.options.grace
         )
         await runner.setup()
         site = web.TCPSite(runner, self.options.host, self.options.port)

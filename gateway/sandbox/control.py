@@ -27,6 +27,7 @@ class Control:
         self._faults = parts.faults
         self._seeding = parts.seeding
         self._clock = parts.clock
+        self._tokens = parts.tokens
         self._routes: Routes[Endpoint] = Routes()
         self._routes.add("GET", "/calls", lambda _request, _values: SandboxResponse.json(parts.calls.as_json()))
         self._routes.add("DELETE", "/calls", lambda _request, _values: _done(parts.calls.clear))
@@ -35,6 +36,7 @@ class Control:
         self._routes.add("POST", "/webhooks", self._send_webhook)
         self._routes.add("POST", "/records", self._add_record)
         self._routes.add("POST", "/clock", self._advance)
+        self._routes.add("POST", "/tokens", self._change_token)
         self._routes.add("GET", "/state/{source}/users/{id}", self._stored_user)
         self._routes.add("GET", "/people", lambda _request, _values: SandboxResponse.json(LANDMARKS))
 
@@ -82,6 +84,15 @@ class Control:
             return _error(400, str(error))
         return SandboxResponse(204)
 
+    def _change_token(self, request: SandboxRequest, _: Mapping[str, str]) -> SandboxResponse:
+        """Let a `source` accept a `token` from now on, or refuse it if `accepted` is false."""
+        match _decoded(request.body):
+            case {"source": str(source), "token": str(token), **more} if source in self._apis:
+                change = self._tokens.refuse if more.get("accepted") is False else self._tokens.accept
+                change(source, token)
+                return SandboxResponse(204)
+        return _error(400, f"The body must be a JSON object with a `token` and a `source` of {', '.join(self._apis)}.")
+
     def _stored_user(self, _: SandboxRequest, values: Mapping[str, str]) -> SandboxResponse:
         api = self._apis.get(values["source"])
         if api is None:
@@ -90,6 +101,13 @@ class Control:
         if stored_user is None:
             return _error(404, f"No user '{values['id']}' in {values['source']}.")
         return SandboxResponse.json(stored_user)
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _done(action: Callable[[], None]) -> SandboxResponse:

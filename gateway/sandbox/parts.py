@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.sandbox.calls import CallLog
 from gateway.sandbox.clock import SandboxClock
+from gateway.sandbox.credentials import AcceptedTokens
 from gateway.sandbox.exchange import SimulatedApi
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.seeding import Seeding
@@ -19,6 +20,7 @@ class SandboxParts:
     """The parts of a running sandbox, for the thread of its event loop alone."""
 
     store: Store
+    tokens: AcceptedTokens
     apis: Mapping[str, SimulatedApi]
     calls: CallLog
     faults: Faults

@@ -29,7 +29,7 @@ from gateway.testing.calls import ReceivedCalls, received_call
 from gateway.testing.clock import AdjustableClock
 from gateway.testing.names import FaultKind, SourceName, WebhookChange, WebhookFaultKind
 from gateway.testing.settings import sandbox_settings
-from gateway.testing.source_requests import read_request, removal_request, update_request
+from gateway.testing.source_requests import read_request, removal_request, update_request, with_token
 from gateway.testing.thread import LoopThread
 from gateway.users.ids import Kind, Ref, decode, encode, resolve
 from gateway.users.model import UserSource
@@ -83,7 +83,7 @@ class Sandbox:
         data: Path | None = None,
         clock: AdjustableClock | None = None,
     ) -> None:
-        options = simulated.SandboxOptions(users=users, rate_limits=rate_limits, dialect=dialect, data=data)
+        options = simulated.SandboxOptions(users=users, rate_limits=rate_limits, dialect=dialect, data=data, grace=0.01)
         self.clock = clock or AdjustableClock()
         """The time of the sources, which `advance` changes; pass it to the gateway too where that has to follow."""
         self._simulator = simulated.Sandbox(options, self.clock)
@@ -165,6 +165,14 @@ class Sandbox:
         has_tenant = source is UserSource.RESELLER
         return encode(Ref(kind, source, source_id, simulated.RESELLER_ID if has_tenant else ""))
 
+    def accept_token(self, source: SourceName, token: str) -> None:
+        """Let a source accept a further token, for example that of one caller; it may do what the first one may."""
+        self._call(lambda parts: parts.tokens.accept(str(source), token))
+
+    def refuse_token(self, source: SourceName, token: str) -> None:
+        """Let a source refuse a token with 401, as after it expired or was revoked."""
+        self._call(lambda parts: parts.tokens.refuse(str(source), token))
+
     def update(self, user_id: str, source: SourceName | None = None, /, **fields: object) -> None:
         """Change a user in its source past the gateway, as another program would; this may cause a webhook.
 
@@ -175,7 +183,7 @@ class Sandbox:
             ValueError: the source refused the change; the message is its response.
         """
         ref = _user_ref(user_id, source)
-        self._request(ref, update_request(ref.source, ref.source_id, fields))
+        self._request(update_request(ref.source, ref.source_id, fields), ref.source)
 
     def remove(self, user_id: str, source: SourceName | None = None, /) -> None:
         """Remove an account user, or delete a user of another source, past the gateway.
@@ -184,7 +192,7 @@ class Sandbox:
             ValueError: the source refused it; SoftwareOne deletes disabled users alone.
         """
         ref = _user_ref(user_id, source)
-        self._request(ref, removal_request(ref.source, ref.source_id))
+        self._request(removal_request(ref.source, ref.source_id), ref.source)
 
     def stored(self, user_id: str, source: SourceName | None = None, /) -> Mapping[str, Any] | None:
         """Return a user as its source has it stored, also what it never returns; None: there is no such user."""
@@ -339,12 +347,13 @@ class Sandbox:
 
     def _event(self, user_id: str, change: WebhookChange) -> SandboxEvent:
         ref = _user_ref(user_id, UserSource.RESELLER)
-        user = orjson.loads(self._request(ref, read_request(ref.source, ref.source_id)).body)
+        user = orjson.loads(self._request(read_request(ref.source, ref.source_id), ref.source).body)
         return user_event(change, user, self.clock.now())
 
-    def _request(self, ref: Ref, request: SandboxRequest) -> SandboxResponse:
+    def _request(self, request: SandboxRequest, source: UserSource) -> SandboxResponse:
         async def respond(parts: SandboxParts) -> SandboxResponse:
-            response = await parts.apis[ref.source].respond(request)
+            authorized = with_token(request, parts.tokens.other_client)
+            response = await parts.apis[source].respond(authorized)
             if response.event is not None:
                 parts.webhooks.deliver(response.event)
             return response

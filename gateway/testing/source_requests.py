@@ -2,24 +2,21 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, SOFTWAREONE_TOKEN
+from gateway.sandbox import ACCOUNT_ID, RESELLER_ID
 from gateway.sandbox.exchange import SandboxRequest
 from gateway.users.model import UserSource
 
-__all__ = ["read_request", "removal_request", "update_request"]
+__all__ = ["read_request", "removal_request", "update_request", "with_token"]
 
 _REMOTE = "another client"  # its requests do not count for the rate limit of the gateway
 _JSON = {"content-type": "application/json"}
 _HEADERS = {
-    UserSource.ACCOUNT: {
-        "authorization": f"Bearer {ACCOUNT_TOKEN}",
-        "openmrp-version": "1.0.forge-preview.3",
-        "openmrp-account": ACCOUNT_ID,
-    },
-    UserSource.SOFTWAREONE: {"authorization": f"Bearer {SOFTWAREONE_TOKEN}"},
-    UserSource.RESELLER: {"authorization": f"Bearer {RESELLER_TOKEN}"},
+    UserSource.ACCOUNT: {"openmrp-version": "1.0.forge-preview.3", "openmrp-account": ACCOUNT_ID},
+    UserSource.SOFTWAREONE: dict[str, str](),
+    UserSource.RESELLER: dict[str, str](),
 }
 _USERS = {
     UserSource.ACCOUNT: "/v1/identity/account-users",
@@ -45,6 +42,11 @@ def removal_request(source: UserSource, user_id: str) -> SandboxRequest:
     if source is UserSource.ACCOUNT:
         return _request(source, "PUT", f"{path}/actions/remove")
     return _request(source, "DELETE", path)
+
+
+def with_token(request: SandboxRequest, token: str) -> SandboxRequest:
+    """Return the request with a token."""
+    return replace(request, headers={**request.headers, "authorization": f"Bearer {token}"})
 
 
 def _request(source: UserSource, method: str, path: str, body: bytes = b"") -> SandboxRequest:

@@ -238,6 +238,17 @@ async def test_adds_records(world):
         assert refused.json["error"].startswith("This is no record for the sandbox: ")
 
 
+async def test_accepts_and_refuses_tokens(world):
+    """A token is accepted from then on, or refused."""
+    token = {"source": "account", "token": "mrp_sk_test_of_another_caller"}
+    as_caller = {"Authorization": f"Bearer {token['token']}"}
+    for change, status in (({}, 200), ({"accepted": False}, 401), ({"accepted": True}, 200)):
+        assert (await world.control("POST", "/tokens", json=token | change)).status == 204
+        assert (await world.account("GET", USERS, headers=as_caller)).status == status
+    for wrong in ({"source": "account"}, token | {"source": "webhooks"}, []):
+        assert (await world.control("POST", "/tokens", json=wrong)).status == 400
+
+
 async def test_advances_the_time(world):
     """What is stored from then on has the advanced time, and so has the header `Date`."""
     await world.control("POST", "/clock", json={"advance": 365 * 86_400})

@@ -141,6 +141,21 @@ async def test_changes_past_the_gateway(sandbox: Sandbox) -> None:
         sandbox.update(ids["account"], "account", nmae="Ada")
 
 
+async def test_tokens(sandbox: Sandbox) -> None:
+    """A source accepts the tokens that the test names, and no other; the test itself can still change users."""
+    sandbox.accept_token("softwareone", "idt:TKN-0000-0002:another")
+    sandbox.refuse_token("softwareone", sandbox.settings().softwareone.token.get_secret_value())
+    invited = LANDMARKS["softwareone"]["invited"]
+    async with Gateway(sandbox.settings()) as gateway:
+        with pytest.raises(SourceCredentials):
+            await gateway.users.get_user(invited, UserSource.SOFTWAREONE)
+    sandbox.update(invited, "softwareone", lastName="Coleman")
+    async with Gateway(sandbox.settings(softwareone={"token": "idt:TKN-0000-0002:another"})) as gateway:
+        user = await gateway.users.get_user(invited, UserSource.SOFTWAREONE)
+        assert user
+        assert user.name == "Katherine Coleman"
+
+
 def test_settings_of_the_test_alone(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment changes no setting; what is given is merged with what the sources need."""
     monkeypatch.setenv("GATEWAY_ACCOUNT__TIMEOUT", "3")

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Mapping
 
 from gateway.sandbox.account.errors import ApiError
-from gateway.sandbox.credentials import ACCOUNT_ID, ACCOUNT_TOKEN
+from gateway.sandbox.credentials import ACCOUNT_ID, AcceptedTokens
 
 __all__ = ["PREFIXES", "check_account", "check_api_key", "prefixed_header", "required_permission"]
 
@@ -42,7 +42,7 @@ def prefixed_header(headers: Mapping[str, str], name: str) -> tuple[str, str | N
     return PREFIXES[0], None
 
 
-def check_api_key(headers: Mapping[str, str]) -> None:
+def check_api_key(headers: Mapping[str, str], tokens: AcceptedTokens) -> None:
     """Check the API key, sent as Bearer token, or with Basic and an empty password. Raises ApiError."""
     authorization = headers.get("authorization")
     if authorization is None:
@@ -55,7 +55,7 @@ def check_api_key(headers: Mapping[str, str]) -> None:
         api_key = _decode_basic(api_key)
     elif scheme.lower() != "bearer":
         raise _unauthorized("The Authorization header must use the Bearer or the Basic scheme.")
-    if api_key != ACCOUNT_TOKEN:
+    if not tokens.includes("account", api_key):
         raise _unauthorized(f"Invalid API Key provided: {api_key[:14]}****{api_key[-4:]}.")
     if prefixed_header(headers, "Actor-Account")[1] is not None:
         raise ApiError(400, "parameter_invalid", "The actor account header cannot be used with an API key.")

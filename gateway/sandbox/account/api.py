@@ -15,6 +15,7 @@ from gateway.sandbox.account.inner_records import INNER_RECORDS
 from gateway.sandbox.account.seeds import seed
 from gateway.sandbox.account.user_views import account_users
 from gateway.sandbox.account.versions import Dialect, parse_version
+from gateway.sandbox.credentials import AcceptedTokens
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.limits import UNLIMITED, RateLimitStatus, SlidingWindow
 from gateway.sandbox.routes import Match, Routes
@@ -38,8 +39,9 @@ class AccountApi:
     20 requests a second per client are allowed.
     """
 
-    def __init__(self, store: Store, *, enforce_limits: bool, dialect: Dialect) -> None:
+    def __init__(self, store: Store, tokens: AcceptedTokens, *, enforce_limits: bool, dialect: Dialect) -> None:
         self._store = store
+        self._tokens = tokens
         self._dialect = dialect
         self._window = SlidingWindow(20 if enforce_limits else UNLIMITED, 1.0, clock=store.clock.monotonic)
         self._routes = _routes(dialect)
@@ -94,7 +96,7 @@ class AccountApi:
         raise ApiError(404, "resource_not_found", message)
 
     async def _execute(self, request: SandboxRequest, match: Match[Endpoint], request_id: str) -> SandboxResponse:
-        check_api_key(request.headers)
+        check_api_key(request.headers, self._tokens)
         version = parse_version(prefixed_header(request.headers, "Version")[1], self._dialect)
         account = check_account(request.headers)
         context = AccountContext(self._store, request, match.values, version, match.template, request_id)

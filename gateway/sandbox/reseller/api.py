@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.sandbox.clock import SECOND, ticks_time
-from gateway.sandbox.credentials import RESELLER_ID, RESELLER_TOKEN
+from gateway.sandbox.credentials import RESELLER_ID, AcceptedTokens
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.limits import UNLIMITED, FixedWindow, RateLimitStatus
 from gateway.sandbox.reseller import tables
@@ -26,8 +26,9 @@ Endpoint = Callable[[SandboxRequest, str], SandboxResponse]
 class ResellerApi:
     """Serves the users and organizations of one reseller; 50 requests in 5 seconds per client."""
 
-    def __init__(self, store: Store, *, enforce_limits: bool) -> None:
+    def __init__(self, store: Store, tokens: AcceptedTokens, *, enforce_limits: bool) -> None:
         self._store = store
+        self._tokens = tokens
         self._window = FixedWindow(50 if enforce_limits else UNLIMITED, _WINDOW_SECONDS, clock=store.clock.monotonic)
         self._endpoints = ResellerEndpoints(store)
         self._routes = _build_routes(self._endpoints)
@@ -45,7 +46,7 @@ class ResellerApi:
             if not rate_limit.allowed:
                 raise RefusalError(429, "API calls quota exceeded! maximum admitted 50 per 5s.")  # noqa: TRY301 - all errors are converted in one place
             match = self._match(request)
-            _check_access(request, match)
+            _check_access(request, match, self._tokens)
             await asyncio.sleep(request.delay)
             response = match.handler(request, match.values.get("id", ""))
         except RefusalError as error:
@@ -83,9 +84,9 @@ class ResellerApi:
         raise RefusalError(405 if found else 404, "The requested resource does not exist.")
 
 
-def _check_access(request: SandboxRequest, match: Match[Endpoint]) -> None:
+def _check_access(request: SandboxRequest, match: Match[Endpoint], tokens: AcceptedTokens) -> None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or token.strip() != RESELLER_TOKEN:
+    if scheme.lower() != "bearer" or not tokens.includes("reseller", token.strip()):
         raise RefusalError(401, "The access token is missing or invalid.")
     if match.values.get("resellerId", RESELLER_ID) != RESELLER_ID:
         raise RefusalError(404, "The reseller with the specified id does not exist.", "RESELLER_NOT_FOUND")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from gateway.sandbox.credentials import SOFTWAREONE_TOKEN
+from gateway.sandbox.credentials import AcceptedTokens
 from gateway.sandbox.exchange import SandboxRequest, SandboxResponse
 from gateway.sandbox.identicons import identicon_png, identicon_svg
 from gateway.sandbox.routes import Match, Routes
@@ -24,8 +24,9 @@ Endpoint = Callable[[SandboxRequest, str], SandboxResponse]
 class SoftwareOneApi:
     """Serves the users of the marketplace as to a token of an Operations account; no rate limit is documented."""
 
-    def __init__(self, store: Store, prefix: str) -> None:
+    def __init__(self, store: Store, tokens: AcceptedTokens, prefix: str) -> None:
         self._store = store
+        self._tokens = tokens
         self._prefix = prefix
         self._users = MarketplaceUsers(store)
         self._routes = self._build_routes()
@@ -41,7 +42,7 @@ class SoftwareOneApi:
             match = self._match(request)
             # The pictures are loaded by browsers, which have no token.
             if not request.path.startswith(_ICONS):
-                _check_token(request)
+                _check_token(request, self._tokens)
             await asyncio.sleep(request.delay)
             return match.handler(request, match.values.get("id", ""))
         except ProblemError as error:
@@ -104,7 +105,7 @@ class SoftwareOneApi:
         return SandboxResponse(200, identicon_png(record_id), {"Content-Type": "image/png"})
 
 
-def _check_token(request: SandboxRequest) -> None:
+def _check_token(request: SandboxRequest, tokens: AcceptedTokens) -> None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or token.strip() != SOFTWAREONE_TOKEN:
+    if scheme.lower() != "bearer" or not tokens.includes("softwareone", token.strip()):
         raise ProblemError(401, "The access token is missing or invalid.")
