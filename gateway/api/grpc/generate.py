@@ -88,7 +88,11 @@ def _check_compatibility(root: Path) -> Iterator[str]:
 def _image(root: Path, folder: str, name: str) -> str:
     """Compile the .proto with its imports into a descriptor set, so that buf needs no registry; return its path."""
     image = f"{folder}/{name}.binpb"
-    _compile(root, f"--descriptor_set_out={image}", "--include_imports", "--include_source_info")
+    from grpc_tools import protoc  # noqa: PLC0415 - only in the development environment
+
+    options = (f"--descriptor_set_out={image}", "--include_imports", "--include_source_info")
+    if status := protoc.main(["protoc", *_arguments(root, *options)]):
+        sys.exit(int(status))
     return image
 
 
@@ -96,20 +100,22 @@ def _generate(root: Path, folder: Path) -> None:
     """Write the generated code to a folder. mypy-protobuf takes the comments over, and types both kinds of channels."""
     types = [f"--plugin={Path(sys.executable).with_name(f'protoc-gen-{name}')}" for name in ("mypy", "mypy_grpc")]
     outputs = (f"--{name}_out={folder}" for name in ("python", "grpc_python"))
-    _compile(root, *outputs, *types, f"--mypy_out=quiet:{folder}", f"--mypy_grpc_out=quiet:{folder}")
+    options = (*outputs, *types, f"--mypy_out=quiet:{folder}", f"--mypy_grpc_out=quiet:{folder}")
+    # A separate process: the compiler forks to start a plugin, which a process that serves gRPC should not do.
+    command = [sys.executable, "-m", "grpc_tools.protoc", *_arguments(root, *options)]
+    completed = subprocess.run(command, check=False)  # noqa: S603 - a tool of the development environment
+    if completed.returncode:
+        sys.exit(completed.returncode)
 
 
-def _compile(root: Path, *options: str) -> None:
+def _arguments(root: Path, *options: str) -> list[str]:
+    """Return the arguments of the compiler: where the .proto and its imports are, the options, and the .proto."""
     import grpc_tools  # noqa: PLC0415 - only in the development environment
     from google.api import field_behavior_pb2  # noqa: PLC0415 - not needed when the gateway runs
 
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     google = Path(field_behavior_pb2.__file__).parents[2]  # googleapis-common-protos has its .proto files
-    # A separate process: the compiler forks to start a plugin, which a process that serves gRPC should not do.
-    command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{root}", f"-I{well_known}", f"-I{google}"]
-    completed = subprocess.run([*command, *options, _PROTO], check=False)  # noqa: S603 - a tool of the development environment
-    if completed.returncode:
-        sys.exit(completed.returncode)
+    return [f"-I{root}", f"-I{well_known}", f"-I{google}", *options, _PROTO]
 
 
 def _buf(command: str, *arguments: str, root: Path) -> Iterator[str]:

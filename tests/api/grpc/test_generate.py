@@ -34,12 +34,11 @@ def check(root: Path) -> int:
 
 
 def change(root: Path, old: str, new: str) -> None:
-    """Change the .proto, and generate its code again."""
+    """Change the .proto. Its code is stale then, which the check reports beside what is wrong with the .proto."""
     proto = root / "usergateway/v1/users.proto"
     text = proto.read_text()
     assert old in text
     proto.write_text(text.replace(old, new, 1))
-    assert generate.main(["--root", str(root)]) == 0
 
 
 def test_no_problems(capfd: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +76,7 @@ def test_a_release_is_not_broken(copy: Path, capsys: pytest.CaptureFixture[str])
     assert generate.main(["--release", "--root", str(copy)]) == 0
     comment = "  // The number of further paths"
     change(copy, comment, f"  // New.\n  int32 new = 3 [(google.api.field_behavior) = OUTPUT_ONLY];\n{comment}")
+    assert generate.main(["--root", str(copy)]) == 0
     assert check(copy) == 0, capsys.readouterr().err
     change(copy, "  int32 omitted = 2 [", "  string omitted = 2 [")
     assert check(copy) == 1
@@ -100,7 +100,6 @@ def test_the_released_api_is_kept(
 ) -> None:
     """A renamed field, a changed number or a changed type of the committed release fails the check."""
     shutil.copytree(HOME / RELEASED, copy / RELEASED)
-    assert check(copy) == 0, capsys.readouterr().err
     change(copy, old, new)
     assert check(copy) == 1
     assert problem in capsys.readouterr().err
