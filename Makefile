@@ -46,7 +46,7 @@ proto: $(TESTABLE)
 
 # docs/public-api.txt
 api: $(TESTABLE)
-	$(BIN)/python tests/packaging/public_api.py
+	$(BIN)/python tests/public_api.py
 
 # BENCH="--quick", BENCH="--only gateway,floor": see benchmarks/README.md
 bench: $(INSTALLED)

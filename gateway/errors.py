@@ -132,6 +132,13 @@ class GatewayError(Exception):
 
     code: ClassVar[Code] = Code.INTERNAL
     transient: ClassVar[bool] = False
+    message: str
+    origin: Origin
+    violations: tuple[Violation, ...]
+    retryable: bool
+    retry_after: float | None
+    outcome: Outcome | None
+    failed_call: FailedCall | None
 
     def __init__(
         self,

@@ -21,6 +21,9 @@ class Blob:
 
     __slots__ = ("__weakref__", "_close_file", "_content", "_descriptor", "digest", "size")
 
+    size: int
+    digest: str
+
     def __init__(self, size: int, digest: str, content: bytes | BinaryIO) -> None:
         self.size = size
         self.digest = digest

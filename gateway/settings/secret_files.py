@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 from pydantic.fields import FieldInfo
@@ -126,7 +126,7 @@ def _as_text(value: object, field: FieldInfo | None) -> object:
 class SettingsGroup(BaseModel, frozen=True):
     """A group of settings: unknown names are errors, and each secret can be in a file."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod

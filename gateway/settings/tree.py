@@ -9,7 +9,7 @@ import os
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -60,7 +60,7 @@ class Environment(StrEnum):
 class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic permits it for a class that is not frozen
     """All settings. The variable of a setting is `GATEWAY_` and its path in capitals, joined by `__`."""
 
-    model_config = SettingsConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix="GATEWAY_",
         env_nested_delimiter="__",
         env_ignore_empty=True,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast, overload
+from typing import Any, ClassVar, cast, overload
 from urllib.parse import parse_qsl
 
 from gateway.sandbox.calls import LoggedCall
@@ -75,7 +75,7 @@ class ReceivedCalls(Sequence[ReceivedCall]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and self._read() == list(other)
 
-    __hash__ = None  # type: ignore[assignment]  # as of a list: it changes
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # as of a list: it changes
 
     def __repr__(self) -> str:
         return repr(self._read())

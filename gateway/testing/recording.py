@@ -39,6 +39,9 @@ class RecordingTransport:
     everything. `redact` removes more from each text, for example personal data.
     """
 
+    path: Path
+    replays: bool
+
     def __init__(
         self, path: Path | str, *, mode: Literal["auto", "record", "replay"] = "auto", redact: Redact | None = None
     ) -> None:

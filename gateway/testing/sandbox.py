@@ -84,7 +84,7 @@ class Sandbox:
         clock: AdjustableClock | None = None,
     ) -> None:
         options = simulated.SandboxOptions(users=users, rate_limits=rate_limits, dialect=dialect, data=data, grace=0.01)
-        self.clock = clock or AdjustableClock()
+        self.clock: AdjustableClock = clock or AdjustableClock()
         """The time of the sources, which `advance` changes; pass it to the gateway too where that has to follow."""
         self._simulator = simulated.Sandbox(options, self.clock)
         self._thread: LoopThread | None = None

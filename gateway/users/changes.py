@@ -6,7 +6,7 @@ broken rules are reported at once, as violations.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -55,7 +55,7 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 class Change(Checked, frozen=True):
     """The alteration of a user that a caller requests. Where a rule is broken, its class raises BadUserInput."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     @classmethod
     def parse(cls, fields: "Mapping[str, Any] | Self") -> Self:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -37,7 +37,7 @@ def _blob(content: object) -> object:
 class Icon(Checked, frozen=True):
     """The picture of a user of SoftwareOne, as the caller sent it. The content may be given as bytes."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
 
     content: Annotated[Blob, BeforeValidator(_blob)] = Field(repr=False)
     filename: Annotated[str, AfterValidator(_file_name)] = "icon"

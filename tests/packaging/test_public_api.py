@@ -1,16 +1,9 @@
 """The public API is what docs/public-api.txt describes, and is complete in itself."""
 
-import sys
 from importlib import import_module
 
 import pytest
-from conftest import ROOT
-
-PROGRAM = ROOT / "tests/packaging/public_api.py"
-DESCRIPTION = ROOT / "docs/public-api.txt"
-sys.path.insert(0, str(PROGRAM.parent))
-
-from public_api import MODULES, description, exported, mentioned  # noqa: E402 - the folder is no package
+from public_api import DESCRIPTION, MODULES, description, exported, mentioned
 
 
 def test_the_description_is_up_to_date() -> None:

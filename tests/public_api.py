@@ -25,7 +25,7 @@ MODULES = (
     "gateway.state",
     "gateway.testing",
 )
-DESCRIPTION = Path(__file__).parents[2] / "docs/public-api.txt"
+DESCRIPTION = Path(__file__).parents[1] / "docs/public-api.txt"
 _SPECIAL = {
     "__init__",
     "__call__",
@@ -98,10 +98,10 @@ def _members(value: type) -> Iterator[str]:
         match member:
             case ast.FunctionDef() | ast.AsyncFunctionDef() if _is_public(member.name):
                 yield _signature(member)
-            case ast.AnnAssign(target=ast.Name(id=name)) if _is_public(name):
+            case ast.AnnAssign(target=ast.Name(id=name)) if _is_public(name) and name != "model_config":
                 default = f" = {_default(member.value)}" if member.value is not None else ""
                 yield f"{name}: {ast.unparse(member.annotation)}{default}"
-            case ast.Assign(targets=[ast.Name(id=name)]) if _is_public(name) and name != "model_config":
+            case ast.Assign(targets=[ast.Name(id=name)]) if _is_public(name):
                 yield f"{name} = {ast.unparse(member.value)}"
 
 
