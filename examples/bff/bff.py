@@ -182,8 +182,8 @@ async def rename(
 async def get_colleagues(gateway: TheGateway, caller: Caller, after: str | None = None) -> Colleagues:
     """GET /colleagues: the users of the account, newest first, page by page."""
     page = await gateway.users.by(caller).list_users(filter={"sources": [UserSource.ACCOUNT]}, first=10, after=after)
-    colleagues = [to_profile(edge.node) for edge in page.edges]
-    return Colleagues(colleagues=colleagues, after=page.edges[-1].cursor if page.has_next_page else None)
+    colleagues = [to_profile(user) for user in page.users]
+    return Colleagues(colleagues=colleagues, after=page.end_cursor if page.has_next_page else None)
 
 
 def to_profile(user: User) -> Profile:
