@@ -67,7 +67,7 @@ async def parse(*pieces: bytes) -> list[Parsed]:
         if isinstance(incoming, RejectedRequest):
             results.append(incoming.status)
             continue
-        body, request = b"", incoming.request()
+        body, request = b"", incoming.request("192.0.2.1")
         try:
             async for chunk in request.chunks():
                 body += chunk
