@@ -1,6 +1,7 @@
 """Authentication by the embedding program over gRPC, for pictures, and together with the settings' one."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, WSMsgType
 from multidict import CIMultiDict
 
 from gateway import Gateway, Settings
@@ -152,6 +153,45 @@ async def test_together_with_api_keys(opened: Any, tmp_path: Path) -> None:
             assert (await socket.receive_json())["type"] == "connection_ack"
             keys.write_text("")
             assert (await socket.receive(timeout=5)).data == 4403
+    finally:
+        await server.stop()
+
+
+async def test_open_connections(opened: Any) -> None:
+    """A WebSocket stays open while its session is prolonged, and is closed when a changed `version` shows its end."""
+
+    class Sessions:
+        def __init__(self) -> None:
+            self.changes = 0
+            self.checks: list[Connection] = []
+
+        async def __call__(self, connection: Connection) -> Principal | None:
+            self.checks.append(connection)
+            return None if self.changes else Principal("ada", READ, expires=time.time() + 0.3)
+
+        def version(self) -> int:
+            return self.changes
+
+    gateway = await opened(sessions := Sessions())
+    server = await gateway.serve_http(grace=1)
+    try:
+        url = f"http://127.0.0.1:{server.address[1]}/graphql"
+        async with ClientSession() as client, client.ws_connect(url, protocols=["graphql-transport-ws"]) as socket:
+            await socket.send_json({"type": "connection_init"})
+            assert (await socket.receive_json())["type"] == "connection_ack"
+            subscription = {"query": "subscription { userChanged { user { name } } }"}
+            await socket.send_json({"type": "subscribe", "id": "1", "payload": subscription})
+            async with asyncio.timeout(5):
+                while len(sessions.checks) < 8:  # noqa: ASYNC110 - nothing else shows that it was verified again
+                    await asyncio.sleep(0.02)
+            gateway._entered.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, "u", name="New"))
+            event = (await socket.receive_json(timeout=5))["payload"]["data"]
+            assert event == {"userChanged": {"user": {"name": "New"}}}
+            sessions.changes += 1
+            while (message := await socket.receive(timeout=5)).type is WSMsgType.TEXT:
+                pass
+            assert message.data == 4403
+            assert all(connection is sessions.checks[0] for connection in sessions.checks)
     finally:
         await server.stop()
 
