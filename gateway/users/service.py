@@ -89,6 +89,11 @@ class UserService:
         bound._principal = self._bind(principal)  # noqa: SLF001 - an object of this class
         return bound
 
+    @property
+    def principal(self) -> Principal:
+        """The principal for which it acts, with the keys of its credentials for the sources."""
+        return self._principal
+
     def drop_prefetched(self, changed: UserSource | None) -> None:
         """Drop the prefetched users of a source, None for all: some of them have changed."""
         self._prefetched.clear(changed)

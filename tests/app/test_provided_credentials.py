@@ -16,6 +16,7 @@ from aiohttp import ClientSession
 from gateway import Gateway, Settings
 from gateway.auth import ANYONE, Credential, Principal
 from gateway.errors import (
+    Forbidden,
     GatewayError,
     Outcome,
     SourceCredentials,
@@ -379,6 +380,22 @@ async def test_a_provider_that_fails(result: Any, kind: type, cause: str | None,
     assert api.calls == []
 
 
+async def test_one_source_of_a_list(sandbox_settings: Callable[..., Settings]) -> None:
+    """A list leaves out the source for which there is no credential, with the reason."""
+
+    async def provide(source: str, _: Principal) -> Credential | None:
+        if source == "account":
+            raise Unauthenticated("Log in again.")
+        return None
+
+    async with Gateway(sandbox_settings(), credentials=provide) as gateway:
+        page = await gateway.users.by(ANN).list_users(first=50)
+        assert {user.source for user in page.users} == set(UserSource) - {ACCOUNT}
+        assert [(each.source, each.code, each.message) for each in page.unavailable] == [
+            (ACCOUNT, "UNAUTHENTICATED", "Log in again.")
+        ]
+
+
 async def test_a_provider_that_hangs() -> None:
     """The deadline of the operation and the timeout of the source apply to the provider as well."""
     api, tokens = EchoApi(), Tokens()
@@ -442,6 +459,8 @@ async def test_watching() -> None:
         assert result.errors
         assert (result.errors[0].extensions or {})["code"] == "FORBIDDEN"
         assert "credential of this caller" in result.errors[0].message
+        with pytest.raises(Forbidden, match="credential of this caller"):
+            await anext(aiter(gateway.users.by(ANN).subscribe(sources=[ACCOUNT])))
 
 
 async def test_a_key_that_fails() -> None:

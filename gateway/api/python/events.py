@@ -44,6 +44,7 @@ async def watch_users(
     )
     seconds = surface.timeout if timeout is None else timeout
     service = surface.service.by(principal)
+    principal = service.principal
     failure: GatewayError | None = None
     with surface.telemetry.reporting(report, {}):
         try:

@@ -24,7 +24,7 @@ class Credential:
 class Credentials(Protocol):
     """Provides the credentials with which the sources are called for the callers."""
 
-    async def __call__(self, source: str, principal: Principal) -> Credential | None:
+    async def __call__(self, source: str, principal: Principal, /) -> Credential | None:
         """Obtain a credential for one source and one caller; None: the source is called with the configured token.
 
         `principal` is `ANYONE` for all that is done for no caller: calls of the embedding program itself, polling, and
@@ -44,7 +44,7 @@ class Credentials(Protocol):
 class SharedCredentials(Protocol):
     """What a `Credentials` has in addition if several callers have the same credential."""
 
-    def credential_key(self, source: str, principal: Principal) -> str | None:
+    def credential_key(self, source: str, principal: Principal, /) -> str | None:
         """Return a text that is equal for all callers with the same credential, for example the name of their tenant.
 
         They share the credential and the data that was read with it, so that fewer calls are necessary. It must not be

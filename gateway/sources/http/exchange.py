@@ -128,7 +128,7 @@ class Step(Protocol):
 class Transport(Protocol):
     """An HTTP client for the calls of one source, of any number at the same time."""
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, /) -> Response:
         """Send a request at most once, and return its response, of whatever status; redirects are not followed.
 
         Immediately before the first byte is written, `request.on_write` is called: with a connection, and without

@@ -101,7 +101,7 @@ class Rotation:
     async def renew(self, request: Request, send: Send) -> Response:
         """Replace the credential once more, and note whether the source refuses it."""
         credential = self._credentials.present()
-        if credential is None:
+        if credential is None or credential is CONFIGURED:
             return await send(request)
         response = await send(credential.put_in(request))
         credential.is_refused = response.status == HTTPStatus.UNAUTHORIZED
