@@ -19,7 +19,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     async with Gateway(Settings()) as gateway:
         app.state.gateway = gateway
         app.mount("/people", gateway.asgi_app())
-        yield
+        with gateway.drain_on_signals():  # uvicorn waits for open connections, also for subscriptions
+            yield
 
 
 app = FastAPI(lifespan=lifespan)

@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ from gateway.app.overrides import Overrides
 from gateway.app.parts import Parts, open_parts
 from gateway.app.public_types import AsgiApp, Pictures, PublishedMetrics
 from gateway.app.setting_errors import named_setting
+from gateway.app.signals import on_stop_signals
 from gateway.app.state_observer import StateObserver
 from gateway.app.status import StatusReader, this_replica
 from gateway.app.surfaces import build_site, serve_grpc
@@ -313,6 +314,14 @@ class Gateway:
     def retire(self) -> None:
         """Make `ready` false, so that load balancers use other replicas. Requests are still executed."""
         self._retired = True
+
+    def drain_on_signals(self) -> AbstractContextManager[None]:
+        """Return a block in which the gateway is drained at SIGINT and SIGTERM, beside what the host does at them.
+
+        For servers that wait for open connections before they end the lifespan of an application, as uvicorn does: its
+        subscriptions would last. Outside of the main thread, which alone gets signals, the block does nothing.
+        """
+        return on_stop_signals(self.drain)
 
     async def drain(self) -> None:
         """Retire, and close the live connections. Other requests are still executed. May be called repeatedly."""

@@ -9,7 +9,7 @@ __all__ = ["cancel_and_wait", "gather"]
 _CANCEL_INTERVAL = 0.05  # seconds
 
 
-async def cancel_and_wait(*tasks: "asyncio.Task[None]") -> None:
+async def cancel_and_wait(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel the tasks, again and again until they are done.
 
     Before Python 3.12 one cancellation may be lost: `asyncio.wait_for`, through which the Redis client writes, ignores

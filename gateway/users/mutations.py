@@ -11,9 +11,10 @@ from typing import Protocol
 import orjson
 
 from gateway.calls import current_calls
-from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured
+from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured, SourceUnavailable
 from gateway.kit.execution import Execution
 from gateway.kit.source_titles import titled
+from gateway.kit.tasks import cancel_and_wait
 from gateway.users.changes import Change, CreateAccountUser
 from gateway.users.icons import Icon
 from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, random_key, source_key, to_bytes
@@ -120,14 +121,24 @@ class Mutations:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
+            if task.cancelled() and not _is_cancelled():
+                raise _stopped(command) from None
             if not task.done() and (calls := current_calls.get()) is not None:
                 calls.leave(task)
             raise
 
     async def drain(self) -> None:
-        """Wait for the changes under way, also those whose callers have gone away."""
+        """Wait for the changes under way, also those whose callers have gone away.
+
+        Where this is cancelled, because the process has to stop now, they are cancelled as well: without connections
+        they could not go on.
+        """
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            try:
+                await asyncio.wait(self._tasks)
+            except asyncio.CancelledError:
+                await cancel_and_wait(*self._tasks)
+                raise
 
     async def _execute_or_replay(self, command: Command) -> User:
         if command.key is None or self._execute_once is None:
@@ -233,6 +244,24 @@ class Mutations:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # the caller got it, if still there; asyncio must not log it as never retrieved
+
+
+def _is_cancelled() -> bool:
+    """Whether the running task itself was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _stopped(command: Command) -> SourceUnavailable:
+    """Return the error of a change that was cancelled, since the gateway had no time left for it."""
+    source = UserSource.ACCOUNT if command.target is None else command.target.source
+    error = SourceUnavailable(
+        f"The gateway was stopped before the {titled(source)} source had responded.",
+        origin=Origin(source=source),
+        outcome=Outcome.UNKNOWN,
+    )
+    _log_unknown_outcome(command, error)
+    return error
 
 
 def _log_unknown_outcome(command: Command, error: GatewayError) -> None:
