@@ -19,8 +19,8 @@ _REMOVED = "[redacted]"
 _MIN_SECRET = 6  # characters; a shorter credential is not removed from other texts, since it may be a part of any
 _CONFIDENTIAL = r"pass(?:word|wd|phrase)|secret|token|authorization|credential|signature|api[-_]?key|session"
 _SECRET_NAME = re.compile(_CONFIDENTIAL, re.IGNORECASE)
-_SECRET_PARAMETER = re.compile(rf"([?&][^=&#]*(?:{_CONFIDENTIAL})[^=&#]*=)[^&#]*", re.IGNORECASE)
-_SECRET_HEADER = re.compile(rf"cookie|{_CONFIDENTIAL}", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(rf"([?&](?:sig|[^=&#]*(?:{_CONFIDENTIAL})[^=&#]*)=)[^&#]*", re.IGNORECASE)
+_SECRET_HEADER = re.compile(rf"auth|cookie|{_CONFIDENTIAL}", re.IGNORECASE)
 # What the gateway reads, but for the rate limit and the date, which are those of the recording.
 _KEPT_HEADERS = frozenset(
     {"content-type", "etag", "last-modified", "location", "request-id", "retry-after", "www-authenticate"}

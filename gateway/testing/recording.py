@@ -34,9 +34,9 @@ class RecordingTransport:
     connection to anything, and any token will do. A request is found by its source, method, path, query and body; equal
     requests get the recorded responses in order, and after the last one that one again.
 
-    The file has no host, no header of a request, and of the headers of a response only those that the gateway reads.
-    The credentials of the request and the values of fields and parameters that are named like a secret are removed from
-    everything. `redact` removes more from each text, for example personal data.
+    The file has no base URL, no header of a request, and of the headers of a response only those that the gateway
+    reads. The credentials of the request and the values of fields and parameters that are named like a secret are
+    removed from everything. `redact` removes more from each text, for example personal data.
     """
 
     path: Path

@@ -52,7 +52,8 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self._started.result())
 
     def _run(self) -> None:
-        with asyncio.Runner() as runner:
+        # Not the loop of the host's policy: the faults of the sandbox abort connections of asyncio's transports.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(self._hold())
 
     async def _hold(self) -> None:

@@ -8,7 +8,9 @@ import pytest
 from gateway import Gateway
 from gateway.errors import NotFound, SourceInvalidResponse, SourceTimeout
 from gateway.models import User, UserSource
+from gateway.sources import Request, Response
 from gateway.testing import AccountUser, RecordingTransport, Sandbox
+from gateway.testing.recorded_calls import recorded_request, recorded_response
 
 ADA = "acus_adalovelace1"
 SECRET = "Tr0ub4dor&3"
@@ -65,6 +67,16 @@ async def test_contains_no_secret(sandbox: Sandbox, tmp_path: Path) -> None:
     for secret in (*tokens, SECRET, "eve@example.com", "127.0.0.1", "uthorization", "RateLimit"):
         assert secret not in text
     assert {call["source"] for call in json.loads(text)["calls"]} == {"account", "softwareone", "reseller"}
+
+
+def test_signed_urls() -> None:
+    """The signature in the URL of a picture is in neither the response nor the request that follows it."""
+    url = "https://blob.example/icons/1.png?sig=s3cret&se=2026&X-Amz-Credential=s3cret"
+    request = Request("softwareone", "GET", "https://api.example/icon", "/icon")
+    redirect = recorded_response(request, Response(307, {"Location": url, "Set-Cookie": "s3cret"}, b""), str)
+    assert redirect.headers == {"location": url.replace("s3cret", "[redacted]")}
+    followed = recorded_request(Request("softwareone", "GET", url, "/{picture}"), str)
+    assert followed.path == "/icons/1.png?sig=[redacted]&se=2026&X-Amz-Credential=[redacted]"
 
 
 async def test_replays_errors(sandbox: Sandbox, tmp_path: Path) -> None:
