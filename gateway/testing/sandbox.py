@@ -39,6 +39,7 @@ __all__ = ["Sandbox", "SignedWebhook"]
 _Result = TypeVar("_Result")
 _WITHOUT_END = 1_000_000  # the greatest number of times that a fault can be planned for
 _FIRST_ERROR = 400
+_NOT_PACED = 100_000.0  # calls per second, more than a test makes
 _KINDS: Mapping[type[Any], tuple[Kind, UserSource]] = {
     AccountUser: (Kind.USER, UserSource.ACCOUNT),
     AccountRole: (Kind.ROLE, UserSource.ACCOUNT),
@@ -69,9 +70,9 @@ class Sandbox:
     another event loop. All methods may be called in any thread, and take effect at once.
 
     `users` is the number of users that each source has at first, six of them at least; they are the same every time.
-    Without `rate_limits` the sources accept any number of requests. `dialect` is the version of the account API:
-    today's, or that of April 2026. `data` is an SQLite file that keeps the data; None: they are lost at the end.
-    `clock` is what time is measured by; None: a clock of this sandbox.
+    Without `rate_limits` the sources accept any number of requests, and the gateway does not pace its calls. `dialect`
+    is the version of the account API: today's, or that of April 2026. `data` is an SQLite file that keeps the data;
+    None: they are lost at the end. `clock` is what time is measured by; None: a clock of this sandbox.
     """
 
     def __init__(
@@ -148,7 +149,8 @@ class Sandbox:
                 "webhook_token": simulated.WEBHOOK_TOKEN,
             },
         }
-        return sandbox_settings(sources, changes)
+        paced = {} if simulator.options.rate_limits else {"rate_limit": _NOT_PACED}
+        return sandbox_settings({name: {**source, **paced} for name, source in sources.items()}, changes)
 
     def seed(self, record: SeedRecord) -> str:
         """Add a record to its source, and return its global id.

@@ -169,6 +169,18 @@ def test_settings_of_the_test_alone(sandbox: Sandbox, monkeypatch: pytest.Monkey
         sandbox.settings(account={"max_atempts": 1})
 
 
+@pytest.mark.parametrize("rate_limits", [False, True])
+async def test_pacing(*, rate_limits: bool) -> None:
+    """Calls are paced by the rate limits of the sources, where the sandbox has these."""
+    with Sandbox(rate_limits=rate_limits) as sandbox:
+        users = [sandbox.seed(AccountUser()) for _ in range(25)]
+        async with Gateway(sandbox.settings()) as gateway:
+            await asyncio.gather(*(gateway.users.get_user(user_id) for user_id in users))
+            labels = {"source": "account"}
+            waited = gateway.metrics.registry.get_sample_value("gateway_pacing_wait_seconds_sum", labels)
+        assert bool(waited) is rate_limits
+
+
 async def test_webhooks(sandbox: Sandbox) -> None:
     """A webhook is sent on demand, late, twice or forged, or is given to the test to be posted."""
     mia = sandbox.seed(ResellerUser(first_name="Mia"))
