@@ -83,7 +83,7 @@ def router(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-Ask = Callable[..., Any]
+Execute = Callable[..., Any]
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def world(federation: Federation, world_of: Callable[..., Any]) -> AsyncIt
 
 
 @pytest.fixture
-def routed(federation: Federation, world: Any, router: str) -> Ask:
+def routed(federation: Federation, world: Any, router: str) -> Execute:
     """Executes an operation through the router; `key` is the name of a key for the gateway with authentication."""
 
     async def execute(query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
