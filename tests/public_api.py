@@ -77,7 +77,7 @@ def _described(name: str, value: Any, public: dict[int, str]) -> Iterator[str]:
         assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         yield _signature(function)
     else:
-        yield f"{name} = {value!r}" if isinstance(value, str | int | frozenset) else name
+        yield f"{name} = {value!r}" if isinstance(value, str | int) else name
 
 
 def _inherited(value: type, public: dict[int, str]) -> Iterator[type]:
