@@ -7,9 +7,9 @@ JSON and builtins, and `repr` shows it as `UNSET`.
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -26,8 +26,8 @@ __all__ = ["as_loaded"]
 
 R = TypeVar("R", bound=Record)
 
-# What identifies a record, and what comes with it whatever is requested.
-_ALWAYS_LOADED = frozenset({"source", "source_id", "tenant", "loaded", "image_version"})
+# What identifies a record, and what describes the others of its fields.
+_ALWAYS_LOADED = frozenset({"source", "source_id", "tenant", "loaded", "omitted_fields", "image_version"})
 _ALWAYS_LOADED_IN_LISTS = frozenset({"has_next_page", "has_previous_page", "next_cursor", "previous_cursor"})
 _WITH_FULL_VIEW = re.compile(r"[^.]+|(role|department|organization)\.[^.]+|role\.owner\.account")
 _WITH_EVERY_FIELD = Selection()
@@ -36,7 +36,10 @@ _ORIGIN = "_origin"
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """Where a partial record was read: the type at the root, the path from there, and the lookups that failed."""
+    """Where a partial record was read: the type at the root, the path from there, and the lookups that failed.
+
+    The path has the indices of lists, which no path of a request has.
+    """
 
     root: str
     path: str
@@ -47,7 +50,8 @@ class _Origin:
         failure = self.failures.get(field_name)
         if failure is not None:
             return copy.copy(failure)  # each raise adds to the traceback of an exception
-        path = f"{self.path}.{field_name}" if self.path else field_name
+        at = re.sub(r"\[\d+\]", "", self.path)
+        path = f"{at}.{field_name}" if at else field_name
         full = "view=View.FULL or " if self.root == "User" and _WITH_FULL_VIEW.fullmatch(path) else ""
         how = f'read the {self.root.lower()} with {full}fields=("{path}",)'
         return FieldNotLoaded(f"{name}.{field_name} was not loaded: {how}.", record=name, field=field_name)
@@ -130,11 +134,16 @@ class _Loaded:
         return self._partial(owner, {"account": UNSET}, path, {})
 
     def _partial(self, record: Any, changed: dict[str, Any], path: str, failed: Mapping[str, GatewayError]) -> Any:
-        # Without tracebacks: their frames would keep the whole operation.
-        errors = {name: copy.copy(error) for name, error in failed.items()}
-        origin = _Origin(self.root, re.sub(r"\[\d+\]", "", path), errors)
-        values = dict(zip(record.__struct_fields__, astuple(record), strict=True)) | changed
-        return _partial_record(_class_of(record), tuple(values.values()), origin)
+        if failed:  # without tracebacks: their frames would keep the whole operation
+            origin = _Origin(self.root, path, {name: copy.copy(error) for name, error in failed.items()})
+        else:
+            origin = _origin(self.root, path)
+        names = record.__struct_fields__
+        values = [changed.get(name, value) for name, value in zip(names, astuple(record), strict=True)]
+        return _partial_record(_class_of(record), values, origin)
+
+
+_origin = lru_cache(1024)(_Origin)  # the same for all records at one place of a page
 
 
 @cache
@@ -170,7 +179,7 @@ def _partial_class(kind: type[Record]) -> type[Record]:
     return cast(type[Record], defined)
 
 
-def _partial_record(kind: type[Record], values: tuple[Any, ...], origin: _Origin | None) -> Record:
+def _partial_record(kind: type[Record], values: Iterable[Any], origin: _Origin | None) -> Record:
     record = _partial_class(kind)(*values)
     object.__getattribute__(record, "__dict__")[_ORIGIN] = origin
     return record

@@ -93,6 +93,19 @@ def test_fields_that_were_not_requested() -> None:
         hasattr(user, "email")
 
 
+def test_a_part_of_an_owner() -> None:
+    """Of the owner of a role too, only what was requested can be read, and only if the source sent it."""
+    user = as_loaded(ADA, read_plan_of_paths("User", ("role.owner.type",)), {})
+    assert user.role is not None
+    assert user.role.owner is not None
+    assert user.role.owner.type is OwnerType.ACCOUNT
+    assert 'fields=("role.owner.account",)' in message_of("role.owner.account", user)
+    assert "role.name" in message_of("role.name", user)
+    without_account = as_loaded(ADA, read_plan_of_paths("User", ("role.owner.account.name",)), {})
+    assert "role.owner.type" in message_of("role.owner.type", without_account)
+    assert "role.owner.account" in message_of("role.owner.account", without_account)
+
+
 def test_a_bare_reference() -> None:
     """Of a record that was not looked up, only its id can be read."""
     user = basic(User(UserSource.RESELLER, "u1", "t1", organization=Organization("t1", "o1")))
@@ -169,7 +182,8 @@ def test_representation() -> None:
     assert type(department).__name__ == "Department"
     assert repr(department).startswith("Department(source_id='d1', name='Shop', notes=None, location=UNSET,")
     plain = msgspec.to_builtins(as_loaded(ADA, read_plan_of_paths("User", ("name",)), {}))
-    assert plain == {"source": "account", "source_id": "u1", "tenant": "", "name": "Ada", "image_version": None}
+    always = {"source": "account", "source_id": "u1", "tenant": "", "omitted_fields": (), "image_version": None}
+    assert plain == always | {"name": "Ada"}
     assert asdict(department)["location"] is msgspec.UNSET
     with pytest.raises(TypeError):
         vars(department)

@@ -328,3 +328,11 @@ async def test_a_reference_that_was_not_sent(gateway: Gateway, gateway_sandbox: 
     if basic.organization is not None and full.organization is not None:
         assert basic.organization.id == full.organization.id
         assert full.organization.name
+
+
+async def test_pictures(gateway: Gateway) -> None:
+    """The URL of a picture can be made of a user with the field `image_url`, and of no other one."""
+    page = await gateway.users.list_users({"sources": [ACCOUNT]}, fields=["image_url"])
+    assert any(gateway.pictures.url(user) for user in page.users)
+    with pytest.raises(FieldNotLoaded, match="image_url"):
+        gateway.pictures.url(await ada(gateway, fields=["name"]))
