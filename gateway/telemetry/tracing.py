@@ -31,6 +31,8 @@ __all__ = ["Tracing"]
 
 _SERVER_ERROR = 500
 _GRPC_SERVICE = "usergateway.v1.UserService"
+_TYPED_SERVICE = "gateway.Users"
+_TYPED_KINDS = frozenset({"method", "stream"})
 # Those that the conventions count as failures of a server; the others are the client's.
 _GRPC_FAILURES = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 _FAULTS = frozenset(
@@ -166,12 +168,19 @@ def _parent(sent: TraceContext | None) -> Context:
 def _name(report: RequestReport) -> str:
     if report.surface == "grpc":
         return f"{_GRPC_SERVICE}/{report.operation}"
+    if _is_typed(report):
+        return f"{_TYPED_SERVICE}.{report.operation}"
     if report.kind:
         return f"{report.kind} {report.operation}" if report.operation else report.kind
     if not report.method:  # no HTTP request, and its document is not valid
         return "GraphQL Operation"
     method = report.method if report.method in _METHODS else "HTTP"
     return f"{method} {report.route}" if report.route else method
+
+
+def _is_typed(report: RequestReport) -> bool:
+    """Return whether it is a call of the typed service, which is no GraphQL although it is in Python."""
+    return report.surface == "python" and report.kind in _TYPED_KINDS
 
 
 def _attributes(report: RequestReport) -> Attributes:
@@ -186,6 +195,8 @@ def _attributes(report: RequestReport) -> Attributes:
         attributes["rpc.system.name"] = "grpc"
         attributes["rpc.method"] = f"{_GRPC_SERVICE}/{report.operation}"
         attributes["rpc.response.status_code"] = str(report.status)
+    elif _is_typed(report):
+        attributes["code.function.name"] = f"{_TYPED_SERVICE}.{report.operation}"
     elif report.kind:
         attributes |= _graphql_attributes(report)
     if report.method:

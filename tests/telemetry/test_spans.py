@@ -28,10 +28,24 @@ from telemetry.traced import (
     traceparent,
 )
 
+from gateway.models import UserSource
 from gateway.sandbox import WEBHOOK_TOKEN
 from usergateway.v1 import users_pb2
 
 __all__ = ["traced"]
+
+
+async def test_a_method_of_the_typed_service(traced: Any) -> None:
+    """A call of the typed service is an internal span with the name of the method, above those of its calls."""
+    world = await traced()
+    await world.gateway.users.get_user("acus_adalovelace1", UserSource.ACCOUNT)
+    method, call = await world.spans(2)
+    assert (method.name, method.kind) == ("gateway.Users.get_user", SpanKind.INTERNAL)
+    attributes = dict(method.attributes or {})
+    assert attributes["code.function.name"] == "gateway.Users.get_user"
+    assert attributes["gateway.surface"] == "python"
+    assert not any(name.startswith("graphql.") for name in attributes)
+    assert (call.name, parent_id(call)) == (USER_CALL, span_id(method))
 
 
 async def test_a_query(traced: Any) -> None:

@@ -39,9 +39,7 @@ async def watch_users(
         BadUserInput: an argument is not valid.
         GatewayError: the reason for the end, unless the gateway is closed.
     """
-    report = RequestReport(
-        "python", caller=principal.name, operation="subscribe", label="subscribe", kind="subscription"
-    )
+    report = RequestReport("python", caller=principal.name, operation="subscribe", label="subscribe", kind="stream")
     seconds = surface.timeout if timeout is None else timeout
     service = surface.service.by(principal)
     principal = service.principal
