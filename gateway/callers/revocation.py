@@ -174,7 +174,7 @@ class CredentialWatch:
         except (Unauthenticated, Forbidden):
             credential.end("The credential is no longer accepted. Connect again with a valid one.")
         except GatewayError as error:  # it cannot be verified now
-            if isinstance(error, Internal):
+            if isinstance(error, Internal) and credential.uses:
                 _LOG.exception("an open connection of %s could not be verified", credential.principal.name)
             credential.checked, credential.check_after = None, time.monotonic() + _RETRY_INTERVAL
         else:

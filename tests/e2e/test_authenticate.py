@@ -53,9 +53,11 @@ async def opened() -> AsyncIterator[Callable[..., Any]]:
 async def test_grpc(opened: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Unary calls act for the caller of their metadata; what the host raises is masked, and its errors are shown."""
     seen: list[Connection] = []
+    peers: list[str] = []
 
     async def recording(connection: Connection) -> Principal | None:
         seen.append(connection)
+        peers.append(connection.request.peer())
         return await by_cookie(connection)
 
     gateway = await opened(recording)
@@ -66,7 +68,9 @@ async def test_grpc(opened: Any, caplog: pytest.LogCaptureFixture) -> None:
         request = users_pb2.GetUserRequest(id=ADA, source=users_pb2.USER_SOURCE_ACCOUNT)
         assert (await get_user(request, metadata=(("cookie", "session=ada"),))).name == "Ada Lovelace"
         assert (seen[0].surface, seen[0].peer, seen[0].headers["Cookie"]) == ("grpc", "127.0.0.1", "session=ada")
-        assert seen[0].request.peer().startswith("ipv4:127.0.0.1:")
+        assert peers[0].startswith("ipv4:127.0.0.1:")
+        with pytest.raises(RuntimeError, match="has ended"):  # grpcio would crash
+            seen[0].request.peer()
         for cookie, status, message in (
             ("", grpc.StatusCode.UNAUTHENTICATED, "Authentication required."),
             ("session=locked", grpc.StatusCode.PERMISSION_DENIED, "Your account is locked."),
@@ -83,17 +87,26 @@ async def test_grpc(opened: Any, caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_grpc_streams(opened: Any) -> None:
     """A stream acts for the caller of its metadata, and ends when the caller is revoked."""
-    gateway = await opened()
+    seen: list[Connection] = []
+
+    async def recording(connection: Connection) -> Principal | None:
+        seen.append(connection)
+        return await by_cookie(connection)
+
+    gateway = await opened(recording)
     server = await gateway.serve_grpc()
     assert server is not None
     async with grpc.aio.insecure_channel(server.address) as channel:
         watch: Any = UserServiceStub(channel).WatchUsers
         refused = watch(users_pb2.WatchUsersRequest())
         assert await refused.code() is grpc.StatusCode.UNAUTHENTICATED
+        with pytest.raises(RuntimeError, match="has ended"):
+            seen[0].request.auth_context()
         events = watch(users_pb2.WatchUsersRequest(), metadata=(("cookie", "session=ada"),))
         await events.initial_metadata()
         gateway._entered.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, "u", name="New"))
         assert (await events.read()).user.name == "New"
+        assert "transport_security_type" in seen[1].request.auth_context()
         gateway.revoke("ada")
         async with asyncio.timeout(5):
             assert await events.code() is grpc.StatusCode.UNAUTHENTICATED

@@ -20,12 +20,34 @@ from gateway.users.loaders import Loaders
 from gateway.users.source import Unavailable
 from usergateway.v1 import users_pb2
 
-__all__ = ["PARTIAL_ERRORS", "Call"]
+__all__ = ["PARTIAL_ERRORS", "Call", "CallContext"]
 
 PARTIAL_ERRORS = "usergateway-partial-errors-bin"
 
 _MAX_PARTIAL_ERROR_BYTES = 4096  # clients accept 8 KiB of metadata
 _RESPONSE_TIME = 0.05  # seconds before the client's deadline, to send the response in time
+
+
+class CallContext:
+    """The context of grpcio for the embedding program, as long as the call is open.
+
+    After the end of a call, the methods of a context that describe its connection crash the process (grpcio 1.85).
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        context = self._context
+        if context is None:
+            raise RuntimeError("the gRPC call has ended: read what you need of its context while it is open")
+        return getattr(context, name)
+
+    def close(self) -> None:
+        """Let go of the context: the call ends."""
+        self._context = None
 
 
 @dataclass(slots=True)
@@ -54,7 +76,7 @@ class Call:
             if isinstance(value, str):
                 metadata.setdefault(name, value)  # the first one of a name
         telemetry.begin(report, metadata)
-        connection = Connection("grpc", Headers.of(metadata), None, _peer_address(context.peer()), context)
+        connection = Connection("grpc", Headers.of(metadata), None, _peer_address(context.peer()), CallContext(context))
         return cls(method, report.request_id, context.time_remaining(), connection, report=report)
 
     def track(self, loaders: Loaders) -> Loaders:
@@ -63,7 +85,9 @@ class Call:
         return loaders
 
     def close(self) -> None:
-        """Close the tracked loaders."""
+        """Close the tracked loaders, and the context for the embedding program."""
+        if self.connection.request is not None:
+            self.connection.request.close()
         for loaders in self._loaders:
             loaders.close()
 

@@ -236,6 +236,8 @@ def stream(
             context.set_trailing_metadata(call.all_trailers())
             admission.end(call, grpc.StatusCode.OK)
             return
+        finally:
+            call.close()
         admission.end(call, _CODES[status.code])
         with suppress(grpc.aio.InternalError):  # the client may disconnect before it reads the status
             await _abort_with(status, context, call)
