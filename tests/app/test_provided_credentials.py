@@ -57,7 +57,8 @@ class EchoApi:
             request.on_write()
         if self.before is not None:
             await self.before()
-        path, credential = urlsplit(request.url).path, request.headers.get("Authorization", "")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        path, credential = urlsplit(request.url).path, headers.get("authorization", "")
         self.calls.append((request.method, path, credential))
         self.headers.append(dict(request.headers))
         if credential in self.refused:
@@ -409,6 +410,41 @@ async def test_a_provider_that_hangs() -> None:
         tokens.before = None
         assert await _name(gateway, ANN) == "Bearer ann-2"
     assert api.used == ["Bearer ann-2"]
+
+
+async def test_the_number_of_kept_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bounded number of credentials is kept: that which was not used for the longest time is obtained again."""
+    monkeypatch.setattr("gateway.sources.http.provided._MAX_KEPT", 3)
+    tokens = Tokens()
+    async with Gateway(_settings(), transport=EchoApi(), credentials=tokens) as gateway:
+        for name in ("a", "b", "c", "a", "d", "a", "b"):
+            await _name(gateway, Principal(name, SCOPES))
+    assert tokens.obtained == {"a": 1, "b": 2, "c": 1, "d": 1}
+
+
+async def test_a_source_with_forwarded_credentials() -> None:
+    """A source that is called with forwarded credentials has those, and nothing is obtained for it."""
+    api, tokens = EchoApi(), Tokens()
+    ann = Principal("ann", SCOPES, forwarded={"account": {"authorization": "Bearer of-ann"}})
+    async with Gateway(_settings(credentials="forward"), transport=api, credentials=tokens) as gateway:
+        assert await _name(gateway, ann) == "Bearer of-ann"
+        assert await _name(gateway, ANYONE) == CONFIGURED
+    assert not tokens.obtained
+
+
+async def test_rate_limits() -> None:
+    """Each credential has its own bucket of the rate limit, which stays when it is renewed."""
+    tokens = Tokens(lifetime=-1)
+
+    async def provide(_: str, principal: Principal) -> Credential | None:
+        return await tokens("account", principal)
+
+    settings = Settings(account={}, softwareone={"base_url": "https://market.test", "rate_limit": 50}, reseller={})
+    async with Gateway(settings, transport=EchoApi(), credentials=provide) as gateway:
+        for principal in (ANN, BEN, ANN):
+            await gateway.users.by(principal).get_user("u", UserSource.SOFTWAREONE)
+        assert len(gateway._entered.sources._pacings[UserSource.SOFTWAREONE]._queues) == 2
+    assert tokens.obtained == {"ann": 2, "ben": 1}
 
 
 async def test_callers_with_the_same_credential() -> None:
