@@ -78,4 +78,6 @@ def __getattr__(name: str) -> Any:
     """Import a public class on first use: the command configures garbage collection before these imports."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "GrpcServer":
+        import_module("gateway.kit.extras").require_extra("grpc", "GrpcServer")
     return getattr(import_module(_MODULES.get(name, _SETTINGS)), name)

@@ -16,8 +16,11 @@ _MODULES: dict[Extra, tuple[str, ...]] = {
 }
 
 
-class MissingExtraError(ValueError):
-    """What is wanted needs packages that are not installed; the message has the command that installs them."""
+class MissingExtraError(ImportError, ValueError):
+    """What is wanted needs packages that are not installed; the message has the command that installs them.
+
+    It is a ValueError as well, as for every other setting that cannot be used.
+    """
 
     def __init__(self, extra: Extra, purpose: str, advice: str = "") -> None:
         super().__init__(f"{purpose} needs packages that are not installed: {install_command(extra)}{advice}")
