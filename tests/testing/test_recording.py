@@ -27,7 +27,7 @@ async def _use(gateway: Gateway, eve: str) -> list[object]:
     with pytest.raises(NotFound):
         await users.update_account_user("acus_nobody", {"name": "Nobody"})
     read = await users.get_user(eve)
-    results: list[User | None] = [before, after, *(edge.node for edge in page.edges), scanner, read]
+    results: list[User | None] = [before, after, *page.users, scanner, read]
     return [(user.source_id, user.name, user.email, user.role and user.role.name) for user in results if user]
 
 
