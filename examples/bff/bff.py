@@ -33,6 +33,7 @@ from gateway.errors import (
 from gateway.models import User, UserSource
 
 HOURS = 8
+FIELDS = ("name", "role.name", "role.permissions")
 STATUSES: Mapping[type[GatewayError], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
@@ -137,6 +138,12 @@ class Profile(BaseModel):
     role: str | None
 
 
+class ProfileWithPermissions(Profile):
+    """A record of the caller."""
+
+    permissions: list[str]
+
+
 class Colleagues(BaseModel):
     """A page of users of the account."""
 
@@ -157,10 +164,11 @@ async def sign_out(request: Request) -> None:
     request.session.clear()
 
 
-async def get_profile(gateway: TheGateway, caller: Caller) -> list[Profile]:
+async def get_profile(gateway: TheGateway, caller: Caller) -> list[ProfileWithPermissions]:
     """GET /profile: the records of the caller, of all sources."""
-    person = await gateway.users.by(caller).find_person(caller.name)
-    return [to_profile(user) for user in person.users]
+    # What is not requested is not loaded, and reading it raises an error.
+    person = await gateway.users.by(caller).find_person(caller.name, fields=FIELDS)
+    return [with_permissions(user) for user in person.users]
 
 
 async def rename(
@@ -190,6 +198,12 @@ def to_profile(user: User) -> Profile:
     """Return what the page shows of a user."""
     role = user.role.name if user.role else None
     return Profile(id=user.id, source=user.source.value, name=user.name, role=role)
+
+
+def with_permissions(user: User) -> ProfileWithPermissions:
+    """Return what the page shows of a record of the caller."""
+    permissions = list(user.role.permissions or ()) if user.role else []
+    return ProfileWithPermissions(**to_profile(user).model_dump(), permissions=permissions)
 
 
 async def report(_: Request, error: GatewayError) -> Response:

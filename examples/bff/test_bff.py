@@ -43,6 +43,7 @@ def test_profile(client: TestClient) -> None:
         ("softwareone", "Ada Lovelace", None),
         ("reseller", "Ada Lovelace", "user"),
     ]
+    assert "team:update" in profile[0]["permissions"]
     assert client.delete("/session").status_code == 204
     assert client.get("/profile").status_code == 401
 
