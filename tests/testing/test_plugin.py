@@ -40,7 +40,7 @@ ANYIO = (
 )
 TRIO = ANYIO.replace("return 'asyncio'", "return 'trio'")
 
-OWN_FIXTURES = """
+PROJECT_FIXTURES = """
 import pytest
 
 @pytest.fixture
@@ -55,8 +55,6 @@ async def test_settings(gateway):
 """
 
 RunPytest = Callable[..., str]
-
-LOOP_SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")
 
 
 @pytest.fixture
@@ -74,15 +72,13 @@ def run_pytest(run_tests_in: Callable[..., str], tmp_path: Path) -> RunPytest:
 
 
 def test_with_pytest_asyncio_and_anyio(run_pytest: RunPytest) -> None:
-    """In strict mode, each asynchronous test has its gateway in its event loop; other tests pay nothing for it."""
-    files = {"test_1": LIGHT, "test_2": SYNCHRONOUS, "test_3": ASYNCIO, "test_4": ANYIO}
-    assert "4 passed" in (output := run_pytest(*LOOP_SCOPE, **files)), output
+    """In strict mode, each asynchronous test has its gateway in its event loop, with the settings of the project.
 
-
-def test_with_pytest_asyncio_in_auto_mode(run_pytest: RunPytest) -> None:
-    """In auto mode too, and the settings are those of the project."""
-    files = {"conftest": OWN_FIXTURES, "test_1": ASYNCHRONOUS, "test_2": SETTINGS}
-    assert "2 passed" in (output := run_pytest(*LOOP_SCOPE, "-o", "asyncio_mode=auto", **files)), output
+    Other tests pay nothing for it. The tests of examples/bff run in auto mode.
+    """
+    files = {"test_1": LIGHT, "test_2": SYNCHRONOUS, "test_3": ASYNCIO + SETTINGS, "test_4": ANYIO}
+    output = run_pytest("-o", "asyncio_default_fixture_loop_scope=function", conftest=PROJECT_FIXTURES, **files)
+    assert "5 passed" in output, output
 
 
 def test_with_anyio_alone(run_pytest: RunPytest) -> None:
