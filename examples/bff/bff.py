@@ -83,8 +83,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with Gateway(settings, authenticate=authenticate) as gateway:
             app.state.gateway = gateway
             app.mount("/users", gateway.asgi_app())
-            yield
-            await gateway.drain()
+            with gateway.drain_on_signals():  # uvicorn waits for open connections, also for subscriptions
+                yield
 
     app = FastAPI(lifespan=lifespan)
     secret = os.environ.get("BFF_SECRET") or secrets.token_urlsafe()
