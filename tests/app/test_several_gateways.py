@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import ClientSession
 
 from gateway import Gateway, Settings
+from gateway.models import UserSource
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
 
 USER = "acus_adalovelace1"
@@ -79,6 +80,8 @@ async def test_failures_are_those_of_one_gateway() -> None:
         await first.fail(source="account", kind="status", status=503, times=1000)
         many = "query { users(first: 5, filter: {sources: [ACCOUNT, RESELLER]}) { edges { node { name } } } }"
         await asyncio.gather(*[each.gateway.execute(query) for query in (QUERY, many) * 30 for each in (first, second)])
+        typed = [each.gateway.users.list_users(filter={"sources": [UserSource.ACCOUNT]}) for each in (first, second)]
+        await asyncio.gather(*typed, return_exceptions=True)
         assert [warning.logger for warning in first.gateway._warnings.latest()]
         assert [*first.gateway._states.active()]
         assert second.gateway._warnings.latest() == []
