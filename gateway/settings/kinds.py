@@ -63,7 +63,9 @@ class _HttpUrlText:
             text = str(validate(value))
             return text if str(value).endswith("/") else text.removesuffix("/")
 
-        return core_schema.no_info_wrap_validator_function(as_text, handler.generate_schema(HttpUrl))
+        return core_schema.no_info_wrap_validator_function(
+            as_text, handler.generate_schema(HttpUrl), serialization=core_schema.to_string_ser_schema()
+        )
 
 
 Count = Annotated[int, Field(ge=1)]
