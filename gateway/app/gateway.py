@@ -38,6 +38,7 @@ from gateway.app.status import StatusReader, this_replica
 from gateway.app.surfaces import build_site, serve_grpc
 from gateway.app.telemetry import build_telemetry, embedded_tracing
 from gateway.callers.authentication import Authenticate
+from gateway.events.watching import OpenSubscriptions
 from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.operation import Principal, within_gateway
 from gateway.settings import Settings
@@ -115,6 +116,7 @@ class Gateway:
         self._cors = Cors(self.settings.cors_origins)
         self._status: StatusReader | None = None
         self._servers: list[HttpServer] = []
+        self._subscriptions = OpenSubscriptions()
         self._retired = False
         self._checked_at = -math.inf  # when `/readyz` was requested last, by the monotonic clock
 
@@ -192,7 +194,15 @@ class Gateway:
         if self._users is None:
             timeout, now = self.settings.request_timeout, parts.clock.time
             self._users = build_users(
-                PythonSurface(parts.users, parts.events, parts.credentials, self._telemetry, timeout, now)
+                PythonSurface(
+                    parts.users,
+                    parts.events,
+                    parts.credentials,
+                    self._telemetry,
+                    self._subscriptions,
+                    timeout,
+                    now,
+                )
             )
         return self._users
 
@@ -238,7 +248,8 @@ class Gateway:
 
         An error that ends the subscription is in its last result, which has `executed` False: the document is not
         valid, a limit is reached, events are not read fast enough, or the principal has expired or was revoked. It ends
-        without one when the gateway is closed. The arguments are those of `execute`; `timeout` is for each event.
+        without one when the gateway is drained or closed. The arguments are those of `execute`; `timeout` is for each
+        event.
         """
         request = GraphQLRequest(query, dict(variables or {}), operation_name, on_error=on_error)
         return self._operations.subscribe(request, principal, timeout)
@@ -324,8 +335,12 @@ class Gateway:
         return on_stop_signals(self.drain)
 
     async def drain(self) -> None:
-        """Retire, and close the live connections. Other requests are still executed. May be called repeatedly."""
+        """Retire, close the live connections, and end the subscriptions of the embedding program.
+
+        Other requests are still executed. May be called repeatedly.
+        """
         self.retire()
+        self._subscriptions.drain()
         if self._parts is not None:
             await self._parts.live.drain()
 

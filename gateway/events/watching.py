@@ -1,18 +1,43 @@
 """Subscriptions of callers: restricted to the sources that they may read."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from gateway.errors import Forbidden
-from gateway.events.log import EventLog, Subscription
+from gateway.events.log import Draining, EventLog, Subscription
 from gateway.kit.source_titles import titled
 from gateway.operation import Action, Principal
 from gateway.users.ids import Ref
 from gateway.users.model import UserSource
 
-__all__ = ["MAX_IDS", "watching"]
+__all__ = ["MAX_IDS", "OpenSubscriptions", "watching"]
 
 MAX_IDS = 1_000  # users that a subscription may name, on each surface
+
+
+class OpenSubscriptions:
+    """The open subscriptions of one surface: they end when it drains, while changes still report their events."""
+
+    def __init__(self) -> None:
+        self._open: set[Subscription] = set()
+        self._draining = False
+
+    def drain(self) -> None:
+        """End each subscription with Draining, after its queued events, and refuse later ones."""
+        self._draining = True
+        for subscription in self._open:
+            subscription.end(Draining())
+
+    @contextmanager
+    def holding(self, subscription: Subscription) -> Iterator[None]:
+        """Hold a subscription until the block ends. Raises Draining if the surface drains already."""
+        if self._draining:
+            raise Draining
+        self._open.add(subscription)
+        try:
+            yield
+        finally:
+            self._open.discard(subscription)
 
 
 @asynccontextmanager

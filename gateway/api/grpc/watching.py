@@ -11,8 +11,8 @@ from gateway.api.grpc.enums import NUMBERS, sources_of
 from gateway.api.grpc.messages import Messages
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, Forbidden, GatewayError, Rule, Unauthenticated
-from gateway.events.log import Draining, EventLog, SlowReader, Subscription, UserEvent
-from gateway.events.watching import MAX_IDS, watching
+from gateway.events.log import EventLog, SlowReader, Subscription, UserEvent
+from gateway.events.watching import MAX_IDS, OpenSubscriptions, watching
 from gateway.telemetry.report import RequestReport
 from gateway.users.ids import Kind, Ref, decode
 from usergateway.v1 import users_pb2
@@ -68,33 +68,20 @@ class Watching:
         self._events = events
         self._credentials = credentials
         self._message = RenderedEvents(partial(_message, messages), window=window)  # shared by all streams
-        self._streams: set[Subscription] = set()
-        self._draining = False
-
-    def drain(self) -> None:
-        """End each stream after its queued events, and refuse new streams."""
-        self._draining = True
-        for subscription in self._streams:
-            subscription.end(Draining())
+        self._subscriptions = OpenSubscriptions()
+        self.drain = self._subscriptions.drain  # ends each stream after its queued events, and refuses new streams
 
     async def watch_users(self, request: users_pb2.WatchUsersRequest, call: Call, context: Any) -> None:
         """Write events to the context until the stream ends; raise the reason of its end."""
         ids, sources = list(_refs(request.ids)), sources_of(request.sources, ("sources",))
-        if self._draining:
-            raise Draining
         after = request.resume_token or None
         async with watching(self._events, call.principal, ids=ids, sources=sources, after=after) as subscription:
-            self._streams.add(subscription)
-            if self._draining:  # which may have begun since the check above
-                subscription.end(Draining())
-            try:
+            with self._subscriptions.holding(subscription):
                 # At once: from the token on, the client misses no event.
                 headers = ((RESUME_TOKEN, subscription.start), ("x-request-id", call.request_id))
                 await context.send_initial_metadata(headers)
                 with self._credentials.watch(call.connection, call.principal, subscription.end):
                     raise await _send_events(subscription, context, self._message, call.report)
-            finally:
-                self._streams.discard(subscription)
 
 
 async def _send_events(

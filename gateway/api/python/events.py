@@ -37,7 +37,7 @@ async def watch_users(
 
     Raises:
         BadUserInput: an argument is not valid.
-        GatewayError: the reason for the end, unless the gateway is closed.
+        GatewayError: the reason for the end, unless the gateway is drained or closed.
     """
     report = RequestReport("python", caller=principal.name, operation="subscribe", label="subscribe", kind="stream")
     seconds = surface.timeout if timeout is None else timeout
@@ -52,7 +52,7 @@ async def watch_users(
             refs = _refs(service, ids, known)
             async with watching(surface.events, principal, ids=refs, sources=known, after=resume_token) as events:
                 until = nullcontext() if principal is ANYONE else surface.credentials.watch(None, principal, events.end)
-                with until:
+                with until, surface.subscriptions.holding(events):
                     async for event in events:
                         user = await _user_of(
                             event.user, surface.telemetry, service, report, read_plan=read_plan, seconds=seconds

@@ -12,6 +12,7 @@ from typing import TypeVar
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, GatewayError, Internal, Rule
 from gateway.events.log import EventLog
+from gateway.events.watching import OpenSubscriptions
 from gateway.operation import Principal, operation
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
@@ -39,6 +40,7 @@ class PythonSurface:
     events: EventLog
     credentials: CredentialWatch
     telemetry: Telemetry
+    subscriptions: OpenSubscriptions
     timeout: float
     now: Callable[[], float] = time.time
 

@@ -270,7 +270,7 @@ class Users:
 
         `ids` are those of the users to watch, else all; source ids require exactly one source. `resume_token` is the
         `id` of an event: the iteration begins after it. `timeout` is that of the lookups for one event. The
-        subscription begins with the first step, and ends when the loop is left or the gateway is closed.
+        subscription begins with the first step, and ends when the loop is left or the gateway is drained or closed.
 
         Raises, at a step:
             RateLimited: events were not read fast enough; continue with the `id` of the last one.

@@ -298,14 +298,34 @@ async def test_the_end_of_a_subscription(gateway_sandbox: Sandbox) -> None:
     assert await open_until_the_end == []
 
 
+async def test_draining(gateway: Gateway) -> None:
+    """Subscriptions of the embedding program end when the gateway drains, and those that begin later do at once.
+
+    A server may close the gateway only after all responses have ended, also those that a subscription produces.
+    """
+    typed = asyncio.ensure_future(_all(gateway))
+    document = asyncio.ensure_future(_all_results(gateway))
+    await _subscribed(gateway, 2)
+    async with asyncio.timeout(5):
+        await gateway.drain()
+        assert await typed == []
+        assert await document == []
+        assert await _all(gateway) == []
+        assert await _all_results(gateway) == []
+
+
 async def _all(gateway: Gateway) -> list[object]:
     return [event async for event in gateway.users.subscribe()]
 
 
-async def _subscribed(gateway: Gateway) -> None:
-    """Wait until there is a subscription."""
+async def _all_results(gateway: Gateway) -> list[object]:
+    return [result.errors async for result in gateway.subscribe("subscription { userChanged { change } }")]
+
+
+async def _subscribed(gateway: Gateway, number: int = 1) -> None:
+    """Wait until there are so many subscriptions."""
     async with asyncio.timeout(5):
-        while not gateway._parts.events.subscribers:  # noqa: ASYNC110 - a subscription sets no event
+        while gateway._parts.events.subscribers < number:  # noqa: ASYNC110 - a subscription sets no event
             await asyncio.sleep(0.01)
 
 

@@ -73,12 +73,14 @@ class Feeds:
         self._running: dict[Feed, asyncio.Task[None]] = {}
         self._feed_of: dict[Mailbox[LiveResponse], Feed] = {}
         self._resumed = ResumedFeeds(self._shared, self._merge)
+        self._is_closed = False
 
     @asynccontextmanager
     async def follow(self, request: GraphQLRequest, incoming: Incoming) -> AsyncIterator[Mailbox[LiveResponse]]:
         """Execute an operation of any kind until the context is left. The mailbox receives its responses.
 
-        A subscription ends with an error when the credential of its caller is revoked.
+        A subscription ends with an error when the credential of its caller is revoked. Once the feeds are closed, it
+        ends at once.
 
         Raises:
             RefusedError: the operation is not executed, for a reason that has an HTTP status.
@@ -88,10 +90,10 @@ class Feeds:
         request = await self._executor.resolve(request, incoming)
         prepared = self._executor.prepare(request, incoming, allowed=ANY_OPERATION)
         if isinstance(prepared, Result):
-            invalid: Mailbox[LiveResponse] = Mailbox(1)
-            invalid.offer(LiveResponse.of(prepared))
-            invalid.close()
-            yield invalid
+            yield _closed(LiveResponse.of(prepared))
+            return
+        if self._is_closed and prepared.operation_type is OperationType.SUBSCRIPTION:
+            yield _closed()
             return
         with self._counted(incoming.principal.identity):
             async with self._followed(prepared, request, incoming) as mailbox:
@@ -148,7 +150,8 @@ class Feeds:
         return LiveResponse.of(self._executor.error_result(reason, incoming))
 
     async def aclose(self) -> None:
-        """Cancel all operations."""
+        """Cancel all operations; later subscriptions have no event."""
+        self._is_closed = True
         tasks = tuple(self._running.values())
         for task in tasks:
             task.cancel()
@@ -294,3 +297,12 @@ class Feeds:
             return LiveResponse.of(result, getattr(event, "id", ""))
         except Exception as error:  # noqa: BLE001 - the client gets every error as a response
             return self.last_response(error, incoming)
+
+
+def _closed(*responses: LiveResponse) -> Mailbox[LiveResponse]:
+    """Return a mailbox that gets no more responses than these."""
+    mailbox: Mailbox[LiveResponse] = Mailbox(1)
+    for response in responses:
+        mailbox.offer(response)
+    mailbox.close()
+    return mailbox
