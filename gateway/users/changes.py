@@ -6,7 +6,7 @@ broken rules are reported at once, as violations.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,7 @@ from gateway.users.icons import Icon
 from gateway.users.rules import (
     Checked,
     as_details,
+    at_fields,
     broken,
     check_email,
     check_not_blank,
@@ -43,7 +44,10 @@ __all__ = [
     "UpdateResellerUser",
     "UpdateSoftwareOneUser",
     "UserSettingsChange",
+    "read_change",
 ]
+
+AnyChange = TypeVar("AnyChange", bound="Change")
 
 Name = Annotated[str, StringConstraints(max_length=255), AfterValidator(check_not_blank)]
 Email = Annotated[str, StringConstraints(max_length=255), AfterValidator(check_email)]
@@ -62,19 +66,31 @@ class Change(Checked, frozen=True):
         """Return the change with these fields; an absent key is an absent field.
 
         Raises:
-            BadUserInput: with one violation for every broken rule, its path starting with `change`.
+            BadUserInput: with one violation for every broken rule.
         """
-        if isinstance(fields, cls):
-            return fields
         try:
-            return cls.model_validate(dict(fields) if isinstance(fields, Mapping) else fields)
-        except ValidationError as error:
-            raise BadUserInput.of([violation_of(details) for details in error.errors(include_url=False)]) from None
+            return read_change(cls, fields)
+        except BadUserInput as error:
+            raise BadUserInput.of(at_fields(error.violations)) from None
 
     def given(self) -> dict[str, Any]:
         """Return the fields that the caller gave, also those that are None."""
         names = self.model_fields_set
         return {name: value for name, value in self.__dict__.items() if name in names}  # in the order of the model
+
+
+def read_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -> AnyChange:
+    """Return the change with these fields, which are the argument `change` of a method.
+
+    Raises:
+        BadUserInput: with one violation for every broken rule, its path starting with `change`.
+    """
+    if isinstance(fields, kind):
+        return fields
+    try:
+        return kind.model_validate(dict(fields) if isinstance(fields, Mapping) else fields)
+    except ValidationError as error:
+        raise BadUserInput.of([violation_of(details) for details in error.errors(include_url=False)]) from None
 
 
 class NotificationType(StrEnum):

@@ -4,7 +4,7 @@ Each message is written here, since some of pydantic's contain the value.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ class Checked(BaseModel, frozen=True):
                 super().__init__(**fields)
             except ValidationError as error:
                 found = [violation_of(details) for details in error.errors(include_url=False)]
-                raise BadUserInput.of([replace(each, path=each.path[1:]) for each in found]) from None
+                raise BadUserInput.of(at_fields(found)) from None
 
         # pydantic would call a constructor that it does not know for a model inside another one too, where the error
         # must be its own: all broken rules of the outer model are reported at once.
@@ -105,6 +105,14 @@ def violation_of(details: ErrorDetails) -> Violation:
         return Violation(path, context["message"], context["rule"], context["bounds"])
     message, rule, bounds = _described(kind, context)
     return Violation(path, message, rule, bounds)
+
+
+def at_fields(violations: Iterable[Violation]) -> list[Violation]:
+    """Return the violations with the fields of a change at the top: `("email",)`; others keep their paths."""
+    return [
+        replace(each, path=each.path[1:]) if each.path[:1] == ("change",) and len(each.path) > 1 else each
+        for each in violations
+    ]
 
 
 def as_details(violation: Violation) -> InitErrorDetails:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from gateway.errors import BadUserInput, Rule, Violation
-from gateway.users.changes import Change, UpdateSoftwareOneUser
+from gateway.users.changes import AnyChange, Change, UpdateSoftwareOneUser, read_change
 from gateway.users.icons import check_icon
 from gateway.users.ids import Kind, can_exist, resolve
 from gateway.users.model import RoleType, UserSource
@@ -25,7 +25,6 @@ _MAX_FIRST = 200  # users; the page sizes of the sources do not depend on it
 # Characters. The account API accepts 500 (docs/upstreams/account.md, "Lists", `q`); an address has 320 at most
 # (RFC 3696, 3).
 _MAX_LENGTHS: Mapping[str, int] = {"search": 500, "email": 320}
-AnyChange = TypeVar("AnyChange", bound=Change)
 AnyEnum = TypeVar("AnyEnum", bound=StrEnum)
 
 # The fields of changes that hold the id of a record: a global id or a source id.
@@ -126,7 +125,7 @@ def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -
         BadUserInput: with all broken rules, or the change is empty: its source would execute nothing, and its result
             would show the user to a caller who may not read it.
     """
-    change = kind.parse(fields)
+    change = read_change(kind, fields)
     if not any(_alters(value) for value in change.given().values()):
         raise BadUserInput.at(("change",), "must contain at least one field to change", Rule.MIN_FIELDS, min=1)
     source_ids: dict[str, str] = {}

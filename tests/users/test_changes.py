@@ -15,6 +15,7 @@ from gateway.users.changes import (
     UpdateAccountUser,
     UpdateResellerUser,
     UpdateSoftwareOneUser,
+    read_change,
 )
 from gateway.users.icons import Icon
 
@@ -33,7 +34,7 @@ TYPES = "must be one of invoice, order_acknowledgement, purchase_order_submissio
 def broken(kind: type[Change], fields: Any) -> dict[str, str]:
     """Return the violations: dotted path to message."""
     with pytest.raises(BadUserInput) as caught:
-        kind.parse(fields)
+        read_change(kind, fields)
     assert all(v.path[0] == "change" for v in caught.value.violations)
     assert all(v.message in caught.value.message for v in caught.value.violations)
     return {".".join(map(str, v.path[1:])): v.message for v in caught.value.violations}
@@ -207,7 +208,7 @@ RULES: list[tuple[type[Change], Mapping[str, Any], Mapping[str, tuple[str, Mappi
 def test_rules(kind: type[Change], fields: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """Each violation has its rule and the bounds of that, for programs."""
     with pytest.raises(BadUserInput) as caught:
-        kind.parse(fields)
+        read_change(kind, fields)
     found = {".".join(map(str, v.path[1:])): (v.rule.value, dict(v.bounds)) for v in caught.value.violations}
     assert found == expected
 
@@ -226,6 +227,15 @@ def test_patterns_for_clients(fields: Mapping[str, Any], good: list[str], bad: l
     [violation] = caught.value.violations
     pattern = re.compile(str(violation.bounds["pattern"]), re.ASCII)
     assert [bool(pattern.search(value)) for value in good + bad] == [True] * len(good) + [False] * len(bad)
+
+
+@pytest.mark.parametrize("construct", [UpdateAccountUser.parse, lambda fields: UpdateAccountUser(**fields)])
+def test_paths_of_a_program(construct: Callable[[Mapping[str, Any]], object]) -> None:
+    """A program that constructs a change gets the violations by the names of its fields."""
+    with pytest.raises(BadUserInput) as caught:
+        construct({"name": "", "preferences": [{"enabled": True}], "emial": "a@b.c"})
+    found = sorted(".".join(map(str, violation.path)) for violation in caught.value.violations)
+    assert found == ["emial", "name", "preferences.0.notification_type"]
 
 
 @given(st.data())

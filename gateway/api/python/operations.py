@@ -22,6 +22,7 @@ from gateway.users.model import Record
 from gateway.users.partial import as_loaded
 from gateway.users.planning import Plan
 from gateway.users.read_plan import MAX_PATHS, ReadPlan, View, read_plan_of_paths, read_plan_of_view
+from gateway.users.rules import at_fields
 from gateway.users.service import UserService
 from gateway.users.validation import member_of
 
@@ -115,11 +116,8 @@ def running(surface: PythonSurface, name: str, principal: Principal, timeout: fl
 
 
 def _as_called(error: GatewayError) -> GatewayError:
-    """Return the error with the fields of a change at the top: `("email",)`. Other paths begin with an argument."""
-    violations = tuple(
-        replace(each, path=each.path[1:]) if each.path[:1] == ("change",) and len(each.path) > 1 else each
-        for each in error.violations
-    )
+    """Return the error with the fields of a change at the top. Other paths begin with an argument."""
+    violations = tuple(at_fields(error.violations))
     if violations == error.violations:
         return error
     renamed = copy.copy(error)  # a result that is stored, or shared with other operations, stays as it is
