@@ -8,6 +8,7 @@ from collections.abc import Callable
 from gateway.callers.authentication import Authenticate, Authentication, Forwards, with_forwarded
 from gateway.callers.connection import Connection
 from gateway.errors import GatewayError, Internal, SourceUnavailable, Unauthenticated
+from gateway.kit.tasks import is_cancelled
 from gateway.operation import Principal
 
 __all__ = ["HostAuthentication"]
@@ -66,6 +67,10 @@ class HostAuthentication:
                 principal = await self._authenticate(connection)
         except GatewayError:
             raise
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            raise Internal("`authenticate` of the embedding program was cancelled.") from error  # not the request
         except Exception as error:
             if limit.expired():
                 _LOG.warning("`authenticate` of the embedding program took more than %g s", self._timeout)
@@ -76,9 +81,21 @@ class HostAuthentication:
             if self._configured is None:
                 raise Unauthenticated("Authentication required.")
             return await self._configured(connection)
-        if not isinstance(principal, Principal):  # which a type checker would have reported
-            found = type(principal).__name__
-            raise Internal(f"`authenticate` of the embedding program returned {found}: return a Principal or None.")
+        _check(principal)
         if principal.expires is not None and principal.expires <= self._now():
             raise Unauthenticated("The credential has expired.")
         return with_forwarded(principal, connection.headers, self._forwards) if self._forwards else principal
+
+
+def _check(principal: object) -> None:
+    """Check what a type checker would have reported.
+
+    Raises:
+        Internal: it is no principal, or none that can be used.
+    """
+    if not isinstance(principal, Principal):
+        found = type(principal).__name__
+        raise Internal(f"`authenticate` of the embedding program returned {found}: return a Principal or None.")
+    if not isinstance(principal.expires, float | int | None):
+        found = type(principal.expires).__name__
+        raise Internal(f"`expires` of the embedding program's principal is {found}: give seconds since 1970.")

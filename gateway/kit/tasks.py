@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
-__all__ = ["cancel_and_wait", "gather"]
+__all__ = ["cancel_and_wait", "gather", "is_cancelled"]
 
 _CANCEL_INTERVAL = 0.05  # seconds
 
@@ -20,6 +20,12 @@ async def cancel_and_wait(*tasks: "asyncio.Task[Any]") -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_CANCEL_INTERVAL)
+
+
+def is_cancelled() -> bool:
+    """Return whether the current task is being cancelled, and not only something that it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from gateway.calls import current_calls
 from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured, SourceUnavailable
 from gateway.kit.execution import Execution
 from gateway.kit.source_titles import titled
-from gateway.kit.tasks import cancel_and_wait
+from gateway.kit.tasks import cancel_and_wait, is_cancelled
 from gateway.users.changes import Change, CreateAccountUser
 from gateway.users.icons import Icon
 from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, random_key, source_key, to_bytes
@@ -121,7 +121,7 @@ class Mutations:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if task.cancelled() and not _is_cancelled():
+            if task.cancelled() and not is_cancelled():
                 raise _stopped(command) from None
             if not task.done() and (calls := current_calls.get()) is not None:
                 calls.leave(task)
@@ -244,12 +244,6 @@ class Mutations:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # the caller got it, if still there; asyncio must not log it as never retrieved
-
-
-def _is_cancelled() -> bool:
-    """Whether the running task itself was cancelled."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _stopped(command: Command) -> SourceUnavailable:

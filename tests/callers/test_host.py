@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ REQUEST = Connection("http", {"cookie": "session=1"})
 
 def returning(value: Any) -> Callable[[Connection], Any]:
     async def authenticate(connection: Connection) -> Any:
-        if isinstance(value, Exception):
+        if isinstance(value, BaseException):
             raise value
         return value
 
@@ -64,6 +65,8 @@ async def test_a_caller() -> None:
         (SourceUnavailable("The sessions are not available."), Code.SOURCE_UNAVAILABLE),
         (KeyError("s3cret"), Code.INTERNAL),
         (TimeoutError("s3cret"), Code.INTERNAL),
+        (asyncio.CancelledError(), Code.INTERNAL),  # of something that the program awaited
+        (Principal("ada", expires=datetime.now(UTC)), Code.INTERNAL),  # type: ignore[arg-type]  # as without a type checker
         ("ada", Code.INTERNAL),
     ],
     ids=repr,
