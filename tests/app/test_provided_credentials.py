@@ -351,6 +351,7 @@ async def test_no_credential_at_all() -> None:
         (Credential({"Authorization": "Bearer s3cret\r\nX: y"}), SourceCredentials, "raised ValueError"),
         (Credential({"Authorization": "Bearer s3crét"}), SourceCredentials, "raised ValueError"),
         (Credential({"Content-Length": "1"}), SourceCredentials, "raised ValueError"),
+        (Credential({}), SourceCredentials, "raised ValueError"),  # it would be the configured token
         (Credential({"a b": "s3cret"}), SourceCredentials, "raised ValueError"),
     ],
 )
@@ -485,6 +486,49 @@ async def test_one_credential_for_all() -> None:
         assert await _name(gateway, ANYONE) == "Bearer service-2"
     assert tokens.obtained == {"service": 2}
     assert len(api.calls) == 3
+
+
+class NamedTenants(Tokens):
+    """A provider with a credential for each tenant: `tenants` by the names of callers, empty for the program."""
+
+    def __init__(self, **tenants: str) -> None:
+        super().__init__()
+        self.tenants = {"": "main"} | tenants
+
+    def credential_key(self, source: str, principal: Principal) -> str | None:
+        assert source == "account"
+        return self.tenants.get(principal.name)
+
+    async def __call__(self, source: str, principal: Principal) -> Credential | None:
+        tenant = self.credential_key(source, principal)
+        return None if tenant is None else Credential({"Authorization": f"Bearer {tenant}"})
+
+
+async def test_the_token_beside_a_credential_of_the_program() -> None:
+    """Callers with the credential of the program share nothing with those for whom the token is used."""
+    api = EchoApi()
+    async with Gateway(_settings(), transport=api, credentials=NamedTenants(ann="main")) as gateway:
+        for principal, expected in ((ANN, "Bearer main"), (BEN, CONFIGURED), (ANYONE, "Bearer main")):
+            found = await gateway.users.by(principal).get_department("d")
+            assert found is not None
+            assert found.name == expected
+        with pytest.raises(Forbidden, match="credential of this caller"):  # the program polls with another one
+            await anext(aiter(gateway.users.by(BEN).subscribe(sources=[ACCOUNT])))
+
+
+async def test_a_key_that_changes() -> None:
+    """What is read with another credential than the caller had at the beginning is not kept for that one's callers."""
+    api, tenants = EchoApi(), NamedTenants(ann="north", ben="north")
+    async with Gateway(_settings(), transport=api, credentials=tenants) as gateway:
+        north = gateway._entered.users.by(ANN)
+        tenants.tenants["ann"] = "south"
+        for _ in range(2):
+            assert isinstance(await _error(north.get_department("d")), SourceCredentials)
+        assert api.calls == []
+        for principal, expected in ((BEN, "Bearer north"), (ANN, "Bearer south")):
+            found = await gateway.users.by(principal).get_department("d")
+            assert found is not None
+            assert found.name == expected
 
 
 async def test_watching() -> None:

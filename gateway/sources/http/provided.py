@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway.errors import GatewayError, Origin, SourceCredentials
 from gateway.kit.error_names import name_of
 from gateway.kit.source_titles import titled
+from gateway.kit.tasks import is_cancelled
 from gateway.operation import ANYONE, Principal, background_context, current_deadline, current_principal
 from gateway.sources.http.causes import failed_call
 from gateway.sources.http.credentials import Credential, Credentials, SharedCredentials
@@ -97,10 +98,10 @@ class ProvidedCredentials:
         if self._read_key is None:
             return ""
         try:
-            key = self._call_key(principal)
-            return None if key is None or key == self._call_key(ANYONE) else key
+            key, key_of_gateway = self._call_key(principal), self._call_key(ANYONE)
         except GatewayError:
             return ""
+        return None if key == key_of_gateway else _shared_key(key)
 
     def pacing_key(self, _: Request) -> str:
         """Return the key of the bucket of a call, which stays when a credential is renewed."""
@@ -144,7 +145,7 @@ class ProvidedCredentials:
             deadline = current_deadline.get()
             if deadline is not None and deadline.expired:
                 raise _not_in_time(request) from None
-            if provider.task.cancelled() and not _is_cancelled():
+            if provider.task.cancelled() and not is_cancelled():
                 raise _no_credential(request, "not sent: Gateway(credentials=…) was cancelled") from None
             raise
         except GatewayError as error:
@@ -188,7 +189,22 @@ class ProvidedCredentials:
         if self._read_key is None:
             return "" if principal is ANYONE else f"caller:{principal.identity}"
         key = self._call_key(principal)
-        return None if key is None else f"key:{key}"
+        self._check_key(principal, key)
+        return None if key is None else _shared_key(key)
+
+    def _check_key(self, principal: Principal, key: str | None) -> None:
+        """Check that the key is still the one under which the data that is read for the principal is kept.
+
+        Raises:
+            SourceCredentials: it has changed since the principal was authenticated.
+        """
+        bound = principal.provided.get(self._source)
+        if principal is ANYONE or bound in {"", _shared_key(key)} or (bound is None and key == self._call_key(ANYONE)):
+            return
+        raise SourceCredentials(
+            f"The credential of this caller for the {titled(self._source)} source is another one now: begin again.",
+            origin=Origin(source=self._source),
+        )
 
     def _call_key(self, principal: Principal) -> str | None:
         assert self._read_key is not None  # noqa: S101 - the callers have checked it
@@ -203,14 +219,14 @@ class ProvidedCredentials:
         return None if key is None else str(key)
 
 
+def _shared_key(key: str | None) -> str:
+    """Return a text that is equal for all callers of that key; those without one have the configured token."""
+    return "token" if key is None else f"key:{key}"
+
+
 def _note_exception(task: "asyncio.Task[PresentCredential | None]") -> None:
     if not task.cancelled():
         task.exception()  # the calls that waited have it; asyncio must not log its text
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _check(credential: object) -> None:
@@ -221,6 +237,8 @@ def _check(credential: object) -> None:
     """
     if not isinstance(credential, Credential):
         raise TypeError(f"{type(credential).__name__} is no Credential")
+    if not credential.headers:  # the call would have the configured token, which is what None stands for
+        raise ValueError("a credential has at least one header")
     for name, value in credential.headers.items():
         if not _NAME.fullmatch(name) or _NOT_REPLACEABLE.fullmatch(name):
             raise ValueError("a header of this name cannot be sent")
