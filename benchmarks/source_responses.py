@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from benchmarks.operations import user_id
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SandboxOptions, SandboxServer
 
 __all__ = ["CREDENTIALS", "REFERENCE_COUNT", "SourceResponses", "record"]
 
@@ -61,7 +61,7 @@ def record(count: int) -> SourceResponses:
 
 async def _record_from_sandbox() -> tuple[Any, Any, Any, Any]:
     options = SandboxOptions(users=60, rate_limits=False)
-    async with Sandbox(options) as sandbox, aiohttp.ClientSession(headers=CREDENTIALS) as session:
+    async with SandboxServer(options) as sandbox, aiohttp.ClientSession(headers=CREDENTIALS) as session:
 
         async def get(path: str) -> Any:
             async with session.get(f"{sandbox.account_url}/v1{path}", raise_for_status=True) as response:

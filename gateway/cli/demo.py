@@ -28,7 +28,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
     async def demo(log: LogStream) -> int:
         stop = stop_requested()
-        async with simulated.Sandbox(simulated.SandboxOptions(**sandbox_options(parsed))) as sandbox:
+        async with simulated.SandboxServer(simulated.SandboxOptions(**sandbox_options(parsed))) as sandbox:
             account = {"token": simulated.ACCOUNT_TOKEN, "account_id": simulated.ACCOUNT_ID}
             no_file = {"token_file": None}  # a file that is set for a real source
             settings = load(

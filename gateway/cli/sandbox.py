@@ -48,7 +48,7 @@ def _run(parsed: argparse.Namespace) -> int:
         stop = stop_requested()
         async with AsyncExitStack() as at_the_end:
             try:
-                sandbox = await at_the_end.enter_async_context(simulated.Sandbox(options))
+                sandbox = await at_the_end.enter_async_context(simulated.SandboxServer(options))
             except OSError as error:
                 if error.errno is None or error.filename is not None:  # of the file of the state
                     raise

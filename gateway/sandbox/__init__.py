@@ -3,8 +3,7 @@
 It imports nothing else of `gateway`, so that it cannot repeat a mistake of the gateway.
 """
 
-from gateway.sandbox.app import SandboxOptions
-from gateway.sandbox.app import SandboxServer as Sandbox
+from gateway.sandbox.app import SandboxOptions, SandboxServer
 from gateway.sandbox.credentials import (
     ACCOUNT_ID,
     ACCOUNT_TOKEN,
@@ -23,6 +22,6 @@ __all__ = [
     "RESELLER_TOKEN",
     "SOFTWAREONE_TOKEN",
     "WEBHOOK_TOKEN",
-    "Sandbox",
     "SandboxOptions",
+    "SandboxServer",
 ]

@@ -10,7 +10,16 @@ from typing import Any, Literal, Self, TypeVar, overload
 import msgspec
 import orjson
 
-from gateway import sandbox as simulated
+from gateway.sandbox import (
+    ACCOUNT_ID,
+    ACCOUNT_TOKEN,
+    RESELLER_ID,
+    RESELLER_TOKEN,
+    SOFTWAREONE_TOKEN,
+    WEBHOOK_TOKEN,
+    SandboxOptions,
+    SandboxServer,
+)
 from gateway.sandbox.exchange import SandboxEvent, SandboxRequest, SandboxResponse
 from gateway.sandbox.parts import SandboxParts
 from gateway.sandbox.reseller.events import user_event
@@ -84,17 +93,17 @@ class Sandbox:
         data: Path | None = None,
         clock: AdjustableClock | None = None,
     ) -> None:
-        options = simulated.SandboxOptions(users=users, rate_limits=rate_limits, dialect=dialect, data=data, grace=0.01)
+        options = SandboxOptions(users=users, rate_limits=rate_limits, dialect=dialect, data=data, grace=0.01)
         self.clock: AdjustableClock = clock or AdjustableClock()
         """The time of the sources, which `advance` changes; pass it to the gateway too where that has to follow."""
-        self._simulator = simulated.Sandbox(options, self.clock)
+        self._server = SandboxServer(options, self.clock)
         self._thread: LoopThread | None = None
 
     def start(self) -> None:
         """Start the sources."""
         if self._thread is not None:
             raise RuntimeError("The sandbox is running already.")
-        thread = LoopThread("gateway sandbox", self._simulator)
+        thread = LoopThread("gateway sandbox", self._server)
         thread.start()
         self._thread = thread
 
@@ -133,20 +142,20 @@ class Sandbox:
         Raises:
             ValidationError: a change is no setting, or its value is not valid.
         """
-        simulator = self._running_simulator
-        token, account, reseller = simulated.SOFTWAREONE_TOKEN, simulated.ACCOUNT_ID, simulated.RESELLER_ID
+        simulator = self._running_server
+        token, account, reseller = SOFTWAREONE_TOKEN, ACCOUNT_ID, RESELLER_ID
         sources = {
             "account": {
                 "base_url": simulator.account_url,
-                "token": simulated.ACCOUNT_TOKEN,
+                "token": ACCOUNT_TOKEN,
                 "account_id": account,
             },
             "softwareone": {"base_url": simulator.softwareone_url, "token": token},
             "reseller": {
                 "base_url": simulator.reseller_url,
-                "token": simulated.RESELLER_TOKEN,
+                "token": RESELLER_TOKEN,
                 "reseller_id": reseller,
-                "webhook_token": simulated.WEBHOOK_TOKEN,
+                "webhook_token": WEBHOOK_TOKEN,
             },
         }
         paced = {} if simulator.options.rate_limits else {"rate_limit": _NOT_PACED}
@@ -165,7 +174,7 @@ class Sandbox:
         source_id = self._call(lambda parts: parts.seeding.add(_with_source_ids(record)))
         kind, source = _KINDS[type(record)]
         has_tenant = source is UserSource.RESELLER
-        return encode(Ref(kind, source, source_id, simulated.RESELLER_ID if has_tenant else ""))
+        return encode(Ref(kind, source, source_id, RESELLER_ID if has_tenant else ""))
 
     def accept_token(self, source: SourceName, token: str) -> None:
         """Let a source accept a further token, for example that of one caller; it may do what the first one may."""
@@ -285,7 +294,7 @@ class Sandbox:
 
     def send_webhooks_to(self, url: str) -> None:
         """Send webhooks about all further changes of reseller users to a URL: that of `/webhooks/reseller`."""
-        self._call(lambda parts: parts.webhooks.send_to(url, simulated.WEBHOOK_TOKEN))
+        self._call(lambda parts: parts.webhooks.send_to(url, WEBHOOK_TOKEN))
 
     def send_webhook(
         self,
@@ -323,29 +332,29 @@ class Sandbox:
         body = self._event(user_id, change).body
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "Webhook-Signature": signature(simulated.WEBHOOK_TOKEN, body),
+            "Webhook-Signature": signature(WEBHOOK_TOKEN, body),
         }
         return SignedWebhook(headers, body)
 
     async def webhooks_sent(self) -> None:
         """Wait until all webhooks have been delivered or dropped."""
-        parts = self._running_simulator.parts
+        parts = self._running_server.parts
         await asyncio.wrap_future(self._running.submit(parts.webhooks.idle()))
 
     @property
     def account_url(self) -> str:
         """The base URL of the account source."""
-        return self._running_simulator.account_url
+        return self._running_server.account_url
 
     @property
     def softwareone_url(self) -> str:
         """The base URL of the SoftwareOne source."""
-        return self._running_simulator.softwareone_url
+        return self._running_server.softwareone_url
 
     @property
     def reseller_url(self) -> str:
         """The base URL of the reseller source."""
-        return self._running_simulator.reseller_url
+        return self._running_server.reseller_url
 
     def _event(self, user_id: str, change: WebhookChange) -> SandboxEvent:
         ref = _user_ref(user_id, UserSource.RESELLER)
@@ -360,13 +369,13 @@ class Sandbox:
                 parts.webhooks.deliver(response.event)
             return response
 
-        response = self._running.submit(respond(self._running_simulator.parts)).result()
+        response = self._running.submit(respond(self._running_server.parts)).result()
         if response.status >= _FIRST_ERROR:
             raise ValueError(f"The source responded with {response.status}: {response.body.decode()}")
         return response
 
     def _call(self, function: Callable[[SandboxParts], _Result]) -> _Result:
-        parts = self._running_simulator.parts
+        parts = self._running_server.parts
         return self._running.call(lambda: function(parts))
 
     @property
@@ -376,9 +385,9 @@ class Sandbox:
         return self._thread
 
     @property
-    def _running_simulator(self) -> simulated.Sandbox:
+    def _running_server(self) -> SandboxServer:
         _ = self._running
-        return self._simulator
+        return self._server
 
 
 def _user_ref(user_id: str, source: SourceName | None) -> Ref:

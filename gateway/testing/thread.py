@@ -40,7 +40,7 @@ class LoopThread:
         self._thread.join()
 
     def call(self, function: Callable[[], _Result]) -> _Result:
-        """ReceivedCall a function in the thread, and return its result."""
+        """Call a function in the thread, and return its result."""
 
         async def called() -> _Result:
             return function()

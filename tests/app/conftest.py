@@ -13,22 +13,22 @@ from gateway.sandbox import (
     RESELLER_ID,
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 
 __all__ = ["fake", "raw", "sandbox", "sandbox_settings", "settings", "source"]
 
 
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
+async def sandbox() -> AsyncIterator[SandboxServer]:
     """The three sandbox APIs, without rate limits."""
-    async with Sandbox(SandboxOptions(users=8, rate_limits=False)) as running:
+    async with SandboxServer(SandboxOptions(users=8, rate_limits=False)) as running:
         yield running
 
 
 @pytest.fixture
-def sandbox_settings(sandbox: Sandbox) -> Callable[..., Settings]:
+def sandbox_settings(sandbox: SandboxServer) -> Callable[..., Settings]:
     """A function that returns the settings for the sandbox; a dictionary replaces settings of a source by its name."""
 
     def make(**replaced: Any) -> Settings:

@@ -14,7 +14,7 @@ from app.moved_clock import MovedClock
 from gateway import Gateway, Settings
 from gateway.callers.api_keys import new_api_key
 from gateway.errors import GatewayError, IdempotencyConflict
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, SandboxOptions, SandboxServer
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import UserSource
 
@@ -25,7 +25,7 @@ ADA = "00000000-0000-4000-8000-000000000001"
 class Embedded:
     """A gateway with a clock of the test, in front of a sandbox."""
 
-    def __init__(self, sandbox: Sandbox, gateway: Gateway, clock: MovedClock, session: ClientSession) -> None:
+    def __init__(self, sandbox: SandboxServer, gateway: Gateway, clock: MovedClock, session: ClientSession) -> None:
         self.gateway, self.clock = gateway, clock
         self._control, self._session = sandbox.control_url, session
 
@@ -50,7 +50,7 @@ class Embedded:
 @asynccontextmanager
 async def embedded(**changes: Any) -> AsyncIterator[Embedded]:
     clock = MovedClock()
-    async with Sandbox(SandboxOptions(rate_limits=False)) as sandbox, ClientSession() as session:
+    async with SandboxServer(SandboxOptions(rate_limits=False)) as sandbox, ClientSession() as session:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
         account |= changes.pop("account", {})
         reseller = {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID}

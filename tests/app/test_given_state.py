@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 
 from gateway import Gateway, Settings
 from gateway.errors import SourceUnavailable
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SandboxOptions, SandboxServer
 from gateway.state import (
     BeginResult,
     EventStream,
@@ -89,24 +89,24 @@ class CommonState(MemoryState):
 
 
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(SandboxOptions(rate_limits=False)) as sandbox:
+async def sandbox() -> AsyncIterator[SandboxServer]:
+    async with SandboxServer(SandboxOptions(rate_limits=False)) as sandbox:
         yield sandbox
 
 
 @asynccontextmanager
-async def replica(sandbox: Sandbox, state: MemoryState) -> AsyncIterator[Gateway]:
+async def replica(sandbox: SandboxServer, state: MemoryState) -> AsyncIterator[Gateway]:
     account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
     async with Gateway(Settings(account=account, rate_limit={"cost": 1000}), state=state) as gateway:
         yield gateway
 
 
-async def changes_of(sandbox: Sandbox) -> int:
+async def changes_of(sandbox: SandboxServer) -> int:
     async with ClientSession() as session, session.get(f"{sandbox.control_url}/calls") as response:
         return sum(call["method"] == "PATCH" for call in await response.json())
 
 
-async def test_replicas(sandbox: Sandbox) -> None:
+async def test_replicas(sandbox: SandboxServer) -> None:
     """A change is executed once for its key, and its event reaches the subscriptions of both."""
     common = Common()
     async with replica(sandbox, CommonState(common)) as first, replica(sandbox, CommonState(common)) as second:
@@ -129,7 +129,7 @@ class UnusableState(CommonState):
         raise ValueError("the table of idempotency records is missing")
 
 
-async def test_a_state_that_cannot_be_used(sandbox: Sandbox) -> None:
+async def test_a_state_that_cannot_be_used(sandbox: SandboxServer) -> None:
     """The gateway does not start, and the state is closed."""
     state = UnusableState(Common())
     with pytest.raises(ValueError, match="the table of idempotency records is missing"):
@@ -159,7 +159,7 @@ class UnreachableState(CommonState):
         return UnreachableRecords()
 
 
-async def test_an_unreachable_state(sandbox: Sandbox) -> None:
+async def test_an_unreachable_state(sandbox: SandboxServer) -> None:
     """A change with a key is refused before it is sent; reads go on, and the gateway stops within seconds."""
     async with replica(sandbox, UnreachableState(Common())) as gateway:
         with pytest.raises(SourceUnavailable, match="The database does not respond"):

@@ -12,7 +12,7 @@ from yarl import URL
 from gateway import Gateway, Settings
 from gateway.errors import GatewayError, Outcome, SourceTimeout, SourceUnavailable
 from gateway.models import UserSource
-from gateway.sandbox import Sandbox
+from gateway.sandbox import SandboxServer
 from gateway.sources import Request, Response, Transport, TransportLimits
 
 ACCOUNT = UserSource.ACCOUNT
@@ -82,7 +82,7 @@ async def _error(awaitable: Any) -> GatewayError:
     return caught.value
 
 
-async def test_on_real_sockets(sandbox: Sandbox, sandbox_settings: Callable[..., Settings]) -> None:
+async def test_on_real_sockets(sandbox: SandboxServer, sandbox_settings: Callable[..., Settings]) -> None:
     """Each source gets a transport with its limits, which makes all of its calls and is closed at the end."""
     opened: dict[str, tuple[PlainTransport, TransportLimits]] = {}
 

@@ -25,7 +25,7 @@ from gateway.errors import (
     Unauthenticated,
 )
 from gateway.models import UserSource
-from gateway.sandbox import ACCOUNT_TOKEN, Sandbox
+from gateway.sandbox import ACCOUNT_TOKEN, SandboxServer
 from gateway.sources import Request, Response, Transport
 
 ACCOUNT = UserSource.ACCOUNT
@@ -291,7 +291,7 @@ async def test_a_401_of_something_on_the_way() -> None:
         assert api.used == ["Bearer ann-1"]
 
 
-async def test_through_the_sandbox(sandbox: Sandbox, sandbox_settings: Callable[..., Settings]) -> None:
+async def test_through_the_sandbox(sandbox: SandboxServer, sandbox_settings: Callable[..., Settings]) -> None:
     """A source without a token is called with provided credentials; a refused change is executed once, over sockets."""
     answers = ["stale", ACCOUNT_TOKEN]
 

@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 
 from gateway import Gateway, Settings
 from gateway.models import UserSource
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, SandboxOptions, SandboxServer
 
 USER = "acus_adalovelace1"
 QUERY = f'{{ user(id: "{USER}", source: ACCOUNT) {{ name role {{ name }} }} }}'
@@ -22,7 +22,7 @@ RENAME = "mutation ($id: ID!, $name: String!) { updateAccountUser(id: $id, input
 class Beside:
     """A gateway in front of a sandbox that no other gateway calls."""
 
-    def __init__(self, gateway: Gateway, sandbox: Sandbox) -> None:
+    def __init__(self, gateway: Gateway, sandbox: SandboxServer) -> None:
         self.gateway, self.sandbox = gateway, sandbox
 
     async def query(self, query: str = QUERY, **variables: Any) -> Any:
@@ -52,7 +52,7 @@ class Beside:
 
 @asynccontextmanager
 async def beside(**changes: Any) -> AsyncIterator[Beside]:
-    async with Sandbox(SandboxOptions(rate_limits=False)) as sandbox:
+    async with SandboxServer(SandboxOptions(rate_limits=False)) as sandbox:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
         account["rate_limit"] = 1000
         reseller = {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID}

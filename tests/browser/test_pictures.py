@@ -14,7 +14,7 @@ from web_app import running
 
 from gateway import Settings
 from gateway.app.serving import serving
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, Sandbox
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, SandboxServer
 
 UPLOAD = """mutation ($icon: Upload) {
   updateSoftwareOneUser(id: "USR-0000-0001", input: {icon: $icon}) { imageUrl }
@@ -60,7 +60,7 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     """A page at `localhost`, and a gateway at 127.0.0.1 that admits it; to a browser these are different sites."""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox())
+        sandbox = await stack.enter_async_context(SandboxServer())
         browser = await stack.enter_async_context(chromium())
         site = Site(await browser.new_page(), "")
         app = web.Application()

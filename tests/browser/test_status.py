@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, expect
 
 from gateway import Settings
 from gateway.app.serving import serving
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, SandboxOptions, SandboxServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,7 +49,7 @@ async def status_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     auth = {"mode": "jwt", "jwks_file": keys, "issuer": ISSUER, "audience": AUDIENCE, "algorithms": "HS256"}
     token = signed(key, "HS256", claims(sub=MARKUP), kid="status")
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False)))
+        sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False)))
         settings: dict[str, Any] = {
             "environment": "production",
             "auth": auth,

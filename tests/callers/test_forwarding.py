@@ -11,7 +11,7 @@ from gateway.app.sources import build
 from gateway.callers.authentication import Authentication
 from gateway.callers.connection import Connection
 from gateway.errors import Code, SourceCredentials, Unauthenticated
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SOFTWAREONE_TOKEN, SandboxOptions, SandboxServer
 from gateway.settings import Settings
 from gateway.sources.http.aiohttp_transport import AiohttpTransport
 from gateway.sources.http.exchange import TransportLimits, pipeline
@@ -34,7 +34,7 @@ def via(headers: Mapping[str, str]) -> Connection:
 @pytest.fixture
 async def service() -> AsyncIterator[UserService]:
     """The service over the sandbox; its account source needs forwarded credentials, the configured one is wrong."""
-    async with Sandbox(SandboxOptions(users=8, rate_limits=False)) as sandbox:
+    async with SandboxServer(SandboxOptions(users=8, rate_limits=False)) as sandbox:
         settings = Settings(
             account={"base_url": sandbox.account_url, "token": "c0nfigured", "account_id": ACCOUNT_ID},
             softwareone={"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},

@@ -17,8 +17,8 @@ from gateway.sandbox import (
     RESELLER_ID,
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 
 
@@ -91,7 +91,7 @@ async def fresh() -> AsyncIterator[Callable[..., Any]]:
     async with AsyncExitStack() as stack:
 
         async def make(**given: Any) -> World:
-            sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False)))
+            sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False)))
             sources: dict[str, Any] = {
                 "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
                 "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},

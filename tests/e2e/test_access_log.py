@@ -24,8 +24,8 @@ from gateway.sandbox import (
     RESELLER_ID,
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 from gateway.telemetry.access_log import json_line, text_line
 from gateway.telemetry.log_stream import LogStream
@@ -90,7 +90,7 @@ async def served() -> AsyncIterator[Callable[..., Any]]:
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Served:
-            sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False)))
+            sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False)))
             reader, writer = os.pipe()
             os.set_blocking(reader, False)
             stack.callback(os.close, reader)

@@ -17,7 +17,7 @@ from gateway.auth import Connection, Principal
 from gateway.callers.api_keys import new_api_key
 from gateway.errors import Forbidden
 from gateway.models import User, UserChange, UserSource
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SandboxOptions, SandboxServer
 from usergateway.v1 import users_pb2
 from usergateway.v1.users_pb2_grpc import UserServiceStub
 
@@ -40,7 +40,7 @@ async def by_cookie(connection: Connection) -> Principal | None:
 async def opened() -> AsyncIterator[Callable[..., Any]]:
     """Opens gateways in front of one sandbox, with further settings; what they serve is stopped at the end."""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(users=8, rate_limits=False)))
+        sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(users=8, rate_limits=False)))
 
         async def open_gateway(authenticate: Any = by_cookie, account: Any = None, **settings: Any) -> Gateway:
             source = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}

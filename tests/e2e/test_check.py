@@ -28,8 +28,8 @@ from gateway.sandbox import (
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
     WEBHOOK_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 from gateway.settings import ResellerSettings, Settings
 from gateway.users.model import UserSource
@@ -53,7 +53,7 @@ class Checked:
 class Checks:
     """Runs the command against one sandbox."""
 
-    def __init__(self, sandbox: Sandbox, session: ClientSession) -> None:
+    def __init__(self, sandbox: SandboxServer, session: ClientSession) -> None:
         self._session = session
         self._control = sandbox.control_url
         self.environment = {
@@ -97,7 +97,7 @@ class Checks:
 
 @pytest.fixture
 async def checks() -> AsyncIterator[Checks]:
-    async with Sandbox(SandboxOptions(rate_limits=True)) as sandbox, ClientSession() as session:
+    async with SandboxServer(SandboxOptions(rate_limits=True)) as sandbox, ClientSession() as session:
         yield Checks(sandbox, session)
 
 

@@ -15,14 +15,14 @@ from gateway.sandbox import (
     RESELLER_ID,
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[Gateway]:
-    async with Sandbox(SandboxOptions()) as sandbox:
+    async with SandboxServer(SandboxOptions()) as sandbox:
         settings: dict[str, Any] = {
             "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
             "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},

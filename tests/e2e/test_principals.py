@@ -12,7 +12,7 @@ from gateway import Gateway, Settings
 from gateway.auth import Principal
 from gateway.errors import Code
 from gateway.models import User, UserChange, UserSource
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, SandboxOptions, SandboxServer
 
 ADA = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
 CHANGED = "subscription { userChanged { user { name } } }"
@@ -22,7 +22,7 @@ READER = Principal("reader", frozenset({"users:read:account"}))
 @pytest.fixture
 async def gateway() -> AsyncIterator[Gateway]:
     """A gateway over two sources, with an allowance of two small queries for each caller."""
-    async with Sandbox(SandboxOptions(users=8, rate_limits=False)) as sandbox:
+    async with SandboxServer(SandboxOptions(users=8, rate_limits=False)) as sandbox:
         settings: dict[str, Any] = {
             "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
             "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},

@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from gateway import Gateway, Settings
 from gateway.auth import ANYONE, Connection, Credential, Principal
 from gateway.errors import Unauthenticated
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SandboxOptions, SandboxServer
 from usergateway.v1 import users_pb2
 from usergateway.v1.users_pb2_grpc import UserServiceStub
 
@@ -47,7 +47,7 @@ class Provider:
 async def opened() -> AsyncIterator[Callable[..., Any]]:
     """Opens a gateway whose source has no token, and its HTTP server; returns the gateway, its URL and its provider."""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(users=8, rate_limits=False)))
+        sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(users=8, rate_limits=False)))
 
         async def open_gateway() -> tuple[Gateway, str, Provider]:
             account = {"base_url": sandbox.account_url, "account_id": ACCOUNT_ID}

@@ -28,8 +28,8 @@ from gateway.sandbox import (
     RESELLER_ID,
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 
 ADA = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
@@ -180,7 +180,7 @@ async def host(request: pytest.FixtureRequest) -> AsyncIterator[Host]:
     """Start a host of each kind, in front of a sandbox."""
     serve, kind, http_server = HOSTS[request.param]
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(users=8, rate_limits=False)))
+        sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(users=8, rate_limits=False)))
         settings = Settings(
             http_port=0,
             grpc_port=0,

@@ -22,8 +22,8 @@ from gateway.sandbox import (
     RESELLER_ID,
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 
 __all__ = ["FaultyWorld", "eventually", "redis_pair", "redis_url"]
@@ -36,7 +36,7 @@ SOURCES = ("account", "softwareone", "reseller")
 class FaultyWorld(World):
     """A gateway with a proxy in front of each source."""
 
-    sandbox: Sandbox
+    sandbox: SandboxServer
     proxies: dict[str, Proxy] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -90,7 +90,7 @@ async def faulty_world() -> AsyncIterator[Callable[..., Any]]:
             *, every: dict[str, Any] | None = None, users: int = 5, behind: FaultyWorld | None = None, **settings: Any
         ) -> FaultyWorld:
             if behind is None:
-                sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False, users=users)))
+                sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False, users=users)))
                 port = urlsplit(sandbox.account_url).port or 0
                 proxies = {name: await stack.enter_async_context(proxied("127.0.0.1", port)) for name in SOURCES}
             else:

@@ -15,7 +15,7 @@ from typing import Any
 
 import gateway as gateway_module
 from gateway import Gateway, Settings
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SandboxServer
 
 PUBLIC = (
     "gateway.auth",
@@ -96,7 +96,7 @@ async def main() -> None:
             assert exported == "GrpcServer", exported
             assert "pip install 'user-gateway[grpc]'" in str(error)  # noqa: PT017 - there is no pytest here
     results: dict[str, str] = {}
-    async with Sandbox() as sandbox:
+    async with SandboxServer() as sandbox:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
         async with Gateway(Settings(account=account)) as gateway:
             await use(gateway)

@@ -21,8 +21,8 @@ from gateway.sandbox import (
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
     WEBHOOK_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 
 USERS = "/v1/identity/account-users"
@@ -64,7 +64,7 @@ class Client:
 class World:
     """A sandbox, and a client for each of its APIs."""
 
-    sandbox: Sandbox
+    sandbox: SandboxServer
     account: Client
     softwareone: Client
     reseller: Client
@@ -77,7 +77,7 @@ class World:
 
 async def start_worlds(options: SandboxOptions) -> AsyncIterator[World]:
     """Start a sandbox and its clients; stop them afterwards."""
-    async with Sandbox(options) as sandbox, aiohttp.ClientSession() as session:
+    async with SandboxServer(options) as sandbox, aiohttp.ClientSession() as session:
         account = {
             "Authorization": f"Bearer {ACCOUNT_TOKEN}",
             "OpenMRP-Version": "1.0.forge-preview.3",

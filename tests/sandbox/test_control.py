@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import pytest
 
-from gateway.sandbox import LANDMARKS, Sandbox, SandboxOptions
+from gateway.sandbox import LANDMARKS, SandboxOptions, SandboxServer
 
 USERS = "/v1/identity/account-users"
 ADA = LANDMARKS["account"]["ada"]
@@ -171,14 +171,14 @@ async def test_a_file_keeps_its_people_and_their_keys(tmp_path):
     """With a data file, changes and idempotency records survive a restart."""
     options = SandboxOptions(data=tmp_path / "sandbox.db")
     headers = {
-        "Authorization": f"Bearer {Sandbox.ACCOUNT_TOKEN}",
+        "Authorization": f"Bearer {SandboxServer.ACCOUNT_TOKEN}",
         "OpenMRP-Version": "1.0.forge-preview.3",
-        "OpenMRP-Account": Sandbox.ACCOUNT_ID,
+        "OpenMRP-Account": SandboxServer.ACCOUNT_ID,
         "Idempotency-Key": "k",
     }
     bodies = []
     for _ in range(2):
-        async with Sandbox(options) as sandbox, aiohttp.ClientSession(headers=headers) as session:
+        async with SandboxServer(options) as sandbox, aiohttp.ClientSession(headers=headers) as session:
             url = f"{sandbox.account_url}{USERS}"
             async with session.post(url, json={"email": "kept@example.com"}) as response:
                 assert response.status == 201
@@ -189,17 +189,17 @@ async def test_a_file_keeps_its_people_and_their_keys(tmp_path):
 async def test_a_file_of_an_earlier_release(tmp_path):
     """A file without the records inside departments gets them at the next start."""
     options = SandboxOptions(data=tmp_path / "sandbox.db")
-    async with Sandbox(options):
+    async with SandboxServer(options):
         pass
     with closing(sqlite3.connect(tmp_path / "sandbox.db")) as connection, connection:
         connection.execute("DROP TABLE inner_records")
     headers = {
-        "Authorization": f"Bearer {Sandbox.ACCOUNT_TOKEN}",
+        "Authorization": f"Bearer {SandboxServer.ACCOUNT_TOKEN}",
         "OpenMRP-Version": "1.0.forge-preview.3",
-        "OpenMRP-Account": Sandbox.ACCOUNT_ID,
+        "OpenMRP-Account": SandboxServer.ACCOUNT_ID,
     }
     async with (
-        Sandbox(options) as sandbox,
+        SandboxServer(options) as sandbox,
         aiohttp.ClientSession(headers=headers) as session,
         session.get(f"{sandbox.account_url}/v1/operations/locations") as response,
     ):
@@ -210,14 +210,14 @@ async def test_a_file_of_an_earlier_release(tmp_path):
 async def test_starts_quickly(users, seconds):
     """A sandbox with 40 users starts within half a second, one with 10,000 within five seconds."""
     started = time.monotonic()
-    async with Sandbox(SandboxOptions(users=users)):
+    async with SandboxServer(SandboxOptions(users=users)):
         assert time.monotonic() - started < seconds
 
 
 async def test_a_stopped_sandbox_has_no_url():
     """The URLs of a sandbox that is not running raise an error."""
     with pytest.raises(RuntimeError, match="not running"):
-        _ = Sandbox().account_url
+        _ = SandboxServer().account_url
 
 
 async def test_adds_records(world):

@@ -14,7 +14,7 @@ import pytest
 import schemathesis
 from schemathesis.checks import CHECKS
 
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SandboxOptions, SandboxServer
 
 UPSTREAMS = Path(__file__).parents[2] / "docs" / "upstreams"
 
@@ -65,7 +65,9 @@ def account_url() -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    sandbox = Sandbox(SandboxOptions(rate_limits=False, dialect="april"))  # the server that the document describes
+    sandbox = SandboxServer(
+        SandboxOptions(rate_limits=False, dialect="april")
+    )  # the server that the document describes
     # Started in that thread: an SQLite connection belongs to the thread that opened it.
     asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(5)
     yield sandbox.account_url

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.sandbox import LANDMARKS, RESELLER_ID, RESELLER_TOKEN, WEBHOOK_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import LANDMARKS, RESELLER_ID, RESELLER_TOKEN, WEBHOOK_TOKEN, SandboxOptions, SandboxServer
 
 ADA = f"/users/{LANDMARKS['reseller']['ada']}"
 HEDY = f"/users/{LANDMARKS['reseller']['withoutOrganization']}"
@@ -178,7 +178,7 @@ async def test_stopping_drops_queued_events(receiver):
     headers = {"Authorization": f"Bearer {RESELLER_TOKEN}"}
     async with aiohttp.ClientSession(headers=headers) as session:
         before = asyncio.all_tasks()
-        async with Sandbox(SandboxOptions(webhook_url=receiver.url)) as sandbox:
+        async with SandboxServer(SandboxOptions(webhook_url=receiver.url)) as sandbox:
             url = f"{sandbox.reseller_url}/v3/resellers/{RESELLER_ID}{ADA}"
             for company in ("A", "B"):
                 async with session.patch(url, json={"company": company}) as response:
@@ -191,4 +191,4 @@ async def test_stopping_drops_queued_events(receiver):
 async def test_a_stopped_sandbox_has_no_webhooks():
     """The webhooks of a sandbox that is not running raise an error."""
     with pytest.raises(RuntimeError, match="not running"):
-        _ = Sandbox().webhooks
+        _ = SandboxServer().webhooks

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app.sources import build
 from gateway.errors import SourceInvalidResponse
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, SandboxOptions, SandboxServer
 from gateway.settings import AccountSettings, Settings, SoftwareOneSettings
 from gateway.sources.account.polling import AccountChanges
 from gateway.sources.softwareone.polling import SoftwareOneChanges
@@ -24,7 +24,7 @@ CREATED, UPDATED, DELETED = UserChange
 class PolledSources:
     """The two sources, and the objects that find their changes."""
 
-    def __init__(self, sandbox: Sandbox, send: Any) -> None:
+    def __init__(self, sandbox: SandboxServer, send: Any) -> None:
         self.settings = Settings(
             account=AccountSettings.model_validate(
                 {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
@@ -47,7 +47,7 @@ class PolledSources:
 async def sources(transport: Any) -> AsyncIterator[PolledSources]:
     """The sources of a new sandbox."""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False, users=150)))
+        sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False, users=150)))
         yield PolledSources(sandbox, transport().send)
 
 

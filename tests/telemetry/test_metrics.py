@@ -21,7 +21,7 @@ from telemetry.scrape import Scrape, scrape
 from gateway import Gateway, Settings
 from gateway.app.serving import serving
 from gateway.kit.server_address import server_address
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, WEBHOOK_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, WEBHOOK_TOKEN, SandboxOptions, SandboxServer
 from gateway.telemetry.feeds import FeedLag
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport
@@ -82,7 +82,7 @@ async def test_operations_of_all_surfaces_are_counted_by_kind_and_code(tmp_path:
     """A trusted document has its name, every other operation is `other`; a gRPC method has its name."""
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps({sha256(USER): USER}))
-    async with Sandbox(SandboxOptions(rate_limits=False)) as sandbox, ClientSession() as session:
+    async with SandboxServer(SandboxOptions(rate_limits=False)) as sandbox, ClientSession() as session:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
         settings = Settings(http_port=0, grpc_port=0, account=account, documents={"manifests": str(manifest)})
         async with serving(settings) as addresses:

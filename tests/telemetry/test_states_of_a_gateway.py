@@ -21,8 +21,8 @@ from gateway.sandbox import (
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
     WEBHOOK_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 
 ADA = LANDMARKS["account"]["ada"]
@@ -56,7 +56,7 @@ async def until(caplog: pytest.LogCaptureFixture, state: str, change: str) -> No
 class World:
     """A gateway over a sandbox, in this process and on real sockets."""
 
-    def __init__(self, gateway: Gateway, sandbox: Sandbox, session: ClientSession) -> None:
+    def __init__(self, gateway: Gateway, sandbox: SandboxServer, session: ClientSession) -> None:
         self.gateway, self.control, self._session = gateway, sandbox.control_url, session
 
     async def fault(self, **fault: Any) -> None:
@@ -75,7 +75,7 @@ class World:
 async def world_of(**given: Any) -> AsyncIterator[World]:
     account = {"account_id": ACCOUNT_ID, "token": ACCOUNT_TOKEN, "max_attempts": 1} | given.pop("account", {})
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False)))
+        sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False)))
         sources: dict[str, Any] = {
             "account": {"base_url": sandbox.account_url} | account,
             "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},

@@ -22,8 +22,8 @@ from gateway.sandbox import (
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
     WEBHOOK_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 
 USER = 'query Ada { user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
@@ -82,7 +82,7 @@ async def traced(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[...,
             provider.add_span_processor(SimpleSpanProcessor(exporter))
             # What `trace.set_tracer_provider` sets, which works once in a process only.
             monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
-            sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False)))
+            sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False)))
             sources: dict[str, Any] = {
                 "account": {
                     "base_url": sandbox.account_url,

@@ -21,8 +21,8 @@ from gateway.sandbox import (
     RESELLER_ID,
     RESELLER_TOKEN,
     SOFTWAREONE_TOKEN,
-    Sandbox,
     SandboxOptions,
+    SandboxServer,
 )
 from usergateway.v1 import users_pb2
 
@@ -153,7 +153,7 @@ def parse_status(status: status_pb2.Status) -> Failure:
     )
 
 
-def settings_for(sandbox: Sandbox, changed: Mapping[str, dict[str, Any] | None]) -> Settings:
+def settings_for(sandbox: SandboxServer, changed: Mapping[str, dict[str, Any] | None]) -> Settings:
     """Return the settings of a gateway over a sandbox, with changed settings of sources; None leaves a source out.
 
     Reference data is not cached, so that calls can be counted.
@@ -177,7 +177,7 @@ async def opened(
 ) -> AsyncIterator[World]:
     """Open a separate world."""
     async with (
-        Sandbox(SandboxOptions(users=8, rate_limits=False)) as sandbox,
+        SandboxServer(SandboxOptions(users=8, rate_limits=False)) as sandbox,
         Gateway(settings_for(sandbox, sources)) as gateway,
         ClientSession() as session,
     ):

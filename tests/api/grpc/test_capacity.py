@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from gateway import Settings
 from gateway.app.serving import Addresses, serving
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SandboxOptions, SandboxServer
 from usergateway.v1 import users_pb2
 
 USER = users_pb2.GetUserRequest(id="acus_adalovelace1", source="USER_SOURCE_ACCOUNT")
@@ -23,7 +23,7 @@ Start = Callable[..., Any]
 class BothSurfaces:
     """Clients of both surfaces of a gateway, and its sandbox."""
 
-    def __init__(self, addresses: Addresses, sandbox: Sandbox, channel: grpc.aio.Channel, session: ClientSession):
+    def __init__(self, addresses: Addresses, sandbox: SandboxServer, channel: grpc.aio.Channel, session: ClientSession):
         self._url = addresses.http
         self._control = sandbox.control_url
         self._channel = channel
@@ -79,7 +79,7 @@ async def start() -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(**further: Any) -> BothSurfaces:
-            sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(users=2, rate_limits=False)))
+            sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(users=2, rate_limits=False)))
             account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
             settings = Settings(http_port=0, grpc_port=0, account=account, **further)
             addresses = await stack.enter_async_context(serving(settings))

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from web_app import running
 
 from gateway import Gateway, Settings
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, Sandbox
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, SandboxServer
 from gateway.users.model import UserSource
 from usergateway.v1 import users_pb2
 
@@ -24,7 +24,7 @@ QUERY = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { imageUrl } }'
 async def opened() -> AsyncIterator[Callable[..., Any]]:
     """Opens gateways over one sandbox, with further settings."""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox())
+        sandbox = await stack.enter_async_context(SandboxServer())
 
         async def open_gateway(**settings: Any) -> Gateway:
             sources: dict[str, Any] = {

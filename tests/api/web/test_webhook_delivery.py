@@ -24,7 +24,7 @@ from gateway.app.sources import build
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.memory import MemoryEventLog
 from gateway.events.replicated import ReplicatedEventLog
-from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN, SandboxOptions, SandboxServer
 from gateway.settings import ResellerSettings, Settings
 from gateway.sources.http.aiohttp_transport import AiohttpTransport
 from gateway.sources.http.exchange import TransportLimits
@@ -66,7 +66,7 @@ async def test_a_change_and_its_webhook_are_one_event(stack: AsyncExitStack, end
     """A change through the gateway and the webhook about it are one event; a later change is another one."""
     log = MemoryEventLog()
     url, results = await endpoint(log)
-    sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False, users=3)))
+    sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False, users=3)))
     sandbox.webhooks.send_to(url, TOKEN)
     settings = Settings(
         reseller=ResellerSettings.model_validate(

@@ -13,7 +13,7 @@ from web_app import running
 
 from gateway import Gateway, Settings
 from gateway.auth import Connection, Principal
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SandboxOptions, SandboxServer
 
 QUERY = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
 CHANGE = 'mutation { updateAccountUser(id: "acus_adalovelace1", input: {name: "Eve"}) { name } }'
@@ -153,7 +153,7 @@ async def test_nothing_is_executed(fresh: Any, settings: dict[str, Any], hosts: 
 
 
 @asynccontextmanager
-async def _host(sandbox: Sandbox, origins: set[str]) -> AsyncIterator[str]:
+async def _host(sandbox: SandboxServer, origins: set[str]) -> AsyncIterator[str]:
     """Serve a host whose pages use the gateway as the user of a session; its cookie is valid for all ports.
 
     `origins` gets those of the requests that came with the cookie.
@@ -188,7 +188,7 @@ async def test_a_session_cookie() -> None:
     """A page of the same site, whose requests have the cookie of the session, causes no call; the host's pages do."""
     options, origins = SandboxOptions(rate_limits=False), set[str]()
     async with (
-        Sandbox(options) as sandbox,
+        SandboxServer(options) as sandbox,
         _host(sandbox, origins) as url,
         _foreign_site() as port,
         ClientSession() as client,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from gateway.app.sources import build
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SandboxOptions, SandboxServer
 from gateway.settings import AccountSettings, Settings
 from gateway.users.changes import UpdateAccountUser
 from gateway.users.ids import Kind, Ref
@@ -24,7 +24,7 @@ ADA = Ref(Kind.USER, UserSource.ACCOUNT, "acus_adalovelace1")
 async def test_users(transport: Any, dialect: Literal["april", "current"], version: str) -> None:
     """Users are read, listed and changed with their profiles, roles and departments, whatever server and version."""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(rate_limits=False, dialect=dialect)))
+        sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False, dialect=dialect)))
         settings = AccountSettings.model_validate(
             {
                 "base_url": sandbox.account_url,

@@ -7,12 +7,12 @@ import orjson
 import uvicorn
 
 from gateway import Gateway, Settings
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SandboxOptions, SandboxServer
 
 
 async def main() -> None:
     """Serve until a signal stops the program."""
-    async with Sandbox(SandboxOptions(users=2, rate_limits=False)) as sandbox:
+    async with SandboxServer(SandboxOptions(users=2, rate_limits=False)) as sandbox:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
         async with Gateway(Settings(account=account, cors_origins=("https://app.example",))) as gateway:
             gateway_app = gateway.asgi_app()

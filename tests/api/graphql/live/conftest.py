@@ -22,7 +22,7 @@ from gateway.api.web.site import Site
 from gateway.callers.authentication import anyone
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.memory import MemoryEventLog
-from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, Sandbox, SandboxOptions
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, RESELLER_ID, RESELLER_TOKEN, SandboxOptions, SandboxServer
 from gateway.users.model import User, UserChange, UserSource
 
 PROTOCOL = "graphql-transport-ws"
@@ -82,7 +82,7 @@ class LiveServer:
     live: Live
     session: ClientSession
     url: str
-    sandbox: Sandbox
+    sandbox: SandboxServer
     live_events: list[tuple[str, str]]
 
     @asynccontextmanager
@@ -134,7 +134,7 @@ async def start_server() -> AsyncIterator[StartServer]:
             stuck: float = 30.0,
             **options: Any,
         ) -> LiveServer:
-            sandbox = await stack.enter_async_context(Sandbox(SandboxOptions(users=4, rate_limits=False)))
+            sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(users=4, rate_limits=False)))
             reseller = {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID}
             sources: dict[str, Any] = {"reseller": reseller}
             if account:
