@@ -1,63 +1,33 @@
 """The sandbox, for tests: simulated sources that a test fills, lets fail, and looks into."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self, overload
 
-import msgspec
 import orjson
 
-from gateway.sandbox import (
-    ACCOUNT_ID,
-    ACCOUNT_TOKEN,
-    RESELLER_ID,
-    RESELLER_TOKEN,
-    SOFTWAREONE_TOKEN,
-    WEBHOOK_TOKEN,
-    SandboxOptions,
-    SandboxServer,
-)
-from gateway.sandbox.exchange import SandboxEvent, SandboxRequest, SandboxResponse
+from gateway.sandbox import WEBHOOK_TOKEN, SandboxOptions
+from gateway.sandbox.exchange import SandboxEvent
 from gateway.sandbox.parts import SandboxParts
 from gateway.sandbox.reseller.events import user_event
-from gateway.sandbox.seeding import (
-    AccountDepartment,
-    AccountRole,
-    AccountUser,
-    ResellerOrganization,
-    ResellerUser,
-    SeedRecord,
-    SoftwareOneUser,
-)
+from gateway.sandbox.seeding import SeedRecord
 from gateway.sandbox.webhooks import signature
 from gateway.settings import Settings
 from gateway.testing.calls import ReceivedCalls, received_call
 from gateway.testing.clock import AdjustableClock
 from gateway.testing.names import FaultKind, SourceName, WebhookChange, WebhookFaultKind
+from gateway.testing.seed_ids import global_id, user_ref, with_source_ids
 from gateway.testing.settings import sandbox_settings
-from gateway.testing.source_requests import read_request, removal_request, update_request, with_token
-from gateway.testing.thread import LoopThread
-from gateway.users.ids import Kind, Ref, decode, encode, resolve
+from gateway.testing.simulation import Simulation
+from gateway.testing.source_requests import read_request, removal_request, update_request
 from gateway.users.model import UserSource
 
 __all__ = ["Sandbox", "SignedWebhook"]
 
-_Result = TypeVar("_Result")
 _WITHOUT_END = 1_000_000  # the greatest number of times that a fault can be planned for
-_FIRST_ERROR = 400
-_NOT_PACED = 100_000.0  # calls per second, more than a test makes
-_KINDS: Mapping[type[Any], tuple[Kind, UserSource]] = {
-    AccountUser: (Kind.USER, UserSource.ACCOUNT),
-    AccountRole: (Kind.ROLE, UserSource.ACCOUNT),
-    AccountDepartment: (Kind.DEPARTMENT, UserSource.ACCOUNT),
-    SoftwareOneUser: (Kind.USER, UserSource.SOFTWAREONE),
-    ResellerUser: (Kind.USER, UserSource.RESELLER),
-    ResellerOrganization: (Kind.ORGANIZATION, UserSource.RESELLER),
-}
-_REFERENCES = ("role", "department", "organization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +66,15 @@ class Sandbox:
         options = SandboxOptions(users=users, rate_limits=rate_limits, dialect=dialect, data=data, grace=0.01)
         self.clock: AdjustableClock = clock or AdjustableClock()
         """The time of the sources, which `advance` changes; pass it to the gateway too where that has to follow."""
-        self._server = SandboxServer(options, self.clock)
-        self._thread: LoopThread | None = None
+        self._simulation = Simulation(options, self.clock)
 
     def start(self) -> None:
         """Start the sources."""
-        if self._thread is not None:
-            raise RuntimeError("The sandbox is running already.")
-        thread = LoopThread("gateway sandbox", self._server)
-        thread.start()
-        self._thread = thread
+        self._simulation.start()
 
     def stop(self) -> None:
         """Stop the sources, and drop the webhooks that are not delivered yet. May be called repeatedly."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.stop()
+        self._simulation.stop()
 
     def __enter__(self) -> Self:
         """Start the sources."""
@@ -142,24 +105,7 @@ class Sandbox:
         Raises:
             ValidationError: a change is no setting, or its value is not valid.
         """
-        simulator = self._running_server
-        token, account, reseller = SOFTWAREONE_TOKEN, ACCOUNT_ID, RESELLER_ID
-        sources = {
-            "account": {
-                "base_url": simulator.account_url,
-                "token": ACCOUNT_TOKEN,
-                "account_id": account,
-            },
-            "softwareone": {"base_url": simulator.softwareone_url, "token": token},
-            "reseller": {
-                "base_url": simulator.reseller_url,
-                "token": RESELLER_TOKEN,
-                "reseller_id": reseller,
-                "webhook_token": WEBHOOK_TOKEN,
-            },
-        }
-        paced = {} if simulator.options.rate_limits else {"rate_limit": _NOT_PACED}
-        return sandbox_settings({name: {**source, **paced} for name, source in sources.items()}, changes)
+        return sandbox_settings(self._simulation.server, changes)
 
     def seed(self, record: SeedRecord) -> str:
         """Add a record to its source, and return its global id.
@@ -171,18 +117,16 @@ class Sandbox:
             ValueError: a value is not valid, a record that it refers to does not exist, or its e-mail address, its
                 username or its id is in use.
         """
-        source_id = self._call(lambda parts: parts.seeding.add(_with_source_ids(record)))
-        kind, source = _KINDS[type(record)]
-        has_tenant = source is UserSource.RESELLER
-        return encode(Ref(kind, source, source_id, RESELLER_ID if has_tenant else ""))
+        source_id = self._simulation.call(lambda parts: parts.seeding.add(with_source_ids(record)))
+        return global_id(record, source_id)
 
     def accept_token(self, source: SourceName, token: str) -> None:
         """Let a source accept a further token, for example that of one caller; it may do what the first one may."""
-        self._call(lambda parts: parts.tokens.accept(str(source), token))
+        self._simulation.call(lambda parts: parts.tokens.accept(str(source), token))
 
     def refuse_token(self, source: SourceName, token: str) -> None:
         """Let a source refuse a token with 401, as after it expired or was revoked."""
-        self._call(lambda parts: parts.tokens.refuse(str(source), token))
+        self._simulation.call(lambda parts: parts.tokens.refuse(str(source), token))
 
     def update(self, user_id: str, source: SourceName | None = None, /, **fields: object) -> None:
         """Change a user in its source past the gateway, as another program would; this may cause a webhook.
@@ -193,8 +137,8 @@ class Sandbox:
         Raises:
             ValueError: the source refused the change; the message is its response.
         """
-        ref = _user_ref(user_id, source)
-        self._request(update_request(ref.source, ref.source_id, fields), ref.source)
+        ref = user_ref(user_id, source)
+        self._simulation.request(update_request(ref.source, ref.source_id, fields), ref.source)
 
     def remove(self, user_id: str, source: SourceName | None = None, /) -> None:
         """Remove an account user, or delete a user of another source, past the gateway.
@@ -202,13 +146,13 @@ class Sandbox:
         Raises:
             ValueError: the source refused it; SoftwareOne deletes disabled users alone.
         """
-        ref = _user_ref(user_id, source)
-        self._request(removal_request(ref.source, ref.source_id), ref.source)
+        ref = user_ref(user_id, source)
+        self._simulation.request(removal_request(ref.source, ref.source_id), ref.source)
 
     def stored(self, user_id: str, source: SourceName | None = None, /) -> Mapping[str, Any] | None:
         """Return a user as its source has it stored, also what it never returns; None: there is no such user."""
-        ref = _user_ref(user_id, source)
-        return self._call(lambda parts: parts.apis[ref.source].stored_user(ref.source_id))
+        ref = user_ref(user_id, source)
+        return self._simulation.call(lambda parts: parts.apis[ref.source].stored_user(ref.source_id))
 
     @overload
     def fail(
@@ -270,18 +214,18 @@ class Sandbox:
             "location": location,
         }
         document = {name: value for name, value in fault.items() if value is not None}
-        self._call(lambda parts: parts.faults.plan(document))
+        self._simulation.call(lambda parts: parts.faults.plan(document))
 
     def stop_failing(self) -> None:
         """Forget all faults that `fail` planned."""
-        self._call(lambda parts: parts.faults.clear())
+        self._simulation.call(lambda parts: parts.faults.clear())
 
     @property
     def calls(self) -> ReceivedCalls:
         """The calls that the sources received, and the webhooks that they sent."""
         return ReceivedCalls(
-            lambda: [received_call(logged) for logged in self._call(lambda parts: parts.calls.entries())],
-            lambda: self._call(lambda parts: parts.calls.clear()),
+            lambda: [received_call(logged) for logged in self._simulation.call(lambda parts: parts.calls.entries())],
+            lambda: self._simulation.call(lambda parts: parts.calls.clear()),
         )
 
     def advance(self, seconds: float) -> None:
@@ -294,7 +238,7 @@ class Sandbox:
 
     def send_webhooks_to(self, url: str) -> None:
         """Send webhooks about all further changes of reseller users to a URL: that of `/webhooks/reseller`."""
-        self._call(lambda parts: parts.webhooks.send_to(url, WEBHOOK_TOKEN))
+        self._simulation.call(lambda parts: parts.webhooks.send_to(url, WEBHOOK_TOKEN))
 
     def send_webhook(
         self,
@@ -321,7 +265,7 @@ class Sandbox:
             for _ in range(times):
                 parts.webhooks.send_once(event, delay=delay, forged=forged)
 
-        self._call(send)
+        self._simulation.call(send)
 
     def webhook(self, user_id: str, change: WebhookChange = "updated") -> SignedWebhook:
         """Return a webhook about a reseller user as it is stored, for a test that posts it itself.
@@ -338,67 +282,25 @@ class Sandbox:
 
     async def webhooks_sent(self) -> None:
         """Wait until all webhooks have been delivered or dropped."""
-        parts = self._running_server.parts
-        await asyncio.wrap_future(self._running.submit(parts.webhooks.idle()))
+        parts = self._simulation.server.parts
+        await asyncio.wrap_future(self._simulation.submit(parts.webhooks.idle()))
 
     @property
     def account_url(self) -> str:
         """The base URL of the account source."""
-        return self._running_server.account_url
+        return self._simulation.server.account_url
 
     @property
     def softwareone_url(self) -> str:
         """The base URL of the SoftwareOne source."""
-        return self._running_server.softwareone_url
+        return self._simulation.server.softwareone_url
 
     @property
     def reseller_url(self) -> str:
         """The base URL of the reseller source."""
-        return self._running_server.reseller_url
+        return self._simulation.server.reseller_url
 
     def _event(self, user_id: str, change: WebhookChange) -> SandboxEvent:
-        ref = _user_ref(user_id, UserSource.RESELLER)
-        user = orjson.loads(self._request(read_request(ref.source, ref.source_id), ref.source).body)
+        ref = user_ref(user_id, UserSource.RESELLER)
+        user = orjson.loads(self._simulation.request(read_request(ref.source, ref.source_id), ref.source).body)
         return user_event(change, user, self.clock.now())
-
-    def _request(self, request: SandboxRequest, source: UserSource) -> SandboxResponse:
-        async def respond(parts: SandboxParts) -> SandboxResponse:
-            authorized = with_token(request, parts.tokens.other_client)
-            response = await parts.apis[source].respond(authorized)
-            if response.event is not None:
-                parts.webhooks.deliver(response.event)
-            return response
-
-        response = self._running.submit(respond(self._running_server.parts)).result()
-        if response.status >= _FIRST_ERROR:
-            raise ValueError(f"The source responded with {response.status}: {response.body.decode()}")
-        return response
-
-    def _call(self, function: Callable[[SandboxParts], _Result]) -> _Result:
-        parts = self._running_server.parts
-        return self._running.call(lambda: function(parts))
-
-    @property
-    def _running(self) -> LoopThread:
-        if self._thread is None:
-            raise RuntimeError("The sandbox is not running: use it inside `async with Sandbox() as sandbox:`.")
-        return self._thread
-
-    @property
-    def _running_server(self) -> SandboxServer:
-        _ = self._running
-        return self._server
-
-
-def _user_ref(user_id: str, source: SourceName | None) -> Ref:
-    return resolve(user_id, Kind.USER, source=None if source is None else UserSource(source))
-
-
-def _with_source_ids(record: SeedRecord) -> SeedRecord:
-    """Return the record with references by source ids instead of global ids."""
-    changes = {}
-    for name in _REFERENCES:
-        ref = decode(getattr(record, name, None) or "")
-        if ref is not None:
-            changes[name] = ref.source_id
-    return msgspec.structs.replace(record, **changes) if changes else record

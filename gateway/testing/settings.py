@@ -6,9 +6,20 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from gateway.sandbox import (
+    ACCOUNT_ID,
+    ACCOUNT_TOKEN,
+    RESELLER_ID,
+    RESELLER_TOKEN,
+    SOFTWAREONE_TOKEN,
+    WEBHOOK_TOKEN,
+    SandboxServer,
+)
 from gateway.settings import Settings
 
 __all__ = ["sandbox_settings"]
+
+_NOT_PACED = 100_000.0  # calls per second, more than a test makes
 
 
 class _GivenSettings(Settings, frozen=True):  # type: ignore[misc]  # as of `Settings`
@@ -26,12 +37,13 @@ class _GivenSettings(Settings, frozen=True):  # type: ignore[misc]  # as of `Set
         return (init_settings,)
 
 
-def sandbox_settings(sources: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Any]) -> Settings:
-    """Return settings with these sources and changes; the changes of a source are merged with its settings.
+def sandbox_settings(server: SandboxServer, changes: Mapping[str, Any]) -> Settings:
+    """Return the settings for the sources of a sandbox, with changes; those of a source are merged with its settings.
 
     Raises:
         ValidationError: a change is no setting, or its value is not valid.
     """
+    sources = _sources(server)
     values: dict[str, Any] = {"http_port": 0, "grpc_port": 0, **sources}
     for name, value in changes.items():
         if name in sources and value is None:
@@ -41,6 +53,21 @@ def sandbox_settings(sources: Mapping[str, Mapping[str, Any]], changes: Mapping[
         else:
             values[name] = value
     return _GivenSettings(**values)
+
+
+def _sources(server: SandboxServer) -> dict[str, dict[str, Any]]:
+    paced = {} if server.options.rate_limits else {"rate_limit": _NOT_PACED}
+    return {
+        "account": {"base_url": server.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID, **paced},
+        "softwareone": {"base_url": server.softwareone_url, "token": SOFTWAREONE_TOKEN, **paced},
+        "reseller": {
+            "base_url": server.reseller_url,
+            "token": RESELLER_TOKEN,
+            "reseller_id": RESELLER_ID,
+            "webhook_token": WEBHOOK_TOKEN,
+            **paced,
+        },
+    }
 
 
 def _fields(value: Any) -> Mapping[str, Any]:
