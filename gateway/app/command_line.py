@@ -1,10 +1,9 @@
 """The gateway of the command line, which decides and reads what embedding programs do not."""
 
-import time
-
 from gateway.api.web.open_connections import ConnectionLimit
 from gateway.api.web.servers import HttpServer
 from gateway.app.gateway import Gateway
+from gateway.operation import within_gateway
 from gateway.settings import Settings
 from gateway.telemetry.access_log import Write, write_to_logger
 from gateway.telemetry.metrics import Metrics
@@ -36,8 +35,9 @@ class CommandLineGateway(Gateway):
 
     def checked_within(self, seconds: float) -> bool:
         """Return whether something has requested `/readyz` in that time, as load balancers do."""
-        return time.monotonic() - self._checked_at < seconds
+        return self._http is not None and self._http.checked_within(seconds)
 
     async def serve_limited_http(self, *, grace: float, limit: ConnectionLimit) -> HttpServer:
         """Start the HTTP server of the settings, which accepts connections up to the limit."""
-        return await self._serve_http(grace, limit)
+        with within_gateway(self._warnings):
+            return await self._serving.serve(grace, limit)

@@ -1,41 +1,27 @@
 """The gateway as an object, which programs embed and the command line serves."""
 
-import math
-import sys
-import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
-
-import msgspec
 
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.execution.result import Result
-from gateway.api.graphql.graphiql.page import DIST
 from gateway.api.python.operations import PythonSurface
 from gateway.api.python.users import Users, build_users
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
-from gateway.api.web.health import health
-from gateway.api.web.http import Route
-from gateway.api.web.metrics import metrics_route
-from gateway.api.web.open_connections import ConnectionLimit
-from gateway.api.web.servers import HttpServer, serve
-from gateway.api.web.site import Site
-from gateway.api.web.status.fonts import Fonts
-from gateway.api.web.status.route import status_routes
+from gateway.api.web.servers import HttpServer
 from gateway.app.embedded import EmbeddedOperations
-from gateway.app.file_limit import ADMIN_CONNECTIONS
+from gateway.app.http_serving import HttpServing
 from gateway.app.overrides import Overrides
 from gateway.app.parts import Parts, open_parts
 from gateway.app.public_types import AsgiApp, Pictures, PublishedMetrics
 from gateway.app.setting_errors import named_setting
 from gateway.app.signals import on_stop_signals
 from gateway.app.state_observer import StateObserver
-from gateway.app.status import StatusReader, this_replica
-from gateway.app.surfaces import build_site, serve_grpc
+from gateway.app.status import StatusReader
+from gateway.app.surfaces import serve_grpc
 from gateway.app.telemetry import build_telemetry, embedded_tracing
 from gateway.callers.authentication import Authenticate
 from gateway.events.watching import OpenSubscriptions
@@ -50,7 +36,6 @@ from gateway.telemetry.access_log import Write, write_to_logger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.recent_warnings import RecentWarnings
 from gateway.telemetry.state_changes import StateChanges
-from gateway.telemetry.status import Status
 from gateway.telemetry.tracing import Tracing
 from gateway.users.source import Source
 
@@ -60,8 +45,6 @@ if TYPE_CHECKING:  # what the settings can disable is only imported where it is 
     from gateway.api.grpc.server import GrpcServer
 
 __all__ = ["Gateway"]
-
-_ADMIN_GRACE = 1.0  # seconds for the running requests of the admin port
 
 
 class Gateway:
@@ -114,11 +97,9 @@ class Gateway:
         self._users: Users | None = None
         self._is_open = False
         self._cors = Cors(self.settings.cors_origins)
-        self._status: StatusReader | None = None
-        self._servers: list[HttpServer] = []
         self._subscriptions = OpenSubscriptions()
+        self._http: HttpServing | None = None
         self._retired = False
-        self._checked_at = -math.inf  # when `/readyz` was requested last, by the monotonic clock
 
     async def __aenter__(self) -> Self:
         """Build and start all parts.
@@ -152,19 +133,24 @@ class Gateway:
             cors=self._cors,
         )
         self._is_open = True
-        replica = this_replica()
-        self._status = StatusReader(
+        status = StatusReader(
             settings,
-            replica,
+            parts,
             observer=self._observer,
-            sources=parts.sources,
-            live=parts.live,
-            events=parts.events,
-            replicas=parts.state.replicas(msgspec.json.encode(replica)),
             states=self._states,
             warnings=self._warnings.latest,
             state=self._state,
-            connections=lambda: sum(server.connections for server in self._servers),
+        )
+        self._http = HttpServing(
+            settings,
+            parts,
+            status,
+            cors=self._cors,
+            metrics=self._metrics,
+            observer=self._observer,
+            telemetry=self._telemetry,
+            trusts_machine=settings.trusts_machine and self._overrides.authenticate is None,
+            is_ready=lambda: self.ready,
         )
 
     async def __aexit__(
@@ -269,11 +255,11 @@ class Gateway:
         """
         from gateway.api.web.aiohttp_server import aiohttp_application  # noqa: PLC0415 - other servers do not need it
 
-        return aiohttp_application(self._site())
+        return aiohttp_application(self._serving.site())
 
     def asgi_app(self) -> AsgiApp:
         """Return all HTTP routes as an ASGI application, to run or to mount in FastAPI, Starlette and others."""
-        return Asgi(self._site())
+        return Asgi(self._serving.site())
 
     async def serve_http(self, *, grace: float = 10.0) -> HttpServer:
         """Start the HTTP server of the settings; on its stop, requests have `grace` seconds to finish.
@@ -283,35 +269,16 @@ class Gateway:
         Raises:
             OSError: the address of the settings cannot be listened on.
         """
-        return await self._serve_http(grace)
-
-    async def _serve_http(self, grace: float, limit: ConnectionLimit | None = None) -> HttpServer:
-        settings, site = self.settings, self._site()
-        if settings.trusts_machine and self._overrides.authenticate is None:
-            public_host = urlsplit(settings.public_url or "").hostname
-            self._cors.hosts = frozenset({public_host} if public_host else ())
-        address = settings.http_host, settings.http_port
         with within_gateway(self._warnings):
-            server = await serve(settings.http_server, site, *address, grace=grace, limit=limit)
-        self._servers.append(server)
-        return server
+            return await self._serving.serve(grace, None)
 
     async def serve_admin(self) -> HttpServer | None:
         """Start the server of the admin port: metrics, health and status; return None if the port is not set.
 
         Whoever starts it stops it, after the gateway or before it.
         """
-        settings = self.settings
-        if settings.admin_port is None:
-            return None
-        cors = Cors(is_fixed=True)
-        if settings.admin_is_local:
-            cors.hosts = frozenset()  # no page of another site reads the status or the metrics by DNS rebinding
-        site = Site(self._admin_routes(cors), cors=cors)
-        address = settings.admin_host, settings.admin_port
-        limit = ConnectionLimit(ADMIN_CONNECTIONS, sys.maxsize)
         with within_gateway(self._warnings):
-            return await serve(settings.http_server, site, *address, grace=_ADMIN_GRACE, limit=limit)
+            return await self._serving.serve_admin()
 
     async def serve_grpc(self) -> "GrpcServer | None":
         """Start the gRPC server; return None if it is disabled. Whoever starts it stops it, before the gateway ends.
@@ -344,39 +311,16 @@ class Gateway:
         if self._parts is not None:
             await self._parts.live.drain()
 
-    def _check_ready(self) -> bool:
-        self._checked_at = time.monotonic()
-        return self.ready
-
-    def _admin_routes(self, cors: Cors) -> list[Route]:
-        """Build the routes for operators. They also respond while the gateway is closed, after the others."""
-        metrics = metrics_route(self._metrics.registry, cors, prepare=self._telemetry.flush)
-        routes = [*health(self._check_ready), metrics]
-        if self.settings.serves_status:
-            assert self._status is not None  # noqa: S101 - it is built when the gateway is entered
-            routes += status_routes(self._read_status, cors, Fonts.load(DIST))
-        return routes
-
-    async def _read_status(self) -> Status:
-        self._telemetry.flush()
-        assert self._status is not None  # noqa: S101 - as above
-        return await self._status.read()
-
     def _state(self) -> str:
         if self.ready:
             return "ready"
         return "stopping" if self._retired or not self._is_open else "not ready"
 
-    def _site(self) -> Site:
-        """Build all routes of HTTP, with those for operators unless these have a port of their own."""
-        return build_site(
-            self.settings,
-            self._entered,
-            cors=self._cors,
-            observer=self._observer,
-            telemetry=self._telemetry,
-            more=self._admin_routes(self._cors) if self.settings.admin_port is None else (),
-        )
+    @property
+    def _serving(self) -> HttpServing:
+        _ = self._entered
+        assert self._http is not None  # noqa: S101 - it is built when the gateway is entered
+        return self._http
 
     @property
     def _operations(self) -> EmbeddedOperations:

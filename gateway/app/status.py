@@ -12,15 +12,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.api.graphql.live.live import Live
 from gateway.api.graphql.schema.build import sdl
 from gateway.app.metrics_observer import MetricsObserver
-from gateway.app.sources import ConfiguredSources, left_out_sources, settings_of
+from gateway.app.parts import Parts
+from gateway.app.sources import left_out_sources, settings_of
 from gateway.errors import SourceUnavailable
-from gateway.events.log import EventLog
 from gateway.kit.threads import in_daemon_thread
 from gateway.settings import Settings
-from gateway.state.replicas import Replicas
 from gateway.telemetry.log_fields import log_time
 from gateway.telemetry.recent_warnings import LoggedWarning
 from gateway.telemetry.state_changes import StateChanges
@@ -38,54 +36,45 @@ from gateway.telemetry.status import (
     WarningStatus,
 )
 
-__all__ = ["StatusReader", "this_replica"]
+__all__ = ["StatusReader"]
 
 _HASH_LENGTH = 12  # digits, which are enough to see that two schemas differ
 
 
-def this_replica() -> Replica:
+def _this_replica() -> Replica:
     """Describe this process, which starts now."""
     return Replica(secrets.token_hex(4), socket.gethostname(), version("user-gateway"), log_time(time.time()))
 
 
 class StatusReader:
-    """Reads the status. `state` is that of `Process`; `connections` returns the number of open HTTP connections.
-
-    `replicas` is None where the replicas have nothing in common.
-    """
+    """Reads the status, of this process and of its replicas. `state` is that of `Process`."""
 
     def __init__(
         self,
         settings: Settings,
-        replica: Replica,
+        parts: Parts,
         *,
         observer: MetricsObserver,
-        sources: ConfiguredSources,
-        live: Live,
-        events: EventLog,
-        replicas: Replicas | None,
         states: StateChanges,
         warnings: Callable[[], Sequence[LoggedWarning]],
         state: Callable[[], str],
-        connections: Callable[[], int],
     ) -> None:
         self._settings = settings
-        self._replica = replica
+        self._replica = _this_replica()
         self._started = time.monotonic()
         self._schema = ""
         self._observer = observer
         self._history = observer.history
-        self._sources = sources
-        self._live = live
-        self._events = events
-        self._replicas = replicas
+        self._sources = parts.sources
+        self._live = parts.live
+        self._events = parts.events
+        self._replicas = parts.state.replicas(msgspec.json.encode(self._replica))
         self._states = states
         self._warnings = warnings
         self._state = state
-        self._connections = connections
 
-    async def read(self) -> Status:
-        """Return the status of now."""
+    async def read(self, *, connections: int) -> Status:
+        """Return the status of now; `connections` is the number of open HTTP connections."""
         history, traffic = self._history, self._live.traffic
         # Some hundredths of a second, once. The threads of the event loop may all wait for a DNS that does not respond,
         # which is when somebody looks at the status.
@@ -107,7 +96,7 @@ class StatusReader:
             feeds=self._read_feeds(),
             replicas=replicas,
             connections=ConnectionCounts(
-                self._connections(), traffic.connections, traffic.operations, self._events.subscribers
+                connections, traffic.connections, traffic.operations, self._events.subscribers
             ),
             event_loop=EventLoopStatus(round(lag * 1000, 1), round(longest_lag * 1000, 1)),
             callers=history.callers(),
