@@ -71,7 +71,7 @@ class EmbeddedOperations:
             parts.users.by(acting),
             RequestReport("python", caller=acting.name),
             idempotency_key,
-            max_seconds or self._timeout,
+            self._timeout if max_seconds is None else max_seconds,
             acting,
             parts.events,
             credentials=None if acting is ANYONE else parts.credentials,

@@ -46,6 +46,8 @@ if TYPE_CHECKING:  # what the settings can disable is only imported where it is 
 
 __all__ = ["Gateway"]
 
+_CLOSED = "the gateway is closed: use it inside its block, `async with Gateway(settings) as gateway`"
+
 
 class Gateway:
     """The gateway, to embed in another program or to serve.
@@ -54,7 +56,7 @@ class Gateway:
             user = await gateway.users.get_user(user_id)
 
     Enter it inside the event loop in which it is used. When the block ends, it finishes the changes that are being
-    executed and closes its connections.
+    executed and closes its connections. After that it may be entered again, also in another event loop.
 
     `authenticate` identifies the callers of all surfaces, `credentials` provides what the sources are called with for
     each of them, and `transport` creates the HTTP clients of the sources; None: as the settings configure it. Each of
@@ -81,6 +83,8 @@ class Gateway:
         clock: Clock = REAL_CLOCK,
         state: State | None = None,
     ) -> None:
+        if not isinstance(settings, Settings | None):
+            raise TypeError("`settings` must be gateway.Settings: `Gateway(Settings(account=AccountSettings(…)))`")
         self.settings = settings or Settings()
         if self.settings.lacks_authentication and authenticate is None:
             with named_setting("environment"):
@@ -95,7 +99,8 @@ class Gateway:
         self._stack = AsyncExitStack()
         self._parts: Parts | None = None
         self._users: Users | None = None
-        self._is_open = False
+        self._is_entered = self._is_open = False
+        self._mounted: Site | None = None  # what the ASGI applications serve
         self._cors = Cors(self.settings.cors_origins)
         self._subscriptions = OpenSubscriptions()
         self._http: HttpServing | None = None
@@ -105,13 +110,18 @@ class Gateway:
         """Build and start all parts.
 
         Raises:
+            RuntimeError: it is entered already.
             OSError, ValueError: a file that the settings name cannot be read or is not valid, or Redis refuses the
                 credentials, or its configuration would lose records.
         """
+        if self._is_entered:
+            raise RuntimeError("the gateway is entered already: one block at a time")
+        self._is_entered = True
         with within_gateway(self._warnings):
             try:
                 await self._enter()
             except BaseException:
+                self._is_entered = False
                 await self._stack.aclose()
                 raise
         return self
@@ -132,6 +142,8 @@ class Gateway:
             telemetry=self._telemetry,
             cors=self._cors,
         )
+        self._users = self._mounted = None  # those of a block before
+        self._subscriptions, self._retired = OpenSubscriptions(), False
         self._is_open = True
         status = StatusReader(
             settings,
@@ -157,8 +169,11 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_open = False
-        with within_gateway(self._warnings):
-            await self._stack.aclose()
+        try:
+            with within_gateway(self._warnings):
+                await self._stack.aclose()
+        finally:
+            self._is_entered = False
 
     @property
     def ready(self) -> bool:
@@ -178,6 +193,11 @@ class Gateway:
         """The typed service: it reads, creates, changes and watches users without GraphQL."""
         parts = self._entered
         if self._users is None:
+
+            def require_open() -> None:
+                if self._parts is not parts or not self._is_open:
+                    raise RuntimeError(_CLOSED)
+
             timeout, now = self.settings.request_timeout, parts.clock.time
             self._users = build_users(
                 PythonSurface(
@@ -186,6 +206,7 @@ class Gateway:
                     parts.credentials,
                     self._telemetry,
                     self._subscriptions,
+                    require_open,
                     timeout,
                     now,
                 )
@@ -258,8 +279,11 @@ class Gateway:
         return aiohttp_application(self._serving.site())
 
     def asgi_app(self) -> AsgiApp:
-        """Return all HTTP routes as an ASGI application, to run or to mount in FastAPI, Starlette and others."""
-        return Asgi(self._serving.site())
+        """Return all HTTP routes as an ASGI application, to run or to mount in FastAPI, Starlette and others.
+
+        It may be mounted before the gateway is entered, and serves while it is.
+        """
+        return Asgi(self._mounted_site)
 
     async def serve_http(self, *, grace: float = 10.0) -> HttpServer:
         """Start the HTTP server of the settings; on its stop, requests have `grace` seconds to finish.
@@ -322,6 +346,11 @@ class Gateway:
         assert self._http is not None  # noqa: S101 - it is built when the gateway is entered
         return self._http
 
+    def _mounted_site(self) -> Site:
+        if self._mounted is None or not self._is_open:
+            self._mounted = self._serving.site()
+        return self._mounted
+
     @property
     def _operations(self) -> EmbeddedOperations:
         return EmbeddedOperations(self._entered, self._telemetry, timeout=self.settings.request_timeout)
@@ -331,8 +360,10 @@ class Gateway:
         """The parts, which exist only inside the block.
 
         Raises:
-            RuntimeError: the gateway has not been entered.
+            RuntimeError: the gateway has not been entered, or was left.
         """
-        if self._parts is None or not self._is_open:
+        if self._parts is None:
             raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
+        if not self._is_open:
+            raise RuntimeError(_CLOSED)
         return self._parts

@@ -391,7 +391,8 @@ class User(Identified, frozen=True):
     """A user of one source; `tenant` is the reseller's id, empty in the other sources.
 
     `image_url` is where the source has the picture: a URL that may require the credential of the source, or a path
-    below its base URL. `image_version` changes when the picture does; None: the source sends nothing like that.
+    below its base URL. What a browser can load is `gateway.pictures.url(user)`. `image_version` changes when the
+    picture does; None: the source sends nothing like that.
     """
 
     source: UserSource

@@ -40,6 +40,7 @@ async def watch_users(
         GatewayError: the reason for the end, unless the gateway is drained or closed.
     """
     report = RequestReport("python", caller=principal.name, operation="subscribe", label="subscribe", kind="stream")
+    surface.require_open()
     seconds = surface.timeout if timeout is None else timeout
     service = surface.service.by(principal)
     principal = service.principal

@@ -35,13 +35,17 @@ _LOG = logging.getLogger("gateway.python")
 
 @dataclass(frozen=True, slots=True)
 class PythonSurface:
-    """The parts of the gateway that the methods use; `timeout` is that of an operation, in seconds."""
+    """The parts of the gateway that the methods use; `timeout` is that of an operation, in seconds.
+
+    `require_open` raises RuntimeError once the gateway is closed.
+    """
 
     service: UserService
     events: EventLog
     credentials: CredentialWatch
     telemetry: Telemetry
     subscriptions: OpenSubscriptions
+    require_open: Callable[[], None]
     timeout: float
     now: Callable[[], float] = time.time
 
@@ -98,6 +102,7 @@ def running(surface: PythonSurface, name: str, principal: Principal, timeout: fl
         Unauthenticated: the principal has expired.
     """
     report = RequestReport("python", caller=principal.name, operation=name, label=name, kind="method")
+    surface.require_open()
     method = MethodCall(surface.service.by(principal), report)
     failure: GatewayError | None = None
     with surface.telemetry.reporting(report, {}):

@@ -16,9 +16,9 @@ _Send = Callable[[_Message], Awaitable[None]]
 
 
 class Asgi:
-    """The ASGI application of a site."""
+    """The ASGI application of the site that `site` returns for each request and each WebSocket."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Callable[[], Site]) -> None:
         self._site = site
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
@@ -30,7 +30,7 @@ class Asgi:
             await self._lifespan(receive, send)
 
     async def _http(self, scope: _Message, receive: _Receive, send: _Send) -> None:
-        response = await self._site.respond(_request(scope, receive))
+        response = await self._site().respond(_request(scope, receive))
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         if isinstance(response.body, bytes):
             # RFC 9110, 8.6: no length for 204, and for HEAD only the length of the body that GET would have.
@@ -51,7 +51,7 @@ class Asgi:
     async def _websocket(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         socket = _AsgiWebSocket(_request(scope, receive), scope.get("subprotocols", ()), receive, send)
         await receive()  # websocket.connect
-        handler = self._site.socket_handler(socket.request.path)
+        handler = self._site().socket_handler(socket.request.path)
         if handler is not None:
             try:
                 await handler(socket)

@@ -30,7 +30,8 @@ def site(*, breaks: bool = False) -> tuple[Asgi, Telemetry, list[RequestReport]]
 
     reports: list[RequestReport] = []
     telemetry = Telemetry([reports.extend])
-    return Asgi(Site([Route(("GET",), "/stream", respond)], telemetry=telemetry)), telemetry, reports
+    site = Site([Route(("GET",), "/stream", respond)], telemetry=telemetry)
+    return Asgi(lambda: site), telemetry, reports
 
 
 async def receive() -> MutableMapping[str, Any]:

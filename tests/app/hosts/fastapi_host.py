@@ -9,13 +9,16 @@ from fastapi import FastAPI
 
 from gateway import Gateway, Settings
 
+gateway = Gateway(Settings())
+
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    async with Gateway(Settings()) as gateway:
-        app.mount("/people", gateway.asgi_app())
+async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+    async with gateway:
         with gateway.drain_on_signals():
             yield
 
 
-uvicorn.run(FastAPI(lifespan=lifespan), host="127.0.0.1", port=int(sys.argv[1]))
+app = FastAPI(lifespan=lifespan)
+app.mount("/people", gateway.asgi_app())
+uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]))
