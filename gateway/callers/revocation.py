@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ _CHECK_INTERVAL = 0.25  # seconds; with that of watched files, a removed key is 
 _EXPIRED = "The credential has expired. Connect again with a new one."
 _RETRY_INTERVAL = 1.0  # seconds until a credential that could not be verified is verified again
 _CHECK_TIMEOUT = 5.0  # seconds for verifying a credential that has expired
+_REVOKED = 60.0  # seconds after `revoke` in which a caller may still be let in who was authenticated before it
 _CHECKS_AT_ONCE = 50  # credentials that are verified before other tasks may run; a signature takes some 0.1 ms
 
 
@@ -87,6 +89,7 @@ class CredentialWatch:
         self._version: object = None
         self._generation = 0
         self._credentials: dict[Hashable, _Credential] = {}
+        self._revoked: dict[str, float] = {}  # the names, with the time by the monotonic clock, in its order
         self._task: asyncio.Task[None] | None = None
         self._checks: set[asyncio.Task[None]] = set()
 
@@ -106,6 +109,8 @@ class CredentialWatch:
         if credential is None:
             credential = self._credentials[key] = _Credential(connection, principal, principal.expires)
         credential.checked = None  # the keys may have changed since the principal was authenticated
+        if not self._by_headers and self._was_revoked(principal.name):  # and so may the session
+            credential.expires = -math.inf  # verified at the next check
         use = object()
         credential.uses[use] = on_revoked
         if self._task is None:
@@ -119,10 +124,23 @@ class CredentialWatch:
                 del self._credentials[key]
 
     def revoke(self, name: str) -> None:
-        """End all connections and streams of the principals of this name."""
+        """End all connections and streams of the principals of this name, also those that are just being authenticated.
+
+        A connection of the next minute is verified once more: its session may have been read before.
+        """
+        self._was_revoked(name)
+        self._revoked.pop(name, None)
+        self._revoked[name] = time.monotonic()
         for credential in tuple(self._credentials.values()):
             if credential.principal.name == name:
                 credential.end("The credential was revoked. Connect again with a valid one.")
+
+    def _was_revoked(self, name: str) -> bool:
+        """Return whether principals of this name were revoked a short time ago."""
+        before = time.monotonic() - _REVOKED
+        while self._revoked and next(iter(self._revoked.values())) < before:
+            del self._revoked[next(iter(self._revoked))]
+        return name in self._revoked
 
     async def aclose(self) -> None:
         """Stop the checks."""

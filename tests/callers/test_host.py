@@ -200,6 +200,27 @@ async def test_a_session_that_expires(failure: Exception | None) -> None:
     assert isinstance(reason, Unauthenticated)
 
 
+@pytest.mark.parametrize("is_logged_out", [True, False])
+async def test_revoked_while_it_was_authenticated(*, is_logged_out: bool) -> None:
+    """A connection whose session was read before `revoke` ends, unless its session is valid."""
+    sessions = Sessions(**{"1": ADA})
+    credentials = CredentialWatch(HostAuthentication(sessions, timeout=1), by_headers=False)
+    principal = await credentials.authenticate(REQUEST)
+    if is_logged_out:
+        sessions.principals.clear()
+    credentials.revoke("ada")
+    reported: list[GatewayError] = []
+    try:
+        with credentials.watch(REQUEST, principal, reported.append):
+            async with asyncio.timeout(5):
+                while sessions.checks < 2:  # noqa: ASYNC110 - the checks set no event
+                    await asyncio.sleep(0.02)
+            await asyncio.sleep(0)
+        assert [error.code for error in reported] == [Code.UNAUTHENTICATED] * is_logged_out
+    finally:
+        await credentials.aclose()
+
+
 async def test_failures_of_the_embedding_program(caplog: pytest.LogCaptureFixture) -> None:
     """A connection whose session cannot be verified now stays open; each failure is logged, and not too often."""
     sessions = Sessions(**{"1": ADA})
