@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 import msgspec
 from multidict import CIMultiDict
@@ -31,7 +31,11 @@ Redact = Callable[[str], str]
 
 
 class RecordedResponse(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A response. `json`, `text` or `base64` is its body; `error` is the name of an exception instead of a response."""
+    """A response. `json`, `text` or `base64` is its body.
+
+    `error` is the name of an exception instead of a response. `is_unknown`: the call was a change that the source may
+    have executed.
+    """
 
     status: int = 0
     headers: dict[str, str] = {}
@@ -39,6 +43,7 @@ class RecordedResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str | None = None
     base64: bytes | None = None
     error: str | None = None
+    is_unknown: bool = False
 
     def to_response(self) -> Response:
         """Return the response that a transport returns."""
@@ -104,7 +109,7 @@ def recorded_response(request: Request, response: Response, redact: Redact) -> R
     try:
         text = response.body.decode()
     except UnicodeDecodeError:
-        return RecordedResponse(response.status, kept, base64=response.body)
+        return RecordedResponse(response.status, kept, base64=_without_credentials(request, response.body))
     try:
         return RecordedResponse(response.status, kept, json=_without_secrets(json.loads(text), without_secrets))
     except ValueError:
@@ -135,7 +140,13 @@ def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
         if _SECRET_HEADER.search(name):
             for credential in {value, value.rpartition(" ")[2]}:
                 if len(credential) >= _MIN_SECRET:
-                    yield credential
+                    yield from {credential, quote(credential, safe=""), quote_plus(credential)}  # as in a URL
+
+
+def _without_credentials(request: Request, body: bytes) -> bytes:
+    for secret in _credentials(request.headers):
+        body = body.replace(secret.encode(), _REMOVED.encode())
+    return body
 
 
 def _body(body: bytes, without_secrets: Redact) -> Any:
@@ -159,8 +170,8 @@ def _without_secrets(value: Any, without_secrets: Redact) -> Any:
     match value:
         case dict():
             return {
-                name: _REMOVED
-                if isinstance(inner, str) and _SECRET_NAME.search(name)
+                without_secrets(name): _without_values(inner)
+                if _SECRET_NAME.search(name)
                 else _without_secrets(inner, without_secrets)
                 for name, inner in value.items()
             }
@@ -170,3 +181,18 @@ def _without_secrets(value: Any, without_secrets: Redact) -> Any:
             return without_secrets(value)
         case _:
             return value
+
+
+def _without_values(value: Any) -> Any:
+    """Return the value of a field that is named like a secret: of the same form, without texts and numbers."""
+    match value:
+        case dict():
+            return {name: _without_values(inner) for name, inner in value.items()}
+        case list():
+            return [_without_values(inner) for inner in value]
+        case str():
+            return _REMOVED
+        case bool() | None:
+            return value
+        case _:
+            return 0

@@ -80,7 +80,7 @@ class RecordingTransport:
         response = (
             recorded_response(request, result, self._redact)
             if isinstance(result, Response)
-            else RecordedResponse(error=type(result).__name__)
+            else RecordedResponse(error=_error_name(result), is_unknown=result.outcome is not None)
         )
         self._calls.append(replace(recorded_request(request, self._redact), response=response))
 
@@ -97,6 +97,11 @@ class RecordingTransport:
             raise FileNotFoundError(f"There is no recording {self.path}: record it first, by mode='record'.") from None
         except ValueError as error:
             raise ValueError(f"{self.path} cannot be replayed: {error}. Delete it to record the calls again.") from None
+
+
+def _error_name(error: GatewayError) -> str:
+    """Return the name of the public class of an error of a transport."""
+    return next(name for name, kind in _ERRORS.items() if isinstance(error, kind))
 
 
 class _Recorder:
@@ -131,10 +136,11 @@ class _Replay:
 
     async def send(self, request: Request) -> Response:
         recorded = self._find(request)
-        if request.on_write is not None:
+        outcome = Outcome.UNKNOWN if recorded.is_unknown else None
+        # A change that was not sent may be repeated: with an error, it was sent only if its outcome is unknown.
+        if request.on_write is not None and (recorded.error is None or outcome is not None or not request.writes):
             request.on_write()
         if recorded.error is not None:
-            outcome = Outcome.UNKNOWN if request.writes else None
             raise _ERRORS[recorded.error](f"The recorded call ended with {recorded.error}.", outcome=outcome)
         return recorded.to_response()
 

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from gateway import Gateway
-from gateway.errors import NotFound, SourceInvalidResponse, SourceTimeout
+from gateway.errors import NotFound, SourceInvalidResponse, SourceTimeout, SourceUnavailable
 from gateway.models import User, UserSource
-from gateway.sources import Request, Response
+from gateway.sources import Request, Response, TransportLimits
 from gateway.testing import AccountUser, RecordingTransport, Sandbox
 from gateway.testing.recorded_calls import recorded_request, recorded_response
 
@@ -77,6 +78,33 @@ def test_signed_urls() -> None:
     assert redirect.headers == {"location": url.replace("s3cret", "[redacted]")}
     followed = recorded_request(Request("softwareone", "GET", url, "/{picture}"), str)
     assert followed.path == "/icons/1.png?sig=[redacted]&se=2026&X-Amz-Credential=[redacted]"
+
+
+def test_values_that_are_named_like_a_secret() -> None:
+    """They are removed also as numbers and in lists, and the credential also from names, from URLs and from bytes."""
+    token = "s3cret/k+1=="
+    request = Request("reseller", "GET", "https://api.example/v3/x", "/x", {"Authorization": f"Bearer {token}"})
+    body = {"tokens": ["s3cret"], "password": 1234, "hasPassword": True, "secret": {"a": ["s3cret", None]}, token: 1}
+    response = recorded_response(request, Response(200, {}, json.dumps(body).encode()), str)
+    removed = "[redacted]"
+    nested = {"a": [removed, None]}
+    assert response.json == {"tokens": [removed], "password": 0, "hasPassword": True, "secret": nested, removed: 1}
+    link = json.dumps({"next": f"/v3/x?by={quote(token, safe='')}"}).encode()
+    assert recorded_response(request, Response(200, {}, link), str).json == {"next": f"/v3/x?by={removed}"}
+    picture = recorded_response(request, Response(200, {}, b"\xff" + token.encode()), str)
+    assert picture.base64 == b"\xff[redacted]"
+
+
+async def test_replays_a_change_that_was_not_sent(tmp_path: Path) -> None:
+    """A change without a connection has no unknown outcome, neither when it is recorded nor when it is replayed."""
+    written: list[bool] = []
+    request = Request("reseller", "PATCH", "http://127.0.0.1:9/x", "/x", on_write=lambda: written.append(True))
+    for _ in range(2):
+        transport = RecordingTransport(tmp_path / "use.json")("reseller", TransportLimits())
+        with pytest.raises(SourceUnavailable) as failed:
+            await transport.send(request)
+        await transport.aclose()
+        assert (failed.value.outcome, written) == (None, [])
 
 
 async def test_replays_errors(sandbox: Sandbox, tmp_path: Path) -> None:
