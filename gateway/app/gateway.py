@@ -12,6 +12,7 @@ from gateway.api.python.users import Users, build_users
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.servers import HttpServer
+from gateway.api.web.site import Site
 from gateway.app.embedded import EmbeddedOperations
 from gateway.app.http_serving import HttpServing
 from gateway.app.overrides import Overrides
