@@ -262,6 +262,11 @@ class Internal(GatewayError):
     masked: ClassVar[str] = "Internal error. The log of the gateway has the details under the request id."
     """The message for clients, in place of an unexpected exception."""
 
+    @classmethod
+    def masking(cls, defect: BaseException) -> "Internal":
+        """Return what clients get instead of a defect: of a change, also that it may have been executed."""
+        return cls(cls.masked, outcome=defect.outcome if isinstance(defect, GatewayError) else None)
+
 
 class FieldNotLoaded(GatewayError):
     """A program that embeds the gateway read a field of a record that was not loaded; the message names what loads it.

@@ -1,11 +1,13 @@
-"""Sources that the embedding program passes: they keep the deadlines as the configured ones do."""
+"""Sources that the embedding program passes: they keep the deadlines as the configured ones do, and name the source."""
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
-from gateway.errors import Origin, Outcome, SourceTimeout
+from gateway.errors import GatewayError, Internal, Origin, Outcome, SourceTimeout
 from gateway.kit.source_titles import titled
 from gateway.operation import seconds_left
 from gateway.users.ids import Kind
@@ -36,6 +38,15 @@ def given_sources(sources: Sequence[Source], timeout: Callable[[UserSource], flo
     return found
 
 
+def _named(error: GatewayError, name: UserSource) -> GatewayError:
+    """Return the error with the source that raised it."""
+    if error.origin.source is not None:
+        return error
+    named = copy.copy(error)
+    named.origin = replace(error.origin, source=name)
+    return named
+
+
 def _limited(source: Source, name: UserSource, timeout: float) -> Source:
     """Return an object with the members that the source has, since its optional protocols are known by them."""
 
@@ -45,11 +56,14 @@ def _limited(source: Source, name: UserSource, timeout: float) -> Source:
             try:
                 async with asyncio.timeout(timeout if left is None else min(left, timeout)) as limit:
                     return await method(*args, **kwargs)
-            except TimeoutError as error:
-                if not limit.expired():
-                    raise
-                message = f"The {titled(name)} source did not respond in time."
-                raise SourceTimeout(message, origin=Origin(source=name), outcome=outcome) from error
+            except GatewayError as error:
+                raise _named(error, name) from error
+            except Exception as error:
+                if isinstance(error, TimeoutError) and limit.expired():
+                    message = f"The {titled(name)} source did not respond in time."
+                    raise SourceTimeout(message, origin=Origin(source=name), outcome=outcome) from error
+                message = f"The {titled(name)} source of the embedding program failed."
+                raise Internal(message, origin=Origin(source=name), outcome=outcome) from error
 
         return call
 
@@ -58,6 +72,7 @@ def _limited(source: Source, name: UserSource, timeout: float) -> Source:
         return SimpleNamespace(template=directory.template, fetch=fetch, page=page)
 
     members: dict[str, Any] = {each: getattr(source, each) for each in _OTHERS if hasattr(source, each)}
+    members["name"] = name  # which may be a text that is equal to it
     members |= {each: limited(getattr(source, each)) for each in _READS if hasattr(source, each)}
     members |= {each: limited(getattr(source, each), Outcome.UNKNOWN) for each in _CHANGES if hasattr(source, each)}
     directories: Mapping[Kind, Directory[Any]] = source.directories

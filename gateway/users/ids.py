@@ -138,8 +138,10 @@ def resolve(
     `tenant` the tenant.
 
     Raises:
-        BadUserInput: a global id of another kind or source, or a source id without a source.
+        BadUserInput: a global id of another kind or source, or a source id without a source, or no text.
     """
+    if not isinstance(text, str):  # None, for example, where a program has no id
+        raise BadUserInput.at(path, "must be a string", Rule.TYPE, type="string")
     ref = decode(text)
     if ref is None:
         source_of_id = source or default

@@ -190,9 +190,9 @@ class UserService:
     async def find_person(self, email: str, *, loaders: Loaders | None = None) -> Person:
         """Return all users with an e-mail address, whatever its case, of the sources that the principal may read."""
         readable = self._principal.readable(UserSource)
-        if not email.strip():
-            raise BadUserInput.at(("email",), "must not be empty", Rule.MIN_LENGTH, min=1)
         check_length("email", email)
+        if not email or not email.strip():
+            raise BadUserInput.at(("email",), "must not be empty", Rule.MIN_LENGTH, min=1)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
         with acting_as(self._principal):
             return await find_person([source for source in self._sources if source.name in readable], email, needs)
@@ -305,7 +305,7 @@ class UserService:
         with acting_as(principal):  # the task of the change copies the context here
             # By name where there is one: a caller may forward as many credentials as it likes.
             caller = principal.name or principal.identity
-            command = Command(name, change, target, key, on_replay, principal.identity, caller)
+            command = Command(name, change, target, key or None, on_replay, principal.identity, caller)
             return await self._mutations.execute(command)
 
     async def _directory_page(

@@ -101,8 +101,10 @@ def check_length(name: str, text: str | None, *parents: str) -> None:
     """Check the length of a text to search for; `parents` is the path of the object that contains the argument.
 
     Raises:
-        BadUserInput: it is longer than every source accepts.
+        BadUserInput: it is longer than every source accepts, or no text.
     """
+    if not isinstance(text, str | None):
+        raise BadUserInput.at((*parents, name), "must be a string", Rule.TYPE, type="string")
     if text is not None and len(text) > _MAX_LENGTHS[name]:
         most = _MAX_LENGTHS[name]
         raise BadUserInput.at((*parents, name), f"must have at most {most} characters", Rule.MAX_LENGTH, max=most)
@@ -112,8 +114,10 @@ def check_first(first: int, name: str = "first") -> None:
     """Check the size of a page; `name` is that of the argument.
 
     Raises:
-        BadUserInput: it is negative or too large.
+        BadUserInput: it is negative, too large or no number.
     """
+    if not isinstance(first, int):
+        raise BadUserInput.at((name,), "must be a whole number", Rule.TYPE, type="integer")
     if not 0 <= first <= _MAX_FIRST:
         raise BadUserInput.at((name,), f"must be from 0 to {_MAX_FIRST}", Rule.RANGE, min=0, max=_MAX_FIRST)
 

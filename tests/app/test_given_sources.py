@@ -10,7 +10,7 @@ import pytest
 
 from gateway import Gateway, Settings
 from gateway.changes import CreateAccountUser, UpdateAccountUser
-from gateway.errors import BadUserInput, NotFound, Outcome, SourceTimeout, SourceUnavailable
+from gateway.errors import BadUserInput, Internal, NotFound, Outcome, SourceTimeout, SourceUnavailable
 from gateway.models import Department, Role, User, UserSource
 from gateway.sources import CreatingSource, Directory, Kind, Page, Ref, Source, SourceChanges, UserQuery, Window
 
@@ -178,6 +178,37 @@ async def test_deadlines(memory: MemorySource) -> None:
         result = await gateway.execute('{ user(id: "u1", source: ACCOUNT) { name } }', timeout=0.05)
         assert result.errors
         assert (result.errors[0].extensions or {})["code"] == "SOURCE_TIMEOUT"
+
+
+async def test_defects(memory: MemorySource, caplog: pytest.LogCaptureFixture) -> None:
+    """Any other exception of a source is INTERNAL, with its cause in the log alone; a change may have been executed."""
+
+    async def fail(*_: object, **__: object) -> Any:
+        raise ConnectionResetError("s3cret")
+
+    memory.fetch_user = memory.page_users = memory.update_user = fail  # type: ignore[method-assign]  # what fails
+    async with Gateway(_empty(), sources=[memory]) as gateway:
+        for awaitable, outcome in (
+            (gateway.users.get_user("u1", ACCOUNT), None),
+            (gateway.users.update_account_user("u1", {"name": "x"}), Outcome.UNKNOWN),
+        ):
+            with pytest.raises(Internal) as raised:
+                await awaitable
+            assert (raised.value.message, raised.value.outcome) == (Internal.masked, outcome)
+        changed = await gateway.execute('mutation { updateAccountUser(id: "u1", input: {name: "x"}) { name } }')
+        assert changed.errors
+        extensions = changed.errors[0].extensions or {}
+        assert (extensions["code"], extensions["outcome"]) == ("INTERNAL", "unknown")
+    assert caplog.text.count("ConnectionResetError: s3cret") == 3
+
+
+async def test_the_source_of_an_error(memory: MemorySource) -> None:
+    """An error that a source raises names the source."""
+    memory.is_down = True
+    async with Gateway(_empty(), sources=[memory]) as gateway:
+        with pytest.raises(SourceUnavailable) as raised:
+            await gateway.users.get_user("u1", ACCOUNT)
+    assert raised.value.origin.source == "account"
 
 
 async def test_two_sources_of_one_name(memory: MemorySource) -> None:

@@ -50,7 +50,7 @@ def status_of(error: Exception, request_id: str, location: str) -> status_pb2.St
     if not isinstance(error, GatewayError) or isinstance(error, Internal):
         fields = {"request_id": request_id}
         _LOG.error("defect in request %s at %s", request_id, location, exc_info=error, extra=fields)
-        error = Internal(Internal.masked)
+        error = Internal.masking(error)
     details: list[any_pb2.Any] = [
         _packed(error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN, metadata=_metadata(error))),
         _packed(error_details_pb2.RequestInfo(request_id=request_id)),

@@ -82,16 +82,17 @@ class MethodCall:
     async def _load(self, record: R, read_plan: ReadPlan, loaders: Loaders) -> R:
         filler = Filler(loaders)
         filled: R = await filler.fill(record, read_plan.lookups)
-        failures = {path: self._failure(error, path) for path, error in filler.failures}
+        failures = {path: self.failure(error, path) for path, error in filler.failures}
         return as_loaded(filled, read_plan, failures)
 
-    def _failure(self, error: Exception, path: str) -> GatewayError:
+    def failure(self, error: Exception, path: str) -> GatewayError:
+        """Return the error that the program gets for an exception at a path; a defect is logged, and masked."""
         self.report.add_error(error)
-        if isinstance(error, GatewayError):
+        if isinstance(error, GatewayError) and not isinstance(error, Internal):
             return error
         fields = {"request_id": self.report.request_id}
         _LOG.error("defect in request %s at %s", self.report.request_id, path, exc_info=error, extra=fields)
-        return Internal(Internal.masked)
+        return Internal.masking(error)
 
 
 @contextmanager
@@ -111,9 +112,10 @@ def running(surface: PythonSurface, name: str, principal: Principal, timeout: fl
             principal.require_valid(surface.now())
             with operation(timeout=seconds, trace=report.trace, calls=report.calls, request_id=report.request_id):
                 yield method
-        except GatewayError as error:
-            report.add_error(error)
-            failure = error
+        except Exception as error:  # noqa: BLE001 - as a defect of any operation
+            failure = method.failure(error, name)
+            if failure is not error:
+                failure.__cause__ = error
         finally:
             method.close()
     if failure is not None:

@@ -176,6 +176,9 @@ CALLS: list[tuple[Callable[[Gateway], Awaitable[object]], tuple[str | int, ...],
         Rule.UNKNOWN,
     ),  # type: ignore[typeddict-unknown-key]  # what a type checker finds
     (lambda g: g.users.get_user(ADA), ("id",), Rule.FORMAT),
+    (lambda g: g.users.get_user(None), ("id",), Rule.TYPE),  # type: ignore[arg-type]  # as above
+    (lambda g: g.users.find_person(7), ("email",), Rule.TYPE),  # type: ignore[arg-type]  # as above
+    (lambda g: g.users.list_users(first="5"), ("first",), Rule.TYPE),  # type: ignore[arg-type]  # as above
     (lambda g: g.users.get_user(ADA, "ldap"), ("source",), Rule.ENUM),  # type: ignore[arg-type]  # as above
     (lambda g: g.users.list_users({"emial": "x"}), ("filter", "emial"), Rule.UNKNOWN),  # type: ignore[typeddict-unknown-key]  # as above
     (lambda g: g.users.list_users({"email": "x" * 321}), ("filter", "email"), Rule.MAX_LENGTH),

@@ -45,7 +45,7 @@ def public_error(error: GraphQLError, request_id: str) -> GraphQLError:
     if cause is None:
         defect, fields = error.original_error or error, {"request_id": request_id}
         _LOG.error("defect in request %s at %s", request_id, error.path, exc_info=defect, extra=fields)
-        cause = Internal(Internal.masked)
+        cause = Internal.masking(defect)
     release_frames(error)
     return GraphQLError(
         cause.message_with_paths(field_path) if isinstance(cause, BadUserInput) else cause.message,
