@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from gateway.api.web.http import Closed, Headers, WebRequest
 from gateway.api.web.inflated import InflatedBody
@@ -68,10 +69,7 @@ class Asgi:
 
 
 def _request(scope: _Message, receive: _Receive) -> WebRequest:
-    root = scope.get("root_path", "").rstrip("/")
-    path = scope["path"]
-    if root and path.startswith(root):
-        path = path[len(root) :]
+    root, path = _mount_and_path(scope)
     headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
     encoding = headers.get("content-encoding", "").strip().lower()
     body = _body(receive) if encoding in {"", "identity"} else InflatedBody(_body(receive), encoding)
@@ -81,6 +79,19 @@ def _request(scope: _Message, receive: _Receive) -> WebRequest:
     return WebRequest(
         scope.get("method", "GET"), path or "/", query, headers, body, scheme, root, peer=peer or "", native=scope
     )
+
+
+def _mount_and_path(scope: _Message) -> tuple[str, str]:
+    """Return the path of the application, and that of the request below it."""
+    root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
+    if root:
+        return root, path.removeprefix(root)
+    if len(path) > 1 and path[-1] == "/":
+        # Litestar leaves out the root path of a mount, and adds a slash to the rest, which the client has not sent.
+        sent = unquote((scope.get("raw_path") or b"").decode("latin-1"))
+        if sent.endswith(path[:-1]):
+            return sent[: 1 - len(path)], path[:-1]
+    return root, path
 
 
 async def _body(receive: _Receive) -> AsyncIterator[bytes]:
