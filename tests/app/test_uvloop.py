@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 from typing import Any
 
 import grpc.aio
@@ -50,3 +52,25 @@ def test_in_its_event_loop(client: Any, server: Any) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(host())
+
+
+def test_clients_that_have_disconnected() -> None:
+    """Connections that are reset before the server accepts them are closed without an error."""
+    failures: list[Any] = []
+
+    async def host() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, failure: failures.append(failure))
+        with Sandbox() as sandbox:
+            settings = sandbox.settings(http_server="lean", http_port=0)
+            async with Gateway(settings) as gateway, ClientSession() as session:
+                http = await gateway.serve_http(grace=0)
+                for _ in range(5):
+                    with socket.create_connection(http.address[:2]) as client:  # the loop cannot accept it meanwhile
+                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                async with session.get(f"http://127.0.0.1:{http.address[1]}/healthz") as response:
+                    assert response.status == 200
+                await http.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(host())
+    assert failures == []

@@ -68,7 +68,9 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # asyncio's types are wider than its documentation
-        self._peer = transport.get_extra_info("peername")[0]
+        # In uvloop, a client that has disconnected already has no address.
+        if address := transport.get_extra_info("peername"):
+            self._peer = address[0]
         self._timer.start(self._options.head_timeout)
         self._connections.opened(self, transport.get_extra_info("socket").fileno())
 
