@@ -52,7 +52,7 @@ async def test_an_organization_fails_alone(faulty_world: Callable[..., Any]) -> 
     world = await faulty_world()
     ada = f"00000000-0000-4000-8000-{1:012}"
     # Not through the API of the sandbox, which would refuse it.
-    world.sandbox._store.update("reseller_users", ada, {"organization_id": "bare-reference"})
+    world.sandbox._parts.store.update("reseller_users", ada, {"organization_id": "bare-reference"})
     world.proxies["reseller"].poison(Toxic.RESET_BEFORE, FOREVER, call="organizations")
     response = await world.graphql(
         f'{{ user(id: "{ada}", source: RESELLER) {{ name role {{ name }} organization {{ name }} }} }}'

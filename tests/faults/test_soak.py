@@ -119,7 +119,7 @@ async def test_soak(faulty_world: Callable[..., Any], redis_url: str) -> None:
     sys.stdout.write(f"seed {SEED}, {CLIENT}\n")
     world = await faulty_world(users=CALLERS + 20, every={"timeout": 6, "try_timeout": 1.5})
     ids = {
-        source: sorted(row["id"] for row in world.sandbox._store.select(Select("id", table)))
+        source: sorted(row["id"] for row in world.sandbox._parts.store.select(Select("id", table)))
         for source, (table, _) in TABLES.items()
     }
     before = {user["id"] for user in await world.accounts()}
@@ -245,7 +245,7 @@ async def _check_sources(world: FaultyWorld, ledgers: list[Ledger], before: set[
     stored = {("account", user["id"]): user["user"]["name"] for user in new}
     acknowledged = {key: value for ledger in ledgers for key, value in ledger.values.items()}
     for source, (table, column) in TABLES.items():
-        rows = world.sandbox._store.select(Select(f"id, {column} AS value", table))
+        rows = world.sandbox._parts.store.select(Select(f"id, {column} AS value", table))
         assert {row["id"] for row in rows} == set(ids[source])
         # Each value of the test was acknowledged; a user without an acknowledged change has its former value.
         stored |= {(source, row["id"]): row["value"] for row in rows if (source, row["id"]) in acknowledged}
