@@ -123,7 +123,10 @@ async def test_the_typed_service(memory: MemorySource) -> None:
         with pytest.raises(BadUserInput):
             await users.update_account_user("u1", {"name": None})
         assert gateway.ready
-        assert [left_out.name for left_out in (await gateway._serving._read_status()).left_out] == ["softwareone", "reseller"]
+        assert [left_out.name for left_out in (await gateway._serving._read_status()).left_out] == [
+            "softwareone",
+            "reseller",
+        ]
 
 
 async def test_graphql(memory: MemorySource) -> None:
