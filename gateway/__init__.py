@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gateway.api.graphql.execution.result import Result
-    from gateway.api.grpc.server import GrpcServer
     from gateway.api.python.users import Users
     from gateway.api.web.servers import HttpServer
     from gateway.app import Gateway
-    from gateway.app.public_types import Pictures, PublishedMetrics
+    from gateway.app.public_types import GrpcServer, Pictures, PublishedMetrics
     from gateway.kit.clock import Clock
     from gateway.kit.rate_limit import Allowance
     from gateway.settings import (
@@ -64,7 +63,7 @@ _MODULES = {
     "Allowance": "gateway.kit.rate_limit",
     "Clock": "gateway.kit.clock",
     "Gateway": "gateway.app",
-    "GrpcServer": "gateway.api.grpc.server",
+    "GrpcServer": "gateway.app.public_types",
     "HttpServer": "gateway.api.web.servers",
     "Pictures": "gateway.app.public_types",
     "PublishedMetrics": "gateway.app.public_types",
@@ -78,6 +77,4 @@ def __getattr__(name: str) -> Any:
     """Import a public class on first use: the command configures garbage collection before these imports."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "GrpcServer":
-        import_module("gateway.kit.extras").require_extra("grpc", "GrpcServer")
     return getattr(import_module(_MODULES.get(name, _SETTINGS)), name)

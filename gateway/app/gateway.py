@@ -17,7 +17,7 @@ from gateway.app.embedded import EmbeddedOperations
 from gateway.app.http_serving import HttpServing
 from gateway.app.overrides import Overrides
 from gateway.app.parts import Parts, open_parts
-from gateway.app.public_types import AsgiApp, Pictures, PublishedMetrics
+from gateway.app.public_types import AsgiApp, GrpcServer, Pictures, PublishedMetrics
 from gateway.app.setting_errors import named_setting
 from gateway.app.signals import on_stop_signals
 from gateway.app.state_observer import StateObserver
@@ -42,8 +42,6 @@ from gateway.users.source import Source
 
 if TYPE_CHECKING:  # what the settings can disable is only imported where it is enabled
     from aiohttp import web
-
-    from gateway.api.grpc.server import GrpcServer
 
 __all__ = ["Gateway"]
 
@@ -305,7 +303,7 @@ class Gateway:
         with within_gateway(self._warnings):
             return await self._serving.serve_admin()
 
-    async def serve_grpc(self) -> "GrpcServer | None":
+    async def serve_grpc(self) -> GrpcServer | None:
         """Start the gRPC server; return None if it is disabled. Whoever starts it stops it, before the gateway ends.
 
         Raises:

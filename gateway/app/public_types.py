@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.users.model import Actor, MarketplaceAccount, User
 
-__all__ = ["AsgiApp", "Pictures", "PublishedMetrics"]
+__all__ = ["AsgiApp", "GrpcServer", "Pictures", "PublishedMetrics"]
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -15,6 +15,24 @@ _Send = Callable[[_Message], Awaitable[None]]
 
 AsgiApp = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 """An application by the ASGI specification."""
+
+
+class GrpcServer(Protocol):
+    """A running gRPC server."""
+
+    @property
+    def address(self) -> str:
+        """Where it listens: `host:port`."""
+
+    @property
+    def port(self) -> int:
+        """The port on which it listens."""
+
+    async def drain(self) -> None:
+        """Report NOT_SERVING, so that load balancers use other servers, and end the streams. Accept other calls."""
+
+    async def stop(self, grace: float = 10.0) -> None:
+        """Drain, refuse new calls, and stop when the running ones have ended, after `grace` seconds at most."""
 
 
 class PublishedMetrics(Protocol):

@@ -7,21 +7,18 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gateway.api.web.servers import HttpServer
 from gateway.app.command_line import CommandLineGateway
 from gateway.app.file_limit import connection_limit, raise_file_limit
 from gateway.app.otlp import export_metrics, export_spans
 from gateway.app.ports import named_port
+from gateway.app.public_types import GrpcServer
 from gateway.kit.blob import require_temporary_folder
 from gateway.kit.extras import has_extra, install_command
 from gateway.settings import Settings
 from gateway.telemetry.access_log import Write, json_line, text_line, write_to_logger, write_to_stream
 from gateway.telemetry.log_stream import LogStream
-
-if TYPE_CHECKING:  # it is only imported where gRPC is served
-    from gateway.api.grpc.server import GrpcServer
 
 __all__ = ["Addresses", "collect_less", "serving", "stop_requested"]
 
@@ -99,7 +96,7 @@ async def serving(settings: Settings, log: LogStream | None = None) -> AsyncIter
     _LOG.info("stopped")  # not reached where the start failed, which is an error of its own
 
 
-async def _serve_grpc(gateway: CommandLineGateway) -> "GrpcServer | None":
+async def _serve_grpc(gateway: CommandLineGateway) -> GrpcServer | None:
     """Start the gRPC server, unless it is disabled, or neither installed nor requested by its port."""
     settings = gateway.settings
     if settings.grpc_port is not None and "grpc_port" not in settings.model_fields_set and not has_extra("grpc"):

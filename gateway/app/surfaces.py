@@ -22,7 +22,7 @@ from gateway.settings import Settings
 from gateway.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:  # it is only imported where gRPC is enabled
-    from gateway.api.grpc.server import GrpcServer
+    from gateway.api.grpc.server import RunningGrpcServer
 
 __all__ = ["build_site", "serve_grpc"]
 
@@ -61,7 +61,7 @@ def build_site(
     )
 
 
-async def serve_grpc(settings: Settings, parts: Parts, telemetry: Telemetry) -> "GrpcServer | None":
+async def serve_grpc(settings: Settings, parts: Parts, telemetry: Telemetry) -> "RunningGrpcServer | None":
     """Start the gRPC server; return None if it is disabled.
 
     Raises:

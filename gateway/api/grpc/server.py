@@ -37,7 +37,7 @@ from gateway.telemetry.telemetry import Telemetry
 from gateway.users.service import UserService
 from usergateway.v1 import users_pb2
 
-__all__ = ["GrpcOptions", "GrpcServer", "Tls", "start_grpc"]
+__all__ = ["GrpcOptions", "RunningGrpcServer", "Tls", "start_grpc"]
 
 _SERVICE = users_pb2.DESCRIPTOR.services_by_name["UserService"]
 _REFLECTED = (_SERVICE.full_name, HEALTH_SERVICE, reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
@@ -119,7 +119,7 @@ class GrpcOptions:
 
 
 @dataclass(slots=True)
-class GrpcServer:
+class RunningGrpcServer:
     """A running server; `address` is `host:port`."""
 
     address: str
@@ -154,7 +154,7 @@ async def start_grpc(
     capacity: Capacity | None = None,
     pictures: PictureLinks | None = None,
     telemetry: Telemetry | None = None,
-) -> GrpcServer:
+) -> RunningGrpcServer:
     """Start a server; each call is executed as an operation with a deadline.
 
     Calls of UserService are authenticated by their metadata and limited by `capacity`; health and reflection are open
@@ -187,7 +187,7 @@ async def start_grpc(
         await server.stop(None)
         raise
     await server.start()
-    return GrpcServer(f"{host}:{port}", port, server, health, admission.running, watching)
+    return RunningGrpcServer(f"{host}:{port}", port, server, health, admission.running, watching)
 
 
 def _handlers(

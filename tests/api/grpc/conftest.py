@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway import Gateway, Settings
-from gateway.api.grpc.server import GrpcOptions, GrpcServer, start_grpc
+from gateway.api.grpc.server import GrpcOptions, RunningGrpcServer, start_grpc
 from gateway.callers.authentication import Authenticate, anyone
 from gateway.callers.revocation import CredentialWatch
 from gateway.sandbox import (
@@ -62,7 +62,7 @@ class World:
     """A client of the server, and the sandbox with its list of received calls."""
 
     channel: grpc.aio.Channel
-    server: GrpcServer
+    server: RunningGrpcServer
     gateway: Gateway
     session: ClientSession
     control: str
