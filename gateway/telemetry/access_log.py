@@ -148,7 +148,8 @@ def write_to_logger(lines: Lines) -> None:
         return
     for report, level in lines:
         name, request = report.operation or report.kind or report.route, fields(report, level)
-        _LOG.info("%s %s %s", report.surface, name, report.status, extra={"request": request})
+        outcome = " ".join((str(report.status), *report.codes))
+        _LOG.info("%s %s %s", report.surface, name, outcome, extra={"request": request})
 
 
 def write_to_stream(stream: LogStream, line: Callable[[RequestReport, str], bytes]) -> Write:

@@ -359,3 +359,16 @@ async def test_pictures(gateway: Gateway) -> None:
     assert any(gateway.pictures.url(user) for user in page.users)
     with pytest.raises(FieldNotLoaded, match="image_url"):
         gateway.pictures.url(await ada(gateway, fields=["name"]))
+
+
+async def test_the_log_of_a_program(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+    """The log of an embedding program has a line for each call, with its method and the codes of its errors."""
+    with caplog.at_level("INFO", "gateway.access"):
+        with pytest.raises(BadUserInput):
+            await gateway.users.get_user("nobody")
+        await gateway.users.list_users(first=0)
+        gateway._telemetry.flush()
+    assert [record.message for record in caplog.records] == [
+        "python get_user 200 BAD_USER_INPUT",
+        "python list_users 200",
+    ]
