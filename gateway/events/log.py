@@ -74,7 +74,10 @@ class Subscription(Protocol):
         """
 
     def end(self, reason: GatewayError) -> None:
-        """Accept no more events; the reader gets the reason after the events in the queue."""
+        """Accept no more events; the reader gets the reason after the events in the queue.
+
+        Unauthenticated and Forbidden it gets at once: the caller may not have these events any more.
+        """
 
     async def ended(self) -> GatewayError:
         """Wait until it accepts no more events, and return the reason. It wakes a reader that is blocked elsewhere."""

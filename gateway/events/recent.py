@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from gateway.errors import GatewayError
+from gateway.errors import Forbidden, GatewayError, Unauthenticated
 from gateway.events.log import (
     ChangeListener,
     EventLogSettings,
@@ -75,6 +75,9 @@ class MemorySubscription:
     def end(self, reason: GatewayError) -> None:
         if self._reason is None:
             self._reason = reason
+            if isinstance(reason, Unauthenticated | Forbidden):
+                self._backlog = iter(())
+                self._queue.clear()
             self._changed.set()
             self._ended.set()
 

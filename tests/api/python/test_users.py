@@ -317,6 +317,19 @@ async def test_draining(gateway: Gateway) -> None:
         assert await _all_results(gateway) == []
 
 
+async def test_events_after_a_revocation(gateway: Gateway) -> None:
+    """A caller that is revoked gets none of the events that it has not read yet."""
+    async with aclosing(gateway.users.by(READER).subscribe()) as events:
+        first = asyncio.ensure_future(anext(events))
+        await _subscribed(gateway)
+        for name in ("Ada King", "Ada Byron"):
+            await gateway.users.update_account_user(ADA, {"name": name})
+        assert (await first).user.name == "Ada King"
+        gateway.revoke("reader")
+        with pytest.raises(Unauthenticated):
+            await anext(events)
+
+
 async def _all(gateway: Gateway) -> list[object]:
     return [event async for event in gateway.users.subscribe()]
 
