@@ -74,7 +74,9 @@ async def open_parts(
     """
     watch_secret_files(settings, stack)
     clock = overrides.clock
-    state = Stores(overrides.state or _configured_state(settings, observer, clock), settings, stack, observer, clock)
+    given = overrides.state
+    common = _configured_state(settings, observer, clock) if given is None else given
+    state = Stores(common, settings, stack, observer, clock, is_given=given is not None)
     await state.start()
     configured = ConfiguredSources(settings, stack, observer, overrides)
     sources = configured.sources

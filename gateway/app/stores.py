@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 
+from gateway.app.given_records import GivenRecords
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.events.log import EventLog, EventLogSettings
 from gateway.events.memory import MemoryEventLog
@@ -20,16 +21,27 @@ __all__ = ["Stores"]
 
 
 class Stores:
-    """Builds the stores of one gateway. Create it inside the event loop; `stack` closes what it opens."""
+    """Builds the stores of one gateway. Create it inside the event loop; `stack` closes what it opens.
+
+    `is_given`: the state is one of the embedding program.
+    """
 
     def __init__(
-        self, state: State, settings: Settings, stack: AsyncExitStack, observer: MetricsObserver, clock: Clock
+        self,
+        state: State,
+        settings: Settings,
+        stack: AsyncExitStack,
+        observer: MetricsObserver,
+        clock: Clock,
+        *,
+        is_given: bool = False,
     ) -> None:
         self._state = state
         self._settings = settings
         self._stack = stack
         self._observer = observer
         self._clock = clock
+        self._is_given = is_given
 
     async def start(self) -> None:
         """Start the state.
@@ -43,9 +55,10 @@ class Stores:
     def idempotency(self) -> IdempotencyStore:
         """Build the store of idempotency records."""
         settings = self._settings
-        return self._state.idempotency(
+        store = self._state.idempotency(
             IdempotencySettings(ttl=settings.idempotency_ttl, max_per_principal=settings.idempotency_records)
         )
+        return GivenRecords(store) if self._is_given else store
 
     def rates(self) -> RateLimit | None:
         """Build the allowances of callers; None where their cost is not limited."""

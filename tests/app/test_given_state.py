@@ -9,10 +9,11 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway import Gateway, Settings
-from gateway.errors import SourceUnavailable
+from gateway.errors import NotFound, SourceUnavailable
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SandboxOptions, SandboxServer
 from gateway.state import (
     BeginResult,
+    Begun,
     EventStream,
     IdempotencySettings,
     IdempotencyStore,
@@ -157,6 +158,44 @@ class UnreachableRecords:
 class UnreachableState(CommonState):
     def idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
         return UnreachableRecords()
+
+
+class FailingRecords:
+    """Records that begin, and then fail twice in a way that is not in the contract."""
+
+    lease = 0.05
+
+    def __init__(self) -> None:
+        self.failures = iter([ConnectionResetError(), ConnectionResetError()])
+
+    async def begin(self, record_id: str, fingerprint: str, owner: str, principal: str = "") -> BeginResult:
+        return Begun()
+
+    async def renew(self, record_id: str, owner: str) -> bool:
+        raise ConnectionResetError
+
+    async def finish(self, record_id: str, owner: str, result: bytes) -> bool:
+        for failure in self.failures:
+            raise failure
+        return True
+
+    async def abandon(self, record_id: str, owner: str, progress: object = None) -> None:
+        for failure in self.failures:
+            raise failure
+
+
+class FailingState(CommonState):
+    def idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
+        return FailingRecords()
+
+
+async def test_results_that_cannot_be_stored(sandbox: SandboxServer) -> None:
+    """A change that was executed is not reported as failed; one that failed is reported with its own error."""
+    async with replica(sandbox, FailingState(Common())) as gateway:
+        user = await gateway.users.update_account_user(USER, {"name": "Ada L."}, idempotency_key="one")
+        assert user.name == "Ada L."
+        with pytest.raises(NotFound):
+            await gateway.users.update_account_user("acus_none", {"name": "Ada"}, idempotency_key="two")
 
 
 async def test_an_unreachable_state(sandbox: SandboxServer) -> None:
