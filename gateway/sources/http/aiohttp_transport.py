@@ -19,6 +19,7 @@ from gateway.sources.http.errors import (
     timeout_error,
     too_large_error,
     truncated_error,
+    unreachable_error,
 )
 from gateway.sources.http.exchange import Multipart, Request, Response, TransportLimits
 from gateway.sources.http.multipart import EncodedMultipart
@@ -105,6 +106,8 @@ class AiohttpTransport:
         )
 
     async def send(self, request: Request) -> Response:
+        if self._session.closed:  # the gateway has ended before this attempt
+            raise unreachable_error(request, ConnectionAbortedError())
         headers: Mapping[str, str] = request.headers
         body: bytes | aiohttp.Payload | None
         if isinstance(request.body, Multipart):

@@ -41,6 +41,17 @@ async def test_aiohttp_alone_sends_twice(raw: Any) -> None:
         assert server.methods == [method] * sent
 
 
+async def test_closed(raw: Any, transport: Any) -> None:
+    """A call that is repeated after the end of the gateway is not sent, and that is no defect."""
+    server = await raw(KEEP)
+    calls = transport()
+    await calls.aclose()
+    error = await failure(calls, call(server.url, "PATCH", b"{}"))
+    assert isinstance(error, SourceUnavailable)
+    assert error.outcome is None
+    assert server.methods == []
+
+
 @pytest.mark.parametrize("method", WRITES)
 async def test_a_change_is_sent_once(raw: Any, transport: Any, method: str) -> None:
     """A change whose new connection is lost is sent once, and its outcome is unknown."""

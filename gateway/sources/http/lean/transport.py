@@ -11,7 +11,7 @@ The transport never sends a request again: repeating a call is a step of the pip
 import asyncio
 import ssl
 
-from gateway.sources.http.errors import OutOfDescriptorsError, out_of_descriptors
+from gateway.sources.http.errors import OutOfDescriptorsError, out_of_descriptors, unreachable_error
 from gateway.sources.http.exchange import Request, Response, TransportLimits
 from gateway.sources.http.lean.encoding import BaseUrl, encode_request, split_url
 from gateway.sources.http.lean.pool import ConnectionPool
@@ -30,8 +30,11 @@ class LeanTransport:
         self._limits = limits
         self._tls = tls
         self._pools: dict[str, ConnectionPool] = {}
+        self._closed = False
 
     async def send(self, request: Request) -> Response:
+        if self._closed:  # the gateway has ended before this attempt
+            raise unreachable_error(request, ConnectionAbortedError())
         timeout_at = self._loop.time() + self._limits.total
         url, target = split_url(request.url)
         pool = self._pools.get(url) or self._pool(url, request)
@@ -45,6 +48,7 @@ class LeanTransport:
             raise
 
     async def aclose(self) -> None:
+        self._closed = True
         for pool in self._pools.values():
             await pool.aclose()
 
