@@ -7,7 +7,7 @@ JSON and builtins, and `repr` shows it as `UNSET`.
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
@@ -22,13 +22,14 @@ from gateway.users.paths import DOMAIN_TYPES
 from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
 from gateway.users.read_plan import ReadPlan
 
-__all__ = ["as_loaded"]
+__all__ = ["all_as_loaded", "as_loaded"]
 
 R = TypeVar("R", bound=Record)
 
 # What identifies a record, and what describes the others of its fields.
 _ALWAYS_LOADED = frozenset({"source", "source_id", "tenant", "loaded", "omitted_fields", "image_version"})
 _ALWAYS_LOADED_IN_LISTS = frozenset({"has_next_page", "has_previous_page", "next_cursor", "previous_cursor"})
+_SHARED = frozenset({"role", "department", "organization"})  # of a user: many users have the same one
 _WITH_FULL_VIEW = re.compile(r"[^.]+|(role|department|organization)\.[^.]+|role\.owner\.account")
 _WITH_EVERY_FIELD = Selection()
 _ORIGIN = "_origin"
@@ -67,12 +68,25 @@ def as_loaded(record: R, read_plan: ReadPlan, failures: Mapping[str, GatewayErro
     return loaded
 
 
+def all_as_loaded(records: Sequence[R], read_plan: ReadPlan) -> tuple[R, ...]:
+    """Do the same for the records of a page, if no lookup of them failed.
+
+    What is equal in several of them is converted once, since most users have one of a few roles and departments.
+    """
+    loaded = _Loaded(read_plan.type_name, {}, {})
+    return tuple([loaded.record(record, read_plan.only, read_plan.lookups, "") for record in records])
+
+
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """Converts the records of one tree, of that type at its root. Paths have indices of lists, as in `failures`."""
+    """Converts the records of one tree, of that type at its root. Paths have indices of lists, as in `failures`.
+
+    `known` has converted records by the name of their field and by themselves, where several trees are converted.
+    """
 
     root: str
     failures: Mapping[str, GatewayError]
+    known: dict[tuple[str, Record], Any] | None = None
 
     def record(self, record: Any, only: Selection | None, lookups: Selection, path: str) -> Any:
         kind: type[Record] = type(record)
@@ -90,11 +104,8 @@ class _Loaded:
                 continue
             below = only.fields[field_name] if only is not None and only.fields else None
             at = f"{below_path}{field_name}"
-            is_looked_up = field_name in lookups.fields
-            if not is_looked_up and field_name in REFERENCES.get(name, ()) and value.name is None:
-                loaded: Any = self._bare(value, at)
-            else:
-                loaded = self._value(value, below, lookups.fields.get(field_name, _WITH_EVERY_FIELD), at)
+            convert = self._inner if path or field_name not in _SHARED else self._shared
+            loaded = convert(name, field_name, value, only=below, lookups=lookups, path=at)
             if field_name == "owner" and isinstance(record, Role):
                 loaded = self._owner(record, loaded, at)
             if loaded is not value:
@@ -104,6 +115,28 @@ class _Loaded:
         if not missing and not failed:
             return replace(record, **changed)
         return self._partial(record, changed, path, failed)
+
+    def _shared(
+        self, name: str, field_name: str, value: Record, *, only: Selection | None, lookups: Selection, path: str
+    ) -> Any:
+        key = (field_name, value)
+        try:
+            loaded = None if self.known is None else self.known.get(key)
+        except TypeError:  # JSON in it, as the source sent it, has no hash
+            return self._inner(name, field_name, value, only=only, lookups=lookups, path=path)
+        if loaded is None:
+            loaded = self._inner(name, field_name, value, only=only, lookups=lookups, path=path)
+            if self.known is not None:
+                self.known[key] = loaded
+        return loaded
+
+    def _inner(
+        self, name: str, field_name: str, value: Any, *, only: Selection | None, lookups: Selection, path: str
+    ) -> Any:
+        """Return the value of a field of the type of that name."""
+        if field_name not in lookups.fields and field_name in REFERENCES.get(name, ()) and value.name is None:
+            return self._bare(value, path)
+        return self._value(value, only, lookups.fields.get(field_name, _WITH_EVERY_FIELD), path)
 
     def _value(self, value: Any, only: Selection | None, lookups: Selection, path: str) -> Any:
         if not isinstance(value, tuple):

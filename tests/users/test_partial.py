@@ -19,12 +19,14 @@ from gateway.users.model import (
     MarketplaceAccount,
     Organization,
     OwnerType,
+    ProductionStep,
     Role,
     RoleOwner,
+    ScanningStation,
     User,
     UserSource,
 )
-from gateway.users.partial import as_loaded
+from gateway.users.partial import all_as_loaded, as_loaded
 from gateway.users.read_plan import View, read_plan_of_paths, read_plan_of_view
 
 OWNER = RoleOwner(OwnerType.ACCOUNT)
@@ -212,3 +214,22 @@ def test_other_values() -> None:
     assert moved.location is not None
     with pytest.raises(FieldNotLoaded, match=r"^Department\.machines was not loaded\.$"):
         _ = moved.machines
+
+
+def test_a_page() -> None:
+    """The records of a page are as they are alone, also with JSON in them; what is equal in them is converted once."""
+    steps = Listed((ProductionStep("p1", "Cut", labor_rate={"amount": 1}),))
+    shop = replace(
+        DEPARTMENT, scanning_stations=Listed((ScanningStation("s1", "Gate", "fixed", production_steps=steps),))
+    )
+    users = (
+        ADA,
+        replace(ADA, source_id="u2", role=replace(ROLE)),
+        replace(ADA, role=None),
+        replace(ADA, department=shop),
+    )
+    page = all_as_loaded(users, read_plan_of_view("User", View.BASIC))
+    assert page == tuple(map(basic, users))
+    assert page[0].role is page[1].role
+    assert "location" in message_of("department.location", page[1])
+    assert "machines" in message_of("department.machines", page[3])

@@ -19,7 +19,7 @@ from gateway.telemetry.telemetry import Telemetry
 from gateway.users.filling import Filler
 from gateway.users.loaders import Loaders
 from gateway.users.model import Record
-from gateway.users.partial import as_loaded
+from gateway.users.partial import all_as_loaded, as_loaded
 from gateway.users.planning import Plan
 from gateway.users.read_plan import MAX_PATHS, ReadPlan, View, read_plan_of_paths, read_plan_of_view
 from gateway.users.rules import at_fields
@@ -67,7 +67,7 @@ class MethodCall:
     async def load(self, records: Sequence[R], read_plan: ReadPlan, loaders: Loaders) -> tuple[R, ...]:
         """Look up what the plan requires of the records, and return them as far as they are loaded then."""
         if not read_plan.lookups.fields:
-            return tuple([as_loaded(record, read_plan, {}) for record in records])
+            return all_as_loaded(records, read_plan)
         # At the same time, so that all lookups of one kind are one batch.
         return tuple(await asyncio.gather(*(self._load(record, read_plan, loaders) for record in records)))
 
