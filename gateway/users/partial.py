@@ -91,6 +91,8 @@ class _Loaded:
     def record(self, record: Any, only: Selection | None, lookups: Selection, path: str) -> Any:
         kind: type[Record] = type(record)
         name = kind.__name__
+        if only is None and not self.failures and not _may_lack(kind):
+            return record
         missing = self._missing(record, name, only)
         below_path = f"{path}." if path else ""
         failed: dict[str, GatewayError] = {}
@@ -186,6 +188,12 @@ def _inner_fields(kind: type[Record]) -> tuple[str, ...]:
         return ("nodes",)
     fields = DOMAIN_TYPES[kind.__name__].fields
     return tuple(name for name in kind.__struct_fields__ if name in fields and fields[name].type is not None)
+
+
+@cache
+def _may_lack(kind: type[Record]) -> bool:
+    """Return whether records of a type may lack something although all their fields are requested."""
+    return bool(EXPANSIONS.get(kind.__name__) or _inner_fields(kind))
 
 
 def _class_of(record: Record) -> type[Record]:
