@@ -35,7 +35,7 @@ class CommandLineGateway(Gateway):
 
     def checked_within(self, seconds: float) -> bool:
         """Return whether something has requested `/readyz` in that time, as load balancers do."""
-        return self._http is not None and self._http.checked_within(seconds)
+        return self._http.checked_within(seconds)
 
     async def serve_limited_http(self, *, grace: float, limit: ConnectionLimit) -> HttpServer:
         """Start the HTTP server of the settings, which accepts connections up to the limit."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.execution.result import Result
+from gateway.api.python.graphql import GraphQLOperations
 from gateway.api.python.operations import PythonSurface
 from gateway.api.python.users import Users, build_users
 from gateway.api.web.asgi import Asgi
 from gateway.api.web.cors import Cors
 from gateway.api.web.servers import HttpServer
 from gateway.api.web.site import Site
-from gateway.app.embedded import EmbeddedOperations
 from gateway.app.http_serving import HttpServing
 from gateway.app.overrides import Overrides
 from gateway.app.parts import Parts, open_parts
@@ -25,7 +25,6 @@ from gateway.app.status import StatusReader
 from gateway.app.surfaces import serve_grpc
 from gateway.app.telemetry import build_telemetry, embedded_tracing
 from gateway.callers.authentication import Authenticate
-from gateway.events.watching import OpenSubscriptions
 from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.operation import Principal, within_gateway
 from gateway.settings import Settings
@@ -68,6 +67,10 @@ class Gateway:
     """
 
     settings: Settings
+    _http: HttpServing  # this and the next three exist from when it is entered on
+    _surface: PythonSurface
+    _users: Users
+    _operations: GraphQLOperations
     _write_access: Write = staticmethod(write_to_logger)
     _tracing: Tracing | None = None  # None: that of the embedding program
 
@@ -97,12 +100,9 @@ class Gateway:
         self._telemetry = build_telemetry(self.settings, self._metrics, history, self._write_access, self._warnings)
         self._stack = AsyncExitStack()
         self._parts: Parts | None = None
-        self._users: Users | None = None
         self._is_entered = self._is_open = False
         self._mounted: Site | None = None  # what the ASGI applications serve
         self._cors = Cors(self.settings.cors_origins)
-        self._subscriptions = OpenSubscriptions()
-        self._http: HttpServing | None = None
         self._retired = False
 
     async def __aenter__(self) -> Self:
@@ -141,8 +141,7 @@ class Gateway:
             telemetry=self._telemetry,
             cors=self._cors,
         )
-        self._users = self._mounted = None  # those of a block before
-        self._subscriptions, self._retired = OpenSubscriptions(), False
+        self._mounted, self._retired = None, False
         self._is_open = True
         status = StatusReader(
             settings,
@@ -163,6 +162,22 @@ class Gateway:
             trusts_machine=settings.trusts_machine and self._overrides.authenticate is None,
             is_ready=lambda: self.ready,
         )
+
+        def require_open() -> None:
+            if self._parts is not parts or not self._is_open:
+                raise RuntimeError(_CLOSED)
+
+        self._surface = surface = PythonSurface(
+            parts.users,
+            parts.events,
+            parts.credentials,
+            self._telemetry,
+            require_open,
+            settings.request_timeout,
+            parts.clock.time,
+        )
+        self._users = build_users(surface)
+        self._operations = GraphQLOperations(surface, parts.executor, parts.live, parts.pictures)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -190,26 +205,7 @@ class Gateway:
     @property
     def users(self) -> Users:
         """The typed service: it reads, creates, changes and watches users without GraphQL."""
-        parts = self._entered
-        if self._users is None:
-
-            def require_open() -> None:
-                if self._parts is not parts or not self._is_open:
-                    raise RuntimeError(_CLOSED)
-
-            timeout, now = self.settings.request_timeout, parts.clock.time
-            self._users = build_users(
-                PythonSurface(
-                    parts.users,
-                    parts.events,
-                    parts.credentials,
-                    self._telemetry,
-                    self._subscriptions,
-                    require_open,
-                    timeout,
-                    now,
-                )
-            )
+        self._require_entered()
         return self._users
 
     @property
@@ -238,6 +234,7 @@ class Gateway:
         scopes and limits; None: the embedding program, which may do everything.
         """
         request = GraphQLRequest(query, dict(variables or {}), operation_name, on_error=on_error)
+        self._require_entered()
         return await self._operations.execute(request, principal, idempotency_key, timeout)
 
     def subscribe(
@@ -258,6 +255,7 @@ class Gateway:
         event.
         """
         request = GraphQLRequest(query, dict(variables or {}), operation_name, on_error=on_error)
+        self._require_entered()
         return self._operations.subscribe(request, principal, timeout)
 
     def revoke(self, name: str) -> None:
@@ -330,8 +328,8 @@ class Gateway:
         Other requests are still executed. May be called repeatedly.
         """
         self.retire()
-        self._subscriptions.drain()
         if self._parts is not None:
+            self._surface.subscriptions.drain()
             await self._parts.live.drain()
 
     def _state(self) -> str:
@@ -341,8 +339,7 @@ class Gateway:
 
     @property
     def _serving(self) -> HttpServing:
-        _ = self._entered
-        assert self._http is not None  # noqa: S101 - it is built when the gateway is entered
+        self._require_entered()
         return self._http
 
     def _mounted_site(self) -> Site:
@@ -351,12 +348,14 @@ class Gateway:
         return self._mounted
 
     @property
-    def _operations(self) -> EmbeddedOperations:
-        return EmbeddedOperations(self._entered, self._telemetry, timeout=self.settings.request_timeout)
-
-    @property
     def _entered(self) -> Parts:
-        """The parts, which exist only inside the block.
+        """The parts, which exist only inside the block. Raises RuntimeError."""
+        self._require_entered()
+        assert self._parts is not None  # noqa: S101 - it is open
+        return self._parts
+
+    def _require_entered(self) -> None:
+        """Check that the gateway is open.
 
         Raises:
             RuntimeError: the gateway has not been entered, or was left.
@@ -365,4 +364,3 @@ class Gateway:
             raise RuntimeError("enter the gateway first: `async with Gateway(settings) as gateway`")
         if not self._is_open:
             raise RuntimeError(_CLOSED)
-        return self._parts

@@ -44,10 +44,10 @@ class PythonSurface:
     events: EventLog
     credentials: CredentialWatch
     telemetry: Telemetry
-    subscriptions: OpenSubscriptions
     require_open: Callable[[], None]
     timeout: float
     now: Callable[[], float] = time.time
+    subscriptions: OpenSubscriptions = field(default_factory=OpenSubscriptions)
 
 
 @dataclass(slots=True)

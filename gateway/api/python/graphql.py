@@ -1,0 +1,84 @@
+"""GraphQL operations of the program that embeds the gateway."""
+
+from collections.abc import AsyncGenerator
+
+from gateway.api.graphql.execution.executor import Executor
+from gateway.api.graphql.execution.incoming import Incoming
+from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
+from gateway.api.graphql.execution.result import Result
+from gateway.api.graphql.live.live import Live
+from gateway.api.pictures import PictureLinks
+from gateway.api.python.operations import PythonSurface
+from gateway.errors import GatewayError, Unauthenticated
+from gateway.operation import ANYONE, Principal
+from gateway.telemetry.report import RequestReport
+
+__all__ = ["GraphQLOperations"]
+
+
+class GraphQLOperations:
+    """Executes GraphQL on behalf of the embedding program or of one of its callers.
+
+    A principal has the scopes, limits and allowances that it has on every surface; None stands for the embedding
+    program, which may do everything. `timeout` is that of an operation, or of each event of a subscription, in seconds;
+    None: that of the surface.
+    """
+
+    def __init__(self, surface: PythonSurface, executor: Executor, live: Live, pictures: PictureLinks) -> None:
+        self._surface = surface
+        self._executor = executor
+        self._live = live
+        self._pictures = pictures
+
+    async def execute(
+        self,
+        request: GraphQLRequest,
+        principal: Principal | None,
+        idempotency_key: str | None,
+        timeout: float | None,  # noqa: ASYNC109 - a deadline for calls to sources, not a cancellation
+    ) -> Result:
+        """Execute a query or a mutation; errors are in the result."""
+        incoming = self._incoming(principal, idempotency_key, timeout)
+        with self._surface.telemetry.reporting(incoming.report, {}):
+            try:
+                incoming.principal.require_valid(self._surface.now())
+                return await self._executor.execute(request, incoming)
+            except RefusedError as refused:
+                return self._executor.error_result(refused.error, incoming)
+            except Unauthenticated as expired:
+                return self._executor.error_result(expired, incoming)
+
+    async def subscribe(
+        self,
+        request: GraphQLRequest,
+        principal: Principal | None,
+        timeout: float | None,  # noqa: ASYNC109 - as above
+    ) -> AsyncGenerator[Result]:
+        """Execute an operation of any kind, and yield its results; an error that ends it is in the last one."""
+        incoming = self._incoming(principal, None, timeout)
+        with self._surface.telemetry.reporting(incoming.report, {}):
+            try:
+                incoming.principal.require_valid(self._surface.now())
+                async with self._live.follow(request, incoming) as responses:
+                    async for response in responses:
+                        response.add_to(incoming.report)
+                        yield response.result()
+            except RefusedError as refused:
+                yield self._executor.error_result(refused.error, incoming)
+            except GatewayError as error:
+                yield self._executor.error_result(error, incoming)
+
+    def _incoming(self, principal: Principal | None, idempotency_key: str | None, timeout: float | None) -> Incoming:
+        surface = self._surface
+        service = surface.service.by(ANYONE if principal is None else principal)
+        acting = service.principal
+        return Incoming(
+            service,
+            RequestReport("python", caller=acting.name),
+            idempotency_key,
+            surface.timeout if timeout is None else timeout,
+            acting,
+            surface.events,
+            credentials=None if acting is ANYONE else surface.credentials,
+            pictures=self._pictures,
+        )
