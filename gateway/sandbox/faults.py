@@ -1,12 +1,13 @@
 """Planned faults: errors, delays and broken responses for the next requests or webhooks."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
-__all__ = ["KINDS", "Fault", "FaultError", "Faults"]
+__all__ = ["KINDS", "Fault", "FaultError", "FaultKind", "Faults", "WebhookFaultKind"]
 
-_CALL_KINDS = (
+FaultKind = Literal[
     "slow",
     "status",
     "hangup-before",
@@ -17,12 +18,17 @@ _CALL_KINDS = (
     "clock",
     "garbage",
     "half-body",
-)
-KINDS = {
-    "account": _CALL_KINDS,
-    "softwareone": _CALL_KINDS,
-    "reseller": _CALL_KINDS,
-    "webhooks": ("forged", "late", "repeated", "lost"),
+]
+"""How a call to a source fails (docs/testing.md)."""
+
+WebhookFaultKind = Literal["forged", "late", "repeated", "lost"]
+"""What happens to a webhook instead of being delivered once and at once (docs/testing.md)."""
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "account": get_args(FaultKind),
+    "softwareone": get_args(FaultKind),
+    "reseller": get_args(FaultKind),
+    "webhooks": get_args(WebhookFaultKind),
 }
 """The kinds of faults, for the requests to each API and for webhooks."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any
 
 import aiohttp
 import pytest
@@ -11,18 +11,15 @@ import pytest
 from gateway import Gateway
 from gateway.errors import SourceCredentials, SourceError
 from gateway.models import UserSource, UserStatus
-from gateway.sandbox.faults import KINDS
 from gateway.testing import (
     LANDMARKS,
     AccountDepartment,
     AccountRole,
     AccountUser,
-    FaultKind,
     ResellerOrganization,
     ResellerUser,
     Sandbox,
     SoftwareOneUser,
-    WebhookFaultKind,
 )
 
 ADA = "acus_adalovelace1"
@@ -99,14 +96,8 @@ async def test_fails_as_planned(sandbox: Sandbox) -> None:
         sandbox.fail("account", "slow", delay=-1)
 
 
-def test_types_of_faults() -> None:
-    """The types name every kind of fault that the sandbox has."""
-    assert set(get_args(FaultKind)) == set(KINDS["account"])
-    assert set(get_args(WebhookFaultKind)) == set(KINDS["webhooks"])
-
-
 async def test_records_calls(sandbox: Sandbox) -> None:
-    """ReceivedCalls are recorded with what was sent and the status of the response, until they are cleared."""
+    """Calls are recorded with what was sent and the status of the response, until they are cleared."""
     async with Gateway(sandbox.settings()) as gateway:
         await gateway.users.update_account_user(ADA, {"name": "Ada King"})
         update = next(call for call in sandbox.calls if call.method == "PATCH")

@@ -7,10 +7,13 @@ import orjson
 from gateway.sandbox.clock import ticks_time
 from gateway.sandbox.exchange import SandboxEvent
 
-__all__ = ["event_of", "user_event"]
+__all__ = ["WebhookChange", "event_of", "user_event"]
+
+WebhookChange = Literal["created", "updated", "deleted"]
+"""What a webhook reports about a user of the reseller."""
 
 
-def user_event(change: Literal["created", "updated", "deleted"], user: dict[str, Any], instant: int) -> SandboxEvent:
+def user_event(change: WebhookChange, user: dict[str, Any], instant: int) -> SandboxEvent:
     """Return the event of a change that was just made; `user` is the user as GET returns it.
 
     For a deletion it is the user as GET returned it before. `instant` is in microseconds since 1970.
