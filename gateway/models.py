@@ -1,5 +1,6 @@
 """The records that the gateway returns, and the pages of its lists. Part of the public API."""
 
+from gateway.api.python.pages import DepartmentPage, RolePage, UserPage
 from gateway.events.log import UserEvent
 from gateway.users.fields import UserFilter
 from gateway.users.model import (
@@ -33,7 +34,6 @@ from gateway.users.model import (
     UserSource,
     UserStatus,
 )
-from gateway.users.pages import DepartmentPage, RolePage, UserPage
 from gateway.users.person import Person
 from gateway.users.read_plan import View
 from gateway.users.source import Unavailable

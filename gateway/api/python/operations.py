@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from gateway.api.python.partial import all_as_loaded, as_loaded
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, GatewayError, Internal, Rule
 from gateway.events.log import EventLog
@@ -19,7 +20,6 @@ from gateway.telemetry.telemetry import Telemetry
 from gateway.users.filling import Filler
 from gateway.users.loaders import Loaders
 from gateway.users.model import Record
-from gateway.users.partial import all_as_loaded, as_loaded
 from gateway.users.planning import Plan
 from gateway.users.read_plan import MAX_PATHS, ReadPlan, View, read_plan_of_paths, read_plan_of_view
 from gateway.users.rules import at_fields

@@ -6,6 +6,7 @@ from typing import Self
 
 from gateway.api.python.events import watch_users
 from gateway.api.python.operations import PythonSurface, read_plan_for, running
+from gateway.api.python.pages import DepartmentPage, RolePage, UserPage
 from gateway.api.python.walking import UserWalk
 from gateway.events.log import UserEvent
 from gateway.operation import ANYONE, Principal
@@ -18,7 +19,6 @@ from gateway.users.fields import (
     UserFilter,
 )
 from gateway.users.model import Department, Role, User, UserSource
-from gateway.users.pages import DepartmentPage, RolePage, UserPage
 from gateway.users.person import Person
 from gateway.users.read_plan import View
 from gateway.users.validation import member_of

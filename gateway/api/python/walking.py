@@ -5,10 +5,10 @@ from functools import partial
 from typing import Protocol
 
 from gateway import errors
+from gateway.api.python.pages import UserPage
 from gateway.errors import BadUserInput, Code, GatewayError, Origin, Rule
 from gateway.users.fields import UserFilter
 from gateway.users.model import User
-from gateway.users.pages import UserPage
 from gateway.users.read_plan import View
 from gateway.users.source import Unavailable
 from gateway.users.validation import check_first

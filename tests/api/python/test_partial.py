@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import asdict, replace
 
+from gateway.api.python.partial import all_as_loaded, as_loaded
 from gateway.errors import FieldNotLoaded, GatewayError, SourceTimeout
 from gateway.users.model import (
     Account,
@@ -26,7 +27,6 @@ from gateway.users.model import (
     User,
     UserSource,
 )
-from gateway.users.partial import all_as_loaded, as_loaded
 from gateway.users.read_plan import View, read_plan_of_paths, read_plan_of_view
 
 OWNER = RoleOwner(OwnerType.ACCOUNT)
