@@ -2,7 +2,7 @@
 
 from gateway.callers.authentication import Authenticate
 from gateway.callers.connection import Connection, Surface
-from gateway.operation import ANYONE, Action, Principal
+from gateway.principal import ANYONE, Action, Principal
 from gateway.sources.http.credentials import Credential, Credentials, SharedCredentials
 
 __all__ = [

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Forbidden
-from gateway.operation import ANYONE, Action, Principal, acting_as, current_principal, scopes
+from gateway.operation import acting_as, current_principal
+from gateway.principal import ANYONE, Action, Principal, scopes
 from gateway.users.model import UserSource
 
 ACCOUNT, SOFTWAREONE, RESELLER = UserSource

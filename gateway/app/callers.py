@@ -11,7 +11,7 @@ from gateway.callers.host import HostAuthentication
 from gateway.callers.revocation import CREDENTIAL_HEADERS, CredentialWatch, Identify
 from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.kit.extras import require_extra
-from gateway.operation import Principal, scopes
+from gateway.principal import Principal, scopes
 from gateway.settings import AuthMode, AuthSettings
 from gateway.users.model import UserSource
 

@@ -26,7 +26,8 @@ from gateway.app.surfaces import serve_grpc
 from gateway.app.telemetry import build_telemetry, embedded_tracing
 from gateway.callers.authentication import Authenticate
 from gateway.kit.clock import REAL_CLOCK, Clock
-from gateway.operation import Principal, within_gateway
+from gateway.operation import within_gateway
+from gateway.principal import Principal
 from gateway.settings import Settings
 from gateway.sources.http.circuit import CircuitState
 from gateway.sources.http.credentials import Credentials

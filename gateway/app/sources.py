@@ -9,7 +9,7 @@ from gateway.app.given_sources import given_sources
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.overrides import Overrides
 from gateway.callers.authentication import Forwards
-from gateway.operation import ANYONE, Principal
+from gateway.principal import ANYONE, Principal
 from gateway.settings import AccountSettings, PicturedSettings, Settings, SourceSettings
 from gateway.settings.names import variable_of
 from gateway.settings.secret_files import SecretFile

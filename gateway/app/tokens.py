@@ -9,7 +9,7 @@ from gateway.app.setting_errors import named_setting
 from gateway.callers.key_sets import FetchedKeys, FileKeys, KeyProvider, fetch_key_set
 from gateway.callers.tokens import KEY_TYPES, TokenRules, TokenVerifier
 from gateway.kit.clock import Clock
-from gateway.operation import scopes
+from gateway.principal import scopes
 from gateway.settings import AuthSettings
 from gateway.users.model import UserSource
 

@@ -24,7 +24,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.errors import Unauthenticated
 from gateway.kit.watched_file import WatchedFile
-from gateway.operation import Principal
+from gateway.principal import Principal
 
 __all__ = ["ApiKeys", "KeyEntry", "new_api_key"]
 
@@ -81,7 +81,7 @@ class _File(BaseModel):
 
 
 class ApiKeys:
-    """The API keys of a file; `known_scopes` are all scopes that exist (`gateway.operation.scopes`).
+    """The API keys of a file; `known_scopes` are all scopes that exist (`gateway.principal.scopes`).
 
     A change of the file is logged, with the names of the callers whose keys it adds, changes or removes.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from gateway.callers.api_keys import ApiKeys
 from gateway.callers.connection import Connection
 from gateway.errors import Unauthenticated
-from gateway.operation import ANYONE, Principal
+from gateway.principal import ANYONE, Principal
 
 if TYPE_CHECKING:  # the libraries for signatures take 11 MiB, which only gateways with tokens need
     from gateway.callers.tokens import TokenVerifier

@@ -9,7 +9,7 @@ from gateway.callers.authentication import Authenticate, Authentication, Forward
 from gateway.callers.connection import Connection
 from gateway.errors import GatewayError, Internal, SourceUnavailable, Unauthenticated
 from gateway.kit.tasks import is_cancelled
-from gateway.operation import Principal
+from gateway.principal import Principal
 
 __all__ = ["HostAuthentication"]
 

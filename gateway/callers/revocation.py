@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from gateway.callers.connection import Connection
 from gateway.errors import Forbidden, GatewayError, Internal, Unauthenticated
 from gateway.kit.tasks import cancel_and_wait
-from gateway.operation import Principal, background_context
+from gateway.operation import background_context
+from gateway.principal import Principal
 
 __all__ = ["CREDENTIAL_HEADERS", "CredentialWatch", "Identify", "OnRevoked"]
 

@@ -17,7 +17,7 @@ from joserfc.jwt import JWTClaimsRegistry
 from gateway.callers.algorithms import ALGORITHMS
 from gateway.callers.key_sets import KeyProvider, KeySet
 from gateway.errors import Unauthenticated
-from gateway.operation import Principal
+from gateway.principal import Principal
 
 __all__ = ["KEY_TYPES", "TokenRules", "TokenVerifier"]
 

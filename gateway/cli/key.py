@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.callers.api_keys import new_api_key
 from gateway.cli.subcommand import Subcommand, number
-from gateway.operation import scopes
+from gateway.principal import scopes
 from gateway.users.model import UserSource
 
 __all__ = ["COMMAND"]

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from gateway.errors import Forbidden
 from gateway.events.log import Draining, EventLog, Subscription
 from gateway.kit.source_titles import titled
-from gateway.operation import Action, Principal
+from gateway.principal import Action, Principal
 from gateway.users.ids import Ref
 from gateway.users.model import UserSource
 

@@ -9,7 +9,8 @@ from typing import Any
 from aiodataloader import DataLoader
 
 from gateway.errors import Forbidden
-from gateway.operation import ANYONE, Action, Principal, acting_as, current_principal
+from gateway.operation import acting_as, current_principal
+from gateway.principal import ANYONE, Action, Principal
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import Department, Organization, User

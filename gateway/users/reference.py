@@ -20,7 +20,8 @@ from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import Origin, SourceTimeout
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import gather
-from gateway.operation import ANYONE, Principal, acting_as, background_context, current_trace, seconds_left
+from gateway.operation import acting_as, background_context, current_trace, seconds_left
+from gateway.principal import ANYONE, Principal
 from gateway.users.batch_calls import BatchCalls
 from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref

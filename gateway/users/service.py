@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from gateway.errors import BadUserInput, Rule
 from gateway.kit.long_steps import LongSteps
-from gateway.operation import ANYONE, Action, Principal, acting_as
+from gateway.operation import acting_as
+from gateway.principal import ANYONE, Action, Principal
 from gateway.users.changes import (
     Change,
     CreateAccountUser,

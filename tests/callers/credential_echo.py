@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from gateway.operation import Principal
+from gateway.principal import Principal
 from gateway.sources.account import AccountSource
 from gateway.sources.account.versions import account_version
 from gateway.sources.http.credentials import Credentials

@@ -10,7 +10,7 @@ from filing import no_file_opens, rewrite
 
 from gateway.callers.api_keys import ApiKeys, new_api_key
 from gateway.errors import Unauthenticated
-from gateway.operation import scopes as all_scopes
+from gateway.principal import scopes as all_scopes
 from gateway.users.model import UserSource
 
 KNOWN = all_scopes(UserSource)

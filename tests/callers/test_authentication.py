@@ -13,8 +13,8 @@ from gateway.callers.api_keys import new_api_key
 from gateway.callers.authentication import Authentication
 from gateway.callers.connection import Connection
 from gateway.errors import Unauthenticated
-from gateway.operation import ANYONE
-from gateway.operation import scopes as all_scopes
+from gateway.principal import ANYONE
+from gateway.principal import scopes as all_scopes
 from gateway.settings import AuthSettings
 from gateway.users.model import UserSource
 

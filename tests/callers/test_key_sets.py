@@ -15,7 +15,7 @@ from joserfc.jwk import RSAKey
 from gateway.callers.key_sets import FetchedKeys, fetch_key_set, parse_key_set
 from gateway.callers.tokens import TokenRules, TokenVerifier
 from gateway.errors import SourceUnavailable, Unauthenticated
-from gateway.operation import scopes as all_scopes
+from gateway.principal import scopes as all_scopes
 from gateway.users.model import UserSource
 
 KNOWN = all_scopes(UserSource)

@@ -10,7 +10,7 @@ import pytest
 from gateway.callers.connection import Connection
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import GatewayError, SourceUnavailable, Unauthenticated
-from gateway.operation import Principal
+from gateway.principal import Principal
 
 READER = frozenset({"users:read"})
 BOTH = frozenset({"users:read", "users:write"})

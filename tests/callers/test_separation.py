@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Forbidden, IdempotencyInProgress, Unauthenticated
-from gateway.operation import ANYONE, Principal
+from gateway.principal import ANYONE, Principal
 from gateway.sources.http.credentials import Credential
 from gateway.users.ids import Kind, Ref
 from gateway.users.planning import Plan

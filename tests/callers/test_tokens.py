@@ -17,7 +17,7 @@ from gateway.callers.algorithms import ALGORITHMS
 from gateway.callers.key_sets import FileKeys, parse_key_set
 from gateway.callers.tokens import KEY_TYPES, TokenRules, TokenVerifier
 from gateway.errors import Unauthenticated
-from gateway.operation import scopes as all_scopes
+from gateway.principal import scopes as all_scopes
 from gateway.users.model import UserSource
 
 KNOWN = all_scopes(UserSource)

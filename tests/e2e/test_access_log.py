@@ -17,7 +17,7 @@ from aiohttp import ClientSession, ClientTimeout
 from gateway import Settings
 from gateway.app.serving import Addresses, serving
 from gateway.callers.api_keys import new_api_key
-from gateway.operation import Action, scopes
+from gateway.principal import Action, scopes
 from gateway.sandbox import (
     ACCOUNT_ID,
     ACCOUNT_TOKEN,

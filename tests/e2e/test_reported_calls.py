@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.callers.api_keys import new_api_key
-from gateway.operation import scopes as all_scopes
+from gateway.principal import scopes as all_scopes
 from gateway.sandbox import ACCOUNT_ID
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import UserSource

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gateway.callers.api_keys import new_api_key
-from gateway.operation import scopes
+from gateway.principal import scopes
 from gateway.users.model import UserSource
 
 __all__ = ["Callers"]

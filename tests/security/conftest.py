@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from security.outside import Caller, Control, Keys, RecordedProcess, Serve, run_recorded
 
 from gateway.callers.api_keys import new_api_key
-from gateway.operation import scopes as all_scopes
+from gateway.principal import scopes as all_scopes
 from gateway.users.model import UserSource
 
 KNOWN = all_scopes(UserSource)

@@ -14,7 +14,7 @@ from aiohttp import ClientResponse, ClientSession
 from security.outside import RecordedProcess, Serve
 
 from gateway.callers.api_keys import new_api_key
-from gateway.operation import scopes as all_scopes
+from gateway.principal import scopes as all_scopes
 from gateway.users.model import UserSource
 from usergateway.v1 import users_pb2
 

@@ -19,7 +19,7 @@ from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.web.servers import ServerName
 from gateway.auth import Credential
 from gateway.cli import main
-from gateway.operation import Principal
+from gateway.principal import Principal
 from gateway.users.changes import CreateAccountUser
 from gateway.users.model import UserSource
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Forbidden, SourceInvalidResponse, SourceNotConfigured, SourceUnavailable
-from gateway.operation import Principal
+from gateway.principal import Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Organization, Role, User, UserSource
 from gateway.users.planning import Plan

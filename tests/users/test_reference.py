@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import SourceInvalidResponse, SourceUnavailable
-from gateway.operation import ANYONE, Principal
+from gateway.principal import ANYONE, Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Role, UserSource
 from gateway.users.reference import ReferenceData

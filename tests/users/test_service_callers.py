@@ -7,7 +7,7 @@ import pytest
 from users.fake_lists import World, make_world
 
 from gateway.errors import Forbidden, SourceNotConfigured
-from gateway.operation import ANYONE, Principal
+from gateway.principal import ANYONE, Principal
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.listing.cursor import Cursors
 from gateway.users.model import Role, User, UserSource

@@ -13,7 +13,7 @@ from gateway.api.grpc.errors import partial_errors, status_of
 from gateway.api.web.http import Headers
 from gateway.callers.connection import Connection
 from gateway.kit.rate_limit import Allowance
-from gateway.operation import ANYONE, Principal
+from gateway.principal import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.loaders import Loaders

@@ -13,7 +13,8 @@ from gateway.errors import Origin, SourceInvalidResponse
 from gateway.kit.image_types import image_type
 from gateway.kit.segmented_cache import SegmentedCache
 from gateway.kit.source_titles import titled
-from gateway.operation import Principal, acting_as
+from gateway.operation import acting_as
+from gateway.principal import Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 from gateway.users.source import PictureStore, Sources

@@ -16,7 +16,8 @@ from gateway.errors import (
     SourceUnavailable,
     Unauthenticated,
 )
-from gateway.operation import ANYONE, Action, Principal, operation
+from gateway.operation import operation
+from gateway.principal import ANYONE, Action, Principal
 from gateway.users.model import UserSource
 
 __all__ = ["pictures_route"]

@@ -8,7 +8,8 @@ from gateway.api.python.operations import MethodCall, PythonSurface, read_plan_f
 from gateway.errors import BadUserInput, GatewayError, Rule
 from gateway.events.log import Draining, UserEvent
 from gateway.events.watching import MAX_IDS, watching
-from gateway.operation import ANYONE, Principal, operation
+from gateway.operation import operation
+from gateway.principal import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.ids import Ref

@@ -10,7 +10,7 @@ from gateway.api.graphql.live.live import Live
 from gateway.api.pictures import PictureLinks
 from gateway.api.python.operations import PythonSurface
 from gateway.errors import GatewayError, Unauthenticated
-from gateway.operation import ANYONE, Principal
+from gateway.principal import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
 
 __all__ = ["GraphQLOperations"]

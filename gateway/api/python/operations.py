@@ -14,7 +14,8 @@ from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, GatewayError, Internal, Rule
 from gateway.events.log import EventLog
 from gateway.events.watching import OpenSubscriptions
-from gateway.operation import Principal, operation
+from gateway.operation import operation
+from gateway.principal import Principal
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.filling import Filler

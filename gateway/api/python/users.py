@@ -9,7 +9,7 @@ from gateway.api.python.operations import PythonSurface, read_plan_for, running
 from gateway.api.python.pages import DepartmentPage, RolePage, UserPage
 from gateway.api.python.walking import UserWalk
 from gateway.events.log import UserEvent
-from gateway.operation import ANYONE, Principal
+from gateway.principal import ANYONE, Principal
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser, UpdateResellerUser, UpdateSoftwareOneUser
 from gateway.users.fields import (
     CreateAccountUserFields,

@@ -13,7 +13,8 @@ from os import strerror
 from urllib.parse import urlsplit
 
 from gateway.errors import Code, FailedCall, GatewayError
-from gateway.operation import ANYONE, current_principal
+from gateway.operation import current_principal
+from gateway.principal import ANYONE
 from gateway.sources.http.exchange import Request, Response
 
 __all__ = ["failed_call", "failed_connection", "failed_response", "kind_of_body", "undocumented_body"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from gateway.operation import Principal
+from gateway.principal import Principal
 
 __all__ = ["Credential", "Credentials", "SharedCredentials"]
 

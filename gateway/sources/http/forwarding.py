@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from gateway.errors import Origin, Unauthenticated
 from gateway.kit.source_titles import titled
-from gateway.operation import ANYONE, current_principal
+from gateway.operation import current_principal
+from gateway.principal import ANYONE
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.users.model import UserSource
 

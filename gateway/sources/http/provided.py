@@ -12,7 +12,8 @@ from gateway.errors import GatewayError, Origin, SourceCredentials
 from gateway.kit.error_names import name_of
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import is_cancelled
-from gateway.operation import ANYONE, Principal, background_context, current_deadline, current_principal
+from gateway.operation import background_context, current_deadline, current_principal
+from gateway.principal import ANYONE, Principal
 from gateway.sources.http.causes import failed_call
 from gateway.sources.http.credentials import Credential, Credentials, SharedCredentials
 from gateway.sources.http.errors import NoTimeError

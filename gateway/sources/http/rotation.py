@@ -11,7 +11,8 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from gateway.calls import CallKind
-from gateway.operation import ANYONE, current_principal
+from gateway.operation import current_principal
+from gateway.principal import ANYONE
 from gateway.sources.http.causes import failed_call, failed_response
 from gateway.sources.http.errors import SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response, Send

@@ -16,7 +16,7 @@ from gateway.callers.api_keys import ApiKeys, new_api_key
 from gateway.callers.authentication import Authenticate, Authentication
 from gateway.callers.key_sets import FileKeys
 from gateway.callers.tokens import TokenRules, TokenVerifier
-from gateway.operation import scopes as all_scopes
+from gateway.principal import scopes as all_scopes
 from gateway.sandbox import LANDMARKS
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import User, UserChange, UserSource

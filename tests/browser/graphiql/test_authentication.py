@@ -12,7 +12,7 @@ from conftest import command
 from playwright.async_api import expect
 
 from gateway.callers.api_keys import new_api_key
-from gateway.operation import scopes as all_scopes
+from gateway.principal import scopes as all_scopes
 from gateway.users.model import UserSource
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

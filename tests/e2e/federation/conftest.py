@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from conftest import Running, command
 
 from gateway.callers.api_keys import new_api_key
-from gateway.operation import scopes as all_scopes
+from gateway.principal import scopes as all_scopes
 from gateway.users.model import UserSource
 
 APOLLO = Path(__file__).parent / "node"

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.api.graphql.federation.subgraph import subgraph_sdl
 from gateway.callers.api_keys import new_api_key
-from gateway.operation import scopes as all_scopes
+from gateway.principal import scopes as all_scopes
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import UserSource
 

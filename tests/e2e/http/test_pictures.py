@@ -12,7 +12,7 @@ from aiohttp import ClientResponse, FormData
 
 from gateway.api.pictures import PictureLinks
 from gateway.callers.api_keys import new_api_key
-from gateway.operation import scopes
+from gateway.principal import scopes
 from gateway.users.model import User, UserSource
 
 ACCOUNT = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { imageUrl } }'

@@ -7,7 +7,8 @@ from sources.raw import KeepOpen
 
 from gateway import Gateway, Settings
 from gateway.errors import RateLimited
-from gateway.operation import Action, Principal, acting_as
+from gateway.operation import acting_as
+from gateway.principal import Action, Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import UserSource
 

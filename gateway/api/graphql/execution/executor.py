@@ -33,7 +33,7 @@ from gateway.api.graphql.trusted.named import NamedDocuments
 from gateway.calls import CallList
 from gateway.errors import BadUserInput, GatewayError, Rule, SourceTimeout
 from gateway.kit.long_steps import LongSteps
-from gateway.operation import READ_CALLS
+from gateway.principal import READ_CALLS
 
 __all__ = ["ANY_OPERATION", "QUERY_ONLY", "QUERY_OR_MUTATION", "QUERY_OR_SUBSCRIPTION", "Executor"]
 

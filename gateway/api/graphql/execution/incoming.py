@@ -14,7 +14,8 @@ from gateway.callers.revocation import CredentialWatch, OnRevoked
 from gateway.calls import CallList
 from gateway.events.log import EventLog
 from gateway.kit.long_steps import LongSteps
-from gateway.operation import ANYONE, Principal, operation
+from gateway.operation import operation
+from gateway.principal import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import CLIENT_HEADERS, Telemetry
 from gateway.users.service import UserService

@@ -27,7 +27,7 @@ from graphql import (
 
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest
-from gateway.operation import ANYONE, Principal
+from gateway.principal import ANYONE, Principal
 
 __all__ = ["Sharing", "sharing_of"]
 

@@ -8,7 +8,7 @@ from aiohttp import WSMsgType, WSServerHandshakeError
 from api.graphql.live.conftest import PROTOCOL
 
 from gateway.errors import Unauthenticated
-from gateway.operation import ANYONE, Principal
+from gateway.principal import ANYONE, Principal
 
 INIT = '{"type":"connection_init"}'
 SUBSCRIBE = '{"type":"subscribe","id":"1","payload":{"query":"subscription { userChanged { id } }"}}'

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 
-from gateway.operation import Action, Principal
+from gateway.principal import Action, Principal
 
 NAMES = "subscription { userChanged { user { name } } }"
 APOLLO = (

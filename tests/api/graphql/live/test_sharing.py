@@ -25,7 +25,7 @@ from gateway.callers.authentication import anyone
 from gateway.callers.connection import Connection
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import RateLimited
-from gateway.operation import ANYONE, Action, Principal
+from gateway.principal import ANYONE, Action, Principal
 from gateway.sandbox import RESELLER_ID
 from gateway.telemetry.report import RequestReport
 from gateway.users.model import User, UserChange, UserSource

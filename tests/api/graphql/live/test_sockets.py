@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.operation import ANYONE, Action, Principal
+from gateway.principal import ANYONE, Action, Principal
 from gateway.users.model import UserSource
 
 NAMES = "subscription { userChanged { user { name } } }"

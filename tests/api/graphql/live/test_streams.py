@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 
-from gateway.operation import ANYONE, Action, Principal
+from gateway.principal import ANYONE, Action, Principal
 
 NAMES = "subscription { userChanged { user { name } } }"
 STREAM = {"Accept": "text/event-stream"}

@@ -6,7 +6,8 @@ from sources.http.steps.fakes import OK, Source, call
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import Unauthenticated
-from gateway.operation import ANYONE, Principal, acting_as
+from gateway.operation import acting_as
+from gateway.principal import ANYONE, Principal
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.exchange import Request, Response, pipeline
 from gateway.sources.http.forwarding import Forwarding

@@ -9,7 +9,8 @@ from sources.http.steps.fakes import OK, READ, REFUSED, Log, Source, call, outco
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import RateLimited
-from gateway.operation import Principal, acting_as, operation
+from gateway.operation import acting_as, operation
+from gateway.principal import Principal
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.exchange import Response
 from gateway.sources.http.pacing import Pacing, by_credential, by_source

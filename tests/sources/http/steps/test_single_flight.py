@@ -8,7 +8,8 @@ from sources.http.steps.fakes import KEYED, OK, READ, SETS, Log, Source, call, o
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import Origin, SourceTimeout, SourceUnavailable
-from gateway.operation import Principal, acting_as, current_deadline, operation
+from gateway.operation import acting_as, current_deadline, operation
+from gateway.principal import Principal
 from gateway.sources.http.deadline import WithinDeadline
 from gateway.sources.http.errors import OutOfDescriptorsError
 from gateway.sources.http.exchange import Request, Response
