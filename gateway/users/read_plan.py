@@ -64,8 +64,9 @@ def read_plan_of_paths(name: str, paths: Sequence[str]) -> ReadPlan:
     requested = Requested()
     unknown = [index for index, path in enumerate(paths) if not requested.add(DOMAIN_TYPES[name], path)]
     if unknown:
-        message = f"is not a field of {name}"
-        raise BadUserInput.of([Violation(("fields", index), message, Rule.UNKNOWN) for index in unknown])
+        raise BadUserInput.of(
+            [Violation(("fields", at), f"is not a field of {name}: {paths[at]}", Rule.UNKNOWN) for at in unknown]
+        )
     return read_plan_of(name, requested.planned(), requested.returned())
 
 

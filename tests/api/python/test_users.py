@@ -385,3 +385,9 @@ async def test_the_log_of_a_program(gateway: Gateway, caplog: pytest.LogCaptureF
         "python get_user 200 BAD_USER_INPUT",
         "python list_users 200",
     ]
+
+
+async def test_a_misspelt_path(gateway: Gateway) -> None:
+    """A path that is none is named, since paths are the program's, and not the values of a caller."""
+    with pytest.raises(BadUserInput, match=r"fields\.1 is not a field of User: department\.machines\.name\."):
+        await gateway.users.list_users(fields=["name", "department.machines.name"])
