@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast, overload
 from urllib.parse import parse_qsl
 
 from gateway.sandbox.calls import LoggedCall
+from gateway.sandbox.faults import KINDS
 from gateway.testing.names import CallSource, SourceName
 
 __all__ = ["ReceivedCall", "ReceivedCalls", "received_call"]
@@ -54,7 +55,13 @@ class ReceivedCalls(Sequence[ReceivedCall]):
         self._clear()
 
     def to(self, source: SourceName | CallSource) -> list[ReceivedCall]:
-        """Return the calls to one source, or the sent webhooks."""
+        """Return the calls to one source, or the sent webhooks.
+
+        Raises:
+            ValueError: there is no such source, so that a test without calls to it would always pass.
+        """
+        if source not in KINDS:
+            raise ValueError(f"'source' must be one of {', '.join(KINDS)}.")
         return [call for call in self if call.source == source]
 
     def __len__(self) -> int:

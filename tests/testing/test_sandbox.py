@@ -107,6 +107,8 @@ async def test_records_calls(sandbox: Sandbox) -> None:
         assert update.headers["authorization"] not in repr(sandbox.calls)
         assert sandbox.calls.to("account") == sandbox.calls
         assert sandbox.calls.to("reseller") == []
+        with pytest.raises(ValueError, match="must be one of account, softwareone, reseller, webhooks"):
+            sandbox.calls.to("acount")  # type: ignore[arg-type] # what a type checker would find
         sandbox.calls.clear()
         assert len(sandbox.calls) == 0
         await gateway.users.list_users(filter={"sources": [UserSource.ACCOUNT]}, first=2)
