@@ -71,6 +71,10 @@ async def test_grpc(opened: Any, caplog: pytest.LogCaptureFixture) -> None:
         assert peers[0].startswith("ipv4:127.0.0.1:")
         with pytest.raises(RuntimeError, match="has ended"):  # grpcio would crash
             seen[0].request.peer()
+        # HTTP/2 splits cookies into fields; of other fields, none counts alone.
+        split = (("cookie", "theme=dark"), ("cookie", "session=ada"), ("x-user", "ada"), ("x-user", "eve"))
+        assert (await get_user(request, metadata=split)).name == "Ada Lovelace"
+        assert (seen[1].headers["cookie"], seen[1].headers["x-user"]) == ("theme=dark; session=ada", "ada, eve")
         for cookie, status, message in (
             ("", grpc.StatusCode.UNAUTHENTICATED, "Authentication required."),
             ("session=locked", grpc.StatusCode.PERMISSION_DENIED, "Your account is locked."),

@@ -71,12 +71,11 @@ class Call:
     def of(cls, method: str, context: Any, telemetry: Telemetry) -> Self:
         """Return the call of a context of grpcio that has just begun, and begin its report."""
         report = RequestReport("grpc", operation=method, label=method)
-        metadata: dict[str, str] = {}
-        for name, value in context.invocation_metadata() or ():
-            if isinstance(value, str):
-                metadata.setdefault(name, value)  # the first one of a name
+        # Those of one name are joined as in HTTP, which splits cookies into fields. Two credentials are none.
+        fields = context.invocation_metadata() or ()
+        metadata = Headers([(name, value) for name, value in fields if isinstance(value, str)])
         telemetry.begin(report, metadata)
-        connection = Connection("grpc", Headers.of(metadata), None, _peer_address(context.peer()), CallContext(context))
+        connection = Connection("grpc", metadata, None, _peer_address(context.peer()), CallContext(context))
         return cls(method, report.request_id, context.time_remaining(), connection, report=report)
 
     def track(self, loaders: Loaders) -> Loaders:
