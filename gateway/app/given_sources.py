@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from gateway.errors import GatewayError, Internal, Origin, Outcome, SourceTimeout
 from gateway.kit.source_titles import titled
+from gateway.kit.tasks import is_cancelled
 from gateway.operation import seconds_left
 from gateway.users.ids import Kind
 from gateway.users.model import UserSource
@@ -58,7 +59,9 @@ def _limited(source: Source, name: UserSource, timeout: float) -> Source:
                     return await method(*args, **kwargs)
             except GatewayError as error:
                 raise _named(error, name) from error
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                    raise
                 if isinstance(error, TimeoutError) and limit.expired():
                     message = f"The {titled(name)} source did not respond in time."
                     raise SourceTimeout(message, origin=Origin(source=name), outcome=outcome) from error

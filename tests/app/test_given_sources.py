@@ -183,6 +183,18 @@ async def test_deadlines(memory: MemorySource) -> None:
         assert (result.errors[0].extensions or {})["code"] == "SOURCE_TIMEOUT"
 
 
+async def test_a_cancellation_inside_of_a_source(memory: MemorySource) -> None:
+    """A source that is cancelled by itself fails alone: its caller is not cancelled."""
+
+    async def cancelled(*_: object, **__: object) -> Any:
+        raise asyncio.CancelledError
+
+    memory.fetch_user = cancelled  # type: ignore[method-assign]  # what is cancelled
+    async with Gateway(_empty(), sources=[memory]) as gateway:
+        with pytest.raises(Internal):
+            await gateway.users.get_user("u1", ACCOUNT)
+
+
 async def test_defects(memory: MemorySource, caplog: pytest.LogCaptureFixture) -> None:
     """Any other exception of a source is INTERNAL, with its cause in the log alone; a change may have been executed."""
 

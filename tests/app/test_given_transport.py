@@ -59,7 +59,7 @@ class MemoryTransport:
         result = self.respond(request)
         if asyncio.isfuture(result):
             result = await result
-        if isinstance(result, Exception):
+        if isinstance(result, BaseException):
             raise result
         return result
 
@@ -149,6 +149,8 @@ async def test_a_deadline_before_the_writing() -> None:
         (KeyError("t0ken"), SourceUnavailable, "the transport raised KeyError"),
         (None, SourceUnavailable, "the transport returned NoneType instead of a Response"),
         (Response(200, {}, "text"), SourceUnavailable, "the transport returned a Response whose body is str"),  # type: ignore[arg-type]  # what the test is about
+        (Response(503, {"Retry-After": 5}, b""), SourceUnavailable, "the transport returned a Response whose headers"),  # type: ignore[dict-item]  # the same
+        (asyncio.CancelledError(), SourceUnavailable, "the transport was cancelled"),
         (SourceUnavailable("down"), SourceUnavailable, None),
     ],
 )

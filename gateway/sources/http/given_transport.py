@@ -4,6 +4,7 @@ The other steps rely on that contract: whether a change may have been executed, 
 depends on `on_write` and on the exceptions of the transport.
 """
 
+import asyncio
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace as replace_fields
@@ -14,6 +15,7 @@ from multidict import CIMultiDict
 from gateway.errors import GatewayError, Origin, Outcome, SourceTimeout, SourceUnavailable
 from gateway.kit.error_names import name_of
 from gateway.kit.source_titles import titled
+from gateway.kit.tasks import is_cancelled
 from gateway.sources.http.causes import failed_call
 from gateway.sources.http.exchange import Request, Response, Send
 
@@ -47,6 +49,10 @@ class GivenTransport:
             raise _completed(error, request, write) from error
         except TimeoutError as error:
             raise _failure(request, SourceTimeout, f"the transport raised {name_of(error)}", write) from error
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            raise _failure(request, SourceUnavailable, "the transport was cancelled", write) from error
         except Exception as error:
             raise _failure(request, SourceUnavailable, f"the transport raised {name_of(error)}", write) from error
         write.begin()  # whoever has responded has received it
@@ -108,7 +114,10 @@ def _fault(response: object) -> str | None:
         return f"{type(response).__name__} instead of a Response"
     types: dict[str, type] = {"status": int, "headers": Mapping, "body": bytes}
     wrong = (name for name, kind in types.items() if not isinstance(getattr(response, name), kind))
-    return next((f"a Response whose {name} is {type(getattr(response, name)).__name__}" for name in wrong), None)
+    if (name := next(wrong, None)) is not None:
+        return f"a Response whose {name} is {type(getattr(response, name)).__name__}"
+    is_text = all(isinstance(name, str) and isinstance(value, str) for name, value in response.headers.items())
+    return None if is_text else "a Response whose headers are not all texts"
 
 
 def _in_any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
