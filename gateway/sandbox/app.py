@@ -93,12 +93,16 @@ class SandboxServer:
 
     async def stop(self) -> None:
         """Stop listening, drop the webhooks that are not delivered yet, and close the database."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._parts is not None:
-            await self._parts.webhooks.aclose()
-            self._parts.store.close()
+        runner, parts = self._runner, self._parts
         self._runner = self._parts = self._origin = None
+        try:
+            if runner is not None:
+                await runner.cleanup()
+            if parts is not None:
+                await parts.webhooks.aclose()
+        finally:  # also where it is cancelled
+            if parts is not None:
+                parts.store.close()
 
     async def __aenter__(self) -> Self:
         """Start the sandbox."""

@@ -276,16 +276,23 @@ async def test_the_same_credential_again() -> None:
         assert await _name(gateway, ANN) == "Bearer same"
 
 
-async def test_a_401_of_something_on_the_way() -> None:
+@pytest.mark.parametrize("source", ["account", "softwareone"])
+async def test_a_401_of_something_on_the_way(source: str) -> None:
     """A change is not repeated after a 401 that is not as the source documents it: it may have been executed."""
     api, tokens = EchoApi({"Bearer ann-1"}, documented=False), Tokens()
-    settings = Settings(account={}, softwareone={"base_url": "https://market.test"}, reseller={})
+    settings = Settings(
+        **{"account": {}, "softwareone": {}, "reseller": {}, source: {"base_url": "https://source.test"}}
+    )
 
     async def provide(source: str, principal: Principal) -> Credential | None:
         return await tokens("account", principal)
 
     async with Gateway(settings, transport=api, credentials=provide) as gateway:
-        error = await _error(gateway.users.by(ANN).update_software_one_user("u", {"first_name": "x"}))
+        users = gateway.users.by(ANN)
+        if source == "account":
+            error = await _error(users.update_account_user("u", {"name": "x"}))
+        else:
+            error = await _error(users.update_software_one_user("u", {"first_name": "x"}))
         assert isinstance(error, SourceCredentials)
         assert error.outcome is Outcome.UNKNOWN
         assert api.used == ["Bearer ann-1"]

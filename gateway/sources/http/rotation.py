@@ -16,8 +16,8 @@ from gateway.principal import ANYONE
 from gateway.sources.http.causes import failed_call, failed_response
 from gateway.sources.http.errors import SourceErrorBody, source_error
 from gateway.sources.http.exchange import Request, Response, Send
+from gateway.sources.http.handover import has_unknown_outcome
 from gateway.sources.http.redaction import without_credential
-from gateway.sources.http.retry import may_repeat
 
 __all__ = ["CONFIGURED", "PresentCredential", "Renewable", "Rotation", "TokenFile"]
 
@@ -72,7 +72,8 @@ class Rotation:
 
     A call that is refused with 401 is sent once more if there is a new credential by then that is not known to be
     refused. The source has not executed such a call, unless something on the way has responded in its place: a change
-    is not sent again then (`may_repeat`).
+    is not sent again then, not even under its idempotency key, since the account API remembers keys for each actor, and
+    the new credential may be that of another (docs/upstreams/account.md).
 
     It is outside of single flight, which compares credentials, and `renew` is the last step: a call may wait for the
     rate limit, or for its next attempt, while the credential is replaced.
@@ -84,7 +85,7 @@ class Rotation:
     async def __call__(self, request: Request, send: Send) -> Response:
         credential = self._credentials.present() or await self._credentials.obtain(request)
         response = await send(credential.put_in(request))
-        if response.status == HTTPStatus.UNAUTHORIZED and may_repeat(request, response):
+        if response.status == HTTPStatus.UNAUTHORIZED and not has_unknown_outcome(request, response):
             renewed = self._credentials.present()
             if renewed is None or renewed.is_refused:
                 renewed = await self._credentials.obtain(request)
