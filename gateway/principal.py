@@ -67,6 +67,8 @@ class Principal:
         keys = {source: key for source, key in self.provided.items() if key}
         # Before the name, which may contain text that another party has chosen.
         credentials = f"{_digest(self.forwarded, keys)}#" if self.forwarded or keys else ""
+        if not credentials and "#" in self.name:  # it could be a hash and another name
+            credentials = "#"
         object.__setattr__(self, "identity", credentials + self.name)
 
     def require_valid(self, now: float) -> None:

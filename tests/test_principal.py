@@ -93,6 +93,12 @@ def test_identities(first: Principal, second: Principal) -> None:
     assert (first.identity == second.identity) is same
 
 
+def test_a_name_that_looks_like_an_identity() -> None:
+    """A name that is made of the identity of a caller with credentials is not that caller."""
+    forwarding = Principal("ann", forwarded={ACCOUNT: {"authorization": "guessed"}})
+    assert Principal(forwarding.identity).identity != forwarding.identity
+
+
 @given(PRINCIPALS, PRINCIPALS)
 def test_credentials(first: Principal, second: Principal) -> None:
     """Only callers without forwarded credentials share a key, and none shares it with the embedding program."""
