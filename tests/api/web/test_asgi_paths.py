@@ -45,6 +45,6 @@ async def _get(scope: dict[str, Any]) -> tuple[int, str]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    application = Asgi(Site([Route(("GET",), "/graphql", _respond)]))
+    application = Asgi(lambda: Site([Route(("GET",), "/graphql", _respond)]))
     await application({"type": "http", "method": "GET", "headers": [], "query_string": b"", **scope}, receive, send)
     return sent[0]["status"], sent[1]["body"].decode()
