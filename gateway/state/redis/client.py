@@ -18,6 +18,7 @@ __all__ = ["RedisEvent", "RedisObserver", "connect", "reply_of"]
 
 _REPLY_TIMEOUT = 1.0  # seconds: a change that waits longer for its record is refused
 _MAX_CONNECTIONS = 50  # each carries thousands of commands a second
+_CONNECTION_TIMEOUT = 5.0  # seconds to wait for one of them: Redis responds, but the process has a burst of changes
 _RECOVERY = 1.0  # seconds without a failure until an outage is reported as over: commands may fail and succeed by turns
 
 # The codes of replies by which a server says that it is not, or not yet, the one to write to. After a failover behind
@@ -53,7 +54,7 @@ def connect(url: str, *, observe: RedisObserver | None = None) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=_MAX_CONNECTIONS,
-        timeout=_REPLY_TIMEOUT,
+        timeout=_CONNECTION_TIMEOUT,
         socket_timeout=_REPLY_TIMEOUT,
         socket_connect_timeout=_REPLY_TIMEOUT,
         retry=Retry(NoBackoff(), 1),
