@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import subprocess
@@ -216,6 +217,21 @@ async def test_cancelled_while_waiting(served: Any, transport: Any) -> None:
     responses = await asyncio.gather(*tasks, return_exceptions=True)
     assert [getattr(response, "body", None) for response in responses] == [b"{}", None] * 10
     assert (await calls.send(call(url))).body == b"{}"
+
+
+async def test_cancelled_while_connecting(transport: Any) -> None:
+    """A connection that is opened in the moment in which its call is cancelled is closed."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
+        url, client = f"http://127.0.0.1:{listening.getsockname()[1]}/x", transport()
+        for steps in range(12):
+            for _ in range(3):
+                calling = asyncio.ensure_future(client.send(call(url)))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                calling.cancel()
+                await asyncio.wait([calling])
+        await client.aclose()
+        gc.collect()  # pytest reports the warnings of unclosed sockets
 
 
 async def test_connection_limit(served: Any, transport: Any) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from gateway.sources.http.errors import connect_error
@@ -12,8 +14,8 @@ from gateway.sources.http.lean.encoding import BaseUrl
 
 __all__ = ["ConnectionPool"]
 
-# Seconds before the next address of a host is tried at the same time (RFC 8305, section 5). uvloop lacks the option.
-_CONNECT_OPTIONS: dict[str, Any] = {"happy_eyeballs_delay": 0.25}
+# Seconds before the next address of a host is tried at the same time (RFC 8305, section 5).
+_SEVERAL_ADDRESSES: Mapping[str, Any] = {"happy_eyeballs_delay": 0.25}
 
 
 class ConnectionPool:
@@ -33,6 +35,7 @@ class ConnectionPool:
         # The calls that wait, each for a connection, or for None: a slot, in which it opens a connection.
         self._waiters: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._closed = False
+        self._connect_options = _connect_options(base_url.host)
 
     def take_idle(self) -> ClientConnection | None:
         """Take an idle connection; return None if there is none."""
@@ -98,7 +101,7 @@ class ConnectionPool:
                 base_url.port,
                 ssl=self._tls,
                 server_hostname=base_url.host.rstrip(".") if self._tls else None,
-                **(_CONNECT_OPTIONS if isinstance(loop, asyncio.BaseEventLoop) else {}),
+                **self._connect_options,
             )
         except BaseException:
             self._release_slot()
@@ -147,3 +150,18 @@ class ConnectionPool:
                 self._release_slot()
             else:
                 self._release(connection)
+
+
+def _connect_options(host: str) -> Mapping[str, Any]:
+    """Return the options of the event loop for connections to a host. uvloop has none of them.
+
+    A host that is an IP address has one address. The option would only cost a task then, and a connection that is
+    opened in the moment in which it is given up would stay open until garbage collection (in Python 3.11 and 3.13).
+    """
+    if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+        return {}
+    try:
+        ip_address(host)
+    except ValueError:
+        return _SEVERAL_ADDRESSES
+    return {}
