@@ -156,10 +156,9 @@ def load_expansion(record: Any, name: str, loaders: Loaders, if_gone: Any = None
 
     `record` has `loaded` (`gateway.users.model`). If its source no longer has it, the value is `if_gone`.
     """
-    ref = ref_of(record)
-    if loaders.plan.below(ref.kind, name) <= record.loaded or not ref.source_id:
+    if _is_loaded(record, name, loaders):
         return getattr(record, name)
-    return _load_field(loaders, ref, name, if_gone)
+    return _load_field(loaders, ref_of(record), name, if_gone)
 
 
 def load_reference(record: Organization | Department | None, loaders: Loaders) -> Any | Awaitable[Any]:
@@ -172,12 +171,18 @@ def load_reference(record: Organization | Department | None, loaders: Loaders) -
 
 def load_expanded_reference(record: Any, name: str, loaders: Loaders) -> Any | Awaitable[Any]:
     """Do the same for a field whose value may be a bare reference, which is then looked up too."""
-    value = load_expansion(record, name, loaders)
-    return _load_found_reference(value, loaders) if isawaitable(value) else load_reference(value, loaders)
+    if _is_loaded(record, name, loaders):
+        return load_reference(getattr(record, name), loaders)
+    return _load_field_and_reference(loaders, ref_of(record), name)
 
 
-async def _load_found_reference(found: Awaitable[Any], loaders: Loaders) -> Any:
-    value = load_reference(await found, loaders)
+def _is_loaded(record: Any, name: str, loaders: Loaders) -> bool:
+    ref = ref_of(record)
+    return loaders.plan.below(ref.kind, name) <= record.loaded or not ref.source_id
+
+
+async def _load_field_and_reference(loaders: Loaders, ref: Ref, name: str) -> Any:
+    value = load_reference(await _load_field(loaders, ref, name, None), loaders)
     return await value if isawaitable(value) else value
 
 

@@ -21,7 +21,7 @@ from gateway.api.graphql.execution.errors import (
 )
 from gateway.api.graphql.execution.halting import until_first_error
 from gateway.api.graphql.execution.incoming import Incoming
-from gateway.api.graphql.execution.incremental import deliver
+from gateway.api.graphql.execution.incremental import closing_unstarted, deliver
 from gateway.api.graphql.execution.input_values import argument_path
 from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.reporting import report_invalid, report_operation
@@ -285,9 +285,12 @@ class Executor:
         context = _context(prepared, request, incoming)
         try:
             with incoming.operation(calls):
-                async with self._capacity.slot(incoming.principal.identity):
+                async with (
+                    self._capacity.slot(incoming.principal.identity),
+                    closing_unstarted() as is_awaitable,
+                ):
                     document = prepared.incremental or prepared.document
-                    executed = await self._core.execute(document, request, context)
+                    executed = await self._core.begin(document, request, context, is_awaitable=is_awaitable)
                     request.close()  # only root fields take files, and those are never deferred
                     if isinstance(executed, ExecutionResult):
                         result = self._result(executed, context, prepared, request)

@@ -2,18 +2,51 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import aclosing, asynccontextmanager
+from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
+from typing import Any, TypeGuard
+
+from graphql.pyutils import is_awaitable
 
 from gateway.kit.mailbox import Mailbox
 
-__all__ = ["deliver"]
+__all__ = ["IsAwaitable", "closing_unstarted", "deliver"]
 
 _COMPLETION_TIME = 0.5  # seconds after the deadline: calls that timed out then become errors of their fields
 
 Part = dict[str, Any]
 """A payload of the incremental delivery proposal."""
+
+IsAwaitable = Callable[[Any], TypeGuard[Awaitable[Any]]]
+"""The predicate to which graphql-core passes every result of a resolver, and every coroutine that it makes of them."""
+
+
+@asynccontextmanager
+async def closing_unstarted() -> AsyncIterator[IsAwaitable]:
+    """Yield a predicate for an execution by graphql-core, and close its coroutines that an exception left unstarted.
+
+    graphql-core wraps the coroutine of a resolver in others, and makes a task of the outermost one. If that task is
+    cancelled before its first step, the inner coroutines are never awaited, of which Python warns.
+    """
+    coroutines: list[Coroutine[Any, Any, Any]] = []
+
+    def noted(value: Any) -> TypeGuard[Awaitable[Any]]:
+        if iscoroutine(value):
+            coroutines.append(value)
+            return True
+        return is_awaitable(value)
+
+    try:
+        yield noted
+    except BaseException:
+        try:
+            await asyncio.sleep(0)  # until the cancelled tasks have ended: a task cannot run a closed coroutine
+        finally:
+            for coroutine in coroutines:
+                if getcoroutinestate(coroutine) == CORO_CREATED:
+                    coroutine.close()
+        raise
 
 
 async def deliver(
