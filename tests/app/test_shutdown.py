@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import signal
-import socket
 import sys
 import threading
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 from aiohttp import ClientConnectionError, ClientPayloadError, ClientResponse, ClientSession
+from ports import free_port
 
 from gateway import Gateway, Settings
 from gateway.state import MemoryState
@@ -23,12 +23,6 @@ CHANGED = "subscription { userChanged { user { name } } }"
 RENAME = 'mutation { updateAccountUser(id: "acus_adalovelace1", input: {name: "Ada L."}) { name } }'
 READ = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
 UNCLEAN = ("Traceback", "Warning", "never awaited", "was destroyed", "Unclosed", "never retrieved", "gateway: ERROR")
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 @pytest.mark.parametrize("host", ["fastapi", "aiohttp"])

@@ -4,7 +4,6 @@ import http.server
 import json
 import re
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from ports import free_port
 
 from gateway.sandbox import LANDMARKS
 
@@ -93,13 +93,6 @@ def output_of(image, code: str) -> str:
     """Run code with the Python of the image, and return its output."""
     argv = ["python", "-c", code]
     return subprocess.run(argv, env=image.env, cwd=image.workdir, capture_output=True, text=True, check=True).stdout
-
-
-def free_port() -> int:
-    """Return a free port."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

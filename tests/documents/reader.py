@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 from conftest import SERVER
 from documents.blocks import Block
+from ports import free_port
 
 from gateway.api.graphql.graphiql.build import find_node
 
@@ -78,9 +78,7 @@ class Reader:
     def port(self, documented: str) -> int:
         """Return the free port that replaces a port number of the document."""
         if documented not in self._ports:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self._ports[documented] = free.getsockname()[1]
+            self._ports[documented] = free_port()
         return self._ports[documented]
 
     def _process(self, block: Block, text: str) -> subprocess.Popen[bytes]:

@@ -6,7 +6,6 @@ The account source is behind a proxy that can refuse connections.
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -19,6 +18,7 @@ from incident.evidence import Evidence, parse_log, parse_span
 from incident.facts import Addresses, Facts
 from incident.operations import DOCUMENTS
 from incident.script import Incident
+from ports import free_port
 from state.server import RedisServer
 from telemetry.otlp_receiver import receiving
 
@@ -41,7 +41,7 @@ async def run_incident(folder: Path) -> tuple[Evidence, Facts]:
         redis = RedisServer(folder)
         await asyncio.to_thread(redis.start)
         stack.callback(redis.stop)
-        ports = [_free_port() for _ in range(4)]
+        ports = [free_port() for _ in range(4)]
         addresses = _addresses(ports)
         await stack.enter_async_context(_sandbox(folder, ports[3], addresses))
         proxy = await stack.enter_async_context(proxied("127.0.0.1", ports[3]))
@@ -151,9 +151,3 @@ async def _responds(session: ClientSession, url: str) -> bool:
         async with session.get(url) as response:
             return response.status == 200
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,8 +18,9 @@ from urllib.request import urlopen
 import pytest
 import yaml
 from conftest import ROOT
+from ports import free_port
 
-__all__ = ["FOLDER", "Prometheus", "Selector", "binary", "free_port", "running_prometheus", "selectors"]
+__all__ = ["FOLDER", "Prometheus", "Selector", "binary", "running_prometheus", "selectors"]
 
 FOLDER = ROOT / "docker/observability"
 _INTERVAL = "1s"  # between scrapes, so that a short load has enough of them
@@ -130,10 +130,3 @@ def binary(name: str) -> str:
     if found is None:
         pytest.fail(f"{name} is missing: tests/debian-packages.sh lists the packages that the tests need")
     return found
-
-
-def free_port() -> int:
-    """Return a free port of the loopback interface."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from faults.toxic import Proxy
+from ports import free_port
 
 from gateway.state.redis.client import connect
 
@@ -28,11 +29,11 @@ class RedisServer:
         binary = shutil.which("redis-server")
         if binary is None:
             pytest.fail("redis-server is missing: tests/debian-packages.sh lists the packages that the tests need")
-        self.port = _free_port()
+        self.port = free_port()
         persistence = ["--appendonly", "yes", "--appendfsync", "always"] if persistent else ["--appendonly", "no"]
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         # The default is a port 10,000 higher, which may be too high.
-        clustering = ["--cluster-enabled", "yes", "--cluster-port", str(_free_port())] if cluster else []
+        clustering = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())] if cluster else []
         self._command = [binary, *options, *persistence, *clustering]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -93,12 +94,6 @@ class RedisServer:
         """Continue after `pause`."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class RedisPair:

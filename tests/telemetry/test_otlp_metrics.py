@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -14,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 from e2e.conftest import fresh
 from faults.conftest import eventually
+from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from security.outside import run_recorded, run_to_end
 from telemetry.otlp_receiver import Receiver, attributes, metrics_of, receiving
@@ -220,8 +220,7 @@ async def test_a_collector_that_is_away_is_logged_once_and_when_it_is_back(
 ) -> None:
     """The gateway works without its collector; the log has one line when that begins, with the cause, and one after."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3")  # after which an export has failed
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     settings = Settings(http_port=0, grpc_port=None, otlp_endpoint=f"http://127.0.0.1:{port}?key=secret")
     with caplog.at_level(logging.INFO):
         async with AsyncExitStack() as receivers, serving(settings):

@@ -1,7 +1,6 @@
 """Spans by OTLP, at a receiver on a real socket."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -11,6 +10,7 @@ from aiohttp import ClientSession
 from e2e.conftest import fresh
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from ports import free_port
 from security.outside import run_recorded
 from telemetry.otlp_receiver import Receiver, attributes, receiving
 
@@ -122,8 +122,7 @@ async def test_the_last_spans(receiver: Receiver, monkeypatch: pytest.MonkeyPatc
 async def test_a_collector_that_does_not_respond(receiver: Receiver, state: str, caplog: Any) -> None:
     """A collector that is away or never responds delays neither requests nor the stop, and is logged once."""
     receiver.hangs = True
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     endpoint = receiver.url if state == "silent" else f"http://127.0.0.1:{port}"
     settings = Settings(http_port=0, grpc_port=None, otlp_endpoint=endpoint, trace_ratio=1)
     async with asyncio.timeout(10), serving(settings) as addresses, ClientSession() as session:
