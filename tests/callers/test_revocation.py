@@ -185,7 +185,7 @@ async def test_nothing_is_left(callers: Callers, uses: Uses) -> None:
     before = asyncio.all_tasks()
     await uses.open("ada")
     uses.close()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         while asyncio.all_tasks() != before:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.02)
     await uses.open("ada")

@@ -27,6 +27,12 @@ def admin(running: Running) -> str:
     return running.address("metrics").removesuffix("/metrics")
 
 
+async def is_executing(session: ClientSession, admin_url: str) -> bool:
+    """Return whether the API is executing a request."""
+    async with session.get(f"{admin_url}/metrics") as response:
+        return 'gateway_active_requests{surface="http"} 1.0' in await response.text()
+
+
 @pytest.mark.parametrize("server", ["aiohttp", "lean"])
 async def test_what_is_served_where(server: str) -> None:
     """With an admin port, the paths for operators are served there and not on the port of the API, and vice versa."""
@@ -64,9 +70,11 @@ async def test_it_is_open_until_the_end() -> None:
                 assert response.status < 300
             body = {"query": "{ users(filter: {sources: [ACCOUNT]}) { nodes { id } } }"}
             request = asyncio.create_task(post(f"{api(running)}/graphql", body))
-            await asyncio.sleep(0.5)
+            async with asyncio.timeout(20):
+                while not await is_executing(session, admin(running)):  # noqa: ASYNC110 - it is another process
+                    await asyncio.sleep(0.05)
             os.kill(running.pid, signal.SIGTERM)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while await is_open(api(running)):
                     assert await status(session, f"{admin(running)}/healthz") == 200
                     await asyncio.sleep(0.05)
