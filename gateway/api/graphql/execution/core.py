@@ -12,7 +12,7 @@ from graphql.execution import create_source_event_stream, experimental_execute_i
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.error_behavior import INCREMENTAL_EXECUTORS
 from gateway.api.graphql.execution.errors import release_frames
-from gateway.api.graphql.execution.incremental import IsAwaitable, closing_unstarted
+from gateway.api.graphql.execution.incremental import StartedCoroutines
 from gateway.api.graphql.execution.input_values import variables_error
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest
@@ -31,8 +31,12 @@ class CoreExecution:
         self, document: DocumentNode, request: GraphQLRequest, context: Context, root: object = None
     ) -> Any:
         """Return the result of a document that has neither `@defer` nor `@stream`."""
-        async with closing_unstarted() as is_awaitable:
-            return await self.begin(document, request, context, root, is_awaitable=is_awaitable)
+        coroutines = StartedCoroutines()
+        try:
+            return await self.begin(document, request, context, root, coroutines=coroutines)
+        except BaseException:
+            await coroutines.close_unstarted()
+            raise
 
     async def begin(
         self,
@@ -41,12 +45,12 @@ class CoreExecution:
         context: Context,
         root: object = None,
         *,
-        is_awaitable: IsAwaitable,
+        coroutines: StartedCoroutines,
     ) -> Any:
         """Return the result, or the parts of an incremental delivery if the document has `@defer` or `@stream`.
 
-        graphql-core's `execute` refuses a schema that has these directives. `is_awaitable` is of `closing_unstarted`,
-        which has to last until the last part.
+        graphql-core's `execute` refuses a schema that has these directives. The caller closes the `coroutines` that
+        never started when the execution has ended, with its last part or an exception.
         """
         executed: Any = experimental_execute_incrementally(
             self._schema,
@@ -56,7 +60,7 @@ class CoreExecution:
             request.variables,
             request.operation_name,
             executor_class=INCREMENTAL_EXECUTORS[context.on_error],
-            is_awaitable=is_awaitable,
+            is_awaitable=coroutines.is_awaitable,
             hide_suggestions=not self._suggestions,
         )
         return await executed if isawaitable(executed) else executed

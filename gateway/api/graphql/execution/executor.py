@@ -21,7 +21,7 @@ from gateway.api.graphql.execution.errors import (
 )
 from gateway.api.graphql.execution.halting import until_first_error
 from gateway.api.graphql.execution.incoming import Incoming
-from gateway.api.graphql.execution.incremental import closing_unstarted, deliver
+from gateway.api.graphql.execution.incremental import StartedCoroutines, deliver
 from gateway.api.graphql.execution.input_values import argument_path
 from gateway.api.graphql.execution.prepared import Executed, Prepared
 from gateway.api.graphql.execution.reporting import report_invalid, report_operation
@@ -282,15 +282,12 @@ class Executor:
 
         The last part has the extensions that the client requested.
         """
-        context = _context(prepared, request, incoming)
+        context, coroutines = _context(prepared, request, incoming), StartedCoroutines()
         try:
             with incoming.operation(calls):
-                async with (
-                    self._capacity.slot(incoming.principal.identity),
-                    closing_unstarted() as is_awaitable,
-                ):
+                async with self._capacity.slot(incoming.principal.identity):
                     document = prepared.incremental or prepared.document
-                    executed = await self._core.begin(document, request, context, is_awaitable=is_awaitable)
+                    executed = await self._core.begin(document, request, context, coroutines=coroutines)
                     request.close()  # only root fields take files, and those are never deferred
                     if isinstance(executed, ExecutionResult):
                         result = self._result(executed, context, prepared, request)
@@ -314,6 +311,7 @@ class Executor:
             yield self.error_result(overloaded, incoming).payload() | {"hasNext": False}
         finally:
             context.loaders.close()
+            await coroutines.close_unstarted()
 
 
 def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Context:
