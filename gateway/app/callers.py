@@ -7,7 +7,7 @@ from gateway.app.setting_errors import named_setting
 from gateway.callers.api_keys import ApiKeys
 from gateway.callers.authentication import Authenticate, Authentication, Forwards
 from gateway.callers.connection import Connection
-from gateway.callers.host import HostAuthentication
+from gateway.callers.given import GivenAuthentication
 from gateway.callers.revocation import CREDENTIAL_HEADERS, CredentialWatch, Identify
 from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.kit.extras import require_extra
@@ -40,10 +40,10 @@ async def open_credentials(
     """
     forwarded = (header for headers in forwards.values() for header in headers)
     async with open_authentication(settings, forwards, clock) as configured:
-        identify: Authentication | HostAuthentication = configured
+        identify: Authentication | GivenAuthentication = configured
         if authenticate is not None:
             fallback = None if settings.mode is AuthMode.NONE else configured
-            identify = HostAuthentication(authenticate, fallback, forwards, timeout=max_seconds, now=clock.time)
+            identify = GivenAuthentication(authenticate, fallback, forwards, timeout=max_seconds, now=clock.time)
         credentials = CredentialWatch(
             identify if bind is None else _binding(identify, bind),
             headers=CREDENTIAL_HEADERS.union(forwarded),

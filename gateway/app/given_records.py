@@ -5,7 +5,8 @@ import logging
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from gateway.errors import RateLimited, SourceUnavailable
+from gateway.errors import GatewayError, RateLimited, SourceUnavailable
+from gateway.kit.tasks import callee_result
 from gateway.state.idempotency import BeginResult, IdempotencyStore, Progress
 
 __all__ = ["GivenRecords"]
@@ -24,6 +25,7 @@ class GivenRecords:
 
     Raises:
         SourceUnavailable: the store raised an exception that is not in the contract, or did not respond.
+        RateLimited: as `IdempotencyStore.begin`.
     """
 
     def __init__(self, store: IdempotencyStore) -> None:
@@ -34,7 +36,7 @@ class GivenRecords:
         return self._store.lease
 
     async def begin(self, record_id: str, fingerprint: str, owner: str, principal: str = "") -> BeginResult:
-        return await _limited(self._store.begin(record_id, fingerprint, owner, principal))
+        return await _limited(self._store.begin(record_id, fingerprint, owner, principal), RateLimited)
 
     async def renew(self, record_id: str, owner: str) -> bool:
         return await _limited(self._store.renew(record_id, owner))
@@ -46,11 +48,12 @@ class GivenRecords:
         await _limited(self._store.abandon(record_id, owner, progress))
 
 
-async def _limited(call: Awaitable[T]) -> T:
+async def _limited(call: Awaitable[T], *documented: type[GatewayError]) -> T:
+    expected: tuple[type[GatewayError], ...] = (SourceUnavailable, *documented)
     try:
         async with asyncio.timeout(_MAX_SECONDS):
-            return await call
-    except (SourceUnavailable, RateLimited):
+            return await callee_result(call)
+    except expected:
         raise
     except Exception as error:
         _LOG.exception("the idempotency records of the embedding program's state failed")

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from gateway.errors import GatewayError, Internal, Origin, Outcome, SourceTimeout
 from gateway.kit.source_titles import titled
-from gateway.kit.tasks import is_cancelled
+from gateway.kit.tasks import callee_result
 from gateway.operation import seconds_left
 from gateway.users.ids import Kind
 from gateway.users.model import UserSource
@@ -56,12 +56,10 @@ def _limited(source: Source, name: UserSource, timeout: float) -> Source:
             left = seconds_left()
             try:
                 async with asyncio.timeout(timeout if left is None else min(left, timeout)) as limit:
-                    return await method(*args, **kwargs)
+                    return await callee_result(method(*args, **kwargs))
             except GatewayError as error:
                 raise _named(error, name) from error
-            except (Exception, asyncio.CancelledError) as error:
-                if isinstance(error, asyncio.CancelledError) and is_cancelled():
-                    raise
+            except Exception as error:
                 if isinstance(error, TimeoutError) and limit.expired():
                     message = f"The {titled(name)} source did not respond in time."
                     raise SourceTimeout(message, origin=Origin(source=name), outcome=outcome) from error

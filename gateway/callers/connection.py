@@ -23,8 +23,8 @@ class Connection(msgspec.Struct, frozen=True, eq=False):
     `payload`, too. `peer` is the address that the connection comes from, without the port: that of a proxy in front, if
     there is one; empty where it is not known.
 
-    `request` is what the server of the host has: the scope of an ASGI application, `aiohttp.web.Request`, the context
-    of grpcio, or None. With it the host reads what its middleware has added, for example a session.
+    `request` is what the web server has: the scope of an ASGI application, `aiohttp.web.Request`, the context of
+    grpcio, or None. With it the embedding program reads what its middleware has added, for example a session.
     """
 
     surface: Surface
@@ -49,6 +49,6 @@ class Connection(msgspec.Struct, frozen=True, eq=False):
 
 def _unquoted(value: str) -> str:
     """Return the value without the quotation marks and escapes that Python's `http.cookies` adds."""
-    if len(value) < 2 or value[0] != '"' or value[-1] != '"':  # noqa: PLR2004 - both marks
+    if len(value) < 2 or value[0] != '"' or value[-1] != '"':  # noqa: PLR2004 - both quotation marks
         return value
     return _ESCAPED.sub(lambda match: chr(int(match[1], 8)) if match[1] else match[2], value[1:-1])

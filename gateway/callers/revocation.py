@@ -110,7 +110,8 @@ class CredentialWatch:
         if credential is None:
             credential = self._credentials[key] = _Credential(connection, principal, principal.expires)
         credential.checked = None  # the keys may have changed since the principal was authenticated
-        if not self._by_headers and self._was_revoked(principal.name):  # and so may the session
+        # And so may the session have ended.
+        if connection is not None and not self._by_headers and self._was_revoked(principal.name):
             credential.expires = -math.inf  # verified at the next check
         use = object()
         credential.uses[use] = on_revoked
@@ -129,7 +130,7 @@ class CredentialWatch:
 
         A connection of the next minute is verified once more: its session may have been read before.
         """
-        self._was_revoked(name)
+        self._forget_old_revocations()
         self._revoked.pop(name, None)
         self._revoked[name] = time.monotonic()
         for credential in tuple(self._credentials.values()):
@@ -138,10 +139,13 @@ class CredentialWatch:
 
     def _was_revoked(self, name: str) -> bool:
         """Return whether principals of this name were revoked a short time ago."""
+        self._forget_old_revocations()
+        return name in self._revoked
+
+    def _forget_old_revocations(self) -> None:
         before = time.monotonic() - _REVOKED
         while self._revoked and next(iter(self._revoked.values())) < before:
             del self._revoked[next(iter(self._revoked))]
-        return name in self._revoked
 
     async def aclose(self) -> None:
         """Stop the checks."""
@@ -188,6 +192,7 @@ class CredentialWatch:
         return credential.checked != self._generation and credential.check_after <= time.monotonic()
 
     async def _check(self, credential: _Credential, connection: Connection) -> None:
+        expires = credential.expires
         try:
             principal = await self.authenticate(connection)
         except (Unauthenticated, Forbidden):
@@ -197,10 +202,11 @@ class CredentialWatch:
                 _LOG.exception("an open connection of %s could not be verified", credential.principal.name)
             credential.checked, credential.check_after = None, time.monotonic() + _RETRY_INTERVAL
         else:
-            self._verified(credential, principal)
+            self._verified(credential, principal, expires)
 
     async def _check_expired(self, credential: _Credential, connection: Connection) -> None:
         """Verify a connection whose principal has expired; where that fails, it ends."""
+        expires = credential.expires
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT):
                 principal = await self.authenticate(connection)
@@ -211,10 +217,13 @@ class CredentialWatch:
                 )
             credential.end(_EXPIRED)
         else:
-            self._verified(credential, principal)
+            self._verified(credential, principal, expires)
 
-    def _verified(self, credential: _Credential, principal: Principal) -> None:
-        before, credential.expires = credential.principal, principal.expires
+    def _verified(self, credential: _Credential, principal: Principal, expires: float | None) -> None:
+        """Note the result of a verification that began when the credential expired at `expires`."""
+        before = credential.principal
+        if credential.expires == expires:  # else `watch` has requested another verification in the meantime
+            credential.expires = principal.expires
         if principal.name != before.name or not principal.scopes >= before.scopes:
             credential.principal = principal
             credential.report(Forbidden("The caller has lost scopes since this stream began. Connect again."))

@@ -1,10 +1,12 @@
-"""Cancels background tasks, and runs coroutines concurrently."""
+"""Cancels background tasks, tells cancellations apart, and runs coroutines concurrently."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
 from typing import Any, TypeVar
 
-__all__ = ["cancel_and_wait", "gather", "is_cancelled"]
+__all__ = ["CalleeCancelledError", "callee_result", "cancel_and_wait", "gather", "is_cancelled"]
+
+T = TypeVar("T")
 
 _CANCEL_INTERVAL = 0.05  # seconds
 
@@ -28,7 +30,22 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-T = TypeVar("T")
+class CalleeCancelledError(Exception):
+    """What a task awaited was cancelled, and not the task."""
+
+
+async def callee_result(callee: Awaitable[T]) -> T:
+    """Await code of the embedding program, and return its result.
+
+    Raises:
+        CalleeCancelledError: it raised CancelledError, although the current task is not cancelled.
+    """
+    try:
+        return await callee
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
+        raise CalleeCancelledError("it was cancelled") from error
 
 
 async def gather(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import ClientSession
+from app.moved_clock import MovedClock
 
 from gateway import Gateway, Settings
-from gateway.errors import NotFound, SourceUnavailable
+from gateway.errors import NotFound, RateLimited, SourceUnavailable
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SandboxOptions, SandboxServer
 from gateway.state import (
     BeginResult,
@@ -20,6 +21,7 @@ from gateway.state import (
     MemoryState,
     RateLimit,
     RateSettings,
+    Replicas,
     Report,
 )
 
@@ -165,8 +167,8 @@ class FailingRecords:
 
     lease = 0.05
 
-    def __init__(self) -> None:
-        self.failures = iter([ConnectionResetError(), ConnectionResetError()])
+    def __init__(self, failure: BaseException) -> None:
+        self.failures = iter([failure, failure])
 
     async def begin(self, record_id: str, fingerprint: str, owner: str, principal: str = "") -> BeginResult:
         return Begun()
@@ -185,13 +187,18 @@ class FailingRecords:
 
 
 class FailingState(CommonState):
+    def __init__(self, common: Common, failure: BaseException) -> None:
+        super().__init__(common)
+        self._failure = failure
+
     def idempotency(self, settings: IdempotencySettings) -> IdempotencyStore:
-        return FailingRecords()
+        return FailingRecords(self._failure)
 
 
-async def test_results_that_cannot_be_stored(sandbox: SandboxServer) -> None:
+@pytest.mark.parametrize("failure", [ConnectionResetError(), RateLimited("full"), asyncio.CancelledError()], ids=repr)
+async def test_results_that_cannot_be_stored(sandbox: SandboxServer, failure: BaseException) -> None:
     """A change that was executed is not reported as failed; one that failed is reported with its own error."""
-    async with replica(sandbox, FailingState(Common())) as gateway:
+    async with replica(sandbox, FailingState(Common(), failure)) as gateway:
         user = await gateway.users.update_account_user(USER, {"name": "Ada L."}, idempotency_key="one")
         assert user.name == "Ada L."
         with pytest.raises(NotFound):
@@ -206,3 +213,36 @@ async def test_an_unreachable_state(sandbox: SandboxServer) -> None:
         assert await changes_of(sandbox) == 0
         result = await gateway.execute(f'{{ user(id: "{USER}", source: ACCOUNT) {{ name }} }}')
         assert result.errors is None
+
+
+class WithoutReplicas(CommonState):
+    def replicas(self, description: bytes) -> Replicas | None:
+        raise ConnectionResetError
+
+
+async def test_a_start_that_fails(sandbox: SandboxServer) -> None:
+    """A gateway whose start has failed is not ready, and says that it is closed."""
+    account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
+    gateway = Gateway(Settings(account=account), state=WithoutReplicas(Common()))
+    with pytest.raises(ConnectionResetError):
+        async with gateway:
+            pass
+    assert not gateway.ready
+    with pytest.raises(RuntimeError, match="the gateway is closed"):
+        _ = gateway.users
+
+
+async def test_a_clock(sandbox: SandboxServer) -> None:
+    """Events in a state of the embedding program have the time of its clock."""
+    account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
+    clock = MovedClock()
+    clock.move(86_400)
+    async with Gateway(Settings(account=account), state=CommonState(Common()), clock=clock) as gateway:
+        events = gateway.users.subscribe()
+        event = asyncio.ensure_future(anext(events))
+        async with asyncio.timeout(5):
+            while not gateway._entered.events.subscribers:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.01)
+            await gateway.users.update_account_user(USER, {"name": "Ada L."})
+            assert abs((await event).occurred_at.instant().timestamp() - clock.time()) < 3600
+        await events.aclose()

@@ -4,7 +4,6 @@ The other steps rely on that contract: whether a change may have been executed, 
 depends on `on_write` and on the exceptions of the transport.
 """
 
-import asyncio
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace as replace_fields
@@ -15,7 +14,7 @@ from multidict import CIMultiDict
 from gateway.errors import GatewayError, Origin, Outcome, SourceTimeout, SourceUnavailable
 from gateway.kit.error_names import name_of
 from gateway.kit.source_titles import titled
-from gateway.kit.tasks import is_cancelled
+from gateway.kit.tasks import CalleeCancelledError, callee_result
 from gateway.sources.http.causes import failed_call
 from gateway.sources.http.exchange import Request, Response, Send
 
@@ -44,14 +43,12 @@ class GivenTransport:
         if not self._calls_on_write and request.writes:
             write.begin()
         try:
-            response = await send(replace(request, on_write=write))
+            response = await callee_result(send(replace(request, on_write=write)))
         except GatewayError as error:
             raise _completed(error, request, write) from error
         except TimeoutError as error:
             raise _failure(request, SourceTimeout, f"the transport raised {name_of(error)}", write) from error
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
+        except CalleeCancelledError as error:
             raise _failure(request, SourceUnavailable, "the transport was cancelled", write) from error
         except Exception as error:
             raise _failure(request, SourceUnavailable, f"the transport raised {name_of(error)}", write) from error

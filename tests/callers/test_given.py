@@ -11,7 +11,7 @@ import pytest
 from gateway import Gateway, Settings
 from gateway.auth import Authenticate, Connection, Principal
 from gateway.callers.authentication import Authentication
-from gateway.callers.host import HostAuthentication
+from gateway.callers.given import GivenAuthentication
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import Code, Forbidden, GatewayError, SourceUnavailable, Unauthenticated
 
@@ -52,7 +52,7 @@ def test_secrets_are_not_shown() -> None:
 async def test_a_caller() -> None:
     """The caller is the one that the embedding program returns."""
     authenticate: Authenticate = returning(ADA)
-    assert await HostAuthentication(authenticate, timeout=1)(REQUEST) is ADA
+    assert await GivenAuthentication(authenticate, timeout=1)(REQUEST) is ADA
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ async def test_a_caller() -> None:
 async def test_refused(returned: object, code: Code) -> None:
     """Errors of the gateway pass as they are; all others are INTERNAL, with the cause for the log alone."""
     with pytest.raises(GatewayError) as refused:
-        await HostAuthentication(returning(returned), timeout=1)(REQUEST)
+        await GivenAuthentication(returning(returned), timeout=1)(REQUEST)
     assert refused.value.code is code
     assert "s3cret" not in str(refused.value)
     if isinstance(returned, GatewayError):
@@ -91,7 +91,7 @@ async def test_a_session_store_that_hangs() -> None:
         return ADA
 
     with pytest.raises(SourceUnavailable, match="in time") as refused:
-        await HostAuthentication(hang, timeout=0.01)(REQUEST)
+        await GivenAuthentication(hang, timeout=0.01)(REQUEST)
     assert refused.value.retryable
 
 
@@ -106,18 +106,18 @@ async def test_callers_of_the_settings() -> None:
                 raise Unauthenticated("The API key was not accepted.")
             return Principal("key:billing")
 
-    authenticate = HostAuthentication(returning(None), Authentication(Keys()), timeout=1)  # type: ignore[arg-type]  # what it needs
+    authenticate = GivenAuthentication(returning(None), Authentication(Keys()), timeout=1)  # type: ignore[arg-type]  # what it needs
     assert (await authenticate(Connection("http", {"x-api-key": "k"}))).name == "key:billing"
     with pytest.raises(Unauthenticated, match="not accepted"):
         await authenticate(Connection("http", {"x-api-key": "x"}))
-    assert await HostAuthentication(returning(ADA), Authentication(Keys()), timeout=1)(REQUEST) is ADA  # type: ignore[arg-type]  # as above
+    assert await GivenAuthentication(returning(ADA), Authentication(Keys()), timeout=1)(REQUEST) is ADA  # type: ignore[arg-type]  # as above
 
 
 async def test_forwarded_credentials() -> None:
     """A caller of the embedding program has the headers that are forwarded, unless it has others for the source."""
     forwards = {"account": {"x-account": "authorization"}, "reseller": {"x-reseller": "authorization"}}
     returned = Principal("ada", forwarded={"reseller": {"authorization": "from the session"}})
-    authenticate = HostAuthentication(returning(returned), forwards=forwards, timeout=1)
+    authenticate = GivenAuthentication(returning(returned), forwards=forwards, timeout=1)
     principal = await authenticate(Connection("http", {"x-account": "sent", "x-reseller": "sent"}))
     assert principal.forwarded == {
         "account": {"authorization": "sent"},
@@ -148,8 +148,8 @@ class Sessions:
 
 async def watched(sessions: Authenticate, *, is_ended: bool, meanwhile: Callable[[], None]) -> list[GatewayError]:
     """Watch a connection during a change of the sessions; return what was reported."""
-    host = HostAuthentication(sessions, timeout=1)
-    credentials = CredentialWatch(host, by_headers=False, version=host.version)
+    given = GivenAuthentication(sessions, timeout=1)
+    credentials = CredentialWatch(given, by_headers=False, version=given.version)
     connection = Connection("websocket", {"cookie": "session=1"})
     reported: list[GatewayError] = []
     try:
@@ -204,7 +204,7 @@ async def test_a_session_that_expires(failure: Exception | None) -> None:
 async def test_revoked_while_it_was_authenticated(*, is_logged_out: bool) -> None:
     """A connection whose session was read before `revoke` ends, unless its session is valid."""
     sessions = Sessions(**{"1": ADA})
-    credentials = CredentialWatch(HostAuthentication(sessions, timeout=1), by_headers=False)
+    credentials = CredentialWatch(GivenAuthentication(sessions, timeout=1), by_headers=False)
     principal = await credentials.authenticate(REQUEST)
     if is_logged_out:
         sessions.principals.clear()
@@ -217,6 +217,54 @@ async def test_revoked_while_it_was_authenticated(*, is_logged_out: bool) -> Non
                     await asyncio.sleep(0.02)
             await asyncio.sleep(0)
         assert [error.code for error in reported] == [Code.UNAUTHENTICATED] * is_logged_out
+    finally:
+        await credentials.aclose()
+
+
+async def test_revoked_while_a_session_is_prolonged() -> None:
+    """A connection that begins after `revoke` is verified although a verification from before it ends meanwhile."""
+    sessions, resumed = Sessions(**{"1": Principal("ada", expires=time.time() - 1)}), asyncio.Event()
+    given = GivenAuthentication(sessions, timeout=10)
+
+    async def authenticate(connection: Connection) -> Principal:
+        principal = await given(connection)
+        await resumed.wait()
+        return principal
+
+    credentials = CredentialWatch(authenticate, by_headers=False)
+    reported: list[GatewayError] = []
+    expired = sessions.principals["1"]
+    sessions.principals["1"] = Principal("ada", expires=time.time() + 60)
+    try:
+        with credentials.watch(REQUEST, expired, lambda _: None):
+            await checked(sessions, 1)
+            credentials.revoke("ada")
+            with credentials.watch(REQUEST, expired, reported.append):
+                sessions.principals.clear()
+                resumed.set()
+                await checked(sessions, 2)
+                await asyncio.sleep(0)
+        assert [error.code for error in reported] == [Code.UNAUTHENTICATED]
+    finally:
+        await credentials.aclose()
+
+
+async def checked(sessions: Sessions, times: int) -> None:
+    """Wait until the sessions were read so many times."""
+    async with asyncio.timeout(5):
+        while sessions.checks < times:  # noqa: ASYNC110 - the checks set no event
+            await asyncio.sleep(0.02)
+
+
+async def test_a_subscription_after_a_revocation() -> None:
+    """A principal that was given without a connection may begin again at once: there is nothing to verify."""
+    credentials = CredentialWatch(GivenAuthentication(Sessions(), timeout=1), by_headers=False)
+    reported: list[GatewayError] = []
+    try:
+        credentials.revoke("ada")
+        with credentials.watch(None, ADA, reported.append):
+            await asyncio.sleep(0.4)
+        assert reported == []
     finally:
         await credentials.aclose()
 

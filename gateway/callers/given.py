@@ -8,15 +8,15 @@ from collections.abc import Callable
 from gateway.callers.authentication import Authenticate, Authentication, Forwards, with_forwarded
 from gateway.callers.connection import Connection
 from gateway.errors import GatewayError, Internal, SourceUnavailable, Unauthenticated
-from gateway.kit.tasks import is_cancelled
+from gateway.kit.tasks import CalleeCancelledError, callee_result
 from gateway.principal import Principal
 
-__all__ = ["HostAuthentication"]
+__all__ = ["GivenAuthentication"]
 
 _LOG = logging.getLogger("gateway.callers")
 
 
-class HostAuthentication:
+class GivenAuthentication:
     """Calls `authenticate` of the embedding program, and checks what it returns.
 
     A caller for whom it returns None is authenticated as `configured`, and refused where that is None. `timeout` is for
@@ -64,13 +64,11 @@ class HostAuthentication:
         """
         try:
             async with asyncio.timeout(self._timeout) as limit:
-                principal = await self._authenticate(connection)
+                principal = await callee_result(self._authenticate(connection))
         except GatewayError:
             raise
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
-            raise Internal("`authenticate` of the embedding program was cancelled.") from error  # not the request
+        except CalleeCancelledError as error:
+            raise Internal("`authenticate` of the embedding program was cancelled.") from error
         except Exception as error:
             if limit.expired():
                 _LOG.warning("`authenticate` of the embedding program took more than %g s", self._timeout)
