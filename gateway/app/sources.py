@@ -151,7 +151,7 @@ class ConfiguredSources:
 
     @property
     def names(self) -> Sequence[UserSource]:
-        """The names of the sources."""
+        """The names of the sources that are called over HTTP."""
         return tuple(self._circuits)
 
     def circuits(self) -> Mapping[UserSource, CircuitState]:

@@ -47,7 +47,7 @@ def _this_replica() -> Replica:
 
 
 class StatusReader:
-    """Reads the status, of this process and of its replicas. `state` is that of `Process`."""
+    """Reads the status, of this process and of its replicas. `lifecycle` returns the state of the process."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class StatusReader:
         observer: MetricsObserver,
         states: StateChanges,
         warnings: Callable[[], Sequence[LoggedWarning]],
-        state: Callable[[], str],
+        lifecycle: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._replica = _this_replica()
@@ -68,10 +68,10 @@ class StatusReader:
         self._sources = parts.sources
         self._live = parts.live
         self._events = parts.events
-        self._replicas = parts.state.replicas(msgspec.json.encode(self._replica))
+        self._replicas = parts.stores.replicas(msgspec.json.encode(self._replica))
         self._states = states
         self._warnings = warnings
-        self._state = state
+        self._lifecycle = lifecycle
 
     async def read(self, *, connections: int) -> Status:
         """Return the status of now; `connections` is the number of open HTTP connections."""
@@ -107,7 +107,7 @@ class StatusReader:
     def _process(self, schema: str) -> Process:
         replica = self._replica
         return Process(
-            state=self._state(),
+            state=self._lifecycle(),
             replica=replica.replica,
             host=replica.host,
             version=replica.version,
@@ -140,7 +140,7 @@ class StatusReader:
     def _read_feeds(self) -> list[FeedStatus]:
         lags, history = self._observer.feeds.seconds(), self._history
         found = []
-        for name in self._sources.names:
+        for name in (source.name for source in self._sources.sources):
             configured = settings_of(self._settings, name)
             lag = lags.get(name)
             if getattr(configured, "poll_interval", None) is not None:

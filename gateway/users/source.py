@@ -1,11 +1,14 @@
 """What the service requires of a source, as protocols, and the types that pass between the two."""
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NoReturn, Protocol, TypeVar, runtime_checkable
 
-from gateway.errors import Code, FailedCall, GatewayError, Origin, SourceNotConfigured
+from gateway.errors import Code, FailedCall, GatewayError, Internal, Origin, SourceNotConfigured
+from gateway.kit.source_titles import titled
+from gateway.operation import current_operation
 from gateway.users.icons import IconRules
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import RoleType, Timestamp, User, UserChange, UserSource, UserStatus
@@ -30,6 +33,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_LOG = logging.getLogger("gateway.users")
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +297,14 @@ class Unavailable:
 
     @classmethod
     def of(cls, source: UserSource, error: GatewayError) -> "Unavailable":
-        """Return the source for its error."""
-        return cls(source, error.code, error.message, error.retry_after, error.failed_call)
+        """Return the source for its error. A defect is logged, and its message is not shown to callers."""
+        message = error.message
+        if isinstance(error, Internal):
+            message = Internal.masked
+            current = current_operation.get()
+            fields = {"request_id": None if current is None else current.request_id}
+            _LOG.error("a list was read without the %s source: a defect", titled(source), exc_info=error, extra=fields)
+        return cls(source, error.code, message, error.retry_after, error.failed_call)
 
 
 def raise_most_relevant(errors: Sequence[GatewayError]) -> NoReturn:

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import ClientSession
 
-from gateway import Gateway, Settings
+from gateway import AccountSettings, Gateway, Settings
 from gateway.changes import CreateAccountUser, UpdateAccountUser
 from gateway.errors import BadUserInput, Internal, NotFound, Outcome, SourceTimeout, SourceUnavailable
 from gateway.models import Department, Role, User, UserSource
@@ -84,6 +85,14 @@ class MemorySource(Source):
 
     async def changes_since(self, position: str | None) -> SourceChanges:
         return SourceChanges((), position or "0")
+
+
+class Marketplace(MemorySource):
+    """A second source, without users."""
+
+    @property
+    def name(self) -> UserSource:
+        return UserSource.SOFTWAREONE
 
 
 @pytest.fixture
@@ -214,7 +223,10 @@ async def test_defects(memory: MemorySource, caplog: pytest.LogCaptureFixture) -
         assert changed.errors
         extensions = changed.errors[0].extensions or {}
         assert (extensions["code"], extensions["outcome"]) == ("INTERNAL", "unknown")
-    assert caplog.text.count("ConnectionResetError: s3cret") == 3
+    async with Gateway(_empty(), sources=[memory, Marketplace()]) as gateway:
+        page = await gateway.users.list_users()
+        assert [(source.source, source.message) for source in page.unavailable] == [(ACCOUNT, Internal.masked)]
+    assert caplog.text.count("ConnectionResetError: s3cret") == 4
 
 
 async def test_the_source_of_an_error(memory: MemorySource) -> None:
@@ -230,3 +242,17 @@ async def test_two_sources_of_one_name(memory: MemorySource) -> None:
     """Two sources of one name, and a name that is none of a source, are refused when the gateway is entered."""
     with pytest.raises(ValueError, match="two sources with the name account"):
         await Gateway(_empty(), sources=[memory, memory]).__aenter__()
+
+
+async def test_polling(memory: MemorySource) -> None:
+    """A source that is polled is among the feeds of the status, as a configured one is."""
+    settings = Settings(http_port=0, account=AccountSettings(poll_interval=60), softwareone={}, reseller={})
+    async with Gateway(settings, sources=[memory]) as gateway:
+        server = await gateway.serve_http(grace=1)
+        try:
+            url = "http://{}:{}/status".format(*server.address)
+            async with ClientSession() as session, session.get(url) as response:
+                [feed] = (await response.json())["feeds"]
+        finally:
+            await server.stop()
+    assert (feed["source"], feed["kind"]) == ("account", "polling")
