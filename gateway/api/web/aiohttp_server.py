@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Self
 
 from aiohttp import web
@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.api.web.aiohttp_websocket import abort, serve_websocket
-from gateway.api.web.http import Closed, Malformed, WebRequest, WebResponse
+from gateway.api.web.http import Closed, Malformed, WebRequest, WebResponse, joined
 from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen
 from gateway.api.web.site import Site
 
@@ -103,11 +103,11 @@ class _AiohttpHeaders(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         values = self._fields.getall(name)
-        return values[0] if len(values) == 1 else _joined(name, values)
+        return values[0] if len(values) == 1 else joined(name, values)
 
     def get(self, name: str, default: Any = None) -> Any:
         values = self._fields.getall(name, ())
-        return values[0] if len(values) == 1 else _joined(name, values) if values else default
+        return values[0] if len(values) == 1 else joined(name, values) if values else default
 
     def __contains__(self, name: object) -> bool:
         return name in self._fields
@@ -117,10 +117,6 @@ class _AiohttpHeaders(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(set(self))
-
-
-def _joined(name: str, values: Sequence[str]) -> str:
-    return ("; " if name.lower() == "cookie" else ", ").join(values)
 
 
 class _AiohttpBody:

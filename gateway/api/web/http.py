@@ -29,6 +29,7 @@ __all__ = [
     "WebRequest",
     "WebResponse",
     "WebSocket",
+    "joined",
 ]
 
 
@@ -44,6 +45,11 @@ class Closed(Exception):  # noqa: N818 - the same
     """The client has closed the WebSocket or the connection."""
 
 
+def joined(name: str, values: Iterable[str]) -> str:
+    """Return the values of a repeated header field as one. HTTP/2 splits `Cookie` elsewhere (RFC 9113, 8.2.3)."""
+    return ("; " if name.lower() == "cookie" else ", ").join(values)
+
+
 class Headers(Mapping[str, str]):
     """Header fields by name in any case. The values of a repeated name are joined by commas (RFC 9110, 5.3)."""
 
@@ -55,8 +61,7 @@ class Headers(Mapping[str, str]):
             lower = name.lower()
             previous = self._fields.get(lower)
             if previous is not None:
-                # HTTP/2 splits this one (RFC 9113, 8.2.3).
-                value = f"{previous}; {value}" if lower == "cookie" else f"{previous}, {value}"  # noqa: PLW2901 - joined
+                value = joined(lower, (previous, value))  # noqa: PLW2901 - joined
             self._fields[lower] = value
 
     @classmethod

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.errors import GatewayError, Origin, SourceCredentials
+from gateway.errors import FailedCall, GatewayError, Origin, SourceCredentials
 from gateway.kit.error_names import name_of
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import is_cancelled
@@ -51,11 +51,9 @@ class ConfiguredToken:
         """
         if self._is_set:
             return CONFIGURED
-        raise _no_credential(
-            request,
-            "not sent: Gateway(credentials=…) provided no credential, and no token is configured",
-            f"provide one, or set GATEWAY_{request.source.upper()}__TOKEN",
-        )
+        cause = "not sent: Gateway(credentials=…) provided no credential, and no token is configured"
+        advice = f"provide one, or set GATEWAY_{request.source.upper()}__TOKEN"
+        raise _no_credential(request.source, failed_call(request, cause, advice))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +145,14 @@ class ProvidedCredentials:
             if deadline is not None and deadline.expired:
                 raise _not_in_time(request) from None
             if provider.task.cancelled() and not is_cancelled():
-                raise _no_credential(request, "not sent: Gateway(credentials=…) was cancelled") from None
+                call = failed_call(request, "not sent: Gateway(credentials=…) was cancelled")
+                raise _no_credential(request.source, call) from None
             raise
         except GatewayError as error:
             raise copy.copy(error) from error  # raising one object several times would mix the tracebacks
         except Exception as error:
-            raise _no_credential(request, f"not sent: Gateway(credentials=…) raised {name_of(error)}") from error
+            call = failed_call(request, f"not sent: Gateway(credentials=…) raised {name_of(error)}")
+            raise _no_credential(request.source, call) from error
         finally:
             provider.waiting -= 1
             if not provider.waiting and self._under_way.get(key) is provider:
@@ -214,9 +214,7 @@ class ProvidedCredentials:
         except GatewayError:
             raise
         except Exception as error:
-            raise SourceCredentials(
-                f"There is no credential for the {titled(self._source)} source.", origin=Origin(source=self._source)
-            ) from error
+            raise _no_credential(self._source) from error
         return None if key is None else str(key)
 
 
@@ -247,12 +245,9 @@ def _check(credential: object) -> None:
             raise ValueError(f"the value of {name} must have printable ASCII characters alone")
 
 
-def _no_credential(request: Request, cause: str, advice: str = "") -> SourceCredentials:
-    return SourceCredentials(
-        f"There is no credential for the {titled(request.source)} source.",
-        origin=Origin(source=request.source),
-        failed_call=failed_call(request, cause, advice),
-    )
+def _no_credential(source: str, call: FailedCall | None = None) -> SourceCredentials:
+    message = f"There is no credential for the {titled(source)} source."
+    return SourceCredentials(message, origin=Origin(source=source), failed_call=call)
 
 
 def _not_in_time(request: Request) -> NoTimeError:
