@@ -17,7 +17,8 @@ from msgspec import UNSET
 from msgspec.structs import astuple, replace
 
 from gateway.errors import FieldNotLoaded, GatewayError
-from gateway.users.model import OwnerType, Record, Role
+from gateway.kit.source_titles import titled
+from gateway.users.model import OwnerType, Record, Role, User
 from gateway.users.paths import DOMAIN_TYPES
 from gateway.users.planning import EXPANSIONS, REFERENCES, Selection
 from gateway.users.read_plan import ReadPlan
@@ -29,6 +30,15 @@ R = TypeVar("R", bound=Record)
 # What identifies a record, and what describes the others of its fields.
 _ALWAYS_LOADED = frozenset({"source", "source_id", "tenant", "loaded", "omitted_fields", "image_version"})
 _ALWAYS_LOADED_IN_LISTS = frozenset({"has_next_page", "has_previous_page", "next_cursor", "previous_cursor"})
+# What a source can leave out of a user, as `omitted_fields` has it, where the names of the fields are other ones.
+_OMITTED_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "audit": ("created_at", "updated_at", "created_by", "updated_by", "invitation_accepted_at"),
+    "currentAccount": ("current_account",),
+    "firstName": ("first_name",),
+    "icon": ("image_url",),
+    "lastLoginAt": ("last_active_at",),
+    "lastName": ("last_name",),
+}
 _SHARED = frozenset({"role", "department", "organization"})  # of a user: many users have the same one
 _WITH_FULL_VIEW = re.compile(r"[^.]+|(role|department|organization)\.[^.]+|role\.owner\.account")
 _WITH_EVERY_FIELD = Selection()
@@ -96,9 +106,11 @@ class _Loaded:
         missing = self._missing(record, name, only)
         below_path = f"{path}." if path else ""
         failed: dict[str, GatewayError] = {}
+        if isinstance(record, User) and record.omitted_fields:
+            failed = {each: error for each, error in _left_out(record).items() if each not in missing}
         if self.failures:
             paths = {each: f"{below_path}{each}" for each in kind.__struct_fields__}
-            failed = {each: self.failures[at] for each, at in paths.items() if at in self.failures}
+            failed |= {each: self.failures[at] for each, at in paths.items() if at in self.failures}
         changed: dict[str, Any] = dict.fromkeys((*missing, *failed), UNSET)
         for field_name in _inner_fields(kind):
             value = getattr(record, field_name)
@@ -194,6 +206,17 @@ def _inner_fields(kind: type[Record]) -> tuple[str, ...]:
 def _may_lack(kind: type[Record]) -> bool:
     """Return whether records of a type may lack something although all their fields are requested."""
     return bool(EXPANSIONS.get(kind.__name__) or _inner_fields(kind))
+
+
+def _left_out(user: User) -> dict[str, GatewayError]:
+    """Return the errors for reading the fields that the source left out of a user."""
+    errors: dict[str, GatewayError] = {}
+    for omitted in user.omitted_fields:
+        for name in _OMITTED_FIELDS.get(omitted, (omitted,)):
+            if name in user.__struct_fields__ and getattr(user, name) is None:
+                left_out = f"the {titled(user.source)} source left it out. Read the user again"
+                errors[name] = FieldNotLoaded(f"User.{name} was not loaded: {left_out}.", record="User", field=name)
+    return errors
 
 
 def _class_of(record: Record) -> type[Record]:

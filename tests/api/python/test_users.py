@@ -24,7 +24,7 @@ from gateway.errors import (
     Unauthenticated,
 )
 from gateway.models import Department, Role, User, UserChange, UserSource, View
-from gateway.testing import ResellerUser, Sandbox
+from gateway.testing import LANDMARKS, ResellerUser, Sandbox
 from gateway.users.ids import Kind, Ref, encode
 
 ADA = "acus_adalovelace1"
@@ -391,3 +391,20 @@ async def test_a_misspelt_path(gateway: Gateway) -> None:
     """A path that is none is named, since paths are the program's, and not the values of a caller."""
     with pytest.raises(BadUserInput, match=r"fields\.1 is not a field of User: department\.machines\.name\."):
         await gateway.users.list_users(fields=["name", "department.machines.name"])
+
+
+async def test_fields_that_a_source_left_out() -> None:
+    """What SoftwareOne left out of its response to a change, and could not be read after it, is no None."""
+    with Sandbox() as sandbox:
+        async with Gateway(sandbox.settings(softwareone={"max_attempts": 1})) as gateway:
+            sandbox.fail("softwareone", status=503, method="GET", times=None)
+            user_id = LANDMARKS["softwareone"]["ada"]
+            for fields in ((), ("name", "accounts.name", "created_at")):
+                user = await gateway.users.update_software_one_user(user_id, {"first_name": "Zed"}, fields=fields)
+                assert user.omitted_fields
+                assert user.name is not None
+                for name in ("accounts", "created_at"):
+                    with pytest.raises(
+                        FieldNotLoaded, match=f"User.{name} was not loaded: the SoftwareOne source left"
+                    ):
+                        getattr(user, name)
