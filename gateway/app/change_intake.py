@@ -55,7 +55,7 @@ def start_polling(
     settings: Settings,
     sources: Sources,
     events: EventLog,
-    state: Stores,
+    stores: Stores,
     *,
     stack: AsyncExitStack,
     observer: MetricsObserver,
@@ -71,7 +71,7 @@ def start_polling(
         interval = intervals.get(source.name)
         if interval is None or not isinstance(source, PolledSource):
             continue
-        lock = state.polling_lock(f"polling:{source.name}", interval)
+        lock = stores.polling_lock(f"polling:{source.name}", interval)
         poller = Poller(
             source, events, lock, interval=interval, observe=observer.poll, sleep=sleep, trace_round=telemetry.polling
         )

@@ -143,14 +143,13 @@ class Gateway:
             cors=self._cors,
         )
         self._mounted, self._retired = None, False
-        self._is_open = True
         status = StatusReader(
             settings,
             parts,
             observer=self._observer,
             states=self._states,
             warnings=self._warnings.latest,
-            state=self._state,
+            lifecycle=self._lifecycle,
         )
         self._http = HttpServing(
             settings,
@@ -170,6 +169,7 @@ class Gateway:
 
         self._surface = surface = PythonSurface(
             parts.users,
+            parts.sources.bind,
             parts.events,
             parts.credentials,
             self._telemetry,
@@ -179,6 +179,7 @@ class Gateway:
         )
         self._users = build_users(surface)
         self._operations = GraphQLOperations(surface, parts.executor, parts.live, parts.pictures)
+        self._is_open = True
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -316,7 +317,7 @@ class Gateway:
         self._retired = True
 
     def drain_on_signals(self) -> AbstractContextManager[None]:
-        """Return a block in which the gateway is drained at SIGINT and SIGTERM, beside what the host does at them.
+        """Return a block in which SIGINT and SIGTERM drain the gateway, beside what else the process does at them.
 
         For servers that wait for open connections before they end the lifespan of an application, as uvicorn does: its
         subscriptions would last. Outside of the main thread, which alone gets signals, the block does nothing.
@@ -333,7 +334,7 @@ class Gateway:
             self._surface.subscriptions.drain()
             await self._parts.live.drain()
 
-    def _state(self) -> str:
+    def _lifecycle(self) -> str:
         if self.ready:
             return "ready"
         return "stopping" if self._retired or not self._is_open else "not ready"

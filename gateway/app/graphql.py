@@ -30,7 +30,7 @@ _NEVER_COMPILED = frozenset({"subscription", "__schema", "__type"})
 
 
 def build_executor(
-    settings: Settings, state: Stores, stack: AsyncExitStack, observer: MetricsObserver, capacity: Capacity
+    settings: Settings, stores: Stores, stack: AsyncExitStack, observer: MetricsObserver, capacity: Capacity
 ) -> Executor:
     """Build the executor of GraphQL operations. Call it inside the event loop; `stack` stops its tasks."""
     introspection = settings.in_development if settings.introspection is None else settings.introspection
@@ -47,7 +47,7 @@ def build_executor(
         compiling=_compiler(observer.uncompiled, suggestions=introspection),
         max_bytes=settings.documents.memory,
     )
-    named = _build_named_documents(settings, state, stack, observer, documents)
+    named = _build_named_documents(settings, stores, stack, observer, documents)
     return Executor(
         schema, documents, guard, capacity, named=named, suggestions=introspection, shows_calls=settings.in_development
     )
@@ -64,7 +64,7 @@ def _build_subgraph() -> Schema:
 
 
 def _build_named_documents(
-    settings: Settings, state: Stores, stack: AsyncExitStack, observer: MetricsObserver, documents: Documents
+    settings: Settings, stores: Stores, stack: AsyncExitStack, observer: MetricsObserver, documents: Documents
 ) -> NamedDocuments | None:
     """Build the trusted documents and persisted queries; None where both are disabled."""
     configured = settings.documents
@@ -86,7 +86,7 @@ def _build_named_documents(
         watching = asyncio.get_running_loop().create_task(files.watch(prepare, every=configured.reload))
         stack.push_async_callback(cancel_and_wait, watching)
     return NamedDocuments(
-        Trust(configured.trust), lambda: files.manifest, automatic=state.documents(), observe=observer.document
+        Trust(configured.trust), lambda: files.manifest, automatic=stores.documents(), observe=observer.document
     )
 
 

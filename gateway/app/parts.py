@@ -46,7 +46,7 @@ class Parts:
     """What the surfaces of one gateway have in common; it exists from when the gateway is entered on."""
 
     clock: Clock
-    state: Stores
+    stores: Stores
     sources: ConfiguredSources
     credentials: CredentialWatch
     events: EventLog
@@ -76,8 +76,8 @@ async def open_parts(
     clock = overrides.clock
     given = overrides.state
     common = _configured_state(settings, observer, clock) if given is None else given
-    state = Stores(common, settings, stack, observer, clock, is_given=given is not None)
-    await state.start()
+    stores = Stores(common, settings, stack, observer, clock, is_given=given is not None)
+    await stores.start()
     configured = ConfiguredSources(settings, stack, observer, overrides)
     sources = configured.sources
     credentials = await stack.enter_async_context(
@@ -90,10 +90,10 @@ async def open_parts(
             bind=configured.bind if configured.providing else None,
         )
     )
-    events = state.events()
+    events = stores.events()
     pictures = build_picture_links(settings, configured.pictures, clock)
     secret = settings.cursor_secret
-    once = IdempotentChanges(state.idempotency(), observe=observer.idempotency, sleep=clock.sleep)
+    once = IdempotentChanges(stores.idempotency(), observe=observer.idempotency, sleep=clock.sleep)
     stack.push_async_callback(once.aclose)
     reference = ReferenceData(sources, ttl=settings.reference_ttl, clock=clock.monotonic, observe=observer.batch)
 
@@ -111,19 +111,18 @@ async def open_parts(
         publish=publish,
         require_publishable=events.require_writable,
         clock=clock.monotonic,
-        bind=configured.bind,
     )
     events.on_change(users.drop_prefetched)
     events.on_change(configured.separate_reads)
     stack.push_async_callback(users.drain)
-    capacity = _build_capacity(settings, state, observer)
-    executor = build_executor(settings, state, stack, observer, capacity)
+    capacity = _build_capacity(settings, stores, observer)
+    executor = build_executor(settings, stores, stack, observer, capacity)
     incoming = IncomingFactory(users, events, credentials, settings.request_timeout, pictures, telemetry)
     options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
     live = Live(executor, incoming, options, admits=cors.admits_socket, observe=observer.live)
     stack.push_async_callback(live.drain)
     start_polling(
-        settings, sources, events, state, stack=stack, observer=observer, telemetry=telemetry, sleep=clock.sleep
+        settings, sources, events, stores, stack=stack, observer=observer, telemetry=telemetry, sleep=clock.sleep
     )
     read_metrics(
         metrics,
@@ -135,7 +134,7 @@ async def open_parts(
         events=events,
     )
     await stack.enter_async_context(LoopLag(observer.loop_lag))
-    return Parts(clock, state, configured, credentials, events, users, pictures, capacity, executor, incoming, live)
+    return Parts(clock, stores, configured, credentials, events, users, pictures, capacity, executor, incoming, live)
 
 
 def _configured_state(settings: Settings, observer: MetricsObserver, clock: Clock) -> State:
@@ -148,7 +147,7 @@ def _configured_state(settings: Settings, observer: MetricsObserver, clock: Cloc
     return RedisState(settings.redis_url.get_secret_value(), observer.redis_event)
 
 
-def _build_capacity(settings: Settings, state: Stores, observer: MetricsObserver) -> Capacity:
+def _build_capacity(settings: Settings, stores: Stores, observer: MetricsObserver) -> Capacity:
     """Build the capacity that all surfaces have in common."""
     configured = settings.gate
     gate = Gate(
@@ -158,4 +157,4 @@ def _build_capacity(settings: Settings, state: Stores, observer: MetricsObserver
         share=configured.share,
         observe=observer.gate,
     )
-    return Capacity(rates=state.rates(), gate=gate)
+    return Capacity(rates=stores.rates(), gate=gate)

@@ -25,7 +25,7 @@ def on_stop_signals(react: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[
         yield
         return
     loop = asyncio.get_running_loop()
-    before: dict[int, _Handler] = {}
+    before: dict[int, _Handler] = {number: signal.getsignal(number) for number in _SIGNALS}
     tasks: list[asyncio.Task[None]] = []
 
     def start() -> None:
@@ -41,10 +41,11 @@ def on_stop_signals(react: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
-    before.update({number: signal.signal(number, handle) for number in _SIGNALS})
+    for each in _SIGNALS:
+        signal.signal(each, handle)
     try:
         yield
     finally:
-        for each, handler in before.items():
-            if signal.getsignal(each) is handle:  # else the server has replaced it in the meantime
-                signal.signal(each, handler)
+        for number, handler in before.items():
+            if signal.getsignal(number) is handle:  # else the server has replaced it in the meantime
+                signal.signal(number, handler)

@@ -86,7 +86,7 @@ class Stores:
         if stream is None:
             log = MemoryEventLog(settings, observe=self._observer.log_event, clock=self._clock)
         else:
-            log = ReplicatedEventLog(stream, settings, observe=self._observer.log_event)
+            log = ReplicatedEventLog(stream, settings, observe=self._observer.log_event, clock=self._clock)
             log.start()
         self._stack.push_async_callback(log.aclose)
         return log

@@ -32,6 +32,7 @@ from gateway.events.outbox import Outbox
 from gateway.events.reader import EventStreamReader
 from gateway.events.recent import MemorySubscription, RecentEvents, event_filter
 from gateway.events.resume_tokens import invalid_resume_token
+from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.kit.event_stream import EventStream, Report
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait
@@ -59,11 +60,17 @@ class ReplicatedEventLog:
     """An `EventLog` over an `EventStream`. Call `start` inside the event loop in which it is used."""
 
     def __init__(
-        self, stream: EventStream, settings: EventLogSettings | None = None, *, observe: LogObserver = ignore_log_event
+        self,
+        stream: EventStream,
+        settings: EventLogSettings | None = None,
+        *,
+        observe: LogObserver = ignore_log_event,
+        clock: Clock = REAL_CLOCK,
     ) -> None:
         settings = settings or EventLogSettings()
         self._stream = stream
         self._observe = observe
+        self._clock = clock
         self._recent = RecentEvents(settings, observe)
         self._reader = EventStreamReader(stream, self._recent, max_events=settings.max_events, observe=observe)
         # No more at once than replicas can read before the stream is trimmed.
@@ -90,7 +97,8 @@ class ReplicatedEventLog:
         await _with_timeout(self._stream.bounds())
 
     def publish(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
-        pending = _pending(change, user, change_id=change_id or secrets.token_hex(8), repeated=repeated)
+        change_id = change_id or secrets.token_hex(8)
+        pending = _pending(change, user, self._now(), change_id=change_id, repeated=repeated)
         if self._closed:
             self._report_loss(pending)
         else:
@@ -108,7 +116,7 @@ class ReplicatedEventLog:
     ) -> bool:
         if self._closed:
             raise Draining
-        return await _with_timeout(self._write_one(_pending(change, user, name, occurred_at)))
+        return await _with_timeout(self._write_one(_pending(change, user, self._now(), name, occurred_at)))
 
     @asynccontextmanager
     async def subscribe(
@@ -184,6 +192,9 @@ class ReplicatedEventLog:
             self._observe(result, pending.source)
         return numbers
 
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.time(), UTC)
+
     async def _publish(self, events: Sequence[_PendingEvent]) -> None:
         await self._write(events)
 
@@ -197,15 +208,16 @@ class ReplicatedEventLog:
 def _pending(
     change: UserChange,
     user: User,
+    now: datetime,
     name: str | None = None,
     occurred_at: Timestamp | None = None,
     *,
     change_id: str = "",
     repeated: bool = False,
 ) -> _PendingEvent:
-    at = occurred_at or Timestamp(datetime.now(UTC).isoformat())
+    at = occurred_at or Timestamp(now.isoformat())
     entry = encode_entry(Entry(change, at, user))
-    keys = deduplication_keys(change, user, name)
+    keys = deduplication_keys(change, user, name, now=now)
     report = f"{change_id}:{keys.event}" if change_id else ""
     return _PendingEvent(Report(entry, check_of(entry), **asdict(keys), report=report, repeated=repeated), user.source)
 

@@ -31,7 +31,8 @@ class LoopThread:
         try:
             self._started.result()
         except BaseException:
-            self._thread.join()
+            if self._started.done():  # else the wait was interrupted, and the thread goes on
+                self._thread.join()
             raise
 
     def stop(self) -> None:

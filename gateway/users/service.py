@@ -31,7 +31,7 @@ from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
 from gateway.users.reference import ReferenceData
 from gateway.users.source import CompletingSource, Sources
-from gateway.users.validation import check_first, check_icon_in, check_length, parse_change, parse_filter
+from gateway.users.validation import check_after, check_first, check_icon_in, check_length, parse_change, parse_filter
 
 __all__ = ["UserService"]
 
@@ -48,7 +48,7 @@ class UserService:
       `publish` is called for each change that was executed, and `require_publishable` before one without a key.
     - The service acts for the embedding program, which may do everything; `by` returns it for a principal, whose
       scopes are checked, and from whom results of other principals are kept apart. Reading the result of a change
-      requires no scope. `bind` adds to a principal the keys of its credentials for the sources.
+      requires no scope.
     - All methods raise the errors of `gateway.errors`.
     """
 
@@ -64,10 +64,8 @@ class UserService:
         publish: Publish | None = None,
         require_publishable: RequirePublishable | None = None,
         clock: Callable[[], float] = time.monotonic,
-        bind: Callable[[Principal], Principal] = lambda principal: principal,
     ) -> None:
         self._sources = sources
-        self._bind = bind
         self._reference = reference or ReferenceData(sources)
         self._cursors = cursors or Cursors(secrets.token_bytes(32))
         self._prefetched = PrefetchedUsers(clock=clock)
@@ -87,12 +85,12 @@ class UserService:
         if principal is self._principal:
             return self
         bound = copy.copy(self)
-        bound._principal = self._bind(principal)  # noqa: SLF001 - an object of this class
+        bound._principal = principal  # noqa: SLF001 - an object of this class
         return bound
 
     @property
     def principal(self) -> Principal:
-        """The principal for which it acts, with the keys of its credentials for the sources."""
+        """The principal for which it acts."""
         return self._principal
 
     def drop_prefetched(self, changed: UserSource | None) -> None:
@@ -173,6 +171,7 @@ class UserService:
             principal.require(Action.READ, UserSource.ACCOUNT)
         readable = principal.readable(UserSource)
         check_first(first)
+        check_after(after)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
         with acting_as(principal):
             page = await self._merge.page(
@@ -314,6 +313,7 @@ class UserService:
     ) -> DirectoryPage[Any]:
         self._principal.require(Action.READ, UserSource.ACCOUNT)
         check_first(first)
+        check_after(after)
         check_length("search", search)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(kind)
         directory = self._sources.named(UserSource.ACCOUNT).directories[kind]

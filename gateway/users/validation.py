@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 
 from gateway.errors import BadUserInput, Rule, Violation
 from gateway.users.changes import AnyChange, Change, UpdateSoftwareOneUser, read_change
+from gateway.users.fields import UserFilter
 from gateway.users.icons import check_icon
 from gateway.users.ids import Kind, can_exist, resolve
 from gateway.users.model import RoleType, UserSource
 from gateway.users.source import IconSource, Source, UserQuery
 
 __all__ = [
+    "check_after",
     "check_first",
     "check_icon_in",
     "check_length",
@@ -36,16 +38,13 @@ _ID_FIELDS: Mapping[str, tuple[Kind, UserSource]] = {
 }
 
 
-_FILTER = frozenset({"sources", "search", "email", "role_type", "include_removed", "reseller_id"})
-
-
 def parse_filter(filter: Mapping[str, Any]) -> tuple[UserQuery, list[UserSource] | None]:
     """Return the query for each source, and the requested sources, None where the filter does not name any.
 
     Raises:
         BadUserInput: no source would accept the filter, or it has other fields than `UserFilter`.
     """
-    unknown = [name for name in filter if name not in _FILTER]
+    unknown = [name for name in filter if name not in UserFilter.__annotations__]
     if unknown:
         message = "is not a field of this filter"
         raise BadUserInput.of([Violation(("filter", str(name)), message, Rule.UNKNOWN) for name in unknown])
@@ -108,6 +107,16 @@ def check_length(name: str, text: str | None, *parents: str) -> None:
     if text is not None and len(text) > _MAX_LENGTHS[name]:
         most = _MAX_LENGTHS[name]
         raise BadUserInput.at((*parents, name), f"must have at most {most} characters", Rule.MAX_LENGTH, max=most)
+
+
+def check_after(after: str | None, name: str = "after") -> None:
+    """Check the type of a cursor; `name` is that of the argument.
+
+    Raises:
+        BadUserInput: it is no text.
+    """
+    if not isinstance(after, str | None):
+        raise BadUserInput.at((name,), "must be a string", Rule.TYPE, type="string")
 
 
 def check_first(first: int, name: str = "first") -> None:

@@ -78,23 +78,28 @@ class CredentialEcho:
 
 
 def service_over(
-    transport: CredentialEcho, *, forward: bool = True, ttl: float = 30.0, provide: Credentials | None = None
+    transport: CredentialEcho, *, forward: bool = True, ttl: float = 30.0, provided: ProvidedCredentials | None = None
 ) -> UserService:
     """Return the service with all caches, with forwarded or provided credentials or with the configured one."""
     settings = StepSettings(forwarding=Forwarding(ACCOUNT, ["x-account-token"]) if forward else None)
-    provided = None if provide is None else ProvidedCredentials(ACCOUNT, provide, ConfiguredToken(is_set=True))
     if provided is not None:
         settings = StepSettings(rotation=Rotation(provided))
-
-    def bind(principal: Principal) -> Principal:
-        key = None if provided is None else provided.key(principal)
-        return principal if key is None else replace(principal, provided={ACCOUNT: key})
-
     send = pipeline(transport, steps(settings, budget=RetryBudget()))
     source = AccountSource(send, "https://account.test", {"Authorization": CONFIGURED}, account_version("current"))
     sources = Sources([source])
     changes = IdempotentChanges(MemoryIdempotency())
-    return UserService(sources, reference=ReferenceData(sources, ttl=ttl), execute_once=changes, bind=bind)
+    return UserService(sources, reference=ReferenceData(sources, ttl=ttl), execute_once=changes)
+
+
+def bound(principal: Principal, provided: ProvidedCredentials) -> Principal:
+    """Return a principal with the key of the credential that is provided for it."""
+    key = provided.key(principal)
+    return principal if key is None else replace(principal, provided={ACCOUNT: key})
+
+
+def provided_by(provide: Credentials) -> ProvidedCredentials:
+    """Return the credentials of a provider, beside a configured token."""
+    return ProvidedCredentials(ACCOUNT, provide, ConfiguredToken(is_set=True))
 
 
 def caller(name: str, credential: str | None, scopes: frozenset[str] = frozenset({"users:read", "users:write"})) -> Any:

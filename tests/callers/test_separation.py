@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from callers.credential_echo import ACCOUNT, CONFIGURED, CredentialEcho, caller, service_over
+from callers.credential_echo import ACCOUNT, CONFIGURED, CredentialEcho, bound, caller, provided_by, service_over
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Forbidden, IdempotencyInProgress, Unauthenticated
 from gateway.principal import ANYONE, Principal
 from gateway.sources.http.credentials import Credential
+from gateway.sources.http.provided import ProvidedCredentials
 from gateway.users.ids import Kind, Ref
 from gateway.users.planning import Plan
 from gateway.users.service import UserService
@@ -125,10 +126,12 @@ class _ProvideForTenants:
 PROVIDED = [Principal(name, frozenset({"users:read", "users:write"})) for name in ("", "n:ann", "n:ben", "s:ann", "s")]
 
 
-async def _check_provided(service: UserService, cursors: Cursors, principal: Principal, request: Any) -> None:
+async def _check_provided(
+    service: UserService, provided: ProvidedCredentials, cursors: Cursors, principal: Principal, request: Any
+) -> None:
     tenant = principal.name.partition(":")[0]
     try:
-        found = await request(service.by(principal), cursors)
+        found = await request(service.by(bound(principal, provided)), cursors)
     except IdempotencyInProgress:
         assert request is _change
     else:
@@ -145,9 +148,10 @@ async def _check_provided(service: UserService, cursors: Cursors, principal: Pri
 )
 async def test_provided_credentials_are_kept_apart(rounds: list[Any], ttl: float, provide: Any) -> None:
     """The same holds for credentials that the embedding program provides, for each caller or for each tenant."""
-    service, cursors = service_over(CredentialEcho(), forward=False, ttl=ttl, provide=provide), Cursors([])
+    provided = provided_by(provide)
+    service, cursors = service_over(CredentialEcho(), forward=False, ttl=ttl, provided=provided), Cursors([])
     for requests in rounds:
-        await asyncio.gather(*(_check_provided(service, cursors, *request) for request in requests))
+        await asyncio.gather(*(_check_provided(service, provided, cursors, *request) for request in requests))
 
 
 @pytest.mark.parametrize("request_", REQUESTS)

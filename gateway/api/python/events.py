@@ -43,7 +43,7 @@ async def watch_users(
     report = RequestReport("python", caller=principal.name, operation="subscribe", label="subscribe", kind="stream")
     surface.require_open()
     seconds = surface.timeout if timeout is None else timeout
-    service = surface.service.by(principal)
+    service = surface.by(principal)
     principal = service.principal
     failure: GatewayError | None = None
     with surface.telemetry.reporting(report, {}):

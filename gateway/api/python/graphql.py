@@ -70,7 +70,7 @@ class GraphQLOperations:
 
     def _incoming(self, principal: Principal | None, idempotency_key: str | None, timeout: float | None) -> Incoming:
         surface = self._surface
-        service = surface.service.by(ANYONE if principal is None else principal)
+        service = surface.by(ANYONE if principal is None else principal)
         acting = service.principal
         return Incoming(
             service,

@@ -38,10 +38,12 @@ _LOG = logging.getLogger("gateway.python")
 class PythonSurface:
     """The parts of the gateway that the methods use; `timeout` is that of an operation, in seconds.
 
-    `require_open` raises RuntimeError once the gateway is closed.
+    `bind` adds to a principal the keys of the credentials that are provided for it, as the authentication does on the
+    other surfaces. `require_open` raises RuntimeError once the gateway is closed.
     """
 
     service: UserService
+    bind: Callable[[Principal], Principal]
     events: EventLog
     credentials: CredentialWatch
     telemetry: Telemetry
@@ -49,6 +51,10 @@ class PythonSurface:
     timeout: float
     now: Callable[[], float] = time.time
     subscriptions: OpenSubscriptions = field(default_factory=OpenSubscriptions)
+
+    def by(self, principal: Principal) -> UserService:
+        """Return the service for a principal of the embedding program."""
+        return self.service.by(self.bind(principal))
 
 
 @dataclass(slots=True)
@@ -105,7 +111,7 @@ def running(surface: PythonSurface, name: str, principal: Principal, timeout: fl
     """
     report = RequestReport("python", caller=principal.name, operation=name, label=name, kind="method")
     surface.require_open()
-    method = MethodCall(surface.service.by(principal), report)
+    method = MethodCall(surface.by(principal), report)
     failure: GatewayError | None = None
     with surface.telemetry.reporting(report, {}):
         seconds = surface.timeout if timeout is None else timeout

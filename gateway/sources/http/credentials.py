@@ -49,4 +49,6 @@ class SharedCredentials(Protocol):
 
         They share the credential and the data that was read with it, so that fewer calls are necessary. It must not be
         a secret. None: the caller has none, and the source is called with the configured token.
+
+        It is called several times for each request and for each call to a source, so it must be cheap.
         """

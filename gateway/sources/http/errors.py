@@ -147,14 +147,25 @@ def caller_retry_after(response: Response) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of the `Retry-After` header (RFC 9110, section 10.2.3), or None."""
+    """Return the seconds of the `Retry-After` header (RFC 9110, section 10.2.3), or None.
+
+    A time in it is compared with that of the response: the clock of the source may differ from the one here.
+    """
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
+    until = _http_date(text)
+    if until is None:
+        return None
+    return max(0.0, (until - (_http_date(headers.get("Date", "")) or datetime.now(UTC))).total_seconds())
+
+
+def _http_date(text: str) -> datetime | None:
     try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+        found = parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class OutOfDescriptorsError(SourceUnavailable):

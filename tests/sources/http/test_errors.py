@@ -117,6 +117,13 @@ def test_retry_after_a_date() -> None:
     assert 0 < wait <= 3600
 
 
+def test_retry_after_a_date_of_the_source() -> None:
+    """A date is compared with that of the response: the clock of the source may be another one."""
+    headers = {"Date": "Sun, 06 Nov 1994 08:49:30 GMT", "Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"}
+    assert retry_after(headers) == 7
+    assert retry_after(headers | {"Date": "yesterday"}) == 0
+
+
 def test_no_retry_after() -> None:
     """Without the header the result is None."""
     assert retry_after({}) is None
