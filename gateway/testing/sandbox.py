@@ -22,7 +22,7 @@ from gateway.testing.names import FaultKind, SourceName, WebhookChange, WebhookF
 from gateway.testing.seed_ids import global_id, user_ref, with_source_ids
 from gateway.testing.settings import sandbox_settings
 from gateway.testing.simulation import Simulation
-from gateway.testing.source_requests import read_request, removal_request, update_request
+from gateway.testing.source_requests import Dialect, read_request, removal_request, update_request
 from gateway.users.model import UserSource
 
 __all__ = ["Sandbox", "SignedWebhook"]
@@ -63,6 +63,7 @@ class Sandbox:
         data: Path | None = None,
         clock: AdjustableClock | None = None,
     ) -> None:
+        self._dialect: Dialect = dialect
         options = SandboxOptions(users=users, rate_limits=rate_limits, dialect=dialect, data=data, grace=0.01)
         self.clock: AdjustableClock = clock or AdjustableClock()
         """The time of the sources, which `advance` changes; pass it to the gateway too where that has to follow."""
@@ -138,7 +139,7 @@ class Sandbox:
             ValueError: the source refused the change; the message is its response.
         """
         ref = user_ref(user_id, source)
-        self._simulation.request(update_request(ref.source, ref.source_id, fields), ref.source)
+        self._simulation.request(update_request(ref.source, ref.source_id, fields, self._dialect), ref.source)
 
     def remove(self, user_id: str, source: SourceName | None = None, /) -> None:
         """Remove an account user, or delete a user of another source, past the gateway.
@@ -147,7 +148,7 @@ class Sandbox:
             ValueError: the source refused it; SoftwareOne deletes disabled users alone.
         """
         ref = user_ref(user_id, source)
-        self._simulation.request(removal_request(ref.source, ref.source_id), ref.source)
+        self._simulation.request(removal_request(ref.source, ref.source_id, self._dialect), ref.source)
 
     def stored(self, user_id: str, source: SourceName | None = None, /) -> Mapping[str, Any] | None:
         """Return a user as its source has it stored, also what it never returns; None: there is no such user."""
@@ -302,5 +303,5 @@ class Sandbox:
 
     def _event(self, user_id: str, change: WebhookChange) -> SandboxEvent:
         ref = user_ref(user_id, UserSource.RESELLER)
-        user = orjson.loads(self._simulation.request(read_request(ref.source, ref.source_id), ref.source).body)
-        return user_event(change, user, self.clock.now())
+        request = read_request(ref.source, ref.source_id, self._dialect)
+        return user_event(change, orjson.loads(self._simulation.request(request, ref.source).body), self.clock.now())

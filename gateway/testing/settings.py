@@ -16,6 +16,7 @@ from gateway.sandbox import (
     SandboxServer,
 )
 from gateway.settings import Settings
+from gateway.testing.source_requests import API_VERSIONS
 
 __all__ = ["sandbox_settings"]
 
@@ -58,7 +59,13 @@ def sandbox_settings(server: SandboxServer, changes: Mapping[str, Any]) -> Setti
 def _sources(server: SandboxServer) -> dict[str, dict[str, Any]]:
     paced = {} if server.options.rate_limits else {"rate_limit": _NOT_PACED}
     return {
-        "account": {"base_url": server.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID, **paced},
+        "account": {
+            "base_url": server.account_url,
+            "token": ACCOUNT_TOKEN,
+            "account_id": ACCOUNT_ID,
+            "api_version": API_VERSIONS[server.options.dialect],
+            **paced,
+        },
         "softwareone": {"base_url": server.softwareone_url, "token": SOFTWAREONE_TOKEN, **paced},
         "reseller": {
             "base_url": server.reseller_url,

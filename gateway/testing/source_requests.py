@@ -3,21 +3,24 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from gateway.sandbox import ACCOUNT_ID, RESELLER_ID
 from gateway.sandbox.exchange import SandboxRequest
 from gateway.users.model import UserSource
 
-__all__ = ["read_request", "removal_request", "update_request", "with_token"]
+__all__ = ["API_VERSIONS", "Dialect", "read_request", "removal_request", "update_request", "with_token"]
+
+Dialect = Literal["current", "april"]
+
+API_VERSIONS: Mapping[Dialect, str] = {
+    "current": "1.0.forge-preview.3",
+    "april": "1.0.forge-preview.1",  # the only one that a server of April 2026 accepts
+}
+"""The version of the account API that each generation of its server is asked for."""
 
 _REMOTE = "another client"  # its requests do not count for the rate limit of the gateway
 _JSON = {"content-type": "application/json"}
-_HEADERS = {
-    UserSource.ACCOUNT: {"openmrp-version": "1.0.forge-preview.3", "openmrp-account": ACCOUNT_ID},
-    UserSource.SOFTWAREONE: dict[str, str](),
-    UserSource.RESELLER: dict[str, str](),
-}
 _USERS = {
     UserSource.ACCOUNT: "/v1/identity/account-users",
     UserSource.SOFTWAREONE: "/public/v1/accounts/users",
@@ -25,23 +28,25 @@ _USERS = {
 }
 
 
-def read_request(source: UserSource, user_id: str) -> SandboxRequest:
+def read_request(source: UserSource, user_id: str, dialect: Dialect) -> SandboxRequest:
     """Return the request for a user, by its id in the source."""
-    return _request(source, "GET", f"{_USERS[source]}/{user_id}")
+    return _request(source, dialect, "GET", f"{_USERS[source]}/{user_id}")
 
 
-def update_request(source: UserSource, user_id: str, fields: Mapping[str, Any]) -> SandboxRequest:
+def update_request(source: UserSource, user_id: str, fields: Mapping[str, Any], dialect: Dialect) -> SandboxRequest:
     """Return the request that changes fields of a user, by their names in the source."""
     method = "PUT" if source is UserSource.SOFTWAREONE else "PATCH"
-    return _request(source, method, f"{_USERS[source]}/{user_id}", json.dumps(fields).encode())
+    return _request(source, dialect, method, f"{_USERS[source]}/{user_id}", json.dumps(fields).encode())
 
 
-def removal_request(source: UserSource, user_id: str) -> SandboxRequest:
+def removal_request(source: UserSource, user_id: str, dialect: Dialect) -> SandboxRequest:
     """Return the request that removes or deletes a user."""
     path = f"{_USERS[source]}/{user_id}"
-    if source is UserSource.ACCOUNT:
-        return _request(source, "PUT", f"{path}/actions/remove")
-    return _request(source, "DELETE", path)
+    if source is not UserSource.ACCOUNT:
+        return _request(source, dialect, "DELETE", path)
+    if dialect == "april":
+        return _request(source, dialect, "PUT", f"{path}/status", b'{"status": "removed"}')
+    return _request(source, dialect, "PUT", f"{path}/actions/remove")
 
 
 def with_token(request: SandboxRequest, token: str) -> SandboxRequest:
@@ -49,5 +54,8 @@ def with_token(request: SandboxRequest, token: str) -> SandboxRequest:
     return replace(request, headers={**request.headers, "authorization": f"Bearer {token}"})
 
 
-def _request(source: UserSource, method: str, path: str, body: bytes = b"") -> SandboxRequest:
-    return SandboxRequest(method, path, "", _HEADERS[source] | (_JSON if body else {}), body, _REMOTE)
+def _request(source: UserSource, dialect: Dialect, method: str, path: str, body: bytes = b"") -> SandboxRequest:
+    headers = dict(_JSON) if body else {}
+    if source is UserSource.ACCOUNT:
+        headers |= {"openmrp-version": API_VERSIONS[dialect], "openmrp-account": ACCOUNT_ID}
+    return SandboxRequest(method, path, "", headers, body, _REMOTE)

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import pytest
@@ -115,9 +115,15 @@ async def test_records_calls(sandbox: Sandbox) -> None:
         assert sandbox.calls[0].parameters["limit"]
 
 
-async def test_changes_past_the_gateway(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("dialect", ["current", "april"])
+async def test_changes_past_the_gateway(dialect: Literal["current", "april"]) -> None:
     """Users are changed and removed in each source as by another program, which no call is recorded for."""
     ids = {source: LANDMARKS[source]["ada"] for source in ("account", "softwareone", "reseller")}
+    with Sandbox(dialect=dialect) as sandbox:
+        await _change_past_the_gateway(sandbox)
+
+
+async def _change_past_the_gateway(sandbox: Sandbox) -> None:
     sandbox.update(ids["account"], "account", name="Ada K.")
     sandbox.update(ids["softwareone"], "softwareone", lastName="K.")
     sandbox.update(ids["reseller"], "reseller", lastName="K.")
@@ -131,6 +137,10 @@ async def test_changes_past_the_gateway(sandbox: Sandbox) -> None:
         assert await gateway.users.get_user(ids["reseller"], UserSource.RESELLER) is None
         assert sandbox.stored(ids["reseller"], "reseller") is None
     with pytest.raises(ValueError, match=r"The source responded with 400: .*Did you mean 'name'\?"):
+        sandbox.remove(ids["account"], "account")
+        removed = await gateway.users.get_user(ids["account"], UserSource.ACCOUNT)
+        assert removed
+        assert removed.status is UserStatus.REMOVED
         sandbox.update(ids["account"], "account", nmae="Ada")
 
 
