@@ -7,6 +7,7 @@ __all__ = ["SECOND", "SandboxClock", "go_time", "micros", "millis_time", "ticks_
 
 SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(9999, 12, 31, tzinfo=UTC).timestamp()  # a day before the last time that a date can have
 
 
 class SandboxClock:
@@ -16,9 +17,15 @@ class SandboxClock:
         self._advanced = 0.0
 
     def advance(self, seconds: float) -> None:
-        """Let time pass at once. Raises ValueError for a negative number, since no time can be taken back."""
+        """Let time pass at once.
+
+        Raises:
+            ValueError: the number is negative, since no time can be taken back, or leads beyond the year 9999.
+        """
         if not seconds >= 0:
             raise ValueError(f"The time can only be advanced: the seconds must not be negative, but are {seconds:g}.")
+        if not self.time() + seconds < _END:
+            raise ValueError(f"The time must stay before the end of the year 9999, so it cannot pass {seconds:g} s.")
         self._advanced += seconds
 
     @property

@@ -25,7 +25,7 @@ class AdjustableClock(SandboxClock):
         """Let time pass at once, and wake all that wait in `sleep` so long.
 
         Raises:
-            ValueError: the number is negative: no time can be taken back.
+            ValueError: the number is negative, since no time can be taken back, or leads beyond the year 9999.
         """
         with self._lock:
             super().advance(seconds)

@@ -233,7 +233,7 @@ class Sandbox:
         """Let time pass at once: for the sources, and for a gateway that has this `clock`.
 
         Raises:
-            ValueError: the number is negative.
+            ValueError: the number is negative, or leads beyond the year 9999.
         """
         self.clock.advance(seconds)
 

@@ -1,6 +1,7 @@
 """The sandbox as a program that embeds the gateway uses it in its tests."""
 
 import asyncio
+import math
 import threading
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -118,12 +119,12 @@ async def test_records_calls(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("dialect", ["current", "april"])
 async def test_changes_past_the_gateway(dialect: Literal["current", "april"]) -> None:
     """Users are changed and removed in each source as by another program, which no call is recorded for."""
-    ids = {source: LANDMARKS[source]["ada"] for source in ("account", "softwareone", "reseller")}
     with Sandbox(dialect=dialect) as sandbox:
         await _change_past_the_gateway(sandbox)
 
 
 async def _change_past_the_gateway(sandbox: Sandbox) -> None:
+    ids = {source: LANDMARKS[source]["ada"] for source in ("account", "softwareone", "reseller")}
     sandbox.update(ids["account"], "account", name="Ada K.")
     sandbox.update(ids["softwareone"], "softwareone", lastName="K.")
     sandbox.update(ids["reseller"], "reseller", lastName="K.")
@@ -136,11 +137,11 @@ async def _change_past_the_gateway(sandbox: Sandbox) -> None:
         sandbox.remove(ids["reseller"], "reseller")
         assert await gateway.users.get_user(ids["reseller"], UserSource.RESELLER) is None
         assert sandbox.stored(ids["reseller"], "reseller") is None
-    with pytest.raises(ValueError, match=r"The source responded with 400: .*Did you mean 'name'\?"):
         sandbox.remove(ids["account"], "account")
         removed = await gateway.users.get_user(ids["account"], UserSource.ACCOUNT)
         assert removed
         assert removed.status is UserStatus.REMOVED
+    with pytest.raises(ValueError, match=r"The source responded with 400: .*Did you mean 'name'\?"):
         sandbox.update(ids["account"], "account", nmae="Ada")
 
 
@@ -216,8 +217,10 @@ async def test_time_of_the_sources(sandbox: Sandbox) -> None:
     stored = sandbox.stored(sandbox.seed(AccountUser()))
     assert stored
     assert stored["created_at"] / 1e6 == pytest.approx(sandbox.clock.time(), abs=60)
-    with pytest.raises(ValueError, match="must not be negative"):
-        sandbox.advance(-1)
+    for seconds, reason in ((-1, "not be negative"), (math.nan, "not be negative"), (math.inf, "9999"), (1e12, "9999")):
+        with pytest.raises(ValueError, match=reason):
+            sandbox.advance(seconds)
+    assert sandbox.clock.advanced == 365 * 86_400
 
 
 async def test_time_of_the_gateway(sandbox: Sandbox) -> None:
