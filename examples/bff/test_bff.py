@@ -93,9 +93,10 @@ def test_graphql_acts_as_the_user_of_the_session(client: TestClient) -> None:
 
 def test_pages_of_other_origins(client: TestClient) -> None:
     sign_in(client, ADA)
-    foreign = {"Origin": "https://evil.example"}
-    form = foreign | {"Content-Type": "text/plain"}
-    assert client.post("/users/graphql", content='{"query": "{ __typename }"}', headers=form).status_code == 415
+    own, foreign = {"Origin": "https://bff.example"}, {"Origin": "https://evil.example"}
+    query = {"query": "{ __typename }"}
+    assert client.get("/users/graphql", params=query, headers=own).status_code == 200
+    assert client.get("/users/graphql", params=query, headers=foreign).status_code == 400
     with pytest.raises(WebSocketDisconnect), client.websocket_connect(SOCKET, headers=foreign):
         pass
 

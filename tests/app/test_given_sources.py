@@ -12,10 +12,11 @@ from aiohttp import ClientSession
 from gateway import AccountSettings, Gateway, Settings
 from gateway.changes import CreateAccountUser, UpdateAccountUser
 from gateway.errors import BadUserInput, Internal, NotFound, Outcome, SourceTimeout, SourceUnavailable
-from gateway.models import Department, Role, User, UserSource
+from gateway.models import Department, Organization, Role, User, UserSource, View
 from gateway.sources import CreatingSource, Directory, Kind, Page, Ref, Source, SourceChanges, UserQuery, Window
 
-ACCOUNT = UserSource.ACCOUNT
+ACCOUNT, RESELLER = UserSource.ACCOUNT, UserSource.RESELLER
+TENANT = "r1"  # the reseller, whose id is a part of global ids
 
 
 @dataclass
@@ -107,6 +108,26 @@ def memory() -> MemorySource:
     )
 
 
+class ResellerSource(MemorySource):
+    """Mia alone, with the id of her organization, whose name is in the directory."""
+
+    def __init__(self) -> None:
+        super().__init__(User(RESELLER, "mia", TENANT, name="Mia", organization=Organization(TENANT, "o1")))
+        self.organizations = Records({"o1": Organization(TENANT, "o1", "Wool & Co")})
+
+    @property
+    def name(self) -> UserSource:
+        return RESELLER
+
+    @property
+    def tenant(self) -> str:
+        return TENANT
+
+    @property
+    def directories(self) -> Mapping[Kind, Directory[Any]]:
+        return {Kind.ORGANIZATION: self.organizations}
+
+
 def _empty() -> Settings:
     return Settings(account={}, softwareone={}, reseller={})
 
@@ -165,6 +186,21 @@ async def test_instead_of_a_configured_one(
         page = await gateway.users.list_users(first=50)
         assert {user.source for user in page.users} == set(UserSource)
         assert {user.source_id for user in page.users if user.source is ACCOUNT} == set(memory.users)
+
+
+async def test_a_reference_that_was_not_sent() -> None:
+    """An organization of which the source sent the id alone is looked up only if it is requested."""
+    reseller = ResellerSource()
+    async with Gateway(_empty(), sources=[reseller]) as gateway:
+        basic = await gateway.users.get_user("mia", RESELLER)
+        assert reseller.organizations.calls == []
+        full = await gateway.users.get_user("mia", RESELLER, view=View.FULL)
+    assert basic is not None
+    assert full is not None
+    assert basic.organization is not None
+    assert full.organization is not None
+    assert (full.organization.id, full.organization.name) == (basic.organization.id, "Wool & Co")
+    assert reseller.organizations.calls == ["fetch o1"]
 
 
 async def test_deadlines(memory: MemorySource) -> None:
