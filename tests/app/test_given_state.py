@@ -115,8 +115,9 @@ async def test_replicas(sandbox: SandboxServer) -> None:
     async with replica(sandbox, CommonState(common)) as first, replica(sandbox, CommonState(common)) as second:
         events = second.subscribe(CHANGED)
         event = asyncio.ensure_future(anext(events))
-        while not second._parts.events.subscribers:  # type: ignore[union-attr]  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(20):
+            while not second._entered.events.subscribers:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.01)
         for gateway in (first, second):
             user = await gateway.users.update_account_user(USER, {"name": "Ada L."}, idempotency_key="one")
             assert user.name == "Ada L."

@@ -189,9 +189,10 @@ async def test_one_request_for_all_that_wait() -> None:
 
 async def test_nobody_waits_any_more() -> None:
     """A request of the provider that nobody waits for any more is cancelled, and the next call makes a new one."""
-    tokens, ended = Tokens(), []
+    tokens, began, ended = Tokens(), asyncio.Event(), []
 
     async def hang() -> None:
+        began.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -200,7 +201,8 @@ async def test_nobody_waits_any_more() -> None:
     tokens.before = hang
     async with Gateway(_settings(), transport=EchoApi(), credentials=tokens) as gateway:
         reading = asyncio.create_task(gateway.users.by(ANN).list_roles())
-        await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            await began.wait()
         reading.cancel()
         await asyncio.wait([reading])
         tokens.before = None

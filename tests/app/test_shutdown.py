@@ -50,8 +50,7 @@ async def test_a_signal(host: str) -> None:
                 subscription = await session.post(url, json={"query": CHANGED}, headers={"Accept": "text/event-stream"})
                 assert subscription.status == 200
                 change = asyncio.ensure_future(send(session, url))
-                while not any(call.method == "PATCH" for call in sandbox.calls):  # noqa: ASYNC110 - it has no event
-                    await asyncio.sleep(0.02)
+                await change_sent(sandbox)
                 process.send_signal(signal.SIGTERM)
                 async with asyncio.timeout(15):
                     await read_to_the_end(subscription)
@@ -78,6 +77,13 @@ async def responds(session: ClientSession, url: str, process: asyncio.subprocess
             except ClientConnectionError:
                 await asyncio.sleep(0.05)
     raise AssertionError("the host ended")
+
+
+async def change_sent(sandbox: Sandbox) -> None:
+    """Wait until the source has received a change."""
+    async with asyncio.timeout(20):
+        while not any(call.method == "PATCH" for call in sandbox.calls):  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.01)
 
 
 async def send(session: ClientSession, url: str) -> int:
@@ -119,8 +125,7 @@ async def test_cancelled_while_it_closes() -> None:
         await gateway.__aenter__()
         sandbox.fail("account", "slow", method="PATCH", delay=1.0)
         change = asyncio.ensure_future(gateway.execute(RENAME))
-        while not any(call.method == "PATCH" for call in sandbox.calls):  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.01)
+        await change_sent(sandbox)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(gateway.__aexit__(None, None, None), 0.2)
         [error] = (await change).errors or ()

@@ -149,16 +149,23 @@ class Sessions:
 async def watched(sessions: Authenticate, *, is_ended: bool, meanwhile: Callable[[], None]) -> list[GatewayError]:
     """Watch a connection during a change of the sessions; return what was reported."""
     given = GivenAuthentication(sessions, timeout=1)
-    credentials = CredentialWatch(given, by_headers=False, version=given.version)
+    checks = 0
+
+    def version() -> object:
+        nonlocal checks
+        checks += 1  # it is read at the beginning of each
+        return given.version()
+
+    credentials = CredentialWatch(given, by_headers=False, version=version)
     connection = Connection("websocket", {"cookie": "session=1"})
     reported: list[GatewayError] = []
     try:
         with credentials.watch(connection, await credentials.authenticate(connection), reported.append):
             meanwhile()
             async with asyncio.timeout(5):
-                while is_ended and not reported:  # noqa: ASYNC110 - the checks set no event
+                # When the second check begins, the first one after the change is over.
+                while checks < 2 or (is_ended and not reported):  # noqa: ASYNC110 - a check sets no event
                     await asyncio.sleep(0.02)
-            await asyncio.sleep(0.4)
     finally:
         await credentials.aclose()
     return reported

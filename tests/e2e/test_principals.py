@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from app.moved_clock import MovedClock
 
 from gateway import Gateway, Settings
 from gateway.auth import Principal
@@ -20,14 +21,20 @@ READER = Principal("reader", frozenset({"users:read:account"}))
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
+def clock() -> MovedClock:
+    """The clock of the gateway."""
+    return MovedClock()
+
+
+@pytest.fixture
+async def gateway(clock: MovedClock) -> AsyncIterator[Gateway]:
     """A gateway over two sources, with an allowance of two small queries for each caller."""
     async with SandboxServer(SandboxOptions(users=8, rate_limits=False)) as sandbox:
         settings: dict[str, Any] = {
             "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
             "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
         }
-        async with Gateway(Settings(rate_limit={"cost": 400, "window": 60}, **settings)) as gateway:
+        async with Gateway(Settings(rate_limit={"cost": 400, "window": 60}, **settings), clock=clock) as gateway:
             yield gateway
 
 
@@ -103,10 +110,10 @@ async def test_variables_and_errors(gateway: Gateway) -> None:
     assert (code_of(invalid), invalid.executed) == (Code.GRAPHQL_VALIDATION_FAILED, False)
 
 
-@pytest.mark.parametrize("expires", [None, 0.3])
-async def test_the_end_of_a_principal(gateway: Gateway, expires: float | None) -> None:
+@pytest.mark.parametrize("expires", [None, 60])
+async def test_the_end_of_a_principal(gateway: Gateway, clock: MovedClock, expires: float | None) -> None:
     """A subscription ends when its principal expires or is revoked; other principals are not affected."""
-    at = None if expires is None else time.time() + expires
+    at = None if expires is None else clock.time() + expires
     ada, grace = (Principal(name, READER.scopes, expires=at) for name in ("ada", "grace"))
     async with aclosing(gateway.subscribe(CHANGED, principal=ada)) as results:
         first = asyncio.ensure_future(anext(results))
@@ -120,6 +127,8 @@ async def test_the_end_of_a_principal(gateway: Gateway, expires: float | None) -
             if expires is None:
                 gateway.revoke("grace")
                 gateway.revoke("ada")
+            else:
+                clock.move(expires)
             result = await last
         assert (code_of(result), result.executed) == (Code.UNAUTHENTICATED, False)
         assert await anext(results, None) is None
@@ -127,12 +136,18 @@ async def test_the_end_of_a_principal(gateway: Gateway, expires: float | None) -
 
 async def test_the_end_of_the_gateway(gateway: Gateway) -> None:
     """A subscription ends when the gateway is closed."""
+    received = asyncio.Event()
 
     async def count() -> int:
-        return len([result async for result in gateway.subscribe(CHANGED)])
+        number = 0
+        async for _ in gateway.subscribe(CHANGED):
+            number += 1
+            received.set()
+        return number
 
     counting = asyncio.create_task(count())
     await publish(gateway, "before")
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        await received.wait()
     await gateway.__aexit__(None, None, None)
     assert await counting == 1

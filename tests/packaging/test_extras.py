@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,11 +89,16 @@ def _serve(python: Path, environment: dict[str, str]) -> tuple[int, str]:
     ) as process:
         assert process.stdout
         output = ""
-        for line in process.stdout:
-            output += line
-            if "metrics " in line:
-                process.send_signal(signal.SIGTERM)
-        return process.wait(10), output
+        timer = threading.Timer(60, process.kill)  # the line may never come, and then the output has no end
+        timer.start()
+        try:
+            for line in process.stdout:
+                output += line
+                if "metrics " in line:
+                    process.send_signal(signal.SIGTERM)
+            return process.wait(), output
+        finally:
+            timer.cancel()
 
 
 def _environment(settings: dict[str, str] | None = None) -> dict[str, str]:
