@@ -54,7 +54,7 @@ async def embedded(**changes: Any) -> AsyncIterator[Embedded]:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
         account |= changes.pop("account", {})
         reseller = {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID}
-        async with Gateway(Settings(account=account, reseller=reseller, **changes), clock=clock) as gateway:  # type: ignore[arg-type]
+        async with Gateway(Settings(account=account, reseller=reseller, **changes), clock=clock) as gateway:  # type: ignore[arg-type]  # pydantic reads the values
             yield Embedded(sandbox, gateway, clock, session)
 
 

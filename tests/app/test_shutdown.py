@@ -40,9 +40,15 @@ async def test_a_signal(host: str) -> None:
             "GATEWAY_ACCOUNT__ACCOUNT_ID": account.account_id,
         }
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-X", "dev", str(HOSTS / f"{host}_host.py"), str(port),
-            env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
+            sys.executable,
+            "-X",
+            "dev",
+            str(HOSTS / f"{host}_host.py"),
+            str(port),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
         try:
             async with ClientSession() as session:
                 await responds(session, url, process)
@@ -199,9 +205,16 @@ def test_the_log_of_the_host() -> None:
     def of_the_process() -> list[object]:
         root = logging.getLogger()
         return [
-            [*root.handlers], root.level, logging.getLogger("gateway").level, sys.excepthook, sys.unraisablehook,
-            threading.excepthook, signal.getsignal(signal.SIGTERM), gc.get_threshold(), gc.get_freeze_count(),
-        ]  # fmt: skip
+            [*root.handlers],
+            root.level,
+            logging.getLogger("gateway").level,
+            sys.excepthook,
+            sys.unraisablehook,
+            threading.excepthook,
+            signal.getsignal(signal.SIGTERM),
+            gc.get_threshold(),
+            gc.get_freeze_count(),
+        ]
 
     async def host() -> list[object]:
         async with Gateway(Settings()) as gateway:

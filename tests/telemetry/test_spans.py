@@ -192,6 +192,7 @@ async def test_nothing_of_what_is_sent(traced: Any) -> None:
     async with world.session.get(f"{world.url}/images/marker") as response:
         await response.read()
     async with asyncio.timeout(10):
+        # It is polled, since the exporter sets no event.
         while "GET /images/{token}" not in {span.name for span in world.exporter.get_finished_spans()}:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     spans = world.exporter.get_finished_spans()

@@ -35,7 +35,7 @@ from gateway.testing import AccountUser, Sandbox
 
 def settings_by_class() -> Settings:
     """Every setting has a default; a URL is a str, and a port that is off is None."""
-    account = AccountSettings(base_url="https://api.example/identity", token=SecretStr("t"), account_id="acct_1")
+    account = AccountSettings(base_url="https://api.example.com", token=SecretStr("t"), account_id="ac_1")
     url: str | None = account.base_url
     return Settings(
         account=account,
@@ -157,7 +157,7 @@ class OwnSource(Source):
         return User(ref.source, ref.source_id, name="Ada") if not needs else None
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
-        raise NotImplementedError
+        raise NotImplementedError  # only the types are checked
 
     async def update_user(self, ref: Ref, change: object, key: str) -> User | None:
         raise NotFound(f"There is no user {ref.source_id}, for {key} and {change}.")

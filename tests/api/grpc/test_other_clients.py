@@ -14,7 +14,10 @@ from conftest import ROOT
 from gateway.api.grpc.proto_files import proto_files
 from gateway.api.grpc.server import GrpcOptions
 
-pytestmark = pytest.mark.skipif("TEST_GRPC_TOOLS" not in os.environ, reason="runs with TEST_GRPC_TOOLS=1")
+pytestmark = pytest.mark.skipif(
+    "TEST_GRPC_TOOLS" not in os.environ,
+    reason="runs with TEST_GRPC_TOOLS=1: `make test` does not install the tools, and Go takes long",
+)
 
 PACKAGE = "example.com/app"
 PAGE = (ROOT / "docs/grpc.md").read_text()

@@ -19,7 +19,7 @@ from gateway.users.model import UserSource
 
 APOLLO = Path(__file__).parent / "node"
 HIVE = Path(__file__).parent / "hive"
-WITH_HIVE = "TEST_HIVE" in os.environ  # its packages take as long to install as those of Apollo
+WITH_HIVE = "TEST_HIVE" in os.environ
 _SUBGRAPH = ("--http-port", "0", "--grpc-port", "off", "--no-rate-limits", "--federation", "on", "--reference-ttl", "0")
 SCOPES = {"all": ("users:read", "users:write"), "marketplace": ("users:read:softwareone",)}
 
@@ -74,7 +74,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory, node_in: Callable[[Path
         yield Federation(opened, guarded, routers, {name: key for name, (key, _) in created.items()})
 
 
-_ON_DEMAND = pytest.mark.skipif(not WITH_HIVE, reason="TEST_HIVE is not set")
+_ON_DEMAND = pytest.mark.skipif(not WITH_HIVE, reason="runs with TEST_HIVE=1: its packages take long to install")
 
 
 @pytest.fixture(params=["apollo", *(pytest.param(name, marks=_ON_DEMAND) for name in ("hive", "hive rust"))])

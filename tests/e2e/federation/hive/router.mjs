@@ -12,7 +12,7 @@ const propagateHeaders = {
 };
 const runtime = createGatewayRuntime({
   supergraph: readFileSync(file, "utf8"),
-  logging: false,
+  logging: false, // the test reads the pipe to the line of the URL alone: what is written later would fill it
   ...(options.includes("rust") ? { unifiedGraphHandler } : {}),
   ...(options.includes("forward") ? { propagateHeaders } : {}),
 });
