@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 from aiohttp import ClientSession
+from app.moved_clock import MovedClock
 
 from gateway import Gateway, Settings
 from gateway.auth import ANYONE, Credential, Principal
@@ -211,7 +212,7 @@ async def test_nobody_waits_any_more() -> None:
 
 
 async def test_expiry() -> None:
-    """A credential is renewed before it expires; one that has expired already is used for one call."""
+    """A credential that has expired is renewed; one that had expired when it was provided is used for one call."""
     for lifetime, obtained in ((3600, 1), (-1, 3), (0.05, 2)):
         tokens = Tokens(lifetime)
         async with Gateway(_settings(), transport=EchoApi(), credentials=tokens) as gateway:
@@ -222,6 +223,15 @@ async def test_expiry() -> None:
             assert await _name(gateway, ANN) == f"Bearer ann-{min(obtained, 2)}"
             await _name(gateway, ANN)
         assert tokens.obtained["ann"] == obtained
+
+
+async def test_renewed_before_it_expires() -> None:
+    """A credential is used until half a minute before it expires, by the clock of the gateway."""
+    clock = MovedClock()
+    async with Gateway(_settings(), transport=EchoApi(), credentials=Tokens(3600), clock=clock) as gateway:
+        for seconds, name in ((0, "Bearer ann-1"), (3560, "Bearer ann-1"), (15, "Bearer ann-2")):
+            clock.move(seconds)
+            assert await _name(gateway, ANN) == name
 
 
 @pytest.mark.parametrize("change", [False, True])

@@ -62,7 +62,7 @@ async def test_a_signal(host: str) -> None:
                     await read_to_the_end(subscription)
                     output = (await process.stdout.read()).decode() if process.stdout else ""
                     status = await process.wait()
-                await asyncio.gather(change, return_exceptions=True)
+                assert await change == 200
         finally:
             if process.returncode is None:
                 process.kill()

@@ -72,9 +72,10 @@ def test_serving_without_grpc(installed: Callable[..., Path]) -> None:
 
 
 def test_serving_with_telemetry(installed: Callable[..., Path]) -> None:
-    """With the extra `otel` alone, `gateway serve` sends what it records by OTLP."""
+    """With the extra `otel` alone, `gateway serve` sends its metrics by OTLP."""
     status, output = _serve(installed("otel"), SERVED | {"GATEWAY_OTLP_ENDPOINT": "http://127.0.0.1:9"})
     assert status == 0, output
+    assert "sending the metrics to http://127.0.0.1:9/v1/metrics failed" in output  # nobody listens there
     assert "user-gateway[otel]" not in output
 
 

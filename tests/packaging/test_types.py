@@ -194,6 +194,11 @@ def _sources() -> dict[str, str]:
     return dict(_snippets()) | {str(file.relative_to(ROOT)): file.read_text() for file in files}
 
 
+def test_the_programs_are_found() -> None:
+    """The programs of the README and of the pages for embedding programs are among those that are checked."""
+    assert {"readme", "embedding", "testing", "grpc"} <= {name.rpartition("_")[0] for name, _ in _snippets()}
+
+
 @pytest.mark.parametrize(("name", "text"), _sources().items(), ids=_sources())
 def test_programs_import_public_modules(name: str, text: str) -> None:
     """The programs in examples/ and in the documents import nothing but the public modules."""
