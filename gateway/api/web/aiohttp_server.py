@@ -243,5 +243,6 @@ class AiohttpServer:
         self._connections.retired = True
 
     async def stop(self) -> None:
+        self._connections.stopped = True
         self._server.close()
         await self._runner.cleanup()

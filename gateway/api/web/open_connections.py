@@ -51,7 +51,9 @@ class OpenConnections(Generic[Connection]):
     """Tracks the connections of a server, each idle or busy with a request or a WebSocket.
 
     `close` closes an idle connection at once. `retired`: the process stops, and each response is the last one of its
-    connection, so that proxies open connections to other replicas while this one still serves.
+    connection, so that proxies open connections to other replicas while this one still serves. `stopped`: the server
+    stops, and a connection that was accepted just before is closed at once. It would not take part in the stop, which
+    would wait for it until the end of the grace period, and so would its client.
     """
 
     def __init__(self, limit: ConnectionLimit | None, close: Callable[[Connection], None]) -> None:
@@ -61,6 +63,7 @@ class OpenConnections(Generic[Connection]):
         self._idle: OrderedDict[Connection, None] = OrderedDict()  # the longest idle one first
         self._all_closed = asyncio.Event()
         self.retired = False
+        self.stopped = False
 
     def __len__(self) -> int:
         return len(self._open)
@@ -72,6 +75,9 @@ class OpenConnections(Generic[Connection]):
     def opened(self, connection: Connection, descriptor: int) -> None:
         """Add a new connection, which is idle; beyond the limit close one: this one, if all others are busy."""
         self._open.add(connection)
+        if self.stopped:
+            self._close(connection)
+            return
         self._idle[connection] = None
         if self._limit is not None and self._limit.is_exceeded(len(self._open), descriptor):
             longest_idle, _ = self._idle.popitem(last=False)

@@ -63,6 +63,7 @@ class LeanServer:
         self._connections.retired = True
 
     async def stop(self) -> None:
+        self._connections.stopped = True
         if self._server is not None:
             self._server.close()
         for connection in self._connections.all():
