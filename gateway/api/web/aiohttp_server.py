@@ -11,7 +11,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.api.web.aiohttp_websocket import abort, serve_websocket
 from gateway.api.web.http import Closed, Malformed, WebRequest, WebResponse, joined
-from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen
+from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen, stop_listening
 from gateway.api.web.site import Site
 
 __all__ = ["AiohttpServer", "aiohttp_application"]
@@ -244,5 +244,5 @@ class AiohttpServer:
 
     async def stop(self) -> None:
         self._connections.stopped = True
-        self._server.close()
+        await stop_listening(self._server)
         await self._runner.cleanup()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["ACCEPTED_AT_ONCE", "ConnectionLimit", "OpenConnections", "listen"]
+__all__ = ["ACCEPTED_AT_ONCE", "ConnectionLimit", "OpenConnections", "listen", "stop_listening"]
 
 ACCEPTED_AT_ONCE = 16
 """Connections that are accepted in one iteration of the event loop, before the first of them is counted. When there are
@@ -29,6 +29,21 @@ async def listen(factory: Callable[[], asyncio.Protocol], host: str, port: int) 
         with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
             same.listen(_BACKLOG)
     return server
+
+
+async def stop_listening(server: asyncio.Server) -> None:
+    """Close a listening server.
+
+    asyncio accepts a connection in two steps of the event loop. If its server is closed between them, the connection is
+    neither served nor closed, and its client waits until the process ends. So no connection is accepted any more, and
+    those of the first step get their second one, before the server is closed.
+    """
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, asyncio.SelectorEventLoop):  # uvloop accepts in one step
+        for listening in server.sockets:
+            loop.remove_reader(listening.fileno())
+        await asyncio.sleep(0)
+    server.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,18 +12,17 @@ from gateway.api.web.servers import HttpServer, ServerName
 
 @pytest.mark.parametrize("name", ["aiohttp", "lean"])
 async def test_they_do_not_delay_the_stop(name: ServerName) -> None:
-    """A connection that is accepted in the moment in which the stop begins is closed at once."""
+    """In whichever step of its opening a connection is when the stop begins, it is closed at once."""
     async with Gateway(Settings(http_port=0, http_server=name)) as gateway:
         server = await gateway.serve_http(grace=60)
         with closing(socket.create_connection(server.address)):
             steps = await _steps_until_open(server)
             await server.stop()
-        for too_early in (0, 1):
+        for too_early in range(steps + 1):
             server = await gateway.serve_http(grace=60)
             with closing(socket.create_connection(server.address)) as connection:
                 for _ in range(steps - too_early):
                     await asyncio.sleep(0)
-                assert server.connections == 1 - too_early
                 async with asyncio.timeout(20):
                     await server.stop()
                     with suppress(ConnectionResetError):

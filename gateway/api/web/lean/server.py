@@ -10,7 +10,7 @@ from typing import Self
 from gateway.api.web.lean.connection import ServerConnection
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.parse_queue import ParseQueue
-from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen
+from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen, stop_listening
 from gateway.api.web.site import Site
 
 __all__ = ["LeanServer"]
@@ -65,7 +65,7 @@ class LeanServer:
     async def stop(self) -> None:
         self._connections.stopped = True
         if self._server is not None:
-            self._server.close()
+            await stop_listening(self._server)
         for connection in self._connections.all():
             connection.drain()
         if not await self._connections.wait_all_closed(self._grace):
