@@ -28,6 +28,7 @@ __all__ = [
     "operation",
     "request_id",
     "seconds_left",
+    "uses_spare_budget",
     "within_gateway",
 ]
 
@@ -87,6 +88,10 @@ current_gateway: ContextVar[object | None] = ContextVar("current_gateway", defau
 """What stands for the gateway in which the code runs: several gateways of one process log in common.
 
 It is set when a gateway begins a request, and inherited by tasks and callbacks. None: it is not known."""
+
+
+uses_spare_budget: ContextVar[bool] = ContextVar("uses_spare_budget", default=False)
+"""Whether calls are made only with what is left of the rate limit of a source, because nobody waits for them."""
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """The change intake: webhooks of the reseller API, and polling of the sources that send none."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
 from gateway.api.web.webhooks import ResellerWebhooks
 from gateway.app.metrics_observer import MetricsObserver
+from gateway.app.sources import BUILDERS, settings_of
 from gateway.app.stores import Stores
+from gateway.events.feeds import ChangeFeeds
 from gateway.events.log import EventLog
 from gateway.events.polling import Poller
 from gateway.kit.clock import Clock
@@ -18,7 +20,7 @@ from gateway.telemetry.telemetry import Telemetry
 from gateway.users.model import UserSource
 from gateway.users.source import PolledSource, Sources
 
-__all__ = ["build_webhooks", "start_polling"]
+__all__ = ["build_webhooks", "poll_intervals", "start_polling"]
 
 
 def build_webhooks(
@@ -51,29 +53,40 @@ def build_webhooks(
     )
 
 
+def poll_intervals(settings: Settings) -> dict[UserSource, float]:
+    """Return the intervals in seconds of the sources that are polled."""
+    intervals = {name: settings_of(settings, name).poll_interval for name in BUILDERS}
+    return {name: interval for name, interval in intervals.items() if interval is not None}
+
+
 def start_polling(
     settings: Settings,
     sources: Sources,
     events: EventLog,
     stores: Stores,
+    feeds: ChangeFeeds,
     *,
     stack: AsyncExitStack,
     observer: MetricsObserver,
     telemetry: Telemetry,
-    sleep: Callable[[float], Awaitable[object]],
+    clock: Clock,
 ) -> None:
-    """Start to poll each source for which an interval is set, waiting by `sleep`; `stack` stops it."""
-    intervals = {
-        UserSource.ACCOUNT: settings.account.poll_interval,
-        UserSource.SOFTWAREONE: settings.softwareone.poll_interval,
-    }
+    """Start to poll each source for which an interval is set, waiting by `clock`; `stack` stops it."""
+    intervals = poll_intervals(settings)
     for source in sources:
         interval = intervals.get(source.name)
         if interval is None or not isinstance(source, PolledSource):
             continue
         lock = stores.polling_lock(f"polling:{source.name}", interval)
         poller = Poller(
-            source, events, lock, interval=interval, observe=observer.poll, sleep=sleep, trace_round=telemetry.polling
+            source,
+            events,
+            lock,
+            interval=interval,
+            observe=observer.poll,
+            complete=partial(feeds.complete, source.name),
+            clock=clock,
+            trace_round=telemetry.polling,
         )
         stack.push_async_callback(poller.aclose)
         observer.feeds.expect(source.name)

@@ -19,7 +19,10 @@ __all__ = ["given_sources"]
 
 _READS = ("fetch_user", "page_users", "complete", "changes_since")
 _CHANGES = ("create_user", "update_user")
-_OTHERS = ("name", "tenant", "list_template", "recognises_keys", "now", "probes", "missing", "icon_rules")
+_OTHERS = (
+    *("name", "tenant", "list_template", "user_template", "recognises_keys", "now", "probes", "missing", "icon_rules"),
+    *("row_needs", "changed_needs"),
+)
 
 
 def given_sources(sources: Sequence[Source], timeout: Callable[[UserSource], float]) -> dict[UserSource, Source]:

@@ -9,7 +9,7 @@ from gateway.events.log import EventLog
 from gateway.sources.http.circuit import CircuitState
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.telemetry import Telemetry
-from gateway.users.reference import ReferenceData
+from gateway.users.records import KeptRecords
 
 __all__ = ["read_metrics"]
 
@@ -20,7 +20,7 @@ def read_metrics(
     observer: MetricsObserver,
     telemetry: Telemetry,
     sources: ConfiguredSources,
-    reference: ReferenceData,
+    records: KeptRecords,
     live: Live,
     events: EventLog,
 ) -> None:
@@ -37,7 +37,7 @@ def read_metrics(
         return {(name,): state.limit for name, state in sources.budgets().items() if state.limit is not None}
 
     def kept() -> Mapping[tuple[str, ...], float]:
-        return {(source, result): count for (source, result), count in reference.lookups().items()}
+        return {(source, result): count for (source, result), count in records.results.items()}
 
     metrics.circuits.read_from(circuits)
     metrics.pacing_tokens.read_from(tokens)

@@ -13,17 +13,18 @@ from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.pictures import PictureLinks
 from gateway.api.web.cors import Cors
 from gateway.app.callers import open_credentials
-from gateway.app.change_intake import start_polling
+from gateway.app.change_intake import poll_intervals, start_polling
 from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.metrics_reading import read_metrics
 from gateway.app.overrides import Overrides
 from gateway.app.pictures import build_picture_links
 from gateway.app.secret_files import watch_secret_files
-from gateway.app.sources import ConfiguredSources
+from gateway.app.sources import ConfiguredSources, settings_of
 from gateway.app.stores import Stores
 from gateway.callers.revocation import CredentialWatch
-from gateway.events.log import EventLog
+from gateway.events.feeds import ChangeFeeds
+from gateway.events.log import EventLog, UnknownChanges, UserEvent
 from gateway.kit.clock import Clock
 from gateway.kit.extras import require_extra
 from gateway.settings import Settings
@@ -33,8 +34,11 @@ from gateway.state.state import State
 from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.telemetry import Telemetry
+from gateway.users.lifetimes import KeepRule, Lifetimes
 from gateway.users.listing.cursor import Cursors
-from gateway.users.model import User, UserChange
+from gateway.users.model import User, UserChange, UserSource
+from gateway.users.reading import KeepMode, UserReader
+from gateway.users.records import KeptRecords
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 
@@ -95,7 +99,15 @@ async def open_parts(
     secret = settings.cursor_secret
     once = IdempotentChanges(stores.idempotency(), observe=observer.idempotency, sleep=clock.sleep)
     stack.push_async_callback(once.aclose)
-    reference = ReferenceData(sources, ttl=settings.reference_ttl, clock=clock.monotonic, observe=observer.batch)
+    feeds = ChangeFeeds(poll_intervals(settings), clock.monotonic)
+    records = KeptRecords(max_bytes=settings.keep_max_bytes, clock=clock.monotonic)
+    lifetimes = Lifetimes(
+        {source.name: _keep_rule(settings, source.name) for source in sources},
+        reference=settings.reference_ttl,
+        is_reported=feeds.is_reported,
+    )
+    reads = UserReader(sources, records, lifetimes, mode=KeepMode(settings.keep_mode), catch_up=events.catch_up)
+    reference = ReferenceData(sources, records, lifetimes, observe=observer.batch)
 
     async def publish(change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
         """Publish the event of a change that was made here."""
@@ -105,6 +117,7 @@ async def open_parts(
 
     users = UserService(
         sources,
+        reads=reads,
         reference=reference,
         cursors=Cursors(secret.get_secret_value().encode() if secret else secrets.token_bytes(32)),
         execute_once=once,
@@ -112,8 +125,17 @@ async def open_parts(
         require_publishable=events.require_writable,
         clock=clock.monotonic,
     )
-    events.on_change(users.drop_prefetched)
-    events.on_change(configured.separate_reads)
+
+    def on_change(change: UserEvent | UnknownChanges) -> None:
+        """Let nothing be used that was read before the change."""
+        if isinstance(change, UserEvent):
+            users.user_changed(change.user)
+            configured.separate_reads(change.user.source)
+        else:
+            users.source_changed(change.source)
+            configured.separate_reads(change.source)
+
+    events.on_change(on_change)
     stack.push_async_callback(users.drain)
     capacity = _build_capacity(settings, stores, observer)
     executor = build_executor(settings, stores, stack, observer, capacity)
@@ -122,19 +144,24 @@ async def open_parts(
     live = Live(executor, incoming, options, admits=cors.admits_socket, observe=observer.live)
     stack.push_async_callback(live.drain)
     start_polling(
-        settings, sources, events, stores, stack=stack, observer=observer, telemetry=telemetry, sleep=clock.sleep
+        settings, sources, events, stores, feeds, stack=stack, observer=observer, telemetry=telemetry, clock=clock
     )
     read_metrics(
         metrics,
         observer=observer,
         telemetry=telemetry,
         sources=configured,
-        reference=reference,
+        records=records,
         live=live,
         events=events,
     )
     await stack.enter_async_context(LoopLag(observer.loop_lag))
     return Parts(clock, stores, configured, credentials, events, users, pictures, capacity, executor, incoming, live)
+
+
+def _keep_rule(settings: Settings, source: UserSource) -> KeepRule:
+    configured = settings_of(settings, source)
+    return KeepRule(configured.keep, configured.keep_if_error)
 
 
 def _configured_state(settings: Settings, observer: MetricsObserver, clock: Clock) -> State:

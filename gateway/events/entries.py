@@ -1,13 +1,15 @@
 """Events as bytes, the entries of the stream that replicas have in common (`gateway/kit/event_stream.py`).
 
-An entry is one line with the change and its time, followed by the user as JSON.
+An entry is one line with the change and its time, followed by the user as JSON. That of unknown changes is one line, a
+word and the source: versions that do not know it take it for changes of any source.
 """
 
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from gateway.events.log import UnknownChanges
 from gateway.users.idempotency import from_bytes, to_bytes
-from gateway.users.model import Timestamp, User, UserChange
+from gateway.users.model import Timestamp, User, UserChange, UserSource
 
 __all__ = ["Entry", "check_of", "decode_entry", "encode_entry"]
 
@@ -21,12 +23,17 @@ class Entry:
     user: User
 
 
-def encode_entry(entry: Entry) -> bytes:
+_UNKNOWN = "UNKNOWN"
+
+
+def encode_entry(entry: Entry | UnknownChanges) -> bytes:
     """Return the entry as bytes."""
+    if isinstance(entry, UnknownChanges):
+        return f"{_UNKNOWN} {entry.source or ''}\n".encode()
     return f"{entry.change} {entry.occurred_at}\n".encode() + to_bytes(entry.user)
 
 
-def decode_entry(content: bytes) -> Entry:
+def decode_entry(content: bytes) -> Entry | UnknownChanges:
     """Return the entry that `encode_entry` of this or another version of the gateway wrote.
 
     Raises:
@@ -34,6 +41,8 @@ def decode_entry(content: bytes) -> Entry:
     """
     line, _, user = content.partition(b"\n")
     change, _, occurred_at = line.decode().partition(" ")
+    if change == _UNKNOWN:
+        return UnknownChanges(UserSource(occurred_at) if occurred_at else None)
     record = from_bytes(user)
     if not isinstance(record, User):
         raise ValueError("no user")  # noqa: TRY004 - its bytes are wrong, not its type

@@ -1,6 +1,6 @@
 """The event log as its readers and writers use it, independent of where it is stored."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +20,7 @@ __all__ = [
     "NoLongerHeld",
     "SlowReader",
     "Subscription",
+    "UnknownChanges",
     "UserEvent",
     "ignore_log_event",
 ]
@@ -126,6 +127,13 @@ class EventLog(Protocol):
             SourceUnavailable: the event may not be in the log; append it again.
         """
 
+    async def append_unknown(self, source: UserSource) -> None:
+        """Let all processes drop what they have read of a source: it has changed, and how is not known.
+
+        Raises:
+            SourceUnavailable: they may not know of it; append it again.
+        """
+
     def subscribe(
         self, *, ids: Collection[Ref] = (), sources: Collection[UserSource] = (), after: str | None = None
     ) -> AbstractAsyncContextManager[Subscription]:
@@ -140,18 +148,29 @@ class EventLog(Protocol):
             Draining: the log is closed.
         """
 
+    @property
+    def catch_up(self) -> Callable[[], Awaitable[bool]] | None:
+        """A function that waits until all events are read that other processes have written by now.
+
+        It returns False if that is impossible at present. None: no other process writes to the log.
+        """
+
     def on_change(self, listener: "ChangeListener") -> None:
-        """Call the listener for each event of any replica, before subscriptions get it."""
+        """Call the listener for each event of any replica, before subscriptions get it, and for unknown changes."""
 
     async def aclose(self) -> None:
         """End all subscriptions with Draining; events that are published later are lost."""
 
 
-ChangeListener = Callable[[UserSource | None], None]
-"""A function that is called with the source of which users have changed; None where events may have been lost.
+@dataclass(frozen=True, slots=True)
+class UnknownChanges:
+    """Records of a source have changed, of any source where it is None, and which ones is not known."""
 
-It must neither wait nor raise.
-"""
+    source: UserSource | None = None
+
+
+ChangeListener = Callable[[UserEvent | UnknownChanges], None]
+"""A function that is called with each event, and where events may have been lost. It must neither wait nor raise."""
 
 
 class SlowReader(RateLimited):

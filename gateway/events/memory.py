@@ -11,6 +11,7 @@ from gateway.events.log import (
     EventLogSettings,
     LogEvent,
     LogObserver,
+    UnknownChanges,
     UserEvent,
     ignore_log_event,
 )
@@ -69,6 +70,11 @@ class MemoryEventLog:
             raise Draining
         return self._add(change, user, external=True, name=name, occurred_at=occurred_at)
 
+    async def append_unknown(self, source: UserSource) -> None:
+        if self._closed:
+            raise Draining
+        self._recent.notify(UnknownChanges(source))
+
     @asynccontextmanager
     async def subscribe(
         self, *, ids: Collection[Ref] = (), sources: Collection[UserSource] = (), after: str | None = None
@@ -80,6 +86,10 @@ class MemoryEventLog:
             raise invalid_resume_token()
         with self._recent.subscribe(start, self._tokens.encode(start), event_filter(ids, sources)) as subscription:
             yield subscription
+
+    @property
+    def catch_up(self) -> None:
+        return None
 
     def on_change(self, listener: ChangeListener) -> None:
         self._recent.on_change(listener)

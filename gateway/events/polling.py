@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from enum import StrEnum
 
 from gateway.errors import GatewayError, SourceUnavailable
 from gateway.events.log import EventLog
+from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.kit.polling_lock import PollingLock
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait
@@ -51,7 +52,8 @@ class Poller:
 
     It starts at the saved position; without one, with the changes from now on. Where two replicas poll at the same
     time, the log recognises repeated changes. `observe` is called with the result of each round, and with the error of
-    one that failed because of the source, the lock or the log.
+    one that failed because of the source, the lock or the log, and `complete` with the
+    instant, on the clock, before which all changes are in the log.
     """
 
     def __init__(
@@ -62,7 +64,8 @@ class Poller:
         *,
         interval: float,
         observe: Callable[[UserSource, PollResult, GatewayError | None], None] = lambda *_: None,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        complete: Callable[[float], None] = lambda _: None,
+        clock: Clock = REAL_CLOCK,
         trace_round: TraceRound = lambda _: nullcontext(),
     ) -> None:
         self._source = source
@@ -70,7 +73,8 @@ class Poller:
         self._lock = lock
         self._interval = interval
         self._observe = observe
-        self._sleep = sleep
+        self._complete = complete
+        self._clock = clock
         self._trace_round = trace_round
         self._number: int | None = None  # the fencing number, while this replica has the lock
         self._task: asyncio.Task[None] | None = None
@@ -103,7 +107,7 @@ class Poller:
             failure = None  # it would keep its frames, and they this one
             failures = min(failures + 1, _MAX_DOUBLINGS) if result is PollResult.FAILED else 0
             interval = min(self._interval * 2**failures, max(self._interval, _MAX_INTERVAL))
-            await self._sleep(max(retry_after, interval))
+            await self._clock.sleep(max(retry_after, interval))
 
     async def _poll(self) -> PollResult:
         lease = await self._lock.acquire()
@@ -111,12 +115,17 @@ class Poller:
             self._number = None
             return PollResult.STANDBY
         self._number, position = lease
+        started = self._clock.monotonic()
         async with self._renewed_lease(self._number):
             with self._trace_round(self._source.name):
                 found = await self._source.changes_since(position)
                 appended = [await self._log.append(change, user) for change, user in found.changes]
+                # What changed before the first round is not reported: nothing may be kept that was read before it.
+                if position is None or found.has_unknown:
+                    await self._log.append_unknown(self._source.name)
         if not await self._lock.save(self._number, found.position):
             return PollResult.OVERTAKEN
+        self._complete(started)
         return PollResult.CHANGED if any(appended) else PollResult.UNCHANGED
 
     @asynccontextmanager

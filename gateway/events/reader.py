@@ -4,8 +4,8 @@ import asyncio
 import logging
 
 from gateway.errors import SourceUnavailable
-from gateway.events.entries import check_of, decode_entry
-from gateway.events.log import LogEvent, LogObserver, NoLongerHeld, UserEvent
+from gateway.events.entries import Entry, check_of, decode_entry
+from gateway.events.log import LogEvent, LogObserver, NoLongerHeld, UnknownChanges, UserEvent
 from gateway.events.outbox import backoff
 from gateway.events.recent import RecentEvents
 from gateway.events.resume_tokens import ResumeTokens
@@ -119,10 +119,12 @@ class EventStreamReader:
             entry = decode_entry(content)
         except (ValueError, KeyError, TypeError):  # a newer version of the gateway wrote it
             _LOG.warning("an event was skipped: a newer version wrote it to the event log; update this replica")
-            self._recent.add(None)
-        else:
+            entry = UnknownChanges()
+        if isinstance(entry, Entry):
             token = self.tokens.encode(number, self.check)
             self._recent.add(UserEvent(token, entry.change, entry.user, entry.occurred_at))
+        else:
+            self._recent.add(entry)
         self._advanced.set()
         self._advanced = asyncio.Event()
         self._update_ready()

@@ -14,6 +14,7 @@ from gateway.events.log import (
     LogObserver,
     NoLongerHeld,
     SlowReader,
+    UnknownChanges,
     UserEvent,
 )
 from gateway.users.ids import Kind, Ref, ref_of
@@ -132,9 +133,10 @@ class RecentEvents:
         held = not self._is_dropped(number) and number <= self.last
         return self._ring[self._index(number)] if held else None
 
-    def add(self, event: UserEvent | None) -> None:
-        """Store the event under the next number and offer it to all subscriptions; None is one of unknown format."""
-        self._notify_listeners(None if event is None else event.user.source)
+    def add(self, change: UserEvent | UnknownChanges) -> None:
+        """Store an event under the next number and offer it to all subscriptions; unknown changes take a number."""
+        self.notify(change)
+        event = change if isinstance(change, UserEvent) else None
         self.last += 1
         if len(self._ring) < self._settings.max_events:
             self._ring.append(event)
@@ -172,11 +174,12 @@ class RecentEvents:
         """Drop all events; the next one gets the number after `last`."""
         self._ring = []
         self.last, self._first = last, last + 1
-        self._notify_listeners(None)
+        self.notify(UnknownChanges())
 
-    def _notify_listeners(self, source: UserSource | None) -> None:
+    def notify(self, change: UserEvent | UnknownChanges) -> None:
+        """Call the listeners."""
         for listener in self._listeners:
-            listener(source)
+            listener(change)
 
     def _index(self, number: int) -> int:
         return (number - self._first) % self._settings.max_events

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from gateway.events.log import (
     LogEvent,
     LogObserver,
     NoLongerHeld,
+    UnknownChanges,
     ignore_log_event,
 )
 from gateway.events.outbox import Outbox
@@ -118,6 +119,15 @@ class ReplicatedEventLog:
             raise Draining
         return await _with_timeout(self._write_one(_pending(change, user, self._now(), name, occurred_at)))
 
+    async def append_unknown(self, source: UserSource) -> None:
+        if self._closed:
+            raise Draining
+        entry, name = encode_entry(UnknownChanges(source)), secrets.token_hex(8)
+        report = Report(
+            entry, check_of(entry), event=name, user=name, content="", dated=False, order="", deletion=False
+        )
+        await _with_timeout(self._write_one(_PendingEvent(report, source)))
+
     @asynccontextmanager
     async def subscribe(
         self, *, ids: Collection[Ref] = (), sources: Collection[UserSource] = (), after: str | None = None
@@ -127,6 +137,10 @@ class ReplicatedEventLog:
             raise Draining
         with self._recent.subscribe(start, token, event_filter(ids, sources)) as subscription:
             yield subscription
+
+    @property
+    def catch_up(self) -> Callable[[], Awaitable[bool]]:
+        return self._catch_up
 
     def on_change(self, listener: ChangeListener) -> None:
         self._recent.on_change(listener)
@@ -146,6 +160,18 @@ class ReplicatedEventLog:
             _LOG.error("events were lost: Redis did not accept them until this process stopped: %s", counts)
             for source in lost.elements():
                 self._observe(LogEvent.LOST, source)
+
+    async def _catch_up(self) -> bool:
+        try:
+            await _with_timeout(self._read_until_now())
+        except SourceUnavailable:
+            return False
+        return True
+
+    async def _read_until_now(self) -> None:
+        await self._reader.wait_ready()
+        _, _, last, _ = await self._stream.bounds()
+        await self._reader.wait_for(last)
 
     async def _start_after(self, after: str | None) -> tuple[int, str]:
         """Return the number to start after, and its token.

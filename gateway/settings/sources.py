@@ -73,6 +73,17 @@ class SourceSettings(SettingsGroup, frozen=True):
         default=None, description="calls per second; unset: the documented rate limit of the source"
     )
     hedge: bool = Field(default=False, description="send a read a second time if the first attempt is unusually slow")
+    poll_interval: PollInterval = Field(
+        default=None, description="seconds between requests for changes made elsewhere; unset: no polling"
+    )
+    keep: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=600.0,
+        description="seconds that a user is kept, if `GATEWAY_KEEP_MODE` is `on`; at most 5 where its changes are not "
+        "reported; 0: not at all",
+    )
+    keep_if_error: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=300.0, description="seconds after that for which it is shown if the source fails; 0: not"
+    )
     connect_timeout: Seconds = Field(default=3.0, description="seconds to open a connection")
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=100, description="maximum number of connections to the source"
@@ -156,9 +167,6 @@ class PicturedSettings(SourceSettings, frozen=True):
 class AccountSettings(PicturedSettings, frozen=True):
     """The settings of the account source, the identity API (`/v1/identity/…`)."""
 
-    poll_interval: PollInterval = Field(
-        default=None, description="seconds between requests for changes made elsewhere; unset: no polling"
-    )
     account_id: str = Field(default="", description="id of the account, sent as `<Prefix>-Account`")
     api_version: Annotated[str, StringConstraints(min_length=1)] = Field(
         default="1.0.forge-preview.3", description="version of the API, sent as `<Prefix>-Version`"
@@ -171,9 +179,6 @@ class AccountSettings(PicturedSettings, frozen=True):
 class SoftwareOneSettings(PicturedSettings, frozen=True):
     """The settings of the SoftwareOne Marketplace; its base URL is without `/public/v1`."""
 
-    poll_interval: PollInterval = Field(
-        default=None, description="seconds between requests for changes made elsewhere; unset: no polling"
-    )
     icon_bytes: Annotated[int, Field(ge=0)] = Field(
         default=5 * 1024 * 1024, description="maximum size of an icon in bytes"
     )

@@ -164,6 +164,14 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
     reference_ttl: Annotated[float, Field(ge=0)] = Field(
         default=30.0, description="seconds that roles, departments and organizations are cached; 0: not at all"
     )
+    keep_mode: Literal["off", "shadow", "on"] = Field(
+        default="off",
+        description="keep users until they change: `on` or `off`; `shadow` keeps them too, and only compares them with "
+        "what is read all the same",
+    )
+    keep_max_bytes: Annotated[int, Field(ge=1024 * 1024)] = Field(
+        default=64 * 1024 * 1024, description="maximum bytes of all that is kept, reference data too, estimated"
+    )
     cursor_secret: Secret | None = Field(
         default=None,
         description="secret that cursors are signed with; unset: a random one, and cursors are invalid after a restart",

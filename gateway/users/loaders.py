@@ -11,12 +11,11 @@ from aiodataloader import DataLoader
 from gateway.errors import Forbidden
 from gateway.operation import acting_as, current_principal
 from gateway.principal import ANYONE, Action, Principal
-from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import Department, Organization, User
 from gateway.users.planning import DETAILS, Plan
+from gateway.users.reading import UserReader
 from gateway.users.reference import ReferenceData
-from gateway.users.source import Sources
 
 __all__ = ["Loaders", "load_expanded_reference", "load_expansion", "load_reference"]
 
@@ -24,10 +23,10 @@ __all__ = ["Loaders", "load_expanded_reference", "load_expansion", "load_referen
 class Loaders:
     """The loaders of one operation and its principal. Do not reuse them for another: their records are not renewed."""
 
-    def __init__(self, sources: Sources, reference: ReferenceData, plan: Plan, principal: Principal = ANYONE) -> None:
+    def __init__(self, reads: UserReader, reference: ReferenceData, plan: Plan, principal: Principal = ANYONE) -> None:
         self.plan = plan
         self._principal = principal
-        self._sources = sources
+        self._reads = reads
         self._reference = reference
         self._loaders: dict[Kind, _Loader] = {}
 
@@ -43,8 +42,12 @@ class Loaders:
     async def load_single(self, ref: Ref) -> User | None:
         """Return the only user of an operation, as `load` does, without the tasks that a batch takes."""
         self._principal.require(Action.READ, ref.source)
+        needs = self.plan.of(Kind.USER)
+        kept = self._reads.kept_user(ref, needs, self._principal)
+        if kept is not None:
+            return kept[0]
         with acting_as(self._principal):
-            return check_user(ref, await self._sources.named(ref.source).fetch_user(ref, self.plan.of(Kind.USER)))
+            return await self._reads.user(ref, needs)
 
     def close(self) -> None:
         """Cancel the batches under way and what awaits their records, at the end of the operation."""
@@ -56,7 +59,7 @@ class Loaders:
         if loader is None:
             needs, principal = self.plan.of_calls(kind), self._principal
             if kind is Kind.USER:
-                loader = _UserLoader(self._sources, needs, principal)
+                loader = _UserLoader(self._reads, needs, principal)
             else:
                 loader = _RecordLoader(self._reference, needs, principal)
             self._loaders[kind] = loader
@@ -76,6 +79,16 @@ class _Loader(DataLoader[Ref, Any], ABC):
         self._needs = needs
         self._principal = principal
         self._batches: set[asyncio.Task[Any]] = set()
+
+    def load(self, key: Ref) -> "asyncio.Future[Any]":
+        """Return a future of the record, which is already done if the record is kept: no batch, no tasks."""
+        requested = self._requested.get(key)
+        if requested is None and self._principal.may(Action.READ, key.source):
+            kept = self.kept(key)
+            if kept is not None:
+                requested = self._requested[key] = self.loop.create_future()
+                requested.set_result(kept[0])
+        return requested or super().load(key)
 
     async def batch_load_fn(self, keys: list[Ref]) -> list[Any]:
         task = asyncio.current_task()
@@ -103,6 +116,10 @@ class _Loader(DataLoader[Ref, Any], ABC):
         return [found[key] for key in keys]
 
     @abstractmethod
+    def kept(self, ref: Ref) -> tuple[Any] | None:
+        """Return the record in a tuple if it can be given without waiting, else None. The caller checks the scope."""
+
+    @abstractmethod
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         """Return the records in the order of their references, for each that failed its exception."""
 
@@ -116,17 +133,17 @@ class _Loader(DataLoader[Ref, Any], ABC):
 class _UserLoader(_Loader):
     """Loads users, by one call each. A batch waits for all of them, so that their lookups are one batch too."""
 
-    def __init__(self, sources: Sources, needs: frozenset[str], principal: Principal) -> None:
+    def __init__(self, reads: UserReader, needs: frozenset[str], principal: Principal) -> None:
         super().__init__(needs, principal)
-        self._sources = sources
+        self._reads = reads
+
+    def kept(self, ref: Ref) -> tuple[Any] | None:
+        return self._reads.kept_user(ref, self._needs, self._principal)
 
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         if len(refs) == 1:  # without another task
-            return [await self._fetch(refs[0])]
-        return await asyncio.gather(*(self._fetch(ref) for ref in refs), return_exceptions=True)
-
-    async def _fetch(self, ref: Ref) -> User | None:
-        return check_user(ref, await self._sources.named(ref.source).fetch_user(ref, self._needs))
+            return [await self._reads.user(refs[0], self._needs)]
+        return await asyncio.gather(*(self._reads.user(ref, self._needs) for ref in refs), return_exceptions=True)
 
 
 class _RecordLoader(_Loader):
@@ -136,15 +153,8 @@ class _RecordLoader(_Loader):
         super().__init__(needs, principal)
         self._reference = reference
 
-    def load(self, key: Ref) -> "asyncio.Future[Any]":
-        """Return a future of the record, which is already done if the record is cached: no batch, no tasks."""
-        requested = self._requested.get(key)
-        if requested is None:
-            cached = self._reference.cached(key, self._needs, self._principal)
-            if cached is not None and self._principal.may(Action.READ, key.source):
-                requested = self._requested[key] = self.loop.create_future()
-                requested.set_result(cached[0])
-        return requested or super().load(key)
+    def kept(self, ref: Ref) -> tuple[Any] | None:
+        return self._reference.kept(ref, self._needs, self._principal)
 
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         found = await self._reference.look_up(refs, self._needs, self._principal)

@@ -22,6 +22,7 @@ from gateway.users.identity import check_changed, check_created
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.planning import EVERYTHING
+from gateway.users.reading import UserReader
 from gateway.users.reference import ReferenceData
 from gateway.users.repetition import (
     ref_after,
@@ -84,22 +85,25 @@ class Mutations:
     """Executes changes of users in their sources.
 
     `execute_once` stores the results of changes that have a caller's key; without it, only the account API recognises
-    a repeated key. `on_change` is called after every change that may have been executed. `publish` is called once for
-    every change that was executed, and not for a replay. `require_publishable` is called before a change without a key:
-    it would be executed although its event is lost. For one with a key `execute_once` fails before it is sent.
+    a repeated key. `on_change` is called with its source after every change that may have been executed. `publish` is
+    called once for every change that was executed, and not for a replay. `require_publishable` is called before a
+    change without a key: it would be executed although its event is lost. For one with a key `execute_once` fails
+    before it is sent.
     """
 
     def __init__(
         self,
         sources: Sources,
+        reads: UserReader,
         reference: ReferenceData,
         execute_once: ExecuteOnce | None = None,
         *,
-        on_change: Callable[[], None] = lambda: None,
+        on_change: Callable[[UserSource], None] = lambda _: None,
         publish: Publish | None = None,
         require_publishable: RequirePublishable | None = None,
     ) -> None:
         self._sources = sources
+        self._reads = reads
         self._on_change = on_change
         self._publish = publish
         self._require_publishable = require_publishable
@@ -164,8 +168,12 @@ class Mutations:
         Raises:
             GatewayError: there is no result. Its outcome is unknown if an earlier execution is in doubt.
         """
+        source = UserSource.ACCOUNT if command.target is None else command.target.source
+        read = self._reads.begin_change(source, command.target)
+        user: User | None = None
         try:
             result = await self._call_source(command, execution)
+            user = result if isinstance(result, User) else None
         except GatewayError as error:
             if execution.doubtful_since is not None and error.outcome is None:
                 # A copy: other operations may have got the same error, of a call that they had in common.
@@ -179,14 +187,15 @@ class Mutations:
                 raise
             return error
         finally:
-            self._on_change()
-        if isinstance(result, User):
+            self._reads.end_change(read, command.target, user)
+            self._on_change(source)
+        if user is not None:
             # Assigning a role may make the source create one: in the account source, a role of type `sales_rep`.
             if "role_id" in command.change.model_fields_set:
                 self._reference.drop(UserSource.ACCOUNT, Kind.ROLE)
             # A user that was read may be as another change has left it, whose event is published already.
             repeated = execution.doubtful_since is not None or execution.confirmed
-            await self._publish_event(command, result, repeated=repeated)
+            await self._publish_event(command, user, repeated=repeated)
         return result
 
     async def _publish_event(self, command: Command, user: User, *, repeated: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from gateway.errors import BadUserInput, GatewayError
 from gateway.kit.tasks import gather
 from gateway.users.model import User
+from gateway.users.reading import UserReader
 from gateway.users.source import Source, Unavailable, UserQuery, raise_most_relevant
 
 __all__ = ["Person", "find_person"]
@@ -23,7 +24,7 @@ class Person:
 
 
 async def find_person(
-    sources: Iterable[Source], email: str, needs: frozenset[str], *, include_removed: bool = False
+    reads: UserReader, sources: Iterable[Source], email: str, needs: frozenset[str], *, include_removed: bool = False
 ) -> Person:
     """Return all users with that address, by one call to each source at the same time.
 
@@ -33,7 +34,7 @@ async def find_person(
     """
     query = UserQuery(email=email, include_removed=include_removed)
     called = list(sources)
-    results = await gather(_find_users(source, query, needs) for source in called)
+    results = await gather(_find_users(reads, source, query, needs) for source in called)
     errors = [result for result in results if isinstance(result, GatewayError)]
     for error in errors:
         if isinstance(error, BadUserInput):
@@ -56,9 +57,11 @@ def _at_argument(error: BadUserInput) -> BadUserInput:
     return error
 
 
-async def _find_users(source: Source, query: UserQuery, needs: frozenset[str]) -> list[User] | GatewayError:
+async def _find_users(
+    reads: UserReader, source: Source, query: UserQuery, needs: frozenset[str]
+) -> list[User] | GatewayError:
     try:
-        window = await source.page_users(query, None, _LIMIT, needs)
+        window, _ = await reads.page(source, query, None, _LIMIT, needs)
     except GatewayError as error:
         return error
     return [user for user in window.items if query.matches(user)]

@@ -1,4 +1,4 @@
-"""Reference data, such as roles, departments and organizations, looked up in batches and cached for some seconds.
+"""Reference data, such as roles, departments and organizations, looked up in batches and kept for some seconds.
 
 No source filters by a list of ids, and the account API allows 20 calls in a second. So the lookup of one id is one GET,
 and that of several ids is a call for a page, and for the next pages as long as ids are missing. Lookups that arrive
@@ -8,9 +8,7 @@ records and calls. Principals with forwarded credentials share nothing (`Princip
 """
 
 import asyncio
-import time
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +16,7 @@ import msgspec
 
 from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import Origin, SourceTimeout
+from gateway.freshness import ANY_FRESHNESS, current_freshness
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import gather
 from gateway.operation import acting_as, background_context, current_trace, seconds_left
@@ -25,16 +24,12 @@ from gateway.principal import ANYONE, Principal
 from gateway.users.batch_calls import BatchCalls
 from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
+from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import UserSource
+from gateway.users.records import KeptRecords, KeptResult, RecordKey
 from gateway.users.source import Directory, Sources
 
 __all__ = ["ReferenceData"]
-
-_MAX_RECORDS = 20_000
-
-
-_CacheKey = tuple[str, frozenset[str], Ref]
-"""The credential that a record was read with, its needs and its reference: a plain tuple, created for every lookup."""
 
 BatchObserver = Callable[[UserSource, Kind, int], None]
 """Receives each batch of lookups: their source, their kind and their number."""
@@ -54,9 +49,9 @@ class _BatchKey(msgspec.Struct, frozen=True, gc=False):
     source_id: str
     needs: frozenset[str]
 
-    def cache_key(self, ref: Ref) -> _CacheKey:
-        """Return the key under which a record of this batch is cached."""
-        return self.credential, self.needs, ref
+    def record_key(self, ref: Ref) -> RecordKey:
+        """Return the key under which a record of this batch is kept."""
+        return RecordKey(self.credential, ref)
 
 
 @dataclass(slots=True)
@@ -77,44 +72,29 @@ class _Queue:
 
 
 class ReferenceData:
-    """Looks up records and caches them for `ttl` seconds; with 0, nothing is cached and every operation calls alone.
-
-    At most `max_records` are cached; the least recently used are removed first.
-    """
+    """Looks up records and keeps them in `records`; with a lifetime of 0, each operation calls alone."""
 
     def __init__(
         self,
         sources: Sources,
+        records: KeptRecords | None = None,
+        lifetimes: Lifetimes | None = None,
         *,
-        ttl: float = 0,
-        max_records: int = _MAX_RECORDS,
-        clock: Callable[[], float] = time.monotonic,
         observe: BatchObserver = lambda *_: None,
     ) -> None:
         self._sources = sources
-        self._ttl = ttl
-        self._max_records = max_records
-        self._clock = clock
+        self._records = KeptRecords() if records is None else records
+        self._lifetimes = lifetimes or Lifetimes()
+        self._keeps = self._lifetimes.reference > 0
         self._observe = observe
-        self._hits: dict[UserSource, int] = defaultdict(int)  # lookups whose record was cached
-        self._misses: dict[UserSource, int] = defaultdict(int)
-        self._cache: OrderedDict[_CacheKey, tuple[float, Any]] = OrderedDict()  # when it expires, the record
         self._queues: dict[_BatchKey, _Queue] = {}
 
-    def lookups(self) -> Mapping[tuple[UserSource, str], int]:
-        """Return how many lookups were a `hit` or a `miss` of the cache until now, by source."""
-        return {(source, "hit"): count for source, count in self._hits.items()} | {
-            (source, "miss"): count for source, count in self._misses.items()
-        }
-
-    def cached(self, ref: Ref, needs: frozenset[str], principal: Principal = ANYONE) -> tuple[Any] | None:
-        """Return the record in a tuple, which holds None if the source has none, or None if it is not cached.
+    def kept(self, ref: Ref, needs: frozenset[str], principal: Principal = ANYONE) -> tuple[Any] | None:
+        """Return the record in a tuple, which holds None if the source has none, or None if it is not kept.
 
         The caller checks the scope: no scope is needed here.
         """
-        if not self._cache:
-            return None
-        return self._find((principal.credential(ref.source), needs, ref))
+        return self._find(RecordKey(principal.credential(ref.source), ref), needs) if self._keeps else None
 
     async def look_up(
         self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
@@ -129,20 +109,20 @@ class ReferenceData:
             found |= records
         return found
 
-    def drop(self, source: UserSource, kind: Kind) -> None:
-        """Remove what a change may have altered from the cache, and let lookups under way not enter it."""
-        for key in [key for key in self._cache if key[2].source is source and key[2].kind is kind]:
-            del self._cache[key]
-        for batch_key in [key for key in self._queues if key.source is source and key.kind is kind]:
-            del self._queues[batch_key]
+    def drop(self, source: UserSource | None, kind: Kind | None = None) -> None:
+        """Drop what a change may have altered, None for all; no lookup under way is kept or shared."""
+        self._records.drop(source, kind)
+        for key in list(self._queues):
+            if source in {None, key.source} and kind in {None, key.kind}:
+                del self._queues[key]
 
     async def _look_up_batch(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
-        if not self._ttl:
+        if not self._keeps:
             return await self._fetch_alone(key, refs, principal)
-        found = {ref: cached[0] for ref in refs if (cached := self._find(key.cache_key(ref)))}
+        found = {ref: kept[0] for ref in refs if (kept := self._find(key.record_key(ref), key.needs))}
         missing = [ref for ref in refs if ref not in found]
         if missing:
-            self._misses[key.source] += len(missing)
+            self._records.results[key.source, KeptResult.MISS] += len(missing)
             found |= dict(zip(missing, await self._enqueue(key, missing, principal), strict=True))
         return found
 
@@ -159,18 +139,23 @@ class ReferenceData:
         finally:
             current_calls.reset(before)
 
-    def _find(self, key: _CacheKey) -> tuple[Any] | None:
-        entry = self._cache.get(key)
-        if entry is None or self._clock() >= entry[0]:
+    def _find(self, key: RecordKey, needs: frozenset[str]) -> tuple[Any] | None:
+        kept = self._records.find(key)
+        if kept is None or not needs <= kept.needs:
             return None
-        self._cache.move_to_end(key)
-        ref = key[2]
-        self._hits[ref.source] += 1
+        report = current_freshness.get()
+        age, lifetime = self._records.clock() - kept.read_at, self._lifetimes.reference
+        if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
+            return None
+        ref = key.ref
+        self._records.results[ref.source, KeptResult.HIT] += 1
+        if report is not None:
+            report.hit(lifetime - age)
         if (calls := current_calls.get()) is not None:
             directory = self._sources.named(ref.source).directories.get(ref.kind)
             if directory is not None:  # else the record can only be absent, and no call would look for it
                 calls.add(CallKind.KEPT, Endpoint(ref.source, "GET", directory.template), None, 0.0)
-        return (entry[1],)
+        return (kept.value,)
 
     async def _enqueue(self, key: _BatchKey, refs: Iterable[Ref], principal: Principal) -> list[Any]:
         """Queue lookups and return their results, or the operation's timeout."""
@@ -213,11 +198,15 @@ class ReferenceData:
                 queue.calls.lookups = len(queue.under_way)
                 current_calls.set(queue.calls)
                 current_trace.set(queue.calls.trace)
-                found = await self._fetch(key, list(queue.under_way), queue.principal)
-                if self._queues.get(key) is queue:
+                read = self._records.begin(key.source, key.kind)
+                try:
+                    found = await self._fetch(key, list(queue.under_way), queue.principal)
                     for ref in reversed(found):  # the requested ones last, so that they stay longest
                         if not isinstance(found[ref], Exception):
-                            self._store(key.cache_key(ref), found[ref])
+                            beside = ref not in queue.under_way
+                            self._records.store(key.record_key(ref), read, found[ref], key.needs, beside=beside)
+                finally:
+                    self._records.end(read)
                 for ref, future in queue.under_way.items():
                     future.set_result(found.get(ref))  # an exception too: it concerns this record, not the batch
         finally:
@@ -229,12 +218,6 @@ class ReferenceData:
     def _remove(self, key: _BatchKey, queue: _Queue) -> None:
         if self._queues.get(key) is queue:  # after `drop` there may be a new one
             del self._queues[key]
-
-    def _store(self, key: _CacheKey, record: Any) -> None:
-        self._cache[key] = (self._clock() + self._ttl, record)
-        self._cache.move_to_end(key)
-        while len(self._cache) > self._max_records:
-            self._cache.popitem(last=False)
 
     async def _fetch(self, key: _BatchKey, refs: Sequence[Ref], principal: Principal) -> dict[Ref, Any]:
         self._observe(key.source, key.kind, len(refs))
@@ -261,7 +244,7 @@ class ReferenceData:
                 pages += 1
                 for record in page.items:
                     ref = missing.pop(record.source_id, None)
-                    if ref is None and self._ttl:
+                    if ref is None and self._keeps:
                         ref = Ref(key.kind, key.source, record.source_id, key.tenant)
                     if ref is not None:
                         found[ref] = record

@@ -29,6 +29,7 @@ from gateway.users.model import Department, Role, User, UserSource
 from gateway.users.mutations import Command, Mutations, Publish, RequirePublishable
 from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
+from gateway.users.reading import UserReader
 from gateway.users.reference import ReferenceData
 from gateway.users.source import CompletingSource, Sources
 from gateway.users.validation import check_after, check_first, check_icon_in, check_length, parse_change, parse_filter
@@ -58,6 +59,7 @@ class UserService:
         self,
         sources: Sources,
         *,
+        reads: UserReader | None = None,
         reference: ReferenceData | None = None,
         cursors: Cursors | None = None,
         execute_once: ExecuteOnce | None = None,
@@ -66,13 +68,15 @@ class UserService:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = sources
+        self._reads = reads or UserReader(sources)
         self._reference = reference or ReferenceData(sources)
         self._cursors = cursors or Cursors(secrets.token_bytes(32))
         self._prefetched = PrefetchedUsers(clock=clock)
         self._long_steps = LongSteps()
-        self._merge = Merge(sources, self._cursors, self._prefetched)
+        self._merge = Merge(sources, self._reads, self._cursors, self._prefetched)
         self._mutations = Mutations(
             sources,
+            self._reads,
             self._reference,
             execute_once,
             on_change=self._prefetched.clear,
@@ -93,13 +97,20 @@ class UserService:
         """The principal for which it acts."""
         return self._principal
 
-    def drop_prefetched(self, changed: UserSource | None) -> None:
-        """Drop the prefetched users of a source, None for all: some of them have changed."""
-        self._prefetched.clear(changed)
+    def user_changed(self, user: User) -> None:
+        """Drop what was read before a change of a user; `user` is the user after it."""
+        self._reads.user_changed(user)
+        self._prefetched.clear(user.source)
+
+    def source_changed(self, source: UserSource | None) -> None:
+        """Drop what was read of a source, None for all: it has changed, and how is not known."""
+        self._reads.source_changed(source)
+        self._reference.drop(source)
+        self._prefetched.clear(source)
 
     def loaders(self, plan: Plan) -> Loaders:
         """Return the loaders of one operation; do not reuse them for another one."""
-        return Loaders(self._sources, self._reference, plan, self._principal)
+        return Loaders(self._reads, self._reference, plan, self._principal)
 
     async def get(self, ref: Ref, *, loaders: Loaders | None = None) -> Any:
         """Return the record of a reference, or None if there is none."""
@@ -195,7 +206,8 @@ class UserService:
             raise BadUserInput.at(("email",), "must not be empty", Rule.MIN_LENGTH, min=1)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
         with acting_as(self._principal):
-            return await find_person([source for source in self._sources if source.name in readable], email, needs)
+            sources = [source for source in self._sources if source.name in readable]
+            return await find_person(self._reads, sources, email, needs)
 
     async def list_roles(
         self, *, first: int = 50, after: str | None = None, search: str | None = None, loaders: Loaders | None = None
@@ -292,6 +304,7 @@ class UserService:
 
     async def drain(self) -> None:
         """Wait for the changes under way, also those whose callers have gone away."""
+        await self._reads.aclose()
         await self._mutations.drain()
 
     async def _read_missing(self, source: CompletingSource, user: User, missing: frozenset[str]) -> User:

@@ -124,6 +124,19 @@ class Source(Protocol):
         return ""
 
     @property
+    def user_template(self) -> str:
+        """The path template of the call for one user."""
+        return ""
+
+    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002 - a default
+        """Return those of the needs that a user has who is a row of a list; None: rows are not the same as users."""
+        return None
+
+    def changed_needs(self, user: User) -> frozenset[str] | None:  # noqa: ARG002 - a default
+        """Return the needs that a user has who is the response to a change; None: it is not the same as a user read."""
+        return None
+
+    @property
     def directories(self) -> Mapping[Kind, Directory[Any]]:
         """The reference data of this source."""
         return {}
@@ -236,10 +249,14 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class SourceChanges:
-    """Changes, the oldest first, each with the user as it is now, and the position to pass to the next request."""
+    """Changes, the oldest first, each with the user as it is now, and the position to pass to the next request.
+
+    `has_unknown`: further records of the source have changed, and which ones is not known.
+    """
 
     changes: tuple[tuple[UserChange, User], ...]
     position: str
+    has_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

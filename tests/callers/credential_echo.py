@@ -23,6 +23,7 @@ from gateway.sources.http.rotation import Rotation
 from gateway.sources.http.steps import StepSettings, steps
 from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.once import IdempotentChanges
+from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import UserSource
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
@@ -88,7 +89,9 @@ def service_over(
     source = AccountSource(send, "https://account.test", {"Authorization": CONFIGURED}, account_version("current"))
     sources = Sources([source])
     changes = IdempotentChanges(MemoryIdempotency())
-    return UserService(sources, reference=ReferenceData(sources, ttl=ttl), execute_once=changes)
+    return UserService(
+        sources, reference=ReferenceData(sources, lifetimes=Lifetimes(reference=ttl)), execute_once=changes
+    )
 
 
 def bound(principal: Principal, provided: ProvidedCredentials) -> Principal:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from gateway.errors import SourceUnavailable
 from gateway.events.memory import MemoryEventLog
 from gateway.events.polling import Poller, PollResult
+from gateway.kit.clock import RealClock
 from gateway.state.memory.polling_lock import MemoryPollingLock
 from gateway.state.redis.client import connect
 from gateway.state.redis.polling_lock import RedisPollingLock
@@ -45,15 +46,15 @@ class FakeSource:
         return SourceChanges(changes, str(len(self.positions)))
 
 
-class FakeSleep:
-    """A replacement of `asyncio.sleep` that the test ends; it records the seconds."""
+class FakeClock(RealClock):
+    """A clock whose sleep the test ends; it records the seconds."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
         self._wakeups = asyncio.Semaphore(0)
         self._asleep = asyncio.Event()
 
-    async def __call__(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         self.seconds.append(seconds)
         self._asleep.set()
         await self._wakeups.acquire()
@@ -77,15 +78,15 @@ def reported(*results: PollResult) -> list[tuple[UserSource, PollResult]]:
 
 
 @pytest.fixture
-async def poll() -> AsyncIterator[Callable[..., tuple[Poller, FakeSleep, list[Any]]]]:
+async def poll() -> AsyncIterator[Callable[..., tuple[Poller, FakeClock, list[Any]]]]:
     """A function that starts a poller; it returns the poller, its sleep and the results that it reports."""
     async with AsyncExitStack() as stack:
 
-        def poll(source: Any, log: Any, lock: Any = None) -> tuple[Poller, FakeSleep, list[Any]]:
-            sleep, results = FakeSleep(), []
+        def poll(source: Any, log: Any, lock: Any = None) -> tuple[Poller, FakeClock, list[Any]]:
+            sleep, results = FakeClock(), []
             lock = MemoryPollingLock() if lock is None else lock
             poller = Poller(
-                source, log, lock, interval=10.0, observe=lambda *result: results.append(result[:2]), sleep=sleep
+                source, log, lock, interval=10.0, observe=lambda *result: results.append(result[:2]), clock=sleep
             )
             poller.start()
             stack.push_async_callback(poller.aclose)

@@ -14,6 +14,7 @@ from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.merge import Merge, MergedPage
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.model import Timestamp, User, UserSource, UserStatus
+from gateway.users.reading import UserReader
 from gateway.users.source import Sources, UserQuery, Window
 
 ACCOUNT, SOFTWAREONE, RESELLER = UserSource
@@ -138,7 +139,11 @@ class World:
     prefetched: PrefetchedUsers = field(default_factory=PrefetchedUsers)
 
     def __post_init__(self) -> None:
-        self.merge = Merge(Sources(self.sources), Cursors(b"secret"), self.prefetched)  # type: ignore[arg-type]  # they have the methods that are used
+        self.serve(Sources(self.sources))  # type: ignore[arg-type]  # they have the methods that are used
+
+    def serve(self, sources: Sources) -> None:
+        """Merge the users of these sources."""
+        self.merge = Merge(sources, UserReader(sources), Cursors(b"secret"), self.prefetched)
 
     async def page(
         self, first: int, after: str | None = None, query: UserQuery | None = None, **options: Any

@@ -7,6 +7,7 @@ import pytest
 from gateway.errors import Forbidden, SourceInvalidResponse, SourceNotConfigured, SourceUnavailable
 from gateway.principal import Principal
 from gateway.users.ids import Kind, Ref
+from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import Organization, Role, User, UserSource
 from gateway.users.planning import Plan
 from gateway.users.reference import ReferenceData
@@ -152,7 +153,7 @@ async def test_a_cached_record_takes_no_batch(make_source: Callable[..., Any], r
     """The future of a cached record is done at once in a new operation, if its principal may read it."""
     account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
     sources = Sources([account])
-    service = UserService(sources, reference=ReferenceData(sources, ttl=30))
+    service = UserService(sources, reference=ReferenceData(sources, lifetimes=Lifetimes(reference=30)))
     assert (await service.loaders(PLAN).load(role(1))).source_id == "r1"
     found = service.loaders(PLAN).load(role(1))
     assert found.done()

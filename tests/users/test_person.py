@@ -5,11 +5,13 @@ from users.fake_lists import ACCOUNT, DOWN, NEEDS, RESELLER, SOFTWAREONE, World,
 
 from gateway.errors import BadUserInput, Code, SourceUnavailable
 from gateway.users.person import Person, find_person
+from gateway.users.reading import UserReader
 from gateway.users.source import Sources
 
 
 async def find(world: World, email: str, **options: Any) -> Person:
-    return await find_person(Sources(world.sources), email, NEEDS, **options)  # type: ignore[arg-type]  # they have the methods that are used
+    sources = Sources(world.sources)  # type: ignore[arg-type]  # they have the methods that are used
+    return await find_person(UserReader(sources), sources, email, NEEDS, **options)
 
 
 async def test_found() -> None:

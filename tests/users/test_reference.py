@@ -6,7 +6,9 @@ import pytest
 from gateway.errors import SourceInvalidResponse, SourceUnavailable
 from gateway.principal import ANYONE, Principal
 from gateway.users.ids import Kind, Ref
+from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import Role, UserSource
+from gateway.users.records import KeptRecords
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
 
@@ -36,7 +38,7 @@ def clock() -> Clock:
 def reference(make_source: Any, roles: Any, clock: Clock) -> ReferenceData:
     """Reference data that is cached for thirty seconds, three records at most."""
     account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
-    return ReferenceData(Sources([account]), ttl=30, max_records=3, clock=clock)
+    return ReferenceData(Sources([account]), KeptRecords(clock=clock, max_bytes=3 * 1200), Lifetimes(reference=30))
 
 
 async def test_cached_until_it_expires(reference: ReferenceData, roles: Any, clock: Clock) -> None:
@@ -54,15 +56,16 @@ async def test_a_missing_record_is_cached(reference: ReferenceData, roles: Any) 
     assert len(roles.calls) == 1
 
 
-async def test_not_shared_between_principals_nor_needs(reference: ReferenceData, roles: Any) -> None:
-    """Principals with forwarded credentials, and lookups with other needs, use separate calls and cached records."""
+async def test_not_shared_between_principals_nor_with_more_needs(reference: ReferenceData, roles: Any) -> None:
+    """Principals with forwarded credentials, and lookups with more needs, use separate calls and kept records."""
     ada, grace = (Principal(name, forwarded={UserSource.ACCOUNT: {"Authorization": name}}) for name in ("ada", "grace"))
     await reference.look_up([role(1)], NEEDS, ada)
     await reference.look_up([role(1)], NEEDS, grace)
-    await reference.look_up([role(1)], frozenset(), ada)
+    await reference.look_up([role(1)], NEEDS | {"owner"}, ada)
     await reference.look_up([role(1)], NEEDS)
     assert len(roles.calls) == 4
-    for principal in (grace, ANYONE):
+    await reference.look_up([role(1)], frozenset(), ada)
+    for principal in (ada, grace, ANYONE):
         await reference.look_up([role(1)], NEEDS, principal)
     assert len(roles.calls) == 4
 
@@ -95,7 +98,9 @@ async def test_the_next_batch(reference: ReferenceData, roles: Any) -> None:
 
 async def test_the_rest_of_a_page_is_cached(make_source: Any, roles: Any) -> None:
     """What is on the pages that a batch reads needs no call when it is looked up later."""
-    reference = ReferenceData(Sources([make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})]), ttl=30)
+    reference = ReferenceData(
+        Sources([make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})]), lifetimes=Lifetimes(reference=30)
+    )
     await reference.look_up([role(1), role(3)], NEEDS)
     found = await reference.look_up([role(2)], NEEDS)
     assert found[role(2)].source_id == "r2"
@@ -163,7 +168,7 @@ async def test_dropped_during_a_lookup(reference: ReferenceData, roles: Any) -> 
 async def test_not_cached_without_a_ttl(make_source: Any, roles: Any) -> None:
     """With a TTL of 0 every lookup calls the source."""
     account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
-    reference = ReferenceData(Sources([account]), ttl=0)
+    reference = ReferenceData(Sources([account]), lifetimes=Lifetimes(reference=0))
     for _ in range(2):
         await reference.look_up([role(1)], NEEDS)
     assert len(roles.calls) == 2
@@ -180,7 +185,9 @@ async def test_a_page_that_refers_to_itself(make_source: Any, roles: Any) -> Non
 async def test_another_record(make_source: Any, make_directory: Any) -> None:
     """A response with another record than the one that was requested is an error, and is not cached."""
     roles = make_directory({"r1": Role(UserSource.ACCOUNT, "r2", "Another")})
-    reference = ReferenceData(Sources([make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})]), ttl=30)
+    reference = ReferenceData(
+        Sources([make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})]), lifetimes=Lifetimes(reference=30)
+    )
     for calls in (1, 2):
         assert isinstance((await reference.look_up([role(1)], NEEDS))[role(1)], SourceInvalidResponse)
         assert len(roles.calls) == calls

@@ -20,7 +20,7 @@ from gateway.sources.http.json import JsonDecoder, decode_response
 from gateway.users import model
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import UserSource
+from gateway.users.model import User, UserSource
 from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["AccountSource"]
@@ -43,6 +43,7 @@ class AccountSource:
 
     name = UserSource.ACCOUNT
     list_template = _USERS_PATH
+    user_template = _USER_PATH
     recognises_keys = True  # docs/upstreams/account.md, "Idempotency"
     tenant = ""
 
@@ -86,6 +87,12 @@ class AccountSource:
     async def create_user(self, change: CreateAccountUser, key: str) -> model.User:
         version = self._version or await self._version_of_server()
         return await self._write("POST", _USERS_PATH, {}, change, version, key=key, includes=version.create_includes)
+
+    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002
+        return None
+
+    def changed_needs(self, user: User) -> frozenset[str] | None:  # noqa: ARG002
+        return None
 
     async def update_user(self, ref: Ref, change: UpdateAccountUser, key: str) -> model.User:
         version = self._version or await self._version_of_server()

@@ -17,7 +17,7 @@ from gateway.sources.reseller.wire import ResellerWireOrganization, ResellerWire
 from gateway.users import model
 from gateway.users.changes import UpdateResellerUser
 from gateway.users.ids import Kind, Ref, ref_of
-from gateway.users.model import UserSource
+from gateway.users.model import User, UserSource
 from gateway.users.source import Directory, Page, UserQuery, Window
 
 __all__ = ["ResellerSource"]
@@ -45,6 +45,7 @@ class ResellerSource:
 
     name = UserSource.RESELLER
     list_template = _USERS_PATH
+    user_template = _USER_PATH
     recognises_keys = False  # docs/upstreams/reseller.md, "Idempotency"
 
     def __init__(
@@ -104,6 +105,12 @@ class ResellerSource:
         users = tuple(row.record(tenant) for row in rows)
         # There is no total: a full page may be the last one, a shorter one certainly is.
         return window(users, (page - 1) * size, size=size, has_more=len(rows) >= size)
+
+    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002
+        return None
+
+    def changed_needs(self, user: User) -> frozenset[str] | None:  # noqa: ARG002
+        return None
 
     async def update_user(self, ref: Ref, change: UpdateResellerUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys
         body = orjson.dumps({_WIRE_NAMES.get(name, name): value for name, value in change.given().items()})

@@ -20,7 +20,7 @@ from gateway.users import model
 from gateway.users.changes import PhoneNumberChange, UpdateSoftwareOneUser, UserSettingsChange
 from gateway.users.icons import IconRules
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import UserSource
+from gateway.users.model import User, UserSource
 from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["SoftwareOneSource"]
@@ -53,6 +53,7 @@ class SoftwareOneSource:
 
     name = UserSource.SOFTWAREONE
     list_template = _USERS_PATH
+    user_template = _USER_PATH
     recognises_keys = False  # docs/upstreams/softwareone.md, "Idempotency"
     tenant = ""
     directories: Mapping[Kind, Directory[Any]] = {}
@@ -121,6 +122,12 @@ class SoftwareOneSource:
         read = {field: getattr(found, field) for need in missing for field in _OMITTABLE[need][1]}
         omitted = (name for name in user.omitted_fields if name not in left_out or name in found.omitted_fields)
         return replace(user, omitted_fields=tuple(omitted), **read)
+
+    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002
+        return None
+
+    def changed_needs(self, user: User) -> frozenset[str] | None:  # noqa: ARG002
+        return None
 
     async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys
         exchange = await self._api.call("PUT", _USER_PATH, {"id": ref.source_id}, body=_form(change))

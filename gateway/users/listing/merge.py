@@ -30,6 +30,7 @@ from gateway.users.listing.position import WalkPosition
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.listing.source_stream import SegmentPosition, SourceStream
 from gateway.users.model import User, UserSource
+from gateway.users.reading import UserReader
 from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_relevant
 
 __all__ = ["Merge", "MergedPage", "UserEdge"]
@@ -82,8 +83,9 @@ class MergedPage:
 class Merge:
     """Reads pages of the users of all configured sources."""
 
-    def __init__(self, sources: Sources, cursors: Cursors, prefetched: PrefetchedUsers) -> None:
+    def __init__(self, sources: Sources, reads: UserReader, cursors: Cursors, prefetched: PrefetchedUsers) -> None:
         self._sources = sources
+        self._reads = reads
         self._cursors = cursors
         self._prefetched = prefetched
 
@@ -115,7 +117,9 @@ class Merge:
         sources, not_configured = self._select(query, requested, readable)
         clock = self._prefetched.clock
         streams = [
-            SourceStream(source, query, needs, before.get(source.name, WalkPosition()), order=order, clock=clock)
+            SourceStream(
+                self._reads, source, query, needs, before.get(source.name, WalkPosition()), order=order, clock=clock
+            )
             for order, source in enumerate(sources)
         ]
         if after is not None:

@@ -15,6 +15,7 @@ from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResp
 from gateway.users.listing.position import Anchor, AnchorSearch, WalkPosition, instant_of
 from gateway.users.listing.prefetched import PrefetchedWindow
 from gateway.users.model import User
+from gateway.users.reading import UserReader
 from gateway.users.source import Source, UserQuery, Window
 
 __all__ = ["SegmentPosition", "SourceStream", "WalkSegment"]
@@ -82,6 +83,7 @@ class SourceStream:
 
     def __init__(
         self,
+        reads: UserReader,
         source: Source,
         query: UserQuery,
         needs: frozenset[str],
@@ -94,6 +96,7 @@ class SourceStream:
         self.head: User | None = None
         self.error: GatewayError | None = None
         self.responded = False
+        self._reads = reads
         self._source = source
         self._query = query
         self._needs = needs
@@ -177,7 +180,7 @@ class SourceStream:
         search = self._search or self.walk_position.search()
         read_at = self._clock()
         try:
-            window = await self._source.page_users(self._query, search.read_from, limit, self._needs)
+            window, _ = await self._reads.page(self._source, self._query, search.read_from, limit, self._needs)
         except BadUserInput as error:
             if search.read_from is None or self._restarted:
                 self.error = error

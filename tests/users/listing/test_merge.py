@@ -15,9 +15,7 @@ from gateway.errors import (
     SourceTimeout,
     SourceUnavailable,
 )
-from gateway.users.listing.cursor import Cursors
-from gateway.users.listing.merge import Merge, UserEdge
-from gateway.users.listing.prefetched import PrefetchedUsers
+from gateway.users.listing.merge import UserEdge
 from gateway.users.listing.source_stream import SegmentPosition, WalkSegment
 from gateway.users.model import RoleType
 from gateway.users.source import Sources, UserQuery
@@ -179,7 +177,7 @@ async def test_a_query_that_is_refused() -> None:
 
 def only(world: World, *indices: int) -> World:
     """Return the world with only these sources configured."""
-    world.merge = Merge(Sources([world.sources[index] for index in indices]), Cursors(b"secret"), PrefetchedUsers())  # type: ignore[list-item]  # they have the methods that are used
+    world.serve(Sources([world.sources[index] for index in indices]))  # type: ignore[list-item]  # they have the methods that are used
     return world
 
 

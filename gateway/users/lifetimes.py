@@ -1,0 +1,76 @@
+"""How long what was read from a source may be used, by source, kind of record and credential."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.users.ids import Kind
+from gateway.users.model import UserSource
+
+__all__ = ["KeepRule", "Lifetimes"]
+
+_CONFIGURED = frozenset({"", "configured"})  # the keys of the configured credential (`Principal.credential`)
+_UNPROVEN = 5.0  # seconds, where nobody reports the changes of a source
+_LIST = 5.0
+_ABSENCE = 2.0
+_NEVER_STALE = frozenset({Kind.ROLE})  # a role grants permissions: an older one could grant too many
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRule:
+    """The seconds for which users of a source are kept while its changes are reported, and if the source fails."""
+
+    keep: float
+    if_error: float
+
+
+class Lifetimes:
+    """The lifetimes of all kept records, in seconds.
+
+    `rules` are those of users; of a source without one, no users are kept. `reference` is the lifetime of reference
+    data. `is_reported` returns whether the changes of a source are reported to this process at present.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[UserSource, KeepRule] | None = None,
+        *,
+        reference: float = 0.0,
+        is_reported: Callable[[UserSource], bool] = lambda _: False,
+    ) -> None:
+        self._rules = {source: rule for source, rule in (rules or {}).items() if rule.keep > 0}
+        self._is_reported = is_reported
+        self.reference = reference
+
+    def keeps_users(self, source: UserSource) -> bool:
+        """Return whether users of a source are kept at all."""
+        return source in self._rules
+
+    def of_user(self, source: UserSource, credential: str) -> float:
+        """Return the lifetime of a user.
+
+        It is long only while changes of the source are reported, and for the configured credential alone: what the
+        credential of a caller may see can change without any change of the user.
+        """
+        keep = self._rules[source].keep
+        is_long = keep > _UNPROVEN and credential in _CONFIGURED and self._is_reported(source)
+        return keep if is_long else min(keep, _UNPROVEN)
+
+    def of_absence(self, source: UserSource) -> float:
+        """Return for how long it is remembered that there is no such user."""
+        return min(self._rules[source].keep, _ABSENCE)
+
+    def of_list(self, source: UserSource) -> float:
+        """Return the lifetime of a page of users."""
+        return min(self._rules[source].keep, _LIST)
+
+    def if_error(self, source: UserSource) -> float:
+        """Return for how long after its lifetime a record may be given where its source fails."""
+        rule = self._rules.get(source)
+        return 0.0 if rule is None else rule.if_error
+
+    def may_be_stale(self, kind: Kind, credential: str) -> bool:
+        """Return whether a record may ever be given past its lifetime.
+
+        One that was read with the credential of a caller may not: the source could have withdrawn the credential.
+        """
+        return kind not in _NEVER_STALE and credential in _CONFIGURED

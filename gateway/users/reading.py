@@ -1,0 +1,387 @@
+"""Reads users and lists of users: from what is kept where that may be used, otherwise from their source."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from gateway.calls import CallKind, Endpoint, current_calls
+from gateway.errors import (
+    Forbidden,
+    GatewayError,
+    Origin,
+    RateLimited,
+    SourceTimeout,
+    SourceUnavailable,
+    Unauthenticated,
+)
+from gateway.freshness import ANY_FRESHNESS, FreshnessReport, StaleRead, StaleReason, current_freshness
+from gateway.kit.source_titles import titled
+from gateway.kit.tasks import cancel_and_wait
+from gateway.operation import background_context, current_principal, uses_spare_budget
+from gateway.principal import Principal
+from gateway.users.identity import check_user
+from gateway.users.ids import Kind, Ref
+from gateway.users.lifetimes import Lifetimes
+from gateway.users.model import User, UserSource
+from gateway.users.records import Kept, KeptRecords, KeptResult, ListTag, PageKey, Read, RecordKey, RecordTag, Tag
+from gateway.users.source import Source, Sources, UserQuery, Window
+
+__all__ = ["CatchUp", "KeepMode", "NotKept", "ShadowObserver", "ShadowResult", "StalePage", "UserReader"]
+
+T = TypeVar("T")
+
+
+class KeepMode(StrEnum):
+    """Whether users are kept. `SHADOW`: they are, but each read is made all the same, and compared with them."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    ON = "on"
+
+
+class ShadowResult(StrEnum):
+    """How what is kept compares with what was read, in shadow mode."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    """They differ, and their times of change do not tell which one is older."""
+
+    OLDER = "older"
+    """What is kept has an earlier time of change: its change was not reported in time."""
+
+
+class NotKept(SourceUnavailable):
+    """The caller accepts only what is kept, and this is not."""
+
+    def __init__(self, source: UserSource) -> None:
+        super().__init__(
+            f"This is not kept of the {titled(source)} source, and the request forbids a call to it (only-if-cached).",
+            origin=Origin(source=source),
+            retryable=False,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StalePage:
+    """Why a page was given although its lifetime had ended: the error of its source, and its age in seconds."""
+
+    error: GatewayError
+    age: float
+
+
+CatchUp = Callable[[], Awaitable[bool]]
+"""Waits until all changes that other replicas have reported by now are known; returns False if that is impossible."""
+
+ShadowObserver = Callable[[UserSource, ShadowResult, float], None]
+"""Receives each comparison in shadow mode, with the age in seconds of what is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup(Generic[T]):
+    """A read of what may be kept: its key, its tags, the call for it, and the lifetime of what is kept."""
+
+    source: UserSource
+    key: RecordKey | PageKey
+    tags: tuple[Tag, ...]
+    endpoint: Endpoint
+    fetch: Callable[[frozenset[str]], Awaitable[T]]
+    lifetime: Callable[[Kept], float]
+
+    @property
+    def subject(self) -> Ref | UserSource:
+        return self.key.ref if isinstance(self.key, RecordKey) else self.source
+
+
+class UserReader:
+    """Reads users for the loaders and the lists, with as few calls as the mode and the caller's wishes allow.
+
+    A change, and each read that belongs to it, calls its source directly. `catch_up` is None where no other process
+    writes to the event log. The results are those that the source returns: nobody may alter them.
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        records: KeptRecords | None = None,
+        lifetimes: Lifetimes | None = None,
+        *,
+        mode: KeepMode = KeepMode.OFF,
+        catch_up: CatchUp | None = None,
+        observe_shadow: ShadowObserver = lambda *_: None,
+    ) -> None:
+        self._sources = sources
+        self._records = KeptRecords() if records is None else records
+        self._lifetimes = lifetimes or Lifetimes()
+        self._mode = mode
+        self._catch_up = catch_up
+        self._observe_shadow = observe_shadow
+        self._revalidations: dict[RecordKey | PageKey, asyncio.Task[Any]] = {}
+        self._waits = mode is not KeepMode.ON or catch_up is not None  # before what is kept can be used
+
+    def kept_user(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[User | None] | None:
+        """Return a user in a tuple, which holds None if there is none, if it can be given without waiting; else None.
+
+        The caller checks the scope.
+        """
+        source = ref.source
+        if self._waits or not self._lifetimes.keeps_users(source):
+            return None
+        report = current_freshness.get()
+        if report is not None and report.reads_users_anew:
+            return None
+        credential = principal.credential(source)
+        kept = self._records.find(RecordKey(credential, ref))
+        if kept is None or not needs <= kept.needs:
+            return None
+        age = self._records.clock() - kept.read_at
+        lifetime = self._user_lifetime(source, credential, kept)
+        if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
+            return None
+        endpoint = Endpoint(source, "GET", self._sources.named(source).user_template)
+        self._report_hit(source, endpoint, lifetime - age, report)
+        return (kept.value,)
+
+    async def user(self, ref: Ref, needs: frozenset[str]) -> User | None:
+        """Return one user with these needs, or None if there is none. The caller checks the scope."""
+        source = self._sources.named(ref.source)
+        if not self._keeps(ref.source):
+            return check_user(ref, await source.fetch_user(ref, needs))
+
+        async def fetch(all_needs: frozenset[str]) -> User | None:
+            return check_user(ref, await source.fetch_user(ref, all_needs))
+
+        credential = current_principal.get().credential(ref.source)
+        lookup = _Lookup(
+            ref.source,
+            RecordKey(credential, ref),
+            (RecordTag.of(ref), ListTag.of(ref.source, ref.tenant)),
+            Endpoint(ref.source, "GET", source.user_template),
+            fetch,
+            lambda kept: self._user_lifetime(ref.source, credential, kept),
+        )
+        return (await self._read(lookup, needs))[0]
+
+    async def page(
+        self, source: Source, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]
+    ) -> tuple[Window, StalePage | None]:
+        """Return a page of the users of a source, and whether it was kept because the source failed.
+
+        `Source.page_users` has the parameters and the errors.
+        """
+        if not self._keeps(source.name):
+            return await source.page_users(query, position, limit, needs), None
+
+        async def fetch(all_needs: frozenset[str]) -> Window:
+            return await source.page_users(query, position, limit, all_needs)
+
+        credential = current_principal.get().credential(source.name)
+        lookup = _Lookup(
+            source.name,
+            PageKey(credential, source.name, query, position, limit),
+            (ListTag.of(source.name, query.tenant or source.tenant),),
+            Endpoint(source.name, "GET", source.list_template),
+            fetch,
+            lambda _: self._lifetimes.of_list(source.name),
+        )
+        return await self._read(lookup, needs)
+
+    def begin_change(self, source: UserSource, target: Ref | None) -> Read:
+        """Begin a change of a user, None for a new one; call `end_change` in any case."""
+        tags = () if target is None else (RecordTag.of(target),)
+        return self._records.begin(source, Kind.USER, *tags)
+
+    def end_change(self, read: Read, target: Ref | None, user: User | None) -> None:
+        """End a change that may have been carried out, with the user after it if it is known.
+
+        What it may have altered is dropped, and the user is kept.
+        """
+        refs = [ref for ref in (target, None if user is None else user.ref) if ref is not None]
+        tenants = {ref.tenant for ref in refs} or {""}
+        tags: tuple[Tag, ...] = (
+            *(RecordTag.of(ref) for ref in refs),
+            *(ListTag.of(read.source, tenant) for tenant in tenants),
+        )
+        needs = None
+        if user is not None and self._keeps(read.source):
+            needs = self._sources.named(read.source).changed_needs(user)
+        if user is None or needs is None:
+            self._records.change(*tags)
+        else:
+            credential = current_principal.get().credential(read.source)
+            self._records.store_change(read, tags, RecordKey(credential, user.ref), user, needs)
+        self._records.end(read)
+
+    def user_changed(self, user: User) -> None:
+        """Drop what the change of a user may have altered; `user` is the user after it."""
+        self._records.change(RecordTag.of(user.ref), ListTag.of(user.source, user.tenant), unless=user)
+
+    def source_changed(self, source: UserSource | None) -> None:
+        """Drop everything of a source, None for all: changes are not known, or may have been missed."""
+        self._records.drop(source)
+
+    async def aclose(self) -> None:
+        """Cancel the reads in the background."""
+        await cancel_and_wait(*self._revalidations.values())
+
+    def _keeps(self, source: UserSource) -> bool:
+        return self._mode is not KeepMode.OFF and self._lifetimes.keeps_users(source)
+
+    def _user_lifetime(self, source: UserSource, credential: str, kept: Kept) -> float:
+        return self._lifetimes.of_absence(source) if kept.value is None else self._lifetimes.of_user(source, credential)
+
+    async def _read(self, lookup: _Lookup[T], needs: frozenset[str]) -> tuple[T, StalePage | None]:
+        """Return the result, and, where the source failed and what is kept was given, how it failed."""
+        report = current_freshness.get()
+        wanted = ANY_FRESHNESS if report is None else report.wanted
+        may_use = not wanted.no_cache and not (report is not None and report.reads_users_anew)
+        # What other replicas have changed until now must be known before anything that is kept can be given.
+        may_use = may_use and (self._catch_up is None or await self._catch_up())
+        kept = self._records.find(lookup.key) if may_use else None
+        lifetime = 0.0 if kept is None else lookup.lifetime(kept)
+        shadowed: Kept | None = None
+        result = KeptResult.MISS if may_use else KeptResult.BYPASS
+        if kept is not None:
+            age = self._records.clock() - kept.read_at
+            if not needs <= kept.needs:
+                result = KeptResult.PARTIAL
+            elif self._mode is KeepMode.SHADOW:
+                if wanted.accepts(age, lifetime):
+                    shadowed, result = kept, KeptResult.BYPASS
+            elif wanted.accepts(age, lifetime):
+                self._report_hit(lookup.source, lookup.endpoint, lifetime - age, report)
+                return kept.value, None
+            elif self._may_be_stale(lookup, kept) and wanted.accepts_stale(age, lifetime):
+                self._revalidate(lookup, kept.needs)
+                self._report_stale(lookup, age, lifetime, StaleReason.REVALIDATING, report)
+                return kept.value, None
+            needs |= kept.needs  # whoever needs less does not alternate with whoever needs more
+        if wanted.only_if_cached and self._mode is KeepMode.ON:
+            raise NotKept(lookup.source)
+        try:
+            value = await self._fetch(lookup, needs, result, report, shadowed)
+        except (SourceUnavailable, SourceTimeout, RateLimited) as error:
+            stale = self._kept_if_error(lookup, needs, error, report) if may_use else None
+            if stale is None:
+                raise
+            return stale
+        return value, None
+
+    async def _fetch(
+        self,
+        lookup: _Lookup[T],
+        needs: frozenset[str],
+        result: KeptResult,
+        report: FreshnessReport | None,
+        shadowed: Kept | None = None,
+    ) -> T:
+        """Read from the source, and keep the result if nothing has changed meanwhile."""
+        self._records.results[lookup.source, result] += 1
+        if report is not None:
+            report.misses += 1
+        read = self._records.begin(lookup.source, Kind.USER, *lookup.tags)
+        try:
+            value = await lookup.fetch(needs)
+            if shadowed is not None:
+                # It stays as it is: its age is to be what it would be without this read.
+                if self._records.find(lookup.key) is shadowed:
+                    self._compare(lookup, shadowed, value)
+            elif self._records.store(lookup.key, read, value, needs):
+                self._keep_rows(lookup, read, value, needs)
+                if report is not None:
+                    report.stored += 1
+            else:
+                self._records.results[lookup.source, KeptResult.REFUSED_WRITE] += 1
+        except (Unauthenticated, Forbidden):  # of a credential that a caller brings: it may have been withdrawn
+            self._records.drop_credential(lookup.key.credential)
+            raise
+        finally:
+            self._records.end(read)
+        return value
+
+    def _keep_rows(self, lookup: _Lookup[Any], read: Read, value: Any, needs: frozenset[str]) -> None:
+        """Keep the users of a page, as far as the source says that its rows are complete."""
+        if not isinstance(value, Window):
+            return
+        source = self._sources.named(lookup.source)
+        for user in value.items:
+            complete = source.row_needs(user, needs)
+            if complete is not None:
+                self._records.store(RecordKey(lookup.key.credential, user.ref), read, user, complete, beside=True)
+
+    def _kept_if_error(
+        self, lookup: _Lookup[T], needs: frozenset[str], error: GatewayError, report: FreshnessReport | None
+    ) -> tuple[T, StalePage] | None:
+        """Return what is kept although its lifetime has ended, because the source failed; None if there is none."""
+        kept = self._records.find(lookup.key)
+        if self._mode is not KeepMode.ON or kept is None or not needs <= kept.needs:
+            return None
+        age, lifetime = self._records.clock() - kept.read_at, lookup.lifetime(kept)
+        wanted = ANY_FRESHNESS if report is None else report.wanted
+        if_error = self._lifetimes.if_error(lookup.source)
+        if not self._may_be_stale(lookup, kept) or not wanted.accepts_stale(age, lifetime, if_error=if_error):
+            return None
+        self._report_stale(lookup, age, lifetime, _reason(error), report)
+        return kept.value, StalePage(error, age)
+
+    def _may_be_stale(self, lookup: _Lookup[Any], kept: Kept) -> bool:
+        """Return whether what is kept may ever be given past its lifetime."""
+        return kept.value is not None and self._lifetimes.may_be_stale(Kind.USER, lookup.key.credential)
+
+    def _revalidate(self, lookup: _Lookup[Any], needs: frozenset[str]) -> None:
+        """Read again in the background, once, with what is left of the rate limit."""
+        if lookup.key in self._revalidations:
+            return
+        task = asyncio.get_running_loop().create_task(
+            self._read_in_background(lookup, needs), context=_background(current_principal.get())
+        )
+        self._revalidations[lookup.key] = task
+        task.add_done_callback(lambda _: self._revalidations.pop(lookup.key, None))
+
+    async def _read_in_background(self, lookup: _Lookup[Any], needs: frozenset[str]) -> None:
+        with suppress(GatewayError):  # the next reader that does not accept what is kept gets it
+            await self._fetch(lookup, needs, KeptResult.MISS, None)
+
+    def _compare(self, lookup: _Lookup[Any], kept: Kept, value: Any) -> None:
+        """Report how what is kept differs from what was read with as many needs."""
+        result = ShadowResult.SAME
+        if kept.value != value:
+            before, after = getattr(kept.value, "updated_at", None), getattr(value, "updated_at", None)
+            is_older = before is not None and after is not None and before.instant() < after.instant()
+            result = ShadowResult.OLDER if is_older else ShadowResult.DIFFERENT
+        self._observe_shadow(lookup.source, result, self._records.clock() - kept.read_at)
+
+    def _report_hit(self, source: UserSource, endpoint: Endpoint, ttl: float, report: FreshnessReport | None) -> None:
+        self._records.results[source, KeptResult.HIT] += 1
+        if report is not None:
+            report.hit(ttl)
+        if (calls := current_calls.get()) is not None:
+            calls.add(CallKind.KEPT, endpoint, None, 0.0)
+
+    def _report_stale(
+        self, lookup: _Lookup[Any], age: float, lifetime: float, reason: StaleReason, report: FreshnessReport | None
+    ) -> None:
+        self._records.results[lookup.source, KeptResult.STALE] += 1
+        if report is not None:
+            report.hit(lifetime - age)
+            report.stale.append(StaleRead(lookup.source, lookup.subject, age, reason))
+        if (calls := current_calls.get()) is not None:
+            calls.add(CallKind.KEPT, lookup.endpoint, None, 0.0)
+
+
+def _background(principal: Principal) -> Context:
+    context = background_context()
+    context.run(current_principal.set, principal)
+    context.run(uses_spare_budget.set, True)
+    return context
+
+
+def _reason(error: GatewayError) -> StaleReason:
+    if isinstance(error, RateLimited):
+        return StaleReason.RATE_LIMITED
+    if isinstance(error, SourceTimeout):
+        return StaleReason.SOURCE_TIMEOUT
+    return StaleReason.SOURCE_UNAVAILABLE

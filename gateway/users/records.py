@@ -1,0 +1,290 @@
+"""Kept records: what was read from the sources and is kept until it changes, for all surfaces of one process.
+
+One keeper holds users, pages of users and reference data. An entry is dropped when its record is known to have changed,
+however that became known: by a change that this gateway carried out, a webhook, a poll, or the event of another
+replica. A read stores its result only if nothing that the result depends on has changed since the read began: otherwise
+it could put back what a change has just dropped.
+
+What an entry depends on are its tags: a `RecordTag` is one record, a `ListTag` all lists of users of a tenant. Each tag
+has a generation, which a change raises.
+
+How long an entry may be used is decided elsewhere (`lifetimes.py`). All rules: docs/freshness.md.
+"""
+
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from gateway.users.ids import Kind, Ref, ref_of
+from gateway.users.model import Identified, User, UserSource
+from gateway.users.source import UserQuery, Window
+
+__all__ = ["Kept", "KeptRecords", "KeptResult", "ListTag", "PageKey", "Read", "RecordKey", "RecordTag", "Tag"]
+
+
+class RecordTag(NamedTuple):
+    """One record. Its ids are in lower case, because some sources accept them in any case."""
+
+    kind: Kind
+    source: UserSource
+    tenant: str
+    source_id: str
+
+    @classmethod
+    def of(cls, ref: Ref) -> "RecordTag":
+        """Return the tag of the record with this reference."""
+        return cls(ref.kind, ref.source, ref.tenant.casefold(), ref.source_id.casefold())
+
+
+class ListTag(NamedTuple):
+    """All lists of users of a tenant in a source, and the absence of a user there."""
+
+    source: UserSource
+    tenant: str
+
+    @classmethod
+    def of(cls, source: UserSource, tenant: str) -> "ListTag":
+        """Return the tag of the lists of this tenant."""
+        return cls(source, tenant.casefold())
+
+
+Tag = RecordTag | ListTag
+
+
+class RecordKey(NamedTuple):
+    """The key of a record: the credential that it was read with (`Principal.credential`), and its reference."""
+
+    credential: str
+    ref: Ref
+
+
+class PageKey(NamedTuple):
+    """The key of a page of users: the credential, the source, the query, the position and the limit of the read."""
+
+    credential: str
+    source: UserSource
+    query: UserQuery
+    position: str | None
+    limit: int
+
+
+Key = RecordKey | PageKey
+
+
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """A value that is kept: a record, None if the source had none, or a window of users.
+
+    `needs` are those that it was read with, `read_at` is when the read began, on the clock of the keeper.
+    """
+
+    value: Any
+    needs: frozenset[str]
+    read_at: float
+
+
+class KeptResult(StrEnum):
+    """What became of a read, for metrics."""
+
+    HIT = "hit"
+    """It was answered by what is kept."""
+
+    PARTIAL = "partial"
+    """What is kept lacked some of the needs: it was read with these too."""
+
+    MISS = "miss"
+    """It was not kept, or no longer fresh."""
+
+    STALE = "stale"
+    """It was answered by what is kept, past its lifetime."""
+
+    BYPASS = "bypass"
+    """What is kept was not to be used: the caller requested that, the operation is a change, or in shadow mode."""
+
+    REFUSED_WRITE = "refused_write"
+    """It was read and not kept: it changed meanwhile. Such a read counts as a miss, too."""
+
+
+@dataclass(slots=True, eq=False)
+class Read:
+    """A read of a source that is under way. `number` is the number of the last change before it."""
+
+    source: UserSource
+    kind: Kind
+    tags: tuple[Tag, ...]
+    began_at: float
+    number: int
+
+
+class _Entry(msgspec.Struct, gc=False):
+    kept: Kept
+    tags: tuple[Tag, ...]
+    size: int
+
+
+_OVERHEAD = 700  # bytes of an entry beside its value: key, tags, and their places in the dictionaries
+
+
+class KeptRecords:
+    """Keeps the results of reads, at most about `max_bytes` of them; the least recently used are dropped first.
+
+    `results` counts what became of reads.
+    """
+
+    def __init__(self, *, max_bytes: int = 64 * 1024 * 1024, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.results: Counter[tuple[UserSource, KeptResult]] = Counter()
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
+        self._tagged: dict[Tag, set[Key]] = {}
+        self._size = 0
+        self._change = 0  # the number of the last change
+        # The number of the last change of each tag, as far as reads that began before it are under way.
+        self._changed: OrderedDict[Tag, int] = OrderedDict()
+        self._dropped: dict[tuple[UserSource | None, Kind | None], int] = {}  # the same for `drop`
+        self._reads: dict[Read, None] = {}  # the oldest first
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def size(self) -> int:
+        """The estimated size of all entries, in bytes."""
+        return self._size
+
+    def find(self, key: Key) -> Kept | None:
+        """Return what is kept under a key, however old it is."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        self._entries.move_to_end(key)
+        return entry.kept
+
+    def begin(self, source: UserSource, kind: Kind, *tags: Tag) -> Read:
+        """Begin a read of records of a kind, whose result depends on these tags; call `end` in any case."""
+        read = Read(source, kind, tags, self.clock(), self._change)
+        self._reads[read] = None
+        return read
+
+    def end(self, read: Read) -> None:
+        """End a read."""
+        self._reads.pop(read, None)
+        oldest = next(iter(self._reads), None)
+        if oldest is None:
+            self._changed.clear()
+            return
+        while self._changed and next(iter(self._changed.values())) <= oldest.number:
+            self._changed.popitem(last=False)
+
+    def is_current(self, read: Read, tags: Iterable[Tag]) -> bool:
+        """Return whether nothing with these tags has changed since a read began."""
+        if self._change == read.number:
+            return True
+        dropped = self._dropped
+        for key in ((None, None), (read.source, None), (read.source, read.kind)):
+            if dropped.get(key, 0) > read.number:
+                return False
+        return all(self._changed.get(tag, 0) <= read.number for tag in tags)
+
+    def store(self, key: Key, read: Read, value: Any, needs: frozenset[str], *, beside: bool = False) -> bool:
+        """Keep a result of a read, and return whether it was kept.
+
+        It is not where something that it depends on has changed since the read began, or where what is kept already is
+        newer. `beside`: the record was read beside others, so that it replaces none that was read with more needs.
+        """
+        tags = _tags(key, read.tags, value)
+        entry = self._entries.get(key)
+        if not self.is_current(read, tags):
+            return False
+        if entry is not None and (entry.kept.read_at > read.began_at or (beside and not entry.kept.needs <= needs)):
+            return False
+        self._remove(key)
+        size = _OVERHEAD + _size(value)
+        self._entries[key] = _Entry(Kept(value, needs, read.began_at), tags, size)
+        for tag in tags:
+            self._tagged.setdefault(tag, set()).add(key)
+        self._size += size
+        while self._size > self._max_bytes:
+            self._remove(next(iter(self._entries)))
+        return True
+
+    def store_change(
+        self, read: Read, tags: tuple[Tag, ...], key: RecordKey, user: User, needs: frozenset[str]
+    ) -> bool:
+        """Raise the generation of the tags because of a change that was carried out here, and keep the user after it.
+
+        `read` began before the change was sent. The user is not kept where something else has changed since then: which
+        of the two changes the source carried out last is not known.
+        """
+        is_current = self.is_current(read, tags)
+        self.change(*tags)
+        read.number = self._change
+        return is_current and self.store(key, read, user, needs)
+
+    def change(self, *tags: Tag, unless: Any = None) -> None:
+        """Raise the generation of the tags: their entries are dropped, and reads under way are not stored.
+
+        An entry whose record equals `unless` is not dropped: it is as it is after the change.
+        """
+        self._change += 1
+        for tag in tags:
+            if self._reads:
+                self._changed[tag] = self._change
+                self._changed.move_to_end(tag)
+            for key in tuple(self._tagged.get(tag, ())):
+                if unless is None or self._entries[key].kept.value != unless:
+                    self._remove(key)
+
+    def drop(self, source: UserSource | None = None, kind: Kind | None = None) -> None:
+        """Drop everything of a source and kind, None for all, and let no read of it be stored that is under way."""
+        self._change += 1
+        self._dropped[source, kind] = self._change
+        for key in [key for key in self._entries if _is_of(key, source, kind)]:
+            self._remove(key)
+
+    def drop_credential(self, credential: str) -> None:
+        """Drop everything that was read with a credential."""
+        for key in [key for key in self._entries if key.credential == credential]:
+            self._remove(key)
+
+    def _remove(self, key: Key) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return
+        self._size -= entry.size
+        for tag in entry.tags:
+            tagged = self._tagged[tag]
+            tagged.discard(key)
+            if not tagged:
+                del self._tagged[tag]
+
+
+def _tags(key: Key, tags: tuple[Tag, ...], value: Any) -> tuple[Tag, ...]:
+    """Return the tags of an entry: those of its read, and those of the record.
+
+    A record can be read by another id than its own, in SoftwareOne by an e-mail address, and several by one read.
+    """
+    if isinstance(key, PageKey):
+        return tags
+    found = dict.fromkeys((*tags, RecordTag.of(key.ref)))
+    if isinstance(value, Identified) and (ref := ref_of(value)).source_id:
+        found[RecordTag.of(ref)] = None
+    if value is not None:
+        return tuple(tag for tag in found if isinstance(tag, RecordTag))
+    return tuple(found)
+
+
+def _is_of(key: Key, source: UserSource | None, kind: Kind | None) -> bool:
+    of_source, of_kind = (key.source, Kind.USER) if isinstance(key, PageKey) else (key.ref.source, key.ref.kind)
+    return source in {None, of_source} and kind in {None, of_kind}
+
+
+def _size(value: Any) -> int:
+    """Estimate the bytes that a value takes: three times its JSON, of a window that of its first user for each."""
+    if isinstance(value, Window):
+        return len(value.items) * _size(value.items[0]) if value.items else 0
+    return 3 * len(msgspec.json.encode(value, enc_hook=str))
