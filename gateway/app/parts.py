@@ -129,7 +129,7 @@ async def open_parts(
     def on_change(change: UserEvent | UnknownChanges) -> None:
         """Let nothing be used that was read before the change."""
         if isinstance(change, UserEvent):
-            users.user_changed(change.user)
+            users.user_changed(change.user, change.change)
             configured.separate_reads(change.user.source)
         else:
             users.source_changed(change.source)

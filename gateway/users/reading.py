@@ -26,7 +26,7 @@ from gateway.principal import Principal
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import Lifetimes
-from gateway.users.model import User, UserSource
+from gateway.users.model import User, UserChange, UserSource
 from gateway.users.records import Kept, KeptRecords, KeptResult, ListTag, PageKey, Read, RecordKey, RecordTag, Tag
 from gateway.users.source import Source, Sources, UserQuery, Window
 
@@ -215,9 +215,10 @@ class UserReader:
             self._records.store_change(read, tags, RecordKey(credential, user.ref), user, needs)
         self._records.end(read)
 
-    def user_changed(self, user: User) -> None:
-        """Drop what the change of a user may have altered; `user` is the user after it."""
-        self._records.change(RecordTag.of(user.ref), ListTag.of(user.source, user.tenant), unless=user)
+    def user_changed(self, user: User, change: UserChange) -> None:
+        """Drop what the change of a user may have altered; `user` is the user after it, or as it was deleted."""
+        unless = None if change is UserChange.DELETED else user
+        self._records.change(RecordTag.of(user.ref), ListTag.of(user.source, user.tenant), unless=unless)
 
     def source_changed(self, source: UserSource | None) -> None:
         """Drop everything of a source, None for all: changes are not known, or may have been missed."""

@@ -25,7 +25,7 @@ from gateway.users.listing.directory_page import DirectoryPage, DirectoryPositio
 from gateway.users.listing.merge import Merge, MergedPage
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.loaders import Loaders
-from gateway.users.model import Department, Role, User, UserSource
+from gateway.users.model import Department, Role, User, UserChange, UserSource
 from gateway.users.mutations import Command, Mutations, Publish, RequirePublishable
 from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
@@ -97,9 +97,9 @@ class UserService:
         """The principal for which it acts."""
         return self._principal
 
-    def user_changed(self, user: User) -> None:
-        """Drop what was read before a change of a user; `user` is the user after it."""
-        self._reads.user_changed(user)
+    def user_changed(self, user: User, change: UserChange) -> None:
+        """Drop what was read before a change of a user; `user` is the user after it, or as it was deleted."""
+        self._reads.user_changed(user, change)
         self._prefetched.clear(user.source)
 
     def source_changed(self, source: UserSource | None) -> None:
