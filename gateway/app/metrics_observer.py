@@ -21,6 +21,7 @@ from gateway.kit.server_address import server_address, url_origin
 from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.exchange import Request
 from gateway.sources.http.observing import CallEvent, PipelineEvent
+from gateway.sources.http.pacing import NoSpareTokenError
 from gateway.telemetry.feeds import FeedLag
 from gateway.telemetry.history import History
 from gateway.telemetry.metrics import OTHER_VALUE, Metrics
@@ -92,7 +93,7 @@ class MetricsObserver:
 
     def call_result(self, request: Request, error: GatewayError | None) -> None:
         """Keep the failure of a call, after all its attempts, if the source or its credential is the cause."""
-        if isinstance(error, _SOURCE_FAILURES) and not isinstance(error, CircuitOpenError):
+        if isinstance(error, _SOURCE_FAILURES) and not isinstance(error, CircuitOpenError | NoSpareTokenError):
             self.history.call_failed(request.source, error)
 
     def limited(self, finding: Finding, refused: bool) -> None:  # noqa: FBT001 - the signature of an observer

@@ -28,6 +28,7 @@ _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 # Seconds. The account source documents waits up to 900 s (docs/upstreams/account.md, "Rate limits"), but it accepts
 # calls as soon as its window has room, so a single call that tries earlier costs nothing and may end the pause.
 _MAX_PAUSE = 30.0
+_RESERVE = 4  # one token of so many is kept for calls that somebody waits for
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -194,6 +195,16 @@ class Bucket:
             self._paused_until = now + self._pause(None)
         self._unsent += 1
         return Token(self, probes=self._refused)
+
+    def try_take_spare(self) -> Token | None:
+        """Take a token if one is left beyond the reserve for calls that somebody waits for; else return None.
+
+        The reserve is a quarter of the limit. After a 429, none is left until such a call has been accepted again.
+        """
+        self._update()
+        if self._refused or (self._rate and self._free() <= self._limit // _RESERVE):
+            return None
+        return self.try_take()
 
     def start_window(self, token: Token) -> None:
         """Keep the token unavailable for a window from now on: its call is written now."""

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from gateway.errors import FailedCall, GatewayError, Origin, SourceTimeout, SourceUnavailable
 from gateway.kit.source_titles import titled
-from gateway.operation import current_deadline
+from gateway.operation import current_deadline, uses_spare_budget
 from gateway.sources.http.causes import failed_call, failed_response
 from gateway.sources.http.errors import NoTimeError, OutOfDescriptorsError
 from gateway.sources.http.exchange import Request, Response, Send
@@ -133,7 +133,8 @@ class Circuit:
         """
         if (seconds := self._seconds_open()) > 0:
             raise self._refusal(request, seconds)
-        if self._probing >= self._settings.probes:
+        # A call that nobody waits for leaves the probes to others, as long as there are any.
+        if self._probing >= (1 if uses_spare_budget.get() else self._settings.probes):
             raise self._refusal(request, _PROBES_RETRY_AFTER)
 
     def _hung(self) -> bool:

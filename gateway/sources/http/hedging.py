@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from gateway.calls import CallKind
+from gateway.operation import uses_spare_budget
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
@@ -65,7 +66,7 @@ class Hedging:
         if request.method != "GET":
             return await send(request)
         started = self._clock()
-        delay = self.delay
+        delay = None if uses_spare_budget.get() else self.delay
         if delay is None:
             response = await send(request)
         else:

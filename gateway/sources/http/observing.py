@@ -23,7 +23,10 @@ class PipelineEvent(StrEnum):
     """The call waited `seconds` for a token of the rate limit."""
 
     REFUSED = "refused"
-    """The call was not sent; `detail` is the step that refused it: deadline, pace or circuit."""
+    """The call was not sent; `detail` is the step that refused it: deadline, pace or circuit.
+
+    Or spare: nobody waits for the call, and what is left of the rate limit is kept for others.
+    """
 
     EXPIRED = "expired"
     """The deadline passed during the call."""

@@ -5,6 +5,9 @@ whose wait would pass its deadline is refused at once. Waiting calls of one buck
 those of one principal in rotation by operation, those of one operation in the order of arrival. There is one timer for
 each bucket, however many calls wait.
 
+A call that nobody waits for (`uses_spare_budget`) never waits for a token either: it is made with one that is left, or
+refused at once.
+
 A token is taken before the call gets a connection, and its window begins when the transport writes the call. So calls
 that are delayed in between do not arrive at the source together with those of the next window.
 
@@ -23,7 +26,7 @@ from msgspec.structs import replace
 from gateway.calls import CallKind, WaitReason, current_calls
 from gateway.errors import Origin, RateLimited
 from gateway.kit.source_titles import titled
-from gateway.operation import Deadline, current_deadline, current_operation, current_principal
+from gateway.operation import Deadline, current_deadline, current_operation, current_principal, uses_spare_budget
 from gateway.sources.http.bucket import Bucket, Rate, Token, parse_quota
 from gateway.sources.http.causes import failed_call
 from gateway.sources.http.errors import retry_after
@@ -31,7 +34,7 @@ from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.fair_queue import FairQueue
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
-__all__ = ["Pacing", "PacingState", "by_credential", "by_source"]
+__all__ = ["NoSpareTokenError", "Pacing", "PacingState", "by_credential", "by_source"]
 
 _TOO_MANY_REQUESTS = 429
 _MIN_TIMER = 0.001  # seconds: the resolution of an event loop's timers
@@ -50,6 +53,18 @@ def by_credential(request: Request) -> str:
 def by_source(request: Request) -> str:
     """Return one key for a source: for limits by client address, whatever the credential."""
     return request.source
+
+
+class NoSpareTokenError(RateLimited):
+    """A call that nobody waits for was not sent, because what is left of the rate limit is kept for others."""
+
+    def __init__(self, request: Request, wait: float) -> None:
+        super().__init__(
+            f"What is left of the rate limit of the {titled(request.source)} source is kept for other calls.",
+            origin=Origin(source=request.source),
+            retry_after=wait,
+            failed_call=failed_call(request, "not sent: nobody waits for it, and others need the rest of the budget"),
+        )
 
 
 class _TooLateError(Exception):
@@ -79,6 +94,10 @@ class _TokenQueue:
     def try_take(self) -> Token | None:
         """Take a token if one is available now and no call waits for it; else return None."""
         return None if self.waiters else self.bucket.try_take()
+
+    def try_take_spare(self) -> Token | None:
+        """Take a token if one is left that no other call needs; else return None."""
+        return None if self.waiters else self.bucket.try_take_spare()
 
     async def wait(self, principal: str, operation: Hashable, deadline: Deadline | None) -> Token:
         """Take a token after waiting for it.
@@ -162,6 +181,7 @@ class Pacing:
     Raises:
         RateLimited: the wait would pass the deadline, or too many calls of the operation wait. `retry_after` is the
             wait.
+        NoSpareTokenError: the same for a call that nobody waits for: no token is left that others do not need.
     """
 
     def __init__(
@@ -181,6 +201,12 @@ class Pacing:
     def __call__(self, request: Request, send: Send) -> Coroutine[Any, Any, Response]:
         """Make the call with a token."""
         queue = self._queue(request)
+        if uses_spare_budget.get():
+            token = queue.try_take_spare()
+            if token is None:
+                self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="spare"))
+                raise NoSpareTokenError(request, queue.bucket.wait())
+            return self._call(queue, token, request, send)
         token = queue.try_take()
         return self._wait(queue, request, send) if token is None else self._call(queue, token, request, send)
 

@@ -28,7 +28,7 @@ from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from gateway.calls import CallKind, WaitReason, current_calls
 from gateway.errors import GatewayError, SourceTimeout, SourceUnavailable
-from gateway.operation import current_deadline
+from gateway.operation import current_deadline, uses_spare_budget
 from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
@@ -198,7 +198,7 @@ class Retry:
         deadline = current_deadline.get()
         if not may_repeat(request, result):
             reason = "replay"
-        elif attempt >= self._settings.attempts:
+        elif attempt >= self._settings.attempts or uses_spare_budget.get():  # for which nobody waits
             reason = "attempts"
         elif wait + self._settings.min_time > (deadline.remaining() if deadline else math.nextafter(math.inf, 0)):
             reason = "deadline"

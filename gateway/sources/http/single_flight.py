@@ -3,6 +3,9 @@
 Reads are identical if they are GETs with the same URL and the same headers, except those for tracing, and are made for
 the same principal. All headers are compared, not only credentials: an unforeseen one then prevents sharing, instead
 of giving one caller the response of another. Principals are compared even if they use the same credential.
+
+A read may also share a call for which nobody waits (`uses_spare_budget`), but not its failure: such a call is refused
+where others are not, and not repeated.
 """
 
 import asyncio
@@ -14,10 +17,11 @@ from functools import lru_cache
 
 from gateway.calls import CANCELLED, CallKind, current_calls
 from gateway.errors import GatewayError
-from gateway.operation import Deadline, current_deadline, current_principal
+from gateway.operation import Deadline, current_deadline, current_principal, uses_spare_budget
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import DispatchState, current_dispatch
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
+from gateway.sources.http.retry import is_transient
 
 __all__ = ["SingleFlight", "flight_key"]
 
@@ -43,11 +47,13 @@ def _compared_headers(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[st
 class _Flight:
     """A call and the callers that wait for it. Its deadline is the latest of theirs.
 
-    `dispatch` is the state of the first caller's call, which the attempts of the shared call update.
+    `dispatch` is the state of the first caller's call, which the attempts of the shared call update. `is_spare`: nobody
+    waited for the call when it began.
     """
 
     deadline: Deadline | None
     dispatch: DispatchState | None
+    is_spare: bool
     waiters: list[asyncio.Future[Response]] = field(default_factory=list)
     task: asyncio.Task[None] = field(init=False)
 
@@ -81,7 +87,9 @@ class SingleFlight:
         if flight is None:
             deadline = current_deadline.get()
             flight = self._flights[key] = _Flight(
-                Deadline(deadline.at, deadline.clock) if deadline else None, current_dispatch.get()
+                Deadline(deadline.at, deadline.clock) if deadline else None,
+                current_dispatch.get(),
+                uses_spare_budget.get(),
             )
             flight.task = loop.create_task(self._run(key, flight, request, send))
         else:
@@ -91,20 +99,31 @@ class SingleFlight:
         response: asyncio.Future[Response] = loop.create_future()
         flight.waiters.append(response)
         try:
-            return await response
+            result = await response
+            if joined_at is None or not _is_failure_of_spare(flight, result):
+                return result
         except asyncio.CancelledError:
-            # The task removes its flight only when it runs again. Until then no read may join the cancelled call.
-            if response in flight.waiters:
-                flight.waiters.remove(response)
-                if not flight.waiters:
-                    self._remove(key, flight)
-                    flight.task.cancel()
-                elif joined_at is None and (calls := current_calls.get()) is not None:
-                    calls.leave(flight.task)
+            self._leave(key, flight, response, is_first=joined_at is None)
             raise
+        except GatewayError:
+            if joined_at is None or not _is_failure_of_spare(flight):
+                raise
         finally:
             if joined_at is not None:
                 _record(request, response, time.monotonic() - joined_at, flight.dispatch)
+        return await self(request, send)  # as if it had not shared the call
+
+    def _leave(self, key: Hashable, flight: _Flight, response: asyncio.Future[Response], *, is_first: bool) -> None:
+        """Cancel the call of a caller that does not wait any more, unless others do."""
+        if response not in flight.waiters:
+            return
+        flight.waiters.remove(response)
+        if not flight.waiters:
+            # The task removes its flight only when it runs again. Until then no read may join the cancelled call.
+            self._remove(key, flight)
+            flight.task.cancel()
+        elif is_first and (calls := current_calls.get()) is not None:
+            calls.leave(flight.task)
 
     async def _run(self, key: Hashable, flight: _Flight, request: Request, send: Send) -> None:
         """Make the call, in a separate task, so that it continues when its first caller leaves."""
@@ -130,6 +149,11 @@ class SingleFlight:
     def _remove(self, key: Hashable, flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
+
+
+def _is_failure_of_spare(flight: _Flight, result: Response | None = None) -> bool:
+    """Return whether a call has failed, for a caller that waits, which might not have failed if somebody had waited."""
+    return flight.is_spare and not uses_spare_budget.get() and (result is None or is_transient(result))
 
 
 def _record(

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.errors import GatewayError, Outcome, SourceTimeout, SourceUnavailable
+from gateway.operation import uses_spare_budget
 from gateway.sources.account.errors import account_error
 from gateway.sources.http.exchange import Request, Response, Step
 from gateway.sources.http.observing import CallEvent
@@ -93,6 +94,15 @@ async def outcome(step: Callable[..., Any], request: Request, source: Any) -> Re
     except GatewayError as error:
         return error
     return result
+
+
+async def spare(step: Callable[..., Any], request: Request, source: Any) -> Response | GatewayError:
+    """Do the same with a call that nobody waits for."""
+    before = uses_spare_budget.set(True)
+    try:
+        return await outcome(step, request, source)
+    finally:
+        uses_spare_budget.reset(before)
 
 
 def through(steps: Iterable[Step], source: Any) -> Callable[[Request], Any]:

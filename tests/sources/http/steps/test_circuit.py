@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources.http.steps.fakes import BARE, LOST, OK, READ, SLOW, Log, Source, outcome, response, through
+from sources.http.steps.fakes import BARE, LOST, OK, READ, SLOW, Log, Source, outcome, response, spare, through
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import RateLimited, SourceInvalidResponse, SourceUnavailable
@@ -262,5 +262,25 @@ def test_never_more_than_the_probes(history: list[Any]) -> None:
             else:
                 await asyncio.sleep(rest[0])
         await asyncio.gather(*tasks)
+
+    run(scenario())
+
+
+def test_spare_probe() -> None:
+    """A call that nobody waits for is a probe only while there is no other one, so that the others can be made."""
+
+    async def scenario() -> None:
+        step, source = circuit(), Source((60.0, OK))
+        await feed(step, *[LOST] * 4)
+        await asyncio.sleep(5)
+        tasks = [asyncio.ensure_future(spare(step, READ, source)) for _ in range(5)]
+        await asyncio.sleep(0)
+        assert source.count == 1
+        assert await outcome(step, READ, Source()) is OK
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert await spare(step, READ, Source()) is OK
+        assert step.state is CircuitState.CLOSED
 
     run(scenario())

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources.http.steps.fakes import KEYED, OK, READ, READ_LOST, Log, Source, outcome, response
+from sources.http.steps.fakes import KEYED, OK, READ, READ_LOST, Log, Source, outcome, response, spare
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import GatewayError
@@ -111,5 +111,16 @@ def test_cancelled(first: float, second: float, cancelled_at: float) -> None:
         task.cancel()
         result = (await asyncio.gather(task, return_exceptions=True))[0]
         assert not isinstance(result, GatewayError)
+
+    run(scenario())
+
+
+def test_spare() -> None:
+    """A call that nobody waits for is not sent a second time."""
+
+    async def scenario() -> None:
+        step, source = await hedging_step(), Source((5.0, OK))
+        assert await spare(step, READ, source) is OK
+        assert source.count == 1
 
     run(scenario())

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources.http.steps.fakes import OK, READ, REFUSED, Log, Source, call, outcome, response
+from sources.http.steps.fakes import OK, READ, REFUSED, Log, Source, call, outcome, response, spare
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import RateLimited
@@ -13,7 +13,7 @@ from gateway.operation import acting_as, operation
 from gateway.principal import Principal
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.exchange import Response
-from gateway.sources.http.pacing import Pacing, by_credential, by_source
+from gateway.sources.http.pacing import NoSpareTokenError, Pacing, by_credential, by_source
 
 RATE = Rate(2, 1.0, margin=0.0)
 
@@ -388,5 +388,51 @@ def test_fair(loads: list[int]) -> None:
             await send(step, source, name)
 
         await asyncio.gather(*(caller(str(name)) for name, load in enumerate(loads) for _ in range(load)))
+
+    run(scenario())
+
+
+def test_spare() -> None:
+    """A call that nobody waits for is refused at once where only a quarter of the tokens is left."""
+
+    async def scenario() -> None:
+        source, log, started = Source(), Log(), clock()
+        step = pacing(Rate(8, 1.0, margin=0.0), observe=log)
+        results = [await spare(step, READ, source) for _ in range(9)]
+        assert [getattr(result, "status", None) for result in results] == [200] * 6 + [None] * 3
+        assert all(isinstance(result, NoSpareTokenError) for result in results[6:])
+        assert [await outcome(step, READ, source) for _ in range(2)] == [OK] * 2
+        assert (clock(), log.names) == (started, ["refused:spare"] * 3)
+
+    run(scenario())
+
+
+def test_spare_while_others_wait() -> None:
+    """A call that nobody waits for takes no token as long as another call waits for one."""
+
+    async def scenario() -> None:
+        source, step = Source(), pacing(Rate(4, 1.0, margin=0.0))
+        waiting = [asyncio.ensure_future(send(step, source)) for _ in range(9)]
+        await asyncio.sleep(1.0)  # the next four are sent now, and one goes on waiting
+        assert isinstance(await spare(step, READ, source), NoSpareTokenError)
+        await asyncio.gather(*waiting)
+        await asyncio.sleep(1.0)
+        assert await spare(step, READ, source) is OK
+
+    run(scenario())
+
+
+def test_spare_after_429() -> None:
+    """A call that nobody waits for does not probe a source that has responded 429, with or without a rate."""
+
+    async def scenario() -> None:
+        for rate in (Rate(8, 1.0, margin=0.0), None):
+            source, step = Source(response(429, Retry_After="2"), OK), pacing(rate)
+            await outcome(step, READ, source)
+            for _ in range(2):
+                assert isinstance(await spare(step, READ, source), NoSpareTokenError)
+                await asyncio.sleep(3)
+            assert await outcome(step, READ, source) is OK
+            assert await spare(step, READ, source) is OK
 
     run(scenario())

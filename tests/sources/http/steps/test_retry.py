@@ -20,6 +20,7 @@ from sources.http.steps.fakes import (
     call,
     outcome,
     response,
+    spare,
 )
 from sources.http.steps.virtual import clock, run
 
@@ -338,3 +339,15 @@ def test_share() -> None:
         budget.count_call()
         retries += budget.try_spend()
     assert retries == 200
+
+
+def test_spare() -> None:
+    """A call that nobody waits for is not repeated."""
+
+    async def scenario() -> None:
+        for failed in (UNAVAILABLE, READ_LOST, response(429)):
+            source = Source(failed, OK)
+            assert await spare(Retry(RetrySettings(attempts=3)), READ, source) is failed
+            assert source.count == 1
+
+    run(scenario())

@@ -4,10 +4,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources.http.steps.fakes import KEYED, OK, READ, SETS, Log, Source, call, outcome, response, through
+from sources.http.steps.fakes import (
+    KEYED,
+    OK,
+    READ,
+    REFUSED,
+    SETS,
+    UNAVAILABLE,
+    Log,
+    Source,
+    call,
+    outcome,
+    response,
+    spare,
+    through,
+)
 from sources.http.steps.virtual import clock, run
 
-from gateway.errors import Origin, SourceTimeout, SourceUnavailable
+from gateway.errors import Origin, RateLimited, SourceTimeout, SourceUnavailable
 from gateway.operation import acting_as, current_deadline, operation
 from gateway.principal import Principal
 from gateway.sources.http.deadline import WithinDeadline
@@ -230,5 +244,22 @@ def test_deadlines() -> None:
         assert isinstance(await short, SourceTimeout)
         assert await long is OK
         assert remaining == [1.0, 4.75]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("failed", [RateLimited("no token is left"), REFUSED, UNAVAILABLE, response(429)])
+def test_shared_spare(failed: Any) -> None:
+    """A read shares a call for which nobody waits, but where that fails, it makes a call for itself."""
+
+    async def scenario() -> None:
+        for first, expected in ((OK, 1), (response(404), 1), (failed, 2)):
+            source, step = Source((1.0, first), (1.0, OK)), SingleFlight()
+            tasks = [asyncio.ensure_future(spare(step, READ, source)) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            found = await asyncio.gather(*(outcome(step, READ, source) for _ in range(3)))
+            assert {getattr(result, "status", result) for result in found} == {200 if expected == 2 else first.status}
+            assert source.count == expected
+            assert [getattr(task.result(), "status", None) for task in tasks] == [getattr(first, "status", None)] * 2
 
     run(scenario())
