@@ -41,6 +41,7 @@ from gateway.users.reading import KeepMode, UserReader
 from gateway.users.records import KeptRecords
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
+from gateway.users.staleness import BackgroundReads
 
 __all__ = ["Parts", "open_parts"]
 
@@ -106,8 +107,16 @@ async def open_parts(
         reference=settings.reference_ttl,
         is_reported=feeds.is_reported,
     )
-    reads = UserReader(sources, records, lifetimes, mode=KeepMode(settings.keep_mode), catch_up=events.catch_up)
-    reference = ReferenceData(sources, records, lifetimes, observe=observer.batch)
+    background = BackgroundReads(trace=telemetry.reading_again)
+    reads = UserReader(
+        sources,
+        records,
+        lifetimes,
+        mode=KeepMode(settings.keep_mode),
+        catch_up=events.catch_up,
+        background=background,
+    )
+    reference = ReferenceData(sources, records, lifetimes, observe=observer.batch, background=background)
 
     async def publish(change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
         """Publish the event of a change that was made here."""
@@ -161,7 +170,9 @@ async def open_parts(
 
 def _keep_rule(settings: Settings, source: UserSource) -> KeepRule:
     configured = settings_of(settings, source)
-    return KeepRule(configured.keep, configured.keep_if_error)
+    # Otherwise the older reference data would be given to callers of a gateway that keeps no users, which is unasked.
+    is_on = KeepMode(settings.keep_mode) is KeepMode.ON
+    return KeepRule(configured.keep, configured.keep_if_error if is_on else 0.0)
 
 
 def _configured_state(settings: Settings, observer: MetricsObserver, clock: Clock) -> State:

@@ -152,6 +152,12 @@ class Telemetry:
             return nullcontext()
         return self.tracing.background(f"poll {source}", {"gateway.source": source})
 
+    def reading_again(self, source: str) -> AbstractContextManager[None]:
+        """Return the context of a read in the background of what was given past its lifetime."""
+        if self.tracing is None:
+            return nullcontext()
+        return self.tracing.background(f"read {source} again", {"gateway.source": source})
+
     @contextmanager
     def delivering(self, subscription: RequestReport) -> Iterator[RequestReport]:
         """Make a report for an event that is executed for a subscription, and for others that share the response.

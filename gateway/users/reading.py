@@ -1,27 +1,16 @@
 """Reads users and lists of users: from what is kept where that may be used, otherwise from their source."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from contextvars import Context
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gateway.calls import CallKind, Endpoint, current_calls
-from gateway.errors import (
-    Forbidden,
-    GatewayError,
-    Origin,
-    RateLimited,
-    SourceTimeout,
-    SourceUnavailable,
-    Unauthenticated,
-)
-from gateway.freshness import ANY_FRESHNESS, FreshnessReport, StaleRead, StaleReason, current_freshness
+from gateway.errors import Forbidden, GatewayError, Origin, SourceUnavailable, Unauthenticated
+from gateway.freshness import ANY_FRESHNESS, FreshnessReport, StaleReason, current_freshness
 from gateway.kit.source_titles import titled
-from gateway.kit.tasks import cancel_and_wait
-from gateway.operation import background_context, current_principal, uses_spare_budget
+from gateway.operation import current_principal
 from gateway.principal import Principal
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
@@ -29,6 +18,7 @@ from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.records import Kept, KeptRecords, KeptResult, ListTag, PageKey, Read, RecordKey, RecordTag, Tag
 from gateway.users.source import Source, Sources, UserQuery, Window
+from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline
 
 __all__ = ["CatchUp", "KeepMode", "NotKept", "ShadowObserver", "ShadowResult", "StalePage", "UserReader"]
 
@@ -112,6 +102,7 @@ class UserReader:
         mode: KeepMode = KeepMode.OFF,
         catch_up: CatchUp | None = None,
         observe_shadow: ShadowObserver = lambda *_: None,
+        background: BackgroundReads | None = None,
     ) -> None:
         self._sources = sources
         self._records = KeptRecords() if records is None else records
@@ -119,7 +110,8 @@ class UserReader:
         self._mode = mode
         self._catch_up = catch_up
         self._observe_shadow = observe_shadow
-        self._revalidations: dict[RecordKey | PageKey, asyncio.Task[Any]] = {}
+        self._stale = StaleRecords(self._records, self._lifetimes)
+        self._background = background or BackgroundReads()
         self._waits = mode is not KeepMode.ON or catch_up is not None  # before what is kept can be used
 
     def kept_user(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[User | None] | None:
@@ -226,7 +218,7 @@ class UserReader:
 
     async def aclose(self) -> None:
         """Cancel the reads in the background."""
-        await cancel_and_wait(*self._revalidations.values())
+        await self._background.aclose()
 
     def _keeps(self, source: UserSource) -> bool:
         return self._mode is not KeepMode.OFF and self._lifetimes.keeps_users(source)
@@ -255,21 +247,30 @@ class UserReader:
             elif wanted.accepts(age, lifetime):
                 self._report_hit(lookup.source, lookup.endpoint, lifetime - age, report)
                 return kept.value, None
-            elif self._may_be_stale(lookup, kept) and wanted.accepts_stale(age, lifetime):
-                self._revalidate(lookup, kept.needs)
-                self._report_stale(lookup, age, lifetime, StaleReason.REVALIDATING, report)
+            elif self._stale.accepts(Kind.USER, lookup.key.credential, kept, lifetime):
+                self._background.start(lookup.key, lookup.source, partial(self._read_again, lookup, kept.needs))
+                self._stale.report(lookup.endpoint, lookup.subject, kept, lifetime, StaleReason.REVALIDATING)
                 return kept.value, None
             needs |= kept.needs  # whoever needs less does not alternate with whoever needs more
         if wanted.only_if_cached and self._mode is KeepMode.ON:
             raise NotKept(lookup.source)
+        if may_use and self._find_if_error(lookup, needs) is not None:
+            return await self._fetch_or_find(lookup, needs, result, report)
+        return await self._fetch(lookup, needs, result, report, shadowed), None
+
+    async def _fetch_or_find(
+        self, lookup: _Lookup[T], needs: frozenset[str], result: KeptResult, report: FreshnessReport | None
+    ) -> tuple[T, StalePage | None]:
+        """Read from the source, or return what is kept if the source fails."""
         try:
-            value = await self._fetch(lookup, needs, result, report, shadowed)
-        except (SourceUnavailable, SourceTimeout, RateLimited) as error:
-            stale = self._kept_if_error(lookup, needs, error, report) if may_use else None
-            if stale is None:
+            with shortly_before_deadline():
+                return await self._fetch(lookup, needs, result, report), None
+        except FailureOfSource as error:
+            kept = self._find_if_error(lookup, needs)  # again: it may have changed meanwhile
+            if kept is None:
                 raise
-            return stale
-        return value, None
+            age = self._stale.report(lookup.endpoint, lookup.subject, kept, lookup.lifetime(kept), reason_of(error))
+            return kept.value, StalePage(error, age)
 
     async def _fetch(
         self,
@@ -313,38 +314,17 @@ class UserReader:
             if complete is not None:
                 self._records.store(RecordKey(lookup.key.credential, user.ref), read, user, complete, beside=True)
 
-    def _kept_if_error(
-        self, lookup: _Lookup[T], needs: frozenset[str], error: GatewayError, report: FreshnessReport | None
-    ) -> tuple[T, StalePage] | None:
-        """Return what is kept although its lifetime has ended, because the source failed; None if there is none."""
+    def _find_if_error(self, lookup: _Lookup[T], needs: frozenset[str]) -> Kept | None:
+        """Return what may be given if the source fails; None if there is nothing."""
         kept = self._records.find(lookup.key)
         if self._mode is not KeepMode.ON or kept is None or not needs <= kept.needs:
             return None
-        age, lifetime = self._records.clock() - kept.read_at, lookup.lifetime(kept)
-        wanted = ANY_FRESHNESS if report is None else report.wanted
-        if_error = self._lifetimes.if_error(lookup.source)
-        if not self._may_be_stale(lookup, kept) or not wanted.accepts_stale(age, lifetime, if_error=if_error):
-            return None
-        self._report_stale(lookup, age, lifetime, _reason(error), report)
-        return kept.value, StalePage(error, age)
+        credential, lifetime = lookup.key.credential, lookup.lifetime(kept)
+        accepted = self._stale.accepts_if_error(lookup.source, Kind.USER, credential, kept, lifetime)
+        return kept if accepted else None
 
-    def _may_be_stale(self, lookup: _Lookup[Any], kept: Kept) -> bool:
-        """Return whether what is kept may ever be given past its lifetime."""
-        return kept.value is not None and self._lifetimes.may_be_stale(Kind.USER, lookup.key.credential)
-
-    def _revalidate(self, lookup: _Lookup[Any], needs: frozenset[str]) -> None:
-        """Read again in the background, once, with what is left of the rate limit."""
-        if lookup.key in self._revalidations:
-            return
-        task = asyncio.get_running_loop().create_task(
-            self._read_in_background(lookup, needs), context=_background(current_principal.get())
-        )
-        self._revalidations[lookup.key] = task
-        task.add_done_callback(lambda _: self._revalidations.pop(lookup.key, None))
-
-    async def _read_in_background(self, lookup: _Lookup[Any], needs: frozenset[str]) -> None:
-        with suppress(GatewayError):  # the next reader that does not accept what is kept gets it
-            await self._fetch(lookup, needs, KeptResult.MISS, None)
+    async def _read_again(self, lookup: _Lookup[Any], needs: frozenset[str]) -> None:
+        await self._fetch(lookup, needs, KeptResult.MISS, None)
 
     def _compare(self, lookup: _Lookup[Any], kept: Kept, value: Any) -> None:
         """Report how what is kept differs from what was read with as many needs."""
@@ -361,28 +341,3 @@ class UserReader:
             report.hit(ttl)
         if (calls := current_calls.get()) is not None:
             calls.add(CallKind.KEPT, endpoint, None, 0.0)
-
-    def _report_stale(
-        self, lookup: _Lookup[Any], age: float, lifetime: float, reason: StaleReason, report: FreshnessReport | None
-    ) -> None:
-        self._records.results[lookup.source, KeptResult.STALE] += 1
-        if report is not None:
-            report.hit(lifetime - age)
-            report.stale.append(StaleRead(lookup.source, lookup.subject, age, reason))
-        if (calls := current_calls.get()) is not None:
-            calls.add(CallKind.KEPT, lookup.endpoint, None, 0.0)
-
-
-def _background(principal: Principal) -> Context:
-    context = background_context()
-    context.run(current_principal.set, principal)
-    context.run(uses_spare_budget.set, True)
-    return context
-
-
-def _reason(error: GatewayError) -> StaleReason:
-    if isinstance(error, RateLimited):
-        return StaleReason.RATE_LIMITED
-    if isinstance(error, SourceTimeout):
-        return StaleReason.SOURCE_TIMEOUT
-    return StaleReason.SOURCE_UNAVAILABLE

@@ -10,13 +10,14 @@ records and calls. Principals with forwarded credentials share nothing (`Princip
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import Origin, SourceTimeout
-from gateway.freshness import ANY_FRESHNESS, current_freshness
+from gateway.freshness import ANY_FRESHNESS, StaleReason, current_freshness
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import gather
 from gateway.operation import acting_as, background_context, current_trace, seconds_left
@@ -26,8 +27,9 @@ from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
 from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import UserSource
-from gateway.users.records import KeptRecords, KeptResult, RecordKey
+from gateway.users.records import Kept, KeptRecords, KeptResult, RecordKey
 from gateway.users.source import Directory, Sources
+from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline
 
 __all__ = ["ReferenceData"]
 
@@ -81,12 +83,16 @@ class ReferenceData:
         lifetimes: Lifetimes | None = None,
         *,
         observe: BatchObserver = lambda *_: None,
+        background: BackgroundReads | None = None,
     ) -> None:
         self._sources = sources
         self._records = KeptRecords() if records is None else records
         self._lifetimes = lifetimes or Lifetimes()
         self._keeps = self._lifetimes.reference > 0
         self._observe = observe
+        self._stale = StaleRecords(self._records, self._lifetimes)
+        self._background = background or BackgroundReads()
+        self._to_renew: dict[_BatchKey, list[Ref]] = {}  # until the read in the background begins
         self._queues: dict[_BatchKey, _Queue] = {}
 
     def kept(self, ref: Ref, needs: frozenset[str], principal: Principal = ANYONE) -> tuple[Any] | None:
@@ -94,7 +100,7 @@ class ReferenceData:
 
         The caller checks the scope: no scope is needed here.
         """
-        return self._find(RecordKey(principal.credential(ref.source), ref), needs) if self._keeps else None
+        return self._find(ref, needs, principal) if self._keeps else None
 
     async def look_up(
         self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
@@ -119,11 +125,23 @@ class ReferenceData:
     async def _look_up_batch(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         if not self._keeps:
             return await self._fetch_alone(key, refs, principal)
-        found = {ref: kept[0] for ref in refs if (kept := self._find(key.record_key(ref), key.needs))}
+        found = {ref: kept[0] for ref in refs if (kept := self._find(ref, key.needs, principal))}
         missing = [ref for ref in refs if ref not in found]
         if missing:
             self._records.results[key.source, KeptResult.MISS] += len(missing)
-            found |= dict(zip(missing, await self._enqueue(key, missing, principal), strict=True))
+            found |= await self._fetch_or_find(key, missing, principal)
+        return found
+
+    async def _fetch_or_find(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
+        """Return the records in the next batch, or what is kept of them if the source fails."""
+        if not any(self._find_if_error(key, ref) for ref in refs):
+            return dict(zip(refs, await self._enqueue(key, refs, principal), strict=True))
+        with shortly_before_deadline():
+            found = dict(zip(refs, await self._enqueue(key, refs, principal), strict=True))
+        for ref, error in found.items():
+            if isinstance(error, FailureOfSource) and (kept := self._find_if_error(key, ref)):
+                self._report_stale(ref, kept, reason_of(error))
+                found[ref] = kept.value
         return found
 
     async def _fetch_alone(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
@@ -139,15 +157,19 @@ class ReferenceData:
         finally:
             current_calls.reset(before)
 
-    def _find(self, key: RecordKey, needs: frozenset[str]) -> tuple[Any] | None:
+    def _find(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[Any] | None:
+        key = RecordKey(principal.credential(ref.source), ref)
         kept = self._records.find(key)
         if kept is None or not needs <= kept.needs:
             return None
         report = current_freshness.get()
         age, lifetime = self._records.clock() - kept.read_at, self._lifetimes.reference
         if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
-            return None
-        ref = key.ref
+            if not self._stale.accepts(ref.kind, key.credential, kept, lifetime):
+                return None
+            self._renew(_batch_key(ref, kept.needs, principal), ref, principal)
+            self._report_stale(ref, kept, StaleReason.REVALIDATING)
+            return (kept.value,)
         self._records.results[ref.source, KeptResult.HIT] += 1
         if report is not None:
             report.hit(lifetime - age)
@@ -156,6 +178,29 @@ class ReferenceData:
             if directory is not None:  # else the record can only be absent, and no call would look for it
                 calls.add(CallKind.KEPT, Endpoint(ref.source, "GET", directory.template), None, 0.0)
         return (kept.value,)
+
+    def _find_if_error(self, key: _BatchKey, ref: Ref) -> Kept | None:
+        """Return what may be given if the source fails; None if there is nothing."""
+        kept = self._records.find(key.record_key(ref))
+        if kept is None or not key.needs <= kept.needs:
+            return None
+        lifetime = self._lifetimes.reference
+        accepted = self._stale.accepts_if_error(key.source, key.kind, key.credential, kept, lifetime)
+        return kept if accepted else None
+
+    def _report_stale(self, ref: Ref, kept: Kept, reason: StaleReason) -> None:
+        template = self._sources.named(ref.source).directories[ref.kind].template
+        self._stale.report(Endpoint(ref.source, "GET", template), ref, kept, self._lifetimes.reference, reason)
+
+    def _renew(self, key: _BatchKey, ref: Ref, principal: Principal) -> None:
+        """Read a record again in the background, in one batch with the others that are given at the same time."""
+        if (refs := self._to_renew.get(key)) is not None:
+            refs.append(ref)
+        elif self._background.start(key, key.source, partial(self._read_again, key, principal)):
+            self._to_renew[key] = [ref]
+
+    async def _read_again(self, key: _BatchKey, principal: Principal) -> None:
+        await self._fetch_and_store(key, list(dict.fromkeys(self._to_renew.pop(key))), principal)
 
     async def _enqueue(self, key: _BatchKey, refs: Iterable[Ref], principal: Principal) -> list[Any]:
         """Queue lookups and return their results, or the operation's timeout."""
@@ -198,15 +243,7 @@ class ReferenceData:
                 queue.calls.lookups = len(queue.under_way)
                 current_calls.set(queue.calls)
                 current_trace.set(queue.calls.trace)
-                read = self._records.begin(key.source, key.kind)
-                try:
-                    found = await self._fetch(key, list(queue.under_way), queue.principal)
-                    for ref in reversed(found):  # the requested ones last, so that they stay longest
-                        if not isinstance(found[ref], Exception):
-                            beside = ref not in queue.under_way
-                            self._records.store(key.record_key(ref), read, found[ref], key.needs, beside=beside)
-                finally:
-                    self._records.end(read)
+                found = await self._fetch_and_store(key, list(queue.under_way), queue.principal)
                 for ref, future in queue.under_way.items():
                     future.set_result(found.get(ref))  # an exception too: it concerns this record, not the batch
         finally:
@@ -214,6 +251,19 @@ class ReferenceData:
             self._remove(key, queue)
             for future in (*queue.under_way.values(), *queue.waiting.values()):
                 future.cancel()  # has an effect only if this task was cancelled; a result that was set stays
+
+    async def _fetch_and_store(self, key: _BatchKey, refs: Sequence[Ref], principal: Principal) -> dict[Ref, Any]:
+        """Fetch the records of one batch, and keep them if nothing has changed meanwhile."""
+        read = self._records.begin(key.source, key.kind)
+        try:
+            found, requested = await self._fetch(key, refs, principal), frozenset(refs)
+            for ref in reversed(found):  # the requested ones last, so that they stay longest
+                if not isinstance(found[ref], Exception):
+                    beside = ref not in requested
+                    self._records.store(key.record_key(ref), read, found[ref], key.needs, beside=beside)
+        finally:
+            self._records.end(read)
+        return found
 
     def _remove(self, key: _BatchKey, queue: _Queue) -> None:
         if self._queues.get(key) is queue:  # after `drop` there may be a new one
