@@ -1,4 +1,4 @@
-"""Which reads of users and of their lists are answered by what is kept, with a source in memory that counts its calls."""
+"""Which reads of users and lists are answered by what is kept, with a source in memory that counts its calls."""
 
 from dataclasses import dataclass, field
 from typing import Any
