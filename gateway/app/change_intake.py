@@ -1,6 +1,6 @@
 """The change intake: webhooks of the reseller API, and polling of the sources that send none."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -9,7 +9,7 @@ from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.sources import BUILDERS, settings_of
 from gateway.app.stores import Stores
 from gateway.events.feeds import ChangeFeeds
-from gateway.events.log import EventLog
+from gateway.events.log import EventLog, UnknownChanges, UserEvent
 from gateway.events.polling import Poller
 from gateway.kit.clock import Clock
 from gateway.settings import CredentialMode, Settings
@@ -18,9 +18,10 @@ from gateway.sources.reseller.reported import ReportedUsers
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.model import UserSource
+from gateway.users.service import UserService
 from gateway.users.source import PolledSource, Sources
 
-__all__ = ["build_webhooks", "poll_intervals", "start_polling"]
+__all__ = ["build_webhooks", "drop_changed", "poll_intervals", "start_polling"]
 
 
 def build_webhooks(
@@ -51,6 +52,23 @@ def build_webhooks(
     return ResellerWebhooks(
         tokens, read, events, tolerance=tolerance, complete=complete, observe=observer.webhook, clock=clock.time
     )
+
+
+def drop_changed(events: EventLog, users: UserService, separate_reads: Callable[[UserSource | None], None]) -> None:
+    """Let nothing be used that was read before a change in the event log, also by a call that is under way.
+
+    `separate_reads` lets later reads of a source, None for all, share no call from before the change.
+    """
+
+    def on_change(change: UserEvent | UnknownChanges) -> None:
+        if isinstance(change, UserEvent):
+            users.user_changed(change.user, change.change)
+            separate_reads(change.user.source)
+        else:
+            users.source_changed(change.source)
+            separate_reads(change.source)
+
+    events.on_change(on_change)
 
 
 def poll_intervals(settings: Settings) -> dict[UserSource, float]:

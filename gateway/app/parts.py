@@ -13,7 +13,7 @@ from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.pictures import PictureLinks
 from gateway.api.web.cors import Cors
 from gateway.app.callers import open_credentials
-from gateway.app.change_intake import poll_intervals, start_polling
+from gateway.app.change_intake import drop_changed, poll_intervals, start_polling
 from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.metrics_reading import read_metrics
@@ -24,7 +24,7 @@ from gateway.app.sources import ConfiguredSources, settings_of
 from gateway.app.stores import Stores
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.feeds import ChangeFeeds
-from gateway.events.log import EventLog, UnknownChanges, UserEvent
+from gateway.events.log import EventLog
 from gateway.kit.clock import Clock
 from gateway.kit.extras import require_extra
 from gateway.settings import Settings
@@ -135,16 +135,7 @@ async def open_parts(
         clock=clock.monotonic,
     )
 
-    def on_change(change: UserEvent | UnknownChanges) -> None:
-        """Let nothing be used that was read before the change."""
-        if isinstance(change, UserEvent):
-            users.user_changed(change.user, change.change)
-            configured.separate_reads(change.user.source)
-        else:
-            users.source_changed(change.source)
-            configured.separate_reads(change.source)
-
-    events.on_change(on_change)
+    drop_changed(events, users, configured.separate_reads)
     stack.push_async_callback(users.drain)
     capacity = _build_capacity(settings, stores, observer)
     executor = build_executor(settings, stores, stack, observer, capacity)

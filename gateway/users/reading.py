@@ -202,6 +202,9 @@ class UserReader:
             needs = self._sources.named(read.source).changed_needs(user)
         if user is None or needs is None:
             self._records.change(*tags)
+            if user is None and target is not None and "@" in target.source_id:
+                # SoftwareOne accepts an e-mail address as an id. Which user had it at that instant is not known.
+                self._records.drop(read.source, Kind.USER)
         else:
             credential = current_principal.get().credential(read.source)
             self._records.store_change(read, tags, RecordKey(credential, user.ref), user, needs)

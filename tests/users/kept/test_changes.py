@@ -1,0 +1,50 @@
+"""What a change drops of the users that are kept."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.principal import ANYONE
+from gateway.users.ids import Kind, Ref
+from gateway.users.lifetimes import KeepRule, Lifetimes
+from gateway.users.model import User, UserChange, UserSource
+from gateway.users.reading import KeepMode, UserReader
+from gateway.users.source import Source, Sources
+
+SOURCE = UserSource.SOFTWAREONE
+USER = User(SOURCE, "USR-1", name="Ann", email="ann@x.example")
+REF, ADDRESS = (Ref(Kind.USER, SOURCE, text) for text in (USER.source_id, "ann@x.example"))
+NEEDS = frozenset[str]()
+
+
+@dataclass
+class OneUser(Source):
+    """A source with one user."""
+
+    name: UserSource = SOURCE
+
+    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
+        return USER if ref in {REF, ADDRESS} and not needs else None
+
+
+@pytest.fixture
+async def reads() -> UserReader:
+    """A reader that has read the user."""
+    lifetimes = Lifetimes({SOURCE: KeepRule(keep=60.0, if_error=0.0)})
+    reads = UserReader(Sources([OneUser()]), lifetimes=lifetimes, mode=KeepMode.ON)
+    await reads.user(REF, NEEDS)
+    assert reads.kept_user(REF, NEEDS, ANYONE) == (USER,)
+    return reads
+
+
+async def test_an_equal_user_stays(reads: UserReader) -> None:
+    """The report of a change that is kept already does not drop the user."""
+    reads.user_changed(USER, UserChange.UPDATED)
+    assert reads.kept_user(REF, NEEDS, ANYONE) == (USER,)
+
+
+async def test_an_unknown_outcome_by_address(reads: UserReader) -> None:
+    """A change of a user by an e-mail address, of unknown outcome, drops the user that was read by its id."""
+    change = reads.begin_change(SOURCE, ADDRESS)
+    reads.end_change(change, ADDRESS, None)
+    assert reads.kept_user(REF, NEEDS, ANYONE) is None
