@@ -64,6 +64,9 @@ def drop_changed(events: EventLog, users: UserService, separate_reads: Callable[
         if isinstance(change, UserEvent):
             users.user_changed(change.user, change.change)
             separate_reads(change.user.source)
+        elif change.user is not None:
+            users.user_reported(change.user, change.fingerprint)
+            separate_reads(change.user.source)
         else:
             users.source_changed(change.source)
             separate_reads(change.source)

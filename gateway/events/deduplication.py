@@ -28,7 +28,7 @@ from msgspec.structs import asdict
 
 from gateway.events.log import LogEvent
 from gateway.users.ids import ref_of
-from gateway.users.model import Timestamp, User, UserChange
+from gateway.users.model import Timestamp, User, UserChange, UserSource
 
 __all__ = ["DeduplicationKeys", "RecentChanges", "deduplication_keys"]
 
@@ -47,6 +47,9 @@ _VALUE_FIELDS = (
     "two_factor_enabled",
     "google_sso_enabled",
 )
+# In these sources a user is deleted once, so that a second report of that is the same event: a webhook has the user,
+# and polling only finds that it is gone.
+_DELETED_FOR_GOOD = frozenset({UserSource.RESELLER})
 _RECORD_FIELDS = ("role", "department", "organization", "current_account")
 
 
@@ -85,7 +88,9 @@ def deduplication_keys(
     record_ids = [getattr(record, "source_id", None) for record in (getattr(user, field) for field in _RECORD_FIELDS)]
     deletion = change is UserChange.DELETED
     content = _digest(deletion, [_value(user, field) for field in _VALUE_FIELDS], record_ids)
-    if user.updated_at is not None:
+    if deletion and user.source in _DELETED_FOR_GOOD:
+        event = _digest(change, identity)
+    elif user.updated_at is not None:
         event = _digest(change, identity, user.updated_at, content)
     else:
         event = secrets.token_hex(16) if name is None else _digest(name)

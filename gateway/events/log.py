@@ -88,7 +88,8 @@ class EventLog(Protocol):
     """The latest changes of users.
 
     A change that is reported twice, by the gateway that carried it out and by its source, is one event. A report with
-    an older time of change than the last event of the user is no event.
+    an older time of change than the last event of the user is no event. Listeners get these reports as unknown changes
+    of the user.
     """
 
     @property
@@ -164,9 +165,17 @@ class EventLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UnknownChanges:
-    """Records of a source have changed, of any source where it is None, and which ones is not known."""
+    """Records of a source have changed, of any source where it is None, and which ones is not known.
+
+    `user`: that user alone may have changed. It was reported, and the report is no event: it is repeated or superseded.
+    Who has read the user since its event can have read another state than the reported one, even where a report has
+    the same time of change: a user can be changed to and fro within a second. `fingerprint` is that of the reported
+    state (`user_fingerprint`).
+    """
 
     source: UserSource | None = None
+    user: Ref | None = None
+    fingerprint: str = ""
 
 
 ChangeListener = Callable[[UserEvent | UnknownChanges], None]

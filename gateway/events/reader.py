@@ -32,6 +32,8 @@ class EventStreamReader:
         self._ready_at = 0  # the number up to which must be read before a subscription can start
         self._ready = asyncio.Event()
         self._advanced = asyncio.Event()
+        self.is_connected = False
+        """Whether the last attempt to read succeeded."""
         self.tokens = ResumeTokens()
 
     async def run(self) -> None:
@@ -40,6 +42,7 @@ class EventStreamReader:
         while True:
             try:
                 await self._synchronize()
+                self.is_connected = True
                 delays = backoff()
                 while await self._read_batch():
                     pass
@@ -47,16 +50,21 @@ class EventStreamReader:
                 pass  # the client of the stream reports it
             except Exception:  # noqa: BLE001 - without a reader all subscriptions would wait for ever
                 _LOG.exception("reading the event log failed and will be repeated")
+            self.is_connected = False
             await asyncio.sleep(next(delays))
 
     async def wait_ready(self) -> None:
         """Wait until all entries that the stream had at the start were read."""
         await self._ready.wait()
 
-    async def wait_for(self, number: int) -> None:
-        """Wait until the entry of that number was read."""
-        while self._recent.last < number:
+    async def wait_for(self, number: int, log: str | None = None) -> bool:
+        """Wait until the entry of that number was read; return False where `log` is not the name of the log any more.
+
+        None stands for any name.
+        """
+        while log in {None, self._log} and self._recent.last < number:
             await self._advanced.wait()
+        return log in {None, self._log}
 
     async def _synchronize(self) -> None:
         """Start to read the stream, or check that it still is the one that was read before."""
@@ -73,6 +81,7 @@ class EventStreamReader:
         self._log, self.tokens = log, ResumeTokens(log)
         self.check, self._ready_at = "", last
         self._recent.restart(max(first, last - self._max_events) if has_entries else last)
+        self._wake_waiting()
         self._update_ready()
 
     async def _is_unchanged(self, last: int) -> bool:
@@ -125,15 +134,20 @@ class EventStreamReader:
             self._recent.add(UserEvent(token, entry.change, entry.user, entry.occurred_at))
         else:
             self._recent.add(entry)
+        self._wake_waiting()
+        self._update_ready()
+
+    def _wake_waiting(self) -> None:
+        """Let those who wait for an entry look again."""
         self._advanced.set()
         self._advanced = asyncio.Event()
-        self._update_ready()
 
     def _skip_to(self, last: int) -> None:
         if self._ready.is_set():
             self._report_gap()
         self._recent.restart(last)
         self.check = ""
+        self._wake_waiting()
         self._update_ready()
 
     def _update_ready(self) -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from gateway.errors import SourceUnavailable
+from gateway.events.catching_up import CatchingUp
 from gateway.events.deduplication import deduplication_keys
 from gateway.events.entries import Entry, check_of, encode_entry
 from gateway.events.log import (
@@ -38,6 +39,7 @@ from gateway.kit.event_stream import EventStream, Report
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import seconds_left
+from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
@@ -55,6 +57,7 @@ class _PendingEvent:
 
     report: Report
     source: UserSource
+    user: User | None = None  # None: it is an entry of unknown changes
 
 
 class ReplicatedEventLog:
@@ -74,6 +77,7 @@ class ReplicatedEventLog:
         self._clock = clock
         self._recent = RecentEvents(settings, observe)
         self._reader = EventStreamReader(stream, self._recent, max_events=settings.max_events, observe=observe)
+        self._catch_up = CatchingUp(stream, self._reader, self._recent)
         # No more at once than replicas can read before the stream is trimmed.
         max_batch = max(1, min(_MAX_BATCH, settings.max_events // 4))
         self._outbox = Outbox[_PendingEvent](
@@ -122,11 +126,7 @@ class ReplicatedEventLog:
     async def append_unknown(self, source: UserSource) -> None:
         if self._closed:
             raise Draining
-        entry, name = encode_entry(UnknownChanges(source)), secrets.token_hex(8)
-        report = Report(
-            entry, check_of(entry), event=name, user=name, content="", dated=False, order="", deletion=False
-        )
-        await _with_timeout(self._write_one(_PendingEvent(report, source)))
+        await _with_timeout(self._write_one(_unknown(UnknownChanges(source))))
 
     @asynccontextmanager
     async def subscribe(
@@ -154,24 +154,13 @@ class ReplicatedEventLog:
                 await self._outbox.wait_empty()
                 await self._reader.wait_for(self._last_written)
         self._recent.end(Draining())
+        await self._catch_up.aclose()
         await cancel_and_wait(*self._tasks)
         if lost := Counter(pending.source for pending in self._outbox.give_up()):
             counts = ", ".join(f"{count} of users of {titled(source)}" for source, count in sorted(lost.items()))
             _LOG.error("events were lost: Redis did not accept them until this process stopped: %s", counts)
             for source in lost.elements():
                 self._observe(LogEvent.LOST, source)
-
-    async def _catch_up(self) -> bool:
-        try:
-            await _with_timeout(self._read_until_now())
-        except SourceUnavailable:
-            return False
-        return True
-
-    async def _read_until_now(self) -> None:
-        await self._reader.wait_ready()
-        _, _, last, _ = await self._stream.bounds()
-        await self._reader.wait_for(last)
 
     async def _start_after(self, after: str | None) -> tuple[int, str]:
         """Return the number to start after, and its token.
@@ -211,9 +200,21 @@ class ReplicatedEventLog:
         return number > 0
 
     async def _write(self, events: Sequence[_PendingEvent]) -> Sequence[int]:
+        """Append events; the replicas learn of reports that are no events, too (`UnknownChanges.user`).
+
+        If the second step fails, the caller appends all of them again: that is harmless.
+        """
         numbers = await self._stream.append([pending.report for pending in events])
+        unpublished: list[_PendingEvent] = []
         for pending, number in zip(events, numbers, strict=True):
             self._last_written = max(self._last_written, number)
+            user = pending.user
+            if user is not None and (number <= 0 or pending.report.repeated):
+                unpublished.append(_unknown(UnknownChanges(user.source, user.ref, user_fingerprint(user))))
+        if unpublished:
+            appended = await self._stream.append([pending.report for pending in unpublished])
+            self._last_written = max(self._last_written, *appended)
+        for pending, number in zip(events, numbers, strict=True):
             result = LogEvent.PUBLISHED if number > 0 else LogEvent.REPEATED if number == 0 else LogEvent.SUPERSEDED
             self._observe(result, pending.source)
         return numbers
@@ -245,7 +246,16 @@ def _pending(
     entry = encode_entry(Entry(change, at, user))
     keys = deduplication_keys(change, user, name, now=now)
     report = f"{change_id}:{keys.event}" if change_id else ""
-    return _PendingEvent(Report(entry, check_of(entry), **asdict(keys), report=report, repeated=repeated), user.source)
+    full_report = Report(entry, check_of(entry), **asdict(keys), report=report, repeated=repeated)
+    return _PendingEvent(full_report, user.source, user)
+
+
+def _unknown(changes: UnknownChanges) -> _PendingEvent:
+    """Return the entry of unknown changes, as a report that no other one equals."""
+    assert changes.source is not None  # noqa: S101 - changes of any source are not written to the stream
+    entry, name = encode_entry(changes), secrets.token_hex(8)
+    report = Report(entry, check_of(entry), event=name, user=name, content="", dated=False, order="", deletion=False)
+    return _PendingEvent(report, changes.source)
 
 
 async def _with_timeout(result: Awaitable[T]) -> T:

@@ -12,6 +12,7 @@ from gateway.freshness import ANY_FRESHNESS, FreshnessReport, StaleReason, curre
 from gateway.kit.source_titles import titled
 from gateway.operation import current_principal
 from gateway.principal import Principal
+from gateway.users.fingerprint import user_fingerprint
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import Lifetimes
@@ -214,6 +215,17 @@ class UserReader:
         """Drop what the change of a user may have altered; `user` is the user after it, or as it was deleted."""
         unless = None if change is UserChange.DELETED else user
         self._records.change(RecordTag.of(user.ref), ListTag.of(user.source, user.tenant), unless=unless)
+
+    def user_reported(self, user: Ref, fingerprint: str) -> None:
+        """Drop a user unless it is as it was reported; the report may be older than what was read since.
+
+        Lists are not dropped: their lifetime is short, and a change of the user that is an event drops them.
+        """
+
+        def is_unchanged(value: Any) -> bool:
+            return isinstance(value, User) and user_fingerprint(value) == fingerprint
+
+        self._records.change(RecordTag.of(user), is_unchanged=is_unchanged)
 
     def source_changed(self, source: UserSource | None) -> None:
         """Drop everything of a source, None for all: changes are not known, or may have been missed."""

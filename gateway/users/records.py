@@ -225,10 +225,11 @@ class KeptRecords:
         read.number = self._change
         return is_current and self.store(key, read, user, needs)
 
-    def change(self, *tags: Tag, unless: Any = None) -> None:
+    def change(self, *tags: Tag, unless: Any = None, is_unchanged: Callable[[Any], bool] | None = None) -> None:
         """Raise the generation of the tags: their entries are dropped, and reads under way are not stored.
 
-        An entry whose record equals `unless` is not dropped: it is as it is after the change.
+        An entry whose record equals `unless` is not dropped, nor one for which `is_unchanged` returns True: it is as it
+        is after the change.
         """
         self._change += 1
         for tag in tags:
@@ -236,7 +237,10 @@ class KeptRecords:
                 self._changed[tag] = self._change
                 self._changed.move_to_end(tag)
             for key in tuple(self._tagged.get(tag, ())):
-                if unless is None or self._entries[key].kept.value != unless:
+                value = self._entries[key].kept.value
+                if unless is not None and value == unless:
+                    continue
+                if is_unchanged is None or not is_unchanged(value):
                     self._remove(key)
 
     def drop(self, source: UserSource | None = None, kind: Kind | None = None) -> None:

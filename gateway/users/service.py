@@ -102,6 +102,10 @@ class UserService:
         self._reads.user_changed(user, change)
         self._prefetched.clear(user.source)
 
+    def user_reported(self, user: Ref, fingerprint: str) -> None:
+        """Drop what was read of a user unless it is as it was reported."""
+        self._reads.user_reported(user, fingerprint)
+
     def source_changed(self, source: UserSource | None) -> None:
         """Drop what was read of a source, None for all: it has changed, and how is not known."""
         self._reads.source_changed(source)

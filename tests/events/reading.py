@@ -9,7 +9,7 @@ from gateway.events.log import Draining, EventLog, NoLongerHeld, SlowReader, Use
 from gateway.events.replicated import ReplicatedEventLog
 from gateway.users.model import User, UserChange, UserSource
 
-__all__ = ["Reader", "append", "changed", "next_ids", "queued_ids", "remaining_events", "settled"]
+__all__ = ["Reader", "append", "caught_up", "changed", "next_ids", "queued_ids", "remaining_events", "settled"]
 
 _TIMEOUT = 10.0  # seconds: nothing here takes that long
 
@@ -20,6 +20,17 @@ async def settled(log: EventLog) -> None:
         async with asyncio.timeout(_TIMEOUT):
             await log._outbox.wait_empty()
             await log._reader.wait_for(log._last_written)
+
+
+async def caught_up(log: EventLog) -> None:
+    """Wait until the log has read what all replicas have written."""
+    if log.catch_up is None:
+        return
+    async with asyncio.timeout(20):
+        while True:
+            if await log.catch_up():
+                return
+            await asyncio.sleep(0.01)
 
 
 async def queued_ids(subscription: Any) -> list[str]:
