@@ -13,7 +13,8 @@ _INTERVALS = 2  # after which the changes of a source that is polled count as no
 class ChangeFeeds:
     """The sources whose changes are reported to this process: by polling, at an interval in seconds for each.
 
-    A webhook alone is no proof: one that is lost is not missed.
+    Another replica may be the one that polls: the event log is common to all. A webhook alone is no proof: one that is
+    lost is not missed.
     """
 
     def __init__(self, intervals: Mapping[UserSource, float], clock: Callable[[], float] = time.monotonic) -> None:

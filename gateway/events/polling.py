@@ -9,7 +9,7 @@ from enum import StrEnum
 from gateway.errors import GatewayError, SourceUnavailable
 from gateway.events.log import EventLog
 from gateway.kit.clock import REAL_CLOCK, Clock
-from gateway.kit.polling_lock import PollingLock
+from gateway.kit.polling_lock import DatedPollingLock, PollingLock
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait
 from gateway.users.model import UserSource
@@ -52,8 +52,8 @@ class Poller:
 
     It starts at the saved position; without one, with the changes from now on. Where two replicas poll at the same
     time, the log recognises repeated changes. `observe` is called with the result of each round, and with the error of
-    one that failed because of the source, the lock or the log, and `complete` with the
-    instant, on the clock, before which all changes are in the log.
+    one that failed because of the source, the lock or the log. `complete` is called with the instant, on the clock,
+    before which all changes are in the log: the start of the last successful round, also of one by another replica.
     """
 
     def __init__(
@@ -107,12 +107,15 @@ class Poller:
             failure = None  # it would keep its frames, and they this one
             failures = min(failures + 1, _MAX_DOUBLINGS) if result is PollResult.FAILED else 0
             interval = min(self._interval * 2**failures, max(self._interval, _MAX_INTERVAL))
+            if result is PollResult.STANDBY:
+                interval /= 2  # else the last round could have begun two intervals ago before this replica knows of it
             await self._clock.sleep(max(retry_after, interval))
 
     async def _poll(self) -> PollResult:
         lease = await self._lock.acquire()
         if lease is None:
             self._number = None
+            await self._learn_of_rounds()
             return PollResult.STANDBY
         self._number, position = lease
         started = self._clock.monotonic()
@@ -123,10 +126,24 @@ class Poller:
                 # What changed before the first round is not reported: nothing may be kept that was read before it.
                 if position is None or found.has_unknown:
                     await self._log.append_unknown(self._source.name)
-        if not await self._lock.save(self._number, found.position):
+        if not await self._save(self._number, found.position, started):
             return PollResult.OVERTAKEN
         self._complete(started)
         return PollResult.CHANGED if any(appended) else PollResult.UNCHANGED
+
+    async def _save(self, number: int, position: str, started: float) -> bool:
+        if isinstance(self._lock, DatedPollingLock):
+            return await self._lock.save_round(number, position, self._clock.monotonic() - started)
+        return await self._lock.save(number, position)
+
+    async def _learn_of_rounds(self) -> None:
+        """Find out when the replica that has the lock has last polled."""
+        if not isinstance(self._lock, DatedPollingLock):
+            return
+        now = self._clock.monotonic()  # before the age is determined: so the instant is rather too early
+        age = await self._lock.round_age()
+        if age is not None:
+            self._complete(now - age)
 
     @asynccontextmanager
     async def _renewed_lease(self, number: int) -> AsyncIterator[None]:

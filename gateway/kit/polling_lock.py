@@ -1,8 +1,8 @@
 """The interface of the lock by which one of several replicas does something for all of them."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-__all__ = ["PollingLock"]
+__all__ = ["DatedPollingLock", "PollingLock"]
 
 
 class PollingLock(Protocol):
@@ -29,3 +29,18 @@ class PollingLock(Protocol):
 
     async def release(self, number: int) -> None:
         """End the lease, so that another replica can acquire it at once."""
+
+
+@runtime_checkable
+class DatedPollingLock(PollingLock, Protocol):
+    """A polling lock that also saves when the last successful round began.
+
+    Only with it do replicas that do not hold the lock keep users for long: they cannot know otherwise that the changes
+    of the source are reported.
+    """
+
+    async def save_round(self, number: int, position: str, age: float) -> bool:
+        """Do the same as `save`, after a round that began `age` seconds ago."""
+
+    async def round_age(self) -> float | None:
+        """Return how many seconds ago the last round began after which `save_round` succeeded, None if not known."""

@@ -5,7 +5,7 @@ Part of the public API: an embedding program passes a `State` of its own to `Gat
 
 from gateway.kit.documents import DocumentStore
 from gateway.kit.event_stream import EventStream, Report
-from gateway.kit.polling_lock import PollingLock
+from gateway.kit.polling_lock import DatedPollingLock, PollingLock
 from gateway.kit.rate_limit import RateLimit
 from gateway.state.idempotency import (
     BeginResult,
@@ -25,6 +25,7 @@ from gateway.state.state import State
 __all__ = [
     "BeginResult",
     "Begun",
+    "DatedPollingLock",
     "DocumentStore",
     "EventStream",
     "IdempotencySettings",

@@ -1,8 +1,10 @@
 """Polling a source: the requests, the events in the log, the delays, and the lock among replicas."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from events.reading import queued_ids, settled
 from redis.asyncio import Redis
 
 from gateway.errors import SourceUnavailable
+from gateway.events.feeds import ChangeFeeds
 from gateway.events.memory import MemoryEventLog
 from gateway.events.polling import Poller, PollResult
 from gateway.kit.clock import RealClock
@@ -72,6 +75,19 @@ class FakeClock(RealClock):
             await self._asleep.wait()
 
 
+class ManualClock(RealClock):
+    """A clock that a test sets forward by `offset` seconds."""
+
+    offset = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.offset
+
+
+async def _never() -> None:
+    """Return as a lock does that another replica has."""
+
+
 def reported(*results: PollResult) -> list[tuple[UserSource, PollResult]]:
     """What the poller reports to its observer for rounds with these results."""
     return [(MARKET, result) for result in results]
@@ -82,11 +98,19 @@ async def poll() -> AsyncIterator[Callable[..., tuple[Poller, FakeClock, list[An
     """A function that starts a poller; it returns the poller, its sleep and the results that it reports."""
     async with AsyncExitStack() as stack:
 
-        def poll(source: Any, log: Any, lock: Any = None) -> tuple[Poller, FakeClock, list[Any]]:
+        def poll(
+            source: Any, log: Any, lock: Any = None, complete: Any = lambda _: None
+        ) -> tuple[Poller, FakeClock, list[Any]]:
             sleep, results = FakeClock(), []
             lock = MemoryPollingLock() if lock is None else lock
             poller = Poller(
-                source, log, lock, interval=10.0, observe=lambda *result: results.append(result[:2]), clock=sleep
+                source,
+                log,
+                lock,
+                interval=10.0,
+                observe=lambda *result: results.append(result[:2]),
+                complete=complete,
+                clock=sleep,
             )
             poller.start()
             stack.push_async_callback(poller.aclose)
@@ -229,6 +253,65 @@ async def test_a_round_that_takes_longer_than_the_lease(redis: Redis, poll: Any)
     slow.unblocked.set()
     await sleep.asleep()
     assert (results, set(other_results), other_source.positions) == (reported(UNCHANGED), set(reported(STANDBY)), [])
+
+
+async def test_the_feed_of_a_standby_replica(redis: Redis, poll: Any) -> None:
+    """A replica that waits for the lock knows that the source is polled, until the one that polls fails."""
+    log, clock = MemoryEventLog(), ManualClock()
+    feeds = [ChangeFeeds({MARKET: 10.0}, clock.monotonic) for _ in range(2)]
+    source = FakeSource([], SourceUnavailable("unreachable"), [])
+    locks = [RedisPollingLock(redis, "market", lease=600.0) for _ in feeds]
+    _, sleep, _ = poll(source, log, locks[0], partial(feeds[0].complete, MARKET))
+    await sleep.asleep()
+    _, other_sleep, results = poll(FakeSource(), log, locks[1], partial(feeds[1].complete, MARKET))
+    await other_sleep.asleep()
+    assert [feed.is_reported(MARKET) for feed in feeds] == [True, True]
+    for offset, reported_changes in ((10.0, True), (19.0, True), (21.0, False)):
+        clock.offset = offset
+        assert [feed.is_reported(MARKET) for feed in feeds] == [reported_changes] * 2
+    clock.offset = 0.0
+    # While every round fails for half a minute, a replica that starts then does not take the changes as reported.
+    await redis.hincrby("usergateway:turn:market", "begun", -30_000)
+    await sleep.round()
+    late = ChangeFeeds({MARKET: 10.0}, clock.monotonic)
+    late_lock = RedisPollingLock(redis, "market", lease=600.0)
+    _, late_sleep, _ = poll(FakeSource(), log, late_lock, partial(late.complete, MARKET))
+    await late_sleep.asleep()
+    assert not late.is_reported(MARKET)
+    await sleep.round()
+    await late_sleep.round()
+    assert late.is_reported(MARKET)
+    assert other_sleep.seconds == [5.0]
+    assert results == reported(STANDBY)
+
+
+async def test_a_lock_without_times(poll: Any) -> None:
+    """With a lock that does not save the time of a round, a replica that waits for it cannot know of any."""
+    completed: list[float] = []
+    lock = MemoryPollingLock()
+    lock.acquire = _never  # type: ignore[method-assign]
+    _, sleep, results = poll(FakeSource(), MemoryEventLog(), lock, completed.append)
+    await sleep.asleep()
+    assert (results, completed) == (reported(STANDBY), [])
+
+
+async def test_a_round_that_fails_or_takes_long(poll: Any) -> None:
+    """Changes are reported as of the start of the last round that succeeded, however long it took."""
+    completed: list[float] = []
+    source = FakeSource([], SourceUnavailable("unreachable"), [])
+    source.unblocked.clear()
+    before = time.monotonic()
+    _, sleep, results = poll(source, MemoryEventLog(), None, completed.append)
+    await source.called.wait()
+    after = time.monotonic()
+    await asyncio.sleep(0.01)
+    source.unblocked.set()
+    await sleep.asleep()
+    assert before <= completed[0] <= after
+    await sleep.round()
+    assert (results, len(completed)) == (reported(UNCHANGED, FAILED), 1)
+    await sleep.round()
+    assert len(completed) == 2
 
 
 async def test_closing_during_a_round(poll: Any) -> None:

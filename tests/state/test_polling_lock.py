@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from gateway.errors import SourceUnavailable
+from gateway.kit.polling_lock import DatedPollingLock
 from gateway.state.memory.polling_lock import MemoryPollingLock
 from gateway.state.redis.client import connect
 from gateway.state.redis.polling_lock import RedisPollingLock
@@ -97,13 +98,35 @@ async def test_a_lease_that_ended_unnoticed(new_lock: Callable[..., RedisPolling
     assert await slow.acquire() == (2, "position")
 
 
+async def test_the_age_of_a_round(new_lock: Callable[..., RedisPollingLock], redis_url: str) -> None:
+    """Every replica learns from the lock when the last successful round began; a former holder does not set it."""
+    holder, other = new_lock(), new_lock()
+    assert isinstance(other, DatedPollingLock)
+    await holder.acquire()
+    assert await other.round_age() is None
+    assert await holder.save(1, "without a time")
+    assert await other.round_age() is None
+    assert await holder.save_round(1, "position", 30.0)
+    age = await other.round_age()
+    assert age is not None
+    assert 30.0 <= age < 60.0
+    assert not await holder.save_round(7, "position", 0.0)
+    assert (await other.round_age() or 0.0) >= age
+    assert await holder.acquire() == (1, "position")
+    client = connect(redis_url)
+    await client.hincrby("usergateway:turn:poll", "begun", 3_600_000)  # as if the clock had been set back by an hour
+    await client.aclose()
+    assert await other.round_age() is None
+
+
 async def test_unreachable() -> None:
     """While Redis is unreachable, every method raises SourceUnavailable."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
         lock = RedisPollingLock(client, "poll", lease=1.0)
-        for call in (lock.acquire(), lock.renew(1), lock.save(1, "x"), lock.release(1)):
+        saving = (lock.save(1, "x"), lock.save_round(1, "x", 0.0), lock.round_age())
+        for call in (lock.acquire(), lock.renew(1), *saving, lock.release(1)):
             with pytest.raises(SourceUnavailable):
                 await call
         await client.aclose()

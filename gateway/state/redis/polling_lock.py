@@ -5,6 +5,7 @@ it is set forward, leases end early. Each holder gets a greater fencing number t
 that is saved under an earlier number is refused: so a lease that ended unnoticed does no harm.
 """
 
+import math
 import secrets
 
 from redis.asyncio import Redis
@@ -34,12 +35,22 @@ redis.call('HSET', KEYS[1], 'owner', owner, 'until', now + lease)
 redis.call('PEXPIRE', KEYS[1], expiry)
 return {tonumber(number), stored[4]}
 """
-# ARGV: the fencing number, the position.
+# ARGV: the fencing number, the position, the age of the round in ms, empty where it is not known.
 _SAVE = """
-local number, position = ARGV[1], ARGV[2]
+local number, position, age = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HGET', KEYS[1], 'number') ~= number then return 0 end
 redis.call('HSET', KEYS[1], 'note', position)
+if age ~= '' then
+  local time = redis.call('TIME')
+  redis.call('HSET', KEYS[1], 'begun', time[1] * 1000 + math.floor(time[2] / 1000) - age)
+end
 return 1
+"""
+_AGE = """
+local begun = redis.call('HGET', KEYS[1], 'begun')
+if not begun then return false end
+local time = redis.call('TIME')
+return time[1] * 1000 + math.floor(time[2] / 1000) - begun
 """
 # ARGV: the fencing number, the lease in ms.
 _RENEW = """
@@ -67,6 +78,7 @@ class RedisPollingLock:
         self._acquire = client.register_script(_ACQUIRE)
         self._renew = client.register_script(_RENEW)
         self._save = client.register_script(_SAVE)
+        self._age = client.register_script(_AGE)
         self._release = client.register_script(_RELEASE)
 
     async def acquire(self) -> tuple[int, str | None] | None:
@@ -80,7 +92,16 @@ class RedisPollingLock:
         return bool(await reply_of(self._renew(self._keys, [number, self._lease_ms])))
 
     async def save(self, number: int, position: str) -> bool:
-        return bool(await reply_of(self._save(self._keys, [number, position])))
+        return bool(await reply_of(self._save(self._keys, [number, position, ""])))
+
+    async def save_round(self, number: int, position: str, age: float) -> bool:
+        milliseconds = math.ceil(age * 1000)
+        return bool(await reply_of(self._save(self._keys, [number, position, milliseconds])))
+
+    async def round_age(self) -> float | None:
+        age = await reply_of(self._age(self._keys))
+        # A round in the future: the clock was set back, and by how much is not known.
+        return None if age is None or int(age) < 0 else int(age) / 1000
 
     async def release(self, number: int) -> None:
         await reply_of(self._release(self._keys, [number]))
