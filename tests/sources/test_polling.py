@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
+from urllib.parse import parse_qsl
 
+import orjson
 import pytest
 
 from gateway.app.sources import build
-from gateway.errors import SourceInvalidResponse
+from gateway.errors import BadUserInput, SourceInvalidResponse
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, SandboxOptions, SandboxServer
 from gateway.settings import AccountSettings, Settings, SoftwareOneSettings
 from gateway.sources.account.polling import AccountChanges
@@ -238,6 +240,83 @@ async def test_a_change_of_many_users(fake: Any, source: Any) -> None:
     users = [request.url.partition("/v1/identity/account-users")[2] for request in fake.requests[1:]]
     assert users[0] == f"?limit=1000&removed_scope=included&{includes}"
     assert users[1:] == [f"/acus_{number}?{includes}" for number in (0, 1, 2)]
+
+
+async def test_roles_and_departments(fake: Any, source: Any) -> None:
+    """A changed role or department is an unknown change of users, once; users are read only for their own events."""
+    account = source(UserSource.ACCOUNT)
+    position = "2026-11-22T11:00:00.000000Z 2026-11-22T11:59:59.000000Z e9"
+    for kind, has_unknown in (("role", True), ("department", True), ("account_user", False)):
+        fake.responses.clear()
+        event = {"id": kind, "action": "update", "resource_type": kind, "resource_id": "x_1"}
+        event["occurred_at"] = "2026-11-22T12:00:00Z"
+        fake.respond({"data": [event], "page_info": {"has_next_page": False}})
+        fake.respond({"id": "x_1"})
+        found = await account.changes_since(position)
+        assert found.has_unknown is has_unknown
+        assert len(found.changes) == (kind == "account_user")
+        fake.responses.clear()
+        fake.respond({"data": [event], "page_info": {"has_next_page": False}})
+        again = await account.changes_since(found.position)
+        assert (again.changes, again.has_unknown) == ((), False)
+
+
+async def test_a_role_that_is_changed(sources: PolledSources) -> None:
+    """Whoever changes, creates or deletes a role in the account lets the users of the account be read again."""
+    position = (await sources.account_changes.changes_since(None)).position
+    made = await _send(sources, "POST", "/v1/identity/roles", {"name": "Guide", "permissions": ["team:read"]})
+    path = f"/v1/identity/roles/{made['id']}"
+    steps = ((None, None, True), ("PATCH", [], True), ("PATCH", [], False), ("DELETE", None, True))
+    for method, permissions, is_changed in steps:
+        if method is not None:
+            await _send(sources, method, path, None if permissions is None else {"permissions": permissions})
+        found = await sources.account_changes.changes_since(position)
+        assert (found.changes, found.has_unknown) == ((), is_changed)
+        position = found.position
+
+
+async def _send(sources: PolledSources, method: str, path: str, body: Any) -> Any:
+    content = b"" if body is None else orjson.dumps(body)
+    headers = {"Content-Type": "application/json"}
+    _, response = await sources.account._api.call(method, path, headers=headers, body=content)
+    return orjson.loads(response.body)
+
+
+async def test_a_server_without_events_of_roles(fake: Any, source: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that refuses the events of roles gets requests for those of users alone, which is logged once."""
+    account = source(UserSource.ACCOUNT)
+    invalid = {"error": {"code": "parameter_invalid", "message": "Invalid", "param": "resource_types"}}
+    unknown = {"error": {"code": "parameter_unknown", "message": "Unknown", "param": "starts_at"}}
+    fake.respond(invalid, 400)
+    fake.respond(unknown, 400)
+    fake.respond({"data": [], "page_info": {"has_next_page": False}})
+    first = await account.changes_since(None)
+    await account.changes_since(first.position)
+    queries = [parse_qsl(request.url.partition("?")[2]) for request in fake.requests]
+    assert [[value for name, value in query if name == "resource_types"] for query in queries] == [
+        ["account_user", "role", "department"],
+        *[["account_user"]] * 3,
+    ]
+    assert [query[0][0] for query in queries] == ["starts_at", "starts_at", "start_date", "start_date"]
+    assert sum("refuses to list the audit events of roles" in message for message in caplog.messages) == 1
+    fake.responses.clear()
+    fake.respond(invalid, 400)
+    with pytest.raises(BadUserInput):
+        await account.changes_since(first.position)
+
+
+async def test_changes_that_cannot_be_known(fake: Any, source: Any) -> None:
+    """More events than are read, and a changed user that is gone, are unknown changes; so nothing older is kept."""
+    account = source(UserSource.ACCOUNT)
+    position = "2026-11-22T11:00:00.000000Z 2026-11-22T11:59:59.000000Z e9"
+    fake.respond({"data": [], "page_info": {"has_next_page": True, "next_cursor": "c"}})
+    assert (await account.changes_since(position)).has_unknown
+    fake.responses.clear()
+    event = {"id": "e1", "action": "update", "resource_id": "acus_1", "occurred_at": "2026-11-22T12:00:00Z"}
+    fake.respond({"data": [event], "page_info": {"has_next_page": False}})
+    fake.respond({"error": {"code": "resource_not_found", "message": "gone"}}, 404)
+    found = await account.changes_since(position)
+    assert (found.changes, found.has_unknown) == ((), True)
 
 
 async def test_former_name_of_the_start(fake: Any, source: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from gateway.sandbox.account.audit import record_role_change
 from gateway.sandbox.account.bodies import Field, check, decode, max_length
 from gateway.sandbox.account.context import AccountContext
 from gateway.sandbox.account.errors import ApiError
@@ -83,7 +84,9 @@ def create_role(context: AccountContext) -> SandboxResponse:
     row: dict[str, Any] = {"id": role_id, "name": body["name"], "type": "user", "owner": "account"}
     row["permissions"] = orjson.dumps(body.get("permissions", [])).decode()
     context.store.insert("roles", [row | {"created_at": instant, "updated_at": instant}])
-    document = role_view(_role_row(context, role_id), parameters.includes, april=context.april)
+    stored = _role_row(context, role_id)
+    record_role_change(context, None, stored)
+    document = role_view(stored, parameters.includes, april=context.april)
     return SandboxResponse.json(document, 201, Location=f"/v1/identity/roles/{role_id}")
 
 
@@ -99,7 +102,9 @@ def update_role(context: AccountContext) -> SandboxResponse:
     if "permissions" in body:
         body["permissions"] = orjson.dumps(body["permissions"]).decode()
     context.store.update("roles", row["id"], body | {"updated_at": context.store.clock.now()})
-    return SandboxResponse.json(role_view(_requested_role(context), parameters.includes, april=context.april))
+    stored = _requested_role(context)
+    record_role_change(context, row, stored)
+    return SandboxResponse.json(role_view(stored, parameters.includes, april=context.april))
 
 
 def delete_role(context: AccountContext) -> SandboxResponse:
@@ -112,6 +117,7 @@ def delete_role(context: AccountContext) -> SandboxResponse:
         message = "This role cannot be deleted because it is assigned to one or more users."
         raise ApiError(409, "resource_conflict", message)
     context.store.update("roles", row["id"], {"deleted": 1, "updated_at": context.store.clock.now()})
+    record_role_change(context, row, row | {"deleted": 1})
     return SandboxResponse.json({})
 
 
