@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,6 +15,7 @@ from gateway.errors import BadUserInput, SourceInvalidResponse
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, SandboxOptions, SandboxServer
 from gateway.settings import AccountSettings, Settings, SoftwareOneSettings
 from gateway.sources.account.polling import AccountChanges
+from gateway.sources.http.exchange import Request, Response
 from gateway.sources.softwareone.polling import SoftwareOneChanges
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser, UpdateSoftwareOneUser
 from gateway.users.ids import Kind, Ref
@@ -108,7 +110,7 @@ async def test_the_first_second_of_account(fake: Any, source: Any) -> None:
 
 
 async def test_the_first_second_of_softwareone(fake: Any, source: Any) -> None:
-    """The same for users whose change becomes visible after the first poll; later polls repeat the overlap."""
+    """The same for users whose change becomes visible after the first poll; later polls read the overlap again."""
     changes = source(UserSource.SOFTWAREONE)
     times = {"u0": 27, "u1": 30, "u2": 30, "u3": 28}
 
@@ -130,14 +132,38 @@ async def test_the_first_second_of_softwareone(fake: Any, source: Any) -> None:
         assert pairs(found) == [(CREATED, id_) for id_ in new.split()]
         position = found.position
     times["u1"] = 45  # it is changed again, and the overlap moves on
-    for _ in range(2):
+    for new in (["u1"], []):
         fake.responses.clear()
         respond("u1")
         respond()
         found = await changes.changes_since(position)
-        assert pairs(found) == [(CREATED, "u1")]
+        assert pairs(found) == [(CREATED, id_) for id_ in new]
         position = found.position
-    assert position == "2026-11-22T12:00:25.000Z 2026-11-22T12:00:45.000Z"
+    assert position.startswith("2026-11-22T12:00:25.000Z 2026-11-22T12:00:45.000Z ")
+
+
+async def test_states_of_one_second_in_softwareone(fake: Any, source: Any) -> None:
+    """A user that has just changed is reported again by the next poll: with the same time it may be as before again."""
+    market = source(UserSource.SOFTWAREONE)
+    now = datetime.now(UTC).replace(microsecond=0)
+
+    async def poll(position: str | None, at: datetime, name: str = "Ada") -> SourceChanges:
+        user = {"id": "USR-1", "firstName": name, "audit": {"created": {"at": at.isoformat()}}}
+        fake.responses.clear()
+        for users in ([user], [], [user], []) if position is None else ([user], []):
+            fake.respond({"data": users, "$meta": {"pagination": {"offset": 0, "limit": 100, "total": len(users)}}})
+        return await market.changes_since(position)
+
+    position = (await poll(None, now - timedelta(seconds=60))).position
+    for name in ("Ada", "Eve", "Ada"):
+        found = await poll(position, now, name)
+        assert [user.first_name for _, user in found.changes] == [name]
+        position = found.position
+    position = (await poll(None, now - timedelta(seconds=60))).position
+    for count in (1, 0):  # some time ago, so that a further change would have a later time
+        found = await poll(position, now - timedelta(seconds=30), "Eve")
+        assert len(found.changes) == count
+        position = found.position
 
 
 async def test_softwareone(sources: PolledSources) -> None:
@@ -171,11 +197,105 @@ async def test_small_pages_of_softwareone(fake: Any, source: Any) -> None:
     for start, total in ((0, 3), (1, 2)):
         pagination = {"offset": 0, "limit": 2, "total": total}
         fake.respond({"data": users[start : start + 2], "$meta": {"pagination": pagination}})
-    fake.respond({"data": []})
+    fake.respond({"data": []})  # by the other time, and in response to the request for the number of users
     found = await source(UserSource.SOFTWAREONE).changes_since("2026-11-22T11:00:00.000Z 2026-11-22T11:59:59.000Z")
     assert pairs(found) == [(CREATED, f"USR-{number}") for number in range(3)]
     assert f"ge(audit.created.at,'{times[1].replace(':', '%3A')}')" in fake.requests[1].url
-    assert len(fake.requests) == 3
+    assert len(fake.requests) == 4
+
+
+async def test_deleted_users_of_softwareone(sources: PolledSources) -> None:
+    """A deletion is noticed, and no other poll takes changes as unknown."""
+    position = (await sources.market_changes.changes_since(None)).position
+    everyone = [user for offset in ("0", "100") for user in (await page(sources, offset))]
+    old = next(user for user in everyone if user.source_status == "Disabled")
+
+    async def poll() -> SourceChanges:
+        nonlocal position
+        found = await sources.market_changes.changes_since(position)
+        position = found.position
+        return found
+
+    assert not (await poll()).has_unknown
+    await _market(sources, "DELETE", f"/{old.source_id}")
+    assert (await poll()).has_unknown
+    assert not (await poll()).has_unknown
+    for first_name in ("Ada", "Eve"):
+        await sources.market.update_user(ref(everyone[0]), UpdateSoftwareOneUser(first_name=first_name), "k")
+        found = await poll()
+        assert found.changes[-1][1].first_name == first_name
+        assert not found.has_unknown
+
+
+async def test_users_of_softwareone_that_come_and_go(fake: Any, source: Any) -> None:
+    """New users are counted in; one that is deleted is missed, however short it was there after it was seen."""
+    market = source(UserSource.SOFTWAREONE)
+    users = {"u0": "10:00:00"}
+
+    def respond(request: Request) -> Response:
+        query = dict(parse_qsl(request.url.partition("?")[2], keep_blank_values=True))
+        bounds = [key for key in query if "audit.created.at," in key]
+        since = bounds[0].split("T")[1][:8] if bounds else ""
+        found = sorted((at, id_) for id_, at in users.items() if (at < since if "lt(" in request.url else at >= since))
+        if "audit.updated.at" in request.url:
+            found = []
+        if query.get("order", "").startswith("-"):
+            found.reverse()
+        rows = [{"id": id_, "audit": {"created": {"at": f"2026-11-22T{at}.000Z"}}} for at, id_ in found]
+        limit = int(query["limit"])
+        body = {"data": rows[:limit], "$meta": {"pagination": {"offset": 0, "limit": limit, "total": len(rows)}}}
+        return Response(200, {}, orjson.dumps(body))
+
+    async def send(request: Request) -> Response:
+        return respond(request)
+
+    market._api._send = send
+    position = (await market.changes_since(None)).position
+    steps = [
+        ({"u1": "11:00:00"}, [], "u1", False),
+        ({"u2": "11:00:01", "u3": "11:00:02"}, [], "u2 u3", False),
+        ({}, ["u3"], "", True),
+        ({}, [], "", False),
+        ({"u4": "11:00:03"}, ["u2"], "u4", True),
+        ({"u5": "12:00:00"}, ["u5"], "", False),  # nobody has seen it
+        ({"u6": "12:00:10"}, ["u0"], "u6", True),
+        ({"u7": "12:00:30"}, ["u4"], "u7", True),
+        ({}, [], "", False),
+        ({"u8": "13:00:00"}, [], "u8", False),
+        ({}, ["u8"], "", True),
+        ({}, [], "", False),
+    ]
+    for created, deleted, new, has_unknown in steps:
+        users |= created
+        for id_ in deleted:
+            del users[id_]
+        found = await market.changes_since(position)
+        assert (" ".join(user.source_id for _, user in found.changes), found.has_unknown) == (new, has_unknown)
+        position = found.position
+
+
+@pytest.mark.parametrize("total", [None, "refused"])
+async def test_a_softwareone_that_does_not_count(fake: Any, source: Any, total: str | None) -> None:
+    """Where users cannot be counted, each poll takes it that one may have been deleted; so after a former version."""
+    market = source(UserSource.SOFTWAREONE)
+    for _ in range(2):
+        fake.responses.clear()
+        for _ in range(2):
+            fake.respond({"data": [], "$meta": {"pagination": {"offset": 0, "limit": 100, "total": 0}}})
+        if total is None:
+            fake.respond({"data": [], "$meta": {"pagination": {"offset": 0, "limit": 0, "total": None}}})
+        else:
+            fake.respond({"status": 400, "title": "Bad Request"}, 400)
+        assert (await market.changes_since("2026-11-22T11:00:00.000Z 2026-11-22T12:00:00.000Z")).has_unknown
+    fake.responses.clear()
+    fake.respond({"data": [], "$meta": {"pagination": {"offset": 0, "limit": 0, "total": 7}}})
+    found = await market.changes_since("2026-11-22T11:00:00.000Z 2026-11-22T12:00:00.000Z")
+    assert found.has_unknown
+    assert not (await market.changes_since(found.position)).has_unknown
+
+
+async def _market(sources: PolledSources, method: str, path: str) -> None:
+    await sources.market._api.call(method, f"/public/v1/accounts/users{path}")
 
 
 async def page(sources: PolledSources, offset: str) -> tuple[User, ...]:

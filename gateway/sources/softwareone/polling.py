@@ -3,13 +3,16 @@
 See docs/upstreams/softwareone.md, "Events".
 """
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
+from gateway.errors import BadUserInput, SourceInvalidResponse
 from gateway.sources.http.api import Api
 from gateway.sources.http.json import JsonDecoder, decode_response
 from gateway.sources.softwareone import rql
 from gateway.sources.softwareone.wire import MarketplaceWireUsers
+from gateway.users.fingerprint import user_fingerprint
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.source import SourceChanges
 
@@ -24,13 +27,50 @@ _OVERLAP = timedelta(seconds=5)  # a change may become visible a little after it
 _TIMES = ("audit.created.at", "audit.updated.at")
 
 
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Where a poll continues: the earliest time to read from, and the time from which the next poll continues.
+
+    `_OVERLAP` is subtracted from the latter, which results in `since`. `known` are hashes of states in that overlap
+    that need not be reported again. `count` is the number of users that were created before `since`, None if it is not
+    known, and `created` are hashes of those that were created later. All times and hashes are texts.
+    """
+
+    began: str
+    at: str
+    known: frozenset[str] = frozenset()
+    count: int | None = None
+    created: frozenset[str] = frozenset()
+
+    @property
+    def since(self) -> str:
+        return max(self.began, _earlier(self.at))
+
+    @classmethod
+    def parse(cls, text: str) -> "_Position":
+        """Read a position; one of a former version has no count."""
+        began, at, *others = text.split(" ")
+        counts = [int(other[1:]) for other in others if other.startswith("#")]
+        created = frozenset(other[1:] for other in others if other.startswith("+"))
+        known = frozenset(other for other in others if other[0] not in "#+")
+        return cls(began, at, known, counts[0] if counts else None, created)
+
+    def __str__(self) -> str:
+        count = [] if self.count is None else [f"#{self.count}"]
+        return " ".join(
+            [self.began, self.at, *sorted(self.known), *count, *(f"+{each}" for each in sorted(self.created))]
+        )
+
+
 class SoftwareOneChanges:
     """Implements `gateway.users.source.PolledSource`.
 
-    A user that was created and changed between two polls is reported as changed. A position is a text of two times and
-    hashes, separated by spaces: the earliest time to read from, and the time from which the next poll continues, from
-    which `_OVERLAP` is subtracted. The hashes are those of the users, with their times, that the first poll found in
-    that overlap: a change that becomes visible after it may have an earlier time, or the same one.
+    A user that was created and changed between two polls is reported as changed. A change may become visible late, with
+    an earlier time or the same one as another, so that each poll reads the overlap again.
+
+    Deleted users are in no list. They are missed by their number: of the users that were created before a time, none is
+    added later. So that number is compared with the one of the last poll, to which those are added that have been
+    created since; those that are too new for it are compared one by one. Which user was deleted is not known.
     """
 
     name = UserSource.SOFTWAREONE
@@ -40,19 +80,45 @@ class SoftwareOneChanges:
         self._base_url = base_url.rstrip("/")
 
     async def changes_since(self, position: str | None) -> SourceChanges:
+        now = _format(datetime.fromtimestamp(self._api.clock.now(), UTC))
         if position is None:
             newest = max([await self._newest(field) for field in _TIMES])
-            seen, _ = await self._changed(_earlier(newest)) if newest else ([], [])
-            return SourceChanges((), " ".join([_earlier(newest), newest, *map(_hash, seen)]))
-        began, at, *known = position.split(" ")
-        since = max(began, _earlier(at))
-        seen, ends = await self._changed(since)
-        new = [user for user in seen if _changed_at(user) >= since and _hash(user) not in known]
-        newest = max([at, *map(_changed_at, new)])
-        if not ends:  # what was not read again now will not be read again later
-            known = sorted(set(known).intersection(map(_hash, seen)))
+            first = _Position(_earlier(newest), newest)
+            seen, _ = await self._changed(first.since) if newest else ([], [])
+            first = replace(first, known=frozenset(map(_hash, seen)))
+            return SourceChanges((), str(await self._counted(first, seen)))
+        last = _Position.parse(position)
+        seen, ends = await self._changed(last.since)
+        new = [user for user in seen if _changed_at(user) >= last.since and _hash(user) not in last.known]
         changes = tuple((_change(user), user) for user in new)
-        return SourceChanges(changes, " ".join([began, min([newest, *ends]), *known]))
+        newest = max([last.at, *map(_changed_at, new)])
+        if ends:  # what was not read again now will not be read again later
+            known = last.known.intersection(map(_hash, seen))
+            return SourceChanges(changes, str(_Position(last.began, min([newest, *ends]), known)), has_unknown=True)
+        # A user that has just changed is reported again: its next change may have the same time, and lead back.
+        known = frozenset(
+            _hash(user) for user in seen if _hash(user) in last.known or _changed_at(user) < _earlier(now)
+        )
+        following = await self._counted(_Position(last.began, newest, known), seen)
+        return SourceChanges(changes, str(following), has_unknown=not _follows(following, last, seen))
+
+    async def _counted(self, position: _Position, seen: list[User]) -> _Position:
+        """Return the position with the number of users that were created before it, and with those after it."""
+        created = frozenset(_id_hash(user) for user in seen if _text(user.created_at) >= position.since)
+        return replace(position, count=await self._count(position.since), created=created)
+
+    async def _count(self, time: str) -> int | None:
+        """Return how many users were created before a time; None if the source does not tell."""
+        if not time:
+            return 0
+        field = _TIMES[0]
+        params = [("limit", "0"), ("offset", "0"), ("select", "audit")]
+        try:
+            exchange = await self._api.call("GET", _USERS_PATH, query=params, raw_query=rql.before(field, time))
+        except (BadUserInput, SourceInvalidResponse):
+            return None
+        meta = decode_response(_USER_LIST, *exchange).meta
+        return meta.pagination.total if meta and meta.pagination else None
 
     async def _changed(self, since: str) -> tuple[list[User], list[str]]:
         """Return the users that were changed from that time on, in order of time, and where to continue if too many."""
@@ -100,13 +166,25 @@ class SoftwareOneChanges:
         return [user.record(self._base_url, omitted) for user in listing.data], listing.has_more(offset, limit)
 
 
+def _follows(position: _Position, last: _Position, seen: list[User]) -> bool:
+    """Return whether no user was deleted between two positions; `seen` are the users that have changed between."""
+    if position.count is None or last.count is None or not last.created <= set(map(_id_hash, seen)):
+        return False
+    return position.count == last.count + sum(last.since <= _text(user.created_at) < position.since for user in seen)
+
+
 def _change(user: User) -> UserChange:
     new = user.updated_at is None or user.updated_at == user.created_at
     return UserChange.CREATED if new else UserChange.UPDATED
 
 
 def _hash(user: User) -> str:
-    return blake2b(f"{user.source_id} {_changed_at(user)}".encode(), digest_size=6).hexdigest()
+    """Return a hash of the user as it is."""
+    return blake2b(f"{user_fingerprint(user)} {_changed_at(user)}".encode(), digest_size=6).hexdigest()
+
+
+def _id_hash(user: User) -> str:
+    return blake2b(user.source_id.encode(), digest_size=6).hexdigest()
 
 
 def _changed_at(user: User) -> str:

@@ -7,7 +7,7 @@ so a value with both kinds cannot be expressed (docs/upstreams/softwareone.md, "
 
 from urllib.parse import quote
 
-__all__ = ["all_of", "any_of", "contains", "equals_ignoring_case", "not_before"]
+__all__ = ["all_of", "any_of", "before", "contains", "equals_ignoring_case", "not_before"]
 
 
 def contains(field: str, value: str) -> str:
@@ -43,6 +43,11 @@ def equals_ignoring_case(field: str, value: str) -> str:
 def not_before(field: str, time: str) -> str:
     """Return the condition that the time in the field is this one or later."""
     return f"ge({field},{_quote(time)})"
+
+
+def before(field: str, time: str) -> str:
+    """Return the condition that the time in the field is an earlier one."""
+    return f"lt({field},{_quote(time)})"
 
 
 def all_of(*conditions: str) -> str:
