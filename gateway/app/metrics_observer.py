@@ -1,6 +1,6 @@
 """The observers of one gateway, which count in its metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import TypeVar
@@ -17,6 +17,7 @@ from gateway.errors import (
 )
 from gateway.events.log import LogEvent
 from gateway.events.polling import PollResult
+from gateway.freshness import StaleReason
 from gateway.kit.server_address import server_address, url_origin
 from gateway.sources.http.circuit import CircuitOpenError
 from gateway.sources.http.exchange import Request
@@ -27,6 +28,7 @@ from gateway.telemetry.history import History
 from gateway.telemetry.metrics import OTHER_VALUE, Metrics
 from gateway.users.ids import Kind
 from gateway.users.model import UserSource
+from gateway.users.shadow import ShadowCounts, ShadowResult
 
 __all__ = ["MetricsObserver"]
 
@@ -59,6 +61,10 @@ class MetricsObserver:
         self._live = _cached(metrics.live.labels)
         self._webhooks = _cached(metrics.webhooks.labels)
         self._polls = _cached(metrics.polls.labels)
+        self._stale_ages = _cached(metrics.kept_stale_age.labels)
+        self._shadow = _cached(metrics.kept_shadow.labels)
+        self._shadow_outdated = _cached(metrics.kept_shadow_outdated.labels)
+        self.shadow: dict[UserSource, ShadowCounts] = {}
         # From the start, since Prometheus computes no increase for a series that begins with 1: an alert would miss it.
         for each in ("waited", "full", "late"):
             self._gate(each)
@@ -90,6 +96,24 @@ class MetricsObserver:
     def batch(self, source: UserSource, kind: Kind, lookups: int) -> None:
         """Record the size of a batch of lookups."""
         self._batches(source, kind.value).observe(lookups)
+
+    def stale(self, source: UserSource, reason: StaleReason, age: float) -> None:
+        """Record the age of what was given past its lifetime."""
+        self._stale_ages(source, reason).observe(age)
+
+    def expect_comparisons(self, sources: Iterable[UserSource]) -> None:
+        """Let the counters of shadow mode begin: Prometheus computes no increase for one that begins with 1."""
+        for source in sources:
+            self.shadow[source] = ShadowCounts()
+            for result in ShadowResult:
+                self._shadow(result, source)
+
+    def compared(self, source: UserSource, result: ShadowResult, outdated: float) -> None:
+        """Count a comparison in shadow mode."""
+        self._shadow(result, source).inc()
+        if result is not ShadowResult.SAME:
+            self._shadow_outdated(result, source).observe(outdated)
+        self.shadow[source].add(result, outdated)
 
     def call_result(self, request: Request, error: GatewayError | None) -> None:
         """Keep the failure of a call, after all its attempts, if the source or its credential is the cause."""

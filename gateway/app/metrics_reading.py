@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from gateway.api.graphql.live.live import Live
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.sources import ConfiguredSources
+from gateway.events.feeds import ChangeFeeds
 from gateway.events.log import EventLog
 from gateway.sources.http.circuit import CircuitState
 from gateway.telemetry.metrics import Metrics
@@ -21,6 +22,7 @@ def read_metrics(
     telemetry: Telemetry,
     sources: ConfiguredSources,
     records: KeptRecords,
+    feeds: ChangeFeeds,
     live: Live,
     events: EventLog,
 ) -> None:
@@ -36,6 +38,9 @@ def read_metrics(
     def limits() -> Mapping[tuple[str, ...], float]:
         return {(name,): state.limit for name, state in sources.budgets().items() if state.limit is not None}
 
+    def reported() -> Mapping[tuple[str, ...], float]:
+        return {(source.name,): float(feeds.is_reported(source.name)) for source in sources.sources}
+
     def kept() -> Mapping[tuple[str, ...], float]:
         return {(source, result): count for (source, result), count in records.results.items()}
 
@@ -45,6 +50,11 @@ def read_metrics(
     metrics.pacing_waiting.read_from(lambda: {(name,): state.waiting for name, state in sources.budgets().items()})
     metrics.active.read_from(lambda: {(surface,): count for surface, count in telemetry.active.items()})
     metrics.kept.read_from(kept)
+    metrics.kept_records.read_from(lambda: {(): len(records)})
+    metrics.kept_size.read_from(lambda: {(): records.size})
+    metrics.kept_limit.read_from(lambda: {(): records.max_bytes})
+    metrics.kept_evicted.read_from(lambda: {(): records.evicted})
+    metrics.changes_reported.read_from(reported)
     metrics.feed_lag.read_from(lambda: {(source,): lag for source, lag in observer.feeds.seconds().items()})
     metrics.connections.read_from(lambda: {(): live.traffic.connections})
     metrics.live_operations.read_from(lambda: {(): live.traffic.operations})

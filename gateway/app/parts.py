@@ -1,5 +1,6 @@
 """The parts of a gateway, built out of the settings, and closed in reverse."""
 
+import logging
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from gateway.api.web.cors import Cors
 from gateway.app.callers import open_credentials
 from gateway.app.change_intake import drop_changed, poll_intervals, start_polling
 from gateway.app.graphql import build_executor
+from gateway.app.keeping import keep_notes
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.metrics_reading import read_metrics
 from gateway.app.overrides import Overrides
@@ -27,6 +29,7 @@ from gateway.events.feeds import ChangeFeeds
 from gateway.events.log import EventLog
 from gateway.kit.clock import Clock
 from gateway.kit.extras import require_extra
+from gateway.kit.source_titles import titled
 from gateway.settings import Settings
 from gateway.state.memory.state import MemoryState
 from gateway.state.once import IdempotentChanges
@@ -45,6 +48,8 @@ from gateway.users.staleness import BackgroundReads
 
 __all__ = ["Parts", "open_parts"]
 
+_LOG = logging.getLogger("gateway")
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -55,6 +60,8 @@ class Parts:
     sources: ConfiguredSources
     credentials: CredentialWatch
     events: EventLog
+    feeds: ChangeFeeds
+    records: KeptRecords
     users: UserService
     pictures: PictureLinks
     capacity: Capacity
@@ -101,19 +108,25 @@ async def open_parts(
     once = IdempotentChanges(stores.idempotency(), observe=observer.idempotency, sleep=clock.sleep)
     stack.push_async_callback(once.aclose)
     feeds = ChangeFeeds(poll_intervals(settings), clock.monotonic)
-    records = KeptRecords(max_bytes=settings.keep_max_bytes, clock=clock.monotonic)
+    records = KeptRecords(max_bytes=settings.keep_max_bytes, clock=clock.monotonic, observe_stale=observer.stale)
     lifetimes = Lifetimes(
         {source.name: _keep_rule(settings, source.name) for source in sources},
         reference=settings.reference_ttl,
         is_reported=feeds.is_reported,
     )
     background = BackgroundReads(trace=telemetry.reading_again)
+    for name, note in keep_notes(settings).items():
+        _LOG.info("%s: %s", titled(name), note, extra={"source": name.value})
+    if settings.keep_mode == "shadow":
+        observer.expect_comparisons(source.name for source in sources)
     reads = UserReader(
         sources,
         records,
         lifetimes,
         mode=KeepMode(settings.keep_mode),
         catch_up=events.catch_up,
+        observe_shadow=observer.compared,
+        now=clock.time,
         background=background,
     )
     reference = ReferenceData(sources, records, lifetimes, observe=observer.batch, background=background)
@@ -152,11 +165,26 @@ async def open_parts(
         telemetry=telemetry,
         sources=configured,
         records=records,
+        feeds=feeds,
         live=live,
         events=events,
     )
     await stack.enter_async_context(LoopLag(observer.loop_lag))
-    return Parts(clock, stores, configured, credentials, events, users, pictures, capacity, executor, incoming, live)
+    return Parts(
+        clock=clock,
+        stores=stores,
+        sources=configured,
+        credentials=credentials,
+        events=events,
+        feeds=feeds,
+        records=records,
+        users=users,
+        pictures=pictures,
+        capacity=capacity,
+        executor=executor,
+        incoming=incoming,
+        live=live,
+    )
 
 
 def _keep_rule(settings: Settings, source: UserSource) -> KeepRule:

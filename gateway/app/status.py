@@ -27,14 +27,20 @@ from gateway.telemetry.status import (
     ConnectionCounts,
     EventLoopStatus,
     FeedStatus,
+    KeptSource,
+    KeptStatus,
     LeftOutSource,
     Process,
     Replica,
+    ShadowStatus,
     SourceStatus,
     StateStatus,
     Status,
     WarningStatus,
 )
+from gateway.users.model import UserSource
+from gateway.users.records import KeptResult
+from gateway.users.shadow import ShadowCounts, ShadowResult
 
 __all__ = ["StatusReader"]
 
@@ -68,6 +74,8 @@ class StatusReader:
         self._sources = parts.sources
         self._live = parts.live
         self._events = parts.events
+        self._records = parts.records
+        self._reported = parts.feeds
         self._replicas = parts.stores.replicas(msgspec.json.encode(self._replica))
         self._states = states
         self._warnings = warnings
@@ -102,6 +110,7 @@ class StatusReader:
             callers=history.callers(),
             operations=history.operations(),
             warnings=[_warning(each) for each in self._warnings()],
+            kept=self._read_kept(),
         )
 
     def _process(self, schema: str) -> Process:
@@ -153,6 +162,35 @@ class StatusReader:
             found.append(FeedStatus(name.value, kind, history.feed_result(name), rounded))
         return found
 
+    def _read_kept(self) -> KeptStatus:
+        records = self._records
+        return KeptStatus(
+            mode=self._settings.keep_mode,
+            records=len(records),
+            bytes=records.size,
+            max_bytes=records.max_bytes,
+            evicted=records.evicted,
+            sources=[self._read_kept_source(source.name) for source in self._sources.sources],
+        )
+
+    def _read_kept_source(self, name: UserSource) -> KeptSource:
+        counts = {result: self._records.results[name, result] for result in KeptResult}
+        shadow, compared = self._observer.shadow.get(name), 0
+        if shadow is not None:
+            compared = shadow.results.total()
+        given = counts[KeptResult.HIT] + counts[KeptResult.STALE]
+        called = counts[KeptResult.PARTIAL] + counts[KeptResult.MISS] + counts[KeptResult.BYPASS]
+        left = self._reported.seconds_left(name)
+        return KeptSource(
+            name.value,
+            settings_of(self._settings, name).keep,
+            left > 0,
+            round(left, 1),
+            {result.value: count for result, count in counts.items()},
+            round((given + compared) / (given + called), 4) if given + called else None,
+            None if shadow is None else _shadow(shadow),
+        )
+
     async def _read_replicas(self) -> list[Replica] | None:
         if self._replicas is None:
             return None
@@ -172,6 +210,16 @@ class StatusReader:
 @cache
 def _schema_hash() -> str:
     return hashlib.sha256(sdl().encode()).hexdigest()[:_HASH_LENGTH]
+
+
+def _shadow(counts: ShadowCounts) -> ShadowStatus:
+    results = counts.results
+    return ShadowStatus(
+        results[ShadowResult.SAME],
+        results[ShadowResult.DIFFERENT],
+        results[ShadowResult.OLDER],
+        round(counts.longest, 1),
+    )
 
 
 def _warning(logged: LoggedWarning) -> WarningStatus:

@@ -2,11 +2,14 @@
 
 import argparse
 import json
+import sys
 import textwrap
 from collections.abc import Iterator
 from itertools import zip_longest
 
+from gateway.app.keeping import keep_notes
 from gateway.cli.subcommand import Subcommand
+from gateway.kit.source_titles import titled
 from gateway.settings import Settings
 from gateway.settings.given import Given
 from gateway.settings.names import Leaf, leaves
@@ -35,6 +38,8 @@ def _run(parsed: argparse.Namespace) -> int:
         _print_table([(leaf.variable, as_text(leaf, leaf.value(settings)), origin) for leaf, origin in rows])
     else:
         print("every setting has its default: `gateway config --all` prints them")
+    for name, note in keep_notes(settings).items():
+        print(f"note: {titled(name)}: {note}", file=sys.stderr)
     return 0
 
 

@@ -15,7 +15,7 @@ from gateway.cli.subcommand import FAILED, Subcommand
 from gateway.kit.source_titles import titled
 from gateway.settings import Settings
 from gateway.settings.options import SettingsError, add_options, load
-from gateway.telemetry.figures import age, budget, counts, feed, milliseconds, rate, share, span
+from gateway.telemetry.figures import age, budget, counts, feed, kept_in_all, kept_row, milliseconds, rate, share, span
 from gateway.telemetry.status import Process, SourceStatus, Status
 
 __all__ = ["COMMAND"]
@@ -106,6 +106,7 @@ def _text(status: Status) -> str:
         ),
         _requests(status),
         _sources(status),
+        _kept(status),
         _table(
             "callers, ten minutes",
             ("caller", "calls", "operations", "errors", "codes"),
@@ -183,6 +184,16 @@ def _sources(status: Status) -> str:
     ]
     lines += [f"  left out: {titled(each.name)} ({each.reason})" for each in status.left_out]
     return "\n".join([table, *lines] if table else lines)
+
+
+def _kept(status: Status) -> str:
+    if status.kept is None:
+        return ""
+    return _table(
+        kept_in_all(status.kept),
+        ("source", "hits", "reads", "changes", "shadow mode"),
+        [(titled(each.source), *kept_row(each)) for each in status.kept.sources],
+    )
 
 
 def _source(source: SourceStatus, changes: str) -> tuple[str, ...]:

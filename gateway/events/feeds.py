@@ -30,3 +30,8 @@ class ChangeFeeds:
         """Return whether the last successful poll of a source began within two intervals."""
         until = self._complete_until.get(source)
         return until is not None and self._clock() - until < _INTERVALS * self._intervals[source]
+
+    def seconds_left(self, source: UserSource) -> float:
+        """Return for how long the changes of a source count as reported, without a further poll; 0: they do not."""
+        until = self._complete_until.get(source)
+        return 0.0 if until is None else max(0.0, until + _INTERVALS * self._intervals[source] - self._clock())

@@ -3,9 +3,22 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from gateway.telemetry.status import Budget, FeedStatus
+from gateway.telemetry.status import Budget, FeedStatus, KeptSource, KeptStatus
 
-__all__ = ["age", "budget", "counts", "feed", "milliseconds", "rate", "seconds_since", "share", "span"]
+__all__ = [
+    "age",
+    "budget",
+    "counts",
+    "feed",
+    "kept_in_all",
+    "kept_row",
+    "megabytes",
+    "milliseconds",
+    "rate",
+    "seconds_since",
+    "share",
+    "span",
+]
 
 _SECOND, _TEN = 1000.0, 10.0
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
@@ -77,3 +90,28 @@ def feed(reported: FeedStatus) -> str:
         return reported.result
     since = f"{span(reported.lag_seconds)} ago"
     return f"failed, last {since}" if reported.result == "failed" else since
+
+
+def megabytes(size: int) -> str:
+    """Return a size: `0.4 MiB`, `64 MiB`."""
+    value = size / (1024 * 1024)
+    return f"{value:.1f} MiB" if value < _TEN else f"{value:.0f} MiB"
+
+
+def kept_in_all(kept: KeptStatus) -> str:
+    """Return what is kept: `1200 records, 3.1 MiB of 64 MiB`."""
+    dropped = f", {kept.evicted} dropped for lack of room" if kept.evicted else ""
+    users = {"off": "users are not kept", "shadow": "users are kept and only compared", "on": "users are kept"}
+    in_all = f"{kept.records} records, {megabytes(kept.bytes)} of {megabytes(kept.max_bytes)}{dropped}"
+    return f"{users.get(kept.mode, kept.mode)}; {in_all}"
+
+
+def kept_row(kept: KeptSource) -> tuple[str, ...]:
+    """Return what became of the reads of a source, as the columns `hits`, `results`, `changes` and `shadow`."""
+    ratio = _NONE if kept.hit_ratio is None else share(round(kept.hit_ratio * 10_000), 10_000)
+    reported = f"reported, {span(kept.reported_seconds)} more" if kept.reported else "not reported"
+    shadow = _NONE
+    if kept.shadow is not None:
+        compared = {"same": kept.shadow.same, "different": kept.shadow.different, "older": kept.shadow.older}
+        shadow = f"{counts(compared)}, at most {span(kept.shadow.longest_seconds)} out of date"
+    return ratio, counts({name: count for name, count in kept.results.items() if count}), reported, shadow

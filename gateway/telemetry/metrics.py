@@ -19,6 +19,7 @@ OTHER_VALUE = "_OTHER"
 # The buckets that the conventions advise for the durations of HTTP requests and of RPCs.
 _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 _SHORT_DURATIONS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_AGES = (0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600)
 _SIZES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
 
 # What prometheus-client collects of the process, by the conventions for processes and for CPython.
@@ -48,6 +49,7 @@ class Metrics:
         self.names = define.names
         self._define_requests(define)
         self._define_calls(define)
+        self._define_kept(define)
         self._define_operations(define)
         self._define_live(define)
         self._define_process(define)
@@ -141,11 +143,44 @@ class Metrics:
             _SIZES,
             unit="{lookup}",
         )
+
+    def _define_kept(self, define: Instruments) -> None:
         self.kept = define.read_counter(
             "gateway.kept",
-            "Lookups of reference data by whether the record was kept in memory: hit, miss.",
+            "Reads of what may be kept by result: hit, partial, miss, stale, bypass, refused_write.",
             ("source", "result"),
-            unit="{lookup}",
+            unit="{read}",
+        )
+        self.kept_records = define.gauge(
+            "gateway.kept.records", "Records and pages of users that are kept in memory.", unit="{record}"
+        )
+        self.kept_size = define.gauge("gateway.kept.size", "Estimated bytes of what is kept.", unit="By")
+        self.kept_limit = define.gauge("gateway.kept.limit", "Bytes that may be kept.", unit="By")
+        self.kept_evicted = define.read_counter(
+            "gateway.kept.evicted", "Records and pages that were dropped for lack of room.", unit="{record}"
+        )
+        self.kept_stale_age = define.histogram(
+            "gateway.kept.stale.age",
+            "Age of what was given past its lifetime.",
+            ("source", "reason"),
+            _AGES,
+        )
+        self.kept_shadow = define.counter(
+            "gateway.kept.shadow",
+            "Reads in shadow mode that would have been a hit, by what differs: same, different, older.",
+            ("result", "source"),
+            unit="{read}",
+        )
+        self.kept_shadow_outdated = define.histogram(
+            "gateway.kept.shadow.outdated",
+            "For how long what is kept had been out of date, where a read in shadow mode differs from it.",
+            ("result", "source"),
+            _AGES,
+        )
+        self.changes_reported = define.gauge(
+            "gateway.changes.reported",
+            "1 while the changes of a source are reported to this process, so that its users are kept long; else 0.",
+            ("source",),
         )
 
     def _define_operations(self, define: Instruments) -> None:

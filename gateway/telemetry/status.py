@@ -16,10 +16,13 @@ __all__ = [
     "FailureStatus",
     "FeedStatus",
     "Figures",
+    "KeptSource",
+    "KeptStatus",
     "LeftOutSource",
     "OperationStatus",
     "Process",
     "Replica",
+    "ShadowStatus",
     "SourceStatus",
     "StateStatus",
     "Status",
@@ -126,6 +129,43 @@ class FeedStatus(msgspec.Struct, frozen=True):
     lag_seconds: float | None
 
 
+class ShadowStatus(msgspec.Struct, frozen=True):
+    """The comparisons of shadow mode since the start, and the longest time that something was out of date."""
+
+    same: int
+    different: int
+    older: int
+    longest_seconds: float
+
+
+class KeptSource(msgspec.Struct, frozen=True):
+    """What became of the reads of a source since the start, by `gateway_kept_total`, reference data too.
+
+    `hit_ratio` is the share of reads that were answered by what is kept, or would have been in shadow mode; None
+    without reads. `reported`: the changes of the source are reported to this process, and would count as reported for
+    `reported_seconds` without a further poll. `shadow` is None unless the mode is shadow.
+    """
+
+    source: str
+    keep_seconds: float
+    reported: bool
+    reported_seconds: float
+    results: Mapping[str, int]
+    hit_ratio: float | None
+    shadow: ShadowStatus | None
+
+
+class KeptStatus(msgspec.Struct, frozen=True):
+    """What this process keeps: `mode` is `off`, `shadow` or `on`. `evicted` records were dropped for lack of room."""
+
+    mode: str
+    records: int
+    bytes: int
+    max_bytes: int
+    evicted: int
+    sources: Sequence[KeptSource]
+
+
 class Replica(msgspec.Struct, frozen=True):
     """One process of the gateway, as it describes itself to the others."""
 
@@ -221,3 +261,4 @@ class Status(msgspec.Struct, frozen=True):
     callers: Sequence[CallerStatus]
     operations: Sequence[OperationStatus]
     warnings: Sequence[WarningStatus]
+    kept: KeptStatus | None = None  # of a gateway before there was any

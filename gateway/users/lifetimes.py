@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from gateway.users.ids import Kind
 from gateway.users.model import UserSource
 
-__all__ = ["KeepRule", "Lifetimes"]
+__all__ = ["UNPROVEN_LIFETIME", "KeepRule", "Lifetimes"]
 
 _CONFIGURED = frozenset({"", "configured"})  # the keys of the configured credential (`Principal.credential`)
-_UNPROVEN = 5.0  # seconds, where nobody reports the changes of a source
-_LIST = 5.0
+_LIST = 5.0  # seconds
 _ABSENCE = 2.0
 _NEVER_STALE = frozenset({Kind.ROLE})  # a role grants permissions: an older one could grant too many
+
+UNPROVEN_LIFETIME = 5.0
+"""The seconds for which users are kept at most where nobody reports the changes of their source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Lifetimes:
         credential of a caller may see can change without any change of the user.
         """
         keep = self._rules[source].keep
-        is_long = keep > _UNPROVEN and credential in _CONFIGURED and self._is_reported(source)
-        return keep if is_long else min(keep, _UNPROVEN)
+        is_long = keep > UNPROVEN_LIFETIME and credential in _CONFIGURED and self._is_reported(source)
+        return keep if is_long else min(keep, UNPROVEN_LIFETIME)
 
     def of_absence(self, source: UserSource) -> float:
         """Return for how long it is remembered that there is no such user."""

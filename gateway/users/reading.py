@@ -1,5 +1,6 @@
 """Reads users and lists of users: from what is kept where that may be used, otherwise from their source."""
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,10 +19,11 @@ from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.records import Kept, KeptRecords, KeptResult, ListTag, PageKey, Read, RecordKey, RecordTag, Tag
+from gateway.users.shadow import ShadowResult, compare
 from gateway.users.source import Source, Sources, UserQuery, Window
 from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline
 
-__all__ = ["CatchUp", "KeepMode", "NotKept", "ShadowObserver", "ShadowResult", "StalePage", "UserReader"]
+__all__ = ["CatchUp", "KeepMode", "NotKept", "ShadowObserver", "StalePage", "UserReader"]
 
 T = TypeVar("T")
 
@@ -32,17 +34,6 @@ class KeepMode(StrEnum):
     OFF = "off"
     SHADOW = "shadow"
     ON = "on"
-
-
-class ShadowResult(StrEnum):
-    """How what is kept compares with what was read, in shadow mode."""
-
-    SAME = "same"
-    DIFFERENT = "different"
-    """They differ, and their times of change do not tell which one is older."""
-
-    OLDER = "older"
-    """What is kept has an earlier time of change: its change was not reported in time."""
 
 
 class NotKept(SourceUnavailable):
@@ -68,7 +59,7 @@ CatchUp = Callable[[], Awaitable[bool]]
 """Waits until all changes that other replicas have reported by now are known; returns False if that is impossible."""
 
 ShadowObserver = Callable[[UserSource, ShadowResult, float], None]
-"""Receives each comparison in shadow mode, with the age in seconds of what is kept."""
+"""Receives each result in shadow mode, and for how many seconds what is kept has been out of date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +82,8 @@ class UserReader:
     """Reads users for the loaders and the lists, with as few calls as the mode and the caller's wishes allow.
 
     A change, and each read that belongs to it, calls its source directly. `catch_up` is None where no other process
-    writes to the event log. The results are those that the source returns: nobody may alter them.
+    writes to the event log. `now` is the time in seconds since 1970, for times of change. The results are those that
+    the source returns: nobody may alter them.
     """
 
     def __init__(
@@ -104,6 +96,7 @@ class UserReader:
         catch_up: CatchUp | None = None,
         observe_shadow: ShadowObserver = lambda *_: None,
         background: BackgroundReads | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._sources = sources
         self._records = KeptRecords() if records is None else records
@@ -111,6 +104,7 @@ class UserReader:
         self._mode = mode
         self._catch_up = catch_up
         self._observe_shadow = observe_shadow
+        self._now = now
         self._stale = StaleRecords(self._records, self._lifetimes)
         self._background = background or BackgroundReads()
         self._waits = mode is not KeepMode.ON or catch_up is not None  # before what is kept can be used
@@ -343,12 +337,8 @@ class UserReader:
 
     def _compare(self, lookup: _Lookup[Any], kept: Kept, value: Any) -> None:
         """Report how what is kept differs from what was read with as many needs."""
-        result = ShadowResult.SAME
-        if kept.value != value:
-            before, after = getattr(kept.value, "updated_at", None), getattr(value, "updated_at", None)
-            is_older = before is not None and after is not None and before.instant() < after.instant()
-            result = ShadowResult.OLDER if is_older else ShadowResult.DIFFERENT
-        self._observe_shadow(lookup.source, result, self._records.clock() - kept.read_at)
+        age = self._records.clock() - kept.read_at
+        self._observe_shadow(lookup.source, *compare(kept.value, value, age=age, now=self._now()))
 
     def _report_hit(self, source: UserSource, endpoint: Endpoint, ttl: float, report: FreshnessReport | None) -> None:
         self._records.results[source, KeptResult.HIT] += 1

@@ -20,11 +20,23 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from gateway.freshness import StaleReason
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import Identified, User, UserSource
 from gateway.users.source import UserQuery, Window
 
-__all__ = ["Kept", "KeptRecords", "KeptResult", "ListTag", "PageKey", "Read", "RecordKey", "RecordTag", "Tag"]
+__all__ = [
+    "Kept",
+    "KeptRecords",
+    "KeptResult",
+    "ListTag",
+    "PageKey",
+    "Read",
+    "RecordKey",
+    "RecordTag",
+    "StaleObserver",
+    "Tag",
+]
 
 
 class RecordTag(NamedTuple):
@@ -74,6 +86,9 @@ class PageKey(NamedTuple):
 
 
 Key = RecordKey | PageKey
+
+StaleObserver = Callable[[UserSource, StaleReason, float], None]
+"""Receives each record that is given past its lifetime: its source, why it is given, and its age in seconds."""
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
@@ -132,13 +147,21 @@ _OVERHEAD = 700  # bytes of an entry beside its value: key, tags, and their plac
 class KeptRecords:
     """Keeps the results of reads, at most about `max_bytes` of them; the least recently used are dropped first.
 
-    `results` counts what became of reads.
+    `results` counts what became of reads, and `evicted` the entries that were dropped for lack of room.
     """
 
-    def __init__(self, *, max_bytes: int = 64 * 1024 * 1024, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        max_bytes: int = 64 * 1024 * 1024,
+        clock: Callable[[], float] = time.monotonic,
+        observe_stale: StaleObserver = lambda *_: None,
+    ) -> None:
         self.clock = clock
+        self.max_bytes = max_bytes
         self.results: Counter[tuple[UserSource, KeptResult]] = Counter()
-        self._max_bytes = max_bytes
+        self.evicted = 0
+        self._observe_stale = observe_stale
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._tagged: dict[Tag, set[Key]] = {}
         self._size = 0
@@ -155,6 +178,11 @@ class KeptRecords:
     def size(self) -> int:
         """The estimated size of all entries, in bytes."""
         return self._size
+
+    def count_stale(self, source: UserSource, reason: StaleReason, age: float) -> None:
+        """Count a read that was answered by what is kept, `age` seconds after it was read, past its lifetime."""
+        self.results[source, KeptResult.STALE] += 1
+        self._observe_stale(source, reason, age)
 
     def find(self, key: Key) -> Kept | None:
         """Return what is kept under a key, however old it is."""
@@ -208,8 +236,9 @@ class KeptRecords:
         for tag in tags:
             self._tagged.setdefault(tag, set()).add(key)
         self._size += size
-        while self._size > self._max_bytes:
+        while self._size > self.max_bytes:
             self._remove(next(iter(self._entries)))
+            self.evicted += 1
         return True
 
     def store_change(

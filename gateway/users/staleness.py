@@ -21,7 +21,7 @@ from gateway.principal import Principal
 from gateway.users.ids import Kind
 from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import UserSource
-from gateway.users.records import Kept, KeptRecords, KeptResult
+from gateway.users.records import Kept, KeptRecords
 
 __all__ = ["BackgroundReads", "FailureOfSource", "StaleRecords", "TraceRead", "reason_of", "shortly_before_deadline"]
 
@@ -60,7 +60,7 @@ class StaleRecords:
         """Report a record that was given past its lifetime, and return its age in seconds."""
         source = UserSource(endpoint.source)
         age = self._records.clock() - kept.read_at
-        self._records.results[source, KeptResult.STALE] += 1
+        self._records.count_stale(source, reason, age)
         if (report := current_freshness.get()) is not None:
             report.hit(lifetime - age)
             report.stale.append(StaleRead(source, subject, age, reason))

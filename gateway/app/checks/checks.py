@@ -10,6 +10,7 @@ from gateway.app.checks.source import POLLING, check_probe, check_source
 from gateway.app.checks.token import note_expiry
 from gateway.app.checks.webhooks import check_webhooks
 from gateway.app.command_line import CommandLineGateway
+from gateway.app.keeping import keep_notes
 from gateway.app.sources import settings_of
 from gateway.errors import Code
 from gateway.kit.extras import require_extra
@@ -61,6 +62,8 @@ async def _check_configured(
 ) -> list[CheckRow]:
     row = await check_source(source, changes=changes)
     given = settings_of(settings, source.name)
+    if source.name in (kept := keep_notes(settings)):
+        row.notes.append(kept[source.name])
     if given.token is not None:
         note_expiry(row, given.token.get_secret_value(), variable_of((source.name, "token")))
     if given.forwards and given.token is None and row.is_unauthorized:

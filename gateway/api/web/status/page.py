@@ -10,10 +10,11 @@ from gateway.api.web.status.html import Html, element, joined
 from gateway.api.web.status.parts import badge, failure_class, figure_list, table_of
 from gateway.api.web.status.plots import count_plot, duration_plot
 from gateway.kit.source_titles import titled
-from gateway.telemetry.figures import age, budget, counts, feed, milliseconds, rate, share, span
+from gateway.telemetry.figures import age, budget, counts, feed, kept_in_all, kept_row, milliseconds, rate, share, span
 from gateway.telemetry.status import (
     CallerStatus,
     FeedStatus,
+    KeptStatus,
     OperationStatus,
     Process,
     Replica,
@@ -59,6 +60,7 @@ def page(status: Status, style: Style, *, refresh: bool) -> str:
         _requests(status),
         *(_source(source, _feed_of(source, status.feeds), status.time) for source in status.sources),
         _left_out(status),
+        _kept(status.kept),
         _warnings(status.warnings, status.time),
         _callers(status.callers),
         _operations(status.operations),
@@ -171,6 +173,25 @@ def _left_out(status: Status) -> Html | None:
     rows = [(titled(each.name), each.reason) for each in status.left_out]
     return element(
         "section", element("h2", "Sources that are left out"), table_of(("source", "reason"), rows), class_="wide"
+    )
+
+
+def _kept(kept: KeptStatus | None) -> Html | None:
+    if kept is None or not kept.sources:
+        return None
+    rows = [(titled(each.source), *kept_row(each)) for each in kept.sources]
+    table = table_of(("source", "hits", "reads", "changes", "shadow mode"), rows, numbers={"hits"})
+    return element(
+        "section",
+        element(
+            "div",
+            element("h2", "Kept records"),
+            element("span", f"since the start; {kept_in_all(kept)}", class_="quiet"),
+            class_="title",
+        ),
+        table,
+        class_="wide",
+        id_="kept",
     )
 
 
