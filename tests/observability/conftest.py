@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,12 +21,17 @@ from observability.load import SETTINGS, put_under_load
 from observability.prometheus import FOLDER, Prometheus, running_prometheus
 from state.server import RedisServer
 
+from gateway.sandbox import RESELLER_ID, RESELLER_TOKEN
+
+_GATEWAYS = 2
 _READY_TIMEOUT = 20.0  # seconds: a process that is not ready by then hangs
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
     """The demo after the load: Prometheus, which has scraped it meanwhile, and a reader of documents beside the demo.
+
+    A second gateway, in shadow mode, was scraped as a replica of it.
 
     The load began at `started`, in seconds since 1970. The folder of the reader has the demo's log, `gateway.log`.
     """
@@ -53,24 +59,27 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
             running_collector() as collector,
             running_reader(folder) as reader,
             _demo(reader, redis.url, collector.url) as addresses,
-            running_prometheus(folder, urlsplit(addresses["metrics"]).netloc) as prometheus,
+            _in_shadow_mode(folder, addresses["sandbox"]) as shadow,
+            running_prometheus(
+                folder, *(urlsplit(each["metrics"]).netloc for each in (addresses, shadow))
+            ) as prometheus,
         ):
             _wait_for_scrape(prometheus)
             control = addresses["sandbox"].removesuffix("/calls")
             started = time.time()
-            asyncio.run(put_under_load(addresses["graphql"], addresses["grpc"], control, redis))
+            asyncio.run(put_under_load(addresses["graphql"], shadow["graphql"], addresses["grpc"], control, redis))
             yield Observed(replace(prometheus, time=_wait_for_scrape(prometheus)), started, reader, collector)
     finally:
         redis.stop()
 
 
 def _wait_for_scrape(prometheus: Prometheus) -> float:
-    """Wait until the gateway has been scraped, and return the time. Where the machine is busy, a scrape may fail."""
+    """Wait until both gateways were scraped, and return the time. Where the machine is busy, a scrape may fail."""
     end = time.monotonic() + _READY_TIMEOUT
-    while not (found := prometheus.query('timestamp(up{job="gateway"} == 1)')):
-        assert time.monotonic() < end, "Prometheus did not scrape the gateway"
+    while len(found := prometheus.query('timestamp(up{job="gateway"} == 1)')) < _GATEWAYS:
+        assert time.monotonic() < end, "Prometheus did not scrape the gateways"
         time.sleep(0.2)
-    return float(found[0]["value"][1])
+    return min(float(each["value"][1]) for each in found)
 
 
 @contextmanager
@@ -79,7 +88,6 @@ def _demo(reader: Reader, redis_url: str, collector_url: str) -> Iterator[dict[s
 
     Its log is in the folder of the reader.
     """
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == SERVER}
     composed = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]["gateway"]["environment"]
     settings = SETTINGS | {
         **composed,
@@ -90,16 +98,38 @@ def _demo(reader: Reader, redis_url: str, collector_url: str) -> Iterator[dict[s
         "GATEWAY_OTLP_ENDPOINT": collector_url,
         "GATEWAY_REDIS_URL": redis_url,
     }
-    printed, log = reader.folder / "demo.output", reader.folder / "gateway.log"
+    log = reader.folder / "gateway.log"
+    with _running(["demo", "--no-rate-limits"], settings, reader.folder / "demo.output", log) as addresses:
+        yield addresses
+
+
+@contextmanager
+def _in_shadow_mode(folder: Path, calls_url: str) -> Iterator[dict[str, str]]:
+    """Run `gateway serve` in shadow mode, in front of the reseller API of that sandbox; return its addresses."""
+    settings = {
+        "GATEWAY_HTTP_PORT": "0",
+        "GATEWAY_GRPC_PORT": "off",
+        "GATEWAY_LOG_FORMAT": "json",
+        "GATEWAY_KEEP_MODE": "shadow",
+        "GATEWAY_RESELLER__BASE_URL": calls_url.replace("/_sandbox/calls", "/reseller"),
+        "GATEWAY_RESELLER__TOKEN": RESELLER_TOKEN,
+        "GATEWAY_RESELLER__RESELLER_ID": RESELLER_ID,
+    }
+    with _running(["serve"], settings, folder / "shadow.output", folder / "shadow.log") as addresses:
+        yield addresses
+
+
+@contextmanager
+def _running(command: list[str], settings: dict[str, str], printed: Path, log: Path) -> Iterator[dict[str, str]]:
+    """Run a command of the gateway with its output and its log in these files; return its addresses."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == SERVER}
     with printed.open("wb") as output, log.open("wb") as errors:
-        process = subprocess.Popen(
-            [GATEWAY, "demo", "--no-rate-limits"], env=clean | settings, cwd=ROOT, stdout=output, stderr=errors
-        )
+        process = subprocess.Popen([GATEWAY, *command], env=clean | settings, cwd=ROOT, stdout=output, stderr=errors)
     try:
         end = time.monotonic() + _READY_TIMEOUT
         while not printed.read_text().endswith("\n"):
-            assert process.poll() is None, f"the demo ended early:\n{log.read_text()}"
-            assert time.monotonic() < end, f"the demo is not ready in time:\n{log.read_text()}"
+            assert process.poll() is None, f"the gateway ended early:\n{log.read_text()}"
+            assert time.monotonic() < end, f"the gateway is not ready in time:\n{log.read_text()}"
             time.sleep(0.05)
         yield json.loads(printed.read_text())
     finally:

@@ -16,6 +16,8 @@ __all__ = ["SETTINGS", "put_under_load"]
 SETTINGS = {
     "GATEWAY_DOCUMENTS__AUTOMATIC": "true",
     "GATEWAY_REFERENCE_TTL": "1",
+    "GATEWAY_KEEP_MODE": "on",
+    "GATEWAY_SOFTWAREONE__KEEP": "0.2",
     "GATEWAY_GATE__AT_ONCE": "4",
     "GATEWAY_GATE__QUEUE": "4",
     "GATEWAY_GATE__PATIENCE": "0.2",
@@ -35,12 +37,16 @@ _RENAME = f'mutation Rename($n: String!) {{ updateAccountUser(id: "{_ADA}", inpu
 _SUBSCRIPTION = "subscription Watch { userChanged { change user { name } } }"
 _RESELLER = f'query Reseller {{ user(id: "{_ADA_RESELLER}", source: RESELLER) {{ name }} }}'
 _MARKETPLACE = "query Marketplace($id: ID!) { user(id: $id, source: SOFTWAREONE) { name } }"
+_SHOWN = '{ user(id: "USR-0000-0002", source: SOFTWAREONE) { name } }'
 _PUT = 'mutation Put { updateSoftwareOneUser(id: "USR-0000-0001", input: {firstName: "Ada"}) { name } }'
 _TOO_DEEP = "{ users { nodes { role { owner { account { name } } } } } }".replace("name", "x: name " * 31)
 
 
-async def put_under_load(url: str, grpc_address: str, control: str, redis: RedisServer) -> None:
-    """Send some seconds of requests of all kinds, during which sources fail, webhooks are forged and Redis is lost."""
+async def put_under_load(url: str, shadow_url: str, grpc_address: str, control: str, redis: RedisServer) -> None:
+    """Send some seconds of requests of all kinds, during which sources fail, webhooks are forged and Redis is lost.
+
+    The gateway in shadow mode has other requests: for a user that is changed between two of them.
+    """
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(ClientSession())
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(grpc_address))
@@ -56,7 +62,9 @@ async def put_under_load(url: str, grpc_address: str, control: str, redis: Redis
                 await asyncio.to_thread(redis.start)
             await world.requests(number)
             await world.failures(opens_circuit=number == _ROUNDS - 1)
+            await world.read(shadow_url, _RESELLER)
             await world.webhooks(number)
+            await world.read(shadow_url, _RESELLER)
             await asyncio.sleep(0.5)
         await asyncio.sleep(2)  # until the last scrape
         for subscriber in subscribers:
@@ -83,6 +91,7 @@ class _World:
         for _ in range(5):
             await self._send(_USER, {"id": _ADA})
         await self._send(_LIST)
+        await self._send(_SHOWN)
         await self._send(_RENAME, {"n": f"Ada {number}"}, {"Idempotency-Key": f"key-{number}"})
         await self._send(_RENAME, {"n": ""})
         await self._send(_TOO_DEEP)
@@ -112,8 +121,15 @@ class _World:
         await self._send(_USER, {"id": _ADA})
         for _ in range(4):
             await asyncio.gather(*(self._send(_RESELLER) for _ in range(2)))
+        await self._fault(source="softwareone", kind="status", status=503, path="USR-0000-0002", times=3)
+        await self._send(_SHOWN)
         async with self._session.delete(f"{self._control}/faults") as response:
             assert response.status < 300
+
+    async def read(self, url: str, query: str) -> None:
+        """Read something from another gateway."""
+        async with self._session.post(url, json={"query": query}) as response:
+            assert "errors" not in await response.json()
 
     async def slow_change(self) -> None:
         """Send a change with an idempotency key, whose source takes a second."""

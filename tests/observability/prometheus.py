@@ -81,14 +81,14 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
-    """Run Prometheus with its data in `folder`. It scrapes `target`, a host and port."""
+def running_prometheus(folder: Path, *targets: str) -> Iterator[Prometheus]:
+    """Run Prometheus with its data in `folder`. It scrapes the `targets`, each a host and port."""
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
     config["global"] |= {"scrape_interval": _INTERVAL, "evaluation_interval": _INTERVAL}
     config["rule_files"] = [str(FOLDER / name) for name in config["rule_files"]]
     [job] = config["scrape_configs"]
     del job["dns_sd_configs"]
-    job["static_configs"] = [{"targets": [target]}]
+    job["static_configs"] = [{"targets": list(targets)}]
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(config))
     composed = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]["prometheus"]

@@ -22,7 +22,10 @@ PROMQL = [
     for block in section.blocks
     if block.language == "promql"
 ]
-CONSTANT = {"gateway_build_info", "process_max_fds", "process_start_time_seconds", "up", "gateway_pacing_limit"}
+CONSTANT = {
+    *("gateway_build_info", "gateway_kept_limit_bytes", "gateway_pacing_limit"),
+    *("process_max_fds", "process_start_time_seconds", "up"),
+}
 """Metrics that do not change while a process runs."""
 NOT_CAUSED = {
     ("gateway_events_total", "happening", "lost"): "the process has to end while Redis is away",
