@@ -160,6 +160,22 @@ async def test_a_list_with_lookups(served: Callable[..., Any]) -> None:
     assert (await world.line())["kept"] == 1
 
 
+async def test_a_user_that_is_kept(served: Callable[..., Any]) -> None:
+    """A user that needs no call counts as kept, over HTTP and gRPC."""
+    world = await served(keep_mode="on")
+    await world.graphql(NAMED)
+    await world.lines()
+    await world.graphql(NAMED)
+    line = await world.line()
+    assert (line["kept"], line["calls"], line["source_ms"]) == (1, {}, 0)
+    async with grpc.aio.insecure_channel(world.addresses.grpc or "") as channel:
+        request = users_pb2.GetUserRequest(id="acus_adalovelace1", source=users_pb2.USER_SOURCE_ACCOUNT)
+        await rpc(channel, "GetUser")(request)
+        await rpc(channel, "GetUser")(request)
+    line = (await world.lines())[-1]
+    assert (line["surface"], line["kept"], line["calls"]) == ("grpc", 1, {})
+
+
 async def test_a_source_that_is_missing_from_a_list(served: Callable[..., Any]) -> None:
     """A list without one source has no error, and yet its line has the code, the URL and the cause of the failure."""
     world = await served(softwareone={"base_url": "http://127.0.0.1:1", "token": "t", "max_attempts": 1})

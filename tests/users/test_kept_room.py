@@ -1,9 +1,12 @@
 """What is kept has a bound in bytes."""
 
+import gc
+import tracemalloc
+
 import pytest
 
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import User, UserSource
+from gateway.users.model import Role, Timestamp, User, UserSource
 from gateway.users.records import KeptRecords, RecordKey
 
 
@@ -23,11 +26,30 @@ def test_the_least_recently_used_go_first() -> None:
     assert found == [refs[0], *refs[-len(found) + 1 :]]
 
 
-@pytest.mark.parametrize("letters", [10, 1_000, 10_000])
-def test_the_estimate(letters: int) -> None:
-    """A record is estimated at more than its text takes."""
-    records = KeptRecords()
-    read = records.begin(UserSource.ACCOUNT, Kind.USER)
-    user = User(source=UserSource.ACCOUNT, source_id="1", name="x" * letters)
-    records.store(RecordKey("", user.ref), read, user, frozenset())
-    assert records.size > letters
+@pytest.mark.parametrize("width", [10, 100, 1_000])
+def test_the_estimate(width: int) -> None:
+    """What is kept takes no more memory than its estimate, and at least a fifth of it."""
+    count = 500
+    records = KeptRecords(max_bytes=1 << 30)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(count):
+            user = User(
+                source=UserSource.ACCOUNT,
+                source_id=f"acus_{number:011}",
+                name=f"{number:0{width}}",
+                email=f"{number}@example.com",
+                role=Role(UserSource.ACCOUNT, f"role_{number}", f"Role {number}", permissions=(f"users:{number}",)),
+                created_at=Timestamp(f"2026-01-01T00:00:00.{number}Z"),
+            )
+            read = records.begin(UserSource.ACCOUNT, Kind.USER)
+            records.store(RecordKey("", user.ref), read, user, frozenset({"profile"}))
+            records.end(read)
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert len(records) == count
+    assert records.size / 5 < taken < records.size
