@@ -19,10 +19,13 @@ __all__ = ["given_sources"]
 
 _READS = ("fetch_user", "page_users", "complete", "changes_since")
 _CHANGES = ("create_user", "update_user")
-_OTHERS = (
-    *("name", "tenant", "list_template", "user_template", "recognises_keys", "now", "probes", "missing", "icon_rules"),
-    *("row_needs", "changed_needs"),
-)
+_OTHERS = (*("name", "tenant", "list_template", "recognises_keys", "now", "probes", "missing", "icon_rules"),)
+_ADDED: Mapping[str, Any] = {  # members that a source of an earlier version of the protocol does not have
+    "user_template": "",
+    "constant_needs": frozenset(),
+    "row_needs": lambda *_: None,
+    "changed_needs": lambda *_: None,
+}
 
 
 def given_sources(sources: Sequence[Source], timeout: Callable[[UserSource], float]) -> dict[UserSource, Source]:
@@ -76,6 +79,7 @@ def _limited(source: Source, name: UserSource, timeout: float) -> Source:
         return SimpleNamespace(template=directory.template, fetch=fetch, page=page)
 
     members: dict[str, Any] = {each: getattr(source, each) for each in _OTHERS if hasattr(source, each)}
+    members |= {each: getattr(source, each, default) for each, default in _ADDED.items()}
     members["name"] = name  # which may be a text that is equal to it
     members |= {each: limited(getattr(source, each)) for each in _READS if hasattr(source, each)}
     members |= {each: limited(getattr(source, each), Outcome.UNKNOWN) for each in _CHANGES if hasattr(source, each)}

@@ -153,11 +153,18 @@ class UserReader:
         return (await self._read(lookup, needs))[0]
 
     async def page(
-        self, source: Source, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]
+        self,
+        source: Source,
+        query: UserQuery,
+        position: str | None,
+        limit: int,
+        needs: frozenset[str],
+        *,
+        anew: bool = False,
     ) -> tuple[Window, StalePage | None]:
         """Return a page of the users of a source, and whether it was kept because the source failed.
 
-        `Source.page_users` has the parameters and the errors.
+        `Source.page_users` has the parameters and the errors. `anew`: no page is returned that was read earlier.
         """
         if not self._keeps(source.name):
             return await source.page_users(query, position, limit, needs), None
@@ -172,9 +179,40 @@ class UserReader:
             (ListTag.of(source.name, query.tenant or source.tenant),),
             Endpoint(source.name, "GET", source.list_template),
             fetch,
-            lambda _: self._lifetimes.of_list(source.name),
+            lambda kept: self._page_lifetime(source.name, kept.value),
         )
-        return await self._read(lookup, needs)
+        return await self._read(lookup, needs, anew=anew)
+
+    def page_age(self, source: Source, query: UserQuery, position: str | None, limit: int) -> float:
+        """Return how many seconds ago a page was read that `page` has just returned; 0 if it is not kept."""
+        if self._mode is not KeepMode.ON or not self._keeps(source.name):
+            return 0.0
+        credential = current_principal.get().credential(source.name)
+        kept = self._records.find(PageKey(credential, source.name, query, position, limit))
+        return 0.0 if kept is None else self._records.clock() - kept.read_at
+
+    async def may_use_prefetched(self) -> bool:
+        """Return whether the running operation may use what was read for an earlier page.
+
+        It waits until what other replicas have changed is known.
+        """
+        report = current_freshness.get()
+        if report is not None and (report.wanted.no_cache or report.reads_users_anew):
+            return False
+        return self._mode is not KeepMode.ON or self._catch_up is None or await self._catch_up()
+
+    def accepts_prefetched(self, source: Source, age: float, lifetime: float) -> bool:
+        """Return whether users of that age in seconds may be given that were read for an earlier page; then report it.
+
+        `lifetime` is for how long they may where lists are not kept.
+        """
+        if self._mode is KeepMode.ON and self._keeps(source.name):
+            lifetime = self._lifetimes.of_list(source.name)
+        report = current_freshness.get()
+        if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
+            return False
+        self._report_hit(source.name, Endpoint(source.name, "GET", source.list_template), lifetime - age, report)
+        return True
 
     def begin_change(self, source: UserSource, target: Ref | None) -> Read:
         """Begin a change of a user, None for a new one; call `end_change` in any case."""
@@ -235,11 +273,17 @@ class UserReader:
     def _user_lifetime(self, source: UserSource, credential: str, kept: Kept) -> float:
         return self._lifetimes.of_absence(source) if kept.value is None else self._lifetimes.of_user(source, credential)
 
-    async def _read(self, lookup: _Lookup[T], needs: frozenset[str]) -> tuple[T, StalePage | None]:
+    def _page_lifetime(self, source: UserSource, window: Window) -> float:
+        # An empty one may state that there is no such user.
+        return self._lifetimes.of_list(source) if window.items else self._lifetimes.of_absence(source)
+
+    async def _read(
+        self, lookup: _Lookup[T], needs: frozenset[str], *, anew: bool = False
+    ) -> tuple[T, StalePage | None]:
         """Return the result, and, where the source failed and what is kept was given, how it failed."""
         report = current_freshness.get()
         wanted = ANY_FRESHNESS if report is None else report.wanted
-        may_use = not wanted.no_cache and not (report is not None and report.reads_users_anew)
+        may_use = not (anew or wanted.no_cache or (report is not None and report.reads_users_anew))
         # What other replicas have changed until now must be known before anything that is kept can be given.
         may_use = may_use and (self._catch_up is None or await self._catch_up())
         kept = self._records.find(lookup.key) if may_use else None
@@ -296,12 +340,13 @@ class UserReader:
         read = self._records.begin(lookup.source, Kind.USER, *lookup.tags)
         try:
             value = await lookup.fetch(needs)
+            needs |= self._sources.named(lookup.source).constant_needs
             if shadowed is not None:
                 # It stays as it is: its age is to be what it would be without this read.
                 if self._records.find(lookup.key) is shadowed:
                     self._compare(lookup, shadowed, value)
             elif self._records.store(lookup.key, read, value, needs):
-                self._keep_rows(lookup, read, value, needs)
+                self._keep_beside(lookup, read, value, needs)
                 if report is not None:
                     report.stored += 1
             else:
@@ -313,15 +358,17 @@ class UserReader:
             self._records.end(read)
         return value
 
-    def _keep_rows(self, lookup: _Lookup[Any], read: Read, value: Any, needs: frozenset[str]) -> None:
-        """Keep the users of a page, as far as the source says that its rows are complete."""
-        if not isinstance(value, Window):
-            return
-        source = self._sources.named(lookup.source)
-        for user in value.items:
-            complete = source.row_needs(user, needs)
-            if complete is not None:
-                self._records.store(RecordKey(lookup.key.credential, user.ref), read, user, complete, beside=True)
+    def _keep_beside(self, lookup: _Lookup[Any], read: Read, value: Any, needs: frozenset[str]) -> None:
+        """Keep the users of a page, as far as the rows are complete, and a user under the id that its source uses."""
+        credential = lookup.key.credential
+        if isinstance(value, Window):
+            source = self._sources.named(lookup.source)
+            for user in value.items:
+                complete = source.row_needs(user, needs)
+                if complete is not None:
+                    self._records.store(RecordKey(credential, user.ref), read, user, complete, beside=True)
+        elif isinstance(value, User) and value.ref != lookup.subject:
+            self._records.store(RecordKey(credential, value.ref), read, value, needs, beside=True)
 
     def _find_if_error(self, lookup: _Lookup[T], needs: frozenset[str]) -> Kept | None:
         """Return what may be given if the source fails; None if there is nothing."""

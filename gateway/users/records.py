@@ -222,14 +222,19 @@ class KeptRecords:
         """Keep a result of a read, and return whether it was kept.
 
         It is not where something that it depends on has changed since the read began, or where what is kept already is
-        newer. `beside`: the record was read beside others, so that it replaces none that was read with more needs.
+        newer. `beside`: the record was read beside others, so that it replaces none that was read with more needs,
+        unless it shows that the record was changed since.
         """
         tags = _tags(key, read.tags, value)
         entry = self._entries.get(key)
         if not self.is_current(read, tags):
             return False
-        if entry is not None and (entry.kept.read_at > read.began_at or (beside and not entry.kept.needs <= needs)):
-            return False
+        if entry is not None:
+            kept = entry.kept
+            if kept.read_at > read.began_at:
+                return False
+            if beside and not kept.needs <= needs and _may_be_same(kept.value, value):
+                return False
         self._remove(key)
         size = _OVERHEAD + _size(value)
         self._entries[key] = _Entry(Kept(value, needs, read.began_at), tags, size)
@@ -309,6 +314,12 @@ def _tags(key: Key, tags: tuple[Tag, ...], value: Any) -> tuple[Tag, ...]:
     if value is not None:
         return tuple(tag for tag in found if isinstance(tag, RecordTag))
     return tuple(found)
+
+
+def _may_be_same(kept: Any, value: Any) -> bool:
+    """Return whether two records of one id, None if there was none, show the same change."""
+    before, after = getattr(kept, "updated_at", None), getattr(value, "updated_at", None)
+    return (kept is None) is (value is None) and (before is None or after is None or before == after)
 
 
 def _is_of(key: Key, source: UserSource | None, kind: Kind | None) -> bool:

@@ -128,12 +128,20 @@ class Source(Protocol):
         """The path template of the call for one user."""
         return ""
 
+    @property
+    def constant_needs(self) -> frozenset[str]:
+        """The needs that every user has who is read alone, whatever was requested."""
+        return frozenset()
+
     def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002 - a default
-        """Return those of the needs that a user has who is a row of a list; None: rows are not the same as users."""
+        """Return the needs that a user has who is a row of a list that was read with `needs`.
+
+        None: the row is not the same as the user read alone with whatever needs.
+        """
         return None
 
     def changed_needs(self, user: User) -> frozenset[str] | None:  # noqa: ARG002 - a default
-        """Return the needs that a user has who is the response to a change; None: it is not the same as a user read."""
+        """Return the needs that a user has who was just returned by a change; None: it is not the user as it is now."""
         return None
 
     @property

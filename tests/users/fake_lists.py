@@ -3,18 +3,20 @@
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from gateway.errors import BadUserInput, SourceUnavailable
 from gateway.sources.indexed import page_containing, window
+from gateway.users.lifetimes import KeepRule, Lifetimes
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.merge import Merge, MergedPage
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.model import Timestamp, User, UserSource, UserStatus
-from gateway.users.reading import UserReader
+from gateway.users.reading import CatchUp, KeepMode, UserReader
+from gateway.users.records import KeptRecords
 from gateway.users.source import Sources, UserQuery, Window
 
 ACCOUNT, SOFTWAREONE, RESELLER = UserSource
@@ -41,6 +43,7 @@ class ListingSource(ABC):
     max_window: int = 1000
     list_template: str = "/users"
     tenant: str = ""
+    constant_needs: frozenset[str] = frozenset()
     directories: dict[Any, Any] = field(default_factory=dict)
     keys: list[tuple[float, int]] = field(default_factory=list)
     removed: set[int] = field(default_factory=set)
@@ -88,6 +91,9 @@ class ListingSource(ABC):
         if self.failing is not None:
             raise self.failing
         return self.listed(position, min(limit, self.max_window))
+
+    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002 - no user is kept
+        return None
 
     @abstractmethod
     def listed(self, position: str | None, size: int) -> Window:
@@ -144,6 +150,16 @@ class World:
     def serve(self, sources: Sources) -> None:
         """Merge the users of these sources."""
         self.merge = Merge(sources, UserReader(sources), Cursors(b"secret"), self.prefetched)
+
+    def keep(self, clock: Callable[[], float], catch_up: CatchUp | None = None) -> UserReader:
+        """Keep pages of all sources, and return what reads them."""
+        sources = Sources(self.sources)  # type: ignore[arg-type]  # they have the methods that are used
+        lifetimes = Lifetimes({source.name: KeepRule(600, 300) for source in self.sources})
+        records = KeptRecords(clock=clock)
+        reads = UserReader(sources, records, lifetimes, mode=KeepMode.ON, catch_up=catch_up)
+        self.prefetched = PrefetchedUsers(clock=clock)
+        self.merge = Merge(sources, reads, Cursors(b"secret"), self.prefetched)
+        return reads
 
     async def page(
         self, first: int, after: str | None = None, query: UserQuery | None = None, **options: Any

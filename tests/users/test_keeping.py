@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from gateway.operation import acting_as
+from gateway.principal import Action, Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import KeepRule, Lifetimes
-from gateway.users.model import User, UserChange, UserSource
+from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.reading import KeepMode, UserReader
 from gateway.users.records import KeptRecords
 from gateway.users.source import Sources, UserQuery, Window
@@ -15,6 +17,7 @@ from gateway.users.source import Sources, UserQuery, Window
 RESELLER = UserSource.RESELLER
 PROFILE, ROLE = frozenset({"profile"}), frozenset({"role"})
 ADA = User(RESELLER, "u1", "t1", name="Ada")
+TIMES = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 
 @dataclass
@@ -87,3 +90,87 @@ async def test_the_event_of_a_deletion(source: MemorySource, reads: UserReader) 
     source.users.clear()
     reads.user_changed(ADA, UserChange.DELETED)
     assert await reads.user(ref("u1"), PROFILE) is None
+
+
+async def test_a_complete_row(source: MemorySource, reads: UserReader) -> None:
+    """After a list, the user of a row is no call; for needs that the row lacks, it is one call with all needs."""
+    await reads.page(source, UserQuery(), None, 10, PROFILE)  # type: ignore[arg-type]  # as above
+    assert await reads.user(ref("u1"), PROFILE) == ADA
+    assert len(source.calls) == 1
+    for needs in (ROLE, PROFILE, PROFILE | ROLE):
+        assert await reads.user(ref("u1"), needs) == ADA
+    assert source.calls[1:] == [("u1", PROFILE | ROLE)]
+
+
+async def test_an_incomplete_row(source: MemorySource, reads: UserReader) -> None:
+    """A row that is not the same as its user is not kept as a user."""
+    source.rows = None
+    await reads.page(source, UserQuery(), None, 10, PROFILE)  # type: ignore[arg-type]  # as above
+    await reads.user(ref("u1"), frozenset())
+    assert len(source.calls) == 2
+
+
+async def test_constant_needs(source: MemorySource, reads: UserReader) -> None:
+    """A user who was read has the needs that every user has who is read."""
+    source.constant_needs = ROLE
+    await reads.user(ref("u1"), PROFILE)
+    await reads.user(ref("u1"), ROLE)
+    assert source.calls == [("u1", PROFILE)]
+
+
+@pytest.mark.parametrize("named", ["ada@example.com", "U1"])
+async def test_another_name_of_a_user(source: MemorySource, reads: UserReader, named: str) -> None:
+    """A user who was read by another id is kept under both, and a change of the user drops both."""
+    source.users["u1"] = ada = User(RESELLER, "u1", "t1", name="Ada", email=named)
+    for source_id in (named, "u1", named):
+        assert await reads.user(ref(source_id), PROFILE) == ada
+    assert len(source.calls) == 1
+    source.users["u1"] = changed = User(RESELLER, "u1", "t1", name="Ada L.", email=named)
+    reads.user_changed(changed, UserChange.UPDATED)
+    for source_id in (named, "u1", named):
+        assert await reads.user(ref(source_id), PROFILE) == changed
+    assert len(source.calls) == 2
+
+
+async def test_a_row_that_shows_a_change(source: MemorySource, reads: UserReader, clock: Clock) -> None:
+    """A row replaces a user that was kept with more needs, if it shows that the user was changed or created since."""
+    old, new = [User(RESELLER, "u1", "t1", name=time, updated_at=Timestamp(time)) for time in TIMES]
+    source.users = {}
+    assert await reads.user(ref("u1"), PROFILE | ROLE) is None
+    for user, calls in ((old, 1), (old, 0), (new, 1)):
+        clock.now += 1
+        source.users["u1"] = user
+        await reads.page(source, UserQuery(search=f"{clock.now}"), None, 10, PROFILE)  # type: ignore[arg-type]
+        source.calls.clear()
+        assert await reads.user(ref("u1"), PROFILE) == user
+        assert await reads.user(ref("u1"), PROFILE | ROLE) == user
+        assert len(source.calls) == calls
+
+
+async def test_an_empty_list(source: MemorySource, reads: UserReader, clock: Clock) -> None:
+    """A list without users states that there are none, for two seconds instead of five."""
+    query = UserQuery(email="ada@example.com")
+    for users, after, calls in (({}, 1.9, 1), ({}, 2.0, 2), ({"u1": ADA}, 4.9, 1), ({"u1": ADA}, 5.0, 2)):
+        source.users = users
+        reads.source_changed(RESELLER)
+        source.calls.clear()
+        await reads.page(source, query, None, 10, PROFILE)  # type: ignore[arg-type]  # as above
+        clock.now += after
+        await reads.page(source, query, None, 10, PROFILE)  # type: ignore[arg-type]  # as above
+        assert len(source.calls) == calls
+
+
+async def test_a_change_returns_the_user(source: MemorySource, reads: UserReader) -> None:
+    """The user that a change returned is no call, by its creator and by others, and is on the first page at once."""
+    grace = User(RESELLER, "u2", "t1", name="Grace")
+    with acting_as(Principal("bob", frozenset(Action))):
+        await reads.page(source, UserQuery(), None, 10, PROFILE)  # type: ignore[arg-type]  # as above
+        change = reads.begin_change(RESELLER, None)
+        source.users["u2"] = grace
+        reads.end_change(change, None, grace)
+    source.calls.clear()
+    with acting_as(Principal("ada", frozenset(Action))):
+        assert await reads.user(ref("u2"), PROFILE | ROLE) == grace
+        assert not source.calls
+        window, _ = await reads.page(source, UserQuery(), None, 10, PROFILE)  # type: ignore[arg-type]  # as above
+    assert grace in window.items

@@ -1,5 +1,6 @@
 """The calls to the account source."""
 
+from collections import deque
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ from gateway.users import model
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserSource
+from gateway.users.planning import EVERYTHING
 from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["AccountSource"]
@@ -33,6 +35,10 @@ _USER_PATH = "/v1/identity/account-users/{id}"
 # The order is fixed, because only the first value of a parameter is compared when an idempotency key is repeated
 # (docs/upstreams/account.md, "Idempotency").
 _INCLUDES = ("user", "role", "department")
+_REPLAYED = "Idempotent-Replayed"
+_REPLAYS = 64  # responses that can arrive before the one before them is used
+_INCLUDED_NEEDS = frozenset({"profile", "role", "department"})
+_CONSTANT_NEEDS = EVERYTHING.of(Kind.USER) - _INCLUDED_NEEDS
 
 
 class AccountSource:
@@ -46,6 +52,7 @@ class AccountSource:
     user_template = _USER_PATH
     recognises_keys = True  # docs/upstreams/account.md, "Idempotency"
     tenant = ""
+    constant_needs = _CONSTANT_NEEDS  # everything else is in each response, or in none
 
     def __init__(
         self,
@@ -59,6 +66,7 @@ class AccountSource:
         self._api = Api(self.name, send, base_url, headers, account_error, observe=observe)
         self.now = self._api.clock.now
         self._version = version
+        self._replays: deque[User] = deque(maxlen=_REPLAYS)
         self.changes_since = AccountChanges(self._api, self.fetch_user, self.page_users).changes_since
         self.directories: Mapping[Kind, Directory[Any]] = account_directories(self._api)
         self.probes = account_probes(self._api, self.directories, self.changes_since)
@@ -88,11 +96,17 @@ class AccountSource:
         version = self._version or await self._version_of_server()
         return await self._write("POST", _USERS_PATH, {}, change, version, key=key, includes=version.create_includes)
 
-    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002
-        return None
+    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:
+        # Null was sent for a role or department that was not included (docs/upstreams/account.md, "Include").
+        version = self._version or APRIL
+        return _shown_needs(user) | (needs & version.list_includes) | _CONSTANT_NEEDS
 
-    def changed_needs(self, user: User) -> frozenset[str] | None:  # noqa: ARG002
-        return None
+    def changed_needs(self, user: User) -> frozenset[str] | None:
+        # The source may have stored the response to a repeated change long ago.
+        if any(user is replayed for replayed in self._replays):
+            return None
+        version = self._version or APRIL
+        return _shown_needs(user) | (version.create_includes & version.update_includes) - {"user"} | _CONSTANT_NEEDS
 
     async def update_user(self, ref: Ref, change: UpdateAccountUser, key: str) -> model.User:
         version = self._version or await self._version_of_server()
@@ -121,7 +135,19 @@ class AccountSource:
         body = orjson.dumps(change.given(), default=version.encode)
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         exchange = await self._api.call(method, template, path_params, raw_query=include, headers=headers, body=body)
-        return decode_response(_USER, *exchange).record()
+        user = decode_response(_USER, *exchange).record()
+        if _REPLAYED in exchange[1].headers:
+            self._replays.append(user)
+        return user
+
+
+def _shown_needs(user: User) -> frozenset[str]:
+    """Return the needs that a user shows to have: what is not null was sent, whether it was requested or not.
+
+    A user without e-mail address and user name is none, so that one of them is in every profile.
+    """
+    shown = (user.email or user.username, user.role, user.department)
+    return frozenset(name for name, value in zip(("profile", "role", "department"), shown, strict=True) if value)
 
 
 @lru_cache(maxsize=256)

@@ -18,6 +18,7 @@ from gateway.users import model
 from gateway.users.changes import UpdateResellerUser
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import User, UserSource
+from gateway.users.planning import EVERYTHING
 from gateway.users.source import Directory, Page, UserQuery, Window
 
 __all__ = ["ResellerSource"]
@@ -47,6 +48,7 @@ class ResellerSource:
     list_template = _USERS_PATH
     user_template = _USER_PATH
     recognises_keys = False  # docs/upstreams/reseller.md, "Idempotency"
+    constant_needs = EVERYTHING.of(Kind.USER)
 
     def __init__(
         self,
@@ -106,11 +108,11 @@ class ResellerSource:
         # There is no total: a full page may be the last one, a shorter one certainly is.
         return window(users, (page - 1) * size, size=size, has_more=len(rows) >= size)
 
-    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002
-        return None
+    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002 - responses always contain all fields
+        return self.constant_needs
 
-    def changed_needs(self, user: User) -> frozenset[str] | None:  # noqa: ARG002
-        return None
+    def changed_needs(self, user: User) -> frozenset[str] | None:  # noqa: ARG002 - as above
+        return self.constant_needs
 
     async def update_user(self, ref: Ref, change: UpdateResellerUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys
         body = orjson.dumps({_WIRE_NAMES.get(name, name): value for name, value in change.given().items()})

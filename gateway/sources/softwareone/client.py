@@ -21,6 +21,7 @@ from gateway.users.changes import PhoneNumberChange, UpdateSoftwareOneUser, User
 from gateway.users.icons import IconRules
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserSource
+from gateway.users.planning import EVERYTHING
 from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["SoftwareOneSource"]
@@ -40,6 +41,7 @@ _OMITTABLE = {
     "settings": ("settings", ("settings",)),
     "current_account": ("currentAccount", ("current_account",)),
 }
+_OMITTABLE_NAMES = frozenset(name for name, _ in _OMITTABLE.values())
 _MAX_LIMIT = 100  # docs/upstreams/softwareone.md, "Lists"
 _WIRE_NAMES = {"first_name": "firstName", "last_name": "lastName", "current_account_id": "currentAccount"}
 
@@ -57,6 +59,7 @@ class SoftwareOneSource:
     recognises_keys = False  # docs/upstreams/softwareone.md, "Idempotency"
     tenant = ""
     directories: Mapping[Kind, Directory[Any]] = {}
+    constant_needs = EVERYTHING.of(Kind.USER) - frozenset(_SELECTABLE)
 
     def __init__(
         self,
@@ -123,11 +126,12 @@ class SoftwareOneSource:
         omitted = (name for name in user.omitted_fields if name not in left_out or name in found.omitted_fields)
         return replace(user, omitted_fields=tuple(omitted), **read)
 
-    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002
-        return None
+    def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:
+        # A list is always read with `audit`. A field that is null is absent and not among the omitted ones.
+        return _needs_read(user, self.constant_needs | needs | {"audit"})
 
-    def changed_needs(self, user: User) -> frozenset[str] | None:  # noqa: ARG002
-        return None
+    def changed_needs(self, user: User) -> frozenset[str] | None:
+        return _needs_read(user, EVERYTHING.of(Kind.USER))
 
     async def update_user(self, ref: Ref, change: UpdateSoftwareOneUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys
         exchange = await self._api.call("PUT", _USER_PATH, {"id": ref.source_id}, body=_form(change))
@@ -156,6 +160,19 @@ def _with_absent_fields(user: model.User) -> model.User:
     absent = {"audit": user.created_at is None, "accounts": user.accounts is None}
     omitted = [*user.omitted_fields, *(name for name, is_absent in absent.items() if is_absent)]
     return replace(user, omitted_fields=tuple(dict.fromkeys(omitted)))
+
+
+def _needs_read(user: User, needs: frozenset[str]) -> frozenset[str] | None:
+    """Return those of the needs that a user was read with; None if it lacks fields that every user has."""
+    omitted = set(user.omitted_fields)
+    if not omitted <= _OMITTABLE_NAMES:
+        return None
+    absent = {need for need, (name, _) in _OMITTABLE.items() if name in omitted}
+    if user.created_at is None:  # every user has it: the source left it out
+        absent.add("audit")
+    if user.accounts is None:  # so are they, unless the token may not see them
+        absent.add("accounts")
+    return needs - absent
 
 
 def _select(needs: frozenset[str]) -> str:

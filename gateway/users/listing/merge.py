@@ -22,7 +22,6 @@ from typing import Any
 
 import msgspec
 
-from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
 from gateway.kit.tasks import gather
 from gateway.users.listing.cursor import Cursors
@@ -122,14 +121,14 @@ class Merge:
             )
             for order, source in enumerate(sources)
         ]
-        if after is not None:
+        if after is not None and await self._reads.may_use_prefetched():
             prefetched = self._prefetched.find(principal, after, needs)
-            for stream in streams:
-                if stream.name in prefetched:
-                    stream.use_prefetched(prefetched[stream.name])
-                    if (calls := current_calls.get()) is not None:
-                        template = self._sources.named(stream.name).list_template
-                        calls.add(CallKind.KEPT, Endpoint(stream.name, "GET", template), None, 0.0)
+            for source, stream in zip(sources, streams, strict=True):
+                window = prefetched.get(source.name)
+                if window is not None and self._reads.accepts_prefetched(
+                    source, clock() - window.read_at, self._prefetched.seconds
+                ):
+                    stream.use_prefetched(window)
 
         def write_cursor(positions: SegmentPositions) -> str:
             state = before | {name: position.walk_position for name, position in positions.items()}

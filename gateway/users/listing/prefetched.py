@@ -36,7 +36,8 @@ class PrefetchedUsers:
 
     An entry can be used several times, since a client may request a page twice. Each walk has its entries, because the
     cursors of two walks differ. The users in an entry were read at most `seconds` ago, which is how old a page can be
-    where nobody reports a change; call `clear` when a change is known. At most `max_users` are held in all: the least
+    where nobody reports a change, or fewer where lists are kept (`UserReader.accepts_prefetched`); call `clear` when a
+    change is known. At most `max_users` are held in all: the least
     recently used entries are removed first.
     """
 
@@ -44,7 +45,7 @@ class PrefetchedUsers:
         self, *, max_users: int = 50_000, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._max_users = max_users
-        self._seconds = seconds
+        self.seconds = seconds
         self.clock = clock
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._size = 0
@@ -70,7 +71,7 @@ class PrefetchedUsers:
         entry = self._entries.get((principal, cursor))
         if entry is None or not needs <= entry.needs:
             return {}
-        expired = self.clock() - self._seconds
+        expired = self.clock() - self.seconds
         windows = {
             source: window
             for source, window in entry.windows.items()

@@ -177,10 +177,14 @@ class SourceStream:
 
     async def read(self, limit: int) -> None:
         """Read one window; an error of the source is stored in `error`."""
+        # A search compares a window with what the walk has passed. It ends if the windows show the list as it is now.
+        anew = self._search is not None
         search = self._search or self.walk_position.search()
         read_at = self._clock()
         try:
-            window, _ = await self._reads.page(self._source, self._query, search.read_from, limit, self._needs)
+            window, _ = await self._reads.page(
+                self._source, self._query, search.read_from, limit, self._needs, anew=anew
+            )
         except BadUserInput as error:
             if search.read_from is None or self._restarted:
                 self.error = error
@@ -193,6 +197,7 @@ class SourceStream:
             self.error = error
             return
         self.responded = True
+        read_at = min(read_at, self._clock() - self._reads.page_age(self._source, self._query, search.read_from, limit))
         users = search.users_after(window)
         if users is not None:
             self._search = None
