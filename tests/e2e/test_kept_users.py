@@ -1,0 +1,199 @@
+"""Calls of every kind with users that are kept, as the sandbox counts them, with and without Redis.
+
+Without polling, users are kept for five seconds: each test is much shorter than that.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from aiohttp import ClientSession
+from conftest import Running, command
+from state.conftest import redis_url
+
+from gateway.users.ids import Kind, Ref, encode
+from gateway.users.model import UserSource
+from usergateway.v1 import users_pb2, users_pb2_grpc
+
+__all__ = ["redis_url"]
+
+ADA = "acus_adalovelace1"
+MARKET_ADA = "ada.lovelace@example.com"
+NAME = "... on User { name }"
+FIRST = "{ users(first: 5, filter: {sources: [ACCOUNT]}) { nodes { sourceId name } } }"
+CREATE = """mutation ($email: String!) {
+  createAccountUser(input: {email: $email, name: "New", roleId: "rl_viewer000000"}) { id sourceId }
+}"""
+USER = "query ($id: ID!) { user(id: $id) { id sourceId name role { name } createdAt } }"
+
+
+@pytest.fixture(scope="module", params=["memory", "redis"])
+def gateway(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """`gateway demo` that keeps users, as a subgraph."""
+    state = {"GATEWAY_REDIS_URL": request.getfixturevalue("redis_url")} if request.param == "redis" else {}
+    options = ("--http-port", "0", "--grpc-port", "0", "--no-rate-limits", "--federation", "on")
+    with command("demo", *options, last="{ user(", GATEWAY_KEEP_MODE="on", **state) as running:
+        yield running
+
+
+@pytest.fixture
+async def kept(gateway: Running, world_of: Any) -> AsyncIterator[Any]:
+    """That gateway, without earlier calls in its sandbox."""
+    async with ClientSession() as session:
+        world = world_of(session, gateway)
+        await world.forget()
+        yield world
+        await world.forget()
+
+
+async def count(world: Any) -> int:
+    """Return the number of calls since the last time."""
+    calls = await world.calls()
+    await world.forget()
+    return len(calls)
+
+
+async def test_every_way_to_one_user(kept: Any, gateway: Running) -> None:
+    """A user that one field has read is kept for every other field, operation and surface, with fewer needs as well."""
+    user_id = encode(Ref(Kind.USER, UserSource.ACCOUNT, ADA))
+    queries = [
+        f'{{ user(id: "{ADA}", source: ACCOUNT) {{ name role {{ name }} department {{ name }} createdAt }} }}',
+        f'{{ user(id: "{ADA}", source: ACCOUNT) {{ name }} }}',
+        f'{{ user(id: "{user_id}") {{ name email settings {{ cultureCode }} }} }}',
+        f'{{ node(id: "{user_id}") {{ {NAME} }} }}',
+        f'{{ nodes(ids: ["{user_id}"]) {{ {NAME} }} }}',
+        f'{{ _entities(representations: [{{__typename: "User", id: "{user_id}"}}]) {{ {NAME} }} }}',
+        f'{{ a: user(id: "{user_id}") {{ name }} b: user(id: "{ADA}", source: ACCOUNT) {{ role {{ name }} }} }}',
+    ]
+    for query, calls in zip(queries, [1, *[0] * 6], strict=True):
+        assert "Ada Lovelace" in str(await kept.data(query))
+        assert await count(kept) == calls, query
+    async with grpc.aio.insecure_channel(gateway.printed.partition("gRPC")[2].split()[0]) as channel:
+        stub = users_pb2_grpc.UserServiceStub(channel)
+        request = users_pb2.GetUserRequest(id=ADA, source=users_pb2.USER_SOURCE_ACCOUNT)
+        assert (await stub.GetUser(request, metadata=[("x-fields", "name")])).name == "Ada Lovelace"
+    assert await count(kept) == 0
+
+
+async def test_a_list_and_its_users(kept: Any) -> None:
+    """Users of a list are no further call; those who lack something are one, with which they are kept."""
+    await kept.data('mutation { updateAccountUser(id: "acus_plainperson1", input: {name: "P"}) { id } }')
+    await kept.forget()
+    query = "{ users(first: 9) { nodes { id source name email } pageInfo { endCursor } } }"
+    page = (await kept.data(query))["users"]
+    assert await count(kept) == 3
+    assert (await kept.data(query))["users"]["nodes"] == page["nodes"]
+    assert await count(kept) == 0
+    sources = set()
+    for node in page["nodes"]:
+        sources.add(node["source"])
+        found = await kept.data("query ($id: ID!) { user(id: $id) { id source name email createdAt } }", node)
+        assert found["user"].items() >= node.items()
+    assert await count(kept) == 0
+    by_source = {node["source"]: node for node in page["nodes"]}
+    for node in by_source.values():
+        lacking = "query ($id: ID!) { user(id: $id) { name role { name } accounts { name } } }"
+        await kept.data(lacking, node)
+        await kept.data(lacking, node)
+    assert await count(kept) == len(by_source.keys() & {"ACCOUNT", "SOFTWAREONE"})
+    assert sources
+
+
+async def test_the_next_page(kept: Any) -> None:
+    """A page and the next one are read once, for several walks."""
+    query = "query ($a: String) { users(first: 3, after: $a) { nodes { id } pageInfo { endCursor } } }"
+    first = await kept.data(query)
+    second = await kept.data(query, {"a": first["users"]["pageInfo"]["endCursor"]})
+    calls = await count(kept)
+    again = await kept.data(query)
+    assert again["users"]["nodes"] == first["users"]["nodes"]
+    assert (await kept.data(query, {"a": again["users"]["pageInfo"]["endCursor"]}))["users"]["nodes"] == (
+        second["users"]["nodes"]
+    )
+    assert (calls, await count(kept)) == (3, 0)
+
+
+async def test_a_person(kept: Any) -> None:
+    """A person and its users are one call for each source."""
+    query = f'{{ person(email: "{MARKET_ADA}") {{ users {{ id name }} }} }}'
+    users = (await kept.data(query))["person"]["users"]
+    for user in users:
+        assert (await kept.data(USER, user))["user"]["name"] == user["name"]
+    await kept.data(query)
+    assert (len(users), await count(kept)) == (3, 3 + 0)
+
+
+async def test_a_user_by_address_and_by_id(kept: Any) -> None:
+    """A SoftwareOne user that was read by its e-mail address is kept by its id, too."""
+    change = 'mutation ($id: ID!) { updateSoftwareOneUser(id: $id, input: {firstName: "Ada"}) { id } }'
+    found = await kept.data(f'{{ user(id: "{MARKET_ADA}", source: SOFTWAREONE) {{ id }} }}')
+    await kept.data(change, found["user"])  # which drops what is kept
+    await kept.forget()
+    query = f'{{ user(id: "{MARKET_ADA}", source: SOFTWAREONE) {{ id name createdAt }} }}'
+    user = (await kept.data(query))["user"]
+    assert await count(kept) == 2  # of which the first one finds the id alone
+    assert (await kept.data(query))["user"] == user
+    assert (await kept.data("query ($id: ID!) { user(id: $id) { id name createdAt } }", user))["user"] == user
+    assert await count(kept) == 0
+
+
+async def test_a_created_user(kept: Any) -> None:
+    """A created user is no further call, on the first page at once, and found where there was no such user before."""
+    email = "kept.creation@example.com"
+    person = f'{{ person(email: "{email}") {{ users {{ source }} }} }}'
+    assert (await kept.data(person))["person"]["users"] == []
+    await kept.data(FIRST)
+    await kept.forget()
+    created = (await kept.data(CREATE, {"email": email}))["createAccountUser"]
+    assert await count(kept) == 1
+    user = (await kept.data(USER, created))["user"]
+    assert (user["name"], user["role"], await count(kept)) == ("New", {"name": "Viewer"}, 0)
+    assert (await kept.data(FIRST))["users"]["nodes"][0] == {"sourceId": user["sourceId"], "name": "New"}
+    assert await count(kept) == 1
+    assert (await kept.data(person))["person"]["users"] == [{"source": "ACCOUNT"}]
+
+
+async def test_changed_users(kept: Any) -> None:
+    """Of each source, a user that was changed is read as the change returned it, by one id and by another one."""
+    for name, source, source_id in (
+        ("Account", "ACCOUNT", "acus_plainperson1"),
+        ("SoftwareOne", "SOFTWAREONE", MARKET_ADA),
+        ("Reseller", "RESELLER", None),
+    ):
+        if source_id is None:
+            listed = await kept.data("{ users(first: 1, filter: {sources: [RESELLER]}) { nodes { id } } }")
+            user_id = listed["users"]["nodes"][0]["id"]
+        else:
+            found = await kept.data(f'{{ user(id: "{source_id}", source: {source}) {{ id name }} }}')
+            user_id = found["user"]["id"]
+        field = "name" if source == "ACCOUNT" else "firstName"
+        change = f'mutation ($id: ID!) {{ update{name}User(id: $id, input: {{{field}: "Changed"}}) {{ name }} }}'
+        await kept.data("query ($id: ID!) { user(id: $id) { name } }", {"id": user_id})
+        await kept.data(change, {"id": user_id})
+        await kept.forget()
+        found = await kept.data("query ($id: ID!) { user(id: $id) { name } }", {"id": user_id})
+        assert found["user"]["name"].startswith("Changed")
+        assert await count(kept) == 0, source
+        if source_id is not None:
+            found = await kept.data(f'{{ user(id: "{source_id}", source: {source}) {{ name }} }}')
+            assert found["user"]["name"].startswith("Changed")
+
+
+async def test_reported_calls(kept: Any) -> None:
+    """What is kept is reported where the call would be: users, pages, and users that were read for an earlier page."""
+    query = """query ($n: Int = 2, $a: String) {
+      users(first: $n, after: $a, filter: {sources: [ACCOUNT]}) { pageInfo { endCursor } }
+    }"""
+    cursor = (await kept.data(query))["users"]["pageInfo"]["endCursor"]
+    await kept.data(f'{{ user(id: "{ADA}", source: ACCOUNT) {{ name }} }}')
+    user = f'{{ user(id: "{ADA}", source: ACCOUNT) {{ name }} }}'
+    for document, variables, template in (
+        (user, {}, "/v1/identity/account-users/{id}"),
+        (query, {}, "/v1/identity/account-users"),
+        (query, {"n": 1, "a": cursor}, "/v1/identity/account-users"),
+    ):
+        body = {"query": document, "variables": variables, "extensions": {"calls": True}}
+        async with kept.session.post(f"{kept.url}/graphql", json=body) as response:
+            [call, *_] = (await response.json())["extensions"]["calls"]
+        assert (call["kind"], call["template"], call["status"]) == ("kept", template, None)
