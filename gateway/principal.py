@@ -8,7 +8,9 @@ from typing import TypeVar
 
 from gateway.errors import Forbidden, Unauthenticated
 
-__all__ = ["ANYONE", "READ_CALLS", "Action", "Principal", "scopes"]
+__all__ = ["ANYONE", "READ_CALLS", "Action", "Principal", "is_brought_by", "scopes"]
+
+_DIGEST_LENGTH = 64
 
 SourceName = TypeVar("SourceName", bound=str)
 """The name of a source."""
@@ -128,6 +130,15 @@ ANYONE = Principal("", frozenset(Action))
 """The program that embeds the gateway, and every caller where callers are not distinguished.
 
 It has all scopes for users."""
+
+
+def is_brought_by(credential: str, name: str) -> bool:
+    """Return whether a key of `Principal.credential` is of a credential that principals of this name alone bring."""
+    kind, _, identity = credential.partition(":")
+    if kind not in {"forwarded", "caller"} or not identity.endswith(name):
+        return False
+    credentials = identity[: len(identity) - len(name)]
+    return credentials in {"", "#"} or (len(credentials) == _DIGEST_LENGTH + 1 and credentials.endswith("#"))
 
 
 def _digest(forwarded: Forwarded, keys: Mapping[str, str]) -> str:

@@ -263,9 +263,12 @@ class Gateway:
     def revoke(self, name: str) -> None:
         """End all that the principal of this name has open: WebSockets, streams, and subscriptions in this process.
 
+        What was read with a credential that this caller alone has brought is dropped, too.
+
         Call it after `authenticate` has ceased to accept the caller, for example when somebody logs out.
         """
         self._entered.credentials.revoke(name)
+        self._entered.users.caller_revoked(name)
 
     def aiohttp_app(self) -> "web.Application":
         """Return all HTTP routes as an aiohttp application, to run or to mount as a sub-application.

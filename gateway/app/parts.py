@@ -149,6 +149,7 @@ async def open_parts(
     )
 
     drop_changed(events, users, configured.separate_reads)
+    configured.on_refused(users.credential_refused)
     stack.push_async_callback(users.drain)
     capacity = _build_capacity(settings, stores, observer)
     executor = build_executor(settings, stores, stack, observer, capacity)

@@ -9,6 +9,8 @@ from gateway.app.given_sources import given_sources
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.overrides import Overrides
 from gateway.callers.authentication import Forwards
+from gateway.errors import GatewayError, SourceCredentials, Unauthenticated
+from gateway.operation import current_principal
 from gateway.principal import ANYONE, Principal
 from gateway.settings import AccountSettings, PicturedSettings, Settings, SourceSettings
 from gateway.settings.names import variable_of
@@ -18,7 +20,7 @@ from gateway.sources.account.versions import account_version
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitState
 from gateway.sources.http.clients import CLIENTS
-from gateway.sources.http.exchange import ResultObserver, Send, Step, Transport, TransportLimits, pipeline
+from gateway.sources.http.exchange import Request, ResultObserver, Send, Step, Transport, TransportLimits, pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.given_transport import GivenTransport
 from gateway.sources.http.hedging import HedgingSettings
@@ -35,7 +37,10 @@ from gateway.sources.softwareone import SoftwareOneSource
 from gateway.users.model import UserSource
 from gateway.users.source import PictureStore, Source, Sources
 
-__all__ = ["BUILDERS", "ConfiguredSources", "build", "left_out_sources", "settings_of"]
+__all__ = ["BUILDERS", "ConfiguredSources", "OnRefused", "build", "left_out_sources", "settings_of"]
+
+OnRefused = Callable[[Principal, UserSource], None]
+"""Called with the principal for which a source was called, and the source that refused the credential."""
 
 
 def _account(
@@ -125,6 +130,7 @@ class ConfiguredSources:
         self._flights: dict[UserSource, SingleFlight] = {}
         self._pacings: dict[UserSource, Pacing] = {}
         self._provided: dict[UserSource, ProvidedCredentials] = {}
+        self._on_refused: OnRefused = lambda *_: None
         self.pictures: dict[UserSource, PictureStore] = {}
         budget = RetryBudget(clock=self._clock.monotonic)
         given = given_sources(overrides.sources, lambda name: settings_of(settings, name).timeout)
@@ -161,6 +167,10 @@ class ConfiguredSources:
     def budgets(self) -> Mapping[UserSource, PacingState]:
         """Return what is left of the rate limit of each source."""
         return {name: pacing.state for name, pacing in self._pacings.items()}
+
+    def on_refused(self, call: OnRefused) -> None:
+        """Let a function be called with the caller and the source of each call whose credential was refused."""
+        self._on_refused = call
 
     def separate_reads(self, changed: UserSource | None) -> None:
         """Let later reads of a source, None for all, share no call from before a change that is known now."""
@@ -211,7 +221,12 @@ class ConfiguredSources:
                 origins=configured.picture_origins,
             )
         send_to_source = send(step_settings, circuit=circuit, single_flight=flights, pacing=pacing)
-        return build(name, self._settings, send_to_source, self._observer.call_result)
+        return build(name, self._settings, send_to_source, self._observe_result)
+
+    def _observe_result(self, request: Request, error: GatewayError | None) -> None:
+        self._observer.call_result(request, error)
+        if isinstance(error, SourceCredentials | Unauthenticated):
+            self._on_refused(current_principal.get(), UserSource(request.source))
 
     def _is_used(self, name: UserSource) -> bool:
         """Return whether a source is configured, or has a base URL and is called with provided credentials."""

@@ -11,7 +11,15 @@ from typing import Protocol
 import orjson
 
 from gateway.calls import current_calls
-from gateway.errors import GatewayError, Origin, Outcome, SourceInvalidResponse, SourceNotConfigured, SourceUnavailable
+from gateway.errors import (
+    GatewayError,
+    NotFound,
+    Origin,
+    Outcome,
+    SourceInvalidResponse,
+    SourceNotConfigured,
+    SourceUnavailable,
+)
 from gateway.kit.execution import Execution
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait, is_cancelled
@@ -171,10 +179,13 @@ class Mutations:
         source = UserSource.ACCOUNT if command.target is None else command.target.source
         read = self._reads.begin_change(source, command.target)
         user: User | None = None
+        is_refused = False
         try:
             result = await self._call_source(command, execution)
             user = result if isinstance(result, User) else None
         except GatewayError as error:
+            # Not if there is no such user any more: that is a change, too.
+            is_refused = execution.doubtful_since is None and error.outcome is None and not isinstance(error, NotFound)
             if execution.doubtful_since is not None and error.outcome is None:
                 # A copy: other operations may have got the same error, of a call that they had in common.
                 doubtful = copy.copy(error)
@@ -187,8 +198,11 @@ class Mutations:
                 raise
             return error
         finally:
-            self._reads.end_change(read, command.target, user)
-            self._on_change(source)
+            if is_refused:  # what is kept stays: otherwise whoever may change users could empty it
+                self._reads.end_refused_change(read)
+            else:
+                self._reads.end_change(read, command.target, user)
+                self._on_change(source)
         if user is not None:
             # Assigning a role may make the source create one: in the account source, a role of type `sales_rep`.
             if "role_id" in command.change.model_fields_set:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gateway.calls import CallKind, Endpoint, current_calls
-from gateway.errors import Forbidden, GatewayError, Origin, SourceUnavailable, Unauthenticated
+from gateway.errors import Forbidden, GatewayError, Origin, SourceCredentials, SourceUnavailable, Unauthenticated
 from gateway.freshness import ANY_FRESHNESS, FreshnessReport, StaleReason, current_freshness
 from gateway.kit.source_titles import titled
 from gateway.operation import current_principal
@@ -215,7 +215,7 @@ class UserReader:
         return True
 
     def begin_change(self, source: UserSource, target: Ref | None) -> Read:
-        """Begin a change of a user, None for a new one; call `end_change` in any case."""
+        """Begin a change of a user, None for a new one; call `end_change` or `end_refused_change` in any case."""
         tags = () if target is None else (RecordTag.of(target),)
         return self._records.begin(source, Kind.USER, *tags)
 
@@ -243,6 +243,10 @@ class UserReader:
             self._records.store_change(read, tags, RecordKey(credential, user.ref), user, needs)
         self._records.end(read)
 
+    def end_refused_change(self, read: Read) -> None:
+        """End a change that was certainly not carried out."""
+        self._records.end(read)
+
     def user_changed(self, user: User, change: UserChange) -> None:
         """Drop what the change of a user may have altered; `user` is the user after it, or as it was deleted."""
         unless = None if change is UserChange.DELETED else user
@@ -263,9 +267,19 @@ class UserReader:
         """Drop everything of a source, None for all: changes are not known, or may have been missed."""
         self._records.drop(source)
 
+    def credential_refused(self, principal: Principal, source: UserSource) -> None:
+        """Drop what was read with a credential that the principal brings: its access may have been withdrawn."""
+        if principal.brings_credential(source):
+            self._records.drop_credential(principal.credential(source))
+
+    def caller_revoked(self, name: str) -> None:
+        """Drop what was read with credentials that the principals of this name bring."""
+        self._records.drop_caller(name)
+
     async def aclose(self) -> None:
-        """Cancel the reads in the background."""
+        """Cancel the reads in the background, drop everything, and keep nothing any more."""
         await self._background.aclose()
+        self._records.close()
 
     def _keeps(self, source: UserSource) -> bool:
         return self._mode is not KeepMode.OFF and self._lifetimes.keeps_users(source)
@@ -351,8 +365,8 @@ class UserReader:
                     report.stored += 1
             else:
                 self._records.results[lookup.source, KeptResult.REFUSED_WRITE] += 1
-        except (Unauthenticated, Forbidden):  # of a credential that a caller brings: it may have been withdrawn
-            self._records.drop_credential(lookup.key.credential)
+        except (Unauthenticated, Forbidden, SourceCredentials):
+            self.credential_refused(current_principal.get(), lookup.source)
             raise
         finally:
             self._records.end(read)

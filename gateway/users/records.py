@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.freshness import StaleReason
+from gateway.principal import is_brought_by
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import Identified, User, UserSource
 from gateway.users.source import UserQuery, Window
@@ -169,6 +170,8 @@ class KeptRecords:
         # The number of the last change of each tag, as far as reads that began before it are under way.
         self._changed: OrderedDict[Tag, int] = OrderedDict()
         self._dropped: dict[tuple[UserSource | None, Kind | None], int] = {}  # the same for `drop`
+        self._withdrawn: dict[str, int] = {}  # the same for `drop_credential`
+        self._revoked: dict[str, int] = {}  # the same for `drop_caller`
         self._reads: dict[Read, None] = {}  # the oldest first
 
     def __len__(self) -> int:
@@ -204,6 +207,8 @@ class KeptRecords:
         oldest = next(iter(self._reads), None)
         if oldest is None:
             self._changed.clear()
+            self._withdrawn.clear()
+            self._revoked.clear()
             return
         while self._changed and next(iter(self._changed.values())) <= oldest.number:
             self._changed.popitem(last=False)
@@ -227,7 +232,7 @@ class KeptRecords:
         """
         tags = _tags(key, read.tags, value)
         entry = self._entries.get(key)
-        if not self.is_current(read, tags):
+        if not self.is_current(read, tags) or self._is_withdrawn(key.credential, read):
             return False
         if entry is not None:
             kept = entry.kept
@@ -285,9 +290,31 @@ class KeptRecords:
             self._remove(key)
 
     def drop_credential(self, credential: str) -> None:
-        """Drop everything that was read with a credential."""
+        """Drop everything that was read with a credential, and let no read with it be stored that is under way."""
+        self._change += 1
+        if self._reads:
+            self._withdrawn[credential] = self._change
         for key in [key for key in self._entries if key.credential == credential]:
             self._remove(key)
+
+    def drop_caller(self, name: str) -> None:
+        """Drop everything that was read with credentials which the principals of a name have brought."""
+        self._change += 1
+        if self._reads:
+            self._revoked[name] = self._change
+        for key in [key for key in self._entries if is_brought_by(key.credential, name)]:
+            self._remove(key)
+
+    def close(self) -> None:
+        """Drop everything, and keep nothing any more."""
+        self._max_bytes = 0
+        self.drop()
+
+    def _is_withdrawn(self, credential: str, read: Read) -> bool:
+        """Return whether the credential was dropped since a read began."""
+        if self._withdrawn.get(credential, 0) > read.number:
+            return True
+        return any(is_brought_by(credential, name) for name, number in self._revoked.items() if number > read.number)
 
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)

@@ -112,6 +112,17 @@ class UserService:
         self._reference.drop(source)
         self._prefetched.clear(source)
 
+    def credential_refused(self, principal: Principal, source: UserSource) -> None:
+        """Drop what was read with the credential of a principal that a source has refused."""
+        self._reads.credential_refused(principal, source)
+        if principal.brings_credential(source):
+            self._prefetched.drop(principal.identity)
+
+    def caller_revoked(self, name: str) -> None:
+        """Drop what was read with credentials that the principals of this name bring."""
+        self._reads.caller_revoked(name)
+        self._prefetched.clear()
+
     def loaders(self, plan: Plan) -> Loaders:
         """Return the loaders of one operation; do not reuse them for another one."""
         return Loaders(self._reads, self._reference, plan, self._principal)
@@ -307,9 +318,10 @@ class UserService:
         return self._read_missing(source, user, missing) if missing else user
 
     async def drain(self) -> None:
-        """Wait for the changes under way, also those whose callers have gone away."""
+        """Wait for the changes under way, also those whose callers have gone away, and drop what is kept."""
         await self._reads.aclose()
         await self._mutations.drain()
+        self._prefetched.clear()
 
     async def _read_missing(self, source: CompletingSource, user: User, missing: frozenset[str]) -> User:
         with acting_as(self._principal):

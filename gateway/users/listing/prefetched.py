@@ -50,13 +50,19 @@ class PrefetchedUsers:
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._size = 0
         self._cleared_at = dict.fromkeys(UserSource, -math.inf)  # users that were read before that are not used
+        self._dropped_at: OrderedDict[str, float] = OrderedDict()  # the same for a principal, in the order of the times
 
     def store(
         self, principal: str, cursor: str, needs: frozenset[str], windows: Mapping[UserSource, PrefetchedWindow]
     ) -> None:
         """Store the users after a cursor, which were read with these needs."""
         # A read that was under way when a user was changed may have returned the user before the change.
-        windows = {source: window for source, window in windows.items() if window.read_at > self._cleared_at[source]}
+        dropped_at = self._dropped_at.get(principal, -math.inf)
+        windows = {
+            source: window
+            for source, window in windows.items()
+            if window.read_at > max(dropped_at, self._cleared_at[source])
+        }
         size = sum(len(prefetched.window.items) for prefetched in windows.values())
         self._remove((principal, cursor))
         if not 0 < size <= self._max_users:
@@ -91,6 +97,16 @@ class PrefetchedUsers:
             self._size = 0
         else:
             self._cleared_at[changed] = self.clock()
+
+    def drop(self, principal: str) -> None:
+        """Let no users be used that were read until now for a principal, also by reads that are under way."""
+        now = self.clock()
+        self._dropped_at.pop(principal, None)
+        self._dropped_at[principal] = now
+        while next(iter(self._dropped_at.values())) < now - self._seconds:  # what was read by then has expired
+            self._dropped_at.popitem(last=False)
+        for key in [key for key in self._entries if key[0] == principal]:
+            self._remove(key)
 
     def _remove(self, key: tuple[str, str]) -> None:
         entry = self._entries.pop(key, None)
