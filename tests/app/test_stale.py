@@ -1,16 +1,20 @@
 """What a gateway that keeps users gives when a source fails, with a real sandbox behind it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import grpc
 import pytest
+from aiohttp import ClientSession, ClientTimeout
 
 from gateway import Gateway
 from gateway.auth import Principal
 from gateway.errors import GatewayError, RateLimited, SourceTimeout, SourceUnavailable
 from gateway.models import UserSource
 from gateway.testing import Sandbox
+from usergateway.v1 import users_pb2, users_pb2_grpc
 
 ADA = "acus_adalovelace1"
 ACCOUNT = UserSource.ACCOUNT
@@ -140,3 +144,32 @@ async def test_a_credential_of_the_caller(opened: Any, sandbox: Sandbox) -> None
     sandbox.clock.advance(6)
     with pytest.raises(SourceUnavailable):
         await users.get_user(ADA, ACCOUNT)
+
+
+async def test_clients_with_a_deadline(opened: Any, sandbox: Sandbox) -> None:
+    """A client that waits as long as it has said gets what is kept in time if the source does not respond."""
+    gateway = await opened(grpc_port=0, http_port=0)
+    http, rpc = await gateway.serve_http(grace=0), await gateway.serve_grpc()
+    try:
+        url = f"http://127.0.0.1:{http.address[1]}/graphql"
+        async with ClientSession() as session, grpc.aio.insecure_channel(rpc.address) as channel:
+            stub = users_pb2_grpc.UserServiceStub(channel)
+            message = users_pb2.GetUserRequest(id=ADA, source=users_pb2.USER_SOURCE_ACCOUNT)
+            body = {"query": f'{{ user(id: "{ADA}", source: ACCOUNT) {{ name }} }}'}
+
+            async def by_grpc() -> str:
+                return (await stub.GetUser(message, timeout=2)).name
+
+            async def by_http() -> str:
+                headers, timeout = {"X-Request-Timeout": "2"}, ClientTimeout(total=2)
+                async with session.post(url, json=body, headers=headers, timeout=timeout) as response:
+                    return (await response.json())["data"]["user"]["name"]
+
+            names = await asyncio.gather(by_grpc(), by_http())
+            sandbox.clock.advance(6)
+            sandbox.fail("account", "slow", times=None, delay=30)
+            assert await asyncio.gather(by_grpc(), by_http()) == names
+    finally:
+        sandbox.stop_failing()
+        await rpc.stop(0)
+        await http.stop()
