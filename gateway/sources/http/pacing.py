@@ -2,8 +2,9 @@
 
 The bucket is corrected by the headers of responses and paused by a 429, after which one call probes the source. A call
 whose wait would pass its deadline is refused at once. Waiting calls of one bucket are served in rotation by principal,
-those of one principal in rotation by operation, those of one operation in the order of arrival. There is one timer for
-each bucket, however many calls wait.
+those of one principal in rotation by operation, those of one operation in the order of arrival. Calls of no operation,
+such as those of a poll, take part in the rotation like a principal: however many operations wait, a poll does not wait
+for all of them. There is one timer for each bucket, however many calls wait.
 
 A call that nobody waits for (`uses_spare_budget`) never waits for a token either: it is made with one that is left, or
 refused at once.
@@ -39,6 +40,7 @@ __all__ = ["NoSpareTokenError", "Pacing", "PacingState", "by_credential", "by_so
 _TOO_MANY_REQUESTS = 429
 _MIN_TIMER = 0.001  # seconds: the resolution of an event loop's timers
 _MAX_WAITING = 256  # calls of one operation; the rate limits of the sources allow fewer within their timeouts
+_NO_CALLER = object()  # stands for the principal of the calls that are made for no operation
 _MAX_QUEUES = 1024  # above this, those that are not in use are removed before one is added
 
 
@@ -77,7 +79,7 @@ class _TooLateError(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    principal: str
+    principal: Hashable
     operation: Hashable
     deadline: Deadline | None
     token: asyncio.Future[Token]
@@ -99,7 +101,7 @@ class _TokenQueue:
         """Take a token if one is left that no other call needs; else return None."""
         return None if self.waiters else self.bucket.try_take_spare()
 
-    async def wait(self, principal: str, operation: Hashable, deadline: Deadline | None) -> Token:
+    async def wait(self, principal: Hashable, operation: Hashable, deadline: Deadline | None) -> Token:
         """Take a token after waiting for it.
 
         Raises:
@@ -249,8 +251,10 @@ class Pacing:
 
     async def _wait(self, queue: _TokenQueue, request: Request, send: Send) -> Response:
         started = self._clock()
+        operation = current_operation.get()
+        principal: Hashable = _NO_CALLER if operation is None else current_principal.get().identity
         try:
-            token = await queue.wait(current_principal.get().identity, current_operation.get(), current_deadline.get())
+            token = await queue.wait(principal, operation, current_deadline.get())
         except _TooLateError as error:
             self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="pace"))
             raise RateLimited(

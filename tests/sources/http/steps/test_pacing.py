@@ -225,6 +225,21 @@ def test_operations() -> None:
     run(scenario())
 
 
+def test_of_no_operation() -> None:
+    """A call of no operation, such as one of a poll, does not wait for all operations of callers without a name."""
+
+    async def scenario() -> None:
+        source, started = Source(), clock()
+        step = pacing()
+        reads = [asyncio.create_task(send(step, source)) for _ in range(20)]
+        await asyncio.sleep(0)
+        await outcome(step, call(), source)
+        assert clock() - started == pytest.approx(1)
+        await asyncio.gather(*reads)
+
+    run(scenario())
+
+
 def test_too_many_waiting() -> None:
     """The calls of one operation that may wait are limited, and others are not affected."""
 
