@@ -37,8 +37,7 @@ class PrefetchedUsers:
     An entry can be used several times, since a client may request a page twice. Each walk has its entries, because the
     cursors of two walks differ. The users in an entry were read at most `seconds` ago, which is how old a page can be
     where nobody reports a change, or fewer where lists are kept (`UserReader.accepts_prefetched`); call `clear` when a
-    change is known. At most `max_users` are held in all: the least
-    recently used entries are removed first.
+    change is known. At most `max_users` are held in all: the least recently used entries are removed first.
     """
 
     def __init__(
@@ -103,7 +102,7 @@ class PrefetchedUsers:
         now = self.clock()
         self._dropped_at.pop(principal, None)
         self._dropped_at[principal] = now
-        while next(iter(self._dropped_at.values())) < now - self._seconds:  # what was read by then has expired
+        while next(iter(self._dropped_at.values())) < now - self.seconds:  # what was read by then has expired
             self._dropped_at.popitem(last=False)
         for key in [key for key in self._entries if key[0] == principal]:
             self._remove(key)
