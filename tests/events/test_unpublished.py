@@ -34,7 +34,7 @@ class Keeper:
     def _on_change(self, change: Any) -> None:
         self.changes.append(change)
         if not isinstance(change, UnknownChanges):
-            self._reader.user_changed(change.user)
+            self._reader.user_changed(change.user, change.change)
         elif change.user is not None:
             self._reader.user_reported(change.user, change.fingerprint)
         else:

@@ -29,6 +29,7 @@ class Api:
     """A source that has the user Ada and some departments and roles; a call takes `seconds` and raises `error`."""
 
     name, tenant, list_template, user_template = ACCOUNT, "", "/users", "/users/{id}"
+    constant_needs: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self.seconds, self.version, self.calls, self.spare = 0.0, 1, 0, 0
