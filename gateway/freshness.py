@@ -15,6 +15,7 @@ import msgspec
 
 __all__ = [
     "ANY_FRESHNESS",
+    "Forward",
     "Freshness",
     "FreshnessReport",
     "StaleRead",
@@ -22,7 +23,11 @@ __all__ = [
     "current_freshness",
 ]
 
-_DIRECTIVE = re.compile(r"\s*([a-z-]+)\s*(?:=\s*(?:\"(\d{1,9})\"|(\d{1,9})))?\s*", re.IGNORECASE)
+# A directive is a token with an optional argument, which is a token or a quoted string (RFC 9111, 5.2). What does not
+# match is skipped up to the next comma.
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_DIRECTIVE = re.compile(rf"[ \t]*({_NAME})(?:=(?:({_NAME})|\"((?:[^\"\\]|\\.)*)\"))?[ \t]*(?:,|$)|[^,]*(?:,|$)")
+_SECONDS = re.compile(r"[0-9]{1,64}")
 
 
 class Freshness(msgspec.Struct, frozen=True):
@@ -41,25 +46,27 @@ class Freshness(msgspec.Struct, frozen=True):
     def parse(cls, header: str | None) -> "Freshness":
         """Return what a `Cache-Control` header requests; unknown and malformed directives are ignored.
 
-        `no-store` requests the same as `no-cache`: what is read for others is kept in any case.
+        `no-store` requests the same as `no-cache`: what is read for others is kept in any case. Of a directive that is
+        repeated, the fewest seconds count.
         """
         if not header:
             return ANY_FRESHNESS
-        found = {"no_cache": False, "max_age": math.inf, "max_stale": 0.0, "only_if_cached": False}
-        for part in header.split(","):
-            match = _DIRECTIVE.fullmatch(part)
-            if match is None:
-                continue
-            name, seconds = match[1].lower(), match[2] or match[3]
-            if name in {"no-cache", "no-store"}:
-                found["no_cache"] = True
-            elif name == "only-if-cached":
-                found["only_if_cached"] = True
-            elif name == "max-age" and seconds is not None:
-                found["max_age"] = float(seconds)
-            elif name == "max-stale":
-                found["max_stale"] = math.inf if seconds is None else float(seconds)
-        return cls(**found)  # type: ignore[arg-type]
+        no_cache, max_age, max_stale, only_if_cached = False, math.inf, None, False
+        for match in _DIRECTIVE.finditer(header):
+            name = (match[1] or "").lower()
+            argument = match[3] if match[2] is None else match[2]
+            if argument is None:
+                no_cache = no_cache or name in {"no-cache", "no-store"}
+                only_if_cached = only_if_cached or name == "only-if-cached"
+                if name == "max-stale" and max_stale is None:
+                    max_stale = math.inf
+            elif _SECONDS.fullmatch(argument):
+                if name == "max-age":
+                    max_age = min(max_age, float(argument))
+                elif name == "max-stale":
+                    max_stale = min(math.inf if max_stale is None else max_stale, float(argument))
+        parsed = cls(no_cache, max_age, max_stale or 0.0, only_if_cached)
+        return ANY_FRESHNESS if parsed == ANY_FRESHNESS else parsed
 
     def accepts(self, age: float, lifetime: float) -> bool:
         """Return whether a record of this age may be given, within its lifetime."""
@@ -82,6 +89,9 @@ class StaleReason(StrEnum):
 
     REVALIDATING = "revalidating"
     """The caller accepts it, and it is read again in the background."""
+
+    ONLY_IF_CACHED = "only-if-cached"
+    """The caller accepts it, and forbids a call to its source."""
 
     SOURCE_UNAVAILABLE = "source-unavailable"
     """The source failed, or its circuit is open."""
@@ -106,14 +116,38 @@ class StaleRead:
     reason: StaleReason
 
 
+class Forward(StrEnum):
+    """Why a source was called, by the values of `fwd` in `Cache-Status` (RFC 9211, 2.2); the most relevant first."""
+
+    BYPASS = "bypass"
+    """What is kept was not to be used: the operation is a change, or the gateway is in shadow mode."""
+
+    REQUEST = "request"
+    """It was kept, and the caller does not accept it."""
+
+    STALE = "stale"
+    """It was kept, past its lifetime."""
+
+    PARTIAL = "partial"
+    """Some of what was requested was kept."""
+
+    URI_MISS = "uri-miss"
+    """It was not kept."""
+
+
+_FORWARD_ORDER = {forward: rank for rank, forward in enumerate(Forward)}
+_CACHE = "usergateway"  # its name in `Cache-Status`
+_MAX_TTL = 999_999_999_999_999  # the greatest Integer of a structured field (RFC 9651, 3.3.1)
+
+
 @dataclass(slots=True)
 class FreshnessReport:
     """What an operation requests, and what it was given: it is filled during the operation.
 
     `reads_users_anew`: the operation is a change, whose users are read from the sources. `hits` counts reads that were
-    answered by what is kept, stale ones too; `misses` those that called a source, and `stored` those of them whose
-    result is kept now. `ttl` is the shortest time in seconds that a hit may still be used, negative where it was stale;
-    None without a hit.
+    answered by what is kept, stale ones too; `misses` those that called a source, `forward` is the most relevant reason
+    for these, and `stored` those of them whose result is kept now. `ttl` is the shortest time in seconds that a hit may
+    still be used, negative where it was stale; None without a hit.
     """
 
     wanted: Freshness = ANY_FRESHNESS
@@ -121,6 +155,7 @@ class FreshnessReport:
     hits: int = 0
     misses: int = 0
     stored: int = 0
+    forward: Forward | None = None
     ttl: float | None = None
     stale: list[StaleRead] = field(default_factory=list)
 
@@ -128,6 +163,32 @@ class FreshnessReport:
         """Count a read that was answered by what is kept."""
         self.hits += 1
         self.ttl = ttl if self.ttl is None else min(self.ttl, ttl)
+
+    def miss(self, forward: Forward, count: int = 1) -> None:
+        """Count reads that called a source."""
+        self.misses += count
+        if self.forward is None or _FORWARD_ORDER[forward] < _FORWARD_ORDER[self.forward]:
+            self.forward = forward
+
+    @property
+    def cache_status(self) -> str | None:
+        """The value of `Cache-Status` (RFC 9211): one member for all reads; None if none of them could be kept.
+
+        Where only some of them called a source, it is a partial hit.
+        """
+        ttl = "" if self.ttl is None else f"; ttl={max(-_MAX_TTL, min(_MAX_TTL, math.floor(self.ttl)))}"
+        if self.forward is None:
+            if not self.hits:
+                return None
+            status = f"{_CACHE}; hit{ttl}"
+        else:
+            stored = "; stored" if self.stored else ""
+            status = f"{_CACHE}; fwd={Forward.PARTIAL if self.hits else self.forward}{ttl}{stored}"
+        return f"{status}; detail={max(self.stale, key=_age).reason}" if self.stale else status
+
+
+def _age(read: StaleRead) -> float:
+    return read.age
 
 
 current_freshness: ContextVar[FreshnessReport | None] = ContextVar("current_freshness", default=None)

@@ -13,6 +13,7 @@ from contextvars import Context, ContextVar, Token
 from dataclasses import dataclass, field
 
 from gateway.calls import CallList, CallRecorder, current_calls
+from gateway.freshness import FreshnessReport, current_freshness
 from gateway.principal import ANYONE, Principal
 from gateway.trace_context import TraceContext
 
@@ -122,7 +123,8 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
 
     `timeout` is in seconds from the entry of the block; None: only the timeout of each source applies. `trace` is the
     trace context that the sources are sent. The calls to them are recorded in `calls`. `request_id` is the id of the
-    operation in the log; None: it has none.
+    operation in the log; None: it has none. `freshness` says which kept records are accepted, and is filled; without
+    it, everything within its lifetime is accepted, also inside an operation with wishes.
     """
 
     # A class, since entering and leaving a generator takes twice the time.
@@ -131,6 +133,8 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
         "_calls_before",
         "_clock",
         "_deadline_before",
+        "_freshness",
+        "_freshness_before",
         "_operation_before",
         "_timeout",
         "_trace",
@@ -140,6 +144,7 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
 
     _calls_before: Token[CallRecorder | None]
     _deadline_before: Token[Deadline | None]
+    _freshness_before: Token[FreshnessReport | None]
     _operation_before: Token["operation | None"]
     _trace_before: Token[TraceContext | None]
 
@@ -150,9 +155,11 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
         trace: TraceContext | None = None,
         calls: CallList | None = None,
         request_id: str | None = None,
+        freshness: FreshnessReport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.request_id = request_id
+        self._freshness = freshness
         self._timeout = timeout
         self._trace = trace
         self._calls = calls
@@ -162,6 +169,7 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
         deadline = None if self._timeout is None else Deadline.after(self._timeout, self._clock)
         self._deadline_before = current_deadline.set(deadline)
         self._operation_before = current_operation.set(self)
+        self._freshness_before = current_freshness.set(self._freshness)
         if self._trace is not None:
             self._trace_before = current_trace.set(self._trace)
         if self._calls is not None:
@@ -171,6 +179,7 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
     def __exit__(self, *_: object) -> None:
         current_deadline.reset(self._deadline_before)
         current_operation.reset(self._operation_before)
+        current_freshness.reset(self._freshness_before)
         if self._trace is not None:
             current_trace.reset(self._trace_before)
         if self._calls is not None:

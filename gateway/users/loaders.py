@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from inspect import isawaitable
 from typing import Any
 
@@ -161,29 +161,46 @@ class _RecordLoader(_Loader):
         return [found[ref] for ref in refs]
 
 
-def load_expansion(record: Any, name: str, loaders: Loaders, if_gone: Any = None) -> Any | Awaitable[Any]:
+OnLoad = Callable[[Ref], None]
+"""Receives the reference of each record that was looked up, before its value is used."""
+
+
+def load_expansion(
+    record: Any, name: str, loaders: Loaders, if_gone: Any = None, *, on_load: OnLoad = lambda _: None
+) -> Any | Awaitable[Any]:
     """Return the value of a field that its source may not have sent, or an awaitable of its lookup.
 
     `record` has `loaded` (`gateway.users.model`). If its source no longer has it, the value is `if_gone`.
     """
     if _is_loaded(record, name, loaders):
         return getattr(record, name)
-    return _load_field(loaders, ref_of(record), name, if_gone)
+    return _load_field(loaders, ref_of(record), name, if_gone, on_load)
 
 
-def load_reference(record: Organization | Department | None, loaders: Loaders) -> Any | Awaitable[Any]:
+def load_reference(
+    record: Organization | Department | None, loaders: Loaders, *, on_load: OnLoad = lambda _: None
+) -> Any | Awaitable[Any]:
     """Return the record, or an awaitable of its lookup if it is a bare reference and more than its id was requested."""
     if record is None or record.name is not None:
         return record
     ref = ref_of(record)
-    return loaders.load(ref) if DETAILS in loaders.plan.of(ref.kind) else record
+    if DETAILS not in loaders.plan.of(ref.kind):
+        return record
+    found = loaders.load(ref)
+    if found.done():
+        on_load(ref)
+    else:
+        found.add_done_callback(lambda _: on_load(ref))  # before that of whoever awaits it
+    return found
 
 
-def load_expanded_reference(record: Any, name: str, loaders: Loaders) -> Any | Awaitable[Any]:
+def load_expanded_reference(
+    record: Any, name: str, loaders: Loaders, *, on_load: OnLoad = lambda _: None
+) -> Any | Awaitable[Any]:
     """Do the same for a field whose value may be a bare reference, which is then looked up too."""
     if _is_loaded(record, name, loaders):
-        return load_reference(getattr(record, name), loaders)
-    return _load_field_and_reference(loaders, ref_of(record), name)
+        return load_reference(getattr(record, name), loaders, on_load=on_load)
+    return _load_field_and_reference(loaders, ref_of(record), name, on_load)
 
 
 def _is_loaded(record: Any, name: str, loaders: Loaders) -> bool:
@@ -191,11 +208,12 @@ def _is_loaded(record: Any, name: str, loaders: Loaders) -> bool:
     return loaders.plan.below(ref.kind, name) <= record.loaded or not ref.source_id
 
 
-async def _load_field_and_reference(loaders: Loaders, ref: Ref, name: str) -> Any:
-    value = load_reference(await _load_field(loaders, ref, name, None), loaders)
+async def _load_field_and_reference(loaders: Loaders, ref: Ref, name: str, on_load: OnLoad) -> Any:
+    value = load_reference(await _load_field(loaders, ref, name, None, on_load), loaders, on_load=on_load)
     return await value if isawaitable(value) else value
 
 
-async def _load_field(loaders: Loaders, ref: Ref, name: str, if_gone: Any) -> Any:
+async def _load_field(loaders: Loaders, ref: Ref, name: str, if_gone: Any, on_load: OnLoad) -> Any:
     found = await loaders.load(ref)
+    on_load(ref)
     return if_gone if found is None else getattr(found, name)

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gateway.errors import BadUserInput, GatewayError
+from gateway.freshness import StaleRead
 from gateway.kit.tasks import gather
 from gateway.users.model import User
-from gateway.users.reading import UserReader
+from gateway.users.reading import StalePage, UserReader, failed_but_kept
 from gateway.users.source import Source, Unavailable, UserQuery, raise_most_relevant
 
 __all__ = ["Person", "find_person"]
@@ -16,11 +17,15 @@ _LIMIT = 1000  # one call for each source, as large as it allows: some match add
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The users with an e-mail address, compared without case, by source, and the sources that failed."""
+    """The users with an e-mail address, compared without case, by source, and the sources that failed.
+
+    `stale` are the lists whose lifetime had ended.
+    """
 
     email: str
     users: tuple[User, ...]
     unavailable: tuple[Unavailable, ...]
+    stale: tuple[StaleRead, ...] = ()
 
 
 async def find_person(
@@ -41,13 +46,16 @@ async def find_person(
             raise _at_argument(error)
     if errors and len(errors) == len(results):
         raise_most_relevant(errors)
-    users = [user for result in results if not isinstance(result, GatewayError) for user in result]
-    unavailable = [
-        Unavailable.of(source.name, result)
+    found = [result for result in results if not isinstance(result, GatewayError)]
+    users = [user for of_source, _ in found for user in of_source]
+    stale = [page for _, page in found if page is not None]
+    missing = {
+        source.name: Unavailable.of(source.name, result)
         for source, result in zip(called, results, strict=True)
         if isinstance(result, GatewayError)
-    ]
-    return Person(email, tuple(users), tuple(unavailable))
+    } | {kept.source: kept for kept in failed_but_kept(stale)}
+    unavailable = [missing[source.name] for source in called if source.name in missing]
+    return Person(email, tuple(users), tuple(unavailable), tuple(page.read for page in stale))
 
 
 def _at_argument(error: BadUserInput) -> BadUserInput:
@@ -59,9 +67,10 @@ def _at_argument(error: BadUserInput) -> BadUserInput:
 
 async def _find_users(
     reads: UserReader, source: Source, query: UserQuery, needs: frozenset[str]
-) -> list[User] | GatewayError:
+) -> tuple[list[User], StalePage | None] | GatewayError:
+    """Return the users, and how stale they are if the lifetime of the list has ended; or the error."""
     try:
-        window, _ = await reads.page(source, query, None, _LIMIT, needs)
+        window, stale = await reads.page(source, query, None, _LIMIT, needs)
     except GatewayError as error:
         return error
-    return [user for user in window.items if query.matches(user)]
+    return [user for user in window.items if query.matches(user)], stale

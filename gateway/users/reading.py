@@ -1,15 +1,16 @@
 """Reads users and lists of users: from what is kept where that may be used, otherwise from their source."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import Forbidden, GatewayError, Origin, SourceCredentials, SourceUnavailable, Unauthenticated
-from gateway.freshness import ANY_FRESHNESS, FreshnessReport, StaleReason, current_freshness
+from gateway.freshness import ANY_FRESHNESS, Forward, FreshnessReport, StaleRead, StaleReason, current_freshness
 from gateway.kit.source_titles import titled
 from gateway.operation import current_principal
 from gateway.principal import Principal
@@ -17,13 +18,22 @@ from gateway.users.fingerprint import user_fingerprint
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import Lifetimes
-from gateway.users.model import User, UserChange, UserSource
+from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.records import Kept, KeptRecords, KeptResult, ListTag, PageKey, Read, RecordKey, RecordTag, Tag
 from gateway.users.shadow import ShadowResult, compare
-from gateway.users.source import Source, Sources, UserQuery, Window
+from gateway.users.source import Source, Sources, Unavailable, UserQuery, Window
 from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline
 
-__all__ = ["CatchUp", "KeepMode", "NotKept", "ShadowObserver", "StalePage", "UserReader"]
+__all__ = [
+    "CatchUp",
+    "KeepMode",
+    "NotKept",
+    "ShadowObserver",
+    "StalePage",
+    "UserReader",
+    "failed_but_kept",
+    "require_calls",
+]
 
 T = TypeVar("T")
 
@@ -47,12 +57,42 @@ class NotKept(SourceUnavailable):
         )
 
 
+def require_calls(source: UserSource) -> None:
+    """Check that the running operation permits a call to a source.
+
+    Raises:
+        NotKept: it accepts only what is kept.
+    """
+    report = current_freshness.get()
+    if report is not None and report.wanted.only_if_cached:
+        raise NotKept(source)
+
+
 @dataclass(frozen=True, slots=True)
 class StalePage:
-    """Why a page was given although its lifetime had ended: the error of its source, and its age in seconds."""
+    """A page that was given although its lifetime had ended, and the error of its source if that is the reason.
 
-    error: GatewayError
-    age: float
+    `as_of` is when it was read.
+    """
+
+    read: StaleRead
+    as_of: Timestamp
+    error: GatewayError | None = None
+
+    @property
+    def age(self) -> float:
+        """The age of the page, in seconds."""
+        return self.read.age
+
+
+def failed_but_kept(pages: Iterable[StalePage]) -> list[Unavailable]:
+    """Return the sources that failed and whose pages were kept, each with when the oldest of them was read."""
+    oldest: dict[UserSource, Unavailable] = {}
+    for page in sorted(pages, key=lambda page: -page.age):
+        source = UserSource(page.read.source)
+        if page.error is not None and source not in oldest:
+            oldest[source] = Unavailable.of(source, page.error, page.as_of)
+    return list(oldest.values())
 
 
 CatchUp = Callable[[], Awaitable[bool]]
@@ -94,17 +134,17 @@ class UserReader:
         *,
         mode: KeepMode = KeepMode.OFF,
         catch_up: CatchUp | None = None,
+        now: Callable[[], float] = time.time,
         observe_shadow: ShadowObserver = lambda *_: None,
         background: BackgroundReads | None = None,
-        now: Callable[[], float] = time.time,
     ) -> None:
         self._sources = sources
         self._records = KeptRecords() if records is None else records
         self._lifetimes = lifetimes or Lifetimes()
         self._mode = mode
         self._catch_up = catch_up
-        self._observe_shadow = observe_shadow
         self._now = now
+        self._observe_shadow = observe_shadow
         self._stale = StaleRecords(self._records, self._lifetimes)
         self._background = background or BackgroundReads()
         self._waits = mode is not KeepMode.ON or catch_up is not None  # before what is kept can be used
@@ -136,6 +176,7 @@ class UserReader:
         """Return one user with these needs, or None if there is none. The caller checks the scope."""
         source = self._sources.named(ref.source)
         if not self._keeps(ref.source):
+            require_calls(ref.source)
             return check_user(ref, await source.fetch_user(ref, needs))
 
         async def fetch(all_needs: frozenset[str]) -> User | None:
@@ -162,11 +203,12 @@ class UserReader:
         *,
         anew: bool = False,
     ) -> tuple[Window, StalePage | None]:
-        """Return a page of the users of a source, and whether it was kept because the source failed.
+        """Return a page of the users of a source, and how stale it is if its lifetime has ended.
 
         `Source.page_users` has the parameters and the errors. `anew`: no page is returned that was read earlier.
         """
         if not self._keeps(source.name):
+            require_calls(source.name)
             return await source.page_users(query, position, limit, needs), None
 
         async def fetch(all_needs: frozenset[str]) -> Window:
@@ -294,7 +336,7 @@ class UserReader:
     async def _read(
         self, lookup: _Lookup[T], needs: frozenset[str], *, anew: bool = False
     ) -> tuple[T, StalePage | None]:
-        """Return the result, and, where the source failed and what is kept was given, how it failed."""
+        """Return the result, and how stale it is if its lifetime has ended."""
         report = current_freshness.get()
         wanted = ANY_FRESHNESS if report is None else report.wanted
         may_use = not (anew or wanted.no_cache or (report is not None and report.reads_users_anew))
@@ -304,26 +346,30 @@ class UserReader:
         lifetime = 0.0 if kept is None else lookup.lifetime(kept)
         shadowed: Kept | None = None
         result = KeptResult.MISS if may_use else KeptResult.BYPASS
+        forward = Forward.REQUEST if wanted.no_cache else Forward.URI_MISS if may_use else Forward.BYPASS
         if kept is not None:
             age = self._records.clock() - kept.read_at
+            forward = Forward.STALE if age >= lifetime else Forward.REQUEST
             if not needs <= kept.needs:
-                result = KeptResult.PARTIAL
+                result, forward = KeptResult.PARTIAL, Forward.PARTIAL
             elif self._mode is KeepMode.SHADOW:
                 if wanted.accepts(age, lifetime):
-                    shadowed, result = kept, KeptResult.BYPASS
+                    shadowed, result, forward = kept, KeptResult.BYPASS, Forward.BYPASS
             elif wanted.accepts(age, lifetime):
                 self._report_hit(lookup.source, lookup.endpoint, lifetime - age, report)
                 return kept.value, None
             elif self._stale.accepts(Kind.USER, lookup.key.credential, kept, lifetime):
-                self._background.start(lookup.key, lookup.source, partial(self._read_again, lookup, kept.needs))
-                self._stale.report(lookup.endpoint, lookup.subject, kept, lifetime, StaleReason.REVALIDATING)
-                return kept.value, None
+                return kept.value, self._give_stale(lookup, kept, lifetime, self._renew(lookup, kept))
             needs |= kept.needs  # whoever needs less does not alternate with whoever needs more
-        if wanted.only_if_cached and self._mode is KeepMode.ON:
-            raise NotKept(lookup.source)
+        require_calls(lookup.source)
+        stale: StalePage | None = None
         if may_use and self._find_if_error(lookup, needs) is not None:
-            return await self._fetch_or_find(lookup, needs, result, report)
-        return await self._fetch(lookup, needs, result, report, shadowed), None
+            value, stale = await self._fetch_or_find(lookup, needs, result, report)
+        else:
+            value = await self._fetch(lookup, needs, result, report, shadowed)
+        if report is not None and stale is None:
+            report.miss(forward)
+        return value, stale
 
     async def _fetch_or_find(
         self, lookup: _Lookup[T], needs: frozenset[str], result: KeptResult, report: FreshnessReport | None
@@ -336,8 +382,23 @@ class UserReader:
             kept = self._find_if_error(lookup, needs)  # again: it may have changed meanwhile
             if kept is None:
                 raise
-            age = self._stale.report(lookup.endpoint, lookup.subject, kept, lookup.lifetime(kept), reason_of(error))
-            return kept.value, StalePage(error, age)
+            return kept.value, self._give_stale(lookup, kept, lookup.lifetime(kept), reason_of(error), error)
+
+    def _renew(self, lookup: _Lookup[Any], kept: Kept) -> StaleReason:
+        """Read again what the caller accepts past its lifetime, unless it forbids calls; return why it is given."""
+        report = current_freshness.get()
+        if report is not None and report.wanted.only_if_cached:
+            return StaleReason.ONLY_IF_CACHED
+        self._background.start(lookup.key, lookup.source, partial(self._read_again, lookup, kept.needs))
+        return StaleReason.REVALIDATING
+
+    def _give_stale(
+        self, lookup: _Lookup[Any], kept: Kept, lifetime: float, reason: StaleReason, error: GatewayError | None = None
+    ) -> StalePage:
+        """Report what is given past its lifetime, and return how stale it is."""
+        read = self._stale.report(lookup.endpoint, lookup.subject, kept, lifetime, reason)
+        as_of = datetime.fromtimestamp(self._now() - read.age, UTC)
+        return StalePage(read, Timestamp(f"{as_of:%Y-%m-%dT%H:%M:%S}.{as_of.microsecond // 1000:03}Z"), error)
 
     async def _fetch(
         self,
@@ -349,8 +410,6 @@ class UserReader:
     ) -> T:
         """Read from the source, and keep the result if nothing has changed meanwhile."""
         self._records.results[lookup.source, result] += 1
-        if report is not None:
-            report.misses += 1
         read = self._records.begin(lookup.source, Kind.USER, *lookup.tags)
         try:
             value = await lookup.fetch(needs)

@@ -17,7 +17,7 @@ import msgspec
 
 from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import Origin, SourceTimeout
-from gateway.freshness import ANY_FRESHNESS, StaleReason, current_freshness
+from gateway.freshness import ANY_FRESHNESS, Forward, StaleReason, current_freshness
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import gather
 from gateway.operation import acting_as, background_context, current_trace, seconds_left
@@ -27,6 +27,7 @@ from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
 from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import UserSource
+from gateway.users.reading import NotKept
 from gateway.users.records import Kept, KeptRecords, KeptResult, RecordKey
 from gateway.users.source import Directory, Sources
 from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline
@@ -123,13 +124,27 @@ class ReferenceData:
                 del self._queues[key]
 
     async def _look_up_batch(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
+        report = current_freshness.get()
+        only_kept = report is not None and report.wanted.only_if_cached
         if not self._keeps:
-            return await self._fetch_alone(key, refs, principal)
+            return (
+                dict.fromkeys(refs, NotKept(key.source)) if only_kept else await self._fetch_alone(key, refs, principal)
+            )
         found = {ref: kept[0] for ref in refs if (kept := self._find(ref, key.needs, principal))}
         missing = [ref for ref in refs if ref not in found]
+        if missing and only_kept:
+            return found | dict.fromkeys(missing, NotKept(key.source))
         if missing:
             self._records.results[key.source, KeptResult.MISS] += len(missing)
-            found |= await self._fetch_or_find(key, missing, principal)
+            given = 0 if report is None else len(report.stale)
+            read = await self._fetch_or_find(key, missing, principal)
+            if report is not None:
+                stale = {kept.subject for kept in report.stale[given:]}
+                called = [value for ref, value in read.items() if ref not in stale]
+                if called:
+                    report.miss(Forward.REQUEST if report.wanted.no_cache else Forward.URI_MISS, len(called))
+                report.stored += sum(not isinstance(value, Exception) for value in called)
+            found |= read
         return found
 
     async def _fetch_or_find(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
@@ -167,8 +182,12 @@ class ReferenceData:
         if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
             if not self._stale.accepts(ref.kind, key.credential, kept, lifetime):
                 return None
-            self._renew(_batch_key(ref, kept.needs, principal), ref, principal)
-            self._report_stale(ref, kept, StaleReason.REVALIDATING)
+            reason = StaleReason.REVALIDATING
+            if report is not None and report.wanted.only_if_cached:
+                reason = StaleReason.ONLY_IF_CACHED
+            else:
+                self._renew(_batch_key(ref, kept.needs, principal), ref, principal)
+            self._report_stale(ref, kept, reason)
             return (kept.value,)
         self._records.results[ref.source, KeptResult.HIT] += 1
         if report is not None:

@@ -311,7 +311,8 @@ _RELEVANCE = (
 class Unavailable:
     """A source whose users are missing from a list, and the error; `retry_after` is in seconds.
 
-    `failed_call` is for operators alone.
+    `as_of`: its users are not missing, but as they were read then, since they were kept. `failed_call` is for operators
+    alone.
     """
 
     source: UserSource
@@ -319,9 +320,10 @@ class Unavailable:
     message: str
     retry_after: float | None = None
     failed_call: FailedCall | None = field(default=None, repr=False, compare=False)
+    as_of: Timestamp | None = None
 
     @classmethod
-    def of(cls, source: UserSource, error: GatewayError) -> "Unavailable":
+    def of(cls, source: UserSource, error: GatewayError, as_of: Timestamp | None = None) -> "Unavailable":
         """Return the source for its error. A defect is logged, and its message is not shown to callers."""
         message = error.message
         if isinstance(error, Internal):
@@ -329,7 +331,7 @@ class Unavailable:
             current = current_operation.get()
             fields = {"request_id": None if current is None else current.request_id}
             _LOG.error("a list was read without the %s source: a defect", titled(source), exc_info=error, extra=fields)
-        return cls(source, error.code, message, error.retry_after, error.failed_call)
+        return cls(source, error.code, message, error.retry_after, error.failed_call, as_of)
 
 
 def raise_most_relevant(errors: Sequence[GatewayError]) -> NoReturn:

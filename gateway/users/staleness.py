@@ -56,17 +56,19 @@ class StaleRecords:
         if_error = self._lifetimes.if_error(source)
         return self._may_be_given(kind, credential, kept) and self._accepts(kept, lifetime, if_error)
 
-    def report(self, endpoint: Endpoint, subject: Hashable, kept: Kept, lifetime: float, reason: StaleReason) -> float:
-        """Report a record that was given past its lifetime, and return its age in seconds."""
+    def report(
+        self, endpoint: Endpoint, subject: Hashable, kept: Kept, lifetime: float, reason: StaleReason
+    ) -> StaleRead:
+        """Report a record that was given past its lifetime, and return the report of it."""
         source = UserSource(endpoint.source)
-        age = self._records.clock() - kept.read_at
-        self._records.count_stale(source, reason, age)
+        read = StaleRead(source, subject, self._records.clock() - kept.read_at, reason)
+        self._records.count_stale(source, reason, read.age)
         if (report := current_freshness.get()) is not None:
-            report.hit(lifetime - age)
-            report.stale.append(StaleRead(source, subject, age, reason))
+            report.hit(lifetime - read.age)
+            report.stale.append(read)
         if (calls := current_calls.get()) is not None:
             calls.add(CallKind.KEPT, endpoint, None, 0.0)
-        return age
+        return read
 
     def _may_be_given(self, kind: Kind, credential: str, kept: Kept) -> bool:
         return kept.value is not None and self._lifetimes.may_be_stale(kind, credential)

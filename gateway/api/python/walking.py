@@ -87,8 +87,9 @@ class UserWalk(AsyncIterator[User]):
         self._users, self._after, self._has_more = iter(page.users), page.end_cursor, page.has_next_page
         if self._left is not None:
             self._left -= len(page.users)
-        if page.unavailable:
-            self._failure, self._has_more = _error_of(page.unavailable[0]), False
+        missing = [source for source in page.unavailable if source.as_of is None]
+        if missing:
+            self._failure, self._has_more = _error_of(missing[0]), False
 
 
 def _error_of(source: Unavailable) -> GatewayError:

@@ -17,7 +17,7 @@ LOOPBACK: Final = "loopback"
 """In the list of origins: `localhost`, `127.0.0.1` and `[::1]`, with any port."""
 
 _LOG = logging.getLogger("gateway.http.cors")
-_EXPOSED = "X-Request-ID, Server-Timing, RateLimit, RateLimit-Policy, Retry-After"
+_EXPOSED = "X-Request-ID, Server-Timing, RateLimit, RateLimit-Policy, Retry-After, Cache-Status"
 _LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 _LOGGABLE_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[a-z0-9._\[\]:-]{1,255}")
 _MISDIRECTED = b"This gateway is not reached by that host name."

@@ -23,13 +23,14 @@ from typing import Any
 import msgspec
 
 from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
+from gateway.freshness import StaleRead
 from gateway.kit.tasks import gather
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.position import WalkPosition
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.listing.source_stream import SegmentPosition, SourceStream
 from gateway.users.model import User, UserSource
-from gateway.users.reading import UserReader
+from gateway.users.reading import UserReader, failed_but_kept
 from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_relevant
 
 __all__ = ["Merge", "MergedPage", "UserEdge"]
@@ -70,13 +71,15 @@ class MergedPage:
     """Users of all sources, newest first, and the sources that are missing.
 
     `end_cursor` is None only where the list is empty. An empty page has one if a source is missing, or if the users
-    that were read do not match the query.
+    that were read do not match the query. `stale` are the reads whose lifetime had ended; a source that failed is in
+    `unavailable` also where its users were kept.
     """
 
     edges: tuple[UserEdge, ...]
     has_next_page: bool
     end_cursor: str | None
     unavailable: tuple[Unavailable, ...]
+    stale: tuple[StaleRead, ...] = ()
 
 
 class Merge:
@@ -153,9 +156,12 @@ class Merge:
             self._prefetched.store(
                 principal, end_cursor, needs, {name: window for name, window in windows.items() if window}
             )
-        errors = sorted((failed | not_configured).items(), key=lambda pair: list(UserSource).index(pair[0]))
-        unavailable = tuple(Unavailable.of(name, error) for name, error in errors)
-        return MergedPage(tuple(edges), has_next_page, end_cursor, unavailable)
+        missing = [Unavailable.of(name, error) for name, error in (failed | not_configured).items()]
+        stale = [page for stream in streams for page in stream.stale]
+        known = {unavailable.source for unavailable in missing}
+        missing += [unavailable for unavailable in failed_but_kept(stale) if unavailable.source not in known]
+        unavailable = tuple(sorted(missing, key=lambda missing: list(UserSource).index(missing.source)))
+        return MergedPage(tuple(edges), has_next_page, end_cursor, unavailable, tuple(page.read for page in stale))
 
     def _select(
         self, query: UserQuery, requested: Sequence[UserSource] | None, readable: Collection[UserSource]

@@ -15,7 +15,7 @@ from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResp
 from gateway.users.listing.position import Anchor, AnchorSearch, WalkPosition, instant_of
 from gateway.users.listing.prefetched import PrefetchedWindow
 from gateway.users.model import User
-from gateway.users.reading import UserReader
+from gateway.users.reading import StalePage, UserReader
 from gateway.users.source import Source, UserQuery, Window
 
 __all__ = ["SegmentPosition", "SourceStream", "WalkSegment"]
@@ -96,6 +96,7 @@ class SourceStream:
         self.head: User | None = None
         self.error: GatewayError | None = None
         self.responded = False
+        self.stale: list[StalePage] = []  # windows past their lifetime
         self._reads = reads
         self._source = source
         self._query = query
@@ -152,11 +153,11 @@ class SourceStream:
 
     @property
     def prefetched(self) -> PrefetchedWindow | None:
-        """The rest of the segment, for a later page, or None where there is none."""
+        """The rest of the segment, for a later page; None where there is none, or where it is past its lifetime."""
         window, rest = self._segment.window, self._segment.users[self._passed :]
         return (
             PrefetchedWindow(replace(window, items=rest), self._segment.exact, self._read_at)
-            if window and rest
+            if window and rest and not self.stale
             else None
         )
 
@@ -182,7 +183,7 @@ class SourceStream:
         search = self._search or self.walk_position.search()
         read_at = self._clock()
         try:
-            window, _ = await self._reads.page(
+            window, stale = await self._reads.page(
                 self._source, self._query, search.read_from, limit, self._needs, anew=anew
             )
         except BadUserInput as error:
@@ -198,6 +199,8 @@ class SourceStream:
             return
         self.responded = True
         read_at = min(read_at, self._clock() - self._reads.page_age(self._source, self._query, search.read_from, limit))
+        if stale is not None:
+            self.stale.append(stale)
         users = search.users_after(window)
         if users is not None:
             self._search = None

@@ -4,7 +4,7 @@ The docstring of run.py explains the levels.
 """
 
 from asyncio import Future
-from collections.abc import Awaitable, Hashable, Iterator
+from collections.abc import Awaitable, Hashable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -64,6 +64,10 @@ class LookupBatch:
         """Retrieve the exceptions that no consumer will report, since asyncio logs those that nobody retrieved."""
         for future in self._futures:
             future.add_done_callback(_retrieve_exception)
+
+    def consumers(self) -> Iterable[tuple[Ref, list[Consumer]]]:
+        """Return the reference of each record with the consumers of the record."""
+        return self._consumers.values()
 
     def loaded(self) -> Iterator[tuple[Future[Any], list[Consumer]]]:
         """Return the future of each record, which is done, with the consumers of the record."""

@@ -211,6 +211,9 @@ class Run:
                 await batch.wait()
             for batch in batches:
                 self._complete_batch(batch)
+            if self.context.stale.report.stale:
+                for batch in batches:
+                    self._mark_stale(batch)
             for (_, slot, indices), value in zip(pending, values, strict=True):
                 self._put_awaited(value, slot, indices)
         except BaseException:  # a cancellation, or an error that ends the execution
@@ -248,6 +251,16 @@ class Run:
                 for other in occurrences[lookup.slot][id(result)]:
                     if other != indices:
                         result[key] = self._complete_lookup(future, lookup, complete, other)
+
+    def _mark_stale(self, batch: LookupBatch) -> None:
+        """Mark each position for which a record past its lifetime was looked up, also where a result is reused."""
+        occurrences: dict[AnswerSlot, Mapping[int, list[tuple[int, ...]]]] = {}
+        for ref, consumers in batch.consumers():
+            for lookup, _, result, _ in consumers:
+                if lookup.slot not in occurrences:
+                    occurrences[lookup.slot] = self._parent_occurrences(lookup.slot)
+                for indices in occurrences[lookup.slot][id(result)]:
+                    self.context.stale.mark(ref, lookup.slot.path(indices))
 
     def _complete_lookup(
         self, future: "Future[Any]", lookup: Lookup, complete: Completion, indices: tuple[int, ...]

@@ -7,6 +7,8 @@ from graphql import GraphQLError
 
 from gateway.api.graphql.execution.error_behavior import ErrorBehavior
 from gateway.api.graphql.execution.incoming import Incoming
+from gateway.api.graphql.execution.stale_positions import StalePositions
+from gateway.freshness import FreshnessReport
 from gateway.users.loaders import Loaders
 from gateway.users.planning import Plan
 from gateway.users.service import UserService
@@ -20,10 +22,12 @@ class Context:
 
     `mutations` is how many mutations the operation may have. `replayed` lists the response names of those whose result
     was stored under their idempotency key. `first_error` is set to the first error of an operation that halts there.
+    `stale` collects the positions of records past their lifetime.
     """
 
     incoming: Incoming
     loaders: Loaders
+    stale: StalePositions
     mutations: int = 0
     on_error: ErrorBehavior = ErrorBehavior.PROPAGATE
     first_error: "Future[GraphQLError] | None" = None
@@ -36,9 +40,11 @@ class Context:
         plan: Plan,
         mutations: int = 0,
         on_error: ErrorBehavior = ErrorBehavior.PROPAGATE,
+        freshness: FreshnessReport | None = None,
     ) -> "Context":
         """Create the context of an operation with loaders for its plan."""
-        return cls(incoming, incoming.service.loaders(plan), mutations, on_error)
+        stale = StalePositions(freshness or FreshnessReport())
+        return cls(incoming, incoming.service.loaders(plan), stale, mutations, on_error)
 
     @property
     def service(self) -> UserService:

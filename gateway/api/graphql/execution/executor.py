@@ -32,6 +32,7 @@ from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
 from gateway.calls import CallList
 from gateway.errors import BadUserInput, GatewayError, Rule, SourceTimeout
+from gateway.freshness import Freshness, FreshnessReport
 from gateway.kit.long_steps import LongSteps
 from gateway.principal import READ_CALLS
 
@@ -160,7 +161,7 @@ class Executor:
         Raises:
             Exception: the subscription cannot be opened, or ends while it is read; for `error_result`.
         """
-        return self._core.events(prepared, request, _context(prepared, request, incoming))
+        return self._core.events(prepared, request, _context(prepared, request, incoming, FreshnessReport()))
 
     def error_result(self, error: Exception, incoming: Incoming) -> Result:
         """Return the result of an operation that was refused, or of a subscription that ends with this error."""
@@ -208,6 +209,7 @@ class Executor:
         """
         allowance = None
         requested, calls = self._requested(request, incoming)
+        freshness = _freshness(prepared, request, incoming)
         if event is None:
             cost, allowance = await self.charging.operation(prepared, request, incoming)
             if allowance is not None:
@@ -216,9 +218,9 @@ class Executor:
                 requested.charged(cost, self.charging.max_cost, allowance)
         try:
             # Outside the slot: the timeout includes the wait for it.
-            with incoming.operation(calls):
+            with incoming.operation(calls, freshness):
                 async with self._capacity.slot(incoming.principal.identity):
-                    context = _context(prepared, request, incoming)
+                    context = _context(prepared, request, incoming, freshness)
                     try:
                         execution: Coroutine[Any, Any, Executed | ExecutionResult]
                         if prepared.compiled is not None and event is None:
@@ -260,14 +262,16 @@ class Executor:
         self, executed: Executed | ExecutionResult, context: Context, prepared: Prepared, request: GraphQLRequest
     ) -> Result:
         errors = executed.errors
-        extensions = _replay_extensions(context)
+        extensions, freshness = _replay_extensions(context), context.stale.report
+        if freshness.stale and executed.data is not None:
+            extensions = context.stale.added_to(extensions, executed.data)
         if not errors:
-            return Result(executed.data, None, extensions)
+            return Result(executed.data, None, extensions, freshness=freshness)
         refused = executed.data is None and all(error.path is None for error in errors)
         if refused:
             errors = self._core.without_values(errors, prepared, request)
         shown = public_errors(errors, context.incoming.report)
-        return Result(executed.data, shown, extensions, executed=not refused)
+        return Result(executed.data, shown, extensions, executed=not refused, freshness=freshness)
 
     async def _computed_parts(
         self,
@@ -280,11 +284,13 @@ class Executor:
     ) -> AsyncGenerator[dict[str, Any]]:
         """Compute the parts of a response inside a slot. Whoever iterates must not wait for the client meanwhile.
 
-        The last part has the extensions that the client requested.
+        The last part has the extensions that the client requested, and all positions of records past their lifetime,
+        the first one those that are known by then.
         """
-        context, coroutines = _context(prepared, request, incoming), StartedCoroutines()
+        freshness = _freshness(prepared, request, incoming)
+        context, coroutines = _context(prepared, request, incoming, freshness), StartedCoroutines()
         try:
-            with incoming.operation(calls):
+            with incoming.operation(calls, freshness):
                 async with self._capacity.slot(incoming.principal.identity):
                     document = prepared.incremental or prepared.document
                     executed = await self._core.begin(document, request, context, coroutines=coroutines)
@@ -298,13 +304,15 @@ class Executor:
                         yield result.payload() | {"hasNext": False}
                         return
                     first = public_part(executed.initial_result, incoming.report)
-                    extensions = _replay_extensions(context)
+                    extensions = context.stale.added_to(_replay_extensions(context))
                     yield first | {"extensions": extensions} if extensions else first
                     async with aclosing(executed.subsequent_results) as subsequent:
                         async for each in subsequent:
                             part = public_part(each, incoming.report)
-                            if requested is not None and not part["hasNext"]:
-                                extensions = requested.added_to(part.get("extensions"))
+                            if not part["hasNext"] and (requested is not None or freshness.stale):
+                                extensions = context.stale.added_to(part.get("extensions"))
+                                if requested is not None:
+                                    extensions = requested.added_to(extensions)
                                 part |= {"extensions": extensions} if extensions else {}
                             yield part
         except Overloaded as overloaded:  # the response has begun, so its status cannot be changed
@@ -314,9 +322,27 @@ class Executor:
             await coroutines.close_unstarted()
 
 
-def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Context:
+def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming, freshness: FreshnessReport) -> Context:
     plan = prepared.plan(request.variables)
-    return Context.of(incoming, plan, prepared.mutations, ErrorBehavior(request.on_error))
+    return Context.of(incoming, plan, prepared.mutations, ErrorBehavior(request.on_error), freshness)
+
+
+def _freshness(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> FreshnessReport:
+    """Return the report for one execution, with what the caller accepts.
+
+    `cacheControl` in the `extensions` of the request replaces the header: a WebSocket has none for each operation. A
+    change cannot do without calls; the events of a subscription are shared by callers with different wishes.
+    """
+    wanted = incoming.freshness
+    if request.extensions and isinstance(directives := request.extensions.get("cacheControl"), str):
+        wanted = Freshness.parse(directives)
+    if prepared.operation_type is OperationType.QUERY:
+        return FreshnessReport(wanted)
+    if prepared.operation_type is OperationType.SUBSCRIPTION:
+        return FreshnessReport()
+    if wanted.only_if_cached:
+        wanted = replace(wanted, only_if_cached=False)
+    return FreshnessReport(wanted, reads_users_anew=True)
 
 
 def _check_error_behavior(request: GraphQLRequest) -> None:

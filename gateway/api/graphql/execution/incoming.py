@@ -13,6 +13,7 @@ from gateway.callers.connection import Connection
 from gateway.callers.revocation import CredentialWatch, OnRevoked
 from gateway.calls import CallList
 from gateway.events.log import EventLog
+from gateway.freshness import ANY_FRESHNESS, Freshness, FreshnessReport
 from gateway.kit.long_steps import LongSteps
 from gateway.operation import operation
 from gateway.principal import ANYONE, Principal
@@ -32,6 +33,7 @@ class Incoming(msgspec.Struct, frozen=True):
     `credentials` authenticated the principal by the `connection`, which is None where the principal was given.
     `pictures` makes the URLs of pictures, below `base_url`, the URL of the gateway as the client reaches it; empty:
     they are paths.
+    `freshness` is which kept records the caller accepts, unless the request states it itself.
     """
 
     service: UserService
@@ -44,6 +46,7 @@ class Incoming(msgspec.Struct, frozen=True):
     credentials: CredentialWatch | None = None
     pictures: PictureLinks | None = None
     base_url: str = ""
+    freshness: Freshness = ANY_FRESHNESS
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.request_id!r})"  # the connection has credentials
@@ -57,12 +60,18 @@ class Incoming(msgspec.Struct, frozen=True):
     def request_id(self) -> str:
         return self.report.request_id
 
-    def operation(self, calls: CallList | None) -> operation:
+    def operation(self, calls: CallList | None, freshness: FreshnessReport | None = None) -> operation:
         """Return the context manager with the deadline and the trace to execute one operation in.
 
-        The calls to sources are recorded in `calls`.
+        The calls to sources are recorded in `calls`; how fresh the records are, in `freshness`.
         """
-        return operation(timeout=self.timeout, trace=self.report.trace, calls=calls, request_id=self.request_id)
+        return operation(
+            timeout=self.timeout,
+            trace=self.report.trace,
+            calls=calls,
+            request_id=self.request_id,
+            freshness=freshness,
+        )
 
     def while_valid(self, on_revoked: OnRevoked) -> AbstractContextManager[None]:
         """Return the context manager that calls `on_revoked` if the principal's credential is revoked inside it."""
@@ -125,6 +134,7 @@ class IncomingFactory:
             self.credentials,
             self.pictures,
             base_url,
+            _freshness(connection),
         )
 
     async def create_next(self, incoming: Incoming, report: RequestReport) -> Incoming:
@@ -152,3 +162,13 @@ class IncomingFactory:
             for name, value in fields.items()
             if (name.lower() in self.credentials.headers or name.lower() in CLIENT_HEADERS) and isinstance(value, str)
         }
+
+
+def _freshness(connection: Connection) -> Freshness:
+    """Return what the header of an HTTP request requests.
+
+    That of a WebSocket's handshake does not count: browsers send `no-cache` there in any case.
+    """
+    if connection.surface == "websocket":
+        return ANY_FRESHNESS
+    return Freshness.parse(connection.headers.get("cache-control"))

@@ -98,7 +98,10 @@ class SubgraphQueryObject(QueryObject):
 async def _record(info: Info, index: int, representation: object) -> Any:
     service = info.context.service
     ref = _ref(service, representation, ("representations", index))
-    return await service.get(ref, loaders=info.context.loaders)
+    found = await service.get(ref, loaders=info.context.loaders)
+    if info.context.stale.report.stale:
+        info.context.stale.mark(ref, info.path.add_key(index, None))
+    return found
 
 
 def _ref(service: UserService, representation: object, path: tuple[str | int, ...]) -> Ref:

@@ -9,7 +9,7 @@ from gateway.api.graphql.schema.departments import DepartmentObject
 from gateway.api.graphql.schema.fields import attribute
 from gateway.api.graphql.schema.nodes import PageInfoObject
 from gateway.api.graphql.schema.roles import RoleObject
-from gateway.api.graphql.schema.scalars import ErrorCode, RoleType, UserSource
+from gateway.api.graphql.schema.scalars import DateTime, ErrorCode, RoleType, UserSource
 from gateway.api.graphql.schema.users import UserObject
 
 __all__ = [
@@ -60,6 +60,10 @@ class SourceErrorObject:
     code: ErrorCode = attribute("The error code; the same codes as in `extensions.code` of `errors`.")
     message: str = attribute("What happened, in a sentence for developers and logs.")
     retry_after: float | None = attribute("The number of seconds after which a repeated request may succeed.")
+    as_of: DateTime | None = attribute(
+        "When the users of the source were read that this response has in spite of the error: they were kept, and are "
+        "shown because the source failed. Null if its users are missing."
+    )
 
 
 @strawberry.type(name="UserEdge", description="A user in a list, and the position of the user there.")

@@ -6,12 +6,14 @@ the compiler of operations (`gateway/api/graphql/compiled/`).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import strawberry
 
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.limits.directives import Cost
+from gateway.users.ids import Ref
 from gateway.users.loaders import load_expanded_reference, load_expansion, load_reference
 from gateway.users.model import Identified
 
@@ -96,6 +98,11 @@ class IsRecord:
         return isinstance(obj, self.kind)
 
 
+def _mark_stale(info: Info) -> Callable[[Ref], None]:
+    """Return the function that marks the position of the field if the record that was looked up for it is stale."""
+    return partial(info.context.stale.mark, path=info.path)
+
+
 def attribute(description: str, **options: Any) -> Any:
     """Declare a field that is an attribute of the record, by the same name."""
     return strawberry.field(description=description, **options)
@@ -116,7 +123,7 @@ def detail(name: str, description: str, *, usually_sent: bool = True, if_gone: A
 
 def _expansion(name: str, description: str, costs: list[Cost], if_gone: Any = None) -> Any:
     def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
-        return load_expansion(root, name, info.context.loaders, if_gone)
+        return load_expansion(root, name, info.context.loaders, if_gone, on_load=_mark_stale(info))
 
     metadata = {"how": Expansion(name, if_gone)}
     return strawberry.field(resolver=resolve, description=description, directives=costs, metadata=metadata)
@@ -126,7 +133,7 @@ def expanded_reference(name: str, description: str) -> Any:
     """Declare a field that is looked up if the record lacks it, or if it holds a bare reference."""
 
     def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
-        return load_expanded_reference(root, name, info.context.loaders)
+        return load_expanded_reference(root, name, info.context.loaders, on_load=_mark_stale(info))
 
     metadata = {"how": ExpandedReference(name)}
     return strawberry.field(resolver=resolve, description=description, directives=[_LOOKUP], metadata=metadata)
@@ -136,7 +143,7 @@ def reference(name: str, description: str) -> Any:
     """Declare a field that holds a record or a bare reference; the latter is looked up in a batch where needed."""
 
     def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
-        return load_reference(getattr(root, name), info.context.loaders)
+        return load_reference(getattr(root, name), info.context.loaders, on_load=_mark_stale(info))
 
     metadata = {"how": Reference(name)}
     return strawberry.field(resolver=resolve, description=description, directives=[_LOOKUP], metadata=metadata)

@@ -23,7 +23,7 @@ from gateway.api.graphql.schema.roles import RoleObject
 from gateway.api.graphql.schema.scalars import UserSource
 from gateway.api.graphql.schema.users import UserObject
 from gateway.errors import BadUserInput, Rule
-from gateway.users.ids import decode
+from gateway.users.ids import Kind, decode, resolve
 
 __all__ = ["QueryObject"]
 
@@ -82,7 +82,8 @@ class QueryObject:
         if len(ids) > _MAX_NODES:
             raise BadUserInput.at(("ids",), f"must not have more than {_MAX_NODES} ids", Rule.MAX_ITEMS, max=_MAX_NODES)
         # An exception in the list becomes the error of one item only.
-        found: Any = await asyncio.gather(*(_node(info, node_id) for node_id in ids), return_exceptions=True)
+        calls = (_node(info, node_id, index) for index, node_id in enumerate(ids))
+        found: Any = await asyncio.gather(*calls, return_exceptions=True)
         return found
 
     @strawberry.field(
@@ -100,7 +101,10 @@ class QueryObject:
             UserSource | None, strawberry.argument(description="The source of the user. Not needed with a global id.")
         ] = None,
     ) -> UserObject | None:
-        found: Any = await info.context.service.get_user(id, source, loaders=info.context.loaders)
+        context = info.context
+        found: Any = await context.service.get_user(id, source, loaders=context.loaders)
+        if context.stale.report.stale:
+            context.stale.mark(context.service.user_ref(id, source), info.path)
         return found
 
     @strawberry.field(description="Get a role of the `ACCOUNT` source; null if there is none.", directives=[_CALL])
@@ -112,7 +116,10 @@ class QueryObject:
         description="Get a department of the `ACCOUNT` source; null if there is none.", directives=[_CALL]
     )
     async def department(self, info: Info, id: _Id) -> DepartmentObject | None:
-        found: Any = await info.context.service.get_department(id, loaders=info.context.loaders)
+        context = info.context
+        found: Any = await context.service.get_department(id, loaders=context.loaders)
+        if context.stale.report.stale:
+            context.stale.mark(resolve(id, Kind.DEPARTMENT, default=UserSource.ACCOUNT), info.path)
         return found
 
     @strawberry.field(
@@ -129,6 +136,7 @@ class QueryObject:
             to_plain(filter), first=_page_size(first), after=after, loaders=info.context.loaders
         )
         _report_missing(info, page)
+        _mark_stale(info, page)
         return _connection(page, after)
 
     @strawberry.field(
@@ -142,6 +150,7 @@ class QueryObject:
     ) -> PersonObject | None:
         found: Any = await info.context.service.find_person(email, loaders=info.context.loaders)
         _report_missing(info, found)
+        _mark_stale(info, found)
         return found
 
     @strawberry.field(
@@ -178,10 +187,22 @@ def _report_missing(info: Info, found: Any) -> None:
         info.context.incoming.report.add_failure(unavailable)
 
 
+def _mark_stale(info: Info, found: Any) -> None:
+    """Mark the lists of sources that a result contains although their lifetime had ended."""
+    for read in found.stale:
+        info.context.stale.mark_read(read, info.path)
+
+
 def _connection(page: Any, after: str | None) -> Any:
     return PageConnection(page, has_previous_page=after is not None)
 
 
-async def _node(info: Info, id: str) -> Any:
+async def _node(info: Info, id: str, index: int | None = None) -> Any:
+    """Return a record, the one at the index if the field is a list."""
     ref = decode(id)
-    return None if ref is None else await info.context.service.get(ref, loaders=info.context.loaders)
+    if ref is None:
+        return None
+    found = await info.context.service.get(ref, loaders=info.context.loaders)
+    if info.context.stale.report.stale:
+        info.context.stale.mark(ref, info.path if index is None else info.path.add_key(index, None))
+    return found
