@@ -46,8 +46,8 @@ class Freshness(msgspec.Struct, frozen=True):
     def parse(cls, header: str | None) -> "Freshness":
         """Return what a `Cache-Control` header requests; unknown and malformed directives are ignored.
 
-        `no-store` requests the same as `no-cache`: what is read for others is kept in any case. Of a directive that is
-        repeated, the fewest seconds count.
+        `no-store` and `max-age=0` request the same as `no-cache`: what is read for others is kept in any case. Of a
+        directive that is repeated, the fewest seconds count.
         """
         if not header:
             return ANY_FRESHNESS
@@ -65,7 +65,7 @@ class Freshness(msgspec.Struct, frozen=True):
                     max_age = min(max_age, float(argument))
                 elif name == "max-stale":
                     max_stale = min(math.inf if max_stale is None else max_stale, float(argument))
-        parsed = cls(no_cache, max_age, max_stale or 0.0, only_if_cached)
+        parsed = cls(no_cache or max_age == 0, max_age, max_stale or 0.0, only_if_cached)
         return ANY_FRESHNESS if parsed == ANY_FRESHNESS else parsed
 
     def accepts(self, age: float, lifetime: float) -> bool:

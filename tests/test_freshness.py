@@ -12,6 +12,7 @@ from gateway.freshness import ANY_FRESHNESS, Forward, Freshness, FreshnessReport
     [
         ("no-cache", Freshness(no_cache=True)),
         ("No-Cache , max-age=0", Freshness(no_cache=True, max_age=0)),
+        ("max-age=0", Freshness(no_cache=True, max_age=0)),
         ("no-store", Freshness(no_cache=True)),
         ("max-age=5", Freshness(max_age=5)),
         ('max-age="5"', Freshness(max_age=5)),
