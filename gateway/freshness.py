@@ -146,8 +146,9 @@ class FreshnessReport:
 
     `reads_users_anew`: the operation is a change, whose users are read from the sources. `hits` counts reads that were
     answered by what is kept, stale ones too; `misses` those that called a source, `forward` is the most relevant reason
-    for these, and `stored` those of them whose result is kept now. `ttl` is the shortest time in seconds that a hit may
-    still be used, negative where it was stale; None without a hit.
+    for these, and `stored` those of them whose result is kept now. `unkept`: a source was also called for what is not
+    kept at all. `ttl` is the shortest time in seconds that a hit may still be used, negative where it was stale; None
+    without a hit.
     """
 
     wanted: Freshness = ANY_FRESHNESS
@@ -155,6 +156,7 @@ class FreshnessReport:
     hits: int = 0
     misses: int = 0
     stored: int = 0
+    unkept: bool = False
     forward: Forward | None = None
     ttl: float | None = None
     stale: list[StaleRead] = field(default_factory=list)
@@ -177,9 +179,9 @@ class FreshnessReport:
         Where only some of them called a source, it is a partial hit.
         """
         ttl = "" if self.ttl is None else f"; ttl={max(-_MAX_TTL, min(_MAX_TTL, math.floor(self.ttl)))}"
-        if self.forward is None:
-            if not self.hits:
-                return None
+        if self.forward is None and not self.hits:
+            return None
+        if self.forward is None and not self.unkept and not self.reads_users_anew:
             status = f"{_CACHE}; hit{ttl}"
         else:
             stored = "; stored" if self.stored else ""

@@ -86,3 +86,11 @@ def test_cache_status_of_what_is_stale() -> None:
     stale = report(hits=(5.0, -11.5))
     stale.stale.append(StaleRead("account", "account", 16.5, StaleReason.SOURCE_TIMEOUT))
     assert stale.cache_status == "usergateway; hit; ttl=-12; detail=source-timeout"
+
+
+def test_cache_status_beside_what_is_not_kept() -> None:
+    """It is no hit of the whole operation if a source was called for something else, or if it is a change."""
+    for made in (FreshnessReport(unkept=True), FreshnessReport(reads_users_anew=True)):
+        assert made.cache_status is None
+        made.hit(20.0)
+        assert made.cache_status == "usergateway; fwd=partial; ttl=20"

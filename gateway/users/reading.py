@@ -32,7 +32,7 @@ __all__ = [
     "StalePage",
     "UserReader",
     "failed_but_kept",
-    "require_calls",
+    "note_unkept",
 ]
 
 T = TypeVar("T")
@@ -66,6 +66,17 @@ def require_calls(source: UserSource) -> None:
     report = current_freshness.get()
     if report is not None and report.wanted.only_if_cached:
         raise NotKept(source)
+
+
+def note_unkept(source: UserSource) -> None:
+    """Note that a source is called for what is not kept at all.
+
+    Raises:
+        NotKept: the running operation accepts only what is kept.
+    """
+    require_calls(source)
+    if (report := current_freshness.get()) is not None:
+        report.unkept = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +187,7 @@ class UserReader:
         """Return one user with these needs, or None if there is none. The caller checks the scope."""
         source = self._sources.named(ref.source)
         if not self._keeps(ref.source):
-            require_calls(ref.source)
+            note_unkept(ref.source)
             return check_user(ref, await source.fetch_user(ref, needs))
 
         async def fetch(all_needs: frozenset[str]) -> User | None:
@@ -208,7 +219,7 @@ class UserReader:
         `Source.page_users` has the parameters and the errors. `anew`: no page is returned that was read earlier.
         """
         if not self._keeps(source.name):
-            require_calls(source.name)
+            note_unkept(source.name)
             return await source.page_users(query, position, limit, needs), None
 
         async def fetch(all_needs: frozenset[str]) -> Window:

@@ -127,9 +127,11 @@ class ReferenceData:
         report = current_freshness.get()
         only_kept = report is not None and report.wanted.only_if_cached
         if not self._keeps:
-            return (
-                dict.fromkeys(refs, NotKept(key.source)) if only_kept else await self._fetch_alone(key, refs, principal)
-            )
+            if only_kept:
+                return dict.fromkeys(refs, NotKept(key.source))
+            if report is not None:
+                report.unkept = True
+            return await self._fetch_alone(key, refs, principal)
         found = {ref: kept[0] for ref in refs if (kept := self._find(ref, key.needs, principal))}
         missing = [ref for ref in refs if ref not in found]
         if missing and only_kept:

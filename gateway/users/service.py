@@ -29,7 +29,7 @@ from gateway.users.model import Department, Role, User, UserChange, UserSource
 from gateway.users.mutations import Command, Mutations, Publish, RequirePublishable
 from gateway.users.person import Person, find_person
 from gateway.users.planning import EVERYTHING, Plan
-from gateway.users.reading import UserReader, require_calls
+from gateway.users.reading import UserReader, note_unkept
 from gateway.users.reference import ReferenceData
 from gateway.users.source import CompletingSource, Sources
 from gateway.users.validation import check_after, check_first, check_icon_in, check_length, parse_change, parse_filter
@@ -344,7 +344,7 @@ class UserService:
         check_first(first)
         check_after(after)
         check_length("search", search)
-        require_calls(UserSource.ACCOUNT)  # these pages are not kept
+        note_unkept(UserSource.ACCOUNT)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(kind)
         directory = self._sources.named(UserSource.ACCOUNT).directories[kind]
         scope = f"{kind}:{search or ''}"

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, FormData
+from httpx2 import ASGITransport, AsyncClient
+from web_app import running
 
 from gateway import Gateway
 from gateway.testing import Sandbox
@@ -126,6 +128,9 @@ async def test_every_form_of_a_request() -> None:
             assert response.headers["Cache-Status"] == "usergateway; fwd=request; stored"
         async with world.session.post(url, json={"query": ONE}, headers=control | {"Accept": PARTS}) as response:
             assert response.headers["Cache-Status"] == "usergateway; fwd=request; stored"
+        form = FormData({"operations": json.dumps({"query": ONE}), "map": "{}"}, default_to_multipart=True)
+        async with world.session.post(url, data=form, headers=control) as response:
+            assert response.headers["Cache-Status"] == "usergateway; fwd=request; stored"
         calls = world.calls
         async with world.session.post(
             url, json={"query": ONE}, headers=control | {"Accept": "text/event-stream"}
@@ -136,6 +141,21 @@ async def test_every_form_of_a_request() -> None:
         assert (await world.send(ONE, None, cacheControl="no-cache")).status == "usergateway; fwd=request; stored"
         for odd in (None, 5, ["no-cache"], {"no-cache": True}):
             assert (await world.send(ONE, None, cacheControl=odd)).status.startswith("usergateway; hit")
+
+
+async def test_applications_of_other_servers() -> None:
+    """The applications for ASGI and for aiohttp read and answer the headers, too."""
+    async with keeping() as world:
+        await world.send(ONE)
+        transport = ASGITransport(app=world.gateway.asgi_app())
+        async with AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            for control, status in (("no-cache", "fwd=request; stored"), ("max-age=60", "hit; ttl=")):
+                response = await client.post("/graphql", json={"query": ONE}, headers={"Cache-Control": control})
+                assert response.headers["Cache-Status"].startswith(f"usergateway; {status}")
+        async with running(world.gateway.aiohttp_app()) as url:
+            headers = {"Cache-Control": "no-cache"}
+            async with world.session.post(f"{url}/graphql", json={"query": ONE}, headers=headers) as response:
+                assert response.headers["Cache-Status"] == "usergateway; fwd=request; stored"
 
 
 async def test_the_handshake_of_a_socket() -> None:
@@ -154,6 +174,11 @@ async def test_the_handshake_of_a_socket() -> None:
                 assert (await socket.receive_json())["payload"]["data"]["user"]["name"] == "Ada Lovelace"
                 assert (await socket.receive_json())["type"] == "complete"
                 assert world.calls == calls + made
+            world.sandbox.advance(60)
+            world.stop()
+            await socket.send_json({"id": "stale", "type": "subscribe", "payload": {"query": ONE}})
+            payload = (await socket.receive_json())["payload"]
+            assert [entry["path"] for entry in payload["extensions"]["freshness"]] == [["user"]]
 
 
 async def test_max_stale() -> None:
@@ -338,6 +363,10 @@ async def test_nothing_can_be_kept() -> None:
         assert (await world.send(ONE)).status is None
         assert (await world.send("{ roles { nodes { name } } }")).status is None
         assert (await world.send("{ nothing }")).status is None
+    async with keeping(keep_mode="off") as world:
+        with_role = "{ %s { name role { permissions } } }" % ADA  # noqa: UP031 - as above
+        assert (await world.send(with_role)).status == "usergateway; fwd=uri-miss; stored"
+        assert (await world.send(with_role)).status.startswith("usergateway; fwd=partial; ttl=")
 
 
 @pytest.mark.parametrize("name", ["apollo query", "urql query"])

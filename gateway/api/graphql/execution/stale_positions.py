@@ -69,9 +69,9 @@ def _order(item: tuple[tuple[_Keys, str], StaleRead]) -> tuple[list[tuple[int, s
 
 
 def _has(data: Any, path: _Keys) -> bool:
-    """Return whether the data has a value other than null at a path."""
+    """Return whether the data has a value at a path, which may be null."""
     for key in path:
         if data is None:
             return False
         data = data[key]
-    return data is not None
+    return True
