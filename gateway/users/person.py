@@ -10,27 +10,30 @@ from gateway.users.model import User
 from gateway.users.reading import StalePage, UserReader, failed_but_kept
 from gateway.users.source import Source, Unavailable, UserQuery, raise_most_relevant
 
-__all__ = ["Person", "find_person"]
+__all__ = ["FoundPerson", "Person", "find_person"]
 
 _LIMIT = 1000  # one call for each source, as large as it allows: some match addresses less exactly than the gateway
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The users with an e-mail address, compared without case, by source, and the sources that failed.
-
-    `stale` are the lists whose lifetime had ended.
-    """
+    """The users with an e-mail address, compared without case, by source, and the sources that failed."""
 
     email: str
     users: tuple[User, ...]
     unavailable: tuple[Unavailable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPerson(Person):
+    """A person, and the lists of users whose lifetime had ended."""
+
     stale: tuple[StaleRead, ...] = ()
 
 
 async def find_person(
     reads: UserReader, sources: Iterable[Source], email: str, needs: frozenset[str], *, include_removed: bool = False
-) -> Person:
+) -> FoundPerson:
     """Return all users with that address, by one call to each source at the same time.
 
     Raises:
@@ -55,7 +58,7 @@ async def find_person(
         if isinstance(result, GatewayError)
     } | {kept.source: kept for kept in failed_but_kept(stale)}
     unavailable = [missing[source.name] for source in called if source.name in missing]
-    return Person(email, tuple(users), tuple(unavailable), tuple(page.read for page in stale))
+    return FoundPerson(email, tuple(users), tuple(unavailable), tuple(page.read for page in stale))
 
 
 def _at_argument(error: BadUserInput) -> BadUserInput:

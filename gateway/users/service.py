@@ -27,7 +27,7 @@ from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.loaders import Loaders
 from gateway.users.model import Department, Role, User, UserChange, UserSource
 from gateway.users.mutations import Command, Mutations, Publish, RequirePublishable
-from gateway.users.person import Person, find_person
+from gateway.users.person import FoundPerson, find_person
 from gateway.users.planning import EVERYTHING, Plan
 from gateway.users.reading import UserReader, note_unkept
 from gateway.users.reference import ReferenceData
@@ -213,7 +213,7 @@ class UserService:
             await self._long_steps.wait(principal.identity)
         return page
 
-    async def find_person(self, email: str, *, loaders: Loaders | None = None) -> Person:
+    async def find_person(self, email: str, *, loaders: Loaders | None = None) -> FoundPerson:
         """Return all users with an e-mail address, whatever its case, of the sources that the principal may read."""
         readable = self._principal.readable(UserSource)
         check_length("email", email)

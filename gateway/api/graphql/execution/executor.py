@@ -265,13 +265,14 @@ class Executor:
         extensions, freshness = _replay_extensions(context), context.stale.report
         if freshness.stale and executed.data is not None:
             extensions = context.stale.added_to(extensions, executed.data)
+        status = freshness.cache_status
         if not errors:
-            return Result(executed.data, None, extensions, freshness=freshness)
+            return Result(executed.data, None, extensions, cache_status=status)
         refused = executed.data is None and all(error.path is None for error in errors)
         if refused:
             errors = self._core.without_values(errors, prepared, request)
         shown = public_errors(errors, context.incoming.report)
-        return Result(executed.data, shown, extensions, executed=not refused, freshness=freshness)
+        return Result(executed.data, shown, extensions, executed=not refused, cache_status=status)
 
     async def _computed_parts(
         self,

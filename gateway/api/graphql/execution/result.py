@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 from graphql import GraphQLError
 
-from gateway.freshness import FreshnessReport
 from gateway.kit.rate_limit import Allowance
 
 __all__ = ["Result"]
@@ -15,8 +14,8 @@ class Result(msgspec.Struct, frozen=True):
     """The answer to an operation; its errors are such as a client may see.
 
     `executed` is False if it was refused before: then the response has no `data`, not even null. `readable` is False if
-    the document has a syntax error. `allowance` is that of the caller, where allowances are configured. `freshness` is
-    the report of an operation that was executed.
+    the document has a syntax error. `allowance` is that of the caller, where allowances are configured.
+    `cache_status` states how far the answer is what was kept, as `Cache-Status` does (RFC 9211).
     """
 
     data: Any = None
@@ -25,7 +24,7 @@ class Result(msgspec.Struct, frozen=True):
     executed: bool = True
     readable: bool = True
     allowance: Allowance | None = None
-    freshness: FreshnessReport | None = None
+    cache_status: str | None = None
 
     def payload(self) -> dict[str, Any]:
         """Return the response map of the GraphQL specification."""

@@ -47,8 +47,8 @@ def result_response(result: Result, media_type: MediaType, profile: StatusProfil
     headers: Sequence[tuple[str, str]] = _CONTENT_TYPES[media_type]
     if result.allowance is not None:
         headers = (*headers, *ratelimit_headers(result.allowance))
-    if result.freshness is not None and (status := result.freshness.cache_status) is not None:
-        headers = (*headers, ("Cache-Status", status))
+    if result.cache_status is not None:
+        headers = (*headers, ("Cache-Status", result.cache_status))
     return WebResponse(_status(result, media_type, profile), orjson.dumps(result.payload()), headers)
 
 
