@@ -33,14 +33,22 @@ _SECONDS = re.compile(r"[0-9]{1,64}")
 class Freshness(msgspec.Struct, frozen=True):
     """Which kept records a caller accepts, by the directives of `Cache-Control` in a request (RFC 9111, 5.2.1).
 
-    `no_cache`: none. `max_age`: those that were read at most that many seconds ago. `max_stale`: also those whose
-    lifetime ended at most that many seconds ago. `only_if_cached`: the sources are not called.
+    `no_cache`: none. `max_age`: those that were read at most that many seconds ago; 0 requests `no_cache` too.
+    `max_stale`: also those whose lifetime ended at most that many seconds ago. `only_if_cached`: the sources are not
+    called.
     """
 
     no_cache: bool = False
     max_age: float = math.inf
     max_stale: float = 0.0
     only_if_cached: bool = False
+
+    @classmethod
+    def of(cls, *, max_age: float | None = None, max_stale: float = 0.0, only_if_cached: bool = False) -> "Freshness":
+        """Return what these arguments request; with a `max_age` of 0, nothing that is kept is accepted."""
+        if max_age is None and not max_stale and not only_if_cached:
+            return ANY_FRESHNESS
+        return cls(max_age == 0, math.inf if max_age is None else max_age, max_stale, only_if_cached)
 
     @classmethod
     def parse(cls, header: str | None) -> "Freshness":
@@ -144,11 +152,11 @@ _MAX_TTL = 999_999_999_999_999  # the greatest Integer of a structured field (RF
 class FreshnessReport:
     """What an operation requests, and what it was given: it is filled during the operation.
 
-    `reads_users_anew`: the operation is a change, whose users are read from the sources. `hits` counts reads that were
-    answered by what is kept, stale ones too; `misses` those that called a source, `forward` is the most relevant reason
-    for these, and `stored` those of them whose result is kept now. `unkept`: a source was also called for what is not
-    kept at all. `ttl` is the shortest time in seconds that a hit may still be used, negative where it was stale; None
-    without a hit.
+    `reads_users_anew`: the operation is a change, whose users are read from the sources, and whose result has nothing
+    that is past its lifetime. `hits` counts reads that were answered by what is kept, stale ones too; `misses` those
+    that called a source, `forward` is the most relevant reason for these, and `stored` those of them whose result is
+    kept now. `unkept`: a source was also called for what is not kept at all. `ttl` is the shortest time in seconds that
+    a hit may still be used, negative where it was stale; None without a hit.
     """
 
     wanted: Freshness = ANY_FRESHNESS

@@ -2,6 +2,7 @@
 
 from gateway.api.python.pages import DepartmentPage, RolePage, UserPage
 from gateway.events.log import UserEvent
+from gateway.freshness import StaleReason
 from gateway.users.fields import UserFilter
 from gateway.users.model import (
     Account,
@@ -37,6 +38,7 @@ from gateway.users.model import (
 from gateway.users.person import Person
 from gateway.users.read_plan import View
 from gateway.users.source import Unavailable
+from gateway.users.stale import StaleData
 
 __all__ = [
     "Account",
@@ -65,6 +67,8 @@ __all__ = [
     "RolePage",
     "RoleType",
     "ScanningStation",
+    "StaleData",
+    "StaleReason",
     "Timestamp",
     "Unavailable",
     "User",

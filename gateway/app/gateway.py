@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.execution.result import Result
+from gateway.api.python.freshness import FreshnessOptions
 from gateway.api.python.graphql import GraphQLOperations
 from gateway.api.python.operations import PythonSurface
 from gateway.api.python.users import Users, build_users
@@ -228,16 +229,22 @@ class Gateway:
         timeout: float | None = None,  # noqa: ASYNC109 - a deadline for calls to sources, not a cancellation
         on_error: str = "PROPAGATE",
         principal: Principal | None = None,
+        max_age: float | None = None,
+        max_stale: float = 0.0,
+        only_if_cached: bool = False,
     ) -> Result:
         """Execute a GraphQL document. Errors are in the result, in the same form as over HTTP.
 
         `timeout` is in seconds; None means the setting `request_timeout`. `on_error` is the error behavior: `NULL`,
         `PROPAGATE` or `HALT` (docs/nullability.md). `principal` is the caller on whose behalf it is executed, with its
-        scopes and limits; None: the embedding program, which may do everything.
+        scopes and limits; None: the embedding program, which may do everything. `max_age`, `max_stale` and
+        `only_if_cached` state which kept records a query accepts, as those of `users` do; what was given past its
+        lifetime is in `extensions["freshness"]` of the result.
         """
         request = GraphQLRequest(query, dict(variables or {}), operation_name, on_error=on_error)
         self._require_entered()
-        return await self._operations.execute(request, principal, idempotency_key, timeout)
+        freshness = FreshnessOptions(max_age, max_stale, only_if_cached)
+        return await self._operations.execute(request, principal, idempotency_key, timeout, freshness)
 
     def subscribe(
         self,
@@ -248,17 +255,22 @@ class Gateway:
         timeout: float | None = None,
         on_error: str = "PROPAGATE",
         principal: Principal | None = None,
+        max_age: float | None = None,
+        max_stale: float = 0.0,
+        only_if_cached: bool = False,
     ) -> AsyncGenerator[Result]:
         """Execute a GraphQL subscription, and yield a result for each event.
 
         An error that ends the subscription is in its last result, which has `executed` False: the document is not
         valid, a limit is reached, events are not read fast enough, or the principal has expired or was revoked. It ends
         without one when the gateway is drained or closed. The arguments are those of `execute`; `timeout` is for each
-        event.
+        event. `max_age`, `max_stale` and `only_if_cached` apply to a query only, which yields its parts (`@defer`):
+        events have what was true at their time.
         """
         request = GraphQLRequest(query, dict(variables or {}), operation_name, on_error=on_error)
         self._require_entered()
-        return self._operations.subscribe(request, principal, timeout)
+        freshness = FreshnessOptions(max_age, max_stale, only_if_cached)
+        return self._operations.subscribe(request, principal, timeout, freshness)
 
     def revoke(self, name: str) -> None:
         """End all that the principal of this name has open: WebSockets, streams, and subscriptions in this process.

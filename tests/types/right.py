@@ -28,7 +28,19 @@ from gateway.changes import (
     UpdateSoftwareOneUser,
 )
 from gateway.errors import BadUserInput, FieldNotLoaded, Forbidden, GatewayError, NotFound, Origin, SourceUnavailable
-from gateway.models import Department, Person, Role, User, UserChange, UserEvent, UserFilter, UserSource, View
+from gateway.models import (
+    Department,
+    Person,
+    Role,
+    StaleData,
+    StaleReason,
+    User,
+    UserChange,
+    UserEvent,
+    UserFilter,
+    UserSource,
+    View,
+)
 from gateway.sources import Ref, Request, Response, Source, Transport, TransportLimits, UserQuery, Window
 from gateway.testing import AccountUser, Sandbox
 
@@ -213,6 +225,24 @@ async def typed_service(gateway: Gateway) -> list[str]:
         if found.change is UserChange.DELETED:
             break
     return [record.id for record in (*users, *roles)]
+
+
+async def kept_records(gateway: Gateway) -> list[str]:
+    """Reads state which kept records they accept, and a function receives those past their lifetime."""
+    ages: list[str] = []
+
+    def show(stale: StaleData) -> None:
+        if stale.reason is not StaleReason.REVALIDATING:
+            ages.append(f"{stale.source.value} {stale.id or 'the list'}: {stale.age:.1f} s")
+
+    await gateway.users.get_user("acus_1", UserSource.ACCOUNT, max_age=0, on_stale=show)
+    await gateway.users.list_users(max_stale=float("inf"), on_stale=lambda stale: ages.append(stale.source))
+    await gateway.users.get_role("role_1", only_if_cached=True, max_age=2.5)
+    ages += [user.id async for user in gateway.users.iterate(max_stale=60, on_stale=show)]
+    await gateway.execute("{ __typename }", max_age=10, max_stale=60, only_if_cached=False)
+    async for _ in gateway.subscribe("{ __typename }", max_age=None):
+        break
+    return ages
 
 
 async def name_of(users: Users, principal: Principal) -> str | None:

@@ -3,7 +3,7 @@
 from gateway import AccountSettings, Gateway, Settings
 from gateway.auth import Connection, Principal
 from gateway.changes import UpdateAccountUser
-from gateway.models import UserSource
+from gateway.models import StaleData, UserSource
 from gateway.testing import AccountUser, Sandbox
 
 
@@ -85,3 +85,18 @@ async def typed_service(gateway: Gateway) -> None:
     assert page.edges  # expect error
     async for user in gateway.users.iterate():
         assert user.identifier  # expect error
+
+
+async def remember(stale: StaleData) -> None:
+    """It is asynchronous, so nobody would await it."""
+
+
+async def kept_records(gateway: Gateway) -> None:
+    """What is accepted of kept records has types; changes and subscriptions read anew."""
+    await gateway.users.get_user("acus_1", max_age="60")  # expect error
+    await gateway.users.get_user("acus_1", max_stale=None)  # expect error
+    await gateway.users.list_users(only_if_cached="yes")  # expect error
+    await gateway.users.find_person("ada@example.test", on_stale=remember)  # expect error
+    await gateway.users.update_account_user("acus_1", {"name": "Ada"}, max_age=0)  # expect error
+    gateway.users.subscribe(max_stale=60)  # expect error
+    await gateway.execute("{ __typename }", on_stale=print)  # expect error

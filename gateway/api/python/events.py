@@ -8,6 +8,7 @@ from gateway.api.python.operations import MethodCall, PythonSurface, read_plan_f
 from gateway.errors import BadUserInput, GatewayError, Rule
 from gateway.events.log import Draining, UserEvent
 from gateway.events.watching import MAX_IDS, watching
+from gateway.freshness import FreshnessReport
 from gateway.operation import operation
 from gateway.principal import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
@@ -83,7 +84,13 @@ async def _user_of(
     with telemetry.delivering(subscription) as report:
         method = MethodCall(service, report)
         try:
-            with operation(timeout=seconds, trace=report.trace, calls=report.calls, request_id=report.request_id):
+            with operation(
+                timeout=seconds,
+                trace=report.trace,
+                calls=report.calls,
+                request_id=report.request_id,
+                freshness=FreshnessReport(reads_users_anew=True),
+            ):
                 loaders = method.loaders(read_plan.plan)
                 found = service.complete(user, loaders=loaders)
                 completed = found if isinstance(found, User) else await found

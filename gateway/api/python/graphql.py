@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncGenerator
 
+from msgspec.structs import replace
+
 from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.live.live import Live
 from gateway.api.pictures import PictureLinks
+from gateway.api.python.freshness import FreshnessOptions
 from gateway.api.python.operations import PythonSurface
-from gateway.errors import GatewayError, Unauthenticated
+from gateway.errors import BadUserInput, GatewayError, Unauthenticated
 from gateway.principal import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
 
@@ -21,7 +24,7 @@ class GraphQLOperations:
 
     A principal has the scopes, limits and allowances that it has on every surface; None stands for the embedding
     program, which may do everything. `timeout` is that of an operation, or of each event of a subscription, in seconds;
-    None: that of the surface.
+    None: that of the surface. `freshness` states which kept records a query accepts.
     """
 
     def __init__(self, surface: PythonSurface, executor: Executor, live: Live, pictures: PictureLinks) -> None:
@@ -36,29 +39,32 @@ class GraphQLOperations:
         principal: Principal | None,
         idempotency_key: str | None,
         timeout: float | None,  # noqa: ASYNC109 - a deadline for calls to sources, not a cancellation
+        freshness: FreshnessOptions,
     ) -> Result:
         """Execute a query or a mutation; errors are in the result."""
         incoming = self._incoming(principal, idempotency_key, timeout)
         with self._surface.telemetry.reporting(incoming.report, {}):
             try:
                 incoming.principal.require_valid(self._surface.now())
-                return await self._executor.execute(request, incoming)
+                return await self._executor.execute(request, replace(incoming, freshness=freshness.wanted()))
             except RefusedError as refused:
                 return self._executor.error_result(refused.error, incoming)
-            except Unauthenticated as expired:
-                return self._executor.error_result(expired, incoming)
+            except (Unauthenticated, BadUserInput) as error:
+                return self._executor.error_result(error, incoming)
 
     async def subscribe(
         self,
         request: GraphQLRequest,
         principal: Principal | None,
         timeout: float | None,  # noqa: ASYNC109 - as above
+        freshness: FreshnessOptions,
     ) -> AsyncGenerator[Result]:
         """Execute an operation of any kind, and yield its results; an error that ends it is in the last one."""
         incoming = self._incoming(principal, None, timeout)
         with self._surface.telemetry.reporting(incoming.report, {}):
             try:
                 incoming.principal.require_valid(self._surface.now())
+                incoming = replace(incoming, freshness=freshness.wanted())
                 async with self._live.follow(request, incoming) as responses:
                     async for response in responses:
                         response.add_to(incoming.report)

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from gateway.api.python.freshness import FreshnessOptions
 from gateway.api.python.partial import all_as_loaded, as_loaded
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, GatewayError, Internal, Rule
 from gateway.events.log import EventLog
 from gateway.events.watching import OpenSubscriptions
+from gateway.freshness import FreshnessReport
 from gateway.operation import operation
 from gateway.principal import Principal
 from gateway.telemetry.report import RequestReport
@@ -103,8 +105,14 @@ class MethodCall:
 
 
 @contextmanager
-def running(surface: PythonSurface, name: str, principal: Principal, timeout: float | None) -> Iterator[MethodCall]:
-    """Run one call of the method of that name.
+def running(
+    surface: PythonSurface,
+    name: str,
+    principal: Principal,
+    timeout: float | None,
+    freshness: FreshnessOptions | None = None,
+) -> Iterator[MethodCall]:
+    """Run one call of the method of that name; without `freshness` it is a change, whose users are read anew.
 
     Raises:
         Unauthenticated: the principal has expired.
@@ -113,11 +121,19 @@ def running(surface: PythonSurface, name: str, principal: Principal, timeout: fl
     surface.require_open()
     method = MethodCall(surface.by(principal), report)
     failure: GatewayError | None = None
+    given: FreshnessReport | None = None
     with surface.telemetry.reporting(report, {}):
         seconds = surface.timeout if timeout is None else timeout
         try:
             principal.require_valid(surface.now())
-            with operation(timeout=seconds, trace=report.trace, calls=report.calls, request_id=report.request_id):
+            given = FreshnessReport(reads_users_anew=True) if freshness is None else freshness.new_report()
+            with operation(
+                timeout=seconds,
+                trace=report.trace,
+                calls=report.calls,
+                request_id=report.request_id,
+                freshness=given,
+            ):
                 yield method
         except Exception as error:  # noqa: BLE001 - as a defect of any operation
             failure = method.failure(error, name)
@@ -127,6 +143,8 @@ def running(surface: PythonSurface, name: str, principal: Principal, timeout: fl
             method.close()
     if failure is not None:
         raise _as_called(failure)
+    if freshness is not None:
+        freshness.notify(given)
 
 
 def _as_called(error: GatewayError) -> GatewayError:

@@ -1,10 +1,11 @@
 """The typed service for programs that embed the gateway: `gateway.users`."""
 
 import copy
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Self
 
 from gateway.api.python.events import watch_users
+from gateway.api.python.freshness import FreshnessOptions
 from gateway.api.python.operations import PythonSurface, read_plan_for, running
 from gateway.api.python.pages import DepartmentPage, RolePage, UserPage
 from gateway.api.python.walking import UserWalk
@@ -21,6 +22,7 @@ from gateway.users.fields import (
 from gateway.users.model import Department, Role, User, UserSource
 from gateway.users.person import Person
 from gateway.users.read_plan import View
+from gateway.users.stale import StaleData
 from gateway.users.validation import member_of
 
 __all__ = ["Users", "build_users"]
@@ -35,6 +37,11 @@ class Users:
       never None. Of roles and departments, all fields are loaded by default.
     - A change is a model of `gateway.changes`, or a mapping of its fields; an absent field stays unchanged. With an
       `idempotency_key`, a repeated call returns the result of the first one.
+    - Reads may be answered by what is kept of the sources, within its lifetime (docs/freshness.md). `max_age` accepts
+      only what was read at most that many seconds ago; with 0, the sources are called. `max_stale` also accepts what
+      is that many seconds past its lifetime. With `only_if_cached` no source is called: what is not kept raises
+      `SourceUnavailable`. `on_stale` is called for each record and each list that was given past its lifetime, also
+      because its source failed.
     - `timeout` is in seconds, for everything that the call does; None means the setting `request_timeout`.
     - It acts for the embedding program, which may do everything; `by` returns it for a principal, whose scopes are
       checked.
@@ -58,10 +65,15 @@ class Users:
         *,
         view: View = View.BASIC,
         fields: Sequence[str] = (),
+        max_age: float | None = None,
+        max_stale: float = 0.0,
+        only_if_cached: bool = False,
+        on_stale: Callable[[StaleData], None] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a deadline for calls to sources, not a cancellation
     ) -> User | None:
         """Return one user, or None if there is none."""
-        with running(self._surface, "get_user", self._principal, timeout) as method:
+        freshness = FreshnessOptions(max_age, max_stale, only_if_cached, on_stale)
+        with running(self._surface, "get_user", self._principal, timeout, freshness) as method:
             read_plan = read_plan_for("User", view, fields)
             loaders = method.loaders(read_plan.plan, single_user=True)
             known = None if source is None else member_of(UserSource, source, "source")
@@ -76,13 +88,18 @@ class Users:
         after: str | None = None,
         view: View = View.BASIC,
         fields: Sequence[str] = (),
+        max_age: float | None = None,
+        max_stale: float = 0.0,
+        only_if_cached: bool = False,
+        on_stale: Callable[[StaleData], None] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> UserPage:
         """Return a page of the users of all sources, newest first: at most 200 users, after a cursor.
 
         Without `sources` in the filter, all sources are listed that the principal may read.
         """
-        with running(self._surface, "list_users", self._principal, timeout) as method:
+        freshness = FreshnessOptions(max_age, max_stale, only_if_cached, on_stale)
+        with running(self._surface, "list_users", self._principal, timeout, freshness) as method:
             read_plan = read_plan_for("User", view, fields)
             loaders = method.loaders(read_plan.plan)
             page = await method.service.list_users(filter, first=first, after=after, loaders=loaders)
@@ -99,6 +116,10 @@ class Users:
         limit: int | None = None,
         view: View = View.BASIC,
         fields: Sequence[str] = (),
+        max_age: float | None = None,
+        max_stale: float = 0.0,
+        only_if_cached: bool = False,
+        on_stale: Callable[[StaleData], None] | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[User]:
         """Iterate over the users of all sources, newest first, or over at most `limit` of them.
@@ -107,7 +128,16 @@ class Users:
         left at any time. If a source fails, its error is raised after the users of the other sources in that page:
         what follows would be incomplete. `list_users` continues without that source.
         """
-        return UserWalk(self, filter, page_size=page_size, limit=limit, view=view, fields=fields, timeout=timeout)
+        return UserWalk(
+            self,
+            filter,
+            page_size=page_size,
+            limit=limit,
+            view=view,
+            fields=fields,
+            timeout=timeout,
+            freshness=FreshnessOptions(max_age, max_stale, only_if_cached, on_stale),
+        )
 
     async def find_person(
         self,
@@ -115,10 +145,15 @@ class Users:
         *,
         view: View = View.BASIC,
         fields: Sequence[str] = (),
+        max_age: float | None = None,
+        max_stale: float = 0.0,
+        only_if_cached: bool = False,
+        on_stale: Callable[[StaleData], None] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> Person:
         """Return all users with an e-mail address, whatever its case, of the sources that the principal may read."""
-        with running(self._surface, "find_person", self._principal, timeout) as method:
+        freshness = FreshnessOptions(max_age, max_stale, only_if_cached, on_stale)
+        with running(self._surface, "find_person", self._principal, timeout, freshness) as method:
             read_plan = read_plan_for("User", view, fields)
             loaders = method.loaders(read_plan.plan)
             person = await method.service.find_person(email, loaders=loaders)
@@ -131,10 +166,15 @@ class Users:
         id: str,
         *,
         fields: Sequence[str] = (),
+        max_age: float | None = None,
+        max_stale: float = 0.0,
+        only_if_cached: bool = False,
+        on_stale: Callable[[StaleData], None] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> Role | None:
         """Return one role, or None if there is none."""
-        with running(self._surface, "get_role", self._principal, timeout) as method:
+        freshness = FreshnessOptions(max_age, max_stale, only_if_cached, on_stale)
+        with running(self._surface, "get_role", self._principal, timeout, freshness) as method:
             read_plan = read_plan_for("Role", View.FULL, fields)
             loaders = method.loaders(read_plan.plan)
             return await method.load_one(await method.service.get_role(id, loaders=loaders), read_plan, loaders)
@@ -146,10 +186,15 @@ class Users:
         after: str | None = None,
         search: str | None = None,
         fields: Sequence[str] = (),
+        max_age: float | None = None,
+        max_stale: float = 0.0,
+        only_if_cached: bool = False,
+        on_stale: Callable[[StaleData], None] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> RolePage:
         """Return a page of the roles of the account source, newest first: at most 200 roles, after a cursor."""
-        with running(self._surface, "list_roles", self._principal, timeout) as method:
+        freshness = FreshnessOptions(max_age, max_stale, only_if_cached, on_stale)
+        with running(self._surface, "list_roles", self._principal, timeout, freshness) as method:
             read_plan = read_plan_for("Role", View.FULL, fields)
             loaders = method.loaders(read_plan.plan)
             page = await method.service.list_roles(first=first, after=after, search=search, loaders=loaders)
@@ -161,10 +206,15 @@ class Users:
         id: str,
         *,
         fields: Sequence[str] = (),
+        max_age: float | None = None,
+        max_stale: float = 0.0,
+        only_if_cached: bool = False,
+        on_stale: Callable[[StaleData], None] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> Department | None:
         """Return one department, or None if there is none."""
-        with running(self._surface, "get_department", self._principal, timeout) as method:
+        freshness = FreshnessOptions(max_age, max_stale, only_if_cached, on_stale)
+        with running(self._surface, "get_department", self._principal, timeout, freshness) as method:
             read_plan = read_plan_for("Department", View.FULL, fields)
             loaders = method.loaders(read_plan.plan)
             found = await method.service.get_department(id, loaders=loaders)
@@ -177,10 +227,15 @@ class Users:
         after: str | None = None,
         search: str | None = None,
         fields: Sequence[str] = (),
+        max_age: float | None = None,
+        max_stale: float = 0.0,
+        only_if_cached: bool = False,
+        on_stale: Callable[[StaleData], None] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> DepartmentPage:
         """Return a page of the departments of the account source, newest first: at most 200, after a cursor."""
-        with running(self._surface, "list_departments", self._principal, timeout) as method:
+        freshness = FreshnessOptions(max_age, max_stale, only_if_cached, on_stale)
+        with running(self._surface, "list_departments", self._principal, timeout, freshness) as method:
             read_plan = read_plan_for("Department", View.FULL, fields)
             loaders = method.loaders(read_plan.plan)
             page = await method.service.list_departments(first=first, after=after, search=search, loaders=loaders)

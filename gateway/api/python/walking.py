@@ -5,6 +5,7 @@ from functools import partial
 from typing import Protocol
 
 from gateway import errors
+from gateway.api.python.freshness import FreshnessOptions, OnStale
 from gateway.api.python.pages import UserPage
 from gateway.errors import BadUserInput, Code, GatewayError, Origin, Rule
 from gateway.users.fields import UserFilter
@@ -32,6 +33,10 @@ class _ListsUsers(Protocol):
         after: str | None,
         view: View,
         fields: Sequence[str],
+        max_age: float | None,
+        max_stale: float,
+        only_if_cached: bool,
+        on_stale: OnStale | None,
         timeout: float | None,  # noqa: ASYNC109 - a deadline for calls to sources, not a cancellation
     ) -> UserPage: ...
 
@@ -52,13 +57,24 @@ class UserWalk(AsyncIterator[User]):
         view: View,
         fields: Sequence[str],
         timeout: float | None,
+        freshness: FreshnessOptions,
     ) -> None:
         if page_size < 1:
             raise BadUserInput.at(("page_size",), "must be at least 1", Rule.RANGE, min=1)
         check_first(page_size, "page_size")
         if limit is not None and limit < 0:
             raise BadUserInput.at(("limit",), "must not be negative", Rule.RANGE, min=0)
-        self._read = partial(users.list_users, filter, view=view, fields=fields, timeout=timeout)
+        self._read = partial(
+            users.list_users,
+            filter,
+            view=view,
+            fields=fields,
+            max_age=freshness.max_age,
+            max_stale=freshness.max_stale,
+            only_if_cached=freshness.only_if_cached,
+            on_stale=freshness.on_stale,
+            timeout=timeout,
+        )
         self._page_size = page_size
         self._left = limit
         self._after: str | None = None

@@ -1,0 +1,67 @@
+"""Tests of programs whose gateway keeps users: time that passes, and changes made elsewhere."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from gateway import Gateway
+from gateway.errors import SourceUnavailable
+from gateway.models import UserSource
+from gateway.testing import LANDMARKS, AccountUser, Sandbox
+
+ADA = LANDMARKS["account"]["ada"]
+
+
+async def name_of(gateway: Gateway, user_id: str) -> str | None:
+    """Return the name of an account user."""
+    user = await gateway.users.get_user(user_id, UserSource.ACCOUNT)
+    return user and user.name
+
+
+async def test_without_polling(sandbox: Sandbox) -> None:
+    """A user is kept for 5 s on the clock of the sandbox, where nobody reports its changes."""
+    settings = sandbox.settings(keep_mode="on")
+    async with Gateway(settings, clock=sandbox.clock) as gateway:
+        for _ in range(2):
+            assert await name_of(gateway, ADA) == "Ada Lovelace"
+        sandbox.update(ADA, "account", name="Ada King")
+        sandbox.advance(4)
+        assert await name_of(gateway, ADA) == "Ada Lovelace"
+        assert len(sandbox.calls) == 1
+        sandbox.advance(2)
+        assert await name_of(gateway, ADA) == "Ada King"
+
+
+async def test_with_polling(sandbox: Sandbox) -> None:
+    """With polling it is kept until a poll reports its change: after its interval, the next one is made."""
+    eve = sandbox.seed(AccountUser(id="acus_eve", name="Eve"))
+    settings = sandbox.settings(keep_mode="on", account={"poll_interval": 60})
+    async with Gateway(settings, clock=sandbox.clock) as gateway, asyncio.timeout(10):
+        while not sandbox.calls:  # noqa: ASYNC110 - the first poll, before which changes are not reported
+            await asyncio.sleep(0.01)
+        events = gateway.users.subscribe(ids=[eve])
+        async with aclosing(events):
+            reported = asyncio.ensure_future(anext(events))
+            assert await name_of(gateway, "acus_eve") == "Eve"
+            sandbox.update(eve, name="Eve King")
+            sandbox.advance(60)
+            await reported
+        assert await name_of(gateway, "acus_eve") == "Eve King"
+        sandbox.calls.clear()
+        sandbox.advance(50)
+        assert await name_of(gateway, "acus_eve") == "Eve King"
+        assert [call.path for call in sandbox.calls if "account-users" in call.path] == []
+
+
+async def test_a_failing_source(sandbox: Sandbox) -> None:
+    """What is kept is given while the source fails, for five minutes, and after that its error."""
+    settings = sandbox.settings(keep_mode="on", account={"max_attempts": 1})
+    async with Gateway(settings, clock=sandbox.clock) as gateway:
+        assert await name_of(gateway, ADA) == "Ada Lovelace"
+        sandbox.fail("account", status=503, times=None)
+        sandbox.advance(200)
+        assert await name_of(gateway, ADA) == "Ada Lovelace"
+        sandbox.advance(200)
+        with pytest.raises(SourceUnavailable):
+            await name_of(gateway, ADA)
