@@ -9,10 +9,13 @@ and outcome as far as they are known. RequestInfo is always present. BadRequest 
 the fields by their names in the request: `user.email`. RetryInfo is present if a later call may succeed.
 
 Metadata of requests: `authorization: Bearer <API key or token>` or `x-api-key: <API key>`, if the gateway
-authenticates callers; `x-request-id`; `traceparent`. Trailers of responses: `x-request-id`, `server-timing`,
-`idempotency-replayed: true` if the response to a change is the stored result of an earlier call with the same
-request_id, and `usergateway-partial-errors-bin`, a serialized PartialErrors, if lookups failed and the response is
-the resource itself. Lists have a field for it.
+authenticates callers; `x-request-id`; `traceparent`; `cache-control` with the directives no-cache, max-age, max-stale
+and only-if-cached, which state what of the kept records a read accepts, as in HTTP. Trailers of responses:
+`x-request-id`, `server-timing`, `idempotency-replayed: true` if the response to a change is the stored result of an
+earlier call with the same request_id, and `usergateway-partial-errors-bin`, a serialized PartialErrors, if lookups
+failed and the response is the resource itself. Lists have a field for it. Reads that may be answered by kept records
+have `cache-status` (RFC 9211), and `usergateway-freshness-bin`, a serialized Freshness, if some of the response is
+past its lifetime.
 
 Times are strings, RFC 3339 exactly as the source sent them. google.protobuf.Timestamp would lose the offset (the
 time zone of a Marketplace user) and the number of digits.
@@ -410,7 +413,9 @@ class ListUsersResponse(_message.Message):
 
     @_builtins.property
     def unavailable(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceError]:
-        """The sources that are missing on this page. Their users are on a later page: none is lost."""
+        """The sources that failed. Their users are on a later page: none is lost. With `as_of`, they are on this page, as they
+        were then.
+        """
 
     @_builtins.property
     def partial_errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartialError]:
@@ -482,7 +487,7 @@ class Person(_message.Message):
 
     @_builtins.property
     def unavailable(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceError]:
-        """The sources that could not be searched."""
+        """The sources that could not be searched. With `as_of`, their users are here, as they were then."""
 
     @_builtins.property
     def partial_errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartialError]:
@@ -506,7 +511,7 @@ Global___Person: _TypeAlias = Person  # noqa: Y015
 
 @_typing.final
 class SourceError(_message.Message):
-    """A source that did not return users."""
+    """A source that failed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -514,6 +519,7 @@ class SourceError(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     source: Global___UserSource.ValueType
     """The source."""
     code: _builtins.str
@@ -522,6 +528,8 @@ class SourceError(_message.Message):
     """The error as a sentence."""
     retry_after: _builtins.float
     """The seconds after which another call may succeed."""
+    as_of: _builtins.str
+    """The time at which its users were read, if the response has them: the source failed, and they were kept."""
     def __init__(
         self,
         *,
@@ -529,16 +537,87 @@ class SourceError(_message.Message):
         code: _builtins.str = ...,
         message: _builtins.str = ...,
         retry_after: _builtins.float | None = ...,
+        as_of: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_retry_after", b"_retry_after", "retry_after", b"retry_after"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_as_of", b"_as_of", "_retry_after", b"_retry_after", "as_of", b"as_of", "retry_after", b"retry_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_after", b"_retry_after", "code", b"code", "message", b"message", "retry_after", b"retry_after", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_as_of", b"_as_of", "_retry_after", b"_retry_after", "as_of", b"as_of", "code", b"code", "message", b"message", "retry_after", b"retry_after", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__as_of: _TypeAlias = _typing.Literal["as_of"]  # noqa: Y015
+    _WhichOneofArgType__as_of: _TypeAlias = _typing.Literal["_as_of", b"_as_of"]  # noqa: Y015
     _WhichOneofReturnType__retry_after: _TypeAlias = _typing.Literal["retry_after"]  # noqa: Y015
     _WhichOneofArgType__retry_after: _TypeAlias = _typing.Literal["_retry_after", b"_retry_after"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__as_of) -> _WhichOneofReturnType__as_of | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_after) -> _WhichOneofReturnType__retry_after | None: ...
 
 Global___SourceError: _TypeAlias = SourceError  # noqa: Y015
+
+@_typing.final
+class StaleData(_message.Message):
+    """A record or a list that was given although its lifetime had ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    source: Global___UserSource.ValueType
+    """The source that it was read from."""
+    id: _builtins.str
+    """The global id of the record; empty for the list of the source, whose users may all be out of date."""
+    age: _builtins.float
+    """How many seconds ago it was read."""
+    reason: _builtins.str
+    """Why it was given: `revalidating`, because the call accepts it and it is being read again; `only-if-cached`, because
+    the call accepts it and forbids calls to the source; or the failure of the source: `source-unavailable`,
+    `source-timeout` or `rate-limited`.
+    """
+    def __init__(
+        self,
+        *,
+        source: Global___UserSource.ValueType = ...,
+        id: _builtins.str = ...,
+        age: _builtins.float = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "id", b"id", "reason", b"reason", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StaleData: _TypeAlias = StaleData  # noqa: Y015
+
+@_typing.final
+class Freshness(_message.Message):
+    """What of a response is past its lifetime: the trailer `usergateway-freshness-bin`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STALE_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELD_NUMBER: _builtins.int
+    omitted: _builtins.int
+    """The number of further ones, which exceed the size of metadata."""
+    @_builtins.property
+    def stale(self) -> _containers.RepeatedCompositeFieldContainer[Global___StaleData]:
+        """The records and lists. A record that occurs several times in the response is named once."""
+
+    def __init__(
+        self,
+        *,
+        stale: _abc.Iterable[Global___StaleData] | None = ...,
+        omitted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["omitted", b"omitted", "stale", b"stale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Freshness: _TypeAlias = Freshness  # noqa: Y015
 
 @_typing.final
 class PartialError(_message.Message):

@@ -9,10 +9,13 @@ and outcome as far as they are known. RequestInfo is always present. BadRequest 
 the fields by their names in the request: `user.email`. RetryInfo is present if a later call may succeed.
 
 Metadata of requests: `authorization: Bearer <API key or token>` or `x-api-key: <API key>`, if the gateway
-authenticates callers; `x-request-id`; `traceparent`. Trailers of responses: `x-request-id`, `server-timing`,
-`idempotency-replayed: true` if the response to a change is the stored result of an earlier call with the same
-request_id, and `usergateway-partial-errors-bin`, a serialized PartialErrors, if lookups failed and the response is
-the resource itself. Lists have a field for it.
+authenticates callers; `x-request-id`; `traceparent`; `cache-control` with the directives no-cache, max-age, max-stale
+and only-if-cached, which state what of the kept records a read accepts, as in HTTP. Trailers of responses:
+`x-request-id`, `server-timing`, `idempotency-replayed: true` if the response to a change is the stored result of an
+earlier call with the same request_id, and `usergateway-partial-errors-bin`, a serialized PartialErrors, if lookups
+failed and the response is the resource itself. Lists have a field for it. Reads that may be answered by kept records
+have `cache-status` (RFC 9211), and `usergateway-freshness-bin`, a serialized Freshness, if some of the response is
+past its lifetime.
 
 Times are strings, RFC 3339 exactly as the source sent them. google.protobuf.Timestamp would lose the offset (the
 time zone of a Marketplace user) and the number of digits.

@@ -10,21 +10,27 @@ from google.rpc import status_pb2
 
 from gateway.api.capacity import ratelimit_headers
 from gateway.api.grpc.errors import partial_errors, status_of
+from gateway.api.grpc.messages import stale_message
 from gateway.api.web.http import Headers
 from gateway.callers.connection import Connection
+from gateway.freshness import Freshness, FreshnessReport
 from gateway.kit.rate_limit import Allowance
 from gateway.principal import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.loaders import Loaders
 from gateway.users.source import Unavailable
+from gateway.users.stale import stale_data
 from usergateway.v1 import users_pb2
 
-__all__ = ["PARTIAL_ERRORS", "Call", "CallContext"]
+__all__ = ["FRESHNESS", "PARTIAL_ERRORS", "Call", "CallContext"]
 
 PARTIAL_ERRORS = "usergateway-partial-errors-bin"
+FRESHNESS = "usergateway-freshness-bin"
 
-_MAX_PARTIAL_ERROR_BYTES = 4096  # clients accept 8 KiB of metadata
+# Clients accept 8 KiB of metadata, in which binary values are a third longer.
+_MAX_PARTIAL_ERROR_BYTES = 4096
+_MAX_BINARY_BYTES = 5120
 _RESPONSE_TIME = 0.05  # seconds before the client's deadline, to send the response in time
 
 
@@ -55,7 +61,8 @@ class Call:
     """One call: what the client sent in addition to the request, and the trailers of the response.
 
     `connection` is what the caller is authenticated by. `timeout` is the time until the deadline of the client when the
-    call arrived, in seconds; None without a deadline. `report` is filled during the call.
+    call arrived, in seconds; None without a deadline. `freshness` has the directives of the metadata `cache-control`;
+    it is filled during the call, as is `report`.
     """
 
     method: str
@@ -65,6 +72,7 @@ class Call:
     principal: Principal = ANYONE
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
     report: RequestReport = field(default_factory=lambda: RequestReport("grpc"))
+    freshness: FreshnessReport = field(default_factory=FreshnessReport)
     _loaders: list[Loaders] = field(default_factory=list)
 
     @classmethod
@@ -76,7 +84,8 @@ class Call:
         metadata = Headers([(name, value) for name, value in fields if isinstance(value, str)])
         telemetry.begin(report, metadata)
         connection = Connection("grpc", metadata, None, _peer_address(context.peer()), CallContext(context))
-        return cls(method, report.request_id, context.time_remaining(), connection, report=report)
+        freshness = FreshnessReport(Freshness.parse(metadata.get("cache-control")))
+        return cls(method, report.request_id, context.time_remaining(), connection, report=report, freshness=freshness)
 
     def track(self, loaders: Loaders) -> Loaders:
         """Return the loaders, to be closed when the call ends: a client that disconnects stops their lookups."""
@@ -129,6 +138,20 @@ class Call:
                     del partial.errors[-1]
         if partial.errors or partial.omitted:
             self.trailers.append((PARTIAL_ERRORS, partial.SerializeToString()))
+
+    def add_freshness(self) -> None:
+        """Add the trailers about kept records, with what was given past its lifetime as far as its size permits."""
+        status = self.freshness.cache_status
+        if status is not None:
+            self.trailers.append(("cache-status", status))
+        if not self.freshness.stale:
+            return
+        room = _MAX_BINARY_BYTES - sum(len(value) for _, value in self.trailers if isinstance(value, bytes))
+        freshness = users_pb2.Freshness(stale=[stale_message(stale) for stale in stale_data(self.freshness)])
+        while freshness.ByteSize() > room:
+            freshness.omitted += 1
+            del freshness.stale[-1]
+        self.trailers.append((FRESHNESS, freshness.SerializeToString()))
 
     def failed(self, error: Exception) -> status_pb2.Status:
         """Return the status of a call that failed."""

@@ -174,7 +174,13 @@ def unary(
     async def execute(call: Call, context: Any) -> Any:
         seconds = call.seconds_to_execute(admission.timeout)
         report = call.report
-        with operation(timeout=seconds, trace=report.trace, calls=report.calls, request_id=call.request_id):
+        with operation(
+            timeout=seconds,
+            trace=report.trace,
+            calls=report.calls,
+            request_id=call.request_id,
+            freshness=call.freshness,
+        ):
             await admission.admit(call, context)
             request = await method.read_request(context, admission.timers, seconds)
             await admission.charge(call, request)
@@ -184,6 +190,7 @@ def unary(
     async def handle(_requests: Any, context: Any) -> Any:
         call = Call.of(method.name, context, admission.telemetry)
         call.report.kind = "unary"
+        call.freshness.reads_users_anew = method.is_change
         task: Any = asyncio.current_task()
         running.tasks.add(task)
         try:
@@ -198,6 +205,7 @@ def unary(
         except Exception as error:  # noqa: BLE001 - the client gets a status with details for every exception
             status = call.failed(error)
         else:
+            call.add_freshness()
             context.set_trailing_metadata(call.all_trailers())
             call.report.bytes = answer.ByteSize()
             admission.end(call, grpc.StatusCode.OK)

@@ -10,9 +10,10 @@ from gateway.api.grpc.enums import NUMBERS
 from gateway.users.ids import encode, ref_of
 from gateway.users.model import Identified
 from gateway.users.planning import EXPANSIONS, Selection
+from gateway.users.stale import StaleData
 from usergateway.v1 import users_pb2
 
-__all__ = ["Messages", "source_error"]
+__all__ = ["Messages", "source_error", "stale_message"]
 
 _Convert = Callable[[Any, Selection | None], Any]
 _PICTURE = "image_url"
@@ -40,14 +41,21 @@ class Messages:
 
 
 def source_error(unavailable: Any) -> users_pb2.SourceError:
-    """Return the message of a source that is missing in a list."""
+    """Return the message of a source that failed during the read of a list."""
     number: Any = NUMBERS["UserSource"][unavailable.source]
     return users_pb2.SourceError(
         source=number,
         code=str(unavailable.code),
         message=unavailable.message,
         retry_after=unavailable.retry_after,
+        as_of=unavailable.as_of,
     )
+
+
+def stale_message(stale: StaleData) -> users_pb2.StaleData:
+    """Return the message of what was given past its lifetime."""
+    number: Any = NUMBERS["UserSource"][stale.source]
+    return users_pb2.StaleData(source=number, id=stale.id or "", age=round(stale.age, 3), reason=str(stale.reason))
 
 
 class _Converter:
