@@ -152,7 +152,7 @@ class StatusReader:
         for name in (source.name for source in self._sources.sources):
             configured = settings_of(self._settings, name)
             lag = lags.get(name)
-            if getattr(configured, "poll_interval", None) is not None:
+            if configured.poll_interval is not None:
                 kind = "polling"
             elif lag is not None:
                 kind = "webhooks"

@@ -21,8 +21,6 @@ from gateway.users.source import Source
 
 __all__ = ["run_checks"]
 
-_POLLED = (UserSource.ACCOUNT, UserSource.SOFTWAREONE)  # the sources with a `poll_interval`
-
 
 async def run_checks(
     settings: Settings, sources: Collection[UserSource] = (), *, changes: bool = False
@@ -53,7 +51,7 @@ def _without_effects(settings: Settings) -> Settings:
 
     A check must not write to what the replicas have in common, nor call a source for anything but the check.
     """
-    polled = {str(source): getattr(settings, source).model_copy(update={"poll_interval": None}) for source in _POLLED}
+    polled = {str(name): settings_of(settings, name).model_copy(update={"poll_interval": None}) for name in UserSource}
     return settings.model_copy(update={"redis_url": None, "access_log": "off", **polled})
 
 
@@ -76,7 +74,7 @@ async def _check_configured(
         return rows
     if source.name is UserSource.RESELLER:
         await check_webhooks(row, settings.reseller, gateway.asgi_app())
-    if getattr(given, "poll_interval", None) is not None:
+    if given.poll_interval is not None:
         rows += [await check_probe(f"{source.name}-{POLLING}", each) for each in source.probes if each.part == POLLING]
     return rows
 

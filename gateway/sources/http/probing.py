@@ -64,11 +64,17 @@ def change_probe(  # noqa: PLR0917 - each of them is a part of one call
     return Probe("changes", permission, api.url(template, path_params), call)
 
 
-def polling_probe(api: Api, permission: str, template: str, changes_since: ChangesSince) -> Probe:
+def polling_probe(
+    api: Api,
+    permission: str,
+    template: str,
+    changes_since: ChangesSince,
+    path_params: Mapping[str, str] | None = None,
+) -> Probe:
     """Return the probe of polling: the present position, as the first poll requests it."""
 
     async def call() -> ProbeResponse:
         await changes_since(None)
         return ProbeResponse()
 
-    return Probe("polling", permission, api.url(template), call)
+    return Probe("polling", permission, api.url(template, path_params), call)

@@ -12,6 +12,7 @@ from gateway.sources.indexed import page_containing, window
 from gateway.sources.reseller.errors import reseller_error
 from gateway.sources.reseller.inferred import InferredList, InferredRead
 from gateway.sources.reseller.known import KnownUsers
+from gateway.sources.reseller.polling import ResellerChanges
 from gateway.sources.reseller.probes import no_reseller, reseller_probes
 from gateway.sources.reseller.wire import ResellerWireOrganization, ResellerWireUser
 from gateway.users import model
@@ -66,7 +67,10 @@ class ResellerSource:
         self._users = InferredRead(self._api, _USER_PATH, lambda _: (_USERS_PATH, ()), _USER, _USER_LIST)
         organizations = _Organizations(self._api)
         self.directories: Mapping[Kind, Directory[Any]] = {Kind.ORGANIZATION: organizations}
-        self.probes = reseller_probes(self._api, tenant, organizations)
+        self.changes_since = ResellerChanges(
+            self.page_users, self.fetch_user, tenant=tenant, now=self._api.clock.now
+        ).changes_since
+        self.probes = reseller_probes(self._api, tenant, organizations, self.page_users)
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:  # noqa: ARG002 - responses always contain all fields
         found = await self._users.fetch({"reseller": ref.tenant, "id": ref.source_id})

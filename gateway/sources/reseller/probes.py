@@ -1,6 +1,6 @@
 """The probes of the reseller source. docs/upstreams/reseller.md, "Authentication", has the scopes."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,11 +8,11 @@ from gateway.errors import BadUserInput, FailedCall, NotFound, Origin, SourceNot
 from gateway.sources.http.api import Api
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.json import JsonDecoder, decode_response
-from gateway.sources.http.probing import change_probe, users_probe
+from gateway.sources.http.probing import change_probe, polling_probe, users_probe
 from gateway.sources.reseller.wire import ResellerWireUser
 from gateway.users.model import User, UserSource
 from gateway.users.probe import Probe, ProbeResponse
-from gateway.users.source import Directory
+from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["no_reseller", "reseller_probes"]
 
@@ -20,6 +20,7 @@ _USER_LIST = JsonDecoder(list[ResellerWireUser])
 _USERS_PATH = "/v3/resellers/{reseller}/users"
 _ORGANIZATIONS_PATH = "/v3/resellers/{reseller}/organizations"
 _RESELLER_ID = "GATEWAY_RESELLER__RESELLER_ID"
+_PAGE = 100
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -30,8 +31,14 @@ def no_reseller() -> SourceNotConfigured:
     )
 
 
-def reseller_probes(api: Api, tenant: str, organizations: Directory[Any]) -> tuple[Probe, ...]:
-    """Return the probes of users, organizations and changes, for the configured reseller `tenant`."""
+_PageUsers = Callable[[UserQuery, str | None, int, frozenset[str]], Awaitable[Window]]
+
+
+def reseller_probes(api: Api, tenant: str, organizations: Directory[Any], page_users: _PageUsers) -> tuple[Probe, ...]:
+    """Return the probes of users, organizations, changes and polling, for the configured reseller `tenant`.
+
+    Polling reads all users: its probe reads only the first page.
+    """
     path_params = {"reseller": tenant}
 
     def read(request: Request, response: Response) -> Sequence[User]:
@@ -53,6 +60,9 @@ def reseller_probes(api: Api, tenant: str, organizations: Directory[Any]) -> tup
         await organizations.page(tenant, frozenset(), None, limit=1)
         return ProbeResponse()
 
+    async def read_first_page(_: str | None) -> None:
+        await page_users(UserQuery(), None, _PAGE, frozenset())
+
     one = [("page", "1"), ("limit", "1")]
     users = users_probe(api, "reseller:user:read", _USERS_PATH, one, read, path_params)
     nobody = {**path_params, "id": _NOBODY}
@@ -65,4 +75,5 @@ def reseller_probes(api: Api, tenant: str, organizations: Directory[Any]) -> tup
             list_organizations,
         ),
         change_probe(api, "reseller:user:update", "PATCH", f"{_USERS_PATH}/{{id}}", nobody, b"{}"),
+        polling_probe(api, "reseller:user:read", _USERS_PATH, read_first_page, path_params),
     )
