@@ -9,6 +9,7 @@ from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import KeepRule, Lifetimes
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.reading import KeepMode, UserReader
+from gateway.users.records import KeptRecords, RecordKey, RecordTag
 from gateway.users.source import Source, Sources
 
 SOURCE = UserSource.SOFTWAREONE
@@ -48,3 +49,15 @@ async def test_an_unknown_outcome_by_address(reads: UserReader) -> None:
     change = reads.begin_change(SOURCE, ADDRESS)
     reads.end_change(change, ADDRESS, None)
     assert reads.kept_user(REF, NEEDS, ANYONE) is None
+
+
+def test_a_refused_credential() -> None:
+    """What was read with a credential before it was refused is not kept where the response arrives after that."""
+    records = KeptRecords()
+    key = RecordKey("forwarded:ann", REF)
+    read = records.begin(SOURCE, Kind.USER, RecordTag.of(REF))
+    records.drop_credential("forwarded:bob")
+    assert records.store(key, read, USER, NEEDS)
+    records.drop_credential("forwarded:ann")
+    assert not records.store(key, read, USER, NEEDS)
+    assert records.find(key) is None
