@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 from gateway import Gateway
 from gateway.auth import Credential, Principal
@@ -200,3 +201,20 @@ async def test_ids_that_resemble_others(opened: Any, sandbox: Sandbox) -> None:
                 assert text.casefold() in {found.source_id.casefold(), (found.email or "").casefold()}
                 assert found.source is source
     assert await gateway.users.get_user(ADA, ACCOUNT) == ada
+
+
+async def test_the_price(opened: Any, sandbox: Sandbox) -> None:
+    """An operation costs the same whether what it reads is kept or not."""
+    gateway = await opened()
+    http = await gateway.serve_http(grace=0)
+    url, prices = f"http://127.0.0.1:{http.address[1]}/graphql", []
+    try:
+        async with ClientSession() as session:
+            for headers in ({}, {}, {"Cache-Control": "no-cache"}):
+                body = {"query": READ_ADA, "extensions": {"cost": True}}
+                async with session.post(url, json=body, headers=headers) as response:
+                    prices.append((await response.json())["extensions"]["cost"]["requested"])
+    finally:
+        await http.stop()
+    assert len(set(prices)) == 1
+    assert calls(sandbox) < len(prices)
