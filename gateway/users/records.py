@@ -6,7 +6,7 @@ replica. A read stores its result only if nothing that the result depends on has
 it could put back what a change has just dropped.
 
 What an entry depends on are its tags: a `RecordTag` is one record, a `ListTag` all lists of users of a tenant. Each tag
-has a generation, which a change raises.
+has a generation, which a change raises. A `CredentialTag` has one, too, which a refusal of the credential raises.
 
 How long an entry may be used is decided elsewhere (`lifetimes.py`). All rules: docs/freshness.md.
 """
@@ -66,7 +66,13 @@ class ListTag(NamedTuple):
         return cls(source, tenant.casefold())
 
 
-Tag = RecordTag | ListTag
+class CredentialTag(NamedTuple):
+    """All that was read with a credential."""
+
+    credential: str
+
+
+Tag = RecordTag | ListTag | CredentialTag
 
 
 class RecordKey(NamedTuple):
@@ -170,8 +176,6 @@ class KeptRecords:
         # The number of the last change of each tag, as far as reads that began before it are under way.
         self._changed: OrderedDict[Tag, int] = OrderedDict()
         self._dropped: dict[tuple[UserSource | None, Kind | None], int] = {}  # the same for `drop`
-        self._withdrawn: dict[str, int] = {}  # the same for `drop_credential`
-        self._revoked: dict[str, int] = {}  # the same for `drop_caller`
         self._reads: dict[Read, None] = {}  # the oldest first
 
     def __len__(self) -> int:
@@ -207,8 +211,6 @@ class KeptRecords:
         oldest = next(iter(self._reads), None)
         if oldest is None:
             self._changed.clear()
-            self._withdrawn.clear()
-            self._revoked.clear()
             return
         while self._changed and next(iter(self._changed.values())) <= oldest.number:
             self._changed.popitem(last=False)
@@ -232,7 +234,7 @@ class KeptRecords:
         """
         tags = _tags(key, read.tags, value)
         entry = self._entries.get(key)
-        if not self.is_current(read, tags) or self._is_withdrawn(key.credential, read):
+        if not self.is_current(read, (*tags, CredentialTag(key.credential))):
             return False
         if entry is not None:
             kept = entry.kept
@@ -270,11 +272,8 @@ class KeptRecords:
         An entry whose record equals `unless` is not dropped, nor one for which `is_unchanged` returns True: it is as it
         is after the change.
         """
-        self._change += 1
+        self._raise(*tags)
         for tag in tags:
-            if self._reads:
-                self._changed[tag] = self._change
-                self._changed.move_to_end(tag)
             for key in tuple(self._tagged.get(tag, ())):
                 value = self._entries[key].kept.value
                 if unless is not None and value == unless:
@@ -290,18 +289,15 @@ class KeptRecords:
             self._remove(key)
 
     def drop_credential(self, credential: str) -> None:
-        """Drop everything that was read with a credential, and let no read with it be stored that is under way."""
-        self._change += 1
-        if self._reads:
-            self._withdrawn[credential] = self._change
+        """Drop everything that was read with a credential, and let no read of it be stored that is under way."""
+        self._raise(CredentialTag(credential))
         for key in [key for key in self._entries if key.credential == credential]:
             self._remove(key)
 
     def drop_caller(self, name: str) -> None:
-        """Drop everything that was read with credentials which the principals of a name have brought."""
+        """Drop everything that was read with credentials that the principals of a name alone have brought."""
         self._change += 1
-        if self._reads:
-            self._revoked[name] = self._change
+        self._dropped[None, None] = self._change  # no read under way is stored: the credential of each is not known
         for key in [key for key in self._entries if is_brought_by(key.credential, name)]:
             self._remove(key)
 
@@ -310,11 +306,13 @@ class KeptRecords:
         self._max_bytes = 0
         self.drop()
 
-    def _is_withdrawn(self, credential: str, read: Read) -> bool:
-        """Return whether the credential was dropped since a read began."""
-        if self._withdrawn.get(credential, 0) > read.number:
-            return True
-        return any(is_brought_by(credential, name) for name, number in self._revoked.items() if number > read.number)
+    def _raise(self, *tags: Tag) -> None:
+        """Raise the generation of the tags."""
+        self._change += 1
+        if self._reads:
+            for tag in tags:
+                self._changed[tag] = self._change
+                self._changed.move_to_end(tag)
 
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)

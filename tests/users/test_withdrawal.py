@@ -21,26 +21,33 @@ def _forwarding(name: str) -> Principal:
     return Principal(name, forwarded={ACCOUNT: {"authorization": "a secret"}})
 
 
-@pytest.mark.parametrize(
-    "withdraw",
-    [
-        lambda records, caller: records.drop_credential(caller.credential(ACCOUNT)),
-        lambda records, caller: records.drop_caller(caller.name),
-    ],
-)
-def test_a_read_under_way(withdraw: Callable[[KeptRecords, Principal], None]) -> None:
-    """A read that is under way when its credential is withdrawn is not kept; one with another credential is."""
+Withdraw = Callable[[KeptRecords, Principal], None]
+
+
+def _refuse(records: KeptRecords, caller: Principal) -> None:
+    records.drop_credential(caller.credential(ACCOUNT))
+
+
+def _revoke(records: KeptRecords, caller: Principal) -> None:
+    records.drop_caller(caller.name)
+
+
+@pytest.mark.parametrize(("withdraw", "stored"), [(_refuse, [False, True]), (_revoke, [False, False])])
+def test_a_read_under_way(withdraw: Withdraw, stored: list[bool]) -> None:
+    """A read that is under way when its credential is withdrawn is not kept, and only what it has read is dropped."""
     records = KeptRecords()
     ann, joann = (_forwarding(name) for name in ("ann", "joann"))
     keys = [RecordKey(each.credential(ACCOUNT), ADA) for each in (ann, joann)]
     reads = [records.begin(ACCOUNT, Kind.USER) for _ in keys]
     withdraw(records, ann)
-    assert [records.store(key, read, USER, NEEDS) for key, read in zip(keys, reads, strict=True)] == [False, True]
+    assert [records.store(key, read, USER, NEEDS) for key, read in zip(keys, reads, strict=True)] == stored
     for read in reads:
         records.end(read)
-    read = records.begin(ACCOUNT, Kind.USER)
-    assert records.store(keys[0], read, USER, NEEDS)
-    records.end(read)
+    for key in keys:
+        read = records.begin(ACCOUNT, Kind.USER)
+        records.store(key, read, USER, NEEDS)
+        records.end(read)
+        assert records.find(key) is not None
     withdraw(records, ann)
     assert [records.find(key) is None for key in keys] == [True, False]
 
