@@ -145,6 +145,26 @@ def test_not_given() -> None:
     run(scenario())
 
 
+def test_one_caller_that_accepts_more() -> None:
+    """That one caller accepts older users makes those of the others no older, also where its read ends last."""
+
+    async def scenario() -> None:
+        reads = Reads()
+        await reads.user()
+        await asyncio.sleep(6)
+        reads.api.seconds = 5.0
+        assert (await reads.user(max_stale=100, max_age=100))[0] == "version 1"  # it is read again for 5 seconds
+        await asyncio.sleep(1)
+        reads.api.version, reads.api.seconds = 2, 1.0
+        for wanted in ({}, {"max_age": 1}):
+            assert (await reads.user(**wanted))[0] == "version 2"
+        reads.api.version = 1  # as the slow response has it
+        await asyncio.sleep(3.5)
+        assert (await reads.user())[0] == "version 2"
+
+    run(scenario())
+
+
 def test_never_given() -> None:
     """Neither a role nor the absence of a user is given past its lifetime, whatever the caller accepts."""
 
