@@ -113,5 +113,8 @@ def kept_row(kept: KeptSource) -> tuple[str, ...]:
     shadow = _NONE
     if kept.shadow is not None:
         compared = {"same": kept.shadow.same, "different": kept.shadow.different, "older": kept.shadow.older}
-        shadow = f"{counts(compared)}, at most {span(kept.shadow.longest_seconds)} out of date"
-    return ratio, counts({name: count for name, count in kept.results.items() if count}), reported, shadow
+        shadow = counts(compared)
+        if kept.shadow.different or kept.shadow.older:
+            shadow += f", at most {span(kept.shadow.longest_seconds)} out of date"
+    results = {name.replace("_", " "): count for name, count in kept.results.items() if count}
+    return ratio, counts(results), reported, shadow

@@ -427,8 +427,7 @@ class UserReader:
             needs |= self._sources.named(lookup.source).constant_needs
             if shadowed is not None:
                 # It stays as it is: its age is to be what it would be without this read.
-                if self._records.find(lookup.key) is shadowed:
-                    self._compare(lookup, shadowed, value)
+                self._compare(read, shadowed, value)
             elif self._records.store(lookup.key, read, value, needs):
                 self._keep_beside(lookup, read, value, needs)
                 if report is not None:
@@ -466,10 +465,13 @@ class UserReader:
     async def _read_again(self, lookup: _Lookup[Any], needs: frozenset[str]) -> None:
         await self._fetch(lookup, needs, KeptResult.MISS, None)
 
-    def _compare(self, lookup: _Lookup[Any], kept: Kept, value: Any) -> None:
-        """Report how what is kept differs from what was read with as many needs."""
-        age = self._records.clock() - kept.read_at
-        self._observe_shadow(lookup.source, *compare(kept.value, value, age=age, now=self._now()))
+    def _compare(self, read: Read, kept: Kept, value: Any) -> None:
+        """Report how what is kept differs from what was read with as many needs.
+
+        It would have been given when the read began, also if it was dropped since then.
+        """
+        began = self._now() - (self._records.clock() - read.began_at)
+        self._observe_shadow(read.source, *compare(kept.value, value, age=read.began_at - kept.read_at, now=began))
 
     def _report_hit(self, source: UserSource, endpoint: Endpoint, ttl: float, report: FreshnessReport | None) -> None:
         self._records.results[source, KeptResult.HIT] += 1

@@ -48,10 +48,10 @@ class ShadowCounts:
 def compare(kept: Any, read: Any, *, age: float, now: float) -> Compared:
     """Compare a user, None for none, or a window of users with what was read with the same needs.
 
-    `age` is that of what is kept, in seconds, and `now` the time in seconds since 1970. If a later time of change is in
-    what was read, what is kept has been out of date since then, by the clock of the source, but no longer than for its
-    age: it was right when it was read. Where nothing tells when the change was, it is the age; for example of a user
-    who is gone.
+    `age` is that of what is kept when it would have been given, in seconds, and `now` that instant in seconds since
+    1970. If a later time of change is in what was read, what is kept has been out of date since then, by the clock of
+    the source, but no longer than for its age: it was right when it was read. Where nothing tells when the change was,
+    it is the age; for example of a user who is gone.
     """
     if kept == read:
         return Compared(ShadowResult.SAME, 0.0)

@@ -2,9 +2,13 @@
 
 import pytest
 
+from gateway.users.ids import Ref
+from gateway.users.lifetimes import KeepRule, Lifetimes
 from gateway.users.model import Timestamp, User, UserSource
+from gateway.users.reading import KeepMode, UserReader
+from gateway.users.records import KeptRecords
 from gateway.users.shadow import ShadowCounts, ShadowResult, compare
-from gateway.users.source import Window
+from gateway.users.source import Source, Sources, Window
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
@@ -44,6 +48,35 @@ def test_a_time_that_is_none() -> None:
     kept = user("Ada", 30)
     read = User(source=UserSource.ACCOUNT, source_id="1", name="Ada King", updated_at=Timestamp("yesterday"))
     assert compare(kept, read, age=20, now=NOW).result is ShadowResult.DIFFERENT
+
+
+async def test_a_change_that_is_reported_during_the_read() -> None:
+    """What would have been given is compared also if its change becomes known before the source responds."""
+    times, found = [0.0], []
+    users = [user("Ada", 30), user("Ada", 30), user("Ada King", 18), user("Ada King", 18)]
+
+    class Changing(Source):
+        name = UserSource.ACCOUNT
+
+        async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:  # noqa: ARG002 - of the protocol
+            read = users.pop(0)
+            if read.name == "Ada King":
+                reader.source_changed(self.name)
+            return read
+
+    reader = UserReader(
+        Sources([Changing()]),
+        KeptRecords(clock=lambda: times[-1]),
+        Lifetimes({UserSource.ACCOUNT: KeepRule(5, 0)}),
+        mode=KeepMode.SHADOW,
+        observe_shadow=lambda *compared: found.append(compared[1:]),
+        now=lambda: NOW - 20 + times[-1],
+    )
+    for time in (0.0, 1.0, 3.0, 4.0):
+        times.append(time)
+        await reader.user(user("Ada").ref, frozenset())
+    # The third read would have got the name of three seconds ago, a second after its change. The fourth is a miss.
+    assert found == [(ShadowResult.SAME, 0), (ShadowResult.OLDER, 1)]
 
 
 def test_counts() -> None:
