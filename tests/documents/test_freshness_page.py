@@ -68,8 +68,10 @@ def test_no_lifetime_is_missing() -> None:
 def test_how_long_changes_count_as_reported() -> None:
     """They do for as many intervals as the page states, from the begin of the last successful poll on."""
     [intervals] = re.findall(r"last successful poll began within (\d+) intervals", TEXT)
-    [bound] = re.findall(r"(\d+) times `POLL_INTERVAL`", TEXT)
+    [(bound, least)] = re.findall(r"(\d+) times `POLL_INTERVAL` \((\d+) s at least\)", TEXT)
     assert intervals == bound
+    # Also when the changes are no longer reported, a record that was read just before is given.
+    assert float(least) == lifetimes(reported=False).of_user(SOURCE, CONFIGURED)
     now = 1000.0
     feeds = ChangeFeeds({SOURCE: 15}, lambda: now)
     assert not feeds.is_reported(SOURCE)
