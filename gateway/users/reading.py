@@ -446,10 +446,7 @@ class UserReader:
         credential = lookup.key.credential
         if isinstance(value, Window):
             source = self._sources.named(lookup.source)
-            for user in value.items:
-                complete = source.row_needs(user, needs)
-                if complete is not None:
-                    self._records.store(RecordKey(credential, user.ref), read, user, complete, beside=True)
+            self._records.store_rows(read, credential, value, lambda user: source.row_needs(user, needs))
         elif isinstance(value, User) and value.ref != lookup.subject:
             self._records.store(RecordKey(credential, value.ref), read, value, needs, beside=True)
 

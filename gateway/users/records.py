@@ -11,6 +11,7 @@ has a generation, which a change raises. A `CredentialTag` has one, too, which a
 How long an entry may be used is decided elsewhere (`lifetimes.py`). All rules: docs/freshness.md.
 """
 
+import math
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
@@ -148,6 +149,8 @@ class _Entry(msgspec.Struct, gc=False):
     size: int
 
 
+_SHARE_OF_PAGES = 0.25  # of the bytes: a page is used for some seconds, and a user for minutes
+_READ_AHEAD = 100  # users: more of them are read for later pages
 _OVERHEAD = 700  # bytes of an entry beside its value: key, tags, and their places in the dictionaries
 
 
@@ -172,6 +175,8 @@ class KeptRecords:
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._tagged: dict[Tag, set[Key]] = {}
         self._size = 0
+        self._pages: OrderedDict[PageKey, None] = OrderedDict()
+        self._pages_size = 0
         self._change = 0  # the number of the last change
         # The number of the last change of each tag, as far as reads that began before it are under way.
         self._changed: OrderedDict[Tag, int] = OrderedDict()
@@ -197,6 +202,8 @@ class KeptRecords:
         if entry is None:
             return None
         self._entries.move_to_end(key)
+        if isinstance(key, PageKey):
+            self._pages.move_to_end(key)
         return entry.kept
 
     def begin(self, source: UserSource, kind: Kind, *tags: Tag) -> Read:
@@ -233,6 +240,37 @@ class KeptRecords:
         unless it shows that the record was changed since.
         """
         tags = _tags(key, read.tags, value)
+        return self._store(key, read, value, needs, tags=tags, size=_size(value), beside=beside)
+
+    def store_rows(
+        self, read: Read, credential: str, window: Window, row_needs: Callable[[User], frozenset[str] | None]
+    ) -> None:
+        """Keep the users of a window that was read with a credential, each with its needs; None: it is not kept.
+
+        Those of a large window, of which most were read ahead, take only the room that is left.
+        """
+        size = _size(window.items[0]) if window.items else 0
+        room = self.max_bytes - self._size if len(window.items) > _READ_AHEAD else math.inf
+        for user in window.items:
+            needs = row_needs(user)
+            if needs is not None and size + _OVERHEAD <= room:
+                ref = user.ref
+                before = self._size
+                key, tags = RecordKey(credential, ref), (RecordTag.of(ref),)
+                self._store(key, read, user, needs, tags=tags, size=size, beside=True)
+                room -= self._size - before
+
+    def _store(
+        self,
+        key: Key,
+        read: Read,
+        value: Any,
+        needs: frozenset[str],
+        *,
+        tags: tuple[Tag, ...],
+        size: int,
+        beside: bool,
+    ) -> bool:
         entry = self._entries.get(key)
         if not self.is_current(read, (*tags, CredentialTag(key.credential))):
             return False
@@ -242,12 +280,22 @@ class KeptRecords:
                 return False
             if beside and not kept.needs <= needs and _may_be_same(kept.value, value):
                 return False
-        self._remove(key)
-        size = _OVERHEAD + _size(value)
+            self._remove(key)
+        size += _OVERHEAD
         self._entries[key] = _Entry(Kept(value, needs, read.began_at), tags, size)
         for tag in tags:
-            self._tagged.setdefault(tag, set()).add(key)
+            tagged = self._tagged.get(tag)
+            if tagged is None:
+                self._tagged[tag] = {key}
+            else:
+                tagged.add(key)
         self._size += size
+        if isinstance(key, PageKey):
+            self._pages[key] = None
+            self._pages_size += size
+            while self._pages_size > self.max_bytes * _SHARE_OF_PAGES:
+                self._remove(next(iter(self._pages)))
+                self.evicted += 1
         while self._size > self.max_bytes:
             self._remove(next(iter(self._entries)))
             self.evicted += 1
@@ -303,7 +351,7 @@ class KeptRecords:
 
     def close(self) -> None:
         """Drop everything, and keep nothing any more."""
-        self._max_bytes = 0
+        self.max_bytes = 0
         self.drop()
 
     def _raise(self, *tags: Tag) -> None:
@@ -319,6 +367,9 @@ class KeptRecords:
         if entry is None:
             return
         self._size -= entry.size
+        if isinstance(key, PageKey):
+            del self._pages[key]
+            self._pages_size -= entry.size
         for tag in entry.tags:
             tagged = self._tagged[tag]
             tagged.discard(key)
