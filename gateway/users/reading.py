@@ -21,7 +21,7 @@ from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.records import Kept, KeptRecords, KeptResult, ListTag, PageKey, Read, RecordKey, RecordTag, Tag
 from gateway.users.shadow import ShadowResult, compare
-from gateway.users.source import Source, Sources, Unavailable, UserQuery, Window
+from gateway.users.source import CompletingSource, Source, Sources, Unavailable, UserQuery, Window
 from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline
 
 __all__ = [
@@ -299,6 +299,26 @@ class UserReader:
     def end_refused_change(self, read: Read) -> None:
         """End a change that was certainly not carried out."""
         self._records.end(read)
+
+    async def complete(self, source: CompletingSource, user: User, missing: frozenset[str]) -> User:
+        """Return the user after a change with what its source left out of the response (`CompletingSource.complete`).
+
+        It replaces the user who is kept since the change.
+        """
+        if not self._keeps(user.source):
+            return await source.complete(user, missing)
+        key = RecordKey(current_principal.get().credential(user.source), user.ref)
+        kept = self._records.find(key)
+        read = self._records.begin(user.source, Kind.USER, RecordTag.of(user.ref))
+        try:
+            completed = await source.complete(user, missing)
+            needs = self._sources.named(user.source).changed_needs(completed)
+            if kept is not None and kept.value == user and needs is not None and kept.needs <= needs:
+                read.began_at = kept.read_at  # most of it was read then
+                self._records.store(key, read, completed, needs)
+        finally:
+            self._records.end(read)
+        return completed
 
     def user_changed(self, user: User, change: UserChange) -> None:
         """Drop what the change of a user may have altered; `user` is the user after it, or as it was deleted."""

@@ -325,7 +325,7 @@ class UserService:
 
     async def _read_missing(self, source: CompletingSource, user: User, missing: frozenset[str]) -> User:
         with acting_as(self._principal):
-            return await source.complete(user, missing)
+            return await self._reads.complete(source, user, missing)
 
     async def _execute(
         self, name: str, change: Change, target: Ref | None, key: str | None, on_replay: Callable[[], None] | None

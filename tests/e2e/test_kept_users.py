@@ -12,6 +12,8 @@ from aiohttp import ClientSession
 from conftest import Running, command
 from state.conftest import redis_url
 
+from gateway import Gateway
+from gateway.testing import Sandbox
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import UserSource
 from usergateway.v1 import users_pb2, users_pb2_grpc
@@ -197,3 +199,26 @@ async def test_reported_calls(kept: Any) -> None:
         async with kept.session.post(f"{kept.url}/graphql", json=body) as response:
             [call, *_] = (await response.json())["extensions"]["calls"]
         assert (call["kind"], call["template"], call["status"]) == ("kept", template, None)
+
+
+async def test_a_completed_response(kept: Any) -> None:
+    """What SoftwareOne left out of its response to a change is read once, for the response and for later reads."""
+    found = await kept.data(f'{{ user(id: "{MARKET_ADA}", source: SOFTWAREONE) {{ id }} }}')
+    selected = "{ id createdAt accounts { name } }"
+    change = f'mutation ($id: ID!) {{ updateSoftwareOneUser(id: $id, input: {{firstName: "Ada"}}) {selected} }}'
+    await kept.forget()
+    changed = (await kept.data(change, found["user"]))["updateSoftwareOneUser"]
+    assert (bool(changed["accounts"]), await count(kept)) == (True, 2)
+    assert (await kept.data(f"query ($id: ID!) {{ user(id: $id) {selected} }}", found["user"]))["user"] == changed
+    assert await count(kept) == 0
+
+
+async def test_in_python() -> None:
+    """Python and GraphQL in Python have what is kept in common; a record shows what was requested alone."""
+    async with Sandbox() as sandbox, Gateway(sandbox.settings(keep_mode="on")) as gateway:
+        page = await gateway.users.list_users(first=5)
+        sandbox.calls.clear()
+        for user in page.users:
+            assert (await gateway.users.get_user(user.id)).name == user.name
+            await gateway.execute("query ($id: ID!) { user(id: $id) { name email } }", {"id": user.id})
+        assert not sandbox.calls

@@ -174,3 +174,40 @@ async def test_a_change_returns_the_user(source: MemorySource, reads: UserReader
         assert not source.calls
         window, _ = await reads.page(source, UserQuery(), None, 10, PROFILE)  # type: ignore[arg-type]  # as above
     assert grace in window.items
+
+
+async def test_what_a_response_left_out(source: MemorySource, reads: UserReader) -> None:
+    """The user of a change is kept with what was read for its response, unless the user was changed meanwhile."""
+    completed = User(RESELLER, "u1", "t1", name="Ada", company="Acme")
+    reported = User(RESELLER, "u1", "t1", name="Ada L.")
+
+    class Completing:
+        event: User | None = None
+
+        def missing(self, user: User, needs: frozenset[str]) -> frozenset[str]:
+            raise NotImplementedError
+
+        async def complete(self, user: User, missing: frozenset[str]) -> User:  # noqa: ARG002 - it knows what is missing
+            if self.event is not None:
+                reads.user_changed(self.event, UserChange.UPDATED)
+            return completed
+
+    completing = Completing()
+    for event, expected, calls in ((None, completed, 0), (ADA, ADA, 0), (reported, reported, 1)):
+        source.calls.clear()
+        source.users["u1"] = reported
+        reads.end_change(reads.begin_change(RESELLER, ref("u1")), ref("u1"), ADA)
+        completing.event = event
+        assert await reads.complete(completing, ADA, ROLE) == completed
+        assert (await reads.user(ref("u1"), PROFILE), len(source.calls)) == (expected, calls)
+
+
+async def test_another_address(source: MemorySource, reads: UserReader) -> None:
+    """Once a new e-mail address is known, the user has it, is found by it, and no longer by the one before."""
+    old, new = (User(RESELLER, "u1", "t1", email=address) for address in ("old@example.com", "new@example.com"))
+    source.users["u1"] = old
+    before = [await reads.user(ref(name), PROFILE) for name in ("old@example.com", "new@example.com", "u1")]
+    source.users["u1"] = new
+    reads.user_changed(new, UserChange.UPDATED)
+    after = [await reads.user(ref(name), PROFILE) for name in ("old@example.com", "new@example.com", "u1")]
+    assert (before, after) == ([old, None, old], [None, new, new])
