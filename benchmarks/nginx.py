@@ -116,6 +116,9 @@ http {{
     location = /calls {{ stub_status; }}
     location = /v1/identity/account-users {{ try_files /users/$arg_limit =404; }}
     location ~ ^/v1/identity/account-users/(?<id>[a-z0-9_]+)$ {{ return 200 $answer; }}
+    location = /v1/core/audit-events {{
+      return 200 '{{"object":"list","page_info":{{"has_next_page":false}},"data":[]}}';
+    }}
     location = /v1/identity/roles {{ try_files /roles/all =404; }}
     location = /v1/operations/departments {{ try_files /departments/all =404; }}
     location ~ ^/v1/identity/roles/(?<role>[a-z0-9_]+)$ {{ try_files /roles/$role =404; }}

@@ -16,7 +16,19 @@ from benchmarks.operations import Lookups
 from benchmarks.source_responses import CREDENTIALS
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN
 
-__all__ = ["BARE", "FLOOR", "OURS", "Launch", "LaunchOptions", "Server", "gateway_server", "servers"]
+__all__ = [
+    "BARE",
+    "FLOOR",
+    "LEAN",
+    "OURS",
+    "Launch",
+    "LaunchOptions",
+    "Server",
+    "gateway_server",
+    "keeping_peers",
+    "keeping_settings",
+    "servers",
+]
 
 OURS, BARE, FLOOR = "gateway", "gateway-bare", "floor"
 """The names of the gateway with its defaults (the names of its variants begin with it), of the gateway without steps
@@ -56,9 +68,12 @@ class Server:
     """Whether the server has to be installed."""
 
 
+LEAN: Mapping[str, str] = {"GATEWAY_HTTP_CLIENT": "lean", "GATEWAY_HTTP_SERVER": "lean"}
+_KEEP, _KEPT_ENTRIES = 600, 20_000  # seconds, and the number of entries of a cache that is bounded by it
+_POLL_INTERVAL = 5  # seconds
 _VARIANTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     OURS: ("this gateway", {}),
-    "gateway-lean": ("this gateway, lean HTTP", {"GATEWAY_HTTP_CLIENT": "lean", "GATEWAY_HTTP_SERVER": "lean"}),
+    "gateway-lean": ("this gateway, lean HTTP", LEAN),
 }
 
 
@@ -74,6 +89,26 @@ def servers() -> list[Server]:
         Server("yoga", "GraphQL Yoga", _node("yoga"), peer=True),
         Server("hive", "Hive Gateway (OpenAPI)", _hive, SourceShaped(peers.documents()), peer=True),
     ]
+
+
+def keeping_peers() -> list[Server]:
+    """Return the peers that keep results or whole answers, each by its fastest means."""
+    return [
+        Server("tailcall", "Tailcall (Rust), `@cache`", _tailcall_keeping, SourceShaped(peers.documents()), peer=True),
+        Server("mercurius", "Mercurius, JIT, mercurius-cache", _node("mercurius", _KEEPING), peer=True),
+        Server("apollo", "Apollo Server 5, response cache", _node("apollo", _KEEPING), peer=True),
+        Server("yoga", "GraphQL Yoga, response cache", _node("yoga", _KEEPING), peer=True),
+        Server("hive", "Hive Gateway, response cache", _hive_keeping, SourceShaped(peers.documents()), peer=True),
+    ]
+
+
+def keeping_settings(*, poll_interval: float = _POLL_INTERVAL, keep: float = _KEEP) -> dict[str, str]:
+    """Return the settings of a gateway that keeps users of the account source, whose changes it polls."""
+    return {
+        "GATEWAY_KEEP_MODE": "on",
+        "GATEWAY_ACCOUNT__KEEP": f"{keep:g}",
+        "GATEWAY_ACCOUNT__POLL_INTERVAL": f"{poll_interval:g}",
+    }
 
 
 def gateway_server(name: str, settings: Mapping[str, str], variant: str = "") -> Server:
@@ -109,17 +144,30 @@ def _floor(options: LaunchOptions) -> Launch:
     return Launch([sys.executable, "-m", "benchmarks.floor"], {**_environment(options), **_compiled(options)})
 
 
-def _node(name: str) -> Callable[[LaunchOptions], Launch]:
+_KEEPING: Mapping[str, str] = {"KEEP": str(_KEEP), "KEEP_ENTRIES": str(_KEPT_ENTRIES)}
+
+
+def _node(name: str, additional: Mapping[str, str] | None = None) -> Callable[[LaunchOptions], Launch]:
     def launch(options: LaunchOptions) -> Launch:
-        return Launch([str(peers.NODE), str(peers.FOLDER / f"{name}.mjs")], _environment(options))
+        environment = {**_environment(options), **(additional or {})}
+        return Launch([str(peers.NODE), str(peers.FOLDER / f"{name}.mjs")], environment)
 
     return launch
 
 
-def _tailcall(options: LaunchOptions) -> Launch:
+def _tailcall_keeping(options: LaunchOptions) -> Launch:
+    return _tailcall(options, _KEEP)
+
+
+def _tailcall(options: LaunchOptions, keep: int = 0) -> Launch:
     file = options.folder / f"tailcall-{options.lookups}.graphql"
-    file.write_text(tailcall.configuration(options.port, options.sources, options.lookups))
+    file.write_text(tailcall.configuration(options.port, options.sources, options.lookups, keep))
     return Launch(tailcall.command("start", str(file)), {"TAILCALL_LOG_LEVEL": "error", "TAILCALL_TRACKER": "false"})
+
+
+def _hive_keeping(options: LaunchOptions) -> Launch:
+    launch = _hive(options)
+    return Launch(launch.command, {**launch.environment, **_KEEPING})
 
 
 def _hive(options: LaunchOptions) -> Launch:

@@ -33,8 +33,8 @@ def command(*arguments: str) -> list[str]:
     return [*loader_command, str(_BINARY), *arguments]
 
 
-def configuration(port: int, sources: str, lookups: Lookups) -> str:
-    """Return the configuration: lookups by id and shared, or by list and unshared."""
+def configuration(port: int, sources: str, lookups: Lookups, keep: int = 0) -> str:
+    """Return the configuration: lookups by id and shared, or by list and unshared; results are kept `keep` seconds."""
     by_list = lookups is Lookups.LISTS
     headers = dict(CREDENTIALS)
     changing = {**headers, "Content-Type": "application/json", "Idempotency-Key": "benchmark"}
@@ -42,6 +42,7 @@ def configuration(port: int, sources: str, lookups: Lookups) -> str:
         "PORT": str(port),
         "SOURCES": sources,
         "UPSTREAM": _UNSHARED if by_list else "poolIdleTimeout: 600",
+        "CACHE": f"@cache(maxAge: {keep * 1000})" if keep else "",
         "SHARED": "false" if by_list else "true",
         "HEADERS": _pairs(headers.items()),
         "CHANGING": _pairs(changing.items()),

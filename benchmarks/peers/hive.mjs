@@ -1,10 +1,13 @@
 // Hive Gateway on the HTTP server of Node, with its JIT; its plugin merges equal GETs of a request.
+// With KEEP, the response cache keeps whole answers for so many seconds, without the JIT, which mistakes one document that
+// the cache has extended for another. A hit is not executed.
 
 import { createServer } from "node:http";
 import { createGatewayRuntime } from "@graphql-hive/gateway";
 import { useDeduplicateRequest } from "@graphql-hive/plugin-deduplicate-request";
 import { useJIT } from "@graphql-mesh/plugin-jit";
 import { parse } from "graphql";
+import { responseCache } from "./response-cache.mjs";
 
 const byList = process.env.LOOKUPS === "lists";
 
@@ -33,7 +36,7 @@ const resolvers = {
 const gateway = createGatewayRuntime({
   supergraph: process.env.SUPERGRAPH,
   additionalResolvers: byList ? resolvers : {},
-  plugins: () => [useJIT(), useDeduplicateRequest()],
+  plugins: () => [...(process.env.KEEP ? responseCache() : [useJIT()]), useDeduplicateRequest()],
   logging: false,
   graphiql: false,
   landingPage: false,

@@ -66,3 +66,20 @@ export const resolvers = {
     location: async (department, _, { departments }) => (await departments.load(department.id)).location,
   },
 };
+
+// For a cache of the results of `Query.users`: it returns the users with all that the lookups add to them.
+export const completeResolvers = {
+  ...resolvers,
+  Query: {
+    ...resolvers.Query,
+    users: async (_, { first, filter }, { roles, departments }) => {
+      const complete = async (user) => {
+        const [role, department] = await Promise.all([roles.load(user.role.id), departments.load(user.department.id)]);
+        return { ...user, role, department };
+      };
+      return { nodes: await Promise.all((await sources.users(first, filter.search)).map(complete)) };
+    },
+  },
+  Role: { sourceId: resolvers.Role.sourceId },
+  Department: { sourceId: resolvers.Department.sourceId },
+};
