@@ -309,7 +309,7 @@ class KeptRecords:
         `read` began before the change was sent. The user is not kept where something else has changed since then: which
         of the two changes the source carried out last is not known.
         """
-        is_current = self.is_current(read, tags)
+        is_current = self.is_current(read, tags) and not self._is_withdrawn(key.credential, read)
         self.change(*tags)
         read.number = self._change
         return is_current and self.store(key, read, user, needs)

@@ -61,3 +61,21 @@ def test_a_refused_credential() -> None:
     records.drop_credential("forwarded:ann")
     assert not records.store(key, read, USER, NEEDS)
     assert records.find(key) is None
+
+
+def test_a_credential_that_is_refused_during_a_change() -> None:
+    """The user after a change is not kept for a credential that was refused before the response to the change."""
+    records, tag = KeptRecords(), RecordTag.of(REF)
+    key = RecordKey("forwarded:ann", REF)
+    change = records.begin(SOURCE, Kind.USER, tag)
+    records.drop_credential(key.credential)
+    assert not records.store_change(change, (tag,), key, USER, NEEDS)
+    assert records.find(key) is None
+
+
+def test_a_closed_keeper() -> None:
+    """Nothing is kept of a read that ends after the gateway was closed."""
+    records = KeptRecords()
+    records.close()
+    records.store(RecordKey("", REF), records.begin(SOURCE, Kind.USER), USER, NEEDS)
+    assert records.find(RecordKey("", REF)) is None
