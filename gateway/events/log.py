@@ -1,6 +1,6 @@
 """The event log as its readers and writers use it, independent of where it is stored."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -135,6 +135,13 @@ class EventLog(Protocol):
             SourceUnavailable: they may not know of it; append it again.
         """
 
+    async def append_altered(self, users: Sequence[User]) -> None:
+        """Let all processes drop these users, unless they have read them as they are here; it is no event.
+
+        Raises:
+            SourceUnavailable: they may not know of it; append it again.
+        """
+
     def subscribe(
         self, *, ids: Collection[Ref] = (), sources: Collection[UserSource] = (), after: str | None = None
     ) -> AbstractAsyncContextManager[Subscription]:
@@ -165,12 +172,12 @@ class EventLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UnknownChanges:
-    """Records of a source have changed, of any source where it is None, and which ones is not known.
+    """Records of a source may have changed, of any source where it is None, and which ones is not known.
 
-    `user`: that user alone may have changed. It was reported, and the report is no event: it is repeated or superseded.
-    Who has read the user since its event can have read another state than the reported one, even where a report has
-    the same time of change: a user can be changed to and fro within a second. `fingerprint` is that of the reported
-    state (`user_fingerprint`).
+    `user`: that user alone may have changed. It was reported, and the report is no event: it is repeated or superseded,
+    or about something that changes by itself. Who has read the user since its event can have read another state than
+    the reported one, even where a report has the same time of change: a user can be changed to and fro within a second.
+    `fingerprint` is that of the reported state (`user_fingerprint`).
     """
 
     source: UserSource | None = None

@@ -1,6 +1,6 @@
 """The event log of one process."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -75,6 +75,12 @@ class MemoryEventLog:
         if self._closed:
             raise Draining
         self._recent.notify(UnknownChanges(source))
+
+    async def append_altered(self, users: Sequence[User]) -> None:
+        if self._closed:
+            raise Draining
+        for user in users:
+            self._recent.notify(UnknownChanges(user.source, user.ref, user_fingerprint(user)))
 
     @asynccontextmanager
     async def subscribe(

@@ -126,6 +126,8 @@ class Poller:
                 # What changed before the first round is not reported: nothing may be kept that was read before it.
                 if position is None or found.has_unknown:
                     await self._log.append_unknown(self._source.name)
+                if found.altered:
+                    await self._log.append_altered(found.altered)
         if not await self._save(self._number, found.position, started):
             return PollResult.OVERTAKEN
         self._complete(started)

@@ -128,6 +128,12 @@ class ReplicatedEventLog:
             raise Draining
         await _with_timeout(self._write_one(_unknown(UnknownChanges(source))))
 
+    async def append_altered(self, users: Sequence[User]) -> None:
+        if self._closed:
+            raise Draining
+        for start in range(0, len(users), _MAX_BATCH):
+            await _with_timeout(self._write([_altered(user) for user in users[start : start + _MAX_BATCH]]))
+
     @asynccontextmanager
     async def subscribe(
         self, *, ids: Collection[Ref] = (), sources: Collection[UserSource] = (), after: str | None = None
@@ -210,7 +216,7 @@ class ReplicatedEventLog:
             self._last_written = max(self._last_written, number)
             user = pending.user
             if user is not None and (number <= 0 or pending.report.repeated):
-                unpublished.append(_unknown(UnknownChanges(user.source, user.ref, user_fingerprint(user))))
+                unpublished.append(_altered(user))
         if unpublished:
             appended = await self._stream.append([pending.report for pending in unpublished])
             self._last_written = max(self._last_written, *appended)
@@ -248,6 +254,11 @@ def _pending(
     report = f"{change_id}:{keys.event}" if change_id else ""
     full_report = Report(entry, check_of(entry), **asdict(keys), report=report, repeated=repeated)
     return _PendingEvent(full_report, user.source, user)
+
+
+def _altered(user: User) -> _PendingEvent:
+    """Return the entry of a user that may have changed."""
+    return _unknown(UnknownChanges(user.source, user.ref, user_fingerprint(user)))
 
 
 def _unknown(changes: UnknownChanges) -> _PendingEvent:

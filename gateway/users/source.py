@@ -259,12 +259,14 @@ class Sources:
 class SourceChanges:
     """Changes, the oldest first, each with the user as it is now, and the position to pass to the next request.
 
-    `has_unknown`: further records of the source have changed, and which ones is not known.
+    `has_unknown`: further records of the source have changed, and which ones is not known. `altered` are users that may
+    differ from what was read before, without a change that is an event: since a login, for example.
     """
 
     changes: tuple[tuple[UserChange, User], ...]
     position: str
     has_unknown: bool = False
+    altered: tuple[User, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

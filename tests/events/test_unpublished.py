@@ -98,6 +98,25 @@ async def test_an_echo(logs: Any) -> None:
     assert all(keeper.kept(ADA) is not None for keeper in keepers)
 
 
+async def test_users_that_are_altered(logs: Any) -> None:
+    """A user that differs without a change is dropped by all replicas, unless it is kept like that."""
+    log = await logs.new()
+    other = await logs.replica(log)
+    keepers = [Keeper(log), Keeper(other)]
+    bob = replace(ADA, source_id="acus_2", first_name="Bob")
+    for each in (log, other):
+        await caught_up(each)
+    for keeper in keepers:
+        keeper.read(ADA)
+        keeper.read(bob)
+    async with other.subscribe() as subscription:
+        await log.append_altered([replace(ADA, last_active_at=LATER), bob])
+        await log.append(UPDATED, replace(ADA, source_id="end"))
+        assert (await anext(subscription)).user.source_id == "end"
+        await caught_up(log)
+    assert [(keeper.kept(ADA), keeper.kept(bob)) for keeper in keepers] == [(None, bob)] * 2
+
+
 async def test_resuming_over_them(logs: Any) -> None:
     """A resume token from before such a report, or from before unknown changes of a source, leads past them."""
     log = await logs.new()

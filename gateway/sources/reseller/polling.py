@@ -27,13 +27,13 @@ _SAME_INSTANT = timedelta(milliseconds=100)  # between the two times of a user t
 
 
 class _State(NamedTuple):
-    """A user as it was found, and the change that was reported with it."""
+    """A user as it was found."""
 
     source_id: str
-    fingerprint: str
+    fingerprint: str  # without its last activity
+    last_active_at: str | None
     organization: int  # the hash of all of its fields
     changed_at: datetime | None
-    change: UserChange
 
 
 _Snapshot = Mapping[str, _State]  # by the ids in lower case
@@ -61,8 +61,8 @@ class ResellerChanges:
     user that was read before, else the reading returns to earlier pages. A user is deleted if it is not in the list
     any more, and a read of it alone finds none. What happens after a page was read is found in the next round.
 
-    A changed organization is an unknown change: users contain it, and are not changed by it. The time of a user's last
-    activity is not compared.
+    A changed organization is an unknown change: users contain it, and are not changed by it. Nor are they changed by a
+    login, after which they have another time of their last activity.
     """
 
     name = UserSource.RESELLER
@@ -96,26 +96,31 @@ class ResellerChanges:
         if users is None:
             return SourceChanges((), following, has_unknown=True)
         if last is None:
-            self._latest = _Round(following, began, {key: _state(user, _new(user)) for key, user in users.items()})
+            self._latest = _Round(following, began, {key: _state(user) for key, user in users.items()})
             return SourceChanges((), following, has_unknown=True)
         missing = [state.source_id for key, state in last.snapshot.items() if key not in users]
         undecided = missing[_MAX_READS:]
         users |= {_key(user.source_id): user for user in await self._read_missing(missing[:_MAX_READS])}
         snapshot = {key: last.snapshot[key] for key in map(_key, undecided)}
         changes: list[tuple[UserChange, User]] = []
+        altered: list[User] = []
         has_unknown = bool(undecided)
         for key, user in users.items():
             before = last.snapshot.get(key)
-            snapshot[key] = state = _following_state(user, before)
-            if before is None or state.fingerprint != before.fingerprint or _is_recent(before, last.began):
-                changes.append((state.change, user))
-            elif state.organization != before.organization:
+            snapshot[key] = state = _state(user)
+            if before is None:
+                changes.append((_new(user), user))
+            elif state.fingerprint != before.fingerprint:
+                changes.append((UserChange.UPDATED, user))
+            elif state.last_active_at != before.last_active_at or _is_recent(before, last.began):
+                altered.append(user)
+            if before is not None and state.organization != before.organization:
                 has_unknown = True
         changes.sort(key=lambda change: _changed_at(change[1]) or datetime.min.replace(tzinfo=UTC))
         gone = [last.snapshot[_key(source_id)] for source_id in missing if _key(source_id) not in snapshot]
         changes += [(UserChange.DELETED, User(self.name, state.source_id, self._tenant)) for state in gone]
         self._latest = _Round(following, began, snapshot)
-        return SourceChanges(tuple(changes), following, has_unknown)
+        return SourceChanges(tuple(changes), following, has_unknown, tuple(altered))
 
     async def _read_all(self) -> dict[str, User] | None:
         """Return all users; None if they move faster than they are read, or the pages are always the same."""
@@ -145,17 +150,9 @@ class ResellerChanges:
         return [user for user in found if user is not None]
 
 
-def _following_state(user: User, before: _State | None) -> _State:
-    state = _state(user, _new(user))
-    if before is None:
-        return state
-    is_same = state.fingerprint == before.fingerprint
-    return state._replace(change=before.change if is_same else UserChange.UPDATED)
-
-
-def _state(user: User, change: UserChange) -> _State:
+def _state(user: User) -> _State:
     fingerprint = user_fingerprint(msgspec.structs.replace(user, last_active_at=None))
-    return _State(user.source_id, fingerprint, hash(user.organization), _changed_at(user), change)
+    return _State(user.source_id, fingerprint, user.last_active_at, hash(user.organization), _changed_at(user))
 
 
 def _new(user: User) -> UserChange:
@@ -168,9 +165,9 @@ def _new(user: User) -> UserChange:
 
 
 def _is_recent(state: _State, began: datetime) -> bool:
-    """Return whether the user had just been changed when a round began: it is reported again by the next one.
+    """Return whether the user had just been changed when a round began.
 
-    Meanwhile it can have been changed to and fro, with the same time of change.
+    Before the next one it can have been changed to and fro, with the same time of change.
     """
     return state.changed_at is not None and state.changed_at > began - _OVERLAP
 
