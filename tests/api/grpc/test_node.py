@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from gateway import Gateway
 from gateway.api.grpc.proto_files import proto_files
+from gateway.testing import Sandbox
 
 HERE = Path(__file__).parent / "node"
 
@@ -33,8 +35,8 @@ def node(node_in: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFacto
     return Node(node_in(HERE), folder)
 
 
-async def call_from_node(node: Node, address: str, steps: list[tuple[str, dict[str, Any]]]) -> list[Any]:
-    """Return the results of the calls in Node."""
+async def call_from_node(node: Node, address: str, steps: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Return the results of the calls in Node, each with a method, its request and perhaps metadata."""
     process = await asyncio.create_subprocess_exec(
         *(str(node.program), "client.mjs", address, str(node.protos)),
         cwd=HERE,
@@ -145,6 +147,30 @@ async def test_every_read(world: Any, node: Node) -> None:
     error = refused["error"]
     assert (error["code"], error["details"]["ErrorInfo"]["reason"]) == ("INVALID_ARGUMENT", "BAD_USER_INPUT")
     assert error["details"]["BadRequest"]["field_violations"][0]["field"] == "user.email"
+
+
+async def test_kept_records(gateway_sandbox: Sandbox, node: Node) -> None:
+    """Node states what it accepts of kept users in the metadata, and reads in the trailers what it was given."""
+    ada = {"id": "acus_adalovelace1", "source": "USER_SOURCE_ACCOUNT"}
+    settings = gateway_sandbox.settings(keep_mode="on", account={"max_attempts": 1})
+    async with Gateway(settings, clock=gateway_sandbox.clock) as gateway:
+        server = await gateway.serve_grpc()
+        assert server is not None
+        try:
+            forbidden = {"cache-control": "only-if-cached"}
+            steps = [("GetUser", ada, forbidden), ("GetUser", ada), ("GetUser", ada, forbidden)]
+            refused, read, kept = await call_from_node(node, server.address, steps)
+            gateway_sandbox.advance(60)
+            [stale] = await call_from_node(node, server.address, [("GetUser", ada, {"cache-control": "max-stale=120"})])
+        finally:
+            await server.stop(0)
+    assert refused["error"]["details"]["ErrorInfo"]["reason"] == "SOURCE_UNAVAILABLE"
+    assert read["answer"] == kept["answer"] == stale["answer"]
+    assert kept["trailers"]["cache-status"].startswith("usergateway; hit; ttl=")
+    assert "freshness" not in kept
+    [named] = stale["freshness"]["stale"]
+    assert (named["source"], named["id"]) == ("USER_SOURCE_ACCOUNT", read["answer"]["id"])
+    assert (60 <= named["age"] < 90, named["reason"]) == (True, "revalidating")
 
 
 async def test_a_watch(world: Any, node: Node) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gateway import Gateway
 from gateway.errors import BadUserInput, SourceUnavailable
 from gateway.freshness import ANY_FRESHNESS, Freshness
-from gateway.models import StaleData, StaleReason, User, UserSource, View
+from gateway.models import StaleData, StaleReason, User, UserFilter, UserSource, View
 from gateway.sources import Source
 from gateway.testing import LANDMARKS, Sandbox
 from gateway.users.ids import Kind, Ref, encode
@@ -109,6 +109,20 @@ async def test_stale_where_a_source_fails(keeping: Gateway, gateway_sandbox: San
     assert missing.as_of is not None
     with pytest.raises(SourceUnavailable):
         await read_ada(keeping, max_age=30)
+
+
+async def test_iteration_goes_on_with_what_is_kept(keeping: Gateway, gateway_sandbox: Sandbox) -> None:
+    """A loop over all users continues over the users of a source that fails as far as they are kept, then it fails."""
+    only: UserFilter = {"sources": [ACCOUNT]}
+    users = [user.id async for user in keeping.users.iterate(only, page_size=200)]
+    gateway_sandbox.advance(60)
+    gateway_sandbox.fail("account", status=503, times=None)
+    stale: list[StaleData] = []
+    assert [user.id async for user in keeping.users.iterate(only, page_size=200, on_stale=stale.append)] == users
+    assert {(given.source, given.id) for given in stale} == {(ACCOUNT, None)}
+    gateway_sandbox.advance(600)
+    with pytest.raises(SourceUnavailable):
+        _ = [user async for user in keeping.users.iterate(only, page_size=200)]
 
 
 async def test_changes_read_anew(keeping: Gateway, gateway_sandbox: Sandbox) -> None:

@@ -10,15 +10,20 @@ const known = protoLoader.loadSync(["google/rpc/status.proto", "google/rpc/error
 const { UserService } = grpc.loadPackageDefinition(definition).usergateway.v1;
 const client = new UserService(address, grpc.credentials.createInsecure());
 
-function call(method, request) {
+function call(method, request, extra = {}) {
   const metadata = new grpc.Metadata();
+  for (const [name, value] of Object.entries(extra)) metadata.set(name, value);
   metadata.set("x-request-id", `node-${method}`);
   return new Promise((resolve) => {
     let said;
     const begun = client[method](request, metadata, { deadline: Date.now() + 10_000 }, (error, answer) => {
       said = error ? { error: told(error) } : { answer };
     });
-    begun.on("status", (status) => setImmediate(() => resolve({ ...said, trailers: status.metadata.getMap() })));
+    begun.on("status", ({ metadata: trailers }) => {
+      const [bytes] = trailers.get("usergateway-freshness-bin");
+      const freshness = bytes && definition["usergateway.v1.Freshness"].deserialize(bytes);
+      setImmediate(() => resolve({ ...said, trailers: trailers.getMap(), freshness }));
+    });
   });
 }
 
@@ -34,9 +39,9 @@ function told(error) {
 }
 
 const said = [];
-for (const [method, request] of JSON.parse(readFileSync(0, "utf8"))) {
+for (const [method, request, metadata] of JSON.parse(readFileSync(0, "utf8"))) {
   if (request.user?.icon) request.user.icon.content = Buffer.from(request.user.icon.content);
-  said.push(await call(method, request));
+  said.push(await call(method, request, metadata));
 }
 client.close();
 console.log(JSON.stringify(said));
