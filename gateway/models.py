@@ -38,7 +38,7 @@ from gateway.users.model import (
 from gateway.users.person import Person
 from gateway.users.read_plan import View
 from gateway.users.source import Unavailable
-from gateway.users.stale import StaleData
+from gateway.users.stale_data import StaleData
 
 __all__ = [
     "Account",

@@ -20,7 +20,7 @@ from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.loaders import Loaders
 from gateway.users.source import Unavailable
-from gateway.users.stale import stale_data
+from gateway.users.stale_data import stale_data
 from usergateway.v1 import users_pb2
 
 __all__ = ["FRESHNESS", "PARTIAL_ERRORS", "Call", "CallContext"]
