@@ -174,6 +174,7 @@ class KeptRecords:
         self._observe_stale = observe_stale
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._tagged: dict[Tag, set[Key]] = {}
+        self._of_credential: Counter[str] = Counter()  # the number of entries
         self._size = 0
         self._pages: OrderedDict[PageKey, None] = OrderedDict()
         self._pages_size = 0
@@ -289,6 +290,7 @@ class KeptRecords:
                 self._tagged[tag] = {key}
             else:
                 tagged.add(key)
+        self._of_credential[key.credential] += 1
         self._size += size
         if isinstance(key, PageKey):
             self._pages[key] = None
@@ -309,7 +311,7 @@ class KeptRecords:
         `read` began before the change was sent. The user is not kept where something else has changed since then: which
         of the two changes the source carried out last is not known.
         """
-        is_current = self.is_current(read, tags) and not self._is_withdrawn(key.credential, read)
+        is_current = self.is_current(read, (*tags, CredentialTag(key.credential)))
         self.change(*tags)
         read.number = self._change
         return is_current and self.store(key, read, user, needs)
@@ -339,8 +341,9 @@ class KeptRecords:
     def drop_credential(self, credential: str) -> None:
         """Drop everything that was read with a credential, and let no read of it be stored that is under way."""
         self._raise(CredentialTag(credential))
-        for key in [key for key in self._entries if key.credential == credential]:
-            self._remove(key)
+        if credential in self._of_credential:  # else a caller could let all entries be compared by each call
+            for key in [key for key in self._entries if key.credential == credential]:
+                self._remove(key)
 
     def drop_caller(self, name: str) -> None:
         """Drop everything that was read with credentials that the principals of a name alone have brought."""
@@ -370,6 +373,9 @@ class KeptRecords:
         if isinstance(key, PageKey):
             del self._pages[key]
             self._pages_size -= entry.size
+        self._of_credential[key.credential] -= 1
+        if not self._of_credential[key.credential]:
+            del self._of_credential[key.credential]
         for tag in entry.tags:
             tagged = self._tagged[tag]
             tagged.discard(key)

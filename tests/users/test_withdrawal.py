@@ -75,11 +75,11 @@ def test_the_credential_of_a_caller(principal: Principal, name: str, *, expected
 def test_a_keeper_that_is_closed() -> None:
     """A keeper that was closed has nothing, and keeps nothing."""
     records = KeptRecords()
-    for _ in range(2):
+    for close in (records.close, lambda: None):
         read = records.begin(ACCOUNT, Kind.USER)
         records.store(RecordKey("", ADA), read, USER, NEEDS)
         records.end(read)
-        records.close()
+        close()
         assert (len(records), records.size, records.find(RecordKey("", ADA))) == (0, 0, None)
 
 
