@@ -113,6 +113,7 @@ async def open_parts(
         {source.name: _keep_rule(settings, source.name) for source in sources},
         reference=settings.reference_ttl,
         is_reported=feeds.is_reported,
+        known_until=feeds.known_until,
     )
     background = BackgroundReads(trace=telemetry.reading_again)
     for name, note in keep_notes(settings).items():

@@ -31,6 +31,10 @@ class ChangeFeeds:
         until = self._complete_until.get(source)
         return until is not None and self._clock() - until < _INTERVALS * self._intervals[source]
 
+    def known_until(self, source: UserSource) -> float | None:
+        """Return the instant before which all changes of a source are known; None: no poll has succeeded."""
+        return self._complete_until.get(source)
+
     def seconds_left(self, source: UserSource) -> float:
         """Return for how long the changes of a source count as reported, without a further poll; 0: they do not."""
         until = self._complete_until.get(source)

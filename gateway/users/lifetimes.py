@@ -29,7 +29,8 @@ class Lifetimes:
     """The lifetimes of all kept records, in seconds.
 
     `rules` are those of users; of a source without one, no users are kept. `reference` is the lifetime of reference
-    data. `is_reported` returns whether the changes of a source are reported to this process at present.
+    data. `is_reported` returns whether the changes of a source are reported to this process at present, `known_until`
+    the instant before which all of them are known, on the clock of the records.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class Lifetimes:
         *,
         reference: float = 0.0,
         is_reported: Callable[[UserSource], bool] = lambda _: False,
+        known_until: Callable[[UserSource], float | None] = lambda _: None,
     ) -> None:
         self._rules = {source: rule for source, rule in (rules or {}).items() if rule.keep > 0}
         self._is_reported = is_reported
+        self._known_until = known_until
         self.reference = reference
 
     def keeps_users(self, source: UserSource) -> bool:
@@ -56,6 +59,17 @@ class Lifetimes:
         keep = self._rules[source].keep
         is_long = keep > UNPROVEN_LIFETIME and credential in _CONFIGURED and self._is_reported(source)
         return keep if is_long else min(keep, UNPROVEN_LIFETIME)
+
+    def if_source_fails(self, source: UserSource, credential: str, read_at: float) -> float:
+        """Return the lifetime of a user that was read at an instant, for what is given instead of an error.
+
+        It ends no earlier than its changes were last known. A source that fails reports none: otherwise, all users that
+        were read some minutes before could not be given as soon as it fails.
+        """
+        lifetime, until = self.of_user(source, credential), self._known_until(source)
+        if until is None or credential not in _CONFIGURED:
+            return lifetime
+        return max(lifetime, min(self._rules[source].keep, until - read_at))
 
     def of_absence(self, source: UserSource) -> float:
         """Return for how long it is remembered that there is no such user."""

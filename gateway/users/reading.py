@@ -476,6 +476,8 @@ class UserReader:
         if self._mode is not KeepMode.ON or kept is None or not needs <= kept.needs:
             return None
         credential, lifetime = lookup.key.credential, lookup.lifetime(kept)
+        if isinstance(lookup.key, RecordKey):
+            lifetime = self._lifetimes.if_source_fails(lookup.source, credential, kept.read_at)
         accepted = self._stale.accepts_if_error(lookup.source, Kind.USER, credential, kept, lifetime)
         return kept if accepted else None
 

@@ -12,6 +12,8 @@ from gateway.freshness import Freshness
 from gateway.principal import ANYONE
 from gateway.settings import Settings
 from gateway.settings.sources import AccountSettings
+from gateway.sources.http import bucket
+from gateway.users import staleness
 from gateway.users.ids import Kind
 from gateway.users.lifetimes import UNPROVEN_LIFETIME, KeepRule, Lifetimes
 from gateway.users.listing.prefetched import PrefetchedUsers
@@ -43,7 +45,7 @@ LIFETIMES: dict[str, Callable[[], float]] = {
     "a user that is read with": lambda: lifetimes(reported=True).of_user(SOURCE, CALLER),
     "a page": lambda: lifetimes(reported=True).of_list(SOURCE),
     "that there is no": lambda: lifetimes(reported=True).of_absence(SOURCE),
-    "the rest of a page": lambda: PrefetchedUsers()._seconds,
+    "the rest of a page": lambda: PrefetchedUsers().seconds,
     "reference data": lambda: lifetimes(reported=True).reference,
 }
 
@@ -131,3 +133,11 @@ def test_what_is_never_stale() -> None:
     found = lifetimes(reported=True)
     assert [kind for kind in Kind if not found.may_be_stale(kind, CONFIGURED)] == [Kind.ROLE]
     assert not any(found.may_be_stale(kind, CALLER) for kind in Kind)
+
+
+def test_reads_in_the_background_and_before_a_deadline() -> None:
+    """The page has the share of the rate limit that is kept back, and the times and numbers of such reads."""
+    assert f"{staleness._EARLY:g} s at most" in TEXT
+    assert ("a tenth of the time" in TEXT, staleness._EARLY_SHARE) == (True, 0.1)
+    assert f"and {staleness._MAX_BACKGROUND} in all" in TEXT
+    assert ("the last quarter of them" in TEXT, bucket._RESERVE) == (True, 4)

@@ -8,6 +8,7 @@ from sources.http.steps.virtual import clock, run
 
 from gateway.calls import CallList, current_calls
 from gateway.errors import GatewayError, RateLimited, SourceTimeout, SourceUnavailable
+from gateway.events.feeds import ChangeFeeds
 from gateway.freshness import Freshness, FreshnessReport, StaleRead, StaleReason, current_freshness
 from gateway.operation import current_deadline, operation, uses_spare_budget
 from gateway.principal import ANYONE
@@ -225,6 +226,30 @@ def test_deadline(kind: Kind) -> None:
         with operation(timeout=10, clock=clock):
             assert isinstance((await read())[0], SourceTimeout)
         assert clock() - started == pytest.approx(10)
+
+    run(scenario())
+
+
+def test_a_source_that_does_not_report_any_more() -> None:
+    """A user whose changes were reported until its source failed is given from that instant on, however old it is."""
+
+    async def scenario() -> None:
+        feeds = ChangeFeeds({ACCOUNT: 10.0}, clock)
+        reads = Reads(
+            Lifetimes(
+                {ACCOUNT: KeepRule(600, 60)}, is_reported=feeds.is_reported, known_until=feeds.known_until, reference=5
+            )
+        )
+        feeds.complete(ACCOUNT, clock())
+        await reads.user()
+        await asyncio.sleep(400)
+        feeds.complete(ACCOUNT, clock())
+        assert (await reads.user())[1].stale == []
+        reads.api.error = SourceUnavailable("away")
+        for seconds, given in ((19, True), (2, True), (38, True), (2, False)):
+            await asyncio.sleep(seconds)
+            assert (await reads.user())[0] == ("version 1" if given else reads.api.error)
+        assert reads.api.calls == 4
 
     run(scenario())
 
