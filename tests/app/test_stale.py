@@ -173,3 +173,34 @@ async def test_clients_with_a_deadline(opened: Any, sandbox: Sandbox) -> None:
         sandbox.stop_failing()
         await rpc.stop(0)
         await http.stop()
+
+
+async def test_a_source_whose_changes_were_reported(opened: Any, sandbox: Sandbox) -> None:
+    """A user that was kept for long while its source was polled is given when the source fails, polls included."""
+    gateway = await opened({"keep": 600, "keep_if_error": 60, "poll_interval": 5})
+
+    def polls() -> int:
+        return sum("audit" in call.path for call in sandbox.calls.to("account"))
+
+    async def poll() -> None:
+        before = polls()
+        async with asyncio.timeout(5):
+            while polls() <= before:
+                sandbox.clock.advance(1)
+                await asyncio.sleep(0.005)
+
+    await poll()
+    await poll()
+    user = await gateway.users.get_user(ADA, ACCOUNT)
+    for _ in range(16):
+        await poll()
+    before = _calls(sandbox) - polls()
+    assert await gateway.users.get_user(ADA, ACCOUNT) == user
+    assert _calls(sandbox) - polls() == before
+    sandbox.fail("account", times=None, status=503)
+    sandbox.clock.advance(20)
+    assert await gateway.users.get_user(ADA, ACCOUNT) == user
+    assert _calls(sandbox) - polls() == before + 1
+    sandbox.clock.advance(60)
+    with pytest.raises(SourceUnavailable):
+        await gateway.users.get_user(ADA, ACCOUNT)
