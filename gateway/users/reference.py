@@ -123,6 +123,11 @@ class ReferenceData:
             if source in {None, key.source} and kind in {None, key.kind}:
                 del self._queues[key]
 
+    def separate(self, credential: str) -> None:
+        """Let later lookups with a credential share none that is under way."""
+        for key in [key for key in self._queues if key.credential == credential]:
+            del self._queues[key]
+
     async def _look_up_batch(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         report = current_freshness.get()
         only_kept = report is not None and report.wanted.only_if_cached

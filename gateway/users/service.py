@@ -116,6 +116,7 @@ class UserService:
         """Drop what was read with the credential of a principal that a source has refused."""
         self._reads.credential_refused(principal, source)
         if principal.brings_credential(source):
+            self._reference.separate(principal.credential(source))
             self._prefetched.drop(principal.identity)
 
     def caller_revoked(self, name: str) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from gateway.calls import CallList, current_calls
 from gateway.errors import GatewayError, RateLimited, SourceTimeout, SourceUnavailable
 from gateway.events.feeds import ChangeFeeds
 from gateway.freshness import Freshness, FreshnessReport, StaleRead, StaleReason, current_freshness
-from gateway.operation import current_deadline, operation, uses_spare_budget
+from gateway.operation import current_deadline, current_operation, operation, uses_spare_budget
 from gateway.principal import ANYONE
 from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import KeepRule, Lifetimes
@@ -19,6 +20,7 @@ from gateway.users.reading import KeepMode, UserReader
 from gateway.users.records import KeptRecords, RecordKey
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
+from gateway.users.staleness import BackgroundReads
 
 ACCOUNT = UserSource.ACCOUNT
 ADA = Ref(Kind.USER, ACCOUNT, "ada")
@@ -73,11 +75,12 @@ class _Directory:
 class Reads:
     """A reader and reference data with one keeper, on the virtual time of the running loop."""
 
-    def __init__(self, lifetimes: Lifetimes = LIFETIMES) -> None:
+    def __init__(self, lifetimes: Lifetimes = LIFETIMES, **more: Any) -> None:
         self.api = Api()
         sources, self.records = Sources([self.api]), KeptRecords(clock=clock)  # type: ignore[list-item]  # a part of it
-        self.users = UserReader(sources, self.records, lifetimes, mode=KeepMode.ON)
-        self.reference = ReferenceData(sources, self.records, lifetimes)
+        background = BackgroundReads(**more)
+        self.users = UserReader(sources, self.records, lifetimes, mode=KeepMode.ON, background=background)
+        self.reference = ReferenceData(sources, self.records, lifetimes, background=background)
 
     async def user(self, ref: Ref = ADA, **wanted: Any) -> tuple[Any, FreshnessReport]:
         return await _with(lambda: self.users.user(ref, NEEDS), wanted)
@@ -290,6 +293,30 @@ def test_few_reads_in_the_background() -> None:
         await asyncio.sleep(0.1)
         assert (reads.api.calls, {record.kind for record in calls.records}) == (16, {"kept"})
         await reads.users.aclose()  # `run` finds the tasks that are left
+
+    run(scenario())
+
+
+def test_traced() -> None:
+    """Each read in the background is traced, by its source, and with nothing of the operation that caused it."""
+    traced: list[tuple[str, Any]] = []
+
+    @contextmanager
+    def trace(source: str) -> Iterator[None]:
+        traced.append((source, current_operation.get()))
+        yield
+
+    async def scenario() -> None:
+        reads = Reads(trace=trace)
+        with operation(timeout=1000, clock=clock):
+            await reads.user()
+            await reads.record(Kind.DEPARTMENT)
+            assert traced == []
+            await asyncio.sleep(6)
+            await reads.user(max_stale=10)
+            await reads.record(Kind.DEPARTMENT, max_stale=10)
+            await asyncio.sleep(0.1)
+        assert traced == [(ACCOUNT, None)] * 2
 
     run(scenario())
 

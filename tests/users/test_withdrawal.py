@@ -1,15 +1,19 @@
 """What becomes of kept records when a credential is withdrawn."""
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from gateway.principal import ANYONE, Principal, is_brought_by
 from gateway.users.ids import Kind, Ref
+from gateway.users.lifetimes import Lifetimes
 from gateway.users.listing.prefetched import PrefetchedUsers, PrefetchedWindow
 from gateway.users.model import User, UserSource
 from gateway.users.records import KeptRecords, RecordKey
-from gateway.users.source import Window
+from gateway.users.reference import ReferenceData
+from gateway.users.source import Sources, Window
 
 ACCOUNT = UserSource.ACCOUNT
 ADA = Ref(Kind.USER, ACCOUNT, "ada")
@@ -103,3 +107,20 @@ def test_prefetched_users() -> None:
     assert store("ann", 101.5)
     prefetched.drop("ben")
     assert store("ann", 101.5)
+
+
+async def test_a_lookup_under_way(make_source: Any, roles: Any) -> None:
+    """A lookup after the refusal of a credential does not wait for one that began before it."""
+    roles.gate = asyncio.Event()
+    reference = ReferenceData(
+        Sources([make_source(ACCOUNT, directories={Kind.ROLE: roles})]), KeptRecords(), Lifetimes(reference=30)
+    )
+    caller, ref = _forwarding("ann"), Ref(Kind.ROLE, ACCOUNT, "r1")
+    lookups = [asyncio.ensure_future(reference.look_up([ref], NEEDS, caller)) for _ in range(2)]
+    await roles.requested.wait()
+    reference.separate(caller.credential(ACCOUNT))
+    lookups.append(asyncio.ensure_future(reference.look_up([ref], NEEDS, caller)))
+    await asyncio.sleep(0)
+    roles.gate.set()
+    await asyncio.gather(*lookups)
+    assert len(roles.calls) == 2
