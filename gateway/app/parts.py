@@ -16,7 +16,6 @@ from gateway.api.web.cors import Cors
 from gateway.app.callers import open_credentials
 from gateway.app.change_intake import drop_changed, poll_intervals, start_polling
 from gateway.app.graphql import build_executor
-from gateway.app.keeping import keep_notes
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.metrics_reading import read_metrics
 from gateway.app.overrides import Overrides
@@ -31,13 +30,14 @@ from gateway.kit.clock import Clock
 from gateway.kit.extras import require_extra
 from gateway.kit.source_titles import titled
 from gateway.settings import Settings
+from gateway.settings.keeping import keep_notes
 from gateway.state.memory.state import MemoryState
 from gateway.state.once import IdempotentChanges
 from gateway.state.state import State
 from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.telemetry import Telemetry
-from gateway.users.lifetimes import KeepRule, Lifetimes
+from gateway.users.lifetimes import UNPROVEN_LIFETIME, KeepRule, Lifetimes
 from gateway.users.listing.cursor import Cursors
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.reading import KeepMode, UserReader
@@ -116,8 +116,8 @@ async def open_parts(
         known_until=feeds.known_until,
     )
     background = BackgroundReads(trace=telemetry.reading_again)
-    for name, note in keep_notes(settings).items():
-        _LOG.info("%s: %s", titled(name), note, extra={"source": name.value})
+    for name, note in keep_notes(settings, UNPROVEN_LIFETIME).items():
+        _LOG.info("%s: %s", titled(name), note, extra={"source": name})
     if settings.keep_mode == "shadow":
         observer.expect_comparisons(source.name for source in sources)
     reads = UserReader(

@@ -7,14 +7,15 @@ import textwrap
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from gateway.app.keeping import keep_notes
 from gateway.cli.subcommand import Subcommand
 from gateway.kit.source_titles import titled
 from gateway.settings import Settings
 from gateway.settings.given import Given
+from gateway.settings.keeping import keep_notes
 from gateway.settings.names import Leaf, leaves
 from gateway.settings.options import add_options, load, read_given
 from gateway.settings.shown import as_json, as_text
+from gateway.users.lifetimes import UNPROVEN_LIFETIME
 
 __all__ = ["COMMAND"]
 
@@ -38,7 +39,7 @@ def _run(parsed: argparse.Namespace) -> int:
         _print_table([(leaf.variable, as_text(leaf, leaf.value(settings)), origin) for leaf, origin in rows])
     else:
         print("every setting has its default: `gateway config --all` prints them")
-    for name, note in keep_notes(settings).items():
+    for name, note in keep_notes(settings, UNPROVEN_LIFETIME).items():
         print(f"note: {titled(name)}: {note}", file=sys.stderr)
     return 0
 

@@ -15,10 +15,10 @@ from security.outside import wait_until
 from telemetry.scrape import scrape
 
 from gateway import Gateway, Settings
-from gateway.app.keeping import keep_notes
 from gateway.sandbox import LANDMARKS, RESELLER_ID, RESELLER_TOKEN
 from gateway.settings import AccountSettings, ResellerSettings
-from gateway.users.model import UserSource
+from gateway.settings.keeping import keep_notes
+from gateway.users.lifetimes import UNPROVEN_LIFETIME
 
 ADA, ADA_RESELLER = LANDMARKS["account"]["ada"], LANDMARKS["reseller"]["ada"]
 ACCOUNT = f'{{ user(id: "{ADA}", source: ACCOUNT) {{ name }} }}'
@@ -162,10 +162,10 @@ def test_why_users_are_kept_shortly(given: dict[str, Any], note: str) -> None:
     """Where users are kept for less than is set, the reason is known; in shadow mode too, and not if off."""
     account = AccountSettings(base_url="http://127.0.0.1:1", token="x", **given)
     for mode in ("on", "shadow"):
-        notes = keep_notes(Settings(keep_mode=mode, account=account))
-        assert list(notes) == ([UserSource.ACCOUNT] if note else [])
+        notes = keep_notes(Settings(keep_mode=mode, account=account), UNPROVEN_LIFETIME)
+        assert list(notes) == (["account"] if note else [])
         assert all(note in each for each in notes.values())
-    assert keep_notes(Settings(account=account)) == {}
+    assert keep_notes(Settings(account=account), UNPROVEN_LIFETIME) == {}
 
 
 def test_the_settings_state_it() -> None:

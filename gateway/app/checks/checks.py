@@ -10,12 +10,13 @@ from gateway.app.checks.source import POLLING, check_probe, check_source
 from gateway.app.checks.token import note_expiry
 from gateway.app.checks.webhooks import check_webhooks
 from gateway.app.command_line import CommandLineGateway
-from gateway.app.keeping import keep_notes
 from gateway.app.sources import settings_of
 from gateway.errors import Code
 from gateway.kit.extras import require_extra
 from gateway.settings import Settings
+from gateway.settings.keeping import keep_notes
 from gateway.settings.names import variable_of
+from gateway.users.lifetimes import UNPROVEN_LIFETIME
 from gateway.users.model import UserSource
 from gateway.users.source import Source
 
@@ -60,7 +61,7 @@ async def _check_configured(
 ) -> list[CheckRow]:
     row = await check_source(source, changes=changes)
     given = settings_of(settings, source.name)
-    if source.name in (kept := keep_notes(settings)):
+    if source.name in (kept := keep_notes(settings, UNPROVEN_LIFETIME)):
         row.notes.append(kept[source.name])
     if given.token is not None:
         note_expiry(row, given.token.get_secret_value(), variable_of((source.name, "token")))

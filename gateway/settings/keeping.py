@@ -2,33 +2,34 @@
 
 from collections.abc import Mapping
 
-from gateway.app.sources import BUILDERS, settings_of
-from gateway.settings import CredentialMode, Settings
 from gateway.settings.names import variable_of
-from gateway.users.lifetimes import UNPROVEN_LIFETIME
-from gateway.users.model import UserSource
+from gateway.settings.sources import CredentialMode, SourceSettings
+from gateway.settings.tree import Settings
 
 __all__ = ["keep_notes"]
 
+_SOURCES = ("account", "softwareone", "reseller")
 
-def keep_notes(settings: Settings) -> Mapping[UserSource, str]:
+
+def keep_notes(settings: Settings, unproven: float) -> Mapping[str, str]:
     """Return the sources whose users are kept for a shorter time than is set, with the reason; none if none are kept.
 
+    `unproven` are the seconds for which users are kept at most where nobody reports the changes of their source.
     Whether several replicas run without Redis is in no setting.
     """
     if settings.keep_mode == "off":
         return {}
-    notes = {name: _note(settings, name) for name in BUILDERS if settings_of(settings, name).configured}
+    configured = {name: getattr(settings, name) for name in _SOURCES}
+    notes = {name: _note(name, source, unproven) for name, source in configured.items() if source.configured}
     return {name: note for name, note in notes.items() if note}
 
 
-def _note(settings: Settings, name: UserSource) -> str:
-    configured = settings_of(settings, name)
+def _note(name: str, configured: SourceSettings, unproven: float) -> str:
     if not configured.keep:
         return f"its users are not kept, because {variable_of((name, 'keep'))} is 0"
-    if configured.keep <= UNPROVEN_LIFETIME:
+    if configured.keep <= unproven:
         return ""
-    short = f"its users are kept for {UNPROVEN_LIFETIME:g} s at most instead of {configured.keep:g} s"
+    short = f"its users are kept for {unproven:g} s at most instead of {configured.keep:g} s"
     if configured.credentials is CredentialMode.FORWARD:
         return f"{short}, because it is called with the credentials of callers"
     if configured.poll_interval is None:
