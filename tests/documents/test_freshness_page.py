@@ -63,7 +63,7 @@ def test_lifetimes(kept: str) -> None:
 def test_no_lifetime_is_missing() -> None:
     """Each row of the table is checked, and each setting that it names is the one of its value."""
     assert len(rows("How old it can be")) == len(LIFETIMES)
-    assert f"without `GATEWAY_KEEP_MODE=on` {PrefetchedUsers().seconds:g} |" in TEXT
+    assert f"({PrefetchedUsers().seconds:g} with `off` and `shadow`) |" in TEXT
     assert "600 (`GATEWAY_<SOURCE>__KEEP`)" in TEXT
     assert f"{DEFAULTS.keep_if_error:g} s after the lifetime (`GATEWAY_<SOURCE>__KEEP_IF_ERROR`)" in TEXT
 
