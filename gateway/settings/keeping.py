@@ -8,8 +8,6 @@ from gateway.settings.tree import Settings
 
 __all__ = ["keep_notes"]
 
-_SOURCES = ("account", "softwareone", "reseller")
-
 
 def keep_notes(settings: Settings, unproven: float) -> Mapping[str, str]:
     """Return the sources whose users are kept for a shorter time than is set, with the reason; none if none are kept.
@@ -19,8 +17,9 @@ def keep_notes(settings: Settings, unproven: float) -> Mapping[str, str]:
     """
     if settings.keep_mode == "off":
         return {}
-    configured = {name: getattr(settings, name) for name in _SOURCES}
-    notes = {name: _note(name, source, unproven) for name, source in configured.items() if source.configured}
+    groups = {name: getattr(settings, name) for name in Settings.model_fields}
+    sources = {name: group for name, group in groups.items() if isinstance(group, SourceSettings) and group.configured}
+    notes = {name: _note(name, source, unproven) for name, source in sources.items()}
     return {name: note for name, note in notes.items() if note}
 
 
