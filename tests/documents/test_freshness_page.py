@@ -8,7 +8,7 @@ from conftest import ROOT
 
 from gateway.app.change_intake import poll_intervals
 from gateway.events.feeds import ChangeFeeds
-from gateway.freshness import Freshness
+from gateway.freshness import StaleReason
 from gateway.principal import ANYONE
 from gateway.settings import Settings
 from gateway.settings.sources import AccountSettings
@@ -121,17 +121,10 @@ def test_modes() -> None:
     assert [name for name, default in lines if default] == [Settings().keep_mode]
 
 
-@pytest.mark.parametrize("row", rows("What the caller can request"), ids=" ".join)
-def test_directives(row: list[str]) -> None:
-    """Each directive has the effect that the table states, on something of 10 s within and past its lifetime."""
-    for directive in row[0].split(", "):
-        wanted = Freshness.parse(directive)
-        assert wanted != Freshness()
-        assert wanted.accepts(9, 60) is (not directive.startswith("no-"))
-        assert wanted.accepts(11, 60) is (not directive.startswith(("no-", "max-age")))
-        assert wanted.accepts_stale(19, 10) is directive.startswith("max-stale")
-        assert wanted.accepts_stale(21, 10) is (directive == "max-stale")
-        assert wanted.only_if_cached is (directive == "only-if-cached")
+def test_reasons() -> None:
+    """docs/metrics.md has each reason for which something is given past its lifetime."""
+    [row] = re.findall(r"^\| `gateway_kept_stale_age_seconds` .*", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
+    assert set(row.rpartition(": ")[2].strip(" |").split(", ")) == set(StaleReason)
 
 
 def test_what_is_never_stale() -> None:
