@@ -108,6 +108,7 @@ class PictureFetcher:
     async def _fetch(self, link: PictureLink) -> Picture | None:
         store, location = self._stores[link.source], link.location or None
         if link.user_id:
+            # From the source, not from what is kept: the address contains a signature that expires.
             ref = Ref(Kind.USER, link.source, link.user_id)
             user = await self._sources.named(link.source).fetch_user(ref, _PROFILE)
             location = store.locate(user.image_url) if user is not None and user.image_url else None
