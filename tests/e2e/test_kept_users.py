@@ -222,3 +222,24 @@ async def test_in_python() -> None:
             assert (await gateway.users.get_user(user.id)).name == user.name
             await gateway.execute("query ($id: ID!) { user(id: $id) { name email } }", {"id": user.id})
         assert not sandbox.calls
+
+
+async def test_two_replicas(redis_url: str) -> None:
+    """A change at one replica is in the next read of the user, and of a list, at the other one, which reads it once."""
+    async with Sandbox() as sandbox:
+        settings = sandbox.settings(keep_mode="on", redis_url=redis_url)
+        async with Gateway(settings) as first, Gateway(settings) as second:
+            for gateway in (first, second):
+                await gateway.users.list_users(first=3)
+            created = await first.users.create_account_user({"email": "replicas@example.com", "name": "Before"})
+            for gateway in (first, second):
+                page = await gateway.users.list_users(first=3)
+                assert page.users[0].id == created.id
+            for name in ("After", "Later"):
+                await first.users.update_account_user(created.id, {"name": name})
+                sandbox.calls.clear()
+                for _ in range(2):
+                    assert (await second.users.get_user(created.id)).name == name
+                    assert (await first.users.get_user(created.id)).name == name
+                assert len(sandbox.calls) == 1
+                assert (await second.users.list_users(first=3)).users[0].name == name
