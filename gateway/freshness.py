@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 __all__ = [
     "ANY_FRESHNESS",
@@ -152,15 +153,16 @@ _MAX_TTL = 999_999_999_999_999  # the greatest Integer of a structured field (RF
 class FreshnessReport:
     """What an operation requests, and what it was given: it is filled during the operation.
 
-    `reads_users_anew`: the operation is a change, whose users are read from the sources, and whose result has nothing
-    that is past its lifetime. `hits` counts reads that were answered by what is kept, stale ones too; `misses` those
-    that called a source, `forward` is the most relevant reason for these, and `stored` those of them whose result is
-    kept now. `unkept`: a source was also called for what is not kept at all. `ttl` is the shortest time in seconds that
-    a hit may still be used, negative where it was stale; None without a hit.
+    `reads_users_anew`: the operation is a change, whose users are read from the sources. `never_stale`: nothing is
+    given past its lifetime. `hits` counts reads that were answered by what is kept, stale ones too; `misses` those that
+    called a source, `forward` is the most relevant reason for these, and `stored` those of them whose result is kept
+    now. `unkept`: a source was also called for what is not kept at all. `ttl` is the shortest time in seconds that a
+    hit may still be used, negative where it was stale; None without a hit.
     """
 
     wanted: Freshness = ANY_FRESHNESS
     reads_users_anew: bool = False
+    never_stale: bool = False
     hits: int = 0
     misses: int = 0
     stored: int = 0
@@ -168,6 +170,18 @@ class FreshnessReport:
     forward: Forward | None = None
     ttl: float | None = None
     stale: list[StaleRead] = field(default_factory=list)
+
+    @classmethod
+    def of_change(cls, wanted: Freshness = ANY_FRESHNESS) -> "FreshnessReport":
+        """Return the report of a change. It is executed, whether or not the caller permits calls."""
+        if wanted.only_if_cached:
+            wanted = replace(wanted, only_if_cached=False)
+        return cls(wanted, reads_users_anew=True, never_stale=True)
+
+    @classmethod
+    def of_event(cls) -> "FreshnessReport":
+        """Return the report of an event of a subscription, which is the same for callers with different wishes."""
+        return cls(never_stale=True)
 
     def hit(self, ttl: float) -> None:
         """Count a read that was answered by what is kept."""

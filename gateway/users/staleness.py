@@ -75,7 +75,7 @@ class StaleRecords:
 
     def _accepts(self, kept: Kept, lifetime: float, if_error: float) -> bool:
         report = current_freshness.get()
-        if report is not None and report.reads_users_anew:  # nobody expects the result of a change to be out of date
+        if report is not None and report.never_stale:
             return False
         wanted = ANY_FRESHNESS if report is None else report.wanted
         return wanted.accepts_stale(self._records.clock() - kept.read_at, lifetime, if_error=if_error)

@@ -23,6 +23,7 @@ from gateway.api.grpc.calls import Call
 from gateway.api.grpc.prices import price_of
 from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, Outcome, RateLimited, SourceTimeout, SourceUnavailable
+from gateway.freshness import FreshnessReport
 from gateway.kit.counts import Counts
 from gateway.kit.timers import Timers
 from gateway.operation import operation
@@ -190,7 +191,8 @@ def unary(
     async def handle(_requests: Any, context: Any) -> Any:
         call = Call.of(method.name, context, admission.telemetry)
         call.report.kind = "unary"
-        call.freshness.reads_users_anew = method.is_change
+        if method.is_change:
+            call.freshness = FreshnessReport.of_change(call.freshness.wanted)
         task: Any = asyncio.current_task()
         running.tasks.add(task)
         try:

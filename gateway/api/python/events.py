@@ -89,7 +89,7 @@ async def _user_of(
                 trace=report.trace,
                 calls=report.calls,
                 request_id=report.request_id,
-                freshness=FreshnessReport(reads_users_anew=True),
+                freshness=FreshnessReport.of_event(),
             ):
                 loaders = method.loaders(read_plan.plan)
                 found = service.complete(user, loaders=loaders)

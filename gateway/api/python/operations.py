@@ -126,7 +126,7 @@ def running(
         seconds = surface.timeout if timeout is None else timeout
         try:
             principal.require_valid(surface.now())
-            given = FreshnessReport(reads_users_anew=True) if freshness is None else freshness.new_report()
+            given = FreshnessReport.of_change() if freshness is None else freshness.new_report()
             with operation(
                 timeout=seconds,
                 trace=report.trace,

@@ -154,10 +154,11 @@ async def test_lookups(calls: Calls, gateway_sandbox: Sandbox) -> None:
 async def test_changes(calls: Calls, gateway_sandbox: Sandbox) -> None:
     """A change is executed whatever the metadata states, and what it returns is new; so is the next read."""
     await calls("GetUser", ADA)
-    request = users_pb2.UpdateAccountUserRequest(id=ADA.id, user=users_pb2.AccountUserChange(name="Ada King"))
+    change = users_pb2.AccountUserChange(name="Ada King")
+    request = users_pb2.UpdateAccountUserRequest(id=ADA.id, user=change, view=users_pb2.VIEW_FULL)
     for directives in ("only-if-cached, max-stale", "no-cache"):
         user, trailers = await calls("UpdateAccountUser", request, directives)
-        assert user.name == "Ada King"
+        assert (user.name, user.role.HasField("owner")) == ("Ada King", True)
         assert freshness(trailers) == []
     user, _ = await calls("GetUser", ADA)
     assert user.name == "Ada King"

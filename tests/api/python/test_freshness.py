@@ -149,13 +149,22 @@ async def test_changes_are_never_stale(keeping: Gateway, gateway_sandbox: Sandbo
     events = keeping.users.subscribe(ids=[user.id], fields=fields)
     event = asyncio.ensure_future(anext(events))
     await asyncio.sleep(0)
+    selection = "{ name department { location { name } } }"
+    documents = keeping.subscribe(f"subscription {{ userChanged {{ user {selection} }} }}")
+    document = asyncio.ensure_future(anext(documents))
+    await asyncio.sleep(0)
     changed = await keeping.users.update_account_user(ADA, {"name": "Ada King"}, fields=fields)
     for given in (changed, (await event).user):
         assert given.name == "Ada King"
         assert given.department is not None
         with pytest.raises(SourceUnavailable):
             _ = given.department.location
+    result = await document
+    assert result.data["userChanged"]["user"]["name"] == "Ada King"
+    assert result.errors
+    assert "freshness" not in (result.extensions or {})
     await events.aclose()
+    await documents.aclose()
 
 
 async def test_graphql(keeping: Gateway, gateway_sandbox: Sandbox) -> None:

@@ -331,8 +331,7 @@ def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming, fr
 def _freshness(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> FreshnessReport:
     """Return the report for one execution, with what the caller accepts.
 
-    `cacheControl` in the `extensions` of the request replaces the header: a WebSocket has none for each operation. A
-    change cannot do without calls; the events of a subscription are shared by callers with different wishes.
+    `cacheControl` in the `extensions` of the request replaces the header: a WebSocket has none for each operation.
     """
     wanted = incoming.freshness
     if request.extensions and isinstance(directives := request.extensions.get("cacheControl"), str):
@@ -340,10 +339,8 @@ def _freshness(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) 
     if prepared.operation_type is OperationType.QUERY:
         return FreshnessReport(wanted)
     if prepared.operation_type is OperationType.SUBSCRIPTION:
-        return FreshnessReport()
-    if wanted.only_if_cached:
-        wanted = replace(wanted, only_if_cached=False)
-    return FreshnessReport(wanted, reads_users_anew=True)
+        return FreshnessReport.of_event()
+    return FreshnessReport.of_change(wanted)
 
 
 def _check_error_behavior(request: GraphQLRequest) -> None:
