@@ -41,9 +41,10 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[Running]:
 
 @pytest.fixture
 async def kept(gateway: Running, world_of: Any) -> AsyncIterator[Any]:
-    """That gateway, without earlier calls in its sandbox."""
+    """That gateway, connected to Redis, and without earlier calls in its sandbox."""
     async with ClientSession() as session:
         world = world_of(session, gateway)
+        await world.data('{ person(email: "nobody@example.com") { email } }')
         await world.forget()
         yield world
         await world.forget()
@@ -75,7 +76,12 @@ async def test_every_way_to_one_user(kept: Any, gateway: Running) -> None:
         stub = users_pb2_grpc.UserServiceStub(channel)
         request = users_pb2.GetUserRequest(id=ADA, source=users_pb2.USER_SOURCE_ACCOUNT)
         assert (await stub.GetUser(request, metadata=[("x-fields", "name")])).name == "Ada Lovelace"
-    assert await count(kept) == 0
+        assert await count(kept) == 0
+        assert (await stub.GetUser(request, metadata=[("cache-control", "no-cache")])).name == "Ada Lovelace"
+    assert await count(kept) == 1
+    for query, calls in zip(queries, [1, *[0] * 6], strict=True):
+        await kept.data(query, None, **{"Cache-Control": "max-age=0" if calls else "only-if-cached"})
+        assert await count(kept) == calls, query
 
 
 async def test_a_list_and_its_users(kept: Any) -> None:
@@ -103,7 +109,7 @@ async def test_a_list_and_its_users(kept: Any) -> None:
 
 
 async def test_the_next_page(kept: Any) -> None:
-    """A page and the next one are read once, for several walks."""
+    """A page and the next one are read once, for several walks; a caller who does not want that has them read again."""
     query = "query ($a: String) { users(first: 3, after: $a) { nodes { id } pageInfo { endCursor } } }"
     first = await kept.data(query)
     second = await kept.data(query, {"a": first["users"]["pageInfo"]["endCursor"]})
@@ -114,6 +120,12 @@ async def test_the_next_page(kept: Any) -> None:
         second["users"]["nodes"]
     )
     assert (calls, await count(kept)) == (3, 0)
+    after = {"a": again["users"]["pageInfo"]["endCursor"]}
+    for variables in ({}, after):
+        await kept.data(query, variables, **{"Cache-Control": "only-if-cached"})
+        assert await count(kept) == 0
+        await kept.data(query, variables, **{"Cache-Control": "no-cache"})
+        assert await count(kept) == 3
 
 
 async def test_a_person(kept: Any) -> None:
@@ -121,9 +133,10 @@ async def test_a_person(kept: Any) -> None:
     query = f'{{ person(email: "{MARKET_ADA}") {{ users {{ id name }} }} }}'
     users = (await kept.data(query))["person"]["users"]
     for user in users:
-        assert (await kept.data(USER, user))["user"]["name"] == user["name"]
+        found = await kept.data("query ($id: ID!) { user(id: $id) { id name } }", user)
+        assert found["user"] == user
     await kept.data(query)
-    assert (len(users), await count(kept)) == (3, 3 + 0)
+    assert (len(users), await count(kept)) == (3, 3)
 
 
 async def test_a_user_by_address_and_by_id(kept: Any) -> None:
