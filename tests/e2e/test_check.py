@@ -245,16 +245,17 @@ async def test_missing_permissions(checks: Checks) -> None:
     await checks.fault("account", kind="status", status=403, path="audit-events")
     await checks.fault("softwareone", kind="status", status=403, method="PUT")
     await checks.fault("reseller", kind="status", status=403, path="organizations")
-    polled = {"GATEWAY_ACCOUNT__POLL_INTERVAL": "60"}
+    polled = {"GATEWAY_ACCOUNT__POLL_INTERVAL": "60", "GATEWAY_RESELLER__POLL_INTERVAL": "60"}
     checked = await checks.run("--json", "--changes", **polled)
     assert checked.status == 1
-    assert list(checked.rows) == ["account", "account-polling", "softwareone", "reseller"]
+    assert list(checked.rows) == ["account", "account-polling", "softwareone", "reseller", "reseller-polling"]
     found = {name: [each["part"] for each in row["problems"]] for name, row in checked.rows.items()}
     assert found == {
         "account": ["roles"],
         "account-polling": ["polling"],
         "softwareone": ["changes"],
         "reseller": ["organizations"],
+        "reseller-polling": [],
     }
     assert checked.rows["account"]["advice"] == "give the API key the permission roles:read"
     assert checked.rows["account"]["url"].endswith("/v1/identity/roles")

@@ -101,3 +101,14 @@ async def test_a_reseller_that_does_not_exist(source: Any, fake: Any, status: in
         await source(UserSource.RESELLER).probes[0].call()
     assert caught.value.failed_call is not None
     assert caught.value.failed_call.advice == "check GATEWAY_RESELLER__RESELLER_ID"
+
+
+async def test_polling(source: Any, fake: Any) -> None:
+    """Every source has a probe of polling; that of the reseller reads one page of its users, and not all of them."""
+    fake.respond([{"id": str(number), "firstName": "Ada"} for number in range(100)])
+    [probe] = [each for each in source(UserSource.RESELLER).probes if each.part == "polling"]
+    await probe.call()
+    [request] = fake.requests
+    assert (request.method, request.url.partition("?")[0]) == ("GET", probe.url)
+    assert probe.permission == "reseller:user:read"
+    assert all(any(each.part == "polling" for each in source(name).probes) for name in UserSource)
