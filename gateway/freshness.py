@@ -116,13 +116,15 @@ class StaleReason(StrEnum):
 class StaleRead:
     """A record or a list that was given although its lifetime had ended; `age` is in seconds, since it was read.
 
-    `subject` is what was read: the reference of a record, or the source of a list.
+    `subject` is what was read: the reference of a record, or the source of a list. `ref` is the reference that the
+    record has; it differs where it was requested by something else, such as an e-mail address.
     """
 
     source: str
     subject: Hashable
     age: float
     reason: StaleReason
+    ref: Hashable = None
 
 
 class Forward(StrEnum):

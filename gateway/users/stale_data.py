@@ -28,13 +28,15 @@ def stale_data(report: FreshnessReport) -> list[StaleData]:
     """Return what the report has, the oldest of each record and list, in the order in which they were given first."""
     oldest: dict[object, StaleRead] = {}
     for read in report.stale:
-        before = oldest.get(read.subject)
+        subject = read.ref or read.subject
+        before = oldest.get(subject)
         if before is None or before.age < read.age:
-            oldest[read.subject] = read
+            oldest[subject] = read
     return list(_of(oldest.values()))
 
 
 def _of(reads: Iterable[StaleRead]) -> Iterable[StaleData]:
     for read in reads:
-        record_id = encode(read.subject) if isinstance(read.subject, Ref) else None
+        ref = read.ref or read.subject
+        record_id = encode(ref) if isinstance(ref, Ref) else None
         yield StaleData(UserSource(read.source), record_id, read.age, read.reason)

@@ -61,7 +61,8 @@ class StaleRecords:
     ) -> StaleRead:
         """Report a record that was given past its lifetime, and return the report of it."""
         source = UserSource(endpoint.source)
-        read = StaleRead(source, subject, self._records.clock() - kept.read_at, reason)
+        ref = getattr(kept.value, "ref", None)  # a window has none
+        read = StaleRead(source, subject, self._records.clock() - kept.read_at, reason, ref)
         self._records.count_stale(source, reason, read.age)
         if (report := current_freshness.get()) is not None:
             report.hit(lifetime - read.age)

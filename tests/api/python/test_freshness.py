@@ -125,6 +125,19 @@ async def test_iteration_goes_on_with_what_is_kept(keeping: Gateway, gateway_san
         _ = [user async for user in keeping.users.iterate(only, page_size=200)]
 
 
+async def test_a_user_that_was_requested_by_address(keeping: Gateway, gateway_sandbox: Sandbox) -> None:
+    """What is past its lifetime is named by the id that the record has, whatever it was requested by."""
+    address = "ada.lovelace@example.com"
+    user = await keeping.users.get_user(address, UserSource.SOFTWAREONE)
+    assert user is not None
+    gateway_sandbox.advance(60)
+    gateway_sandbox.fail("softwareone", status=503, times=None)
+    stale: list[StaleData] = []
+    for requested in (address, user.source_id):
+        await keeping.users.get_user(requested, UserSource.SOFTWAREONE, on_stale=stale.append)
+    assert [given.id for given in stale] == [user.id, user.id]
+
+
 async def test_changes_read_anew(keeping: Gateway, gateway_sandbox: Sandbox) -> None:
     """A change sees the present state, whatever is kept; a read after it costs no call, and is not stale."""
     await read_ada(keeping)
