@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Hashable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -151,8 +151,8 @@ _CACHE = "usergateway"  # its name in `Cache-Status`
 _MAX_TTL = 999_999_999_999_999  # the greatest Integer of a structured field (RFC 9651, 3.3.1)
 
 
-@dataclass(slots=True)
-class FreshnessReport:
+# One is created for each operation: a dataclass would take several times as long.
+class FreshnessReport(msgspec.Struct):
     """What an operation requests, and what it was given: it is filled during the operation.
 
     `reads_users_anew`: the operation is a change, whose users are read from the sources. `never_stale`: nothing is
@@ -171,7 +171,7 @@ class FreshnessReport:
     unkept: bool = False
     forward: Forward | None = None
     ttl: float | None = None
-    stale: list[StaleRead] = field(default_factory=list)
+    stale: list[StaleRead] = []
 
     @classmethod
     def of_change(cls, wanted: Freshness = ANY_FRESHNESS) -> "FreshnessReport":
@@ -202,9 +202,9 @@ class FreshnessReport:
 
         Where only some of them called a source, it is a partial hit.
         """
-        ttl = "" if self.ttl is None else f"; ttl={max(-_MAX_TTL, min(_MAX_TTL, math.floor(self.ttl)))}"
         if self.forward is None and not self.hits:
             return None
+        ttl = "" if self.ttl is None else f"; ttl={max(-_MAX_TTL, min(_MAX_TTL, math.floor(self.ttl)))}"
         if self.forward is None and not self.unkept and not self.reads_users_anew:
             status = f"{_CACHE}; hit{ttl}"
         else:

@@ -74,8 +74,10 @@ def note_unkept(source: UserSource) -> None:
     Raises:
         NotKept: the running operation accepts only what is kept.
     """
-    require_calls(source)
-    if (report := current_freshness.get()) is not None:
+    report = current_freshness.get()
+    if report is not None:
+        if report.wanted.only_if_cached:
+            raise NotKept(source)
         report.unkept = True
 
 

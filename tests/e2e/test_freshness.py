@@ -143,6 +143,25 @@ async def test_every_form_of_a_request() -> None:
             assert (await world.send(ONE, None, cacheControl=odd)).status.startswith("usergateway; hit")
 
 
+async def test_a_reserved_event_stream() -> None:
+    """Of several operations on one event stream, each has the header of its request."""
+    async with keeping() as world:
+        await world.send(ONE)
+        url = f"{world.url}/graphql"
+        async with world.session.put(url, skip_auto_headers=["Content-Type"]) as reserved:
+            token = {"X-GraphQL-Event-Stream-Token": await reserved.text()}
+        async with world.session.get(url, headers=token | {"Accept": "text/event-stream"}) as stream:
+            for number, (control, made) in enumerate([("max-age=60", 0), ("no-cache", 1)]):
+                calls = world.calls
+                body = {"query": ONE, "extensions": {"operationId": str(number)}}
+                async with world.session.post(url, json=body, headers=token | {"Cache-Control": control}) as accepted:
+                    assert accepted.status == 202
+                async with asyncio.timeout(10):
+                    while b'"data":{"user"' not in await stream.content.readline():
+                        pass
+                assert world.calls == calls + made
+
+
 async def test_applications_of_other_servers() -> None:
     """The applications for ASGI and for aiohttp read and answer the headers, too."""
     async with keeping() as world:

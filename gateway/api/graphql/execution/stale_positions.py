@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from typing import Any
 
+import msgspec
 from graphql.pyutils import Path
 
 from gateway.freshness import FreshnessReport, StaleRead
@@ -12,19 +13,16 @@ __all__ = ["StalePositions"]
 _Keys = tuple[str | int, ...]
 
 
-class StalePositions:
+class StalePositions(msgspec.Struct):  # one is created for each operation
     """Collects the positions of one operation's response whose records were given past their lifetime.
 
     `mark` is called with each record that was looked up, whether it is stale or not.
     """
 
-    __slots__ = ("_by_subject", "_indexed", "_marked", "report")
-
-    def __init__(self, report: FreshnessReport) -> None:
-        self.report = report
-        self._marked: dict[tuple[_Keys, str], StaleRead] = {}
-        self._by_subject: dict[Hashable, StaleRead] = {}
-        self._indexed = 0
+    report: FreshnessReport
+    _marked: dict[tuple[_Keys, str], StaleRead] = {}
+    _by_subject: dict[Hashable, StaleRead] = {}
+    _indexed: int = 0
 
     def mark(self, subject: Hashable, path: Path) -> None:
         """Mark a position if what it has, a record by its reference or a list by its read, is stale."""
