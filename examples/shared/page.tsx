@@ -98,13 +98,16 @@ export function Alert({ title, action, onAction, more, children }: AlertProps) {
   );
 }
 
-type Missing = { source: Source; message: string; retryAfter?: number | null };
+type Missing = { source: Source; message: string; retryAfter?: number | null; asOf?: string | null };
 
-/** Names the sources whose users are missing, so that an incomplete list is not taken for a complete one. */
+/** Names the sources whose users are missing or older, so that a list is not taken for a complete and present one. */
 export function Unavailable({ sources, retry }: { sources: readonly Missing[]; retry: () => void }) {
-  return sources.map(({ source, message, retryAfter }) => (
-    <Alert key={source} title={`${SOURCES[source]} is not available: its users are missing.`} action="Try again" onAction={retry}>
-      {message} {retryAfter != null && `It may be available in ${Math.ceil(retryAfter)} s.`}
-    </Alert>
-  ));
+  return sources.map(({ source, message, retryAfter, asOf }) => {
+    const users = asOf ? `are shown as they were at ${new Date(asOf).toLocaleTimeString()}` : "are missing";
+    return (
+      <Alert key={source} title={`${SOURCES[source]} is not available: its users ${users}.`} action="Try again" onAction={retry}>
+        {message} {retryAfter != null && `It may be available in ${Math.ceil(retryAfter)} s.`}
+      </Alert>
+    );
+  });
 }

@@ -19,7 +19,7 @@ const PERSON = graphql(`
   query Person($email: String!) {
     person(email: $email) {
       users { id ...UserDetails }
-      unavailable { source code message retryAfter }
+      unavailable { source code message retryAfter asOf }
     }
   }
 `);

@@ -13,7 +13,7 @@ export function Person({ email, reload }: { email: string; reload: () => void })
       query PersonQuery($email: String!) @throwOnFieldError {
         person(email: $email) {
           users { id ...Person_user }
-          unavailable { source code message retryAfter }
+          unavailable { source code message retryAfter asOf }
         }
       }
     `,

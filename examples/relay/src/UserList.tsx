@@ -42,7 +42,7 @@ function List({ filter, busy, reload }: { filter: UserFilter; busy: boolean; rel
           edges {
             node { id ...UserList_row }
           }
-          unavailable { source code message retryAfter }
+          unavailable { source code message retryAfter asOf }
         }
       }
     `,

@@ -11,7 +11,7 @@ export const USERS = graphql(`
         node { id ...UserRow }
       }
       pageInfo { endCursor hasNextPage }
-      unavailable { source code message retryAfter }
+      unavailable { source code message retryAfter asOf }
     }
   }
 `);
