@@ -20,6 +20,7 @@ import orjson
 from benchmarks import machine, peers, tailcall
 from benchmarks.agreement import DisagreementError, check
 from benchmarks.fleet import Cores, RunningServer, start_server
+from benchmarks.load import LoadError
 from benchmarks.nginx import run_sources
 from benchmarks.operations import USER, USERS, Lookups, Operation
 from benchmarks.pairs import Ratio, Spent, alternate, ratios
@@ -112,10 +113,9 @@ def run(rounds: int, seconds: float, report: Report) -> HitsOutcome:
                 for operation in OPERATIONS:
                     report(f"measuring {operation.title}")
                     check(operation, running.values())
-                    for each in running.values():
-                        each.spend(operation, connections=BUSY, seconds=_WARM_UP)
+                    able = [name for name, each in running.items() if _warm_up(each, operation, outcome)]
                     measure = partial(_measure, operation, running, calls[operation.title], seconds)
-                    for name, spent in alternate(list(running), measure, ceil(rounds / _STARTS)).items():
+                    for name, spent in alternate(able, measure, ceil(rounds / _STARTS)).items():
                         measured[operation.title].setdefault(name, []).extend(spent)
     for title, by_server in measured.items():
         complete = {name: spent for name, spent in by_server.items() if name not in outcome.left_out}
@@ -148,13 +148,26 @@ def _start(
     return running
 
 
+def _warm_up(running: RunningServer, operation: Operation, outcome: HitsOutcome) -> bool:
+    """Return whether the server executes the operation under load; a peer that does not is left out."""
+    try:
+        running.spend(operation, connections=BUSY, seconds=_WARM_UP)
+    except LoadError as error:
+        if not running.server.peer:
+            raise
+        outcome.left_out[f"{operation.title} of {running.server.title}"] = str(error)
+        return False
+    return True
+
+
 def _measure(
     operation: Operation, running: Mapping[str, RunningServer], calls: dict[str, list[float]], seconds: float, name: str
 ) -> Spent:
     """Measure one server, and add its calls per request to `calls`."""
     each = running[name]
-    # While the others were measured, what is kept for a few seconds has expired.
-    each.spend(operation, connections=BUSY, seconds=_REFILL)
+    repeated = 0
+    while repeated < _LISTS:  # while the others were measured, what is kept for a few seconds has expired
+        repeated += each.spend(operation, connections=BUSY, seconds=_REFILL).requests
     before = each.sources.calls()
     spent = each.spend(operation, connections=BUSY, seconds=seconds)
     calls.setdefault(name, []).append((each.sources.calls() - before) / spent.requests)

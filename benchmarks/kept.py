@@ -27,7 +27,7 @@ _POLL_INTERVAL = 5.0  # seconds
 _UNDER_WAY = 1.0  # seconds for the calls of a round of polling, and for an answer that is under way
 _RATE = 1000.0  # reads per second
 _OWN_CHANGES = 0.2  # changes per second that the gateways make
-_IMPATIENT = {"GATEWAY_ACCOUNT__TIMEOUT": "2"}
+_IMPATIENT = {"GATEWAY_ACCOUNT__TIMEOUT": "2", "GATEWAY_GATE__AT_ONCE": "2048"}
 _MAX_BYTES = 128 * 1024 * 1024  # of what is kept in one gateway: 10,000 users take about half of it
 _MAX_CALLS = 0.02
 _SOURCE = HistoryConfiguration(users=[])
@@ -104,7 +104,9 @@ def scenarios(scale: float = 1.0) -> list[Scenario]:
     return [
         Scenario("nothing is kept", 30 * scale, keeps=False),
         Scenario("cold: nothing is kept yet", 60 * scale, only_cold=True),
-        Scenario("cold, reads wait at most 2 s for the source", 60 * scale, only_cold=True, settings=_IMPATIENT),
+        Scenario(
+            "cold, reads wait at most 2 s for the source, 2,048 slots", 60 * scale, only_cold=True, settings=_IMPATIENT
+        ),
         Scenario("the users are read as a list before", 60 * scale, walk_every=300),
         Scenario("two replicas, Redis, users read as a list every 5 minutes", 780 * scale, replicas=2, walk_every=300),
     ]
@@ -132,7 +134,11 @@ def run(selected: Sequence[Scenario], report: Report) -> KeptOutcome:
 def _measure(
     stack: ExitStack, scenario: Scenario, configuration: HistoryConfiguration, folder: Path, cores: Sequence[int]
 ) -> Measured:
-    settings = {**LEAN, "GATEWAY_ACCOUNT__RATE_LIMIT": str(configuration.rate), **scenario.settings}
+    settings = {
+        **LEAN,
+        "GATEWAY_ACCOUNT__RATE_LIMIT": f"{configuration.rate / scenario.replicas:g}",
+        **scenario.settings,
+    }
     if scenario.keeps:
         settings |= keeping_settings(poll_interval=_POLL_INTERVAL)
         settings["GATEWAY_KEEP_MAX_BYTES"] = str(_MAX_BYTES)

@@ -149,6 +149,7 @@ class Readers:
 
     async def _send(self, port: int, body: Any) -> Any:
         idle = self._idle[port]
+        writer: asyncio.StreamWriter | None = None
         try:
             async with asyncio.timeout(_TIMEOUT):
                 reader, writer = idle.pop() if idle else await asyncio.open_connection("127.0.0.1", port)
@@ -157,6 +158,8 @@ class Readers:
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
                 content = await reader.readexactly(length)
         except (OSError, EOFError, TimeoutError) as error:
+            if writer is not None:
+                writer.close()
             return {"errors": [{"message": repr(error), "extensions": {"code": "CONNECTION"}}]}
         idle.append((reader, writer))
         return orjson.loads(content)
