@@ -61,7 +61,8 @@ class Checks:
     """Checks answers, and holds the first one that is wrong."""
 
     def __init__(self, upstream: Upstream, scheduler: Scheduler) -> None:
-        self.readings: list[Reading] = []
+        self.readings: list[Reading] = []  # of users
+        self._all: list[Reading] = []
         self._upstream = upstream
         self._scheduler = scheduler
         self._failure: BaseException | None = None
@@ -73,6 +74,7 @@ class Checks:
         reading.began_at = now
         reading.was_reported = replica.is_reported(now)
         reading.refused_at = replica.connection.refusals.get(reading.credential, -1.0)
+        self._all.append(reading)
         if reading.kind == "user":
             reading.expected = self._kept_response(reading)
             self.readings.append(reading)
@@ -240,9 +242,11 @@ class Checks:
         read = [earlier for earlier in same if earlier.responses]
         if not read or any(earlier.ended_at < 0 for earlier in same):
             return None
-        at_last = [earlier for earlier in read if earlier.ended_at >= read[-1].began_at]
-        if not all(reading.needs <= earlier.responses[-1].needs for earlier in at_last):
-            return None
+        # A read at the same time, of a page for example, may have put a younger record there that has less.
+        for other in self._all:
+            is_later = other.ended_at < 0 or (other.responses and other.ended_at >= read[-1].began_at)
+            if is_later and other.replica is replica and other is not read[-1] and other is not reading:
+                return None
         *others, response = read[-1].responses
         is_kept = (
             not others
