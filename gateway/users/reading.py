@@ -283,6 +283,7 @@ class UserReader:
         tenants = {ref.tenant for ref in refs} or {""}
         tags: tuple[Tag, ...] = (
             *(RecordTag.of(ref) for ref in refs),
+            *(() if user is None else _user_tags(user)),
             *(ListTag.of(read.source, tenant) for tenant in tenants),
         )
         needs = None
@@ -325,7 +326,7 @@ class UserReader:
     def user_changed(self, user: User, change: UserChange) -> None:
         """Drop what the change of a user may have altered; `user` is the user after it, or as it was deleted."""
         unless = None if change is UserChange.DELETED else user
-        self._records.change(RecordTag.of(user.ref), ListTag.of(user.source, user.tenant), unless=unless)
+        self._records.change(*_user_tags(user), ListTag.of(user.source, user.tenant), unless=unless)
 
     def user_reported(self, user: Ref, fingerprint: str) -> None:
         """Drop a user unless it is as it was reported; the report may be older than what was read since.
@@ -500,3 +501,9 @@ class UserReader:
             report.hit(ttl)
         if (calls := current_calls.get()) is not None:
             calls.add(CallKind.KEPT, endpoint, None, 0.0)
+
+
+def _user_tags(user: User) -> tuple[RecordTag, ...]:
+    """Return the tags of a user: by the id, and by the e-mail address, by which another user may have been read."""
+    tag = RecordTag.of(user.ref)
+    return (tag, tag._replace(source_id=user.email.casefold())) if user.email else (tag,)
