@@ -128,7 +128,8 @@ class Connection(Source):
         user = None if row is None else self.upstream.user(row, needs, credential)
         self.remember(user, Provenance(user, began_at, sent_at, executed_at, index, shown, needs))
         if user is None:
-            self.absences[credential, ref.source_id] = began_at
+            key = credential, ref.source_id
+            self.absences[key] = max(began_at, self.absences.get(key, 0.0))
         return user
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
