@@ -1,5 +1,6 @@
 """The change intake: webhooks of the reseller API, and polling of the sources that send none."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -8,20 +9,25 @@ from gateway.api.web.webhooks import ResellerWebhooks
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.sources import BUILDERS, settings_of
 from gateway.app.stores import Stores
+from gateway.errors import SourceUnavailable
 from gateway.events.feeds import ChangeFeeds
 from gateway.events.log import EventLog, UnknownChanges, UserEvent
 from gateway.events.polling import Poller
 from gateway.kit.clock import Clock
+from gateway.kit.source_titles import titled
 from gateway.settings import CredentialMode, Settings
 from gateway.sources.reseller.client import ResellerSource
 from gateway.sources.reseller.reported import ReportedUsers
 from gateway.sources.reseller.webhook import read_webhook
 from gateway.telemetry.telemetry import Telemetry
-from gateway.users.model import UserSource
+from gateway.users.ids import Ref
+from gateway.users.model import User, UserSource
 from gateway.users.service import UserService
 from gateway.users.source import PolledSource, Sources
 
-__all__ = ["build_webhooks", "drop_changed", "poll_intervals", "start_polling"]
+__all__ = ["build_webhooks", "drop_changed", "poll_intervals", "report_altered", "start_polling"]
+
+_LOG = logging.getLogger("gateway.events")
 
 
 def build_webhooks(
@@ -72,6 +78,17 @@ def drop_changed(events: EventLog, users: UserService, separate_reads: Callable[
             separate_reads(change.source)
 
     events.on_change(on_change)
+
+
+async def report_altered(events: EventLog, target: Ref) -> None:
+    """Let all replicas drop a user that may have been changed, and how is not known."""
+    try:
+        if "@" in target.source_id:  # SoftwareOne accepts an e-mail address as an id, and others keep it by its own
+            await events.append_unknown(target.source)
+        else:
+            await events.append_altered([User(target.source, target.source_id, target.tenant)])
+    except SourceUnavailable:
+        _LOG.warning("a user of %s may have been changed, and the replicas do not know of it", titled(target.source))
 
 
 def poll_intervals(settings: Settings) -> dict[UserSource, float]:

@@ -4,6 +4,7 @@ import logging
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.api.capacity import Capacity
 from gateway.api.gate import Gate
@@ -14,7 +15,7 @@ from gateway.api.graphql.live.options import LiveOptions
 from gateway.api.pictures import PictureLinks
 from gateway.api.web.cors import Cors
 from gateway.app.callers import open_credentials
-from gateway.app.change_intake import drop_changed, poll_intervals, start_polling
+from gateway.app.change_intake import drop_changed, poll_intervals, report_altered, start_polling
 from gateway.app.graphql import build_executor
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.metrics_reading import read_metrics
@@ -146,6 +147,7 @@ async def open_parts(
         execute_once=once,
         publish=publish,
         require_publishable=events.require_writable,
+        report_altered=partial(report_altered, events),
         clock=clock.monotonic,
     )
 

@@ -40,7 +40,7 @@ from gateway.users.repetition import (
 )
 from gateway.users.source import CreatingSource, Source, Sources
 
-__all__ = ["Command", "Mutations", "Publish", "RequirePublishable"]
+__all__ = ["Command", "Mutations", "Publish", "ReportAltered", "RequirePublishable"]
 
 
 class Publish(Protocol):
@@ -52,6 +52,9 @@ class Publish(Protocol):
 
 RequirePublishable = Callable[[], Awaitable[None]]
 """Raises SourceUnavailable if an event could not be published now."""
+
+ReportAltered = Callable[[Ref], Awaitable[None]]
+"""Reports a user that may have been changed, and how is not known, to the other replicas. It does not raise."""
 
 _LOG = logging.getLogger("gateway.users")
 _UNKNOWN_OUTCOMES = logging.getLogger("gateway.changes")  # of which the log of the command line leaves no record out
@@ -96,7 +99,7 @@ class Mutations:
     a repeated key. `on_change` is called with its source after every change that may have been executed. `publish` is
     called once for every change that was executed, and not for a replay. `require_publishable` is called before a
     change without a key: it would be executed although its event is lost. For one with a key `execute_once` fails
-    before it is sent.
+    before it is sent. `report_altered` is called for one that may have been executed and has no result.
     """
 
     def __init__(
@@ -109,12 +112,14 @@ class Mutations:
         on_change: Callable[[UserSource], None] = lambda _: None,
         publish: Publish | None = None,
         require_publishable: RequirePublishable | None = None,
+        report_altered: ReportAltered | None = None,
     ) -> None:
         self._sources = sources
         self._reads = reads
         self._on_change = on_change
         self._publish = publish
         self._require_publishable = require_publishable
+        self._report_altered = report_altered
         self._reference = reference
         self._execute_once = execute_once
         self._tasks: set[asyncio.Task[User]] = set()
@@ -203,6 +208,8 @@ class Mutations:
             else:
                 self._reads.end_change(read, command.target, user)
                 self._on_change(source)
+                if user is None and command.target is not None and self._report_altered is not None:
+                    await self._report_altered(command.target)
         if user is not None:
             # Assigning a role may make the source create one: in the account source, a role of type `sales_rep`.
             if "role_id" in command.change.model_fields_set:

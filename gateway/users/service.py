@@ -26,7 +26,7 @@ from gateway.users.listing.merge import Merge, MergedPage
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.loaders import Loaders
 from gateway.users.model import Department, Role, User, UserChange, UserSource
-from gateway.users.mutations import Command, Mutations, Publish, RequirePublishable
+from gateway.users.mutations import Command, Mutations, Publish, ReportAltered, RequirePublishable
 from gateway.users.person import FoundPerson, find_person
 from gateway.users.planning import EVERYTHING, Plan
 from gateway.users.reading import UserReader, note_unkept
@@ -65,6 +65,7 @@ class UserService:
         execute_once: ExecuteOnce | None = None,
         publish: Publish | None = None,
         require_publishable: RequirePublishable | None = None,
+        report_altered: ReportAltered | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = sources
@@ -82,6 +83,7 @@ class UserService:
             on_change=self._prefetched.clear,
             publish=publish,
             require_publishable=require_publishable,
+            report_altered=report_altered,
         )
 
     def by(self, principal: Principal) -> Self:

@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 from state.conftest import redis_url
 
 from gateway import Gateway
+from gateway.errors import Outcome
 from gateway.state.redis.client import connect
 from gateway.testing import Sandbox
 
@@ -120,3 +121,15 @@ async def test_an_echo_costs_no_read(world: World) -> None:
     await world.poll()
     _, calls = await world.read(query)
     assert calls <= 1  # by the other one, which has not read all that the poll has read
+
+
+async def test_an_unknown_outcome(world: World) -> None:
+    """A user whose change by one gateway has an unknown outcome is read again by both."""
+    query = f'{{ user(id: "{ADA}", source: ACCOUNT) {{ name }} }}'
+    await world.read(query)
+    world.sandbox.fail("account", kind="hangup-after", method="PATCH", times=10)
+    change = f'mutation {{ updateAccountUser(id: "{ADA}", input: {{name: "Ada King"}}) {{ name }} }}'
+    (error,) = (await world.gateways[0].execute(change)).errors or ()
+    assert error.extensions["outcome"] == Outcome.UNKNOWN
+    answers, _ = await world.read(query)
+    assert [answer["user"]["name"] for answer in answers] == ["Ada King"] * 2
