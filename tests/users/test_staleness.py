@@ -123,7 +123,7 @@ def test_given_while_it_is_read_again() -> None:
         for _ in range(3):
             name, report = await reads.user(max_stale=10)
             assert (name, clock()) == ("version 1", started)
-            assert report.stale == [StaleRead(ACCOUNT, ADA, 6.0, StaleReason.REVALIDATING)]
+            assert report.stale == [StaleRead(ACCOUNT, ADA, 6.0, StaleReason.REVALIDATING, ADA)]
             assert (report.hits, report.misses, report.ttl) == (1, 0, -1.0)
         await asyncio.sleep(3.1)
         assert (reads.api.calls, reads.api.spare) == (2, 1)
@@ -196,7 +196,8 @@ def test_reference_data() -> None:
         for _ in range(3):
             name, report = await reads.record(Kind.DEPARTMENT, max_stale=10)
             subject = Ref(Kind.DEPARTMENT, ACCOUNT, "r")
-            assert (name, report.stale) == ("version 1", [StaleRead(ACCOUNT, subject, 6.0, StaleReason.REVALIDATING)])
+            stale = StaleRead(ACCOUNT, subject, 6.0, StaleReason.REVALIDATING, subject)
+            assert (name, report.stale) == ("version 1", [stale])
         await asyncio.sleep(0.1)
         assert (reads.api.calls, reads.api.spare) == (2, 1)
         assert (await reads.record(Kind.DEPARTMENT))[0] == "version 2"
