@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -107,9 +108,22 @@ def test_every_metric_is_documented() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    """Each relative link of a document leads to an existing file."""
+    """Each relative link of a document leads to an existing file, and to a heading of it."""
     for file in DOCUMENTS:
-        prose = re.sub(r"^```.*?^```", "", file.read_text(), flags=re.MULTILINE | re.DOTALL)
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", prose):
+        for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", _prose(file)):
             if "://" not in target:
-                assert (file.parent / target).exists(), f"{file.name}: {target}"
+                page = file.parent / target if target else file
+                assert page.exists(), f"{file.name}: {target}"
+                if anchor and page.suffix == ".md":
+                    assert anchor in _anchors(page), f"{file.name}: {target}#{anchor}"
+
+
+def _prose(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@cache
+def _anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", _prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
