@@ -142,15 +142,17 @@ class ReferenceData:
         if missing and only_kept:
             return found | dict.fromkeys(missing, NotKept(key.source))
         if missing:
-            self._records.results[key.source, KeptResult.MISS] += len(missing)
             given = 0 if report is None else len(report.stale)
+            reasons = {ref: self._reason(key, ref) for ref in missing}
+            for result, _ in reasons.values():
+                self._records.results[key.source, result] += 1
             read = await self._fetch_or_find(key, missing, principal)
             if report is not None:
                 stale = {kept.subject for kept in report.stale[given:]}
-                called = [value for ref, value in read.items() if ref not in stale]
-                if called:
-                    report.miss(Forward.REQUEST if report.wanted.no_cache else Forward.URI_MISS, len(called))
-                report.stored += sum(not isinstance(value, Exception) for value in called)
+                for ref in missing:
+                    if ref not in stale:
+                        report.miss(reasons[ref][1])
+                        report.stored += not isinstance(read[ref], Exception)
             found |= read
         return found
 
@@ -204,6 +206,18 @@ class ReferenceData:
             if directory is not None:  # else the record can only be absent, and no call would look for it
                 calls.add(CallKind.KEPT, Endpoint(ref.source, "GET", directory.template), None, 0.0)
         return (kept.value,)
+
+    def _reason(self, key: _BatchKey, ref: Ref) -> tuple[KeptResult, Forward]:
+        """Return why a call is made for a record: in the counts of reads, and for the caller."""
+        report, kept = current_freshness.get(), self._records.find(key.record_key(ref))
+        if report is not None and report.wanted.no_cache:
+            return KeptResult.BYPASS, Forward.REQUEST
+        if kept is None:
+            return KeptResult.MISS, Forward.URI_MISS
+        if not key.needs <= kept.needs:
+            return KeptResult.PARTIAL, Forward.PARTIAL
+        is_stale = self._records.clock() - kept.read_at >= self._lifetimes.reference
+        return KeptResult.MISS, Forward.STALE if is_stale else Forward.REQUEST
 
     def _find_if_error(self, key: _BatchKey, ref: Ref) -> Kept | None:
         """Return what may be given if the source fails; None if there is nothing."""

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import SourceInvalidResponse, SourceUnavailable
+from gateway.freshness import Freshness, FreshnessReport, current_freshness
 from gateway.principal import ANYONE, Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import Lifetimes
@@ -47,6 +48,30 @@ async def test_cached_until_it_expires(reference: ReferenceData, roles: Any, clo
         clock.now = now
         assert (await reference.look_up([role(1)], NEEDS))[role(1)].source_id == "r1"
         assert len(roles.calls) == calls
+
+
+@pytest.mark.parametrize(
+    ("control", "now", "more", "forward"),
+    [
+        ("", 31, set(), "stale"),
+        ("max-age=5", 10, set(), "request"),
+        ("no-cache", 0, set(), "request"),
+        ("", 0, {"owner"}, "partial"),
+    ],
+)
+async def test_why_a_source_is_called(
+    reference: ReferenceData, clock: Clock, *, control: str, now: float, more: set[str], forward: str
+) -> None:
+    """The reason for a call for a record that is kept is that it was not accepted, not that it was not kept."""
+    await reference.look_up([role(1)], NEEDS)
+    clock.now = now
+    report = FreshnessReport(Freshness.parse(control))
+    token = current_freshness.set(report)
+    try:
+        await reference.look_up([role(1)], NEEDS | more)
+    finally:
+        current_freshness.reset(token)
+    assert report.cache_status == f"usergateway; fwd={forward}; stored"
 
 
 async def test_a_missing_record_is_cached(reference: ReferenceData, roles: Any) -> None:
