@@ -53,7 +53,8 @@ class PageConnection:
 
 
 @strawberry.type(
-    name="SourceError", description="An error of a source whose records are missing in this response because of it."
+    name="SourceError",
+    description="An error of a source. Its records are missing in this response, or are as they were at `asOf`.",
 )
 class SourceErrorObject:
     source: UserSource = attribute("The source that could not be read.")
@@ -80,7 +81,8 @@ class UserConnectionObject:
     nodes: list[UserObject] = attribute("The users of the page, without their positions.")
     page_info: PageInfoObject = attribute("Whether there are more pages, and the positions at which they begin.")
     unavailable: list[SourceErrorObject] = attribute(
-        "The sources that are missing on this page. Later pages contain their users once they are available again."
+        "The sources that could not be read. Later pages contain their users once they are available again; with "
+        "`asOf`, this page contains them as they were then."
     )
 
 
@@ -121,7 +123,7 @@ class PersonObject:
     email: str = attribute("The e-mail address of the request, as the client spelled it.")
     users: list[UserObject] = attribute("The users with this e-mail address, of all sources.")
     unavailable: list[SourceErrorObject] = attribute(
-        "The sources that could not be read; their records are missing in `users`."
+        "The sources that could not be read. Their users are missing, or are as they were at the time `asOf`."
     )
 
 
