@@ -51,7 +51,7 @@ class NotKept(SourceUnavailable):
 
     def __init__(self, source: UserSource) -> None:
         super().__init__(
-            f"This is not kept of the {titled(source)} source, and the request forbids a call to it (only-if-cached).",
+            f"It is not kept, and the request forbids a call to the {titled(source)} source (only-if-cached).",
             origin=Origin(source=source),
             retryable=False,
         )
