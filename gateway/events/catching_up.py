@@ -13,6 +13,7 @@ from gateway.operation import background_context, seconds_left
 __all__ = ["CatchingUp"]
 
 _TIMEOUT = 1.0  # seconds that a caller waits
+_SHARE = 0.5  # of the time that a caller has left: with the rest, it reads from the source
 _PAUSE = 1.0  # seconds after a failure in which nobody waits for another one
 
 
@@ -49,11 +50,14 @@ class CatchingUp:
             if self._task is None:
                 self._task = loop.create_task(self._run(), context=background_context())
         left = seconds_left()
+        seconds = _TIMEOUT if left is None else min(left * _SHARE, _TIMEOUT)
         try:
-            async with asyncio.timeout(_TIMEOUT if left is None else min(left, _TIMEOUT)):
+            async with asyncio.timeout(seconds):
                 end = await asyncio.shield(found)
                 return end is not None and await self._reader.wait_for(end.number, end.log)
         except TimeoutError:
+            if seconds == _TIMEOUT:  # else callers without patience could let all others use nothing that is kept
+                self._failed_at = loop.time()
             return False
 
     async def aclose(self) -> None:

@@ -11,6 +11,7 @@ from gateway.errors import SourceUnavailable
 from gateway.events.log import EventLogSettings
 from gateway.events.replicated import ReplicatedEventLog
 from gateway.kit.event_stream import Report
+from gateway.operation import operation, seconds_left
 from gateway.state.redis.client import connect
 
 
@@ -159,3 +160,20 @@ async def test_a_flushed_redis(server: RedisServer, replica: Callable[..., Repli
         await client.aclose()
         await caught_up(log)
     assert drops
+
+
+async def test_a_reader_that_stands_still() -> None:
+    """Where entries are known and do not arrive, the next callers do not wait for them too."""
+    stream = HeldStream()
+    log = await started(stream)
+    stream.read = lambda _: asyncio.sleep(60)  # type: ignore[method-assign,assignment,return-value]  # it stands still
+    await asyncio.sleep(0.01)
+    stream.entries.append(b"UNKNOWN account\n")
+    with operation(timeout=0.1):
+        assert not await log.catch_up()
+        assert seconds_left()  # some of the time is left for a call to the source
+    assert not await log.catch_up()
+    before = stream.reads
+    assert not any([await log.catch_up() for _ in range(10)])
+    assert stream.reads == before
+    await log.aclose()
