@@ -152,6 +152,7 @@ class _Entry(msgspec.Struct, gc=False):
 _SHARE_OF_PAGES = 0.25  # of the bytes: a page is used for some seconds, and a user for minutes
 _READ_AHEAD = 100  # users: more of them are read for later pages
 _OVERHEAD = 700  # bytes of an entry beside its value: key, tags, and their places in the dictionaries
+_ABSENCE = 700  # more of one that states that there is no such record: it has a second tag
 
 
 class KeptRecords:
@@ -282,7 +283,7 @@ class KeptRecords:
             if beside and not kept.needs <= needs and _may_be_same(kept.value, value):
                 return False
             self._remove(key)
-        size += _OVERHEAD
+        size += _OVERHEAD + _size_of_texts(key)
         self._entries[key] = _Entry(Kept(value, needs, read.began_at), tags, size)
         for tag in tags:
             tagged = self._tagged.get(tag)
@@ -412,5 +413,16 @@ def _is_of(key: Key, source: UserSource | None, kind: Kind | None) -> bool:
 def _size(value: Any) -> int:
     """Estimate the bytes that a value takes: three times its JSON, of a window that of its first user for each."""
     if isinstance(value, Window):
-        return len(value.items) * _size(value.items[0]) if value.items else 0
+        return len(value.items) * _size(value.items[0]) if value.items else _ABSENCE
+    if value is None:
+        return _ABSENCE
     return 3 * len(msgspec.json.encode(value, enc_hook=str))
+
+
+def _size_of_texts(key: Key) -> int:
+    """Estimate the bytes of the texts in a key, which clients choose, and of the same texts in its tags."""
+    if isinstance(key, PageKey):
+        texts = f"{key.credential}{key.position}{key.query}"
+    else:
+        texts = key.credential + key.ref.tenant + key.ref.source_id
+    return len(texts) * (2 if texts.isascii() else 10)  # in lower case, one character can be three

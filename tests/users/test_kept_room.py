@@ -7,7 +7,8 @@ import pytest
 
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Role, Timestamp, User, UserSource
-from gateway.users.records import KeptRecords, RecordKey
+from gateway.users.records import KeptRecords, ListTag, PageKey, RecordKey, RecordTag
+from gateway.users.source import UserQuery, Window
 
 
 def test_the_least_recently_used_go_first() -> None:
@@ -52,4 +53,32 @@ def test_the_estimate(width: int) -> None:
     finally:
         tracemalloc.stop()
     assert len(records) == count
+    assert records.size / 5 < taken < records.size
+
+
+@pytest.mark.parametrize("text", ["", "x" * 240, "\N{GREEK SMALL LETTER IOTA WITH DIALYTIKA AND TONOS}" * 240])
+def test_the_estimate_of_absent_users(text: str) -> None:
+    """What callers make up, such as ids of users whom no source has, is counted as what it takes too."""
+    count = 500
+    records = KeptRecords(max_bytes=1 << 30)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(count):
+            ref = Ref(Kind.USER, UserSource.RESELLER, f"{number:08}{text}", f"{number:08}{text}")
+            key = RecordKey(f"forwarded:{number:064}#{text}", ref)
+            read = records.begin(UserSource.RESELLER, Kind.USER, RecordTag.of(ref), ListTag.of(ref.source, ref.tenant))
+            records.store(key, read, None, frozenset())
+            records.end(read)
+            query = UserQuery(search=f"{number}{text}")
+            page = PageKey("", UserSource.RESELLER, query, f"{number:08}{text}", 50)
+            read = records.begin(UserSource.RESELLER, Kind.USER, ListTag.of(UserSource.RESELLER, ""))
+            records.store(page, read, Window(()), frozenset())
+            records.end(read)
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert len(records) == 2 * count
     assert records.size / 5 < taken < records.size
