@@ -202,9 +202,8 @@ class ReferenceData:
         if report is not None:
             report.hit(lifetime - age)
         if (calls := current_calls.get()) is not None:
-            directory = self._sources.named(ref.source).directories.get(ref.kind)
-            if directory is not None:  # else the record can only be absent, and no call would look for it
-                calls.add(CallKind.KEPT, Endpoint(ref.source, "GET", directory.template), None, 0.0)
+            directory = self._sources.named(ref.source).directories[ref.kind]
+            calls.add(CallKind.KEPT, Endpoint(ref.source, "GET", directory.template), None, 0.0)
         return (kept.value,)
 
     def _reason(self, key: _BatchKey, ref: Ref) -> tuple[KeptResult, Forward]:
@@ -297,13 +296,21 @@ class ReferenceData:
         read = self._records.begin(key.source, key.kind)
         try:
             found, requested = await self._fetch(key, refs, principal), frozenset(refs)
+            is_read = self._is_read(key)
             for ref in reversed(found):  # the requested ones last, so that they stay longest
-                if not isinstance(found[ref], Exception):
+                if is_read and not isinstance(found[ref], Exception):
                     beside = ref not in requested
                     self._records.store(key.record_key(ref), read, found[ref], key.needs, beside=beside)
         finally:
             self._records.end(read)
         return found
+
+    def _is_read(self, key: _BatchKey) -> bool:
+        """Return whether the source has records of the kind: those that it cannot have are not kept.
+
+        They cost no call, so that a client could fill the memory with ids that it made up.
+        """
+        return any(source.name == key.source and key.kind in source.directories for source in self._sources)
 
     def _remove(self, key: _BatchKey, queue: _Queue) -> None:
         if self._queues.get(key) is queue:  # after `drop` there may be a new one

@@ -39,7 +39,7 @@ def clock() -> Clock:
 def reference(make_source: Any, roles: Any, clock: Clock) -> ReferenceData:
     """Reference data that is cached for thirty seconds, three records at most."""
     account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
-    return ReferenceData(Sources([account]), KeptRecords(clock=clock, max_bytes=3 * 1200), Lifetimes(reference=30))
+    return ReferenceData(Sources([account]), KeptRecords(clock=clock, max_bytes=3 * 1450), Lifetimes(reference=30))
 
 
 async def test_cached_until_it_expires(reference: ReferenceData, roles: Any, clock: Clock) -> None:
@@ -79,6 +79,15 @@ async def test_a_missing_record_is_cached(reference: ReferenceData, roles: Any) 
     for _ in range(2):
         assert await reference.look_up([role(9)], NEEDS) == {role(9): None}
     assert len(roles.calls) == 1
+
+
+async def test_a_kind_that_the_source_lacks(reference: ReferenceData, roles: Any) -> None:
+    """Records of a kind that their source does not have are not kept: they cost no call, and would displace others."""
+    made_up = [Ref(Kind.BRANDING, UserSource.ACCOUNT, f"b{number}") for number in range(10)]
+    await reference.look_up([role(1)], NEEDS)
+    assert await reference.look_up(made_up, NEEDS) == dict.fromkeys(made_up)
+    assert reference.kept(made_up[0], NEEDS) is None
+    assert reference.kept(role(1), NEEDS) is not None
 
 
 async def test_not_shared_between_principals_nor_with_more_needs(reference: ReferenceData, roles: Any) -> None:
