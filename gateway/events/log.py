@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol, Self
 
 from gateway.errors import GatewayError, NotFound, RateLimited, SourceUnavailable
+from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
@@ -177,12 +178,17 @@ class UnknownChanges:
     `user`: that user alone may have changed. It was reported, and the report is no event: it is repeated or superseded,
     or about something that changes by itself. Who has read the user since its event can have read another state than
     the reported one, even where a report has the same time of change: a user can be changed to and fro within a second.
-    `fingerprint` is that of the reported state (`user_fingerprint`).
+    `fingerprint` is that of the reported state (`user_fingerprint`), empty where the user was deleted.
     """
 
     source: UserSource | None = None
     user: Ref | None = None
     fingerprint: str = ""
+
+    @classmethod
+    def of(cls, user: User, change: UserChange = UserChange.UPDATED) -> "UnknownChanges":
+        """Return those of a user who was reported as it is here, or, with a deletion, as it was before that."""
+        return cls(user.source, user.ref, "" if change is UserChange.DELETED else user_fingerprint(user))
 
 
 ChangeListener = Callable[[UserEvent | UnknownChanges], None]

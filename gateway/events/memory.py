@@ -18,7 +18,6 @@ from gateway.events.log import (
 from gateway.events.recent import MemorySubscription, RecentEvents, event_filter
 from gateway.events.resume_tokens import ResumeTokens, invalid_resume_token
 from gateway.kit.clock import REAL_CLOCK, Clock
-from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
@@ -80,7 +79,7 @@ class MemoryEventLog:
         if self._closed:
             raise Draining
         for user in users:
-            self._recent.notify(UnknownChanges(user.source, user.ref, user_fingerprint(user)))
+            self._recent.notify(UnknownChanges.of(user))
 
     @asynccontextmanager
     async def subscribe(
@@ -120,6 +119,6 @@ class MemoryEventLog:
             at = occurred_at or Timestamp(now.isoformat())
             self._recent.add(UserEvent(self._tokens.encode(self._recent.last + 1), change, user, at))
         else:
-            self._recent.notify(UnknownChanges(user.source, user.ref, user_fingerprint(user)))
+            self._recent.notify(UnknownChanges.of(user, change))
         self._observe(result, user.source)
         return result is LogEvent.PUBLISHED

@@ -39,7 +39,6 @@ from gateway.kit.event_stream import EventStream, Report
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import seconds_left
-from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
@@ -58,6 +57,7 @@ class _PendingEvent:
     report: Report
     source: UserSource
     user: User | None = None  # None: it is an entry of unknown changes
+    change: UserChange = UserChange.UPDATED
 
 
 class ReplicatedEventLog:
@@ -216,7 +216,7 @@ class ReplicatedEventLog:
             self._last_written = max(self._last_written, number)
             user = pending.user
             if user is not None and (number <= 0 or pending.report.repeated):
-                unpublished.append(_altered(user))
+                unpublished.append(_altered(user, pending.change))
         if unpublished:
             appended = await self._stream.append([pending.report for pending in unpublished])
             self._last_written = max(self._last_written, *appended)
@@ -253,12 +253,12 @@ def _pending(
     keys = deduplication_keys(change, user, name, now=now)
     report = f"{change_id}:{keys.event}" if change_id else ""
     full_report = Report(entry, check_of(entry), **asdict(keys), report=report, repeated=repeated)
-    return _PendingEvent(full_report, user.source, user)
+    return _PendingEvent(full_report, user.source, user, change)
 
 
-def _altered(user: User) -> _PendingEvent:
+def _altered(user: User, change: UserChange = UserChange.UPDATED) -> _PendingEvent:
     """Return the entry of a user that may have changed."""
-    return _unknown(UnknownChanges(user.source, user.ref, user_fingerprint(user)))
+    return _unknown(UnknownChanges.of(user, change))
 
 
 def _unknown(changes: UnknownChanges) -> _PendingEvent:

@@ -80,6 +80,24 @@ async def test_a_report_that_is_no_event(logs: Any, last: User) -> None:
     assert [keeper.kept(ADA) for keeper in keepers] == [None, None]
 
 
+async def test_a_repeated_deletion(logs: Any) -> None:
+    """A deletion that is reported again drops the user, also as it was deleted: a source may have returned it since."""
+    log = await logs.new()
+    other = await logs.replica(log)
+    keepers = [Keeper(log), Keeper(other)]
+    assert await log.append(DELETED, ADA)
+    for each in (log, other):
+        await caught_up(each)
+    for keeper in keepers:
+        keeper.read(ADA)
+    async with other.subscribe() as subscription:
+        assert not await log.append(DELETED, ADA)
+        await log.append(UPDATED, replace(ADA, source_id="end"))
+        assert (await anext(subscription)).user.source_id == "end"
+        await caught_up(log)
+    assert [keeper.kept(ADA) for keeper in keepers] == [None, None]
+
+
 async def test_an_echo(logs: Any) -> None:
     """The echo of a change drops no user that is kept as the change left it, with whatever it embeds."""
     log = await logs.new()
