@@ -7,8 +7,9 @@ from gateway.errors import BadUserInput, GatewayError
 from gateway.freshness import StaleRead
 from gateway.kit.tasks import gather
 from gateway.users.model import User
-from gateway.users.reading import StalePage, UserReader, failed_but_kept
+from gateway.users.reading import UserReader
 from gateway.users.source import Source, Unavailable, UserQuery, raise_most_relevant
+from gateway.users.stale_page import StalePage, failed_but_kept
 
 __all__ = ["FoundPerson", "Person", "find_person"]
 

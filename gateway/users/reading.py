@@ -1,7 +1,7 @@
 """Reads users and lists of users: from what is kept where that may be used, otherwise from their source."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gateway.calls import CallKind, Endpoint, current_calls
-from gateway.errors import Forbidden, GatewayError, Origin, SourceCredentials, SourceUnavailable, Unauthenticated
-from gateway.freshness import ANY_FRESHNESS, Forward, FreshnessReport, StaleRead, StaleReason, current_freshness
-from gateway.kit.source_titles import titled
+from gateway.errors import Forbidden, GatewayError, SourceCredentials, Unauthenticated
+from gateway.freshness import ANY_FRESHNESS, Forward, FreshnessReport, StaleReason, current_freshness
 from gateway.operation import current_principal
 from gateway.principal import Principal
 from gateway.users.fingerprint import user_fingerprint
@@ -19,20 +18,18 @@ from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import Timestamp, User, UserChange, UserSource
+from gateway.users.permitted_calls import note_unkept, require_calls
 from gateway.users.records import Kept, KeptRecords, KeptResult, ListTag, PageKey, Read, RecordKey, RecordTag, Tag
 from gateway.users.shadow import ShadowResult, compare
-from gateway.users.source import CompletingSource, Source, Sources, Unavailable, UserQuery, Window
+from gateway.users.source import CompletingSource, Source, Sources, UserQuery, Window
+from gateway.users.stale_page import StalePage
 from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline
 
 __all__ = [
     "CatchUp",
     "KeepMode",
-    "NotKept",
     "ShadowObserver",
-    "StalePage",
     "UserReader",
-    "failed_but_kept",
-    "note_unkept",
 ]
 
 T = TypeVar("T")
@@ -44,68 +41,6 @@ class KeepMode(StrEnum):
     OFF = "off"
     SHADOW = "shadow"
     ON = "on"
-
-
-class NotKept(SourceUnavailable):
-    """The caller accepts only what is kept, and this is not."""
-
-    def __init__(self, source: UserSource) -> None:
-        super().__init__(
-            f"It is not kept, and the request forbids a call to the {titled(source)} source (only-if-cached).",
-            origin=Origin(source=source),
-            retryable=False,
-        )
-
-
-def require_calls(source: UserSource) -> None:
-    """Check that the running operation permits a call to a source.
-
-    Raises:
-        NotKept: it accepts only what is kept.
-    """
-    report = current_freshness.get()
-    if report is not None and report.wanted.only_if_cached:
-        raise NotKept(source)
-
-
-def note_unkept(source: UserSource) -> None:
-    """Note that a source is called for what is not kept at all.
-
-    Raises:
-        NotKept: the running operation accepts only what is kept.
-    """
-    report = current_freshness.get()
-    if report is not None:
-        if report.wanted.only_if_cached:
-            raise NotKept(source)
-        report.unkept = True
-
-
-@dataclass(frozen=True, slots=True)
-class StalePage:
-    """A page that was given although its lifetime had ended, and the error of its source if that is the reason.
-
-    `as_of` is when it was read.
-    """
-
-    read: StaleRead
-    as_of: Timestamp
-    error: GatewayError | None = None
-
-    @property
-    def age(self) -> float:
-        """The age of the page, in seconds."""
-        return self.read.age
-
-
-def failed_but_kept(pages: Iterable[StalePage]) -> list[Unavailable]:
-    """Return the sources that failed and whose pages were kept, each with when the oldest of them was read."""
-    oldest: dict[UserSource, Unavailable] = {}
-    for page in sorted(pages, key=lambda page: -page.age):
-        source = UserSource(page.read.source)
-        if page.error is not None and source not in oldest:
-            oldest[source] = Unavailable.of(source, page.error, page.as_of)
-    return list(oldest.values())
 
 
 CatchUp = Callable[[], Awaitable[bool]]

@@ -27,7 +27,7 @@ from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
 from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import UserSource
-from gateway.users.reading import NotKept
+from gateway.users.permitted_calls import NotKept
 from gateway.users.records import Kept, KeptRecords, KeptResult, RecordKey
 from gateway.users.source import Directory, Sources
 from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline

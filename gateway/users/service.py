@@ -27,9 +27,10 @@ from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.loaders import Loaders
 from gateway.users.model import Department, Role, User, UserChange, UserSource
 from gateway.users.mutations import Command, Mutations, Publish, ReportAltered, RequirePublishable
+from gateway.users.permitted_calls import note_unkept
 from gateway.users.person import FoundPerson, find_person
 from gateway.users.planning import EVERYTHING, Plan
-from gateway.users.reading import UserReader, note_unkept
+from gateway.users.reading import UserReader
 from gateway.users.reference import ReferenceData
 from gateway.users.source import CompletingSource, Sources
 from gateway.users.validation import check_after, check_first, check_icon_in, check_length, parse_change, parse_filter

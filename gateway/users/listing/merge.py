@@ -30,8 +30,9 @@ from gateway.users.listing.position import WalkPosition
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.listing.source_stream import SegmentPosition, SourceStream
 from gateway.users.model import User, UserSource
-from gateway.users.reading import UserReader, failed_but_kept
+from gateway.users.reading import UserReader
 from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_relevant
+from gateway.users.stale_page import failed_but_kept
 
 __all__ = ["Merge", "MergedPage", "UserEdge"]
 

@@ -15,8 +15,9 @@ from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResp
 from gateway.users.listing.position import Anchor, AnchorSearch, WalkPosition, instant_of
 from gateway.users.listing.prefetched import PrefetchedWindow
 from gateway.users.model import User
-from gateway.users.reading import StalePage, UserReader
+from gateway.users.reading import UserReader
 from gateway.users.source import Source, UserQuery, Window
+from gateway.users.stale_page import StalePage
 
 __all__ = ["SegmentPosition", "SourceStream", "WalkSegment"]
 

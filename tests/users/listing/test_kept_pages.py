@@ -13,7 +13,7 @@ from users.listing.test_merge_walks import MAX_WINDOWS, PAGE, POPULATION, TICKS
 
 from gateway.freshness import Freshness, FreshnessReport, current_freshness
 from gateway.users.model import User, UserChange
-from gateway.users.reading import NotKept
+from gateway.users.permitted_calls import NotKept
 
 
 @dataclass
