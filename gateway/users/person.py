@@ -9,7 +9,7 @@ from gateway.kit.tasks import gather
 from gateway.users.model import User
 from gateway.users.reading import UserReader
 from gateway.users.source import Source, Unavailable, UserQuery, raise_most_relevant
-from gateway.users.stale_page import StalePage, failed_but_kept
+from gateway.users.stale_page import StalePage, unavailable_sources
 
 __all__ = ["FoundPerson", "Person", "find_person"]
 
@@ -53,13 +53,11 @@ async def find_person(
     found = [result for result in results if not isinstance(result, GatewayError)]
     users = [user for of_source, _ in found for user in of_source]
     stale = [page for _, page in found if page is not None]
-    missing = {
-        source.name: Unavailable.of(source.name, result)
-        for source, result in zip(called, results, strict=True)
-        if isinstance(result, GatewayError)
-    } | {kept.source: kept for kept in failed_but_kept(stale)}
-    unavailable = [missing[source.name] for source in called if source.name in missing]
-    return FoundPerson(email, tuple(users), tuple(unavailable), tuple(page.read for page in stale))
+    failed = {
+        source.name: result for source, result in zip(called, results, strict=True) if isinstance(result, GatewayError)
+    }
+    reads_past_lifetime = tuple(page.read for page in stale)
+    return FoundPerson(email, tuple(users), unavailable_sources(failed, stale), reads_past_lifetime)
 
 
 def _at_argument(error: BadUserInput) -> BadUserInput:

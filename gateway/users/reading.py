@@ -95,7 +95,11 @@ class UserReader:
         self._observe_shadow = observe_shadow
         self._stale = StaleRecords(self._records, self._lifetimes)
         self._background = background or BackgroundReads()
-        self._waits = mode is not KeepMode.ON or catch_up is not None  # before what is kept can be used
+        self._kept_sources = frozenset(
+            source.name for source in sources if mode is not KeepMode.OFF and self._lifetimes.keeps_users(source.name)
+        )
+        is_immediate = mode is KeepMode.ON and catch_up is None
+        self._immediate = self._kept_sources if is_immediate else frozenset()  # what is kept needs no wait
 
     def kept_user(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[User | None] | None:
         """Return a user in a tuple, which holds None if there is none, if it can be given without waiting; else None.
@@ -103,7 +107,7 @@ class UserReader:
         The caller checks the scope.
         """
         source = ref.source
-        if self._waits or not self._lifetimes.keeps_users(source):
+        if source not in self._immediate:
             return None
         report = current_freshness.get()
         if report is not None and report.reads_users_anew:
@@ -123,7 +127,7 @@ class UserReader:
     async def user(self, ref: Ref, needs: frozenset[str]) -> User | None:
         """Return one user with these needs, or None if there is none. The caller checks the scope."""
         source = self._sources.named(ref.source)
-        if not self._keeps(ref.source):
+        if ref.source not in self._kept_sources:
             note_unkept(ref.source)
             return check_user(ref, await source.fetch_user(ref, needs))
 
@@ -155,7 +159,7 @@ class UserReader:
 
         `Source.page_users` has the parameters and the errors. `anew`: no page is returned that was read earlier.
         """
-        if not self._keeps(source.name):
+        if source.name not in self._kept_sources:
             note_unkept(source.name)
             return await source.page_users(query, position, limit, needs), None
 
@@ -175,7 +179,7 @@ class UserReader:
 
     def page_age(self, source: Source, query: UserQuery, position: str | None, limit: int) -> float:
         """Return how many seconds ago a page was read that `page` has just returned; 0 if it is not kept."""
-        if self._mode is not KeepMode.ON or not self._keeps(source.name):
+        if self._mode is not KeepMode.ON or source.name not in self._kept_sources:
             return 0.0
         credential = current_principal.get().credential(source.name)
         kept = self._records.find(PageKey(credential, source.name, query, position, limit))
@@ -196,7 +200,7 @@ class UserReader:
 
         `lifetime` is for how long they may where lists are not kept.
         """
-        if self._mode is KeepMode.ON and self._keeps(source.name):
+        if self._mode is KeepMode.ON and source.name in self._kept_sources:
             lifetime = self._lifetimes.of_list(source.name)
         report = current_freshness.get()
         if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
@@ -214,6 +218,9 @@ class UserReader:
 
         What it may have altered is dropped, and the user is kept.
         """
+        if read.source not in self._kept_sources:
+            self._records.end(read)
+            return
         refs = [ref for ref in (target, None if user is None else user.ref) if ref is not None]
         tenants = {ref.tenant for ref in refs} or {""}
         tags: tuple[Tag, ...] = (
@@ -221,9 +228,7 @@ class UserReader:
             *(() if user is None else _user_tags(user)),
             *(ListTag.of(read.source, tenant) for tenant in tenants),
         )
-        needs = None
-        if user is not None and self._keeps(read.source):
-            needs = self._sources.named(read.source).changed_needs(user)
+        needs = None if user is None else self._sources.named(read.source).changed_needs(user)
         if user is None or needs is None:
             self._records.change(*tags)
             if user is None and target is not None and "@" in target.source_id:
@@ -243,7 +248,7 @@ class UserReader:
 
         It replaces the user who is kept since the change.
         """
-        if not self._keeps(user.source):
+        if user.source not in self._kept_sources:
             return await source.complete(user, missing)
         key = RecordKey(current_principal.get().credential(user.source), user.ref)
         kept = self._records.find(key)
@@ -260,6 +265,8 @@ class UserReader:
 
     def user_changed(self, user: User, change: UserChange) -> None:
         """Drop what the change of a user may have altered; `user` is the user after it, or as it was deleted."""
+        if user.source not in self._kept_sources:
+            return
         unless = None if change is UserChange.DELETED else user
         self._records.change(*_user_tags(user), ListTag.of(user.source, user.tenant), unless=unless)
 
@@ -291,9 +298,6 @@ class UserReader:
         """Cancel the reads in the background, drop everything, and keep nothing any more."""
         await self._background.aclose()
         self._records.close()
-
-    def _keeps(self, source: UserSource) -> bool:
-        return self._mode is not KeepMode.OFF and self._lifetimes.keeps_users(source)
 
     def _user_lifetime(self, source: UserSource, credential: str, kept: Kept) -> float:
         return self._lifetimes.of_absence(source) if kept.value is None else self._lifetimes.of_user(source, credential)

@@ -1,6 +1,6 @@
 """Pages of users that are given although their lifetime has ended."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import GatewayError
@@ -8,7 +8,7 @@ from gateway.freshness import StaleRead
 from gateway.users.model import Timestamp, UserSource
 from gateway.users.source import Unavailable
 
-__all__ = ["StalePage", "failed_but_kept"]
+__all__ = ["StalePage", "unavailable_sources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,18 @@ class StalePage:
         return self.read.age
 
 
-def failed_but_kept(pages: Iterable[StalePage]) -> list[Unavailable]:
-    """Return the sources that failed and whose pages were kept, each with when the oldest of them was read."""
-    oldest: dict[UserSource, Unavailable] = {}
+def unavailable_sources(
+    errors: Mapping[UserSource, GatewayError], pages: Sequence[StalePage]
+) -> tuple[Unavailable, ...]:
+    """Return the sources that failed, in their order.
+
+    Of one whose pages were given all the same, it is stated when the oldest of them was read.
+    """
+    if not errors and not pages:
+        return ()
+    found = {source: Unavailable.of(source, error) for source, error in errors.items()}
     for page in sorted(pages, key=lambda page: -page.age):
         source = UserSource(page.read.source)
-        if page.error is not None and source not in oldest:
-            oldest[source] = Unavailable.of(source, page.error, page.as_of)
-    return list(oldest.values())
+        if page.error is not None and source not in found:
+            found[source] = Unavailable.of(source, page.error, page.as_of)
+    return tuple(found[source] for source in UserSource if source in found)

@@ -32,7 +32,7 @@ from gateway.users.listing.source_stream import SegmentPosition, SourceStream
 from gateway.users.model import User, UserSource
 from gateway.users.reading import UserReader
 from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_relevant
-from gateway.users.stale_page import failed_but_kept
+from gateway.users.stale_page import unavailable_sources
 
 __all__ = ["Merge", "MergedPage", "UserEdge"]
 
@@ -157,12 +157,10 @@ class Merge:
             self._prefetched.store(
                 principal, end_cursor, needs, {name: window for name, window in windows.items() if window}
             )
-        missing = [Unavailable.of(name, error) for name, error in (failed | not_configured).items()]
         stale = [page for stream in streams for page in stream.stale]
-        known = {unavailable.source for unavailable in missing}
-        missing += [unavailable for unavailable in failed_but_kept(stale) if unavailable.source not in known]
-        unavailable = tuple(sorted(missing, key=lambda missing: list(UserSource).index(missing.source)))
-        return MergedPage(tuple(edges), has_next_page, end_cursor, unavailable, tuple(page.read for page in stale))
+        unavailable = unavailable_sources(failed | not_configured, stale)
+        reads = tuple([page.read for page in stale])
+        return MergedPage(tuple(edges), has_next_page, end_cursor, unavailable, reads)
 
     def _select(
         self, query: UserQuery, requested: Sequence[UserSource] | None, readable: Collection[UserSource]

@@ -336,9 +336,10 @@ def _freshness(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) 
     wanted = incoming.freshness
     if request.extensions and isinstance(directives := request.extensions.get("cacheControl"), str):
         wanted = Freshness.parse(directives)
-    if prepared.operation_type is OperationType.QUERY:
+    operation_type = prepared.operation_type
+    if operation_type is OperationType.QUERY:
         return FreshnessReport(wanted)
-    if prepared.operation_type is OperationType.SUBSCRIPTION:
+    if operation_type is OperationType.SUBSCRIPTION:
         return FreshnessReport.of_event()
     return FreshnessReport.of_change(wanted)
 

@@ -171,4 +171,5 @@ def _freshness(connection: Connection) -> Freshness:
     """
     if connection.surface == "websocket":
         return ANY_FRESHNESS
-    return Freshness.parse(connection.headers.get("cache-control"))
+    header = connection.headers.get("cache-control")
+    return Freshness.parse(header) if header else ANY_FRESHNESS
