@@ -14,12 +14,14 @@ from gateway.freshness import ANY_FRESHNESS, Forward, FreshnessReport, StaleReas
 from gateway.operation import current_principal
 from gateway.principal import Principal
 from gateway.users.fingerprint import user_fingerprint
+from gateway.users.generations import Read
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.permitted_calls import note_unkept, require_calls
-from gateway.users.records import Kept, KeptRecords, KeptResult, ListTag, PageKey, Read, RecordKey, RecordTag, Tag
+from gateway.users.record_keys import ListTag, PageKey, RecordKey, RecordTag, Tag
+from gateway.users.records import Kept, KeptRecords, KeptResult
 from gateway.users.shadow import ShadowResult, compare
 from gateway.users.source import CompletingSource, Source, Sources, UserQuery, Window
 from gateway.users.stale_page import StalePage

@@ -5,95 +5,34 @@ however that became known: by a change that this gateway carried out, a webhook,
 replica. A read stores its result only if nothing that the result depends on has changed since the read began: otherwise
 it could put back what a change has just dropped.
 
-What an entry depends on are its tags: a `RecordTag` is one record, a `ListTag` all lists of users of a tenant. Each tag
-has a generation, which a change raises. A `CredentialTag` has one, too, which a refusal of the credential raises.
-
+What an entry depends on are its tags (`record_keys.py`); a change raises their generations (`generations.py`).
 How long an entry may be used is decided elsewhere (`lifetimes.py`). All rules: docs/freshness.md.
 """
 
 import math
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from gateway.freshness import StaleReason
 from gateway.principal import is_brought_by
-from gateway.users.ids import Kind, Ref, ref_of
-from gateway.users.model import Identified, User, UserSource
-from gateway.users.source import UserQuery, Window
+from gateway.users.generations import Generations, Read
+from gateway.users.ids import Kind
+from gateway.users.model import User, UserSource
+from gateway.users.record_keys import CredentialTag, Key, PageKey, RecordKey, RecordTag, Tag, is_of, tags_of
+from gateway.users.source import Window
 
 __all__ = [
     "Kept",
     "KeptRecords",
     "KeptResult",
-    "ListTag",
-    "PageKey",
-    "Read",
-    "RecordKey",
-    "RecordTag",
     "StaleObserver",
-    "Tag",
 ]
 
-
-class RecordTag(NamedTuple):
-    """One record. Its ids are in lower case, because some sources accept them in any case."""
-
-    kind: Kind
-    source: UserSource
-    tenant: str
-    source_id: str
-
-    @classmethod
-    def of(cls, ref: Ref) -> "RecordTag":
-        """Return the tag of the record with this reference."""
-        return cls(ref.kind, ref.source, ref.tenant.casefold(), ref.source_id.casefold())
-
-
-class ListTag(NamedTuple):
-    """All lists of users of a tenant in a source, and the absence of a user there."""
-
-    source: UserSource
-    tenant: str
-
-    @classmethod
-    def of(cls, source: UserSource, tenant: str) -> "ListTag":
-        """Return the tag of the lists of this tenant."""
-        return cls(source, tenant.casefold())
-
-
-class CredentialTag(NamedTuple):
-    """All that was read with a credential."""
-
-    credential: str
-
-
-Tag = RecordTag | ListTag | CredentialTag
-
-
-class RecordKey(NamedTuple):
-    """The key of a record: the credential that it was read with (`Principal.credential`), and its reference."""
-
-    credential: str
-    ref: Ref
-
-
-class PageKey(NamedTuple):
-    """The key of a page of users: the credential, the source, the query, the position and the limit of the read."""
-
-    credential: str
-    source: UserSource
-    query: UserQuery
-    position: str | None
-    limit: int
-
-
-Key = RecordKey | PageKey
 
 StaleObserver = Callable[[UserSource, StaleReason, float], None]
 """Receives each record that is given past its lifetime: its source, why it is given, and its age in seconds."""
@@ -132,17 +71,6 @@ class KeptResult(StrEnum):
     """It was read and not kept: it changed meanwhile. Such a read counts as a miss, too."""
 
 
-@dataclass(slots=True, eq=False)
-class Read:
-    """A read of a source that is under way. `number` is the number of the last change before it."""
-
-    source: UserSource
-    kind: Kind
-    tags: tuple[Tag, ...]
-    began_at: float
-    number: int
-
-
 class _Entry(msgspec.Struct, gc=False):
     kept: Kept
     tags: tuple[Tag, ...]
@@ -173,17 +101,13 @@ class KeptRecords:
         self.results: Counter[tuple[UserSource, KeptResult]] = Counter()
         self.evicted = 0
         self._observe_stale = observe_stale
+        self._generations = Generations()
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._tagged: dict[Tag, set[Key]] = {}
         self._of_credential: Counter[str] = Counter()  # the number of entries
         self._size = 0
         self._pages: OrderedDict[PageKey, None] = OrderedDict()
         self._pages_size = 0
-        self._change = 0  # the number of the last change
-        # The number of the last change of each tag, as far as reads that began before it are under way.
-        self._changed: OrderedDict[Tag, int] = OrderedDict()
-        self._dropped: dict[tuple[UserSource | None, Kind | None], int] = {}  # the same for `drop`
-        self._reads: dict[Read, None] = {}  # the oldest first
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -210,29 +134,11 @@ class KeptRecords:
 
     def begin(self, source: UserSource, kind: Kind, *tags: Tag) -> Read:
         """Begin a read of records of a kind, whose result depends on these tags; call `end` in any case."""
-        read = Read(source, kind, tags, self.clock(), self._change)
-        self._reads[read] = None
-        return read
+        return self._generations.begin(source, kind, tags, self.clock())
 
     def end(self, read: Read) -> None:
         """End a read."""
-        self._reads.pop(read, None)
-        oldest = next(iter(self._reads), None)
-        if oldest is None:
-            self._changed.clear()
-            return
-        while self._changed and next(iter(self._changed.values())) <= oldest.number:
-            self._changed.popitem(last=False)
-
-    def is_current(self, read: Read, tags: Iterable[Tag]) -> bool:
-        """Return whether nothing with these tags has changed since a read began."""
-        if self._change == read.number:
-            return True
-        dropped = self._dropped
-        for key in ((None, None), (read.source, None), (read.source, read.kind)):
-            if dropped.get(key, 0) > read.number:
-                return False
-        return all(self._changed.get(tag, 0) <= read.number for tag in tags)
+        self._generations.end(read)
 
     def store(self, key: Key, read: Read, value: Any, needs: frozenset[str], *, beside: bool = False) -> bool:
         """Keep a result of a read, and return whether it was kept.
@@ -241,7 +147,7 @@ class KeptRecords:
         newer. `beside`: the record was read beside others, so that it replaces none that was read with more needs,
         unless it shows that the record was changed since.
         """
-        tags = _tags(key, read.tags, value)
+        tags = tags_of(key, read.tags, value)
         return self._store(key, read, value, needs, tags=tags, size=_size(value), beside=beside)
 
     def store_rows(
@@ -274,7 +180,7 @@ class KeptRecords:
         beside: bool,
     ) -> bool:
         entry = self._entries.get(key)
-        if not self.is_current(read, (*tags, CredentialTag(key.credential))):
+        if not self._generations.are_unchanged(read, (*tags, CredentialTag(key.credential))):
             return False
         if entry is not None:
             kept = entry.kept
@@ -312,10 +218,10 @@ class KeptRecords:
         `read` began before the change was sent. The user is not kept where something else has changed since then: which
         of the two changes the source carried out last is not known.
         """
-        is_current = self.is_current(read, (*tags, CredentialTag(key.credential)))
+        are_unchanged = self._generations.are_unchanged(read, (*tags, CredentialTag(key.credential)))
         self.change(*tags)
-        read.number = self._change
-        return is_current and self.store(key, read, user, needs)
+        read.number = self._generations.last
+        return are_unchanged and self.store(key, read, user, needs)
 
     def change(self, *tags: Tag, unless: Any = None, is_unchanged: Callable[[Any], bool] | None = None) -> None:
         """Raise the generation of the tags: their entries are dropped, and reads under way are not stored.
@@ -323,7 +229,7 @@ class KeptRecords:
         An entry whose record equals `unless` is not dropped, nor one for which `is_unchanged` returns True: it is as it
         is after the change.
         """
-        self._raise(*tags)
+        self._generations.raise_tags(*tags)
         for tag in tags:
             for key in tuple(self._tagged.get(tag, ())):
                 value = self._entries[key].kept.value
@@ -334,22 +240,20 @@ class KeptRecords:
 
     def drop(self, source: UserSource | None = None, kind: Kind | None = None) -> None:
         """Drop everything of a source and kind, None for all, and let no read of it be stored that is under way."""
-        self._change += 1
-        self._dropped[source, kind] = self._change
-        for key in [key for key in self._entries if _is_of(key, source, kind)]:
+        self._generations.raise_all(source, kind)
+        for key in [key for key in self._entries if is_of(key, source, kind)]:
             self._remove(key)
 
     def drop_credential(self, credential: str) -> None:
         """Drop everything that was read with a credential, and let no read of it be stored that is under way."""
-        self._raise(CredentialTag(credential))
+        self._generations.raise_tags(CredentialTag(credential))
         if credential in self._of_credential:  # else a caller could let all entries be compared by each call
             for key in [key for key in self._entries if key.credential == credential]:
                 self._remove(key)
 
     def drop_caller(self, name: str) -> None:
         """Drop everything that was read with credentials that the principals of a name alone have brought."""
-        self._change += 1
-        self._dropped[None, None] = self._change  # no read under way is stored: the credential of each is not known
+        self._generations.raise_all()  # no read under way is stored: the credential of each is not known
         for key in [key for key in self._entries if is_brought_by(key.credential, name)]:
             self._remove(key)
 
@@ -357,14 +261,6 @@ class KeptRecords:
         """Drop everything, and keep nothing any more."""
         self.max_bytes = 0
         self.drop()
-
-    def _raise(self, *tags: Tag) -> None:
-        """Raise the generation of the tags."""
-        self._change += 1
-        if self._reads:
-            for tag in tags:
-                self._changed[tag] = self._change
-                self._changed.move_to_end(tag)
 
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)
@@ -384,30 +280,10 @@ class KeptRecords:
                 del self._tagged[tag]
 
 
-def _tags(key: Key, tags: tuple[Tag, ...], value: Any) -> tuple[Tag, ...]:
-    """Return the tags of an entry: those of its read, and those of the record.
-
-    A record can be read by another id than its own, in SoftwareOne by an e-mail address, and several by one read.
-    """
-    if isinstance(key, PageKey):
-        return tags
-    found = dict.fromkeys((*tags, RecordTag.of(key.ref)))
-    if isinstance(value, Identified) and (ref := ref_of(value)).source_id:
-        found[RecordTag.of(ref)] = None
-    if value is not None:
-        return tuple(tag for tag in found if isinstance(tag, RecordTag))
-    return tuple(found)
-
-
 def _may_be_same(kept: Any, value: Any) -> bool:
     """Return whether two records of one id, None if there was none, show the same change."""
     before, after = getattr(kept, "updated_at", None), getattr(value, "updated_at", None)
     return (kept is None) is (value is None) and (before is None or after is None or before == after)
-
-
-def _is_of(key: Key, source: UserSource | None, kind: Kind | None) -> bool:
-    of_source, of_kind = (key.source, Kind.USER) if isinstance(key, PageKey) else (key.ref.source, key.ref.kind)
-    return source in {None, of_source} and kind in {None, of_kind}
 
 
 def _size(value: Any) -> int:

@@ -28,7 +28,8 @@ from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
 from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import UserSource
 from gateway.users.permitted_calls import NotKept
-from gateway.users.records import Kept, KeptRecords, KeptResult, RecordKey
+from gateway.users.record_keys import RecordKey
+from gateway.users.records import Kept, KeptRecords, KeptResult
 from gateway.users.source import Directory, Sources
 from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline
 

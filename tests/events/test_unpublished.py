@@ -12,7 +12,8 @@ from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Role, Timestamp, User, UserChange, UserSource
 from gateway.users.reading import UserReader
-from gateway.users.records import KeptRecords, RecordKey, RecordTag
+from gateway.users.record_keys import RecordKey, RecordTag
+from gateway.users.records import KeptRecords
 from gateway.users.source import Sources
 
 CREATED, UPDATED, DELETED = UserChange

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Role, Timestamp, User, UserSource
-from gateway.users.records import KeptRecords, ListTag, PageKey, RecordKey, RecordTag
+from gateway.users.record_keys import ListTag, PageKey, RecordKey, RecordTag
+from gateway.users.records import KeptRecords
 from gateway.users.source import UserQuery, Window
 
 

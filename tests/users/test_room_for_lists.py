@@ -2,7 +2,8 @@
 
 from gateway.users.ids import Kind
 from gateway.users.model import User, UserSource
-from gateway.users.records import KeptRecords, ListTag, PageKey, RecordKey
+from gateway.users.record_keys import ListTag, PageKey, RecordKey
+from gateway.users.records import KeptRecords
 from gateway.users.source import UserQuery, Window
 
 ACCOUNT = UserSource.ACCOUNT

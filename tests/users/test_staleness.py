@@ -17,7 +17,8 @@ from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import KeepRule, Lifetimes
 from gateway.users.model import Department, Role, User, UserChange, UserSource
 from gateway.users.reading import KeepMode, UserReader
-from gateway.users.records import KeptRecords, RecordKey
+from gateway.users.record_keys import RecordKey
+from gateway.users.records import KeptRecords
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
 from gateway.users.staleness import BackgroundReads

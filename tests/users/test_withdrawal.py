@@ -11,7 +11,8 @@ from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import Lifetimes
 from gateway.users.listing.prefetched import PrefetchedUsers, PrefetchedWindow
 from gateway.users.model import User, UserSource
-from gateway.users.records import KeptRecords, RecordKey
+from gateway.users.record_keys import RecordKey
+from gateway.users.records import KeptRecords
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources, Window
 

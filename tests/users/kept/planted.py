@@ -15,9 +15,11 @@ from gateway.events.recent import RecentEvents
 from gateway.events.replicated import ReplicatedEventLog
 from gateway.principal import Principal
 from gateway.sources.http.single_flight import SingleFlight
+from gateway.users.generations import Generations
 from gateway.users.lifetimes import Lifetimes
 from gateway.users.reading import UserReader
-from gateway.users.records import KeptRecords, ListTag, RecordKey
+from gateway.users.record_keys import ListTag, RecordKey
+from gateway.users.records import KeptRecords
 from gateway.users.service import UserService
 
 __all__ = ["PLANTED", "Patch"]
@@ -27,7 +29,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 def stored_over_a_change(patch: pytest.MonkeyPatch) -> None:
     """A read stores its result, although what it read has changed since it began."""
-    patch.setattr(KeptRecords, "is_current", lambda *_: True)
+    patch.setattr(Generations, "are_unchanged", lambda *_: True)
 
 
 def dropped_after_the_event(patch: pytest.MonkeyPatch) -> None:
@@ -45,7 +47,7 @@ def change_stored_over_another(patch: pytest.MonkeyPatch) -> None:
 
     def store_change(self: KeptRecords, read: Any, tags: Any, *user: Any) -> bool:
         self.change(*tags)
-        read.number = self._change
+        read.number = self._generations.last
         key, value, needs = user
         return self.store(key, read, value, needs)
 

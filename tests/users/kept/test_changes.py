@@ -9,7 +9,8 @@ from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import KeepRule, Lifetimes
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.reading import KeepMode, UserReader
-from gateway.users.records import KeptRecords, RecordKey, RecordTag
+from gateway.users.record_keys import RecordKey, RecordTag
+from gateway.users.records import KeptRecords
 from gateway.users.source import Source, Sources
 
 SOURCE = UserSource.SOFTWAREONE
