@@ -133,7 +133,9 @@ class Checks:
         """Check that nothing is left of a gateway that was closed."""
         records = replica.records
         self.require(not records and not records.size, "something is kept of a gateway that was closed")
-        self.require(not records._reads and not records._changed, "reads that ended are still noted")
+        self.require(
+            not records._generations._reads and not records._generations._of_tags, "reads that ended are still noted"
+        )
 
     def audit_kept(self, replica: Replica) -> None:
         """Check what is kept at the end, and that the bookkeeping of the keeper is right."""
