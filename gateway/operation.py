@@ -19,16 +19,19 @@ from gateway.trace_context import TraceContext
 
 __all__ = [
     "Deadline",
+    "SharedCalls",
     "acting_as",
     "background_context",
     "current_deadline",
     "current_gateway",
     "current_operation",
     "current_principal",
+    "current_shared_calls",
     "current_trace",
     "operation",
     "request_id",
     "seconds_left",
+    "shares_no_calls",
     "uses_spare_budget",
     "within_gateway",
 ]
@@ -93,6 +96,23 @@ It is set when a gateway begins a request, and inherited by tasks and callbacks.
 
 uses_spare_budget: ContextVar[bool] = ContextVar("uses_spare_budget", default=False)
 """Whether calls are made only with what is left of the rate limit of a source, because nobody waits for them."""
+
+
+shares_no_calls: ContextVar[bool] = ContextVar("shares_no_calls", default=False)
+"""Whether reads begin their own calls: they have to show a source as it is after something that it has reported.
+
+A call that other readers began before may have the response from before that."""
+
+
+@dataclass(slots=True)
+class SharedCalls:
+    """The calls of a read that others had begun before it. `age` is for how many seconds the oldest was under way."""
+
+    age: float = 0.0
+
+
+current_shared_calls: ContextVar[SharedCalls | None] = ContextVar("current_shared_calls", default=None)
+"""What is noted for the running read about the calls that it shares; None: nobody wants to know."""
 
 
 @contextmanager

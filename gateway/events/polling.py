@@ -12,6 +12,7 @@ from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.kit.polling_lock import DatedPollingLock, PollingLock
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait
+from gateway.operation import shares_no_calls
 from gateway.users.model import UserSource
 from gateway.users.source import PolledSource
 
@@ -93,6 +94,7 @@ class Poller:
             self._number = None
 
     async def _run(self) -> None:
+        shares_no_calls.set(True)  # a call from before the round may have a response from before a change
         failures = 0
         while True:
             result, retry_after = PollResult.FAILED, 0.0

@@ -23,6 +23,7 @@ from gateway.errors import (
 from gateway.kit.execution import Execution
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait, is_cancelled
+from gateway.operation import shares_no_calls
 from gateway.users.changes import Change, CreateAccountUser
 from gateway.users.icons import Icon
 from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, random_key, source_key, to_bytes
@@ -183,6 +184,7 @@ class Mutations:
         """
         source = UserSource.ACCOUNT if command.target is None else command.target.source
         read = self._reads.begin_change(source, command.target)
+        shares_no_calls.set(True)  # a read has to show whether the change was executed: in the task of this change
         user: User | None = None
         is_refused = False
         try:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import Forbidden, GatewayError, SourceCredentials, Unauthenticated
 from gateway.freshness import ANY_FRESHNESS, Forward, FreshnessReport, StaleReason, current_freshness
-from gateway.operation import current_principal
+from gateway.operation import SharedCalls, current_principal, current_shared_calls
 from gateway.principal import Principal
 from gateway.users.fingerprint import user_fingerprint
 from gateway.users.generations import Read
@@ -315,8 +315,9 @@ class UserReader:
         report = current_freshness.get()
         wanted = ANY_FRESHNESS if report is None else report.wanted
         may_use = not (anew or wanted.no_cache or (report is not None and report.reads_users_anew))
-        # What other replicas have changed until now must be known before anything that is kept can be given.
-        may_use = may_use and (self._catch_up is None or await self._catch_up())
+        # What other replicas have changed until now must be known before anything that is kept can be given, and before
+        # a call can be shared that is under way.
+        may_use = (self._catch_up is None or await self._catch_up()) and may_use
         kept = self._records.find(lookup.key) if may_use else None
         lifetime = 0.0 if kept is None else lookup.lifetime(kept)
         shadowed: Kept | None = None
@@ -386,8 +387,11 @@ class UserReader:
         """Read from the source, and keep the result if nothing has changed meanwhile."""
         self._records.results[lookup.source, result] += 1
         read = self._records.begin(lookup.source, Kind.USER, *lookup.tags)
+        shared = SharedCalls()
+        before = current_shared_calls.set(shared)
         try:
             value = await lookup.fetch(needs)
+            read.began_at -= shared.age
             needs |= self._sources.named(lookup.source).constant_needs
             if shadowed is not None:
                 # It stays as it is: its age is to be what it would be without this read.
@@ -402,6 +406,7 @@ class UserReader:
             self.credential_refused(current_principal.get(), lookup.source)
             raise
         finally:
+            current_shared_calls.reset(before)
             self._records.end(read)
         return value
 

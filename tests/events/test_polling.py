@@ -16,6 +16,9 @@ from gateway.events.feeds import ChangeFeeds
 from gateway.events.memory import MemoryEventLog
 from gateway.events.polling import Poller, PollResult
 from gateway.kit.clock import RealClock
+from gateway.sources.http.exchange import Request, Response
+from gateway.sources.http.single_flight import SingleFlight
+from gateway.sources.softwareone.errors import softwareone_error
 from gateway.state.memory.polling_lock import MemoryPollingLock
 from gateway.state.redis.client import connect
 from gateway.state.redis.polling_lock import RedisPollingLock
@@ -312,6 +315,34 @@ async def test_a_round_that_fails_or_takes_long(poll: Any) -> None:
     assert (results, len(completed)) == (reported(UNCHANGED, FAILED), 1)
     await sleep.round()
     assert len(completed) == 2
+
+
+async def test_calls_from_before_a_round(poll: Any) -> None:
+    """A round shares no call of a reader: its response may be from before the change that the round is about."""
+    request = Request("softwareone", "GET", "http://source/users/a", "/users/{id}", {}, to_error=softwareone_error)
+    step, names, responded = SingleFlight(), iter(["before", "after"]), asyncio.Event()
+
+    async def send(_: Request) -> Response:
+        name = next(names)
+        if name == "before":
+            await responded.wait()
+        return Response(200, {}, name.encode())
+
+    class ReadingSource(FakeSource):
+        async def changes_since(self, position: str | None) -> SourceChanges:  # noqa: ARG002 - each round finds the same
+            response = await step(request, send)
+            return SourceChanges(((UserChange.UPDATED, User(MARKET, "a", name=response.body.decode())),), "1")
+
+    reader = asyncio.ensure_future(step(request, send))
+    await asyncio.sleep(0)
+    log = MemoryEventLog()
+    async with log.subscribe() as subscription:
+        _, sleep, _ = poll(ReadingSource(), log)
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(responded.set)
+        await sleep.asleep()
+        assert (await anext(subscription)).user.name == "after"
+    assert (await reader).body == b"before"
 
 
 async def test_closing_during_a_round(poll: Any) -> None:

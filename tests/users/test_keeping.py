@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.operation import acting_as
+from gateway.freshness import Freshness, FreshnessReport
+from gateway.operation import acting_as, current_shared_calls, operation
 from gateway.principal import Action, Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import KeepRule, Lifetimes
@@ -211,3 +212,44 @@ async def test_another_address(source: MemorySource, reads: UserReader) -> None:
     reads.user_changed(new, UserChange.UPDATED)
     after = [await reads.user(ref(name), PROFILE) for name in ("old@example.com", "new@example.com", "u1")]
     assert (before, after) == ([old, None, old], [None, new, new])
+
+
+async def test_read_that_shares_a_call(source: MemorySource, reads: UserReader, clock: Clock) -> None:
+    """What is read by a call that others had begun before is as old as that call."""
+    fetch_user = source.fetch_user
+
+    async def fetch_shared(ref: Ref, needs: frozenset[str]) -> User | None:
+        if (shared := current_shared_calls.get()) is not None:
+            shared.age = 4.0
+        return await fetch_user(ref, needs)
+
+    source.fetch_user = fetch_shared  # type: ignore[method-assign]  # as if others had begun the call 4 s ago
+    await reads.user(ref("u1"), PROFILE)
+    clock.now += 1
+    with operation(freshness=FreshnessReport(Freshness(max_age=3))):
+        await reads.user(ref("u1"), PROFILE)
+    assert len(source.calls) == 2
+    with operation(freshness=FreshnessReport(Freshness(max_age=6))):
+        await reads.user(ref("u1"), PROFILE)
+    assert len(source.calls) == 2
+
+
+async def test_no_cache_after_the_change_of_another_replica(source: MemorySource, clock: Clock) -> None:
+    """A read that accepts nothing that is kept shares no call from before a change that another replica made."""
+    order: list[str] = []
+
+    async def catch_up() -> bool:
+        order.append("caught up")
+        return True
+
+    async def fetch_user(ref: Ref, needs: frozenset[str]) -> User | None:
+        order.append("called")
+        return ADA
+
+    source.fetch_user = fetch_user  # type: ignore[method-assign]  # it only notes the order
+    sources = Sources([source])  # type: ignore[list-item]  # it has the methods that are used
+    lifetimes = Lifetimes({RESELLER: KeepRule(600, 300)}, is_reported=lambda _: True)
+    reads = UserReader(sources, KeptRecords(clock=clock), lifetimes, mode=KeepMode.ON, catch_up=catch_up)
+    with operation(freshness=FreshnessReport(Freshness(no_cache=True))):
+        await reads.user(ref("u1"), PROFILE)
+    assert order == ["caught up", "called"]

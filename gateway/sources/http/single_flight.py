@@ -17,7 +17,14 @@ from functools import lru_cache
 
 from gateway.calls import CANCELLED, CallKind, current_calls
 from gateway.errors import GatewayError
-from gateway.operation import Deadline, current_deadline, current_principal, uses_spare_budget
+from gateway.operation import (
+    Deadline,
+    current_deadline,
+    current_principal,
+    current_shared_calls,
+    shares_no_calls,
+    uses_spare_budget,
+)
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import DispatchState, current_dispatch
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
@@ -48,12 +55,13 @@ class _Flight:
     """A call and the callers that wait for it. Its deadline is the latest of theirs.
 
     `dispatch` is the state of the first caller's call, which the attempts of the shared call update. `is_spare`: nobody
-    waited for the call when it began.
+    waited for the call when it began, which was at `began_at`.
     """
 
     deadline: Deadline | None
     dispatch: DispatchState | None
     is_spare: bool
+    began_at: float
     waiters: list[asyncio.Future[Response]] = field(default_factory=list)
     task: asyncio.Task[None] = field(init=False)
 
@@ -63,6 +71,7 @@ class SingleFlight:
 
     The call continues while a caller waits for it, and is cancelled when the last one leaves. A read that is made
     after a change does not share a call from before the change; `separate` is called for a change by another process.
+    One that looks for a change whose instant is not known shares none (`shares_no_calls`).
     """
 
     def __init__(self, *, key: Callable[[Request], Hashable] = flight_key, observe: Observer = ignore_event) -> None:
@@ -80,6 +89,8 @@ class SingleFlight:
                 return await send(request)
             finally:
                 self.separate()
+        if shares_no_calls.get():
+            return await send(request)
         loop = asyncio.get_running_loop()
         key = self._key(request)
         flight = self._flights.get(key)
@@ -90,12 +101,15 @@ class SingleFlight:
                 Deadline(deadline.at, deadline.clock) if deadline else None,
                 current_dispatch.get(),
                 uses_spare_budget.get(),
+                time.monotonic(),
             )
             flight.task = loop.create_task(self._run(key, flight, request, send))
         else:
             self._observe(CallEvent.of(PipelineEvent.SHARED, request))
             _extend_deadline(flight)
             joined_at = time.monotonic()
+            if (shared := current_shared_calls.get()) is not None:
+                shared.age = max(shared.age, joined_at - flight.began_at)
         response: asyncio.Future[Response] = loop.create_future()
         flight.waiters.append(response)
         try:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResponse, SourceUnavailable
+from gateway.operation import shares_no_calls
 from gateway.sources.reseller.client import ResellerSource
 from gateway.users.ids import Ref, ref_of
 from gateway.users.model import User, UserSource
@@ -46,6 +47,7 @@ class UserReads:
 
     async def _read_batch(self, refs: list[Ref]) -> None:
         futures = {ref: self._waiting.pop(ref) for ref in refs}
+        before = shares_no_calls.set(True)  # a call from before a webhook may have a response from before the change
         try:
             found = await self._find(refs) if len(refs) > 1 else {}
             for ref, user in found.items():
@@ -56,6 +58,7 @@ class UserReads:
                     *(self._settle(ref, futures[ref]) for ref in others[start : start + _SINGLE_READS])
                 )
         finally:
+            shares_no_calls.reset(before)
             for future in futures.values():
                 if not future.done():  # the webhook that reads for the others was cancelled, or the list failed
                     _fail(future, SourceUnavailable("The reported user was not read.", retry_after=1.0))

@@ -22,7 +22,14 @@ from sources.http.steps.fakes import (
 from sources.http.steps.virtual import clock, run
 
 from gateway.errors import Origin, RateLimited, SourceTimeout, SourceUnavailable
-from gateway.operation import acting_as, current_deadline, operation
+from gateway.operation import (
+    SharedCalls,
+    acting_as,
+    current_deadline,
+    current_shared_calls,
+    operation,
+    shares_no_calls,
+)
 from gateway.principal import Principal
 from gateway.sources.http.deadline import WithinDeadline
 from gateway.sources.http.errors import OutOfDescriptorsError
@@ -263,3 +270,38 @@ def test_shared_spare(failed: Any) -> None:
             assert [getattr(task.result(), "status", None) for task in tasks] == [getattr(first, "status", None)] * 2
 
     run(scenario())
+
+
+def test_no_sharing() -> None:
+    """A read that has to show what is so after an instant shares no call from before it, and nobody shares its call."""
+
+    async def scenario() -> None:
+        source, step = Source((1.0, OK)), SingleFlight()
+
+        async def alone() -> Response:
+            shares_no_calls.set(True)
+            return await step(READ, source)
+
+        first = asyncio.ensure_future(step(READ, source))
+        await asyncio.sleep(0.1)
+        await asyncio.gather(first, asyncio.ensure_future(alone()), step(READ, source))
+        assert source.count == 2
+
+    run(scenario())
+
+
+async def test_age_of_a_shared_call() -> None:
+    """A read learns for how long a call that it shares was under way."""
+    source, step = Source((0.05, OK)), SingleFlight()
+    notes = [SharedCalls(), SharedCalls()]
+
+    async def read(note: SharedCalls) -> None:
+        current_shared_calls.set(note)
+        await step(READ, source)
+
+    first = asyncio.ensure_future(read(notes[0]))
+    await asyncio.sleep(0.02)
+    await asyncio.gather(first, asyncio.ensure_future(read(notes[1])))
+    assert source.count == 1
+    assert notes[0].age == 0
+    assert notes[1].age >= 0.02
