@@ -37,8 +37,10 @@ independent source that accepts {limit} calls in any second and takes {latency:.
 {changes:g} users per second by itself, of the same distribution; its audit events can be read up to {lateness:g} s
 later, and the gateways poll them every {interval:g} s. The gateways change {own:g} users per second, each of which is
 read at once through the other gateway. A user is kept for at most 10 minutes. Calls count everything: reads, pages,
-polls, changes. Every answer is compared with the history of the source: its age is the time from the end of the version
-that it has until its request was sent. The bound is the longest time between two polls of the run + {lateness:g} s +
+polls, changes. The hit ratio is the share of the reads that were answered without a call for them; without keeping,
+reads of the same user at the same time share one. Every answer is compared with the history of the source: its
+age is the time from the end of the version that it has until its request was sent.
+The bound is the longest time between two polls of the run + {lateness:g} s +
 {under_way:g} s."""
 
 Report = Callable[[str], object]
@@ -185,7 +187,7 @@ async def _load(scenario: Scenario, configuration: HistoryConfiguration, servers
         seconds=scenario.seconds,
         reads=answers.requests,
         calls=calls / answers.requests,
-        hits=1 - counts.get("reads", 0) / answers.requests,
+        hits=hit_ratio(answers.requests, answers.errors.total(), counts.get("reads", 0)),
         p50=percentile(answers.latencies, 0.5) * 1000,
         p99=percentile(answers.latencies, 0.99) * 1000,
         slowest=max(answers.latencies) * 1000,
@@ -238,6 +240,11 @@ def unseen(answers: Answers) -> int:
         any(at <= sent_at and version < answered for at, answered in known.get(user, ()))
         for sent_at, user, version in zip(answers.sent_at, answers.users, answers.versions, strict=True)
     )
+
+
+def hit_ratio(requests: int, rejected: int, calls: int) -> float:
+    """Return the share of the reads that were answered without a call for them: a rejected one was not answered."""
+    return max(0, requests - rejected - calls) / requests
 
 
 def markdown(outcome: KeptOutcome) -> str:

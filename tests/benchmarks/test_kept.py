@@ -193,6 +193,12 @@ def test_the_targets_of_the_reads(changes: dict[str, object], missed: int) -> No
     assert "60,000" in text
 
 
+def test_a_rejected_read_is_no_hit() -> None:
+    """Of ten reads, six are rejected and three are calls, so that one is a hit."""
+    assert kept.hit_ratio(10, 6, 3) == 0.1
+    assert kept.hit_ratio(10, 0, 0) == 1
+
+
 def test_the_targets_of_the_hits() -> None:
     """A hit is compared with the same without keeping, and with the best peer in JavaScript."""
     spent = {hits.KEEPING_NOTHING: 100, hits.KEEPING: 50, "mercurius": 60, "apollo": 40, "tailcall": 10}
