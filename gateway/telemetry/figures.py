@@ -102,7 +102,8 @@ def kept_in_all(kept: KeptStatus) -> str:
     """Return what is kept: `1200 records, 3.1 MiB of 64 MiB`."""
     dropped = f", {kept.evicted} dropped for lack of room" if kept.evicted else ""
     users = {"off": "users are not kept", "shadow": "users are kept and only compared", "on": "users are kept"}
-    in_all = f"{kept.records} records, {megabytes(kept.bytes)} of {megabytes(kept.max_bytes)}{dropped}"
+    records = "1 record" if kept.records == 1 else f"{kept.records} records"
+    in_all = f"{records}, {megabytes(kept.bytes)} of {megabytes(kept.max_bytes)}{dropped}"
     return f"{users.get(kept.mode, kept.mode)}; {in_all}"
 
 

@@ -108,7 +108,7 @@ async def test_shadow_mode(fresh: Callable[..., Any]) -> None:
     assert got.total("gateway_kept_shadow_outdated_seconds_count", result="older") == 1
     assert got.total("gateway_kept_shadow_outdated_seconds_count", result="same") == 0
     text = (await asyncio.to_thread(run, "status", "--url", world.url)).stdout
-    assert "users are kept and only compared; 1 records" in text
+    assert "users are kept and only compared; 1 record" in text
     assert "same 1, different 0, older 1, at most" in text
     async with world.session.get(f"{world.url}/status", headers={"Accept": "text/html"}) as response:
         assert "users are kept and only compared" in await response.text()
@@ -123,7 +123,7 @@ async def test_without_keeping(fresh: Callable[..., Any]) -> None:
     in_all, account = await kept(world, "account")
     assert in_all["mode"] == "off"
     assert account["results"]["hit"] == account["results"]["miss"] == 1
-    assert "users are not kept; 1 records" in (await asyncio.to_thread(run, "status", "--url", world.url)).stdout
+    assert "users are not kept; 1 record" in (await asyncio.to_thread(run, "status", "--url", world.url)).stdout
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
