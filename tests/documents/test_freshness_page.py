@@ -62,8 +62,9 @@ def test_lifetimes(kept: str) -> None:
 
 def test_the_rest_of_a_page() -> None:
     """The page also has for how long the rest of a page is used where lists are not kept."""
-    [(_, lifetime, _)] = [row for row in rows("How old it can be") if row[0].startswith("the rest of a page")]
-    assert f"({PrefetchedUsers().seconds:g} with off and shadow)" in lifetime
+    [(_, lifetime, bound)] = [row for row in rows("How old it can be") if row[0].startswith("the rest of a page")]
+    assert f"({PrefetchedUsers().seconds:g} with off, shadow and KEEP=0)" in lifetime
+    assert f"({PrefetchedUsers().seconds:g} s)" in bound
 
 
 def test_no_lifetime_is_missing() -> None:
