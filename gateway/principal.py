@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gateway.errors import Forbidden, Unauthenticated
 
-__all__ = ["ANYONE", "READ_CALLS", "Action", "Principal", "is_brought_by", "scopes"]
+__all__ = ["ANYONE", "CONFIGURED_CREDENTIALS", "READ_CALLS", "Action", "Principal", "is_brought_by", "scopes"]
 
 _DIGEST_LENGTH = 64
 
@@ -130,6 +130,10 @@ ANYONE = Principal("", frozenset(Action))
 """The program that embeds the gateway, and every caller where callers are not distinguished.
 
 It has all scopes for users."""
+
+
+CONFIGURED_CREDENTIALS = frozenset({"", "configured"})
+"""The keys of `Principal.credential` of the credential that the settings have. All others are of callers."""
 
 
 def is_brought_by(credential: str, name: str) -> bool:

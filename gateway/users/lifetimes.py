@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.principal import CONFIGURED_CREDENTIALS
 from gateway.users.ids import Kind
 from gateway.users.model import UserSource
 
 __all__ = ["UNPROVEN_LIFETIME", "KeepRule", "Lifetimes"]
 
-_CONFIGURED = frozenset({"", "configured"})  # the keys of the configured credential (`Principal.credential`)
 _LIST = 5.0  # seconds
 _ABSENCE = 2.0
 _NEVER_STALE = frozenset({Kind.ROLE})  # a role grants permissions: an older one could grant too many
@@ -57,7 +57,7 @@ class Lifetimes:
         credential of a caller may see can change without any change of the user.
         """
         keep = self._rules[source].keep
-        is_long = keep > UNPROVEN_LIFETIME and credential in _CONFIGURED and self._is_reported(source)
+        is_long = keep > UNPROVEN_LIFETIME and credential in CONFIGURED_CREDENTIALS and self._is_reported(source)
         return keep if is_long else min(keep, UNPROVEN_LIFETIME)
 
     def if_source_fails(self, source: UserSource, credential: str, read_at: float) -> float:
@@ -67,7 +67,7 @@ class Lifetimes:
         were read some minutes before could not be given as soon as it fails.
         """
         lifetime, until = self.of_user(source, credential), self._known_until(source)
-        if until is None or credential not in _CONFIGURED:
+        if until is None or credential not in CONFIGURED_CREDENTIALS:
             return lifetime
         return max(lifetime, min(self._rules[source].keep, until - read_at))
 
@@ -89,4 +89,4 @@ class Lifetimes:
 
         One that was read with the credential of a caller may not: the source could have withdrawn the credential.
         """
-        return kind not in _NEVER_STALE and credential in _CONFIGURED
+        return kind not in _NEVER_STALE and credential in CONFIGURED_CREDENTIALS

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from gateway.freshness import StaleReason
-from gateway.principal import is_brought_by
+from gateway.principal import CONFIGURED_CREDENTIALS, is_brought_by
 from gateway.users.generations import Generations, Read
 from gateway.users.ids import Kind
 from gateway.users.model import User, UserSource
@@ -104,7 +104,7 @@ class KeptRecords:
         self._generations = Generations()
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._tagged: dict[Tag, set[Key]] = {}
-        self._of_credential: Counter[str] = Counter()  # the number of entries
+        self._brought: dict[str, set[Key]] = {}  # of each credential that callers bring
         self._size = 0
         self._pages: OrderedDict[PageKey, None] = OrderedDict()
         self._pages_size = 0
@@ -191,13 +191,7 @@ class KeptRecords:
             self._remove(key)
         size += _OVERHEAD + _size_of_texts(key)
         self._entries[key] = _Entry(Kept(value, needs, read.began_at), tags, size)
-        for tag in tags:
-            tagged = self._tagged.get(tag)
-            if tagged is None:
-                self._tagged[tag] = {key}
-            else:
-                tagged.add(key)
-        self._of_credential[key.credential] += 1
+        self._index(key, tags)
         self._size += size
         if isinstance(key, PageKey):
             self._pages[key] = None
@@ -209,6 +203,17 @@ class KeptRecords:
             self._remove(next(iter(self._entries)))
             self.evicted += 1
         return True
+
+    def _index(self, key: Key, tags: tuple[Tag, ...]) -> None:
+        """Let an entry be found by its tags, and by its credential if a caller brings that."""
+        for tag in tags:
+            tagged = self._tagged.get(tag)
+            if tagged is None:
+                self._tagged[tag] = {key}
+            else:
+                tagged.add(key)
+        if key.credential not in CONFIGURED_CREDENTIALS:
+            self._brought.setdefault(key.credential, set()).add(key)
 
     def store_change(
         self, read: Read, tags: tuple[Tag, ...], key: RecordKey, user: User, needs: frozenset[str]
@@ -245,17 +250,20 @@ class KeptRecords:
             self._remove(key)
 
     def drop_credential(self, credential: str) -> None:
-        """Drop everything that was read with a credential, and let no read of it be stored that is under way."""
+        """Drop what was read with a credential that a caller brings, and let no read of it be stored that is under way.
+
+        It takes no longer where much is kept for others: a caller could let each of its calls be refused.
+        """
         self._generations.raise_tags(CredentialTag(credential))
-        if credential in self._of_credential:  # else a caller could let all entries be compared by each call
-            for key in [key for key in self._entries if key.credential == credential]:
-                self._remove(key)
+        for key in tuple(self._brought.get(credential, ())):
+            self._remove(key)
 
     def drop_caller(self, name: str) -> None:
         """Drop everything that was read with credentials that the principals of a name alone have brought."""
         self._generations.raise_all()  # no read under way is stored: the credential of each is not known
-        for key in [key for key in self._entries if is_brought_by(key.credential, name)]:
-            self._remove(key)
+        for credential in [credential for credential in self._brought if is_brought_by(credential, name)]:
+            for key in tuple(self._brought[credential]):
+                self._remove(key)
 
     def close(self) -> None:
         """Drop everything, and keep nothing any more."""
@@ -270,9 +278,11 @@ class KeptRecords:
         if isinstance(key, PageKey):
             del self._pages[key]
             self._pages_size -= entry.size
-        self._of_credential[key.credential] -= 1
-        if not self._of_credential[key.credential]:
-            del self._of_credential[key.credential]
+        brought = self._brought.get(key.credential)
+        if brought is not None:
+            brought.discard(key)
+            if not brought:
+                del self._brought[key.credential]
         for tag in entry.tags:
             tagged = self._tagged[tag]
             tagged.discard(key)
