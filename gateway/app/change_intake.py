@@ -80,10 +80,11 @@ def drop_changed(events: EventLog, users: UserService, separate_reads: Callable[
     events.on_change(on_change)
 
 
-async def report_altered(events: EventLog, target: Ref) -> None:
-    """Let all replicas drop a user that may have been changed, and how is not known."""
+async def report_altered(events: EventLog, target: Ref, *, is_gone: bool) -> None:
+    """Let all replicas drop a user that may have been changed, and how is not known, or that `is_gone`."""
     try:
-        if "@" in target.source_id:  # SoftwareOne accepts an e-mail address as an id, and others keep it by its own
+        # SoftwareOne accepts an e-mail address as an id, and others keep the user by its own.
+        if "@" in target.source_id and not is_gone:
             await events.append_unknown(target.source)
         else:
             await events.append_altered([User(target.source, target.source_id, target.tenant)])

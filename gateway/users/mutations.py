@@ -54,8 +54,13 @@ class Publish(Protocol):
 RequirePublishable = Callable[[], Awaitable[None]]
 """Raises SourceUnavailable if an event could not be published now."""
 
-ReportAltered = Callable[[Ref], Awaitable[None]]
-"""Reports a user that may have been changed, and how is not known, to the other replicas. It does not raise."""
+
+class ReportAltered(Protocol):
+    """Reports a user that may have been changed, and how is not known, to the other replicas."""
+
+    async def __call__(self, target: Ref, *, is_gone: bool) -> None:
+        """Report it; it does not raise. `is_gone`: its source has no user of that id, and has changed none."""
+
 
 _LOG = logging.getLogger("gateway.users")
 _UNKNOWN_OUTCOMES = logging.getLogger("gateway.changes")  # of which the log of the command line leaves no record out
@@ -186,13 +191,14 @@ class Mutations:
         read = self._reads.begin_change(source, command.target)
         shares_no_calls.set(True)  # a read has to show whether the change was executed: in the task of this change
         user: User | None = None
-        is_refused = False
+        is_refused = is_gone = False
         try:
             result = await self._call_source(command, execution)
             user = result if isinstance(result, User) else None
         except GatewayError as error:
-            # Not if there is no such user any more: that is a change, too.
-            is_refused = execution.doubtful_since is None and error.outcome is None and not isinstance(error, NotFound)
+            if execution.doubtful_since is None and error.outcome is None:
+                is_gone = isinstance(error, NotFound)  # that is a change, too
+                is_refused = not is_gone
             if execution.doubtful_since is not None and error.outcome is None:
                 # A copy: other operations may have got the same error, of a call that they had in common.
                 doubtful = copy.copy(error)
@@ -208,10 +214,10 @@ class Mutations:
             if is_refused:  # what is kept stays: otherwise whoever may change users could empty it
                 self._reads.end_refused_change(read)
             else:
-                self._reads.end_change(read, command.target, user)
+                self._reads.end_change(read, command.target, user, is_gone=is_gone)
                 self._on_change(source)
                 if user is None and command.target is not None and self._report_altered is not None:
-                    await self._report_altered(command.target)
+                    await self._report_altered(command.target, is_gone=is_gone)
         if user is not None:
             # Assigning a role may make the source create one: in the account source, a role of type `sales_rep`.
             if "role_id" in command.change.model_fields_set:

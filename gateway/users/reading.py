@@ -215,10 +215,10 @@ class UserReader:
         tags = () if target is None else (RecordTag.of(target),)
         return self._records.begin(source, Kind.USER, *tags)
 
-    def end_change(self, read: Read, target: Ref | None, user: User | None) -> None:
+    def end_change(self, read: Read, target: Ref | None, user: User | None, *, is_gone: bool = False) -> None:
         """End a change that may have been carried out, with the user after it if it is known.
 
-        What it may have altered is dropped, and the user is kept.
+        What it may have altered is dropped, and the user is kept. `is_gone`: there is no user of the target's id.
         """
         if read.source not in self._kept_sources:
             self._records.end(read)
@@ -233,7 +233,7 @@ class UserReader:
         needs = None if user is None else self._sources.named(read.source).changed_needs(user)
         if user is None or needs is None:
             self._records.change(*tags)
-            if user is None and target is not None and "@" in target.source_id:
+            if user is None and target is not None and "@" in target.source_id and not is_gone:
                 # SoftwareOne accepts an e-mail address as an id. Which user had it at that instant is not known.
                 self._records.drop(read.source, Kind.USER)
         else:
