@@ -29,9 +29,9 @@ from gateway.users.icons import Icon
 from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, random_key, source_key, to_bytes
 from gateway.users.identity import check_changed, check_created
 from gateway.users.ids import Kind, Ref, encode
+from gateway.users.kept_users import KeptUsers
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.planning import EVERYTHING
-from gateway.users.reading import UserReader
 from gateway.users.reference import ReferenceData
 from gateway.users.repetition import (
     ref_after,
@@ -111,7 +111,7 @@ class Mutations:
     def __init__(
         self,
         sources: Sources,
-        reads: UserReader,
+        kept_users: KeptUsers,
         reference: ReferenceData,
         execute_once: ExecuteOnce | None = None,
         *,
@@ -121,7 +121,7 @@ class Mutations:
         report_altered: ReportAltered | None = None,
     ) -> None:
         self._sources = sources
-        self._reads = reads
+        self._kept_users = kept_users
         self._on_change = on_change
         self._publish = publish
         self._require_publishable = require_publishable
@@ -188,7 +188,7 @@ class Mutations:
             GatewayError: there is no result. Its outcome is unknown if an earlier execution is in doubt.
         """
         source = UserSource.ACCOUNT if command.target is None else command.target.source
-        read = self._reads.begin_change(source, command.target)
+        read = self._kept_users.begin_change(source, command.target)
         shares_no_calls.set(True)  # a read has to show whether the change was executed: in the task of this change
         user: User | None = None
         is_refused = is_gone = False
@@ -212,9 +212,9 @@ class Mutations:
             return error
         finally:
             if is_refused:  # what is kept stays: otherwise whoever may change users could empty it
-                self._reads.end_refused_change(read)
+                self._kept_users.end_refused_change(read)
             else:
-                self._reads.end_change(read, command.target, user, is_gone=is_gone)
+                self._kept_users.end_change(read, command.target, user, is_gone=is_gone)
                 self._on_change(source)
                 if user is None and command.target is not None and self._report_altered is not None:
                     await self._report_altered(command.target, is_gone=is_gone)

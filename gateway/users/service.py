@@ -78,7 +78,7 @@ class UserService:
         self._merge = Merge(sources, self._reads, self._cursors, self._prefetched)
         self._mutations = Mutations(
             sources,
-            self._reads,
+            self._reads.kept_users,
             self._reference,
             execute_once,
             on_change=self._prefetched.clear,
@@ -102,29 +102,29 @@ class UserService:
 
     def user_changed(self, user: User, change: UserChange) -> None:
         """Drop what was read before a change of a user; `user` is the user after it, or as it was deleted."""
-        self._reads.user_changed(user, change)
+        self._reads.kept_users.user_changed(user, change)
         self._prefetched.clear(user.source)
 
     def user_reported(self, user: Ref, fingerprint: str) -> None:
         """Drop what was read of a user unless it is as it was reported."""
-        self._reads.user_reported(user, fingerprint)
+        self._reads.kept_users.user_reported(user, fingerprint)
 
     def source_changed(self, source: UserSource | None) -> None:
         """Drop what was read of a source, None for all: it has changed, and how is not known."""
-        self._reads.source_changed(source)
+        self._reads.kept_users.source_changed(source)
         self._reference.drop(source)
         self._prefetched.clear(source)
 
     def credential_refused(self, principal: Principal, source: UserSource) -> None:
         """Drop what was read with the credential of a principal that a source has refused."""
-        self._reads.credential_refused(principal, source)
+        self._reads.kept_users.credential_refused(principal, source)
         if principal.brings_credential(source):
             self._reference.separate(principal.credential(source))
             self._prefetched.drop(principal.identity)
 
     def caller_revoked(self, name: str) -> None:
         """Drop what was read with credentials that the principals of this name bring."""
-        self._reads.caller_revoked(name)
+        self._reads.kept_users.caller_revoked(name)
         self._prefetched.clear()
 
     def loaders(self, plan: Plan) -> Loaders:
@@ -329,7 +329,7 @@ class UserService:
 
     async def _read_missing(self, source: CompletingSource, user: User, missing: frozenset[str]) -> User:
         with acting_as(self._principal):
-            return await self._reads.complete(source, user, missing)
+            return await self._reads.kept_users.complete(source, user, missing)
 
     async def _execute(
         self, name: str, change: Change, target: Ref | None, key: str | None, on_replay: Callable[[], None] | None

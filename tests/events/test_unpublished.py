@@ -35,11 +35,11 @@ class Keeper:
     def _on_change(self, change: Any) -> None:
         self.changes.append(change)
         if not isinstance(change, UnknownChanges):
-            self._reader.user_changed(change.user, change.change)
+            self._reader.kept_users.user_changed(change.user, change.change)
         elif change.user is not None:
-            self._reader.user_reported(change.user, change.fingerprint)
+            self._reader.kept_users.user_reported(change.user, change.fingerprint)
         else:
-            self._reader.source_changed(change.source)
+            self._reader.kept_users.source_changed(change.source)
 
     def read(self, user: User) -> None:
         """Keep a user as it is read from its source now."""

@@ -85,11 +85,11 @@ def ref(source_id: str) -> Ref:
 async def test_the_event_of_a_deletion(source: MemorySource, reads: UserReader) -> None:
     """After the event of a deletion the user is read again, although the event has it as it is kept."""
     assert await reads.user(ref("u1"), PROFILE) == ADA
-    reads.user_changed(ADA, UserChange.UPDATED)
+    reads.kept_users.user_changed(ADA, UserChange.UPDATED)
     assert await reads.user(ref("u1"), PROFILE) == ADA
     assert len(source.calls) == 1
     source.users.clear()
-    reads.user_changed(ADA, UserChange.DELETED)
+    reads.kept_users.user_changed(ADA, UserChange.DELETED)
     assert await reads.user(ref("u1"), PROFILE) is None
 
 
@@ -127,7 +127,7 @@ async def test_another_name_of_a_user(source: MemorySource, reads: UserReader, n
         assert await reads.user(ref(source_id), PROFILE) == ada
     assert len(source.calls) == 1
     source.users["u1"] = changed = User(RESELLER, "u1", "t1", name="Ada L.", email=named)
-    reads.user_changed(changed, UserChange.UPDATED)
+    reads.kept_users.user_changed(changed, UserChange.UPDATED)
     for source_id in (named, "u1", named):
         assert await reads.user(ref(source_id), PROFILE) == changed
     assert len(source.calls) == 2
@@ -153,7 +153,7 @@ async def test_an_empty_list(source: MemorySource, reads: UserReader, clock: Clo
     query = UserQuery(email="ada@example.com")
     for users, after, calls in (({}, 1.9, 1), ({}, 2.0, 2), ({"u1": ADA}, 4.9, 1), ({"u1": ADA}, 5.0, 2)):
         source.users = users
-        reads.source_changed(RESELLER)
+        reads.kept_users.source_changed(RESELLER)
         source.calls.clear()
         await reads.page(source, query, None, 10, PROFILE)  # type: ignore[arg-type]  # as above
         clock.now += after
@@ -166,9 +166,9 @@ async def test_a_change_returns_the_user(source: MemorySource, reads: UserReader
     grace = User(RESELLER, "u2", "t1", name="Grace")
     with acting_as(Principal("bob", frozenset(Action))):
         await reads.page(source, UserQuery(), None, 10, PROFILE)  # type: ignore[arg-type]  # as above
-        change = reads.begin_change(RESELLER, None)
+        change = reads.kept_users.begin_change(RESELLER, None)
         source.users["u2"] = grace
-        reads.end_change(change, None, grace)
+        reads.kept_users.end_change(change, None, grace)
     source.calls.clear()
     with acting_as(Principal("ada", frozenset(Action))):
         assert await reads.user(ref("u2"), PROFILE | ROLE) == grace
@@ -190,16 +190,16 @@ async def test_what_a_response_left_out(source: MemorySource, reads: UserReader)
 
         async def complete(self, user: User, missing: frozenset[str]) -> User:  # noqa: ARG002 - it knows what is missing
             if self.event is not None:
-                reads.user_changed(self.event, UserChange.UPDATED)
+                reads.kept_users.user_changed(self.event, UserChange.UPDATED)
             return completed
 
     completing = Completing()
     for event, expected, calls in ((None, completed, 0), (ADA, ADA, 0), (reported, reported, 1)):
         source.calls.clear()
         source.users["u1"] = reported
-        reads.end_change(reads.begin_change(RESELLER, ref("u1")), ref("u1"), ADA)
+        reads.kept_users.end_change(reads.kept_users.begin_change(RESELLER, ref("u1")), ref("u1"), ADA)
         completing.event = event
-        assert await reads.complete(completing, ADA, ROLE) == completed
+        assert await reads.kept_users.complete(completing, ADA, ROLE) == completed
         assert (await reads.user(ref("u1"), PROFILE), len(source.calls)) == (expected, calls)
 
 
@@ -209,7 +209,7 @@ async def test_another_address(source: MemorySource, reads: UserReader) -> None:
     source.users["u1"] = old
     before = [await reads.user(ref(name), PROFILE) for name in ("old@example.com", "new@example.com", "u1")]
     source.users["u1"] = new
-    reads.user_changed(new, UserChange.UPDATED)
+    reads.kept_users.user_changed(new, UserChange.UPDATED)
     after = [await reads.user(ref(name), PROFILE) for name in ("old@example.com", "new@example.com", "u1")]
     assert (before, after) == ([old, None, old], [None, new, new])
 

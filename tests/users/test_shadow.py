@@ -61,7 +61,7 @@ async def test_a_change_that_is_reported_during_the_read() -> None:
         async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:  # noqa: ARG002 - of the protocol
             read = users.pop(0)
             if read.name == "Ada King":
-                reader.source_changed(self.name)
+                reader.kept_users.source_changed(self.name)
             return read
 
     reader = UserReader(

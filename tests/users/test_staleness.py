@@ -269,7 +269,7 @@ def test_changed_while_the_source_failed() -> None:
         reads.api.seconds, reads.api.error = 1.0, SourceUnavailable("away")
         reading = asyncio.ensure_future(reads.user())
         await asyncio.sleep(0.5)
-        reads.users.user_changed(User(ACCOUNT, "ada", name="changed"), UserChange.UPDATED)
+        reads.users.kept_users.user_changed(User(ACCOUNT, "ada", name="changed"), UserChange.UPDATED)
         assert (await reading)[0] is reads.api.error
 
     run(scenario())

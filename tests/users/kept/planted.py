@@ -16,8 +16,8 @@ from gateway.events.replicated import ReplicatedEventLog
 from gateway.principal import Principal
 from gateway.sources.http.single_flight import SingleFlight
 from gateway.users.generations import Generations
+from gateway.users.kept_users import KeptUsers
 from gateway.users.lifetimes import Lifetimes
-from gateway.users.reading import UserReader
 from gateway.users.record_keys import ListTag, RecordKey
 from gateway.users.records import KeptRecords
 from gateway.users.service import UserService
@@ -104,13 +104,13 @@ def absence_kept_long(patch: pytest.MonkeyPatch) -> None:
 
 def events_not_obeyed(patch: pytest.MonkeyPatch) -> None:
     """The events of the log drop nothing."""
-    patch.setattr(UserReader, "user_changed", lambda *_: None)
+    patch.setattr(KeptUsers, "user_changed", lambda *_: None)
 
 
 def deletion_taken_for_a_repetition(patch: pytest.MonkeyPatch) -> None:
     """A user stays who is kept as the event has it, also if the event is the one of its deletion."""
-    user_changed = UserReader.user_changed
-    patch.setattr(UserReader, "user_changed", lambda self, user, _: user_changed(self, user, "updated"))
+    user_changed = KeptUsers.user_changed
+    patch.setattr(KeptUsers, "user_changed", lambda self, user, _: user_changed(self, user, "updated"))
 
 
 def unknown_changes_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -120,15 +120,15 @@ def unknown_changes_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def unknown_outcome_ignored(patch: pytest.MonkeyPatch) -> None:
     """A change whose outcome is unknown drops nothing."""
-    end_change = UserReader.end_change
+    end_change = KeptUsers.end_change
 
-    def only_known(self: UserReader, read: Any, target: Any, user: Any) -> None:
+    def only_known(self: KeptUsers, read: Any, target: Any, user: Any) -> None:
         if user is None:
             self._records.end(read)
         else:
             end_change(self, read, target, user)
 
-    patch.setattr(UserReader, "end_change", only_known)
+    patch.setattr(KeptUsers, "end_change", only_known)
 
 
 def credentials_mixed(patch: pytest.MonkeyPatch) -> None:

@@ -41,21 +41,21 @@ async def reads() -> UserReader:
 
 async def test_an_equal_user_stays(reads: UserReader) -> None:
     """The report of a change that is kept already does not drop the user."""
-    reads.user_changed(USER, UserChange.UPDATED)
+    reads.kept_users.user_changed(USER, UserChange.UPDATED)
     assert reads.kept_user(REF, NEEDS, ANYONE) == (USER,)
 
 
 async def test_an_address_of_another_user(reads: UserReader) -> None:
     """A user who was read by an e-mail address is dropped when another user has the address."""
     await reads.user(ADDRESS, NEEDS)
-    reads.user_changed(User(SOURCE, "USR-2", email="Ann@x.example"), UserChange.CREATED)
+    reads.kept_users.user_changed(User(SOURCE, "USR-2", email="Ann@x.example"), UserChange.CREATED)
     assert reads.kept_user(ADDRESS, NEEDS, ANYONE) is None
 
 
 async def test_an_unknown_outcome_by_address(reads: UserReader) -> None:
     """A change of a user by an e-mail address, of unknown outcome, drops the user that was read by its id."""
-    change = reads.begin_change(SOURCE, ADDRESS)
-    reads.end_change(change, ADDRESS, None)
+    change = reads.kept_users.begin_change(SOURCE, ADDRESS)
+    reads.kept_users.end_change(change, ADDRESS, None)
     assert reads.kept_user(REF, NEEDS, ANYONE) is None
 
 

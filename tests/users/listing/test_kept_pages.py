@@ -72,7 +72,7 @@ async def test_a_created_user(world: World, clock: Clock) -> None:
     first = await world.page(10)
     user = User(ACCOUNT, "1001")
     world.sources[0].add(1001, 1001)
-    reads.user_changed(user, UserChange.CREATED)
+    reads.kept_users.user_changed(user, UserChange.CREATED)
     world.prefetched.clear(ACCOUNT)
     assert names(await world.page(10))[0] == (ACCOUNT, "1001")
     counts = world.reads
