@@ -62,7 +62,8 @@ async def test_an_unknown_outcome_by_address(reads: UserReader) -> None:
 async def test_a_change_of_nobody(reads: UserReader) -> None:
     """A change by an address that no user has drops nobody else: whoever may change users could empty what is kept."""
     nobody = Ref(Kind.USER, SOURCE, "nobody@x.example")
-    reads.end_change(reads.begin_change(SOURCE, nobody), nobody, None, is_gone=True)
+    change = reads.kept_users.begin_change(SOURCE, nobody)
+    reads.kept_users.end_change(change, nobody, None, is_gone=True)
     assert reads.kept_user(REF, NEEDS, ANYONE) == (USER,)
 
 
