@@ -135,6 +135,11 @@ def test_what_is_printed_can_be_given(run: Run, file: Path) -> None:
             "GATEWAY_ACCOUNT__TOKEN: got a secret value; must not begin or end with a blank",
         ),
         ((), {"GATEWAY_ACCOUNT__TIMEOUT": "0"}, 'GATEWAY_ACCOUNT__TIMEOUT: got "0"; must be more than 0'),
+        (
+            (),
+            {"GATEWAY_KEEP_MAX_BYTES": "1000000"},
+            'GATEWAY_KEEP_MAX_BYTES: got "1000000"; must be at least 1048576',
+        ),
         ((), {"GATEWAY_PREFLIGHT": "maybe"}, 'GATEWAY_PREFLIGHT: got "maybe"; must be true or false'),
         (
             (),
