@@ -257,7 +257,8 @@ class UserReader:
         if may_use and self._find_if_error(lookup, needs) is not None:
             value, stale = await self._fetch_or_find(lookup, needs, result, report)
         else:
-            value = await self._fetch(lookup, needs, result, report, shadowed)
+            self._records.results[lookup.source, result] += 1
+            value = await self._fetch(lookup, needs, report, shadowed)
         if report is not None and stale is None:
             report.miss(forward)
         return value, stale
@@ -265,15 +266,20 @@ class UserReader:
     async def _fetch_or_find(
         self, lookup: _Lookup[T], needs: frozenset[str], result: KeptResult, report: FreshnessReport | None
     ) -> tuple[T, StalePage | None]:
-        """Read from the source, or return what is kept if the source fails."""
+        """Read from the source, or return what is kept if the source fails: only then it does not count as `result`."""
+        is_given = False
         try:
             with shortly_before_deadline():
-                return await self._fetch(lookup, needs, result, report), None
+                return await self._fetch(lookup, needs, report), None
         except FailureOfSource as error:
             kept = self._find_if_error(lookup, needs)  # again: it may have changed meanwhile
             if kept is None:
                 raise
+            is_given = True
             return kept.value, self._give_stale(lookup, kept, lookup.lifetime(kept), reason_of(error), error)
+        finally:
+            if not is_given:
+                self._records.results[lookup.source, result] += 1
 
     def _renew(self, lookup: _Lookup[Any], kept: Kept) -> StaleReason:
         """Read again what the caller accepts past its lifetime, unless it forbids calls; return why it is given."""
@@ -295,12 +301,10 @@ class UserReader:
         self,
         lookup: _Lookup[T],
         needs: frozenset[str],
-        result: KeptResult,
         report: FreshnessReport | None,
         shadowed: Kept | None = None,
     ) -> T:
         """Read from the source, and keep the result if nothing has changed meanwhile."""
-        self._records.results[lookup.source, result] += 1
         read = self._records.begin(lookup.source, Kind.USER, *lookup.tags)
         shared = SharedCalls()
         before = current_shared_calls.set(shared)
@@ -346,7 +350,8 @@ class UserReader:
         return kept if accepted else None
 
     async def _read_again(self, lookup: _Lookup[Any], needs: frozenset[str]) -> None:
-        await self._fetch(lookup, needs, KeptResult.MISS, None)
+        self._records.results[lookup.source, KeptResult.MISS] += 1
+        await self._fetch(lookup, needs, None)
 
     def _compare(self, read: Read, kept: Kept, value: Any) -> None:
         """Report how what is kept differs from what was read with as many needs.

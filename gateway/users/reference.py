@@ -143,31 +143,32 @@ class ReferenceData:
         if missing and only_kept:
             return found | dict.fromkeys(missing, NotKept(key.source))
         if missing:
-            given = 0 if report is None else len(report.stale)
             reasons = {ref: self._reason(key, ref) for ref in missing}
-            for result, _ in reasons.values():
-                self._records.results[key.source, result] += 1
-            read = await self._fetch_or_find(key, missing, principal)
-            if report is not None:
-                stale = {kept.subject for kept in report.stale[given:]}
-                for ref in missing:
-                    if ref not in stale:
-                        report.miss(reasons[ref][1])
+            read, stale = await self._fetch_or_find(key, missing, principal)
+            for ref, (result, forward) in reasons.items():
+                if ref not in stale:
+                    self._records.results[key.source, result] += 1
+                    if report is not None:
+                        report.miss(forward)
                         report.stored += not isinstance(read[ref], Exception)
             found |= read
         return found
 
-    async def _fetch_or_find(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
-        """Return the records in the next batch, or what is kept of them if the source fails."""
+    async def _fetch_or_find(
+        self, key: _BatchKey, refs: list[Ref], principal: Principal
+    ) -> tuple[dict[Ref, Any], set[Ref]]:
+        """Return the records in the next batch, or what is kept of them if the source fails; and which these are."""
+        stale: set[Ref] = set()
         if not any(self._find_if_error(key, ref) for ref in refs):
-            return dict(zip(refs, await self._enqueue(key, refs, principal), strict=True))
+            return dict(zip(refs, await self._enqueue(key, refs, principal), strict=True)), stale
         with shortly_before_deadline():
             found = dict(zip(refs, await self._enqueue(key, refs, principal), strict=True))
         for ref, error in found.items():
             if isinstance(error, FailureOfSource) and (kept := self._find_if_error(key, ref)):
                 self._report_stale(ref, kept, reason_of(error))
                 found[ref] = kept.value
-        return found
+                stale.add(ref)
+        return found, stale
 
     async def _fetch_alone(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         """Fetch the records for one operation."""

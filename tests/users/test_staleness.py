@@ -18,7 +18,7 @@ from gateway.users.lifetimes import KeepRule, Lifetimes
 from gateway.users.model import Department, Role, User, UserChange, UserSource
 from gateway.users.reading import KeepMode, UserReader
 from gateway.users.record_keys import RecordKey
-from gateway.users.records import KeptRecords
+from gateway.users.records import KeptRecords, KeptResult
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
 from gateway.users.staleness import BackgroundReads
@@ -206,6 +206,10 @@ def test_reference_data() -> None:
         await asyncio.sleep(6)
         name, report = await reads.record(Kind.DEPARTMENT)
         assert (name, [read.reason for read in report.stale]) == ("version 2", [StaleReason.RATE_LIMITED])
+        counts = [
+            reads.records.results[ACCOUNT, result] for result in (KeptResult.MISS, KeptResult.HIT, KeptResult.STALE)
+        ]
+        assert counts == [1, 1, 4]  # each read once, also the one that called the source in vain
 
     run(scenario())
 
