@@ -42,7 +42,8 @@ class CatchingUp:
     async def __call__(self) -> bool:
         """Return whether all entries were read that the stream has now; False where that cannot be found out soon."""
         loop = asyncio.get_running_loop()
-        if not self._reader.is_connected or loop.time() < self._failed_at + _PAUSE:
+        # During an outage other replicas may have answered changes whose events they write after it.
+        if not self._reader.is_connected or loop.time() < max(self._failed_at + _PAUSE, self._reader.is_complete_from):
             return False
         found = self._next
         if found is None:

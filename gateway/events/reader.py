@@ -14,6 +14,7 @@ from gateway.kit.event_stream import EventStream
 __all__ = ["EventStreamReader"]
 
 _LOG = logging.getLogger("gateway.events")
+_SECONDS_TO_WRITE = 3.0  # after an outage, until each replica has repeated an attempt to write that hangs, and waited
 
 
 class EventStreamReader:
@@ -34,20 +35,26 @@ class EventStreamReader:
         self._advanced = asyncio.Event()
         self.is_connected = False
         """Whether the last attempt to read succeeded."""
+        self.is_complete_from = 0.0
+        """The time of the event loop until which other replicas may have events that they could not write."""
         self.tokens = ResumeTokens()
 
     async def run(self) -> None:
         """Read until it is cancelled."""
         delays = backoff()
+        interrupted = False
         while True:
             try:
                 await self._synchronize()
+                if interrupted:
+                    self.is_complete_from = asyncio.get_running_loop().time() + _SECONDS_TO_WRITE
+                    interrupted = False
                 self.is_connected = True
                 delays = backoff()
                 while await self._read_batch():
                     pass
-            except SourceUnavailable:
-                pass  # the client of the stream reports it
+            except SourceUnavailable:  # the client of the stream reports it
+                interrupted = True
             except Exception:  # noqa: BLE001 - without a reader all subscriptions would wait for ever
                 _LOG.exception("reading the event log failed and will be repeated")
             self.is_connected = False

@@ -128,6 +128,26 @@ async def test_other_replicas(replica: Callable[..., ReplicatedEventLog]) -> Non
             assert received[-1].user.source_id == str(number)
 
 
+async def test_events_from_an_outage() -> None:
+    """After an outage nobody catches up before the other replicas had the time to write what they could not."""
+    stream = HeldStream()
+    log = await started(stream)
+    read, outage, over = stream.read, asyncio.Event(), asyncio.Event()
+
+    async def read_after_outage(after: int) -> Sequence[tuple[str, int, bytes, str]]:
+        if not outage.is_set():
+            outage.set()
+            raise SourceUnavailable("away")
+        over.set()
+        return await read(after)
+
+    stream.read = read_after_outage  # type: ignore[method-assign]
+    await over.wait()
+    assert not await log.catch_up()
+    await caught_up(log)
+    await log.aclose()
+
+
 async def test_redis_is_away(server: RedisServer, replica: Callable[..., ReplicatedEventLog]) -> None:
     """While Redis is away nobody catches up, and but the first callers do not wait; afterwards it works again."""
     log = replica()
