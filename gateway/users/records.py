@@ -145,7 +145,7 @@ class KeptRecords:
 
         It is not where something that it depends on has changed since the read began, or where what is kept already is
         newer. `beside`: the record was read beside others, so that it replaces none that was read with more needs,
-        unless it shows that the record was changed since.
+        unless it shows that the record was changed since, and none that shows a later change.
         """
         tags = tags_of(key, read.tags, value)
         return self._store(key, read, value, needs, tags=tags, size=_size(value), beside=beside)
@@ -185,6 +185,8 @@ class KeptRecords:
         if entry is not None:
             kept = entry.kept
             if kept.read_at > read.began_at:
+                return False
+            if beside and _is_earlier(value, kept.value):
                 return False
             if beside and not kept.needs <= needs and _may_be_same(kept.value, value):
                 return False
@@ -294,6 +296,17 @@ def _may_be_same(kept: Any, value: Any) -> bool:
     """Return whether two records of one id, None if there was none, show the same change."""
     before, after = getattr(kept, "updated_at", None), getattr(value, "updated_at", None)
     return (kept is None) is (value is None) and (before is None or after is None or before == after)
+
+
+def _is_earlier(value: Any, kept: Any) -> bool:
+    """Return whether a record shows an earlier change than what is kept of it: some lists learn of changes late."""
+    before, after = getattr(kept, "updated_at", None), getattr(value, "updated_at", None)
+    if before is None or after is None or before == after:
+        return False
+    try:
+        return bool(after.instant() < before.instant())
+    except ValueError:  # the text of a source is no time
+        return False
 
 
 def _size(value: Any) -> int:

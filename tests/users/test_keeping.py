@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.freshness import Freshness, FreshnessReport
 from gateway.operation import acting_as, current_shared_calls, operation
@@ -253,3 +254,20 @@ async def test_no_cache_after_the_change_of_another_replica(source: MemorySource
     with operation(freshness=FreshnessReport(Freshness(no_cache=True))):
         await reads.user(ref("u1"), PROFILE)
     assert order == ["caught up", "called"]
+
+
+async def test_list_that_learns_late(source: MemorySource, reads: UserReader, clock: Clock) -> None:
+    """A user of a list that shows an earlier change than what is kept of it does not replace that."""
+    source.rows = PROFILE | ROLE
+    before, after = (User(RESELLER, "u1", "t1", name=time, updated_at=Timestamp(time)) for time in TIMES)
+    kept_users = reads.kept_users
+    kept_users.end_change(kept_users.begin_change(RESELLER, ref("u1")), ref("u1"), after)
+    clock.now += 1
+    source.users = {"u1": before}
+    await reads.page(source, UserQuery(), None, 10, PROFILE)  # type: ignore[arg-type]  # it has the methods that are used
+    assert await reads.user(ref("u1"), PROFILE) == after
+    source.users = {"u1": replace(after, name="later", updated_at=Timestamp("2026-01-03T00:00:00Z"))}
+    await reads.page(source, UserQuery(), "2", 10, PROFILE)  # type: ignore[arg-type]  # as above
+    found = await reads.user(ref("u1"), PROFILE)
+    assert found is not None
+    assert found.name == "later"
