@@ -7,6 +7,7 @@ concerns a record that is known to have changed: that is dropped at once (`recor
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context
@@ -34,7 +35,7 @@ A source that refuses the credential, or responds with something else than it do
 
 _EARLY = 0.25  # seconds before a deadline, in which an answer still arrives at the caller
 _EARLY_SHARE = 0.1  # of the time that is left, if that is shorter
-_MAX_BACKGROUND = 16  # reads at once: a source without a rate limit could get as many as there are readers
+_MAX_BACKGROUND = 16  # reads of a source at once: one without a rate limit could get as many as there are readers
 
 TraceRead = Callable[[str], AbstractContextManager[None]]
 """Returns the context in which a read of a source in the background is traced."""
@@ -112,30 +113,36 @@ def shortly_before_deadline() -> Iterator[None]:
 class BackgroundReads:
     """Reads again what was given past its lifetime, with what is left of the rate limit of its source.
 
-    The readers do not wait for it. There is one read at a time for each key, and some at once in all: where there
-    are more, the record is read again after a later reader.
+    The readers do not wait for it. There is one read at a time for each key, and some at once of each source, so that
+    one that does not respond delays no other: where there are more, the record is read again after a later reader.
     """
 
     def __init__(self, *, trace: TraceRead = lambda _: nullcontext()) -> None:
         self._trace = trace
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._of_source: Counter[UserSource] = Counter()  # the number of tasks
         self._closed = False
 
     def start(self, key: Hashable, source: UserSource, read: Callable[[], Coroutine[Any, Any, object]]) -> bool:
         """Begin a read for the current principal, unless one of this key is under way; return whether it began."""
-        if self._closed or key in self._tasks or len(self._tasks) >= _MAX_BACKGROUND:
+        if self._closed or key in self._tasks or self._of_source[source] >= _MAX_BACKGROUND:
             return False
         task = asyncio.get_running_loop().create_task(
             self._read(source, read), context=_background(current_principal.get())
         )
         self._tasks[key] = task
-        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+        self._of_source[source] += 1
+        task.add_done_callback(lambda _: self._end(key, source))
         return True
 
     async def aclose(self) -> None:
         """Cancel the reads, and begin no others."""
         self._closed = True
         await cancel_and_wait(*self._tasks.values())
+
+    def _end(self, key: Hashable, source: UserSource) -> None:
+        del self._tasks[key]
+        self._of_source[source] -= 1
 
     async def _read(self, source: UserSource, read: Callable[[], Coroutine[Any, Any, object]]) -> None:
         try:

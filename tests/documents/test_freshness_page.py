@@ -139,5 +139,5 @@ def test_reads_in_the_background_and_before_a_deadline() -> None:
     """The page has the share of the rate limit that is kept back, and the times and numbers of such reads."""
     assert f"{staleness._EARLY:g} s at most" in TEXT
     assert ("a tenth of the time" in TEXT, staleness._EARLY_SHARE) == (True, 0.1)
-    assert f"and {staleness._MAX_BACKGROUND} in all" in TEXT
+    assert f"and {staleness._MAX_BACKGROUND} for each source" in TEXT
     assert ("the last quarter of them" in TEXT, bucket._RESERVE) == (True, 4)

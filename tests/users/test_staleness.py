@@ -79,7 +79,7 @@ class Reads:
     def __init__(self, lifetimes: Lifetimes = LIFETIMES, **more: Any) -> None:
         self.api = Api()
         sources, self.records = Sources([self.api]), KeptRecords(clock=clock)  # type: ignore[list-item]  # a part of it
-        background = BackgroundReads(**more)
+        self.background = background = BackgroundReads(**more)
         self.users = UserReader(sources, self.records, lifetimes, mode=KeepMode.ON, background=background)
         self.reference = ReferenceData(sources, self.records, lifetimes, background=background)
 
@@ -298,6 +298,8 @@ def test_few_reads_in_the_background() -> None:
         current_calls.reset(before)
         await asyncio.sleep(0.1)
         assert (reads.api.calls, {record.kind for record in calls.records}) == (16, {"kept"})
+        others = [reads.background.start(number, UserSource.RESELLER, reads.api.call) for number in range(17)]
+        assert others == [True] * 16 + [False], "each source has as many"
         await reads.users.aclose()  # `run` finds the tasks that are left
 
     run(scenario())
