@@ -77,7 +77,8 @@ class _Entry(msgspec.Struct, gc=False):
     size: int
 
 
-_SHARE_OF_PAGES = 0.25  # of the bytes: a page is used for some seconds, and a user for minutes
+_BRIEF = (Window, type(None))  # what is used for some seconds, while a user is used for minutes
+_SHARE_OF_BRIEF = 0.25  # of the bytes
 _READ_AHEAD = 100  # users: more of them are read for later pages
 _OVERHEAD = 700  # bytes of an entry beside its value: key, tags, and their places in the dictionaries
 _ABSENCE = 700  # more of one that states that there is no such record: it has a second tag
@@ -106,8 +107,8 @@ class KeptRecords:
         self._tagged: dict[Tag, set[Key]] = {}
         self._brought: dict[str, set[Key]] = {}  # of each credential that callers bring
         self._size = 0
-        self._pages: OrderedDict[PageKey, None] = OrderedDict()
-        self._pages_size = 0
+        self._brief: OrderedDict[Key, None] = OrderedDict()  # pages, and records that no source has
+        self._brief_size = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -128,8 +129,8 @@ class KeptRecords:
         if entry is None:
             return None
         self._entries.move_to_end(key)
-        if isinstance(key, PageKey):
-            self._pages.move_to_end(key)
+        if isinstance(entry.kept.value, _BRIEF):
+            self._brief.move_to_end(key)
         return entry.kept
 
     def begin(self, source: UserSource, kind: Kind, *tags: Tag) -> Read:
@@ -195,11 +196,11 @@ class KeptRecords:
         self._entries[key] = _Entry(Kept(value, needs, read.began_at), tags, size)
         self._index(key, tags)
         self._size += size
-        if isinstance(key, PageKey):
-            self._pages[key] = None
-            self._pages_size += size
-            while self._pages_size > self.max_bytes * _SHARE_OF_PAGES:
-                self._remove(next(iter(self._pages)))
+        if isinstance(value, _BRIEF):
+            self._brief[key] = None
+            self._brief_size += size
+            while self._brief_size > self.max_bytes * _SHARE_OF_BRIEF:
+                self._remove(next(iter(self._brief)))
                 self.evicted += 1
         while self._size > self.max_bytes:
             self._remove(next(iter(self._entries)))
@@ -277,9 +278,9 @@ class KeptRecords:
         if entry is None:
             return
         self._size -= entry.size
-        if isinstance(key, PageKey):
-            del self._pages[key]
-            self._pages_size -= entry.size
+        if isinstance(entry.kept.value, _BRIEF):
+            del self._brief[key]
+            self._brief_size -= entry.size
         brought = self._brought.get(key.credential)
         if brought is not None:
             brought.discard(key)

@@ -37,9 +37,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def reference(make_source: Any, roles: Any, clock: Clock) -> ReferenceData:
-    """Reference data that is cached for thirty seconds, three records at most."""
+    """Reference data that is cached for thirty seconds."""
     account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
-    return ReferenceData(Sources([account]), KeptRecords(clock=clock, max_bytes=3 * 1450), Lifetimes(reference=30))
+    return ReferenceData(Sources([account]), KeptRecords(clock=clock), Lifetimes(reference=30))
 
 
 async def test_cached_until_it_expires(reference: ReferenceData, roles: Any, clock: Clock) -> None:
@@ -166,8 +166,10 @@ async def test_a_cancelled_caller(reference: ReferenceData) -> None:
     assert (await second)[role(1)].source_id == "r1"
 
 
-async def test_bounded(reference: ReferenceData, roles: Any) -> None:
+async def test_bounded(make_source: Any, roles: Any) -> None:
     """The number of cached records is bounded: the least recently used are removed first."""
+    account = make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})
+    reference = ReferenceData(Sources([account]), KeptRecords(max_bytes=3 * 1450), Lifetimes(reference=30))
     for number in (1, 2, 3, 1, 4, 1, 2):
         await reference.look_up([role(number)], NEEDS)
     assert [call[2] for call in roles.calls] == ["r1", "r2", "r3", "r4", "r2"]

@@ -1,6 +1,6 @@
 """How much of the room for kept records lists and their users take."""
 
-from gateway.users.ids import Kind
+from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserSource
 from gateway.users.record_keys import ListTag, PageKey, RecordKey
 from gateway.users.records import KeptRecords
@@ -38,6 +38,19 @@ def test_pages_take_a_quarter() -> None:
     assert found == keys[-len(found) :]
     assert kept(records, "0-", 10) == 10
     assert records.find(keep_page(records, "large-", 1000)) is None
+
+
+def test_absent_users_take_a_quarter() -> None:
+    """Ids that no source has, of which a client can make up as many as it likes, do not displace the users."""
+    records = KeptRecords(max_bytes=600_000)
+    keep_page(records, "", 100)
+    for number in range(1000):
+        key = RecordKey("", Ref(Kind.USER, ACCOUNT, f"none{number}"))
+        read = records.begin(ACCOUNT, Kind.USER)
+        records.store(key, read, None, NEEDS)
+        records.end(read)
+    assert records.find(key) is not None
+    assert kept(records, "", 100) == 100
 
 
 def test_large_pages_leave_users_who_are_used() -> None:
