@@ -147,10 +147,15 @@ class Call:
         if not self.freshness.stale:
             return
         room = _MAX_BINARY_BYTES - sum(len(value) for _, value in self.trailers if isinstance(value, bytes))
-        freshness = users_pb2.Freshness(stale=[stale_message(stale) for stale in stale_data(self.freshness)])
-        while freshness.ByteSize() > room:
-            freshness.omitted += 1
-            del freshness.stale[-1]
+        found = stale_data(self.freshness)
+        freshness = users_pb2.Freshness(omitted=len(found))
+        for stale in found:
+            freshness.stale.append(stale_message(stale))
+            freshness.omitted -= 1
+            if freshness.ByteSize() > room:
+                del freshness.stale[-1]
+                freshness.omitted += 1
+                break
         self.trailers.append((FRESHNESS, freshness.SerializeToString()))
 
     def failed(self, error: Exception) -> status_pb2.Status:
