@@ -14,6 +14,7 @@ __all__ = ["CatchingUp"]
 
 _TIMEOUT = 1.0  # seconds that a caller waits
 _SHARE = 0.5  # of the time that a caller has left: with the rest, it reads from the source
+_LONG = 0.25  # seconds after which a wait that was in vain is a failure
 _PAUSE = 1.0  # seconds after a failure in which nobody waits for another one
 
 
@@ -57,7 +58,7 @@ class CatchingUp:
                 end = await asyncio.shield(found)
                 return end is not None and await self._reader.wait_for(end.number, end.log)
         except TimeoutError:
-            if seconds == _TIMEOUT:  # else callers without patience could let all others use nothing that is kept
+            if seconds >= _LONG:  # else callers without patience could let all others use nothing that is kept
                 self._failed_at = loop.time()
             return False
 
